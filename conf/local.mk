@@ -1,0 +1,1 @@
+# recipes and the default configuration

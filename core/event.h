@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* The event: its view in memory and its form in the spool.
+ *
+ * A frame's body is a msgpack array of seven:
+ *   [ id, type, source_id, received_at, timestamp | nil, key | nil, payload ]
+ * Times are microseconds since 1970 UTC.  key is the idempotency key where it
+ * is not the id.  The payload, a map, comes last, so that it is one slice.
+ * Readers accept more elements after it. */
+#ifndef EVENT_H
+#define EVENT_H
+
+#include "msgcur.h"
+
+#define EVENT_ID_MAX 128   /* bytes: ids and idempotency keys */
+#define EVENT_TYPE_MAX 128 /* bytes */
+#define EVENT_NO_TIME INT64_MIN
+
+struct event {
+    struct slice id, type, source_id, key; /* key.ptr NULL: the id */
+    int64_t received_us;
+    int64_t timestamp_us; /* EVENT_NO_TIME: none */
+    struct slice payload; /* msgpack map */
+};
+
+/* Append the body.  0 or -ENOMEM. */
+int event_pack(struct il_text *out, const struct event *);
+
+/* View a body; points into it.  0 or -EINVAL. */
+int event_unpack(const char *body, size_t len, struct event *);
+
+/* The event as JSON: {"id","type","source_id","received_at","timestamp"?,
+ * "payload"}.  0, -ENOMEM or -EINVAL. */
+int event_json(struct il_text *out, const struct event *);
+
+/* "evt_" and a ULID (github.com/ulid/spec) made of received_us / 1000 and 80
+ * bits.  Writes exactly EVENT_MADE_ID bytes, no NUL. */
+#define EVENT_MADE_ID 30
+void event_make_id(char out[EVENT_MADE_ID], int64_t received_us,
+                   const uint8_t random[10]);
+
+/* RFC 3339 date-time to microseconds (finer fractions are cut; a leap second
+ * is the next second; year 0001-9999; "T", "t" or a blank).  0 or -EINVAL. */
+int time_parse(const char *, size_t len, int64_t *us);
+
+/* "2026-11-23T07:09:00.123456Z", fraction only as long as needed (0, 3 or 6
+ * digits).  Returns the length; out needs TIME_TEXT bytes and gets a NUL. */
+#define TIME_TEXT 40
+size_t time_format(char out[TIME_TEXT], int64_t us);
+
+#endif

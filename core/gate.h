@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* The gate: validate, deduplicate, append, and answer once durable. */
+#ifndef GATE_H
+#define GATE_H
+
+#include "dead.h"
+#include "entity.h"
+#include "http.h"
+#include "idem.h"
+#include "schema.h"
+#include "spool.h"
+
+struct gate;
+struct gate_source;
+
+struct gate_options {
+    struct spool *spool;
+    struct idem *idem;
+    struct dead *dead;
+    struct entities *entities;
+    const struct schema *schema;
+    uint32_t depth_max;       /* JSON nesting */
+    uint64_t max_event_bytes; /* of one event: 1 MiB */
+};
+
+int gate_new(const struct gate_options *, struct gate **out);
+void gate_free(struct gate *);
+
+/* What a configured source is to the gate.  undeclared: accept events whose
+ * type is not declared though declarations exist. */
+int gate_source_new(struct gate *, const char *name, int undeclared,
+                    void (*settled)(void *self, uint64_t token, int outcome),
+                    void *self, struct gate_source **out);
+const char *gate_source_name(const struct gate_source *);
+
+/* il_emit() of a source. */
+int gate_emit(struct gate_source *, const struct il_event *, size_t n,
+              uint64_t token);
+
+/* 0 when events are accepted, else why not, for /readyz. */
+int gate_ready(struct gate *, char *why, size_t size);
+
+/* The entries of the host's table that belong to requests. */
+void http_fill_api(struct il_api *);
+
+/* /healthz, /readyz, /metrics on the admin server. */
+int admin_routes(struct http *, struct gate *,
+                 int (*ready)(void *arg, char *why, size_t size), void *arg);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* The idempotency index: which (source, key) became which event, inside a
+ * window of time.  Derived from the spool: what is missing is rebuilt.
+ *
+ * An entry goes in only once its frame is durable, so the index never knows a
+ * key that the spool could lose; keys on their way wait in a table in memory.
+ * One caller at a time: the gate's lock. */
+#ifndef IDEM_H
+#define IDEM_H
+
+#include "spool.h"
+
+struct idem;
+
+struct idem_options {
+    const char *dir;
+    int64_t window_us;  /* 24 h */
+    uint64_t max_keys;  /* the oldest slice goes early above this; logged */
+};
+
+struct idem_key {
+    uint64_t hi, lo; /* 128-bit XXH3 of source id, NUL, key */
+};
+struct idem_key idem_key(struct slice source_id, struct slice key);
+
+struct idem_hit {
+    uint64_t position; /* of the first event; wait until it is durable */
+    size_t id_len;
+    char id[128]; /* the id it has */
+};
+
+/* Open or make; replays the spool from where the index was last synced. */
+int idem_open(const struct idem_options *, struct spool *, struct idem **out);
+void idem_close(struct idem *);
+
+/* Touch the memory of a lookup that follows soon. */
+void idem_prefetch(struct idem *, struct idem_key);
+/* 1 and *hit when the key was seen inside the window before now_us; else 0. */
+int idem_find(struct idem *, struct idem_key, int64_t now_us,
+              struct idem_hit *hit);
+/* A new event was appended at position.  Kept in memory until idem_durable().
+ * 0 or -ENOMEM. */
+int idem_add(struct idem *, struct idem_key, int64_t now_us,
+             uint64_t position, struct slice id);
+/* Everything up to position is durable: move it into the index.  On error < 0
+ * forget what lies behind position. */
+void idem_durable(struct idem *, uint64_t position, int error);
+/* Sync to disk and remember how far; drop slices past the window.  Called
+ * every few seconds from one thread; takes no lock the gate waits on for
+ * long. */
+int idem_checkpoint(struct idem *, int64_t now_us);
+
+struct idem_stats {
+    uint64_t keys, bytes, slices, rebuilt;
+};
+void idem_stats(struct idem *, struct idem_stats *);
+
+#endif

@@ -1,0 +1,34 @@
+# Everything of the host but main(): linked by the daemon and by the tests.
+noinst_LIBRARIES += core/libcore.a
+core_libcore_a_CPPFLAGS = $(AM_CPPFLAGS) $(CONFIG_CFLAGS) $(MHD_CFLAGS) \
+	$(LMDB_CFLAGS) $(PCRE2_CFLAGS) $(XXHASH_CFLAGS) $(ZLIB_CFLAGS) \
+	$(SYSTEMD_CFLAGS)
+CORE_LIBS = core/libcore.a $(CONFIG_LIBS) $(MHD_LIBS) $(LMDB_LIBS) \
+	$(PCRE2_LIBS) $(ZLIB_LIBS) $(SYSTEMD_LIBS)
+core_libcore_a_SOURCES = \
+	core/batch.h \
+	core/clock.c \
+	core/clock.h \
+	core/command.h \
+	core/dead.h \
+	core/entity.h \
+	core/event.h \
+	core/expr.h \
+	core/gate.h \
+	core/http.h \
+	core/idem.h \
+	core/json.h \
+	core/lane.h \
+	core/log.h \
+	core/metrics.h \
+	core/msgcur.h \
+	core/ref.h \
+	core/schema.h \
+	core/spool.h \
+	core/template.h \
+	core/text.c \
+	core/text.h
+
+bin_PROGRAMS += core/ingestlayer
+core_ingestlayer_SOURCES = core/main.c
+core_ingestlayer_LDADD = $(CORE_LIBS)

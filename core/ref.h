@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* References: $event.id, $event.payload.a.b[0], $entity.user.plan, and bare
+ * paths into the payload (PRODUCT section 5). */
+#ifndef REF_H
+#define REF_H
+
+#include "batch.h"
+
+/* Where in a text something is wrong.  Shared by references, expressions and
+ * templates. */
+struct text_error {
+    size_t offset; /* bytes */
+    char message[240];
+};
+
+enum {
+    REF_ROOTED = 0, /* must begin with $event or $entity */
+    REF_BARE = 1    /* a bare path is a payload field */
+};
+
+/* Parse a whole text as one reference.  0 or -EINVAL with *error, or -ENOMEM. */
+int ref_parse(const char *text, size_t len, int flags, struct il_field **out,
+              struct text_error *error);
+/* Parse the reference at the start of text; *used gets its length. */
+int ref_parse_prefix(const char *text, size_t len, int flags, size_t *used,
+                     struct il_field **out, struct text_error *error);
+/* A literal name, as il_field_named(). */
+int ref_named(int what, const char *name, struct il_field **out);
+void ref_free(struct il_field *);
+
+/* Does it reach into $entity.<kind>?  The kind, or NULL. */
+const struct il_kind *ref_kind(const struct il_field *);
+
+/* Read it.  1 present, 0 missing (out->type IL_MISSING).  Allocates nothing;
+ * safe from several threads on different events. */
+int ref_get(const struct il_field *, const struct batch_event *,
+            struct il_value *out);
+
+#endif

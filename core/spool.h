@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* The spool: an append-only log of frames in segments, the only truth there is.
+ *
+ *   DIR/ID                       the spool's UUID, text
+ *   DIR/00000000000000000001.seg segments, named by their first position
+ *   DIR/damaged/                 copies of what recovery had to skip
+ *
+ * A segment is 16 bytes ("ILSPOOL1", first position as u64), then frames, each
+ * at a multiple of 8 bytes:
+ *   u32 length of the body, u32 checksum, u64 position, body, zeros
+ * (little-endian).  checksum: low half of XXH3_64bits_withSeed(body, seed),
+ * seed being position XOR the first half of the UUID XOR length << 32, so a
+ * frame is valid at one place of one spool only.  A zero header ends a
+ * segment.  Positions count from 1 without gaps.
+ *
+ * One writer thread groups what was appended, writes it with one pwrite and
+ * one fdatasync, then announces the new durable position.  A failed write
+ * leaves nothing behind and may be tried again (ENOSPC); a failed fdatasync is
+ * final. */
+#ifndef SPOOL_H
+#define SPOOL_H
+
+#include "text.h"
+
+struct spool;
+struct spool_reader;
+
+struct spool_options {
+    const char *dir;
+    uint64_t segment_bytes; /* 64 MiB */
+    uint64_t buffer_bytes;  /* what may wait for a sync: 8 MiB */
+    int64_t retain_us;      /* keep delivered segments this long ... */
+    uint64_t retain_bytes;  /* ... while the spool is no larger; 0: no limit */
+    uint64_t max_bytes;     /* refuse events above; 0: no limit */
+    uint64_t min_free;      /* refuse events when the disk has less left */
+};
+
+/* What opening found. */
+struct spool_recovery {
+    uint64_t first, last;     /* positions; first > last: empty */
+    uint64_t torn_bytes;      /* cut from the end of the last segment */
+    uint64_t damaged_frames;  /* skipped gaps */
+    uint64_t missing;         /* positions that are nowhere */
+};
+
+/* Open or make; recovers, syncs what it keeps, starts the writer.  0 or a
+ * negative errno after a log line.  Damage never fails it. */
+int spool_open(const struct spool_options *, struct spool **out,
+               struct spool_recovery *);
+/* Write and sync what waits, stop the writer, free. */
+void spool_close(struct spool *);
+
+const uint8_t *spool_id(const struct spool *); /* 16 bytes */
+const char *spool_id_text(const struct spool *);
+
+/* Append n bodies; they get the positions *first ... *first + n - 1, and are
+ * durable once spool_durable() has reached them.  All or none.  Copies.  Waits
+ * while the buffer is full.  0, -ENOSPC (disk or limit), -EIO (a sync has
+ * failed: final), -EMSGSIZE, -ESHUTDOWN.  Any thread. */
+int spool_append(struct spool *, const struct slice *bodies, uint32_t n,
+                 uint64_t *first);
+/* The last durable position.  Any thread. */
+uint64_t spool_durable(const struct spool *);
+/* 0, or the error that new events meet now: -ENOSPC, -EIO.  Any thread. */
+int spool_health(struct spool *);
+/* Why, for a person; "" when healthy. */
+void spool_health_text(struct spool *, char *out, size_t size);
+/* Seconds until the spool is likely to take events again, from the rate at
+ * which it drains: 1 ... 3600. */
+uint32_t spool_retry_after(struct spool *);
+
+/* Be told after each sync (up_to: new durable position), and of failures
+ * (error < 0: the frames from up_to + 1 on that were appended are not in the
+ * spool and never will be).  Called from the writer thread; must not block.
+ * 0 or -ENOMEM.  Register before the first append. */
+int spool_notify(struct spool *,
+                 void (*fn)(void *arg, uint64_t up_to, int error), void *arg);
+
+/* --- readers: one thread each --- */
+
+/* Begin after `position` (0: at the oldest frame there is). */
+int spool_reader_open(struct spool *, uint64_t position,
+                      struct spool_reader **out);
+void spool_reader_close(struct spool_reader *);
+/* Read durable frames into text (appended to; only ever up to max_bytes and
+ * max_frames, at least one frame).  Calls each(arg, position, offset of the
+ * body in text, length) per frame.  *last gets the last position covered,
+ * damaged ones included (they are reported once by the spool).  Waits up to
+ * timeout_ms for the first frame.  Returns how many frames, 0 on time-out or
+ * spool_reader_wake, or a negative errno (-EIO: try again later). */
+int spool_reader_read(struct spool_reader *, struct il_text *text,
+                      size_t max_bytes, uint32_t max_frames,
+                      uint32_t timeout_ms, uint64_t *last,
+                      int (*each)(void *arg, uint64_t position, size_t offset,
+                                  size_t len),
+                      void *arg);
+/* Make a waiting read return.  Any thread. */
+void spool_reader_wake(struct spool_reader *);
+/* Go on after another position. */
+int spool_reader_seek(struct spool_reader *, uint64_t position);
+/* Bytes of durable frames between position and the end (an estimate within
+ * one segment's average frame). */
+uint64_t spool_backlog_bytes(struct spool *, uint64_t position);
+
+/* --- retention --- */
+
+/* A name that holds segments back until it has passed them; report progress
+ * as often as you like.  Any thread. */
+struct spool_hold;
+struct spool_hold *spool_hold_new(struct spool *, const char *name,
+                                  uint64_t position);
+void spool_hold_move(struct spool_hold *, uint64_t position);
+void spool_hold_free(struct spool_hold *);
+
+struct spool_stats {
+    uint64_t first, last, durable, bytes, segments, syncs, damaged, free_bytes;
+};
+void spool_stats(struct spool *, struct spool_stats *);
+
+/* --- offline: `ingestlayer spool` --- */
+
+/* Walk a spool that no process may have open; each damaged range and each
+ * frame is reported to fn (body NULL: damage, with a text).  Changes nothing.
+ * Returns the number of damaged ranges or a negative errno. */
+int spool_walk(const char *dir,
+               int (*fn)(void *arg, const char *segment, uint64_t offset,
+                         uint64_t position, const char *body, size_t len,
+                         const char *damage),
+               void *arg);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* Growable bytes: struct il_text with an owner.  Not for sharing between
+ * threads. */
+#ifndef TEXT_H
+#define TEXT_H
+
+#include <ingestlayer/plugin.h>
+
+/* A view of bytes that somebody else owns. */
+struct slice {
+    const char *ptr;
+    size_t len;
+};
+
+#define SLICE(literal) ((struct slice){ (literal), sizeof(literal) - 1 })
+
+static inline struct slice
+slice_of(const char *ptr, size_t len)
+{
+    struct slice s = { ptr, len };
+    return s;
+}
+
+int slice_equal(struct slice a, struct slice b);
+
+/* A zeroed struct il_text is an empty one: start with { 0 }. */
+
+/* Room for `more` bytes past len, kept NUL-terminable (one byte more than
+ * asked).  0 or -ENOMEM, and then nothing has changed. */
+int text_reserve(struct il_text *, size_t more);
+
+/* Append.  0 or -ENOMEM. */
+int text_put(struct il_text *, const void *bytes, size_t len);
+int text_puts(struct il_text *, const char *string);
+int text_putc(struct il_text *, char c);
+int text_printf(struct il_text *, const char *fmt, ...) IL_PRINTF(2, 3);
+int text_vprintf(struct il_text *, const char *fmt, va_list);
+
+/* The bytes as a C string (adds a NUL past len); "" when empty. */
+const char *text_str(struct il_text *);
+
+/* Give the memory back; the text is empty and usable afterwards. */
+void text_clear(struct il_text *);
+
+/* On the heap, for plugins. */
+struct il_text *text_new(void);
+void text_free(struct il_text *);
+
+#endif

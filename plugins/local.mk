@@ -1,0 +1,13 @@
+# One line a plugin; each folder is complete in itself.
+if PLUGIN_SDK_EVENT
+include plugins/sdk.event/local.mk
+endif
+if PLUGIN_FILTER_MATCH
+include plugins/filter.match/local.mk
+endif
+if PLUGIN_ENRICH_ENTITY
+include plugins/enrich.entity/local.mk
+endif
+if PLUGIN_WAREHOUSE_PG
+include plugins/warehouse.pg/local.mk
+endif

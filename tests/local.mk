@@ -1,0 +1,14 @@
+# Unit tests of core link the library; each is one program:
+#   check_PROGRAMS += tests/unit/test-json
+#   TESTS += tests/unit/test-json
+#   tests_unit_test_json_SOURCES = tests/unit/test-json.c
+#   tests_unit_test_json_CPPFLAGS = $(UNIT_CPPFLAGS)
+#   tests_unit_test_json_LDADD = $(UNIT_LIBS)
+UNIT_LIBS = $(CORE_LIBS) $(CHECK_LIBS) $(MSGPACK_LIBS)
+UNIT_CPPFLAGS = $(core_libcore_a_CPPFLAGS) $(CHECK_CFLAGS) $(MSGPACK_CFLAGS)
+
+if HAVE_CHECK
+include tests/unit/local.mk
+endif
+include tests/end-to-end/local.mk
+include tests/fuzz/local.mk
