@@ -28,8 +28,8 @@ extern "C" {
 enum { IL_SOURCE = 1, IL_STEP, IL_DESTINATION };
 /* threads: at most one call in the plugin, one per instance, any number */
 enum { IL_SERIAL_PLUGIN, IL_SERIAL_INSTANCE, IL_PARALLEL };
-/* outcome of a batch */
-enum { IL_OK, IL_RETRY, IL_REJECT };
+/* outcome of a batch: see il_settle() */
+enum { IL_OK, IL_RETRY, IL_REJECT, IL_PAUSE, IL_FENCED };
 /* option types.  DURATION is read in milliseconds, SIZE in bytes. */
 enum {
     IL_OPT_STRING = 1,
@@ -196,12 +196,15 @@ struct il_plugin {
      * again with the same events. */
     int (*process)(void *self, struct il_batch *);
     /* Destination: takes a batch (0), and then settles its ack exactly once;
-     * or a negative errno, and then does not. */
+     * or a negative errno, and then does not: -ESTALE is as IL_FENCED, any
+     * other as IL_RETRY. */
     int (*write)(void *self, struct il_batch *, struct il_ack *);
     /* Source: what became of il_emit(..., token).  IL_OK: durable. */
     void (*settled)(void *self, uint64_t token, int outcome);
     /* Destination: how far are you?  0 (position raised or not), -EAGAIN: the
-     * far side is away, ask again; -ESTALE: another process owns the lane. */
+     * far side is away, ask again; -EACCES: a person must mend something, ask
+     * again now and then (as IL_PAUSE); -ESTALE: another process owns the
+     * lane.  Log the cause: there is no other way for it to be seen. */
     int (*resume)(void *self, struct il_position *);
     /* Pushes out what was accepted.  0 or -ETIMEDOUT. */
     int (*flush)(void *self, uint32_t deadline_ms);
@@ -641,9 +644,18 @@ il_batch_alloc(struct il_batch *batch, size_t size)
  *
  * Call exactly once per batch, from any thread, before stop() returns.
  * Consumes ack: neither it nor the batch may be used afterwards.  Never
- * blocks, cannot fail.  outcome is IL_OK, IL_RETRY or IL_REJECT (the whole
- * batch); why says so for a person where it is not IL_OK, else NULL.  With
- * several batches in flight, one RETRY means RETRY for all taken after it. */
+ * blocks, cannot fail.  why says the cause for a person where outcome is not
+ * IL_OK, else NULL.  outcome is
+ *   IL_OK      durable on the other side, apart from the marked events
+ *   IL_RETRY   send it again: after 100 ms at first, 30 s at most
+ *   IL_REJECT  never acceptable: every event of it becomes a dead letter
+ *   IL_PAUSE   a person must mend something (a missing table, a password):
+ *              as IL_RETRY, but rarely, and the lane shows as paused; nothing
+ *              is lost, and it goes on by itself once the cause is gone
+ *   IL_FENCED  another process owns the lane: nothing was written, and this
+ *              lane stays stopped until a restart
+ * With several batches in flight, anything but IL_OK and IL_REJECT means that
+ * all taken after it must settle IL_RETRY (they come again, in order). */
 static inline void
 il_settle(struct il_ack *ack, int outcome, const char *why)
 {
