@@ -19,7 +19,9 @@ core_libcore_a_SOURCES = \
 	core/idem.h \
 	core/json.h \
 	core/lane.h \
+	core/log.c \
 	core/log.h \
+	core/metrics.c \
 	core/metrics.h \
 	core/msgcur.h \
 	core/ref.h \

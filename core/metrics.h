@@ -20,8 +20,10 @@ void metric_set(struct il_counter *, uint64_t value);
 uint64_t metric_get(const struct il_counter *);
 /* Append key="value" with the value escaped. */
 int metric_label(struct il_text *, const char *key, const char *value);
-/* Called before each export to refresh gauges. */
+/* Called before each export to refresh gauges.  Removing is for shutdown,
+ * once nothing exports any more. */
 int metric_refresh(void (*fn)(void *arg), void *arg);
+void metric_refresh_remove(void (*fn)(void *arg), void *arg);
 /* Append all, in name order.  0 or -ENOMEM. */
 int metric_export(struct il_text *);
 
