@@ -15,6 +15,8 @@ core_libcore_a_SOURCES = \
 	core/event.h \
 	core/expr.h \
 	core/gate.h \
+	core/host_api.h \
+	core/host_slot.c \
 	core/http.h \
 	core/idem.h \
 	core/json.h \
