@@ -11,7 +11,12 @@ core_libcore_a_SOURCES = \
 	core/clock.h \
 	core/command.h \
 	core/dead.h \
+	core/entity.c \
 	core/entity.h \
+	core/entity_merge.c \
+	core/entity_read.c \
+	core/entity_store.c \
+	core/entity_store.h \
 	core/event.h \
 	core/expr.h \
 	core/gate.h \

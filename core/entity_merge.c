@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+#include "entity.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct entity_trait {
+    struct slice key, value; /* value: the msgpack as it stands */
+    uint32_t order;          /* place of first mention */
+};
+
+void
+entity_merge_clear(struct entity_merge *m)
+{
+    free(m->traits);
+    *m = (struct entity_merge){ 0 };
+}
+
+static int
+merge_room(struct entity_merge *m, size_t more)
+{
+    if (more <= m->capacity - m->count)
+        return 0;
+    size_t capacity = m->capacity ? m->capacity * 2 : 32;
+    if (capacity < m->count + more)
+        capacity = m->count + more;
+    struct entity_trait *traits
+        = realloc(m->traits, capacity * sizeof(*traits));
+    if (!traits)
+        return -ENOMEM;
+    m->traits = traits;
+    m->capacity = capacity;
+    return 0;
+}
+
+/* Note every pair of a map without looking into the values. */
+static int
+merge_collect(struct entity_merge *m, struct slice map)
+{
+    const char *p = map.ptr, *end = map.ptr + map.len;
+    struct il_value head, key;
+    if (msgcur_head(&p, end, &head) || head.type != IL_MAP)
+        return -EINVAL;
+    /* A pair takes two bytes at least; a count that promises more is a lie
+     * that must not become an allocation. */
+    if (head.count > map.len / 2)
+        return -EINVAL;
+    if (merge_room(m, head.count))
+        return -ENOMEM;
+    for (uint32_t i = 0; i < head.count; i++) {
+        if (msgcur_head(&p, end, &key) || key.type != IL_STRING)
+            return -EINVAL;
+        const char *value = p;
+        if (msgcur_skip(&p, end))
+            return -EINVAL;
+        m->traits[m->count] = (struct entity_trait){
+            .key = slice_of(key.str, key.len),
+            .value = slice_of(value, (size_t) (p - value)),
+            .order = (uint32_t) m->count,
+        };
+        m->count++;
+    }
+    return p == end ? 0 : -EINVAL;
+}
+
+static int
+trait_by_name(const void *a, const void *b)
+{
+    const struct entity_trait *x = a, *y = b;
+    if (x->key.len != y->key.len)
+        return x->key.len < y->key.len ? -1 : 1;
+    int order = x->key.len ? memcmp(x->key.ptr, y->key.ptr, x->key.len) : 0;
+    if (order)
+        return order;
+    return x->order < y->order ? -1 : x->order > y->order;
+}
+
+static int
+trait_by_order(const void *a, const void *b)
+{
+    const struct entity_trait *x = a, *y = b;
+    return x->order < y->order ? -1 : x->order > y->order;
+}
+
+/* Of several with one name the last value stays, at the place of the first.
+ * Sorting, since comparing each with each would let one large hostile map
+ * cost minutes.  Returns how many stay. */
+static size_t
+merge_resolve(struct entity_merge *m)
+{
+    size_t kept = 0;
+    qsort(m->traits, m->count, sizeof(*m->traits), trait_by_name);
+    for (size_t i = 0; i < m->count; i++) {
+        struct entity_trait *t = &m->traits[i];
+        if (kept && slice_equal(m->traits[kept - 1].key, t->key))
+            m->traits[kept - 1].value = t->value;
+        else
+            m->traits[kept++] = *t;
+    }
+    m->count = kept;
+    qsort(m->traits, kept, sizeof(*m->traits), trait_by_order);
+    return kept;
+}
+
+int
+entity_merge(struct entity_merge *m, struct slice old, struct slice patch,
+             struct il_text *out)
+{
+    size_t start = out->len;
+    m->count = 0;
+    if (msgcur_check(patch.ptr, patch.len))
+        return -EINVAL;
+    if (old.len) {
+        int err = merge_collect(m, old);
+        if (err)
+            return err == -EINVAL ? -EIO : err;
+    }
+    int err = merge_collect(m, patch);
+    if (err)
+        return err;
+    size_t count = merge_resolve(m);
+    err = msgout_map(out, (uint32_t) count);
+    for (size_t i = 0; i < count && !err; i++) {
+        const struct entity_trait *t = &m->traits[i];
+        err = msgout_str(out, t->key.ptr, t->key.len);
+        if (!err)
+            err = text_put(out, t->value.ptr, t->value.len);
+    }
+    if (!err && out->len - start > ENTITY_TRAITS_MAX)
+        err = -EMSGSIZE;
+    if (err)
+        out->len = start;
+    return err;
+}
