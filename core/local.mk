@@ -6,7 +6,11 @@ core_libcore_a_CPPFLAGS = $(AM_CPPFLAGS) $(CONFIG_CFLAGS) $(MHD_CFLAGS) \
 CORE_LIBS = core/libcore.a $(CONFIG_LIBS) $(MHD_LIBS) $(LMDB_LIBS) \
 	$(PCRE2_LIBS) $(ZLIB_LIBS) $(SYSTEMD_LIBS)
 core_libcore_a_SOURCES = \
+	core/arena.c \
+	core/arena.h \
+	core/batch.c \
 	core/batch.h \
+	core/batch_entity.c \
 	core/clock.c \
 	core/clock.h \
 	core/command.h \
