@@ -12,3 +12,5 @@ include tests/unit/local.mk
 endif
 include tests/end-to-end/local.mk
 include tests/fuzz/local.mk
+
+EXTRA_DIST += tests/lib/postgres.sh tests/lib/valgrind.supp
