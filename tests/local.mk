@@ -11,6 +11,9 @@ if HAVE_CHECK
 include tests/unit/local.mk
 endif
 include tests/end-to-end/local.mk
+include tests/bench/local.mk
+include tests/faults/local.mk
 include tests/fuzz/local.mk
 
-EXTRA_DIST += tests/lib/postgres.sh tests/lib/valgrind.supp
+EXTRA_DIST += tests/lib/daemon.sh tests/lib/postgres.sh tests/lib/servers.py \
+	tests/lib/system.py tests/lib/valgrind.supp

@@ -1,0 +1,274 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Speed, side by side: each case beside its limit on the same machine in the
+same run, interleaved, several rounds; medians and ratios, never a verdict of a
+test.  `make bench`, or `make bench CASE=w1a`.
+
+  w1a, w1f   HTTP to the visible row, batches of 500, beside one binary COPY of
+             the very same rows into the same table
+  gate       HTTP to 202, no pipeline
+  single64, single256
+             one event a request
+  latency    1,000 events/s: POST to 202, and POST to the visible row
+"""
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from servers import BUILD, Daemon, Postgres  # noqa: E402
+
+TOOLS = os.path.join(BUILD, "tests", "bench")
+KEEP = "feature in {csv.export, api.call, report.view}"
+TABLE = """drop table if exists w1;
+create table w1 (event_id text primary key, received_at timestamptz, type text, user_id text, feature text,
+                 count bigint, plan text, account text, payload jsonb)"""
+CONF = """
+state_dir = "%(state)s";
+log_level = "warn";
+http  = { listen = "env:GATE"; };
+admin = { listen = "env:ADMIN"; };
+spool = { retain = "0s"; };
+sources = ( { name = "app"; plugin = "sdk.event"; keys = ( "bench" ); } );
+pipelines = ( %(pipelines)s );
+"""
+PIPELINE = """
+  { name = "w1"; sources = ( { source = "app"; match = "feature.used"; } );
+    steps = ( { plugin = "filter.match"; where = "%(where)s"; },
+              { plugin = "enrich.entity"; kind = "user"; key = "$event.payload.user_id"; } );
+    destinations = ( { plugin = "warehouse.pg"; connection = "env:DSN"; table = "w1";
+      columns = ( { name = "event_id"; value = "$event.id"; },
+                  { name = "received_at"; value = "$event.received_at"; },
+                  { name = "type"; value = "$event.type"; },
+                  { name = "user_id"; value = "$event.payload.user_id"; },
+                  { name = "feature"; value = "$event.payload.feature"; },
+                  { name = "count"; value = "$event.payload.count"; },
+                  { name = "plan"; value = "$event.payload.plan"; },
+                  { name = "account"; value = "$entity.user.account"; } );
+      payload_column = "payload"; } ); }
+"""
+
+
+def cpu(pid):
+    """CPU seconds of a process and its children that are alive."""
+    tick = os.sysconf("SC_CLK_TCK")
+    total = 0
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open("/proc/%s/stat" % entry) as f:
+                    rest = f.read().rsplit(")", 1)[1].split()
+            except OSError:
+                continue
+            if int(entry) == pid:
+                total += int(rest[11]) + int(rest[12])
+            elif int(rest[1]) == pid:
+                # A child that ends hands its time to its parent's c-times.
+                total += int(rest[11]) + int(rest[12])
+            if int(entry) == pid:
+                total += int(rest[13]) + int(rest[14])
+    return total / tick
+
+
+def memory_mb(pid):
+    with open("/proc/%d/status" % pid) as f:
+        for line in f:
+            if line.startswith("RssAnon"):
+                return int(line.split()[1]) / 1024
+    return 0
+
+
+class Bench:
+    def __init__(self, events):
+        self.events = events
+        self.base = tempfile.mkdtemp(prefix="il-bench-")
+        self.pg = Postgres(self.base, ["shared_buffers=256MB", "synchronous_commit=on", "max_wal_size=8GB",
+                                       "checkpoint_timeout=30min", "autovacuum=off"])
+        self.pg.start()
+        self.copyfile = os.path.join(self.base, "w1.copy")
+        with open(self.copyfile, "wb") as f:
+            subprocess.run([os.path.join(TOOLS, "gen"), "copy", str(events)], stdout=f, check=True)
+        self.users = os.path.join(self.base, "users.ndjson")
+        with open(self.users, "wb") as f:
+            subprocess.run([os.path.join(TOOLS, "gen"), "users"], stdout=f, check=True)
+        self.runs = 0
+
+    def close(self):
+        self.pg.stop()
+        shutil.rmtree(self.base)
+
+    def daemon(self, pipelines, users=False):
+        self.runs += 1
+        base = os.path.join(self.base, "run%d" % self.runs)
+        os.mkdir(base)
+        conf = os.path.join(base, "bench.conf")
+        with open(conf, "w") as f:
+            f.write(CONF % {"state": base + "/state", "pipelines": pipelines})
+        d = Daemon(base, conf, {"DSN": self.pg.dsn})
+        if users:
+            r = d.command("entity", "import", "-c", conf, self.users)
+            if r.returncode:
+                raise RuntimeError(r.stderr.decode())
+        d.start()
+        return d, base
+
+    def send(self, d, *args):
+        out = subprocess.run([os.path.join(TOOLS, "send"), *args, "127.0.0.1", str(d.gate)],
+                             stdout=subprocess.PIPE, check=True).stdout.decode()
+        return {k: float(v) for k, v in (pair.split("=") for pair in out.split())}
+
+    # --- the limit: one binary COPY ---
+    def copy(self):
+        self.pg.sql(TABLE)
+        self.pg.sql("checkpoint")
+        before, began = cpu(self.pg.proc.pid), time.monotonic()
+        subprocess.run([os.path.join(self.pg.bindir, "psql"), "-Xq", "-d", self.pg.dsn, "-c",
+                        "\\copy w1 from '%s' with (format binary)" % self.copyfile], check=True)
+        took = time.monotonic() - began
+        return {"rate": self.events / took, "pg": (cpu(self.pg.proc.pid) - before) * 1e6 / self.events}
+
+    # --- the cases ---
+    def w1(self, where, share):
+        self.pg.sql(TABLE)
+        self.pg.sql("checkpoint")
+        d, base = self.daemon(PIPELINE % {"where": where}, users=True)
+        try:
+            ours, theirs = cpu(d.proc.pid), cpu(self.pg.proc.pid)
+            peak = [0.0]
+            stop = threading.Event()
+
+            def watch():
+                while not stop.wait(0.05):
+                    peak[0] = max(peak[0], memory_mb(d.proc.pid))
+            threading.Thread(target=watch, daemon=True).start()
+            began = time.monotonic()
+            sent = self.send(d, "-c", "8", "-b", "500", "-n", str(self.events))
+            gen = sent["seconds"]
+            # The sender renders its requests first; its own clock counts.
+            offset = time.monotonic() - began - gen
+            while True:
+                text = d.command("status", "-c", d.conf, "--json").stdout.decode()
+                if '"lag_events":0' in text.replace(" ", ""):
+                    break
+                time.sleep(0.01)
+            took = time.monotonic() - began - offset
+            stop.set()
+            result = {"rate": self.events / took, "sent": sent["events_per_s"],
+                      "ours": (cpu(d.proc.pid) - ours) * 1e6 / self.events,
+                      "pg": (cpu(self.pg.proc.pid) - theirs) * 1e6 / self.events, "memory": peak[0]}
+            rows = int(self.pg.sql("select count(*) from w1"))
+            if (share == 1 and rows != self.events) or not abs(rows / self.events - share) < 0.02:
+                raise RuntimeError("%d rows of %d events" % (rows, self.events))
+            return result
+        finally:
+            d.stop()
+            shutil.rmtree(base)
+
+    def w1a(self):
+        return self.w1("exists(feature)", 1)
+
+    def w1f(self):
+        return self.w1(KEEP, 0.3)
+
+    def ingest(self, conns, batch, events):
+        d, base = self.daemon("")
+        try:
+            ours = cpu(d.proc.pid)
+            sent = self.send(d, "-c", str(conns), "-b", str(batch), "-n", str(events))
+            return {"rate": sent["events_per_s"], "ours": (cpu(d.proc.pid) - ours) * 1e6 / events,
+                    "p99": sent["p99_ms"], "memory": memory_mb(d.proc.pid)}
+        finally:
+            d.stop()
+            shutil.rmtree(base)
+
+    def gate(self):
+        return self.ingest(8, 500, self.events)
+
+    def single64(self):
+        return self.ingest(64, 1, min(self.events, 400000))
+
+    def single256(self):
+        return self.ingest(256, 1, min(self.events, 400000))
+
+    def latency(self):
+        self.pg.sql(TABLE)
+        d, base = self.daemon(PIPELINE % {"where": "exists(feature)"}, users=True)
+        try:
+            sent = self.send(d, "-c", "16", "-b", "1", "-n", "10000", "-r", "1000")
+            time.sleep(1)
+            # received_at is when the event passed the gate; xmin's commit time is when the row could be seen.
+            p50, p99 = self.pg.sql(
+                "select percentile_cont(array[0.5, 0.99]) within group (order by extract(epoch from "
+                "pg_xact_commit_timestamp(xmin) - received_at) * 1000) from w1").strip("{}").split(",")
+            return {"rate": sent["events_per_s"], "p99": sent["p99_ms"], "row_p50": float(p50),
+                    "row_p99": float(p99)}
+        finally:
+            d.stop()
+            shutil.rmtree(base)
+
+
+CASES = {  # name: (limit, direction, target text)
+    "w1a": ("copy", ">= 370k events/s, >= 0.87 of COPY"),
+    "w1f": ("copy", ">= 1,000k events/s"),
+    "gate": (None, "<= 0.45 core-seconds per million"),
+    "single64": (None, ">= 65k requests/s, <= 10 us of our CPU each"),
+    "single256": (None, ">= 95k requests/s, <= 10 us of our CPU each"),
+    "latency": (None, "row: p50 < 50 ms, p99 < 250 ms"),
+}
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--events", type=int, default=1000000)
+    p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--case", default="", help="names, with blanks between them; all")
+    args = p.parse_args()
+    names = args.case.split() or list(CASES)
+    if set(names) - set(CASES):
+        p.error("no such case; there are " + " ".join(CASES))
+    bench = Bench(args.events)
+    bench.pg.stop()
+    bench.pg.settings += ["-c", "track_commit_timestamp=on"]
+    bench.pg.start()
+    results = {}
+    try:
+        for i in range(args.rounds):
+            for name in names:
+                limit = CASES[name][0]
+                for run in ([limit] if limit else []) + [name]:
+                    r = getattr(bench, run)()
+                    results.setdefault((name, run), []).append(r)
+                    print("round %d  %-10s %s" % (i + 1, run, "  ".join(
+                        "%s %.3g" % (k, v) if v < 1000 else "%s %dk" % (k, v / 1000) for k, v in r.items())),
+                        file=sys.stderr, flush=True)
+    finally:
+        bench.close()
+    med = statistics.median
+    print("\n%-10s %12s %9s %9s %8s  %-22s %s" % ("case", "events/s", "ours s/M", "pg s/M", "MB",
+                                                  "of its limit", "target"))
+    for name in names:
+        runs = results[(name, name)]
+
+        def col(key, fmt):
+            return fmt % med(r[key] for r in runs) if key in runs[0] else "-"
+        ratio = "-"
+        if CASES[name][0]:
+            pairs = sorted(a["rate"] / b["rate"] for a, b in zip(runs, results[(name, CASES[name][0])]))
+            ratio = "%.2f (%.2f-%.2f)" % (med(pairs), pairs[0], pairs[-1])
+        print("%-10s %12s %9s %9s %8s  %-22s %s" % (
+            name, col("rate", "%.0f"), col("ours", "%.2f"), col("pg", "%.2f"), col("memory", "%.0f"), ratio,
+            CASES[name][1]))
+        if "row_p50" in runs[0]:
+            print("%-10s 202: p99 %s ms; row: p50 %s ms, p99 %s ms" % (
+                "", col("p99", "%.2f"), col("row_p50", "%.1f"), col("row_p99", "%.1f")))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,12 @@
+# Speed and memory: never part of `make check`.
+EXTRA_PROGRAMS += tests/bench/gen tests/bench/send
+tests_bench_gen_SOURCES = tests/bench/gen.c tests/bench/w1.c tests/bench/w1.h
+tests_bench_gen_CPPFLAGS =
+tests_bench_send_SOURCES = tests/bench/send.c tests/bench/w1.c tests/bench/w1.h
+tests_bench_send_CPPFLAGS =
+EXTRA_DIST += tests/bench/bench.py
+CLEANFILES += tests/bench/gen tests/bench/send
+
+bench: all tests/bench/gen tests/bench/send
+	$(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/bench/bench.py --case '$(CASE)'
+.PHONY: bench
