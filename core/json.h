@@ -37,21 +37,29 @@ struct json_error {
 struct json_reader {
     const char *p, *begin, *end;
     uint32_t depth, depth_max;
+    uint64_t objects[2]; /* which of the entered containers are objects */
     struct json_error error;
 };
 
+/* depth_max limits the containers that are entered step by step, and, counted
+ * anew, those of each value that json_value() or json_skip() takes: what a
+ * payload may be does not depend on the envelope around it.  0 and what is
+ * above MSG_DEPTH_MAX mean MSG_DEPTH_MAX.  A text of 4 GiB or more fails with
+ * JSON_MEMORY. */
 void json_open(struct json_reader *, const char *json, size_t len,
                uint32_t depth_max);
 
 /* What comes next, white space skipped: '{' '[' '"' 'n' 't' 'f' '0' (a number)
- * or 0 at the end of the text; does not consume. */
+ * or 0 at the end of the text; does not consume.  -EINVAL where no value can
+ * begin so. */
 int json_peek(struct json_reader *);
 
 /* Objects and arrays, step by step, for the envelope around an event:
  *   if (json_enter(r) == 0) while (json_next(r, first) == 1) { first = 0; ... }
  * json_enter consumes the bracket that json_peek showed.  json_next returns 1
  * when another member follows (after its comma), 0 when the bracket that
- * closes was consumed, or a negative errno. */
+ * closes was consumed, or a negative errno.  In an object the caller takes
+ * json_key() and then the value, and notices keys that come twice itself. */
 int json_enter(struct json_reader *);
 int json_next(struct json_reader *, int first);
 /* A key and its colon.  The key points into the text, or into scratch when it
@@ -61,7 +69,8 @@ int json_key(struct json_reader *, struct il_text *scratch, struct slice *key);
 int json_string(struct json_reader *, struct il_text *scratch,
                 struct slice *out);
 /* Any value, appended to out as msgpack (objects are checked for duplicate
- * keys).  On error out->len is what it was. */
+ * keys).  On error out->len is what it was.  Reserves one and a half times
+ * what is left of the text, so reuse out. */
 int json_value(struct json_reader *, struct il_text *out);
 /* Step over any value, checking it as json_value does, duplicates apart. */
 int json_skip(struct json_reader *);
@@ -73,8 +82,10 @@ int json_to_msgpack(const char *json, size_t len, struct il_text *out,
                     struct json_error *error);
 
 /* Append a value as compact JSON.  flags: IL_JSON_FOR_POSTGRES.  Returns how
- * many code points were replaced, or -ENOMEM / -EINVAL (broken msgpack).
- * IL_TIME becomes an RFC 3339 string, IL_MISSING null. */
+ * many code points were replaced, or -ENOMEM / -EINVAL (broken msgpack, or
+ * containers deeper than twice MSG_DEPTH_MAX), with out->len as it was.
+ * IL_TIME becomes an RFC 3339 string, IL_MISSING null.  Strings are taken to
+ * be WTF-8: bytes from outside pass msgcur_check() first. */
 int64_t json_write(struct il_text *out, const struct il_value *value,
                    uint32_t flags);
 

@@ -21,6 +21,7 @@ core_libcore_a_SOURCES = \
 	core/entity_read.c \
 	core/entity_store.c \
 	core/entity_store.h \
+	core/event.c \
 	core/event.h \
 	core/expr.h \
 	core/gate.h \
@@ -29,18 +30,35 @@ core_libcore_a_SOURCES = \
 	core/http.h \
 	core/idem.h \
 	core/json.h \
+	core/json_keys.c \
+	core/json_number.c \
+	core/json_private.h \
+	core/json_read.c \
+	core/json_string.c \
+	core/json_value.c \
+	core/json_write.c \
 	core/lane.h \
 	core/log.c \
 	core/log.h \
 	core/metrics.c \
 	core/metrics.h \
+	core/msgcheck.c \
+	core/msgcur.c \
 	core/msgcur.h \
+	core/msgout.c \
+	core/msgput.h \
+	core/msgread.c \
+	core/msgread.h \
 	core/ref.h \
+	core/scan.h \
 	core/schema.h \
 	core/spool.h \
 	core/template.h \
 	core/text.c \
-	core/text.h
+	core/text.h \
+	core/time.c \
+	core/wtf8.c \
+	core/wtf8.h
 
 bin_PROGRAMS += core/ingestlayer
 core_ingestlayer_SOURCES = core/main.c

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/* What the parts of the JSON codec share. */
+#ifndef JSON_PRIVATE_H
+#define JSON_PRIVATE_H
+
+#include <errno.h>
+
+#include "json.h"
+
+/* --- errors (json_read.c) --- */
+
+/* Note the first error.  Always returns NULL, for the scanners, which return
+ * the place they got to. */
+const char *json_fail(struct json_reader *, enum json_code, const char *at,
+                      const char *message);
+/* The text ends where more was needed. */
+const char *json_fail_end(struct json_reader *);
+/* What *at is was not expected; or the end. */
+const char *json_fail_expected(struct json_reader *, const char *at,
+                               const char *expected);
+/* -ENOMEM or -EINVAL after an error, else 0. */
+int json_failed(const struct json_reader *);
+
+/* --- scanning --- */
+
+static inline const char *
+json_space(const char *p, const char *end)
+{
+    while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
+        p++;
+    return p;
+}
+
+/* From after the opening quote to the closing one, all checked; NULL after an
+ * error.  *escaped says whether there is a backslash. (json_string.c) */
+const char *json_scan_string(struct json_reader *, const char *p,
+                             int *escaped);
+/* Decode a string that was scanned; never longer than it was.  Returns the
+ * end in dst. */
+char *json_unescape(char *dst, const char *p, const char *end);
+
+/* --- numbers (json_number.c) --- */
+
+enum json_number {
+    JSON_NUMBER_BAD, /* *p is where */
+    JSON_NUMBER_CUT, /* the text ends in it */
+    JSON_NUMBER_INT,
+    JSON_NUMBER_UINT,   /* above INT64_MAX */
+    JSON_NUMBER_DECIMAL /* any but a canonical integer of 64 bits */
+};
+
+/* Take a number, which begins at *p with '-' or any other byte. */
+enum json_number json_scan_number(const char **p, const char *end,
+                                  uint64_t *value);
+
+/* --- keys of an object (json_keys.c) --- */
+
+/* A key where it was written to as msgpack. */
+struct json_key {
+    uint32_t tag; /* differs: so do the keys */
+    uint32_t at;  /* in the output, from the start of the value */
+    uint32_t len; /* with its head where each key has one head only */
+    uint32_t src; /* in the text, for the error */
+};
+
+/* The keys of all objects that are open, innermost last. */
+struct json_keys {
+    struct json_key *list; /* few, or from the heap */
+    uint32_t count, cap;
+    struct json_key few[128];
+};
+
+/* Up to here each new key is compared with all, above it the object's keys
+ * are hashed when it closes. */
+#define JSON_KEYS_FEW 32
+
+void json_keys_init(struct json_keys *);
+void json_keys_free(struct json_keys *);
+int json_keys_grow(struct json_keys *); /* 0 or -ENOMEM */
+/* Is one of the keys from `from` on there twice?  1 and its index, 0, or
+ * -ENOMEM. */
+int json_keys_twice(const struct json_keys *, uint32_t from, const char *out,
+                    uint32_t *which);
+
+/* Differs for most pairs of different keys; depends on the key alone. */
+static inline uint32_t
+json_key_tag(const char *key, size_t len)
+{
+    const unsigned char *k = (const unsigned char *) key;
+    if (len == 0)
+        return 0;
+    return (uint32_t) len << 16 ^ (uint32_t) k[len - 1] << 8 ^ k[len >> 1];
+}
+
+/* Add a key of an object whose keys begin at from.  0, 1 (there already) or
+ * -ENOMEM. */
+static inline int
+json_keys_add(struct json_keys *keys, uint32_t from, const char *out,
+              struct json_key key)
+{
+    uint32_t n = keys->count;
+    if (n == keys->cap && json_keys_grow(keys))
+        return -ENOMEM;
+    struct json_key *list = keys->list;
+    if (n - from < JSON_KEYS_FEW)
+        for (uint32_t i = from; i < n; i++)
+            if (list[i].tag == key.tag && list[i].len == key.len
+                && __builtin_memcmp(out + list[i].at, out + key.at, key.len)
+                       == 0)
+                return 1;
+    list[n] = key;
+    keys->count = n + 1;
+    return 0;
+}
+
+#endif

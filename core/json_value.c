@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+/* JSON values to msgpack in one pass.
+ *
+ * Room for the whole value is reserved once, so that nothing below asks for
+ * it: msgpack with heads of three bytes for containers takes at most one and
+ * a half times the JSON (an empty array with its comma: three bytes for three;
+ * "1.5," as ext 8: six for four; a container adds three for its two brackets
+ * and the comma that its first item saves), and each container that is open
+ * may be three bytes ahead.
+ *
+ * The same code checks what is only skipped: then there is no place to write
+ * to (*out is NULL). */
+#include "json_private.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "msgput.h"
+#include "scan.h"
+
+#define OPEN_HEAD 3 /* array 16, map 16: patched when the container closes */
+#define STRIDE 16   /* short strings are copied by whole vectors */
+#define SLACK (OPEN_HEAD * MSG_DEPTH_MAX + 2 * STRIDE)
+
+struct parse {
+    struct json_reader *r;
+    const char *end;
+    const char *base; /* where the value's output begins */
+    uint32_t depth_left;
+    struct json_keys keys;
+};
+
+static const char *container(struct parse *, const char *p, char **out);
+
+/* Write a string that was scanned. */
+static char *
+put_string(char *o, const char *p, const char *close, int escaped)
+{
+    size_t len = (size_t) (close - p);
+    if (!escaped)
+        return msgput_str(o, p, len);
+
+    /* Decoded behind the head that the raw length would need, which may turn
+     * out to be too long. */
+    char head[MSGPUT_HEAD], *text = msgput_str_head(o, len);
+    len = (size_t) (json_unescape(text, p, close) - text);
+    size_t head_len = (size_t) (msgput_str_head(head, len) - head);
+    if (text != o + head_len)
+        memmove(o + head_len, text, len);
+    memcpy(o, head, head_len);
+    return o + head_len + len;
+}
+
+static __attribute__((noinline)) const char *
+string_long(struct parse *c, const char *p, char **out)
+{
+    int escaped;
+    const char *close = json_scan_string(c->r, p, &escaped);
+
+    if (!close)
+        return NULL;
+    if (*out)
+        *out = put_string(*out, p, close, escaped);
+    return close + 1;
+}
+
+/* A string from after its opening quote. */
+static inline const char *
+string(struct parse *c, const char *p, char **out)
+{
+#ifdef __SSE2__
+    if (c->end - p >= STRIDE) {
+        __m128i v = _mm_loadu_si128((const __m128i *) p);
+        unsigned m = scan_mask(v);
+        unsigned len = m ? (unsigned) __builtin_ctz(m) : STRIDE;
+        if (len < STRIDE && p[len] == '"') {
+            char *o = *out;
+            if (o) {
+                *o = (char) (0xa0 | len);
+                _mm_storeu_si128((__m128i *) (o + 1), v);
+                *out = o + 1 + len;
+            }
+            return p + len + 1;
+        }
+    }
+#endif
+    return string_long(c, p, out);
+}
+
+static __attribute__((noinline)) const char *
+number_long(struct parse *c, const char *p, char **out)
+{
+    const char *start = p;
+    uint64_t value;
+    char *o = *out;
+
+    switch (json_scan_number(&p, c->end, &value)) {
+    case JSON_NUMBER_INT:
+        if (o)
+            *out = msgput_int(o, (int64_t) value);
+        return p;
+    case JSON_NUMBER_UINT:
+        if (o)
+            *out = msgput_uint(o, value);
+        return p;
+    case JSON_NUMBER_DECIMAL:
+        if (o) {
+            size_t len = (size_t) (p - start);
+            o = msgput_decimal_head(o, len);
+            memcpy(o, start, len);
+            *out = o + len;
+        }
+        return p;
+    case JSON_NUMBER_CUT:
+        return json_fail_end(c->r);
+    default:
+        return json_fail(c->r, JSON_NUMBER, p,
+                         *p == '0' ? "a number must not begin with 0"
+                                   : "expected a digit");
+    }
+}
+
+/* Counters and flags are mostly one digit. */
+static inline const char *
+number(struct parse *c, const char *p, char **out)
+{
+    if (c->end - p >= 2 && *p >= '0' && (p[1] == ',' || p[1] == '}')) {
+        if (*out)
+            *(*out)++ = (char) (*p - '0');
+        return p + 1;
+    }
+    return number_long(c, p, out);
+}
+
+static __attribute__((noinline)) const char *
+literal(struct parse *c, const char *p, char **out)
+{
+    static const struct {
+        const char *text;
+        unsigned len, code;
+    } all[] = { { "true", 4, 0xc3 },
+                { "false", 5, 0xc2 },
+                { "null", 4, 0xc0 } };
+    int i = *p == 't' ? 0 : *p == 'f' ? 1 : 2;
+
+    for (unsigned n = 1; n < all[i].len; n++) {
+        if (p + n == c->end)
+            return json_fail_end(c->r);
+        if (p[n] != all[i].text[n])
+            return json_fail(c->r, JSON_SYNTAX, p,
+                             "unknown word; JSON has true, false and null");
+    }
+    if (*out)
+        *(*out)++ = (char) all[i].code;
+    return p + all[i].len;
+}
+
+/* Any value, from its first character. */
+static inline const char *
+value(struct parse *c, const char *p, char **out)
+{
+    if (p == c->end)
+        return json_fail_end(c->r);
+    switch (*p) {
+    case '"':
+        return string(c, p + 1, out);
+    case '{':
+    case '[':
+        return container(c, p, out);
+    case 't':
+    case 'f':
+    case 'n':
+        return literal(c, p, out);
+    case '-':
+    case '0':
+    case '1':
+    case '2':
+    case '3':
+    case '4':
+    case '5':
+    case '6':
+    case '7':
+    case '8':
+    case '9':
+        return number(c, p, out);
+    default:
+        c->r->p = p;
+        json_peek(c->r); /* says why not */
+        return NULL;
+    }
+}
+
+/* Fill in the head that was left open in front of the items. */
+static char *
+close_head(char *head, char *o, uint32_t count, unsigned code16)
+{
+    if (count <= 0xffff) {
+        *head = (char) code16;
+        msgput_be16(head + 1, count);
+        return o;
+    }
+    char *items = head + OPEN_HEAD;
+    memmove(items + 2, items, (size_t) (o - items));
+    *head = (char) (code16 + 1); /* the form with 32 bits */
+    msgput_be32(head + 1, count);
+    return o + 2;
+}
+
+static __attribute__((noinline)) const char *
+duplicate(struct parse *c, const struct json_key *key)
+{
+    char message[sizeof(c->r->error.message)];
+    const char *p = c->base + key->at;
+    struct il_value name = { 0 };
+
+    msgcur_head(&p, p + key->len, &name);
+    snprintf(message, sizeof(message), "the key \"%.*s%s\" comes twice",
+             (int) (name.len > 100 ? 100 : name.len), name.str,
+             name.len > 100 ? "..." : "");
+    return json_fail(c->r, JSON_DUPLICATE, c->r->begin + key->src, message);
+}
+
+/* A key, noted in c->keys, and its colon. */
+static inline const char *
+key_colon(struct parse *c, const char *p, char **out, uint32_t from)
+{
+    const char *start = p, *written = *out;
+
+    if (p == c->end || *p != '"')
+        return json_fail_expected(c->r, p, "a key in double quotes");
+    p = string(c, p + 1, out);
+    if (!p)
+        return NULL;
+    if (written) {
+        struct json_key key;
+        key.at = (uint32_t) (written - c->base);
+        key.len = (uint32_t) (*out - written);
+        key.tag = json_key_tag(written, key.len);
+        key.src = (uint32_t) (start - c->r->begin);
+        int err = json_keys_add(&c->keys, from, c->base, key);
+        if (err < 0)
+            return json_fail(c->r, JSON_MEMORY, start, "no memory");
+        if (err)
+            return duplicate(c, &key);
+    }
+    p = json_space(p, c->end);
+    if (p == c->end || *p != ':')
+        return json_fail_expected(c->r, p, "':'");
+    return json_space(p + 1, c->end);
+}
+
+/* The keys of an object that closes. */
+static const char *
+check_keys(struct parse *c, const char *p, uint32_t from)
+{
+    uint32_t which;
+
+    if (c->keys.count - from > JSON_KEYS_FEW) {
+        int twice = json_keys_twice(&c->keys, from, c->base, &which);
+        if (twice < 0)
+            return json_fail(c->r, JSON_MEMORY, p, "no memory");
+        if (twice)
+            return duplicate(c, &c->keys.list[which]);
+    }
+    c->keys.count = from;
+    return p;
+}
+
+static const char *
+object(struct parse *c, const char *p, char **out)
+{
+    char *head = *out, *o = head ? head + OPEN_HEAD : NULL;
+    uint32_t from = c->keys.count, count = 0;
+
+    p = json_space(p + 1, c->end);
+    if (p < c->end && *p == '}') {
+        p++;
+    } else {
+        for (;;) {
+            p = key_colon(c, p, &o, from);
+            if (!p || !(p = value(c, p, &o)))
+                return NULL;
+            count++;
+            p = json_space(p, c->end);
+            if (p == c->end || (*p != ',' && *p != '}'))
+                return json_fail_expected(c->r, p, "',' or '}'");
+            if (*p++ == '}')
+                break;
+            p = json_space(p, c->end);
+        }
+    }
+    if (!head)
+        return p;
+    *out = close_head(head, o, count, 0xde);
+    return check_keys(c, p, from);
+}
+
+static const char *
+array(struct parse *c, const char *p, char **out)
+{
+    char *head = *out, *o = head ? head + OPEN_HEAD : NULL;
+    uint32_t count = 0;
+
+    p = json_space(p + 1, c->end);
+    if (p < c->end && *p == ']') {
+        p++;
+    } else {
+        for (;;) {
+            p = value(c, p, &o);
+            if (!p)
+                return NULL;
+            count++;
+            p = json_space(p, c->end);
+            if (p == c->end || (*p != ',' && *p != ']'))
+                return json_fail_expected(c->r, p, "',' or ']'");
+            if (*p++ == ']')
+                break;
+            p = json_space(p, c->end);
+        }
+    }
+    if (head)
+        *out = close_head(head, o, count, 0xdc);
+    return p;
+}
+
+/* Recursion ends at depth_max, at most MSG_DEPTH_MAX. */
+static const char *
+container(struct parse *c, const char *p, char **out)
+{
+    if (c->depth_left == 0)
+        return json_fail(c->r, JSON_DEPTH, p, "nested too deep");
+    c->depth_left--;
+    p = *p == '{' ? object(c, p, out) : array(c, p, out);
+    c->depth_left++;
+    return p;
+}
+
+/* Take a value; *out is where to write it, or NULL. */
+static int
+parse(struct json_reader *r, char **out)
+{
+    struct parse c;
+
+    c.r = r;
+    c.end = r->end;
+    c.base = *out;
+    c.depth_left = r->depth_max;
+    json_keys_init(&c.keys);
+    const char *p = value(&c, json_space(r->p, r->end), out);
+    json_keys_free(&c.keys);
+    if (!p)
+        return json_failed(r);
+    r->p = p;
+    return 0;
+}
+
+int
+json_value(struct json_reader *r, struct il_text *out)
+{
+    if (r->error.code)
+        return json_failed(r);
+    size_t rest = (size_t) (r->end - r->p);
+    if (text_reserve(out, rest + rest / 2 + SLACK)) {
+        json_fail(r, JSON_MEMORY, r->p, "no memory");
+        return -ENOMEM;
+    }
+    char *o = out->data + out->len;
+    int err = parse(r, &o);
+    if (!err)
+        out->len = (size_t) (o - out->data);
+    return err;
+}
+
+int
+json_skip(struct json_reader *r)
+{
+    char *nowhere = NULL;
+
+    if (r->error.code)
+        return json_failed(r);
+    return parse(r, &nowhere);
+}
