@@ -7,6 +7,9 @@
 
 #include "text.h"
 
+#define DEAD_LANE_MAX 400    /* bytes of a lane's name */
+#define DEAD_EVENT_MAX 65536 /* bytes kept of a refused event */
+
 struct dead;
 
 struct dead_letter {
@@ -18,7 +21,11 @@ struct dead_letter {
     struct slice event; /* frame body; gate: the JSON as it came, cut at 64 KiB */
 };
 
+/* Open the store in dir, a folder of its own (STATE_DIR/dead), making it where
+ * it is missing, unless read_only: then -ENOENT.  0 or a negative errno,
+ * except for -ENOENT after a log line. */
 int dead_open(const char *dir, int read_only, struct dead **out);
+/* Writes what waits first. */
 void dead_close(struct dead *);
 
 /* Make the letters of lane within (after, up_to] exactly these, durably, in
@@ -26,21 +33,29 @@ void dead_close(struct dead *);
  * disk when there is nothing to change. */
 int dead_settle(struct dead *, const char *lane, uint64_t after,
                 uint64_t up_to, const struct dead_letter *, size_t n);
+/* The position of the lane's last letter, 0 where it has none. */
+int dead_last(struct dead *, const char *lane, uint64_t *position);
 /* Keep a refusal of the gate.  Queued and written by a thread of the store in
  * groups; the queue and the store are bounded (the oldest refusals go,
  * counted).  Any thread, never blocks on the disk. */
 void dead_refused(struct dead *, const char *source,
                   const struct il_reason *, struct slice event);
-/* Wait until the queue is on disk. */
+/* Wait until what is queued by now is on disk, or could not be written. */
 void dead_flush(struct dead *);
+/* Keep at most so many refusals and bytes of them: 100000 and 256 MiB. */
+void dead_limit(struct dead *, uint64_t refusals, uint64_t bytes);
 
-/* Walk, oldest first, one lane or all (NULL); fn returns non-zero to stop. */
+/* Walk, oldest first, one lane or all (NULL): lane by lane, the gate's last.
+ * No transaction is open while fn runs, so it may be slow, and delete.  fn
+ * returns non-zero to stop, and that is returned. */
 int dead_each(struct dead *, const char *lane,
               int (*fn)(void *arg, const struct dead_letter *), void *arg);
 /* One letter; 0, -ENOENT.  fn sees it. */
 int dead_get(struct dead *, const char *lane, uint64_t position,
              int (*fn)(void *arg, const struct dead_letter *), void *arg);
+/* 0, -ENOENT or another negative errno. */
 int dead_delete(struct dead *, const char *lane, uint64_t position);
+/* Letters of a lane, or of all lanes and the gate (NULL). */
 uint64_t dead_count(struct dead *, const char *lane);
 
 #endif

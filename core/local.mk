@@ -14,7 +14,13 @@ core_libcore_a_SOURCES = \
 	core/clock.c \
 	core/clock.h \
 	core/command.h \
+	core/dead.c \
 	core/dead.h \
+	core/dead_queue.c \
+	core/dead_record.c \
+	core/dead_store.c \
+	core/dead_store.h \
+	core/dead_walk.c \
 	core/entity.c \
 	core/entity.h \
 	core/entity_merge.c \

@@ -1,0 +1,535 @@
+/* SPDX-License-Identifier: MIT */
+#include "dead.h"
+#include "metrics.h"
+#include "tempdir.h"
+
+#include <check.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define LANE "feature-usage/warehouse.pg"
+
+static char *root;
+static char dir[4096];
+static struct dead *dead;
+
+static void
+setup(void)
+{
+    root = tempdir_make();
+    snprintf(dir, sizeof dir, "%s/dead", root);
+    ck_assert_int_eq(dead_open(dir, 0, &dead), 0);
+}
+
+static void
+teardown(void)
+{
+    dead_close(dead);
+    dead = NULL;
+    tempdir_remove(root);
+}
+
+static void
+reopen(void)
+{
+    dead_close(dead);
+    ck_assert_int_eq(dead_open(dir, 0, &dead), 0);
+}
+
+static struct dead_letter
+letter(uint64_t position, const char *code)
+{
+    struct dead_letter l = { .lane = LANE,
+                             .position = position,
+                             .at_us = 1700000000000000 + (int64_t) position,
+                             .attempts = 2,
+                             .reason = { .code = code,
+                                         .message = "no such user" },
+                             .event = SLICE("\x97rest of the frame") };
+    return l;
+}
+
+static void
+settle(uint64_t after, uint64_t up_to, const struct dead_letter *l, size_t n)
+{
+    ck_assert_int_eq(dead_settle(dead, LANE, after, up_to, l, n), 0);
+}
+
+/* Writes "position:code " of each letter into arg. */
+static int
+note(void *arg, const struct dead_letter *l)
+{
+    char *out = arg;
+    sprintf(out + strlen(out), "%llu:%s ", (unsigned long long) l->position,
+            l->reason.code);
+    return 0;
+}
+
+static void
+expect(const char *lane, const char *want)
+{
+    char got[4096] = "";
+    ck_assert_int_eq(dead_each(dead, lane, note, got), 0);
+    ck_assert_str_eq(got, want);
+}
+
+START_TEST(keeps_all_of_a_letter)
+{
+    struct dead_letter l = letter(7, "23505");
+    l.reason.field = "user_id";
+    l.reason.rule = "signups_pkey";
+    settle(0, 10, &l, 1);
+    reopen();
+    char got[256] = "";
+    ck_assert_int_eq(dead_get(dead, LANE, 7, note, got), 0);
+    ck_assert_str_eq(got, "7:23505 ");
+    ck_assert_int_eq(dead_get(dead, LANE, 8, note, got), -ENOENT);
+    ck_assert_int_eq(dead_get(dead, "other/lane", 7, note, got), -ENOENT);
+}
+END_TEST
+
+static int
+check_all(void *arg, const struct dead_letter *l)
+{
+    ck_assert_str_eq(l->lane, LANE);
+    ck_assert_uint_eq(l->position, 7);
+    ck_assert_int_eq(l->at_us, 1700000000000007);
+    ck_assert_uint_eq(l->attempts, 2);
+    ck_assert_str_eq(l->reason.code, "23505");
+    ck_assert_str_eq(l->reason.message, "no such user");
+    ck_assert_str_eq(l->reason.field, "user_id");
+    ck_assert_ptr_null(l->reason.rule);
+    ck_assert(slice_equal(l->event, SLICE("\x97rest of the frame")));
+    ++*(int *) arg;
+    return 0;
+}
+
+START_TEST(shows_what_was_stored)
+{
+    struct dead_letter l = letter(7, "23505");
+    l.reason.field = "user_id";
+    settle(0, 10, &l, 1);
+    int n = 0;
+    ck_assert_int_eq(dead_get(dead, LANE, 7, check_all, &n), 0);
+    ck_assert_int_eq(dead_each(dead, LANE, check_all, &n), 0);
+    ck_assert_int_eq(dead_each(dead, NULL, check_all, &n), 0);
+    ck_assert_int_eq(n, 3);
+}
+END_TEST
+
+START_TEST(settling_again_changes_exactly_the_range)
+{
+    struct dead_letter first[] = { letter(2, "a"), letter(5, "b"),
+                                   letter(9, "c") };
+    settle(0, 10, first, 3);
+    struct dead_letter again[] = { letter(4, "d"), letter(5, "e") };
+    settle(2, 8, again, 2);
+    expect(LANE, "2:a 4:d 5:e 9:c ");
+    ck_assert_uint_eq(dead_count(dead, LANE), 4);
+    settle(0, 8, NULL, 0);
+    expect(LANE, "9:c ");
+    ck_assert_uint_eq(dead_count(dead, LANE), 1);
+    reopen();
+    expect(LANE, "9:c ");
+}
+END_TEST
+
+START_TEST(bounds_are_open_below_and_closed_above)
+{
+    struct dead_letter l[] = { letter(10, "a"), letter(11, "b"),
+                               letter(20, "c"), letter(21, "d") };
+    settle(0, 30, l, 4);
+    settle(10, 20, NULL, 0);
+    expect(LANE, "10:a 21:d ");
+}
+END_TEST
+
+START_TEST(lanes_are_apart)
+{
+    struct dead_letter l = letter(3, "x");
+    settle(0, 5, &l, 1);
+    ck_assert_int_eq(dead_settle(dead, "feature-usage/warehouse.pg2", 0, 5,
+                                 &l, 1), 0);
+    ck_assert_int_eq(dead_settle(dead, "feature", 0, 9, NULL, 0), 0);
+    settle(0, 5, NULL, 0);
+    expect(LANE, "");
+    expect("feature-usage/warehouse.pg2", "3:x ");
+    expect(NULL, "3:x ");
+}
+END_TEST
+
+START_TEST(wrong_positions_are_refused)
+{
+    struct dead_letter l[] = { letter(4, "a"), letter(4, "b") };
+    ck_assert_int_eq(dead_settle(dead, LANE, 0, 9, l, 2), -EINVAL);
+    ck_assert_int_eq(dead_settle(dead, LANE, 4, 9, l, 1), -EINVAL);
+    ck_assert_int_eq(dead_settle(dead, LANE, 0, 3, l, 1), -EINVAL);
+    expect(NULL, "");
+}
+END_TEST
+
+static uint64_t
+disk_touched(void)
+{
+    char path[4200];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/data.mdb", dir);
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_uint_eq(st.st_mode & 0777, 0600);
+    return (uint64_t) st.st_mtim.tv_sec * 1000000000u
+           + (uint64_t) st.st_mtim.tv_nsec;
+}
+
+START_TEST(skips_the_disk_when_nothing_changes)
+{
+    struct dead_letter l = letter(4, "a");
+    settle(0, 9, &l, 1);
+    uint64_t before = disk_touched();
+    usleep(20000);
+    l.at_us += 5000000;
+    l.attempts++;
+    settle(0, 9, &l, 1);
+    settle(9, 90, NULL, 0);
+    ck_assert_uint_eq(disk_touched(), before);
+    l.reason.message = "another cause";
+    settle(0, 9, &l, 1);
+    ck_assert_uint_ne(disk_touched(), before);
+}
+END_TEST
+
+START_TEST(last_letter_of_a_lane)
+{
+    uint64_t last = 99;
+    ck_assert_int_eq(dead_last(dead, LANE, &last), 0);
+    ck_assert_uint_eq(last, 0);
+    struct dead_letter l[] = { letter(4, "a"), letter(300, "b") };
+    settle(0, 400, l, 2);
+    ck_assert_int_eq(dead_settle(dead, "z/z", 0, 400, l, 1), 0);
+    ck_assert_int_eq(dead_settle(dead, "a/a", 0, 400, l, 1), 0);
+    ck_assert_int_eq(dead_last(dead, LANE, &last), 0);
+    ck_assert_uint_eq(last, 300);
+    ck_assert_int_eq(dead_last(dead, "z/z", &last), 0);
+    ck_assert_uint_eq(last, 4);
+    ck_assert_int_eq(dead_last(dead, "b", &last), 0);
+    ck_assert_uint_eq(last, 0);
+}
+END_TEST
+
+START_TEST(deletes_one)
+{
+    struct dead_letter l[] = { letter(4, "a"), letter(5, "b") };
+    settle(0, 9, l, 2);
+    ck_assert_int_eq(dead_delete(dead, LANE, 4), 0);
+    ck_assert_int_eq(dead_delete(dead, LANE, 4), -ENOENT);
+    expect(LANE, "5:b ");
+    ck_assert_uint_eq(dead_count(dead, LANE), 1);
+    ck_assert_uint_eq(dead_count(dead, NULL), 1);
+}
+END_TEST
+
+/* Eight thousand letters of 40 KB do not fit the first map. */
+START_TEST(grows_its_map)
+{
+    static char big[40000];
+    memset(big, 'x', sizeof big);
+    for (uint64_t at = 0; at < 8000; at += 500) {
+        struct dead_letter l[500];
+        for (int i = 0; i < 500; i++) {
+            l[i] = letter(at + 1 + (uint64_t) i, "big");
+            l[i].event = slice_of(big, sizeof big);
+        }
+        settle(at, at + 500, l, 500);
+    }
+    ck_assert_uint_eq(dead_count(dead, LANE), 8000);
+    reopen();
+    uint64_t last;
+    ck_assert_int_eq(dead_last(dead, LANE, &last), 0);
+    ck_assert_uint_eq(last, 8000);
+}
+END_TEST
+
+static int
+count_and_delete(void *arg, const struct dead_letter *l)
+{
+    ++*(int *) arg;
+    return dead_delete(dead, l->lane, l->position);
+}
+
+START_TEST(a_walk_may_delete)
+{
+    struct dead_letter l[3000];
+    for (int i = 0; i < 3000; i++)
+        l[i] = letter((uint64_t) i + 1, "many");
+    settle(0, 3000, l, 3000);
+    int n = 0;
+    ck_assert_int_eq(dead_each(dead, LANE, count_and_delete, &n), 0);
+    ck_assert_int_eq(n, 3000);
+    ck_assert_uint_eq(dead_count(dead, LANE), 0);
+}
+END_TEST
+
+static int
+stop_at_two(void *arg, const struct dead_letter *l)
+{
+    (void) l;
+    return ++*(int *) arg == 2 ? 42 : 0;
+}
+
+START_TEST(a_walk_stops_when_told)
+{
+    struct dead_letter l[] = { letter(1, "a"), letter(2, "b"),
+                               letter(3, "c") };
+    settle(0, 9, l, 3);
+    int n = 0;
+    ck_assert_int_eq(dead_each(dead, NULL, stop_at_two, &n), 42);
+    ck_assert_int_eq(n, 2);
+}
+END_TEST
+
+START_TEST(long_texts_are_cut_between_code_points)
+{
+    char text[9000];
+    for (size_t i = 0; i + 2 < sizeof text; i += 2)
+        memcpy(text + i, "\xc3\xa4", 3);
+    struct dead_letter l = letter(1, "x");
+    l.reason.message = text + 1; /* begins inside one: stays as it came */
+    settle(0, 1, &l, 1);
+    expect(LANE, "1:x ");
+}
+END_TEST
+
+START_TEST(read_only_does_not_make_a_store)
+{
+    char none[4200];
+    struct dead *d = dead;
+    snprintf(none, sizeof none, "%s/none", root);
+    ck_assert_int_eq(dead_open(none, 1, &d), -ENOENT);
+    ck_assert_ptr_null(d);
+    ck_assert_int_ne(access(none, F_OK), 0);
+}
+END_TEST
+
+/* --- refusals --- */
+
+static const struct il_reason schema
+    = { .code = "schema", .message = "user_id: expected a string",
+        .field = "user_id", .rule = "type" };
+
+START_TEST(refusals_are_kept)
+{
+    dead_refused(dead, "app", &schema, SLICE("{\"type\":\"x\"}"));
+    dead_refused(dead, "hook", &schema, SLICE("{}"));
+    dead_flush(dead);
+    expect("gate/app", "1:schema ");
+    expect("gate/hook", "2:schema ");
+    expect(NULL, "1:schema 2:schema ");
+    ck_assert_uint_eq(dead_count(dead, "gate/app"), 1);
+    char got[64] = "";
+    ck_assert_int_eq(dead_get(dead, "gate/app", 2, note, got), -ENOENT);
+    reopen();
+    dead_refused(dead, "app", &schema, SLICE("[]"));
+    dead_flush(dead);
+    expect("gate/app", "1:schema 3:schema ");
+    ck_assert_int_eq(dead_delete(dead, "gate/hook", 3), -ENOENT);
+    ck_assert_int_eq(dead_delete(dead, "gate/app", 3), 0);
+    expect(NULL, "1:schema 2:schema ");
+}
+END_TEST
+
+START_TEST(closing_writes_what_waits)
+{
+    for (int i = 0; i < 100; i++)
+        dead_refused(dead, "app", &schema, SLICE("{}"));
+    reopen();
+    ck_assert_uint_eq(dead_count(dead, "gate/app"), 100);
+}
+END_TEST
+
+static int
+event_len(void *arg, const struct dead_letter *l)
+{
+    *(size_t *) arg = l->event.len;
+    return 0;
+}
+
+START_TEST(a_large_refusal_is_cut)
+{
+    static char big[200000];
+    size_t len = 0;
+    memset(big, 'x', sizeof big);
+    dead_refused(dead, "app", &schema, slice_of(big, sizeof big));
+    dead_flush(dead);
+    ck_assert_int_eq(dead_get(dead, "gate/app", 1, event_len, &len), 0);
+    ck_assert_uint_eq(len, DEAD_EVENT_MAX);
+}
+END_TEST
+
+START_TEST(the_oldest_refusals_go)
+{
+    dead_limit(dead, 10, 1 << 20);
+    for (int i = 0; i < 25; i++)
+        dead_refused(dead, i < 20 ? "app" : "hook", &schema, SLICE("{}"));
+    dead_flush(dead);
+    ck_assert_uint_eq(dead_count(dead, NULL), 10);
+    ck_assert_uint_eq(dead_count(dead, "gate/app"), 5);
+    ck_assert_uint_eq(dead_count(dead, "gate/hook"), 5);
+    expect("gate/hook", "21:schema 22:schema 23:schema 24:schema 25:schema ");
+    dead_limit(dead, 10, 400); /* bytes: three records or so */
+    dead_refused(dead, "hook", &schema, SLICE("{}"));
+    dead_flush(dead);
+    ck_assert_uint_gt(dead_count(dead, NULL), 0);
+    ck_assert_uint_lt(dead_count(dead, NULL), 5);
+}
+END_TEST
+
+START_TEST(a_flood_is_bounded_in_memory)
+{
+    static char big[DEAD_EVENT_MAX];
+    memset(big, 'x', sizeof big);
+    struct il_counter *lost
+        = metric_counter("dead_refusals_discarded_total", "", "");
+    struct il_counter *kept
+        = metric_counter("dead_refusals_kept_total", "", "");
+    uint64_t before = metric_get(lost) + metric_get(kept);
+    for (int i = 0; i < 2000; i++)
+        dead_refused(dead, "app", &schema, slice_of(big, sizeof big));
+    dead_flush(dead);
+    ck_assert_uint_eq(metric_get(lost) + metric_get(kept) - before, 2000);
+    ck_assert_uint_gt(metric_get(lost), 0);
+    ck_assert_uint_le(dead_count(dead, NULL), 200);
+}
+END_TEST
+
+/* --- two processes, two threads --- */
+
+START_TEST(another_process_reads_and_deletes)
+{
+    struct dead_letter l[] = { letter(1, "a"), letter(2, "b") };
+    settle(0, 2, l, 2);
+    pid_t pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (!pid) {
+        struct dead *other; /* the parent's handle stays untouched */
+        char got[256] = "";
+        int bad = dead_open(dir, 0, &other) || dead_each(other, NULL, note, got)
+                  || strcmp(got, "1:a 2:b ") || dead_delete(other, LANE, 1);
+        if (!bad)
+            dead_close(other);
+        _exit(bad ? 1 : 0);
+    }
+    int status;
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    expect(LANE, "2:b ");
+    ck_assert_uint_eq(dead_count(dead, LANE), 1);
+}
+END_TEST
+
+/* Killed in the middle: what was settled is there, and the rest goes on. */
+START_TEST(survives_a_killed_writer)
+{
+    int pipes[2];
+    ck_assert_int_eq(pipe(pipes), 0);
+    dead_close(dead);
+    dead = NULL;
+    pid_t pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (!pid) {
+        struct dead *other;
+        if (dead_open(dir, 0, &other))
+            _exit(1);
+        for (uint64_t i = 1;; i++) {
+            struct dead_letter l = letter(i, "k");
+            if (dead_settle(other, LANE, i - 1, i, &l, 1)
+                || write(pipes[1], &i, sizeof i) != sizeof i)
+                _exit(1);
+        }
+    }
+    uint64_t i = 0;
+    close(pipes[1]);
+    while (i < 50)
+        ck_assert_int_eq(read(pipes[0], &i, sizeof i), sizeof i);
+    kill(pid, SIGKILL);
+    while (read(pipes[0], &i, sizeof i) == sizeof i)
+        ;
+    close(pipes[0]);
+    waitpid(pid, NULL, 0);
+    ck_assert_int_eq(dead_open(dir, 0, &dead), 0);
+    uint64_t n = dead_count(dead, LANE), last;
+    ck_assert_uint_ge(n, i);
+    ck_assert_uint_le(n, i + 1);
+    ck_assert_int_eq(dead_last(dead, LANE, &last), 0);
+    ck_assert_uint_eq(last, n);
+    struct dead_letter l = letter(n + 5, "after");
+    settle(n, n + 5, &l, 1);
+}
+END_TEST
+
+static void *
+refuse_many(void *arg)
+{
+    for (int i = 0; i < 500; i++)
+        dead_refused(arg, "app", &schema, SLICE("{}"));
+    return NULL;
+}
+
+START_TEST(threads_do_not_disturb_each_other)
+{
+    pthread_t t[3];
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(pthread_create(&t[i], NULL, refuse_many, dead), 0);
+    for (uint64_t i = 0; i < 20; i++) {
+        struct dead_letter l = letter(i + 1, "t");
+        settle(i, i + 1, &l, 1);
+        ck_assert_uint_eq(dead_count(dead, LANE), i + 1);
+    }
+    for (int i = 0; i < 3; i++)
+        pthread_join(t[i], NULL);
+    dead_flush(dead);
+    ck_assert_uint_eq(dead_count(dead, "gate/app"), 1500);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *s = suite_create("dead");
+    TCase *t = tcase_create("dead");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_set_timeout(t, 120);
+    tcase_add_test(t, keeps_all_of_a_letter);
+    tcase_add_test(t, shows_what_was_stored);
+    tcase_add_test(t, settling_again_changes_exactly_the_range);
+    tcase_add_test(t, bounds_are_open_below_and_closed_above);
+    tcase_add_test(t, lanes_are_apart);
+    tcase_add_test(t, wrong_positions_are_refused);
+    tcase_add_test(t, skips_the_disk_when_nothing_changes);
+    tcase_add_test(t, last_letter_of_a_lane);
+    tcase_add_test(t, deletes_one);
+    tcase_add_test(t, grows_its_map);
+    tcase_add_test(t, a_walk_may_delete);
+    tcase_add_test(t, a_walk_stops_when_told);
+    tcase_add_test(t, long_texts_are_cut_between_code_points);
+    tcase_add_test(t, read_only_does_not_make_a_store);
+    tcase_add_test(t, refusals_are_kept);
+    tcase_add_test(t, closing_writes_what_waits);
+    tcase_add_test(t, a_large_refusal_is_cut);
+    tcase_add_test(t, the_oldest_refusals_go);
+    tcase_add_test(t, a_flood_is_bounded_in_memory);
+    tcase_add_test(t, another_process_reads_and_deletes);
+    tcase_add_test(t, survives_a_killed_writer);
+    tcase_add_test(t, threads_do_not_disturb_each_other);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
