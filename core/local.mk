@@ -15,6 +15,12 @@ core_libcore_a_SOURCES = \
 	core/clock.h \
 	core/command.h \
 	core/dead.c \
+	core/conf.c \
+	core/conf.h \
+	core/conf_scan.c \
+	core/conf_scan.h \
+	core/conf_token.c \
+	core/conf_token.h \
 	core/dead.h \
 	core/dead_queue.c \
 	core/dead_record.c \
@@ -31,6 +37,8 @@ core_libcore_a_SOURCES = \
 	core/event.h \
 	core/expr.h \
 	core/gate.h \
+	core/handshake.c \
+	core/handshake.h \
 	core/host_api.h \
 	core/host_slot.c \
 	core/http.h \
@@ -44,6 +52,8 @@ core_libcore_a_SOURCES = \
 	core/json_value.c \
 	core/json_write.c \
 	core/lane.h \
+	core/loader.c \
+	core/loader.h \
 	core/log.c \
 	core/log.h \
 	core/metrics.c \
@@ -55,6 +65,10 @@ core_libcore_a_SOURCES = \
 	core/msgput.h \
 	core/msgread.c \
 	core/msgread.h \
+	core/nearest.c \
+	core/option_value.c \
+	core/options.c \
+	core/options.h \
 	core/ref.h \
 	core/scan.h \
 	core/schema.h \

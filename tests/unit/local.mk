@@ -11,3 +11,14 @@ TESTS += tests/unit/test-dead
 tests_unit_test_dead_SOURCES = tests/unit/test-dead.c tests/unit/tempdir.h
 tests_unit_test_dead_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_dead_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-conf
+TESTS += tests/unit/test-conf
+tests_unit_test_conf_SOURCES = tests/unit/test-conf.c
+tests_unit_test_conf_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_conf_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-options
+TESTS += tests/unit/test-options
+tests_unit_test_options_SOURCES = tests/unit/test-options.c
+tests_unit_test_options_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_options_LDADD = $(UNIT_LIBS)

@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: MIT */
+#include "conf.h"
+
+#include "conf_scan.h"
+#include "log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <libconfig.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* A config is written by people; anything larger is a mistaken path. */
+#define FILE_MAX_BYTES (16u << 20)
+
+struct block {
+    struct block *next;
+    size_t size;
+    char data[] __attribute__((aligned(16)));
+};
+
+struct conf_file {
+    char *name, *dir;
+    config_t cfg;
+};
+
+struct finding {
+    struct conf_place place;
+    int warning;
+    size_t order;
+    char *line; /* the message, from the file's name on */
+    char *text; /* the excerpt with its caret, or NULL */
+};
+
+struct conf {
+    struct block *blocks;
+    struct conf_file **files;
+    size_t file_count;
+    struct finding *findings;
+    size_t finding_count, errors;
+};
+
+/* --- memory -------------------------------------------------------------- */
+
+static void
+give_up(void)
+{
+    log_error("no memory while reading the configuration");
+    exit(1);
+}
+
+void *
+conf_alloc(struct conf *conf, size_t size)
+{
+    struct block *b = calloc(1, sizeof(*b) + size);
+    if (!b)
+        give_up();
+    b->size = size;
+    b->next = conf->blocks;
+    conf->blocks = b;
+    return b->data;
+}
+
+char *
+conf_strndup(struct conf *conf, const char *text, size_t len)
+{
+    char *copy = conf_alloc(conf, len + 1);
+    memcpy(copy, text, len);
+    return copy;
+}
+
+char *
+conf_printf(struct conf *conf, const char *fmt, ...)
+{
+    struct il_text t = { 0 };
+    va_list ap;
+    va_start(ap, fmt);
+    if (text_vprintf(&t, fmt, ap))
+        give_up();
+    va_end(ap);
+    char *copy = conf_strndup(conf, t.data, t.len);
+    text_clear(&t);
+    return copy;
+}
+
+struct conf *
+conf_new(void)
+{
+    struct conf *conf = calloc(1, sizeof(*conf));
+    if (!conf)
+        give_up();
+    return conf;
+}
+
+void
+conf_free(struct conf *conf)
+{
+    if (!conf)
+        return;
+    for (size_t i = 0; i < conf->file_count; i++)
+        config_destroy(&conf->files[i]->cfg);
+    free(conf->files);
+    free(conf->findings);
+    while (conf->blocks) {
+        struct block *b = conf->blocks;
+        conf->blocks = b->next;
+        explicit_bzero(b->data, b->size);
+        free(b);
+    }
+    free(conf);
+}
+
+/* --- files --------------------------------------------------------------- */
+
+static struct conf_file *
+file_new(struct conf *conf, const char *name, const char *dir)
+{
+    struct conf_file **files = realloc(
+        conf->files, (conf->file_count + 1) * sizeof(struct conf_file *));
+    if (!files)
+        give_up();
+    conf->files = files;
+    struct conf_file *f = conf_alloc(conf, sizeof(*f));
+    f->name = conf_strndup(conf, name, strlen(name));
+    f->dir = conf_strndup(conf, dir, strlen(dir));
+    config_init(&f->cfg);
+    conf->files[conf->file_count++] = f;
+    return f;
+}
+
+static struct conf_finding
+finding_at(const struct conf *conf, const struct conf_file *f, int line)
+{
+    struct conf_finding at = { .offset = -1 };
+    at.place.file = f->name;
+    at.place.dir = f->dir;
+    at.place.line = line;
+    while (conf->files[at.place.rank] != f)
+        at.place.rank++;
+    return at;
+}
+
+static int
+file_parse(struct conf *conf, struct conf_file *f, const char *text,
+           size_t len)
+{
+    const size_t before = conf->errors;
+    struct scan_error error;
+    struct scan scan = { text, text + len, 1 };
+    while (conf_scan_next(&scan, &error)) {
+        struct conf_finding at = finding_at(conf, f, error.line);
+        conf_add(conf, &at, "%s", error.message);
+    }
+    /* What the scan found would often be a syntax error too: say it once. */
+    if (conf->errors != before)
+        return -EINVAL;
+
+    if (!config_read_string(&f->cfg, text)) {
+        struct conf_finding at
+            = finding_at(conf, f, config_error_line(&f->cfg));
+        if (conf_scan_explain(text, len, &error)) {
+            at.place.line = error.line;
+            conf_add(conf, &at, "%s", error.message);
+        } else {
+            conf_add(conf, &at, "%s", config_error_text(&f->cfg));
+        }
+        return -EINVAL;
+    }
+    return 0;
+}
+
+/* The whole file, NUL-terminated.  0 or -errno. */
+static int
+read_all(const char *path, char **out, size_t *len)
+{
+    *out = NULL;
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return -errno;
+    struct stat st;
+    int err = 0;
+    if (fstat(fileno(f), &st))
+        err = -errno;
+    else if (S_ISDIR(st.st_mode))
+        err = -EISDIR;
+    char *text = err ? NULL : malloc(FILE_MAX_BYTES + 1);
+    if (!err && !text)
+        err = -ENOMEM;
+    if (!err) {
+        *len = fread(text, 1, FILE_MAX_BYTES + 1, f);
+        if (ferror(f))
+            err = -EIO;
+        else if (*len > FILE_MAX_BYTES)
+            err = -EFBIG;
+    }
+    fclose(f);
+    if (err) {
+        free(text);
+        return err;
+    }
+    text[*len] = 0;
+    *out = text;
+    return 0;
+}
+
+static char *
+dir_of(struct conf *conf, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return conf_strndup(conf, ".", 1);
+    return conf_strndup(conf, path, slash == path ? 1 : (size_t) (slash - path));
+}
+
+static int
+load_one(struct conf *conf, const char *path)
+{
+    struct conf_file *f = file_new(conf, path, dir_of(conf, path));
+    char *text;
+    size_t len = 0;
+    int err = read_all(path, &text, &len);
+    if (err) {
+        struct conf_finding at = finding_at(conf, f, 0);
+        conf_add(conf, &at, "cannot read the config file: %s",
+                 strerror(-err));
+        return -EINVAL;
+    }
+    err = file_parse(conf, f, text, len);
+    explicit_bzero(text, len);
+    free(text);
+    return err;
+}
+
+static int
+is_conf(const struct dirent *e)
+{
+    size_t len = strlen(e->d_name);
+    return e->d_name[0] != '.' && len > 5
+           && strcmp(e->d_name + len - 5, ".conf") == 0;
+}
+
+/* In byte order, whatever the locale: the order must not change with it. */
+static int
+by_name(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int
+load_included(struct conf *conf, const struct config_setting_t *setting)
+{
+    const char *name = config_setting_get_string(setting);
+    struct conf_finding at = { .place = conf_place(conf, setting),
+                               .key = "include_dir",
+                               .offset = -1 };
+    if (!name)
+        return 0; /* the option table words it */
+    const char *dir
+        = *name == '/' ? name : conf_printf(conf, "%s/%s", at.place.dir, name);
+    if (strcmp(at.place.dir, ".") == 0)
+        dir = name;
+    struct dirent **entries;
+    int n = scandir(dir, &entries, is_conf, by_name);
+    if (n < 0) {
+        conf_add(conf, &at, "cannot read the directory %s: %s", dir,
+                 strerror(errno));
+        return -EINVAL;
+    }
+    int err = 0;
+    for (int i = 0; i < n; i++) {
+        char *path = conf_printf(conf, "%s/%s", dir, entries[i]->d_name);
+        if (load_one(conf, path))
+            err = -EINVAL;
+        free(entries[i]);
+    }
+    free(entries);
+    return err;
+}
+
+static int
+load_rest(struct conf *conf, int err)
+{
+    const struct config_setting_t *include
+        = config_setting_get_member(conf_root(conf, 0), "include_dir");
+    if (include && load_included(conf, include))
+        err = -EINVAL;
+    for (size_t i = 1; i < conf->file_count; i++) {
+        struct config_setting_t *again
+            = config_setting_get_member(conf_root(conf, i), "include_dir");
+        if (!again)
+            continue;
+        struct conf_finding at = { .place = conf_place(conf, again),
+                                   .key = "include_dir",
+                                   .offset = -1 };
+        conf_add(conf, &at, "only the main file, %s, can have it",
+                 conf->files[0]->name);
+        err = -EINVAL;
+    }
+    return err;
+}
+
+int
+conf_load(struct conf *conf, const char *path)
+{
+    return load_rest(conf, load_one(conf, path));
+}
+
+int
+conf_load_text(struct conf *conf, const char *name, const char *dir,
+               const char *text, size_t len)
+{
+    struct conf_file *f = file_new(conf, name, dir);
+    char *copy = conf_strndup(conf, text, len);
+    return load_rest(conf, file_parse(conf, f, copy, len));
+}
+
+size_t
+conf_file_count(const struct conf *conf)
+{
+    return conf->file_count;
+}
+
+struct config_setting_t *
+conf_root(const struct conf *conf, size_t file)
+{
+    return config_root_setting(&conf->files[file]->cfg);
+}
+
+const char *
+conf_peek(const struct config_setting_t *group, const char *key)
+{
+    struct config_setting_t *s = config_setting_get_member(group, key);
+    return s ? config_setting_get_string(s) : NULL;
+}
+
+struct conf_place
+conf_place(const struct conf *conf, const struct config_setting_t *setting)
+{
+    const struct config_setting_t *root = setting;
+    while (root->parent)
+        root = root->parent;
+    for (size_t i = 0; i < conf->file_count; i++)
+        if (conf_root(conf, i) == root)
+            return (struct conf_place){
+                .file = conf->files[i]->name,
+                .dir = conf->files[i]->dir,
+                .line = (int) config_setting_source_line(setting),
+                .rank = (int) i
+            };
+    return (struct conf_place){ 0 };
+}
+
+struct conf_place
+conf_place_main(const struct conf *conf)
+{
+    return (struct conf_place){ .file = conf->files[0]->name,
+                                .dir = conf->files[0]->dir };
+}
+
+/* --- findings ------------------------------------------------------------ */
+
+/* Characters that a terminal would show, from bytes that may be anything. */
+static void
+put_shown(struct il_text *out, const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char) text[i];
+        text_putc(out, c < 0x20 || c == 0x7f ? ' ' : text[i]);
+    }
+}
+
+static int
+is_continuation(char c)
+{
+    return ((unsigned char) c & 0xc0) == 0x80;
+}
+
+/* The line of text that holds offset, cut to a window around it, and below it
+ * a caret at the character. */
+static char *
+excerpt(struct conf *conf, const char *text, size_t offset)
+{
+    enum { BEFORE = 60, AFTER = 30 };
+    size_t len = strlen(text);
+    if (offset > len)
+        offset = len;
+    size_t from = offset, to = offset, n = 0;
+    while (from > 0 && text[from - 1] != '\n' && n < BEFORE)
+        n += !is_continuation(text[--from]);
+    while (from < offset && is_continuation(text[from]))
+        from++;
+    for (n = 0; to < len && text[to] != '\n' && n <= AFTER; to++)
+        n += !is_continuation(text[to]);
+    while (to < len && is_continuation(text[to]))
+        to++;
+
+    struct il_text out = { 0 };
+    text_puts(&out, "    ");
+    size_t column = 0;
+    if (from > 0 && text[from - 1] != '\n') {
+        text_puts(&out, "...");
+        column = 3;
+    }
+    put_shown(&out, text + from, to - from);
+    if (to < len && text[to] != '\n')
+        text_puts(&out, "...");
+    for (size_t i = from; i < offset; i++)
+        column += !is_continuation(text[i]);
+    text_printf(&out, "\n    %*s^", (int) column, "");
+    char *shown = conf_strndup(conf, text_str(&out), out.len);
+    text_clear(&out);
+    return shown;
+}
+
+static void
+put_origin(struct il_text *out, const struct conf_finding *f)
+{
+    if (f->place.file) {
+        text_puts(out, f->place.file);
+        if (f->place.line > 0)
+            text_printf(out, ":%d", f->place.line);
+        text_puts(out, ": ");
+    }
+    if (f->warning)
+        text_puts(out, "warning: ");
+    if (f->where && *f->where)
+        text_printf(out, "%s: ", f->where);
+    if (f->key && *f->key)
+        text_printf(out, "%s: ", f->key);
+}
+
+static int
+is_known(const struct conf *conf, const struct finding *f)
+{
+    for (size_t i = 0; i < conf->finding_count; i++)
+        if (strcmp(conf->findings[i].line, f->line) == 0)
+            return 1;
+    return 0;
+}
+
+void
+conf_vadd(struct conf *conf, const struct conf_finding *at, const char *fmt,
+          va_list ap)
+{
+    struct il_text line = { 0 };
+    put_origin(&line, at);
+    if (text_vprintf(&line, fmt, ap))
+        give_up();
+    struct finding f = { .place = at->place, .warning = at->warning,
+                         .order = conf->finding_count };
+    struct il_text shown = { 0 };
+    put_shown(&shown, line.data, line.len);
+    f.line = conf_strndup(conf, text_str(&shown), shown.len);
+    text_clear(&line);
+    text_clear(&shown);
+    if (is_known(conf, &f))
+        return;
+    if (at->text && at->offset >= 0)
+        f.text = excerpt(conf, at->text, (size_t) at->offset);
+
+    struct finding *more = realloc(
+        conf->findings, (conf->finding_count + 1) * sizeof(f));
+    if (!more)
+        give_up();
+    conf->findings = more;
+    conf->findings[conf->finding_count++] = f;
+    conf->errors += !at->warning;
+}
+
+void
+conf_add(struct conf *conf, const struct conf_finding *at, const char *fmt,
+         ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    conf_vadd(conf, at, fmt, ap);
+    va_end(ap);
+}
+
+size_t
+conf_errors(const struct conf *conf)
+{
+    return conf->errors;
+}
+
+size_t
+conf_warnings(const struct conf *conf)
+{
+    return conf->finding_count - conf->errors;
+}
+
+static int
+by_place(const void *va, const void *vb)
+{
+    const struct finding *a = va, *b = vb;
+    if (a->place.rank != b->place.rank)
+        return a->place.rank < b->place.rank ? -1 : 1;
+    if (a->place.line != b->place.line)
+        return a->place.line < b->place.line ? -1 : 1;
+    return a->order < b->order ? -1 : a->order > b->order;
+}
+
+void
+conf_print(struct conf *conf, FILE *out)
+{
+    if (conf->finding_count)
+        qsort(conf->findings, conf->finding_count, sizeof(struct finding),
+              by_place);
+    for (size_t i = 0; i < conf->finding_count; i++) {
+        fprintf(out, "%s\n", conf->findings[i].line);
+        if (conf->findings[i].text)
+            fprintf(out, "%s\n", conf->findings[i].text);
+    }
+}
