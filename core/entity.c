@@ -51,6 +51,9 @@ entity_put_one(struct entities *e, MDB_txn *txn, struct entity_writer *w,
     struct slice old_traits = { 0 };
     MDB_val key = { entity_key(bytes, put->kind, put->id), bytes }, value;
     int64_t seen = put->seen_us ? put->seen_us : w->now_us;
+    put->created = 0;
+    if (!entity_kind_valid(put->kind) || !entity_id_valid(put->id))
+        return -EINVAL;
     int rc = mdb_get(txn, e->dbi, &key, &value);
     if (rc && rc != MDB_NOTFOUND)
         return entity_errno(rc);
@@ -78,6 +81,15 @@ entity_put_one(struct entities *e, MDB_txn *txn, struct entity_writer *w,
     return entity_errno(mdb_put(txn, e->dbi, &key, &value, 0));
 }
 
+/* Is it a refusal of this one alone, and may the others go on? */
+static int
+entity_tolerates(const struct entity_put *put)
+{
+    return (put->flags & ENTITY_PUT_LENIENT)
+           && (put->error == -EINVAL || put->error == -EMSGSIZE
+               || put->error == -ENOENT);
+}
+
 /* One attempt at the whole transaction. */
 static int
 entity_put_all(struct entities *e, struct entity_writer *w,
@@ -88,8 +100,8 @@ entity_put_all(struct entities *e, struct entity_writer *w,
     if (err)
         return err;
     for (size_t i = 0; i < n; i++) {
-        err = entity_put_one(e, txn, w, &puts[i]);
-        if (err) {
+        err = puts[i].error = entity_put_one(e, txn, w, &puts[i]);
+        if (err && !entity_tolerates(&puts[i])) {
             *bad = i;
             entity_abort(e, txn);
             return err;
@@ -118,13 +130,6 @@ entity_put(struct entities *e, struct entity_put *puts, size_t n, size_t *bad)
     if (!bad)
         bad = &unused;
     *bad = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (!entity_kind_valid(puts[i].kind)
-            || !entity_id_valid(puts[i].id)) {
-            *bad = i;
-            return -EINVAL;
-        }
-    }
     if (n == 0)
         return 0;
     int err = entity_put_all(e, &w, puts, n, bad);

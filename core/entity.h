@@ -42,19 +42,23 @@ int entity_open(const char *dir, uint64_t map_bytes, struct entities **out);
 void entity_close(struct entities *);
 
 /* flags of struct entity_put */
-enum { ENTITY_PUT_EXISTING = 1 /* only where there is one */ };
+enum {
+    ENTITY_PUT_EXISTING = 1, /* only where there is one */
+    ENTITY_PUT_LENIENT = 2   /* where it is refused, the others go on */
+};
 
 /* One upsert.  traits: msgpack map. */
 struct entity_put {
     struct slice kind, id, traits;
     int64_t seen_us; /* 0: now */
     uint32_t flags;
-    int created; /* out */
+    int created, error; /* out; error: 0 or why this one was refused */
 };
-/* Merge n of them, in order, in one durable transaction: all or none.  Waits
- * for other writers.  0 or a negative errno: -EINVAL (a bad kind, id or
- * traits), -EMSGSIZE (traits above ENTITY_TRAITS_MAX), -ENOENT (no entity to
- * merge into): *bad (may be NULL) tells which; -ENOSPC (map or disk full). */
+/* Merge n of them, in order, in one durable transaction: all or none, lenient
+ * ones apart.  Waits for other writers.  0 or a negative errno: -EINVAL (a bad
+ * kind, id or traits), -EMSGSIZE (traits above ENTITY_TRAITS_MAX), -ENOENT (no
+ * entity to merge into): *bad (may be NULL) tells which; -ENOSPC (map or disk
+ * full). */
 int entity_put(struct entities *, struct entity_put *, size_t n, size_t *bad);
 /* Remove, durably; 1 removed, 0 unknown, or a negative errno. */
 int entity_delete(struct entities *, struct slice kind, struct slice id);

@@ -14,6 +14,8 @@ core_libcore_a_SOURCES = \
 	core/clock.c \
 	core/clock.h \
 	core/command.h \
+	core/csv.c \
+	core/csv.h \
 	core/dead.c \
 	core/conf.c \
 	core/conf.h \
@@ -29,6 +31,11 @@ core_libcore_a_SOURCES = \
 	core/dead_walk.c \
 	core/entity.c \
 	core/entity.h \
+	core/entity_api.c \
+	core/entity_api.h \
+	core/entity_api_write.c \
+	core/entity_bulk.c \
+	core/entity_bulk.h \
 	core/entity_merge.c \
 	core/entity_read.c \
 	core/entity_store.c \

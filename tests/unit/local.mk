@@ -22,3 +22,15 @@ TESTS += tests/unit/test-options
 tests_unit_test_options_SOURCES = tests/unit/test-options.c
 tests_unit_test_options_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_options_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-csv
+TESTS += tests/unit/test-csv
+tests_unit_test_csv_SOURCES = tests/unit/test-csv.c
+tests_unit_test_csv_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_csv_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-entity
+TESTS += tests/unit/test-entity
+tests_unit_test_entity_SOURCES = tests/unit/test-entity.c
+tests_unit_test_entity_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_entity_LDADD = $(UNIT_LIBS)
