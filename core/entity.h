@@ -101,9 +101,9 @@ struct entity_merge {
     size_t count, capacity;
 };
 void entity_merge_clear(struct entity_merge *);
-/* Append the map that patch makes of old (len 0: nothing there).  Of a name
- * that patch has twice the last counts.  0, -EINVAL (patch is no whole valid
- * map with string keys), -EIO (old is not), -EMSGSIZE or -ENOMEM. */
+/* Append the map that patch makes of old (len 0: nothing there).  0, -EINVAL
+ * (patch is no whole valid map, or has a name twice), -EIO (old is not),
+ * -EMSGSIZE or -ENOMEM. */
 int entity_merge(struct entity_merge *, struct slice old, struct slice patch,
                  struct il_text *out);
 

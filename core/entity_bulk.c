@@ -15,6 +15,10 @@ void
 entity_bulk_clear(struct entity_bulk *b)
 {
     text_clear(&b->bytes);
+    text_clear(&b->kind);
+    text_clear(&b->id);
+    text_clear(&b->traits);
+    text_clear(&b->scratch);
     free(b->items);
     free(b->puts);
     *b = (struct entity_bulk){ 0 };
@@ -119,7 +123,7 @@ entity_bulk_put(struct entity_bulk *b, struct entities *store,
 
 /* What one object said so far. */
 struct bulk_object {
-    struct il_text kind, id, traits, scratch;
+    struct entity_bulk *b; /* its texts */
     int has_kind, has_id, has_traits;
     int wrong; /* why is set; the rest is only stepped over */
     char *why;
@@ -145,22 +149,23 @@ static int
 bulk_id(struct bulk_object *o, struct json_reader *r)
 {
     struct il_value v;
-    o->scratch.len = o->id.len = 0;
-    int err = json_value(r, &o->scratch);
+    o->b->scratch.len = o->b->id.len = 0;
+    int err = json_value(r, &o->b->scratch);
     if (err)
         return err;
-    const char *p = o->scratch.data, *end = p + o->scratch.len;
+    const char *p = o->b->scratch.data, *end = p + o->b->scratch.len;
     if (msgcur_head(&p, end, &v))
         return -EINVAL;
     if (v.type == IL_STRING || v.type == IL_DECIMAL)
-        err = text_put(&o->id, v.str, v.len);
+        err = text_put(&o->b->id, v.str, v.len);
     else if (v.type == IL_INT)
-        err = text_printf(&o->id, "%lld", (long long) v.num.i);
+        err = text_printf(&o->b->id, "%lld", (long long) v.num.i);
     else if (v.type == IL_UINT)
-        err = text_printf(&o->id, "%llu", (unsigned long long) v.num.u);
+        err = text_printf(&o->b->id, "%llu", (unsigned long long) v.num.u);
     else
         bulk_wrong(o, "external_id must be a string or a number");
-    if (!err && !o->wrong && !entity_id_valid(slice_of(o->id.data, o->id.len)))
+    struct slice id = slice_of(o->b->id.data, o->b->id.len);
+    if (!err && !o->wrong && !entity_id_valid(id))
         bulk_wrong(o, "external_id must have 1 to %d bytes and no U+0000",
                    ENTITY_ID_MAX);
     return err;
@@ -174,14 +179,14 @@ bulk_kind(struct bulk_object *o, struct json_reader *r)
         bulk_wrong(o, "kind must be a string");
         return json_skip(r);
     }
-    int err = json_string(r, &o->scratch, &kind);
+    int err = json_string(r, &o->b->scratch, &kind);
     if (err)
         return err;
     if (!entity_kind_valid(kind))
         bulk_wrong(o, "kind must be a lower-case letter and up to %d letters, "
                    "digits or _", ENTITY_KIND_MAX - 1);
-    o->kind.len = 0;
-    return text_put(&o->kind, kind.ptr, kind.len);
+    o->b->kind.len = 0;
+    return text_put(&o->b->kind, kind.ptr, kind.len);
 }
 
 static int
@@ -191,8 +196,8 @@ bulk_traits(struct bulk_object *o, struct json_reader *r)
         bulk_wrong(o, "traits must be an object");
         return json_skip(r);
     }
-    o->traits.len = 0;
-    return json_value(r, &o->traits);
+    o->b->traits.len = 0;
+    return json_value(r, &o->b->traits);
 }
 
 static int
@@ -210,7 +215,7 @@ bulk_member(struct bulk_object *o, struct json_reader *r)
           bulk_traits },
     };
     struct slice key;
-    int err = json_key(r, &o->scratch, &key);
+    int err = json_key(r, &o->b->scratch, &key);
     if (err)
         return err;
     for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++) {
@@ -231,8 +236,7 @@ bulk_member(struct bulk_object *o, struct json_reader *r)
 }
 
 static int
-bulk_object_done(struct bulk_object *o, struct entity_bulk *b, size_t index,
-                 struct slice kind)
+bulk_object_done(struct bulk_object *o, size_t index, struct slice kind)
 {
     static const char no_traits = (char) 0x80; /* an empty map */
     struct slice traits = { &no_traits, 1 };
@@ -243,18 +247,18 @@ bulk_object_done(struct bulk_object *o, struct entity_bulk *b, size_t index,
     if (o->wrong)
         return 1;
     if (o->has_kind)
-        kind = slice_of(o->kind.data, o->kind.len);
+        kind = slice_of(o->b->kind.data, o->b->kind.len);
     if (o->has_traits)
-        traits = slice_of(o->traits.data, o->traits.len);
-    return entity_bulk_add(b, index, kind, slice_of(o->id.data, o->id.len),
-                           traits);
+        traits = slice_of(o->b->traits.data, o->b->traits.len);
+    return entity_bulk_add(o->b, index, kind,
+                           slice_of(o->b->id.data, o->b->id.len), traits);
 }
 
 int
 entity_bulk_read(struct entity_bulk *b, struct json_reader *r, size_t index,
                  struct slice kind, char why[ENTITY_WHY])
 {
-    struct bulk_object o = { .why = why };
+    struct bulk_object o = { .b = b, .why = why };
     int err, more;
     if (json_peek(r) != '{') {
         bulk_wrong(&o, "an entity must be an object");
@@ -271,11 +275,7 @@ entity_bulk_read(struct entity_bulk *b, struct json_reader *r, size_t index,
         err = bulk_member(&o, r);
     }
     if (!err)
-        err = bulk_object_done(&o, b, index, kind);
-    text_clear(&o.kind);
-    text_clear(&o.id);
-    text_clear(&o.traits);
-    text_clear(&o.scratch);
+        err = bulk_object_done(&o, index, kind);
     return err;
 }
 

@@ -14,6 +14,7 @@ struct entity_bulk {
     struct entity_put *puts;
     size_t count, capacity;
     size_t puts_capacity;
+    struct il_text kind, id, traits, scratch; /* of the object being read */
 };
 void entity_bulk_clear(struct entity_bulk *);
 /* Forget the upserts, keep the memory. */

@@ -83,7 +83,7 @@ trait_by_order(const void *a, const void *b)
     return x->order < y->order ? -1 : x->order > y->order;
 }
 
-/* Of several with one name the last value stays, at the place of the first.
+/* Of two with one name the later value stays, at the place of the first.
  * Sorting, since comparing each with each would let one large hostile map
  * cost minutes.  Returns how many stay. */
 static size_t
@@ -100,7 +100,20 @@ merge_resolve(struct entity_merge *m)
     }
     m->count = kept;
     qsort(m->traits, kept, sizeof(*m->traits), trait_by_order);
-    return kept;
+}
+
+/* Append what was collected as one map. */
+static int
+merge_write(const struct entity_merge *m, struct il_text *out)
+{
+    int err = msgout_map(out, (uint32_t) m->count);
+    for (size_t i = 0; i < m->count && !err; i++) {
+        const struct entity_trait *t = &m->traits[i];
+        err = msgout_str(out, t->key.ptr, t->key.len);
+        if (!err)
+            err = text_put(out, t->value.ptr, t->value.len);
+    }
+    return err;
 }
 
 int
@@ -108,25 +121,20 @@ entity_merge(struct entity_merge *m, struct slice old, struct slice patch,
              struct il_text *out)
 {
     size_t start = out->len;
-    m->count = 0;
-    if (msgcur_check(patch.ptr, patch.len))
-        return -EINVAL;
-    if (old.len) {
-        int err = merge_collect(m, old);
-        if (err)
-            return err == -EINVAL ? -EIO : err;
-    }
-    int err = merge_collect(m, patch);
+    int err = msgcur_check(patch.ptr, patch.len);
     if (err)
         return err;
-    size_t count = merge_resolve(m);
-    err = msgout_map(out, (uint32_t) count);
-    for (size_t i = 0; i < count && !err; i++) {
-        const struct entity_trait *t = &m->traits[i];
-        err = msgout_str(out, t->key.ptr, t->key.len);
-        if (!err)
-            err = text_put(out, t->value.ptr, t->value.len);
-    }
+    m->count = 0;
+    if (old.len)
+        err = merge_collect(m, old);
+    if (err)
+        return err == -EINVAL ? -EIO : err;
+    err = merge_collect(m, patch); /* also: is it a map? */
+    if (err)
+        return err;
+    if (old.len)
+        merge_resolve(m);
+    err = merge_write(m, out);
     if (!err && out->len - start > ENTITY_TRAITS_MAX)
         err = -EMSGSIZE;
     if (err)

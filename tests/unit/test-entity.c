@@ -183,6 +183,7 @@ START_TEST(broken_msgpack_is_refused)
         { "\x81\x01\x01", 3 },                     /* a key that is no string */
         { "\xDF\xFF\xFF\xFF\xFF", 5 },             /* a count that lies */
         { "\x81\xA1\xFF\x01", 4 },                 /* not UTF-8 */
+        { "\x82\xA1x\x01\xA1x\x02", 7 },         /* a name twice */
         { "\x81\xA1x\xCB\0\0\0\0\0\0\0\0", 12 },   /* a float */
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
@@ -191,15 +192,6 @@ START_TEST(broken_msgpack_is_refused)
         ck_assert_msg(entity_put(store, &put, 1, NULL) == -EINVAL, "%zu", i);
     }
     ck_assert_uint_eq(entity_count(store), 0);
-}
-END_TEST
-
-START_TEST(a_name_twice_counts_once)
-{
-    struct entity_put put = { .kind = text("user"), .id = text("u"),
-                              .traits = { "\x82\xA1x\x01\xA1x\x02", 7 } };
-    ck_assert_int_eq(entity_put(store, &put, 1, NULL), 0);
-    ck_assert_str_eq(traits_of("user", "u"), "{\"x\":2}");
 }
 END_TEST
 
@@ -604,7 +596,9 @@ START_TEST(kill_9_leaves_whole_transactions)
         if (got > highest)
             highest = got;
         reopen();
-        ck_assert_int_eq(expect_whole_round(), got);
+        /* One that was on disk and never acknowledged may show only now. */
+        int64_t later = expect_whole_round();
+        ck_assert(later == got || later == got + 1);
         ck_assert_int_eq(put_round(-2), 0); /* the lock was left in order */
     }
     ck_assert_int_ge(highest, 0);
@@ -694,7 +688,6 @@ main(void)
     tcase_add_test(c, kinds_are_apart);
     tcase_add_test(c, bad_names_and_traits_are_refused);
     tcase_add_test(c, broken_msgpack_is_refused);
-    tcase_add_test(c, a_name_twice_counts_once);
     tcase_add_test(c, merged_traits_have_a_largest_size);
     tcase_add_test(c, several_are_put_in_order_all_or_none);
     tcase_add_test(c, deleting);
