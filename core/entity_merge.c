@@ -85,8 +85,8 @@ trait_by_order(const void *a, const void *b)
 
 /* Of two with one name the later value stays, at the place of the first.
  * Sorting, since comparing each with each would let one large hostile map
- * cost minutes.  Returns how many stay. */
-static size_t
+ * cost minutes. */
+static void
 merge_resolve(struct entity_merge *m)
 {
     size_t kept = 0;
