@@ -3,8 +3,7 @@
  *
  * Each server runs its own loop threads (several loops on one port through
  * SO_REUSEPORT).  A request may be answered at once, or held and answered
- * later by its own loop thread: http_hold(), and a wake function that the loop
- * calls after http_wake(). */
+ * later by its own loop thread: http_hold(), asked again after http_wake(). */
 #ifndef HTTP_H
 #define HTTP_H
 
@@ -18,15 +17,18 @@ struct http_options {
     const char *const *listen; /* "127.0.0.1:8080", "[::1]:8080", ":8080" */
     size_t listen_count;
     uint32_t threads;         /* loops; 0: 1 */
-    uint64_t max_body;        /* bytes, also after unpacking */
-    uint64_t max_buffered;    /* bodies of all requests together; above: 503 */
-    uint32_t max_connections; /* above: accepted later */
-    uint32_t timeout_ms;      /* idle or slow connections */
+    uint64_t max_body;        /* bytes, also after unpacking; 0: 4 MiB */
+    uint64_t max_buffered;    /* bodies of all requests together; above: 503.
+                               * 0: 64 MiB */
+    uint32_t max_connections; /* above: accepted later; 0: 10000 */
+    uint32_t timeout_ms;      /* idle or slow connections; 0: 30 s */
 };
 
+/* Copies the options.  0 or -ENOMEM. */
 int http_new(const struct http_options *, struct http **out);
 /* Before http_start.  The owner is what a request's events come from; NULL for
- * routes of the host. */
+ * routes of the host.  Several routes may name the same method and path: they
+ * are asked in the order of registration. */
 int http_route(struct http *, const struct il_route *, void *self,
                struct gate_source *owner);
 /* Bind and serve.  0 or a negative errno after a log line naming the
@@ -35,10 +37,44 @@ int http_start(struct http *);
 /* The port that the i-th address got (for "127.0.0.1:0"). */
 int http_port(const struct http *, size_t i);
 /* Stop accepting connections; requests at hand are finished and answered with
- * Connection: close. */
+ * Connection: close, idle connections are closed. */
 void http_quiesce(struct http *);
 /* Wait for them until deadline (clock_monotonic_us), then close everything. */
 void http_stop(struct http *, int64_t deadline_us);
 void http_free(struct http *);
+
+/* --- answering later ------------------------------------------------------ */
+
+/* Keep a request unanswered though handle() returns.  ready() is asked right
+ * away, and again in the request's own loop thread after every http_wake(),
+ * until it has answered and returns 1.  From handle() only. */
+void http_hold(struct il_request *,
+               int (*ready)(void *arg, struct il_request *), void *arg);
+/* Ask all requests that are held.  Any thread; no more than one write to an
+ * eventfd per loop that holds something. */
+void http_wake(struct http *);
+/* Ask the requests that the loop of this one holds.  Any thread. */
+void http_wake_request(struct il_request *);
+
+/* --- what the core may ask of a request, apart from plugin.h -------------- */
+
+/* The source whose route admitted it; NULL for routes of the host. */
+struct gate_source *http_owner(const struct il_request *);
+struct http *http_of(const struct il_request *);
+/* The answer's body, to be written in place (empty at first), and how to send
+ * it.  For answers that il_respond() would copy. */
+struct il_text *http_out(struct il_request *);
+void http_respond_out(struct il_request *, int status,
+                      const char *content_type);
+/* 503 with Retry-After. */
+void http_unavailable(struct il_request *, uint32_t retry_after_s,
+                      const char *code, const char *fmt, ...) IL_PRINTF(4, 5);
+/* What a JSON body claims to be: 0, or -EINVAL after a 415.  *ndjson: lines.
+ * No Content-Type at all is JSON. */
+int http_json_type(struct il_request *, int *ndjson);
+
+/* The entries of the host's table that concern requests without regard to the
+ * gate. */
+void http_fill_request_api(struct il_api *);
 
 #endif

@@ -23,6 +23,7 @@ core_libcore_a_SOURCES = \
 	core/conf_scan.h \
 	core/conf_token.c \
 	core/conf_token.h \
+	core/dead.c \
 	core/dead.h \
 	core/dead_queue.c \
 	core/dead_record.c \
@@ -48,7 +49,12 @@ core_libcore_a_SOURCES = \
 	core/handshake.h \
 	core/host_api.h \
 	core/host_slot.c \
+	core/http.c \
 	core/http.h \
+	core/http_body.c \
+	core/http_listen.c \
+	core/http_loop.c \
+	core/http_private.h \
 	core/idem.h \
 	core/json.h \
 	core/json_keys.c \
@@ -77,7 +83,9 @@ core_libcore_a_SOURCES = \
 	core/options.c \
 	core/options.h \
 	core/ref.h \
+	core/request.c \
 	core/scan.h \
+	core/schema.c \
 	core/schema.h \
 	core/spool.h \
 	core/template.h \

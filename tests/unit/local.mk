@@ -34,3 +34,9 @@ TESTS += tests/unit/test-entity
 tests_unit_test_entity_SOURCES = tests/unit/test-entity.c
 tests_unit_test_entity_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_entity_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-http
+TESTS += tests/unit/test-http
+tests_unit_test_http_SOURCES = tests/unit/test-http.c
+tests_unit_test_http_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_http_LDADD = $(UNIT_LIBS)

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+/* Bodies: their limits, where their memory comes from, and unpacking. */
+#include "http_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* Deflate can reach 1032:1 on constant bytes; batches of events stay below
+ * 100:1.  Small bodies may do as they like. */
+#define RATIO_MAX 250
+#define RATIO_FREE (256 << 10)
+
+/* What is kept of a used buffer, so that a rare giant does not stay. */
+#define STOCK_KEEP (1 << 20)
+
+/* Account for the body growing to cap bytes.  0 or -ENOBUFS. */
+static int
+body_charge(struct il_request *req, uint64_t cap)
+{
+    struct http *http = req->conn->loop->http;
+    if (cap <= req->charged)
+        return 0;
+    uint64_t more = cap - req->charged;
+    uint64_t before = atomic_fetch_add(&http->buffered, more);
+    if (before + more > http->options.max_buffered) {
+        atomic_fetch_sub(&http->buffered, more);
+        return -ENOBUFS;
+    }
+    req->charged = cap;
+    return 0;
+}
+
+static void
+body_stock_take(struct il_request *req)
+{
+    struct http_loop *loop = req->conn->loop;
+    if (!req->body.data && loop->stock_count)
+        req->body = loop->stock[--loop->stock_count];
+    req->body.len = 0;
+}
+
+static void
+body_stock_give(struct http_loop *loop, struct il_text *body)
+{
+    body->len = 0;
+    if (loop->stock_count < HTTP_STOCK && body->cap
+        && body->cap <= STOCK_KEEP)
+        loop->stock[loop->stock_count++] = *body;
+    else
+        free(body->data);
+    *body = (struct il_text){ 0 };
+}
+
+void
+body_release(struct il_request *req)
+{
+    atomic_fetch_sub(&req->conn->loop->http->buffered, req->charged);
+    req->charged = 0;
+    if (req->body.data)
+        body_stock_give(req->conn->loop, &req->body);
+    req->body = (struct il_text){ 0 };
+}
+
+void
+body_stock_free(struct http_loop *loop)
+{
+    while (loop->stock_count)
+        free(loop->stock[--loop->stock_count].data);
+    if (loop->inflate_ready)
+        inflateEnd(&loop->inflate);
+    loop->inflate_ready = 0;
+}
+
+static void
+too_large(struct il_request *req, const char *what)
+{
+    request_error(req, 413, "body_too_large",
+                  "%s is larger than %llu bytes: send smaller batches", what,
+                  (unsigned long long) req->max_body);
+}
+
+static void
+too_busy(struct il_request *req)
+{
+    metric_add(req->conn->loop->http->refused_busy, 1);
+    http_unavailable(req, 1, "busy",
+                     "too many request bodies are being received; try again");
+}
+
+static int
+encoding_parse(struct il_request *req)
+{
+    const char *text = request_header(req, "Content-Encoding");
+    if (!text || !*text || !strcasecmp(text, "identity")) {
+        req->encoding = HTTP_IDENTITY;
+        return 0;
+    }
+    if (!strcasecmp(text, "gzip") || !strcasecmp(text, "x-gzip")) {
+        req->encoding = HTTP_GZIP;
+        return 0;
+    }
+    request_respond_header(req, "Accept-Encoding", "gzip, identity");
+    request_error(req, 415, "unsupported_encoding",
+                  "Content-Encoding \"%.40s\" is not taken here: send gzip or "
+                  "nothing",
+                  text);
+    return -EINVAL;
+}
+
+int
+body_begin(struct il_request *req)
+{
+    const char *length = request_header(req, "Content-Length");
+    if (!length && !req->chunked) {
+        if (strcmp(req->method, "POST") && strcmp(req->method, "PUT")
+            && strcmp(req->method, "PATCH"))
+            return 0;
+        request_error(req, 411, "length_required",
+                      "%s needs Content-Length or chunked encoding",
+                      req->method);
+        return -EINVAL;
+    }
+    if (encoding_parse(req))
+        return -EINVAL;
+    uint64_t n = length ? strtoull(length, NULL, 10) : 0;
+    if (n > req->max_body) {
+        too_large(req, "the body");
+        return -EINVAL;
+    }
+    if (atomic_load(&req->conn->loop->http->buffered) + n
+        > req->conn->loop->http->options.max_buffered) {
+        too_busy(req);
+        return -EINVAL;
+    }
+    body_stock_take(req);
+    if (body_charge(req, req->body.cap)) {
+        too_busy(req);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static uint64_t
+drain_max(const struct il_request *req)
+{
+    return req->admitted ? HTTP_DRAIN_ADMITTED : HTTP_DRAIN_STRANGER;
+}
+
+int
+body_take(struct il_request *req, const char *data, size_t size)
+{
+    req->received += size;
+    if (req->discard)
+        return req->received > drain_max(req) + req->max_body ? -EIO : 0;
+    if (req->received > req->max_body) {
+        too_large(req, "the body");
+        req->discard = 1;
+        body_release(req);
+        return 0;
+    }
+    struct il_text *body = &req->body;
+    if (body->cap - body->len <= size) {
+        uint64_t cap = body->cap ? body->cap * 2 : 4096;
+        while (cap - body->len <= size)
+            cap *= 2;
+        int err = body_charge(req, cap);
+        if (!err && text_reserve(body, cap - body->len - 1))
+            err = -ENOMEM;
+        if (err) {
+            too_busy(req);
+            req->discard = 1;
+            body_release(req);
+            return 0;
+        }
+    }
+    memcpy(body->data + body->len, data, size);
+    body->len += size;
+    return 0;
+}
+
+static int
+inflate_begin(struct http_loop *loop)
+{
+    if (loop->inflate_ready)
+        return inflateReset(&loop->inflate) == Z_OK ? 0 : -ENOMEM;
+    memset(&loop->inflate, 0, sizeof(loop->inflate));
+    if (inflateInit2(&loop->inflate, 16 + MAX_WBITS) != Z_OK)
+        return -ENOMEM;
+    loop->inflate_ready = 1;
+    return 0;
+}
+
+/* Make room for more unpacked bytes.  0 or -EINVAL after an answer. */
+static int
+unpack_room(struct il_request *req, struct il_text *out, size_t packed)
+{
+    if (out->len > RATIO_FREE && out->len / RATIO_MAX > packed) {
+        request_error(req, 413, "body_too_large",
+                      "the gzip body unpacks to more than %d times its size",
+                      RATIO_MAX);
+        return -EINVAL;
+    }
+    if (out->len > req->max_body) {
+        too_large(req, "the unpacked body");
+        return -EINVAL;
+    }
+    if (out->cap - out->len > 1)
+        return 0;
+    uint64_t cap = out->cap ? out->cap * 2 : 16384;
+    if (body_charge(req, req->body.cap + cap)
+        || text_reserve(out, cap - out->len - 1)) {
+        too_busy(req);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+/* Unpack all members (RFC 1952, 2.2) of req->body into out. */
+static int
+unpack(struct il_request *req, struct il_text *out)
+{
+    z_stream *z = &req->conn->loop->inflate;
+    z->next_in = (Bytef *) req->body.data;
+    z->avail_in = (uInt) req->body.len;
+    for (;;) {
+        if (unpack_room(req, out, z->total_in))
+            return -EINVAL;
+        size_t room = out->cap - out->len - 1;
+        if (room > req->max_body + 1 - out->len)
+            room = req->max_body + 1 - out->len;
+        z->next_out = (Bytef *) out->data + out->len;
+        z->avail_out = (uInt) room;
+        int rc = inflate(z, Z_NO_FLUSH);
+        out->len += room - z->avail_out;
+        if (rc == Z_STREAM_END) {
+            if (!z->avail_in && out->len <= req->max_body)
+                return 0;
+            if (z->avail_in && inflateReset(z) != Z_OK)
+                rc = Z_MEM_ERROR;
+            else
+                continue;
+        }
+        if (rc == Z_OK && (z->avail_in || !z->avail_out))
+            continue;
+        request_error(req, 400, "bad_gzip",
+                      rc == Z_OK || rc == Z_BUF_ERROR
+                          ? "the gzip body ends too early"
+                          : "the body is not gzip, or it is damaged");
+        return -EINVAL;
+    }
+}
+
+int
+body_end(struct il_request *req)
+{
+    struct il_text out = { 0 };
+    struct http_loop *loop = req->conn->loop;
+    if (req->status || req->encoding != HTTP_GZIP || !req->body.len)
+        return req->status ? -EINVAL : 0;
+    if (inflate_begin(loop)) {
+        too_busy(req);
+        return -EINVAL;
+    }
+    if (loop->stock_count)
+        out = loop->stock[--loop->stock_count];
+    int err = body_charge(req, req->body.cap + out.cap);
+    if (err)
+        too_busy(req);
+    else
+        err = unpack(req, &out);
+    struct il_text packed = req->body;
+    req->body = out;
+    body_stock_give(loop, &packed);
+    return err ? -EINVAL : 0;
+}

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: MIT */
+/* The loops: each thread owns its connections, its held requests and one
+ * libmicrohttpd daemon per address.
+ *
+ * libmicrohttpd runs with an external epoll; its epoll descriptor sits in ours
+ * beside an eventfd.  Held requests are suspended, and resumed by their own
+ * thread only: resuming them from the spool's thread stalled for good with a
+ * few hundred connections. */
+#include "config.h"
+
+#include "clock.h"
+#include "http_private.h"
+#include "log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define SWEEP_US 500000
+
+/* A sender may take timeout_ms and another millisecond per byte that came: a
+ * body that trickles in slower than 1000 bytes a second is cut off. */
+#define SLOWEST_BYTES_PER_MS 1
+
+/* --- connections ---------------------------------------------------------- */
+
+static void
+conn_started(struct http_loop *loop, struct MHD_Connection *mhd, void **slot)
+{
+    const union MHD_ConnectionInfo *info
+        = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct http_conn *conn = calloc(1, sizeof(*conn));
+    *slot = conn;
+    if (!conn)
+        return; /* http_serve() closes it */
+    conn->req.conn = conn;
+    conn->loop = loop;
+    conn->fd = info ? info->connect_fd : -1;
+    conn->since_us = clock_monotonic_us();
+    conn->next = loop->conns;
+    if (loop->conns)
+        loop->conns->prev = conn;
+    loop->conns = conn;
+    loop->conn_count++;
+    atomic_fetch_add(&loop->http->conn_total, 1);
+}
+
+static void
+conn_closed(struct http_loop *loop, struct http_conn *conn)
+{
+    if (conn->prev)
+        conn->prev->next = conn->next;
+    else
+        loop->conns = conn->next;
+    if (conn->next)
+        conn->next->prev = conn->prev;
+    loop->conn_count--;
+    atomic_fetch_sub(&loop->http->conn_total, 1);
+    if (conn->req.is_held)
+        http_hold_remove(&conn->req);
+    body_release(&conn->req);
+    text_clear(&conn->req.out);
+    free(conn);
+}
+
+static void
+conn_notify(void *cls, struct MHD_Connection *mhd, void **slot,
+            enum MHD_ConnectionNotificationCode code)
+{
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        conn_started(cls, mhd, slot);
+    } else if (*slot) {
+        conn_closed(cls, *slot);
+        *slot = NULL;
+    }
+}
+
+/* Is it past its time?  Idle connections are libmicrohttpd's business; one
+ * that has been without a whole request head for twice the time trickles. */
+static int
+conn_overdue(const struct http_conn *conn, int64_t now_us)
+{
+    const struct il_request *req = &conn->req;
+    int64_t allowed_us = (int64_t) conn->loop->http->options.timeout_ms * 1000;
+    if (!req->active)
+        return now_us - conn->since_us > 2 * allowed_us;
+    if (req->ended)
+        return 0;
+    return now_us - req->begun_us
+           > allowed_us
+                 + (int64_t) (req->received / SLOWEST_BYTES_PER_MS) * 1000;
+}
+
+static void
+loop_sweep(struct http_loop *loop, int64_t now_us)
+{
+    loop->swept_us = now_us;
+    for (struct http_conn *c = loop->conns; c; c = c->next) {
+        if (c->closing || c->fd < 0)
+            continue;
+        if (conn_overdue(c, now_us)) {
+            c->closing = 1;
+            shutdown(c->fd, SHUT_RDWR);
+        } else if (loop->quiesced && !c->req.active) {
+            /* what has arrived by now is still read and answered */
+            c->closing = 1;
+            shutdown(c->fd, SHUT_RD);
+        }
+    }
+}
+
+/* --- holding -------------------------------------------------------------- */
+
+void
+http_hold_add(struct il_request *req)
+{
+    struct http_loop *loop = req->conn->loop;
+    req->is_held = 1;
+    req->prev = NULL;
+    req->next = loop->held;
+    if (loop->held)
+        loop->held->prev = req;
+    loop->held = req;
+}
+
+void
+http_hold_remove(struct il_request *req)
+{
+    struct http_loop *loop = req->conn->loop;
+    if (req->prev)
+        req->prev->next = req->next;
+    else
+        loop->held = req->next;
+    if (req->next)
+        req->next->prev = req->prev;
+    req->prev = req->next = NULL;
+    req->is_held = 0;
+    atomic_fetch_sub(&loop->held_count, 1);
+}
+
+void
+http_hold(struct il_request *req,
+          int (*ready)(void *arg, struct il_request *), void *arg)
+{
+    struct http_loop *loop = req->conn->loop;
+    /* Counted before it is asked: whoever makes it ready after the question
+     * sees the count and wakes the loop. */
+    atomic_fetch_add(&loop->held_count, 1);
+    if (ready(arg, req)) {
+        atomic_fetch_sub(&loop->held_count, 1);
+        return;
+    }
+    req->ready = ready;
+    req->ready_arg = arg;
+    http_hold_add(req);
+    MHD_suspend_connection(req->mhd);
+}
+
+static void
+loop_ring(struct http_loop *loop)
+{
+    uint64_t one = 1;
+    if (write(loop->wake, &one, sizeof(one)) < 0 && errno != EAGAIN)
+        log_error("%s: cannot wake a thread: %s", loop->http->options.name,
+                  strerror(errno));
+}
+
+void
+http_wake(struct http *http)
+{
+    for (size_t i = 0; i < http->loop_count; i++)
+        if (atomic_load(&http->loops[i].held_count))
+            loop_ring(&http->loops[i]);
+}
+
+void
+http_wake_request(struct il_request *req)
+{
+    loop_ring(req->conn->loop);
+}
+
+static void
+loop_ask_held(struct http_loop *loop)
+{
+    uint64_t n;
+    if (read(loop->wake, &n, sizeof(n)) < 0 && errno != EAGAIN)
+        return;
+    for (struct il_request *req = loop->held, *next; req; req = next) {
+        next = req->next;
+        if (!req->ready(req->ready_arg, req))
+            continue;
+        http_hold_remove(req);
+        MHD_resume_connection(req->mhd);
+    }
+}
+
+/* --- the thread ----------------------------------------------------------- */
+
+static int
+loop_timeout_ms(struct http_loop *loop)
+{
+    int ms = SWEEP_US / 1000;
+    if (!loop->conns)
+        ms = 60000;
+    for (size_t i = 0; i < loop->daemon_count; i++) {
+        MHD_UNSIGNED_LONG_LONG t;
+        if (MHD_get_timeout(loop->daemons[i], &t) == MHD_YES
+            && t < (MHD_UNSIGNED_LONG_LONG) ms)
+            ms = (int) t;
+    }
+    return ms;
+}
+
+static void
+loop_quiesce(struct http_loop *loop)
+{
+    loop->quiesced = 1;
+    for (size_t i = 0; i < loop->daemon_count; i++) {
+        MHD_socket fd = MHD_quiesce_daemon(loop->daemons[i]);
+        if (fd != MHD_INVALID_SOCKET)
+            close(fd);
+        loop->listen[i] = -1;
+    }
+    loop_sweep(loop, clock_monotonic_us());
+}
+
+/* The deadline has passed: who is still held hears 503. */
+static void
+loop_abandon(struct http_loop *loop)
+{
+    while (loop->held) {
+        struct il_request *req = loop->held;
+        req->shut = 1;
+        if (!req->status)
+            http_unavailable(req, 1, "shutting_down",
+                             "the server is shutting down; send again");
+        http_hold_remove(req);
+        MHD_resume_connection(req->mhd);
+    }
+    for (int round = 0; round < 3; round++)
+        for (size_t i = 0; i < loop->daemon_count; i++)
+            MHD_run(loop->daemons[i]);
+}
+
+static void *
+loop_run(void *arg)
+{
+    struct http_loop *loop = arg;
+    struct http *http = loop->http;
+    struct epoll_event events[16];
+    char name[16];
+    snprintf(name, sizeof(name), "http-%.10s", http->options.name);
+    pthread_setname_np(pthread_self(), name);
+    while (!atomic_load(&http->stop)) {
+        int n = epoll_wait(loop->epoll, events, 16, loop_timeout_ms(loop));
+        for (int i = 0; i < n; i++)
+            if (!events[i].data.ptr)
+                loop_ask_held(loop);
+        for (size_t i = 0; i < loop->daemon_count; i++)
+            MHD_run(loop->daemons[i]);
+        int64_t now = clock_monotonic_us();
+        if (atomic_load(&http->quiesce) && !loop->quiesced)
+            loop_quiesce(loop);
+        else if (now - loop->swept_us > SWEEP_US)
+            loop_sweep(loop, now);
+        if (loop->quiesced && !loop->conns)
+            break;
+    }
+    loop_abandon(loop);
+    return NULL;
+}
+
+/* --- starting and stopping ------------------------------------------------ */
+
+static void
+mhd_log(void *cls, const char *fmt, va_list ap)
+{
+    struct http_loop *loop = cls;
+    char line[512];
+    vsnprintf(line, sizeof(line), fmt, ap);
+    size_t len = strlen(line);
+    while (len && line[len - 1] == '\n')
+        line[--len] = 0;
+    log_debug("%s: %s", loop->http->options.name, line);
+}
+
+static int
+loop_listen(struct http_loop *loop, size_t i)
+{
+    struct http *http = loop->http;
+    unsigned timeout = (http->options.timeout_ms + 999) / 1000;
+    unsigned limit = (unsigned) (http->options.max_connections
+                                 / http->loop_count);
+    int fd = http_listen(http->options.name, http->listen[i],
+                         http->loop_count > 1, &http->ports[i]);
+    if (fd < 0)
+        return fd;
+    struct MHD_Daemon *d = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL,
+        NULL, http_serve, loop, MHD_OPTION_EXTERNAL_LOGGER, mhd_log, loop,
+        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t) HTTP_CONNECTION_MEMORY, MHD_OPTION_CONNECTION_MEMORY_INCREMENT,
+        (size_t) 8192, MHD_OPTION_CONNECTION_LIMIT, limit ? limit : 1,
+        MHD_OPTION_CONNECTION_TIMEOUT, timeout, MHD_OPTION_NOTIFY_COMPLETED,
+        http_completed, loop, MHD_OPTION_NOTIFY_CONNECTION, conn_notify, loop,
+        MHD_OPTION_URI_LOG_CALLBACK, http_uri, loop,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 0,
+        MHD_OPTION_END);
+    if (!d) {
+        close(fd);
+        log_error("%s: cannot serve \"%s\": the HTTP library does not start",
+                  http->options.name, http->listen[i]);
+        return -EIO;
+    }
+    loop->daemons[loop->daemon_count] = d;
+    loop->listen[loop->daemon_count++] = fd;
+    const union MHD_DaemonInfo *info
+        = MHD_get_daemon_info(d, MHD_DAEMON_INFO_EPOLL_FD);
+    struct epoll_event ev = { .events = EPOLLIN, .data = { .ptr = d } };
+    if (!info || epoll_ctl(loop->epoll, EPOLL_CTL_ADD, info->epoll_fd, &ev)) {
+        log_error("%s: epoll: %s", http->options.name, strerror(errno));
+        return -EIO;
+    }
+    return 0;
+}
+
+static int
+loop_open(struct http_loop *loop)
+{
+    struct http *http = loop->http;
+    size_t n = http->options.listen_count;
+    struct epoll_event ev = { .events = EPOLLIN };
+    loop->daemons = calloc(n ? n : 1, sizeof(*loop->daemons));
+    loop->listen = calloc(n ? n : 1, sizeof(*loop->listen));
+    loop->epoll = epoll_create1(EPOLL_CLOEXEC);
+    loop->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (!loop->daemons || !loop->listen || loop->epoll < 0 || loop->wake < 0
+        || epoll_ctl(loop->epoll, EPOLL_CTL_ADD, loop->wake, &ev)) {
+        log_error("%s: cannot make a loop: %s", http->options.name,
+                  strerror(errno));
+        return -EIO;
+    }
+    for (size_t i = 0; i < n; i++) {
+        int err = loop_listen(loop, i);
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+void
+http_loop_close(struct http_loop *loop)
+{
+    for (size_t i = 0; i < loop->daemon_count; i++)
+        MHD_stop_daemon(loop->daemons[i]);
+    if (loop->epoll >= 0)
+        close(loop->epoll);
+    if (loop->wake >= 0)
+        close(loop->wake);
+    body_stock_free(loop);
+    free(loop->daemons);
+    free(loop->listen);
+    *loop = (struct http_loop){ .epoll = -1, .wake = -1 };
+}
+
+static void
+refresh(void *arg)
+{
+    struct http *http = arg;
+    metric_set(http->connections, atomic_load(&http->conn_total));
+}
+
+int
+http_start(struct http *http)
+{
+    for (size_t i = 0; i < http->loop_count; i++) {
+        int err = loop_open(&http->loops[i]);
+        if (err)
+            return err; /* http_free() closes what is open */
+    }
+    http->running = 1;
+    for (size_t i = 0; i < http->loop_count; i++) {
+        struct http_loop *loop = &http->loops[i];
+        int err = pthread_create(&loop->thread, NULL, loop_run, loop);
+        if (err) {
+            log_error("%s: cannot start a thread: %s", http->options.name,
+                      strerror(err));
+            return -err;
+        }
+        loop->started = 1;
+    }
+    metric_refresh(refresh, http);
+    return 0;
+}
+
+int
+http_port(const struct http *http, size_t i)
+{
+    return i < http->options.listen_count ? http->ports[i] : 0;
+}
+
+void
+http_quiesce(struct http *http)
+{
+    atomic_store(&http->quiesce, 1);
+    for (size_t i = 0; i < http->loop_count; i++)
+        if (http->loops[i].started)
+            loop_ring(&http->loops[i]);
+}
+
+void
+http_stop(struct http *http, int64_t deadline_us)
+{
+    if (!http->running)
+        return;
+    http_quiesce(http);
+    while (atomic_load(&http->conn_total)
+           && clock_monotonic_us() < deadline_us)
+        usleep(2000);
+    atomic_store(&http->stop, 1);
+    for (size_t i = 0; i < http->loop_count; i++) {
+        struct http_loop *loop = &http->loops[i];
+        if (!loop->started)
+            continue;
+        loop_ring(loop);
+        pthread_join(loop->thread, NULL);
+        loop->started = 0;
+    }
+    http->running = 0;
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* What http.c, http_loop.c, http_listen.c, http_body.c and request.c share. */
+#ifndef HTTP_PRIVATE_H
+#define HTTP_PRIVATE_H
+
+#include "http.h"
+#include "metrics.h"
+
+#include <arpa/inet.h>
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <zlib.h>
+
+/* A refused body is read and thrown away up to here, so that the connection
+ * lives on and the sender surely sees the answer; above it is cut off. */
+#define HTTP_DRAIN_STRANGER (64 << 10)
+#define HTTP_DRAIN_ADMITTED (8 << 20)
+
+/* libmicrohttpd's memory per connection: request head and one read. */
+#define HTTP_CONNECTION_MEMORY (64 << 10)
+
+#define HTTP_EXTRA_HEADERS 8
+#define HTTP_EXTRA_BYTES 512
+
+struct http_route {
+    struct il_route route; /* strings are ours */
+    size_t path_len;       /* without the '*' */
+    int below;             /* path ended in '*' */
+    void *self;
+    struct gate_source *owner;
+};
+
+enum http_encoding { HTTP_IDENTITY, HTTP_GZIP };
+
+/* One request; lives in its connection and is used again. */
+struct il_request {
+    const struct il_api *api;
+    struct http_conn *conn;
+    struct MHD_Connection *mhd;
+    const struct http_route *route;
+    const char *method, *path;
+
+    int64_t begun_us;       /* monotonic */
+    uint64_t received;      /* bytes of body that came */
+    uint64_t max_body;
+    enum http_encoding encoding;
+    unsigned active : 1;    /* between the first call and completion */
+    unsigned ended : 1;     /* the whole body is there */
+    unsigned discard : 1;   /* the body is thrown away */
+    unsigned admitted : 1;
+    unsigned chunked : 1;
+    unsigned shut : 1;      /* close the connection after the answer */
+    unsigned queued : 1;    /* the answer is with libmicrohttpd */
+
+    struct il_text body;    /* from the loop's stock */
+    uint64_t charged;       /* its share of http->buffered */
+
+    int status;             /* 0: not answered yet */
+    const char *type;       /* content type of the answer, in type_text */
+    struct il_text out;
+    char type_text[96];
+    char extra[HTTP_EXTRA_BYTES]; /* name NUL value NUL ... */
+    uint32_t extra_len;
+    char peer[INET6_ADDRSTRLEN];
+
+    /* held */
+    int (*ready)(void *arg, struct il_request *);
+    void *ready_arg;
+    struct il_request *prev, *next; /* in loop->held */
+    int is_held;
+};
+
+struct http_conn {
+    struct il_request req;
+    struct http_loop *loop;
+    struct http_conn *prev, *next;
+    int fd;
+    int64_t since_us; /* start, or the end of the last request */
+    int closing;      /* shut by us */
+};
+
+#define HTTP_STOCK 8
+
+struct http_loop {
+    struct http *http;
+    struct MHD_Daemon **daemons; /* one per address */
+    size_t daemon_count;
+    int *listen;                 /* their sockets */
+    int epoll, wake;
+    pthread_t thread;
+    int started;
+
+    struct http_conn *conns;
+    size_t conn_count;
+    struct il_request *held;
+    _Atomic uint32_t held_count; /* read by http_wake() */
+    int quiesced;
+    int64_t swept_us;
+
+    struct il_text stock[HTTP_STOCK]; /* empty bodies, memory kept */
+    size_t stock_count;
+    z_stream inflate;
+    int inflate_ready;
+};
+
+struct http {
+    struct http_options options; /* strings are ours */
+    char *name;
+    char **listen;
+    int *ports;
+    struct http_route **routes;
+    size_t route_count;
+    struct http_loop *loops;
+    size_t loop_count;
+    int running;
+
+    _Atomic uint64_t buffered;
+    _Atomic uint64_t conn_total;
+    _Atomic int quiesce, stop;
+
+    struct il_counter *requests[32];
+    struct il_counter *connections, *bytes, *refused_busy;
+};
+
+/* http.c */
+enum MHD_Result http_serve(void *loop, struct MHD_Connection *,
+                           const char *url, const char *method,
+                           const char *version, const char *data,
+                           size_t *size, void **state);
+void http_completed(void *loop, struct MHD_Connection *, void **state,
+                    enum MHD_RequestTerminationCode);
+void *http_uri(void *loop, const char *uri, struct MHD_Connection *);
+void http_metrics(struct http *);
+void http_count_status(struct http *, int status);
+
+/* http_listen.c: a bound, listening, non-blocking socket, or a negative errno
+ * after a log line.  *port: what it got; where non-zero, taken instead of the
+ * text's. */
+int http_listen(const char *name, const char *address, int reuse_port,
+                int *port);
+
+/* http_loop.c */
+void http_hold_add(struct il_request *);
+void http_hold_remove(struct il_request *);
+void http_loop_close(struct http_loop *);
+
+/* http_body.c */
+/* Content-Encoding and lengths, before anything is read: 0, or -EINVAL after
+ * an answer. */
+int body_begin(struct il_request *);
+/* Some more of it.  0, or -EIO: cut the connection. */
+int body_take(struct il_request *, const char *, size_t);
+/* All of it came: unpack.  0, or -EINVAL after an answer. */
+int body_end(struct il_request *);
+/* Give the memory back. */
+void body_release(struct il_request *);
+void body_stock_free(struct http_loop *);
+
+/* request.c */
+void request_error(struct il_request *, int status, const char *code,
+                   const char *fmt, ...) IL_PRINTF(4, 5);
+const char *request_header(const struct il_request *, const char *);
+void request_respond_header(struct il_request *, const char *name,
+                            const char *value);
+
+#endif

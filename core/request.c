@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/* One request as sources see it: reading it, and answering. */
+#include "config.h"
+
+#include "http_private.h"
+#include "json.h"
+#include "log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+static const char *
+api_method(const struct il_request *req)
+{
+    return req->method;
+}
+
+static const char *
+api_path(const struct il_request *req)
+{
+    return req->path;
+}
+
+const char *
+request_header(const struct il_request *req, const char *name)
+{
+    return MHD_lookup_connection_value(req->mhd, MHD_HEADER_KIND, name);
+}
+
+static const char *
+api_query(const struct il_request *req, const char *name)
+{
+    return MHD_lookup_connection_value(req->mhd, MHD_GET_ARGUMENT_KIND, name);
+}
+
+static const void *
+api_body(const struct il_request *req, size_t *len)
+{
+    *len = req->body.len;
+    return req->body.len ? req->body.data : "";
+}
+
+static const char *
+api_peer(const struct il_request *constant)
+{
+    /* made when first asked for, which is part of no answer */
+    struct il_request *req = (struct il_request *) (uintptr_t) constant;
+    const union MHD_ConnectionInfo *info;
+    if (req->peer[0])
+        return req->peer;
+    snprintf(req->peer, sizeof(req->peer), "unix");
+    info = MHD_get_connection_info(req->mhd,
+                                   MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    if (!info || !info->client_addr)
+        return req->peer;
+    const struct sockaddr *sa = info->client_addr;
+    if (sa->sa_family == AF_INET)
+        inet_ntop(AF_INET,
+                  &((const struct sockaddr_in *) (const void *) sa)->sin_addr,
+                  req->peer, sizeof(req->peer));
+    else if (sa->sa_family == AF_INET6)
+        inet_ntop(
+            AF_INET6,
+            &((const struct sockaddr_in6 *) (const void *) sa)->sin6_addr,
+            req->peer, sizeof(req->peer));
+    return req->peer;
+}
+
+/* A value that would break out of its line is a fault of the caller; it is
+ * left out. */
+static int
+header_sane(const char *s)
+{
+    for (; *s; s++)
+        if ((unsigned char) *s < 0x20 || *s == 0x7f)
+            return 0;
+    return 1;
+}
+
+void
+request_respond_header(struct il_request *req, const char *name,
+                       const char *value)
+{
+    size_t n = strlen(name) + 1, v = strlen(value) + 1;
+    if (req->status || !header_sane(name) || !header_sane(value)
+        || n + v > sizeof(req->extra) - req->extra_len) {
+        log_warn("%s: header %s of an answer to %s is left out",
+                 req->conn->loop->http->name, name, req->path);
+        return;
+    }
+    memcpy(req->extra + req->extra_len, name, n);
+    memcpy(req->extra + req->extra_len + n, value, v);
+    req->extra_len += (uint32_t) (n + v);
+}
+
+/* The first answer counts; a second one is a fault of the source. */
+static int
+answer_begin(struct il_request *req)
+{
+    if (req->status) {
+        log_error("%s: %s %s was answered twice", req->conn->loop->http->name,
+                  req->method, req->path);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+struct il_text *
+http_out(struct il_request *req)
+{
+    req->out.len = 0;
+    return &req->out;
+}
+
+void
+http_respond_out(struct il_request *req, int status, const char *type)
+{
+    if (answer_begin(req))
+        return;
+    snprintf(req->type_text, sizeof(req->type_text), "%s", type ? type : "");
+    req->status = status;
+}
+
+static void
+api_respond(struct il_request *req, int status, const char *type,
+            const void *body, size_t len)
+{
+    if (answer_begin(req))
+        return;
+    if (status < 200 || status > 599) {
+        request_error(req, 500, "internal", "the source answered %d", status);
+        return;
+    }
+    struct il_text *out = http_out(req);
+    if (text_put(out, body, len)) {
+        status = 503;
+        type = NULL;
+    }
+    http_respond_out(req, status, type);
+}
+
+static void
+error_body(struct il_request *req, int status, const char *code,
+           const char *fmt, va_list ap)
+{
+    char message[1024];
+    struct il_text *out = http_out(req);
+    vsnprintf(message, sizeof(message), fmt, ap);
+    int64_t bad = text_puts(out, "{\"error\":{\"message\":");
+    if (bad >= 0)
+        bad = json_write_str(out, message, strlen(message), 0);
+    if (bad < 0) {
+        /* a cut multi-byte character, or no memory: the code must do */
+        out->len = 0;
+        bad = text_puts(out, "{\"error\":{\"message\":\"see code\"");
+    }
+    if (text_puts(out, ",\"code\":\"") || text_puts(out, code)
+        || text_puts(out, "\"}}\n"))
+        out->len = 0;
+    http_respond_out(req, status, "application/json");
+}
+
+static void
+api_error(struct il_request *req, int status, const char *code,
+          const char *fmt, va_list ap)
+{
+    if (answer_begin(req))
+        return;
+    if (status == 401)
+        request_respond_header(req, "WWW-Authenticate", "Bearer");
+    error_body(req, status, code, fmt, ap);
+}
+
+void
+request_error(struct il_request *req, int status, const char *code,
+              const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    api_error(req, status, code, fmt, ap);
+    va_end(ap);
+}
+
+void
+http_unavailable(struct il_request *req, uint32_t retry_after_s,
+                 const char *code, const char *fmt, ...)
+{
+    char seconds[16];
+    va_list ap;
+    if (answer_begin(req))
+        return;
+    snprintf(seconds, sizeof(seconds), "%u", retry_after_s ? retry_after_s : 1);
+    request_respond_header(req, "Retry-After", seconds);
+    va_start(ap, fmt);
+    error_body(req, 503, code, fmt, ap);
+    va_end(ap);
+}
+
+struct gate_source *
+http_owner(const struct il_request *req)
+{
+    return req->route ? req->route->owner : NULL;
+}
+
+struct http *
+http_of(const struct il_request *req)
+{
+    return req->conn->loop->http;
+}
+
+/* "; charset=utf-8" and nothing else that matters. */
+static int
+charset_fits(const char *parameters)
+{
+    const char *p = strcasestr(parameters, "charset");
+    if (!p)
+        return 1;
+    p += strlen("charset");
+    p += strspn(p, " \t");
+    if (*p++ != '=')
+        return 0;
+    p += strspn(p, " \t\"");
+    return (!strncasecmp(p, "utf-8", 5) && !strcspn(p + 5, "\"; \t"))
+           || (!strncasecmp(p, "us-ascii", 8) && !strcspn(p + 8, "\"; \t"));
+}
+
+int
+http_json_type(struct il_request *req, int *ndjson)
+{
+    const char *type = request_header(req, "Content-Type");
+    *ndjson = 0;
+    if (!type)
+        return 0;
+    size_t len = strcspn(type, "; \t");
+    static const struct {
+        const char *name;
+        int ndjson;
+    } known[] = { { "application/json", 0 },
+                  { "application/x-ndjson", 1 },
+                  { "application/ndjson", 1 },
+                  { "text/json", 0 } };
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (strlen(known[i].name) != len
+            || strncasecmp(type, known[i].name, len))
+            continue;
+        if (!charset_fits(type + len))
+            break;
+        *ndjson = known[i].ndjson;
+        return 0;
+    }
+    request_error(req, 415, "unsupported_media_type",
+                  "Content-Type \"%.80s\" is not taken here: send "
+                  "application/json or application/x-ndjson, in UTF-8",
+                  type);
+    return -EINVAL;
+}
+
+/* Keyed hashes first, so that the time depends on the length of what was
+ * sent and on nothing of the secret; the bytes are compared once they agree. */
+static int
+api_equal(const void *a, size_t a_len, const void *b, size_t b_len)
+{
+    static uint64_t seed;
+    uint64_t s = __atomic_load_n(&seed, __ATOMIC_RELAXED);
+    if (!s) {
+        if (getrandom(&s, sizeof(s), 0) != sizeof(s) || !s)
+            s = (uint64_t) (uintptr_t) &seed | 1;
+        __atomic_store_n(&seed, s, __ATOMIC_RELAXED);
+    }
+    XXH128_hash_t x = XXH3_128bits_withSeed(a, a_len, s);
+    XXH128_hash_t y = XXH3_128bits_withSeed(b, b_len, s);
+    if (((x.low64 ^ y.low64) | (x.high64 ^ y.high64)) || a_len != b_len)
+        return 0;
+    const volatile unsigned char *p = a, *q = b;
+    unsigned char differ = 0;
+    for (size_t i = 0; i < a_len; i++)
+        differ |= p[i] ^ q[i];
+    return !differ;
+}
+
+void
+http_fill_request_api(struct il_api *api)
+{
+    api->request_method = api_method;
+    api->request_path = api_path;
+    api->request_header = request_header;
+    api->request_query = api_query;
+    api->request_body = api_body;
+    api->request_peer = api_peer;
+    api->respond_header = request_respond_header;
+    api->respond = api_respond;
+    api->respond_error = api_error;
+    api->equal = api_equal;
+}
