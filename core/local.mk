@@ -56,6 +56,9 @@ core_libcore_a_SOURCES = \
 	core/http_loop.c \
 	core/http_private.h \
 	core/idem.h \
+	core/instance.c \
+	core/instance.h \
+	core/instance_api.c \
 	core/json.h \
 	core/json_keys.c \
 	core/json_number.c \
@@ -92,6 +95,8 @@ core_libcore_a_SOURCES = \
 	core/text.c \
 	core/text.h \
 	core/time.c \
+	core/timers.c \
+	core/timers.h \
 	core/wtf8.c \
 	core/wtf8.h
 

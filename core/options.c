@@ -605,6 +605,17 @@ option_error(const struct il_conf *g, const char *key, size_t i,
     return -EINVAL;
 }
 
+int
+option_error_at(const struct il_conf *g, const char *key, long offset,
+                const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    option_verror(g, key, 0, offset, fmt, ap);
+    va_end(ap);
+    return -EINVAL;
+}
+
 struct config_setting_t *
 option_setting(const struct il_conf *g, const char *key, size_t i)
 {

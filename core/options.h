@@ -51,8 +51,12 @@ const struct il_conf *option_group(const struct il_conf *, const char *key,
                                    size_t i);
 void option_verror(const struct il_conf *, const char *key, size_t i,
                    long offset, const char *fmt, va_list);
+/* Report against element i of a key, or against a byte of its text.  Always
+ * -EINVAL. */
 int option_error(const struct il_conf *, const char *key, size_t i,
                  const char *fmt, ...) IL_PRINTF(4, 5);
+int option_error_at(const struct il_conf *, const char *key, long offset,
+                    const char *fmt, ...) IL_PRINTF(4, 5);
 
 /* The setting behind a key, or the group itself (key NULL); NULL: a default. */
 struct config_setting_t *option_setting(const struct il_conf *,

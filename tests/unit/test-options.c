@@ -258,22 +258,12 @@ START_TEST(texts_come_from_elsewhere)
 }
 END_TEST
 
-static void
-blame(const struct il_conf *c, const char *key, long offset,
-      const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    option_verror(c, key, 0, offset, fmt, ap);
-    va_end(ap);
-}
-
 START_TEST(plugins_point_into_texts)
 {
     const struct il_conf *c
         = read_text("\ntable = \"amount >= and\"; password = \"hunter2\";");
-    blame(c, "table", 10, "expected a value");
-    blame(c, "password", 3, "too short");
+    option_error_at(c, "table", 10, "expected a value");
+    option_error_at(c, "password", 3, "too short");
     char *out = findings();
     ck_assert_str_eq(out, "t.conf:2: step 1 (x): table: expected a value\n"
                           "    amount >= and\n"

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#include "instance.h"
+
+#include "log.h"
+#include "timers.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int
+instance_open(struct il_host *h)
+{
+    const size_t before = conf_errors(h->conf);
+    int err = h->plugin->desc.open(h, h->options, &h->self);
+    h->opened = !err;
+    if (err && conf_errors(h->conf) == before)
+        option_error(h->options, NULL, 0, "cannot be opened: %s",
+                     err < 0 ? strerror(-err) : "the plugin does not say why");
+    /* A finding that open() reported and then forgot still counts. */
+    if (conf_errors(h->conf) == before)
+        return 0;
+    instance_close(h);
+    return err < 0 ? err : -EINVAL;
+}
+
+int
+instance_start(struct il_host *h)
+{
+    int err = h->plugin->desc.start ? h->plugin->desc.start(h->self) : 0;
+    if (err) {
+        log_error("%s: cannot start: %s", h->instance,
+                  err < 0 ? strerror(-err) : "the plugin does not say why");
+        return err < 0 ? err : -EINVAL;
+    }
+    h->started = 1;
+    for (; h->timers && h->wanted && !err;) {
+        struct instance_timer *t = h->wanted;
+        err = timers_add(h->timers, t->interval_ms, t->fn, t->arg, h);
+        h->wanted = t->next;
+        free(t);
+    }
+    if (err)
+        instance_stop(h);
+    return err;
+}
+
+void
+instance_stop(struct il_host *h)
+{
+    if (!h->started)
+        return;
+    if (h->timers)
+        timers_remove(h->timers, h);
+    if (h->plugin->desc.stop)
+        h->plugin->desc.stop(h->self);
+    h->started = 0;
+}
+
+void
+instance_close(struct il_host *h)
+{
+    if (h->opened && h->plugin->desc.close)
+        h->plugin->desc.close(h->self);
+    h->opened = 0;
+    h->self = NULL;
+    while (h->wanted) {
+        struct instance_timer *t = h->wanted;
+        h->wanted = t->next;
+        free(t);
+    }
+    while (h->routes) {
+        struct instance_route *r = h->routes;
+        h->routes = r->next;
+        free(r);
+    }
+}

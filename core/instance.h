@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* One configured instance of a plugin: what struct il_host is to the host.
+ * Shared by the daemon and the test host, so it knows no servers and no
+ * stores. */
+#ifndef INSTANCE_H
+#define INSTANCE_H
+
+#include "loader.h"
+
+struct entities;
+struct gate_source;
+struct timers;
+
+/* A route that a source registered, kept until the server is there. */
+struct instance_route {
+    struct instance_route *next;
+    struct il_route route;
+    void *self;
+};
+
+struct instance_timer {
+    struct instance_timer *next;
+    uint32_t interval_ms;
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+struct il_host {
+    const struct il_api *api; /* first, as in every object of the host */
+    struct conf *conf;        /* takes findings while it is opened */
+    const struct plugin *plugin;
+    const struct il_conf *options;
+    const char *instance; /* pipeline "orders", step 1 (filter.match) */
+    const char *lane;     /* NULL outside a pipeline */
+    const struct il_declared *declared;
+    size_t declared_count;
+
+    /* Given by the daemon, NULL elsewhere. */
+    struct entities *entities;
+    struct gate_source *source;
+    struct timers *timers;
+
+    void *self;
+    struct instance_route *routes; /* in the order of registration */
+    struct instance_timer *wanted; /* timers, until start */
+    int opened, started;
+};
+
+/* Call the plugin.  0, or a negative errno after a finding (open) or a log
+ * line (start).  Stop and close do nothing to what was not started, opened. */
+int instance_open(struct il_host *);
+int instance_start(struct il_host *);
+void instance_stop(struct il_host *);
+void instance_close(struct il_host *);
+
+/* Fill in what needs only the instance, its options, a batch, a value: all but
+ * settle, prepare, entities, emit and requests. */
+void instance_fill_api(struct il_api *);
+
+#endif

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+/* The part of the function table that needs no server and no store. */
+#include "instance.h"
+
+#include "batch.h"
+#include "clock.h"
+#include "expr.h"
+#include "json.h"
+#include "log.h"
+#include "metrics.h"
+#include "template.h"
+#include "timers.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- the host ------------------------------------------------------------ */
+
+static void
+api_log(const struct il_host *h, int level, const char *fmt, va_list ap)
+{
+    log_vline(level, h->instance, fmt, ap);
+}
+
+static int64_t
+api_now_us(const struct il_host *h)
+{
+    (void) h;
+    return clock_wall_us();
+}
+
+static int64_t
+api_monotonic_us(const struct il_host *h)
+{
+    (void) h;
+    return clock_monotonic_us();
+}
+
+static struct il_counter *
+api_counter(const struct il_host *h, const char *name, const char *help)
+{
+    struct il_text full = { 0 }, labels = { 0 };
+    struct il_counter *c = NULL;
+    if (text_printf(&full, "plugin_%s_total", name) == 0
+        && metric_label(&labels, "instance", h->instance) == 0
+        && (!h->lane || metric_label(&labels, "lane", h->lane) == 0))
+        c = metric_counter(text_str(&full), text_str(&labels), help);
+    text_clear(&full);
+    text_clear(&labels);
+    return c;
+}
+
+/* Before start() the timers wait, so that none runs in a half-open plugin. */
+static int
+api_timer(const struct il_host *host, uint32_t interval_ms,
+          void (*fn)(void *arg), void *arg)
+{
+    struct il_host *h = (struct il_host *) host; /* the plugin may not write */
+    if (h->started && h->timers)
+        return timers_add(h->timers, interval_ms, fn, arg, h);
+    struct instance_timer *t = malloc(sizeof(*t));
+    if (!t)
+        return -ENOMEM;
+    *t = (struct instance_timer){ h->wanted, interval_ms, fn, arg };
+    h->wanted = t;
+    return 0;
+}
+
+static const char *
+api_instance(const struct il_host *h)
+{
+    return h->instance;
+}
+
+static const char *
+api_lane(const struct il_host *h)
+{
+    return h->lane;
+}
+
+static int
+api_declared(const struct il_host *h, size_t i, struct il_declared *out)
+{
+    if (i >= h->declared_count)
+        return -ENOENT;
+    uint32_t size = out->struct_size;
+    struct il_declared full = h->declared[i];
+    full.struct_size = size < sizeof(full) ? size : sizeof(full);
+    memcpy(out, &full, full.struct_size);
+    return 0;
+}
+
+/* Deep: the plugin may have built the route on its stack. */
+static int
+api_route(const struct il_host *host, const struct il_route *route, void *self)
+{
+    struct il_host *h = (struct il_host *) host;
+    struct il_route full = { 0 };
+    memcpy(&full, route,
+           route->struct_size < sizeof(full) ? route->struct_size
+                                             : sizeof(full));
+    if (!full.method || !full.path || !full.handle || *full.path != '/')
+        return -EINVAL;
+    size_t method = strlen(full.method) + 1, path = strlen(full.path) + 1;
+    struct instance_route *r = malloc(sizeof(*r) + method + path);
+    if (!r)
+        return -ENOMEM;
+    *r = (struct instance_route){ .route = full, .self = self };
+    char *texts = (char *) (r + 1);
+    r->route.struct_size = sizeof(full);
+    r->route.method = memcpy(texts, full.method, method);
+    r->route.path = memcpy(texts + method, full.path, path);
+    struct instance_route **at = &h->routes;
+    while (*at)
+        at = &(*at)->next;
+    *at = r;
+    return 0;
+}
+
+/* --- references, expressions, templates ---------------------------------- */
+
+static int
+report(const struct il_conf *conf, const char *key, int err,
+       const struct text_error *error)
+{
+    if (err == -EINVAL)
+        option_error_at(conf, key, (long) error->offset, "%s",
+                        error->message);
+    else if (err)
+        option_error(conf, key, 0, "%s", strerror(-err));
+    return err;
+}
+
+static int
+api_field(const struct il_host *h, const struct il_conf *conf,
+          const char *key, struct il_field **out)
+{
+    struct text_error error = { 0 };
+    const char *text = option_str(conf, key, 0);
+    (void) h;
+    *out = NULL;
+    if (!text)
+        return 0;
+    return report(conf, key,
+                  ref_parse(text, strlen(text), REF_ROOTED, out, &error),
+                  &error);
+}
+
+static int
+api_field_named(const struct il_host *h, int what, const char *name,
+                struct il_field **out)
+{
+    (void) h;
+    return ref_named(what, name, out);
+}
+
+static int
+api_expr(const struct il_host *h, const struct il_conf *conf, const char *key,
+         struct il_expr **out)
+{
+    struct text_error error = { 0 };
+    const char *text = option_str(conf, key, 0);
+    (void) h;
+    *out = NULL;
+    if (!text)
+        return 0;
+    return report(conf, key, expr_compile(text, strlen(text), out, &error),
+                  &error);
+}
+
+static int
+api_expr_true(const struct il_expr *expr, struct il_batch *b, uint32_t i)
+{
+    return expr_true(expr, &b->events[i]);
+}
+
+static int
+api_template(const struct il_host *h, const struct il_conf *conf,
+             const char *key, struct il_template **out)
+{
+    struct text_error error = { 0 };
+    const char *text = option_str(conf, key, 0);
+    (void) h;
+    *out = NULL;
+    if (!text)
+        return 0;
+    return report(conf, key, template_compile(text, strlen(text), out, &error),
+                  &error);
+}
+
+/* --- batches ------------------------------------------------------------- */
+
+static uint32_t
+api_batch_count(const struct il_batch *b)
+{
+    return b->count;
+}
+
+static uint64_t
+api_batch_id(const struct il_batch *b)
+{
+    return b->id;
+}
+
+static uint64_t
+api_batch_last(const struct il_batch *b)
+{
+    return b->last;
+}
+
+static int
+api_live(const struct il_batch *b, uint32_t i)
+{
+    return i < b->count && b->events[i].state == BATCH_LIVE;
+}
+
+static uint64_t
+api_position(const struct il_batch *b, uint32_t i)
+{
+    return b->events[i].position;
+}
+
+static int
+api_get(struct il_batch *b, uint32_t i, const struct il_field *field,
+        struct il_value *out)
+{
+    return ref_get(field, &b->events[i], out);
+}
+
+static int
+api_entity_attach(struct il_batch *b, uint32_t i, const struct il_kind *kind,
+                  const struct il_value *traits)
+{
+    return batch_attach(b, i, kind, traits);
+}
+
+/* --- values, text -------------------------------------------------------- */
+
+static struct il_text *
+api_text_new(const struct il_host *h)
+{
+    (void) h;
+    return text_new();
+}
+
+static int
+api_kind(const struct il_host *h, const char *name, struct il_kind **out)
+{
+    (void) h;
+    *out = kind_intern(name, strlen(name));
+    return *out ? 0 : -ENOMEM;
+}
+
+/* The time depends on the lengths only. */
+static int
+api_equal(const void *a, size_t a_len, const void *b, size_t b_len)
+{
+    const volatile unsigned char *x = a, *y = b;
+    unsigned char differs = a_len != b_len;
+    for (size_t i = 0; i < a_len && b_len; i++)
+        differs |= x[i] ^ y[i % b_len];
+    return differs == 0 && a_len == b_len;
+}
+
+void
+instance_fill_api(struct il_api *api)
+{
+    api->struct_size = sizeof(*api);
+    api->abi_major = IL_ABI_MAJOR;
+    api->abi_minor = IL_ABI_MINOR;
+    api->log = api_log;
+    api->now_us = api_now_us;
+    api->monotonic_us = api_monotonic_us;
+    api->counter = api_counter;
+    api->count = metric_add;
+    api->timer = api_timer;
+    api->instance = api_instance;
+    api->lane = api_lane;
+    api->declared = api_declared;
+    api->conf_has = option_has;
+    api->conf_str = option_str;
+    api->conf_int = option_int;
+    api->conf_count = option_count;
+    api->conf_group = option_group;
+    api->conf_error = option_verror;
+    api->field = api_field;
+    api->field_named = api_field_named;
+    api->field_free = ref_free;
+    api->expr = api_expr;
+    api->expr_true = api_expr_true;
+    api->expr_free = expr_free;
+    api->template_ = api_template;
+    api->template_render = template_render;
+    api->template_free = template_free;
+    api->batch_count = api_batch_count;
+    api->batch_id = api_batch_id;
+    api->batch_last = api_batch_last;
+    api->live = api_live;
+    api->position = api_position;
+    api->drop = batch_drop;
+    api->reject = batch_reject;
+    api->unreject = batch_unreject;
+    api->get = api_get;
+    api->set_payload = batch_set_payload;
+    api->batch_alloc = batch_alloc;
+    api->item = msgcur_item;
+    api->text_new = api_text_new;
+    api->text_reserve = text_reserve;
+    api->text_free = text_free;
+    api->write_json = json_write;
+    api->kind = api_kind;
+    api->entity_attach = api_entity_attach;
+    api->route = api_route;
+    api->equal = api_equal;
+}
