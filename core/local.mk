@@ -90,7 +90,20 @@ core_libcore_a_SOURCES = \
 	core/scan.h \
 	core/schema.c \
 	core/schema.h \
+	core/spool.c \
 	core/spool.h \
+	core/spool_damage.c \
+	core/spool_found.c \
+	core/spool_found.h \
+	core/spool_group.c \
+	core/spool_id.c \
+	core/spool_list.c \
+	core/spool_private.h \
+	core/spool_read.c \
+	core/spool_recover.c \
+	core/spool_retain.c \
+	core/spool_segment.c \
+	core/spool_write.c \
 	core/template.h \
 	core/text.c \
 	core/text.h \

@@ -1,22 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /* The spool: an append-only log of frames in segments, the only truth there is.
  *
- *   DIR/ID                       the spool's UUID, text
+ *   DIR/ID                       the spool's UUID, text; the segments have it too
  *   DIR/00000000000000000001.seg segments, named by their first position
- *   DIR/damaged/                 copies of what recovery had to skip
+ *   DIR/LAST                     a hint: positions were given out up to here
+ *   DIR/damaged/                 copies of what had to be skipped, and files that
+ *                                did not belong
  *
- * A segment is 16 bytes ("ILSPOOL1", first position as u64), then frames, each
- * at a multiple of 8 bytes:
+ * A segment begins with 64 bytes: "ILSPOOL1", u32 version, u32 checksum, UUID,
+ * u64 first position, and of the segment before it u64 first position, last
+ * position, and where its frames end.  Frames follow, each at a multiple of 8:
  *   u32 length of the body, u32 checksum, u64 position, body, zeros
  * (little-endian).  checksum: low half of XXH3_64bits_withSeed(body, seed),
  * seed being position XOR the first half of the UUID XOR length << 32, so a
- * frame is valid at one place of one spool only.  A zero header ends a
- * segment.  Positions count from 1 without gaps.
+ * frame is valid at one place of one spool only.  Zeros may follow the last.
  *
- * One writer thread groups what was appended, writes it with one pwrite and
- * one fdatasync, then announces the new durable position.  A failed write
- * leaves nothing behind and may be tried again (ENOSPC); a failed fdatasync is
- * final. */
+ * Positions count from 1.  Within a segment they have no gaps; between two
+ * there is one where the end of the first was torn or lost: a position that
+ * may have been acknowledged is never given out again.
+ *
+ * The writer thread groups what was appended and makes it durable with one
+ * pwrite and one fdatasync; the herald thread then tells who waits.  A group
+ * that cannot be written is taken back whole and leaves nothing behind
+ * (ENOSPC; tried again); a failed fdatasync is final. */
 #ifndef SPOOL_H
 #define SPOOL_H
 
@@ -43,8 +49,10 @@ struct spool_recovery {
     uint64_t missing;         /* positions that are nowhere */
 };
 
-/* Open or make; recovers, syncs what it keeps, starts the writer.  0 or a
- * negative errno after a log line.  Damage never fails it. */
+/* Open or make; recovers, syncs what it keeps, starts the threads.  0 or a
+ * negative errno after a log line (-EBUSY: another process has it; -ENOTSUP:
+ * a newer version wrote it).  Damage never fails it.  Only the newest segment
+ * is read: damage in older ones is met by their readers. */
 int spool_open(const struct spool_options *, struct spool **out,
                struct spool_recovery *);
 /* Write and sync what waits, stop the writer, free. */
@@ -55,8 +63,14 @@ const char *spool_id_text(const struct spool *);
 
 /* Append n bodies; they get the positions *first ... *first + n - 1, and are
  * durable once spool_durable() has reached them.  All or none.  Copies.  Waits
- * while the buffer is full.  0, -ENOSPC (disk or limit), -EIO (a sync has
- * failed: final), -EMSGSIZE, -ESHUTDOWN.  Any thread. */
+ * while the buffer is full.  0, -ENOSPC (disk, limit, or any write error that
+ * may pass), -EIO (a sync has failed: final), -EMSGSIZE (empty, above 64 MiB,
+ * or all together more than the buffer), -ESHUTDOWN.  Any thread.
+ *
+ * Positions of frames that were taken back are given out again.  Whoever
+ * remembers a position until it is durable therefore appends and remembers
+ * under one lock, and takes that lock in its notify function: until all of
+ * those have heard of a failure, appends meet -ENOSPC. */
 int spool_append(struct spool *, const struct slice *bodies, uint32_t n,
                  uint64_t *first);
 /* The last durable position.  Any thread. */
@@ -69,25 +83,37 @@ void spool_health_text(struct spool *, char *out, size_t size);
  * which it drains: 1 ... 3600. */
 uint32_t spool_retry_after(struct spool *);
 
+/* Never give out positions up to this one: somebody has seen them used, and the
+ * spool has lost them (an old backup, a cut file).  Readers and holds that are
+ * opened past the end do it by themselves.  0 or -ERANGE.  Any thread, not a
+ * notify function. */
+int spool_advance(struct spool *, uint64_t position);
+
 /* Be told after each sync (up_to: new durable position), and of failures
  * (error < 0: the frames from up_to + 1 on that were appended are not in the
- * spool and never will be).  Called from the writer thread; must not block.
- * 0 or -ENOMEM.  Register before the first append. */
+ * spool and never will be).  Called from one thread of its own, in order; may
+ * take locks that are held across spool_append().  0 or -ENOMEM.  Register
+ * before the first append. */
 int spool_notify(struct spool *,
                  void (*fn)(void *arg, uint64_t up_to, int error), void *arg);
 
 /* --- readers: one thread each --- */
 
-/* Begin after `position` (0: at the oldest frame there is). */
+/* Begin after `position` (0: at the oldest frame there is). 0, -ENOMEM,
+ * -ERANGE.  Costs at most a read of 256 KiB, or of one segment when that was
+ * written before the process started. */
 int spool_reader_open(struct spool *, uint64_t position,
                       struct spool_reader **out);
 void spool_reader_close(struct spool_reader *);
 /* Read durable frames into text (appended to; only ever up to max_bytes and
- * max_frames, at least one frame).  Calls each(arg, position, offset of the
- * body in text, length) per frame.  *last gets the last position covered,
- * damaged ones included (they are reported once by the spool).  Waits up to
- * timeout_ms for the first frame.  Returns how many frames, 0 on time-out or
- * spool_reader_wake, or a negative errno (-EIO: try again later). */
+ * max_frames, at least one frame; their headers come along).  Calls each(arg,
+ * position, offset of the body in text, length) per frame; a negative errno
+ * from it leaves that frame for the next read, 1 makes it the last.  *last gets
+ * the last position covered, damaged ones included (the spool reports them
+ * once), also when 0 is returned.  Waits up to timeout_ms for the first frame.
+ * Returns how many frames, 0 on time-out or spool_reader_wake, or a negative
+ * errno (-EIO, -EMFILE, -ENOMEM: try again later; blocks that stay unreadable
+ * for 30 s count as damage). */
 int spool_reader_read(struct spool_reader *, struct il_text *text,
                       size_t max_bytes, uint32_t max_frames,
                       uint32_t timeout_ms, uint64_t *last,

@@ -45,3 +45,9 @@ TESTS += tests/unit/test-entity-api
 tests_unit_test_entity_api_SOURCES = tests/unit/test-entity-api.c
 tests_unit_test_entity_api_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_entity_api_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-spool
+TESTS += tests/unit/test-spool
+tests_unit_test_spool_SOURCES = tests/unit/test-spool.c tests/unit/spool-help.h
+tests_unit_test_spool_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_spool_LDADD = $(UNIT_LIBS)

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the spool share; nobody else includes it. */
+#ifndef SPOOL_PRIVATE_H
+#define SPOOL_PRIVATE_H
+
+#include "spool.h"
+
+#include <pthread.h>
+#include <time.h>
+
+#define SEGMENT_HEADER 64
+#define SEGMENT_VERSION 1
+#define SEGMENT_NAME 32
+#define FRAME_HEADER 16
+#define FRAME_MIN (FRAME_HEADER + 8)
+/* No frame is larger: a length above it is damage, found without hashing. */
+#define FRAME_BODY_MAX (64u << 20)
+/* One index entry for this many bytes: a seek reads at most so much, and the
+ * index of 64 MiB costs 4 KiB. */
+#define SEGMENT_INDEX_STEP (256u << 10)
+/* Above every position that can exist; a bigint holds it. */
+#define SPOOL_POSITION_MAX ((uint64_t) 1 << 62)
+
+/* --- the format (spool_segment.c) --- */
+
+struct segment_header {
+    uint8_t uuid[16];
+    uint64_t first;      /* its first position */
+    uint64_t prev_first; /* of the segment before it; 0: none */
+    uint64_t prev_last;  /* last position given out before this segment */
+    uint64_t prev_end;   /* where that segment's frames end */
+};
+
+void segment_header_pack(char out[SEGMENT_HEADER],
+                         const struct segment_header *);
+/* 0; -EINVAL: damaged or none; -ENOTSUP: a version from the future. */
+int segment_header_unpack(const char in[SEGMENT_HEADER],
+                          struct segment_header *);
+void segment_name(char out[SEGMENT_NAME], uint64_t first);
+uint64_t spool_seed(const uint8_t uuid[16]);
+
+static inline uint64_t
+frame_size(uint64_t body_len)
+{
+    return (FRAME_HEADER + body_len + 7) & ~(uint64_t) 7;
+}
+
+/* Write a frame; out has room for frame_size(len). */
+void frame_pack(char *out, uint64_t seed, uint64_t position,
+                const char *body, uint32_t len);
+
+struct frame {
+    uint64_t offset, position;
+    const char *body; /* valid until the next call on the same bytes */
+    uint32_t len;
+};
+/* A valid frame at the start of bytes?  1; 0 no; -EAGAIN: perhaps, given
+ * *need bytes. */
+int frame_unpack(const char *bytes, size_t len, uint64_t seed,
+                 struct frame *out, size_t *need);
+
+/* A window onto a file.  Blocks that cannot be read appear as zeros, and
+ * unreadable counts them. */
+struct segment_io {
+    int fd;
+    uint64_t end; /* nothing is read past it */
+    char *buffer;
+    size_t cap, len;
+    uint64_t offset;
+    uint64_t unreadable; /* bytes */
+    int strict;          /* fail with -EIO instead */
+};
+void segment_io_open(struct segment_io *, int fd, uint64_t end);
+void segment_io_close(struct segment_io *);
+/* At least len bytes at offset, or what is left before end (*got).  NULL with
+ * *got a negative errno. */
+const char *segment_io_view(struct segment_io *, uint64_t offset, size_t len,
+                            int64_t *got);
+
+/* Walk the frames of a segment in order. */
+struct segment_scan {
+    struct segment_io *io;
+    uint64_t seed;
+    uint64_t offset;   /* of the next frame */
+    uint64_t position; /* it should have */
+    uint64_t limit;    /* positions stay below */
+    int64_t hash_budget;
+};
+struct segment_gap {
+    uint64_t offset, end;  /* bytes */
+    uint64_t first, last;  /* positions missing; first > last: none */
+};
+enum { SCAN_END, SCAN_FRAME, SCAN_GAP };
+void segment_scan_start(struct segment_scan *, struct segment_io *,
+                        uint64_t seed, uint64_t offset, uint64_t position,
+                        uint64_t limit);
+/* SCAN_FRAME fills frame, SCAN_GAP gap (a valid frame follows), SCAN_END:
+ * nothing valid comes any more.  Or a negative errno. */
+int segment_scan_next(struct segment_scan *, struct frame *,
+                      struct segment_gap *);
+/* Past the last byte that is not zero, from offset on; offset if all are.
+ * Or a negative errno. */
+int64_t segment_scan_tail(struct segment_io *, uint64_t offset);
+
+/* --- the spool --- */
+
+struct segment_mark {
+    uint64_t position, offset;
+};
+
+/* A segment in the list.  All fields under list_lock. */
+struct segment {
+    uint64_t first;
+    uint64_t last; /* first > last: no frame yet */
+    uint64_t end;  /* where its durable frames end */
+    int64_t written_us;
+    uint32_t refs; /* readers; the list itself is one */
+    uint32_t marks_count, marks_cap;
+    struct segment_mark *marks;
+};
+
+struct spool_buffer {
+    char *data;
+    size_t len;
+    uint64_t first;
+    uint64_t count;
+};
+
+struct spool_hold {
+    struct spool *spool;
+    struct spool_hold *next;
+    char *name;
+    uint64_t position;
+};
+
+struct spool_notifier {
+    void (*fn)(void *arg, uint64_t up_to, int error);
+    void *arg;
+};
+#define SPOOL_NOTIFIERS 8
+
+/* A range that cannot be read, once reported. */
+struct spool_damage {
+    uint64_t segment, offset;
+};
+#define SPOOL_DAMAGE_MAX 4096
+
+struct spool {
+    struct spool_options opt;
+    char *dir;
+    int dirfd;
+    uint8_t id[16];
+    char id_text[40];
+    uint64_t seed;
+
+    /* appending: protects down to the next lock */
+    pthread_mutex_t lock;
+    pthread_cond_t work; /* the writer: something to do */
+    pthread_cond_t room; /* appenders: the buffer was taken */
+    pthread_cond_t news; /* the herald: something to announce */
+    struct spool_buffer buffers[2];
+    int current;       /* the one that takes appends */
+    int writer_idle;
+    int room_waiters;
+    int draining;      /* spool_advance() waits for empty buffers */
+    uint64_t next;     /* position of the next append */
+    int health;        /* 0; -ENOSPC: tried again; -EIO: for ever */
+    int failing;       /* error that has yet to be announced; appends fail */
+    int refused;       /* an append met a limit since the last tick */
+    int start_segment; /* the next group begins a new segment ... */
+    uint64_t prev_last; /* ... whose header says so */
+    int stop, herald_stop;
+    char why[256];
+    struct spool_notifier notifiers[SPOOL_NOTIFIERS];
+    int notifier_count;
+
+    /* the writer's own */
+    int fd;                 /* the newest segment, when it takes frames */
+    struct segment *newest; /* last in the list, or NULL */
+    uint64_t file_end;      /* zeros have been written up to here */
+    int dirty_tail;         /* bytes of a withdrawn group may be left */
+    int retain_now;         /* a segment was begun */
+    int last_fd;            /* DIR/LAST, or -1 */
+    uint64_t hinted;        /* what it says */
+    int64_t hint_us, tick_us, probe_us, drain_us;
+    uint64_t drain_bytes;
+    int unlinked;           /* the directory has to be synced some time */
+    pthread_t writer, herald;
+    int threads;          /* how many of the two run */
+
+    /* segments and readers */
+    pthread_mutex_t list_lock;
+    pthread_cond_t grown;
+    uint32_t waiting;
+    struct segment **segments;
+    size_t segment_count, segment_cap;
+    struct spool_hold *holds;
+    struct spool_damage *damage;
+    size_t damage_count;
+
+    /* atomics */
+    uint64_t durable, bytes, written, free_bytes, syncs, damaged, drain_rate;
+};
+
+#define LOAD(x) __atomic_load_n(&(x), __ATOMIC_ACQUIRE)
+#define STORE(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELEASE)
+#define ADD(x, v) __atomic_add_fetch(&(x), (v), __ATOMIC_ACQ_REL)
+#define SUB(x, v) __atomic_sub_fetch(&(x), (v), __ATOMIC_ACQ_REL)
+
+/* spool.c */
+int spool_cond_init(pthread_cond_t *); /* on the monotonic clock */
+void spool_deadline(struct timespec *, int64_t timeout_us);
+
+/* spool_id.c */
+int spool_id_read(int dirfd, uint8_t uuid[16]);
+int spool_id_write(int dirfd, const uint8_t uuid[16]);
+int spool_id_make(uint8_t uuid[16]);
+void spool_id_format(char out[40], const uint8_t uuid[16]);
+int spool_hint_open(struct spool *, uint64_t *last);
+void spool_hint_write(struct spool *, uint64_t last);
+
+/* spool_recover.c */
+int spool_recover(struct spool *, struct spool_recovery *);
+
+/* spool_list.c: under list_lock, except segment_new */
+struct segment *segment_new(uint64_t first);
+void segment_put(struct segment *);
+int segment_list_reserve(struct spool *); /* room for one: 0, -ENOMEM */
+int segment_list_add(struct spool *, struct segment *);
+void segment_list_remove(struct spool *, size_t i);
+/* The first segment that may hold position or what comes after it; NULL. */
+struct segment *segment_list_find(struct spool *, uint64_t position);
+void segment_mark(struct segment *, uint64_t position, uint64_t offset);
+/* The best place to look for position from. */
+struct segment_mark segment_lookup(const struct segment *, uint64_t position);
+
+/* spool_damage.c */
+/* Report once: log, copy aside.  fd -1: a whole segment that is not there. */
+void spool_damage_report(struct spool *, int fd, uint64_t segment,
+                         const struct segment_gap *, const char *what);
+/* The torn end of the newest segment. */
+void spool_damage_torn(struct spool *, int fd, uint64_t segment,
+                       const struct segment_gap *);
+/* Move a file that is no segment of this spool to damaged/. */
+int spool_damage_aside(int dirfd, const char *name, const char *why,
+                       const char *dir);
+
+/* spool_write.c */
+/* 0 or why `more` bytes are not taken now.  Under the lock. */
+int spool_refused(struct spool *, uint64_t more);
+int spool_write_start(struct spool *);
+void spool_write_stop(struct spool *);
+/* spool_group.c: the writer's calls */
+int spool_group_write(struct spool *, const struct spool_buffer *,
+                      int *final);
+int spool_group_probe(struct spool *);
+void spool_group_rotate(struct spool *);
+/* spool_retain.c: the writer's tick */
+void spool_retain_tick(struct spool *, int64_t now_us);
+
+int spool_pwrite(int fd, const char *, size_t, uint64_t offset);
+
+#endif
