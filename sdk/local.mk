@@ -1,4 +1,31 @@
 ilincludedir = $(includedir)/ingestlayer
-ilinclude_HEADERS = sdk/plugin/ingestlayer/plugin.h
+ilinclude_HEADERS = sdk/plugin/ingestlayer/plugin.h \
+	sdk/plugin/testhost/testhost.h
 pkgconfigdir = $(libdir)/pkgconfig
-pkgconfig_DATA = sdk/plugin/ingestlayer-plugin.pc
+pkgconfig_DATA = sdk/plugin/ingestlayer-plugin.pc \
+	sdk/plugin/ingestlayer-testhost.pc
+
+# The test host reads options, events and expressions with the daemon's own
+# code, so its library holds that code as well: one archive to link.
+noinst_LIBRARIES += sdk/plugin/testhost/libtesthost.a
+sdk_plugin_testhost_libtesthost_a_SOURCES = \
+	sdk/plugin/testhost/batches.c \
+	sdk/plugin/testhost/private.h \
+	sdk/plugin/testhost/sources.c \
+	sdk/plugin/testhost/testhost.c \
+	sdk/plugin/testhost/testhost.h
+sdk_plugin_testhost_libtesthost_a_CPPFLAGS = $(core_libcore_a_CPPFLAGS) \
+	-I$(top_srcdir)/sdk/plugin/testhost
+
+testhostlibdir = $(libdir)
+testhostlib_DATA = sdk/plugin/testhost/libingestlayer-testhost.a
+CLEANFILES += sdk/plugin/testhost/libingestlayer-testhost.a
+sdk/plugin/testhost/libingestlayer-testhost.a: core/libcore.a \
+		sdk/plugin/testhost/libtesthost.a
+	$(AM_V_AR)rm -f $@ && \
+	printf 'create %s\naddlib %s\naddlib %s\nsave\nend\n' $@ \
+		core/libcore.a sdk/plugin/testhost/libtesthost.a | $(AR) -M
+
+# For tests in this tree: TESTHOST_CPPFLAGS and TESTHOST_LIBS.
+TESTHOST_CPPFLAGS = $(PLUGIN_CPPFLAGS) -I$(top_srcdir)/sdk/plugin/testhost
+TESTHOST_LIBS = sdk/plugin/testhost/libtesthost.a $(CORE_LIBS)
