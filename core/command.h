@@ -6,4 +6,6 @@
 
 #define COMMAND_CONF_DEFAULT "/etc/ingestlayer/ingestlayer.conf"
 
+int command_entity(int argc, char **argv);
+
 #endif

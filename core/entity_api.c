@@ -143,37 +143,6 @@ entity_api_show(struct entities *store, struct il_request *req, struct slice kin
     text_clear(&body);
 }
 
-static int
-hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* Undo %XX; the length, or -1 when the escapes are wrong or it is too long. */
-static long
-api_decode(const char *in, size_t len, char *out, size_t size)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < len; i++) {
-        if (n == size)
-            return -1;
-        if (in[i] != '%') {
-            out[n++] = in[i];
-            continue;
-        }
-        int high = i + 2 < len ? hex_digit(in[i + 1]) : -1;
-        int low = i + 2 < len ? hex_digit(in[i + 2]) : -1;
-        if (high < 0 || low < 0)
-            return -1;
-        out[n++] = (char) (high << 4 | low);
-        i += 2;
-    }
-    return (long) n;
-}
-
 static void
 api_delete(struct entities *store, struct il_request *req, struct slice kind,
            struct slice id)
@@ -195,32 +164,24 @@ api_delete(struct entities *store, struct il_request *req, struct slice kind,
     text_clear(&body);
 }
 
-/* The kind and id of a path below ENTITY_API_PATH, decoded into out. */
+/* The kind and id of a path below ENTITY_API_PATH; the id may have slashes. */
 static int
-api_one_path(const char *path, char out[ENTITY_KIND_MAX + ENTITY_ID_MAX],
-             struct slice *kind, struct slice *id)
+api_one_path(const char *path, struct slice *kind, struct slice *id)
 {
     const char *slash = strchr(path, '/');
     if (!slash)
         return -1;
-    long k = api_decode(path, (size_t) (slash - path), out, ENTITY_KIND_MAX);
-    if (k < 0)
-        return -1;
-    long n = api_decode(slash + 1, strlen(slash + 1), out + k, ENTITY_ID_MAX);
-    if (n < 0)
-        return -1;
-    *kind = slice_of(out, (size_t) k);
-    *id = slice_of(out + k, (size_t) n);
+    *kind = slice_of(path, (size_t) (slash - path));
+    *id = slice_of(slash + 1, strlen(slash + 1));
     return entity_kind_valid(*kind) && entity_id_valid(*id) ? 0 : -1;
 }
 
 static void
 api_one(struct entities *store, struct il_request *req, const char *path)
 {
-    char bytes[ENTITY_KIND_MAX + ENTITY_ID_MAX];
     const char *method = il_request_method(req);
     struct slice kind, id;
-    if (api_one_path(path, bytes, &kind, &id)) {
+    if (api_one_path(path, &kind, &id)) {
         api_unknown(req);
     } else if (!strcmp(method, "GET") || !strcmp(method, "HEAD")) {
         entity_api_show(store, req, kind, id, 200);

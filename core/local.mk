@@ -37,6 +37,9 @@ core_libcore_a_SOURCES = \
 	core/entity_api_write.c \
 	core/entity_bulk.c \
 	core/entity_bulk.h \
+	core/command_entity.c \
+	core/entity_import.c \
+	core/entity_import.h \
 	core/entity_merge.c \
 	core/entity_read.c \
 	core/entity_store.c \

@@ -51,3 +51,9 @@ TESTS += tests/unit/test-spool
 tests_unit_test_spool_SOURCES = tests/unit/test-spool.c tests/unit/spool-help.h
 tests_unit_test_spool_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_spool_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-entity-import
+TESTS += tests/unit/test-entity-import
+tests_unit_test_entity_import_SOURCES = tests/unit/test-entity-import.c
+tests_unit_test_entity_import_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_entity_import_LDADD = $(UNIT_LIBS)
