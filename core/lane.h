@@ -39,9 +39,12 @@ struct lane_spec {
     struct il_expr *when; /* or NULL; owned by the caller */
     const struct il_plugin *destination;
     void *self;
+    /* Where 0, the value named here counts. */
     uint32_t batch_events; /* most events in one batch: 10000 */
     uint64_t batch_bytes;  /* most bytes: 4 MiB */
-    uint32_t batch_wait_ms; /* wait this long for a batch to fill: 0 */
+    uint32_t batch_wait_ms; /* wait so long for a batch to fill */
+    uint32_t retry_min_ms;  /* after a first failure; then doubled: 100 */
+    uint32_t retry_max_ms;  /* at most, and after IL_PAUSE: 30000 */
     int paused;            /* keeps its place, delivers nothing */
 };
 
@@ -53,18 +56,21 @@ struct lane_context {
     const char *state_dir;
 };
 
-/* 0 or a negative errno after a log line.  The strings of spec must outlive
- * the lane. */
+/* Reads the cursor, and from then on keeps the segments that the lane has not
+ * passed.  0 or a negative errno after a log line.  What spec points to must
+ * outlive the lane. */
 int lane_new(const struct lane_spec *, const struct lane_context *,
              struct lane **out);
 /* Start the thread.  The destination's start() has been called. */
 int lane_start(struct lane *);
 /* Ask it to deliver what the spool holds by now, then stop.  Any thread. */
 void lane_drain(struct lane *);
-/* Wait for it until deadline (clock_monotonic_us), then stop it after the
- * batch at hand; returns 1 if everything was delivered.  Calls the
- * destination's flush, never its stop. */
+/* Drain, wait for it until deadline (clock_monotonic_us), then stop it after
+ * the batch at hand; returns 1 if everything was delivered.  What is not
+ * settled by then is read again at the next start.  The lane's thread calls
+ * the destination's flush, nobody its stop. */
 int lane_stop(struct lane *, int64_t deadline_us);
+/* After the destination's stop(): what it settled meanwhile still counts. */
 void lane_free(struct lane *);
 
 enum lane_state {

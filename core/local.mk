@@ -16,6 +16,8 @@ core_libcore_a_SOURCES = \
 	core/command.h \
 	core/csv.c \
 	core/csv.h \
+	core/cursor.c \
+	core/cursor.h \
 	core/dead.c \
 	core/conf.c \
 	core/conf.h \
@@ -23,6 +25,8 @@ core_libcore_a_SOURCES = \
 	core/conf_scan.h \
 	core/conf_token.c \
 	core/conf_token.h \
+	core/cursor.c \
+	core/cursor.h \
 	core/dead.c \
 	core/dead.h \
 	core/dead_queue.c \
@@ -70,7 +74,13 @@ core_libcore_a_SOURCES = \
 	core/json_string.c \
 	core/json_value.c \
 	core/json_write.c \
+	core/lane.c \
 	core/lane.h \
+	core/lane_begin.c \
+	core/lane_private.h \
+	core/lane_read.c \
+	core/lane_settle.c \
+	core/lane_status.c \
 	core/loader.c \
 	core/loader.h \
 	core/log.c \

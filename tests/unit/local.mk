@@ -57,3 +57,15 @@ TESTS += tests/unit/test-entity-import
 tests_unit_test_entity_import_SOURCES = tests/unit/test-entity-import.c
 tests_unit_test_entity_import_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_entity_import_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-batch
+TESTS += tests/unit/test-batch
+tests_unit_test_batch_SOURCES = tests/unit/test-batch.c tests/unit/tempdir.h
+tests_unit_test_batch_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_batch_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-cursor
+TESTS += tests/unit/test-cursor
+tests_unit_test_cursor_SOURCES = tests/unit/test-cursor.c tests/unit/tempdir.h
+tests_unit_test_cursor_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_cursor_LDADD = $(UNIT_LIBS)

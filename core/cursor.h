@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* The cursor file of a lane: how far it is, in two slots written in turn, so
+ * that a torn write leaves the one before.
+ *
+ *   STATE_DIR/lanes/PIPELINE/DESTINATION.cursor
+ *   slot (at 0 and 4096, little-endian): "ILCURS1\0", UUID of the spool,
+ *   u64 sequence, u64 position, u64 XXH3 of all before
+ *
+ * The slots are in different pages: a torn page costs one of them.  The file
+ * is derived.  Where it is missing or unreadable the lane begins where its
+ * destination says, or at the oldest event. */
+#ifndef CURSOR_H
+#define CURSOR_H
+
+#include <stdint.h>
+
+struct cursor {
+    int fd;
+    char *path;
+    uint8_t spool[16];
+    uint64_t sequence; /* of the newest slot */
+};
+
+/* Open or make.  *position gets what the file says, and 1 is returned; 0: it
+ * says nothing (new, damaged, of another spool: those two are logged).  A
+ * negative errno after a log line. */
+int cursor_open(struct cursor *, const char *state_dir, const char *lane,
+                const uint8_t spool[16], uint64_t *position);
+/* Write; sync: not before it is on the disk.  0 or a negative errno. */
+int cursor_save(struct cursor *, uint64_t position, int sync);
+void cursor_close(struct cursor *);
+
+#endif

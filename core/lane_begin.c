@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* Where a lane begins: the greater of its cursor file and of what the
+ * destination says, as far as the spool goes. */
+#include "lane_private.h"
+
+#include "clock.h"
+#include "log.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int
+peek_frame(void *arg, uint64_t position, size_t offset, size_t len)
+{
+    size_t *place = arg;
+    (void) position;
+    place[0] = offset;
+    place[1] = len;
+    return 0;
+}
+
+/* A lane that delivers nothing yet still says how far behind it is. */
+void
+lane_peek(struct lane *l)
+{
+    struct spool_reader *r;
+    struct il_text text = { 0 };
+    struct event ev;
+    uint64_t last = 0;
+    size_t place[2];
+    if (l->oldest_us || spool_durable(l->ctx.spool) <= l->status.position
+        || spool_reader_open(l->ctx.spool, l->status.position, &r))
+        return;
+    if (spool_reader_read(r, &text, 1, 1, 0, &last, peek_frame, place) > 0
+        && !event_unpack(text.data + place[0], place[1], &ev)) {
+        pthread_mutex_lock(&l->lock);
+        l->oldest_us = ev.received_us;
+        pthread_mutex_unlock(&l->lock);
+    }
+    text_clear(&text);
+    spool_reader_close(r);
+}
+
+static void
+begin_fenced(struct lane *l)
+{
+    pthread_mutex_lock(&l->lock);
+    l->fenced = 1;
+    pthread_mutex_unlock(&l->lock);
+    lane_trouble(l, LANE_FENCED,
+                 "another process owns this lane; it stays stopped until a "
+                 "restart");
+}
+
+/* Ask the destination how far it is, until it answers. */
+static int
+begin_resume(struct lane *l, uint64_t *position)
+{
+    struct il_position p = { .struct_size = sizeof p, .lane = l->spec.name };
+    memcpy(p.spool, spool_id(l->ctx.spool), 16);
+    while (lane_goes_on(l)) {
+        p.position = *position;
+        int err = l->spec.destination->resume(l->spec.self, &p);
+        if (!err) {
+            if (p.position > *position)
+                *position = p.position;
+            return 0;
+        }
+        if (err == -ESTALE) {
+            begin_fenced(l);
+            return -ECANCELED;
+        }
+        if (err == -EACCES)
+            lane_trouble(l, LANE_PAUSED,
+                         "the destination refuses to say how far it is; its "
+                         "own messages tell what to mend");
+        else
+            lane_trouble(l, LANE_STARTING,
+                         "waiting for the destination to say how far it is%s"
+                         "%s", err == -EAGAIN ? "" : ": ",
+                         err == -EAGAIN ? "" : strerror(err < 0 ? -err : err));
+        lane_peek(l);
+        lane_wait_until(l, lane_back_off(l, err == -EACCES ? IL_PAUSE
+                                                           : IL_RETRY));
+    }
+    return -ECANCELED;
+}
+
+/* Say where and why, when it is not simply where the lane stopped. */
+static uint64_t
+begin_checked(struct lane *l, uint64_t position, int known)
+{
+    struct spool_stats st;
+    spool_stats(l->ctx.spool, &st);
+    if (position > l->spool_last) {
+        log_error("lane %s: %s says %llu, but the spool ended at %llu when it "
+                  "was opened: was it restored from a backup? Going on after "
+                  "%llu; what is sent again cannot be told from new events",
+                  l->spec.name, known ? "the cursor or the destination" : "?",
+                  (unsigned long long) position,
+                  (unsigned long long) l->spool_last,
+                  (unsigned long long) l->spool_last);
+        return l->spool_last;
+    }
+    if (!known)
+        log_info("lane %s: no cursor yet, beginning at the oldest event of "
+                 "the spool (%llu)", l->spec.name,
+                 (unsigned long long) st.first);
+    else if (position + 1 < st.first && st.first <= st.last)
+        log_warn("lane %s: events %llu to %llu are no longer in the spool",
+                 l->spec.name, (unsigned long long) position + 1,
+                 (unsigned long long) st.first - 1);
+    return position;
+}
+
+/* Letters behind the position are of an attempt that may not have come to its
+ * end: batches over them are settled with care. */
+static int
+begin_letters(struct lane *l, uint64_t position)
+{
+    uint64_t last;
+    int err;
+    while ((err = dead_last(l->ctx.dead, l->spec.name, &last))
+           && lane_goes_on(l)) {
+        lane_trouble(l, LANE_STARTING, "reading the dead letters: %s",
+                     strerror(-err));
+        lane_wait_until(l, lane_back_off(l, IL_RETRY));
+    }
+    l->suspect_until = !err && last > position ? last : 0;
+    return err ? -ECANCELED : 0;
+}
+
+int
+lane_begin(struct lane *l)
+{
+    uint64_t cursor = l->status.position, position = cursor;
+    if (l->spec.destination->resume && begin_resume(l, &position))
+        return -ECANCELED;
+    position = begin_checked(l, position, l->cursor_known || position);
+    if (begin_letters(l, position))
+        return -ECANCELED;
+    int err;
+    while ((err = spool_reader_open(l->ctx.spool, position, &l->reader))
+           && lane_goes_on(l)) {
+        lane_trouble(l, LANE_STARTING, "opening the spool: %s",
+                     strerror(-err));
+        lane_wait_until(l, lane_back_off(l, IL_RETRY));
+    }
+    if (err)
+        return -ECANCELED;
+    l->read_position = position;
+    l->failures = 0;
+    pthread_mutex_lock(&l->lock);
+    l->status.position = position;
+    l->oldest_us = 0;
+    pthread_mutex_unlock(&l->lock);
+    lane_recovered(l);
+    lane_state_set(l, LANE_RUNNING);
+    return 0;
+}
