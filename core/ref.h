@@ -31,8 +31,16 @@ void ref_free(struct il_field *);
 /* Does it reach into $entity.<kind>?  The kind, or NULL. */
 const struct il_kind *ref_kind(const struct il_field *);
 
-/* Read it.  1 present, 0 missing (out->type IL_MISSING).  Allocates nothing;
- * safe from several threads on different events. */
+/* What the value will be, where that is known beforehand: IL_STRING, IL_TIME or
+ * IL_MAP for the envelope and roots; else IL_MISSING. */
+int ref_type(const struct il_field *);
+
+/* The top-level payload field it begins with; 0: it reads something else.  For
+ * checking against declared events. */
+int ref_payload_name(const struct il_field *, struct slice *name);
+
+/* Read it.  1 present, 0 missing (out->type IL_MISSING).  Containers get their
+ * exact length.  Allocates and remembers nothing; any number of threads. */
 int ref_get(const struct il_field *, const struct batch_event *,
             struct il_value *out);
 
