@@ -4,6 +4,7 @@
 #ifndef EXPR_H
 #define EXPR_H
 
+#include "number.h"
 #include "ref.h"
 
 /* Compile.  0, -ENOMEM, or -EINVAL with *error (offset points at the
@@ -17,12 +18,14 @@ void expr_free(struct il_expr *);
  * data in it). */
 int expr_true(const struct il_expr *, const struct batch_event *);
 
+/* Every reference in it, in the order written, with the byte where it stands:
+ * for checks against declared events.  Stops at and returns the first answer
+ * that is not 0. */
+int expr_fields(const struct il_expr *,
+                int (*each)(void *arg, const struct il_field *, size_t offset),
+                void *arg);
+
 /* Globs on their own ('*' any run, everything else itself): event types. */
 int glob_match(struct slice glob, struct slice text);
-
-/* Compare two JSON numbers by exact value, whatever their size: <0, 0, >0.
- * Both are IL_INT, IL_UINT or IL_DECIMAL.  Time and memory are bounded by the
- * length of the texts, not by their exponents. */
-int number_compare(const struct il_value *a, const struct il_value *b);
 
 #endif

@@ -14,17 +14,16 @@ core_libcore_a_SOURCES = \
 	core/clock.c \
 	core/clock.h \
 	core/command.h \
-	core/csv.c \
-	core/csv.h \
-	core/cursor.c \
-	core/cursor.h \
-	core/dead.c \
+	core/command_entity.c \
+	core/command_eval.c \
 	core/conf.c \
 	core/conf.h \
 	core/conf_scan.c \
 	core/conf_scan.h \
 	core/conf_token.c \
 	core/conf_token.h \
+	core/csv.c \
+	core/csv.h \
 	core/cursor.c \
 	core/cursor.h \
 	core/dead.c \
@@ -41,7 +40,6 @@ core_libcore_a_SOURCES = \
 	core/entity_api_write.c \
 	core/entity_bulk.c \
 	core/entity_bulk.h \
-	core/command_entity.c \
 	core/entity_import.c \
 	core/entity_import.h \
 	core/entity_merge.c \
@@ -51,6 +49,18 @@ core_libcore_a_SOURCES = \
 	core/event.c \
 	core/event.h \
 	core/expr.h \
+	core/expr_condition.c \
+	core/expr_eval.c \
+	core/expr_glob.c \
+	core/expr_impl.h \
+	core/expr_lex.c \
+	core/expr_parse.c \
+	core/expr_parse.h \
+	core/expr_pool.c \
+	core/expr_regex.c \
+	core/expr_set.c \
+	core/fold.c \
+	core/fold.h \
 	core/gate.h \
 	core/handshake.c \
 	core/handshake.h \
@@ -81,6 +91,8 @@ core_libcore_a_SOURCES = \
 	core/lane_read.c \
 	core/lane_settle.c \
 	core/lane_status.c \
+	core/lexis.c \
+	core/lexis.h \
 	core/loader.c \
 	core/loader.h \
 	core/log.c \
@@ -95,9 +107,12 @@ core_libcore_a_SOURCES = \
 	core/msgread.c \
 	core/msgread.h \
 	core/nearest.c \
+	core/number.c \
+	core/number.h \
 	core/option_value.c \
 	core/options.c \
 	core/options.h \
+	core/ref.c \
 	core/ref.h \
 	core/request.c \
 	core/scan.h \
@@ -117,6 +132,7 @@ core_libcore_a_SOURCES = \
 	core/spool_retain.c \
 	core/spool_segment.c \
 	core/spool_write.c \
+	core/template.c \
 	core/template.h \
 	core/text.c \
 	core/text.h \

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#include "expr_impl.h"
+
+#include <string.h>
+
+int
+glob_match(struct slice glob, struct slice text)
+{
+    size_t g = 0, t = 0, star = SIZE_MAX, again = 0;
+    while (t < text.len) {
+        if (g < glob.len && glob.ptr[g] == '*') {
+            star = ++g;
+            again = t;
+        } else if (g < glob.len && glob.ptr[g] == text.ptr[t]) {
+            g++;
+            t++;
+        } else if (star == SIZE_MAX) {
+            return 0;
+        } else {
+            /* Only the last star is ever tried again: what the ones before
+             * it took can stay as short as it is. */
+            g = star;
+            t = ++again;
+        }
+    }
+    while (g < glob.len && glob.ptr[g] == '*')
+        g++;
+    return g == glob.len;
+}
+
+void
+glob_prepare(struct slice whole, struct glob *out)
+{
+    const char *star = memchr(whole.ptr, '*', whole.len);
+    memset(out, 0, sizeof *out);
+    out->whole = whole;
+    if (!star)
+        return;
+    out->before = slice_of(whole.ptr, (size_t) (star - whole.ptr));
+    out->after = slice_of(star + 1, whole.len - out->before.len - 1);
+    out->simple = !memchr(out->after.ptr, '*', out->after.len);
+}
+
+int
+glob_holds(const struct glob *g, struct folded text)
+{
+    if (text.fold)
+        return folded_glob(g->whole, text);
+    if (!g->simple)
+        return glob_match(g->whole, text.s);
+    size_t before = g->before.len, after = g->after.len;
+    return text.s.len >= before + after
+           && (!before || memcmp(text.s.ptr, g->before.ptr, before) == 0)
+           && (!after
+               || memcmp(text.s.ptr + text.s.len - after, g->after.ptr, after)
+                      == 0);
+}
