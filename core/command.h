@@ -7,5 +7,6 @@
 #define COMMAND_CONF_DEFAULT "/etc/ingestlayer/ingestlayer.conf"
 
 int command_entity(int argc, char **argv);
+int command_eval(int argc, char **argv);
 
 #endif
