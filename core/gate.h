@@ -23,7 +23,12 @@ struct gate_options {
     uint64_t max_event_bytes; /* of one event: 1 MiB */
 };
 
+/* Before the first spool_append: it registers with spool_notify. */
 int gate_new(const struct gate_options *, struct gate **out);
+/* From here on nothing is accepted, and idem, dead and entities are not used
+ * any more.  After http_stop() and the sources' stop(). */
+void gate_stop(struct gate *);
+/* After spool_close(), which may still tell it things.  Calls gate_stop(). */
 void gate_free(struct gate *);
 
 /* What a configured source is to the gate.  undeclared: accept events whose
@@ -33,7 +38,8 @@ int gate_source_new(struct gate *, const char *name, int undeclared,
                     void *self, struct gate_source **out);
 const char *gate_source_name(const struct gate_source *);
 
-/* il_emit() of a source. */
+/* il_emit() of a source: the events that pass the gate are accepted, the others
+ * kept as dead letters.  0, -EAGAIN, or -EINVAL when none passed. */
 int gate_emit(struct gate_source *, const struct il_event *, size_t n,
               uint64_t token);
 
@@ -43,7 +49,8 @@ int gate_ready(struct gate *, char *why, size_t size);
 /* The entries of the host's table that belong to requests. */
 void http_fill_api(struct il_api *);
 
-/* /healthz, /readyz, /metrics on the admin server. */
+/* /healthz, /readyz, /metrics on the admin server: before http_start().  ready
+ * (or NULL) is asked beside gate_ready(); it returns 0, or not and why. */
 int admin_routes(struct http *, struct gate *,
                  int (*ready)(void *arg, char *why, size_t size), void *arg);
 

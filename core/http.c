@@ -282,7 +282,7 @@ request_reset(struct il_request *req)
     req->received = 0;
     req->encoding = HTTP_IDENTITY;
     req->active = req->ended = req->discard = req->admitted = 0;
-    req->chunked = req->shut = req->queued = 0;
+    req->chunked = req->shut = req->queued = req->deferred = 0;
     req->status = 0;
     req->out.len = 0;
     req->type_text[0] = req->peer[0] = 0;
@@ -367,7 +367,8 @@ http_serve(void *cls, struct MHD_Connection *mhd, const char *url,
                 request_error(req, 500, "internal",
                               "the source did not answer");
         }
-        body_release(req);
+        if (!req->deferred)
+            body_release(req);
     }
     if (req->is_held || req->queued)
         return MHD_YES;
@@ -434,6 +435,8 @@ http_new(const struct http_options *options, struct http **out)
         http_free(http);
         return err;
     }
+    pthread_mutex_init(&http->work_lock, NULL);
+    pthread_cond_init(&http->work_wake, NULL);
     http->loop_count = http->options.threads;
     for (size_t i = 0; i < http->loop_count; i++) {
         http->loops[i].http = http;
@@ -456,6 +459,10 @@ http_free(struct http *http)
         route_free(http->routes[i]);
     for (size_t i = 0; http->listen && i < http->options.listen_count; i++)
         free(http->listen[i]);
+    if (http->loop_count) {
+        pthread_mutex_destroy(&http->work_lock);
+        pthread_cond_destroy(&http->work_wake);
+    }
     free(http->routes);
     free(http->loops);
     free(http->listen);

@@ -53,8 +53,15 @@ void http_hold(struct il_request *,
 /* Ask all requests that are held.  Any thread; no more than one write to an
  * eventfd per loop that holds something. */
 void http_wake(struct http *);
-/* Ask the requests that the loop of this one holds.  Any thread. */
-void http_wake_request(struct il_request *);
+/* Room in the request for whoever holds it, until it is answered. */
+struct http_note {
+    uint64_t words[6];
+};
+void *http_note(struct il_request *);
+/* Let fn answer on a thread that may wait for the disk: one a server, in
+ * order.  The body stays until then.  From handle() only. */
+void http_defer(struct il_request *,
+                void (*fn)(void *arg, struct il_request *), void *arg);
 
 /* --- what the core may ask of a request, apart from plugin.h -------------- */
 

@@ -161,8 +161,8 @@ http_hold(struct il_request *req,
     MHD_suspend_connection(req->mhd);
 }
 
-static void
-loop_ring(struct http_loop *loop)
+void
+http_loop_ring(struct http_loop *loop)
 {
     uint64_t one = 1;
     if (write(loop->wake, &one, sizeof(one)) < 0 && errno != EAGAIN)
@@ -175,13 +175,7 @@ http_wake(struct http *http)
 {
     for (size_t i = 0; i < http->loop_count; i++)
         if (atomic_load(&http->loops[i].held_count))
-            loop_ring(&http->loops[i]);
-}
-
-void
-http_wake_request(struct il_request *req)
-{
-    loop_ring(req->conn->loop);
+            http_loop_ring(&http->loops[i]);
 }
 
 static void
@@ -410,7 +404,7 @@ http_quiesce(struct http *http)
     atomic_store(&http->quiesce, 1);
     for (size_t i = 0; i < http->loop_count; i++)
         if (http->loops[i].started)
-            loop_ring(&http->loops[i]);
+            http_loop_ring(&http->loops[i]);
 }
 
 void
@@ -422,12 +416,13 @@ http_stop(struct http *http, int64_t deadline_us)
     while (atomic_load(&http->conn_total)
            && clock_monotonic_us() < deadline_us)
         usleep(2000);
+    http_work_stop(http);
     atomic_store(&http->stop, 1);
     for (size_t i = 0; i < http->loop_count; i++) {
         struct http_loop *loop = &http->loops[i];
         if (!loop->started)
             continue;
-        loop_ring(loop);
+        http_loop_ring(loop);
         pthread_join(loop->thread, NULL);
         loop->started = 0;
     }

@@ -51,6 +51,7 @@ struct il_request {
     unsigned admitted : 1;
     unsigned chunked : 1;
     unsigned shut : 1;      /* close the connection after the answer */
+    unsigned deferred : 1;  /* the body stays until the answer */
     unsigned queued : 1;    /* the answer is with libmicrohttpd */
 
     struct il_text body;    /* from the loop's stock */
@@ -69,6 +70,13 @@ struct il_request {
     void *ready_arg;
     struct il_request *prev, *next; /* in loop->held */
     int is_held;
+    struct http_note note;
+
+    /* deferred */
+    void (*work)(void *arg, struct il_request *);
+    void *work_arg;
+    struct il_request *work_next;
+    _Atomic int work_done;
 };
 
 struct http_conn {
@@ -115,6 +123,13 @@ struct http {
     size_t loop_count;
     int running;
 
+    /* work_lock: the queue of deferred requests, and its thread */
+    pthread_mutex_t work_lock;
+    pthread_cond_t work_wake;
+    struct il_request *work_first, *work_last;
+    pthread_t worker;
+    int worker_runs, worker_stop;
+
     _Atomic uint64_t buffered;
     _Atomic uint64_t conn_total;
     _Atomic int quiesce, stop;
@@ -144,6 +159,10 @@ int http_listen(const char *name, const char *address, int reuse_port,
 void http_hold_add(struct il_request *);
 void http_hold_remove(struct il_request *);
 void http_loop_close(struct http_loop *);
+void http_loop_ring(struct http_loop *);
+
+/* http_work.c */
+void http_work_stop(struct http *);
 
 /* http_body.c */
 /* Content-Encoding and lengths, before anything is read: 0, or -EINVAL after

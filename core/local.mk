@@ -6,6 +6,7 @@ core_libcore_a_CPPFLAGS = $(AM_CPPFLAGS) $(CONFIG_CFLAGS) $(MHD_CFLAGS) \
 CORE_LIBS = core/libcore.a $(CONFIG_LIBS) $(MHD_LIBS) $(LMDB_LIBS) \
 	$(PCRE2_LIBS) $(ZLIB_LIBS) $(SYSTEMD_LIBS)
 core_libcore_a_SOURCES = \
+	core/admin.c \
 	core/arena.c \
 	core/arena.h \
 	core/batch.c \
@@ -61,7 +62,16 @@ core_libcore_a_SOURCES = \
 	core/expr_set.c \
 	core/fold.c \
 	core/fold.h \
+	core/gate.c \
 	core/gate.h \
+	core/gate_answer.c \
+	core/gate_batch.c \
+	core/gate_emit.c \
+	core/gate_event.c \
+	core/gate_keep.c \
+	core/gate_parse.c \
+	core/gate_private.h \
+	core/gate_request.c \
 	core/handshake.c \
 	core/handshake.h \
 	core/host_api.h \
@@ -72,6 +82,7 @@ core_libcore_a_SOURCES = \
 	core/http_listen.c \
 	core/http_loop.c \
 	core/http_private.h \
+	core/http_work.c \
 	core/idem.h \
 	core/instance.c \
 	core/instance.h \

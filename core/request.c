@@ -208,6 +208,12 @@ http_owner(const struct il_request *req)
     return req->route ? req->route->owner : NULL;
 }
 
+void *
+http_note(struct il_request *req)
+{
+    return &req->note;
+}
+
 struct http *
 http_of(const struct il_request *req)
 {

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/* Refusals are counted, and kept as dead letters. */
+#include "gate_private.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int
+labels(struct il_text *out, const char *source, const char *code)
+{
+    out->len = 0;
+    int err = metric_label(out, "source", source);
+    if (!err && code)
+        err = text_putc(out, ',');
+    return err || !code ? err : metric_label(out, "code", code);
+}
+
+int
+gate_source_counters(struct gate_source *s)
+{
+    struct il_text text = { 0 };
+    int err = labels(&text, s->name, NULL);
+    if (!err) {
+        s->accepted = metric_counter("gate_accepted_total", text_str(&text),
+                                     "Events accepted and durable.");
+        s->duplicates = metric_counter("gate_duplicates_total",
+                                       text_str(&text),
+                                       "Events that were there already.");
+        s->bytes = metric_counter("gate_received_bytes_total",
+                                  text_str(&text),
+                                  "Bytes of bodies, unpacked.");
+    }
+    for (int code = 1; code < GATE_CODES && !err; code++) {
+        err = labels(&text, s->name, gate_code_name[code]);
+        if (!err)
+            s->refused[code]
+                = metric_counter("gate_refused_total", text_str(&text),
+                                 "Events or bodies refused, by reason.");
+    }
+    text_clear(&text);
+    return err;
+}
+
+void
+gate_keep_body(struct gate_source *s, enum gate_code code,
+               const char *message, struct slice body)
+{
+    struct il_reason reason
+        = { .code = gate_code_name[code], .message = message };
+    metric_add(s->refused[code], 1);
+    if (s->gate->options.dead)
+        dead_refused(s->gate->options.dead, s->name, &reason, body);
+}
+
+/* The event as it came: its JSON, or what JSON a source's offer makes. */
+static struct slice
+refused_text(const struct gate_batch *b, uint32_t i, struct il_text *made)
+{
+    const struct gate_item *item = &b->items[i];
+    if (b->body)
+        return slice_of(b->body + item->json, item->json_len);
+    const struct il_event *e
+        = (const void *) ((const char *) b->offered
+                          + (size_t) i * b->offered->struct_size);
+    struct il_value v;
+    const char *p = e->payload;
+    if (!p || e->encoding != IL_MSGPACK)
+        return slice_of(p ? p : "", p ? e->payload_len : 0);
+    made->len = 0;
+    if (msgcur_check(p, e->payload_len)
+        || msgcur_head(&p, p + e->payload_len, &v)
+        || json_write(made, &v, 0) < 0)
+        return SLICE("");
+    return slice_of(made->data, made->len);
+}
+
+void
+gate_keep_refused(const struct gate_batch *b)
+{
+    struct dead *dead = b->gate->options.dead;
+    struct il_text made = { 0 };
+    for (uint32_t i = 0; i < b->count && b->refused; i++) {
+        const struct gate_item *item = &b->items[i];
+        if (item->state != ITEM_REFUSED)
+            continue;
+        metric_add(b->source->refused[item->code], 1);
+        if (!dead)
+            continue;
+        struct il_reason reason = { .code = gate_code_name[item->code],
+                                    .message = "refused" };
+        if (item->problems) {
+            const struct gate_problem *p = &b->problems[item->problem];
+            reason.message = b->texts.data + p->message;
+            reason.field = b->texts.data + p->path;
+            reason.rule = b->texts.data + p->rule;
+        }
+        dead_refused(dead, b->source->name, &reason,
+                     refused_text(b, i, &made));
+    }
+    text_clear(&made);
+}

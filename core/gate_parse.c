@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: MIT */
+/* Bodies: the envelope {"events":[...]}, one bare event, an array, or lines,
+ * told apart while reading, in one pass from bytes to frames. */
+#include "gate_private.h"
+
+#include "conf.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct parse {
+    struct gate_batch *b;
+    struct json_reader r;
+    uint32_t max_events;
+    int opened; /* the events are inside an envelope or array */
+};
+
+static const char *
+kind_name(int peeked)
+{
+    switch (peeked) {
+    case '{':
+        return "an object";
+    case '[':
+        return "an array";
+    case '"':
+        return "a string";
+    case '0':
+        return "a number";
+    case 'n':
+        return "null";
+    default:
+        return "a boolean";
+    }
+}
+
+/* --- one event ------------------------------------------------------------ */
+
+/* A text that is to outlive the next key: escapes were undone in scratch. */
+static struct slice
+keep(struct gate_batch *b, int field, struct slice s)
+{
+    if (field > FIELD_TYPE || s.len > EVENT_ID_MAX || !b->scratch.data
+        || s.ptr != b->scratch.data)
+        return s;
+    memcpy(b->event.copy[field], s.ptr, s.len);
+    return slice_of(b->event.copy[field], s.len);
+}
+
+static int
+parse_text(struct parse *p, int field, const char *name)
+{
+    struct slice s;
+    int c = json_peek(&p->r);
+    if (c == 'n')
+        return json_skip(&p->r); /* null counts as absent */
+    if (c != '"' && c > 0) {
+        int err = gate_problem(p->b, GATE_INVALID_EVENT, name, "type",
+                               "expected a string, got %s", kind_name(c));
+        p->b->event.seen |= 1u << field;
+        return err ? err : json_skip(&p->r);
+    }
+    int err = json_string(&p->r, &p->b->scratch, &s);
+    return err ? err : gate_event_text(p->b, field, keep(p->b, field, s));
+}
+
+static int
+parse_payload(struct parse *p)
+{
+    struct gate_event *e = &p->b->event;
+    int c = json_peek(&p->r);
+    if (c == 'n')
+        return json_skip(&p->r);
+    if (c != '{' && c > 0) {
+        int err = gate_problem(p->b, GATE_INVALID_EVENT, "payload", "type",
+                               "expected an object, got %s", kind_name(c));
+        e->seen |= 1u << FIELD_PAYLOAD;
+        return err ? err : json_skip(&p->r);
+    }
+    if (e->seen & 1u << FIELD_PAYLOAD) {
+        int err = gate_event_payload(p->b); /* notes that it comes twice */
+        return err ? err : json_skip(&p->r);
+    }
+    int err = gate_event_payload(p->b);
+    return err ? err : json_value(&p->r, &p->b->frames);
+}
+
+static int
+parse_unknown(struct parse *p, struct slice key)
+{
+    static const char *const names[]
+        = { "id", "idempotencyKey", "type", "timestamp", "payload" };
+    char word[64] = "", path[200];
+    const char *near;
+    if (key.len < sizeof(word))
+        memcpy(word, key.ptr, key.len);
+    near = conf_nearest(word, names, sizeof(names) / sizeof(names[0]));
+    size_t len = key.len;
+    if (len >= sizeof(path)) {
+        len = sizeof(path) - 1;
+        while (len && ((unsigned char) key.ptr[len] & 0xc0) == 0x80)
+            len--; /* not in the middle of a character */
+    }
+    snprintf(path, sizeof(path), "%.*s", (int) len, key.ptr);
+    int err = near
+                  ? gate_problem(p->b, GATE_INVALID_EVENT, path, "unknown",
+                                 "is no field of an event; did you mean "
+                                 "\"%s\"?",
+                                 near)
+                  : gate_problem(p->b, GATE_INVALID_EVENT, path, "unknown",
+                                 "is no field of an event; what is your own "
+                                 "belongs into the payload");
+    return err ? err : json_skip(&p->r);
+}
+
+static int
+parse_field(struct parse *p, struct slice key)
+{
+    switch (key.len) {
+    case 2:
+        if (!memcmp(key.ptr, "id", 2))
+            return parse_text(p, FIELD_ID, "id");
+        break;
+    case 4:
+        if (!memcmp(key.ptr, "type", 4))
+            return parse_text(p, FIELD_TYPE, "type");
+        break;
+    case 7:
+        if (!memcmp(key.ptr, "payload", 7))
+            return parse_payload(p);
+        break;
+    case 9:
+        if (!memcmp(key.ptr, "timestamp", 9))
+            return parse_text(p, FIELD_TIMESTAMP, "timestamp");
+        break;
+    case 14:
+        if (!memcmp(key.ptr, "idempotencyKey", 14))
+            return parse_text(p, FIELD_KEY, "idempotencyKey");
+        break;
+    }
+    return parse_unknown(p, key);
+}
+
+/* The event ends where the reader is. */
+static int
+parse_end(struct parse *p)
+{
+    struct gate_item *item = &p->b->items[p->b->count - 1];
+    item->json_len = (uint32_t) (p->r.p - p->b->body) - item->json;
+    return gate_event_end(p->b);
+}
+
+static int
+parse_fields(struct parse *p, int first)
+{
+    struct slice key;
+    int more;
+    while ((more = json_next(&p->r, first)) == 1) {
+        first = 0;
+        int err = json_key(&p->r, &p->b->scratch, &key);
+        if (!err)
+            err = parse_field(p, key);
+        if (err)
+            return err;
+    }
+    return more < 0 ? more : parse_end(p);
+}
+
+static int
+parse_begin(struct parse *p)
+{
+    if (p->b->count == p->max_events)
+        return gate_refuse_body(p->b, 413, GATE_TOO_MANY,
+                                "more than %u events in one request",
+                                p->max_events);
+    int err = gate_event_begin(p->b);
+    if (!err)
+        p->b->items[p->b->count - 1].json = (uint32_t) (p->r.p - p->b->body);
+    return err;
+}
+
+/* An element where an event should be. */
+static int
+parse_event(struct parse *p)
+{
+    int c = json_peek(&p->r);
+    if (c < 0)
+        return c;
+    int err = parse_begin(p);
+    if (err)
+        return err;
+    if (c == '{') {
+        err = json_enter(&p->r);
+        return err ? err : parse_fields(p, 1);
+    }
+    err = json_skip(&p->r);
+    struct gate_item *item = &p->b->items[p->b->count - 1];
+    item->json_len = (uint32_t) (p->r.p - p->b->body) - item->json;
+    return err ? err
+               : gate_problem(p->b, GATE_INVALID_EVENT, "", "type",
+                              "expected an event object, got %s",
+                              kind_name(c));
+}
+
+/* --- bodies --------------------------------------------------------------- */
+
+static int
+parse_array(struct parse *p)
+{
+    int first = 1, more, err = json_enter(&p->r);
+    p->opened = 1;
+    while (!err && (more = json_next(&p->r, first)) != 0) {
+        first = 0;
+        err = more < 0 ? more : parse_event(p);
+    }
+    return err;
+}
+
+/* After "events" came as the first key of an object. */
+static int
+parse_envelope(struct parse *p)
+{
+    struct slice key;
+    int more, c = json_peek(&p->r);
+    if (c != '[') {
+        if (c <= 0)
+            return json_enter(&p->r); /* says what is wrong */
+        return gate_refuse_body(p->b, 400, GATE_BAD_BODY,
+                                "\"events\" must be an array, not %s",
+                                kind_name(c));
+    }
+    int err = parse_array(p);
+    if (err || (more = json_next(&p->r, 0)) == 0)
+        return err;
+    if (more < 0)
+        return more;
+    err = json_key(&p->r, &p->b->scratch, &key);
+    return err ? err
+               : gate_refuse_body(p->b, 400, GATE_BAD_BODY,
+                                  "unknown field \"%.*s\" beside \"events\"",
+                                  key.len < 64 ? (int) key.len : 64, key.ptr);
+}
+
+static int
+parse_object(struct parse *p)
+{
+    struct slice key;
+    const char *begin = p->r.p;
+    int err = json_enter(&p->r);
+    if (err)
+        return err;
+    int more = json_next(&p->r, 1);
+    if (more < 0)
+        return more;
+    if (more) {
+        err = json_key(&p->r, &p->b->scratch, &key);
+        if (err)
+            return err;
+        if (key.len == 6 && !memcmp(key.ptr, "events", 6))
+            return parse_envelope(p);
+    }
+    err = parse_begin(p);
+    if (err)
+        return err;
+    p->b->items[0].json = (uint32_t) (begin - p->b->body);
+    if (!more)
+        return parse_end(p);
+    err = parse_field(p, key);
+    return err ? err : parse_fields(p, 0);
+}
+
+/* Where in the body an offset is, for a person. */
+static void
+line_of(const char *body, size_t offset, size_t *line, size_t *column)
+{
+    const char *p = body, *end = body + offset, *nl;
+    *line = 1;
+    while ((nl = memchr(p, '\n', (size_t) (end - p)))) {
+        p = nl + 1;
+        ++*line;
+    }
+    *column = (size_t) (end - p) + 1;
+}
+
+static int
+refuse_json(struct parse *p)
+{
+    const struct json_error *e = &p->r.error;
+    size_t line, column;
+    line_of(p->r.begin, e->offset, &line, &column);
+    return gate_refuse_body(
+        p->b, 400, GATE_BAD_JSON,
+        "the body is not valid JSON: %s (line %zu, column %zu, byte %zu)%s",
+        e->message, line, column, e->offset,
+        e->code == JSON_TRAILING && !p->opened
+            ? "; events in lines are sent as application/x-ndjson"
+            : "");
+}
+
+static int
+parse_json(struct parse *p, struct slice body)
+{
+    json_open(&p->r, body.ptr, body.len, p->b->gate->options.depth_max);
+    int c = json_peek(&p->r), err;
+    if (c == '{')
+        err = parse_object(p);
+    else if (c == '[')
+        err = parse_array(p);
+    else if (c > 0)
+        err = gate_refuse_body(p->b, 400, GATE_BAD_BODY,
+                               "expected an event, an array of events or "
+                               "{\"events\":[...]}, got %s",
+                               kind_name(c));
+    else if (c == 0)
+        err = gate_refuse_body(p->b, 400, GATE_NO_EVENTS,
+                               "the body is empty");
+    else
+        err = c;
+    if (!err)
+        err = json_close(&p->r);
+    if (err == -EINVAL && p->r.error.code)
+        return refuse_json(p);
+    return err;
+}
+
+/* --- lines ---------------------------------------------------------------- */
+
+static int
+parse_line(struct parse *p, struct slice line, size_t number)
+{
+    uint32_t before = p->b->count;
+    json_open(&p->r, line.ptr, line.len, p->b->gate->options.depth_max);
+    int err = parse_event(p);
+    if (!err)
+        err = json_close(&p->r);
+    if (err != -EINVAL || !p->r.error.code)
+        return err;
+    /* this line only; the others go on */
+    if (p->b->count == before && (err = parse_begin(p)))
+        return err;
+    struct gate_item *item = &p->b->items[p->b->count - 1];
+    gate_event_abandon(p->b);
+    item->json = (uint32_t) (line.ptr - p->b->body);
+    item->json_len = (uint32_t) line.len;
+    return gate_problem(p->b, GATE_BAD_JSON, "", "json",
+                        "line %zu is not valid JSON: %s (byte %zu)", number,
+                        p->r.error.message, p->r.error.offset);
+}
+
+static int
+parse_lines(struct parse *p, struct slice body)
+{
+    const char *at = body.ptr, *end = body.ptr + body.len;
+    p->opened = 1;
+    for (size_t number = 1; at < end; number++) {
+        const char *nl = memchr(at, '\n', (size_t) (end - at));
+        struct slice line = slice_of(at, (size_t) ((nl ? nl : end) - at));
+        at = nl ? nl + 1 : end;
+        size_t blank = 0;
+        while (blank < line.len && strchr(" \t\r", line.ptr[blank])
+               && line.ptr[blank])
+            blank++;
+        if (blank == line.len)
+            continue;
+        int err = parse_line(p, line, number);
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+int
+gate_parse(struct gate_batch *b, struct slice body, int ndjson,
+           uint32_t max_events)
+{
+    struct parse p;
+    p.b = b;
+    p.max_events = max_events;
+    p.opened = 0;
+    b->body = body.ptr;
+    int err = ndjson ? parse_lines(&p, body) : parse_json(&p, body);
+    if (!err && !b->count)
+        err = gate_refuse_body(b, 400, GATE_NO_EVENTS,
+                               "there are no events in the body");
+    return err;
+}
+
+/* --- events that a source has taken apart itself -------------------------- */
+
+static int
+take_payload(struct gate_batch *b, const struct il_event *from)
+{
+    struct json_reader r;
+    int err = gate_event_payload(b);
+    if (err)
+        return err;
+    if (from->encoding == IL_MSGPACK) {
+        struct il_value v;
+        const char *p = from->payload;
+        if (msgcur_check(from->payload, from->payload_len)
+            || msgcur_head(&p, p + from->payload_len, &v) || v.type != IL_MAP)
+            return gate_problem(b, GATE_INVALID_EVENT, "payload", "type",
+                                "is no msgpack map that an event can hold");
+        return text_put(&b->frames, from->payload, from->payload_len);
+    }
+    json_open(&r, from->payload, from->payload_len,
+              b->gate->options.depth_max);
+    int c = json_peek(&r);
+    if (c == '{' && !(err = json_value(&r, &b->frames)))
+        err = json_close(&r);
+    if (err == -ENOMEM)
+        return err;
+    if (r.error.code)
+        return gate_problem(b, GATE_BAD_JSON, "payload", "json",
+                            "is not valid JSON: %s (byte %zu)",
+                            r.error.message, r.error.offset);
+    if (c != '{')
+        return gate_problem(b, GATE_INVALID_EVENT, "payload", "type",
+                            "expected an object");
+    return 0;
+}
+
+static int
+take_event(struct gate_batch *b, const struct il_event *from)
+{
+    int err = gate_event_begin(b);
+    if (!err && from->id)
+        err = gate_event_text(b, FIELD_ID, slice_of(from->id, from->id_len));
+    if (!err && from->key)
+        err = gate_event_text(b, FIELD_KEY,
+                              slice_of(from->key, from->key_len));
+    if (!err && from->type)
+        err = gate_event_text(b, FIELD_TYPE,
+                              slice_of(from->type, from->type_len));
+    if (!err && from->timestamp)
+        err = gate_event_text(b, FIELD_TIMESTAMP,
+                              slice_of(from->timestamp, from->timestamp_len));
+    if (!err && from->payload)
+        err = take_payload(b, from);
+    return err ? err : gate_event_end(b);
+}
+
+int
+gate_take(struct gate_batch *b, const struct il_event *events, size_t n)
+{
+    const char *at = (const char *) events;
+    b->offered = events;
+    for (size_t i = 0; i < n; i++) {
+        struct il_event event = { 0 };
+        size_t size = events->struct_size;
+        memcpy(&event, at, size < sizeof(event) ? size : sizeof(event));
+        at += size;
+        int err = take_event(b, &event);
+        if (err)
+            return err;
+    }
+    return 0;
+}

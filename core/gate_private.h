@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/* What gate.c, gate_parse.c, gate_event.c, gate_answer.c and gate_request.c
+ * share: one request's events on their way through the gate. */
+#ifndef GATE_PRIVATE_H
+#define GATE_PRIVATE_H
+
+#include "gate.h"
+#include "json.h"
+#include "metrics.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* Why an event or a body is refused: the codes of answers, metrics and dead
+ * letters. */
+enum gate_code {
+    GATE_OK,
+    GATE_BAD_JSON,      /* not JSON */
+    GATE_BAD_BODY,      /* JSON, but no shape that carries events */
+    GATE_NO_EVENTS,
+    GATE_TOO_MANY,
+    GATE_INVALID_EVENT, /* its envelope is wrong */
+    GATE_UNDECLARED,    /* its type is not declared */
+    GATE_SCHEMA,        /* its payload is not as declared */
+    GATE_TOO_LARGE,
+    GATE_UNSUPPORTED,   /* content type or encoding */
+    GATE_CODES
+};
+extern const char *const gate_code_name[GATE_CODES];
+
+/* Of the problems found, so many are told: per event and per request.  The
+ * answer to a hostile body must not be much larger than the body. */
+#define GATE_PROBLEMS_EVENT 64
+#define GATE_PROBLEMS_BATCH 1000
+
+/* With more events than this, an answer leaves out the entries that would only
+ * repeat the id that the sender gave, with status "accepted": the receipt of a
+ * batch would outgrow the buffers of many senders and say nothing new.  Made
+ * ids, duplicates and refusals are always listed. */
+#define GATE_LIST_ALL 32
+
+enum gate_item_state { ITEM_NEW, ITEM_DUPLICATE, ITEM_REFUSED };
+
+#define GATE_NO_TWIN UINT32_MAX
+
+struct gate_item {
+    uint8_t state;
+    uint8_t code;         /* enum gate_code, of ITEM_REFUSED */
+    uint8_t made;         /* the gate made the id */
+    uint8_t keyed;        /* the sender gave an id or a key */
+    uint32_t twin;        /* the item before with the same key */
+    uint32_t frame, len;  /* body in batch->frames */
+    uint32_t id, id_len;  /* in frames; of ITEM_DUPLICATE in batch->ids */
+    uint32_t json, json_len; /* in the request's body, for dead letters */
+    uint32_t problem, problems; /* in batch->problems */
+    struct idem_key key;
+};
+
+/* path, rule and message are offsets of strings in batch->texts */
+struct gate_problem {
+    uint32_t path, rule, message;
+};
+
+/* The event being read. */
+struct gate_event {
+    struct event ev;
+    uint32_t seen;          /* bits of the fields that came */
+    uint32_t head;          /* length of the envelope before the payload */
+    int packed;             /* the payload is in frames */
+    int late;               /* an envelope field came after the payload */
+    char made[EVENT_MADE_ID];
+    char copy[3][EVENT_ID_MAX]; /* fields with escapes in them */
+};
+
+struct gate_batch {
+    struct gate_batch *next; /* in the gate's stock */
+    struct gate *gate;
+    struct gate_source *source;
+    int64_t now_us;
+
+    struct gate_item *items;
+    struct slice *bodies;    /* as many as items */
+    uint32_t count, capacity;
+    uint32_t *table;         /* of keys in this batch: item + 1 */
+    uint32_t table_mask;
+    struct il_text frames, ids, texts, scratch, head;
+    struct gate_problem *problems;
+    uint32_t problem_count, problem_capacity;
+    struct gate_event event;
+    const struct schema_event *declared; /* of the last type looked up */
+    const char *body;        /* what items' json is an offset in ... */
+    const struct il_event *offered; /* ... or what a source offered */
+
+    uint32_t accepted, duplicates, refused;
+    uint64_t position;       /* the answer waits for it; 0: for nothing */
+    uint32_t epoch;          /* of the gate, when position was given */
+
+    enum gate_code code;     /* the body as a whole is refused */
+    int status;
+    char message[400];
+
+    uint8_t random[2560];
+    uint32_t random_left;
+};
+
+/* What a held request waits for, and what is counted then. */
+struct gate_ticket {
+    struct gate_source *source;
+    uint64_t position;
+    uint32_t epoch, accepted, duplicates;
+    int64_t since_us;
+};
+
+/* An il_emit() on its way. */
+struct gate_pending {
+    struct gate_pending *next;
+    struct gate_ticket ticket;
+    uint64_t token;
+};
+
+#define GATE_EPOCHS 16
+#define GATE_SERVERS 8
+
+struct gate_source {
+    struct gate_source *next;
+    struct gate *gate;
+    char *name;
+    struct slice id; /* the name */
+    int undeclared;
+    void (*settled)(void *self, uint64_t token, int outcome);
+    void *self;
+    struct il_counter *accepted, *duplicates, *refused[GATE_CODES];
+    struct il_counter *bytes;
+};
+
+/* What the admin server's routes are about. */
+struct admin {
+    struct gate *gate;
+    int (*ready)(void *arg, char *why, size_t size);
+    void *arg;
+};
+
+struct gate {
+    struct admin admin;
+    struct gate_options options;
+    /* lock: the order of spool_append and the idempotency index */
+    pthread_mutex_t lock;
+    uint64_t indexed;   /* idem_durable() was told up to here */
+    struct gate_source *sources;
+
+    /* Failures of the spool.  A position given in epoch e is durable once the
+     * spool says so while e is current; afterwards, if it is no greater than
+     * failed[e].  Changed under lock, by the spool's thread. */
+    _Atomic uint32_t epoch;
+    _Atomic uint64_t failed[GATE_EPOCHS];
+    _Atomic int error;  /* of the last failure */
+
+    _Atomic(struct http *) servers[GATE_SERVERS]; /* to wake */
+
+    /* stock_lock: batches not in use */
+    pthread_mutex_t stock_lock;
+    struct gate_batch *stock;
+    uint32_t stock_count;
+
+    /* pending_lock: what il_emit() waits for, and its thread */
+    pthread_mutex_t pending_lock;
+    pthread_cond_t pending_wake;
+    struct gate_pending *pending;
+    pthread_t settler;
+    int settler_runs, settler_stop;
+    _Atomic int closed; /* gate_stop() */
+
+    struct il_counter *waits, *wait_us;
+};
+
+/* gate_batch.c */
+struct gate_batch *gate_batch_take(struct gate *, struct gate_source *);
+void gate_batch_give(struct gate_batch *);
+void gate_batch_free_all(struct gate *);
+/* A new item at the end, or NULL. */
+struct gate_item *gate_item_add(struct gate_batch *);
+/* Note a problem of the last item.  0 or -ENOMEM. */
+int gate_problem(struct gate_batch *, enum gate_code, const char *path,
+                 const char *rule, const char *fmt, ...) IL_PRINTF(5, 6);
+/* Refuse the body as a whole.  Always returns -EINVAL. */
+int gate_refuse_body(struct gate_batch *, int status, enum gate_code,
+                     const char *fmt, ...) IL_PRINTF(4, 5);
+/* Remember the last item's key; finds its twin.  0 or -ENOMEM. */
+int gate_item_key(struct gate_batch *);
+struct slice gate_item_id(const struct gate_batch *, const struct gate_item *);
+
+/* gate_event.c: an event, field by field */
+enum { FIELD_ID, FIELD_KEY, FIELD_TYPE, FIELD_TIMESTAMP, FIELD_PAYLOAD };
+/* Begin one; makes its item.  0 or -ENOMEM. */
+int gate_event_begin(struct gate_batch *);
+/* A text field came (FIELD_ID ... FIELD_TIMESTAMP).  The text must live until
+ * gate_event_end().  0 or -ENOMEM; problems are noted. */
+int gate_event_text(struct gate_batch *, int field, struct slice);
+/* The payload follows: writes what stands before it.  0 or -ENOMEM. */
+int gate_event_payload(struct gate_batch *);
+/* All came: check, finish the frame, refuse what has problems.  0 or
+ * -ENOMEM. */
+int gate_event_end(struct gate_batch *);
+/* The event cannot be finished: give its bytes back. */
+void gate_event_abandon(struct gate_batch *);
+
+/* gate_parse.c: 0; -EINVAL after gate_refuse_body(); -ENOMEM */
+int gate_parse(struct gate_batch *, struct slice body, int ndjson,
+               uint32_t max_events);
+int gate_take(struct gate_batch *, const struct il_event *, size_t n);
+
+/* gate.c: deduplicate and append; 0 or the error of spool_append() */
+int gate_commit(struct gate_batch *);
+/* 1 durable, 0 not yet, or the error for which it never will be. */
+int gate_outcome(struct gate *, const struct gate_ticket *);
+void gate_ticket_fill(const struct gate_batch *, struct gate_ticket *);
+/* The wait is over: count. */
+void gate_ticket_done(const struct gate_ticket *, int durable);
+void gate_know_server(struct gate *, struct http *);
+
+/* gate_keep.c: count and keep what was refused */
+void gate_keep_refused(const struct gate_batch *);
+void gate_keep_body(struct gate_source *, enum gate_code, const char *message,
+                    struct slice body);
+int gate_source_counters(struct gate_source *);
+
+/* gate_emit.c */
+void gate_settler_wake(struct gate *);
+void gate_settler_stop(struct gate *);
+
+/* gate_answer.c: the bodies of answers.  0 or -ENOMEM; the status. */
+int gate_answer(struct il_text *, const struct gate_batch *, int *status);
+
+#endif

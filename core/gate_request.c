@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/* Requests of sources that carry events, and the answers to them. */
+#include "gate_private.h"
+
+#include "entity_api.h"
+#include "http.h"
+
+#include <errno.h>
+#include <string.h>
+
+_Static_assert(sizeof(struct gate_ticket) <= sizeof(struct http_note),
+               "a ticket fits into a request");
+
+static void
+answer_unavailable(struct gate *g, struct il_request *req, int err)
+{
+    uint32_t after = spool_retry_after(g->options.spool);
+    switch (err) {
+    case -ENOSPC:
+        http_unavailable(req, after, "spool_full",
+                         "events cannot be stored now: the disk or the spool "
+                         "is full; send again later");
+        break;
+    case -EIO:
+        http_unavailable(req, after, "spool_failed",
+                         "events cannot be stored: the disk has failed; send "
+                         "again later");
+        break;
+    case -ENOMEM:
+        http_unavailable(req, 1, "no_memory",
+                         "there is no memory for this request; send again");
+        break;
+    default:
+        http_unavailable(req, after, "unavailable",
+                         "events cannot be stored now; send again later");
+    }
+}
+
+/* Asked when the request is held, and after each sync. */
+static int
+durable_now(void *arg, struct il_request *req)
+{
+    struct gate *g = arg;
+    const struct gate_ticket *t = http_note(req);
+    int durable = gate_outcome(g, t);
+    if (!durable)
+        return 0;
+    gate_ticket_done(t, durable);
+    if (durable > 0)
+        http_respond_out(req, 202, "application/json");
+    else
+        answer_unavailable(g, req, durable);
+    return 1;
+}
+
+/* The events are read: on to the spool. */
+static void
+pass(struct il_request *req, struct gate_batch *b)
+{
+    struct gate *g = b->gate;
+    int status = 0, err = 0;
+    if (b->refused < b->count)
+        err = gate_commit(b);
+    if (err == -EMSGSIZE) {
+        gate_refuse_body(b, 413, GATE_TOO_LARGE,
+                         "all events together are too large for one request");
+        b->count = b->refused = 0;
+    } else if (err) {
+        answer_unavailable(g, req, err);
+        return;
+    }
+    gate_keep_refused(b);
+    err = gate_answer(http_out(req), b, &status);
+    if (err) {
+        /* accepted, but there is no memory to say so: sent again, what has a
+         * key is recognised */
+        answer_unavailable(g, req, -ENOMEM);
+        return;
+    }
+    if (!b->accepted && !b->duplicates) {
+        http_respond_out(req, status, "application/json");
+        return;
+    }
+    gate_ticket_fill(b, http_note(req));
+    gate_know_server(g, http_of(req));
+    http_hold(req, durable_now, g);
+}
+
+static void
+finish(struct il_request *req, struct gate_batch *b, int err,
+       struct slice body)
+{
+    int status;
+    if (!err) {
+        pass(req, b);
+    } else if (err != -EINVAL) {
+        answer_unavailable(b->gate, req, err);
+    } else {
+        gate_keep_body(b->source, b->code, b->message, body);
+        if (gate_answer(http_out(req), b, &status))
+            answer_unavailable(b->gate, req, -ENOMEM);
+        else
+            http_respond_out(req, status, "application/json");
+    }
+    gate_batch_give(b);
+}
+
+static struct gate_batch *
+begin(struct il_request *req)
+{
+    struct gate_source *s = http_owner(req);
+    struct gate_batch *b = s ? gate_batch_take(s->gate, s) : NULL;
+    if (!b)
+        http_unavailable(req, 1, "no_memory",
+                         "there is no memory for this request; send again");
+    return b;
+}
+
+static void
+api_ingest(struct il_request *req, uint32_t max_events)
+{
+    int ndjson;
+    size_t len;
+    const char *bytes = il_request_body(req, &len);
+    struct slice body = slice_of(bytes, len);
+    struct gate_source *s = http_owner(req);
+    if (http_json_type(req, &ndjson)) {
+        if (s)
+            gate_keep_body(s, GATE_UNSUPPORTED, "content type", body);
+        return;
+    }
+    struct gate_batch *b = begin(req);
+    if (!b)
+        return;
+    metric_add(s->bytes, len);
+    finish(req, b, gate_parse(b, body, ndjson, max_events), body);
+}
+
+static void
+api_emit(struct il_request *req, const struct il_event *events, size_t n)
+{
+    size_t len;
+    const char *bytes = il_request_body(req, &len);
+    struct gate_batch *b = begin(req);
+    if (!b)
+        return;
+    metric_add(b->source->bytes, len);
+    finish(req, b, gate_take(b, events, n), slice_of(bytes, len));
+}
+
+static void
+entities_work(void *arg, struct il_request *req)
+{
+    entity_api(arg, req);
+}
+
+/* Reads are served at once; writes wait for the disk. */
+static void
+api_entities(struct il_request *req)
+{
+    struct gate_source *s = http_owner(req);
+    struct entities *entities = s ? s->gate->options.entities : NULL;
+    const char *method = il_request_method(req);
+    if (!entities)
+        http_unavailable(req, 60, "no_entities",
+                         "there is no entity store here");
+    else if (!strcmp(method, "GET") || !strcmp(method, "HEAD"))
+        entity_api(entities, req);
+    else
+        http_defer(req, entities_work, entities);
+}
+
+void
+http_fill_api(struct il_api *api)
+{
+    http_fill_request_api(api);
+    api->request_ingest = api_ingest;
+    api->request_emit = api_emit;
+    api->request_entities = api_entities;
+}
