@@ -291,8 +291,9 @@ object(struct parse *c, const char *p, char **out)
     }
     if (!head)
         return p;
+    p = check_keys(c, p, from); /* before their places may change */
     *out = close_head(head, o, count, 0xde);
-    return check_keys(c, p, from);
+    return p;
 }
 
 static const char *

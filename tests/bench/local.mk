@@ -10,3 +10,13 @@ CLEANFILES += tests/bench/gen tests/bench/send
 bench: all tests/bench/gen tests/bench/send
 	$(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/bench/bench.py --case '$(CASE)'
 .PHONY: bench
+
+# What the codec costs by itself.
+EXTRA_PROGRAMS += tests/bench/bench-json
+CLEANFILES += tests/bench/bench-json
+tests_bench_bench_json_SOURCES = tests/bench/bench-json.c
+tests_bench_bench_json_LDADD = core/libcore.a
+
+bench-json: tests/bench/bench-json
+	./tests/bench/bench-json
+.PHONY: bench-json

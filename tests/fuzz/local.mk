@@ -1,1 +1,35 @@
-# fuzz tests
+# Fuzz targets, in libFuzzer's form.  `make check` builds each as a program
+# that replays its seeds in tests/fuzz/corpus/NAME; `make fuzz` runs all of
+# them, or FUZZ="json ...", for FUZZ_SECONDS each with clang.
+# To add one: FUZZ_TARGETS += NAME, five lines as below, seeds in corpus/NAME.
+FUZZ_TARGETS = json msgcur
+FUZZ_SECONDS = 60
+FUZZ = $(FUZZ_TARGETS)
+FUZZ_REPLAY = tests/fuzz/replay.c tests/fuzz/fuzz.h
+CLANG = clang
+
+EXTRA_DIST += tests/fuzz/corpus tests/fuzz/run.sh
+
+check_PROGRAMS += tests/fuzz/fuzz-json
+TESTS += tests/fuzz/fuzz-json
+tests_fuzz_fuzz_json_SOURCES = tests/fuzz/fuzz-json.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_json_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_json_LDADD = $(CORE_LIBS)
+
+check_PROGRAMS += tests/fuzz/fuzz-msgcur
+TESTS += tests/fuzz/fuzz-msgcur
+tests_fuzz_fuzz_msgcur_SOURCES = tests/fuzz/fuzz-msgcur.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_msgcur_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_msgcur_LDADD = $(CORE_LIBS)
+
+fuzz: config.h
+	@CLANG='$(CLANG)' FUZZ_SECONDS='$(FUZZ_SECONDS)' SRCDIR='$(srcdir)' \
+	SOURCES='$(core_libcore_a_SOURCES)' LIBS='$(CORE_LIBS) $(LIBS)' \
+	$(SHELL) $(srcdir)/tests/fuzz/run.sh $(FUZZ) -- \
+	$(DEFS) $(DEFAULT_INCLUDES) $(core_libcore_a_CPPFLAGS)
+.PHONY: fuzz
+
+clean-local: clean-fuzz
+clean-fuzz:
+	rm -rf tests/fuzz/build
+.PHONY: clean-fuzz

@@ -74,3 +74,32 @@ TESTS += tests/unit/test-expr
 tests_unit_test_expr_SOURCES = tests/unit/test-expr.c tests/unit/event_fixture.h
 tests_unit_test_expr_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_expr_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-json
+TESTS += tests/unit/test-json
+tests_unit_test_json_SOURCES = tests/unit/test-json.c
+tests_unit_test_json_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_json_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-json-reader
+TESTS += tests/unit/test-json-reader
+tests_unit_test_json_reader_SOURCES = tests/unit/test-json-reader.c
+tests_unit_test_json_reader_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_json_reader_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-json-write
+TESTS += tests/unit/test-json-write
+tests_unit_test_json_write_SOURCES = tests/unit/test-json-write.c
+tests_unit_test_json_write_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_json_write_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-msgcur
+TESTS += tests/unit/test-msgcur
+tests_unit_test_msgcur_SOURCES = tests/unit/test-msgcur.c
+tests_unit_test_msgcur_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_msgcur_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-event
+TESTS += tests/unit/test-event
+tests_unit_test_event_SOURCES = tests/unit/test-event.c
+tests_unit_test_event_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_event_LDADD = $(UNIT_LIBS)
