@@ -6,7 +6,24 @@
 
 #define COMMAND_CONF_DEFAULT "/etc/ingestlayer/ingestlayer.conf"
 
+struct assembly;
+struct plan;
+
+int command_check(int argc, char **argv);
+int command_ddl(int argc, char **argv);
 int command_entity(int argc, char **argv);
 int command_eval(int argc, char **argv);
+int command_plugins(int argc, char **argv);
+int command_run(int argc, char **argv);
+int command_status(int argc, char **argv);
+
+/* --- for commands that read the config --- */
+
+/* Read it and open its plugins, and print what is wrong on stderr.  NULL: it
+ * has errors. */
+struct assembly *command_open(const char *path);
+/* Only state_dir of a config, for commands that go to a store or the running
+ * daemon: plugins are not loaded.  Copied into out; 0, or 1 after a message. */
+int command_find_state_dir(const char *path, char *out, unsigned long size);
 
 #endif

@@ -53,6 +53,11 @@ int instance_start(struct il_host *);
 void instance_stop(struct il_host *);
 void instance_close(struct il_host *);
 
+/* Compile the expression in an option; NULL where it is absent.  0, or a
+ * negative errno after a finding. */
+int instance_expr(const struct il_conf *, const char *key,
+                  struct il_expr **out);
+
 /* Fill in what needs only the instance, its options, a batch, a value: all but
  * settle, prepare, entities, emit and requests. */
 void instance_fill_api(struct il_api *);

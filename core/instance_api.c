@@ -155,18 +155,25 @@ api_field_named(const struct il_host *h, int what, const char *name,
     return ref_named(what, name, out);
 }
 
-static int
-api_expr(const struct il_host *h, const struct il_conf *conf, const char *key,
-         struct il_expr **out)
+int
+instance_expr(const struct il_conf *conf, const char *key,
+              struct il_expr **out)
 {
     struct text_error error = { 0 };
     const char *text = option_str(conf, key, 0);
-    (void) h;
     *out = NULL;
     if (!text)
         return 0;
     return report(conf, key, expr_compile(text, strlen(text), out, &error),
                   &error);
+}
+
+static int
+api_expr(const struct il_host *h, const struct il_conf *conf, const char *key,
+         struct il_expr **out)
+{
+    (void) h;
+    return instance_expr(conf, key, out);
 }
 
 static int

@@ -9,14 +9,20 @@ core_libcore_a_SOURCES = \
 	core/admin.c \
 	core/arena.c \
 	core/arena.h \
+	core/assembly.c \
+	core/assembly.h \
 	core/batch.c \
 	core/batch.h \
 	core/batch_entity.c \
 	core/clock.c \
 	core/clock.h \
+	core/command.c \
 	core/command.h \
+	core/command_check.c \
+	core/command_ddl.c \
 	core/command_entity.c \
 	core/command_eval.c \
+	core/command_plugins.c \
 	core/conf.c \
 	core/conf.h \
 	core/conf_scan.c \
@@ -74,6 +80,7 @@ core_libcore_a_SOURCES = \
 	core/gate_request.c \
 	core/handshake.c \
 	core/handshake.h \
+	core/host_api.c \
 	core/host_api.h \
 	core/host_slot.c \
 	core/http.c \
@@ -123,12 +130,18 @@ core_libcore_a_SOURCES = \
 	core/option_value.c \
 	core/options.c \
 	core/options.h \
+	core/plan.c \
+	core/plan.h \
+	core/plan_check.c \
+	core/plan_check.h \
 	core/ref.c \
 	core/ref.h \
 	core/request.c \
 	core/scan.h \
 	core/schema.c \
 	core/schema.h \
+	core/settings.c \
+	core/settings.h \
 	core/spool.c \
 	core/spool.h \
 	core/spool_damage.c \

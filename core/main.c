@@ -1,9 +1,65 @@
 /* SPDX-License-Identifier: MIT */
+/* ingestlayer: one command with subcommands. */
+#include <config.h>
+
+#include "command.h"
+#include "conf.h"
+
+#include <signal.h>
 #include <stdio.h>
+#include <string.h>
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary;
+} commands[] = {
+    { "plugins", command_plugins, "list plugins, or the options of one" },
+    { "eval", command_eval, "try an expression on payloads" },
+    { "entity", command_entity, "import and look up entities" },
+};
+
+#define COUNT (sizeof(commands) / sizeof(commands[0]))
+
+static void
+print_usage(FILE *out)
+{
+    fputs("usage: ingestlayer COMMAND [OPTION]...\n\n", out);
+    for (size_t i = 0; i < COUNT; i++)
+        fprintf(out, "  %-8s  %s\n", commands[i].name, commands[i].summary);
+    fputs("\nEach command has --help.  ingestlayer --version prints the "
+          "version.\n",
+          out);
+}
+
+static int
+unknown(const char *name)
+{
+    const char *names[COUNT];
+    for (size_t i = 0; i < COUNT; i++)
+        names[i] = commands[i].name;
+    const char *meant = conf_nearest(name, names, COUNT);
+    fprintf(stderr, "ingestlayer: there is no command \"%s\"", name);
+    if (meant)
+        fprintf(stderr, "; did you mean \"%s\"?", meant);
+    fputs("\nTry: ingestlayer --help\n", stderr);
+    return 2;
+}
 
 int
-main(void)
+main(int argc, char **argv)
 {
-    fputs("ingestlayer: no commands yet\n", stderr);
-    return 2;
+    /* A reader that goes away (a pipe, a socket) is an error to handle where
+     * it is written to, and no reason to die. */
+    signal(SIGPIPE, SIG_IGN);
+    if (argc < 2)
+        return print_usage(stderr), 2;
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        return print_usage(stdout), 0;
+    if (strcmp(argv[1], "--version") == 0)
+        return puts("ingestlayer " PACKAGE_VERSION), 0;
+    for (size_t i = 0; i < COUNT; i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    return unknown(argv[1]);
 }

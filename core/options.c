@@ -319,7 +319,8 @@ group_new(const struct il_conf *parent, const struct value *v, size_t i,
                                   v->option.name, i + 1)
                     : conf_printf(g->conf, "%s%s.", parent->prefix,
                                   v->option.name);
-    read_group(g, &setting, setting ? 1 : 0, &v->children, 1);
+    if (!(v->option.flags & OPTION_RAW))
+        read_group(g, &setting, setting ? 1 : 0, &v->children, 1);
     return g;
 }
 

@@ -12,6 +12,9 @@
 /* Host only, beside IL_OPT_REQUIRED ...: env:, file: and credential: are not
  * looked up (names must not depend on the environment). */
 #define OPTION_PLAIN (1u << 16)
+/* Host only: a list of groups that somebody else reads, with more tables than
+ * the children, which are there for the documentation. */
+#define OPTION_RAW (1u << 17)
 
 /* A table that ends with { 0 }, and the distance of its entries, which for a
  * plugin is what it was compiled with. */

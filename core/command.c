@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#include "command.h"
+
+#include "assembly.h"
+#include "host_api.h"
+#include "settings.h"
+
+#include <string.h>
+
+struct assembly *
+command_open(const char *path)
+{
+    host_api_init();
+    struct assembly *a = assembly_open(plan_load(path));
+    conf_print(a->plan->conf, stderr);
+    if (!conf_errors(a->plan->conf))
+        return a;
+    assembly_free(a);
+    return NULL;
+}
+
+int
+command_find_state_dir(const char *path, char *out, unsigned long size)
+{
+    static const struct option_table table
+        = { settings_root, sizeof(struct il_option) };
+    struct conf *conf = conf_new();
+    int failed = 1;
+    if (conf_load(conf, path) == 0) {
+        /* Only this key counts here: a daemon may well run with a file that
+         * has been broken elsewhere since. */
+        struct config_setting_t *root = conf_root(conf, 0);
+        const struct il_conf *g
+            = options_read(&(struct option_read){ .conf = conf,
+                                                  .groups = &root,
+                                                  .group_count = 1,
+                                                  .tables = &table,
+                                                  .table_count = 1 });
+        const char *dir = option_str(g, "state_dir", 0);
+        if (dir && strlen(dir) < size) {
+            strcpy(out, dir);
+            failed = 0;
+        } else {
+            fprintf(stderr, "%s: state_dir: is required and missing\n", path);
+        }
+    } else {
+        conf_print(conf, stderr);
+    }
+    conf_free(conf);
+    return failed;
+}

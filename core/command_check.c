@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* ingestlayer check: is this config right?  Without --online nothing outside
+ * this process is touched. */
+#include "assembly.h"
+#include "command.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <string.h>
+
+static const char usage[]
+    = "usage: ingestlayer check [-c FILE] [--online]\n"
+      "Check a config file, its includes and the options of its plugins.\n"
+      "  -c, --config FILE  the config (" COMMAND_CONF_DEFAULT ")\n"
+      "      --online       also try the far sides, without changing them\n";
+
+/* Each line that the plugin found, behind the name of its lane. */
+static void
+print_findings(const char *lane, const char *text)
+{
+    for (const char *p = text; *p;) {
+        size_t len = strcspn(p, "\n");
+        printf("%s: %.*s\n", lane, (int) len, p);
+        p += len + (p[len] == '\n');
+    }
+}
+
+/* 0, or 1 when deliveries would fail. */
+static int
+try_far_sides(struct assembly *a)
+{
+    int failed = 0;
+    for (size_t i = 0; i < a->lane_count; i++) {
+        const struct il_host *h = &a->lanes[i].destination;
+        struct il_text found = { 0 };
+        if (!h->plugin->desc.probe) {
+            printf("%s: %s has nothing to try\n", h->lane,
+                   h->plugin->desc.name);
+            continue;
+        }
+        int err = h->plugin->desc.probe(h->self, &found);
+        print_findings(h->lane, text_str(&found));
+        if (err) {
+            printf("%s: FAILED%s%s\n", h->lane, found.len ? "" : ": ",
+                   found.len ? "" : strerror(-err));
+            failed = 1;
+        }
+        text_clear(&found);
+    }
+    return failed;
+}
+
+static void
+print_summary(const struct assembly *a, const char *path)
+{
+    const struct plan *plan = a->plan;
+    size_t drafts = 0;
+    for (size_t i = 0; i < plan->pipeline_count; i++)
+        drafts += plan->pipelines[i].status == PLAN_DRAFT;
+    printf("%s: fine: %zu source%s, %zu pipeline%s", path, plan->source_count,
+           plan->source_count == 1 ? "" : "s", plan->pipeline_count,
+           plan->pipeline_count == 1 ? "" : "s");
+    if (drafts)
+        printf(" (%zu draft%s)", drafts, drafts == 1 ? "" : "s");
+    printf(", %zu lane%s\n", a->lane_count, a->lane_count == 1 ? "" : "s");
+}
+
+int
+command_check(int argc, char **argv)
+{
+    static const struct option options[]
+        = { { "config", required_argument, NULL, 'c' },
+            { "online", no_argument, NULL, 'o' },
+            { "help", no_argument, NULL, 'h' },
+            { 0 } };
+    const char *path = COMMAND_CONF_DEFAULT;
+    int online = 0;
+    for (int c; (c = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
+        if (c == 'c')
+            path = optarg;
+        else if (c == 'o')
+            online = 1;
+        else
+            return fputs(usage, c == 'h' ? stdout : stderr), c == 'h' ? 0 : 2;
+    }
+    if (optind != argc)
+        return fputs(usage, stderr), 2;
+
+    struct assembly *a = command_open(path);
+    if (!a)
+        return 1;
+    int failed = online ? try_far_sides(a) : 0;
+    if (!failed)
+        print_summary(a, path);
+    assembly_free(a);
+    return failed;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* ingestlayer ddl: what the far sides need, to be read, changed and run by a
+ * person. */
+#include "assembly.h"
+#include "command.h"
+
+#include <getopt.h>
+#include <string.h>
+
+static const char usage[]
+    = "usage: ingestlayer ddl [-c FILE] [PIPELINE[/DESTINATION]]\n"
+      "Print what destinations need on their far side (SQL).\n"
+      "  -c, --config FILE  the config (" COMMAND_CONF_DEFAULT ")\n";
+
+/* Is this lane asked for?  lane is "pipeline/destination". */
+static int
+is_wanted(const char *lane, const char *want)
+{
+    if (!want || strcmp(lane, want) == 0)
+        return 1;
+    size_t len = strlen(want);
+    return strncmp(lane, want, len) == 0 && lane[len] == '/';
+}
+
+static int
+print_lane(const struct il_host *h, int *printed)
+{
+    struct il_text sql = { 0 };
+    if (!h->plugin->desc.ddl)
+        return 0;
+    int err = h->plugin->desc.ddl(h->self, &sql);
+    if (err) {
+        fprintf(stderr, "ingestlayer: %s: %s\n", h->instance, strerror(-err));
+    } else if (sql.len) {
+        printf("%s-- %s\n%s%s", *printed ? "\n" : "", h->lane, text_str(&sql),
+               sql.data[sql.len - 1] == '\n' ? "" : "\n");
+        *printed = 1;
+    }
+    text_clear(&sql);
+    return err != 0;
+}
+
+int
+command_ddl(int argc, char **argv)
+{
+    static const struct option options[]
+        = { { "config", required_argument, NULL, 'c' },
+            { "help", no_argument, NULL, 'h' },
+            { 0 } };
+    const char *path = COMMAND_CONF_DEFAULT;
+    for (int c; (c = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
+        if (c == 'c')
+            path = optarg;
+        else
+            return fputs(usage, c == 'h' ? stdout : stderr), c == 'h' ? 0 : 2;
+    }
+    if (argc - optind > 1)
+        return fputs(usage, stderr), 2;
+    const char *want = argv[optind];
+
+    struct assembly *a = command_open(path);
+    if (!a)
+        return 1;
+    int failed = 0, found = 0, printed = 0;
+    for (size_t i = 0; i < a->lane_count; i++) {
+        if (!is_wanted(a->lanes[i].plan->lane, want))
+            continue;
+        found = 1;
+        failed |= print_lane(&a->lanes[i].destination, &printed);
+    }
+    if (want && !found) {
+        fprintf(stderr, "ingestlayer: there is no lane \"%s\"\n", want);
+        failed = 1;
+    }
+    assembly_free(a);
+    return failed;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* The complete function table: what instance_api.c has, and what needs the
+ * lanes, the gate, the servers and the stores. */
+#include "host_api.h"
+
+#include "gate.h"
+#include "instance.h"
+#include "json.h"
+#include "lane.h"
+
+#include <errno.h>
+
+static int
+api_emit(const struct il_host *h, const struct il_event *events, size_t n,
+         uint64_t token)
+{
+    if (!h->source)
+        return -ENOTCONN; /* a check opens sources without a gate */
+    return gate_emit(h->source, events, n, token);
+}
+
+static int
+api_entity_find(struct il_batch *b, const struct il_kind *kind, const char *id,
+                size_t len, struct il_value *traits)
+{
+    struct entity found;
+    if (!b->reader)
+        return -ENOTCONN;
+    int r = entity_reader_get(b->reader, kind, slice_of(id, len), &found);
+    if (r == 1)
+        *traits = found.traits;
+    return r;
+}
+
+static int
+api_entity_put(const struct il_host *h, const struct il_kind *kind,
+               const char *id, size_t len, int encoding, const void *traits,
+               size_t traits_len, int64_t seen_us)
+{
+    struct il_text packed = { 0 };
+    struct json_error error;
+    struct entity_put put = { .kind = slice_of(kind->name, kind->len),
+                              .id = slice_of(id, len),
+                              .traits = slice_of(traits, traits_len),
+                              .seen_us = seen_us };
+    int err = h->entities ? 0 : -ENOTCONN;
+    if (!err && encoding == IL_JSON) {
+        err = json_to_msgpack(traits, traits_len, &packed, &error);
+        put.traits = slice_of(packed.data, packed.len);
+    }
+    if (!err)
+        err = entity_put(h->entities, &put, 1, NULL);
+    text_clear(&packed);
+    return err;
+}
+
+void
+host_api_init(void)
+{
+    static struct il_api table;
+    instance_fill_api(&table);
+    table.prepare = lane_prepare;
+    table.settle = lane_settle;
+    table.emit = api_emit;
+    table.entity_find = api_entity_find;
+    table.entity_put = api_entity_put;
+    http_fill_api(&table);
+    host_api_set(&table);
+}

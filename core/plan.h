@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* What a config asks for: sources, pipelines and the plugins they name, checked
+ * and cross-checked, with nothing opened yet. */
+#ifndef PLAN_H
+#define PLAN_H
+
+#include "lane.h"
+#include "loader.h"
+#include "schema.h"
+
+enum plan_status { PLAN_ACTIVE, PLAN_PAUSED, PLAN_DRAFT };
+
+/* One plugin in its place.  plugin is NULL where it could not be loaded. */
+struct plan_part {
+    const char *name;  /* of the source, step ("1") or destination */
+    const char *where; /* pipeline "orders", step 1 (filter.match) */
+    const struct plugin *plugin;
+    const struct il_conf *options;
+    int faults; /* findings so far: not to be opened */
+};
+
+struct plan_source {
+    struct plan_part part;
+    int accept_undeclared;
+};
+
+struct plan_destination {
+    struct plan_part part;
+    const char *lane; /* "pipeline/destination" */
+};
+
+struct plan_pipeline {
+    const char *name;
+    const struct il_conf *options;
+    enum plan_status status;
+    struct lane_match *matches;
+    size_t match_count;
+    struct plan_part *steps;
+    size_t step_count;
+    struct plan_destination *destinations;
+    size_t destination_count;
+    /* Declared fields of the events that it takes. */
+    struct il_declared *declared;
+    size_t declared_count;
+};
+
+struct plan {
+    struct conf *conf;
+    struct loader *loader;
+    const struct il_conf *root;
+    struct schema *schema;
+    struct plan_source *sources;
+    size_t source_count;
+    struct plan_pipeline *pipelines;
+    size_t pipeline_count;
+    int broken; /* a file could not be parsed: names may be missing */
+};
+
+/* Read, load, check.  Always a plan, with what could be understood; look at
+ * conf_errors(plan->conf). */
+struct plan *plan_load(const char *path);
+void plan_free(struct plan *);
+
+/* The fields declared for events whose type fits one of the globs. */
+void plan_declared(const struct plan *, const struct lane_match *, size_t n,
+                   struct il_declared **out, size_t *count);
+
+#endif
