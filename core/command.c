@@ -8,7 +8,7 @@
 #include <string.h>
 
 struct assembly *
-command_open(const char *path)
+command_assemble(const char *path)
 {
     host_api_init();
     struct assembly *a = assembly_open(plan_load(path));

@@ -21,7 +21,7 @@ int command_status(int argc, char **argv);
 
 /* Read it and open its plugins, and print what is wrong on stderr.  NULL: it
  * has errors. */
-struct assembly *command_open(const char *path);
+struct assembly *command_assemble(const char *path);
 /* Only state_dir of a config, for commands that go to a store or the running
  * daemon: plugins are not loaded.  Copied into out; 0, or 1 after a message. */
 int command_find_state_dir(const char *path, char *out, unsigned long size);

@@ -86,7 +86,7 @@ command_check(int argc, char **argv)
     if (optind != argc)
         return fputs(usage, stderr), 2;
 
-    struct assembly *a = command_open(path);
+    struct assembly *a = command_assemble(path);
     if (!a)
         return 1;
     int failed = online ? try_far_sides(a) : 0;

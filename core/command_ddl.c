@@ -58,7 +58,7 @@ command_ddl(int argc, char **argv)
         return fputs(usage, stderr), 2;
     const char *want = argv[optind];
 
-    struct assembly *a = command_open(path);
+    struct assembly *a = command_assemble(path);
     if (!a)
         return 1;
     int failed = 0, found = 0, printed = 0;
