@@ -103,3 +103,9 @@ TESTS += tests/unit/test-event
 tests_unit_test_event_SOURCES = tests/unit/test-event.c
 tests_unit_test_event_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_event_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-schema
+TESTS += tests/unit/test-schema
+tests_unit_test_schema_SOURCES = tests/unit/test-schema.c
+tests_unit_test_schema_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_schema_LDADD = $(UNIT_LIBS)
