@@ -1,1 +1,38 @@
 # warehouse.pg
+plugin_LTLIBRARIES += plugins/warehouse.pg/warehouse.pg.la
+plugins_warehouse_pg_warehouse_pg_la_SOURCES = \
+	plugins/warehouse.pg/copy.c \
+	plugins/warehouse.pg/ddl.c \
+	plugins/warehouse.pg/decimal.c \
+	plugins/warehouse.pg/encode.c \
+	plugins/warehouse.pg/lanes.c \
+	plugins/warehouse.pg/link.c \
+	plugins/warehouse.pg/pg.c \
+	plugins/warehouse.pg/pg.h \
+	plugins/warehouse.pg/probe.c \
+	plugins/warehouse.pg/scalar.c \
+	plugins/warehouse.pg/sql.c \
+	plugins/warehouse.pg/sqlstate.c \
+	plugins/warehouse.pg/table.c \
+	plugins/warehouse.pg/text.c \
+	plugins/warehouse.pg/when.c
+plugins_warehouse_pg_warehouse_pg_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(PQ_CFLAGS)
+plugins_warehouse_pg_warehouse_pg_la_CFLAGS = $(PLUGIN_CFLAGS)
+plugins_warehouse_pg_warehouse_pg_la_LDFLAGS = $(PLUGIN_LINK)
+plugins_warehouse_pg_warehouse_pg_la_LIBADD = $(PQ_LIBS) -lm -lpthread
+
+# The test programs need a server; each has a script that starts one.
+PG_TEST_CPPFLAGS = $(TESTHOST_CPPFLAGS) $(PQ_CFLAGS) $(CHECK_CFLAGS) \
+	-D_GNU_SOURCE
+PG_TEST_LIBS = $(TESTHOST_LIBS) $(PQ_LIBS) $(CHECK_LIBS)
+EXTRA_DIST += plugins/warehouse.pg/tests/run-with-postgres.sh
+if HAVE_CHECK
+check_PROGRAMS += plugins/warehouse.pg/tests/test-pg-rows
+plugins_warehouse_pg_tests_test_pg_rows_SOURCES = \
+	plugins/warehouse.pg/tests/pgtest.h \
+	plugins/warehouse.pg/tests/test-pg-rows.c
+plugins_warehouse_pg_tests_test_pg_rows_CPPFLAGS = $(PG_TEST_CPPFLAGS)
+plugins_warehouse_pg_tests_test_pg_rows_LDADD = $(PG_TEST_LIBS)
+TESTS += plugins/warehouse.pg/tests/test-pg-rows.sh
+endif
+EXTRA_DIST += plugins/warehouse.pg/tests/test-pg-rows.sh

@@ -1,0 +1,667 @@
+/* SPDX-License-Identifier: MIT */
+/* The transaction that brings a batch in:
+ *
+ *   begin; update the lane's row; savepoint; copy ... from stdin     1st trip
+ *   rows                                                             2nd trip
+ *   is the table still what the rows were made for?; commit          3rd trip
+ *
+ * Nothing outlives the transaction, so it works through a pooler that hands
+ * out connections by the transaction. */
+#include "pg.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    REDO = 1, /* the table or the lane's row is not what it was */
+    DATA,     /* a row does not fit */
+    CAREFUL   /* a deferred constraint: look at it run by run */
+};
+
+enum stage { NOT_BEGUN, FILLED, FAILED };
+
+struct txn {
+    struct link *link;
+    struct job *job;
+    enum stage stage;  /* of the savepoint */
+    int careful;       /* deferred constraints after each run of rows */
+    int same_table;    /* seen after the first failure */
+    uint32_t rejected;
+};
+
+static const char binary_head[19] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0";
+static const char binary_tail[2] = "\377\377";
+
+static void
+column_list(struct sql *s, const struct plan *plan, uint32_t omitted)
+{
+    const char *comma = "";
+    for (uint32_t k = 0; k < plan->count; k++) {
+        const struct column *c = &plan->columns[k];
+        if (c->optional >= 0 && (omitted >> c->optional & 1))
+            continue;
+        sql_printf(s, "%s", comma);
+        sql_ident(s, c->name);
+        comma = ", ";
+    }
+}
+
+/* Text without a zone, and dates that only Postgres can read, mean the same
+ * whatever the role's settings are; and a commit is a commit: without a flush
+ * the local cursor would get ahead of what a crash leaves. */
+static void
+begin_sql(struct txn *t, struct sql *s)
+{
+    const struct pg *pg = t->link->pg;
+    sql_printf(s, "begin isolation level read committed; ");
+    if (pg->statement_timeout_ms)
+        sql_printf(s, "set local statement_timeout = %u; ",
+                   pg->statement_timeout_ms);
+    if (pg->lock_timeout_ms)
+        sql_printf(s, "set local lock_timeout = %u; ", pg->lock_timeout_ms);
+    if (pg->sync_off)
+        sql_printf(s, "set local synchronous_commit = on; ");
+    if (!t->job->binary)
+        sql_printf(s, "set local timezone = 'UTC'; "
+                      "set local datestyle = 'ISO, YMD'; ");
+    if (pg->mode == PG_MODE_LANES)
+        lanes_update_sql(pg, s, il_batch_last(t->job->batch));
+}
+
+static void
+stage_sql(struct txn *t, struct sql *s)
+{
+    sql_printf(s, "create temp table ingestlayer_stage on commit drop as"
+                  " select ");
+    column_list(s, t->job->plan, 0);
+    sql_printf(s, " from %s with no data; ", t->link->pg->table.quoted);
+}
+
+static void
+copy_sql(struct txn *t, struct sql *s, uint32_t omitted)
+{
+    int stage = t->link->pg->mode == PG_MODE_UNIQUE;
+    switch (t->stage) {
+    case NOT_BEGUN:
+        begin_sql(t, s);
+        if (stage)
+            stage_sql(t, s);
+        sql_printf(s, "savepoint il; ");
+        break;
+    case FILLED:
+        if (stage)
+            sql_printf(s, "truncate pg_temp.ingestlayer_stage; ");
+        sql_printf(s, "release savepoint il; savepoint il; ");
+        break;
+    case FAILED:
+        sql_printf(s, "rollback to savepoint il; ");
+    }
+    sql_printf(s, "copy %s (",
+               stage ? "pg_temp.ingestlayer_stage"
+                     : t->link->pg->table.quoted);
+    column_list(s, t->job->plan, omitted);
+    sql_printf(s, ") from stdin%s", t->job->binary ? " (format binary)" : "");
+}
+
+/* The lane's row was not where it should be: see why. */
+static int
+moved(struct txn *t)
+{
+    struct link *l = t->link;
+    link_rollback(l);
+    return lanes_check(l) ? -1 : REDO;
+}
+
+/* Was the lane's row updated?  Other statements: yes. */
+static int
+hit(const PGresult *res)
+{
+    return strncmp(PQcmdStatus((PGresult *) res), "UPDATE", 6) != 0
+           || strcmp(PQcmdTuples((PGresult *) res), "1") == 0;
+}
+
+/* Send statements up to COPY and see them through.  0, REDO, DATA or -1. */
+static int
+open_copy(struct txn *t, const char *sql)
+{
+    struct link *l = t->link;
+    int err, ok = 1;
+    if (link_send(l, sql))
+        return -1;
+    for (;;) {
+        PGresult *res = link_result(l, &err);
+        if (err) {
+            struct pg_fault kept = l->fault;
+            if (!kept.lost)
+                link_finish(l);
+            l->fault = kept;
+            return -1;
+        }
+        if (!res)
+            return ok ? 0 : moved(t);
+        ok &= hit(res);
+        int copying = PQresultStatus(res) == PGRES_COPY_IN;
+        PQclear(res);
+        if (copying && ok)
+            return 0;
+        if (copying) {
+            PQputCopyEnd(l->db, "the lane's row has moved");
+            link_finish(l);
+            return l->fault.lost ? -1 : moved(t);
+        }
+    }
+}
+
+static int
+send_rows(struct txn *t, uint32_t lo, uint32_t hi)
+{
+    struct link *l = t->link;
+    const struct job *job = t->job;
+    size_t from = lo ? job->rows[lo - 1].end : 0, to = job->rows[hi - 1].end;
+    if (job->binary && link_copy_data(l, binary_head, sizeof binary_head))
+        return -1;
+    if (link_copy_data(l, job->wire->data + from, to - from))
+        return -1;
+    if (job->binary && link_copy_data(l, binary_tail, sizeof binary_tail))
+        return -1;
+    return link_copy_end(l) || link_finish(l) ? -1 : 0;
+}
+
+static int
+unstage(struct txn *t, uint32_t omitted)
+{
+    struct pg *pg = t->link->pg;
+    struct sql *s = &pg->sql;
+    sql_clear(s);
+    sql_printf(s, "insert into %s (", pg->table.quoted);
+    column_list(s, t->job->plan, omitted);
+    sql_printf(s, ") select ");
+    column_list(s, t->job->plan, omitted);
+    sql_printf(s, " from pg_temp.ingestlayer_stage on conflict (");
+    sql_ident(s, pg->unique_column);
+    sql_printf(s, ") do nothing");
+    return link_exec(t->link, sql_str(s), NULL);
+}
+
+/* Bring rows lo to hi in, behind a savepoint.  0, REDO, DATA or -1. */
+static int
+try_rows(struct txn *t, const struct part *part, uint32_t lo, uint32_t hi)
+{
+    struct link *l = t->link;
+    struct sql *s = &l->pg->sql;
+    sql_clear(s);
+    copy_sql(t, s, part->omitted);
+    int err = open_copy(t, sql_str(s));
+    if (err)
+        return err;
+    err = send_rows(t, lo, hi);
+    if (!err && l->pg->mode == PG_MODE_UNIQUE)
+        err = unstage(t, part->omitted);
+    if (!err && t->careful)
+        err = link_exec(l, "set constraints all immediate; "
+                           "set constraints all deferred", NULL);
+    t->stage = err ? FAILED : FILLED;
+    if (!err)
+        return 0;
+    return !l->fault.lost && l->fault.action == PG_ACT_REJECT ? DATA : -1;
+}
+
+/* The number after "COPY table, line", whatever the language of the server;
+ * 0: none.  It is a hint: a row is refused only after it failed alone.
+ * *rest gets what follows it. */
+static uint32_t
+context_line(const struct pg *pg, const char *context, const char **rest)
+{
+    const char *copy = context, *table
+        = pg->mode == PG_MODE_UNIQUE ? "ingestlayer_stage" : pg->table.table;
+    while ((copy = strstr(copy, "COPY ")) != NULL) {
+        copy += 5;
+        if (strncmp(copy, table, strlen(table)) != 0)
+            continue;
+        const char *p = copy + strlen(table);
+        p += strcspn(p, "0123456789\n");
+        char *end;
+        unsigned long n = strtoul(p, &end, 10);
+        *rest = end;
+        return end > p && n <= UINT32_MAX ? (uint32_t) n : 0;
+    }
+    return 0;
+}
+
+/* The column that "..., column NAME: ..." after the line number speaks of. */
+static const char *
+context_column(const struct plan *plan, const char *rest)
+{
+    const char *best = NULL;
+    if (*rest != ',' || (rest = strchr(rest + 2, ' ')) == NULL)
+        return NULL;
+    rest++;
+    for (uint32_t k = 0; k < plan->count; k++) {
+        const char *name = plan->columns[k].name;
+        size_t n = strlen(name);
+        if (strncmp(rest, name, n) == 0
+            && (!rest[n] || rest[n] == ':' || rest[n] == '\n')
+            && (!best || n > strlen(best)))
+            best = name;
+    }
+    return best;
+}
+
+static void
+refuse_row(struct txn *t, uint32_t row)
+{
+    struct link *l = t->link;
+    const struct pg_fault *f = &l->fault;
+    const char *rest = "", *column = *f->column ? f->column : NULL;
+    context_line(l->pg, f->context, &rest);
+    if (!column)
+        column = context_column(t->job->plan, rest);
+    struct il_reason why = { .code = f->code,
+                             .message = f->message,
+                             .field = column,
+                             .rule = *f->constraint ? f->constraint : NULL };
+    il_reject(t->job->batch, t->job->rows[row].event, &why);
+    t->rejected++;
+}
+
+static int
+read_text(struct link *l, struct sql *s, char *out, size_t size)
+{
+    PGresult *res;
+    if (link_exec(l, sql_str(s), &res))
+        return -1;
+    snprintf(out, size, "%s",
+             res && PQntuples(res) ? PQgetvalue(res, 0, 0) : "");
+    PQclear(res);
+    return 0;
+}
+
+/* Is the table another one than the rows were made for?  1, 0 or -1. */
+static int
+table_changed(struct link *l, const struct plan *plan)
+{
+    struct sql *s = &l->pg->sql;
+    char now[64];
+    sql_clear(s);
+    if (PQtransactionStatus(l->db) == PQTRANS_INERROR)
+        sql_printf(s, "rollback to savepoint il; ");
+    plan_signature_sql(l->pg, s);
+    if (read_text(l, s, now, sizeof now))
+        return -1;
+    return strcmp(now, plan->signature) != 0;
+}
+
+/* After Postgres refused something: nothing is isolated before it is clear
+ * that the rows were made for the table as it is. */
+static int
+look_again(struct txn *t)
+{
+    struct link *l = t->link;
+    struct pg_fault kept = l->fault;
+    if (t->same_table)
+        return 0;
+    int changed = table_changed(l, t->job->plan);
+    if (changed < 0)
+        return -1;
+    if (changed) {
+        link_rollback(l);
+        return REDO;
+    }
+    t->same_table = 1;
+    l->fault = kept;
+    return 0;
+}
+
+/* Bring a part in, and find the rows that do not fit.
+ *
+ * The line number in an error splits the run: the rows before it go in, then
+ * the accused goes alone.  Without one the run is halved.  The length of the
+ * next run follows the last good one, so that many bad rows cost a bounded
+ * number of rows sent again, and few cost next to nothing. */
+static int
+bring_part(struct txn *t, const struct part *part)
+{
+    uint32_t at = part->first, size = part->end - at, good = 0;
+    int accused = 0;
+    while (at < part->end) {
+        uint32_t n = size < part->end - at ? size : part->end - at;
+        int err = try_rows(t, part, at, at + n);
+        if (err < 0 || err == REDO)
+            return err;
+        if (!err) {
+            at += n;
+            good += n;
+            size = accused ? 1 : n > UINT32_MAX / 2 ? n : 2 * n;
+            accused = 0;
+            continue;
+        }
+        if ((err = look_again(t)) != 0)
+            return err;
+        if (n == 1) {
+            refuse_row(t, at++);
+            size = good ? 2 * good : 1;
+            good = 0;
+            accused = 0;
+            continue;
+        }
+        const char *rest;
+        uint32_t line = context_line(t->link->pg, t->link->fault.context,
+                                     &rest);
+        accused = line > 1 && line <= n;
+        size = line == 1 ? 1 : accused ? line - 1 : n / 2;
+    }
+    return 0;
+}
+
+/* Nothing but the lane's row: every event was dropped or does not fit. */
+static int
+bring_nothing(struct txn *t)
+{
+    struct sql *s = &t->link->pg->sql;
+    sql_clear(s);
+    begin_sql(t, s);
+    int err = open_copy(t, sql_str(s));
+    if (!err)
+        t->stage = FILLED;
+    return err;
+}
+
+static int
+bring_rows(struct txn *t)
+{
+    int err = 0;
+    if (!t->job->row_count)
+        return bring_nothing(t);
+    for (uint32_t i = 0; i < t->job->part_count && !err; i++)
+        err = bring_part(t, &t->job->parts[i]);
+    if (!err && t->stage == FAILED)
+        err = link_exec(t->link, "rollback to savepoint il", NULL);
+    return err;
+}
+
+/* The cast fails, and the commit with it, when the table has changed since the
+ * rows were made: bytes of one type are never stored as another's. */
+static void
+commit_sql(struct txn *t, struct sql *s)
+{
+    if (t->job->row_count) {
+        sql_printf(s, "select case when s = '%s' then 0 else (s || "
+                      "' is not the table these rows were made for')::int"
+                      " end from (",
+                   t->job->plan->signature);
+        plan_signature_sql(t->link->pg, s);
+        sql_printf(s, ") x (s); ");
+    }
+    sql_printf(s, "commit");
+}
+
+/* 0, REDO or -1; pg->doubt is set where the answer was lost. */
+static int
+commit(struct txn *t)
+{
+    struct link *l = t->link;
+    struct pg *pg = l->pg;
+    int err, committed = 0, failed = 0;
+    struct pg_fault first = { 0 };
+    sql_clear(&pg->sql);
+    commit_sql(t, &pg->sql);
+    if (il_prepare(t->job->batch) < 0) {
+        link_rollback(l);
+        fault_set(&l->fault, PG_ACT_RETRY,
+                  "the dead letters of the batch cannot be written");
+        return -1;
+    }
+    pg->doubt = pg->mode == PG_MODE_LANES;
+    if (link_send(l, sql_str(&pg->sql)))
+        return -1;
+    for (;;) {
+        PGresult *res = link_result(l, &err);
+        if (err && !failed++)
+            first = l->fault;
+        if (res)
+            committed = strcmp(PQcmdStatus(res), "COMMIT") == 0;
+        PQclear(res);
+        if (err ? l->fault.lost : !res)
+            break;
+    }
+    if (failed || !committed) {
+        if (!failed)
+            fault_set(&first, PG_ACT_RETRY, "Postgres rolled back");
+        first.lost |= failed && l->fault.lost;
+        pg->doubt = first.lost && pg->mode == PG_MODE_LANES;
+        l->fault = first;
+        return -1;
+    }
+    pg->doubt = 0;
+    return 0;
+}
+
+static void
+count(struct pg *pg, const struct txn *t)
+{
+    const struct job *job = t->job;
+    il_count(pg->host, pg->rows, job->row_count - t->rejected);
+    il_count(pg->host, pg->rejects, job->misfits + t->rejected);
+    il_count(pg->host, pg->replaced, job->replaced);
+    il_count(pg->host, pg->sent, t->link->bytes);
+    t->link->bytes = 0;
+}
+
+/* One transaction.  0, REDO, CAREFUL or -1. */
+static int
+transact(struct link *l, struct job *job, int careful)
+{
+    struct txn t = { .link = l, .job = job, .careful = careful };
+    struct pg *pg = l->pg;
+    int err = bring_rows(&t);
+    job->refused = t.rejected;
+    if (!err)
+        err = commit(&t);
+    if (!err) {
+        pg->position = il_batch_last(job->batch);
+        count(pg, &t);
+        return 0;
+    }
+    if (err == REDO)
+        return REDO;
+    struct pg_fault kept = l->fault;
+    link_rollback(l);
+    /* A refusal may come from a table that is not the one it was.  At COMMIT
+     * it may also come from a deferred constraint. */
+    if (!kept.lost && l->db && kept.action != PG_ACT_FENCED && *kept.code
+        && job->row_count) {
+        int changed = table_changed(l, job->plan);
+        if (changed > 0)
+            return REDO;
+        if (!changed && kept.action == PG_ACT_REJECT && !careful)
+            return CAREFUL;
+    }
+    l->fault = kept;
+    return -1;
+}
+
+/* Errors that leave nothing behind keep the connection; after all others the
+ * next attempt begins from scratch, on a server that may be another one. */
+static void
+give_up(struct link *l)
+{
+    struct pg *pg = l->pg;
+    const char *code = l->fault.code;
+    int mild = strncmp(code, "40", 2) == 0 || strncmp(code, "55P03", 5) == 0;
+    if (!mild)
+        link_close(l);
+    if (l->fault.action == PG_ACT_REJECT) /* of no row in particular */
+        l->fault.action = PG_ACT_RETRY;
+    pg->checked = 0;
+}
+
+static void
+publish(struct pg *pg, struct plan *plan)
+{
+    pthread_mutex_lock(&pg->lock);
+    struct plan *old = pg->plan;
+    pg->plan = plan;
+    pthread_mutex_unlock(&pg->lock);
+    plan_unref(old);
+}
+
+static void
+say_mode(struct pg *pg)
+{
+    if (pg->mode_said == (int) pg->mode)
+        return;
+    pg->mode_said = (int) pg->mode;
+    if (pg->mode == PG_MODE_LANES)
+        il_log(pg->host, IL_LOG_INFO,
+               "connected; the lane's position is kept in %s", pg->lanes);
+    else
+        il_log(pg->host, IL_LOG_WARN,
+               "connected; this role cannot use %s, so rows are written with "
+               "on conflict (%s) do nothing, which is slower (`ingestlayer "
+               "ddl` prints the grants)",
+               pg->lanes, pg->unique_column);
+}
+
+static int
+fresh(struct link *l)
+{
+    struct pg *pg = l->pg;
+    struct sql *s = &pg->sql;
+    char sync[32];
+    if (link_open(l))
+        return -1;
+    if (pg->connects++)
+        il_count(pg->host, pg->reconnects, 1);
+    pg->checked = 0;
+    publish(pg, NULL);
+    sql_clear(s);
+    sql_printf(s, "select pg_catalog.current_setting('synchronous_commit')");
+    if (read_text(l, s, sync, sizeof sync))
+        return -1;
+    pg->sync_off = strcmp(sync, "off") == 0;
+    if (lanes_prepare(l, 1, &pg->mode))
+        return -1;
+    say_mode(pg);
+    return 0;
+}
+
+int
+copy_connect(struct link *l)
+{
+    struct pg *pg = l->pg;
+    if (l->db && (!PQconsumeInput(l->db) || PQstatus(l->db) == CONNECTION_BAD))
+        link_close(l);
+    if (!l->db && fresh(l)) {
+        link_close(l);
+        return -1;
+    }
+    if (!pg->claimed || pg->checked)
+        return 0;
+    if (pg->mode == PG_MODE_UNIQUE)
+        pg->doubt = 0;
+    else if (pg->epoch ? lanes_check(l) : lanes_claim(l, pg->position)) {
+        if (l->fault.lost)
+            link_close(l);
+        return -1;
+    }
+    pg->checked = 1;
+    return 0;
+}
+
+static int
+need_unique(struct link *l, const struct plan *plan)
+{
+    const struct pg *pg = l->pg;
+    if (pg->mode != PG_MODE_UNIQUE || plan->has_unique)
+        return 0;
+    fault_set(&l->fault, PG_ACT_PAUSE,
+              "rows could arrive twice: this role cannot use %s, and table %s "
+              "has no unique index on \"%s\" alone; grant select, insert, "
+              "update on %s (`ingestlayer ddl` prints it), or: create unique "
+              "index on %s (\"%s\")",
+              pg->lanes, pg->table.quoted, pg->unique_column, pg->lanes,
+              pg->table.quoted, pg->unique_column);
+    return -1;
+}
+
+int
+copy_ready(struct link *l)
+{
+    struct pg *pg = l->pg;
+    struct plan *plan;
+    if (copy_connect(l))
+        return -1;
+    if (pg->plan)
+        return 0;
+    int err = plan_read(l, &plan);
+    if (err && pg->create && strcmp(l->fault.code, "42P01") == 0) {
+        err = ddl_run(l, pg->table.schema, ddl_table);
+        if (!err)
+            err = plan_read(l, &plan);
+    }
+    if (err)
+        return -1;
+    if (need_unique(l, plan)) {
+        plan_unref(plan);
+        return -1;
+    }
+    publish(pg, plan);
+    return 0;
+}
+
+/* The rows must be of the table as it is, and of events not yet in. */
+static int
+rows_ready(struct pg *pg, struct job *job)
+{
+    uint64_t after
+        = pg->mode == PG_MODE_LANES && pg->position >= il_batch_id(job->batch)
+              ? pg->position
+              : 0;
+    if (job->plan == pg->plan && job->after == after && !job->refused)
+        return 0;
+    job->after = after;
+    job->refused = 0;
+    if (encode_job(pg, &pg->enc, job, pg->plan) == 0)
+        return 0;
+    fault_set(&pg->link.fault, PG_ACT_RETRY, "no memory for the rows");
+    return -1;
+}
+
+/* One attempt at a time, because most of what can change in between needs the
+ * rows to be made anew. */
+int
+copy_job(struct link *l, struct job *job)
+{
+    struct pg *pg = l->pg;
+    int careful = 0;
+    for (int i = 0; i < 5; i++) {
+        if (copy_connect(l))
+            break;
+        if (pg->doubt)
+            il_log(pg->host, IL_LOG_INFO,
+                   "the batch whose commit went unanswered is %s",
+                   pg->position >= il_batch_last(job->batch) ? "in"
+                                                             : "not in");
+        pg->doubt = 0;
+        if (pg->mode == PG_MODE_LANES
+            && pg->position >= il_batch_last(job->batch))
+            return 0;
+        if (copy_ready(l) || rows_ready(pg, job))
+            break;
+        int err = transact(l, job, careful);
+        if (!err)
+            return 0;
+        if (err < 0)
+            break;
+        careful |= err == CAREFUL;
+        if (err == REDO)
+            publish(pg, NULL);
+        fault_set(&l->fault, PG_ACT_RETRY,
+                  "table %s keeps changing under the batch",
+                  pg->table.quoted);
+    }
+    give_up(l);
+    return -1;
+}

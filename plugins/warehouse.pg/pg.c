@@ -1,0 +1,570 @@
+/* SPDX-License-Identifier: MIT */
+/* warehouse.pg: events as rows of a Postgres table, each exactly once.
+ *
+ * The lane's thread turns a batch into COPY data; a thread of the plugin owns
+ * the connection and sends it, so that one batch is encoded while Postgres
+ * works on the one before.  Batches go in order: when one has to come again,
+ * so do those behind it. */
+#include "pg.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RESUME_WAIT_MS 3000  /* resume() returns after this, and asks again */
+#define REPEAT_US 60000000   /* the same fault is logged once in this time */
+
+static const struct il_option column_options[] = {
+    { .name = "name", .type = IL_OPT_STRING, .flags = IL_OPT_REQUIRED,
+      .help = "Column of the table, exactly as Postgres has it." },
+    { .name = "value", .type = IL_OPT_STRING, .flags = IL_OPT_REQUIRED,
+      .help = "Reference or template that fills it." },
+    { 0 }
+};
+
+static const struct il_option sqlstate_options[] = {
+    { .name = "code", .type = IL_OPT_STRING, .flags = IL_OPT_REQUIRED,
+      .help = "SQLSTATE (23505), or its class (23)." },
+    { .name = "action", .type = IL_OPT_STRING, .flags = IL_OPT_REQUIRED,
+      .choices = "retry|reject|pause",
+      .help = "Try the batch again, refuse the row, or wait for a person." },
+    { 0 }
+};
+
+static const struct il_option pg_options[] = {
+    { .name = "connection", .type = IL_OPT_STRING,
+      .flags = IL_OPT_REQUIRED | IL_OPT_SECRET,
+      .help = "libpq connection string or URI." },
+    { .name = "table", .type = IL_OPT_STRING, .flags = IL_OPT_REQUIRED,
+      .help = "Table that gets the rows: schema.table, quoted as in SQL." },
+    { .name = "columns", .type = IL_OPT_GROUP, .flags = IL_OPT_LIST,
+      .children = column_options,
+      .help = "What fills which column; without it, names decide." },
+    { .name = "payload_column", .type = IL_OPT_STRING, .def = "payload",
+      .help = "Column for the whole payload." },
+    { .name = "unique_column", .type = IL_OPT_STRING, .def = "event_id",
+      .help = "Column for the event's id; must be unique where the role "
+              "cannot use the lanes table." },
+    { .name = "create", .type = IL_OPT_BOOL, .def = "false",
+      .help = "Make the table from the declared fields if it is missing." },
+    { .name = "lanes_schema", .type = IL_OPT_STRING, .def = "ingestlayer",
+      .help = "Schema of the table that keeps the positions." },
+    { .name = "bad_text", .type = IL_OPT_STRING, .def = "replace",
+      .choices = "replace|dead-letter",
+      .help = "U+0000 and lone surrogates, which Postgres cannot store: write "
+              "U+FFFD, or refuse the event." },
+    { .name = "sqlstate", .type = IL_OPT_GROUP, .flags = IL_OPT_LIST,
+      .children = sqlstate_options,
+      .help = "Rules that come before the built-in SQLSTATE policy." },
+    { .name = "application_name", .type = IL_OPT_STRING,
+      .help = "Name shown in pg_stat_activity; ingestlayer where neither this "
+              "nor the connection string says." },
+    { .name = "connect_timeout", .type = IL_OPT_DURATION, .def = "10s",
+      .min = 100, .max = 600000,
+      .help = "Give a connection attempt up after this." },
+    { .name = "statement_timeout", .type = IL_OPT_DURATION, .def = "5m",
+      .max = 86400000,
+      .help = "Give a statement up after this and try again; 0s: never." },
+    { .name = "lock_timeout", .type = IL_OPT_DURATION, .def = "1m",
+      .max = 86400000,
+      .help = "Wait this long for a lock, then try again; 0s: for ever." },
+    { 0 }
+};
+
+/* --- open and close ------------------------------------------------------ */
+
+static void
+pg_close(void *self)
+{
+    struct pg *pg = self;
+    for (size_t i = 0; i < PG_IN_FLIGHT; i++) {
+        struct job *job = &pg->jobs[i];
+        plan_unref(job->plan);
+        if (job->wire)
+            il_text_free(pg->host, job->wire);
+        free(job->rows);
+        free(job->parts);
+        free(job->order);
+    }
+    plan_unref(pg->plan);
+    for (size_t i = 0; i < pg->mapping_count; i++)
+        il_template_free(pg->host, pg->mappings[i].value);
+    free(pg->mappings);
+    free(pg->rules);
+    free(pg->lanes);
+    table_name_clear(&pg->table);
+    enc_close(&pg->enc);
+    enc_close(&pg->lane_enc);
+    sql_close(&pg->sql);
+    if (pg->c_locale)
+        freelocale(pg->c_locale);
+    if (pg->link.wake >= 0)
+        close(pg->link.wake);
+    pthread_cond_destroy(&pg->work);
+    pthread_cond_destroy(&pg->done);
+    pthread_mutex_destroy(&pg->lock);
+    free(pg);
+}
+
+/* libpq's own message would repeat parts of the string, which may be the
+ * password, so the answer here is in general terms. */
+static int
+check_connection(const struct pg *pg, const struct il_conf *conf)
+{
+    char *message = NULL;
+    PQconninfoOption *parts = PQconninfoParse(pg->connection, &message);
+    PQfreemem(message);
+    if (!parts)
+        return il_conf_error(conf, "connection", -1,
+                             "is no libpq connection string; expected "
+                             "postgresql://user@host:port/database or "
+                             "host=... dbname=... user=... (a value with "
+                             "blanks needs 'quotes')");
+    PQconninfoFree(parts);
+    return 0;
+}
+
+static int
+open_table(struct pg *pg, const struct il_conf *conf)
+{
+    size_t at;
+    int err = table_name_parse(il_conf_str(conf, "table"), &pg->table, &at);
+    if (err == -EINVAL)
+        return il_conf_error(conf, "table", (long) at,
+                             "is no table name; expected schema.table, with "
+                             "\"quotes\" around what SQL would quote");
+    if (err)
+        return err;
+    struct sql s;
+    if (sql_open(&s, pg->host))
+        return -ENOMEM;
+    sql_ident(&s, pg->lanes_schema);
+    sql_printf(&s, ".lanes");
+    pg->lanes = sql_str(&s) ? strdup(sql_str(&s)) : NULL;
+    sql_close(&s);
+    return pg->lanes ? 0 : -ENOMEM;
+}
+
+static int
+open_columns(struct pg *pg, const struct il_conf *conf)
+{
+    size_t n = il_conf_count(conf, "columns");
+    int err = 0;
+    pg->mappings = calloc(n + 1, sizeof *pg->mappings);
+    if (!pg->mappings)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        const struct il_conf *group = il_conf_group(conf, "columns", i);
+        struct mapping *m = &pg->mappings[pg->mapping_count];
+        m->name = il_conf_str(group, "name");
+        m->reference = il_conf_str(group, "value");
+        for (size_t k = 0; k < pg->mapping_count; k++)
+            if (strcmp(pg->mappings[k].name, m->name) == 0)
+                err = il_conf_error(group, "name", -1,
+                                    "column \"%s\" is filled twice", m->name);
+        int bad = il_template(pg->host, group, "value", &m->value);
+        if (bad)
+            err = bad;
+        else
+            pg->mapping_count++;
+    }
+    return err;
+}
+
+static int
+open_rules(struct pg *pg, const struct il_conf *conf)
+{
+    size_t n = il_conf_count(conf, "sqlstate");
+    int err = 0;
+    pg->rules = calloc(n + 1, sizeof *pg->rules);
+    if (!pg->rules)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        const struct il_conf *group = il_conf_group(conf, "sqlstate", i);
+        struct pg_rule *r = &pg->rules[pg->rule_count++];
+        const char *action = il_conf_str(group, "action");
+        r->action = strcmp(action, "reject") == 0  ? PG_ACT_REJECT
+                    : strcmp(action, "pause") == 0 ? PG_ACT_PAUSE
+                                                   : PG_ACT_RETRY;
+        if (sqlstate_parse(il_conf_str(group, "code"), r->code))
+            err = il_conf_error(group, "code", -1,
+                                "is no SQLSTATE; expected five characters "
+                                "(23505) or the two of a class (23)");
+    }
+    return err;
+}
+
+static int
+open_options(struct pg *pg, const struct il_conf *conf)
+{
+    pg->connection = il_conf_str(conf, "connection");
+    pg->lanes_schema = il_conf_str(conf, "lanes_schema");
+    pg->unique_column = il_conf_str(conf, "unique_column");
+    pg->payload_column = il_conf_str(conf, "payload_column");
+    pg->payload_set = strcmp(pg->payload_column, "payload") != 0;
+    pg->application_name = il_conf_str(conf, "application_name");
+    pg->create = il_conf_int(conf, "create") != 0;
+    pg->refuse_bad_text
+        = strcmp(il_conf_str(conf, "bad_text"), "dead-letter") == 0;
+    pg->connect_timeout_ms = (uint32_t) il_conf_int(conf, "connect_timeout");
+    pg->statement_timeout_ms
+        = (uint32_t) il_conf_int(conf, "statement_timeout");
+    pg->lock_timeout_ms = (uint32_t) il_conf_int(conf, "lock_timeout");
+    /* All findings of one run are shown together. */
+    int err = check_connection(pg, conf), e;
+    if ((e = open_table(pg, conf)) != 0)
+        err = e;
+    if ((e = open_columns(pg, conf)) != 0)
+        err = e;
+    if ((e = open_rules(pg, conf)) != 0)
+        err = e;
+    return err;
+}
+
+static int
+open_tools(struct pg *pg)
+{
+    const struct il_host *host = pg->host;
+    pg->c_locale = newlocale(LC_ALL_MASK, "C", (locale_t) 0);
+    pg->link.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (!pg->c_locale || pg->link.wake < 0 || sql_open(&pg->sql, host)
+        || enc_open(&pg->enc, pg) || enc_open(&pg->lane_enc, pg))
+        return -ENOMEM;
+    for (size_t i = 0; i < PG_IN_FLIGHT; i++) {
+        pg->jobs[i].wire = il_text_new(host);
+        pg->jobs[i].next = pg->idle;
+        pg->idle = &pg->jobs[i];
+        if (!pg->jobs[i].wire)
+            return -ENOMEM;
+    }
+    pg->rows = il_counter(host, "rows", "Rows written.");
+    pg->rejects = il_counter(host, "rejects",
+                             "Events that did not fit the table.");
+    pg->replaced = il_counter(host, "replaced_characters",
+                              "U+0000 and lone surrogates replaced.");
+    pg->reconnects = il_counter(host, "reconnects",
+                                "Connections made after the first.");
+    pg->sent = il_counter(host, "sent_bytes", "COPY data sent.");
+    return 0;
+}
+
+static int
+pg_open(const struct il_host *host, const struct il_conf *conf, void **self)
+{
+    struct pg *pg = calloc(1, sizeof *pg);
+    if (!pg)
+        return -ENOMEM;
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&pg->lock, NULL);
+    pthread_cond_init(&pg->work, NULL);
+    pthread_cond_init(&pg->done, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pg->host = host;
+    pg->link.pg = pg;
+    pg->link.wake = -1;
+    pg->link.stopping = &pg->stopping;
+    int err = open_options(pg, conf);
+    if (!err)
+        err = open_tools(pg);
+    if (err) {
+        pg_close(pg);
+        return err;
+    }
+    *self = pg;
+    return 0;
+}
+
+/* --- the connection thread ----------------------------------------------- */
+
+/* Give the job's memory back first: settling may bring the next write(). */
+static void
+settle(struct pg *pg, struct job *job, int outcome, const char *why)
+{
+    struct il_ack *ack = job->ack;
+    pthread_mutex_lock(&pg->lock);
+    job->ack = NULL;
+    job->batch = NULL;
+    job->next = pg->idle;
+    pg->idle = job;
+    pthread_mutex_unlock(&pg->lock);
+    il_settle(ack, outcome, why);
+    pthread_mutex_lock(&pg->lock);
+    pg->busy--;
+    pthread_cond_broadcast(&pg->done);
+    pthread_mutex_unlock(&pg->lock);
+}
+
+static struct job *
+take(struct pg *pg)
+{
+    pthread_mutex_lock(&pg->lock);
+    struct job *job = pg->queue;
+    if (job)
+        pg->queue = job->next;
+    pthread_mutex_unlock(&pg->lock);
+    return job;
+}
+
+/* What was taken after a batch that has to come again comes again, too. */
+static void
+settle_rest(struct pg *pg, const char *why)
+{
+    struct job *job;
+    while ((job = take(pg)) != NULL)
+        settle(pg, job, IL_RETRY, why);
+}
+
+/* Log a fault, but not the same one again and again. */
+static void
+say(struct pg *pg, int level)
+{
+    int64_t now = il_monotonic_us(pg->host);
+    if (strcmp(pg->said, pg->link.fault.why) == 0
+        && now - pg->said_us < REPEAT_US)
+        return;
+    snprintf(pg->said, sizeof pg->said, "%s", pg->link.fault.why);
+    pg->said_us = now;
+    il_log(pg->host, level, "%s", pg->said);
+}
+
+static int
+outcome(enum pg_action action)
+{
+    return action == PG_ACT_PAUSE    ? IL_PAUSE
+           : action == PG_ACT_FENCED ? IL_FENCED
+                                     : IL_RETRY;
+}
+
+/* A batch whose COMMIT went unanswered stays here until Postgres tells what
+ * became of it: sent again by the host it would be a new attempt, and what was
+ * marked in this one would be forgotten. */
+static void
+deliver(struct pg *pg, struct job *job)
+{
+    struct link *l = &pg->link;
+    uint32_t wait_ms = 50;
+    job->refused = 0;
+    while (copy_job(l, job) != 0) {
+        if (!pg->doubt || atomic_load(&pg->stopping)
+            || l->fault.action == PG_ACT_FENCED) {
+            char why[PG_WHY];
+            memcpy(why, l->fault.why, sizeof why);
+            settle(pg, job, outcome(l->fault.action), why);
+            settle_rest(pg, "an earlier batch comes again");
+            return;
+        }
+        say(pg, IL_LOG_WARN);
+        link_pause(l, wait_ms);
+        wait_ms = wait_ms < 5000 ? wait_ms * 2 : 5000;
+    }
+    pg->said[0] = 0;
+    settle(pg, job, IL_OK, NULL);
+}
+
+static void
+answer_resume(struct pg *pg)
+{
+    struct link *l = &pg->link;
+    pg->claimed = 0;
+    int err = copy_connect(l);
+    if (!err && pg->mode == PG_MODE_LANES) {
+        err = pg->epoch ? lanes_check(l) : lanes_claim(l, pg->resume_local);
+    } else if (!err && pg->position < pg->resume_local) {
+        pg->position = pg->resume_local;
+    }
+    if (err) {
+        say(pg, IL_LOG_WARN);
+        if (l->fault.action != PG_ACT_FENCED)
+            link_close(l);
+    } else {
+        pg->said[0] = 0;
+        pg->claimed = pg->checked = 1;
+    }
+    pthread_mutex_lock(&pg->lock);
+    pg->resume_err = !err                                  ? 0
+                     : l->fault.action == PG_ACT_FENCED ? -ESTALE
+                     : l->fault.action == PG_ACT_PAUSE  ? -EACCES
+                                                        : -EAGAIN;
+    pg->resume_position = pg->position;
+    pg->resume_done = 1;
+    pthread_cond_broadcast(&pg->done);
+    pthread_mutex_unlock(&pg->lock);
+}
+
+static void *
+run(void *arg)
+{
+    struct pg *pg = arg;
+    pthread_mutex_lock(&pg->lock);
+    while (!atomic_load(&pg->stopping)) {
+        int resume = pg->resume_asked && !pg->resume_done;
+        if (!resume && !pg->queue) {
+            pthread_cond_wait(&pg->work, &pg->lock);
+            continue;
+        }
+        pthread_mutex_unlock(&pg->lock);
+        if (resume)
+            answer_resume(pg);
+        else
+            deliver(pg, take(pg));
+        pthread_mutex_lock(&pg->lock);
+    }
+    pthread_mutex_unlock(&pg->lock);
+    settle_rest(pg, "stopping");
+    link_close(&pg->link);
+    return NULL;
+}
+
+/* --- the host's calls ---------------------------------------------------- */
+
+static int
+pg_start(void *self)
+{
+    struct pg *pg = self;
+    int err = pthread_create(&pg->thread, NULL, run, pg);
+    pg->started = !err;
+    return -err;
+}
+
+static void
+after_ms(struct timespec *t, uint32_t ms)
+{
+    clock_gettime(CLOCK_MONOTONIC, t);
+    t->tv_sec += ms / 1000;
+    t->tv_nsec += (long) (ms % 1000) * 1000000;
+    if (t->tv_nsec >= 1000000000) {
+        t->tv_sec++;
+        t->tv_nsec -= 1000000000;
+    }
+}
+
+static void
+spool_text(struct pg *pg, const uint8_t *spool)
+{
+    char *p = pg->spool_text;
+    for (int i = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *p++ = '-';
+        p += sprintf(p, "%02x", spool[i]);
+    }
+}
+
+static int
+pg_resume(void *self, struct il_position *at)
+{
+    struct pg *pg = self;
+    struct timespec until;
+    int err = -EAGAIN, late = 0;
+    after_ms(&until, RESUME_WAIT_MS);
+    pthread_mutex_lock(&pg->lock);
+    if (!pg->resume_asked) {
+        spool_text(pg, at->spool);
+        pg->resume_local = at->position;
+        pg->resume_done = 0;
+        pg->resume_asked = 1;
+        pthread_cond_signal(&pg->work);
+    }
+    while (!pg->resume_done && !late && !atomic_load(&pg->stopping))
+        late = pthread_cond_timedwait(&pg->done, &pg->lock, &until) != 0;
+    if (pg->resume_done) {
+        pg->resume_asked = 0;
+        err = pg->resume_err;
+        if (!err && pg->resume_position > at->position)
+            at->position = pg->resume_position;
+    }
+    pthread_mutex_unlock(&pg->lock);
+    return err;
+}
+
+static int
+pg_write(void *self, struct il_batch *batch, struct il_ack *ack)
+{
+    struct pg *pg = self;
+    pthread_mutex_lock(&pg->lock);
+    struct job *job = pg->idle;
+    if (job)
+        pg->idle = job->next;
+    struct plan *plan = plan_ref(pg->plan);
+    pthread_mutex_unlock(&pg->lock);
+    if (!job) {
+        plan_unref(plan);
+        return -EAGAIN;
+    }
+    job->batch = batch;
+    job->ack = ack;
+    job->after = 0;
+    job->next = NULL;
+    plan_unref(job->plan);
+    job->plan = NULL;
+    /* Without a plan the connection thread encodes, once it has one. */
+    int err = plan ? encode_job(pg, &pg->lane_enc, job, plan) : 0;
+    plan_unref(plan);
+    pthread_mutex_lock(&pg->lock);
+    struct job **end = err ? &pg->idle : &pg->queue;
+    while (*end)
+        end = &(*end)->next;
+    *end = job;
+    pg->busy += !err;
+    pthread_cond_signal(&pg->work);
+    pthread_mutex_unlock(&pg->lock);
+    return err;
+}
+
+static int
+pg_flush(void *self, uint32_t deadline_ms)
+{
+    struct pg *pg = self;
+    struct timespec until;
+    int late = 0;
+    after_ms(&until, deadline_ms);
+    pthread_mutex_lock(&pg->lock);
+    while (pg->busy && !late)
+        late = pthread_cond_timedwait(&pg->done, &pg->lock, &until) != 0;
+    int busy = pg->busy;
+    pthread_mutex_unlock(&pg->lock);
+    return busy ? -ETIMEDOUT : 0;
+}
+
+static void
+pg_stop(void *self)
+{
+    struct pg *pg = self;
+    uint64_t one = 1;
+    if (!pg->started)
+        return;
+    pthread_mutex_lock(&pg->lock);
+    atomic_store(&pg->stopping, 1);
+    pthread_cond_broadcast(&pg->work);
+    pthread_cond_broadcast(&pg->done);
+    pthread_mutex_unlock(&pg->lock);
+    if (write(pg->link.wake, &one, sizeof one) < 0)
+        il_log(pg->host, IL_LOG_WARN, "cannot wake the connection thread");
+    pthread_join(pg->thread, NULL);
+    pg->started = 0;
+}
+
+IL_PLUGIN = {
+    IL_PLUGIN_ABI,
+    .kind = IL_DESTINATION,
+    .threads = IL_SERIAL_INSTANCE,
+    .name = "warehouse.pg",
+    .version = "1.0",
+    .summary = "Write events as rows of a Postgres table, exactly once.",
+    .options = pg_options,
+    .open = pg_open,
+    .start = pg_start,
+    .write = pg_write,
+    .resume = pg_resume,
+    .flush = pg_flush,
+    .stop = pg_stop,
+    .close = pg_close,
+    .in_flight = PG_IN_FLIGHT,
+    .ddl = pg_ddl,
+    .probe = pg_probe,
+};

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+/* warehouse.pg, inside: what its files share.
+ *
+ *   pg.c        options, lifecycle, the hand-over between the two threads
+ *   link.c      one connection; every wait can be interrupted
+ *   sql.c       building SQL text
+ *   sqlstate.c  what each SQLSTATE means for the lane
+ *   lanes.c     the table of positions: exactly once, and the fence
+ *   table.c     what the target table looks like, and what fills its columns
+ *   encode.c    events to rows in COPY format, binary or text
+ *   scalar.c when.c decimal.c   the values of one column type each
+ *   copy.c      the transaction, and finding the rows that do not fit
+ *   ddl.c       the DDL of the target and of the lanes table
+ *   probe.c     `check --online`
+ *
+ * The lane's thread encodes a batch; the connection thread sends it.  A struct
+ * job is in one hand at a time. */
+#ifndef PG_H
+#define PG_H
+
+#include <libpq-fe.h>
+#include <locale.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <ingestlayer/plugin.h>
+
+#define PG_IN_FLIGHT 2
+#define PG_OPTIONAL_MAX 32 /* columns with a default that may be left out */
+#define PG_WHY 2048        /* bytes of a cause, cut beyond */
+
+/* --- sql.c: SQL text ----------------------------------------------------- */
+
+/* Text under construction.  Errors stick, so that callers check once. */
+struct sql {
+    const struct il_host *host;
+    struct il_text *text;
+    int err;
+};
+
+int sql_open(struct sql *, const struct il_host *);
+void sql_close(struct sql *);
+void sql_clear(struct sql *);
+void sql_put(struct sql *, const char *bytes, size_t len);
+void sql_printf(struct sql *, const char *fmt, ...) IL_PRINTF(2, 3);
+/* "quoted ""name""" and 'quoted ''text''' (as E'' where it has backslashes). */
+void sql_ident(struct sql *, const char *name);
+void sql_literal(struct sql *, const char *text);
+/* NULL after an error. */
+const char *sql_str(struct sql *);
+
+/* A table's name as an operator writes it, by SQL's rules: unquoted parts fold
+ * to lower case, "Quoted ""parts""" keep theirs. */
+struct table_name {
+    char *schema; /* NULL: wherever the search path finds it */
+    char *table;
+    char *quoted; /* ready for SQL */
+};
+/* 0, -ENOMEM, or -EINVAL with *at the byte that is wrong. */
+int table_name_parse(const char *text, struct table_name *, size_t *at);
+void table_name_clear(struct table_name *);
+
+/* --- sqlstate.c ---------------------------------------------------------- */
+
+enum pg_action {
+    PG_ACT_RETRY = 1, /* transient: the same batch again, for ever */
+    PG_ACT_REJECT,    /* a row is wrong */
+    PG_ACT_PAUSE,     /* a person must mend something */
+    PG_ACT_FENCED     /* not from an SQLSTATE: another process has the lane */
+};
+
+struct pg_rule {
+    char code[6]; /* an SQLSTATE or its first characters */
+    enum pg_action action;
+};
+
+/* "23505", "23" or "23*" into code; 0 or -EINVAL. */
+int sqlstate_parse(const char *text, char code[6]);
+/* The longest match, the operator's rules first; code NULL or "": retry. */
+enum pg_action sqlstate_action(const struct pg_rule *own, size_t count,
+                               const char *code);
+
+/* --- link.c: the connection ---------------------------------------------- */
+
+/* What went wrong last. */
+struct pg_fault {
+    char code[6]; /* SQLSTATE, or "" */
+    enum pg_action action;
+    int lost;           /* the connection is gone */
+    char why[PG_WHY];   /* for a person */
+    char message[512]; /* the server's words alone */
+    char context[256];
+    char column[64], constraint[64];
+};
+
+struct pg;
+
+struct link {
+    struct pg *pg;
+    PGconn *db;
+    int wake;              /* eventfd: becomes readable when it must stop */
+    atomic_int *stopping;
+    struct pg_fault fault;
+    uint64_t bytes;        /* sent as COPY data */
+};
+
+/* All of these return 0 or -1 with link->fault filled in. */
+int link_open(struct link *);
+void link_close(struct link *);
+/* Send one or several statements as one simple query. */
+int link_send(struct link *, const char *sql);
+/* The next result, or NULL when the query is done; *err tells failure from
+ * the end.  The caller clears it. */
+PGresult *link_result(struct link *, int *err);
+/* Read results until the end; an error in any is the outcome. */
+int link_finish(struct link *);
+/* Run statements; *last (may be NULL) gets the last result with rows. */
+int link_exec(struct link *, const char *sql, PGresult **last);
+int link_copy_data(struct link *, const char *bytes, size_t len);
+int link_copy_end(struct link *);
+/* Roll back whatever is open; closes the link when even that fails. */
+void link_rollback(struct link *);
+/* Wait up to ms, less when the plugin stops. */
+void link_pause(struct link *, uint32_t ms);
+void fault_set(struct pg_fault *, enum pg_action, const char *fmt, ...)
+    IL_PRINTF(3, 4);
+
+/* --- table.c: the target and its plan ------------------------------------ */
+
+struct enc;
+struct column;
+/* 0, -ENOMEM, ENC_UNSURE or ENC_BAD (then enc->fault is set). */
+typedef int pg_put(struct enc *, const struct column *,
+                   const struct il_value *);
+
+enum {
+    ENC_UNSURE = 1, /* only the server can tell: write the batch as text */
+    ENC_BAD         /* it does not fit: the event becomes a dead letter */
+};
+
+struct column {
+    char *name;
+    uint32_t type;    /* what binary COPY calls it: the element's for arrays */
+    int32_t modifier; /* varchar(n), numeric(p,s); -1: none */
+    const char *type_name; /* for messages */
+    char *type_text;       /* what owns it */
+    pg_put *put;           /* of the value, or of an array's elements */
+    int is_array;
+    int optional; /* bit in the mask of columns that a row may leave out */
+    struct il_field *field; /* from a name, or */
+    const struct il_template *value; /* from the config */
+};
+
+/* How events become rows of the table as it was when it was read.  Immutable;
+ * shared by the two threads. */
+struct plan {
+    const struct il_host *host;
+    atomic_int refs;
+    char *signature; /* changes with whatever matters here */
+    int text_only;   /* a column's type has no binary form known to us */
+    int has_unique;  /* a unique index on unique_column alone */
+    uint32_t count, optional_count;
+    struct column columns[];
+};
+
+/* Read the table.  0, or -1 with link->fault. */
+int plan_read(struct link *, struct plan **out);
+struct plan *plan_ref(struct plan *);
+void plan_unref(struct plan *);
+/* Append `select` of one text: the signature the table has now. */
+void plan_signature_sql(const struct pg *, struct sql *);
+
+/* --- encode.c ------------------------------------------------------------ */
+
+/* Why a value does not fit. */
+struct misfit {
+    char code[6];
+    char message[256];
+};
+
+struct enc {
+    const struct il_host *host;
+    struct il_text *out;
+    struct il_text *scratch; /* an array under construction, or its elements */
+    struct il_text *json;
+    locale_t c_locale;
+    int binary;
+    int in_array;   /* text form: quote as an array element */
+    int refuse_bad_text;
+    uint32_t prefer_text; /* batches for which binary is not tried */
+    uint64_t replaced;
+    struct misfit misfit;
+};
+
+int enc_open(struct enc *, const struct pg *);
+void enc_close(struct enc *);
+
+/* A run of rows that fill the same columns. */
+struct part {
+    uint32_t omitted; /* mask over optional columns */
+    uint32_t first, end;
+};
+
+struct place {
+    uint32_t omitted, event;
+};
+
+struct row {
+    uint32_t event;
+    size_t end; /* in the wire text; it starts where the one before ends */
+};
+
+struct job {
+    struct il_batch *batch;
+    struct il_ack *ack;
+    struct plan *plan; /* what wire was made with; NULL: not encoded */
+    struct il_text *wire;
+    struct row *rows;
+    struct part *parts;
+    struct place *order; /* events in the order of their rows */
+    uint32_t row_count, part_count, capacity;
+    uint32_t misfits;   /* events that no row could be made of */
+    uint32_t refused;   /* events whose rows Postgres refused */
+    uint64_t replaced;
+    uint64_t after;     /* events up to here are in the table already */
+    int binary;
+    struct job *next;
+};
+
+/* Make the rows of a batch; marks those that do not fit.  0 or -ENOMEM. */
+int encode_job(struct pg *, struct enc *, struct job *, struct plan *);
+
+/* For the writers of values. */
+int enc_binary(struct enc *, const void *bytes, size_t len);
+int enc_text(struct enc *, const char *, size_t len);
+int enc_bad(struct enc *, const char *code, const char *fmt, ...)
+    IL_PRINTF(3, 4);
+/* 22P02 and its like: "invalid input syntax for type T: "value"". */
+int enc_bad_value(struct enc *, const char *code, const struct column *,
+                  const struct il_value *);
+int enc_out_of_range(struct enc *, const struct column *,
+                     const struct il_value *);
+/* A scalar's text: strings as they are, numbers as sent, true, false; NULL for
+ * containers.  buf holds at least 48 bytes. */
+const char *enc_scalar(const struct il_value *, char *buf, size_t *len);
+
+/* scalar.c, when.c, decimal.c: one for each family of types */
+pg_put put_int2, put_int4, put_int8, put_float4, put_float8, put_numeric,
+    put_bool, put_text, put_varchar, put_name, put_uuid, put_date, put_time,
+    put_timestamp, put_timestamptz, put_json, put_jsonb, put_bytea, put_inet,
+    put_cidr, put_other;
+
+/* A decimal number taken apart: digits without sign, point and exponent. */
+struct decimal {
+    int negative;
+    const char *whole, *fraction;
+    size_t whole_len, fraction_len;
+    int64_t exponent; /* clamped to +-10^9 */
+};
+/* [+-]digits[.digits][e[+-]digits]; 0 or -EINVAL. */
+int decimal_scan(const char *, size_t len, struct decimal *);
+/* 0, -ERANGE, or -EINVAL where it has a fraction. */
+int decimal_int64(const struct decimal *, int64_t *);
+
+/* --- lanes.c ------------------------------------------------------------- */
+
+enum pg_mode {
+    PG_MODE_UNKNOWN,
+    PG_MODE_LANES,  /* position and rows in one transaction */
+    PG_MODE_UNIQUE  /* on conflict (unique_column) do nothing */
+};
+
+/* Find out which mode is possible; makes the lanes table where it may. */
+int lanes_prepare(struct link *, int may_create, enum pg_mode *);
+/* Make or read the row, raise its epoch, and take its position. */
+int lanes_claim(struct link *, uint64_t local);
+/* Read the row again, once the transaction that may still hold it has ended:
+ * PG_ACT_FENCED where it is no longer ours. */
+int lanes_check(struct link *);
+/* The statement that moves the position, in the transaction of the rows. */
+void lanes_update_sql(const struct pg *, struct sql *, uint64_t last);
+
+/* --- ddl.c --------------------------------------------------------------- */
+
+/* Statements with `if not exists`, each with its semicolon.  Without the
+ * schema where it exists: making it needs a right that using it does not. */
+void ddl_lanes(const struct pg *, struct sql *, int with_schema);
+void ddl_table(const struct pg *, struct sql *, int with_schema);
+/* Run one of the two.  0 or -1 with link->fault. */
+int ddl_run(struct link *, const char *schema,
+            void (*ddl)(const struct pg *, struct sql *, int));
+int pg_ddl(void *self, struct il_text *);
+
+/* --- probe.c, copy.c ----------------------------------------------------- */
+
+int pg_probe(void *self, struct il_text *);
+
+/* Connected, with the mode known and the lane's row checked.  0 or -1. */
+int copy_connect(struct link *);
+/* The same, and the table read. */
+int copy_ready(struct link *);
+/* Bring a job's rows in, in one transaction.  0 or -1 with fault.action. */
+int copy_job(struct link *, struct job *);
+
+/* --- pg.c: the instance -------------------------------------------------- */
+
+struct mapping {
+    const char *name;
+    const char *reference; /* as written, for the DDL */
+    struct il_template *value;
+};
+
+struct pg {
+    const struct il_host *host;
+
+    /* options: constant after open */
+    const char *connection, *lanes_schema, *unique_column, *payload_column;
+    const char *application_name;
+    char *lanes; /* quoted schema.lanes */
+    struct table_name table;
+    struct mapping *mappings;
+    size_t mapping_count;
+    struct pg_rule *rules;
+    size_t rule_count;
+    int create, payload_set, refuse_bad_text;
+    uint32_t connect_timeout_ms, statement_timeout_ms, lock_timeout_ms;
+    locale_t c_locale;
+    struct il_counter *rows, *rejects, *replaced, *reconnects, *sent;
+
+    /* the connection thread's own, apart from link.wake */
+    struct link link;
+    struct enc enc;        /* when it has to encode again */
+    enum pg_mode mode;
+    uint64_t position;     /* what the row in the lanes table says */
+    uint64_t epoch;        /* ours; 0: not claimed yet */
+    int claimed;           /* resume() has been answered */
+    int checked;           /* the row was read on this connection */
+    int doubt;             /* a COMMIT's answer was lost */
+    int sync_off;          /* synchronous_commit is, by the settings of the role */
+    int connects, mode_said;
+    uint8_t spool[16];
+    char spool_text[37];
+    struct sql sql;
+    char said[PG_WHY];     /* the last fault that resume() logged */
+    int64_t said_us;
+
+    /* the lane thread's own */
+    struct enc lane_enc;
+
+    /* between the threads: protected by lock */
+    pthread_mutex_t lock;
+    pthread_cond_t work, done;
+    struct job jobs[PG_IN_FLIGHT];
+    struct job *queue, *idle; /* to be sent, in order; free */
+    struct plan *plan;        /* the latest; NULL: not read yet */
+    int busy;                 /* jobs taken and not settled */
+    int resume_asked, resume_done, resume_err;
+    uint64_t resume_local, resume_position;
+    int started;
+    pthread_t thread;
+    atomic_int stopping;
+};
+
+#endif
