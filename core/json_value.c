@@ -64,24 +64,45 @@ string_long(struct parse *c, const char *p, char **out)
     return close + 1;
 }
 
+#ifdef __SSE2__
+/* The same for strings of up to 31 plain bytes, of which there are 32 at p
+ * (the text goes on): two vectors, of which what is too much is overwritten
+ * later.  NULL: not such a string. */
+static inline const char *
+string_short(const char *p, char **out)
+{
+    __m128i low = _mm_loadu_si128((const __m128i *) p);
+    __m128i high = _mm_loadu_si128((const __m128i *) (p + STRIDE));
+    unsigned m = scan_mask(low);
+
+    if (!m)
+        m = scan_mask(high) << STRIDE;
+    if (!m)
+        return NULL;
+    unsigned len = (unsigned) __builtin_ctz(m);
+    if (p[len] != '"')
+        return NULL;
+    char *o = *out;
+    if (o) {
+        *o = (char) (0xa0 | len);
+        _mm_storeu_si128((__m128i *) (o + 1), low);
+        if (len > STRIDE)
+            _mm_storeu_si128((__m128i *) (o + 1 + STRIDE), high);
+        *out = o + 1 + len;
+    }
+    return p + len + 1;
+}
+#endif
+
 /* A string from after its opening quote. */
 static inline const char *
 string(struct parse *c, const char *p, char **out)
 {
 #ifdef __SSE2__
-    if (c->end - p >= STRIDE) {
-        __m128i v = _mm_loadu_si128((const __m128i *) p);
-        unsigned m = scan_mask(v);
-        unsigned len = m ? (unsigned) __builtin_ctz(m) : STRIDE;
-        if (len < STRIDE && p[len] == '"') {
-            char *o = *out;
-            if (o) {
-                *o = (char) (0xa0 | len);
-                _mm_storeu_si128((__m128i *) (o + 1), v);
-                *out = o + 1 + len;
-            }
-            return p + len + 1;
-        }
+    if (c->end - p >= 2 * STRIDE) {
+        const char *after = string_short(p, out);
+        if (after)
+            return after;
     }
 #endif
     return string_long(c, p, out);

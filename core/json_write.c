@@ -56,42 +56,101 @@ put_escape(char *o, const char **pp, const char *end, uint32_t flags,
     return o + 3;
 }
 
-int64_t
-json_write_str(struct il_text *out, const char *p, size_t len, uint32_t flags)
+/* Where JSON goes.  o runs ahead of out->len, which is brought up to date
+ * before the text may move. */
+struct writer {
+    struct il_text *out;
+    char *o;
+    uint32_t flags;
+    int64_t replaced;
+};
+
+static void
+writer_open(struct writer *w, struct il_text *out, uint32_t flags)
+{
+    w->out = out;
+    w->o = out->data ? out->data + out->len : NULL;
+    w->flags = flags;
+    w->replaced = 0;
+}
+
+static __attribute__((noinline)) int
+more_room(struct writer *w, size_t room)
+{
+    if (w->o)
+        w->out->len = (size_t) (w->o - w->out->data);
+    if (text_reserve(w->out, room))
+        return -ENOMEM;
+    w->o = w->out->data + w->out->len;
+    return 0;
+}
+
+/* At least this many bytes at w->o. */
+static inline int
+need_room(struct writer *w, size_t room)
+{
+    if (w->o && (size_t) (w->out->data + w->out->cap - w->o) > room)
+        return 0;
+    return more_room(w, room);
+}
+
+static __attribute__((noinline)) int
+put_string_long(struct writer *w, const char *p, size_t len)
 {
     const char *end = p + len;
-    size_t before = out->len;
-    int64_t replaced = 0;
 
     /* Room for the rest as it is, a quote and one escape: renewed after each
      * escape. */
-    if (text_reserve(out, len + ESCAPE_MAX + 2))
+    if (need_room(w, len + ESCAPE_MAX + 2))
         return -ENOMEM;
-    out->data[out->len++] = '"';
+    *w->o++ = '"';
     for (;;) {
         const char *stop = scan_unescaped(p, end);
-        char *o = out->data + out->len;
-        memcpy(o, p, (size_t) (stop - p));
-        o += stop - p;
+        memcpy(w->o, p, (size_t) (stop - p));
+        w->o += stop - p;
         p = stop;
-        if (p == end) {
-            *o++ = '"';
-            out->len = (size_t) (o - out->data);
-            return replaced;
-        }
-        o = put_escape(o, &p, end, flags, &replaced);
-        out->len = (size_t) (o - out->data);
-        if (text_reserve(out, (size_t) (end - p) + ESCAPE_MAX + 2)) {
-            out->len = before;
+        if (p == end)
+            break;
+        w->o = put_escape(w->o, &p, end, w->flags, &w->replaced);
+        if (need_room(w, (size_t) (end - p) + ESCAPE_MAX + 2))
             return -ENOMEM;
+    }
+    *w->o++ = '"';
+    return 0;
+}
+
+#define ROOM 64 /* any scalar but text, with what stands around it */
+
+/* A string with ROOM at w->o; bytes up to limit may be read. */
+static inline int
+put_string(struct writer *w, const char *p, size_t len, const char *limit)
+{
+#ifdef __SSE2__
+    if (len <= 16 && limit - p >= 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *) p);
+        if (!(scan_mask_escaped(v) & ((1u << len) - 1))) {
+            char *o = w->o;
+            *o = '"';
+            _mm_storeu_si128((__m128i *) (o + 1), v);
+            o[1 + len] = '"';
+            w->o = o + len + 2;
+            return 0;
         }
     }
+#endif
+    (void) limit;
+    return put_string_long(w, p, len);
 }
 
 static char *
-put_number(char *o, uint64_t v)
+put_digits(char *o, uint64_t v)
 {
     char digits[NUMBER_MAX], *d = digits + sizeof(digits);
+
+    if (v < 10) {
+        *o = (char) ('0' + v);
+        return o + 1;
+    }
     do
         *--d = (char) ('0' + v % 10);
     while (v /= 10);
@@ -100,51 +159,59 @@ put_number(char *o, uint64_t v)
     return o + n;
 }
 
-static int
-write_int(struct il_text *out, int negative, uint64_t magnitude)
+static char *
+put_int(char *o, int64_t v)
 {
-    if (text_reserve(out, NUMBER_MAX))
-        return -ENOMEM;
-    char *o = out->data + out->len;
-    if (negative)
+    if (v < 0)
         *o++ = '-';
-    out->len = (size_t) (put_number(o, magnitude) - out->data);
-    return 0;
+    return put_digits(o, v < 0 ? 0 - (uint64_t) v : (uint64_t) v);
 }
 
 static int
-write_time(struct il_text *out, int64_t us)
+put_decimal(struct writer *w, const struct il_value *v)
 {
-    if (text_reserve(out, TIME_TEXT + 2))
+    if (need_room(w, v->len + ROOM))
         return -ENOMEM;
-    char *o = out->data + out->len;
-    *o++ = '"';
-    o += time_format(o, us);
-    *o++ = '"';
-    out->len = (size_t) (o - out->data);
+    memcpy(w->o, v->str, v->len);
+    w->o += v->len;
     return 0;
 }
 
-static int64_t
-write_scalar(struct il_text *out, const struct il_value *v, uint32_t flags)
+static char *
+put_word(char *o, const char *word, size_t len)
+{
+    memcpy(o, word, len);
+    return o + len;
+}
+
+/* A value that is no container, with ROOM at w->o. */
+static inline int
+put_scalar(struct writer *w, const struct il_value *v, const char *limit)
 {
     switch (v->type) {
+    case IL_STRING:
+        return put_string(w, v->str, v->len, limit);
+    case IL_INT:
+        w->o = put_int(w->o, v->num.i);
+        return 0;
+    case IL_UINT:
+        w->o = put_digits(w->o, v->num.u);
+        return 0;
+    case IL_DECIMAL:
+        return put_decimal(w, v);
+    case IL_BOOL:
+        w->o = v->num.i ? put_word(w->o, "true", 4)
+                        : put_word(w->o, "false", 5);
+        return 0;
     case IL_MISSING:
     case IL_NULL:
-        return text_put(out, "null", 4);
-    case IL_BOOL:
-        return v->num.i ? text_put(out, "true", 4) : text_put(out, "false", 5);
-    case IL_INT:
-        return write_int(out, v->num.i < 0,
-                         v->num.i < 0 ? 0 - v->num.u : v->num.u);
-    case IL_UINT:
-        return write_int(out, 0, v->num.u);
-    case IL_DECIMAL:
-        return text_put(out, v->str, v->len);
-    case IL_STRING:
-        return json_write_str(out, v->str, v->len, flags);
+        w->o = put_word(w->o, "null", 4);
+        return 0;
     case IL_TIME:
-        return write_time(out, v->num.i);
+        *w->o++ = '"';
+        w->o += time_format(w->o, v->num.i);
+        *w->o++ = '"';
+        return 0;
     default:
         return -EINVAL;
     }
@@ -154,66 +221,48 @@ write_scalar(struct il_text *out, const struct il_value *v, uint32_t flags)
  * that were put around it. */
 struct level {
     uint32_t left; /* items, keys included */
-    uint32_t type;
+    uint32_t map;
 };
 #define LEVELS (2 * MSG_DEPTH_MAX)
 
-/* What stands before the next item of a container: 1 go on, 0 it is closed. */
+/* The items of a container, which has been opened, up to its end. */
 static int
-write_between(struct il_text *out, struct level *level, int first)
+put_items(struct writer *w, const struct il_value *top)
 {
-    int map = level->type == IL_MAP;
-    char c = map ? '}' : ']';
-    int more = level->left > 0;
-
-    if (more) {
-        c = map && (level->left & 1) ? ':' : ',';
-        level->left--;
-        if (first)
-            return 1;
-    }
-    return text_putc(out, c) ? -ENOMEM : more;
-}
-
-static int64_t
-write_container(struct il_text *out, const struct il_value *top,
-                uint32_t flags)
-{
-    struct level levels[LEVELS];
-    struct il_value v = *top;
+    struct level levels[LEVELS], *in = levels;
     const char *p = top->str, *end = p + top->len;
-    int64_t replaced = 0, n;
-    int depth = 0, first;
+    struct il_value v = *top;
+    int err;
 
     for (;;) {
-        first = v.type == IL_ARRAY || v.type == IL_MAP;
-        if (first) {
-            int map = v.type == IL_MAP;
-            if (depth == LEVELS || (map && v.count > UINT32_MAX / 2))
+        if (need_room(w, ROOM))
+            return -ENOMEM;
+        if (v.type == IL_ARRAY || v.type == IL_MAP) {
+            uint32_t map = v.type == IL_MAP;
+            if (in == levels + LEVELS || (map && v.count > UINT32_MAX / 2))
                 return -EINVAL;
-            levels[depth++] = (struct level){ v.count << map, v.type };
-            n = text_putc(out, map ? '{' : '[');
+            *in++ = (struct level){ v.count << map, map };
+            *w->o++ = map ? '{' : '[';
         } else {
-            n = write_scalar(out, &v, flags);
+            err = put_scalar(w, &v, end);
+            if (err || need_room(w, ROOM))
+                return err ? err : -ENOMEM;
+            *w->o++ = in[-1].map && (in[-1].left & 1) ? ':' : ',';
         }
-        if (n < 0)
-            return n;
-        replaced += n;
-        while (depth) {
-            int more = write_between(out, &levels[depth - 1], first);
-            if (more < 0)
-                return more;
-            if (more)
-                break;
-            depth--;
-            first = 0;
+        while (in[-1].left == 0) { /* over a comma; but not over a bracket */
+            char close = in[-1].map ? '}' : ']';
+            w->o -= w->o[-1] == ',';
+            *w->o++ = close;
+            if (--in == levels)
+                return 0;
+            *w->o++ = ',';
+            if (need_room(w, ROOM))
+                return -ENOMEM;
         }
-        if (depth == 0)
-            return replaced;
+        in[-1].left--;
         if (msgread_head(&p, end, &v))
             return -EINVAL;
-        const struct level *in = &levels[depth - 1];
-        if (in->type == IL_MAP && (in->left & 1) && v.type != IL_STRING)
+        if (in[-1].map && (in[-1].left & 1) && v.type != IL_STRING)
             return -EINVAL;
     }
 }
@@ -222,13 +271,29 @@ int64_t
 json_write(struct il_text *out, const struct il_value *value, uint32_t flags)
 {
     size_t before = out->len;
-    int64_t n;
+    struct writer w;
+    int err;
 
-    if (value->type == IL_ARRAY || value->type == IL_MAP)
-        n = write_container(out, value, flags);
-    else
-        n = write_scalar(out, value, flags);
-    if (n < 0)
-        out->len = before;
-    return n;
+    writer_open(&w, out, flags);
+    if (value->type == IL_ARRAY || value->type == IL_MAP) {
+        err = put_items(&w, value);
+    } else {
+        err = need_room(&w, ROOM);
+        if (!err)
+            err = put_scalar(&w, value, value->str);
+    }
+    out->len = err ? before : (size_t) (w.o - out->data);
+    return err ? err : w.replaced;
+}
+
+int64_t
+json_write_str(struct il_text *out, const char *p, size_t len, uint32_t flags)
+{
+    size_t before = out->len;
+    struct writer w;
+
+    writer_open(&w, out, flags);
+    int err = put_string_long(&w, p, len);
+    out->len = err ? before : (size_t) (w.o - out->data);
+    return err ? err : w.replaced;
 }

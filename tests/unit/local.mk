@@ -109,3 +109,11 @@ TESTS += tests/unit/test-schema
 tests_unit_test_schema_SOURCES = tests/unit/test-schema.c
 tests_unit_test_schema_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_schema_LDADD = $(UNIT_LIBS)
+# The codec as it is on machines without SSE2.
+check_PROGRAMS += tests/unit/test-json-portable
+TESTS += tests/unit/test-json-portable
+tests_unit_test_json_portable_SOURCES = tests/unit/test-json.c \
+	core/json_string.c core/json_value.c core/json_write.c core/msgcheck.c \
+	core/wtf8.c
+tests_unit_test_json_portable_CPPFLAGS = $(UNIT_CPPFLAGS) -U__SSE2__
+tests_unit_test_json_portable_LDADD = $(UNIT_LIBS)
