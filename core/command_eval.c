@@ -19,7 +19,8 @@ usage(FILE *to)
     fputs("usage: ingestlayer eval EXPRESSION\n"
           "Read payloads, one JSON object a line, from standard input; print "
           "true or\n"
-          "false for each, and error for a line that is none.\n"
+          "false for each, and error for a line that is none (empty lines are "
+          "skipped).\n"
           "\n"
           "  -h, --help   show this\n"
           "\n"
@@ -114,8 +115,7 @@ answer_lines(const struct il_expr *expr)
 int
 command_eval(int argc, char **argv)
 {
-    static const struct option options[] = { { "help", no_argument, NULL,
-                                               'h' },
+    static const struct option options[] = { { "help", no_argument, NULL, 'h' },
                                              { 0 } };
     int c;
     optind = 0;

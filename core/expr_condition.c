@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <string.h>
 
-static const struct operator {
+static const struct operator
+{
     const char *text; /* longer ones before their beginnings */
     int kind, op, negate;
-} operators[] = {
+}
+operators[] = {
     { "==", NODE_COMPARE, OP_EQ, 0 },
     { "!=", NODE_COMPARE, OP_EQ, 1 },
     { "<=", NODE_COMPARE, OP_LE, 0 },
@@ -24,11 +26,10 @@ static const struct operator {
     { "matches", NODE_MATCHES, 0, 0 },
 };
 
-static const struct operator *
-take_operator(struct lex *s)
+static const struct operator* take_operator(struct lex *s)
 {
     for (size_t i = 0; i < sizeof operators / sizeof *operators; i++) {
-        const struct operator *o = &operators[i];
+        const struct operator* o = & operators[i];
         if (o->kind == NODE_COMPARE ? lex_mark(s, o->text)
                                     : lex_word(s, o->text))
             return o;
@@ -55,12 +56,11 @@ explain_operator(struct lex *s)
         lex_fail(s, p, "'=' is no comparison; write ==");
     else if (len)
         lex_fail(s, p,
-                  "unknown operator '%.*s'; there are == != < <= > >= in "
-                  "contains starts_with ends_with like matches",
-                  len > 40 ? 40 : (int) len, p);
+                 "unknown operator '%.*s'; there are == != < <= > >= in "
+                 "contains starts_with ends_with like matches",
+                 len > 40 ? 40 : (int) len, p);
     else if (*p == '&' || *p == '|')
-        lex_fail(s, p, "'%c' is no operator; write 'and' (&&), 'or' (||)",
-                  *p);
+        lex_fail(s, p, "'%c' is no operator; write 'and' (&&), 'or' (||)", *p);
     else if (strchr("+-*/%0123456789", *p))
         lex_fail(s, p, "expected a comparison; there is no arithmetic");
     else
@@ -68,22 +68,23 @@ explain_operator(struct lex *s)
 }
 
 /* `not in` and its like; the negation counts for the caller. */
-static const struct operator *
-parse_operator(struct lex *s, int *negate)
+static const struct operator* parse_operator(struct lex *s, int *negate)
 {
     const char *at = s->p;
     *negate = lex_word(s, "not");
-    const struct operator *o = take_operator(s);
+    const struct operator* o = take_operator(s);
     if (o && *negate && o->kind == NODE_COMPARE) {
-        lex_fail(s, at, "'not' stands before the whole comparison, or before "
-                         "a word such as in");
+        lex_fail(s, at,
+                 "'not' stands before the whole comparison, or before "
+                 "a word such as in");
         return NULL;
     }
     if (!o)
         explain_operator(s);
     else if (s->p < s->end && *s->p == '=' && o->kind == NODE_COMPARE)
-        lex_fail(s, s->p, "'=' does not belong here; there are == != < <= > "
-                           ">=");
+        lex_fail(s, s->p,
+                 "'=' does not belong here; there are == != < <= > "
+                 ">=");
     else if (s->p < s->end && *s->p == '>' && o->op == OP_LT)
         lex_fail(s, s->p, "'<>' is no comparison; write !=");
     if (s->err)
@@ -120,8 +121,8 @@ make_time(struct lex *s, struct operand *o)
         return 0;
     if (time_parse(o->value.str, o->value.len, &us))
         return lex_fail(s, s->begin + o->at,
-                         "this is compared with a time and is none; write it "
-                         "like '2026-11-23T07:00:00Z'");
+                        "this is compared with a time and is none; write it "
+                        "like '2026-11-23T07:00:00Z'");
     o->type = o->value.type = IL_TIME;
     o->value.num.i = us;
     return 0;
@@ -140,8 +141,8 @@ check_lower(struct lex *s, const struct operand *function,
     if (folded_compare(plain, folded) == 0)
         return 0;
     return lex_fail(s, s->begin + literal->at,
-                     "lower() gives no capital letters, so this can never "
-                     "hold");
+                    "lower() gives no capital letters, so this can never "
+                    "hold");
 }
 
 /* Can a and b be equal, by what is known of them? */
@@ -160,8 +161,8 @@ check_equal(struct lex *s, struct operand *a, struct operand *b)
     if (a->kind == OPERAND_FIELD && b->kind == OPERAND_FIELD)
         return 0;
     return lex_fail(s, s->begin + b->at,
-                     "this can never hold: the left side is %s, this is %s",
-                     type_name(a->type), type_name(b->type));
+                    "this can never hold: the left side is %s, this is %s",
+                    type_name(a->type), type_name(b->type));
 }
 
 static int
@@ -172,9 +173,9 @@ check_order(struct lex *s, struct operand *a, struct operand *b)
         int type = both[i]->type;
         if (type && type != IL_INT && type != IL_STRING && type != IL_TIME)
             return lex_fail(s, s->begin + both[i]->at,
-                             "< <= > >= compare numbers, text and times; this "
-                             "is %s",
-                             type_name(type));
+                            "< <= > >= compare numbers, text and times; this "
+                            "is %s",
+                            type_name(type));
     }
     return check_equal(s, a, b);
 }
@@ -185,8 +186,8 @@ refuse_glob(struct lex *s, const struct operand *o)
     if (!o || !o->glob)
         return 0;
     return lex_fail(s, s->begin + o->at,
-                     "'*' has a meaning only in a set and after like; put it "
-                     "in quotes if it is meant as itself");
+                    "'*' has a meaning only in a set and after like; put it "
+                    "in quotes if it is meant as itself");
 }
 
 static void
@@ -223,8 +224,7 @@ read_members(struct lex *s, struct operand *left, struct operand ***out)
             return 0;
         if (count == room) {
             uint32_t more = room ? room * 2 : 8;
-            struct operand **wider =
-                pool_alloc(s->pool, more * sizeof *wider);
+            struct operand **wider = pool_alloc(s->pool, more * sizeof *wider);
             if (!wider) {
                 s->err = -ENOMEM;
                 return 0;
@@ -253,9 +253,9 @@ parse_set(struct lex *s, struct node *n, struct operand *left)
     if (s->err)
         return;
     if (s->p == s->end || *s->p != '}') {
-        lex_fail(s, s->p, s->p == s->end
-                               ? "this set has no closing }"
-                               : "expected , or } in this set");
+        lex_fail(s, s->p,
+                 s->p == s->end ? "this set has no closing }"
+                                : "expected , or } in this set");
         return;
     }
     s->p++;
@@ -271,7 +271,7 @@ parse_in(struct lex *s, struct node *n, struct operand *left)
     if (lex_mark(s, "{")) {
         if (left->constant)
             lex_fail(s, s->begin + left->at,
-                      "both sides are constants; a field has no quotes");
+                     "both sides are constants; a field has no quotes");
         else
             parse_set(s, n, left);
         return;
@@ -299,11 +299,11 @@ parse_part(struct lex *s, struct node *n, struct operand *left)
     n->right = right;
     if (n->kind != NODE_CONTAINS && right->type && right->type != IL_STRING)
         lex_fail(s, s->begin + right->at,
-                  "expected text; put it in quotes if it is meant as text");
-    else if (n->kind == NODE_CONTAINS && left->type == IL_STRING
-             && right->type && right->type != IL_STRING)
+                 "expected text; put it in quotes if it is meant as text");
+    else if (n->kind == NODE_CONTAINS && left->type == IL_STRING && right->type
+             && right->type != IL_STRING)
         lex_fail(s, s->begin + right->at,
-                  "the left side is text and contains text only");
+                 "the left side is text and contains text only");
 }
 
 static void
@@ -335,13 +335,13 @@ parse_pattern(struct lex *s, struct node *n, struct operand *left)
     }
     if (left->kind == OPERAND_LOWER) {
         lex_fail(s, s->begin + left->at,
-                  "matches does not take lower(); begin the pattern with (?i)");
+                 "matches does not take lower(); begin the pattern with (?i)");
         return;
     }
     int err = regex_compile(s->pool, pattern, &n->with.regex, &error);
     if (err == -EINVAL)
-        lex_fail(s, s->begin + lex_literal_place(s, right, error.offset),
-                  "%s", error.message);
+        lex_fail(s, s->begin + lex_literal_place(s, right, error.offset), "%s",
+                 error.message);
     else if (err)
         s->err = err;
 }
@@ -353,21 +353,22 @@ check_alone(struct lex *s, const struct operand *o)
     if (!o->type || o->type == IL_BOOL)
         return;
     lex_fail(s, s->begin + o->at,
-              "%s alone is neither true nor false; compare it",
-              type_name(o->type));
+             "%s alone is neither true nor false; compare it",
+             type_name(o->type));
 }
 
 static void
 check_sides(struct lex *s, const struct node *n, const struct operand *left)
 {
     if (n->kind >= NODE_CONTAINS && left->type && left->type != IL_STRING)
-        lex_fail(s, s->begin + left->at, "expected text on the left side; "
-                                          "this is %s",
-                  type_name(left->type));
+        lex_fail(s, s->begin + left->at,
+                 "expected text on the left side; "
+                 "this is %s",
+                 type_name(left->type));
     else if (n->right && n->right->constant && n->left->constant)
         lex_fail(s, s->begin + n->right->at,
-                  "both sides are constants; a field on the right is written "
-                  "$event.payload.name");
+                 "both sides are constants; a field on the right is written "
+                 "$event.payload.name");
     else if (n->kind == NODE_COMPARE && n->op == OP_EQ)
         check_equal(s, n->left, n->right);
     else if (n->kind == NODE_COMPARE)
@@ -396,8 +397,9 @@ parse_right(struct lex *s, struct node *n, struct operand *left)
         return;
     lex_blank(s);
     if (parse_is_operator(s))
-        lex_fail(s, s->p, "comparisons do not chain; join two of them with "
-                           "'and', as in 1 < n and n < 5");
+        lex_fail(s, s->p,
+                 "comparisons do not chain; join two of them with "
+                 "'and', as in 1 < n and n < 5");
     else
         check_sides(s, n, left);
 }
@@ -427,7 +429,7 @@ parse_condition(struct lex *s)
         check_alone(s, left);
         return s->err ? NULL : n;
     }
-    const struct operator *o = parse_operator(s, &n->negate);
+    const struct operator* o = parse_operator(s, &n->negate);
     if (!o)
         return NULL;
     n->kind = o->kind;

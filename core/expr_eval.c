@@ -194,8 +194,7 @@ eval_pattern(const struct node *n, const struct batch_event *e)
     return regex_search(n->with.regex, slice_of(t.value.str, t.value.len));
 }
 
-static int eval(const struct node *, const struct batch_event *,
-                uint64_t seed);
+static int eval(const struct node *, const struct batch_event *, uint64_t seed);
 
 /* All of them hold (and); or one does (or). */
 static int

@@ -50,7 +50,7 @@ struct operand {
     size_t at;    /* byte where it stands */
     struct il_value value;
     const struct il_field *field; /* owned by the pool */
-    const struct operand *of; /* of a function */
+    const struct operand *of;     /* of a function */
 };
 
 /* What an operand is for one event. */
@@ -67,7 +67,8 @@ int term_equal(const struct term *, const struct term *);
 
 /* --- sets, globs, regular expressions --- */
 
-/* A glob made ready: most are an exact prefix, suffix or both around one '*'. */
+/* A glob made ready: most are an exact prefix, suffix or both around one '*'.
+ */
 struct glob {
     struct slice whole, before, after;
     int simple;
@@ -176,6 +177,6 @@ enum { BARE_FIELD = 1, BARE_TEXT };
 struct operand *lex_operand(struct lex *, int bare);
 /* Where byte `offset` of a literal's text stands in the source. */
 size_t lex_literal_place(const struct lex *, const struct operand *,
-                          size_t offset);
+                         size_t offset);
 
 #endif

@@ -252,17 +252,19 @@ bad_number(struct lex *s, const char *at, size_t len, size_t digits)
 {
     int shown = len - digits > 40 ? 40 : (int) (len - digits);
     if (!number_valid(at, digits))
-        lex_fail(s, at, "no number begins like this (0.5 does, .5 and 01 do "
-                        "not); text that begins so is put in quotes");
+        lex_fail(s, at,
+                 "no number begins like this (0.5 does, .5 and 01 do "
+                 "not); text that begins so is put in quotes");
     else if (name_first(at + digits, at + len))
         lex_fail(s, at + digits,
-                  "'%.*s' is no unit; there are B kB MB GB TB KiB MiB GiB TiB "
-                  "and us ms s m h d w (text that begins with a digit is put "
-                  "in quotes)",
-                  shown, at + digits);
+                 "'%.*s' is no unit; there are B kB MB GB TB KiB MiB GiB TiB "
+                 "and us ms s m h d w (text that begins with a digit is put "
+                 "in quotes)",
+                 shown, at + digits);
     else
-        lex_fail(s, at, "this is no number; text that begins with a digit "
-                         "is put in quotes");
+        lex_fail(s, at,
+                 "this is no number; text that begins with a digit "
+                 "is put in quotes");
     return NULL;
 }
 
@@ -361,9 +363,10 @@ read_call(struct lex *s, const char *at, size_t len)
     while (f < end && !same_word(at, len, f->name))
         f++;
     if (f == end) {
-        lex_fail(s, at, "unknown function '%.*s'; there are exists, len, "
-                         "lower and number",
-                  len > 40 ? 40 : (int) len, at);
+        lex_fail(s, at,
+                 "unknown function '%.*s'; there are exists, len, "
+                 "lower and number",
+                 len > 40 ? 40 : (int) len, at);
         return NULL;
     }
     if (lex_deeper(s, at))
@@ -398,13 +401,13 @@ expected_value(struct lex *s, int bare)
     size_t n = at < s->end ? utf8_len(at, s->end) : 0;
     if (at == s->end)
         lex_fail(s, at, "expected %s, but the expression ends here",
-                  bare == BARE_FIELD ? "a field or a value" : "a value");
+                 bare == BARE_FIELD ? "a field or a value" : "a value");
     else if (n > 1)
         lex_fail(s, at, "unexpected character '%.*s'; quotes are ' and \"",
-                  (int) n, at);
+                 (int) n, at);
     else
         lex_fail(s, at, "expected %s",
-                  bare == BARE_FIELD ? "a field or a value" : "a value");
+                 bare == BARE_FIELD ? "a field or a value" : "a value");
     return NULL;
 }
 
@@ -472,8 +475,7 @@ lex_operand(struct lex *s, int bare)
 }
 
 size_t
-lex_literal_place(const struct lex *s, const struct operand *o,
-                   size_t offset)
+lex_literal_place(const struct lex *s, const struct operand *o, size_t offset)
 {
     const char *p = s->begin + o->at;
     if (*p != '\'' && *p != '"')

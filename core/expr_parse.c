@@ -32,14 +32,15 @@ parse_parenthesis(struct lex *s, const char *at)
     if (!n)
         return NULL;
     if (!lex_mark(s, ")")) {
-        lex_fail(s, s->p, s->p == s->end
-                               ? "expected ), but the expression ends here"
-                               : "expected 'and', 'or' or )");
+        lex_fail(s, s->p,
+                 s->p == s->end ? "expected ), but the expression ends here"
+                                : "expected 'and', 'or' or )");
         return NULL;
     }
     if (parse_is_operator(s)) {
-        lex_fail(s, s->p, "only a value can be compared, not what stands in "
-                           "parentheses");
+        lex_fail(s, s->p,
+                 "only a value can be compared, not what stands in "
+                 "parentheses");
         return NULL;
     }
     return n;
@@ -88,7 +89,7 @@ join(struct lex *s, int kind, struct link *last, uint32_t count)
 
 static struct node *
 parse_chain(struct lex *s, int kind, const char *word, const char *mark,
-            struct node *(*part)(struct lex *))
+            struct node *(*part)(struct lex *) )
 {
     struct link *last = NULL;
     struct node *n;
@@ -148,12 +149,12 @@ check_bytes(struct lex *s)
     const char *p = s->begin;
     if (s->end - s->begin > EXPR_TEXT_MAX)
         return lex_fail(s, p, "the expression is longer than %u bytes",
-                         EXPR_TEXT_MAX);
+                        EXPR_TEXT_MAX);
     while (p < s->end) {
         size_t n = utf8_len(p, s->end);
         if (!n)
-            return lex_fail(s, p, *p ? "bytes that are not UTF-8 text"
-                                      : "a NUL byte");
+            return lex_fail(
+                s, p, *p ? "bytes that are not UTF-8 text" : "a NUL byte");
         p += n;
     }
     return 0;
@@ -172,10 +173,10 @@ expr_compile(const char *text, size_t len, struct il_expr **out,
         != sizeof expr->pool.seed)
         expr->pool.seed = (uint64_t) (uintptr_t) expr * 0x9e3779b97f4a7c15;
     struct lex s = { .begin = text,
-                      .p = text,
-                      .end = text + len,
-                      .error = error,
-                      .pool = &expr->pool };
+                     .p = text,
+                     .end = text + len,
+                     .error = error,
+                     .pool = &expr->pool };
     if (check_bytes(&s) == 0)
         expr->root = parse_all(&s);
     if (s.err) {

@@ -15,12 +15,12 @@
 #include <errno.h>
 #include <string.h>
 
-#define TEXT_MAX 65536      /* bytes searched; see ingestlayer-expressions(7) */
-#define STEPS_MAX 20000     /* of backtracking, from one starting point */
+#define TEXT_MAX 65536  /* bytes searched; see ingestlayer-expressions(7) */
+#define STEPS_MAX 20000 /* of backtracking, from one starting point */
 #define DEPTH_MAX 2000
-#define HEAP_MAX 1024       /* KiB */
+#define HEAP_MAX 1024 /* KiB */
 #define JIT_STACK_MAX 262144
-#define PATTERN_MAX 8192    /* bytes */
+#define PATTERN_MAX 8192 /* bytes */
 
 struct regex {
     struct regex *next;
@@ -64,14 +64,13 @@ regex_compile(struct pool *pool, struct slice pattern, struct regex **out,
 {
     /* "$" is the end and nothing else: a line end after it would let through
      * what the pattern was to keep out. */
-    const uint32_t options = UTF_OPTIONS | PCRE2_NEVER_BACKSLASH_C
-                             | PCRE2_DOLLAR_ENDONLY;
+    const uint32_t options =
+        UTF_OPTIONS | PCRE2_NEVER_BACKSLASH_C | PCRE2_DOLLAR_ENDONLY;
     PCRE2_UCHAR why[160];
     PCRE2_SIZE at;
     int code;
     if (pattern.len > PATTERN_MAX)
-        return lexis_fail(error, 0,
-                          "a regular expression has at most %d bytes",
+        return lexis_fail(error, 0, "a regular expression has at most %d bytes",
                           PATTERN_MAX);
     struct regex *r = pool_alloc(pool, sizeof *r);
     if (!r)

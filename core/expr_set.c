@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FEW 8        /* texts up to which a hash is slower than looking */
+#define FEW 8         /* texts up to which a hash is slower than looking */
 #define FOLD_ROOM 512 /* bytes of folded text that are looked up by hash */
 
 /* The first eight bytes, or all there are. */

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+/* clang-format off */
 /* first, last, step within, distance to the folded one.  Unicode 14. */
 static const struct range {
     uint32_t first, last, step;
@@ -99,6 +100,7 @@ static const struct range {
     { 0x10c80, 0x10cb2, 1, 64 }, { 0x118a0, 0x118bf, 1, 32 },
     { 0x16e40, 0x16e5f, 1, 32 }, { 0x1e900, 0x1e921, 1, 34 },
 };
+/* clang-format on */
 
 uint32_t
 fold_point(uint32_t c)

@@ -122,8 +122,8 @@ read_escape(const char *p, const char *end, char made[4], size_t *n)
     if (c >= 0xd800 && c <= 0xdbff && end - p >= 11 && p[5] == '\\'
         && p[6] == 'u' && hex4(p + 7, end, &low) && low >= 0xdc00
         && low <= 0xdfff) {
-        *n = (size_t) (wtf8_put(made, 0x10000 + ((c - 0xd800) << 10)
-                                              + (low - 0xdc00))
+        *n = (size_t) (wtf8_put(made,
+                                0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00))
                        - made);
         return 11;
     }
@@ -226,19 +226,18 @@ int
 text_error_show(struct il_text *out, const char *text, size_t len,
                 const struct text_error *error)
 {
-    enum { BEFORE = 60, AFTER = 19 };
+    enum { WIDTH = 75, BEFORE = 50 };
     size_t at = error->offset < len ? error->offset : len;
     struct slice line = line_of(text, len, at);
     const char *from = line.ptr, *to = line.ptr + line.len, *here = text + at;
     const char *p;
     /* A long line is cut to what a terminal shows, between characters. */
-    if (here - from > BEFORE)
+    if (line.len > WIDTH && here - from > BEFORE)
         for (from = here - BEFORE; from < here && (*from & 0xc0) == 0x80;)
             from++;
-    if (to - here > AFTER)
-        for (to = here + AFTER; to < line.ptr + line.len
-                                && (*to & 0xc0) == 0x80;)
-            to++;
+    if (to - from > WIDTH)
+        for (to = from + WIDTH; (*to & 0xc0) == 0x80;)
+            to--;
     if (text_printf(out, "%s\n    ", error->message))
         return -ENOMEM;
     for (p = from; p < to; p++)

@@ -25,8 +25,8 @@ size_t name_len(const char *p, const char *end);
  * be NULL to measure; it never needs more than end - p bytes.  Returns the
  * bytes read including both quotes; or 0 with *error, its offset counted from
  * begin. */
-size_t quoted_read(const char *begin, const char *p, const char *end,
-                   char *out, size_t *out_len, struct text_error *error);
+size_t quoted_read(const char *begin, const char *p, const char *end, char *out,
+                   size_t *out_len, struct text_error *error);
 
 /* Is this a number as JSON writes one? */
 int number_valid(const char *text, size_t len);

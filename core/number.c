@@ -18,10 +18,10 @@ struct exponent {
 };
 
 struct parts {
-    int sign;          /* -1, 0, 1 */
-    const char *p;     /* the first digit that is not 0 */
-    const char *end;   /* past the last digit (or point) */
-    int64_t point;     /* where the point stands, counted from p */
+    int sign;        /* -1, 0, 1 */
+    const char *p;   /* the first digit that is not 0 */
+    const char *end; /* past the last digit (or point) */
+    int64_t point;   /* where the point stands, counted from p */
     struct exponent exponent;
 };
 
@@ -186,7 +186,8 @@ number_view(const char *text, size_t len, struct il_value *out)
     if (p == end || (*p == '0' && len > 1))
         return;
     for (; p < end; p++) {
-        if (*p < '0' || *p > '9' || u > (UINT64_MAX - (uint64_t) (*p - '0')) / 10)
+        if (*p < '0' || *p > '9'
+            || u > (UINT64_MAX - (uint64_t) (*p - '0')) / 10)
             return;
         u = u * 10 + (uint64_t) (*p - '0');
     }

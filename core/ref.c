@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REF_DEPTH_MAX 32  /* parts; deeper than any event is useful */
-#define REF_INDEX_MAX 9   /* digits of an element number */
+#define REF_DEPTH_MAX 32 /* parts; deeper than any event is useful */
+#define REF_INDEX_MAX 9  /* digits of an element number */
 
 enum root {
     ROOT_PAYLOAD,
@@ -255,13 +255,14 @@ ref_parse_prefix(const char *text, size_t len, int flags, size_t *used,
     int err = read_reference(&r, flags, &root, &kind);
     if (err)
         return err;
-    struct il_field *field = calloc(
-        1, sizeof *field + r.count * sizeof(struct part) + r.key_bytes);
+    struct il_field *field =
+        calloc(1, sizeof *field + r.count * sizeof(struct part) + r.key_bytes);
     if (!field)
         return -ENOMEM;
     *used = (size_t) (r.p - text);
-    r = (struct reader){ text, text, text + len, error, field,
-                         (char *) (field->parts + r.count), 0, 0 };
+    r = (struct reader){ text,  text,  text + len,
+                         error, field, (char *) (field->parts + r.count),
+                         0,     0 };
     err = read_reference(&r, flags, &root, &kind);
     if (err) {
         free(field);
@@ -286,8 +287,9 @@ ref_parse(const char *text, size_t len, int flags, struct il_field **out,
     *out = NULL;
     if (utf8_len(text + used, text + len) == 0)
         return lexis_fail(error, used, "bytes that are not UTF-8 text");
-    return lexis_fail(error, used, "a reference ends here; a name with other "
-                                   "characters is written [\"a name\"]");
+    return lexis_fail(error, used,
+                      "a reference ends here; a name with other "
+                      "characters is written [\"a name\"]");
 }
 
 int
@@ -426,14 +428,40 @@ find_element(const char *p, const char *end, uint32_t count, int64_t index)
     return p;
 }
 
+/* msgcur_value() for any value, short text without a call. */
+static inline int
+read_value(const char *p, const char *end, struct il_value *out)
+{
+    if (p < end && ((unsigned char) *p & 0xe0) == 0xa0) {
+        out->type = IL_STRING;
+        out->str = p + 1;
+        out->len = (unsigned char) *p & 31u;
+        return (size_t) (end - out->str) >= out->len;
+    }
+    return msgcur_value(&p, end, out) == 0;
+}
+
+/* msgcur_head(), small maps without a call. */
+static inline int
+read_head(const char **p, const char *end, struct il_value *out)
+{
+    if (*p < end && ((unsigned char) **p & 0xf0) == 0x80) {
+        out->type = IL_MAP;
+        out->count = (unsigned char) **p & 15u;
+        ++*p;
+        return 0;
+    }
+    return msgcur_head(p, end, out);
+}
+
 /* Follow a path into a container whose bytes reach to end at most. */
 static int
-follow(const struct part *part, uint32_t parts, const char *p,
-       const char *end, struct il_value *out)
+follow(const struct part *part, uint32_t parts, const char *p, const char *end,
+       struct il_value *out)
 {
     for (; parts > 0; parts--, part++) {
         struct il_value v;
-        if (msgcur_head(&p, end, &v))
+        if (read_head(&p, end, &v))
             return 0;
         if (part->key && v.type == IL_MAP)
             p = find_key(p, end, v.count, part);
@@ -444,7 +472,7 @@ follow(const struct part *part, uint32_t parts, const char *p,
         if (!p)
             return 0;
     }
-    return msgcur_value(&p, end, out) == 0;
+    return read_value(p, end, out);
 }
 
 /* Does a value whose head has been read hold the path? */

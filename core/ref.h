@@ -18,7 +18,8 @@ enum {
     REF_BARE = 1    /* a bare path is a payload field */
 };
 
-/* Parse a whole text as one reference.  0 or -EINVAL with *error, or -ENOMEM. */
+/* Parse a whole text as one reference.  0 or -EINVAL with *error, or -ENOMEM.
+ */
 int ref_parse(const char *text, size_t len, int flags, struct il_field **out,
               struct text_error *error);
 /* Parse the reference at the start of text; *used gets its length. */

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PARTS_MAX 64 /* their values wait on the stack while one is rendered */
+#define PARTS_MAX 64 /* their values wait on the stack while one is rendered   \
+                      */
 
 struct piece {
     struct slice text;             /* constant */
@@ -80,8 +81,7 @@ is_reference(const char *p, const char *end)
     const char *after = p + 1 + len;
     int dotted = after + 1 < end && (*after == '.' || *after == '[')
                  && (name_first(after + 1, end) || *after == '[');
-    return dotted
-           && (begins(p, end, "$event") || begins(p, end, "$entity"));
+    return dotted && (begins(p, end, "$event") || begins(p, end, "$entity"));
 }
 
 static void
@@ -91,8 +91,8 @@ read_pieces(struct lex *s, struct il_template *t)
     while (s->p < s->end && !s->err) {
         size_t n = utf8_len(s->p, s->end);
         if (!n) {
-            lex_fail(s, s->p, *s->p ? "bytes that are not UTF-8 text"
-                                     : "a NUL byte");
+            lex_fail(s, s->p,
+                     *s->p ? "bytes that are not UTF-8 text" : "a NUL byte");
         } else if (begins(s->p, s->end, "{{")) {
             const char *open = s->p;
             add_text(s, t, from, (size_t) (open - from));
@@ -103,8 +103,9 @@ read_pieces(struct lex *s, struct il_template *t)
                 s->p--;
             from = s->p;
         } else if (is_reference(s->p, s->end)) {
-            lex_fail(s, s->p, "a reference inside text is written in braces, "
-                               "as in {{ $event.type }}");
+            lex_fail(s, s->p,
+                     "a reference inside text is written in braces, "
+                     "as in {{ $event.type }}");
         } else {
             s->p += n;
         }
@@ -121,8 +122,9 @@ read_lone(struct lex *s, struct il_template *t)
     if (!o)
         return;
     if (s->p != s->end)
-        lex_fail(s, s->p, "a reference ends here; inside text it is written "
-                           "in braces, as in {{ $event.type }}");
+        lex_fail(s, s->p,
+                 "a reference ends here; inside text it is written "
+                 "in braces, as in {{ $event.type }}");
     t->lone = o->field;
 }
 
@@ -147,13 +149,13 @@ template_compile(const char *text, size_t len, struct il_template **out,
     if (!t)
         return -ENOMEM;
     struct lex s = { .begin = text,
-                      .p = text,
-                      .end = text + len,
-                      .error = error,
-                      .pool = &t->pool };
+                     .p = text,
+                     .end = text + len,
+                     .error = error,
+                     .pool = &t->pool };
     if (len > EXPR_TEXT_MAX)
         lex_fail(&s, text, "the template is longer than %u bytes",
-                  EXPR_TEXT_MAX);
+                 EXPR_TEXT_MAX);
     else if (is_lone(s.p, s.end))
         read_lone(&s, t);
     else
@@ -180,8 +182,7 @@ template_fields(const struct il_template *t,
                 void *arg)
 {
     int answer = 0;
-    for (const struct held_field *f = t->pool.fields; f && !answer;
-         f = f->next)
+    for (const struct held_field *f = t->pool.fields; f && !answer; f = f->next)
         answer = each(arg, f->field, f->offset);
     return answer;
 }
@@ -255,8 +256,7 @@ join_pieces(struct made *made, uint32_t count, const struct il_text *json,
     for (uint32_t i = 0; i < count; i++) {
         if (made[i].is_json)
             made[i].text.ptr = json->data + made[i].json_at;
-        len += made[i].fold ? fold_write(NULL, made[i].text)
-                            : made[i].text.len;
+        len += made[i].fold ? fold_write(NULL, made[i].text) : made[i].text.len;
     }
     char *text = batch_alloc(batch, len + 1), *p = text;
     if (!text)
@@ -275,8 +275,8 @@ join_pieces(struct made *made, uint32_t count, const struct il_text *json,
 }
 
 int
-template_render(const struct il_template *t, struct il_batch *batch,
-                uint32_t i, struct il_value *out)
+template_render(const struct il_template *t, struct il_batch *batch, uint32_t i,
+                struct il_value *out)
 {
     const struct batch_event *e = &batch->events[i];
     struct made made[PARTS_MAX];

@@ -2,13 +2,20 @@
 # that replays its seeds in tests/fuzz/corpus/NAME; `make fuzz` runs all of
 # them, or FUZZ="json ...", for FUZZ_SECONDS each with clang.
 # To add one: FUZZ_TARGETS += NAME, five lines as below, seeds in corpus/NAME.
-FUZZ_TARGETS = json msgcur
+FUZZ_TARGETS = expr json msgcur
 FUZZ_SECONDS = 60
 FUZZ = $(FUZZ_TARGETS)
 FUZZ_REPLAY = tests/fuzz/replay.c tests/fuzz/fuzz.h
 CLANG = clang
 
 EXTRA_DIST += tests/fuzz/corpus tests/fuzz/run.sh
+
+check_PROGRAMS += tests/fuzz/fuzz-expr
+TESTS += tests/fuzz/fuzz-expr
+tests_fuzz_fuzz_expr_SOURCES = tests/fuzz/fuzz-expr.c \
+	tests/unit/event_fixture.h $(FUZZ_REPLAY)
+tests_fuzz_fuzz_expr_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_expr_LDADD = $(CORE_LIBS)
 
 check_PROGRAMS += tests/fuzz/fuzz-json
 TESTS += tests/fuzz/fuzz-json

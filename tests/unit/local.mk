@@ -117,3 +117,23 @@ tests_unit_test_json_portable_SOURCES = tests/unit/test-json.c \
 	core/wtf8.c
 tests_unit_test_json_portable_CPPFLAGS = $(UNIT_CPPFLAGS) -U__SSE2__
 tests_unit_test_json_portable_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-number
+TESTS += tests/unit/test-number
+tests_unit_test_number_SOURCES = tests/unit/test-number.c
+tests_unit_test_number_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_number_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-ref
+TESTS += tests/unit/test-ref
+tests_unit_test_ref_SOURCES = tests/unit/test-ref.c tests/unit/event_fixture.h
+tests_unit_test_ref_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_ref_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-template
+TESTS += tests/unit/test-template
+tests_unit_test_template_SOURCES = tests/unit/test-template.c tests/unit/event_fixture.h
+tests_unit_test_template_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_template_LDADD = $(UNIT_LIBS)
+
+TESTS += tests/unit/test-eval.sh
+EXTRA_DIST += tests/unit/test-eval.sh

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The expression language: what holds for which event. */
+#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -357,18 +358,18 @@ START_TEST(arrays_and_paths)
         { "tags contains null", "{\"tags\":[1,null]}", 1 },
         { "5 in tags", "{\"tags\":[5]}", 1 },
         { "plan in plans", "{\"plan\":\"a\",\"plans\":[\"a\"]}", 1 },
-        { "plan in $event.payload.plans",
-          "{\"plan\":\"a\",\"plans\":[\"b\"]}", 0 },
+        { "plan in $event.payload.plans", "{\"plan\":\"a\",\"plans\":[\"b\"]}",
+          0 },
         { "plan in {free, $event.payload.other}",
           "{\"plan\":\"a\",\"other\":\"a\"}", 1 },
         { "plan in {free, $event.payload.other}", "{\"plan\":\"a\"}", 0 },
-        { "plan in {free, lower(other)}",
-          "{\"plan\":\"a\",\"other\":\"A\"}", 1 },
+        { "plan in {free, lower(other)}", "{\"plan\":\"a\",\"other\":\"A\"}",
+          1 },
         { "user.address.country == DE",
           "{\"user\":{\"address\":{\"country\":\"DE\"}}}", 1 },
         { "items[0].sku == x", "{\"items\":[{\"sku\":\"x\"}]}", 1 },
-        { "items[-1].sku == y",
-          "{\"items\":[{\"sku\":\"x\"},{\"sku\":\"y\"}]}", 1 },
+        { "items[-1].sku == y", "{\"items\":[{\"sku\":\"x\"},{\"sku\":\"y\"}]}",
+          1 },
         { "items[2].sku == x", "{\"items\":[{\"sku\":\"x\"}]}", 0 },
         { "items[-2] == 1", "{\"items\":[2]}", 0 },
         { "items[0][1] == 7", "{\"items\":[[6,7]]}", 1 },
@@ -506,8 +507,7 @@ START_TEST(hostile_patterns_end)
     ck_assert_int_eq(evaluate("a matches '^(a+)+$'", payload), 1);
     ck_assert_int_eq(evaluate("a matches '^(a+)+b'", payload), 0);
     ck_assert_int_eq(evaluate("a matches '(a|a)*[bc]'", payload), 0);
-    ck_assert_int_eq(evaluate("a matches '(.*)(.*)(.*)(.*)(.*)x'", payload),
-                     0);
+    ck_assert_int_eq(evaluate("a matches '(.*)(.*)(.*)(.*)(.*)x'", payload), 0);
 }
 END_TEST
 
@@ -748,11 +748,16 @@ START_TEST(globs_match)
     static const struct {
         const char *glob, *text;
         int holds;
-    } rows[] = { { "*", "", 1 },        { "", "", 1 },
-                 { "", "a", 0 },        { "feature.*", "feature.used", 1 },
-                 { "feature.*", "feature", 0 }, { "**a", "bba", 1 },
-                 { "a*a", "a", 0 },     { "*.x.*", "a.x.x.b", 1 },
-                 { "a?c", "abc", 0 },   { "a[b]c", "a[b]c", 1 } };
+    } rows[] = { { "*", "", 1 },
+                 { "", "", 1 },
+                 { "", "a", 0 },
+                 { "feature.*", "feature.used", 1 },
+                 { "feature.*", "feature", 0 },
+                 { "**a", "bba", 1 },
+                 { "a*a", "a", 0 },
+                 { "*.x.*", "a.x.x.b", 1 },
+                 { "a?c", "abc", 0 },
+                 { "a[b]c", "a[b]c", 1 } };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         ck_assert_msg(glob_match(slice_of(rows[i].glob, strlen(rows[i].glob)),
                                  slice_of(rows[i].text, strlen(rows[i].text)))
