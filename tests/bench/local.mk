@@ -20,3 +20,10 @@ tests_bench_bench_json_LDADD = core/libcore.a
 bench-json: tests/bench/bench-json
 	./tests/bench/bench-json
 .PHONY: bench-json
+
+EXTRA_PROGRAMS += tests/bench/bench-expr
+tests_bench_bench_expr_SOURCES = tests/bench/bench-expr.c \
+	tests/unit/event_fixture.h
+tests_bench_bench_expr_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_bench_bench_expr_LDADD = $(CORE_LIBS)
+CLEANFILES += tests/bench/bench-expr
