@@ -11,7 +11,9 @@ struct assembly *
 command_assemble(const char *path)
 {
     host_api_init();
-    struct assembly *a = assembly_open(plan_load(path));
+    struct plan *plan = plan_parse(path);
+    plan_load(plan);
+    struct assembly *a = assembly_open(plan);
     conf_print(a->plan->conf, stderr);
     if (!conf_errors(a->plan->conf))
         return a;

@@ -44,7 +44,9 @@ api_counter(const struct il_host *h, const char *name, const char *help)
     struct il_counter *c = NULL;
     if (text_printf(&full, "plugin_%s_total", name) == 0
         && metric_label(&labels, "instance", h->instance) == 0
-        && (!h->lane || metric_label(&labels, "lane", h->lane) == 0))
+        && (!h->lane
+            || (text_putc(&labels, ',') == 0
+                && metric_label(&labels, "lane", h->lane) == 0)))
         c = metric_counter(text_str(&full), text_str(&labels), help);
     text_clear(&full);
     text_clear(&labels);

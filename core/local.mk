@@ -23,12 +23,16 @@ core_libcore_a_SOURCES = \
 	core/command_entity.c \
 	core/command_eval.c \
 	core/command_plugins.c \
+	core/command_run.c \
+	core/command_status.c \
 	core/conf.c \
 	core/conf.h \
 	core/conf_scan.c \
 	core/conf_scan.h \
 	core/conf_token.c \
 	core/conf_token.h \
+	core/control.c \
+	core/control.h \
 	core/csv.c \
 	core/csv.h \
 	core/cursor.c \
@@ -80,9 +84,16 @@ core_libcore_a_SOURCES = \
 	core/gate_request.c \
 	core/handshake.c \
 	core/handshake.h \
+	core/host.c \
+	core/host.h \
 	core/host_api.c \
 	core/host_api.h \
+	core/host_lanes.c \
+	core/host_private.h \
+	core/host_servers.c \
 	core/host_slot.c \
+	core/host_status.c \
+	core/host_stores.c \
 	core/http.c \
 	core/http.h \
 	core/http_body.c \
@@ -125,6 +136,7 @@ core_libcore_a_SOURCES = \
 	core/msgread.c \
 	core/msgread.h \
 	core/nearest.c \
+	core/notify.c \
 	core/number.c \
 	core/number.h \
 	core/option_value.c \
@@ -134,6 +146,8 @@ core_libcore_a_SOURCES = \
 	core/plan.h \
 	core/plan_check.c \
 	core/plan_check.h \
+	core/privileges.c \
+	core/privileges.h \
 	core/ref.c \
 	core/ref.h \
 	core/request.c \
@@ -156,6 +170,8 @@ core_libcore_a_SOURCES = \
 	core/spool_retain.c \
 	core/spool_segment.c \
 	core/spool_write.c \
+	core/state_dir.c \
+	core/state_dir.h \
 	core/template.c \
 	core/template.h \
 	core/text.c \

@@ -18,7 +18,8 @@ struct il_counter *metric_gauge(const char *name, const char *labels,
 void metric_add(struct il_counter *, uint64_t n); /* NULL is accepted */
 void metric_set(struct il_counter *, uint64_t value);
 uint64_t metric_get(const struct il_counter *);
-/* Append key="value" with the value escaped. */
+/* Append key="value" with the value escaped; the comma between two is the
+ * caller's. */
 int metric_label(struct il_text *, const char *key, const char *value);
 /* Called before each export to refresh gauges.  Removing is for shutdown,
  * once nothing exports any more. */

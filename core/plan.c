@@ -314,13 +314,19 @@ make_loader(struct plan *plan)
 }
 
 struct plan *
-plan_load(const char *path)
+plan_parse(const char *path)
 {
     struct conf *conf = conf_new();
     struct plan *plan = conf_alloc(conf, sizeof(*plan));
     plan->conf = conf;
     plan->broken = conf_load(conf, path) != 0;
     plan->root = read_root(plan);
+    return plan;
+}
+
+void
+plan_load(struct plan *plan)
+{
     plan->loader = make_loader(plan);
     plan->schema = schema_new();
     load_events(plan);
@@ -328,7 +334,6 @@ plan_load(const char *path)
     plan_check_sources(plan);
     load_pipelines(plan);
     plan_check_pipelines(plan);
-    return plan;
 }
 
 void

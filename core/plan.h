@@ -56,9 +56,11 @@ struct plan {
     int broken; /* a file could not be parsed: names may be missing */
 };
 
-/* Read, load, check.  Always a plan, with what could be understood; look at
- * conf_errors(plan->conf). */
-struct plan *plan_load(const char *path);
+/* Read the files and the host's own keys.  Always a plan, with what could be
+ * understood; look at conf_errors(plan->conf). */
+struct plan *plan_parse(const char *path);
+/* Load the plugins it names and check everything against their tables. */
+void plan_load(struct plan *);
 void plan_free(struct plan *);
 
 /* The fields declared for events whose type fits one of the globs. */

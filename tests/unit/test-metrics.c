@@ -68,6 +68,7 @@ START_TEST(labels_are_escaped)
 {
     struct il_text out = { 0 };
     metric_label(&out, "a", "x\"y\\z\n");
+    text_putc(&out, ',');
     metric_label(&out, "b", "");
     ck_assert_str_eq(text_str(&out), "a=\"x\\\"y\\\\z\\n\",b=\"\"");
     text_clear(&out);

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* Shared by host*.c. */
+#ifndef HOST_PRIVATE_H
+#define HOST_PRIVATE_H
+
+#include "assembly.h"
+#include "control.h"
+#include "gate.h"
+#include "host.h"
+#include "timers.h"
+
+#include <stdatomic.h>
+
+struct host {
+    struct plan *plan; /* until it is assembled */
+    struct assembly *assembly;
+    const struct il_conf *root;
+    const char *state_dir;
+    int lock; /* descriptor, -1: not taken */
+
+    struct spool *spool;
+    struct dead *dead;
+    struct entities *entities;
+    struct idem *idem;
+    struct gate *gate;
+    struct http *gate_http, *admin_http;
+    struct timers *timers;
+    struct control *control;
+
+    int64_t started_us;
+    atomic_int serving; /* /readyz: 0 while starting and stopping */
+    int64_t deadline_us; /* of the drain; clock_monotonic_us */
+};
+
+/* host_stores.c */
+int host_open_stores(struct host *);
+void host_close_stores(struct host *);
+
+/* host_lanes.c */
+int host_start_lanes(struct host *);
+/* Wait until the lanes have delivered what they can, at most until the
+ * deadline. */
+void host_drain_lanes(struct host *);
+void host_stop_lanes(struct host *);
+
+/* host_servers.c: sources, gate, servers */
+int host_prepare_servers(struct host *);
+int host_start_servers(struct host *);
+void host_quiesce(struct host *);
+void host_stop_servers(struct host *);
+
+/* host_status.c: the "status" request of the control socket */
+void host_status(void *host, const char *line, struct slice body,
+                 struct il_text *reply);
+
+/* notify.c: systemd, where it is there */
+void notify_ready(void);
+void notify_stopping(void);
+void notify_alive(void);
+
+#endif

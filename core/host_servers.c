@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/* The way in: sources, the gate, the two servers. */
+#include "host_private.h"
+
+#include "clock.h"
+#include "log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define EVENT_MAX_BYTES (1u << 20)
+/* The admin server's requests have no body worth mentioning. */
+#define ADMIN_MAX_BODY 4096
+
+static int
+make_http(struct host *h, const char *name, struct http_options *o,
+          struct http **out)
+{
+    const struct il_conf *g = option_group(h->root, name, 0);
+    o->listen_count = option_count(g, "listen");
+    const char **listen = calloc(o->listen_count + 1, sizeof(char *));
+    if (!listen)
+        return -ENOMEM;
+    for (size_t i = 0; i < o->listen_count; i++)
+        listen[i] = option_str(g, "listen", i);
+    o->listen = listen;
+    int err = http_new(o, out);
+    free(listen);
+    return err;
+}
+
+static int
+make_gate_http(struct host *h)
+{
+    const struct il_conf *g = option_group(h->root, "http", 0);
+    struct http_options o
+        = { .name = "gate",
+            .threads = (uint32_t) option_int(g, "threads", 0),
+            .max_body = (uint64_t) option_int(g, "max_body", 0),
+            .max_buffered = (uint64_t) option_int(g, "max_buffered", 0),
+            .max_connections = (uint32_t) option_int(g, "max_connections", 0),
+            .timeout_ms = (uint32_t) option_int(g, "timeout", 0) };
+    return make_http(h, "http", &o, &h->gate_http);
+}
+
+static int
+make_admin_http(struct host *h)
+{
+    struct http_options o = { .name = "admin",
+                              .threads = 1,
+                              .max_body = ADMIN_MAX_BODY,
+                              .max_connections = 100,
+                              .timeout_ms = 10000 };
+    return make_http(h, "admin", &o, &h->admin_http);
+}
+
+static int
+make_gate(struct host *h)
+{
+    const struct gate_options o = { .spool = h->spool,
+                                    .idem = h->idem,
+                                    .dead = h->dead,
+                                    .entities = h->entities,
+                                    .schema = h->assembly->plan->schema,
+                                    .depth_max = MSG_DEPTH_MAX,
+                                    .max_event_bytes = EVENT_MAX_BYTES };
+    return gate_new(&o, &h->gate);
+}
+
+static int
+ready(void *arg, char *why, size_t size)
+{
+    struct host *h = arg;
+    if (!atomic_load(&h->serving)) {
+        snprintf(why, size, "starting or stopping");
+        return -EAGAIN;
+    }
+    return 0;
+}
+
+/* A source is known to the gate before its routes are served. */
+static int
+prepare_source(struct host *h, size_t i)
+{
+    const struct plan_source *plan = &h->assembly->plan->sources[i];
+    struct il_host *s = &h->assembly->sources[i];
+    int err = gate_source_new(h->gate, plan->part.name,
+                              plan->accept_undeclared,
+                              s->plugin->desc.settled, s->self, &s->source);
+    s->entities = h->entities;
+    s->timers = h->timers;
+    for (struct instance_route *r = s->routes; r && !err; r = r->next)
+        err = http_route(h->gate_http, &r->route, r->self, s->source);
+    return err;
+}
+
+int
+host_prepare_servers(struct host *h)
+{
+    int err = make_gate(h);
+    if (!err)
+        err = make_gate_http(h);
+    if (!err)
+        err = make_admin_http(h);
+    if (!err)
+        err = admin_routes(h->admin_http, h->gate, ready, h);
+    for (size_t i = 0; i < h->assembly->plan->source_count && !err; i++)
+        err = prepare_source(h, i);
+    return err;
+}
+
+int
+host_start_servers(struct host *h)
+{
+    int err = http_start(h->admin_http);
+    for (size_t i = 0; i < h->assembly->plan->source_count && !err; i++)
+        err = instance_start(&h->assembly->sources[i]);
+    return err ? err : http_start(h->gate_http);
+}
+
+/* Requests at hand are answered; the admin server stays until the end, to say
+ * what is going on. */
+void
+host_quiesce(struct host *h)
+{
+    http_quiesce(h->gate_http);
+    for (size_t i = 0; i < h->assembly->plan->source_count; i++)
+        instance_stop(&h->assembly->sources[i]);
+    http_stop(h->gate_http, h->deadline_us);
+}
+
+void
+host_stop_servers(struct host *h)
+{
+    /* First, as their handlers look at everything below. */
+    control_free(h->control);
+    h->control = NULL;
+    if (h->admin_http)
+        http_stop(h->admin_http, clock_monotonic_us());
+    for (size_t i = 0; h->assembly && i < h->assembly->plan->source_count; i++)
+        instance_stop(&h->assembly->sources[i]);
+    if (h->gate_http)
+        http_stop(h->gate_http, clock_monotonic_us());
+    http_free(h->admin_http);
+    http_free(h->gate_http);
+    if (h->gate)
+        gate_stop(h->gate);
+    timers_free(h->timers);
+    h->admin_http = h->gate_http = NULL;
+    h->timers = NULL;
+}

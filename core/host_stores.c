@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* What the daemon keeps in its state_dir. */
+#include "host_private.h"
+
+#include "clock.h"
+#include "log.h"
+#include "state_dir.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+static int
+open_spool(struct host *h, const char *dir)
+{
+    const struct il_conf *g = option_group(h->root, "spool", 0);
+    struct spool_recovery found;
+    struct spool_options o
+        = { .dir = dir,
+            .segment_bytes = (uint64_t) option_int(g, "segment", 0),
+            .buffer_bytes = 8 << 20,
+            .retain_us = option_int(g, "retain", 0) * 1000,
+            .retain_bytes = (uint64_t) option_int(g, "retain_size", 0),
+            .max_bytes = (uint64_t) option_int(g, "max_size", 0),
+            .min_free = (uint64_t) option_int(g, "min_free", 0) };
+    return spool_open(&o, &h->spool, &found);
+}
+
+static int
+open_idem(struct host *h, const char *dir)
+{
+    const struct il_conf *g = option_group(h->root, "idempotency", 0);
+    struct idem_options o
+        = { .dir = dir,
+            .window_us = option_int(g, "window", 0) * 1000,
+            .max_keys = (uint64_t) option_int(g, "max_keys", 0) };
+    return idem_open(&o, h->spool, &h->idem);
+}
+
+int
+host_open_stores(struct host *h)
+{
+    char dir[4096];
+    uint64_t map = (uint64_t) option_int(option_group(h->root, "entities", 0),
+                                         "map_size", 0);
+    int err = state_dir_path(dir, sizeof(dir), h->state_dir, "spool");
+    if (!err)
+        err = open_spool(h, dir);
+    if (!err)
+        err = state_dir_path(dir, sizeof(dir), h->state_dir, "idem");
+    if (!err)
+        err = open_idem(h, dir);
+    if (!err)
+        err = state_dir_path(dir, sizeof(dir), h->state_dir, "dead");
+    if (!err)
+        err = dead_open(dir, 0, &h->dead);
+    if (!err)
+        err = state_dir_path(dir, sizeof(dir), h->state_dir, "entities");
+    if (!err)
+        err = entity_open(dir, map, &h->entities);
+    return err;
+}
+
+void
+host_close_stores(struct host *h)
+{
+    if (h->idem)
+        idem_checkpoint(h->idem, clock_wall_us());
+    idem_close(h->idem);
+    spool_close(h->spool);
+    gate_free(h->gate); /* the spool's last syncs told it things */
+    dead_close(h->dead);
+    entity_close(h->entities);
+    h->idem = NULL;
+    h->spool = NULL;
+    h->gate = NULL;
+    h->dead = NULL;
+    h->entities = NULL;
+}

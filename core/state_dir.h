@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* The directory of one daemon, and the right to be that daemon. */
+#ifndef STATE_DIR_H
+#define STATE_DIR_H
+
+#include <sys/types.h>
+
+/* Make it (0750, only its last component) where it is missing.  uid, gid: who
+ * is to own it; (uid_t) -1: whoever we are.  0 or a negative errno after a
+ * log line. */
+int state_dir_make(const char *path, uid_t uid, gid_t gid);
+
+/* Take the lock of a state_dir.  The kernel gives it back when the process
+ * dies, however it dies.  A descriptor, or a negative errno after a log line
+ * that names the other process. */
+int state_dir_lock(const char *path);
+
+/* "PATH/NAME" into out.  0 or -ENAMETOOLONG. */
+int state_dir_path(char *out, size_t size, const char *path,
+                   const char *name);
+
+#endif
