@@ -7,7 +7,7 @@
 
 #include "json.h"
 
-/* --- errors (json_read.c) --- */
+/* Errors (json_read.c). */
 
 /* Note the first error.  Always returns NULL, for the scanners, which return
  * the place they got to. */
@@ -21,8 +21,6 @@ const char *json_fail_expected(struct json_reader *, const char *at,
 /* -ENOMEM or -EINVAL after an error, else 0. */
 int json_failed(const struct json_reader *);
 
-/* --- scanning --- */
-
 static inline const char *
 json_space(const char *p, const char *end)
 {
@@ -33,13 +31,12 @@ json_space(const char *p, const char *end)
 
 /* From after the opening quote to the closing one, all checked; NULL after an
  * error.  *escaped says whether there is a backslash. (json_string.c) */
-const char *json_scan_string(struct json_reader *, const char *p,
-                             int *escaped);
+const char *json_scan_string(struct json_reader *, const char *p, int *escaped);
 /* Decode a string that was scanned; never longer than it was.  Returns the
  * end in dst. */
 char *json_unescape(char *dst, const char *p, const char *end);
 
-/* --- numbers (json_number.c) --- */
+/* Numbers (json_number.c). */
 
 enum json_number {
     JSON_NUMBER_BAD, /* *p is where */
@@ -53,7 +50,7 @@ enum json_number {
 enum json_number json_scan_number(const char **p, const char *end,
                                   uint64_t *value);
 
-/* --- keys of an object (json_keys.c) --- */
+/* Keys of an object (json_keys.c). */
 
 /* A key where it was written to as msgpack. */
 struct json_key {

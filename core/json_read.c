@@ -26,8 +26,7 @@ json_fail_end(struct json_reader *r)
 }
 
 const char *
-json_fail_expected(struct json_reader *r, const char *at,
-                   const char *expected)
+json_fail_expected(struct json_reader *r, const char *at, const char *expected)
 {
     char message[120], found[24];
 
@@ -179,8 +178,8 @@ take_string(struct json_reader *r, struct il_text *scratch, struct slice *out)
                 return -ENOMEM;
             }
         }
-        scratch->len
-            = (size_t) (json_unescape(scratch->data, p, close) - scratch->data);
+        scratch->len =
+            (size_t) (json_unescape(scratch->data, p, close) - scratch->data);
         *out = slice_of(scratch->data, scratch->len);
     }
     r->p = close + 1;

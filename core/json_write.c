@@ -200,8 +200,8 @@ put_scalar(struct writer *w, const struct il_value *v, const char *limit)
     case IL_DECIMAL:
         return put_decimal(w, v);
     case IL_BOOL:
-        w->o = v->num.i ? put_word(w->o, "true", 4)
-                        : put_word(w->o, "false", 5);
+        w->o =
+            v->num.i ? put_word(w->o, "true", 4) : put_word(w->o, "false", 5);
         return 0;
     case IL_MISSING:
     case IL_NULL:

@@ -78,8 +78,7 @@ msgcur_find(const struct il_value *map, const char *key, size_t len,
             return 0;
         if (k.len == len && memcmp(k.str, key, len) == 0)
             return msgread_head(&p, end, out) == 0;
-        if (msgread_head(&p, end, &k)
-            || skip_values(&p, end, values_in(&k)))
+        if (msgread_head(&p, end, &k) || skip_values(&p, end, values_in(&k)))
             return 0;
     }
     return 0;

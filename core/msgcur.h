@@ -29,7 +29,8 @@ int msgcur_value(const char **p, const char *end, struct il_value *out);
 /* Move past one value. */
 int msgcur_skip(const char **p, const char *end);
 
-/* Find a key in an IL_MAP value.  1 and *out (as msgcur_head fills it), or 0. */
+/* Find a key in an IL_MAP value.  1 and *out (as msgcur_head fills it), or 0.
+ */
 int msgcur_find(const struct il_value *map, const char *key, size_t len,
                 struct il_value *out);
 

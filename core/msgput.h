@@ -23,9 +23,8 @@ msgput_be16(char *o, uint32_t v)
 static inline char *
 msgput_be32(char *o, uint32_t v)
 {
-    v = __builtin_bswap32(__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-                              ? __builtin_bswap32(v)
-                              : v);
+    v = __builtin_bswap32(
+        __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? __builtin_bswap32(v) : v);
     __builtin_memcpy(o, &v, 4);
     return o + 4;
 }
@@ -33,9 +32,8 @@ msgput_be32(char *o, uint32_t v)
 static inline char *
 msgput_be64(char *o, uint64_t v)
 {
-    v = __builtin_bswap64(__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-                              ? __builtin_bswap64(v)
-                              : v);
+    v = __builtin_bswap64(
+        __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? __builtin_bswap64(v) : v);
     __builtin_memcpy(o, &v, 8);
     return o + 8;
 }

@@ -6,19 +6,19 @@
 static const struct form {
     unsigned char type, bytes;
 } forms[32] = {
-    [0x00] = { IL_NULL, 0 },      [0x02] = { IL_BOOL, 0 },
-    [0x03] = { IL_BOOL, 0 },      [0x07] = { IL_DECIMAL, 1 },
-    [0x08] = { IL_DECIMAL, 2 },   [0x09] = { IL_DECIMAL, 4 },
-    [0x0c] = { IL_UINT, 1 },      [0x0d] = { IL_UINT, 2 },
-    [0x0e] = { IL_UINT, 4 },      [0x0f] = { IL_UINT, 8 },
-    [0x10] = { IL_INT, 1 },       [0x11] = { IL_INT, 2 },
-    [0x12] = { IL_INT, 4 },       [0x13] = { IL_INT, 8 },
-    [0x14] = { IL_DECIMAL, 0 },   [0x15] = { IL_DECIMAL, 0 },
-    [0x16] = { IL_DECIMAL, 0 },   [0x17] = { IL_DECIMAL, 0 },
-    [0x18] = { IL_DECIMAL, 0 },   [0x19] = { IL_STRING, 1 },
-    [0x1a] = { IL_STRING, 2 },    [0x1b] = { IL_STRING, 4 },
-    [0x1c] = { IL_ARRAY, 2 },     [0x1d] = { IL_ARRAY, 4 },
-    [0x1e] = { IL_MAP, 2 },       [0x1f] = { IL_MAP, 4 },
+    [0x00] = { IL_NULL, 0 },    [0x02] = { IL_BOOL, 0 },
+    [0x03] = { IL_BOOL, 0 },    [0x07] = { IL_DECIMAL, 1 },
+    [0x08] = { IL_DECIMAL, 2 }, [0x09] = { IL_DECIMAL, 4 },
+    [0x0c] = { IL_UINT, 1 },    [0x0d] = { IL_UINT, 2 },
+    [0x0e] = { IL_UINT, 4 },    [0x0f] = { IL_UINT, 8 },
+    [0x10] = { IL_INT, 1 },     [0x11] = { IL_INT, 2 },
+    [0x12] = { IL_INT, 4 },     [0x13] = { IL_INT, 8 },
+    [0x14] = { IL_DECIMAL, 0 }, [0x15] = { IL_DECIMAL, 0 },
+    [0x16] = { IL_DECIMAL, 0 }, [0x17] = { IL_DECIMAL, 0 },
+    [0x18] = { IL_DECIMAL, 0 }, [0x19] = { IL_STRING, 1 },
+    [0x1a] = { IL_STRING, 2 },  [0x1b] = { IL_STRING, 4 },
+    [0x1c] = { IL_ARRAY, 2 },   [0x1d] = { IL_ARRAY, 4 },
+    [0x1e] = { IL_MAP, 2 },     [0x1f] = { IL_MAP, 4 },
 };
 
 static int

@@ -47,8 +47,8 @@ scan_mask_escaped(__m128i v)
     __m128i quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
     __m128i slash = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
     __m128i ed = _mm_cmpeq_epi8(v, _mm_set1_epi8((char) 0xed));
-    return (unsigned) _mm_movemask_epi8(_mm_or_si128(
-        _mm_or_si128(control, ed), _mm_or_si128(quote, slash)));
+    return (unsigned) _mm_movemask_epi8(
+        _mm_or_si128(_mm_or_si128(control, ed), _mm_or_si128(quote, slash)));
 }
 #else
 #define SCAN_ONES 0x0101010101010101u
@@ -82,8 +82,8 @@ scan_plain(const char *p, const char *end)
     for (; end - p >= 8; p += 8) {
         uint64_t x;
         memcpy(&x, p, 8);
-        if ((x & SCAN_ONES * 0x80) | scan_has_below_space(x)
-            | scan_has(x, '"') | scan_has(x, '\\'))
+        if ((x & SCAN_ONES * 0x80) | scan_has_below_space(x) | scan_has(x, '"')
+            | scan_has(x, '\\'))
             break;
     }
 #endif

@@ -18,8 +18,8 @@ days_from_date(int64_t year, unsigned month, unsigned day)
     year -= month <= 2;
     int64_t era = (year >= 0 ? year : year - 399) / 400;
     int64_t of_era = year - era * 400;
-    int64_t of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5
-                      + day - 1;
+    int64_t of_year =
+        (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
     return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year
            - 719468;
 }
@@ -30,8 +30,8 @@ date_from_days(int64_t days, int64_t *year, unsigned *month, unsigned *day)
     days += 719468;
     int64_t era = (days >= 0 ? days : days - 146096) / 146097;
     unsigned of_era = (unsigned) (days - era * 146097);
-    unsigned y = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096)
-                 / 365;
+    unsigned y =
+        (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
     unsigned of_year = of_era - (365 * y + y / 4 - y / 100);
     unsigned m = (5 * of_year + 2) / 153;
     *day = of_year - (153 * m + 2) / 5 + 1;
@@ -145,9 +145,8 @@ time_parse(const char *p, size_t len, int64_t *us)
     p++;
     if (read_digits(&p, end, 2, &hour) || read_char(&p, end, ':')
         || read_digits(&p, end, 2, &minute) || read_char(&p, end, ':')
-        || read_digits(&p, end, 2, &second)
-        || read_fraction(&p, end, &fraction) || read_offset(&p, end, &offset)
-        || p != end)
+        || read_digits(&p, end, 2, &second) || read_fraction(&p, end, &fraction)
+        || read_offset(&p, end, &offset) || p != end)
         return -EINVAL;
     if (year < 1 || month < 1 || month > 12 || day < 1
         || day > days_in_month(year, month) || hour > 23 || minute > 59

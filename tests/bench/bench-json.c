@@ -30,10 +30,11 @@ die(const char *what)
 static void
 put_event(struct il_text *out, unsigned i)
 {
-    static const char *const features[]
-        = { "csv.export",  "api.call",    "report.view",  "sso.login",
-            "chart.edit",  "team.invite", "file.upload",  "webhook.send",
-            "search.run", "audit.read" };
+    static const char *const features[] = { "csv.export",  "api.call",
+                                            "report.view", "sso.login",
+                                            "chart.edit",  "team.invite",
+                                            "file.upload", "webhook.send",
+                                            "search.run",  "audit.read" };
     static const char *const plans[] = { "free", "pro", "team", "enterprise" };
     unsigned user = (unsigned) rand() % 100000;
     char id[EVENT_MADE_ID], time[TIME_TEXT];
@@ -52,7 +53,7 @@ put_event(struct il_text *out, unsigned i)
                 1u + (rand() % 16 == 0), plans[user & 3]);
 }
 
-/* --- what is measured: each does one batch ------------------------------- */
+/* What is measured: each does one batch. */
 
 static struct il_text body, packed, out, scratch;
 static struct event events[EVENTS];

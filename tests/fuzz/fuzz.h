@@ -11,13 +11,13 @@
 #include <stdlib.h>
 
 /* Also with NDEBUG; a failure is a crash, which libFuzzer keeps. */
-#define CLAIM(what)                                                           \
-    do {                                                                      \
-        if (!(what)) {                                                        \
-            fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, \
-                    #what);                                                   \
-            abort();                                                          \
-        }                                                                     \
+#define CLAIM(what)                                                            \
+    do {                                                                       \
+        if (!(what)) {                                                         \
+            fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__,  \
+                    #what);                                                    \
+            abort();                                                           \
+        }                                                                      \
     } while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -3,6 +3,7 @@
 # them, or FUZZ="json ...", for FUZZ_SECONDS each with clang.
 # To add one: FUZZ_TARGETS += NAME, five lines as below, seeds in corpus/NAME.
 FUZZ_TARGETS = expr json msgcur
+FUZZ_TARGETS = json msgcur time
 FUZZ_SECONDS = 60
 FUZZ = $(FUZZ_TARGETS)
 FUZZ_REPLAY = tests/fuzz/replay.c tests/fuzz/fuzz.h
@@ -28,6 +29,12 @@ TESTS += tests/fuzz/fuzz-msgcur
 tests_fuzz_fuzz_msgcur_SOURCES = tests/fuzz/fuzz-msgcur.c $(FUZZ_REPLAY)
 tests_fuzz_fuzz_msgcur_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_fuzz_fuzz_msgcur_LDADD = $(CORE_LIBS)
+
+check_PROGRAMS += tests/fuzz/fuzz-time
+TESTS += tests/fuzz/fuzz-time
+tests_fuzz_fuzz_time_SOURCES = tests/fuzz/fuzz-time.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_time_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_time_LDADD = $(CORE_LIBS)
 
 fuzz: config.h
 	@CLANG='$(CLANG)' FUZZ_SECONDS='$(FUZZ_SECONDS)' SRCDIR='$(srcdir)' \

@@ -101,24 +101,23 @@ END_TEST
 START_TEST(wrong_members_are_refused)
 {
     static const char *const wrong[] = {
-        "\x87\xa1i\xa1t\xa1s\x01\xc0\xc0\x80",     /* map */
-        "\x96\xa1i\xa1t\xa1s\x01\xc0\xc0",         /* six */
-        "\x97\x01\xa1t\xa1s\x01\xc0\xc0\x80",      /* id */
-        "\x97\xa1i\xc0\xa1s\x01\xc0\xc0\x80",      /* type */
-        "\x97\xa1i\xa1t\x90\x01\xc0\xc0\x80",      /* source */
-        "\x97\xa1i\xa1t\xa1s\xc0\xc0\xc0\x80",     /* received_at */
-        "\x97\xa1i\xa1t\xa1s\x01\xa1x\xc0\x80",    /* timestamp */
-        "\x97\xa1i\xa1t\xa1s\x01\xc0\x05\x80",     /* key */
-        "\x97\xa1i\xa1t\xa1s\x01\xc0\xc0\x90",     /* payload */
+        "\x87\xa1i\xa1t\xa1s\x01\xc0\xc0\x80",  /* map */
+        "\x96\xa1i\xa1t\xa1s\x01\xc0\xc0",      /* six */
+        "\x97\x01\xa1t\xa1s\x01\xc0\xc0\x80",   /* id */
+        "\x97\xa1i\xc0\xa1s\x01\xc0\xc0\x80",   /* type */
+        "\x97\xa1i\xa1t\x90\x01\xc0\xc0\x80",   /* source */
+        "\x97\xa1i\xa1t\xa1s\xc0\xc0\xc0\x80",  /* received_at */
+        "\x97\xa1i\xa1t\xa1s\x01\xa1x\xc0\x80", /* timestamp */
+        "\x97\xa1i\xa1t\xa1s\x01\xc0\x05\x80",  /* key */
+        "\x97\xa1i\xa1t\xa1s\x01\xc0\xc0\x90",  /* payload */
         "\x97\xa1i\xa1t\xa1s\xcf\xff\xff\xff\xff\xff\xff\xff\xff\xc0\xc0\x80",
     };
     struct event got;
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
         ck_assert_int_eq(event_unpack(wrong[i], strlen(wrong[i]), &got),
                          -EINVAL);
-    ck_assert_int_eq(event_unpack("\x97\xa1i\xa1t\xa1s\x01\xc0\xc0\x80", 11,
-                                  &got),
-                     0);
+    ck_assert_int_eq(
+        event_unpack("\x97\xa1i\xa1t\xa1s\x01\xc0\xc0\x80", 11, &got), 0);
 }
 END_TEST
 
@@ -162,7 +161,7 @@ START_TEST(made_ids_are_ulids)
 }
 END_TEST
 
-/* --- times --------------------------------------------------------------- */
+/* Times. */
 
 #define S INT64_C(1000000)
 
@@ -179,8 +178,7 @@ static const struct {
     { "2026-11-23 07:09:00Z", 1795417740000000, "2026-11-23T07:09:00Z" },
     { "2026-11-23T07:09:00.1234569999999999999999Z", 1795417740123456,
       "2026-11-23T07:09:00.123456Z" },
-    { "2026-11-23T07:09:00.000000Z", 1795417740000000,
-      "2026-11-23T07:09:00Z" },
+    { "2026-11-23T07:09:00.000000Z", 1795417740000000, "2026-11-23T07:09:00Z" },
     { "2026-11-23T09:09:00+02:00", 1795417740000000, "2026-11-23T07:09:00Z" },
     { "2026-11-23T01:39:00-05:30", 1795417740000000, "2026-11-23T07:09:00Z" },
     { "2026-11-23T07:09:00-00:00", 1795417740000000, "2026-11-23T07:09:00Z" },

@@ -29,8 +29,8 @@ open_text(const char *json)
     json_open(&r, json, strlen(json), 0);
 }
 
-#define ck_slice(s, literal)                                                  \
-    ck_assert_msg(slice_equal((s), SLICE(literal)), "expected %s, got %.*s",  \
+#define ck_slice(s, literal)                                                   \
+    ck_assert_msg(slice_equal((s), SLICE(literal)), "expected %s, got %.*s",   \
                   literal, (int) (s).len, (s).ptr)
 
 START_TEST(walks_an_envelope)
@@ -98,8 +98,8 @@ static const struct {
     const char *in;
     int peek;
 } peeks[] = {
-    { "{", '{' }, { "[", '[' },  { "\"", '"' }, { "null", 'n' },
-    { "t", 't' }, { " f", 'f' }, { "-", '0' },  { "7", '0' },
+    { "{", '{' }, { "[", '[' },  { "\"", '"' },    { "null", 'n' },
+    { "t", 't' }, { " f", 'f' }, { "-", '0' },     { "7", '0' },
     { "", 0 },    { " \n", 0 },  { "]", -EINVAL }, { "+", -EINVAL },
 };
 
@@ -141,9 +141,9 @@ static const struct {
     int code;
     size_t offset;
 } wrong[] = {
-    { "{1:2}", JSON_SYNTAX, 1 },   { "{\"a\"}", JSON_SYNTAX, 4 },
-    { "{\"a\" ", JSON_END, 5 },    { "{", JSON_END, 1 },
-    { "{\"a\":1", JSON_END, 6 },   { "{\"a\":1]", JSON_SYNTAX, 6 },
+    { "{1:2}", JSON_SYNTAX, 1 },      { "{\"a\"}", JSON_SYNTAX, 4 },
+    { "{\"a\" ", JSON_END, 5 },       { "{", JSON_END, 1 },
+    { "{\"a\":1", JSON_END, 6 },      { "{\"a\":1]", JSON_SYNTAX, 6 },
     { "{\"a\":1,}", JSON_SYNTAX, 7 }, { "{\"a\\x\":1}", JSON_ESCAPE, 3 },
     { "{\"a\":01}", JSON_NUMBER, 5 }, { "x", JSON_SYNTAX, 0 },
 };

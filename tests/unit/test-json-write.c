@@ -32,8 +32,10 @@ static const struct {
     { S("a\"b\\c/"), "\"a\\\"b\\\\c/\"", "\"a\\\"b\\\\c/\"", 0 },
     { S("\b\f\n\r\t\x01\x1f\x7f"), "\"\\b\\f\\n\\r\\t\\u0001\\u001f\x7f\"",
       "\"\\b\\f\\n\\r\\t\\u0001\\u001f\x7f\"", 0 },
-    { S("a\0b\0"), "\"a\\u0000b\\u0000\"", "\"a\xef\xbf\xbd"
-                                           "b\xef\xbf\xbd\"", 2 },
+    { S("a\0b\0"), "\"a\\u0000b\\u0000\"",
+      "\"a\xef\xbf\xbd"
+      "b\xef\xbf\xbd\"",
+      2 },
     { S("\xed\xa0\xbd!"), "\"\\ud83d!\"", "\"\xef\xbf\xbd!\"", 1 },
     { S("\xed\xbf\xbf"), "\"\\udfff\"", "\"\xef\xbf\xbd\"", 1 },
     { S("\xed\x9f\xbf\xed\x80\x80"), "\"\xed\x9f\xbf\xed\x80\x80\"",
@@ -111,8 +113,8 @@ static const struct {
     size_t len;
 } broken[] = {
 #define S(s) s, sizeof(s) - 1
-    { S("\x91") },             /* item missing */
-    { S("\x92\x01") },         /* second item missing */
+    { S("\x91") },     /* item missing */
+    { S("\x92\x01") }, /* second item missing */
     { S("\x81\xa1"
         "a") },                /* value missing */
     { S("\x81\x01\x02") },     /* key is no string */
@@ -122,9 +124,9 @@ static const struct {
     { S("\x91\xca\0\0\0\0") }, /* float */
     { S("\x91\xc4\x01z") },    /* bin */
     { S("\x91\xa5"
-        "abc") },              /* string cut off */
+        "abc") }, /* string cut off */
     { S("\x91\xd4\x02"
-        "1") },                /* another ext */
+        "1") },                        /* another ext */
     { S("\xdd\xff\xff\xff\xff\x01") }, /* counts that lie */
     { S("\xdf\xff\xff\xff\xff\xa0\x01") },
     { S("\xdf\x7f\xff\xff\xff\xa0\x01") },

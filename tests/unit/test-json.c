@@ -61,11 +61,10 @@ expect_same(const char *in, size_t in_len, const char *want, size_t want_len)
 {
     struct il_text out = { 0 };
     struct json_error error = roundtrip(in, in_len, &out);
-    ck_assert_msg(error.code == JSON_OK, "%.60s: %s at %zu", in,
-                  error.message, error.offset);
+    ck_assert_msg(error.code == JSON_OK, "%.60s: %s at %zu", in, error.message,
+                  error.offset);
     ck_assert_msg(out.len == want_len && !memcmp(out.data, want, want_len),
-                  "%.60s: expected %.60s, got %.60s", in, want,
-                  text_str(&out));
+                  "%.60s: expected %.60s, got %.60s", in, want, text_str(&out));
     text_clear(&out);
 }
 
@@ -80,7 +79,7 @@ expect_error(const char *in, size_t len, int code, size_t offset)
     text_clear(&out);
 }
 
-/* --- accepted ------------------------------------------------------------ */
+/* Accepted. */
 
 static const struct {
     const char *in, *out; /* NULL: unchanged */
@@ -136,7 +135,7 @@ static const struct {
     { "\"\\ud83d\\ud83d\\ude00\"", "\"\\ud83d\xf0\x9f\x98\x80\"" },
     { "\"\\ud83d\\n\"", NULL },
     { "\"\\ud83d\\u0041\"", "\"\\ud83d"
-                           "A\"" },
+                            "A\"" },
     { "\"\xc2\x80\xdf\xbf\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80\xef\xbf\xbf\"",
       NULL },
     { "\"\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\"", NULL },
@@ -153,7 +152,7 @@ START_TEST(reads_what_rfc_8259_allows)
 }
 END_TEST
 
-/* --- refused ------------------------------------------------------------- */
+/* Refused. */
 
 static const struct {
     const char *in;
@@ -274,11 +273,11 @@ END_TEST
 
 START_TEST(every_cut_is_an_early_end)
 {
-    static const char doc[]
-        = " {\"user_id\":\"u_018f\",\"\\u00e9\\n\":[1,-0,1.25e+10,true,"
-          "false,null,[],{}],\"\xf0\x9f\x98\x80\xc3\xa9\":\"0123456789abcdef"
-          "ghijklmnopqrstuvwxyz\xe2\x82\xac\",\"\\ud83d\\ude00\":"
-          "18446744073709551616}";
+    static const char doc[] =
+        " {\"user_id\":\"u_018f\",\"\\u00e9\\n\":[1,-0,1.25e+10,true,"
+        "false,null,[],{}],\"\xf0\x9f\x98\x80\xc3\xa9\":\"0123456789abcdef"
+        "ghijklmnopqrstuvwxyz\xe2\x82\xac\",\"\\ud83d\\ude00\":"
+        "18446744073709551616}";
     size_t len = sizeof(doc) - 1;
     struct il_text out = { 0 };
 
@@ -307,7 +306,7 @@ START_TEST(every_flipped_byte_is_survived)
 }
 END_TEST
 
-/* --- limits -------------------------------------------------------------- */
+/* Limits. */
 
 static void
 nest(struct il_text *t, const char *open, size_t n, const char *in,
@@ -342,9 +341,9 @@ END_TEST
 /* The cost of the heads in the room that is reserved once. */
 START_TEST(small_containers_and_decimals_fit_the_room)
 {
-    static const char *const items[]
-        = { "[]", "{}", "[[]]", "1.5", "[1.5]", "-0", "[-0]", "[[[]]]",
-            "{\"\":1.5}" };
+    static const char *const items[] = { "[]",   "{}",     "[[]]",
+                                         "1.5",  "[1.5]",  "-0",
+                                         "[-0]", "[[[]]]", "{\"\":1.5}" };
     struct il_text t = { 0 };
 
     for (size_t k = 0; k < sizeof(items) / sizeof(items[0]); k++) {
@@ -362,7 +361,7 @@ END_TEST
 
 START_TEST(strings_of_every_length_class)
 {
-    static const size_t lengths[] = { 0,  1,  7,   8,   15,  16,    17,    31,
+    static const size_t lengths[] = { 0,  1,  7,   8,   15,  16,    17,   31,
                                       32, 33, 255, 256, 257, 65535, 65536 };
     size_t len = lengths[_i];
     struct il_text t = { 0 }, want = { 0 };
@@ -392,16 +391,16 @@ members(struct il_text *t, size_t n, size_t again, size_t *last)
     text_putc(t, '{');
     for (size_t i = 0; i < n; i++) {
         *last = t->len + (i > 0);
-        text_printf(t, "%s\"k%zu\":%zu", i ? "," : "",
-                    i + 1 < n ? i : again, i);
+        text_printf(t, "%s\"k%zu\":%zu", i ? "," : "", i + 1 < n ? i : again,
+                    i);
     }
     text_putc(t, '}');
 }
 
 START_TEST(objects_of_every_size_notice_a_duplicate)
 {
-    static const size_t sizes[]
-        = { 2, 16, 32, 33, 34, 128, 129, 1000, 65535, 65536, 100000 };
+    static const size_t sizes[] = { 2,   16,   32,    33,    34,    128,
+                                    129, 1000, 65535, 65536, 100000 };
     size_t n = sizes[_i], last;
     struct il_text t = { 0 };
 

@@ -22,7 +22,7 @@ teardown(void)
     text_clear(&out);
 }
 
-/* --- the same value, read by both ---------------------------------------- */
+/* The same value, read by both. */
 
 static void same(const msgpack_object *, const struct il_value *);
 
@@ -113,7 +113,7 @@ both_read(const char *bytes, size_t len)
     msgpack_unpacked_destroy(&u);
 }
 
-/* --- random values packed by msgpack-c ----------------------------------- */
+/* Random values packed by msgpack-c. */
 
 static uint64_t
 random_bits(void)
@@ -216,7 +216,7 @@ START_TEST(random_values_are_read_alike_and_survive_json)
 }
 END_TEST
 
-/* --- what we write ------------------------------------------------------- */
+/* What we write. */
 
 START_TEST(msgpack_c_reads_what_we_write)
 {
@@ -272,7 +272,7 @@ START_TEST(times_become_strings)
 }
 END_TEST
 
-/* --- looking things up --------------------------------------------------- */
+/* Looking things up. */
 
 static struct il_value
 parsed(const char *json)
@@ -345,7 +345,7 @@ START_TEST(walks_end_at_the_count_not_at_the_bytes)
 }
 END_TEST
 
-/* --- hostile bytes ------------------------------------------------------- */
+/* Hostile bytes. */
 
 START_TEST(every_cut_is_refused)
 {
