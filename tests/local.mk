@@ -10,6 +10,8 @@ UNIT_CPPFLAGS = $(core_libcore_a_CPPFLAGS) $(CHECK_CFLAGS) $(MSGPACK_CFLAGS)
 if HAVE_CHECK
 include tests/unit/local.mk
 endif
+include tests/plugins/local.mk
+include tests/abi/local.mk
 include tests/end-to-end/local.mk
 include tests/bench/local.mk
 include tests/faults/local.mk
