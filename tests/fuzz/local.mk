@@ -2,8 +2,7 @@
 # that replays its seeds in tests/fuzz/corpus/NAME; `make fuzz` runs all of
 # them, or FUZZ="json ...", for FUZZ_SECONDS each with clang.
 # To add one: FUZZ_TARGETS += NAME, five lines as below, seeds in corpus/NAME.
-FUZZ_TARGETS = expr json msgcur
-FUZZ_TARGETS = json msgcur time
+FUZZ_TARGETS = expr json msgcur time
 FUZZ_SECONDS = 60
 FUZZ = $(FUZZ_TARGETS)
 FUZZ_REPLAY = tests/fuzz/replay.c tests/fuzz/fuzz.h
