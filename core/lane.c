@@ -123,11 +123,16 @@ lane_flush(struct lane *l)
                                left > 0 ? (uint32_t) (left / 1000) : 0);
 }
 
+/* Round and round: what was settled comes before what is next, so that a read
+ * that waits for new events leaves nothing lying that was known before. */
 static void
 lane_loop(struct lane *l)
 {
     while (lane_goes_on(l)) {
         int64_t until;
+        lane_settled(l);
+        lane_cursor(l, 0);
+        lane_flush(l);
         struct flight *f = lane_next(l, &until);
         if (f && f->stage == FLIGHT_FREE && lane_read(l, f))
             l->not_before_us = lane_back_off(l, IL_RETRY);
@@ -135,9 +140,6 @@ lane_loop(struct lane *l)
             lane_make(l, f); /* match, steps, when */
         if (f && f->stage == FLIGHT_READY)
             lane_write(l, f);
-        lane_settled(l);
-        lane_cursor(l, 0);
-        lane_flush(l);
         if (!f)
             lane_wait_until(l, until);
     }

@@ -156,6 +156,7 @@ flight_leave(struct lane *l, struct flight *f)
     l->head = (l->head + 1) % l->flight_count;
     l->used--;
     l->oldest_us = l->used ? lane_flight(l, 0)->oldest_us : 0;
+    l->signals += (uint64_t) l->draining; /* it may have been the last */
     pthread_mutex_unlock(&l->lock);
     batch_clear(f->batch);
     l->failures = 0;

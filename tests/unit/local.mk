@@ -137,3 +137,9 @@ tests_unit_test_template_LDADD = $(UNIT_LIBS)
 
 TESTS += tests/unit/test-eval.sh
 EXTRA_DIST += tests/unit/test-eval.sh
+check_PROGRAMS += tests/unit/test-lane
+TESTS += tests/unit/test-lane
+tests_unit_test_lane_SOURCES = tests/unit/test-lane.c tests/unit/fake.c \
+	tests/unit/fake.h tests/unit/tempdir.h
+tests_unit_test_lane_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_lane_LDADD = $(UNIT_LIBS)
