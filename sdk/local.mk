@@ -29,3 +29,5 @@ sdk/plugin/testhost/libingestlayer-testhost.a: core/libcore.a \
 # For tests in this tree: TESTHOST_CPPFLAGS and TESTHOST_LIBS.
 TESTHOST_CPPFLAGS = $(PLUGIN_CPPFLAGS) -I$(top_srcdir)/sdk/plugin/testhost
 TESTHOST_LIBS = sdk/plugin/testhost/libtesthost.a $(CORE_LIBS)
+
+include sdk/typescript/local.mk

@@ -1,0 +1,43 @@
+# @ingestlayer/sdk: built where node and the tools of package-lock.json are
+# (npm ci); what npm publishes is put together in the build tree.
+TYPESCRIPT_SRC = \
+	sdk/typescript/src/client.ts \
+	sdk/typescript/src/encode.ts \
+	sdk/typescript/src/error.ts \
+	sdk/typescript/src/index.ts \
+	sdk/typescript/src/key.ts \
+	sdk/typescript/src/options.ts \
+	sdk/typescript/src/transport.ts
+TYPESCRIPT_PACKAGE = \
+	$(srcdir)/sdk/typescript/README.md \
+	sdk/typescript/build.mjs \
+	$(srcdir)/sdk/typescript/package.json \
+	sdk/typescript/tsconfig.json
+EXTRA_DIST += $(TYPESCRIPT_SRC) $(TYPESCRIPT_PACKAGE) \
+	sdk/typescript/package-lock.json \
+	sdk/typescript/test/batch.test.mjs \
+	sdk/typescript/test/check.sh \
+	sdk/typescript/test/daemon.test.mjs \
+	sdk/typescript/test/ingest.test.mjs \
+	sdk/typescript/test/package.test.mjs \
+	sdk/typescript/test/server.mjs \
+	sdk/typescript/test/types/declared-bad.ts \
+	sdk/typescript/test/types/declared-good.ts \
+	sdk/typescript/test/types/undeclared-bad.ts \
+	sdk/typescript/test/types/undeclared-good.ts
+
+if HAVE_TYPESCRIPT
+noinst_DATA += sdk/typescript/dist/built
+endif
+sdk/typescript/dist/built: $(TYPESCRIPT_SRC) $(TYPESCRIPT_PACKAGE)
+	$(AM_V_GEN)$(NODE) '$(abs_srcdir)/sdk/typescript/build.mjs' \
+		'$(abs_builddir)/sdk/typescript' && touch $@
+
+TESTS += sdk/typescript/test/check.sh
+
+clean-local: clean-typescript
+clean-typescript:
+	rm -rf sdk/typescript/dist sdk/typescript/LICENSE
+	test '$(srcdir)' = . || \
+		rm -f sdk/typescript/package.json sdk/typescript/README.md
+.PHONY: clean-typescript

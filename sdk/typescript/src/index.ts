@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+import { ingestAll } from "./client.js";
+import type { LooseEvent } from "./encode.js";
+import type { Receipt } from "./error.js";
+import { type Options, resolve } from "./options.js";
+
+export { IngestError, type IngestErrorInit, type Problem, type Receipt } from "./error.js";
+export type { Fetch, Options } from "./options.js";
+
+/**
+ * The events of an application, to be declared by it:
+ *
+ *     declare module "@ingestlayer/sdk" {
+ *       interface Events {
+ *         "feature.used": { user_id: string; feature: string; count?: number };
+ *       }
+ *     }
+ *
+ * Then another type or a wrong field does not compile. As long as nothing is
+ * declared, anything goes.
+ */
+export interface Events {}
+
+/** The declared types; any text while there are none. */
+export type EventType = [keyof Events] extends [never] ? string : Extract<keyof Events, string>;
+
+/** What an event of a type carries. */
+export type Payload<T extends EventType> = T extends keyof Events ? Events[T] : object;
+
+export interface EventOptions {
+  /**
+   * Events with the same key count once, within the server's window (24 h).
+   * Without one each call makes its own, so that its retries count once.
+   */
+  idempotencyKey?: string;
+  /** When it happened, if that is not now: a Date or RFC 3339 text. */
+  timestamp?: Date | string;
+}
+
+/** One event of ingestBatch(). */
+export type IngestEvent = {
+  [T in EventType]: { type: T; payload: Payload<T> } & EventOptions;
+}[EventType];
+
+export interface Client {
+  /** Send one event. Resolves once it is durable; throws IngestError. */
+  ingest<T extends EventType>(
+    type: T,
+    payload: Payload<T>,
+    options?: EventOptions,
+  ): Promise<Receipt>;
+  /**
+   * Send many, in as many requests as it takes. Resolves with one receipt
+   * each once all are durable. Where some are not taken the others are sent
+   * all the same, and then it throws an IngestError that names them.
+   */
+  ingestBatch(events: readonly IngestEvent[]): Promise<Receipt[]>;
+}
+
+/** A client of its own, for those who talk to several servers. */
+export function createClient(options: Options = {}): Client {
+  return {
+    async ingest(type, payload, { idempotencyKey, timestamp } = {}) {
+      const [receipt] = await ingestAll(resolve(options), [
+        { type, payload, idempotencyKey, timestamp } as LooseEvent,
+      ]);
+      return receipt!;
+    },
+    async ingestBatch(events) {
+      return ingestAll(resolve(options), events as readonly LooseEvent[]);
+    },
+  };
+}
+
+const standard: Options = {};
+const client = createClient(standard);
+
+/**
+ * Set options of ingest() and ingestBatch(); those that are left out stay. Not
+ * needed where INGESTLAYER_KEY and INGESTLAYER_URL are in the environment.
+ */
+export function configure(options: Options): void {
+  Object.assign(standard, options);
+}
+
+export const ingest: Client["ingest"] = client.ingest;
+export const ingestBatch: Client["ingestBatch"] = client.ingestBatch;
