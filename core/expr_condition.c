@@ -6,12 +6,10 @@
 #include <errno.h>
 #include <string.h>
 
-static const struct operator
-{
+static const struct verb {
     const char *text; /* longer ones before their beginnings */
     int kind, op, negate;
-}
-operators[] = {
+} operators[] = {
     { "==", NODE_COMPARE, OP_EQ, 0 },
     { "!=", NODE_COMPARE, OP_EQ, 1 },
     { "<=", NODE_COMPARE, OP_LE, 0 },
@@ -26,10 +24,11 @@ operators[] = {
     { "matches", NODE_MATCHES, 0, 0 },
 };
 
-static const struct operator* take_operator(struct lex *s)
+static const struct verb *
+take_operator(struct lex *s)
 {
     for (size_t i = 0; i < sizeof operators / sizeof *operators; i++) {
-        const struct operator* o = & operators[i];
+        const struct verb *o = &operators[i];
         if (o->kind == NODE_COMPARE ? lex_mark(s, o->text)
                                     : lex_word(s, o->text))
             return o;
@@ -52,7 +51,9 @@ explain_operator(struct lex *s)
 {
     const char *p = s->p;
     size_t len = name_len(p, s->end);
-    if (*p == '=')
+    if (p == s->end)
+        lex_fail(s, p, "expected an operator, but the expression ends here");
+    else if (*p == '=')
         lex_fail(s, p, "'=' is no comparison; write ==");
     else if (len)
         lex_fail(s, p,
@@ -68,11 +69,12 @@ explain_operator(struct lex *s)
 }
 
 /* `not in` and its like; the negation counts for the caller. */
-static const struct operator* parse_operator(struct lex *s, int *negate)
+static const struct verb *
+parse_operator(struct lex *s, int *negate)
 {
     const char *at = s->p;
     *negate = lex_word(s, "not");
-    const struct operator* o = take_operator(s);
+    const struct verb *o = take_operator(s);
     if (o && *negate && o->kind == NODE_COMPARE) {
         lex_fail(s, at,
                  "'not' stands before the whole comparison, or before "
@@ -429,7 +431,7 @@ parse_condition(struct lex *s)
         check_alone(s, left);
         return s->err ? NULL : n;
     }
-    const struct operator* o = parse_operator(s, &n->negate);
+    const struct verb *o = parse_operator(s, &n->negate);
     if (!o)
         return NULL;
     n->kind = o->kind;

@@ -144,7 +144,8 @@ quoted_read(const char *begin, const char *p, const char *end, char *out,
             step = read_escape(p + 1, end, made, &n);
             if (!step) {
                 lexis_fail(error, (size_t) (p - begin),
-                           "unknown escape; there are \\\" \\' \\\\ \\/ \\b "
+                           "unknown escape (a backslash itself is doubled); "
+                           "there are \\\" \\' \\\\ \\/ \\b "
                            "\\f \\n \\r \\t and \\u with four hex digits");
                 return 0;
             }
@@ -236,7 +237,7 @@ text_error_show(struct il_text *out, const char *text, size_t len,
         for (from = here - BEFORE; from < here && (*from & 0xc0) == 0x80;)
             from++;
     if (to - from > WIDTH)
-        for (to = from + WIDTH; (*to & 0xc0) == 0x80;)
+        for (to = from + WIDTH; to > from && (*to & 0xc0) == 0x80;)
             to--;
     if (text_printf(out, "%s\n    ", error->message))
         return -ENOMEM;

@@ -150,6 +150,8 @@ core_libcore_a_SOURCES = \
 	core/privileges.h \
 	core/ref.c \
 	core/ref.h \
+	core/ref_parse.c \
+	core/ref_private.h \
 	core/request.c \
 	core/scan.h \
 	core/schema.c \
@@ -185,3 +187,5 @@ core_libcore_a_SOURCES = \
 bin_PROGRAMS += core/ingestlayer
 core_ingestlayer_SOURCES = core/main.c
 core_ingestlayer_LDADD = $(CORE_LIBS)
+
+dist_man_MANS += core/ingestlayer-expressions.7
