@@ -3,6 +3,8 @@
 # them, or FUZZ="json ...", for FUZZ_SECONDS each with clang.
 # To add one: FUZZ_TARGETS += NAME, five lines as below, seeds in corpus/NAME.
 FUZZ_TARGETS = expr json msgcur time
+# To add one: six lines as below, seeds in corpus/NAME.
+FUZZ_TARGETS =
 FUZZ_SECONDS = 60
 FUZZ = $(FUZZ_TARGETS)
 FUZZ_REPLAY = tests/fuzz/replay.c tests/fuzz/fuzz.h
@@ -10,6 +12,7 @@ CLANG = clang
 
 EXTRA_DIST += tests/fuzz/corpus tests/fuzz/run.sh
 
+FUZZ_TARGETS += expr
 check_PROGRAMS += tests/fuzz/fuzz-expr
 TESTS += tests/fuzz/fuzz-expr
 tests_fuzz_fuzz_expr_SOURCES = tests/fuzz/fuzz-expr.c \
@@ -17,18 +20,21 @@ tests_fuzz_fuzz_expr_SOURCES = tests/fuzz/fuzz-expr.c \
 tests_fuzz_fuzz_expr_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_fuzz_fuzz_expr_LDADD = $(CORE_LIBS)
 
+FUZZ_TARGETS += json
 check_PROGRAMS += tests/fuzz/fuzz-json
 TESTS += tests/fuzz/fuzz-json
 tests_fuzz_fuzz_json_SOURCES = tests/fuzz/fuzz-json.c $(FUZZ_REPLAY)
 tests_fuzz_fuzz_json_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_fuzz_fuzz_json_LDADD = $(CORE_LIBS)
 
+FUZZ_TARGETS += msgcur
 check_PROGRAMS += tests/fuzz/fuzz-msgcur
 TESTS += tests/fuzz/fuzz-msgcur
 tests_fuzz_fuzz_msgcur_SOURCES = tests/fuzz/fuzz-msgcur.c $(FUZZ_REPLAY)
 tests_fuzz_fuzz_msgcur_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_fuzz_fuzz_msgcur_LDADD = $(CORE_LIBS)
 
+FUZZ_TARGETS += time
 check_PROGRAMS += tests/fuzz/fuzz-time
 TESTS += tests/fuzz/fuzz-time
 tests_fuzz_fuzz_time_SOURCES = tests/fuzz/fuzz-time.c $(FUZZ_REPLAY)
