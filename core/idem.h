@@ -2,9 +2,20 @@
 /* The idempotency index: which (source, key) became which event, inside a
  * window of time.  Derived from the spool: what is missing is rebuilt.
  *
- * An entry goes in only once its frame is durable, so the index never knows a
- * key that the spool could lose; keys on their way wait in a table in memory.
- * One caller at a time: the gate's lock. */
+ *   DIR/STATE         the spool's UUID, and how far the index is complete
+ *   DIR/SEQ-GEN.tbl   one slice of time: an mmapped hash table, 16 bytes a slot
+ *   DIR/SEQ.ids       ids that are not the key itself
+ *
+ * A slice takes entries for a quarter of the window, so at most five are
+ * looked into, and goes as a whole.  An entry goes in only once its frame is
+ * durable, so the index never knows a key that the spool could lose; keys on
+ * their way wait in a table in memory.
+ *
+ * A slot keeps 77 of the 128 bits of a key: with 10^8 keys a window, one
+ * event in 10^15 would be taken for a duplicate by mistake.
+ *
+ * One caller at a time (the gate's lock), but for idem_checkpoint() and
+ * idem_stats(), which may be called beside it. */
 #ifndef IDEM_H
 #define IDEM_H
 
@@ -15,7 +26,8 @@ struct idem;
 struct idem_options {
     const char *dir;
     int64_t window_us;  /* 24 h */
-    uint64_t max_keys;  /* the oldest slice goes early above this; logged */
+    uint64_t max_keys;  /* about; the oldest slice goes early above this, with a
+                         * log line: its keys are no longer known.  0: none */
 };
 
 struct idem_key {
@@ -25,8 +37,8 @@ struct idem_key idem_key(struct slice source_id, struct slice key);
 
 struct idem_hit {
     uint64_t position; /* of the first event; wait until it is durable */
-    size_t id_len;
-    char id[128]; /* the id it has */
+    size_t id_len;     /* 0: the id is the key that was looked up */
+    char id[128];      /* else the id it has */
 };
 
 /* Open or make; replays the spool from where the index was last synced. */
@@ -38,16 +50,21 @@ void idem_prefetch(struct idem *, struct idem_key);
 /* 1 and *hit when the key was seen inside the window before now_us; else 0. */
 int idem_find(struct idem *, struct idem_key, int64_t now_us,
               struct idem_hit *hit);
-/* A new event was appended at position.  Kept in memory until idem_durable().
- * 0 or -ENOMEM. */
+/* Before n events are appended: will idem_add() take them?  0, -ENOMEM, or
+ * -ENOSPC: the disk has no room for the index, and accepting more would break
+ * the promise about duplicates. */
+int idem_ready(struct idem *, uint32_t n);
+/* A new event was appended at position (they only grow).  id {NULL, 0}: the id
+ * is the key itself.  Kept in memory until idem_durable().  0 or -ENOMEM, which
+ * cannot happen after a good idem_ready(). */
 int idem_add(struct idem *, struct idem_key, int64_t now_us,
              uint64_t position, struct slice id);
 /* Everything up to position is durable: move it into the index.  On error < 0
  * forget what lies behind position. */
 void idem_durable(struct idem *, uint64_t position, int error);
-/* Sync to disk and remember how far; drop slices past the window.  Called
- * every few seconds from one thread; takes no lock the gate waits on for
- * long. */
+/* Sync to disk, at most every ten seconds, and remember how far; drop slices
+ * past the window.  Called every few seconds from one thread; holds nothing
+ * that the gate waits for while it waits for the disk. */
 int idem_checkpoint(struct idem *, int64_t now_us);
 
 struct idem_stats {

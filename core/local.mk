@@ -101,7 +101,12 @@ core_libcore_a_SOURCES = \
 	core/http_loop.c \
 	core/http_private.h \
 	core/http_work.c \
+	core/idem.c \
 	core/idem.h \
+	core/idem_checkpoint.c \
+	core/idem_private.h \
+	core/idem_slice.c \
+	core/idem_table.c \
 	core/instance.c \
 	core/instance.h \
 	core/instance_api.c \

@@ -143,3 +143,8 @@ tests_unit_test_lane_SOURCES = tests/unit/test-lane.c tests/unit/fake.c \
 	tests/unit/fake.h tests/unit/tempdir.h
 tests_unit_test_lane_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_lane_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-idem
+TESTS += tests/unit/test-idem
+tests_unit_test_idem_SOURCES = tests/unit/test-idem.c tests/unit/spool-help.h
+tests_unit_test_idem_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_idem_LDADD = $(UNIT_LIBS)

@@ -1,0 +1,547 @@
+/* SPDX-License-Identifier: MIT */
+#include "spool-help.h"
+
+#include "event.h"
+#include "idem.h"
+
+#include <sys/wait.h>
+
+#define SECOND INT64_C(1000000)
+#define HOUR (3600 * SECOND)
+#define T0 (INT64_C(1700000000) * SECOND)
+
+static struct spool *spool;
+static struct idem *idem;
+static char idem_dir[128];
+static char spool_dir[128];
+
+static struct idem_options
+options(void)
+{
+    return (struct idem_options){ .dir = idem_dir, .window_us = 24 * HOUR };
+}
+
+static void
+open_both(const struct idem_options *o)
+{
+    struct spool_options so = help_options();
+    so.dir = spool_dir;
+    so.segment_bytes = 1 << 20;
+    ck_assert_int_eq(spool_open(&so, &spool, NULL), 0);
+    ck_assert_int_eq(idem_open(o, spool, &idem), 0);
+}
+
+static void
+close_both(void)
+{
+    idem_close(idem);
+    spool_close(spool);
+}
+
+static void
+setup(void)
+{
+    help_setup();
+    snprintf(idem_dir, sizeof idem_dir, "%s/idem", help_dir);
+    snprintf(spool_dir, sizeof spool_dir, "%s/spool", help_dir);
+}
+
+static struct slice
+key_text(char out[64], uint64_t n)
+{
+    return slice_of(out, (size_t) snprintf(out, 64, "key-%" PRIu64, n));
+}
+
+static struct slice
+id_text(char out[64], uint64_t n)
+{
+    return slice_of(out, (size_t) snprintf(out, 64, "evt_%026" PRIu64, n));
+}
+
+static struct idem_key
+key_of(uint64_t n)
+{
+    char text[64];
+    return idem_key(SLICE("app"), key_text(text, n));
+}
+
+/* Append event n, as the gate does; odd ones have an id besides the key. */
+static uint64_t
+append(uint64_t n, int64_t now_us)
+{
+    char key[64], id[64];
+    struct il_text body = { 0 };
+    struct event e = { .type = SLICE("t"),
+                       .source_id = SLICE("app"),
+                       .received_us = now_us,
+                       .timestamp_us = EVENT_NO_TIME,
+                       .payload = slice_of("\x80", 1) };
+    struct slice kept = { NULL, 0 };
+    e.id = key_text(key, n);
+    if (n % 2) {
+        e.key = e.id;
+        e.id = kept = id_text(id, n);
+    }
+    ck_assert_int_eq(event_pack(&body, &e), 0);
+    struct slice b = slice_of(body.data, body.len);
+    uint64_t position;
+    ck_assert_int_eq(idem_ready(idem, 1), 0);
+    ck_assert_int_eq(spool_append(spool, &b, 1, &position), 0);
+    ck_assert_int_eq(idem_add(idem, key_of(n), now_us, position, kept), 0);
+    text_clear(&body);
+    return position;
+}
+
+static void
+settle(void)
+{
+    struct spool_stats st;
+    spool_stats(spool, &st);
+    help_wait_durable(spool, st.last);
+    idem_durable(idem, st.last, 0);
+}
+
+static int
+knows(uint64_t n, int64_t now_us)
+{
+    struct idem_hit hit;
+    char id[64];
+    idem_prefetch(idem, key_of(n));
+    if (!idem_find(idem, key_of(n), now_us, &hit))
+        return 0;
+    struct slice want = id_text(id, n);
+    if (n % 2)
+        ck_assert(slice_equal(slice_of(hit.id, hit.id_len), want));
+    else
+        ck_assert_uint_eq(hit.id_len, 0);
+    ck_assert_uint_ge(hit.position, 1);
+    return 1;
+}
+
+static void
+check_range(uint64_t from, uint64_t to, int64_t now_us, int want)
+{
+    for (uint64_t n = from; n <= to; n++)
+        if (knows(n, now_us) != want)
+            ck_abort_msg("key %" PRIu64 ": known %d, not %d", n, !want, want);
+}
+
+START_TEST(test_finds_on_the_way_and_after)
+{
+    struct idem_options o = options();
+    open_both(&o);
+    for (uint64_t n = 1; n <= 5000; n++)
+        append(n, T0);
+    check_range(1, 5000, T0, 1);
+    check_range(5001, 6000, T0, 0);
+    settle();
+    check_range(1, 5000, T0 + HOUR, 1);
+    check_range(5001, 6000, T0, 0);
+    struct idem_stats st;
+    idem_stats(idem, &st);
+    ck_assert_uint_eq(st.keys, 5000);
+    close_both();
+}
+END_TEST
+
+START_TEST(test_sources_do_not_share_keys)
+{
+    struct idem_key a = idem_key(SLICE("a"), SLICE("bc"));
+    struct idem_key b = idem_key(SLICE("ab"), SLICE("c"));
+    ck_assert(a.hi != b.hi || a.lo != b.lo);
+}
+END_TEST
+
+START_TEST(test_survives_a_restart)
+{
+    struct idem_options o = options();
+    for (uint64_t round = 0; round < 4; round++) {
+        open_both(&o);
+        check_range(1, round * 1000, T0 + HOUR, 1);
+        for (uint64_t n = 1; n <= 1000; n++)
+            append(round * 1000 + n, T0 + (int64_t) round * HOUR);
+        settle();
+        if (round == 1)
+            ck_assert_int_eq(idem_checkpoint(idem, T0), 0);
+        struct idem_stats st;
+        idem_stats(idem, &st);
+        ck_assert_uint_eq(st.rebuilt, 0);
+        close_both();
+    }
+    ck_assert_str_eq(help_log, "");
+}
+END_TEST
+
+static void
+killed_after(uint64_t from, uint64_t to, int durable)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct idem_options o = options();
+        open_both(&o);
+        for (uint64_t n = from; n <= to; n++) {
+            append(n, T0);
+            if (durable && n % 97 == 0)
+                settle();
+        }
+        struct spool_stats st;
+        spool_stats(spool, &st);
+        while (spool_durable(spool) < st.last)
+            usleep(1000);
+        _exit(0);
+    }
+    int status;
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+}
+
+START_TEST(test_survives_a_kill)
+{
+    struct idem_options o = options();
+    killed_after(1, 3000, 1);
+    killed_after(3001, 90000, 1); /* grows */
+    killed_after(90001, 91000, 0);
+    open_both(&o);
+    check_range(1, 91000, T0, 1);
+    check_range(91001, 92000, T0, 0);
+    close_both();
+}
+END_TEST
+
+START_TEST(test_grows)
+{
+    struct idem_options o = options();
+    open_both(&o);
+    for (uint64_t n = 1; n <= 300000; n++) {
+        append(n, T0);
+        if (n % 500 == 0)
+            settle();
+        if (n % 50000 == 0)
+            check_range(n - 49999, n, T0, 1);
+    }
+    check_range(1, 300000, T0, 1);
+    check_range(300001, 310000, T0, 0);
+    close_both();
+    open_both(&o);
+    check_range(1, 300000, T0, 1);
+    close_both();
+    ck_assert_str_eq(help_log, "");
+}
+END_TEST
+
+START_TEST(test_forgets_past_the_window)
+{
+    struct idem_options o = options();
+    open_both(&o);
+    for (uint64_t n = 1; n <= 60; n++)
+        append(n, T0 + (int64_t) n * HOUR);
+    settle();
+    int64_t now = T0 + 60 * HOUR;
+    check_range(1, 35, now, 0);
+    check_range(37, 60, now, 1);
+    /* The same key may come again, and is then known again. */
+    append(3, now);
+    settle();
+    ck_assert_int_eq(knows(3, now + HOUR), 1);
+    close_both();
+}
+END_TEST
+
+START_TEST(test_clock_jumps)
+{
+    struct idem_options o = options();
+    open_both(&o);
+    for (uint64_t n = 1; n <= 100; n++)
+        append(n, T0);
+    settle();
+    /* Ahead by ten days, and the housekeeping runs, and back again. */
+    int64_t far = T0 + 240 * HOUR;
+    append(1000, far);
+    settle();
+    ck_assert_int_eq(idem_checkpoint(idem, far), 0);
+    settle();
+    check_range(1, 100, T0 + HOUR, 1);
+    ck_assert_int_eq(knows(1000, T0 + HOUR), 1);
+    /* Back by a month: what was seen was seen. */
+    check_range(1, 100, T0 - 720 * HOUR, 1);
+    for (uint64_t n = 2000; n < 2100; n++)
+        append(n, n % 2 ? T0 : far);
+    settle();
+    check_range(2000, 2099, T0 + HOUR, 1);
+    close_both();
+}
+END_TEST
+
+START_TEST(test_slices_go)
+{
+    struct idem_options o = options();
+    struct idem_stats st;
+    o.window_us = SECOND / 2;
+    open_both(&o);
+    for (int i = 0; i < 6; i++) {
+        append((uint64_t) i + 1, T0 + i * SECOND);
+        settle();
+    }
+    for (int i = 0; i < 20; i++) {
+        idem_checkpoint(idem, T0 + 100 * SECOND);
+        usleep(80000);
+        settle();
+    }
+    idem_stats(idem, &st);
+    ck_assert_uint_le(st.slices, 2);
+    close_both();
+}
+END_TEST
+
+START_TEST(test_cap_forgets_the_oldest)
+{
+    struct idem_options o = options();
+    struct idem_stats st;
+    o.max_keys = 1000;
+    open_both(&o);
+    for (uint64_t n = 1; n <= 5000; n++) {
+        append(n, T0);
+        settle();
+        if (n % 500 == 0)
+            idem_checkpoint(idem, T0);
+    }
+    idem_stats(idem, &st);
+    ck_assert_uint_le(st.keys, 1000);
+    check_range(4300, 5000, T0, 1);
+    check_range(1, 3000, T0, 0);
+    ck_assert_ptr_nonnull(strstr(help_log, "the limit is 1000"));
+    close_both();
+}
+END_TEST
+
+START_TEST(test_failure_forgets_what_was_withdrawn)
+{
+    struct idem_options o = options();
+    open_both(&o);
+    append(1, T0);
+    settle();
+    ck_assert_int_eq(idem_ready(idem, 2), 0);
+    ck_assert_int_eq(idem_add(idem, key_of(2), T0, 2, SLICE("")), 0);
+    ck_assert_int_eq(idem_add(idem, key_of(3), T0, 3, SLICE("an-id")), 0);
+    idem_durable(idem, 1, -ENOSPC);
+    ck_assert_int_eq(knows(1, T0), 1);
+    ck_assert_int_eq(knows(2, T0), 0);
+    ck_assert_int_eq(knows(3, T0), 0);
+    append(3, T0); /* takes its place */
+    settle();
+    ck_assert_int_eq(knows(3, T0), 1);
+    close_both();
+}
+END_TEST
+
+/* Do something to every file of the index with this suffix. */
+static int
+damage(const char *suffix, void (*fn)(const char *path))
+{
+    DIR *d = opendir(idem_dir);
+    struct dirent *e;
+    char path[512];
+    int n = 0;
+    while ((e = readdir(d))) {
+        size_t len = strlen(e->d_name), s = strlen(suffix);
+        if (len < s || strcmp(e->d_name + len - s, suffix) != 0)
+            continue;
+        snprintf(path, sizeof path, "%.120s/%.255s", idem_dir, e->d_name);
+        fn(path);
+        n++;
+    }
+    closedir(d);
+    return n;
+}
+
+static void
+flip_content(const char *path)
+{
+    size_t len;
+    char *bytes = help_slurp(path, &len);
+    bytes[len / 2] ^= 1;
+    help_write(path, bytes, len);
+    free(bytes);
+}
+
+static void
+flip_header(const char *path)
+{
+    size_t len;
+    char *bytes = help_slurp(path, &len);
+    bytes[9] ^= 1;
+    help_write(path, bytes, len);
+    free(bytes);
+}
+
+static void
+halve(const char *path)
+{
+    struct stat st;
+    stat(path, &st);
+    ck_assert_int_eq(truncate(path, st.st_size / 2), 0);
+}
+
+static void
+empty(const char *path)
+{
+    ck_assert_int_eq(truncate(path, 0), 0);
+}
+
+static void
+gone(const char *path)
+{
+    ck_assert_int_eq(unlink(path), 0);
+}
+
+static void
+garbage(const char *path)
+{
+    char bytes[8192];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (char) (i * 7919 >> 3);
+    help_write(path, bytes, sizeof bytes);
+}
+
+static const struct {
+    const char *suffix;
+    void (*fn)(const char *path);
+} damages[] = {
+    { ".tbl", flip_content }, { ".tbl", flip_header }, { ".tbl", halve },
+    { ".tbl", empty },        { ".tbl", gone },        { ".tbl", garbage },
+    { ".ids", gone },         { ".ids", halve },       { ".ids", empty },
+    { "STATE", gone },        { "STATE", flip_header }, { "STATE", empty },
+    { "STATE", garbage },
+};
+
+START_TEST(test_rebuilds_what_is_damaged)
+{
+    struct idem_options o = options();
+    open_both(&o);
+    for (uint64_t n = 1; n <= 2000; n++)
+        append(n, T0 + (int64_t) n * 30 * SECOND); /* several slices */
+    settle();
+    close_both();
+    ck_assert_int_ge(damage(damages[_i].suffix, damages[_i].fn), 1);
+    for (int again = 0; again < 2; again++) {
+        open_both(&o);
+        check_range(1, 2000, T0 + 20 * HOUR, 1);
+        check_range(2001, 2100, T0 + 20 * HOUR, 0);
+        if (again)
+            append(2001, T0 + 20 * HOUR);
+        close_both();
+    }
+}
+END_TEST
+
+static void
+move(const char *from, const char *to)
+{
+    help_remove(to);
+    ck_assert_int_eq(rename(from, to), 0);
+}
+
+START_TEST(test_of_another_spool_is_not_believed)
+{
+    struct idem_options o = options();
+    char aside[160];
+    open_both(&o);
+    for (uint64_t n = 1; n <= 100; n++)
+        append(n, T0);
+    settle();
+    close_both();
+    snprintf(aside, sizeof aside, "%s/aside", help_dir);
+    move(spool_dir, aside);
+    open_both(&o);
+    check_range(1, 100, T0, 0);
+    append(5, T0);
+    settle();
+    ck_assert_int_eq(knows(5, T0), 1);
+    close_both();
+}
+END_TEST
+
+static void
+copy_dir(const char *from, const char *to)
+{
+    DIR *d = opendir(from);
+    struct dirent *e;
+    char a[512], b[512];
+    mkdir(to, 0700);
+    while ((e = readdir(d))) {
+        struct stat st;
+        size_t len;
+        snprintf(a, sizeof a, "%.200s/%.255s", from, e->d_name);
+        snprintf(b, sizeof b, "%.200s/%.255s", to, e->d_name);
+        if (stat(a, &st) || !S_ISREG(st.st_mode))
+            continue;
+        char *bytes = help_slurp(a, &len);
+        help_write(b, bytes, len);
+        free(bytes);
+    }
+    closedir(d);
+}
+
+/* A spool restored from a backup while the index is of today: its entries
+ * behind the end of the spool are of events that are no more. */
+START_TEST(test_ahead_of_a_restored_spool)
+{
+    struct idem_options o = options();
+    char backup[160];
+    open_both(&o);
+    for (uint64_t n = 1; n <= 100; n++)
+        append(n, T0);
+    settle();
+    close_both();
+    snprintf(backup, sizeof backup, "%s/backup", help_dir);
+    copy_dir(spool_dir, backup);
+    open_both(&o);
+    for (uint64_t n = 101; n <= 200; n++)
+        append(n, T0);
+    settle();
+    close_both();
+    move(backup, spool_dir);
+    open_both(&o);
+    check_range(1, 100, T0, 1);
+    check_range(101, 200, T0, 0);
+    for (uint64_t n = 201; n <= 400; n++)
+        append(n, T0);
+    settle();
+    check_range(101, 200, T0, 0);
+    close_both();
+    open_both(&o);
+    check_range(1, 100, T0, 1);
+    check_range(101, 200, T0, 0);
+    check_range(201, 400, T0, 1);
+    close_both();
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("idem");
+    TCase *t = tcase_create("idem");
+    tcase_set_timeout(t, 120);
+    tcase_add_checked_fixture(t, setup, help_teardown);
+    tcase_add_test(t, test_finds_on_the_way_and_after);
+    tcase_add_test(t, test_sources_do_not_share_keys);
+    tcase_add_test(t, test_survives_a_restart);
+    tcase_add_test(t, test_survives_a_kill);
+    tcase_add_test(t, test_grows);
+    tcase_add_test(t, test_forgets_past_the_window);
+    tcase_add_test(t, test_clock_jumps);
+    tcase_add_test(t, test_slices_go);
+    tcase_add_test(t, test_cap_forgets_the_oldest);
+    tcase_add_test(t, test_failure_forgets_what_was_withdrawn);
+    tcase_add_loop_test(t, test_rebuilds_what_is_damaged, 0,
+                        (int) (sizeof damages / sizeof damages[0]));
+    tcase_add_test(t, test_of_another_spool_is_not_believed);
+    tcase_add_test(t, test_ahead_of_a_restored_spool);
+    suite_add_tcase(suite, t);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? 1 : 0;
+}
