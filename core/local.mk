@@ -189,6 +189,8 @@ core_libcore_a_SOURCES = \
 	core/wtf8.c \
 	core/wtf8.h
 
+dist_man_MANS += core/ingestlayer.1 core/ingestlayer.conf.5
+
 bin_PROGRAMS += core/ingestlayer
 core_ingestlayer_SOURCES = core/main.c
 core_ingestlayer_LDADD = $(CORE_LIBS)

@@ -1,6 +1,7 @@
 ilincludedir = $(includedir)/ingestlayer
 ilinclude_HEADERS = sdk/plugin/ingestlayer/plugin.h \
 	sdk/plugin/testhost/testhost.h
+dist_man_MANS += sdk/plugin/ingestlayer-plugin.3
 pkgconfigdir = $(libdir)/pkgconfig
 pkgconfig_DATA = sdk/plugin/ingestlayer-plugin.pc \
 	sdk/plugin/ingestlayer-testhost.pc
