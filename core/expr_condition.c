@@ -368,9 +368,10 @@ check_sides(struct lex *s, const struct node *n, const struct operand *left)
                  "this is %s",
                  type_name(left->type));
     else if (n->right && n->right->constant && n->left->constant)
-        lex_fail(s, s->begin + n->right->at,
-                 "both sides are constants; a field on the right is written "
-                 "$event.payload.name");
+        lex_fail(
+            s, s->begin + n->right->at,
+            "both sides are constants; a field is written without quotes on "
+            "the left, and as $event.payload.name on the right");
     else if (n->kind == NODE_COMPARE && n->op == OP_EQ)
         check_equal(s, n->left, n->right);
     else if (n->kind == NODE_COMPARE)

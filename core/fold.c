@@ -153,9 +153,15 @@ fold_count(struct slice s)
     return n;
 }
 
-static uint32_t
+static inline uint32_t
 next(struct folded *t)
 {
+    unsigned char first = (unsigned char) *t->s.ptr;
+    if (first < 0x80) {
+        t->s.ptr++;
+        t->s.len--;
+        return t->fold && first >= 'A' && first <= 'Z' ? first + 32u : first;
+    }
     const char *p = t->s.ptr, *end = p + t->s.len;
     uint32_t c = fold_read(&p, end);
     t->s = slice_of(p, (size_t) (end - p));
@@ -224,6 +230,13 @@ times(uint64_t a, uint64_t b)
     return r >= PRIME ? r - PRIME : r;
 }
 
+static uint64_t
+plus(uint64_t a, uint64_t b)
+{
+    uint64_t r = a + b;
+    return r >= PRIME ? r - PRIME : r;
+}
+
 /* A rolling hash (Rabin and Karp): needs no memory, which a table over a part
  * that comes from the event would.  The base is a secret, so that nobody can
  * write texts whose hashes collide and make it slow. */
@@ -239,8 +252,8 @@ folded_contains(struct folded text, struct folded part, uint64_t seed)
     for (struct folded p = part; p.s.len;) {
         if (!text.s.len)
             return 0;
-        want = (times(want, base) + next(&p)) % PRIME;
-        have = (times(have, base) + next(&text)) % PRIME;
+        want = plus(times(want, base), next(&p));
+        have = plus(times(have, base), next(&text));
         top = times(top, base);
     }
     for (;;) {
@@ -248,8 +261,8 @@ folded_contains(struct folded text, struct folded part, uint64_t seed)
             return 1;
         if (!text.s.len)
             return 0;
-        have = (times(have, base) + next(&text)) % PRIME;
-        have = (have + PRIME - times(top, next(&tail))) % PRIME;
+        have = plus(times(have, base), next(&text));
+        have = plus(have, PRIME - times(top, next(&tail)));
     }
 }
 

@@ -1,8 +1,6 @@
 # Fuzz targets, in libFuzzer's form.  `make check` builds each as a program
 # that replays its seeds in tests/fuzz/corpus/NAME; `make fuzz` runs all of
 # them, or FUZZ="json ...", for FUZZ_SECONDS each with clang.
-# To add one: FUZZ_TARGETS += NAME, five lines as below, seeds in corpus/NAME.
-FUZZ_TARGETS = expr json msgcur time
 # To add one: six lines as below, seeds in corpus/NAME.
 FUZZ_TARGETS =
 FUZZ_SECONDS = 60
