@@ -38,7 +38,7 @@ struct conf {
     struct conf_file **files;
     size_t file_count;
     struct finding *findings;
-    size_t finding_count, errors;
+    size_t finding_count, errors, reports;
 };
 
 /* --- memory -------------------------------------------------------------- */
@@ -444,6 +444,7 @@ conf_vadd(struct conf *conf, const struct conf_finding *at, const char *fmt,
           va_list ap)
 {
     struct il_text line = { 0 };
+    conf->reports += !at->warning;
     put_origin(&line, at);
     if (text_vprintf(&line, fmt, ap))
         give_up();
@@ -482,6 +483,12 @@ size_t
 conf_errors(const struct conf *conf)
 {
     return conf->errors;
+}
+
+size_t
+conf_reports(const struct conf *conf)
+{
+    return conf->reports;
 }
 
 size_t

@@ -59,6 +59,9 @@ void conf_vadd(struct conf *, const struct conf_finding *, const char *fmt,
                va_list);
 
 size_t conf_errors(const struct conf *);
+/* How many were reported so far, repetitions counted: did this call find
+ * anything? */
+size_t conf_reports(const struct conf *);
 size_t conf_warnings(const struct conf *);
 /* All findings, one line each (and for texts the text and a caret). */
 void conf_print(struct conf *, FILE *);

@@ -11,14 +11,14 @@
 int
 instance_open(struct il_host *h)
 {
-    const size_t before = conf_errors(h->conf);
+    const size_t before = conf_reports(h->conf);
     int err = h->plugin->desc.open(h, h->options, &h->self);
     h->opened = !err;
-    if (err && conf_errors(h->conf) == before)
+    if (err && conf_reports(h->conf) == before)
         option_error(h->options, NULL, 0, "cannot be opened: %s",
                      err < 0 ? strerror(-err) : "the plugin does not say why");
     /* A finding that open() reported and then forgot still counts. */
-    if (conf_errors(h->conf) == before)
+    if (conf_reports(h->conf) == before)
         return 0;
     instance_close(h);
     return err < 0 ? err : -EINVAL;

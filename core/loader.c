@@ -168,8 +168,10 @@ say_unknown(struct loader *l, const char *name, struct il_text *why)
     size_t n = loader_names(l, &names);
     const char *meant = conf_nearest(name, names, n);
     text_printf(why, "there is no plugin \"%s\"", name);
-    if (meant)
+    if (meant) {
         text_printf(why, "; did you mean \"%s\"?", meant);
+        return;
+    }
     text_puts(why, " (looked in ");
     for (size_t i = 0; i < l->dir_count; i++)
         text_printf(why, "%s%s", i ? ", " : "", l->dirs[i]);

@@ -14,9 +14,13 @@ static const struct command {
     int (*run)(int argc, char **argv);
     const char *summary;
 } commands[] = {
+    { "run", command_run, "run the daemon" },
+    { "check", command_check, "check a config" },
     { "plugins", command_plugins, "list plugins, or the options of one" },
     { "eval", command_eval, "try an expression on payloads" },
     { "entity", command_entity, "import and look up entities" },
+    { "status", command_status, "show what a running daemon does" },
+    { "ddl", command_ddl, "print what destinations need on their far side" },
 };
 
 #define COUNT (sizeof(commands) / sizeof(commands[0]))
