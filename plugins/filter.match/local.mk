@@ -7,7 +7,7 @@ plugins_filter_match_filter_match_la_LDFLAGS = $(PLUGIN_LINK)
 dist_man_MANS += plugins/filter.match/filter.match.5
 EXTRA_DIST += plugins/filter.match/filter.match.conf \
 	plugins/filter.match/tests/test-match-check.sh
-
+TESTS += plugins/filter.match/tests/test-match-check.sh
 
 if HAVE_CHECK
 check_PROGRAMS += plugins/filter.match/tests/test-match

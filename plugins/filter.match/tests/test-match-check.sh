@@ -15,6 +15,15 @@ if ! "$IL_BUILDDIR/ingestlayer" plugins sdk.event >/dev/null 2>&1 ||
     exit 77
 fi
 
+# The manual quotes the example, comments apart.
+manual=$IL_SRCDIR/plugins/filter.match/filter.match.5
+grep -v '^#' "$example" | grep . | while IFS= read -r line; do
+    grep -qxF -e "$line" "$manual" || {
+        echo "the manual lacks: $line" >&2
+        exit 1
+    }
+done
+
 sed "s|/var/lib/ingestlayer|$dir/state|" "$example" >"$dir/good.conf"
 "$IL_BUILDDIR/ingestlayer" check -c "$dir/good.conf" || {
     echo "the example does not load" >&2
