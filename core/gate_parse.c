@@ -299,6 +299,17 @@ refuse_json(struct parse *p)
 }
 
 static int
+parse_scalar(struct parse *p, int c)
+{
+    int err = json_skip(&p->r);
+    return err ? err
+               : gate_refuse_body(p->b, 400, GATE_BAD_BODY,
+                                  "expected an event, an array of events or "
+                                  "{\"events\":[...]}, got %s",
+                                  kind_name(c));
+}
+
+static int
 parse_json(struct parse *p, struct slice body)
 {
     json_open(&p->r, body.ptr, body.len, p->b->gate->options.depth_max);
@@ -308,10 +319,7 @@ parse_json(struct parse *p, struct slice body)
     else if (c == '[')
         err = parse_array(p);
     else if (c > 0)
-        err = gate_refuse_body(p->b, 400, GATE_BAD_BODY,
-                               "expected an event, an array of events or "
-                               "{\"events\":[...]}, got %s",
-                               kind_name(c));
+        err = parse_scalar(p, c);
     else if (c == 0)
         err = gate_refuse_body(p->b, 400, GATE_NO_EVENTS,
                                "the body is empty");
@@ -343,6 +351,10 @@ parse_line(struct parse *p, struct slice line, size_t number)
     gate_event_abandon(p->b);
     item->json = (uint32_t) (line.ptr - p->b->body);
     item->json_len = (uint32_t) line.len;
+    /* whatever else was found in it does not count */
+    p->b->problem_count = item->problem;
+    item->problems = 0;
+    item->code = GATE_BAD_JSON;
     return gate_problem(p->b, GATE_BAD_JSON, "", "json",
                         "line %zu is not valid JSON: %s (byte %zu)", number,
                         p->r.error.message, p->r.error.offset);

@@ -299,7 +299,7 @@ loop_listen(struct http_loop *loop, size_t i)
         NULL, http_serve, loop, MHD_OPTION_EXTERNAL_LOGGER, mhd_log, loop,
         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t) HTTP_CONNECTION_MEMORY, MHD_OPTION_CONNECTION_MEMORY_INCREMENT,
-        (size_t) 8192, MHD_OPTION_CONNECTION_LIMIT, limit ? limit : 1,
+        (size_t) 4096, MHD_OPTION_CONNECTION_LIMIT, limit ? limit : 1,
         MHD_OPTION_CONNECTION_TIMEOUT, timeout, MHD_OPTION_NOTIFY_COMPLETED,
         http_completed, loop, MHD_OPTION_NOTIFY_CONNECTION, conn_notify, loop,
         MHD_OPTION_URI_LOG_CALLBACK, http_uri, loop,

@@ -18,7 +18,7 @@
 #define HTTP_DRAIN_ADMITTED (8 << 20)
 
 /* libmicrohttpd's memory per connection: request head and one read. */
-#define HTTP_CONNECTION_MEMORY (64 << 10)
+#define HTTP_CONNECTION_MEMORY (16 << 10)
 
 #define HTTP_EXTRA_HEADERS 8
 #define HTTP_EXTRA_BYTES 512
