@@ -11,6 +11,7 @@ struct plan;
 
 int command_check(int argc, char **argv);
 int command_ddl(int argc, char **argv);
+int command_emit(int argc, char **argv);
 int command_entity(int argc, char **argv);
 int command_eval(int argc, char **argv);
 int command_plugins(int argc, char **argv);

@@ -43,6 +43,14 @@ const char *gate_source_name(const struct gate_source *);
 int gate_emit(struct gate_source *, const struct il_event *, size_t n,
               uint64_t token);
 
+/* The "emit" request of the control socket; arg is the gate.  line is "json" or
+ * "lines" and the name of a source, which may be left out where there is only
+ * one.  The reply is a line per event: "accepted ID", "duplicate ID" or
+ * "rejected CODE PATH: MESSAGE"; or one line "error MESSAGE" where nothing was
+ * accepted. */
+void gate_control(void *arg, const char *line, struct slice body,
+                  struct il_text *reply);
+
 /* 0 when events are accepted, else why not, for /readyz. */
 int gate_ready(struct gate *, char *why, size_t size);
 

@@ -14,9 +14,22 @@ void
 gate_settler_wake(struct gate *g)
 {
     pthread_mutex_lock(&g->pending_lock);
-    if (g->pending)
-        pthread_cond_signal(&g->pending_wake);
+    if (g->pending || g->sleepers)
+        pthread_cond_broadcast(&g->pending_wake);
     pthread_mutex_unlock(&g->pending_lock);
+}
+
+int
+gate_wait(struct gate *g, const struct gate_ticket *t)
+{
+    int outcome;
+    pthread_mutex_lock(&g->pending_lock);
+    g->sleepers++;
+    while ((outcome = gate_outcome(g, t)) == 0)
+        pthread_cond_wait(&g->pending_wake, &g->pending_lock);
+    g->sleepers--;
+    pthread_mutex_unlock(&g->pending_lock);
+    return outcome < 0 ? outcome : 0;
 }
 
 /* Take out of the list what is decided.  Holds pending_lock. */
@@ -74,7 +87,7 @@ gate_settler_stop(struct gate *g)
 {
     pthread_mutex_lock(&g->pending_lock);
     g->settler_stop = 1;
-    pthread_cond_signal(&g->pending_wake);
+    pthread_cond_broadcast(&g->pending_wake);
     int runs = g->settler_runs;
     g->settler_runs = 0;
     pthread_mutex_unlock(&g->pending_lock);
@@ -96,7 +109,7 @@ pend(struct gate *g, struct gate_pending *p)
         while (*at)
             at = &(*at)->next;
         *at = p;
-        pthread_cond_signal(&g->pending_wake);
+        pthread_cond_broadcast(&g->pending_wake);
     }
     pthread_mutex_unlock(&g->pending_lock);
     return runs ? 0 : -EAGAIN;

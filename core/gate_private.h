@@ -168,6 +168,7 @@ struct gate {
     struct gate_pending *pending;
     pthread_t settler;
     int settler_runs, settler_stop;
+    uint32_t sleepers; /* in gate_wait() */
     _Atomic int closed; /* gate_stop() */
 
     struct il_counter *waits, *wait_us;
@@ -225,6 +226,8 @@ void gate_keep_body(struct gate_source *, enum gate_code, const char *message,
 int gate_source_counters(struct gate_source *);
 
 /* gate_emit.c */
+/* Wait until it is decided: 0 durable, or why it never will be. */
+int gate_wait(struct gate *, const struct gate_ticket *);
 void gate_settler_wake(struct gate *);
 void gate_settler_stop(struct gate *);
 

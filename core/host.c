@@ -105,7 +105,8 @@ static int
 start_control(struct host *h)
 {
     h->control = control_new();
-    if (!h->control || control_on(h->control, "status", host_status, h))
+    if (!h->control || control_on(h->control, "status", host_status, h)
+        || control_on(h->control, "emit", gate_control, h->gate))
         return -ENOMEM;
     return control_start(h->control, h->state_dir);
 }

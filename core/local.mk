@@ -20,6 +20,7 @@ core_libcore_a_SOURCES = \
 	core/command.h \
 	core/command_check.c \
 	core/command_ddl.c \
+	core/command_emit.c \
 	core/command_entity.c \
 	core/command_eval.c \
 	core/command_plugins.c \
@@ -76,6 +77,7 @@ core_libcore_a_SOURCES = \
 	core/gate.h \
 	core/gate_answer.c \
 	core/gate_batch.c \
+	core/gate_control.c \
 	core/gate_emit.c \
 	core/gate_event.c \
 	core/gate_keep.c \

@@ -18,6 +18,7 @@ static const struct command {
     { "check", command_check, "check a config" },
     { "plugins", command_plugins, "list plugins, or the options of one" },
     { "eval", command_eval, "try an expression on payloads" },
+    { "emit", command_emit, "send events through the running daemon" },
     { "entity", command_entity, "import and look up entities" },
     { "status", command_status, "show what a running daemon does" },
     { "ddl", command_ddl, "print what destinations need on their far side" },
