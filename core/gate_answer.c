@@ -17,6 +17,10 @@ const char *const gate_code_name[GATE_CODES] = {
     [GATE_SCHEMA] = "schema",
     [GATE_TOO_LARGE] = "event_too_large",
     [GATE_UNSUPPORTED] = "unsupported_media_type",
+    [GATE_ENCODING] = "unsupported_encoding",
+    [GATE_BODY_LARGE] = "body_too_large",
+    [GATE_BAD_GZIP] = "bad_gzip",
+    [GATE_NO_LENGTH] = "length_required",
 };
 
 static int

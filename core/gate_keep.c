@@ -52,6 +52,17 @@ gate_keep_body(struct gate_source *s, enum gate_code code,
         dead_refused(s->gate->options.dead, s->name, &reason, body);
 }
 
+void
+gate_keep_request(struct gate_source *s, const char *code, struct slice body)
+{
+    int i = 1;
+    while (i < GATE_CODES && strcmp(gate_code_name[i], code))
+        i++;
+    gate_keep_body(s, i < GATE_CODES ? (enum gate_code) i : GATE_BAD_BODY,
+                   "the request was refused before its events were read",
+                   body);
+}
+
 /* The event as it came: its JSON, or what JSON a source's offer makes. */
 static struct slice
 refused_text(const struct gate_batch *b, uint32_t i, struct il_text *made)

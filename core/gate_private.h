@@ -23,7 +23,11 @@ enum gate_code {
     GATE_UNDECLARED,    /* its type is not declared */
     GATE_SCHEMA,        /* its payload is not as declared */
     GATE_TOO_LARGE,
-    GATE_UNSUPPORTED,   /* content type or encoding */
+    GATE_UNSUPPORTED,   /* content type */
+    GATE_ENCODING,      /* content encoding */
+    GATE_BODY_LARGE,
+    GATE_BAD_GZIP,
+    GATE_NO_LENGTH,
     GATE_CODES
 };
 extern const char *const gate_code_name[GATE_CODES];
@@ -223,6 +227,8 @@ void gate_know_server(struct gate *, struct http *);
 void gate_keep_refused(const struct gate_batch *);
 void gate_keep_body(struct gate_source *, enum gate_code, const char *message,
                     struct slice body);
+/* http_on_refused() */
+void gate_keep_request(struct gate_source *, const char *code, struct slice);
 int gate_source_counters(struct gate_source *);
 
 /* gate_emit.c */

@@ -174,6 +174,7 @@ void
 http_fill_api(struct il_api *api)
 {
     http_fill_request_api(api);
+    http_on_refused(gate_keep_request);
     api->request_ingest = api_ingest;
     api->request_emit = api_emit;
     api->request_entities = api_entities;

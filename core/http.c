@@ -282,7 +282,9 @@ request_reset(struct il_request *req)
     req->received = 0;
     req->encoding = HTTP_IDENTITY;
     req->active = req->ended = req->discard = req->admitted = 0;
-    req->chunked = req->shut = req->queued = req->deferred = 0;
+    req->chunked = req->shut = req->queued = 0;
+    req->deferred = req->handled = 0;
+    req->code = NULL;
     req->status = 0;
     req->out.len = 0;
     req->type_text[0] = req->peer[0] = 0;
@@ -318,6 +320,7 @@ request_begin(struct il_request *req, const char *version, int bad_uri)
         && n <= (req->admitted ? HTTP_DRAIN_ADMITTED : HTTP_DRAIN_STRANGER))
         return MHD_YES;
     req->shut = 1;
+    request_tell_refused(req);
     return answer(req);
 }
 
@@ -362,11 +365,13 @@ http_serve(void *cls, struct MHD_Connection *mhd, const char *url,
         req->ended = 1;
         metric_add(conn->loop->http->bytes, req->received);
         if (!req->status && body_end(req) == 0) {
+            req->handled = 1;
             req->route->route.handle(req->route->self, req);
             if (!req->status && !req->is_held)
                 request_error(req, 500, "internal",
                               "the source did not answer");
         }
+        request_tell_refused(req);
         if (!req->deferred)
             body_release(req);
     }

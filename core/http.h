@@ -80,6 +80,11 @@ void http_unavailable(struct il_request *, uint32_t retry_after_s,
  * No Content-Type at all is JSON. */
 int http_json_type(struct il_request *, int *ndjson);
 
+/* fn hears of requests that a source has admitted and the server then refuses
+ * by itself (too large, unreadable gzip).  Any loop's thread.  Once, at start. */
+void http_on_refused(void (*fn)(struct gate_source *, const char *code,
+                                struct slice body));
+
 /* The entries of the host's table that concern requests without regard to the
  * gate. */
 void http_fill_request_api(struct il_api *);

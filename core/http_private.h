@@ -52,13 +52,14 @@ struct il_request {
     unsigned chunked : 1;
     unsigned shut : 1;      /* close the connection after the answer */
     unsigned deferred : 1;  /* the body stays until the answer */
+    unsigned handled : 1;   /* handle() was called */
     unsigned queued : 1;    /* the answer is with libmicrohttpd */
 
     struct il_text body;    /* from the loop's stock */
     uint64_t charged;       /* its share of http->buffered */
 
     int status;             /* 0: not answered yet */
-    const char *type;       /* content type of the answer, in type_text */
+    const char *code;       /* of an error */
     struct il_text out;
     char type_text[96];
     char extra[HTTP_EXTRA_BYTES]; /* name NUL value NUL ... */
@@ -177,6 +178,7 @@ void body_release(struct il_request *);
 void body_stock_free(struct http_loop *);
 
 /* request.c */
+void request_tell_refused(const struct il_request *);
 void request_error(struct il_request *, int status, const char *code,
                    const char *fmt, ...) IL_PRINTF(4, 5);
 const char *request_header(const struct il_request *, const char *);

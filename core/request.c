@@ -151,6 +151,7 @@ error_body(struct il_request *req, int status, const char *code,
 {
     char message[1024];
     struct il_text *out = http_out(req);
+    req->code = code;
     vsnprintf(message, sizeof(message), fmt, ap);
     int64_t bad = text_puts(out, "{\"error\":{\"message\":");
     if (bad >= 0)
@@ -288,6 +289,26 @@ api_equal(const void *a, size_t a_len, const void *b, size_t b_len)
     for (size_t i = 0; i < a_len; i++)
         differ |= p[i] ^ q[i];
     return !differ;
+}
+
+static void (*refused_hook)(struct gate_source *, const char *, struct slice);
+
+void
+http_on_refused(void (*fn)(struct gate_source *, const char *code,
+                           struct slice body))
+{
+    refused_hook = fn;
+}
+
+void
+request_tell_refused(const struct il_request *req)
+{
+    struct gate_source *owner = http_owner(req);
+    if (refused_hook && owner && req->code && req->admitted && !req->handled
+        && req->status >= 400 && req->status < 500)
+        refused_hook(owner, req->code,
+                     slice_of(req->body.len ? req->body.data : "",
+                              req->body.len));
 }
 
 void
