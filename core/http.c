@@ -196,7 +196,7 @@ admit(struct http *http, struct il_request *req)
 
 /* Shapes that two servers could read as two different requests. */
 struct framing {
-    int lengths, encodings, hosts, expects;
+    int lengths, encodings, hosts, expects, keys, types, packings;
     int bad_length, bad_encoding;
 };
 
@@ -218,6 +218,12 @@ framing_header(void *arg, enum MHD_ValueKind kind, const char *name,
         f->hosts++;
     } else if (len == 6 && !strcasecmp(name, "Expect")) {
         f->expects++;
+    } else if (len == 13 && !strcasecmp(name, "Authorization")) {
+        f->keys++;
+    } else if (len == 12 && !strcasecmp(name, "Content-Type")) {
+        f->types++;
+    } else if (len == 16 && !strcasecmp(name, "Content-Encoding")) {
+        f->packings++;
     } else if (strpbrk(name, " \t\"(),/;<=>?@[\\]{}")) {
         f->bad_length = 1;
     }
@@ -230,9 +236,13 @@ check_framing(struct il_request *req, const char *version)
     struct framing f = { 0 };
     MHD_get_connection_values(req->mhd, MHD_HEADER_KIND, framing_header, &f);
     req->chunked = f.encodings > 0;
-    if (f.lengths > 1 || f.encodings > 1 || f.hosts > 1 || f.bad_length
-        || (f.lengths && f.encodings)
-        || (f.encodings && !strcmp(version, "HTTP/1.0"))) {
+    if (f.keys > 1 || f.types > 1 || f.packings > 1) {
+        request_error(req, 400, "bad_framing",
+                      "Authorization, Content-Type or Content-Encoding comes "
+                      "twice");
+    } else if (f.lengths > 1 || f.encodings > 1 || f.hosts > 1
+               || f.bad_length || (f.lengths && f.encodings)
+               || (f.encodings && !strcmp(version, "HTTP/1.0"))) {
         request_error(req, 400, "bad_framing",
                       "the headers do not say unmistakably how long the "
                       "request is");

@@ -5,4 +5,9 @@ plugins_sdk_event_sdk_event_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
 plugins_sdk_event_sdk_event_la_CFLAGS = $(PLUGIN_CFLAGS)
 plugins_sdk_event_sdk_event_la_LDFLAGS = $(PLUGIN_LINK)
 dist_man_MANS += plugins/sdk.event/sdk.event.5
-EXTRA_DIST += plugins/sdk.event/sdk.event.conf
+SDK_EVENT_TESTS = plugins/sdk.event/tests/test-event-answers.sh \
+	plugins/sdk.event/tests/test-event-emit.sh \
+	plugins/sdk.event/tests/test-event-options.sh
+TESTS += $(SDK_EVENT_TESTS)
+EXTRA_DIST += plugins/sdk.event/sdk.event.conf \
+	plugins/sdk.event/tests/setup.sh $(SDK_EVENT_TESTS)

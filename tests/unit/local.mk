@@ -148,3 +148,9 @@ TESTS += tests/unit/test-idem
 tests_unit_test_idem_SOURCES = tests/unit/test-idem.c tests/unit/spool-help.h
 tests_unit_test_idem_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_idem_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-gate
+TESTS += tests/unit/test-gate
+tests_unit_test_gate_SOURCES = tests/unit/test-gate.c tests/unit/tempdir.h
+tests_unit_test_gate_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_gate_LDADD = $(UNIT_LIBS)
