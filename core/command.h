@@ -10,6 +10,7 @@ struct assembly;
 struct plan;
 
 int command_check(int argc, char **argv);
+int command_dead(int argc, char **argv);
 int command_ddl(int argc, char **argv);
 int command_emit(int argc, char **argv);
 int command_entity(int argc, char **argv);

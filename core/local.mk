@@ -19,6 +19,7 @@ core_libcore_a_SOURCES = \
 	core/command.c \
 	core/command.h \
 	core/command_check.c \
+	core/command_dead.c \
 	core/command_ddl.c \
 	core/command_emit.c \
 	core/command_entity.c \

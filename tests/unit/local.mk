@@ -154,3 +154,9 @@ TESTS += tests/unit/test-gate
 tests_unit_test_gate_SOURCES = tests/unit/test-gate.c tests/unit/tempdir.h
 tests_unit_test_gate_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_gate_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-command-dead
+TESTS += tests/unit/test-command-dead
+tests_unit_test_command_dead_SOURCES = tests/unit/test-command-dead.c \
+	tests/unit/tempdir.h
+tests_unit_test_command_dead_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_command_dead_LDADD = $(UNIT_LIBS)
