@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "arena.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 
 /* A batch of ten thousand enriched events takes about a megabyte: few blocks,
  * and none too large for an idle lane to keep one. */
 #define ARENA_BLOCK (256u * 1024)
+
+/* Nothing that belongs to a batch is this large: a plugin's mistake. */
+#define ARENA_MAX ((size_t) 1 << 30)
 
 struct arena_block {
     struct arena_block *next; /* older */
@@ -20,8 +22,6 @@ _Static_assert(sizeof(struct arena_block) % 16 == 0, "data is aligned");
 static struct arena_block *
 arena_grow(struct arena_block **arena, size_t size, size_t *held)
 {
-    if (size > SIZE_MAX - sizeof(struct arena_block) - 16)
-        return NULL;
     if (size < ARENA_BLOCK - sizeof(struct arena_block))
         size = ARENA_BLOCK - sizeof(struct arena_block);
     struct arena_block *b = malloc(sizeof *b + size);
@@ -38,7 +38,7 @@ arena_grow(struct arena_block **arena, size_t size, size_t *held)
 void *
 arena_alloc(struct arena_block **arena, size_t size, size_t *held)
 {
-    if (size > SIZE_MAX / 2)
+    if (size > ARENA_MAX)
         return NULL;
     size = (size + 15) & ~(size_t) 15;
     struct arena_block *b = *arena;

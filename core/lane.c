@@ -66,15 +66,13 @@ lane_next(struct lane *l, int64_t *until)
 {
     struct flight *next = NULL;
     int64_t now = clock_monotonic_us();
-    int failed = 0;
     *until = now + 1000000;
     pthread_mutex_lock(&l->lock);
+    int failed = lane_failed(l);
     for (uint32_t i = 0; i < l->used && !next && !failed; i++) {
         struct flight *f = lane_flight(l, i);
         if (f->stage == FLIGHT_READ || f->stage == FLIGHT_READY)
             next = f;
-        failed = f->stage == FLIGHT_SETTLED && f->outcome != IL_OK
-                 && f->outcome != IL_REJECT;
     }
     if (next && next->stage == FLIGHT_READY && l->unsettled >= l->in_flight)
         next = NULL;

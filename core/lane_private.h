@@ -124,6 +124,7 @@ void lane_when(struct lane *, struct flight *);
 /* lane_settle.c */
 void lane_write(struct lane *, struct flight *);
 void lane_settled(struct lane *);
+int lane_failed(struct lane *);
 void lane_cursor(struct lane *, int final);
 /* Something failed: when to try again. */
 int64_t lane_back_off(struct lane *, int outcome);

@@ -49,12 +49,26 @@ lane_settle(struct il_ack *ack, int outcome, const char *why)
                   f->lane->spec.instance);
 }
 
-/* 1: the destination takes another batch now. */
+/* Has one that is on its way failed?  With the lock held. */
+int
+lane_failed(struct lane *l)
+{
+    for (uint32_t i = 0; i < l->used; i++) {
+        const struct flight *f = lane_flight(l, i);
+        if (f->stage == FLIGHT_SETTLED && f->outcome != IL_OK
+            && f->outcome != IL_REJECT)
+            return 1;
+    }
+    return 0;
+}
+
+/* 1: the destination takes another batch now.  Not once an older one has
+ * failed, which may have happened while this one was made. */
 static int
 flight_depart(struct lane *l, struct flight *f)
 {
     pthread_mutex_lock(&l->lock);
-    int room = l->unsettled < l->in_flight;
+    int room = l->unsettled < l->in_flight && !lane_failed(l);
     if (room) {
         f->stage = FLIGHT_WRITTEN;
         l->unsettled++;

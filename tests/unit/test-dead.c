@@ -411,20 +411,27 @@ END_TEST
 
 START_TEST(another_process_reads_and_deletes)
 {
-    struct dead_letter l[] = { letter(1, "a"), letter(2, "b") };
-    settle(0, 2, l, 2);
+    int go[2], status;
+    char c = 0;
+    dead_close(dead); /* a store must not be open across a fork */
+    dead = NULL;
+    ck_assert_int_eq(pipe(go), 0);
     pid_t pid = fork();
     ck_assert_int_ge(pid, 0);
     if (!pid) {
-        struct dead *other; /* the parent's handle stays untouched */
+        struct dead *other;
         char got[256] = "";
-        int bad = dead_open(dir, 0, &other) || dead_each(other, NULL, note, got)
+        int bad = read(go[0], &c, 1) != 1 || dead_open(dir, 0, &other)
+                  || dead_each(other, NULL, note, got)
                   || strcmp(got, "1:a 2:b ") || dead_delete(other, LANE, 1);
         if (!bad)
             dead_close(other);
         _exit(bad ? 1 : 0);
     }
-    int status;
+    ck_assert_int_eq(dead_open(dir, 0, &dead), 0);
+    struct dead_letter l[] = { letter(1, "a"), letter(2, "b") };
+    settle(0, 2, l, 2);
+    ck_assert_int_eq(write(go[1], &c, 1), 1);
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     expect(LANE, "2:b ");

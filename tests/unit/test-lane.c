@@ -368,6 +368,45 @@ START_TEST(a_retry_is_the_same_batch)
 }
 END_TEST
 
+static int failed_once;
+
+static void
+fail_once(struct fake *f, struct il_batch *b, struct il_ack *ack, int n)
+{
+    if (n < 4)
+        ids[n] = b->id;
+    if (n) {
+        fake_ok(f, b, ack);
+        return;
+    }
+    usleep(20000); /* the next batch enters its step */
+    lane_settle(ack, IL_RETRY, "the far side is away");
+    __atomic_store_n(&failed_once, 1, __ATOMIC_SEQ_CST);
+}
+
+static int
+slow_step(void *self, struct il_batch *b)
+{
+    (void) self;
+    while (b->id != 1 && !__atomic_load_n(&failed_once, __ATOMIC_SEQ_CST))
+        usleep(1000);
+    return 0;
+}
+
+START_TEST(a_batch_made_meanwhile_does_not_overtake)
+{
+    failed_once = 0;
+    with_step(slow_step, NULL);
+    fake_act(&fake, fail_once);
+    events(300);
+    start();
+    wait_position(300);
+    ck_assert_uint_eq(ids[1], 1);
+    ck_assert_uint_eq(ids[2], 101);
+    expect_range(1, 300);
+}
+END_TEST
+
 START_TEST(a_write_that_fails_is_a_retry)
 {
     fake.write_error = -ECONNREFUSED;
@@ -1065,6 +1104,7 @@ add_cases(TCase *t)
     tcase_add_test(t, when_leaves_the_rest_out);
     tcase_add_test(t, a_batch_waits_to_fill);
     tcase_add_test(t, a_retry_is_the_same_batch);
+    tcase_add_test(t, a_batch_made_meanwhile_does_not_overtake);
     tcase_add_test(t, a_write_that_fails_is_a_retry);
     tcase_add_test(t, trouble_is_in_the_status);
     tcase_add_test(t, out_of_order_settlements_keep_the_order);
