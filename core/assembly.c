@@ -48,14 +48,17 @@ open_lane(struct assembly *a, struct assembly_lane *l,
         = conf_alloc(plan->conf, (p->step_count + 1) * sizeof(*l->steps));
     l->lane_steps = conf_alloc(plan->conf, (p->step_count + 1)
                                                * sizeof(*l->lane_steps));
+    l->step_turns = conf_alloc(plan->conf, (p->step_count + 1)
+                                               * sizeof(*l->step_turns));
     for (size_t i = 0; i < p->step_count; i++) {
         struct il_host *h = &l->steps[i];
         h->declared = p->declared;
         h->declared_count = p->declared_count;
         open_part(plan, h, &p->steps[i], d->lane);
-        l->lane_steps[i].plugin = h->plugin ? &h->plugin->desc : NULL;
-        l->lane_steps[i].self = h->self;
         l->lane_steps[i].instance = h->instance;
+        if (h->plugin)
+            l->lane_steps[i].plugin
+                = serial_wrap(h, &l->step_turns[i], &l->lane_steps[i].self);
     }
     l->destination.declared = p->declared;
     l->destination.declared_count = p->declared_count;

@@ -5,6 +5,7 @@
 
 #include "instance.h"
 #include "plan.h"
+#include "serial.h"
 
 /* One lane: a destination and its own instances of the steps. */
 struct assembly_lane {
@@ -14,6 +15,8 @@ struct assembly_lane {
     struct il_host destination;
     struct il_expr *when; /* or NULL */
     struct lane_step *lane_steps;
+    struct serial *step_turns; /* pipeline->step_count */
+    struct serial turns;       /* of the destination */
     struct lane *lane; /* once it runs */
 };
 

@@ -49,12 +49,11 @@ make_lane(struct host *h, struct assembly_lane *l)
             .steps = l->lane_steps,
             .step_count = l->pipeline->step_count,
             .when = l->when,
-            .destination = &l->destination.plugin->desc,
-            .self = l->destination.self,
             .batch_events = (uint32_t) option_int(batch, "events", 0),
             .batch_bytes = (uint64_t) option_int(batch, "bytes", 0),
             .batch_wait_ms = (uint32_t) option_int(batch, "wait", 0),
             .paused = l->pipeline->status == PLAN_PAUSED };
+    spec.destination = serial_wrap(&l->destination, &l->turns, &spec.self);
     return lane_new(&spec, &shared, &l->lane);
 }
 

@@ -3,7 +3,7 @@
 #include "host_private.h"
 
 #include "clock.h"
-#include "log.h"
+#include "serial.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -89,8 +89,14 @@ prepare_source(struct host *h, size_t i)
                               s->plugin->desc.settled, s->self, &s->source);
     s->entities = h->entities;
     s->timers = h->timers;
-    for (struct instance_route *r = s->routes; r && !err; r = r->next)
-        err = http_route(h->gate_http, &r->route, r->self, s->source);
+    for (struct instance_route *r = s->routes; r && !err; r = r->next) {
+        struct serial_route *turns
+            = conf_alloc(h->assembly->plan->conf, sizeof(*turns));
+        struct il_route route;
+        void *self;
+        serial_route(s, r, turns, &route, &self);
+        err = http_route(h->gate_http, &route, self, s->source);
+    }
     return err;
 }
 

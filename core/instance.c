@@ -12,6 +12,7 @@ int
 instance_open(struct il_host *h)
 {
     const size_t before = conf_reports(h->conf);
+    pthread_mutex_init(&h->turn, NULL);
     int err = h->plugin->desc.open(h, h->options, &h->self);
     h->opened = !err;
     if (err && conf_reports(h->conf) == before)
@@ -24,10 +25,27 @@ instance_open(struct il_host *h)
     return err < 0 ? err : -EINVAL;
 }
 
+/* Other instances of the same plugin may be at work meanwhile. */
+static void
+take_turn(struct il_host *h)
+{
+    if (h->plugin->serial)
+        pthread_mutex_lock(h->plugin->serial);
+}
+
+static void
+end_turn(struct il_host *h)
+{
+    if (h->plugin->serial)
+        pthread_mutex_unlock(h->plugin->serial);
+}
+
 int
 instance_start(struct il_host *h)
 {
+    take_turn(h);
     int err = h->plugin->desc.start ? h->plugin->desc.start(h->self) : 0;
+    end_turn(h);
     if (err) {
         log_error("%s: cannot start: %s", h->instance,
                   err < 0 ? strerror(-err) : "the plugin does not say why");
@@ -52,8 +70,10 @@ instance_stop(struct il_host *h)
         return;
     if (h->timers)
         timers_remove(h->timers, h);
+    take_turn(h);
     if (h->plugin->desc.stop)
         h->plugin->desc.stop(h->self);
+    end_turn(h);
     h->started = 0;
 }
 

@@ -21,6 +21,7 @@
 
 struct loaded {
     struct plugin plugin;
+    pthread_mutex_t serial;
     char *name;
     void *handle;
     struct loaded *next;
@@ -87,6 +88,7 @@ loader_free(struct loader *l)
         l->loaded = p->next;
         if (!stay_mapped())
             dlclose(p->handle);
+        pthread_mutex_destroy(&p->serial);
         free(p->plugin.path);
         free(p->name);
         free(p);
@@ -247,6 +249,9 @@ load(struct loader *l, const char *name, struct il_text *why)
         p->plugin.options.first = p->plugin.desc.options;
         p->plugin.options.stride = p->plugin.desc.option_size;
         p->plugin.path = path;
+        pthread_mutex_init(&p->serial, NULL);
+        if (p->plugin.desc.threads == IL_SERIAL_PLUGIN)
+            p->plugin.serial = &p->serial;
         p->handle = handle;
         p->name = strdup(name);
         p->next = l->loaded;

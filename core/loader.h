@@ -5,6 +5,8 @@
 
 #include "options.h"
 
+#include <pthread.h>
+
 struct loader;
 
 /* A plugin that passed the handshake. */
@@ -12,6 +14,7 @@ struct plugin {
     struct il_plugin desc; /* the host's own copy: the only one looked at */
     struct option_table options;
     char *path;
+    pthread_mutex_t *serial; /* IL_SERIAL_PLUGIN: taken around every call */
 };
 
 /* dirs: the plugin_dir of the config, in order.  Before them comes

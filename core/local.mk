@@ -164,6 +164,8 @@ core_libcore_a_SOURCES = \
 	core/scan.h \
 	core/schema.c \
 	core/schema.h \
+	core/serial.c \
+	core/serial.h \
 	core/settings.c \
 	core/settings.h \
 	core/spool.c \

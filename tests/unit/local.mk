@@ -160,3 +160,8 @@ tests_unit_test_command_dead_SOURCES = tests/unit/test-command-dead.c \
 	tests/unit/tempdir.h
 tests_unit_test_command_dead_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_command_dead_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-serial
+TESTS += tests/unit/test-serial
+tests_unit_test_serial_SOURCES = tests/unit/test-serial.c
+tests_unit_test_serial_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_serial_LDADD = $(UNIT_LIBS)
