@@ -25,14 +25,18 @@ plugins_warehouse_pg_warehouse_pg_la_LIBADD = $(PQ_LIBS) -lm -lpthread
 PG_TEST_CPPFLAGS = $(TESTHOST_CPPFLAGS) $(PQ_CFLAGS) $(CHECK_CFLAGS) \
 	-D_GNU_SOURCE
 PG_TEST_LIBS = $(TESTHOST_LIBS) $(PQ_LIBS) $(CHECK_LIBS)
-EXTRA_DIST += plugins/warehouse.pg/tests/run-with-postgres.sh
+pg_test_scripts = \
+	plugins/warehouse.pg/tests/test-pg-rows.sh \
+	plugins/warehouse.pg/tests/test-pg-types.sh
+EXTRA_DIST += plugins/warehouse.pg/tests/run-with-postgres.sh \
+	plugins/warehouse.pg/tests/pgtest.h $(pg_test_scripts)
 if HAVE_CHECK
-check_PROGRAMS += plugins/warehouse.pg/tests/test-pg-rows
-plugins_warehouse_pg_tests_test_pg_rows_SOURCES = \
-	plugins/warehouse.pg/tests/pgtest.h \
-	plugins/warehouse.pg/tests/test-pg-rows.c
+check_PROGRAMS += \
+	plugins/warehouse.pg/tests/test-pg-rows \
+	plugins/warehouse.pg/tests/test-pg-types
 plugins_warehouse_pg_tests_test_pg_rows_CPPFLAGS = $(PG_TEST_CPPFLAGS)
 plugins_warehouse_pg_tests_test_pg_rows_LDADD = $(PG_TEST_LIBS)
-TESTS += plugins/warehouse.pg/tests/test-pg-rows.sh
+plugins_warehouse_pg_tests_test_pg_types_CPPFLAGS = $(PG_TEST_CPPFLAGS)
+plugins_warehouse_pg_tests_test_pg_types_LDADD = $(PG_TEST_LIBS)
+TESTS += $(pg_test_scripts)
 endif
-EXTRA_DIST += plugins/warehouse.pg/tests/test-pg-rows.sh
