@@ -382,11 +382,12 @@ bring_rows(struct txn *t)
 }
 
 /* The cast fails, and the commit with it, when the table has changed since the
- * rows were made: bytes of one type are never stored as another's. */
+ * rows were made: bytes of one type are never stored as another's, and nothing
+ * is refused that would fit the table as it is. */
 static void
 commit_sql(struct txn *t, struct sql *s)
 {
-    if (t->job->row_count) {
+    if (t->job->row_count || t->job->misfits) {
         sql_printf(s, "select case when s = '%s' then 0 else (s || "
                       "' is not the table these rows were made for')::int"
                       " end from (",
@@ -471,7 +472,7 @@ transact(struct link *l, struct job *job, int careful)
     /* A refusal may come from a table that is not the one it was.  At COMMIT
      * it may also come from a deferred constraint. */
     if (!kept.lost && l->db && kept.action != PG_ACT_FENCED && *kept.code
-        && job->row_count) {
+        && (job->row_count || job->misfits)) {
         int changed = table_changed(l, job->plan);
         if (changed > 0)
             return REDO;
