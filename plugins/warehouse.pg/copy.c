@@ -134,8 +134,8 @@ open_copy(struct txn *t, const char *sql)
         PGresult *res = link_result(l, &err);
         if (err) {
             struct pg_fault kept = l->fault;
-            if (!kept.lost)
-                link_finish(l);
+            if (!kept.lost && link_finish(l) && l->fault.lost)
+                return -1;
             l->fault = kept;
             return -1;
         }

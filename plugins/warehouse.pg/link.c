@@ -221,6 +221,18 @@ result_fault(struct link *l, const PGresult *res)
               || strcmp(severity, "ERROR") != 0;
 }
 
+/* The first fault of a query counts; but whatever it was, a connection that
+ * broke right after it says nothing about the next one. */
+static void
+keep_first(struct link *l, struct pg_fault *first)
+{
+    if (l->fault.lost && !first->lost) {
+        first->lost = 1;
+        first->action = PG_ACT_RETRY;
+    }
+    l->fault = *first;
+}
+
 /* Send what libpq has buffered. */
 static int
 flush(struct link *l, int64_t until)
@@ -311,9 +323,7 @@ link_exec(struct link *l, const char *sql, PGresult **last)
         }
     }
     if (failed) {
-        if (l->fault.lost)
-            first.lost = 1;
-        l->fault = first;
+        keep_first(l, &first);
         if (last) {
             PQclear(*last);
             *last = NULL;
@@ -337,10 +347,8 @@ link_finish(struct link *l)
         if ((err && l->fault.lost) || (!err && !res))
             break;
     }
-    if (failed) {
-        first.lost |= l->fault.lost;
-        l->fault = first;
-    }
+    if (failed)
+        keep_first(l, &first);
     return failed ? -1 : 0;
 }
 

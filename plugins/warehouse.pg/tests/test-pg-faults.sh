@@ -1,0 +1,16 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+. "$(dirname "$0")/run-with-postgres.sh"
+pg_start "$work/pg" || exit 1
+run_program test-pg-faults || exit 1
+
+# kill -9 of the whole server in the middle of a load, three times.
+run_program test-pg-faults load &
+load=$!
+for _ in 1 2 3; do
+    sleep 0.4
+    pg_kill
+    sleep 0.2
+    pg_restart || exit 1
+done
+wait "$load"
