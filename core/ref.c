@@ -92,17 +92,24 @@ read_value(const char *p, const char *end, struct il_value *out)
     return msgcur_value(&p, end, out) == 0;
 }
 
-/* msgcur_head(), small maps without a call. */
+/* msgcur_head(), without a call for the maps that the codec writes: those read
+ * from JSON have the head of 16 bits. */
 static inline int
 read_head(const char **p, const char *end, struct il_value *out)
 {
-    if (*p < end && ((unsigned char) **p & 0xf0) == 0x80) {
-        out->type = IL_MAP;
-        out->count = (unsigned char) **p & 15u;
-        ++*p;
-        return 0;
+    const unsigned char *u = (const unsigned char *) *p;
+    size_t left = (size_t) (end - *p);
+    if (left >= 3 && u[0] == 0xde) {
+        out->count = (uint32_t) u[1] << 8 | u[2];
+        *p += 3;
+    } else if (left && (u[0] & 0xf0) == 0x80) {
+        out->count = u[0] & 15u;
+        *p += 1;
+    } else {
+        return msgcur_head(p, end, out);
     }
-    return msgcur_head(p, end, out);
+    out->type = IL_MAP;
+    return 0;
 }
 
 /* Follow a path into a container whose bytes reach to end at most. */

@@ -239,6 +239,38 @@ START_TEST(what_is_known_beforehand)
 }
 END_TEST
 
+/* A step may write any valid msgpack, not only what our codec writes. */
+START_TEST(reads_every_form_of_heads)
+{
+    static const struct {
+        const char *name;
+        struct slice bytes;
+    } rows[] = {
+        { "fixmap", SLICE("\x82\xa1x\x01\xa1n\xa2ok") },
+        { "map 16", SLICE("\xde\0\2\xa1x\x01\xa1n\xa2ok") },
+        { "map 32", SLICE("\xdf\0\0\0\2\xa1x\x01\xa1n\xa2ok") },
+        { "str 8", SLICE("\x82\xd9\1x\xcc\1\xd9\1n\xd9\2ok") },
+        { "str 16", SLICE("\x82\xda\0\1x\xcd\0\1\xda\0\1n\xda\0\2ok") },
+        { "str 32", SLICE("\x82\xdb\0\0\0\1x\xce\0\0\0\1\xdb\0\0\0\1n"
+                          "\xdb\0\0\0\2ok") },
+        { "key no text", SLICE("\x82\1\1\xa1n\xa2ok") },
+        { "array before", SLICE("\x82\xa1x\xdc\0\2\x91\xa1n\1\xa1n\xa2ok") },
+        { "first of two", SLICE("\x82\xa1n\xa2ok\xa1n\xa2no") },
+    };
+    struct il_field *field = NULL;
+    struct text_error error;
+    ck_assert_int_eq(ref_parse("n", 1, REF_BARE, &field, &error), 0);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct batch_event e = { .ev.payload = rows[i].bytes };
+        struct il_value v;
+        ck_assert_msg(ref_get(field, &e, &v) && v.type == IL_STRING
+                          && slice_equal(slice_of(v.str, v.len), SLICE("ok")),
+                      "%s", rows[i].name);
+    }
+    ref_free(field);
+}
+END_TEST
+
 /* Cut anywhere, or with any byte changed, a payload is read without harm. */
 START_TEST(broken_payloads_do_no_harm)
 {
@@ -288,6 +320,7 @@ main(void)
     tcase_add_test(tc, depth_is_bounded);
     tcase_add_test(tc, prefix_tells_how_far);
     tcase_add_test(tc, what_is_known_beforehand);
+    tcase_add_test(tc, reads_every_form_of_heads);
     tcase_add_test(tc, broken_payloads_do_no_harm);
     tcase_set_timeout(tc, 60);
     suite_add_tcase(suite, tc);
