@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "expr_impl.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +10,7 @@
 struct pool_block {
     struct pool_block *next;
     size_t used, size;
-    _Alignas(16) char bytes[];
+    _Alignas(max_align_t) char bytes[];
 };
 
 void *

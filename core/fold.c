@@ -222,11 +222,16 @@ folded_ends(struct folded text, struct folded end)
 /* Arithmetic modulo the prime 2^61 - 1. */
 #define PRIME ((UINT64_C(1) << 61) - 1)
 
+/* By halves, so that 64 bits are enough wherever it is built. */
 static uint64_t
 times(uint64_t a, uint64_t b)
 {
-    unsigned __int128 m = (unsigned __int128) a * b;
-    uint64_t r = (uint64_t) (m & PRIME) + (uint64_t) (m >> 61);
+    uint64_t a_high = a >> 31, a_low = a & 0x7fffffff;
+    uint64_t b_high = b >> 31, b_low = b & 0x7fffffff;
+    uint64_t middle = a_low * b_high + a_high * b_low;
+    uint64_t sum = a_high * b_high * 2 + (middle >> 30)
+                   + ((middle & 0x3fffffff) << 31) + a_low * b_low;
+    uint64_t r = (sum & PRIME) + (sum >> 61);
     return r >= PRIME ? r - PRIME : r;
 }
 
