@@ -54,6 +54,9 @@ open_lane(struct assembly *a, struct assembly_lane *l,
         struct il_host *h = &l->steps[i];
         h->declared = p->declared;
         h->declared_count = p->declared_count;
+        h->closed = !p->closed ? FIELDS_OPEN
+                    : i        ? FIELDS_CHANGED
+                               : FIELDS_CLOSED;
         open_part(plan, h, &p->steps[i], d->lane);
         l->lane_steps[i].instance = h->instance;
         if (h->plugin)
@@ -62,9 +65,12 @@ open_lane(struct assembly *a, struct assembly_lane *l,
     }
     l->destination.declared = p->declared;
     l->destination.declared_count = p->declared_count;
+    l->destination.closed = !p->closed      ? FIELDS_OPEN
+                            : p->step_count ? FIELDS_CHANGED
+                                            : FIELDS_CLOSED;
     open_part(plan, &l->destination, &d->part, d->lane);
     if (!d->part.faults)
-        instance_expr(d->part.options, "when", &l->when);
+        instance_expr(&l->destination, d->part.options, "when", &l->when);
 }
 
 struct assembly *

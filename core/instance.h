@@ -7,6 +7,13 @@
 
 #include "loader.h"
 
+/* What a name that is not declared means to an instance. */
+enum {
+    FIELDS_OPEN,    /* nothing: undeclared fields are accepted */
+    FIELDS_CHANGED, /* a warning: a step before may have made the field */
+    FIELDS_CLOSED   /* an error: no event can have it */
+};
+
 struct entities;
 struct gate_source;
 struct timers;
@@ -34,6 +41,7 @@ struct il_host {
     const char *lane;     /* NULL outside a pipeline */
     const struct il_declared *declared;
     size_t declared_count;
+    int closed; /* only declared fields can be there (see FIELDS_*) */
 
     /* Given by the daemon, NULL elsewhere. */
     struct entities *entities;
@@ -56,8 +64,8 @@ void instance_close(struct il_host *);
 
 /* Compile the expression in an option; NULL where it is absent.  0, or a
  * negative errno after a finding. */
-int instance_expr(const struct il_conf *, const char *key,
-                  struct il_expr **out);
+int instance_expr(const struct il_host *, const struct il_conf *,
+                  const char *key, struct il_expr **out);
 
 /* Fill in what needs only the instance, its options, a batch, a value: all but
  * settle, prepare, entities, emit and requests. */

@@ -122,6 +122,42 @@ api_route(const struct il_host *host, const struct il_route *route, void *self)
 
 /* --- references, expressions, templates ---------------------------------- */
 
+/* A reference found in an option's text. */
+struct found {
+    const struct il_host *host;
+    const struct il_conf *conf;
+    const char *key;
+};
+
+/* Is the payload field that it begins with declared?  Only where undeclared
+ * fields cannot arrive. */
+static int
+check_declared(void *arg, const struct il_field *field, size_t offset)
+{
+    const struct found *f = arg;
+    const struct il_host *h = f->host;
+    const char *names[256];
+    size_t n = 0;
+    struct slice name;
+    if (h->closed == FIELDS_OPEN || !ref_payload_name(field, &name))
+        return 0;
+    for (size_t i = 0; i < h->declared_count; i++) {
+        const char *declared = h->declared[i].name;
+        if (strlen(declared) == name.len
+            && memcmp(declared, name.ptr, name.len) == 0)
+            return 0;
+        if (n < 256)
+            names[n++] = declared;
+    }
+    const char *word = conf_strndup(h->conf, name.ptr, name.len);
+    const char *meant = conf_nearest(word, names, n);
+    option_remark(f->conf, f->key, (long) offset, h->closed != FIELDS_CLOSED,
+                  "no event that arrives here declares the field \"%s\"%s%s%s",
+                  word, meant ? "; did you mean \"" : "", meant ? meant : "",
+                  meant ? "\"?" : "");
+    return h->closed == FIELDS_CLOSED ? -EINVAL : 0;
+}
+
 static int
 report(const struct il_conf *conf, const char *key, int err,
        const struct text_error *error)
@@ -140,13 +176,20 @@ api_field(const struct il_host *h, const struct il_conf *conf,
 {
     struct text_error error = { 0 };
     const char *text = option_str(conf, key, 0);
-    (void) h;
     *out = NULL;
     if (!text)
         return 0;
-    return report(conf, key,
-                  ref_parse(text, strlen(text), REF_ROOTED, out, &error),
-                  &error);
+    int err = report(conf, key,
+                     ref_parse(text, strlen(text), REF_ROOTED, out, &error),
+                     &error);
+    struct found found = { h, conf, key };
+    if (!err)
+        err = check_declared(&found, *out, 0);
+    if (err) {
+        ref_free(*out);
+        *out = NULL;
+    }
+    return err;
 }
 
 static int
@@ -157,25 +200,32 @@ api_field_named(const struct il_host *h, int what, const char *name,
     return ref_named(what, name, out);
 }
 
-int
-instance_expr(const struct il_conf *conf, const char *key,
-              struct il_expr **out)
+static int
+api_expr(const struct il_host *h, const struct il_conf *conf, const char *key,
+         struct il_expr **out)
 {
     struct text_error error = { 0 };
     const char *text = option_str(conf, key, 0);
     *out = NULL;
     if (!text)
         return 0;
-    return report(conf, key, expr_compile(text, strlen(text), out, &error),
-                  &error);
+    int err = report(conf, key, expr_compile(text, strlen(text), out, &error),
+                     &error);
+    struct found found = { h, conf, key };
+    if (!err)
+        err = expr_fields(*out, check_declared, &found);
+    if (err) {
+        expr_free(*out);
+        *out = NULL;
+    }
+    return err;
 }
 
-static int
-api_expr(const struct il_host *h, const struct il_conf *conf, const char *key,
-         struct il_expr **out)
+int
+instance_expr(const struct il_host *h, const struct il_conf *conf,
+              const char *key, struct il_expr **out)
 {
-    (void) h;
-    return instance_expr(conf, key, out);
+    return api_expr(h, conf, key, out);
 }
 
 static int
@@ -190,12 +240,20 @@ api_template(const struct il_host *h, const struct il_conf *conf,
 {
     struct text_error error = { 0 };
     const char *text = option_str(conf, key, 0);
-    (void) h;
     *out = NULL;
     if (!text)
         return 0;
-    return report(conf, key, template_compile(text, strlen(text), out, &error),
-                  &error);
+    int err = report(conf, key,
+                     template_compile(text, strlen(text), out, &error),
+                     &error);
+    struct found found = { h, conf, key };
+    if (!err)
+        err = template_fields(*out, check_declared, &found);
+    if (err) {
+        template_free(*out);
+        *out = NULL;
+    }
+    return err;
 }
 
 /* --- batches ------------------------------------------------------------- */

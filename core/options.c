@@ -62,12 +62,13 @@ option_children(const struct option_table *table,
 
 static void
 vsay(const struct il_conf *g, const config_setting_t *at, const char *key,
-     const char *text, long offset, const char *fmt, va_list ap)
+     const char *text, long offset, int warning, const char *fmt, va_list ap)
 {
     struct conf_finding f = { .place = at ? conf_place(g->conf, at) : g->place,
                               .where = g->where,
                               .text = text,
-                              .offset = offset };
+                              .offset = offset,
+                              .warning = warning };
     f.key = key ? conf_printf(g->conf, "%s%s", g->prefix, key) : g->prefix;
     size_t len = strlen(f.key);
     if (!key && len)
@@ -84,7 +85,7 @@ say(const struct il_conf *g, const config_setting_t *at, const char *key,
 {
     va_list ap;
     va_start(ap, fmt);
-    vsay(g, at, key, NULL, -1, fmt, ap);
+    vsay(g, at, key, NULL, -1, 0, fmt, ap);
     va_end(ap);
 }
 
@@ -582,9 +583,9 @@ option_group(const struct il_conf *g, const char *key, size_t i)
     return item ? item->group : NULL;
 }
 
-void
-option_verror(const struct il_conf *g, const char *key, size_t i, long offset,
-              const char *fmt, va_list ap)
+static void
+vremark(const struct il_conf *g, const char *key, size_t i, long offset,
+        int warning, const char *fmt, va_list ap)
 {
     const struct value *v = key ? find(g, key) : NULL;
     const struct item *item = v && i < v->count ? &v->items[i] : NULL;
@@ -592,7 +593,24 @@ option_verror(const struct il_conf *g, const char *key, size_t i, long offset,
     if (item && (v->option.flags & IL_OPT_LIST) && v->count > 1)
         key = conf_printf(g->conf, "%s #%zu", key, i + 1);
     vsay(g, item && item->setting ? item->setting : g->setting, key, text,
-         offset, fmt, ap);
+         offset, warning, fmt, ap);
+}
+
+void
+option_verror(const struct il_conf *g, const char *key, size_t i, long offset,
+              const char *fmt, va_list ap)
+{
+    vremark(g, key, i, offset, 0, fmt, ap);
+}
+
+void
+option_remark(const struct il_conf *g, const char *key, long offset,
+              int warning, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vremark(g, key, 0, offset, warning, fmt, ap);
+    va_end(ap);
 }
 
 int

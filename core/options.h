@@ -58,6 +58,9 @@ void option_verror(const struct il_conf *, const char *key, size_t i,
  * -EINVAL. */
 int option_error(const struct il_conf *, const char *key, size_t i,
                  const char *fmt, ...) IL_PRINTF(4, 5);
+/* The same, but a warning where so asked. */
+void option_remark(const struct il_conf *, const char *key, long offset,
+                   int warning, const char *fmt, ...) IL_PRINTF(5, 6);
 int option_error_at(const struct il_conf *, const char *key, long offset,
                     const char *fmt, ...) IL_PRINTF(4, 5);
 

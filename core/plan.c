@@ -279,6 +279,7 @@ load_pipelines(struct plan *plan)
                     : strcmp(status, "draft") == 0  ? PLAN_DRAFT
                                                     : PLAN_ACTIVE;
         load_matches(plan, p);
+        p->closed = plan_check_closed(plan, p);
         load_steps(plan, p);
         load_destinations(plan, p);
     }

@@ -42,6 +42,7 @@ struct plan_pipeline {
     /* Declared fields of the events that it takes. */
     struct il_declared *declared;
     size_t declared_count;
+    int closed; /* no other fields can arrive */
 };
 
 struct plan {

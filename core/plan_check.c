@@ -67,6 +67,69 @@ plan_check_source(struct plan *plan, const struct il_conf *from,
     return -EINVAL;
 }
 
+static int
+accepts_undeclared(const struct plan *plan, struct slice source)
+{
+    for (size_t i = 0; i < plan->source_count; i++) {
+        const char *name = plan->sources[i].part.name;
+        if (slice_equal(source, slice_of(name, strlen(name))))
+            return plan->sources[i].accept_undeclared;
+    }
+    return 1;
+}
+
+/* How many declared event types fit; *open: one of them takes any field. */
+static size_t
+count_types(const struct plan *plan, struct slice glob, int *open)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < schema_count(plan->schema); i++) {
+        const struct schema_event *e = schema_at(plan->schema, i);
+        if (!glob_match(glob, slice_of(e->type, e->type_len)))
+            continue;
+        n++;
+        *open |= e->allow_unknown;
+    }
+    return n;
+}
+
+static void
+say_no_type(struct plan *plan, const struct plan_pipeline *p,
+            struct slice glob)
+{
+    const size_t n = schema_count(plan->schema);
+    const char **types
+        = conf_alloc(plan->conf, (n + 1) * sizeof(const char *));
+    for (size_t i = 0; i < n; i++)
+        types[i] = schema_at(plan->schema, i)->type;
+    const char *meant = conf_nearest(glob.ptr, types, n);
+    for (size_t i = 0; i < option_count(p->options, "sources"); i++) {
+        const struct il_conf *g = option_group(p->options, "sources", i);
+        if (option_str(g, "match", 0) != glob.ptr)
+            continue;
+        option_error(g, "match", 0,
+                     "no declared event type fits \"%s\", and the source "
+                     "refuses others%s%s%s",
+                     glob.ptr, meant ? "; did you mean \"" : "",
+                     meant ? meant : "", meant ? "\"?" : "");
+    }
+}
+
+int
+plan_check_closed(struct plan *plan, const struct plan_pipeline *p)
+{
+    int open = 0;
+    if (!schema_count(plan->schema) || plan->broken)
+        return 0;
+    for (size_t i = 0; i < p->match_count; i++) {
+        if (accepts_undeclared(plan, p->matches[i].source))
+            open = 1;
+        else if (!count_types(plan, p->matches[i].type, &open))
+            say_no_type(plan, p, p->matches[i].type);
+    }
+    return !open;
+}
+
 void
 plan_check_sources(struct plan *plan)
 {
