@@ -27,20 +27,27 @@ PG_TEST_CPPFLAGS = $(TESTHOST_CPPFLAGS) $(PQ_CFLAGS) $(CHECK_CFLAGS) \
 PG_TEST_LIBS = $(TESTHOST_LIBS) $(PQ_LIBS) $(CHECK_LIBS)
 pg_test_scripts = \
 	plugins/warehouse.pg/tests/test-pg-faults.sh \
+	plugins/warehouse.pg/tests/test-pg-modes.sh \
 	plugins/warehouse.pg/tests/test-pg-refused.sh \
 	plugins/warehouse.pg/tests/test-pg-rows.sh \
 	plugins/warehouse.pg/tests/test-pg-types.sh
-EXTRA_DIST += plugins/warehouse.pg/tests/run-with-postgres.sh \
+dist_man_MANS += plugins/warehouse.pg/warehouse.pg.5
+EXTRA_DIST += plugins/warehouse.pg/warehouse.pg.conf \
+	plugins/warehouse.pg/tests/run-with-postgres.sh \
+	plugins/warehouse.pg/tests/test-pg-check.sh \
 	plugins/warehouse.pg/tests/pgtest.h plugins/warehouse.pg/tests/proxy.h \
 	$(pg_test_scripts)
 if HAVE_CHECK
 check_PROGRAMS += \
 	plugins/warehouse.pg/tests/test-pg-faults \
+	plugins/warehouse.pg/tests/test-pg-modes \
 	plugins/warehouse.pg/tests/test-pg-refused \
 	plugins/warehouse.pg/tests/test-pg-rows \
 	plugins/warehouse.pg/tests/test-pg-types
 plugins_warehouse_pg_tests_test_pg_faults_CPPFLAGS = $(PG_TEST_CPPFLAGS)
 plugins_warehouse_pg_tests_test_pg_faults_LDADD = $(PG_TEST_LIBS)
+plugins_warehouse_pg_tests_test_pg_modes_CPPFLAGS = $(PG_TEST_CPPFLAGS)
+plugins_warehouse_pg_tests_test_pg_modes_LDADD = $(PG_TEST_LIBS)
 plugins_warehouse_pg_tests_test_pg_refused_CPPFLAGS = $(PG_TEST_CPPFLAGS)
 plugins_warehouse_pg_tests_test_pg_refused_LDADD = $(PG_TEST_LIBS)
 plugins_warehouse_pg_tests_test_pg_rows_CPPFLAGS = $(PG_TEST_CPPFLAGS)
@@ -49,3 +56,4 @@ plugins_warehouse_pg_tests_test_pg_types_CPPFLAGS = $(PG_TEST_CPPFLAGS)
 plugins_warehouse_pg_tests_test_pg_types_LDADD = $(PG_TEST_LIBS)
 TESTS += $(pg_test_scripts)
 endif
+TESTS += plugins/warehouse.pg/tests/test-pg-check.sh
