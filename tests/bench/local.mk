@@ -27,3 +27,14 @@ tests_bench_bench_expr_SOURCES = tests/bench/bench-expr.c \
 tests_bench_bench_expr_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_bench_bench_expr_LDADD = $(CORE_LIBS)
 CLEANFILES += tests/bench/bench-expr
+
+# What a lane costs by itself.
+EXTRA_PROGRAMS += tests/bench/bench-lane
+CLEANFILES += tests/bench/bench-lane
+tests_bench_bench_lane_SOURCES = tests/bench/bench-lane.c tests/bench/w1.c \
+	tests/bench/w1.h
+tests_bench_bench_lane_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_bench_bench_lane_LDADD = $(CORE_LIBS)
+bench-lane: tests/bench/bench-lane
+	./tests/bench/bench-lane
+.PHONY: bench-lane
