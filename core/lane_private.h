@@ -70,6 +70,7 @@ struct lane {
     uint32_t flight_count, in_flight;
     uint32_t head, used;     /* the oldest; how many are not FREE */
     uint64_t read_position;  /* the reader goes on after it */
+    uint64_t frame_bytes;    /* of a frame, on average, in the last batch */
     uint64_t suspect_until;  /* letters of an earlier run may be up to here */
     uint64_t saved_position; /* in the cursor file */
     int64_t saved_us, written_us, read_us;

@@ -42,6 +42,17 @@ lane_read_timeout(struct lane *l)
     return l->trimmed ? LANE_SLEEP_MS : LANE_IDLE_MS;
 }
 
+/* How much to ask for: the spool copies that many bytes, and those beyond the
+ * last frame of the batch would be copied again for the next. */
+static size_t
+lane_read_bytes(const struct lane *l, const struct flight *f)
+{
+    uint64_t room = l->spec.batch_bytes - f->batch->frames.len;
+    uint64_t guess = (uint64_t) (l->spec.batch_events - f->frame_count)
+                     * (l->frame_bytes + l->frame_bytes / 16);
+    return (size_t) (guess && guess < room ? guess : room);
+}
+
 /* One read; the thread can be woken out of it. */
 static int
 lane_read_some(struct lane *l, struct flight *f, uint32_t timeout_ms,
@@ -52,7 +63,7 @@ lane_read_some(struct lane *l, struct flight *f, uint32_t timeout_ms,
     int busy = l->signals != l->seen;
     l->reading = !busy;
     pthread_mutex_unlock(&l->lock);
-    int n = spool_reader_read(l->reader, text, l->spec.batch_bytes - text->len,
+    int n = spool_reader_read(l->reader, text, lane_read_bytes(l, f),
                               l->spec.batch_events - f->frame_count,
                               busy ? 0 : timeout_ms, last, lane_frame, f);
     pthread_mutex_lock(&l->lock);
@@ -125,6 +136,8 @@ lane_read(struct lane *l, struct flight *f)
     pthread_mutex_unlock(&l->lock);
     l->trimmed = 0;
     l->read_us = clock_monotonic_us();
+    if (f->frame_count)
+        l->frame_bytes = f->batch->frames.len / f->frame_count;
     return 0;
 }
 
