@@ -2,7 +2,6 @@
 /* `ingestlayer entity`: the entity store from the shell, beside a running
  * daemon or without one. */
 #include "command.h"
-#include "conf.h"
 #include "entity_import.h"
 
 #include <errno.h>
@@ -52,40 +51,15 @@ command_usage(const char *fmt, const char *what)
     return 2;
 }
 
-/* state_dir of the config; NULL after a message.  Free it. */
-static char *
-command_state_dir(const char *path)
-{
-    struct conf *conf = conf_new();
-    char *dir = NULL;
-    if (conf_load(conf, path)) {
-        conf_print(conf, stderr);
-        conf_free(conf);
-        return NULL;
-    }
-    for (size_t i = 0; i < conf_file_count(conf) && !dir; i++) {
-        const char *text = conf_peek(conf_root(conf, i), "state_dir");
-        if (text)
-            dir = strdup(text);
-    }
-    if (!dir)
-        fprintf(stderr, "ingestlayer entity: %s: there is no state_dir\n",
-                path);
-    conf_free(conf);
-    return dir;
-}
-
 /* Open the store; where it is only read, it must be there already. */
 static int
 command_open(struct command *c, int writes)
 {
-    char path[4096];
-    char *dir = c->state_dir ? strdup(c->state_dir)
-                             : command_state_dir(c->config);
-    if (!dir)
+    char dir[4096], path[4096 + sizeof(ENTITY_DIR) + 1];
+    if (!c->state_dir && command_find_state_dir(c->config, dir, sizeof(dir)))
         return 1;
-    int n = snprintf(path, sizeof(path), "%s/" ENTITY_DIR, dir);
-    free(dir);
+    int n = snprintf(path, sizeof(path), "%s/" ENTITY_DIR,
+                     c->state_dir ? c->state_dir : dir);
     if (n < 0 || n >= (int) sizeof(path)) {
         fprintf(stderr, "ingestlayer entity: the name of state_dir is too "
                 "long\n");
