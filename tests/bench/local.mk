@@ -38,3 +38,8 @@ tests_bench_bench_lane_LDADD = $(CORE_LIBS)
 bench-lane: tests/bench/bench-lane
 	./tests/bench/bench-lane
 .PHONY: bench-lane
+EXTRA_PROGRAMS += tests/bench/bench-entity
+tests_bench_bench_entity_SOURCES = tests/bench/bench-entity.c
+tests_bench_bench_entity_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_bench_bench_entity_LDADD = $(CORE_LIBS)
+CLEANFILES += tests/bench/bench-entity

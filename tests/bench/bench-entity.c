@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* What an entity look-up costs: nanoseconds of CPU by number of entities, ids chosen
+ * at random (uniform, and one in a hundred most of the time), in batches as a
+ * lane makes them.
+ *
+ *   bench-entity [ENTITIES [DIR]]    default 100000; DIR is kept and reused */
+#include "clock.h"
+#include "entity.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CHUNK 20000
+#define BATCH 500
+#define LOOKUPS 2000000
+
+/* Of this thread, so that other work on the machine does not count. */
+static int64_t
+cpu_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (int64_t) t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static size_t
+make_id(char out[32], uint64_t n)
+{
+    return (size_t) snprintf(out, 32, "u_%08llu", (unsigned long long) n);
+}
+
+/* xorshift64*: the same sequence each time */
+static uint64_t
+draw(uint64_t *state)
+{
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return *state * UINT64_C(2685821657736338717);
+}
+
+static void
+make_traits(struct il_text *out, uint64_t n)
+{
+    char text[64];
+    out->len = 0;
+    msgout_map(out, 4);
+    msgout_str(out, "account", 7);
+    int len = snprintf(text, sizeof(text), "Account %llu",
+                       (unsigned long long) n / 20);
+    msgout_str(out, text, (size_t) len);
+    msgout_str(out, "plan", 4);
+    msgout_str(out, n % 3 ? "free" : "pro", n % 3 ? 4 : 3);
+    msgout_str(out, "email", 5);
+    len = snprintf(text, sizeof(text), "person%llu@example.com",
+                   (unsigned long long) n);
+    msgout_str(out, text, (size_t) len);
+    msgout_str(out, "seats", 5);
+    msgout_uint(out, n % 500);
+}
+
+static void
+fill(struct entities *store, uint64_t from, uint64_t count)
+{
+    static struct entity_put puts[CHUNK];
+    static char ids[CHUNK][32];
+    static struct il_text traits[CHUNK];
+    int64_t begin = clock_monotonic_us();
+    for (uint64_t n = from; n < count;) {
+        size_t k = 0;
+        for (; k < CHUNK && n < count; k++, n++) {
+            make_traits(&traits[k], n);
+            puts[k] = (struct entity_put){ .kind = SLICE("user") };
+            puts[k].id = slice_of(ids[k], make_id(ids[k], n));
+            puts[k].traits = slice_of(traits[k].data, traits[k].len);
+        }
+        if (entity_put(store, puts, k, NULL)) {
+            fprintf(stderr, "bench-entity: cannot fill the store\n");
+            exit(1);
+        }
+    }
+    if (count > from)
+        printf("filled %llu in %.1f s\n", (unsigned long long) (count - from),
+               (double) (clock_monotonic_us() - begin) / 1e6);
+}
+
+/* hot: nine in ten go to a hundredth of the entities */
+static void
+look_up(struct entities *store, uint64_t count, int hot, const char *name)
+{
+    struct entity_reader *r;
+    struct il_kind user = { "user", 4 };
+    struct entity one;
+    uint64_t state = 88172645463325252u, found = 0, bytes = 0;
+    char (*ids)[32] = malloc(LOOKUPS * sizeof(*ids));
+    size_t *lens = malloc(LOOKUPS * sizeof(*lens));
+    if (!ids || !lens || entity_reader_new(store, &r))
+        exit(1);
+    for (int i = 0; i < LOOKUPS; i++) {
+        uint64_t range = hot && draw(&state) % 10 ? count / 100 + 1 : count;
+        lens[i] = make_id(ids[i], draw(&state) % range);
+    }
+    int64_t begin = cpu_ns();
+    for (int i = 0; i < LOOKUPS; i++) {
+        if (i % BATCH == 0 && entity_reader_begin(r))
+            exit(1);
+        if (entity_reader_get(r, &user, slice_of(ids[i], lens[i]), &one) == 1) {
+            found++;
+            bytes += (unsigned char) one.traits.str[0];
+        }
+        if (i % BATCH == BATCH - 1)
+            entity_reader_end(r);
+    }
+    int64_t ns = cpu_ns() - begin;
+    printf("%-10s %8llu entities  %6.0f ns of CPU per look-up, %llu of %d found "
+           "(%llu)\n", name, (unsigned long long) count,
+           (double) ns / LOOKUPS, (unsigned long long) found, LOOKUPS,
+           (unsigned long long) bytes % 10);
+    entity_reader_free(r);
+    free(ids);
+    free(lens);
+}
+
+int
+main(int argc, char **argv)
+{
+    char made[] = "/tmp/bench-entity-XXXXXX", dir[4096];
+    uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : 100000;
+    struct entities *store;
+    if (argc <= 2 && !mkdtemp(made))
+        return 1;
+    snprintf(dir, sizeof(dir), "%s/entities", argc > 2 ? argv[2] : made);
+    if (entity_open(dir, 0, &store))
+        return 1;
+    fill(store, entity_count(store), count);
+    look_up(store, count, 0, "warm-up");
+    look_up(store, count, 0, "uniform");
+    look_up(store, count, 1, "hot");
+    entity_close(store);
+    if (argc <= 2) {
+        char path[4200];
+        snprintf(path, sizeof(path), "%s/data.mdb", dir);
+        unlink(path);
+        snprintf(path, sizeof(path), "%s/lock.mdb", dir);
+        unlink(path);
+        rmdir(dir);
+        rmdir(made);
+    }
+    return 0;
+}
