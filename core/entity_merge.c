@@ -132,7 +132,7 @@ entity_merge(struct entity_merge *m, struct slice old, struct slice patch,
     err = merge_collect(m, patch); /* also: is it a map? */
     if (err)
         return err;
-    if (old.len)
+    if (old.len && m->count > 1)
         merge_resolve(m);
     err = merge_write(m, out);
     if (!err && out->len - start > ENTITY_TRAITS_MAX)
