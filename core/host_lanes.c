@@ -106,7 +106,7 @@ host_drain_lanes(struct host *h)
     int64_t away_until = clock_monotonic_us() + AWAY_US;
     for (size_t i = 0; i < a->lane_count; i++)
         if (a->lanes[i].lane)
-            lane_drain(a->lanes[i].lane);
+            lane_drain(a->lanes[i].lane, h->deadline_us);
     for (;;) {
         int busy = 0, away = 0;
         for (size_t i = 0; i < a->lane_count; i++) {

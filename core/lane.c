@@ -110,7 +110,7 @@ static void
 lane_flush(struct lane *l)
 {
     pthread_mutex_lock(&l->lock);
-    int due = l->draining && l->deadline_us && l->unsettled && !l->flushed
+    int due = l->draining && l->unsettled && !l->flushed
               && l->unsettled == l->used && l->read_position >= l->drain_to;
     int64_t left = l->deadline_us - clock_monotonic_us();
     pthread_mutex_unlock(&l->lock);
@@ -293,13 +293,14 @@ lane_signal(struct lane *l)
 }
 
 void
-lane_drain(struct lane *l)
+lane_drain(struct lane *l, int64_t deadline_us)
 {
     uint64_t to = l->spec.paused ? 0 : spool_durable(l->ctx.spool);
     pthread_mutex_lock(&l->lock);
     if (!l->draining) {
         l->draining = 1;
         l->drain_to = to;
+        l->deadline_us = deadline_us;
         lane_signal(l);
     }
     pthread_mutex_unlock(&l->lock);
@@ -310,10 +311,8 @@ lane_stop(struct lane *l, int64_t deadline_us)
 {
     struct timespec t = { (time_t) (deadline_us / 1000000),
                           (long) (deadline_us % 1000000) * 1000 };
-    lane_drain(l);
+    lane_drain(l, deadline_us);
     pthread_mutex_lock(&l->lock);
-    l->deadline_us = deadline_us > 0 ? deadline_us : 1;
-    lane_signal(l); /* time for a flush, if all is written */
     while (l->started && !l->finished && clock_monotonic_us() < deadline_us)
         pthread_cond_timedwait(&l->ended, &l->lock, &t);
     l->stopping = 1;

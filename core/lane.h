@@ -63,10 +63,11 @@ int lane_new(const struct lane_spec *, const struct lane_context *,
              struct lane **out);
 /* Start the thread.  The destination's start() has been called. */
 int lane_start(struct lane *);
-/* Ask it to deliver what the spool holds by now, then stop.  Any thread. */
-void lane_drain(struct lane *);
-/* Drain, wait for it until deadline (clock_monotonic_us), then stop it after
- * the batch at hand; returns 1 if everything was delivered.  What is not
+/* Ask it to deliver what the spool holds by now, then stop.  Once all of that
+ * is with the destination, its flush() gets the time until deadline
+ * (clock_monotonic_us).  Any thread. */
+void lane_drain(struct lane *, int64_t deadline_us);
+/* Drain, wait for it until deadline, then stop it after the batch at hand; returns 1 if everything was delivered.  What is not
  * settled by then is read again at the next start.  The lane's thread calls
  * the destination's flush, nobody its stop. */
 int lane_stop(struct lane *, int64_t deadline_us);

@@ -92,9 +92,9 @@ struct lane {
     uint64_t signals, seen; /* what happened; what the thread has seen of it */
     uint32_t unsettled;
     int reading;          /* the thread waits in the spool */
-    int draining, stopping, finished, fenced, told;
+    int draining, stopping, finished, fenced;
     uint64_t drain_to;
-    int64_t deadline_us;  /* of lane_stop(); 0: none yet */
+    int64_t deadline_us;  /* of the drain */
     int64_t oldest_us;    /* received_at of the oldest event not settled */
     struct lane_status status;
 
