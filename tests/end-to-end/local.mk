@@ -23,3 +23,6 @@ EXTRA_DIST += $(SYSTEM_TESTS)
 if PLUGIN_WAREHOUSE_PG
 TESTS += $(SYSTEM_TESTS)
 endif
+
+TESTS += tests/end-to-end/test-entity-command.sh
+EXTRA_DIST += tests/end-to-end/test-entity-command.sh
