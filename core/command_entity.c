@@ -3,6 +3,7 @@
  * daemon or without one. */
 #include "command.h"
 #include "entity_import.h"
+#include "state_dir.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -55,16 +56,21 @@ command_usage(const char *fmt, const char *what)
 static int
 command_open(struct command *c, int writes)
 {
-    char dir[4096], path[4096 + sizeof(ENTITY_DIR) + 1];
-    if (!c->state_dir && command_find_state_dir(c->config, dir, sizeof(dir)))
-        return 1;
-    int n = snprintf(path, sizeof(path), "%s/" ENTITY_DIR,
-                     c->state_dir ? c->state_dir : dir);
-    if (n < 0 || n >= (int) sizeof(path)) {
+    char found[4096], path[4096];
+    const char *dir = c->state_dir;
+    if (!dir) {
+        if (command_find_state_dir(c->config, found, sizeof(found)))
+            return 1;
+        dir = found;
+    }
+    if (state_dir_path(path, sizeof(path), dir, ENTITY_DIR)) {
         fprintf(stderr, "ingestlayer entity: the name of state_dir is too "
                 "long\n");
         return 1;
     }
+    /* An import may come before the daemon's first start. */
+    if (writes && state_dir_make(dir, (uid_t) -1, (gid_t) -1))
+        return 1; /* has said why */
     if (!writes && access(path, F_OK) != 0 && errno == ENOENT) {
         fprintf(stderr, "ingestlayer entity: there are no entities yet: %s "
                 "does not exist\n", path);

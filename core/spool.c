@@ -169,7 +169,7 @@ int
 spool_health(struct spool *s)
 {
     pthread_mutex_lock(&s->lock);
-    int rc = spool_refused(s, 0);
+    int rc = spool_refused(s, s->refused);
     pthread_mutex_unlock(&s->lock);
     return rc;
 }
@@ -178,7 +178,7 @@ void
 spool_health_text(struct spool *s, char *out, size_t size)
 {
     pthread_mutex_lock(&s->lock);
-    int rc = spool_refused(s, 0);
+    int rc = spool_refused(s, s->refused);
     uint64_t bytes = LOAD(s->bytes), free_bytes = LOAD(s->free_bytes);
     if (rc == 0)
         snprintf(out, size, "%s", "");
@@ -186,14 +186,14 @@ spool_health_text(struct spool *s, char *out, size_t size)
         snprintf(out, size, "the spool is closing");
     else if (s->why[0])
         snprintf(out, size, "%s", s->why);
-    else if (s->opt.max_bytes && bytes >= s->opt.max_bytes)
+    else if (s->opt.max_bytes && bytes + s->refused > s->opt.max_bytes)
         snprintf(out, size,
-                 "the spool holds %" PRIu64 " bytes, its limit is %" PRIu64,
-                 bytes, s->opt.max_bytes);
+                 "the spool holds %" PRIu64 " bytes, its limit (max_size) is "
+                 "%" PRIu64, bytes, s->opt.max_bytes);
     else
         snprintf(out, size,
                  "%" PRIu64 " bytes are free at %s, %" PRIu64
-                 " are to stay free",
+                 " are to stay free (min_free)",
                  free_bytes, s->dir, s->opt.min_free);
     pthread_mutex_unlock(&s->lock);
 }

@@ -166,7 +166,8 @@ struct spool {
     uint64_t next;     /* position of the next append */
     int health;        /* 0; -ENOSPC: tried again; -EIO: for ever */
     int failing;       /* error that has yet to be announced; appends fail */
-    int refused;       /* an append met a limit since the last tick */
+    uint64_t refused;  /* size of an append that met a limit; 0 once it would
+                        * fit */
     int start_segment; /* the next group begins a new segment ... */
     uint64_t prev_last; /* ... whose header says so */
     int stop, herald_stop;

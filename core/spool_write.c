@@ -72,7 +72,7 @@ spool_append(struct spool *s, const struct slice *bodies, uint32_t n,
     }
     if (rc) {
         if (rc == -ENOSPC)
-            s->refused = 1;
+            s->refused = need;
         pthread_mutex_unlock(&s->lock);
         return rc;
     }
@@ -204,7 +204,6 @@ write_tick(struct spool *s)
     int hint = now - s->hint_us >= HINT_US;
     if (!housekeeping && !hint)
         return;
-    s->refused = 0;
     s->retain_now = 0;
     pthread_mutex_unlock(&s->lock);
     write_free_space(s);
@@ -219,6 +218,9 @@ write_tick(struct spool *s)
         spool_retain_tick(s, now);
     }
     pthread_mutex_lock(&s->lock);
+    /* Stays until what was refused would fit: /readyz must not flap. */
+    if (s->refused && spool_refused(s, s->refused) == 0)
+        s->refused = 0;
 }
 
 static void

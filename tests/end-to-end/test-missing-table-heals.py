@@ -6,7 +6,7 @@ from system import PLAIN, TABLE, System, contains, equal, event, eventually
 with System(PLAIN, table=None) as s:
     s.post([event(i) for i in range(10)])
     eventually(lambda: s.lane()["last_error"], "status names the error")
-    contains(s.lane()["last_error"], "t.rows", "the error")
+    contains(s.lane()["last_error"], '"t"."rows"', "the error")
     equal(s.dead(), [], "dead letters")
     s.pg.sql(TABLE)
     s.delivered(90)
