@@ -165,6 +165,9 @@ file_parse(struct conf *conf, struct conf_file *f, const char *text,
         } else {
             conf_add(conf, &at, "%s", config_error_text(&f->cfg));
         }
+        /* Half a file says things that its author did not mean. */
+        config_destroy(&f->cfg);
+        config_init(&f->cfg);
         return -EINVAL;
     }
     return 0;

@@ -12,6 +12,7 @@ include tests/unit/local.mk
 endif
 include tests/plugins/local.mk
 include tests/abi/local.mk
+include tests/config/local.mk
 include tests/end-to-end/local.mk
 include tests/bench/local.mk
 include tests/faults/local.mk
