@@ -18,7 +18,7 @@
 # with exit code 77.
 
 pg_bindir() {
-    if [ -n "$PG_BINDIR" ] && [ -x "$PG_BINDIR/initdb" ]; then
+    if [ -n "${PG_BINDIR-}" ] && [ -x "$PG_BINDIR/initdb" ]; then
         return 0
     fi
     PG_BINDIR=$(pg_config --bindir 2>/dev/null)
@@ -115,7 +115,7 @@ pg_restart() {
 
 # kill -9 of the postmaster and of every process it has started.
 pg_kill() {
-    [ -n "$PG_PID" ] || return 0
+    [ -n "${PG_PID-}" ] || return 0
     kill -STOP "$PG_PID" 2>/dev/null
     pg_children=$(ps -o pid= --ppid "$PG_PID")
     # shellcheck disable=SC2086 # a list of numbers
@@ -124,7 +124,7 @@ pg_kill() {
 }
 
 pg_stop() {
-    [ -n "$PG_PID" ] || return 0
+    [ -n "${PG_PID-}" ] || return 0
     kill -CONT "$PG_PID" 2>/dev/null
     kill -INT "$PG_PID" 2>/dev/null
     pg_wait_gone
