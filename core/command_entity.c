@@ -65,15 +65,17 @@ command_open(struct command *c, int writes)
     }
     if (state_dir_path(path, sizeof(path), dir, ENTITY_DIR)) {
         fprintf(stderr, "ingestlayer entity: the name of state_dir is too "
-                "long\n");
+                        "long\n");
         return 1;
     }
     /* An import may come before the daemon's first start. */
     if (writes && state_dir_make(dir, (uid_t) -1, (gid_t) -1))
         return 1; /* has said why */
     if (!writes && access(path, F_OK) != 0 && errno == ENOENT) {
-        fprintf(stderr, "ingestlayer entity: there are no entities yet: %s "
-                "does not exist\n", path);
+        fprintf(stderr,
+                "ingestlayer entity: there are no entities yet: %s "
+                "does not exist\n",
+                path);
         return 1;
     }
     return entity_open(path, 0, &c->store) ? 1 : 0; /* has said why */
@@ -132,8 +134,7 @@ command_get(struct command *c, char **args, int n)
     if (err) {
         status = command_failed("cannot read the store", err);
     } else if (!found) {
-        fprintf(stderr, "ingestlayer entity: no %s \"%s\"\n", args[0],
-                args[1]);
+        fprintf(stderr, "ingestlayer entity: no %s \"%s\"\n", args[0], args[1]);
         status = 1;
     } else {
         puts(text_str(&json));
@@ -281,7 +282,8 @@ command_options(struct command *c, int argc, char **argv)
     optind = 0; /* main has used getopt before */
     while (!err
            && (option = getopt_long(argc, argv, "c:s:k:i:f:d:tn:h",
-                                    long_options, NULL)) != -1) {
+                                    long_options, NULL))
+                  != -1) {
         if (option == 'c')
             c->config = optarg;
         else if (option == 's')

@@ -16,7 +16,8 @@ enum {
 void
 csv_open(struct csv *c, FILE *in, char delimiter)
 {
-    *c = (struct csv){ .in = in, .delimiter = (unsigned char) delimiter,
+    *c = (struct csv){ .in = in,
+                       .delimiter = (unsigned char) delimiter,
                        .next_line = 1 };
     static const unsigned char mark[] = { 0xEF, 0xBB, 0xBF };
     for (int i = 0; i < 3; i++) {

@@ -18,10 +18,10 @@ struct csv {
     int delimiter;
     unsigned char ahead[3]; /* read while looking for the mark */
     unsigned ahead_at, ahead_end;
-    uint64_t line;     /* on which the record began, from 1 */
+    uint64_t line; /* on which the record began, from 1 */
     uint64_t next_line;
     struct il_text bytes; /* of all fields */
-    size_t *ends;      /* where each field stops in them */
+    size_t *ends;         /* where each field stops in them */
     size_t count, capacity;
     const char *error; /* of the last record */
 };

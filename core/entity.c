@@ -24,8 +24,7 @@ entity_kind_valid(struct slice kind)
 int
 entity_id_valid(struct slice id)
 {
-    return id.len > 0 && id.len <= ENTITY_ID_MAX
-           && !memchr(id.ptr, 0, id.len);
+    return id.len > 0 && id.len <= ENTITY_ID_MAX && !memchr(id.ptr, 0, id.len);
 }
 
 static void
@@ -118,7 +117,8 @@ entity_log_full(struct entities *e, int err)
     if (__atomic_exchange_n(&e->full_logged, full, __ATOMIC_RELAXED) || !full)
         return;
     log_error("entities: %s is full (its limit or the disk): entities are "
-              "refused until some are deleted or there is more room", e->dir);
+              "refused until some are deleted or there is more room",
+              e->dir);
 }
 
 int

@@ -17,9 +17,9 @@
 #include "batch.h"
 #include "json.h"
 
-#define ENTITY_DIR "entities" /* below state_dir */
-#define ENTITY_KIND_MAX 64 /* bytes; [a-z][a-z0-9_]* */
-#define ENTITY_ID_MAX 256  /* bytes, none of them NUL */
+#define ENTITY_DIR "entities"       /* below state_dir */
+#define ENTITY_KIND_MAX 64          /* bytes; [a-z][a-z0-9_]* */
+#define ENTITY_ID_MAX 256           /* bytes, none of them NUL */
 #define ENTITY_TRAITS_MAX (1 << 20) /* bytes of msgpack, after merging */
 
 struct entities;

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define API_BODY_MAX (4 << 20) /* bytes of a listing; a longer one has pages */
+/* Bytes of a listing; a longer one has more pages. */
+#define API_BODY_MAX (4 << 20)
 
 void
 entity_api_error(struct il_request *req, int err)
@@ -27,7 +28,8 @@ entity_api_error(struct il_request *req, int err)
 }
 
 void
-entity_api_respond(struct il_request *req, int status, struct il_text *body, int err)
+entity_api_respond(struct il_request *req, int status, struct il_text *body,
+                   int err)
 {
     if (err)
         entity_api_error(req, err);
@@ -123,8 +125,8 @@ api_unknown(struct il_request *req)
 }
 
 void
-entity_api_show(struct entities *store, struct il_request *req, struct slice kind,
-         struct slice id, int status)
+entity_api_show(struct entities *store, struct il_request *req,
+                struct slice kind, struct slice id, int status)
 {
     struct il_text copy = { 0 }, body = { 0 };
     struct entity one;
@@ -154,11 +156,12 @@ api_delete(struct entities *store, struct il_request *req, struct slice kind,
         return;
     }
     int err = n < 0 ? n : 0;
-    if (!err && (text_puts(&body, "{\"data\":{\"kind\":")
-        || json_write_str(&body, kind.ptr, kind.len, 0) < 0
-        || text_puts(&body, ",\"external_id\":")
-        || json_write_str(&body, id.ptr, id.len, 0) < 0
-        || text_puts(&body, ",\"deleted\":true}}")))
+    if (!err
+        && (text_puts(&body, "{\"data\":{\"kind\":")
+            || json_write_str(&body, kind.ptr, kind.len, 0) < 0
+            || text_puts(&body, ",\"external_id\":")
+            || json_write_str(&body, id.ptr, id.len, 0) < 0
+            || text_puts(&body, ",\"deleted\":true}}")))
         err = -ENOMEM;
     entity_api_respond(req, 200, &body, err);
     text_clear(&body);

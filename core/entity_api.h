@@ -28,7 +28,7 @@ void entity_api_respond(struct il_request *, int status, struct il_text *body,
 void entity_api_show(struct entities *, struct il_request *, struct slice kind,
                      struct slice id, int status);
 void entity_api_post(struct entities *, struct il_request *);
-void entity_api_patch(struct entities *, struct il_request *,
-                      struct slice kind, struct slice id);
+void entity_api_patch(struct entities *, struct il_request *, struct slice kind,
+                      struct slice id);
 
 #endif

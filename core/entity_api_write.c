@@ -33,8 +33,10 @@ api_problem(void *arg, size_t index, const char *message)
         snprintf(w->why, sizeof(w->why), "%s", message);
     if (w->failed++ && text_putc(&w->problems, ','))
         w->err = -ENOMEM;
-    if (text_printf(&w->problems, "{\"index\":%zu,\"code\":\"invalid_entity\","
-                    "\"message\":", index)
+    if (text_printf(&w->problems,
+                    "{\"index\":%zu,\"code\":\"invalid_entity\","
+                    "\"message\":",
+                    index)
         || json_write_str(&w->problems, message, strlen(message), 0) < 0
         || text_putc(&w->problems, '}'))
         w->err = -ENOMEM;
@@ -61,8 +63,7 @@ api_array(struct api_write *w, struct json_reader *r)
         more = json_next(r, first);
         if (more <= 0)
             return more;
-        err = api_read(w, entity_bulk_read(&w->bulk, r, w->seen, none,
-                                           w->why));
+        err = api_read(w, entity_bulk_read(&w->bulk, r, w->seen, none, w->why));
     }
     return err;
 }
@@ -121,8 +122,8 @@ api_lines(struct api_write *w, const char *p, size_t len)
         const char *stop = nl ? nl : end;
         size_t line = (size_t) (stop - p);
         if (!api_blank(p, line))
-            err = api_read(w, entity_bulk_line(&w->bulk, p, line, w->seen,
-                                               none, w->why));
+            err = api_read(
+                w, entity_bulk_line(&w->bulk, p, line, w->seen, none, w->why));
         p = nl ? nl + 1 : end;
     }
     return err;
@@ -173,13 +174,14 @@ api_counts(struct il_request *req, struct api_write *w)
     int err = w->err;
     int status = good || !w->failed ? 200 : 422;
     if (!err && status == 200)
-        err = text_printf(&body, "{\"data\":{\"created\":%zu,\"merged\":%zu,"
-                          "\"failed\":%zu,\"problems\":[", w->created,
-                          w->merged, w->failed);
+        err = text_printf(&body,
+                          "{\"data\":{\"created\":%zu,\"merged\":%zu,"
+                          "\"failed\":%zu,\"problems\":[",
+                          w->created, w->merged, w->failed);
     else if (!err)
         err = text_puts(&body, "{\"error\":{\"message\":\"none of the entities "
-                        "is valid\",\"code\":\"invalid_entity\","
-                        "\"problems\":[");
+                               "is valid\",\"code\":\"invalid_entity\","
+                               "\"problems\":[");
     if (!err)
         err = text_put(&body, w->problems.data, w->problems.len);
     if (!err)
@@ -190,16 +192,16 @@ api_counts(struct il_request *req, struct api_write *w)
 
 /* Answer once everything is read and, as far as it is good, stored. */
 static void
-api_answer(struct entities *store, struct il_request *req,
-           struct api_write *w, int status)
+api_answer(struct entities *store, struct il_request *req, struct api_write *w,
+           int status)
 {
     if (w->many)
         api_counts(req, w);
     else if (w->failed)
         il_respond_error(req, 422, "invalid_entity", "%s", w->why);
     else
-        entity_api_show(store, req, w->bulk.puts[0].kind,
-                        w->bulk.puts[0].id, status);
+        entity_api_show(store, req, w->bulk.puts[0].kind, w->bulk.puts[0].id,
+                        status);
 }
 
 /* Is the type before any parameters this one? */
@@ -269,8 +271,9 @@ api_patch_read(struct json_reader *r, struct il_text *traits,
         if (more <= 0)
             break;
         err = json_key(r, &scratch, &key);
-        if (!err && (seen++ || !slice_equal(key, SLICE("traits"))
-                     || json_peek(r) != '{'))
+        if (!err
+            && (seen++ || !slice_equal(key, SLICE("traits"))
+                || json_peek(r) != '{'))
             err = 1;
         if (!err)
             err = json_value(r, traits);

@@ -183,8 +183,10 @@ bulk_kind(struct bulk_object *o, struct json_reader *r)
     if (err)
         return err;
     if (!entity_kind_valid(kind))
-        bulk_wrong(o, "kind must be a lower-case letter and up to %d letters, "
-                   "digits or _", ENTITY_KIND_MAX - 1);
+        bulk_wrong(o,
+                   "kind must be a lower-case letter and up to %d letters, "
+                   "digits or _",
+                   ENTITY_KIND_MAX - 1);
     o->b->kind.len = 0;
     return text_put(&o->b->kind, kind.ptr, kind.len);
 }
@@ -209,9 +211,11 @@ bulk_member(struct bulk_object *o, struct json_reader *r)
         int (*read)(struct bulk_object *, struct json_reader *);
     } members[] = {
         { { "kind", 4 }, offsetof(struct bulk_object, has_kind), bulk_kind },
-        { { "external_id", 11 }, offsetof(struct bulk_object, has_id),
+        { { "external_id", 11 },
+          offsetof(struct bulk_object, has_id),
           bulk_id },
-        { { "traits", 6 }, offsetof(struct bulk_object, has_traits),
+        { { "traits", 6 },
+          offsetof(struct bulk_object, has_traits),
           bulk_traits },
     };
     struct slice key;
@@ -230,8 +234,10 @@ bulk_member(struct bulk_object *o, struct json_reader *r)
     size_t shown = key.len < 60 ? key.len : 60;
     while (shown && shown < key.len && (key.ptr[shown] & 0xC0) == 0x80)
         shown--; /* cut between characters */
-    bulk_wrong(o, "unknown field \"%.*s\"; an entity has kind, external_id "
-               "and traits", (int) shown, key.ptr);
+    bulk_wrong(o,
+               "unknown field \"%.*s\"; an entity has kind, external_id "
+               "and traits",
+               (int) shown, key.ptr);
     return json_skip(r);
 }
 

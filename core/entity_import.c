@@ -74,7 +74,8 @@ static int
 columns_find(const struct columns *c, const char *name)
 {
     for (size_t i = 0; i < c->count; i++) {
-        if (c->lens[i] == strlen(name) && !memcmp(c->names[i], name, c->lens[i]))
+        if (c->lens[i] == strlen(name)
+            && !memcmp(c->names[i], name, c->lens[i]))
             return (int) i;
     }
     return -1;
@@ -112,8 +113,8 @@ columns_check(struct import *im, const struct columns *c)
             return -EINVAL;
         }
         if (columns_find(c, c->names[i]) != (int) i) {
-            fprintf(out, "%s:1: there are two columns \"%s\"\n",
-                    im->job->name, c->names[i]);
+            fprintf(out, "%s:1: there are two columns \"%s\"\n", im->job->name,
+                    c->names[i]);
             return -EINVAL;
         }
     }
@@ -139,8 +140,10 @@ columns_find_id(struct import *im, struct columns *c)
         fprintf(job->problems, "%s:1: there is no column \"%s\"; there are",
                 job->name, job->id_column);
     else
-        fprintf(job->problems, "%s:1: which column is the id?  Say "
-                "--id-column; there are", job->name);
+        fprintf(job->problems,
+                "%s:1: which column is the id?  Say "
+                "--id-column; there are",
+                job->name);
     for (size_t i = 0; i < c->count; i++)
         fprintf(job->problems, "%s \"%s\"", i ? "," : "", c->names[i]);
     fputc('\n', job->problems);
@@ -181,8 +184,8 @@ import_typed(struct import *im, struct slice cell)
     int word = slice_equal(cell, SLICE("true"))
                || slice_equal(cell, SLICE("false"))
                || slice_equal(cell, SLICE("null"));
-    int number = (c == '-' || (c >= '0' && c <= '9')) && last >= '0'
-                 && last <= '9';
+    int number =
+        (c == '-' || (c >= '0' && c <= '9')) && last >= '0' && last <= '9';
     if (!word && !number)
         return 0;
     int err = json_to_msgpack(cell.ptr, cell.len, &im->traits, &error);

@@ -17,8 +17,8 @@ struct entity_import {
     struct slice kind;     /* of entities that name none */
     const char *id_column; /* NULL: external_id, <kind>_id or id */
     char delimiter;
-    int typed;             /* numbers, true, false, null as such */
-    FILE *problems;        /* one line each: NAME:LINE: what */
+    int typed;                       /* numbers, true, false, null as such */
+    FILE *problems;                  /* one line each: NAME:LINE: what */
     size_t created, merged, refused; /* out */
 };
 

@@ -25,8 +25,8 @@ merge_room(struct entity_merge *m, size_t more)
     size_t capacity = m->capacity ? m->capacity * 2 : 32;
     if (capacity < m->count + more)
         capacity = m->count + more;
-    struct entity_trait *traits
-        = realloc(m->traits, capacity * sizeof(*traits));
+    struct entity_trait *traits =
+        realloc(m->traits, capacity * sizeof(*traits));
     if (!traits)
         return -ENOMEM;
     m->traits = traits;

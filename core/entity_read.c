@@ -83,8 +83,8 @@ entity_copy(struct slice kind, struct slice id, const MDB_val *value,
     }
     char *at = text->data + start;
     MDB_val copy = { value->mv_size, at + kind.len + id.len };
-    return entity_view(slice_of(at, kind.len),
-                       slice_of(at + kind.len, id.len), &copy, out);
+    return entity_view(slice_of(at, kind.len), slice_of(at + kind.len, id.len),
+                       &copy, out);
 }
 
 int

@@ -186,8 +186,7 @@ entity_open_env(struct entities *e, uint64_t map_bytes)
 {
     int dead = 0, rc = mdb_env_create(&e->env);
     if (!map_bytes)
-        map_bytes = sizeof(size_t) > 4 ? UINT64_C(64) << 30
-                                       : UINT64_C(1) << 30;
+        map_bytes = sizeof(size_t) > 4 ? UINT64_C(64) << 30 : UINT64_C(1) << 30;
     uint64_t page = (uint64_t) sysconf(_SC_PAGESIZE);
     map_bytes = (map_bytes + page - 1) / page * page;
     if (!rc)
@@ -206,10 +205,12 @@ entity_open_failed(const char *dir, int rc)
 {
     if (rc == MDB_INVALID || rc == MDB_VERSION_MISMATCH)
         log_error("entities: %s/data.mdb is not an entity store that this "
-                  "version can read: %s", dir, mdb_strerror(rc));
+                  "version can read: %s",
+                  dir, mdb_strerror(rc));
     else if (rc == ENOMEM)
         log_error("entities: %s: no address space for the store's map; raise "
-                  "the limit on virtual memory (ulimit -v)", dir);
+                  "the limit on virtual memory (ulimit -v)",
+                  dir);
     else
         log_error("entities: cannot open %s: %s", dir, mdb_strerror(rc));
 }

@@ -34,8 +34,7 @@ void entity_abort(struct entities *, MDB_txn *);
 int entity_commit(struct entities *, MDB_txn *);
 
 /* Write the key; its length, or 0 when there can be no such entity. */
-size_t entity_key(char out[ENTITY_KEY_MAX], struct slice kind,
-                  struct slice id);
+size_t entity_key(char out[ENTITY_KEY_MAX], struct slice kind, struct slice id);
 /* View a stored value.  0 or -EIO. */
 int entity_view(struct slice kind, struct slice id, const MDB_val *value,
                 struct entity *out);

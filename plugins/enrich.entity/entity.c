@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KIND_MAX 64     /* bytes, as the store has it */
-#define NUMBER_TEXT 24  /* "-9223372036854775808" and a NUL */
+#define KIND_MAX 64    /* bytes, as the store has it */
+#define NUMBER_TEXT 24 /* "-9223372036854775808" and a NUL */
 #define ID_SHOWN 256
 #define MESSAGE_TEXT 400
 
@@ -70,8 +70,7 @@ entity_close(void *self)
 }
 
 static int
-entity_open(const struct il_host *host, const struct il_conf *conf,
-            void **self)
+entity_open(const struct il_host *host, const struct il_conf *conf, void **self)
 {
     struct enrich *e = calloc(1, sizeof(*e));
     if (!e)
@@ -88,7 +87,8 @@ entity_open(const struct il_host *host, const struct il_conf *conf,
     if (fault >= 0)
         err = il_conf_error(conf, "kind", fault,
                             "a kind is a lower-case letter and up to %d "
-                            "letters, digits or _", KIND_MAX - 1);
+                            "letters, digits or _",
+                            KIND_MAX - 1);
     int key_err = il_field(host, conf, "key", &e->key);
     err = err ? err : key_err;
     if (!err && il_kind(host, e->kind_name, &e->kind))
@@ -148,7 +148,8 @@ reject(const struct enrich *e, struct il_batch *batch, uint32_t i,
     else
         snprintf(message, sizeof(message),
                  "there is no %s to look up: %s is missing or neither text "
-                 "nor number", e->kind_name, e->key_text);
+                 "nor number",
+                 e->kind_name, e->key_text);
     il_reject(batch, i, &why);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What an entity look-up costs: nanoseconds of CPU by number of entities, ids chosen
- * at random (uniform, and one in a hundred most of the time), in batches as a
- * lane makes them.
+/* What an entity look-up costs: nanoseconds of CPU by number of entities, ids
+ * chosen at random (uniform, and one in a hundred most of the time), in batches
+ * as a lane makes them.
  *
  *   bench-entity [ENTITIES [DIR]]    default 100000; DIR is kept and reused */
 #include "clock.h"
@@ -95,7 +95,7 @@ look_up(struct entities *store, uint64_t count, int hot, const char *name)
     struct il_kind user = { "user", 4 };
     struct entity one;
     uint64_t state = 88172645463325252u, found = 0, bytes = 0;
-    char (*ids)[32] = malloc(LOOKUPS * sizeof(*ids));
+    char(*ids)[32] = malloc(LOOKUPS * sizeof(*ids));
     size_t *lens = malloc(LOOKUPS * sizeof(*lens));
     if (!ids || !lens || entity_reader_new(store, &r))
         exit(1);
@@ -115,10 +115,11 @@ look_up(struct entities *store, uint64_t count, int hot, const char *name)
             entity_reader_end(r);
     }
     int64_t ns = cpu_ns() - begin;
-    printf("%-10s %8llu entities  %6.0f ns of CPU per look-up, %llu of %d found "
-           "(%llu)\n", name, (unsigned long long) count,
-           (double) ns / LOOKUPS, (unsigned long long) found, LOOKUPS,
-           (unsigned long long) bytes % 10);
+    printf(
+        "%-10s %8llu entities  %6.0f ns of CPU per look-up, %llu of %d found "
+        "(%llu)\n",
+        name, (unsigned long long) count, (double) ns / LOOKUPS,
+        (unsigned long long) found, LOOKUPS, (unsigned long long) bytes % 10);
     entity_reader_free(r);
     free(ids);
     free(lens);

@@ -74,8 +74,8 @@ fake_respond(struct il_request *r, int status, const char *type,
 }
 
 static void
-fake_error(struct il_request *r, int status, const char *code,
-           const char *fmt, va_list ap)
+fake_error(struct il_request *r, int status, const char *code, const char *fmt,
+           va_list ap)
 {
     r->status = status;
     r->answers++;
@@ -182,11 +182,13 @@ expect_traits(const char *kind, const char *id, const char *traits)
 
 START_TEST(one_is_made_and_merged)
 {
-    call("POST", "/v1/entities", "{\"kind\":\"user\",\"external_id\":\"u1\","
+    call("POST", "/v1/entities",
+         "{\"kind\":\"user\",\"external_id\":\"u1\","
          "\"traits\":{\"plan\":\"pro\",\"n\":1.10}}");
     expect(201, "{\"data\":{\"kind\":\"user\",\"external_id\":\"u1\","
                 "\"traits\":{\"plan\":\"pro\",\"n\":1.10},\"first_seen\":\"");
-    call("POST", "/v1/entities", "{\"traits\":{\"plan\":\"free\"},"
+    call("POST", "/v1/entities",
+         "{\"traits\":{\"plan\":\"free\"},"
          "\"external_id\":\"u1\",\"kind\":\"user\"}");
     expect(200, "\"traits\":{\"plan\":\"free\",\"n\":1.10}");
     call("POST", "/v1/entities/", "{\"kind\":\"user\",\"external_id\":42}");
@@ -221,7 +223,8 @@ START_TEST(bad_ones_say_why)
         { "{\"kind\":\"user\",\"external_id\":\"u\",\"kind\":\"user\"}",
           "kind is there twice", 422 },
         { "{\"kind\":\"user\",\"external_id\":\"u\",\"traits\":"
-          "{\"a\":1,\"a\":2}}", "invalid_json", 400 },
+          "{\"a\":1,\"a\":2}}",
+          "invalid_json", 400 },
         { "{\"entities\":{}}", "must be an array", 422 },
         { "{\"entities\":[],\"kind\":\"user\"}", "stand alone", 422 },
         { "{\"kind\":\"user\",\"entities\":[]}", "unknown field", 422 },
@@ -251,8 +254,8 @@ START_TEST(in_bulk_the_good_ones_are_put)
         GOOD1 "\n\n  \r\n{\"kind\":\n" GOOD2 "\n" GOOD1 "\n",
     };
     for (size_t i = 0; i < 4; i++) {
-        req.type = i < 2 ? "application/json; charset=utf-8"
-                         : "Application/x-ndjson";
+        req.type =
+            i < 2 ? "application/json; charset=utf-8" : "Application/x-ndjson";
         call("POST", "/v1/entities", bodies[i]);
         expect(200, i ? "{\"data\":{\"created\":0,\"merged\":3,\"failed\":1,"
                         "\"problems\":[{\"index\":1,"
@@ -294,7 +297,8 @@ END_TEST
 
 START_TEST(one_is_read_changed_and_removed_by_its_path)
 {
-    call("POST", "/v1/entities", "{\"kind\":\"user\",\"external_id\":"
+    call("POST", "/v1/entities",
+         "{\"kind\":\"user\",\"external_id\":"
          "\"a/b c%\xC3\xA4\",\"traits\":{\"x\":1}}");
     const char *path = "/v1/entities/user/a/b c%\xC3\xA4"; /* decoded */
     call("GET", path, NULL);
@@ -316,8 +320,13 @@ END_TEST
 START_TEST(bad_paths_are_unknown)
 {
     static const char *const paths[] = {
-        "/v1/entities/user", "/v1/entities/user/", "/v1/entities/User/u",
-        "/v1/entities//u", "/v1/entities/user/v", "/v1/entitiesx", "/v1",
+        "/v1/entities/user",
+        "/v1/entities/user/",
+        "/v1/entities/User/u",
+        "/v1/entities//u",
+        "/v1/entities/user/v",
+        "/v1/entitiesx",
+        "/v1",
     };
     call("POST", "/v1/entities", "{\"kind\":\"user\",\"external_id\":\"u\"}");
     for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
@@ -331,8 +340,12 @@ END_TEST
 START_TEST(bad_patches_say_why)
 {
     static const char *const bodies[] = {
-        "{}", "{\"traits\":1}", "{\"x\":{}}", "[]",
-        "{\"traits\":{},\"kind\":\"user\"}", "{\"traits\":{},\"traits\":{}}",
+        "{}",
+        "{\"traits\":1}",
+        "{\"x\":{}}",
+        "[]",
+        "{\"traits\":{},\"kind\":\"user\"}",
+        "{\"traits\":{},\"traits\":{}}",
     };
     call("POST", "/v1/entities", "{\"kind\":\"user\",\"external_id\":\"u\"}");
     for (size_t i = 0; i < sizeof(bodies) / sizeof(*bodies); i++) {
@@ -388,8 +401,8 @@ END_TEST
 START_TEST(bad_queries_say_why)
 {
     static const char *const bad[][2] = {
-        { "kind", "User" }, { "kind", "" },     { "limit", "0" },
-        { "limit", "1001" }, { "limit", "2x" }, { "limit", "" },
+        { "kind", "User" },     { "kind", "" },    { "limit", "0" },
+        { "limit", "1001" },    { "limit", "2x" }, { "limit", "" },
         { "after", "noslash" },
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
@@ -407,8 +420,10 @@ START_TEST(a_full_store_is_503)
     size_t len = 300000;
     char *big = malloc(len + 100), head[100];
     for (int i = 0; i < 10; i++) {
-        snprintf(head, sizeof(head), "{\"kind\":\"user\",\"external_id\":%d,"
-                 "\"traits\":{\"t\":\"", i);
+        snprintf(head, sizeof(head),
+                 "{\"kind\":\"user\",\"external_id\":%d,"
+                 "\"traits\":{\"t\":\"",
+                 i);
         memset(big, 'x', len);
         memcpy(big, head, strlen(head));
         strcpy(big + len, "\"}}");

@@ -20,8 +20,9 @@ setup(void)
     base = tempdir_make();
     snprintf(dir, sizeof(dir), "%s/entities", base);
     ck_assert_int_eq(entity_open(dir, 64 << 20, &store), 0);
-    job = (struct entity_import){ .store = store, .name = "in",
-                                  .kind = { "user", 4 }, .delimiter = ',' };
+    job = (struct entity_import){
+        .store = store, .name = "in", .kind = { "user", 4 }, .delimiter = ','
+    };
 }
 
 static void
@@ -79,14 +80,18 @@ expect_traits(const char *kind, const char *id, const char *traits)
 
 START_TEST(csv_rows_become_entities)
 {
-    ck_assert_int_eq(import("user_id,plan,note\r\nu1,pro,\"a, \"\"b\"\"\nc\"\r\n"
-                            "u2,,007\r\n"), 0);
+    ck_assert_int_eq(
+        import("user_id,plan,note\r\nu1,pro,\"a, \"\"b\"\"\nc\"\r\n"
+               "u2,,007\r\n"),
+        0);
     expect(2, 0, 0, "");
-    expect_traits("user", "u1", "{\"plan\":\"pro\",\"note\":\"a, \\\"b\\\"\\nc\"}");
+    expect_traits("user", "u1",
+                  "{\"plan\":\"pro\",\"note\":\"a, \\\"b\\\"\\nc\"}");
     expect_traits("user", "u2", "{\"plan\":\"\",\"note\":\"007\"}");
     ck_assert_int_eq(import("\xEF\xBB\xBFplan,id\nfree,u1\n"), 0);
     expect(0, 1, 0, "");
-    expect_traits("user", "u1", "{\"plan\":\"free\",\"note\":\"a, \\\"b\\\"\\nc\"}");
+    expect_traits("user", "u1",
+                  "{\"plan\":\"free\",\"note\":\"a, \\\"b\\\"\\nc\"}");
 }
 END_TEST
 
@@ -97,7 +102,8 @@ START_TEST(typed_cells_become_json_values)
                             "1,1.10,-5,true,null,,007,2024-01-01,1e3,1.\n"),
                      0);
     expect(1, 0, 0, "");
-    expect_traits("user", "1", "{\"a\":1.10,\"b\":-5,\"c\":true,\"d\":null,"
+    expect_traits("user", "1",
+                  "{\"a\":1.10,\"b\":-5,\"c\":true,\"d\":null,"
                   "\"e\":null,\"f\":\"007\",\"g\":\"2024-01-01\",\"h\":1e3,"
                   "\"i\":\"1.\"}");
 }
@@ -107,7 +113,8 @@ START_TEST(bad_lines_are_named_and_the_others_imported)
 {
     job.id_column = "key";
     ck_assert_int_eq(import("key,x\na,1\nb\nc,1,2\n,1\n\"d\"d,1\ne,\"2\n2\"\n"
-                            "f,\xFF\ng,3\n"), 0);
+                            "f,\xFF\ng,3\n"),
+                     0);
     expect(3, 0, 5,
            "in:3: 1 fields where the header has 2\n"
            "in:4: 3 fields where the header has 2\n"
@@ -125,12 +132,14 @@ START_TEST(headers_that_do_not_do)
     ck_assert_int_eq(import("\n"), -EINVAL);
     expect(0, 0, 0, "in: there is no header line\n");
     ck_assert_int_eq(import("a,b\n1,2\n"), -EINVAL);
-    expect(0, 0, 0, "in:1: which column is the id?  Say --id-column; there "
-                    "are \"a\", \"b\"\n");
+    expect(0, 0, 0,
+           "in:1: which column is the id?  Say --id-column; there "
+           "are \"a\", \"b\"\n");
     job.id_column = "c";
     ck_assert_int_eq(import("a,b\n1,2\n"), -EINVAL);
-    expect(0, 0, 0, "in:1: there is no column \"c\"; there are \"a\", "
-                    "\"b\"\n");
+    expect(0, 0, 0,
+           "in:1: there is no column \"c\"; there are \"a\", "
+           "\"b\"\n");
     ck_assert_int_eq(import("c,a,a\n1,2,3\n"), -EINVAL);
     expect(0, 0, 0, "in:1: there are two columns \"a\"\n");
     ck_assert_int_eq(import("c,,a\n1,2,3\n"), -EINVAL);
@@ -146,7 +155,8 @@ START_TEST(ndjson_lines_become_entities)
                "{\"kind\":\"account\",\"external_id\":7}\r\n"
                "{\"external_id\":\"u1\",\"traits\":{\"n\":2}} x\n"
                "{\"external_id\":\"u1\",\"trait\":1}\n"
-               "{\"external_id\":\"u2\"}"), 0);
+               "{\"external_id\":\"u2\"}"),
+        0);
     ck_assert_uint_eq(job.created, 3);
     ck_assert_uint_eq(job.refused, 2);
     ck_assert_ptr_nonnull(strstr(problems, "in:4: not JSON: "));

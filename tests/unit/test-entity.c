@@ -59,7 +59,8 @@ put_json(const char *kind, const char *id, const char *json, int64_t seen)
     struct il_text traits = { 0 };
     struct json_error error;
     ck_assert_int_eq(json_to_msgpack(json, strlen(json), &traits, &error), 0);
-    struct entity_put put = { .kind = text(kind), .id = text(id),
+    struct entity_put put = { .kind = text(kind),
+                              .id = text(id),
                               .seen_us = seen };
     put.traits = slice_of(traits.data, traits.len);
     int err = entity_put(store, &put, 1, NULL);
@@ -96,8 +97,8 @@ times_of(const char *kind, const char *id, int64_t *first, int64_t *last)
 
 START_TEST(traits_merge_one_level_deep)
 {
-    ck_assert_int_eq(put_json("user", "u", "{\"a\":1,\"b\":{\"x\":1},\"c\":[1]}",
-                              1), 1);
+    ck_assert_int_eq(
+        put_json("user", "u", "{\"a\":1,\"b\":{\"x\":1},\"c\":[1]}", 1), 1);
     ck_assert_int_eq(put_json("user", "u", "{\"d\":\"n\",\"b\":{\"y\":2}}", 1),
                      0);
     ck_assert_str_eq(traits_of("user", "u"),
@@ -157,8 +158,8 @@ START_TEST(bad_names_and_traits_are_refused)
     memset(long_kind, 'k', sizeof(long_kind));
     memset(long_id, 'i', sizeof(long_id));
     long_kind[ENTITY_KIND_MAX + 1] = long_id[ENTITY_ID_MAX + 1] = 0;
-    const char *const kinds[] = { "", "User", "1user", "_x", "a-b", "a b",
-                                  "\xC3\xA4", long_kind };
+    const char *const kinds[] = { "",    "User", "1user",    "_x",
+                                  "a-b", "a b",  "\xC3\xA4", long_kind };
     for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
         ck_assert_int_eq(put_json(kinds[i], "u", "{}", 1), -EINVAL);
     ck_assert_int_eq(put_json("user", "", "{}", 1), -EINVAL);
@@ -167,7 +168,8 @@ START_TEST(bad_names_and_traits_are_refused)
     long_kind[ENTITY_KIND_MAX] = long_id[ENTITY_ID_MAX] = 0;
     ck_assert_int_eq(put_json(long_kind, long_id, "{}", 1), 1);
     ck_assert_str_eq(traits_of(long_kind, long_id), "{}");
-    struct entity_put nul = { .kind = text("user"), .id = { "a\0b", 3 },
+    struct entity_put nul = { .kind = text("user"),
+                              .id = { "a\0b", 3 },
                               .traits = { "\x80", 1 } };
     ck_assert_int_eq(entity_put(store, &nul, 1, NULL), -EINVAL);
 }
@@ -176,18 +178,19 @@ END_TEST
 START_TEST(broken_msgpack_is_refused)
 {
     const struct slice bad[] = {
-        { "", 0 },                                 /* nothing */
-        { "\x81", 1 },                             /* a pair that is missing */
-        { "\x81\xA1x", 3 },                        /* its value is missing */
-        { "\x80\x80", 2 },                         /* something behind */
-        { "\x81\x01\x01", 3 },                     /* a key that is no string */
-        { "\xDF\xFF\xFF\xFF\xFF", 5 },             /* a count that lies */
-        { "\x81\xA1\xFF\x01", 4 },                 /* not UTF-8 */
+        { "", 0 },                               /* nothing */
+        { "\x81", 1 },                           /* a pair that is missing */
+        { "\x81\xA1x", 3 },                      /* its value is missing */
+        { "\x80\x80", 2 },                       /* something behind */
+        { "\x81\x01\x01", 3 },                   /* a key that is no string */
+        { "\xDF\xFF\xFF\xFF\xFF", 5 },           /* a count that lies */
+        { "\x81\xA1\xFF\x01", 4 },               /* not UTF-8 */
         { "\x82\xA1x\x01\xA1x\x02", 7 },         /* a name twice */
-        { "\x81\xA1x\xCB\0\0\0\0\0\0\0\0", 12 },   /* a float */
+        { "\x81\xA1x\xCB\0\0\0\0\0\0\0\0", 12 }, /* a float */
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
-        struct entity_put put = { .kind = text("user"), .id = text("u"),
+        struct entity_put put = { .kind = text("user"),
+                                  .id = text("u"),
                                   .traits = bad[i] };
         ck_assert_msg(entity_put(store, &put, 1, NULL) == -EINVAL, "%zu", i);
     }
@@ -234,8 +237,12 @@ END_TEST
 START_TEST(several_are_put_in_order_all_or_none)
 {
     struct entity_put puts[] = {
-        { .kind = text("user"), .id = text("a"), .traits = { "\x81\xA1x\1", 4 } },
-        { .kind = text("user"), .id = text("a"), .traits = { "\x81\xA1x\2", 4 } },
+        { .kind = text("user"),
+          .id = text("a"),
+          .traits = { "\x81\xA1x\1", 4 } },
+        { .kind = text("user"),
+          .id = text("a"),
+          .traits = { "\x81\xA1x\2", 4 } },
         { .kind = text("User"), .id = text("b"), .traits = { "\x80", 1 } },
     };
     size_t bad = 99;
@@ -334,7 +341,8 @@ expect_walk(const char *kind, const char *after, uint32_t limit,
     struct slice none = { 0 };
     ck_assert_int_eq(entity_each(store, kind ? text(kind) : none,
                                  after ? text(after) : none, limit, walk_one,
-                                 &w), 0);
+                                 &w),
+                     0);
     ck_assert_str_eq(text_str(&w.names), names);
     text_clear(&w.names);
 }
@@ -360,8 +368,8 @@ START_TEST(walking)
     struct slice none = { 0 };
     ck_assert_int_eq(entity_each(store, none, none, 10, walk_one, &w), 7);
     ck_assert_uint_eq(w.seen, 2);
-    ck_assert_int_eq(entity_each(store, none, text("no-slash"), 10, walk_one,
-                                 &w), -EINVAL);
+    ck_assert_int_eq(
+        entity_each(store, none, text("no-slash"), 10, walk_one, &w), -EINVAL);
     text_clear(&w.names);
 }
 END_TEST
@@ -662,8 +670,8 @@ START_TEST(json_shows_everything)
     struct entity one;
     put_json("user", "\"1\"", "{\"a\":[1.0,null]}", 1764000000000000);
     put_json("user", "\"1\"", "{}", 1764000000500000);
-    ck_assert_int_eq(entity_get(store, text("user"), text("\"1\""), &copy,
-                                &one), 1);
+    ck_assert_int_eq(
+        entity_get(store, text("user"), text("\"1\""), &copy, &one), 1);
     ck_assert_int_eq(entity_json(&out, &one), 0);
     ck_assert_str_eq(text_str(&out),
                      "{\"kind\":\"user\",\"external_id\":\"\\\"1\\\"\","

@@ -90,8 +90,12 @@ START_TEST(numbers_are_keys_as_written)
 END_TEST
 
 static const char *const keyless[] = {
-    "{}", "{\"user_id\":null}", "{\"user_id\":true}", "{\"user_id\":[\"u1\"]}",
-    "{\"user_id\":{\"id\":\"u1\"}}", "{\"user_id\":\"\"}",
+    "{}",
+    "{\"user_id\":null}",
+    "{\"user_id\":true}",
+    "{\"user_id\":[\"u1\"]}",
+    "{\"user_id\":{\"id\":\"u1\"}}",
+    "{\"user_id\":\"\"}",
 };
 #define KEYLESS (sizeof(keyless) / sizeof(*keyless))
 
