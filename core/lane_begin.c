@@ -93,11 +93,10 @@ begin_checked(struct lane *l, uint64_t position, int known)
     struct spool_stats st;
     spool_stats(l->ctx.spool, &st);
     if (position > l->spool_last) {
-        log_error("lane %s: %s says %llu, but the spool ended at %llu when it "
-                  "was opened: was it restored from a backup? Going on after "
-                  "%llu; what is sent again cannot be told from new events",
-                  l->spec.name, known ? "the cursor or the destination" : "?",
-                  (unsigned long long) position,
+        log_error("lane %s: the cursor or the destination says %llu, but the "
+                  "spool ended at %llu when it was opened: was it restored "
+                  "from a backup? Going on after %llu",
+                  l->spec.name, (unsigned long long) position,
                   (unsigned long long) l->spool_last,
                   (unsigned long long) l->spool_last);
         return l->spool_last;
