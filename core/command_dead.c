@@ -6,6 +6,7 @@
 #include "dead.h"
 #include "event.h"
 #include "json.h"
+#include "wtf8.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -155,7 +156,15 @@ put_event(struct il_text *out, const struct dead_letter *l,
     if (strncmp(l->lane, "gate/", 5) != 0)
         return text_puts(out, ",\"event_bytes\":\"")
                || put_hex(out, l->event) || text_putc(out, '"');
-    return put_member(out, "event_text", l->event);
+    /* It may have been refused because it is no UTF-8. */
+    struct il_text copy = { 0 };
+    int err = text_put(&copy, l->event.ptr, l->event.len);
+    if (!err)
+        utf8_mend(copy.data, copy.len);
+    err = err || put_member(out, "event_text", slice_of(text_str(&copy),
+                                                        copy.len));
+    text_clear(&copy);
+    return err;
 }
 
 static int

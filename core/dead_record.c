@@ -2,6 +2,8 @@
 /* Keys and records of the dead-letter store. */
 #include "dead_store.h"
 
+#include "wtf8.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -102,6 +104,7 @@ dead_record_write(char *out, const struct dead_letter *l, int with_lane)
             continue;
         head.len[i] = (uint32_t) dead_text_len(text[i]);
         memcpy(p, text[i], head.len[i]);
+        utf8_mend(p, head.len[i]);
         p += head.len[i];
         *p++ = 0;
     }

@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "wtf8.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -39,6 +40,7 @@ lane_trouble(struct lane *l, enum lane_state state, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    utf8_mend(text, strlen(text)); /* it ends up in JSON */
 
     int64_t now = clock_monotonic_us();
     pthread_mutex_lock(&l->lock);

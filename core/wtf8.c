@@ -61,3 +61,14 @@ wtf8_valid(const char *p, size_t len)
     }
     return 1;
 }
+
+void
+utf8_mend(char *text, size_t len)
+{
+    for (char *p = text, *end = text + len; p < end;) {
+        int n = (unsigned char) *p < 0x80 ? 1 : utf8_length(p, end);
+        if (n <= 0)
+            *p = '?';
+        p += n > 0 ? n : 1;
+    }
+}

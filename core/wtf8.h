@@ -15,6 +15,10 @@ int utf8_length(const char *p, const char *end);
 /* Is it all WTF-8?  1 or 0. */
 int wtf8_valid(const char *text, size_t len);
 
+/* Put '?' for every byte that belongs to no UTF-8 sequence: for texts of far
+ * sides that are shown to people, whatever encoding they came in. */
+void utf8_mend(char *text, size_t len);
+
 /* Is there a surrogate at p (0xed and at least one byte follow)? */
 static inline int
 wtf8_surrogate(const char *p, const char *end)

@@ -234,6 +234,23 @@ START_TEST(deletes_one)
 }
 END_TEST
 
+static int
+message_is(void *arg, const struct dead_letter *l)
+{
+    ck_assert_str_eq(l->reason.message, arg);
+    return 0;
+}
+
+START_TEST(texts_that_are_no_utf8_are_mended)
+{
+    char want[] = "caf? \xc3\xa9t\xc3\xa9 ?";
+    struct dead_letter l = letter(1, "x");
+    l.reason.message = "caf\xe9 \xc3\xa9t\xc3\xa9 \xe2";
+    settle(0, 1, &l, 1);
+    ck_assert_int_eq(dead_get(dead, LANE, 1, message_is, want), 0);
+}
+END_TEST
+
 /* Eight thousand letters of 40 KB do not fit the first map. */
 START_TEST(grows_its_map)
 {
@@ -525,6 +542,7 @@ main(void)
     tcase_add_test(t, a_walk_may_delete);
     tcase_add_test(t, a_walk_stops_when_told);
     tcase_add_test(t, long_texts_are_cut_between_code_points);
+    tcase_add_test(t, texts_that_are_no_utf8_are_mended);
     tcase_add_test(t, read_only_does_not_make_a_store);
     tcase_add_test(t, refusals_are_kept);
     tcase_add_test(t, closing_writes_what_waits);
