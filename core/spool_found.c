@@ -43,6 +43,7 @@ found_look(struct spool *s, struct found *f)
     if (fd < 0 || fstat(fd, &st)) {
         log_error("spool: cannot open %s/%s: %s", s->dir, f->name,
                   strerror(errno));
+        f->unreadable = 1;
         if (fd >= 0)
             close(fd);
         return 0;
@@ -52,8 +53,10 @@ found_look(struct spool *s, struct found *f)
         (int64_t) st.st_mtim.tv_sec * 1000000 + st.st_mtim.tv_nsec / 1000;
     char header[SEGMENT_HEADER];
     int rc = -EINVAL;
-    if (pread(fd, header, sizeof header, 0) == sizeof header)
+    ssize_t n = pread(fd, header, sizeof header, 0);
+    if (n == sizeof header)
         rc = segment_header_unpack(header, &f->header);
+    f->unreadable = n < 0;
     close(fd);
     if (rc == -ENOTSUP) {
         log_error("spool: %s/%s was written by a newer version", s->dir,
@@ -182,9 +185,10 @@ found_has_frames(struct spool *s, const struct found *f)
     segment_scan_start(&scan, &io, spool_seed(s->id), SEGMENT_HEADER,
                        f->first, SPOOL_POSITION_MAX);
     int rc = segment_scan_next(&scan, &frame, &gap);
+    int unreadable = io.unreadable > 0;
     segment_io_close(&io);
     close(fd);
-    return rc > SCAN_END;
+    return rc > SCAN_END || unreadable;
 }
 
 static const char *
@@ -194,6 +198,8 @@ found_misfit(struct spool *s, const struct found *f)
         return memcmp(f->header.uuid, s->id, 16) == 0
                    ? NULL
                    : "belongs to another spool";
+    if (f->unreadable)
+        return NULL;
     if (f->size == 0)
         return "empty";
     return found_has_frames(s, f) ? NULL : "no segment of this spool";

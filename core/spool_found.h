@@ -12,6 +12,7 @@ struct found {
     uint64_t size;
     int64_t written_us;
     int header_ok;
+    int unreadable; /* for now: nothing is concluded from that */
     struct segment_header header;
 };
 

@@ -23,6 +23,7 @@ struct spool_reader {
     int fd;                  /* of that segment, or -1 */
     uint64_t offset;         /* of the frame `next`; 0: has to be found */
     uint64_t next;
+    uint64_t began;          /* next, when this read began */
     int64_t error_since_us;
     int wake;
 };
@@ -96,12 +97,14 @@ spool_reader_seek(struct spool_reader *r, uint64_t position)
 }
 
 /* Wait until there is something at or behind r->next, and enter its segment.
- * 1; 0: time is up, or woken. */
+ * 1; 0: time is up, or woken, or positions were passed over that nobody has:
+ * the caller wants to know at once. */
 static int
 reader_wait(struct spool_reader *r, const struct timespec *until,
             struct extent *x)
 {
     struct spool *s = r->spool;
+    uint64_t durable;
     int found = 0;
     pthread_mutex_lock(&s->list_lock);
     for (;;) {
@@ -126,6 +129,11 @@ reader_wait(struct spool_reader *r, const struct timespec *until,
             found = 1;
             break;
         }
+        durable = LOAD(s->durable);
+        if (r->next <= durable)
+            r->next = durable + 1;
+        if (r->next != r->began)
+            break;
         s->waiting++;
         int rc = pthread_cond_timedwait(&s->grown, &s->list_lock, until);
         s->waiting--;
@@ -328,6 +336,7 @@ spool_reader_read(struct spool_reader *r, struct il_text *text,
     struct extent x;
     int rc = 0;
     spool_deadline(&until, (int64_t) timeout_ms * 1000);
+    r->began = r->next;
     while (g.frames == 0 && rc == 0 && reader_wait(r, &until, &x)) {
         rc = reader_enter(r, &x);
         if (rc <= 0)

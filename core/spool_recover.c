@@ -65,6 +65,11 @@ recover_closed(struct spool *s, struct segment *seg, const struct found *f,
     int rc = recover_scan(s, seg, &io, next->first, r);
     uint64_t given = next->header_ok ? next->header.prev_last
                                      : next->first - 1;
+    if (rc == 0 && given > seg->last && io.unreadable) {
+        /* Readers will see whether it can be read then. */
+        seg->last = given;
+        seg->end = f->size;
+    }
     if (rc == 0 && given > seg->last) {
         struct segment_gap gap = { seg->end, f->size, seg->last + 1, given };
         recover_gap(s, fd, seg->first, &gap,
@@ -84,22 +89,26 @@ static int
 recover_tail(struct spool *s, struct segment *seg, struct segment_io *io,
              struct spool_recovery *r)
 {
-    uint64_t unreadable = io->unreadable;
     int64_t tail = segment_scan_tail(io, seg->end);
     if (tail < 0)
         return (int) tail;
     uint64_t torn = (uint64_t) tail - seg->end;
-    if (io->unreadable > unreadable || unreadable)
+    if (io->unreadable)
         torn = io->end - seg->end;
     if (torn == 0)
         return 0;
     struct segment_gap gap = { seg->end, seg->end + torn, 1, 0 };
     r->torn_bytes = torn;
-    spool_damage_torn(s, io->fd, seg->first, &gap);
+    if (!io->unreadable)
+        spool_damage_torn(s, io->fd, seg->first, &gap);
     s->start_segment = 1;
     s->prev_last = seg->last;
     s->next = seg->last + 1 + torn / FRAME_MIN + 1;
-    if (!io->unreadable && ftruncate(io->fd, (off_t) seg->end))
+    if (io->unreadable) {
+        /* Readers will see whether it can be read then. */
+        seg->end = io->end;
+        seg->last = s->prev_last = s->next - 1;
+    } else if (ftruncate(io->fd, (off_t) seg->end))
         log_warn("spool: cannot cut the torn end of a segment: %s",
                  strerror(errno));
     return 0;

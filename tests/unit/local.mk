@@ -165,3 +165,16 @@ TESTS += tests/unit/test-serial
 tests_unit_test_serial_SOURCES = tests/unit/test-serial.c
 tests_unit_test_serial_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_serial_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-spool-recovery
+TESTS += tests/unit/test-spool-recovery
+tests_unit_test_spool_recovery_SOURCES = tests/unit/test-spool-recovery.c \
+	tests/unit/spool-help.h
+tests_unit_test_spool_recovery_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_spool_recovery_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-spool-errors
+TESTS += tests/unit/test-spool-errors
+tests_unit_test_spool_errors_SOURCES = tests/unit/test-spool-errors.c \
+	tests/unit/spool-help.h
+tests_unit_test_spool_errors_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_spool_errors_LDADD = $(UNIT_LIBS)
