@@ -18,6 +18,7 @@ core_libcore_a_SOURCES = \
 	core/clock.h \
 	core/command.c \
 	core/command.h \
+	core/command_spool.c \
 	core/command_check.c \
 	core/command_dead.c \
 	core/command_ddl.c \
@@ -181,6 +182,7 @@ core_libcore_a_SOURCES = \
 	core/spool_recover.c \
 	core/spool_retain.c \
 	core/spool_segment.c \
+	core/spool_walk.c \
 	core/spool_write.c \
 	core/state_dir.c \
 	core/state_dir.h \

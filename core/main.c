@@ -22,6 +22,7 @@ static const struct command {
     { "entity", command_entity, "import and look up entities" },
     { "status", command_status, "show what a running daemon does" },
     { "dead", command_dead, "list, show and drop dead letters" },
+    { "spool", command_spool, "verify, inspect and export the spool" },
     { "ddl", command_ddl, "print what destinations need on their far side" },
 };
 

@@ -39,6 +39,13 @@ tests_fuzz_fuzz_time_SOURCES = tests/fuzz/fuzz-time.c $(FUZZ_REPLAY)
 tests_fuzz_fuzz_time_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_fuzz_fuzz_time_LDADD = $(CORE_LIBS)
 
+FUZZ_TARGETS += spool
+check_PROGRAMS += tests/fuzz/fuzz-spool
+TESTS += tests/fuzz/fuzz-spool
+tests_fuzz_fuzz_spool_SOURCES = tests/fuzz/fuzz-spool.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_spool_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_spool_LDADD = $(CORE_LIBS)
+
 fuzz: config.h
 	@CLANG='$(CLANG)' FUZZ_SECONDS='$(FUZZ_SECONDS)' SRCDIR='$(srcdir)' \
 	SOURCES='$(core_libcore_a_SOURCES)' LIBS='$(CORE_LIBS) $(LIBS)' \
