@@ -43,3 +43,10 @@ tests_bench_bench_entity_SOURCES = tests/bench/bench-entity.c
 tests_bench_bench_entity_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_bench_bench_entity_LDADD = $(CORE_LIBS)
 CLEANFILES += tests/bench/bench-entity
+
+# What a key in the idempotency index costs, as it fills.
+EXTRA_PROGRAMS += tests/bench/bench-idem
+CLEANFILES += tests/bench/bench-idem
+tests_bench_bench_idem_SOURCES = tests/bench/bench-idem.c
+tests_bench_bench_idem_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_bench_bench_idem_LDADD = $(CORE_LIBS)
