@@ -70,6 +70,12 @@ conf_scan_next(struct scan *scan, struct scan_error *error)
                      "the comment that begins here has no closing */");
             return 1;
         }
+        /* libconfig finds this too, but leaks what it has read of it. */
+        if (t.type == TOKEN_OPEN_STRING) {
+            snprintf(error->message, sizeof(error->message),
+                     "the text that begins here has no closing quote");
+            return 1;
+        }
         if (t.type == TOKEN_BAD && !*t.start) {
             snprintf(error->message, sizeof(error->message),
                      "a NUL byte: this is no text file");

@@ -1,6 +1,8 @@
 ilincludedir = $(includedir)/ingestlayer
 ilinclude_HEADERS = sdk/plugin/ingestlayer/plugin.h \
 	sdk/plugin/testhost/testhost.h
+EXTRA_DIST += sdk/plugin/template/Makefile \
+	sdk/plugin/template/template.upper.c sdk/plugin/template/test-upper.c
 dist_man_MANS += sdk/plugin/ingestlayer-plugin.3
 pkgconfigdir = $(libdir)/pkgconfig
 pkgconfig_DATA = sdk/plugin/ingestlayer-plugin.pc \
@@ -32,3 +34,12 @@ TESTHOST_CPPFLAGS = $(PLUGIN_CPPFLAGS) -I$(top_srcdir)/sdk/plugin/testhost
 TESTHOST_LIBS = sdk/plugin/testhost/libtesthost.a $(CORE_LIBS)
 
 include sdk/typescript/local.mk
+
+check_PROGRAMS += sdk/plugin/testhost/tests/test-testhost
+TESTS += sdk/plugin/testhost/tests/test-testhost
+sdk_plugin_testhost_tests_test_testhost_SOURCES = \
+	sdk/plugin/testhost/tests/test-testhost.c
+sdk_plugin_testhost_tests_test_testhost_CPPFLAGS = $(TESTHOST_CPPFLAGS) \
+	-DNULL_PLUGIN='"$(abs_top_builddir)/tests/.libs/destination.null.so"' \
+	-DLIST_PLUGIN='"$(abs_top_builddir)/tests/.libs/source.list.so"'
+sdk_plugin_testhost_tests_test_testhost_LDADD = $(TESTHOST_LIBS)

@@ -67,6 +67,7 @@ tests_abi_test_old_headers_load_LDADD = $(TESTHOST_LIBS)
 ABI_TESTS = \
 	tests/abi/test-bad-plugins-are-refused.sh \
 	tests/abi/test-header-compiles-alone.sh \
-	tests/abi/test-plugins-export-one-symbol.sh
+	tests/abi/test-plugins-export-one-symbol.sh \
+	tests/abi/test-template-builds-outside.sh
 EXTRA_DIST += $(ABI_TESTS)
 TESTS += $(ABI_TESTS) tests/abi/test-old-headers-load
