@@ -311,13 +311,28 @@ take(struct pg *pg)
     return job;
 }
 
-/* What was taken after a batch that has to come again comes again, too. */
+/* A batch failed: those taken after it have to come again, too, or the lane's
+ * position would pass over it.  A write() that falls into the moment of
+ * settling may be of either kind; its batch id tells, because the failed batch
+ * comes first when it comes again. */
 static void
-settle_rest(struct pg *pg, const char *why)
+settle_failed(struct pg *pg, struct job *job, int outcome, const char *why)
 {
-    struct job *job;
-    while ((job = take(pg)) != NULL)
-        settle(pg, job, IL_RETRY, why);
+    pg->expected = il_batch_id(job->batch);
+    settle(pg, job, outcome, why);
+    pthread_mutex_lock(&pg->lock);
+    pg->distrusted = pg->taken;
+    pthread_mutex_unlock(&pg->lock);
+}
+
+static int
+out_of_turn(struct pg *pg, const struct job *job)
+{
+    if (job->number <= pg->distrusted
+        && il_batch_id(job->batch) > pg->expected)
+        return 1;
+    pg->distrusted = 0;
+    return 0;
 }
 
 /* Log a fault, but not the same one again and again. */
@@ -349,14 +364,17 @@ deliver(struct pg *pg, struct job *job)
 {
     struct link *l = &pg->link;
     uint32_t wait_ms = 50;
+    if (out_of_turn(pg, job)) {
+        settle(pg, job, IL_RETRY, "an earlier batch comes again");
+        return;
+    }
     job->refused = 0;
     while (copy_job(l, job) != 0) {
         if (!pg->doubt || atomic_load(&pg->stopping)
             || l->fault.action == PG_ACT_FENCED) {
             char why[PG_WHY];
             memcpy(why, l->fault.why, sizeof why);
-            settle(pg, job, outcome(l->fault.action), why);
-            settle_rest(pg, "an earlier batch comes again");
+            settle_failed(pg, job, outcome(l->fault.action), why);
             return;
         }
         say(pg, IL_LOG_WARN);
@@ -416,7 +434,9 @@ run(void *arg)
         pthread_mutex_lock(&pg->lock);
     }
     pthread_mutex_unlock(&pg->lock);
-    settle_rest(pg, "stopping");
+    struct job *job;
+    while ((job = take(pg)) != NULL)
+        settle(pg, job, IL_RETRY, "stopping");
     link_close(&pg->link);
     return NULL;
 }
@@ -511,6 +531,7 @@ pg_write(void *self, struct il_batch *batch, struct il_ack *ack)
         end = &(*end)->next;
     *end = job;
     pg->busy += !err;
+    job->number = ++pg->taken;
     pthread_cond_signal(&pg->work);
     pthread_mutex_unlock(&pg->lock);
     return err;

@@ -223,6 +223,7 @@ struct job {
     uint32_t refused;   /* events whose rows Postgres refused */
     uint64_t replaced;
     uint64_t after;     /* events up to here are in the table already */
+    uint64_t number;    /* of the write() that brought it */
     int binary;
     struct job *next;
 };
@@ -340,6 +341,8 @@ struct pg {
     int connects, mode_said;
     uint8_t spool[16];
     char spool_text[37];
+    uint64_t expected;     /* id of the batch that failed last */
+    uint64_t distrusted;   /* writes up to here may have come before that */
     struct sql sql;
     char said[PG_WHY];     /* the last fault that resume() logged */
     int64_t said_us;
@@ -354,6 +357,7 @@ struct pg {
     struct job *queue, *idle; /* to be sent, in order; free */
     struct plan *plan;        /* the latest; NULL: not read yet */
     int busy;                 /* jobs taken and not settled */
+    uint64_t taken;           /* write() calls so far */
     int resume_asked, resume_done, resume_err;
     uint64_t resume_local, resume_position;
     int started;

@@ -20,7 +20,12 @@ struct pgtest {
     struct testhost *host;
     PGconn *db;
     char value[8192];
+    uint64_t before[5]; /* counters when the plugin was opened */
 };
+
+static const char *const pgtest_counters[5]
+    = { "rows", "rejects", "replaced_characters", "reconnects",
+        "sent_bytes" };
 
 static inline PGconn *
 db_open(void)
@@ -64,6 +69,19 @@ pgtest_open(struct pgtest *t, const char *config)
     int err = testhost_open(t->host, getenv("IL_PLUGIN"), config);
     if (err)
         ck_abort_msg("open: %d\n%s", err, testhost_findings(t->host));
+    for (int i = 0; i < 5; i++)
+        t->before[i] = testhost_counter(t->host, pgtest_counters[i]);
+}
+
+/* A counter since then; counters outlive a host where tests do not fork. */
+static inline uint64_t
+counted(struct pgtest *t, const char *name)
+{
+    for (int i = 0; i < 5; i++)
+        if (strcmp(pgtest_counters[i], name) == 0)
+            return testhost_counter(t->host, name) - t->before[i];
+    ck_abort_msg("no counter %s", name);
+    return 0;
 }
 
 /* Open, start and resume; what resume() said at last. */

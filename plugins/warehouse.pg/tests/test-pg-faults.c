@@ -253,7 +253,7 @@ START_TEST(an_idle_connection_may_be_closed)
     usleep(50000);
     three_events(10);
     deliver(&t); /* at the first attempt */
-    ck_assert_uint_eq(testhost_counter(t.host, "reconnects"), 1);
+    ck_assert_uint_eq(counted(&t, "reconnects"), 1);
     ck_assert_str_eq(ids(), "e1,e10,e11,e12,e2,e3");
 }
 END_TEST
@@ -290,8 +290,8 @@ START_TEST(load_survives_kills)
                              " event_id) from events.t"),
                      want);
     fprintf(stderr, "%d reconnects, %d retries\n",
-            (int) testhost_counter(t.host, "reconnects"), retries);
-    ck_assert_uint_gt(testhost_counter(t.host, "reconnects"), 0);
+            (int) counted(&t, "reconnects"), retries);
+    ck_assert_uint_gt(counted(&t, "reconnects"), 0);
 }
 END_TEST
 

@@ -71,8 +71,8 @@ START_TEST(each_constraint_is_named)
     ck_assert_str_eq(sql(&t, "select string_agg(event_id, '' order by"
                              " event_id) from events.t"),
                      "ae");
-    ck_assert_uint_eq(testhost_counter(t.host, "rejects"), 5);
-    ck_assert_uint_eq(testhost_counter(t.host, "rows"), 2);
+    ck_assert_uint_eq(counted(&t, "rejects"), 5);
+    ck_assert_uint_eq(counted(&t, "rows"), 2);
 }
 END_TEST
 
@@ -92,11 +92,11 @@ START_TEST(few_bad_rows_among_many)
             kept(&t, i);
     ck_assert_uint_eq(rows(), 9990);
     /* What was sent again is bounded, whatever the clock says. */
-    ck_assert_uint_lt(testhost_counter(t.host, "sent_bytes"),
+    ck_assert_uint_lt(counted(&t, "sent_bytes"),
                       10000 * 27 * 4);
     fprintf(stderr, "10 of 10000 refused: %.0f ms, %.1f times the bytes\n",
             (seconds() - begin) * 1000,
-            (double) testhost_counter(t.host, "sent_bytes") / (10000 * 27));
+            (double) counted(&t, "sent_bytes") / (10000 * 27));
 }
 END_TEST
 
@@ -110,7 +110,7 @@ START_TEST(all_rows_bad_is_not_quadratic)
     for (uint32_t i = 0; i < 3000; i++)
         rejected(&t, i, "23514", NULL, NULL);
     ck_assert_uint_eq(rows(), 0);
-    ck_assert_uint_lt(testhost_counter(t.host, "sent_bytes"), 3000 * 60 * 3);
+    ck_assert_uint_lt(counted(&t, "sent_bytes"), 3000 * 60 * 3);
     fprintf(stderr, "3000 of 3000 refused: %.0f ms\n",
             (seconds() - begin) * 1000);
 }

@@ -66,9 +66,9 @@ START_TEST(names_decide_without_columns)
     ck_assert_str_eq(sql(&t, "select lane || position || ' ' || epoch"
                              " from ingestlayer.lanes"),
                      "test/lane2 1");
-    ck_assert_uint_eq(testhost_counter(t.host, "rows"), 2);
-    ck_assert_uint_eq(testhost_counter(t.host, "rejects"), 0);
-    ck_assert_uint_gt(testhost_counter(t.host, "sent_bytes"), 100);
+    ck_assert_uint_eq(counted(&t, "rows"), 2);
+    ck_assert_uint_eq(counted(&t, "rejects"), 0);
+    ck_assert_uint_gt(counted(&t, "sent_bytes"), 100);
 }
 END_TEST
 
@@ -315,7 +315,7 @@ START_TEST(bad_text_is_replaced_and_counted)
                           " payload->>'s' = s",
                           "events.signups"),
                      "1,t,t");
-    ck_assert_uint_eq(testhost_counter(t.host, "replaced_characters"), 4);
+    ck_assert_uint_eq(counted(&t, "replaced_characters"), 4);
 }
 END_TEST
 
