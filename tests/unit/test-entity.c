@@ -439,7 +439,7 @@ START_TEST(a_full_store_refuses_and_recovers)
 }
 END_TEST
 
-static struct entities *inherited; /* so that checkers see it is not lost */
+static struct entities *volatile inherited; /* so that checkers see it is not lost */
 
 /* In a process of its own, which leaves without destructors. */
 static pid_t
