@@ -77,8 +77,8 @@ arena_used(const struct arena_block *arena)
 }
 
 void
-arena_rewind(struct arena_block **arena, struct arena_block *mark,
-             size_t used, size_t *held)
+arena_rewind(struct arena_block **arena, struct arena_block *mark, size_t used,
+             size_t *held)
 {
     while (*arena && *arena != mark)
         arena_pop(arena, held);

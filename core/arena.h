@@ -14,8 +14,8 @@ void *arena_alloc(struct arena_block **, size_t size, size_t *held);
 void arena_reset(struct arena_block **, size_t *held);
 /* Bytes used of the newest block; with that block, a mark to go back to. */
 size_t arena_used(const struct arena_block *);
-void arena_rewind(struct arena_block **, struct arena_block *mark,
-                  size_t used, size_t *held);
+void arena_rewind(struct arena_block **, struct arena_block *mark, size_t used,
+                  size_t *held);
 void arena_free(struct arena_block **, size_t *held);
 
 #endif

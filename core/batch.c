@@ -65,8 +65,7 @@ batch_slot(struct il_batch *b)
         uint32_t more = b->capacity ? b->capacity * 2 : 64;
         if (more < b->capacity)
             return NULL;
-        struct batch_event *events
-            = realloc(b->events, more * sizeof *events);
+        struct batch_event *events = realloc(b->events, more * sizeof *events);
         if (!events)
             return NULL;
         b->events = events;
@@ -109,13 +108,16 @@ int
 batch_add_unreadable(struct il_batch *b, uint64_t position, const char *body,
                      size_t len)
 {
-    static const struct il_reason why
-        = { .code = "unreadable",
-            .message = "the frame's checksum is right, but it holds no event "
-                       "this version can read" };
-    const struct event nothing
-        = { .id = SLICE(""), .type = SLICE(""), .source_id = SLICE(""),
-            .timestamp_us = EVENT_NO_TIME, .payload = SLICE("\x80") };
+    static const struct il_reason why = {
+        .code = "unreadable",
+        .message = "the frame's checksum is right, but it holds no event "
+                   "this version can read"
+    };
+    const struct event nothing = { .id = SLICE(""),
+                                   .type = SLICE(""),
+                                   .source_id = SLICE(""),
+                                   .timestamp_us = EVENT_NO_TIME,
+                                   .payload = SLICE("\x80") };
     int err = batch_add_event(b, position, body, len, &nothing);
     if (err)
         return err;
@@ -160,11 +162,11 @@ batch_elsewhere(struct il_batch *b, uint32_t i)
 static const struct il_reason *
 batch_reason(struct il_batch *b, const struct il_reason *why)
 {
-    static const struct il_reason unsaid
-        = { .code = "rejected", .message = "no reason was given" };
-    static const struct il_reason no_memory
-        = { .code = "rejected",
-            .message = "there was no memory to keep the reason" };
+    static const struct il_reason unsaid = { .code = "rejected",
+                                             .message = "no reason was given" };
+    static const struct il_reason no_memory = {
+        .code = "rejected", .message = "there was no memory to keep the reason"
+    };
     if (!why)
         return &unsaid;
     const char *from[4] = { why->code ? why->code : unsaid.code,

@@ -25,10 +25,10 @@ struct entity_link {
 
 enum batch_state {
     BATCH_LIVE,
-    BATCH_DROPPED,  /* by a step, on purpose */
+    BATCH_DROPPED,   /* by a step, on purpose */
     BATCH_ELSEWHERE, /* `when` says: not for this destination */
-    BATCH_REFUSED,  /* a step's dead letter: for good */
-    BATCH_REJECTED  /* the destination's: it may take the mark back */
+    BATCH_REFUSED,   /* a step's dead letter: for good */
+    BATCH_REJECTED   /* the destination's: it may take the mark back */
 };
 
 struct batch_event {
@@ -47,20 +47,20 @@ struct il_batch {
     const struct il_api *api;
     struct batch_event *events;
     uint32_t count, capacity;
-    uint32_t live;           /* in state BATCH_LIVE */
-    uint32_t dropped;        /* in state BATCH_DROPPED */
-    uint32_t letters;        /* refused and rejected ones */
-    uint32_t sealed;         /* steps are done; see batch_seal() */
-    uint64_t id;             /* position of the first event */
-    uint64_t last;           /* position once settled; covers skipped frames */
-    struct il_text frames;   /* the bytes that events point into */
-    struct il_text scratch;  /* while a payload is replaced */
+    uint32_t live;          /* in state BATCH_LIVE */
+    uint32_t dropped;       /* in state BATCH_DROPPED */
+    uint32_t letters;       /* refused and rejected ones */
+    uint32_t sealed;        /* steps are done; see batch_seal() */
+    uint64_t id;            /* position of the first event */
+    uint64_t last;          /* position once settled; covers skipped frames */
+    struct il_text frames;  /* the bytes that events point into */
+    struct il_text scratch; /* while a payload is replaced */
     struct arena_block *arena;
     struct arena_block *mark; /* of batch_seal() */
     size_t mark_used;
-    size_t bytes;            /* held by the arena */
-    void *lane;              /* for prepare(); NULL in tests */
-    void *reader;            /* entity read transaction of this pass, or NULL */
+    size_t bytes; /* held by the arena */
+    void *lane;   /* for prepare(); NULL in tests */
+    void *reader; /* entity read transaction of this pass, or NULL */
 };
 
 /* An empty batch whose api is the host's table.  NULL: no memory. */
@@ -82,8 +82,8 @@ int batch_add(struct il_batch *, uint64_t position, const char *body,
 int batch_add_event(struct il_batch *, uint64_t position, const char *body,
                     size_t len, const struct event *);
 /* Append a body that nothing can read: a dead letter from the start. */
-int batch_add_unreadable(struct il_batch *, uint64_t position,
-                         const char *body, size_t len);
+int batch_add_unreadable(struct il_batch *, uint64_t position, const char *body,
+                         size_t len);
 /* Scratch with the lifetime of the batch's content, 16-byte aligned. */
 void *batch_alloc(struct il_batch *, size_t size);
 
@@ -94,8 +94,8 @@ void batch_elsewhere(struct il_batch *, uint32_t i);
  * the next attempt.  Without memory for its texts the reason says so. */
 void batch_reject(struct il_batch *, uint32_t i, const struct il_reason *);
 void batch_unreject(struct il_batch *, uint32_t i);
-int batch_set_payload(struct il_batch *, uint32_t i, int encoding,
-                      const void *, size_t);
+int batch_set_payload(struct il_batch *, uint32_t i, int encoding, const void *,
+                      size_t);
 /* 0, -EINVAL (traits are no map) or -ENOMEM. */
 int batch_attach(struct il_batch *, uint32_t i, const struct il_kind *,
                  const struct il_value *traits);

@@ -154,15 +154,15 @@ put_event(struct il_text *out, const struct dead_letter *l,
         return text_puts(out, ",\"event\":")
                || text_put(out, l->event.ptr, l->event.len);
     if (strncmp(l->lane, "gate/", 5) != 0)
-        return text_puts(out, ",\"event_bytes\":\"")
-               || put_hex(out, l->event) || text_putc(out, '"');
+        return text_puts(out, ",\"event_bytes\":\"") || put_hex(out, l->event)
+               || text_putc(out, '"');
     /* It may have been refused because it is no UTF-8. */
     struct il_text copy = { 0 };
     int err = text_put(&copy, l->event.ptr, l->event.len);
     if (!err)
         utf8_mend(copy.data, copy.len);
-    err = err || put_member(out, "event_text", slice_of(text_str(&copy),
-                                                        copy.len));
+    err = err
+          || put_member(out, "event_text", slice_of(text_str(&copy), copy.len));
     text_clear(&copy);
     return err;
 }
@@ -176,8 +176,7 @@ put_json(struct il_text *out, const struct dead_letter *l,
     int err = text_putc(out, '{') || put_text(out, "lane", l->lane)
               || text_printf(out, ",\"position\":%" PRIu64, l->position)
               || put_member(out, "event_id", k->id)
-              || put_member(out, "type", k->type)
-              || put_text(out, "at", when)
+              || put_member(out, "type", k->type) || put_text(out, "at", when)
               || text_printf(out, ",\"attempts\":%" PRIu32, l->attempts)
               || put_text(out, "code", l->reason.code)
               || put_text(out, "field", l->reason.field)
@@ -194,8 +193,8 @@ put_plain(struct il_text *out, struct slice s)
     int err = 0;
     for (size_t i = 0; i < s.len && !err; i++) {
         unsigned char c = (unsigned char) s.ptr[i];
-        int c1 = c == 0xc2 && i + 1 < s.len
-                 && (unsigned char) s.ptr[i + 1] < 0xa0;
+        int c1 =
+            c == 0xc2 && i + 1 < s.len && (unsigned char) s.ptr[i + 1] < 0xa0;
         i += (size_t) c1;
         err = text_putc(out, c < 0x20 || c == 0x7f || c1 ? '?' : (char) c);
     }
@@ -238,8 +237,9 @@ put_person(struct il_text *out, const struct dead_letter *l,
             err = text_put(&event, l->event.ptr, l->event.len);
         else
             err = put_hex(&event, l->event);
-        err = err || put_words(out, "\n    ", slice_of(text_str(&event),
-                                                       event.len));
+        err =
+            err
+            || put_words(out, "\n    ", slice_of(text_str(&event), event.len));
         text_clear(&event);
     }
     return err || text_putc(out, '\n') ? -ENOMEM : 0;
@@ -317,11 +317,11 @@ job_each(struct job *j, char **args, int n,
         position_parse(args[i], &position);
         int err = !j->store ? -ENOENT
                   : fn      ? fn(j, position)
-                            : dead_get(j->store, j->lane, position,
-                                       letter_print, j);
+                       : dead_get(j->store, j->lane, position, letter_print, j);
         if (err == -ENOENT)
-            fprintf(stderr, "ingestlayer dead: %s has no dead letter %" PRIu64
-                    "\n", j->lane, position);
+            fprintf(stderr,
+                    "ingestlayer dead: %s has no dead letter %" PRIu64 "\n",
+                    j->lane, position);
         else
             job_failed(err);
         status |= err != 0;
@@ -374,17 +374,18 @@ dead_show(struct job *j, char **args, int n)
 int
 command_dead(int argc, char **argv)
 {
-    static const struct option options[]
-        = { { "config", required_argument, NULL, 'c' },
-            { "state-dir", required_argument, NULL, 's' },
-            { "lane", required_argument, NULL, 'l' },
-            { "all", no_argument, NULL, 'a' },
-            { "json", no_argument, NULL, 'j' },
-            { "help", no_argument, NULL, 'h' },
-            { 0 } };
+    static const struct option options[] = {
+        { "config", required_argument, NULL, 'c' },
+        { "state-dir", required_argument, NULL, 's' },
+        { "lane", required_argument, NULL, 'l' },
+        { "all", no_argument, NULL, 'a' },
+        { "json", no_argument, NULL, 'j' },
+        { "help", no_argument, NULL, 'h' },
+        { 0 }
+    };
     struct job j = { .config = COMMAND_CONF_DEFAULT };
-    for (int c; (c = getopt_long(argc, argv, "c:s:l:ajh", options, NULL))
-                != -1;) {
+    for (int c;
+         (c = getopt_long(argc, argv, "c:s:l:ajh", options, NULL)) != -1;) {
         if (c == 'c')
             j.config = optarg;
         else if (c == 's')

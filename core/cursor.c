@@ -107,8 +107,8 @@ cursor_read(struct cursor *c, uint64_t *position)
 static int
 cursor_fail(struct cursor *c, int err)
 {
-    log_error("cannot open the cursor %s: %s",
-              c->path ? c->path : "of a lane", strerror(-err));
+    log_error("cannot open the cursor %s: %s", c->path ? c->path : "of a lane",
+              strerror(-err));
     cursor_close(c);
     return err;
 }

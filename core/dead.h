@@ -18,7 +18,8 @@ struct dead_letter {
     int64_t at_us;     /* when it was given up */
     uint32_t attempts;
     struct il_reason reason;
-    struct slice event; /* frame body; gate: the JSON as it came, cut at 64 KiB */
+    struct slice
+        event; /* frame body; gate: the JSON as it came, cut at 64 KiB */
 };
 
 /* Open the store in dir, a folder of its own (STATE_DIR/dead), making it where
@@ -31,15 +32,15 @@ void dead_close(struct dead *);
 /* Make the letters of lane within (after, up_to] exactly these, durably, in
  * one transaction.  Ordered by position.  0 or a negative errno.  Skips the
  * disk when there is nothing to change. */
-int dead_settle(struct dead *, const char *lane, uint64_t after,
-                uint64_t up_to, const struct dead_letter *, size_t n);
+int dead_settle(struct dead *, const char *lane, uint64_t after, uint64_t up_to,
+                const struct dead_letter *, size_t n);
 /* The position of the lane's last letter, 0 where it has none. */
 int dead_last(struct dead *, const char *lane, uint64_t *position);
 /* Keep a refusal of the gate.  Queued and written by a thread of the store in
  * groups; the queue and the store are bounded (the oldest refusals go,
  * counted).  Any thread, never blocks on the disk. */
-void dead_refused(struct dead *, const char *source,
-                  const struct il_reason *, struct slice event);
+void dead_refused(struct dead *, const char *source, const struct il_reason *,
+                  struct slice event);
 /* Wait until what is queued by now is on disk, or could not be written. */
 void dead_flush(struct dead *);
 /* Keep at most so many refusals and bytes of them: 100000 and 256 MiB. */

@@ -56,8 +56,9 @@ dead_refused(struct dead *d, const char *source, const struct il_reason *why,
              struct slice event)
 {
     char lane[DEAD_LANE_MAX];
-    struct dead_letter l = { .lane = lane, .at_us = clock_wall_us(),
-                             .reason = *why, .event = event };
+    struct dead_letter l = {
+        .lane = lane, .at_us = clock_wall_us(), .reason = *why, .event = event
+    };
     size_t len = strnlen(source, sizeof lane - sizeof "gate/");
     memcpy(lane, "gate/", 5);
     memcpy(lane + 5, source, len);
@@ -174,7 +175,8 @@ group_free(struct dead_refusal *r)
 static void
 group_take(struct dead *d, struct group *g)
 {
-    *g = (struct group){ .first = d->first, .cost = d->queued_bytes,
+    *g = (struct group){ .first = d->first,
+                         .cost = d->queued_bytes,
                          .max_refusals = d->max_refusals,
                          .max_bytes = d->max_bytes };
     for (struct dead_refusal *r = d->first; r; r = r->next, g->n++)

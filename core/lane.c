@@ -20,8 +20,8 @@ int
 lane_goes_on(struct lane *l)
 {
     pthread_mutex_lock(&l->lock);
-    int delivered = l->draining && !l->used
-                    && l->status.position >= l->drain_to;
+    int delivered =
+        l->draining && !l->used && l->status.position >= l->drain_to;
     int on = !l->stopping && !l->fenced && !delivered;
     l->seen = l->signals;
     pthread_mutex_unlock(&l->lock);

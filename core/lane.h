@@ -40,12 +40,12 @@ struct lane_spec {
     const struct il_plugin *destination;
     void *self;
     /* Where 0, the value named here counts. */
-    uint32_t batch_events; /* most events in one batch: 10000 */
-    uint64_t batch_bytes;  /* most bytes: 4 MiB */
+    uint32_t batch_events;  /* most events in one batch: 10000 */
+    uint64_t batch_bytes;   /* most bytes: 4 MiB */
     uint32_t batch_wait_ms; /* wait so long for a batch to fill */
     uint32_t retry_min_ms;  /* after a first failure; then doubled: 100 */
     uint32_t retry_max_ms;  /* at most, and after IL_PAUSE: 30000 */
-    int paused;            /* keeps its place, delivers nothing */
+    int paused;             /* keeps its place, delivers nothing */
 };
 
 /* What lanes share; outlives them. */
@@ -67,9 +67,10 @@ int lane_start(struct lane *);
  * is with the destination, its flush() gets the time until deadline
  * (clock_monotonic_us).  Any thread. */
 void lane_drain(struct lane *, int64_t deadline_us);
-/* Drain, wait for it until deadline, then stop it after the batch at hand; returns 1 if everything was delivered.  What is not
- * settled by then is read again at the next start.  The lane's thread calls
- * the destination's flush, nobody its stop. */
+/* Drain, wait for it until deadline, then stop it after the batch at hand;
+ * returns 1 if everything was delivered.  What is not settled by then is read
+ * again at the next start.  The lane's thread calls the destination's flush,
+ * nobody its stop. */
 int lane_stop(struct lane *, int64_t deadline_us);
 /* After the destination's stop(): what it settled meanwhile still counts. */
 void lane_free(struct lane *);
@@ -77,22 +78,22 @@ void lane_free(struct lane *);
 enum lane_state {
     LANE_STARTING, /* asks the destination how far it is */
     LANE_RUNNING,
-    LANE_WAITING,  /* a delivery failed; it will be tried again */
-    LANE_PAUSED,   /* by config, or by an error that only a person can mend */
-    LANE_FENCED,   /* another process owns it */
+    LANE_WAITING, /* a delivery failed; it will be tried again */
+    LANE_PAUSED,  /* by config, or by an error that only a person can mend */
+    LANE_FENCED,  /* another process owns it */
     LANE_STOPPED
 };
 
 struct lane_status {
     const char *name;
     enum lane_state state;
-    uint64_t position;    /* settled up to here */
+    uint64_t position; /* settled up to here */
     uint64_t lag_events;
     uint64_t lag_bytes;
-    int64_t lag_us;       /* age of the oldest event not settled; 0: none */
+    int64_t lag_us; /* age of the oldest event not settled; 0: none */
     uint64_t delivered, dropped, rejected, retries;
-    uint64_t dead;        /* letters waiting for help */
-    int64_t last_ok_us;   /* 0: never */
+    uint64_t dead;      /* letters waiting for help */
+    int64_t last_ok_us; /* 0: never */
     int64_t last_error_us;
     char last_error[512]; /* "" : none since the last delivery */
 };

@@ -77,11 +77,12 @@ begin_resume(struct lane *l, uint64_t *position)
         else
             lane_trouble(l, LANE_STARTING,
                          "waiting for the destination to say how far it is%s"
-                         "%s", err == -EAGAIN ? "" : ": ",
+                         "%s",
+                         err == -EAGAIN ? "" : ": ",
                          err == -EAGAIN ? "" : strerror(err < 0 ? -err : err));
         lane_peek(l);
-        lane_wait_until(l, lane_back_off(l, err == -EACCES ? IL_PAUSE
-                                                           : IL_RETRY));
+        lane_wait_until(l,
+                        lane_back_off(l, err == -EACCES ? IL_PAUSE : IL_RETRY));
     }
     return -ECANCELED;
 }
@@ -103,8 +104,8 @@ begin_checked(struct lane *l, uint64_t position, int known)
     }
     if (!known)
         log_info("lane %s: no cursor yet, beginning at the oldest event of "
-                 "the spool (%llu)", l->spec.name,
-                 (unsigned long long) st.first);
+                 "the spool (%llu)",
+                 l->spec.name, (unsigned long long) st.first);
     else if (position + 1 < st.first && st.first <= st.last)
         log_warn("lane %s: events %llu to %llu are no longer in the spool",
                  l->spec.name, (unsigned long long) position + 1,
@@ -141,8 +142,7 @@ lane_begin(struct lane *l)
     int err;
     while ((err = spool_reader_open(l->ctx.spool, position, &l->reader))
            && lane_goes_on(l)) {
-        lane_trouble(l, LANE_STARTING, "opening the spool: %s",
-                     strerror(-err));
+        lane_trouble(l, LANE_STARTING, "opening the spool: %s", strerror(-err));
         lane_wait_until(l, lane_back_off(l, IL_RETRY));
     }
     if (err)

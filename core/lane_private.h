@@ -44,11 +44,11 @@ struct flight {
     struct il_batch *batch;
     struct frame_place *frames;
     uint32_t frame_count, frame_capacity;
-    uint64_t before;    /* the lane's position before this batch */
-    int64_t oldest_us;  /* received_at of its first event */
-    uint32_t *drops;    /* by each step */
+    uint64_t before;   /* the lane's position before this batch */
+    int64_t oldest_us; /* received_at of its first event */
+    uint32_t *drops;   /* by each step */
     uint32_t attempts;
-    int stored;         /* the store may hold letters of this range */
+    int stored; /* the store may hold letters of this range */
     /* lane->lock while WRITTEN: */
     int stage, outcome;
     char why[512];
@@ -77,7 +77,7 @@ struct lane {
     int64_t not_before_us; /* the next attempt of steps or destination */
     int64_t pass_after_us; /* of keeping dead letters */
     uint64_t spool_last;   /* what the spool held when the lane was made */
-    uint32_t failures;       /* in a row: back-off */
+    uint32_t failures;     /* in a row: back-off */
     int trimmed, flushed, cursor_failed, cursor_known;
 
     /* Trouble, as logged (lane_status.c). */
@@ -86,16 +86,16 @@ struct lane {
 
     pthread_t thread;
     int started;
-    pthread_mutex_t lock; /* guards what follows, and flights' outcomes */
-    pthread_cond_t wake;  /* to the thread */
-    pthread_cond_t ended; /* to lane_stop() */
+    pthread_mutex_t lock;   /* guards what follows, and flights' outcomes */
+    pthread_cond_t wake;    /* to the thread */
+    pthread_cond_t ended;   /* to lane_stop() */
     uint64_t signals, seen; /* what happened; what the thread has seen of it */
     uint32_t unsettled;
-    int reading;          /* the thread waits in the spool */
+    int reading; /* the thread waits in the spool */
     int draining, stopping, finished, fenced;
     uint64_t drain_to;
-    int64_t deadline_us;  /* of the drain */
-    int64_t oldest_us;    /* received_at of the oldest event not settled */
+    int64_t deadline_us; /* of the drain */
+    int64_t oldest_us;   /* received_at of the oldest event not settled */
     struct lane_status status;
 
     struct il_counter *delivered, *elsewhere, *dead_letters, *retries;

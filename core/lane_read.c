@@ -22,15 +22,13 @@ lane_frame(void *arg, uint64_t position, size_t offset, size_t len)
     struct flight *f = arg;
     if (f->frame_count == f->frame_capacity) {
         uint32_t more = f->frame_capacity ? f->frame_capacity * 2 : 64;
-        struct frame_place *frames
-            = realloc(f->frames, more * sizeof *frames);
+        struct frame_place *frames = realloc(f->frames, more * sizeof *frames);
         if (!frames)
             return -ENOMEM;
         f->frames = frames;
         f->frame_capacity = more;
     }
-    f->frames[f->frame_count++] 
-        = (struct frame_place){ position, offset, len };
+    f->frames[f->frame_count++] = (struct frame_place){ position, offset, len };
     return 0;
 }
 
@@ -76,14 +74,14 @@ lane_read_some(struct lane *l, struct flight *f, uint32_t timeout_ms,
 static int
 lane_read_more(struct lane *l, struct flight *f, uint64_t *last)
 {
-    int64_t until
-        = clock_monotonic_us() + (int64_t) l->spec.batch_wait_ms * 1000, now;
+    int64_t until =
+                clock_monotonic_us() + (int64_t) l->spec.batch_wait_ms * 1000,
+            now;
     int n = 1;
     while (n > 0 && f->frame_count < l->spec.batch_events
            && f->batch->frames.len < l->spec.batch_bytes
            && (now = clock_monotonic_us()) < until)
-        n = lane_read_some(l, f, (uint32_t) ((until - now + 999) / 1000),
-                           last);
+        n = lane_read_some(l, f, (uint32_t) ((until - now + 999) / 1000), last);
     return n < 0 ? n : 0;
 }
 

@@ -105,8 +105,8 @@ flight_letters(struct flight *f)
     struct il_batch *b = f->batch;
     if (!b->letters && !f->stored && f->before >= l->suspect_until)
         return 0; /* there can be none */
-    struct dead_letter *letters
-        = batch_alloc(b, (b->letters + 1) * sizeof *letters);
+    struct dead_letter *letters =
+        batch_alloc(b, (b->letters + 1) * sizeof *letters);
     size_t n = 0;
     if (!letters)
         return -ENOMEM;
@@ -141,10 +141,10 @@ static void
 flight_reject_all(struct flight *f)
 {
     struct il_batch *b = f->batch;
-    struct il_reason why
-        = { .code = "rejected",
-            .message = f->why[0] ? f->why
-                                 : "the destination refused the batch" };
+    struct il_reason why = {
+        .code = "rejected",
+        .message = f->why[0] ? f->why : "the destination refused the batch"
+    };
     for (uint32_t i = 0; i < b->count && b->live; i++)
         if (b->events[i].state == BATCH_LIVE)
             batch_reject(b, i, &why);
@@ -212,7 +212,8 @@ lane_again(struct lane *l, struct flight *oldest)
         pthread_mutex_unlock(&l->lock);
         lane_trouble(l, LANE_FENCED,
                      "another process has taken this lane over; it stays "
-                     "stopped until a restart: %s", oldest->why);
+                     "stopped until a restart: %s",
+                     oldest->why);
         return;
     }
     lane_trouble(l, outcome == IL_PAUSE ? LANE_PAUSED : LANE_WAITING, "%s",
@@ -292,8 +293,8 @@ lane_cursor(struct lane *l, int final)
                           final || !l->spec.destination->resume);
     if (err && !l->cursor_failed)
         log_error("lane %s: cannot save the cursor %s: %s; segments of the "
-                  "spool are kept until it can", l->spec.name,
-                  l->cursor.path, strerror(-err));
+                  "spool are kept until it can",
+                  l->spec.name, l->cursor.path, strerror(-err));
     l->cursor_failed = err != 0;
     if (err)
         return;

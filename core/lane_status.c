@@ -16,8 +16,8 @@
 const char *
 lane_state_name(enum lane_state state)
 {
-    static const char *const names[]
-        = { "starting", "running", "waiting", "paused", "fenced", "stopped" };
+    static const char *const names[] = { "starting", "running", "waiting",
+                                         "paused",   "fenced",  "stopped" };
     return (unsigned) state < sizeof names / sizeof *names ? names[state]
                                                            : "unknown";
 }
@@ -44,8 +44,8 @@ lane_trouble(struct lane *l, enum lane_state state, const char *fmt, ...)
 
     int64_t now = clock_monotonic_us();
     pthread_mutex_lock(&l->lock);
-    int same = l->status.state == state
-               && strcmp(l->status.last_error, text) == 0;
+    int same =
+        l->status.state == state && strcmp(l->status.last_error, text) == 0;
     l->status.state = state;
     l->status.last_error_us = clock_wall_us();
     memcpy(l->status.last_error, text, sizeof text);
@@ -55,8 +55,9 @@ lane_trouble(struct lane *l, enum lane_state state, const char *fmt, ...)
         l->trouble_since_us = now;
     l->trouble_unlogged++;
     int due = now - l->trouble_logged_us >= TROUBLE_EVERY_US;
-    if (same ? !due : !due && l->trouble_unlogged > 1
-                          && state != LANE_FENCED && state != LANE_PAUSED)
+    if (same ? !due
+             : !due && l->trouble_unlogged > 1 && state != LANE_FENCED
+                   && state != LANE_PAUSED)
         return;
     if (l->trouble_unlogged > 1)
         log_warn("lane %s: %s: %s (%llu times in the last %lld s)",
@@ -66,8 +67,7 @@ lane_trouble(struct lane *l, enum lane_state state, const char *fmt, ...)
     else if (state == LANE_FENCED)
         log_error("lane %s: %s", l->spec.name, text);
     else
-        log_warn("lane %s: %s: %s", l->spec.name, lane_state_name(state),
-                 text);
+        log_warn("lane %s: %s: %s", l->spec.name, lane_state_name(state), text);
     l->trouble_logged_us = now;
     l->trouble_unlogged = 0;
 }
@@ -79,8 +79,7 @@ lane_recovered(struct lane *l)
         return;
     log_info("lane %s: goes on after %lld s and %llu failed attempts",
              l->spec.name,
-             (long long) (clock_monotonic_us() - l->trouble_since_us)
-                 / 1000000,
+             (long long) (clock_monotonic_us() - l->trouble_since_us) / 1000000,
              (unsigned long long) l->trouble_count);
     l->trouble_count = l->trouble_unlogged = 0;
     l->trouble_logged_us = 0;
@@ -102,9 +101,8 @@ lane_status(struct lane *l, struct lane_status *out)
     uint64_t durable = spool_durable(l->ctx.spool);
     out->name = l->spec.name;
     out->lag_events = durable > out->position ? durable - out->position : 0;
-    out->lag_bytes
-        = out->lag_events ? spool_backlog_bytes(l->ctx.spool, out->position)
-                          : 0;
+    out->lag_bytes =
+        out->lag_events ? spool_backlog_bytes(l->ctx.spool, out->position) : 0;
     int64_t age = oldest && out->lag_events ? clock_wall_us() - oldest : 0;
     out->lag_us = age > 0 ? age : 0; /* the wall clock may have jumped */
     out->dead = dead_count(l->ctx.dead, l->spec.name);
@@ -137,20 +135,20 @@ lane_counters(struct lane *l, const char *label)
                                      "Events that became dead letters.");
     l->retries = metric_counter("delivery_retries_total", label,
                                 "Batches that had to be sent again.");
-    l->gauge_position = metric_gauge("lane_position", label,
-                                     "The last settled position.");
-    l->gauge_lag_events
-        = metric_gauge("lane_lag_events", label, "Events not yet settled.");
+    l->gauge_position =
+        metric_gauge("lane_position", label, "The last settled position.");
+    l->gauge_lag_events =
+        metric_gauge("lane_lag_events", label, "Events not yet settled.");
     l->gauge_lag_bytes = metric_gauge("lane_lag_bytes", label,
                                       "Bytes of the spool not yet settled.");
-    l->gauge_lag_ms
-        = metric_gauge("lane_lag_milliseconds", label,
-                       "Age of the oldest event that is not settled.");
+    l->gauge_lag_ms =
+        metric_gauge("lane_lag_milliseconds", label,
+                     "Age of the oldest event that is not settled.");
     l->gauge_state = metric_gauge("lane_state", label,
                                   "0 starting, 1 running, 2 waiting, 3 "
                                   "paused, 4 fenced, 5 stopped.");
-    l->gauge_dead = metric_gauge("dead_letters", label,
-                                 "Dead letters that wait for help.");
+    l->gauge_dead =
+        metric_gauge("dead_letters", label, "Dead letters that wait for help.");
     return l->delivered && l->elsewhere && l->dead_letters && l->retries
                    && l->gauge_position && l->gauge_lag_events
                    && l->gauge_lag_bytes && l->gauge_lag_ms && l->gauge_state
@@ -173,9 +171,9 @@ lane_step_counters(struct lane *l, struct il_text *label)
                  l->spec.steps[i].plugin->name);
         label->len = common;
         if (text_putc(label, ',') || metric_label(label, "step", step)
-            || !(l->dropped[i] = metric_counter(
-                     "events_dropped_total", text_str(label),
-                     "Events that a step dropped on purpose.")))
+            || !(l->dropped[i] =
+                     metric_counter("events_dropped_total", text_str(label),
+                                    "Events that a step dropped on purpose.")))
             return -ENOMEM;
     }
     return 0;

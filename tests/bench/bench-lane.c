@@ -37,7 +37,8 @@ filter_process(void *self, struct il_batch *b)
 {
     (void) self;
     for (uint32_t i = 0; i < b->count; i++)
-        if (b->events[i].state == BATCH_LIVE && !expr_true(where, &b->events[i]))
+        if (b->events[i].state == BATCH_LIVE
+            && !expr_true(where, &b->events[i]))
             batch_drop(b, i);
     return 0;
 }
@@ -122,8 +123,8 @@ fill_entities(struct entities *entities)
     char(*ids)[16] = calloc(USERS, sizeof *ids);
     struct il_text traits = { 0 };
     struct json_error error;
-    static const char json[]
-        = "{\"account\":\"acc_01234\",\"owner\":\"grace\",\"plan\":\"pro\"}";
+    static const char json[] =
+        "{\"account\":\"acc_01234\",\"owner\":\"grace\",\"plan\":\"pro\"}";
     size_t bad;
     if (!puts || !ids)
         exit(1);
@@ -149,10 +150,14 @@ run(const char *name, const struct lane_context *ctx,
 {
     uint64_t delivered = 0;
     struct lane_match all = { SLICE("app"), SLICE("feature.*") };
-    struct lane_spec spec = { .name = name, .instance = name,
-                              .matches = &all, .match_count = 1,
-                              .steps = steps, .step_count = n,
-                              .destination = &null, .self = &delivered };
+    struct lane_spec spec = { .name = name,
+                              .instance = name,
+                              .matches = &all,
+                              .match_count = 1,
+                              .steps = steps,
+                              .step_count = n,
+                              .destination = &null,
+                              .self = &delivered };
     struct lane *lane;
     must(lane_new(&spec, ctx, &lane), "lane");
     double cpu = cpu_seconds();
@@ -163,9 +168,9 @@ run(const char *name, const struct lane_context *ctx,
     double wall = (double) (clock_monotonic_us() - begin) / 1e6;
     cpu = cpu_seconds() - cpu;
     printf("%-24s %9llu of %llu events  %6.3f core-seconds per million  "
-           "%9.0f events/s\n", name, (unsigned long long) delivered,
-           (unsigned long long) events, cpu * 1e6 / (double) events,
-           (double) events / wall);
+           "%9.0f events/s\n",
+           name, (unsigned long long) delivered, (unsigned long long) events,
+           cpu * 1e6 / (double) events, (double) events / wall);
     lane_free(lane);
 }
 
@@ -186,7 +191,8 @@ main(int argc, char **argv)
     static const char *const part[] = { "spool", "dead", "entities" };
     for (int i = 0; i < 3; i++)
         snprintf(path[i], sizeof path[i], "%s/%s", dir, part[i]);
-    struct spool_options o = { .dir = path[0], .segment_bytes = 64 << 20,
+    struct spool_options o = { .dir = path[0],
+                               .segment_bytes = 64 << 20,
                                .buffer_bytes = 8 << 20,
                                .retain_us = INT64_MAX / 4 };
     must(spool_open(&o, &ctx.spool, &found), "spool");
@@ -202,8 +208,8 @@ main(int argc, char **argv)
     fill_entities(ctx.entities);
     for (int i = 0; i < rounds; i++) {
         char name[4][32];
-        static const char *const what[]
-            = { "nothing", "filter", "enrich", "filter+enrich" };
+        static const char *const what[] = { "nothing", "filter", "enrich",
+                                            "filter+enrich" };
         for (int k = 0; k < 4; k++)
             snprintf(name[k], sizeof name[k], "%s/%d", what[k], i + 1);
         run(name[0], &ctx, NULL, 0, events);

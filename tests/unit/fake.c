@@ -116,8 +116,8 @@ fake_open(struct fake *f, uint32_t in_flight)
 {
     memset(f, 0, sizeof *f);
     f->plugin = (struct il_plugin){
-        IL_PLUGIN_ABI,    .kind = IL_DESTINATION, .threads = IL_PARALLEL,
-        .name = "fake",   .write = fake_write,    .flush = fake_flush,
+        IL_PLUGIN_ABI,          .kind = IL_DESTINATION, .threads = IL_PARALLEL,
+        .name = "fake",         .write = fake_write,    .flush = fake_flush,
         .in_flight = in_flight,
     };
     f->got = calloc(FAKE_MAX, sizeof *f->got);
@@ -134,8 +134,8 @@ fake_resuming(struct fake *f)
 }
 
 void
-fake_act(struct fake *f, void (*act)(struct fake *, struct il_batch *,
-                                     struct il_ack *, int n))
+fake_act(struct fake *f,
+         void (*act)(struct fake *, struct il_batch *, struct il_ack *, int n))
 {
     pthread_mutex_lock(&f->lock);
     f->act = act;

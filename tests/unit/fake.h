@@ -26,13 +26,13 @@ struct fake {
     /* Called without the lock, by the fake's thread, with the number of the
      * attempt (from 0). */
     void (*act)(struct fake *, struct il_batch *, struct il_ack *, int n);
-    int write_error;  /* write() answers this so many times */
+    int write_error; /* write() answers this so many times */
     int write_errors;
-    int reverse;      /* gather in_flight batches and act on the newest first */
+    int reverse; /* gather in_flight batches and act on the newest first */
 
     struct held held[FAKE_HELD];
     uint32_t held_count;
-    uint64_t *got;    /* positions that are durable, in order of arrival */
+    uint64_t *got; /* positions that are durable, in order of arrival */
     uint32_t got_count;
     int writes, flushes;
     uint32_t flush_ms;

@@ -137,12 +137,34 @@ tests_unit_test_template_LDADD = $(UNIT_LIBS)
 
 TESTS += tests/unit/test-eval.sh
 EXTRA_DIST += tests/unit/test-eval.sh
+# A lane, its fake destination and the world around both.
+LANE_WORLD = tests/unit/lane_world.c tests/unit/lane_world.h \
+	tests/unit/fake.c tests/unit/fake.h tests/unit/tempdir.h
 check_PROGRAMS += tests/unit/test-lane
 TESTS += tests/unit/test-lane
-tests_unit_test_lane_SOURCES = tests/unit/test-lane.c tests/unit/fake.c \
-	tests/unit/fake.h tests/unit/tempdir.h
+tests_unit_test_lane_SOURCES = tests/unit/test-lane.c $(LANE_WORLD)
 tests_unit_test_lane_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_lane_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-lane-begins
+TESTS += tests/unit/test-lane-begins
+tests_unit_test_lane_begins_SOURCES = tests/unit/test-lane-begins.c $(LANE_WORLD)
+tests_unit_test_lane_begins_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_lane_begins_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-lane-letters
+TESTS += tests/unit/test-lane-letters
+tests_unit_test_lane_letters_SOURCES = tests/unit/test-lane-letters.c $(LANE_WORLD)
+tests_unit_test_lane_letters_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_lane_letters_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-lane-retries
+TESTS += tests/unit/test-lane-retries
+tests_unit_test_lane_retries_SOURCES = tests/unit/test-lane-retries.c $(LANE_WORLD)
+tests_unit_test_lane_retries_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_lane_retries_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-lane-stops
+TESTS += tests/unit/test-lane-stops
+tests_unit_test_lane_stops_SOURCES = tests/unit/test-lane-stops.c $(LANE_WORLD)
+tests_unit_test_lane_stops_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_lane_stops_LDADD = $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/test-idem
 TESTS += tests/unit/test-idem
 tests_unit_test_idem_SOURCES = tests/unit/test-idem.c tests/unit/spool-help.h

@@ -19,8 +19,10 @@ add(uint64_t position, const char *json)
     struct il_text payload = { 0 }, *body = &frames[n++ % 4];
     struct json_error error;
     ck_assert_int_eq(json_to_msgpack(json, strlen(json), &payload, &error), 0);
-    struct event ev = { .id = SLICE("evt_1"), .type = SLICE("feature.used"),
-                        .source_id = SLICE("app"), .received_us = 1000,
+    struct event ev = { .id = SLICE("evt_1"),
+                        .type = SLICE("feature.used"),
+                        .source_id = SLICE("app"),
+                        .received_us = 1000,
                         .timestamp_us = EVENT_NO_TIME,
                         .payload = slice_of(payload.data, payload.len) };
     body->len = 0;
@@ -205,17 +207,18 @@ START_TEST(replaces_a_payload)
 {
     add(1, "{\"a\":1}");
     const char *body = batch->events[0].body;
-    ck_assert_int_eq(batch_set_payload(batch, 0, IL_JSON,
-                                       "{\"b\":1.10}", 10), 0);
+    ck_assert_int_eq(batch_set_payload(batch, 0, IL_JSON, "{\"b\":1.10}", 10),
+                     0);
     expect_payload(0, "{\"b\":1.10}");
-    ck_assert_int_eq(batch_set_payload(batch, 0, IL_MSGPACK, "\x81\xa1z\x07",
-                                       4), 0);
+    ck_assert_int_eq(
+        batch_set_payload(batch, 0, IL_MSGPACK, "\x81\xa1z\x07", 4), 0);
     expect_payload(0, "{\"z\":7}");
     ck_assert_ptr_eq(batch->events[0].body, body); /* for dead letters */
     static const char *const bad[] = { "[1]", "1", "{\"a\":}", "{}{}", "" };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        ck_assert_int_eq(batch_set_payload(batch, 0, IL_JSON, bad[i],
-                                           strlen(bad[i])), -EINVAL);
+        ck_assert_int_eq(
+            batch_set_payload(batch, 0, IL_JSON, bad[i], strlen(bad[i])),
+            -EINVAL);
     ck_assert_int_eq(batch_set_payload(batch, 0, IL_MSGPACK, "\x93", 1),
                      -EINVAL);
     ck_assert_int_eq(batch_set_payload(batch, 0, IL_MSGPACK, "\x07", 1),
@@ -239,8 +242,8 @@ attach(uint32_t i, const char *kind, const char *json)
     const char *p = t.data;
     /* msgcur_head: its length is a bound only */
     ck_assert_int_eq(msgcur_head(&p, t.data + t.len, &v), 0);
-    ck_assert_int_eq(batch_attach(batch, i, kind_intern(kind, strlen(kind)),
-                                  &v), 0);
+    ck_assert_int_eq(
+        batch_attach(batch, i, kind_intern(kind, strlen(kind)), &v), 0);
     memset(t.data, 0, t.len); /* it was copied */
     text_clear(&t);
 }
@@ -266,8 +269,7 @@ START_TEST(attached_traits_are_kept)
     struct entity_link *link = batch->events[1].entities;
     ck_assert_ptr_nonnull(link);
     ck_assert_str_eq(link->kind->name, "user");
-    expect_json(&link->traits,
-                "{\"plan\":\"pro\",\"n\":[1,{\"a\":null}]}");
+    expect_json(&link->traits, "{\"plan\":\"pro\",\"n\":[1,{\"a\":null}]}");
     ck_assert_ptr_null(link->next);
 }
 END_TEST
@@ -279,13 +281,11 @@ START_TEST(attaching_again_merges_one_level)
     attach(0, "account", "{\"a\":9}");
     attach(0, "user", "{\"d\":4,\"a\":{\"y\":2},\"c\":null}");
     struct entity_link *link = batch->events[0].entities;
-    expect_json(&link->traits,
-                "{\"b\":2,\"d\":4,\"a\":{\"y\":2},\"c\":null}");
+    expect_json(&link->traits, "{\"b\":2,\"d\":4,\"a\":{\"y\":2},\"c\":null}");
     expect_json(&link->next->traits, "{\"a\":9}");
     ck_assert_ptr_null(link->next->next);
     attach(0, "user", "{}");
-    expect_json(&link->traits,
-                "{\"b\":2,\"d\":4,\"a\":{\"y\":2},\"c\":null}");
+    expect_json(&link->traits, "{\"b\":2,\"d\":4,\"a\":{\"y\":2},\"c\":null}");
 }
 END_TEST
 
@@ -295,8 +295,9 @@ START_TEST(only_maps_are_attached)
     struct il_value v = { .type = IL_STRING, .str = "x", .len = 1 };
     add(1, "{}");
     ck_assert_int_eq(batch_attach(batch, 0, kind, &v), -EINVAL);
-    v = (struct il_value){ .type = IL_MAP, .count = 2, .str = "\xa1x\x01",
-                           .len = 3 };
+    v = (struct il_value){
+        .type = IL_MAP, .count = 2, .str = "\xa1x\x01", .len = 3
+    };
     ck_assert_int_eq(batch_attach(batch, 0, kind, &v), -EINVAL);
     ck_assert_int_eq(batch_attach(batch, 1, kind, &v), -EINVAL);
     ck_assert_ptr_null(batch->events[0].entities);
@@ -314,7 +315,8 @@ START_TEST(forgetting_starts_anew)
         batch_seal(batch);
         batch_clear(batch);
         ck_assert_uint_eq(batch->count + batch->live + batch->dropped
-                              + batch->letters + batch->sealed, 0);
+                              + batch->letters + batch->sealed,
+                          0);
         ck_assert_uint_eq(batch->last, 0);
     }
 }

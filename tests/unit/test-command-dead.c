@@ -87,8 +87,7 @@ fill(void)
           .position = 52,
           .at_us = 1700000001000000,
           .attempts = 1,
-          .reason = { "23514", "violates \x1b[31mcheck\nx", "n",
-                      "below_1000" },
+          .reason = { "23514", "violates \x1b[31mcheck\nx", "n", "below_1000" },
           .event = slice_of(body.data, body.len) },
         { .lane = LANE,
           .position = 60,
@@ -141,10 +140,10 @@ START_TEST(lists_for_people)
 {
     fill_and_leave();
     ck_assert_int_eq(run("list", NULL, NULL, NULL), 0);
-    ck_assert_ptr_nonnull(strstr(
-        out, LANE " 52  2023-11-14T22:13:21Z  test.event  e000051\n"
-                  "    23514, field n, rule below_1000: "
-                  "violates ?[31mcheck?x\n"));
+    ck_assert_ptr_nonnull(
+        strstr(out, LANE " 52  2023-11-14T22:13:21Z  test.event  e000051\n"
+                         "    23514, field n, rule below_1000: "
+                         "violates ?[31mcheck?x\n"));
     ck_assert_ptr_nonnull(strstr(out, "gate/app 1  "));
     ck_assert_ptr_nonnull(strstr(out, "test.evnt  e7\n"));
     ck_assert_ptr_nonnull(strstr(out, "gate/hook 3  "));
@@ -156,16 +155,15 @@ START_TEST(lists_as_json)
     fill_and_leave();
     ck_assert_int_eq(run("list", "--json", "--lane", LANE), 0);
     ck_assert_str_eq(
-        out,
-        "{\"lane\":\"" LANE "\",\"position\":52,\"event_id\":\"e000051\","
-        "\"type\":\"test.event\",\"at\":\"2023-11-14T22:13:21Z\","
-        "\"attempts\":1,\"code\":\"23514\",\"field\":\"n\","
-        "\"rule\":\"below_1000\","
-        "\"message\":\"violates \\u001b[31mcheck\\nx\"}\n"
-        "{\"lane\":\"" LANE "\",\"position\":60,\"event_id\":null,"
-        "\"type\":null,\"at\":\"2023-11-14T22:13:22Z\",\"attempts\":0,"
-        "\"code\":\"unreadable\",\"field\":null,\"rule\":null,"
-        "\"message\":\"what is it\"}\n");
+        out, "{\"lane\":\"" LANE "\",\"position\":52,\"event_id\":\"e000051\","
+             "\"type\":\"test.event\",\"at\":\"2023-11-14T22:13:21Z\","
+             "\"attempts\":1,\"code\":\"23514\",\"field\":\"n\","
+             "\"rule\":\"below_1000\","
+             "\"message\":\"violates \\u001b[31mcheck\\nx\"}\n"
+             "{\"lane\":\"" LANE "\",\"position\":60,\"event_id\":null,"
+             "\"type\":null,\"at\":\"2023-11-14T22:13:22Z\",\"attempts\":0,"
+             "\"code\":\"unreadable\",\"field\":null,\"rule\":null,"
+             "\"message\":\"what is it\"}\n");
     ck_assert_int_eq(run("list", "gate/hook", "-j", NULL), 0);
     ck_assert_ptr_nonnull(strstr(out, "\"position\":3,\"event_id\":null"));
 }
@@ -183,8 +181,8 @@ START_TEST(shows_the_event)
     ck_assert_int_eq(run("show", "-j", LANE, "60"), 0);
     ck_assert_ptr_nonnull(strstr(out, ",\"event_bytes\":\"01ff\"}\n"));
     ck_assert_int_eq(run("show", "-j", "gate/app", "1"), 0);
-    ck_assert_ptr_nonnull(strstr(
-        out, ",\"event\":{\"id\":\"e7\",\"type\":\"test.evnt\"}}\n"));
+    ck_assert_ptr_nonnull(
+        strstr(out, ",\"event\":{\"id\":\"e7\",\"type\":\"test.evnt\"}}\n"));
     ck_assert_int_eq(run("show", "-j", "gate/app", "2"), 0);
     ck_assert_ptr_nonnull(strstr(out, ",\"event_text\":\"{nonsense??\"}\n"));
     ck_assert_int_eq(run("show", LANE, "53", NULL), 1);

@@ -144,7 +144,8 @@ END_TEST
 
 START_TEST(names_stay_in_the_folder)
 {
-    static const char *const bad[] = { "", "x", "/x", "x/", "../x", "x/..",
+    static const char *const bad[] = { "",          "x",     "/x",
+                                       "x/",        "../x",  "x/..",
                                        "x/../../y", "a/b/c", "./x" };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct cursor c;

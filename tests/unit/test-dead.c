@@ -155,8 +155,8 @@ START_TEST(lanes_are_apart)
 {
     struct dead_letter l = letter(3, "x");
     settle(0, 5, &l, 1);
-    ck_assert_int_eq(dead_settle(dead, "feature-usage/warehouse.pg2", 0, 5,
-                                 &l, 1), 0);
+    ck_assert_int_eq(
+        dead_settle(dead, "feature-usage/warehouse.pg2", 0, 5, &l, 1), 0);
     ck_assert_int_eq(dead_settle(dead, "feature", 0, 9, NULL, 0), 0);
     settle(0, 5, NULL, 0);
     expect(LANE, "");
@@ -301,8 +301,7 @@ stop_at_two(void *arg, const struct dead_letter *l)
 
 START_TEST(a_walk_stops_when_told)
 {
-    struct dead_letter l[] = { letter(1, "a"), letter(2, "b"),
-                               letter(3, "c") };
+    struct dead_letter l[] = { letter(1, "a"), letter(2, "b"), letter(3, "c") };
     settle(0, 9, l, 3);
     int n = 0;
     ck_assert_int_eq(dead_each(dead, NULL, stop_at_two, &n), 42);
@@ -335,9 +334,11 @@ END_TEST
 
 /* --- refusals --- */
 
-static const struct il_reason schema
-    = { .code = "schema", .message = "user_id: expected a string",
-        .field = "user_id", .rule = "type" };
+static const struct il_reason schema = { .code = "schema",
+                                         .message =
+                                             "user_id: expected a string",
+                                         .field = "user_id",
+                                         .rule = "type" };
 
 START_TEST(refusals_are_kept)
 {
@@ -410,10 +411,10 @@ START_TEST(a_flood_is_bounded_in_memory)
 {
     static char big[DEAD_EVENT_MAX];
     memset(big, 'x', sizeof big);
-    struct il_counter *lost
-        = metric_counter("dead_refusals_discarded_total", "", "");
-    struct il_counter *kept
-        = metric_counter("dead_refusals_kept_total", "", "");
+    struct il_counter *lost =
+        metric_counter("dead_refusals_discarded_total", "", "");
+    struct il_counter *kept =
+        metric_counter("dead_refusals_kept_total", "", "");
     uint64_t before = metric_get(lost) + metric_get(kept);
     uint64_t kept_before = metric_get(kept);
     for (int i = 0; i < 2000; i++)
