@@ -174,12 +174,13 @@ END_TEST
 
 START_TEST(a_prepared_letter_vanishes_after_a_crash)
 {
-    fake.plugin.in_flight = 4;
+    fake.plugin.in_flight = 3; /* all three batches are there at once */
+    fake.reverse = 1;
     events(220);
     crashes = 0;
     fake_act(&fake, prepare_and_fail);
     world_start();
-    while (__atomic_load_n(&crashes, __ATOMIC_SEQ_CST) < 2)
+    while (__atomic_load_n(&crashes, __ATOMIC_SEQ_CST) < 3)
         usleep(1000);
     lane_stop(lane, 0);
     expect_letters("5:23505 105:23505 ");
