@@ -59,11 +59,15 @@ class Sender(threading.Thread):
 
     def run(self):
         conn = None
-        while True:
+        while not self.state["give_up"]:
             with self.lock:
                 if not self.batches:
                     return
-                ids, body = self.batches.pop()
+                held = len(self.batches) <= self.state["hold"]
+                ids, body = (None, None) if held else self.batches.pop()
+            if held:
+                time.sleep(0.001)
+                continue
             while not self.state["give_up"]:
                 try:
                     if conn is None:
@@ -111,19 +115,27 @@ def trial(seed, number, args, base):
                 expect[e["id"]] = e["payload"]["kind"]
             batches.append(([e["id"] for e in events], json.dumps(events)))
         total = len(batches)
-        state = {"acked": [], "errors": [], "broken": 0, "give_up": False}
+        state = {"acked": [], "errors": [], "broken": 0, "give_up": False, "hold": 0}
         lock = threading.Lock()
         senders = [Sender(daemon, batches, lock, state) for _ in range(args.senders)]
         began = time.monotonic()
-        for s in senders:
-            s.start()
 
         # Faults come at seeded shares of the load, and a few after its end,
         # while the lanes still deliver.
         faults = sorted((rnd.random() * 1.1, rnd.choice(["daemon", "daemon", "postgres"]))
                         for _ in range(args.kills))
+
+        def hold_at(share):
+            # So that the load does not run out while something restarts: a
+            # little beyond the next fault, and no further before it.
+            state["hold"] = max(0, int(total * (0.97 - share)))
         done = {"daemon": 0, "postgres": 0}
+        if faults:
+            hold_at(faults[0][0])
+        for s in senders:
+            s.start()
         for share, what in faults:
+            hold_at(share)
             while any(s.is_alive() for s in senders) and (total - len(batches)) / total < share:
                 time.sleep(0.002)
             time.sleep(rnd.random() * 0.05)
@@ -137,6 +149,7 @@ def trial(seed, number, args, base):
             done[what] += 1
             if args.verbose:
                 print("  killed %s at %d of %d requests" % (what, total - len(batches), total), flush=True)
+        state["hold"] = 0
         for s in senders:
             s.join(args.limit)
             if s.is_alive():
