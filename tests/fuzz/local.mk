@@ -18,6 +18,13 @@ tests_fuzz_fuzz_expr_SOURCES = tests/fuzz/fuzz-expr.c \
 tests_fuzz_fuzz_expr_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_fuzz_fuzz_expr_LDADD = $(CORE_LIBS)
 
+FUZZ_TARGETS += gate
+check_PROGRAMS += tests/fuzz/fuzz-gate
+TESTS += tests/fuzz/fuzz-gate
+tests_fuzz_fuzz_gate_SOURCES = tests/fuzz/fuzz-gate.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_gate_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_gate_LDADD = $(CORE_LIBS)
+
 FUZZ_TARGETS += json
 check_PROGRAMS += tests/fuzz/fuzz-json
 TESTS += tests/fuzz/fuzz-json
