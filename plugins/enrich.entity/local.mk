@@ -16,3 +16,6 @@ plugins_enrich_entity_tests_test_entity_CPPFLAGS = $(TESTHOST_CPPFLAGS) \
 	$(CHECK_CFLAGS)
 plugins_enrich_entity_tests_test_entity_LDADD = $(TESTHOST_LIBS) $(CHECK_LIBS)
 endif
+
+TESTS += plugins/enrich.entity/tests/test-entity-check.sh
+EXTRA_DIST += plugins/enrich.entity/tests/test-entity-check.sh

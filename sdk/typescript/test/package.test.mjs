@@ -88,7 +88,9 @@ const ways = {
   "CommonJS, node10": ["program.ts", { module: "CommonJS", moduleResolution: "node10" }],
 };
 for (const [way, [name, options]] of Object.entries(ways))
-  for (const program of readdirSync(types))
+  for (const program of readdirSync(types)) {
+    // What is refused does not depend on the way; each takes a second.
+    if (program.includes("-bad") && way !== "ES modules, node16") continue;
     test(`types: ${way}: ${program}`, () => {
       const source = readFileSync(join(types, program), "utf8");
       const want = source.split("\n").flatMap((line, i) => (line.endsWith("// error") ? [i + 1] : []));
@@ -96,6 +98,7 @@ for (const [way, [name, options]] of Object.entries(ways))
       assert.deepEqual(lines, want, text);
       assert.equal(want.length > 0, program.includes("-bad"));
     });
+  }
 
 test("no file that git keeps names a registry", () => {
   const lock = readFileSync(new URL("../package-lock.json", import.meta.url), "utf8");
