@@ -15,9 +15,9 @@
 #include <string.h>
 
 enum {
-    REDO = 1, /* the table or the lane's row is not what it was */
-    DATA,     /* a row does not fit */
-    CAREFUL   /* a deferred constraint: look at it run by run */
+    REDO = COPY_REDO,
+    CAREFUL = COPY_CAREFUL,
+    DATA /* a row does not fit */
 };
 
 enum stage { NOT_BEGUN, FILLED, FAILED };
@@ -25,9 +25,9 @@ enum stage { NOT_BEGUN, FILLED, FAILED };
 struct txn {
     struct link *link;
     struct job *job;
-    enum stage stage;  /* of the savepoint */
-    int careful;       /* deferred constraints after each run of rows */
-    int same_table;    /* seen after the first failure */
+    enum stage stage; /* of the savepoint */
+    int careful;      /* deferred constraints after each run of rows */
+    int same_table;   /* seen after the first failure */
     uint32_t rejected;
 };
 
@@ -99,8 +99,7 @@ copy_sql(struct txn *t, struct sql *s, uint32_t omitted)
         sql_printf(s, "rollback to savepoint il; ");
     }
     sql_printf(s, "copy %s (",
-               stage ? "pg_temp.ingestlayer_stage"
-                     : t->link->pg->table.quoted);
+               stage ? "pg_temp.ingestlayer_stage" : t->link->pg->table.quoted);
     column_list(s, t->job->plan, omitted);
     sql_printf(s, ") from stdin%s", t->job->binary ? " (format binary)" : "");
 }
@@ -200,8 +199,10 @@ try_rows(struct txn *t, const struct part *part, uint32_t lo, uint32_t hi)
     if (!err && l->pg->mode == PG_MODE_UNIQUE)
         err = unstage(t, part->omitted);
     if (!err && t->careful)
-        err = link_exec(l, "set constraints all immediate; "
-                           "set constraints all deferred", NULL);
+        err = link_exec(l,
+                        "set constraints all immediate; "
+                        "set constraints all deferred",
+                        NULL);
     t->stage = err ? FAILED : FILLED;
     if (!err)
         return 0;
@@ -214,8 +215,9 @@ try_rows(struct txn *t, const struct part *part, uint32_t lo, uint32_t hi)
 static uint32_t
 context_line(const struct pg *pg, const char *context, const char **rest)
 {
-    const char *copy = context, *table
-        = pg->mode == PG_MODE_UNIQUE ? "ingestlayer_stage" : pg->table.table;
+    const char *copy = context, *table = pg->mode == PG_MODE_UNIQUE
+                                             ? "ingestlayer_stage"
+                                             : pg->table.table;
     while ((copy = strstr(copy, "COPY ")) != NULL) {
         copy += 5;
         if (strncmp(copy, table, strlen(table)) != 0)
@@ -266,18 +268,6 @@ refuse_row(struct txn *t, uint32_t row)
     t->rejected++;
 }
 
-static int
-read_text(struct link *l, struct sql *s, char *out, size_t size)
-{
-    PGresult *res;
-    if (link_exec(l, sql_str(s), &res))
-        return -1;
-    snprintf(out, size, "%s",
-             res && PQntuples(res) ? PQgetvalue(res, 0, 0) : "");
-    PQclear(res);
-    return 0;
-}
-
 /* Is the table another one than the rows were made for?  1, 0 or -1. */
 static int
 table_changed(struct link *l, const struct plan *plan)
@@ -288,7 +278,7 @@ table_changed(struct link *l, const struct plan *plan)
     if (PQtransactionStatus(l->db) == PQTRANS_INERROR)
         sql_printf(s, "rollback to savepoint il; ");
     plan_signature_sql(l->pg, s);
-    if (read_text(l, s, now, sizeof now))
+    if (link_text(l, sql_str(s), now, sizeof now))
         return -1;
     return strcmp(now, plan->signature) != 0;
 }
@@ -347,8 +337,8 @@ bring_part(struct txn *t, const struct part *part)
             continue;
         }
         const char *rest;
-        uint32_t line = context_line(t->link->pg, t->link->fault.context,
-                                     &rest);
+        uint32_t line =
+            context_line(t->link->pg, t->link->fault.context, &rest);
         accused = line > 1 && line <= n;
         size = line == 1 ? 1 : accused ? line - 1 : n / 2;
     }
@@ -388,9 +378,10 @@ static void
 commit_sql(struct txn *t, struct sql *s)
 {
     if (t->job->row_count || t->job->misfits) {
-        sql_printf(s, "select case when s = '%s' then 0 else (s || "
-                      "' is not the table these rows were made for')::int"
-                      " end from (",
+        sql_printf(s,
+                   "select case when s = '%s' then 0 else (s || "
+                   "' is not the table these rows were made for')::int"
+                   " end from (",
                    t->job->plan->signature);
         plan_signature_sql(t->link->pg, s);
         sql_printf(s, ") x (s); ");
@@ -450,9 +441,8 @@ count(struct pg *pg, const struct txn *t)
     t->link->bytes = 0;
 }
 
-/* One transaction.  0, REDO, CAREFUL or -1. */
-static int
-transact(struct link *l, struct job *job, int careful)
+int
+copy_transact(struct link *l, struct job *job, int careful)
 {
     struct txn t = { .link = l, .job = job, .careful = careful };
     struct pg *pg = l->pg;
@@ -480,189 +470,5 @@ transact(struct link *l, struct job *job, int careful)
             return CAREFUL;
     }
     l->fault = kept;
-    return -1;
-}
-
-/* Errors that leave nothing behind keep the connection; after all others the
- * next attempt begins from scratch, on a server that may be another one. */
-static void
-give_up(struct link *l)
-{
-    struct pg *pg = l->pg;
-    const char *code = l->fault.code;
-    int mild = strncmp(code, "40", 2) == 0 || strncmp(code, "55P03", 5) == 0;
-    if (!mild)
-        link_close(l);
-    if (l->fault.action == PG_ACT_REJECT) /* of no row in particular */
-        l->fault.action = PG_ACT_RETRY;
-    pg->checked = 0;
-}
-
-static void
-publish(struct pg *pg, struct plan *plan)
-{
-    pthread_mutex_lock(&pg->lock);
-    struct plan *old = pg->plan;
-    pg->plan = plan;
-    pthread_mutex_unlock(&pg->lock);
-    plan_unref(old);
-}
-
-static void
-say_mode(struct pg *pg)
-{
-    if (pg->mode_said == (int) pg->mode)
-        return;
-    pg->mode_said = (int) pg->mode;
-    if (pg->mode == PG_MODE_LANES)
-        il_log(pg->host, IL_LOG_INFO,
-               "connected; the lane's position is kept in %s", pg->lanes);
-    else
-        il_log(pg->host, IL_LOG_WARN,
-               "connected; this role cannot use %s, so rows are written with "
-               "on conflict (%s) do nothing, which is slower (`ingestlayer "
-               "ddl` prints the grants)",
-               pg->lanes, pg->unique_column);
-}
-
-static int
-fresh(struct link *l)
-{
-    struct pg *pg = l->pg;
-    struct sql *s = &pg->sql;
-    char sync[32];
-    if (link_open(l))
-        return -1;
-    if (pg->connects++)
-        il_count(pg->host, pg->reconnects, 1);
-    pg->checked = 0;
-    publish(pg, NULL);
-    sql_clear(s);
-    sql_printf(s, "select pg_catalog.current_setting('synchronous_commit')");
-    if (read_text(l, s, sync, sizeof sync))
-        return -1;
-    pg->sync_off = strcmp(sync, "off") == 0;
-    if (lanes_prepare(l, 1, &pg->mode))
-        return -1;
-    say_mode(pg);
-    return 0;
-}
-
-int
-copy_connect(struct link *l)
-{
-    struct pg *pg = l->pg;
-    if (l->db && (!PQconsumeInput(l->db) || PQstatus(l->db) == CONNECTION_BAD))
-        link_close(l);
-    if (!l->db && fresh(l)) {
-        link_close(l);
-        return -1;
-    }
-    if (!pg->claimed || pg->checked)
-        return 0;
-    if (pg->mode == PG_MODE_UNIQUE)
-        pg->doubt = 0;
-    else if (pg->epoch ? lanes_check(l) : lanes_claim(l, pg->position)) {
-        if (l->fault.lost)
-            link_close(l);
-        return -1;
-    }
-    pg->checked = 1;
-    return 0;
-}
-
-static int
-need_unique(struct link *l, const struct plan *plan)
-{
-    const struct pg *pg = l->pg;
-    if (pg->mode != PG_MODE_UNIQUE || plan->has_unique)
-        return 0;
-    fault_set(&l->fault, PG_ACT_PAUSE,
-              "rows could arrive twice: this role cannot use %s, and table %s "
-              "has no unique index on \"%s\" alone; grant select, insert, "
-              "update on %s (`ingestlayer ddl` prints it), or: create unique "
-              "index on %s (\"%s\")",
-              pg->lanes, pg->table.quoted, pg->unique_column, pg->lanes,
-              pg->table.quoted, pg->unique_column);
-    return -1;
-}
-
-int
-copy_ready(struct link *l)
-{
-    struct pg *pg = l->pg;
-    struct plan *plan;
-    if (copy_connect(l))
-        return -1;
-    if (pg->plan)
-        return 0;
-    int err = plan_read(l, &plan);
-    if (err && pg->create && strcmp(l->fault.code, "42P01") == 0) {
-        err = ddl_run(l, pg->table.schema, ddl_table);
-        if (!err)
-            err = plan_read(l, &plan);
-    }
-    if (err)
-        return -1;
-    if (need_unique(l, plan)) {
-        plan_unref(plan);
-        return -1;
-    }
-    publish(pg, plan);
-    return 0;
-}
-
-/* The rows must be of the table as it is, and of events not yet in. */
-static int
-rows_ready(struct pg *pg, struct job *job)
-{
-    uint64_t after
-        = pg->mode == PG_MODE_LANES && pg->position >= il_batch_id(job->batch)
-              ? pg->position
-              : 0;
-    if (job->plan == pg->plan && job->after == after && !job->refused)
-        return 0;
-    job->after = after;
-    job->refused = 0;
-    if (encode_job(pg, &pg->enc, job, pg->plan) == 0)
-        return 0;
-    fault_set(&pg->link.fault, PG_ACT_RETRY, "no memory for the rows");
-    return -1;
-}
-
-/* One attempt at a time, because most of what can change in between needs the
- * rows to be made anew. */
-int
-copy_job(struct link *l, struct job *job)
-{
-    struct pg *pg = l->pg;
-    int careful = 0;
-    for (int i = 0; i < 5; i++) {
-        if (copy_connect(l))
-            break;
-        if (pg->doubt)
-            il_log(pg->host, IL_LOG_INFO,
-                   "the batch whose commit went unanswered is %s",
-                   pg->position >= il_batch_last(job->batch) ? "in"
-                                                             : "not in");
-        pg->doubt = 0;
-        if (pg->mode == PG_MODE_LANES
-            && pg->position >= il_batch_last(job->batch))
-            return 0;
-        if (copy_ready(l) || rows_ready(pg, job))
-            break;
-        int err = transact(l, job, careful);
-        if (!err)
-            return 0;
-        if (err < 0)
-            break;
-        careful |= err == CAREFUL;
-        if (err == REDO)
-            publish(pg, NULL);
-        fault_set(&l->fault, PG_ACT_RETRY,
-                  "table %s keeps changing under the batch",
-                  pg->table.quoted);
-    }
-    give_up(l);
     return -1;
 }

@@ -27,8 +27,8 @@ static const char *
 sql_type(const char *declared)
 {
     static const char *const known[][2] = {
-        { "string", "text" },         { "number", "numeric" },
-        { "integer", "bigint" },      { "boolean", "boolean" },
+        { "string", "text" },           { "number", "numeric" },
+        { "integer", "bigint" },        { "boolean", "boolean" },
         { "timestamp", "timestamptz" }, { "object", "jsonb" },
         { "array", "jsonb" },
     };
@@ -244,12 +244,14 @@ pg_ddl(void *self, struct il_text *out)
         sql_ident(&s, pg->table.schema);
         sql_printf(&s, " to ROLE;\n");
     }
-    sql_printf(&s, "-- grant insert, select on %s to ROLE;\n"
-                   "-- grant usage on schema ",
+    sql_printf(&s,
+               "-- grant insert, select on %s to ROLE;\n"
+               "-- grant usage on schema ",
                pg->table.quoted);
     sql_ident(&s, pg->lanes_schema);
-    sql_printf(&s, " to ROLE;\n-- grant select, insert, update on %s to "
-                   "ROLE;\n",
+    sql_printf(&s,
+               " to ROLE;\n-- grant select, insert, update on %s to "
+               "ROLE;\n",
                pg->lanes);
     return s.err;
 }

@@ -153,9 +153,8 @@ put_groups(struct enc *e, const struct column *c, const struct decimal *d,
     put16(p + 10, scale);
     for (size_t g = 0; g < n; g++) {
         int64_t at = point - 4 * (high - (int64_t) g) - 4;
-        put16(p + 12 + 2 * g,
-              digit(d, at) * 1000 + digit(d, at + 1) * 100
-                  + digit(d, at + 2) * 10 + digit(d, at + 3));
+        put16(p + 12 + 2 * g, digit(d, at) * 1000 + digit(d, at + 1) * 100
+                                  + digit(d, at + 2) * 10 + digit(d, at + 3));
     }
     e->out->len += size;
     return 0;
@@ -177,8 +176,9 @@ put_numeric(struct enc *e, const struct column *c, const struct il_value *v)
     if (decimal_scan(s, len, &d)) {
         /* NaN, Infinity and, from version 16 on, 0x1f and 1_000. */
         size_t sign = len > 1 && (*s == '+' || *s == '-');
-        if (len && (memchr(s, '_', len) || memchr(s, 'x', len)
-                    || memchr(s, 'X', len) || memchr("nNiI", s[sign], 4)))
+        if (len
+            && (memchr(s, '_', len) || memchr(s, 'x', len)
+                || memchr(s, 'X', len) || memchr("nNiI", s[sign], 4)))
             return e->binary ? ENC_UNSURE : put_other(e, c, v);
         return enc_bad_value(e, "22P02", c, v);
     }

@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ARRAY_DIMS 6      /* as Postgres: MAXDIM */
-#define TEXT_BATCHES 32   /* not tried in binary after one that had to be text */
+#define ARRAY_DIMS 6    /* as Postgres: MAXDIM */
+#define TEXT_BATCHES 32 /* go as text right away after one that had to */
 
 static void
 put32(struct enc *e, uint32_t n)
@@ -74,8 +74,7 @@ array_shape(struct enc *e, const struct column *c, const struct il_value *v,
         size_t iter = 0;
         struct il_value next;
         if (shape->dims == ARRAY_DIMS)
-            return enc_bad(e, "54000",
-                           "number of array dimensions exceeds %d",
+            return enc_bad(e, "54000", "number of array dimensions exceeds %d",
                            ARRAY_DIMS);
         shape->size[shape->dims++] = inner.count;
         if (!il_item(e->host, &inner, &iter, NULL, &next))
@@ -270,8 +269,8 @@ encode_rows(struct enc *e, struct job *job, const struct plan *plan,
         uint64_t replaced = e->replaced;
         if (!part || part->omitted != at->omitted) {
             part = &job->parts[job->part_count++];
-            *part = (struct part){ at->omitted, job->row_count,
-                                   job->row_count };
+            *part =
+                (struct part){ at->omitted, job->row_count, job->row_count };
         }
         int err = encode_row(e, plan, job->batch, at, &bad);
         if (err < 0 || err == ENC_UNSURE)
@@ -282,8 +281,7 @@ encode_rows(struct enc *e, struct job *job, const struct plan *plan,
             misfit(e, job, at->event, bad);
             continue;
         }
-        job->rows[job->row_count++]
-            = (struct row){ at->event, job->wire->len };
+        job->rows[job->row_count++] = (struct row){ at->event, job->wire->len };
         part->end = job->row_count;
     }
     job->replaced = e->replaced;
@@ -330,11 +328,10 @@ arrange(struct job *job, const struct plan *plan, uint32_t *places)
     int mixed = 0, err = 0;
     for (uint32_t i = 0; i < count; i++) {
         il_unreject(job->batch, i);
-        if (!il_live(job->batch, i)
-            || il_position(job->batch, i) <= job->after)
+        if (!il_live(job->batch, i) || il_position(job->batch, i) <= job->after)
             continue;
-        uint32_t mask
-            = plan->optional_count ? omitted(plan, job->batch, i, &err) : 0;
+        uint32_t mask =
+            plan->optional_count ? omitted(plan, job->batch, i, &err) : 0;
         if (err)
             return err;
         job->order[n] = (struct place){ mask, i };

@@ -82,12 +82,14 @@ lanes_claim(struct link *l, uint64_t local)
     struct sql *s = &pg->sql;
     PGresult *res;
     sql_clear(s);
-    sql_printf(s, "insert into %s as l (spool, lane, position, epoch)"
-                  " values ('%s', ",
+    sql_printf(s,
+               "insert into %s as l (spool, lane, position, epoch)"
+               " values ('%s', ",
                pg->lanes, pg->spool_text);
     sql_literal(s, il_lane(pg->host));
-    sql_printf(s, ", %llu, 1) on conflict (spool, lane) do update"
-                  " set epoch = l.epoch + 1 returning position, epoch",
+    sql_printf(s,
+               ", %llu, 1) on conflict (spool, lane) do update"
+               " set epoch = l.epoch + 1 returning position, epoch",
                (unsigned long long) local);
     if (link_exec(l, sql_str(s), &res))
         return -1;
@@ -105,8 +107,9 @@ restore_row(struct link *l)
     struct pg *pg = l->pg;
     struct sql *s = &pg->sql;
     sql_clear(s);
-    sql_printf(s, "insert into %s (spool, lane, position, epoch)"
-                  " values ('%s', ",
+    sql_printf(s,
+               "insert into %s (spool, lane, position, epoch)"
+               " values ('%s', ",
                pg->lanes, pg->spool_text);
     sql_literal(s, il_lane(pg->host));
     sql_printf(s, ", %llu, %llu) on conflict (spool, lane) do nothing",

@@ -118,8 +118,8 @@ connect_fault(struct link *l)
     }
     char line[512];
     first_line(line, sizeof line, found ? found : message);
-    enum pg_action action
-        = sqlstate_action(l->pg->rules, l->pg->rule_count, code);
+    enum pg_action action =
+        sqlstate_action(l->pg->rules, l->pg->rule_count, code);
     if (action == PG_ACT_REJECT)
         action = PG_ACT_RETRY;
     fault_set(&l->fault, action, "cannot connect to Postgres: %s%s%s%s", line,
@@ -151,11 +151,17 @@ int
 link_open(struct link *l)
 {
     const struct pg *pg = l->pg;
-    const char *keys[] = { "fallback_application_name", "keepalives_idle",
-                           "tcp_user_timeout", "dbname", "client_encoding",
-                           "application_name", NULL };
-    const char *values[] = { "ingestlayer", "30", "60000", pg->connection,
-                             "UTF8", pg->application_name, NULL };
+    const char *keys[] = { "fallback_application_name",
+                           "keepalives_idle",
+                           "tcp_user_timeout",
+                           "dbname",
+                           "client_encoding",
+                           "application_name",
+                           NULL };
+    const char *values[] = { "ingestlayer", "30",
+                             "60000",       pg->connection,
+                             "UTF8",        pg->application_name,
+                             NULL };
     if (!pg->application_name)
         keys[5] = NULL;
     link_close(l);
@@ -198,8 +204,8 @@ result_fault(struct link *l, const PGresult *res)
 {
     struct pg_fault *f = &l->fault;
     const char *detail = PQresultErrorField(res, PG_DIAG_MESSAGE_DETAIL);
-    const char *severity
-        = PQresultErrorField(res, PG_DIAG_SEVERITY_NONLOCALIZED);
+    const char *severity =
+        PQresultErrorField(res, PG_DIAG_SEVERITY_NONLOCALIZED);
     memset(f, 0, sizeof *f);
     field_copy(f->code, sizeof f->code, res, PG_DIAG_SQLSTATE);
     if (!*f->code) {
@@ -210,8 +216,7 @@ result_fault(struct link *l, const PGresult *res)
     size_t n = strlen(f->message);
     if (detail)
         snprintf(f->message + n, sizeof f->message - n, ": %s", detail);
-    snprintf(f->why, sizeof f->why, "%s (SQLSTATE %s)", f->message,
-             f->code);
+    snprintf(f->why, sizeof f->why, "%s (SQLSTATE %s)", f->message, f->code);
     field_copy(f->context, sizeof f->context, res, PG_DIAG_CONTEXT);
     field_copy(f->column, sizeof f->column, res, PG_DIAG_COLUMN_NAME);
     field_copy(f->constraint, sizeof f->constraint, res,
@@ -330,6 +335,18 @@ link_exec(struct link *l, const char *sql, PGresult **last)
         }
     }
     return failed ? -1 : 0;
+}
+
+int
+link_text(struct link *l, const char *sql, char *out, size_t size)
+{
+    PGresult *res;
+    if (link_exec(l, sql, &res))
+        return -1;
+    snprintf(out, size, "%s",
+             res && PQntuples(res) ? PQgetvalue(res, 0, 0) : "");
+    PQclear(res);
+    return 0;
 }
 
 int

@@ -1,6 +1,7 @@
 # warehouse.pg
 plugin_LTLIBRARIES += plugins/warehouse.pg/warehouse.pg.la
 plugins_warehouse_pg_warehouse_pg_la_SOURCES = \
+	plugins/warehouse.pg/attempt.c \
 	plugins/warehouse.pg/copy.c \
 	plugins/warehouse.pg/ddl.c \
 	plugins/warehouse.pg/decimal.c \
@@ -15,7 +16,8 @@ plugins_warehouse_pg_warehouse_pg_la_SOURCES = \
 	plugins/warehouse.pg/sqlstate.c \
 	plugins/warehouse.pg/table.c \
 	plugins/warehouse.pg/text.c \
-	plugins/warehouse.pg/when.c
+	plugins/warehouse.pg/when.c \
+	plugins/warehouse.pg/worker.c
 plugins_warehouse_pg_warehouse_pg_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(PQ_CFLAGS)
 plugins_warehouse_pg_warehouse_pg_la_CFLAGS = $(PLUGIN_CFLAGS)
 plugins_warehouse_pg_warehouse_pg_la_LDFLAGS = $(PLUGIN_LINK)

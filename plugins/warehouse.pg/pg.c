@@ -15,61 +15,93 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RESUME_WAIT_MS 3000  /* resume() returns after this, and asks again */
-#define REPEAT_US 60000000   /* the same fault is logged once in this time */
+#define RESUME_WAIT_MS 3000 /* resume() returns after this, and asks again */
 
 static const struct il_option column_options[] = {
-    { .name = "name", .type = IL_OPT_STRING, .flags = IL_OPT_REQUIRED,
+    { .name = "name",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_REQUIRED,
       .help = "Column of the table, exactly as Postgres has it." },
-    { .name = "value", .type = IL_OPT_STRING, .flags = IL_OPT_REQUIRED,
+    { .name = "value",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_REQUIRED,
       .help = "Reference or template that fills it." },
     { 0 }
 };
 
 static const struct il_option sqlstate_options[] = {
-    { .name = "code", .type = IL_OPT_STRING, .flags = IL_OPT_REQUIRED,
+    { .name = "code",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_REQUIRED,
       .help = "SQLSTATE (23505), or its class (23)." },
-    { .name = "action", .type = IL_OPT_STRING, .flags = IL_OPT_REQUIRED,
+    { .name = "action",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_REQUIRED,
       .choices = "retry|reject|pause",
       .help = "Try the batch again, refuse the row, or wait for a person." },
     { 0 }
 };
 
 static const struct il_option pg_options[] = {
-    { .name = "connection", .type = IL_OPT_STRING,
+    { .name = "connection",
+      .type = IL_OPT_STRING,
       .flags = IL_OPT_REQUIRED | IL_OPT_SECRET,
       .help = "libpq connection string or URI." },
-    { .name = "table", .type = IL_OPT_STRING, .flags = IL_OPT_REQUIRED,
+    { .name = "table",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_REQUIRED,
       .help = "Table that gets the rows: schema.table, quoted as in SQL." },
-    { .name = "columns", .type = IL_OPT_GROUP, .flags = IL_OPT_LIST,
+    { .name = "columns",
+      .type = IL_OPT_GROUP,
+      .flags = IL_OPT_LIST,
       .children = column_options,
       .help = "What fills which column; without it, names decide." },
-    { .name = "payload_column", .type = IL_OPT_STRING, .def = "payload",
+    { .name = "payload_column",
+      .type = IL_OPT_STRING,
+      .def = "payload",
       .help = "Column for the whole payload." },
-    { .name = "unique_column", .type = IL_OPT_STRING, .def = "event_id",
+    { .name = "unique_column",
+      .type = IL_OPT_STRING,
+      .def = "event_id",
       .help = "Column for the event's id; must be unique where the role "
               "cannot use the lanes table." },
-    { .name = "create", .type = IL_OPT_BOOL, .def = "false",
+    { .name = "create",
+      .type = IL_OPT_BOOL,
+      .def = "false",
       .help = "Make the table from the declared fields if it is missing." },
-    { .name = "lanes_schema", .type = IL_OPT_STRING, .def = "ingestlayer",
+    { .name = "lanes_schema",
+      .type = IL_OPT_STRING,
+      .def = "ingestlayer",
       .help = "Schema of the table that keeps the positions." },
-    { .name = "bad_text", .type = IL_OPT_STRING, .def = "replace",
+    { .name = "bad_text",
+      .type = IL_OPT_STRING,
+      .def = "replace",
       .choices = "replace|dead-letter",
       .help = "U+0000 and lone surrogates, which Postgres cannot store: write "
               "U+FFFD, or refuse the event." },
-    { .name = "sqlstate", .type = IL_OPT_GROUP, .flags = IL_OPT_LIST,
+    { .name = "sqlstate",
+      .type = IL_OPT_GROUP,
+      .flags = IL_OPT_LIST,
       .children = sqlstate_options,
       .help = "Rules that come before the built-in SQLSTATE policy." },
-    { .name = "application_name", .type = IL_OPT_STRING,
+    { .name = "application_name",
+      .type = IL_OPT_STRING,
       .help = "Name shown in pg_stat_activity; ingestlayer where neither this "
               "nor the connection string says." },
-    { .name = "connect_timeout", .type = IL_OPT_DURATION, .def = "10s",
-      .min = 100, .max = 600000,
+    { .name = "connect_timeout",
+      .type = IL_OPT_DURATION,
+      .def = "10s",
+      .min = 100,
+      .max = 600000,
       .help = "Give a connection attempt up after this." },
-    { .name = "statement_timeout", .type = IL_OPT_DURATION, .def = "5m",
+    { .name = "statement_timeout",
+      .type = IL_OPT_DURATION,
+      .def = "5m",
       .max = 86400000,
       .help = "Give a statement up after this and try again; 0s: never." },
-    { .name = "lock_timeout", .type = IL_OPT_DURATION, .def = "1m",
+    { .name = "lock_timeout",
+      .type = IL_OPT_DURATION,
+      .def = "1m",
       .max = 86400000,
       .help = "Wait this long for a lock, then try again; 0s: for ever." },
     { 0 }
@@ -208,11 +240,11 @@ open_options(struct pg *pg, const struct il_conf *conf)
     pg->payload_set = strcmp(pg->payload_column, "payload") != 0;
     pg->application_name = il_conf_str(conf, "application_name");
     pg->create = il_conf_int(conf, "create") != 0;
-    pg->refuse_bad_text
-        = strcmp(il_conf_str(conf, "bad_text"), "dead-letter") == 0;
+    pg->refuse_bad_text =
+        strcmp(il_conf_str(conf, "bad_text"), "dead-letter") == 0;
     pg->connect_timeout_ms = (uint32_t) il_conf_int(conf, "connect_timeout");
-    pg->statement_timeout_ms
-        = (uint32_t) il_conf_int(conf, "statement_timeout");
+    pg->statement_timeout_ms =
+        (uint32_t) il_conf_int(conf, "statement_timeout");
     pg->lock_timeout_ms = (uint32_t) il_conf_int(conf, "lock_timeout");
     /* All findings of one run are shown together. */
     int err = check_connection(pg, conf), e;
@@ -242,12 +274,12 @@ open_tools(struct pg *pg)
             return -ENOMEM;
     }
     pg->rows = il_counter(host, "rows", "Rows written.");
-    pg->rejects = il_counter(host, "rejects",
-                             "Events that did not fit the table.");
+    pg->rejects =
+        il_counter(host, "rejects", "Events that did not fit the table.");
     pg->replaced = il_counter(host, "replaced_characters",
                               "U+0000 and lone surrogates replaced.");
-    pg->reconnects = il_counter(host, "reconnects",
-                                "Connections made after the first.");
+    pg->reconnects =
+        il_counter(host, "reconnects", "Connections made after the first.");
     pg->sent = il_counter(host, "sent_bytes", "COPY data sent.");
     return 0;
 }
@@ -280,174 +312,13 @@ pg_open(const struct il_host *host, const struct il_conf *conf, void **self)
     return 0;
 }
 
-/* --- the connection thread ----------------------------------------------- */
-
-/* Give the job's memory back first: settling may bring the next write(). */
-static void
-settle(struct pg *pg, struct job *job, int outcome, const char *why)
-{
-    struct il_ack *ack = job->ack;
-    pthread_mutex_lock(&pg->lock);
-    job->ack = NULL;
-    job->batch = NULL;
-    job->next = pg->idle;
-    pg->idle = job;
-    pthread_mutex_unlock(&pg->lock);
-    il_settle(ack, outcome, why);
-    pthread_mutex_lock(&pg->lock);
-    pg->busy--;
-    pthread_cond_broadcast(&pg->done);
-    pthread_mutex_unlock(&pg->lock);
-}
-
-static struct job *
-take(struct pg *pg)
-{
-    pthread_mutex_lock(&pg->lock);
-    struct job *job = pg->queue;
-    if (job)
-        pg->queue = job->next;
-    pthread_mutex_unlock(&pg->lock);
-    return job;
-}
-
-/* A batch failed: those taken after it have to come again, too, or the lane's
- * position would pass over it.  A write() that falls into the moment of
- * settling may be of either kind; its batch id tells, because the failed batch
- * comes first when it comes again. */
-static void
-settle_failed(struct pg *pg, struct job *job, int outcome, const char *why)
-{
-    pg->expected = il_batch_id(job->batch);
-    settle(pg, job, outcome, why);
-    pthread_mutex_lock(&pg->lock);
-    pg->distrusted = pg->taken;
-    pthread_mutex_unlock(&pg->lock);
-}
-
-static int
-out_of_turn(struct pg *pg, const struct job *job)
-{
-    if (job->number <= pg->distrusted
-        && il_batch_id(job->batch) > pg->expected)
-        return 1;
-    pg->distrusted = 0;
-    return 0;
-}
-
-/* Log a fault, but not the same one again and again. */
-static void
-say(struct pg *pg, int level)
-{
-    int64_t now = il_monotonic_us(pg->host);
-    if (strcmp(pg->said, pg->link.fault.why) == 0
-        && now - pg->said_us < REPEAT_US)
-        return;
-    snprintf(pg->said, sizeof pg->said, "%s", pg->link.fault.why);
-    pg->said_us = now;
-    il_log(pg->host, level, "%s", pg->said);
-}
-
-static int
-outcome(enum pg_action action)
-{
-    return action == PG_ACT_PAUSE    ? IL_PAUSE
-           : action == PG_ACT_FENCED ? IL_FENCED
-                                     : IL_RETRY;
-}
-
-/* A batch whose COMMIT went unanswered stays here until Postgres tells what
- * became of it: sent again by the host it would be a new attempt, and what was
- * marked in this one would be forgotten. */
-static void
-deliver(struct pg *pg, struct job *job)
-{
-    struct link *l = &pg->link;
-    uint32_t wait_ms = 50;
-    if (out_of_turn(pg, job)) {
-        settle(pg, job, IL_RETRY, "an earlier batch comes again");
-        return;
-    }
-    job->refused = 0;
-    while (copy_job(l, job) != 0) {
-        if (!pg->doubt || atomic_load(&pg->stopping)
-            || l->fault.action == PG_ACT_FENCED) {
-            char why[PG_WHY];
-            memcpy(why, l->fault.why, sizeof why);
-            settle_failed(pg, job, outcome(l->fault.action), why);
-            return;
-        }
-        say(pg, IL_LOG_WARN);
-        link_pause(l, wait_ms);
-        wait_ms = wait_ms < 5000 ? wait_ms * 2 : 5000;
-    }
-    pg->said[0] = 0;
-    settle(pg, job, IL_OK, NULL);
-}
-
-static void
-answer_resume(struct pg *pg)
-{
-    struct link *l = &pg->link;
-    pg->claimed = 0;
-    int err = copy_connect(l);
-    if (!err && pg->mode == PG_MODE_LANES) {
-        err = pg->epoch ? lanes_check(l) : lanes_claim(l, pg->resume_local);
-    } else if (!err && pg->position < pg->resume_local) {
-        pg->position = pg->resume_local;
-    }
-    if (err) {
-        say(pg, IL_LOG_WARN);
-        if (l->fault.action != PG_ACT_FENCED)
-            link_close(l);
-    } else {
-        pg->said[0] = 0;
-        pg->claimed = pg->checked = 1;
-    }
-    pthread_mutex_lock(&pg->lock);
-    pg->resume_err = !err                                  ? 0
-                     : l->fault.action == PG_ACT_FENCED ? -ESTALE
-                     : l->fault.action == PG_ACT_PAUSE  ? -EACCES
-                                                        : -EAGAIN;
-    pg->resume_position = pg->position;
-    pg->resume_done = 1;
-    pthread_cond_broadcast(&pg->done);
-    pthread_mutex_unlock(&pg->lock);
-}
-
-static void *
-run(void *arg)
-{
-    struct pg *pg = arg;
-    pthread_mutex_lock(&pg->lock);
-    while (!atomic_load(&pg->stopping)) {
-        int resume = pg->resume_asked && !pg->resume_done;
-        if (!resume && !pg->queue) {
-            pthread_cond_wait(&pg->work, &pg->lock);
-            continue;
-        }
-        pthread_mutex_unlock(&pg->lock);
-        if (resume)
-            answer_resume(pg);
-        else
-            deliver(pg, take(pg));
-        pthread_mutex_lock(&pg->lock);
-    }
-    pthread_mutex_unlock(&pg->lock);
-    struct job *job;
-    while ((job = take(pg)) != NULL)
-        settle(pg, job, IL_RETRY, "stopping");
-    link_close(&pg->link);
-    return NULL;
-}
-
 /* --- the host's calls ---------------------------------------------------- */
 
 static int
 pg_start(void *self)
 {
     struct pg *pg = self;
-    int err = pthread_create(&pg->thread, NULL, run, pg);
+    int err = pthread_create(&pg->thread, NULL, worker_run, pg);
     pg->started = !err;
     return -err;
 }

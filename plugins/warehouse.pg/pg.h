@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* warehouse.pg, inside: what its files share.
  *
- *   pg.c        options, lifecycle, the hand-over between the two threads
+ *   pg.c        options, lifecycle, what the lane's thread calls
  *   link.c      one connection; every wait can be interrupted
  *   sql.c       building SQL text
  *   sqlstate.c  what each SQLSTATE means for the lane
  *   lanes.c     the table of positions: exactly once, and the fence
  *   table.c     what the target table looks like, and what fills its columns
  *   encode.c    events to rows in COPY format, binary or text
- *   scalar.c when.c decimal.c   the values of one column type each
+ *   text.c scalar.c when.c decimal.c   the values of one column type each
  *   copy.c      the transaction, and finding the rows that do not fit
+ *   attempt.c   what comes before a transaction and after a failed one
+ *   worker.c    the connection thread
  *   ddl.c       the DDL of the target and of the lanes table
  *   probe.c     `check --online`
  *
@@ -86,8 +88,8 @@ enum pg_action sqlstate_action(const struct pg_rule *own, size_t count,
 struct pg_fault {
     char code[6]; /* SQLSTATE, or "" */
     enum pg_action action;
-    int lost;           /* the connection is gone */
-    char why[PG_WHY];   /* for a person */
+    int lost;          /* the connection is gone */
+    char why[PG_WHY];  /* for a person */
     char message[512]; /* the server's words alone */
     char context[256];
     char column[64], constraint[64];
@@ -98,10 +100,10 @@ struct pg;
 struct link {
     struct pg *pg;
     PGconn *db;
-    int wake;              /* eventfd: becomes readable when it must stop */
+    int wake; /* eventfd: becomes readable when it must stop */
     atomic_int *stopping;
     struct pg_fault fault;
-    uint64_t bytes;        /* sent as COPY data */
+    uint64_t bytes; /* sent as COPY data */
 };
 
 /* All of these return 0 or -1 with link->fault filled in. */
@@ -116,6 +118,8 @@ PGresult *link_result(struct link *, int *err);
 int link_finish(struct link *);
 /* Run statements; *last (may be NULL) gets the last result with rows. */
 int link_exec(struct link *, const char *sql, PGresult **last);
+/* The first value of the last result, as text. */
+int link_text(struct link *, const char *sql, char *out, size_t size);
 int link_copy_data(struct link *, const char *bytes, size_t len);
 int link_copy_end(struct link *);
 /* Roll back whatever is open; closes the link when even that fails. */
@@ -147,7 +151,7 @@ struct column {
     pg_put *put;           /* of the value, or of an array's elements */
     int is_array;
     int optional; /* bit in the mask of columns that a row may leave out */
-    struct il_field *field; /* from a name, or */
+    struct il_field *field;          /* from a name, or */
     const struct il_template *value; /* from the config */
 };
 
@@ -185,7 +189,7 @@ struct enc {
     struct il_text *json;
     locale_t c_locale;
     int binary;
-    int in_array;   /* text form: quote as an array element */
+    int in_array; /* text form: quote as an array element */
     int refuse_bad_text;
     uint32_t prefer_text; /* batches for which binary is not tried */
     uint64_t replaced;
@@ -219,11 +223,11 @@ struct job {
     struct part *parts;
     struct place *order; /* events in the order of their rows */
     uint32_t row_count, part_count, capacity;
-    uint32_t misfits;   /* events that no row could be made of */
-    uint32_t refused;   /* events whose rows Postgres refused */
+    uint32_t misfits; /* events that no row could be made of */
+    uint32_t refused; /* events whose rows Postgres refused */
     uint64_t replaced;
-    uint64_t after;     /* events up to here are in the table already */
-    uint64_t number;    /* of the write() that brought it */
+    uint64_t after;  /* events up to here are in the table already */
+    uint64_t number; /* of the write() that brought it */
     int binary;
     struct job *next;
 };
@@ -267,8 +271,8 @@ int decimal_int64(const struct decimal *, int64_t *);
 
 enum pg_mode {
     PG_MODE_UNKNOWN,
-    PG_MODE_LANES,  /* position and rows in one transaction */
-    PG_MODE_UNIQUE  /* on conflict (unique_column) do nothing */
+    PG_MODE_LANES, /* position and rows in one transaction */
+    PG_MODE_UNIQUE /* on conflict (unique_column) do nothing */
 };
 
 /* Find out which mode is possible; makes the lanes table where it may. */
@@ -292,16 +296,25 @@ int ddl_run(struct link *, const char *schema,
             void (*ddl)(const struct pg *, struct sql *, int));
 int pg_ddl(void *self, struct il_text *);
 
-/* --- probe.c, copy.c ----------------------------------------------------- */
+/* --- copy.c, attempt.c, worker.c, probe.c -------------------------------- */
 
-int pg_probe(void *self, struct il_text *);
+enum {
+    COPY_REDO = 1, /* the table or the lane's row is not what it was */
+    COPY_CAREFUL   /* a deferred constraint: look at it run by run */
+};
+/* Bring a job's rows in, in one transaction.  0, COPY_* or -1. */
+int copy_transact(struct link *, struct job *, int careful);
 
 /* Connected, with the mode known and the lane's row checked.  0 or -1. */
 int copy_connect(struct link *);
-/* The same, and the table read. */
-int copy_ready(struct link *);
-/* Bring a job's rows in, in one transaction.  0 or -1 with fault.action. */
+/* The same, with the table read and as many transactions as it takes.  0, or
+ * -1 with fault.action. */
 int copy_job(struct link *, struct job *);
+
+/* The connection thread; arg is a struct pg. */
+void *worker_run(void *arg);
+
+int pg_probe(void *self, struct il_text *);
 
 /* --- pg.c: the instance -------------------------------------------------- */
 
@@ -330,21 +343,21 @@ struct pg {
 
     /* the connection thread's own, apart from link.wake */
     struct link link;
-    struct enc enc;        /* when it has to encode again */
+    struct enc enc; /* when it has to encode again */
     enum pg_mode mode;
-    uint64_t position;     /* what the row in the lanes table says */
-    uint64_t epoch;        /* ours; 0: not claimed yet */
-    int claimed;           /* resume() has been answered */
-    int checked;           /* the row was read on this connection */
-    int doubt;             /* a COMMIT's answer was lost */
-    int sync_off;          /* synchronous_commit is, by the settings of the role */
+    uint64_t position; /* what the row in the lanes table says */
+    uint64_t epoch;    /* ours; 0: not claimed yet */
+    int claimed;       /* resume() has been answered */
+    int checked;       /* the row was read on this connection */
+    int doubt;         /* a COMMIT's answer was lost */
+    int sync_off;      /* synchronous_commit is, by the settings of the role */
     int connects, mode_said;
     uint8_t spool[16];
     char spool_text[37];
-    uint64_t expected;     /* id of the batch that failed last */
-    uint64_t distrusted;   /* writes up to here may have come before that */
+    uint64_t expected;   /* id of the batch that failed last */
+    uint64_t distrusted; /* writes up to here may have come before that */
     struct sql sql;
-    char said[PG_WHY];     /* the last fault that resume() logged */
+    char said[PG_WHY]; /* the last fault that resume() logged */
     int64_t said_us;
 
     /* the lane thread's own */

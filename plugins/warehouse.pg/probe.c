@@ -11,8 +11,8 @@ static void
 probe_server(struct link *l, struct sql *out)
 {
     /* Asked of libpq: what the connection string says is a secret. */
-    sql_printf(out, "connected to %s as %s, PostgreSQL %d.%d%s\n",
-               PQdb(l->db), PQuser(l->db), PQserverVersion(l->db) / 10000,
+    sql_printf(out, "connected to %s as %s, PostgreSQL %d.%d%s\n", PQdb(l->db),
+               PQuser(l->db), PQserverVersion(l->db) / 10000,
                PQserverVersion(l->db) % 10000,
                PQsslInUse(l->db) ? ", TLS" : "");
 }
@@ -50,12 +50,12 @@ probe_mode(struct link *l, struct sql *out)
         sql_printf(out, "exactly once: the position is kept in %s\n",
                    pg->lanes);
     } else if (yes) {
-        sql_printf(out, "exactly once: %s will be made at start\n",
-                   pg->lanes);
+        sql_printf(out, "exactly once: %s will be made at start\n", pg->lanes);
         pg->mode = PG_MODE_LANES;
     } else {
-        sql_printf(out, "exactly once: on conflict (%s) do nothing, because "
-                        "the role can neither use nor make %s\n",
+        sql_printf(out,
+                   "exactly once: on conflict (%s) do nothing, because "
+                   "the role can neither use nor make %s\n",
                    pg->unique_column, pg->lanes);
     }
     return 0;
@@ -93,9 +93,9 @@ probe_rights(struct link *l)
 static void
 probe_columns(const struct pg *pg, const struct plan *plan, struct sql *out)
 {
-    sql_printf(out, "table %s: %u columns are written (%s COPY):",
-               pg->table.quoted, plan->count,
-               plan->text_only ? "text" : "binary");
+    sql_printf(out,
+               "table %s: %u columns are written (%s COPY):", pg->table.quoted,
+               plan->count, plan->text_only ? "text" : "binary");
     for (uint32_t i = 0; i < plan->count; i++)
         sql_printf(out, "%s %s", i ? "," : "", plan->columns[i].name);
     sql_printf(out, "\n");
@@ -113,8 +113,7 @@ probe_table(struct link *l, struct sql *out)
                           &yes)
             || !yes)
             return -1;
-        sql_printf(out, "table %s will be made at start\n",
-                   pg->table.quoted);
+        sql_printf(out, "table %s will be made at start\n", pg->table.quoted);
         return 0;
     }
     probe_columns(pg, plan, out);
@@ -136,8 +135,9 @@ int
 pg_probe(void *self, struct il_text *text)
 {
     struct pg *pg = self;
-    struct link l
-        = { .pg = pg, .wake = pg->link.wake, .stopping = &pg->stopping };
+    struct link l = { .pg = pg,
+                      .wake = pg->link.wake,
+                      .stopping = &pg->stopping };
     struct sql out = { .host = pg->host, .text = text };
     int err = link_open(&l);
     if (!err) {

@@ -332,8 +332,8 @@ put_address(struct enc *e, const struct column *c, const struct il_value *v,
         bits = isdigit((unsigned char) *slash) ? strtol(slash, &end, 10) : -2;
     }
     int v6 = strchr(text, ':') != NULL, size = v6 ? 16 : 4;
-    if (inet_pton(v6 ? AF_INET6 : AF_INET, text, out + 4) != 1
-        || (end && *end) || bits == -2 || bits > size * 8)
+    if (inet_pton(v6 ? AF_INET6 : AF_INET, text, out + 4) != 1 || (end && *end)
+        || bits == -2 || bits > size * 8)
         return e->binary ? ENC_UNSURE : put_other(e, c, v);
     if (bits < 0)
         bits = size * 8;

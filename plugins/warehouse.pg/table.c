@@ -38,27 +38,27 @@ static const struct type {
 
 /* Columns with their types, domains resolved to what they are made of.  For
  * an array, elem is the element's type as binary COPY names it. */
-static const char columns_sql[]
-    = "with recursive c as (select a.attnum, a.attname, a.atttypid as typ,"
-      " a.atttypmod as mod, a.attidentity, a.attgenerated, a.atthasdef,"
-      " 0 as depth from pg_catalog.pg_attribute a"
-      " where a.attrelid = %s and a.attnum > 0 and not a.attisdropped"
-      " union all select c.attnum, c.attname, t.typbasetype, t.typtypmod,"
-      " c.attidentity, c.attgenerated, c.atthasdef or t.typdefault is not null,"
-      " c.depth + 1"
-      " from c join pg_catalog.pg_type t on t.oid = c.typ"
-      " where t.typtype = 'd'),"
-      " d as (select distinct on (attnum) * from c"
-      " order by attnum, depth desc)"
-      " select d.attname, d.mod, t.typtype, t.typname,"
-      " case when t.typlen = -1 and t.typelem <> 0 and e.typarray = t.oid"
-      " then e.oid else 0::oid end as elem, t.oid, e.typtype as elemtype,"
-      " e.typname as elemname,"
-      " d.attidentity, d.attgenerated, d.atthasdef,"
-      " pg_catalog.format_type(t.oid, null)"
-      " from d join pg_catalog.pg_type t on t.oid = d.typ"
-      " left join pg_catalog.pg_type e on e.oid = t.typelem"
-      " order by d.attnum";
+static const char columns_sql[] =
+    "with recursive c as (select a.attnum, a.attname, a.atttypid as typ,"
+    " a.atttypmod as mod, a.attidentity, a.attgenerated, a.atthasdef,"
+    " 0 as depth from pg_catalog.pg_attribute a"
+    " where a.attrelid = %s and a.attnum > 0 and not a.attisdropped"
+    " union all select c.attnum, c.attname, t.typbasetype, t.typtypmod,"
+    " c.attidentity, c.attgenerated, c.atthasdef or t.typdefault is not null,"
+    " c.depth + 1"
+    " from c join pg_catalog.pg_type t on t.oid = c.typ"
+    " where t.typtype = 'd'),"
+    " d as (select distinct on (attnum) * from c"
+    " order by attnum, depth desc)"
+    " select d.attname, d.mod, t.typtype, t.typname,"
+    " case when t.typlen = -1 and t.typelem <> 0 and e.typarray = t.oid"
+    " then e.oid else 0::oid end as elem, t.oid, e.typtype as elemtype,"
+    " e.typname as elemname,"
+    " d.attidentity, d.attgenerated, d.atthasdef,"
+    " pg_catalog.format_type(t.oid, null)"
+    " from d join pg_catalog.pg_type t on t.oid = d.typ"
+    " left join pg_catalog.pg_type e on e.oid = t.typelem"
+    " order by d.attnum";
 
 enum {
     C_NAME,
@@ -161,8 +161,7 @@ static int
 own_number(const struct column *c, const char *name, int has_default)
 {
     return has_default && strcmp(name, "id") == 0
-           && (c->put == put_int2 || c->put == put_int4
-               || c->put == put_int8);
+           && (c->put == put_int2 || c->put == put_int4 || c->put == put_int8);
 }
 
 /* Find what fills the column.  1 found, 0 nothing does, or -ENOMEM. */
@@ -208,8 +207,8 @@ column_add(struct link *l, struct plan *p, const PGresult *res, int row)
     struct column *c = &p->columns[p->count];
     const char *name = PQgetvalue(res, row, C_NAME);
     uint32_t elem = number(res, row, C_ELEM);
-    int given = is_true(res, row, C_DEFAULT)
-                || *PQgetvalue(res, row, C_IDENTITY);
+    int given =
+        is_true(res, row, C_DEFAULT) || *PQgetvalue(res, row, C_IDENTITY);
     if (*PQgetvalue(res, row, C_GENERATED)
         || *PQgetvalue(res, row, C_IDENTITY) == 'a')
         return 0;
@@ -217,10 +216,9 @@ column_add(struct link *l, struct plan *p, const PGresult *res, int row)
     c->is_array = elem != 0;
     c->type = elem ? elem : number(res, row, C_TYPE);
     c->modifier = (int32_t) strtol(PQgetvalue(res, row, C_MOD), NULL, 10);
-    const struct type *t
-        = type_find(c->type,
-                    PQgetvalue(res, row, elem ? C_ELEMTYPE : C_TYPTYPE),
-                    PQgetvalue(res, row, elem ? C_ELEMNAME : C_TYPNAME));
+    const struct type *t =
+        type_find(c->type, PQgetvalue(res, row, elem ? C_ELEMTYPE : C_TYPTYPE),
+                  PQgetvalue(res, row, elem ? C_ELEMNAME : C_TYPNAME));
     c->put = t ? t->put : put_other;
     int found = column_source(pg, c, name, given);
     if (found <= 0)
@@ -332,8 +330,8 @@ static int
 fill_plan(struct link *l, const PGresult *res, struct plan **out)
 {
     int n = PQntuples(res), err = 0;
-    struct plan *p
-        = calloc(1, sizeof *p + (size_t) (n + 1) * sizeof(struct column));
+    struct plan *p =
+        calloc(1, sizeof *p + (size_t) (n + 1) * sizeof(struct column));
     if (!p)
         return no_memory(l);
     p->host = l->pg->host;

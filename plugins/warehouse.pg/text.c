@@ -89,8 +89,7 @@ show(char *to, size_t size, const struct il_value *v)
     /* Do not cut a character in two. */
     while (i < len && i > 0 && ((unsigned char) s[i] & 0xc0) == 0x80)
         i--, n--;
-    snprintf(to + n, size - n, "%s%s", i < len ? "..." : "",
-             text ? "\"" : "");
+    snprintf(to + n, size - n, "%s%s", i < len ? "..." : "", text ? "\"" : "");
 }
 
 int
@@ -306,8 +305,7 @@ put_name(struct enc *e, const struct column *c, const struct il_value *v)
     if (err)
         return err;
     if (len > 63)
-        return enc_bad(e, "22001", "value too long for type %s",
-                       c->type_name);
+        return enc_bad(e, "22001", "value too long for type %s", c->type_name);
     return put_clean(e, s, len);
 }
 

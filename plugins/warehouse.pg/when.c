@@ -46,8 +46,9 @@ civil_from_days(int64_t z, int64_t *y, int *m, int *d)
 static int
 month_days(int y, int m)
 {
-    static const char days[]
-        = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+    static const char days[] = {
+        31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31
+    };
     int leap = (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
     return m == 2 && leap ? 29 : days[m - 1];
 }
@@ -120,8 +121,7 @@ take_time(const char **p, const char *end, struct when *w)
 {
     int h, m, s = 0;
     int64_t us = 0;
-    if (!take(p, end, 2, &h) || !take_char(p, end, ":")
-        || !take(p, end, 2, &m))
+    if (!take(p, end, 2, &h) || !take_char(p, end, ":") || !take(p, end, 2, &m))
         return 0;
     if (take_char(p, end, ":")) {
         if (!take(p, end, 2, &s))
@@ -216,9 +216,8 @@ put_when_text(struct enc *e, const struct when *w, const char *zone)
         n = snprintf(text, sizeof text, "%04d-%02d-%02d ", w->year, w->month,
                      w->day);
     int64_t s = w->us / 1000000;
-    n += snprintf(text + n, sizeof text - (size_t) n,
-                  "%02d:%02d:%02d.%06d%s", (int) (s / 3600),
-                  (int) (s / 60 % 60), (int) (s % 60),
+    n += snprintf(text + n, sizeof text - (size_t) n, "%02d:%02d:%02d.%06d%s",
+                  (int) (s / 3600), (int) (s / 60 % 60), (int) (s % 60),
                   (int) (w->us % 1000000), zone);
     return enc_text(e, text, (size_t) n);
 }
@@ -233,13 +232,13 @@ put_date(struct enc *e, const struct column *c, const struct il_value *v)
     if (!w.has_date)
         return enc_bad_value(e, "22007", c, v);
     if (e->binary)
-        return put_us(e,
-                      (uint64_t) (days_from_civil(w.year, w.month, w.day)
-                                  - EPOCH_DAYS),
-                      4);
+        return put_us(
+            e,
+            (uint64_t) (days_from_civil(w.year, w.month, w.day) - EPOCH_DAYS),
+            4);
     char text[32];
-    int n = snprintf(text, sizeof text, "%04d-%02d-%02d", w.year, w.month,
-                     w.day);
+    int n =
+        snprintf(text, sizeof text, "%04d-%02d-%02d", w.year, w.month, w.day);
     return enc_text(e, text, (size_t) n);
 }
 
@@ -253,8 +252,7 @@ put_time(struct enc *e, const struct column *c, const struct il_value *v)
     if (how)
         return leave_it(e, c, v, how);
     w.has_date = 0;
-    return e->binary ? put_us(e, (uint64_t) w.us, 8)
-                     : put_when_text(e, &w, "");
+    return e->binary ? put_us(e, (uint64_t) w.us, 8) : put_when_text(e, &w, "");
 }
 
 static int
@@ -285,8 +283,7 @@ put_timestamp(struct enc *e, const struct column *c, const struct il_value *v)
 }
 
 int
-put_timestamptz(struct enc *e, const struct column *c,
-                const struct il_value *v)
+put_timestamptz(struct enc *e, const struct column *c, const struct il_value *v)
 {
     return put_stamp(e, c, v, 1);
 }

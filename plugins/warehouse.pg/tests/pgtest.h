@@ -23,9 +23,9 @@ struct pgtest {
     uint64_t before[5]; /* counters when the plugin was opened */
 };
 
-static const char *const pgtest_counters[5]
-    = { "rows", "rejects", "replaced_characters", "reconnects",
-        "sent_bytes" };
+static const char *const pgtest_counters[5] = { "rows", "rejects",
+                                                "replaced_characters",
+                                                "reconnects", "sent_bytes" };
 
 static inline PGconn *
 db_open(void)
@@ -38,7 +38,7 @@ db_open(void)
 
 /* Run SQL of the test's own; the first value of the last result. */
 static inline const char *IL_PRINTF(2, 3)
-sql(struct pgtest *t, const char *fmt, ...)
+    sql(struct pgtest *t, const char *fmt, ...)
 {
     char *text = NULL;
     va_list ap;
@@ -111,8 +111,7 @@ pgtest_free(struct pgtest *t)
     t->db = NULL;
 }
 
-static inline void IL_PRINTF(2, 3)
-event(struct pgtest *t, const char *fmt, ...)
+static inline void IL_PRINTF(2, 3) event(struct pgtest *t, const char *fmt, ...)
 {
     char *text = NULL;
     va_list ap;

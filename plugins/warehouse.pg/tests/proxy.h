@@ -73,8 +73,8 @@ proxy_pass(struct proxy *p, struct proxy_flow *f, int to, int counts)
         if (f->have - at < head)
             break;
         const unsigned char *l = f->buf + at + head - 4;
-        f->skip = ((uint64_t) l[0] << 24 | l[1] << 16 | l[2] << 8 | l[3])
-                  + head - 4;
+        f->skip =
+            ((uint64_t) l[0] << 24 | l[1] << 16 | l[2] << 8 | l[3]) + head - 4;
         f->startup = 0;
         if (counts && proxy_due(p)) {
             size_t n = p->pass_on ? f->skip : 0;
@@ -103,8 +103,8 @@ proxy_relay(struct proxy *p, const int fds[2])
             struct proxy_flow *f = &flows[d];
             if (!ps[d].revents)
                 continue;
-            ssize_t n = recv(fds[d], f->buf + f->have,
-                             sizeof f->buf - f->have, 0);
+            ssize_t n =
+                recv(fds[d], f->buf + f->have, sizeof f->buf - f->have, 0);
             cut = n <= 0;
             f->have += n > 0 ? (size_t) n : 0;
             if (!cut)
@@ -139,8 +139,7 @@ proxy_run(void *arg)
 }
 
 static inline void
-proxy_start(struct proxy *p, int server_port, int direction, int pass_on,
-            int n)
+proxy_start(struct proxy *p, int server_port, int direction, int pass_on, int n)
 {
     struct sockaddr_in a = { .sin_family = AF_INET,
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };

@@ -78,8 +78,9 @@ three_events(unsigned from)
 {
     testhost_clear(t.host);
     for (unsigned i = from; i < from + 3; i++)
-        event(&t, "{\"id\":\"e%u\",\"type\":\"t\",\"payload\":"
-                  "{\"n\":%u,\"s\":\"x\"}}",
+        event(&t,
+              "{\"id\":\"e%u\",\"type\":\"t\",\"payload\":"
+              "{\"n\":%u,\"s\":\"x\"}}",
               i, i);
 }
 
@@ -179,8 +180,8 @@ START_TEST(lost_answer_waits_for_the_old_transaction)
     atomic_store(&p.left, 6);
     insist();
     ck_assert_int_eq(atomic_load(&p.cuts), 1);
-    ck_assert_ptr_nonnull(strstr(testhost_log(t.host),
-                                 "whose commit went unanswered is in"));
+    ck_assert_ptr_nonnull(
+        strstr(testhost_log(t.host), "whose commit went unanswered is in"));
     ck_assert_str_eq(ids(), "e1,e2,e20,e21,e22,e3");
     pgtest_down(&t);
     proxy_stop(&p);
@@ -272,8 +273,9 @@ START_TEST(load_survives_kills)
     for (int b = 0; b < LOAD_BATCHES; b++) {
         testhost_clear(t.host);
         for (int i = 0; i < LOAD_EVENTS; i++)
-            event(&t, "{\"id\":\"b%d.%d\",\"type\":\"t\",\"payload\":"
-                      "{\"n\":%d,\"s\":\"xxxxxxxxxxxxxxxxxxxx\"}}",
+            event(&t,
+                  "{\"id\":\"b%d.%d\",\"type\":\"t\",\"payload\":"
+                  "{\"n\":%d,\"s\":\"xxxxxxxxxxxxxxxxxxxx\"}}",
                   b, i, i);
         while ((got = testhost_write(t.host, 60000)) == IL_RETRY) {
             retries++;

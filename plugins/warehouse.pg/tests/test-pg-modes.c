@@ -48,8 +48,7 @@ up(const char *user, const char *more, uint64_t *position)
              more);
     pgtest_open(&t, text);
     ck_assert_int_eq(testhost_start(t.host), 0);
-    while ((err = testhost_resume(t.host, position)) == -EAGAIN
-           && tries++ < 3)
+    while ((err = testhost_resume(t.host, position)) == -EAGAIN && tries++ < 3)
         usleep(10000);
     return err;
 }
@@ -225,8 +224,7 @@ START_TEST(a_wrong_password_pauses_and_stays_secret)
 {
     uint64_t position = 0;
     sql(&t, "alter table events.t add unique (event_id)");
-    ck_assert_int_eq(up("plain host=127.0.0.1 password=wr0ngpw", "",
-                        &position),
+    ck_assert_int_eq(up("plain host=127.0.0.1 password=wr0ngpw", "", &position),
                      -EACCES);
     ck_assert_ptr_nonnull(strstr(testhost_log(t.host), "28P01"));
     ck_assert_ptr_null(strstr(testhost_log(t.host), "wr0ngpw"));
@@ -318,8 +316,9 @@ START_TEST(pgbouncer_in_transaction_mode)
     ck_assert_int_eq(testhost_resume(t.host, &position), 0);
     for (unsigned b = 0; b < 20; b++) {
         events(b * 10, b * 10 + 9);
-        event(&t, "{\"id\":\"e%u\",\"type\":\"t\",\"payload\":"
-                  "{\"n\":%u,\"d\":\"%s\"}}",
+        event(&t,
+              "{\"id\":\"e%u\",\"type\":\"t\",\"payload\":"
+              "{\"n\":%u,\"d\":\"%s\"}}",
               b * 10 + 9, b * 10 + 9, b % 2 ? "2024-01-05" : "Jan 5 2024");
         deliver(&t);
         rejected(&t, 3, "23514", NULL, NULL);

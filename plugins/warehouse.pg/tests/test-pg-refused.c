@@ -35,8 +35,8 @@ static void
 numbered(unsigned from, unsigned to)
 {
     for (unsigned i = from; i < to; i++)
-        event(&t, "{\"id\":\"e%06u\",\"type\":\"t\",\"payload\":{\"n\":%u}}",
-              i, i);
+        event(&t, "{\"id\":\"e%06u\",\"type\":\"t\",\"payload\":{\"n\":%u}}", i,
+              i);
 }
 
 static unsigned
@@ -92,8 +92,7 @@ START_TEST(few_bad_rows_among_many)
             kept(&t, i);
     ck_assert_uint_eq(rows(), 9990);
     /* What was sent again is bounded, whatever the clock says. */
-    ck_assert_uint_lt(counted(&t, "sent_bytes"),
-                      10000 * 27 * 4);
+    ck_assert_uint_lt(counted(&t, "sent_bytes"), 10000 * 27 * 4);
     fprintf(stderr, "10 of 10000 refused: %.0f ms, %.1f times the bytes\n",
             (seconds() - begin) * 1000,
             (double) counted(&t, "sent_bytes") / (10000 * 27));

@@ -28,8 +28,9 @@ teardown(void)
 static const char *
 rows(const char *columns, const char *table)
 {
-    return sql(&t, "select coalesce(string_agg(concat_ws(',', %s), ';'"
-                   " order by %s), '') from %s",
+    return sql(&t,
+               "select coalesce(string_agg(concat_ws(',', %s), ';'"
+               " order by %s), '') from %s",
                columns, columns, table);
 }
 
@@ -59,10 +60,9 @@ START_TEST(names_decide_without_columns)
                 " '2026-01-02 03:04:05.678901+00') || (timestamp is null)"
                 " from events.signups where event_id = 'e1'"),
         "apptruetrue");
-    ck_assert_str_eq(
-        sql(&t, "select timestamp = '2026-01-02 03:04:05+00'"
-                " from events.signups where event_id = 'e2'"),
-        "t");
+    ck_assert_str_eq(sql(&t, "select timestamp = '2026-01-02 03:04:05+00'"
+                             " from events.signups where event_id = 'e2'"),
+                     "t");
     ck_assert_str_eq(sql(&t, "select lane || position || ' ' || epoch"
                              " from ingestlayer.lanes"),
                      "test/lane2 1");
@@ -79,7 +79,8 @@ START_TEST(missing_takes_the_default_null_is_null)
             " b text not null default 'none', c int,"
             " n serial, made timestamptz not null default now())");
     ck_assert_int_eq(pgtest_up(&t, SIGNUPS), 0);
-    event(&t, "{\"id\":\"1\",\"type\":\"t\",\"payload\":{\"a\":1,\"b\":\"x\"}}");
+    event(&t,
+          "{\"id\":\"1\",\"type\":\"t\",\"payload\":{\"a\":1,\"b\":\"x\"}}");
     event(&t, "{\"id\":\"2\",\"type\":\"t\",\"payload\":{}}");
     event(&t, "{\"id\":\"3\",\"type\":\"t\",\"payload\":{\"a\":null,\"c\":3}}");
     event(&t, "{\"id\":\"4\",\"type\":\"t\",\"payload\":{\"b\":\"y\"}}");
@@ -143,10 +144,10 @@ START_TEST(odd_names_are_quoted)
     sql(&t, "create schema \"Odd \"\"Schema\";"
             "create table \"Odd \"\"Schema\".\"T, 1\" ("
             "\"event_id\" text, \"a \"\"b\" int, \"Sel'ect\" text)");
-    ck_assert_int_eq(
-        pgtest_up(&t, CONNECT "table = \"\\\"Odd \\\"\\\"Schema\\\".\\\"T, 1"
-                              "\\\"\"; lanes_schema = \"La'nes\";"),
-        0);
+    ck_assert_int_eq(pgtest_up(&t, CONNECT
+                               "table = \"\\\"Odd \\\"\\\"Schema\\\".\\\"T, 1"
+                               "\\\"\"; lanes_schema = \"La'nes\";"),
+                     0);
     event(&t, "{\"id\":\"1\",\"type\":\"t\",\"payload\":"
               "{\"a \\\"b\":1,\"Sel'ect\":\"x\"}}");
     event(&t, "{\"id\":\"2\",\"type\":\"t\",\"payload\":"
@@ -194,8 +195,7 @@ START_TEST(create_makes_a_typed_table)
     testhost_declare(t.host, "feature.used", "tags", "array", 0);
     testhost_declare(t.host, "feature.used", "type", "string", 0);
     ck_assert_int_eq(
-        pgtest_up(&t, CONNECT "table = \"fresh.signups\"; create = true;"),
-        0);
+        pgtest_up(&t, CONNECT "table = \"fresh.signups\"; create = true;"), 0);
     event(&t, "{\"id\":\"1\",\"type\":\"feature.used\",\"payload\":"
               "{\"user_id\":\"u\",\"count\":2,\"price\":1.10,\"ok\":true,"
               "\"at\":\"2026-01-01T00:00:00Z\",\"tags\":[1]}}");
@@ -210,9 +210,9 @@ START_TEST(create_makes_a_typed_table)
         " timestamp timestamp with time zone, user_id text not null,"
         " count bigint, price numeric, ok boolean,"
         " at timestamp with time zone, tags jsonb, payload jsonb");
-    ck_assert_str_eq(rows("event_id, user_id, count, price, ok, tags",
-                          "fresh.signups"),
-                     "1,u,2,1.10,t,[1]");
+    ck_assert_str_eq(
+        rows("event_id, user_id, count, price, ok, tags", "fresh.signups"),
+        "1,u,2,1.10,t,[1]");
     sql(&t, "drop schema fresh cascade");
 }
 END_TEST
@@ -256,10 +256,10 @@ END_TEST
 START_TEST(missing_column_pauses_and_names_it)
 {
     sql(&t, "create table events.signups (event_id text)");
-    ck_assert_int_eq(
-        pgtest_up(&t, SIGNUPS "columns = ( { name = \"plan\"; value = "
-                              "\"$event.plan\"; } );"),
-        0);
+    ck_assert_int_eq(pgtest_up(&t,
+                               SIGNUPS "columns = ( { name = \"plan\"; value = "
+                                       "\"$event.plan\"; } );"),
+                     0);
     event(&t, "{\"id\":\"1\",\"type\":\"t\",\"payload\":{\"plan\":\"p\"}}");
     ck_assert_int_eq(testhost_write(t.host, WAIT_MS), IL_PAUSE);
     ck_assert_ptr_nonnull(strstr(testhost_why(t.host), "no column \"plan\""));
@@ -294,8 +294,10 @@ START_TEST(table_may_change_between_batches)
               i == 8 ? "12345" : "42");
         deliver(&t);
         kept(&t, 0);
-        ck_assert_str_eq(sql(&t, "select n from events.signups"
-                                 " where event_id = '%u'", i),
+        ck_assert_str_eq(sql(&t,
+                             "select n from events.signups"
+                             " where event_id = '%u'",
+                             i),
                          i == 8 ? "12345" : "42");
         if (i < sizeof changes / sizeof *changes)
             sql(&t, "%s", changes[i]);

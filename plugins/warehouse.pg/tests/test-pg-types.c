@@ -11,8 +11,14 @@ struct sample {
     const char *code;    /* ... a dead letter with this SQLSTATE */
 };
 
-#define OK(type, json, literal) { type, json, literal, NULL }
-#define BAD(type, json, code) { type, json, NULL, code }
+#define OK(type, json, literal)                                                \
+    {                                                                          \
+        type, json, literal, NULL                                              \
+    }
+#define BAD(type, json, code)                                                  \
+    {                                                                          \
+        type, json, NULL, code                                                 \
+    }
 
 static const struct sample samples[] = {
     OK("int2", "32767", "32767"),
@@ -100,7 +106,9 @@ static const struct sample samples[] = {
     OK("text", "\"\\\\.\"", "'\\.'"),
     OK("text", "\"\"", "''"),
     OK("text", "\"\\ud83d\\ude00 \\u00e9\"", "'\xf0\x9f\x98\x80 \xc3\xa9'"),
-    OK("text", "\"a\\u0000b\"", "'a\xef\xbf\xbd" "b'"),
+    OK("text", "\"a\\u0000b\"",
+       "'a\xef\xbf\xbd"
+       "b'"),
     OK("text", "\"\\ud800x\"", "'\xef\xbf\xbdx'"),
     OK("text", "1.10", "'1.10'"),
     OK("text", "12345678901234567890123", "'12345678901234567890123'"),
@@ -108,8 +116,7 @@ static const struct sample samples[] = {
     OK("text", "[1,\"a\"]", "'[1,\"a\"]'"),
     OK("text", "{\"a\":null}", "'{\"a\":null}'"),
     OK("varchar(3)", "\"abc\"", "'abc'"),
-    OK("varchar(3)", "\"\\u00e9\\u00e9\\u00e9\"",
-       "'\xc3\xa9\xc3\xa9\xc3\xa9'"),
+    OK("varchar(3)", "\"\\u00e9\\u00e9\\u00e9\"", "'\xc3\xa9\xc3\xa9\xc3\xa9'"),
     OK("varchar(3)", "\"abc   \"", "'abc   '"),
     BAD("varchar(3)", "\"abcd\"", "22001"),
     BAD("varchar(3)", "12345", "22001"),
@@ -172,7 +179,8 @@ static const struct sample samples[] = {
     OK("jsonb", "\"text\"", "'\"text\"'"),
     OK("jsonb", "\"{\\\"a\\\":1}\"", "to_jsonb('{\"a\":1}'::text)"),
     OK("jsonb", "\"a\\u0000b\\udfff\"",
-       "to_jsonb('a\xef\xbf\xbd" "b\xef\xbf\xbd'::text)"),
+       "to_jsonb('a\xef\xbf\xbd"
+       "b\xef\xbf\xbd'::text)"),
     OK("jsonb", "true", "'true'"),
     OK("jsonb", "1e400", "'1e400'"),
     OK("jsonb", "{\"tab\\t\\\\\\\"\":\"\\n\"}",
@@ -270,8 +278,8 @@ check_sample(uint32_t i, const struct sample *s)
     if (s->code) {
         const struct il_reason *r = testhost_reason(t.host, i);
         ck_assert_msg(r != NULL, "%s: %s is no dead letter", s->type, json);
-        ck_assert_msg(strcmp(r->code, s->code) == 0, "%s: %s: %s (%s)",
-                      s->type, json, r->code, r->message);
+        ck_assert_msg(strcmp(r->code, s->code) == 0, "%s: %s: %s (%s)", s->type,
+                      json, r->code, r->message);
         ck_assert_msg(r->field && strcmp(r->field, "v") == 0,
                       "%s: %s: field %s (%s)", s->type, json,
                       r->field ? r->field : "none", r->message);
@@ -280,13 +288,14 @@ check_sample(uint32_t i, const struct sample *s)
     const struct il_reason *r = testhost_reason(t.host, i);
     ck_assert_msg(r == NULL, "%s: %s: %s %s", s->type, json, r ? r->code : "",
                   r ? r->message : "");
-    const char *got
-        = sql(&t, "set timezone = 'UTC'; set datestyle = 'ISO';"
-                  "select case when v::text is not distinct from"
-                  " (%s)::%s::text then 'same' else coalesce(v::text, 'null')"
-                  " || ' <> ' || coalesce((%s)::%s::text, 'null') end"
-                  " from vals where event_id = 's%u'",
-              s->literal, s->type, s->literal, s->type, i);
+    const char *got =
+        sql(&t,
+            "set timezone = 'UTC'; set datestyle = 'ISO';"
+            "select case when v::text is not distinct from"
+            " (%s)::%s::text then 'same' else coalesce(v::text, 'null')"
+            " || ' <> ' || coalesce((%s)::%s::text, 'null') end"
+            " from vals where event_id = 's%u'",
+            s->literal, s->type, s->literal, s->type, i);
     ck_assert_msg(strcmp(got, "same") == 0, "%s: %s: %s", s->type, json, got);
 }
 
@@ -298,9 +307,10 @@ try_type(size_t first, const char *extra)
     size_t end = first;
     while (end < COUNT && strcmp(samples[end].type, type) == 0)
         end++;
-    sql(&t, "drop table if exists vals; drop schema if exists ingestlayer"
-            " cascade; create table vals"
-            " (event_id text primary key, v %s %s)",
+    sql(&t,
+        "drop table if exists vals; drop schema if exists ingestlayer"
+        " cascade; create table vals"
+        " (event_id text primary key, v %s %s)",
         type, extra);
     ck_assert_int_eq(
         pgtest_up(&t, "connection = \"dbname=postgres\"; table = \"vals\";"),
