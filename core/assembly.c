@@ -28,8 +28,8 @@ open_sources(struct assembly *a)
     struct il_declared *declared;
     size_t count;
     plan_declared(plan, &all, 1, &declared, &count);
-    a->sources = conf_alloc(plan->conf, (plan->source_count + 1)
-                                            * sizeof(struct il_host));
+    a->sources = conf_alloc(plan->conf,
+                            (plan->source_count + 1) * sizeof(struct il_host));
     for (size_t i = 0; i < plan->source_count; i++) {
         a->sources[i].declared = declared;
         a->sources[i].declared_count = count;
@@ -44,12 +44,11 @@ open_lane(struct assembly *a, struct assembly_lane *l,
     struct plan *plan = a->plan;
     l->pipeline = p;
     l->plan = d;
-    l->steps
-        = conf_alloc(plan->conf, (p->step_count + 1) * sizeof(*l->steps));
-    l->lane_steps = conf_alloc(plan->conf, (p->step_count + 1)
-                                               * sizeof(*l->lane_steps));
-    l->step_turns = conf_alloc(plan->conf, (p->step_count + 1)
-                                               * sizeof(*l->step_turns));
+    l->steps = conf_alloc(plan->conf, (p->step_count + 1) * sizeof(*l->steps));
+    l->lane_steps =
+        conf_alloc(plan->conf, (p->step_count + 1) * sizeof(*l->lane_steps));
+    l->step_turns =
+        conf_alloc(plan->conf, (p->step_count + 1) * sizeof(*l->step_turns));
     for (size_t i = 0; i < p->step_count; i++) {
         struct il_host *h = &l->steps[i];
         h->declared = p->declared;
@@ -60,8 +59,8 @@ open_lane(struct assembly *a, struct assembly_lane *l,
         open_part(plan, h, &p->steps[i], d->lane);
         l->lane_steps[i].instance = h->instance;
         if (h->plugin)
-            l->lane_steps[i].plugin
-                = serial_wrap(h, &l->step_turns[i], &l->lane_steps[i].self);
+            l->lane_steps[i].plugin =
+                serial_wrap(h, &l->step_turns[i], &l->lane_steps[i].self);
     }
     l->destination.declared = p->declared;
     l->destination.declared_count = p->declared_count;

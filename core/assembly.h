@@ -17,7 +17,7 @@ struct assembly_lane {
     struct lane_step *lane_steps;
     struct serial *step_turns; /* pipeline->step_count */
     struct serial turns;       /* of the destination */
-    struct lane *lane; /* once it runs */
+    struct lane *lane;         /* once it runs */
 };
 
 struct assembly {

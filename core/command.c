@@ -24,20 +24,20 @@ command_assemble(const char *path)
 int
 command_find_state_dir(const char *path, char *out, unsigned long size)
 {
-    static const struct option_table table
-        = { settings_root, sizeof(struct il_option) };
+    static const struct option_table table = { settings_root,
+                                               sizeof(struct il_option) };
     struct conf *conf = conf_new();
     int failed = 1;
     if (conf_load(conf, path) == 0) {
         /* Only this key counts here: a daemon may well run with a file that
          * has been broken elsewhere since. */
         struct config_setting_t *root = conf_root(conf, 0);
-        const struct il_conf *g
-            = options_read(&(struct option_read){ .conf = conf,
-                                                  .groups = &root,
-                                                  .group_count = 1,
-                                                  .tables = &table,
-                                                  .table_count = 1 });
+        const struct il_conf *g =
+            options_read(&(struct option_read){ .conf = conf,
+                                                .groups = &root,
+                                                .group_count = 1,
+                                                .tables = &table,
+                                                .table_count = 1 });
         const char *dir = option_str(g, "state_dir", 0);
         if (dir && strlen(dir) < size) {
             strcpy(out, dir);

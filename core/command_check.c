@@ -8,11 +8,11 @@
 #include <getopt.h>
 #include <string.h>
 
-static const char usage[]
-    = "usage: ingestlayer check [-c FILE] [--online]\n"
-      "Check a config file, its includes and the options of its plugins.\n"
-      "  -c, --config FILE  the config (" COMMAND_CONF_DEFAULT ")\n"
-      "      --online       also try the far sides, without changing them\n";
+static const char usage[] =
+    "usage: ingestlayer check [-c FILE] [--online]\n"
+    "Check a config file, its includes and the options of its plugins.\n"
+    "  -c, --config FILE  the config (" COMMAND_CONF_DEFAULT ")\n"
+    "      --online       also try the far sides, without changing them\n";
 
 /* Each line that the plugin found, behind the name of its lane. */
 static void
@@ -68,11 +68,12 @@ print_summary(const struct assembly *a, const char *path)
 int
 command_check(int argc, char **argv)
 {
-    static const struct option options[]
-        = { { "config", required_argument, NULL, 'c' },
-            { "online", no_argument, NULL, 'o' },
-            { "help", no_argument, NULL, 'h' },
-            { 0 } };
+    static const struct option options[] = {
+        { "config", required_argument, NULL, 'c' },
+        { "online", no_argument, NULL, 'o' },
+        { "help", no_argument, NULL, 'h' },
+        { 0 }
+    };
     const char *path = COMMAND_CONF_DEFAULT;
     int online = 0;
     for (int c; (c = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {

@@ -7,10 +7,10 @@
 #include <getopt.h>
 #include <string.h>
 
-static const char usage[]
-    = "usage: ingestlayer ddl [-c FILE] [PIPELINE[/DESTINATION]]\n"
-      "Print what destinations need on their far side (SQL).\n"
-      "  -c, --config FILE  the config (" COMMAND_CONF_DEFAULT ")\n";
+static const char usage[] =
+    "usage: ingestlayer ddl [-c FILE] [PIPELINE[/DESTINATION]]\n"
+    "Print what destinations need on their far side (SQL).\n"
+    "  -c, --config FILE  the config (" COMMAND_CONF_DEFAULT ")\n";
 
 /* Is this lane asked for?  lane is "pipeline/destination". */
 static int
@@ -43,10 +43,10 @@ print_lane(const struct il_host *h, int *printed)
 int
 command_ddl(int argc, char **argv)
 {
-    static const struct option options[]
-        = { { "config", required_argument, NULL, 'c' },
-            { "help", no_argument, NULL, 'h' },
-            { 0 } };
+    static const struct option options[] = { { "config", required_argument,
+                                               NULL, 'c' },
+                                             { "help", no_argument, NULL, 'h' },
+                                             { 0 } };
     const char *path = COMMAND_CONF_DEFAULT;
     for (int c; (c = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
         if (c == 'c')

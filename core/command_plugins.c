@@ -9,11 +9,11 @@
 #include <getopt.h>
 #include <string.h>
 
-static const char usage[]
-    = "usage: ingestlayer plugins [-c FILE] [--dump] [NAME]\n"
-      "List the plugins, or the options of one.\n"
-      "  -c, --config FILE  look in the plugin_dir of this config as well\n"
-      "      --dump         key=value lines, for scripts\n";
+static const char usage[] =
+    "usage: ingestlayer plugins [-c FILE] [--dump] [NAME]\n"
+    "List the plugins, or the options of one.\n"
+    "  -c, --config FILE  look in the plugin_dir of this config as well\n"
+    "      --dump         key=value lines, for scripts\n";
 
 /* --- for people ---------------------------------------------------------- */
 
@@ -90,12 +90,12 @@ print_options(const struct option_table *table, int indent)
 static void
 print_plugin(const struct plugin *p)
 {
-    static const struct option_table source
-        = { settings_source, sizeof(struct il_option) };
-    static const struct option_table step
-        = { settings_step, sizeof(struct il_option) };
-    static const struct option_table destination
-        = { settings_destination, sizeof(struct il_option) };
+    static const struct option_table source = { settings_source,
+                                                sizeof(struct il_option) };
+    static const struct option_table step = { settings_step,
+                                              sizeof(struct il_option) };
+    static const struct option_table destination = { settings_destination,
+                                                     sizeof(struct il_option) };
     printf("%s %s, a %s: %s\n", p->desc.name, p->desc.version,
            plugin_kind_name(p->desc.kind), p->desc.summary);
     printf("\nits options:\n");
@@ -221,8 +221,8 @@ show(struct loader *loader, const char *name, int dump)
 static struct loader *
 make_loader(const char *path)
 {
-    static const struct option_table table
-        = { settings_root, sizeof(struct il_option) };
+    static const struct option_table table = { settings_root,
+                                               sizeof(struct il_option) };
     if (!path)
         return loader_new(NULL, 0);
     struct conf *conf = conf_new();
@@ -231,12 +231,12 @@ make_loader(const char *path)
         const char *dirs[16];
         size_t n = 0;
         struct config_setting_t *root = conf_root(conf, 0);
-        const struct il_conf *g
-            = options_read(&(struct option_read){ .conf = conf,
-                                                  .groups = &root,
-                                                  .group_count = 1,
-                                                  .tables = &table,
-                                                  .table_count = 1 });
+        const struct il_conf *g =
+            options_read(&(struct option_read){ .conf = conf,
+                                                .groups = &root,
+                                                .group_count = 1,
+                                                .tables = &table,
+                                                .table_count = 1 });
         for (; n < option_count(g, "plugin_dir") && n < 16; n++)
             dirs[n] = option_str(g, "plugin_dir", n);
         loader = loader_new(dirs, n);
@@ -250,11 +250,11 @@ make_loader(const char *path)
 int
 command_plugins(int argc, char **argv)
 {
-    static const struct option options[]
-        = { { "config", required_argument, NULL, 'c' },
-            { "dump", no_argument, NULL, 'd' },
-            { "help", no_argument, NULL, 'h' },
-            { 0 } };
+    static const struct option options[] = { { "config", required_argument,
+                                               NULL, 'c' },
+                                             { "dump", no_argument, NULL, 'd' },
+                                             { "help", no_argument, NULL, 'h' },
+                                             { 0 } };
     const char *path = NULL;
     int dump = 0;
     for (int c; (c = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
@@ -270,8 +270,8 @@ command_plugins(int argc, char **argv)
     struct loader *loader = make_loader(path);
     if (!loader)
         return 1;
-    int failed = argv[optind] ? show(loader, argv[optind], dump)
-                              : list(loader, dump);
+    int failed =
+        argv[optind] ? show(loader, argv[optind], dump) : list(loader, dump);
     loader_free(loader);
     return failed;
 }

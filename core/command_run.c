@@ -6,18 +6,18 @@
 #include <getopt.h>
 #include <stdio.h>
 
-static const char usage[]
-    = "usage: ingestlayer run [-c FILE]\n"
-      "Run the daemon in the foreground until SIGTERM or SIGINT.\n"
-      "  -c, --config FILE  the config (" COMMAND_CONF_DEFAULT ")\n";
+static const char usage[] =
+    "usage: ingestlayer run [-c FILE]\n"
+    "Run the daemon in the foreground until SIGTERM or SIGINT.\n"
+    "  -c, --config FILE  the config (" COMMAND_CONF_DEFAULT ")\n";
 
 int
 command_run(int argc, char **argv)
 {
-    static const struct option options[]
-        = { { "config", required_argument, NULL, 'c' },
-            { "help", no_argument, NULL, 'h' },
-            { 0 } };
+    static const struct option options[] = { { "config", required_argument,
+                                               NULL, 'c' },
+                                             { "help", no_argument, NULL, 'h' },
+                                             { 0 } };
     const char *path = COMMAND_CONF_DEFAULT;
     for (int c; (c = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
         if (c == 'c')

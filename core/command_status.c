@@ -11,12 +11,12 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char usage[]
-    = "usage: ingestlayer status [-c FILE] [--json]\n"
-      "Show the lanes of a running daemon: where they are, how far behind, what "
-      "went wrong.\n"
-      "  -c, --config FILE  the config (" COMMAND_CONF_DEFAULT ")\n"
-      "      --json         as JSON\n";
+static const char usage[] =
+    "usage: ingestlayer status [-c FILE] [--json]\n"
+    "Show the lanes of a running daemon: where they are, how far behind, what "
+    "went wrong.\n"
+    "  -c, --config FILE  the config (" COMMAND_CONF_DEFAULT ")\n"
+    "      --json         as JSON\n";
 
 /* --- reading the reply --------------------------------------------------- */
 
@@ -33,7 +33,7 @@ static uint64_t
 number(const struct il_value *map, const char *key)
 {
     struct il_value v = member(map, key);
-    return v.type == IL_INT ? (uint64_t) v.num.i
+    return v.type == IL_INT    ? (uint64_t) v.num.i
            : v.type == IL_UINT ? v.num.u
                                : 0;
 }
@@ -153,8 +153,8 @@ print_head(const struct il_value *all)
            number(&spool, "first"), number(&spool, "last"),
            show_bytes(used, number(&spool, "bytes")),
            number(&spool, "segments"),
-           show_bytes(left, number(&spool, "free_bytes")),
-           why.len ? "; " : "", TEXT(why));
+           show_bytes(left, number(&spool, "free_bytes")), why.len ? "; " : "",
+           TEXT(why));
     if (number(&spool, "damaged"))
         printf("spool  %" PRIu64 " damaged places, see the log and "
                "ingestlayer spool verify\n",
@@ -188,11 +188,11 @@ print_status(const struct il_value *all)
 int
 command_status(int argc, char **argv)
 {
-    static const struct option options[]
-        = { { "config", required_argument, NULL, 'c' },
-            { "json", no_argument, NULL, 'j' },
-            { "help", no_argument, NULL, 'h' },
-            { 0 } };
+    static const struct option options[] = { { "config", required_argument,
+                                               NULL, 'c' },
+                                             { "json", no_argument, NULL, 'j' },
+                                             { "help", no_argument, NULL, 'h' },
+                                             { 0 } };
     const char *path = COMMAND_CONF_DEFAULT;
     char state_dir[4096];
     int as_json = 0;

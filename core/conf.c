@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "conf.h"
+#include "conf_private.h"
 
 #include "conf_scan.h"
 #include "log.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <libconfig.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,37 +13,10 @@
 /* A config is written by people; anything larger is a mistaken path. */
 #define FILE_MAX_BYTES (16u << 20)
 
-struct block {
-    struct block *next;
-    size_t size;
-    char data[] __attribute__((aligned(16)));
-};
-
-struct conf_file {
-    char *name, *dir;
-    config_t cfg;
-};
-
-struct finding {
-    struct conf_place place;
-    int warning;
-    size_t order;
-    char *line; /* the message, from the file's name on */
-    char *text; /* the excerpt with its caret, or NULL */
-};
-
-struct conf {
-    struct block *blocks;
-    struct conf_file **files;
-    size_t file_count;
-    struct finding *findings;
-    size_t finding_count, errors, reports;
-};
-
 /* --- memory -------------------------------------------------------------- */
 
-static void
-give_up(void)
+void
+conf_give_up(void)
 {
     log_error("no memory while reading the configuration");
     exit(1);
@@ -55,7 +27,7 @@ conf_alloc(struct conf *conf, size_t size)
 {
     struct block *b = calloc(1, sizeof(*b) + size);
     if (!b)
-        give_up();
+        conf_give_up();
     b->size = size;
     b->next = conf->blocks;
     conf->blocks = b;
@@ -77,7 +49,7 @@ conf_printf(struct conf *conf, const char *fmt, ...)
     va_list ap;
     va_start(ap, fmt);
     if (text_vprintf(&t, fmt, ap))
-        give_up();
+        conf_give_up();
     va_end(ap);
     char *copy = conf_strndup(conf, t.data, t.len);
     text_clear(&t);
@@ -89,7 +61,7 @@ conf_new(void)
 {
     struct conf *conf = calloc(1, sizeof(*conf));
     if (!conf)
-        give_up();
+        conf_give_up();
     return conf;
 }
 
@@ -119,7 +91,7 @@ file_new(struct conf *conf, const char *name, const char *dir)
     struct conf_file **files = realloc(
         conf->files, (conf->file_count + 1) * sizeof(struct conf_file *));
     if (!files)
-        give_up();
+        conf_give_up();
     conf->files = files;
     struct conf_file *f = conf_alloc(conf, sizeof(*f));
     f->name = conf_strndup(conf, name, strlen(name));
@@ -142,8 +114,7 @@ finding_at(const struct conf *conf, const struct conf_file *f, int line)
 }
 
 static int
-file_parse(struct conf *conf, struct conf_file *f, const char *text,
-           size_t len)
+file_parse(struct conf *conf, struct conf_file *f, const char *text, size_t len)
 {
     const size_t before = conf->errors;
     struct scan_error error;
@@ -157,8 +128,8 @@ file_parse(struct conf *conf, struct conf_file *f, const char *text,
         return -EINVAL;
 
     if (!config_read_string(&f->cfg, text)) {
-        struct conf_finding at
-            = finding_at(conf, f, config_error_line(&f->cfg));
+        struct conf_finding at =
+            finding_at(conf, f, config_error_line(&f->cfg));
         if (conf_scan_explain(text, len, &error)) {
             at.place.line = error.line;
             conf_add(conf, &at, "%s", error.message);
@@ -213,7 +184,8 @@ dir_of(struct conf *conf, const char *path)
     const char *slash = strrchr(path, '/');
     if (!slash)
         return conf_strndup(conf, ".", 1);
-    return conf_strndup(conf, path, slash == path ? 1 : (size_t) (slash - path));
+    return conf_strndup(conf, path,
+                        slash == path ? 1 : (size_t) (slash - path));
 }
 
 static int
@@ -225,8 +197,7 @@ load_one(struct conf *conf, const char *path)
     int err = read_all(path, &text, &len);
     if (err) {
         struct conf_finding at = finding_at(conf, f, 0);
-        conf_add(conf, &at, "cannot read the config file: %s",
-                 strerror(-err));
+        conf_add(conf, &at, "cannot read the config file: %s", strerror(-err));
         return -EINVAL;
     }
     err = file_parse(conf, f, text, len);
@@ -259,8 +230,8 @@ load_included(struct conf *conf, const struct config_setting_t *setting)
                                .offset = -1 };
     if (!name)
         return 0; /* the option table words it */
-    const char *dir
-        = *name == '/' ? name : conf_printf(conf, "%s/%s", at.place.dir, name);
+    const char *dir =
+        *name == '/' ? name : conf_printf(conf, "%s/%s", at.place.dir, name);
     if (strcmp(at.place.dir, ".") == 0)
         dir = name;
     struct dirent **entries;
@@ -284,13 +255,13 @@ load_included(struct conf *conf, const struct config_setting_t *setting)
 static int
 load_rest(struct conf *conf, int err)
 {
-    const struct config_setting_t *include
-        = config_setting_get_member(conf_root(conf, 0), "include_dir");
+    const struct config_setting_t *include =
+        config_setting_get_member(conf_root(conf, 0), "include_dir");
     if (include && load_included(conf, include))
         err = -EINVAL;
     for (size_t i = 1; i < conf->file_count; i++) {
-        struct config_setting_t *again
-            = config_setting_get_member(conf_root(conf, i), "include_dir");
+        struct config_setting_t *again =
+            config_setting_get_member(conf_root(conf, i), "include_dir");
         if (!again)
             continue;
         struct conf_finding at = { .place = conf_place(conf, again),
@@ -359,167 +330,4 @@ conf_place_main(const struct conf *conf)
 {
     return (struct conf_place){ .file = conf->files[0]->name,
                                 .dir = conf->files[0]->dir };
-}
-
-/* --- findings ------------------------------------------------------------ */
-
-/* Characters that a terminal would show, from bytes that may be anything. */
-static void
-put_shown(struct il_text *out, const char *text, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char) text[i];
-        text_putc(out, c < 0x20 || c == 0x7f ? ' ' : text[i]);
-    }
-}
-
-static int
-is_continuation(char c)
-{
-    return ((unsigned char) c & 0xc0) == 0x80;
-}
-
-/* The line of text that holds offset, cut to a window around it, and below it
- * a caret at the character. */
-static char *
-excerpt(struct conf *conf, const char *text, size_t offset)
-{
-    enum { BEFORE = 60, AFTER = 30 };
-    size_t len = strlen(text);
-    if (offset > len)
-        offset = len;
-    size_t from = offset, to = offset, n = 0;
-    while (from > 0 && text[from - 1] != '\n' && n < BEFORE)
-        n += !is_continuation(text[--from]);
-    while (from < offset && is_continuation(text[from]))
-        from++;
-    for (n = 0; to < len && text[to] != '\n' && n <= AFTER; to++)
-        n += !is_continuation(text[to]);
-    while (to < len && is_continuation(text[to]))
-        to++;
-
-    struct il_text out = { 0 };
-    text_puts(&out, "    ");
-    size_t column = 0;
-    if (from > 0 && text[from - 1] != '\n') {
-        text_puts(&out, "...");
-        column = 3;
-    }
-    put_shown(&out, text + from, to - from);
-    if (to < len && text[to] != '\n')
-        text_puts(&out, "...");
-    for (size_t i = from; i < offset; i++)
-        column += !is_continuation(text[i]);
-    text_printf(&out, "\n    %*s^", (int) column, "");
-    char *shown = conf_strndup(conf, text_str(&out), out.len);
-    text_clear(&out);
-    return shown;
-}
-
-static void
-put_origin(struct il_text *out, const struct conf_finding *f)
-{
-    if (f->place.file) {
-        text_puts(out, f->place.file);
-        if (f->place.line > 0)
-            text_printf(out, ":%d", f->place.line);
-        text_puts(out, ": ");
-    }
-    if (f->warning)
-        text_puts(out, "warning: ");
-    if (f->where && *f->where)
-        text_printf(out, "%s: ", f->where);
-    if (f->key && *f->key)
-        text_printf(out, "%s: ", f->key);
-}
-
-static int
-is_known(const struct conf *conf, const struct finding *f)
-{
-    for (size_t i = 0; i < conf->finding_count; i++)
-        if (strcmp(conf->findings[i].line, f->line) == 0)
-            return 1;
-    return 0;
-}
-
-void
-conf_vadd(struct conf *conf, const struct conf_finding *at, const char *fmt,
-          va_list ap)
-{
-    struct il_text line = { 0 };
-    conf->reports += !at->warning;
-    put_origin(&line, at);
-    if (text_vprintf(&line, fmt, ap))
-        give_up();
-    struct finding f = { .place = at->place, .warning = at->warning,
-                         .order = conf->finding_count };
-    struct il_text shown = { 0 };
-    put_shown(&shown, line.data, line.len);
-    f.line = conf_strndup(conf, text_str(&shown), shown.len);
-    text_clear(&line);
-    text_clear(&shown);
-    if (is_known(conf, &f))
-        return;
-    if (at->text && at->offset >= 0)
-        f.text = excerpt(conf, at->text, (size_t) at->offset);
-
-    struct finding *more = realloc(
-        conf->findings, (conf->finding_count + 1) * sizeof(f));
-    if (!more)
-        give_up();
-    conf->findings = more;
-    conf->findings[conf->finding_count++] = f;
-    conf->errors += !at->warning;
-}
-
-void
-conf_add(struct conf *conf, const struct conf_finding *at, const char *fmt,
-         ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    conf_vadd(conf, at, fmt, ap);
-    va_end(ap);
-}
-
-size_t
-conf_errors(const struct conf *conf)
-{
-    return conf->errors;
-}
-
-size_t
-conf_reports(const struct conf *conf)
-{
-    return conf->reports;
-}
-
-size_t
-conf_warnings(const struct conf *conf)
-{
-    return conf->finding_count - conf->errors;
-}
-
-static int
-by_place(const void *va, const void *vb)
-{
-    const struct finding *a = va, *b = vb;
-    if (a->place.rank != b->place.rank)
-        return a->place.rank < b->place.rank ? -1 : 1;
-    if (a->place.line != b->place.line)
-        return a->place.line < b->place.line ? -1 : 1;
-    return a->order < b->order ? -1 : a->order > b->order;
-}
-
-void
-conf_print(struct conf *conf, FILE *out)
-{
-    if (conf->finding_count)
-        qsort(conf->findings, conf->finding_count, sizeof(struct finding),
-              by_place);
-    for (size_t i = 0; i < conf->finding_count; i++) {
-        fprintf(out, "%s\n", conf->findings[i].line);
-        if (conf->findings[i].text)
-            fprintf(out, "%s\n", conf->findings[i].text);
-    }
 }

@@ -174,8 +174,9 @@ hopeless(struct explain *x)
             return wrong(x, t->line,
                          "text stands in plain double quotes: \"...\"");
         if ((unsigned char) *t->start == 0xef)
-            return wrong(x, t->line, "the file begins with a byte order "
-                                     "mark; save it as UTF-8 without one");
+            return wrong(x, t->line,
+                         "the file begins with a byte order "
+                         "mark; save it as UTF-8 without one");
         return wrong(x, t->line, "a character that means nothing here%s%.*s",
                      *t->start > 0x20 && *t->start < 0x7f ? ": " : "",
                      *t->start > 0x20 && *t->start < 0x7f, t->start);
@@ -199,8 +200,9 @@ elements(struct explain *x, const struct token *open)
     }
     for (;;) {
         if (close == ']' && is_punct(&x->now, '{'))
-            return wrong(x, x->now.line, "[ ] holds plain values only; a "
-                                         "list of groups stands in ( )");
+            return wrong(x, x->now.line,
+                         "[ ] holds plain values only; a "
+                         "list of groups stands in ( )");
         if (value(x, NULL))
             return 1;
         if (is_punct(&x->now, close)) {
@@ -224,14 +226,14 @@ elements(struct explain *x, const struct token *open)
             return wrong(x, x->now.line,
                          "a ',' is missing between two elements");
         if (is_punct(&x->now, ';'))
-            return wrong(x, x->now.line, "elements are parted by ',' and not "
-                                         "by ';'");
+            return wrong(x, x->now.line,
+                         "elements are parted by ',' and not "
+                         "by ';'");
         if (hopeless(x))
             return 1;
         return wrong(x, x->now.line,
                      "expected ',' or '%c' (the '%c' is in line %d), found %s",
-                     close, *open->start, open->line,
-                     describe(&x->now, found));
+                     close, *open->start, open->line, describe(&x->now, found));
     }
 }
 
@@ -242,15 +244,14 @@ bare_word(struct explain *x, const struct token *name)
     struct token word = x->now;
     int len = name ? (int) name->len : 0;
     if (is_word(&word, "yes") || is_word(&word, "on"))
-        return wrong(x, word.line, "write true instead of %.*s",
-                     (int) word.len, word.start);
+        return wrong(x, word.line, "write true instead of %.*s", (int) word.len,
+                     word.start);
     if (is_word(&word, "no") || is_word(&word, "off"))
         return wrong(x, word.line, "write false instead of %.*s",
                      (int) word.len, word.start);
     advance(x);
     if (name && (is_punct(&x->now, '=') || is_punct(&x->now, ':')))
-        return wrong(x, name->line, "\"%.*s\" has no value", len,
-                     name->start);
+        return wrong(x, name->line, "\"%.*s\" has no value", len, name->start);
     if (name)
         return wrong(x, word.line,
                      "the value of \"%.*s\" is text and must stand in double "
@@ -273,8 +274,9 @@ value(struct explain *x, const struct token *name)
         advance(x);
         if (x->now.type == TOKEN_NAME
             && x->now.start == x->before.start + x->before.len)
-            return wrong(x, x->now.line, "a value with a unit stands in "
-                                         "quotes, like \"30s\" or \"64MiB\"");
+            return wrong(x, x->now.line,
+                         "a value with a unit stands in "
+                         "quotes, like \"30s\" or \"64MiB\"");
         return 0;
     }
     if (x->now.type == TOKEN_NAME)
@@ -286,8 +288,8 @@ value(struct explain *x, const struct token *name)
             return wrong(x, open.line, "nested deeper than %d levels",
                          DEPTH_MAX);
         advance(x);
-        int err = is_punct(&open, '{') ? settings(x, &open)
-                                       : elements(x, &open);
+        int err =
+            is_punct(&open, '{') ? settings(x, &open) : elements(x, &open);
         x->depth--;
         return err;
     }
@@ -335,7 +337,8 @@ first_use(const char *start, const struct token *name, int line)
     return 0;
 }
 
-/* The settings of a group whose '{' is behind us, or of the file (open NULL). */
+/* The settings of a group whose '{' is behind us, or of the file (open NULL).
+ */
 static int
 settings(struct explain *x, const struct token *open)
 {
@@ -386,10 +389,9 @@ settings(struct explain *x, const struct token *open)
 int
 conf_scan_explain(const char *text, size_t len, struct scan_error *error)
 {
-    struct explain x = { .p = text,
-                         .end = text + len,
-                         .line = 1,
-                         .error = error };
+    struct explain x = {
+        .p = text, .end = text + len, .line = 1, .error = error
+    };
     advance(&x);
     return settings(&x, NULL);
 }

@@ -7,17 +7,17 @@
 
 enum token_type {
     TOKEN_END,
-    TOKEN_NAME,    /* also what has dots in it */
+    TOKEN_NAME, /* also what has dots in it */
     TOKEN_BOOL,
-    TOKEN_INT,     /* decimal or hexadecimal, without L */
-    TOKEN_INT64,   /* with L or LL */
+    TOKEN_INT,   /* decimal or hexadecimal, without L */
+    TOKEN_INT64, /* with L or LL */
     TOKEN_FLOAT,
     TOKEN_STRING,
-    TOKEN_PUNCT,   /* one of = : ; , { } [ ] ( ) */
-    TOKEN_INCLUDE, /* @include at the beginning of a line */
+    TOKEN_PUNCT,        /* one of = : ; , { } [ ] ( ) */
+    TOKEN_INCLUDE,      /* @include at the beginning of a line */
     TOKEN_OPEN_STRING,  /* no closing quote */
     TOKEN_OPEN_COMMENT, /* no closing star and slash */
-    TOKEN_BAD      /* a character with no meaning */
+    TOKEN_BAD           /* a character with no meaning */
 };
 
 struct token {

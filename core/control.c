@@ -280,12 +280,14 @@ control_call(const char *state_dir, const char *line, struct slice body,
         return -ECONNREFUSED;
     }
     if (err == -EACCES)
-        fprintf(stderr, "ingestlayer: state_dir %s: not allowed; ask as the "
-                        "user that runs the daemon, or as root\n",
+        fprintf(stderr,
+                "ingestlayer: state_dir %s: not allowed; ask as the "
+                "user that runs the daemon, or as root\n",
                 state_dir);
     else if (err)
-        fprintf(stderr, "ingestlayer: state_dir %s: cannot ask the daemon: "
-                        "%s\n",
+        fprintf(stderr,
+                "ingestlayer: state_dir %s: cannot ask the daemon: "
+                "%s\n",
                 state_dir, strerror(-err));
     return err;
 }

@@ -7,10 +7,8 @@
 #include <string.h>
 
 /* What ABI 1.0 had: no plugin can be shorter. */
-#define PLUGIN_SIZE_1_0                                                       \
-    (offsetof(struct il_plugin, probe) + sizeof(void *))
-#define OPTION_SIZE_1_0                                                       \
-    (offsetof(struct il_option, children) + sizeof(void *))
+#define PLUGIN_SIZE_1_0 (offsetof(struct il_plugin, probe) + sizeof(void *))
+#define OPTION_SIZE_1_0 (offsetof(struct il_option, children) + sizeof(void *))
 /* A table without an end, or bytes that are no table. */
 #define STRIDE_MAX 4096
 #define OPTIONS_MAX 255
@@ -19,8 +17,7 @@
 const char *
 plugin_kind_name(int kind)
 {
-    static const char *const names[] = { "?", "source", "step",
-                                         "destination" };
+    static const char *const names[] = { "?", "source", "step", "destination" };
     return kind >= IL_SOURCE && kind <= IL_DESTINATION ? names[kind] : "?";
 }
 
@@ -38,8 +35,10 @@ check_options(const struct option_table *table, int depth, const char *path,
             wrong = "the table has no end";
         else if (o.type < IL_OPT_STRING || o.type > IL_OPT_SIZE)
             wrong = "an option type that this host does not know";
-        else if (!*o.name || strspn(o.name, "abcdefghijklmnopqrstuvwxyz"
-                                            "0123456789_") != strlen(o.name))
+        else if (!*o.name
+                 || strspn(o.name, "abcdefghijklmnopqrstuvwxyz"
+                                   "0123456789_")
+                        != strlen(o.name))
             wrong = "a name is [a-z0-9_]+";
         else if (!o.help)
             wrong = "it has no help";
@@ -76,19 +75,22 @@ check_desc(const struct il_plugin *p, const char *name, const char *path,
            struct il_text *why)
 {
     if (p->kind < IL_SOURCE || p->kind > IL_DESTINATION)
-        return text_printf(why, "%s is of kind %u, which this host does not "
-                                "know (1 source, 2 step, 3 destination)",
+        return text_printf(why,
+                           "%s is of kind %u, which this host does not "
+                           "know (1 source, 2 step, 3 destination)",
                            path, p->kind);
     if (!p->name || strcmp(p->name, name) != 0)
-        return text_printf(why, "%s calls itself \"%s\"; file and name must "
-                                "be the same",
+        return text_printf(why,
+                           "%s calls itself \"%s\"; file and name must "
+                           "be the same",
                            path, p->name ? p->name : "");
     if (!p->version || !p->summary)
         return text_printf(why, "%s has no %s", path,
                            p->version ? "summary" : "version");
     if (p->threads > IL_PARALLEL)
-        return text_printf(why, "%s declares a threading (%u) that this host "
-                                "does not know",
+        return text_printf(why,
+                           "%s declares a threading (%u) that this host "
+                           "does not know",
                            path, p->threads);
     const char *missing = missing_callback(p);
     if (missing)
@@ -104,29 +106,33 @@ handshake(const void *symbol, const char *name, const char *path,
     const struct il_plugin *theirs = symbol;
     const size_t before = why->len;
     if (!theirs) {
-        text_printf(why, "%s is not an ingestlayer plugin: it has no symbol "
-                         "il_plugin",
+        text_printf(why,
+                    "%s is not an ingestlayer plugin: it has no symbol "
+                    "il_plugin",
                     path);
         return -EINVAL;
     }
     /* The first four fields stand in every version. */
     if (theirs->abi_major != IL_ABI_MAJOR) {
-        text_printf(why, "%s was built for plugin ABI %u.%u, this host has "
-                         "%d.%d; rebuild it",
+        text_printf(why,
+                    "%s was built for plugin ABI %u.%u, this host has "
+                    "%d.%d; rebuild it",
                     path, theirs->abi_major, theirs->abi_minor, IL_ABI_MAJOR,
                     IL_ABI_MINOR);
         return -EINVAL;
     }
     if (theirs->struct_size < PLUGIN_SIZE_1_0) {
-        text_printf(why, "%s: its descriptor has %u bytes, ABI %d.0 has %zu; "
-                         "begin it with IL_PLUGIN_ABI",
+        text_printf(why,
+                    "%s: its descriptor has %u bytes, ABI %d.0 has %zu; "
+                    "begin it with IL_PLUGIN_ABI",
                     path, theirs->struct_size, IL_ABI_MAJOR,
                     (size_t) PLUGIN_SIZE_1_0);
         return -EINVAL;
     }
     if (theirs->needs_minor > IL_ABI_MINOR) {
-        text_printf(why, "%s needs plugin ABI %d.%u or later, this host has "
-                         "%d.%d; upgrade ingestlayer",
+        text_printf(why,
+                    "%s needs plugin ABI %d.%u or later, this host has "
+                    "%d.%d; upgrade ingestlayer",
                     path, IL_ABI_MAJOR, theirs->needs_minor, IL_ABI_MAJOR,
                     IL_ABI_MINOR);
         return -EINVAL;
@@ -135,8 +141,9 @@ handshake(const void *symbol, const char *name, const char *path,
         && (theirs->option_size < OPTION_SIZE_1_0
             || theirs->option_size > STRIDE_MAX
             || theirs->option_size % sizeof(void *))) {
-        text_printf(why, "%s: its options have %u bytes each, ABI %d.0 has "
-                         "%zu; begin the descriptor with IL_PLUGIN_ABI",
+        text_printf(why,
+                    "%s: its options have %u bytes each, ABI %d.0 has "
+                    "%zu; begin the descriptor with IL_PLUGIN_ABI",
                     path, theirs->option_size, IL_ABI_MAJOR,
                     (size_t) OPTION_SIZE_1_0);
         return -EINVAL;

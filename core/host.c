@@ -185,9 +185,9 @@ host_run(struct host *h)
 static void
 leave_at_once(int signal)
 {
-    static const char message[]
-        = "second signal: leaving at once; what is not delivered will be "
-          "after the next start\n";
+    static const char message[] =
+        "second signal: leaving at once; what is not delivered will be "
+        "after the next start\n";
     (void) signal;
     ssize_t n = write(STDERR_FILENO, message, sizeof(message) - 1);
     (void) n;

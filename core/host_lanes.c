@@ -35,24 +35,25 @@ start_instances(struct host *h, struct assembly_lane *l)
 static int
 make_lane(struct host *h, struct assembly_lane *l)
 {
-    const struct il_conf *batch
-        = option_group(l->plan->part.options, "batch", 0);
+    const struct il_conf *batch =
+        option_group(l->plan->part.options, "batch", 0);
     const struct lane_context shared = { .spool = h->spool,
                                          .dead = h->dead,
                                          .entities = h->entities,
                                          .state_dir = h->state_dir };
-    struct lane_spec spec
-        = { .name = l->plan->lane,
-            .instance = l->destination.instance,
-            .matches = l->pipeline->matches,
-            .match_count = l->pipeline->match_count,
-            .steps = l->lane_steps,
-            .step_count = l->pipeline->step_count,
-            .when = l->when,
-            .batch_events = (uint32_t) option_int(batch, "events", 0),
-            .batch_bytes = (uint64_t) option_int(batch, "bytes", 0),
-            .batch_wait_ms = (uint32_t) option_int(batch, "wait", 0),
-            .paused = l->pipeline->status == PLAN_PAUSED };
+    struct lane_spec spec = {
+        .name = l->plan->lane,
+        .instance = l->destination.instance,
+        .matches = l->pipeline->matches,
+        .match_count = l->pipeline->match_count,
+        .steps = l->lane_steps,
+        .step_count = l->pipeline->step_count,
+        .when = l->when,
+        .batch_events = (uint32_t) option_int(batch, "events", 0),
+        .batch_bytes = (uint64_t) option_int(batch, "bytes", 0),
+        .batch_wait_ms = (uint32_t) option_int(batch, "wait", 0),
+        .paused = l->pipeline->status == PLAN_PAUSED
+    };
     spec.destination = serial_wrap(&l->destination, &l->turns, &spec.self);
     return lane_new(&spec, &shared, &l->lane);
 }
@@ -115,8 +116,7 @@ host_drain_lanes(struct host *h)
             away |= p == AWAY;
         }
         int64_t now = clock_monotonic_us();
-        if (now >= h->deadline_us
-            || !(busy || (away && now < away_until)))
+        if (now >= h->deadline_us || !(busy || (away && now < away_until)))
             return;
         poll(NULL, 0, 20);
         notify_alive();

@@ -28,7 +28,7 @@ struct host {
     struct control *control;
 
     int64_t started_us;
-    atomic_int serving; /* /readyz: 0 while starting and stopping */
+    atomic_int serving;  /* /readyz: 0 while starting and stopping */
     int64_t deadline_us; /* of the drain; clock_monotonic_us */
 };
 

@@ -33,13 +33,14 @@ static int
 make_gate_http(struct host *h)
 {
     const struct il_conf *g = option_group(h->root, "http", 0);
-    struct http_options o
-        = { .name = "gate",
-            .threads = (uint32_t) option_int(g, "threads", 0),
-            .max_body = (uint64_t) option_int(g, "max_body", 0),
-            .max_buffered = (uint64_t) option_int(g, "max_buffered", 0),
-            .max_connections = (uint32_t) option_int(g, "max_connections", 0),
-            .timeout_ms = (uint32_t) option_int(g, "timeout", 0) };
+    struct http_options o = {
+        .name = "gate",
+        .threads = (uint32_t) option_int(g, "threads", 0),
+        .max_body = (uint64_t) option_int(g, "max_body", 0),
+        .max_buffered = (uint64_t) option_int(g, "max_buffered", 0),
+        .max_connections = (uint32_t) option_int(g, "max_connections", 0),
+        .timeout_ms = (uint32_t) option_int(g, "timeout", 0)
+    };
     return make_http(h, "http", &o, &h->gate_http);
 }
 
@@ -84,14 +85,13 @@ prepare_source(struct host *h, size_t i)
 {
     const struct plan_source *plan = &h->assembly->plan->sources[i];
     struct il_host *s = &h->assembly->sources[i];
-    int err = gate_source_new(h->gate, plan->part.name,
-                              plan->accept_undeclared,
+    int err = gate_source_new(h->gate, plan->part.name, plan->accept_undeclared,
                               s->plugin->desc.settled, s->self, &s->source);
     s->entities = h->entities;
     s->timers = h->timers;
     for (struct instance_route *r = s->routes; r && !err; r = r->next) {
-        struct serial_route *turns
-            = conf_alloc(h->assembly->plan->conf, sizeof(*turns));
+        struct serial_route *turns =
+            conf_alloc(h->assembly->plan->conf, sizeof(*turns));
         struct il_route route;
         void *self;
         serial_route(s, r, turns, &route, &self);

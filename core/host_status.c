@@ -72,8 +72,8 @@ static void
 put_gate(struct il_text *out, struct host *h)
 {
     char why[256] = "";
-    int accepting = gate_ready(h->gate, why, sizeof(why)) == 0
-                    && atomic_load(&h->serving);
+    int accepting =
+        gate_ready(h->gate, why, sizeof(why)) == 0 && atomic_load(&h->serving);
     put_key(out, "gate");
     text_puts(out, "{");
     put_key(out, "accepting");
@@ -119,8 +119,7 @@ put_spool(struct il_text *out, struct host *h)
 }
 
 void
-host_status(void *arg, const char *line, struct slice body,
-            struct il_text *out)
+host_status(void *arg, const char *line, struct slice body, struct il_text *out)
 {
     struct host *h = arg;
     (void) line;

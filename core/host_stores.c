@@ -15,14 +15,15 @@ open_spool(struct host *h, const char *dir)
 {
     const struct il_conf *g = option_group(h->root, "spool", 0);
     struct spool_recovery found;
-    struct spool_options o
-        = { .dir = dir,
-            .segment_bytes = (uint64_t) option_int(g, "segment", 0),
-            .buffer_bytes = 8 << 20,
-            .retain_us = option_int(g, "retain", 0) * 1000,
-            .retain_bytes = (uint64_t) option_int(g, "retain_size", 0),
-            .max_bytes = (uint64_t) option_int(g, "max_size", 0),
-            .min_free = (uint64_t) option_int(g, "min_free", 0) };
+    struct spool_options o = {
+        .dir = dir,
+        .segment_bytes = (uint64_t) option_int(g, "segment", 0),
+        .buffer_bytes = 8 << 20,
+        .retain_us = option_int(g, "retain", 0) * 1000,
+        .retain_bytes = (uint64_t) option_int(g, "retain_size", 0),
+        .max_bytes = (uint64_t) option_int(g, "max_size", 0),
+        .min_free = (uint64_t) option_int(g, "min_free", 0)
+    };
     return spool_open(&o, &h->spool, &found);
 }
 
@@ -30,10 +31,10 @@ static int
 open_idem(struct host *h, const char *dir)
 {
     const struct il_conf *g = option_group(h->root, "idempotency", 0);
-    struct idem_options o
-        = { .dir = dir,
-            .window_us = option_int(g, "window", 0) * 1000,
-            .max_keys = (uint64_t) option_int(g, "max_keys", 0) };
+    struct idem_options o = { .dir = dir,
+                              .window_us = option_int(g, "window", 0) * 1000,
+                              .max_keys =
+                                  (uint64_t) option_int(g, "max_keys", 0) };
     return idem_open(&o, h->spool, &h->idem);
 }
 

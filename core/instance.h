@@ -49,7 +49,7 @@ struct il_host {
     struct timers *timers;
 
     void *self;
-    pthread_mutex_t turn;          /* IL_SERIAL_INSTANCE: one request at a time */
+    pthread_mutex_t turn; /* IL_SERIAL_INSTANCE: one request at a time */
     struct instance_route *routes; /* in the order of registration */
     struct instance_timer *wanted; /* timers, until start */
     int opened, started;

@@ -163,25 +163,24 @@ report(const struct il_conf *conf, const char *key, int err,
        const struct text_error *error)
 {
     if (err == -EINVAL)
-        option_error_at(conf, key, (long) error->offset, "%s",
-                        error->message);
+        option_error_at(conf, key, (long) error->offset, "%s", error->message);
     else if (err)
         option_error(conf, key, 0, "%s", strerror(-err));
     return err;
 }
 
 static int
-api_field(const struct il_host *h, const struct il_conf *conf,
-          const char *key, struct il_field **out)
+api_field(const struct il_host *h, const struct il_conf *conf, const char *key,
+          struct il_field **out)
 {
     struct text_error error = { 0 };
     const char *text = option_str(conf, key, 0);
     *out = NULL;
     if (!text)
         return 0;
-    int err = report(conf, key,
-                     ref_parse(text, strlen(text), REF_ROOTED, out, &error),
-                     &error);
+    int err =
+        report(conf, key,
+               ref_parse(text, strlen(text), REF_ROOTED, out, &error), &error);
     struct found found = { h, conf, key };
     if (!err)
         err = check_declared(&found, *out, 0);
@@ -244,8 +243,7 @@ api_template(const struct il_host *h, const struct il_conf *conf,
     if (!text)
         return 0;
     int err = report(conf, key,
-                     template_compile(text, strlen(text), out, &error),
-                     &error);
+                     template_compile(text, strlen(text), out, &error), &error);
     struct found found = { h, conf, key };
     if (!err)
         err = template_fields(*out, check_declared, &found);

@@ -244,8 +244,9 @@ load(struct loader *l, const char *name, struct il_text *why)
     }
     void *handle = map_file(path, why);
     struct loaded *p = handle ? calloc(1, sizeof(*p)) : NULL;
-    if (p && !handshake(dlsym(handle, "il_plugin"), name, path,
-                        &p->plugin.desc, why)) {
+    if (p
+        && !handshake(dlsym(handle, "il_plugin"), name, path, &p->plugin.desc,
+                      why)) {
         p->plugin.options.first = p->plugin.desc.options;
         p->plugin.options.stride = p->plugin.desc.option_size;
         p->plugin.path = path;

@@ -18,18 +18,20 @@ core_libcore_a_SOURCES = \
 	core/clock.h \
 	core/command.c \
 	core/command.h \
-	core/command_spool.c \
 	core/command_check.c \
-	core/command_dead.c \
 	core/command_ddl.c \
+	core/command_dead.c \
 	core/command_emit.c \
 	core/command_entity.c \
 	core/command_eval.c \
 	core/command_plugins.c \
 	core/command_run.c \
+	core/command_spool.c \
 	core/command_status.c \
 	core/conf.c \
 	core/conf.h \
+	core/conf_finding.c \
+	core/conf_private.h \
 	core/conf_scan.c \
 	core/conf_scan.h \
 	core/conf_token.c \
@@ -148,9 +150,12 @@ core_libcore_a_SOURCES = \
 	core/notify.c \
 	core/number.c \
 	core/number.h \
+	core/option_get.c \
+	core/option_item.c \
 	core/option_value.c \
 	core/options.c \
 	core/options.h \
+	core/options_private.h \
 	core/plan.c \
 	core/plan.h \
 	core/plan_check.c \

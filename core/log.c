@@ -62,7 +62,8 @@ stderr_is_journal(void)
 static size_t
 log_head(char *out, size_t size, int level)
 {
-    static const char priorities[] = "0346" "7";
+    static const char priorities[] = "0346"
+                                     "7";
     if (stderr_is_journal())
         return (size_t) snprintf(out, size, "<%c>", priorities[level]);
     int64_t us = clock_wall_us();
@@ -70,9 +71,9 @@ log_head(char *out, size_t size, int level)
     struct tm tm;
     gmtime_r(&seconds, &tm);
     size_t n = strftime(out, size, "%Y-%m-%dT%H:%M:%S", &tm);
-    return n + (size_t) snprintf(out + n, size - n, ".%03dZ %-5s ",
-                                 (int) (us / 1000 % 1000),
-                                 level_names[level]);
+    return n
+           + (size_t) snprintf(out + n, size - n, ".%03dZ %-5s ",
+                               (int) (us / 1000 % 1000), level_names[level]);
 }
 
 /* What senders and files put into messages must not forge lines or speak to a

@@ -137,8 +137,8 @@ put_escaped(struct il_text *out, const char *text, int quotes)
 int
 metric_label(struct il_text *out, const char *key, const char *value)
 {
-    if (text_printf(out, "%s=\"", key)
-        || put_escaped(out, value, 1) || text_putc(out, '"'))
+    if (text_printf(out, "%s=\"", key) || put_escaped(out, value, 1)
+        || text_putc(out, '"'))
         return -ENOMEM;
     return 0;
 }

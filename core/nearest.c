@@ -28,7 +28,8 @@ distance(const char *a, size_t a_len, const char *b, size_t b_len)
         for (size_t j = 1; j <= b_len; j++) {
             int ca = tolower((unsigned char) a[i - 1]);
             int cb = tolower((unsigned char) b[j - 1]);
-            row[j] = least(last[j] + 1, row[j - 1] + 1, last[j - 1] + (ca != cb));
+            row[j] =
+                least(last[j] + 1, row[j - 1] + 1, last[j - 1] + (ca != cb));
             if (i > 1 && j > 1 && ca == tolower((unsigned char) b[j - 2])
                 && tolower((unsigned char) a[i - 2]) == cb
                 && old[j - 2] + 1 < row[j])

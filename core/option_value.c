@@ -18,8 +18,8 @@ struct unit {
 };
 
 static const struct unit durations[] = {
-    { "ms", 1 },          { "s", 1000 },      { "m", 60000 },
-    { "h", 3600000 },     { "d", 86400000 },  { "w", 604800000 },
+    { "ms", 1 },      { "s", 1000 },     { "m", 60000 },
+    { "h", 3600000 }, { "d", 86400000 }, { "w", 604800000 },
 };
 
 static const struct unit sizes[] = {
@@ -39,16 +39,14 @@ static const struct unit sizes[] = {
 
 /* DIGITS[.DIGITS]UNIT, exactly: 0.5s is 500 ms, 0.5ms is nothing. */
 static int
-parse_unit(const char *text, const struct unit *units, size_t n,
-           int64_t *value)
+parse_unit(const char *text, const struct unit *units, size_t n, int64_t *value)
 {
     const char *p = text;
     int64_t whole = 0, scale = 1;
     if (!isdigit((unsigned char) *p))
         return -EINVAL;
-    for (int fraction = 0; isdigit((unsigned char) *p)
-                           || (*p == '.' && !fraction);
-         p++) {
+    for (int fraction = 0;
+         isdigit((unsigned char) *p) || (*p == '.' && !fraction); p++) {
         if (*p == '.') {
             if (!isdigit((unsigned char) p[1]))
                 return -EINVAL;
@@ -130,16 +128,15 @@ option_format(char out[32], uint32_t type, int64_t value)
 const char *
 option_type_name(uint32_t type)
 {
-    static const char *const names[]
-        = { "?", "string", "int", "bool", "duration", "group", "size" };
+    static const char *const names[] = { "?",        "string", "int", "bool",
+                                         "duration", "group",  "size" };
     return type < COUNT(names) ? names[type] : "?";
 }
 
 /* --- texts that stand elsewhere ------------------------------------------ */
 
 static int
-read_secret(struct conf *conf, const char *path, const char **out,
-            int *exposed)
+read_secret(struct conf *conf, const char *path, const char **out, int *exposed)
 {
     FILE *f = fopen(path, "re");
     if (!f)
@@ -185,8 +182,8 @@ resolve_env(struct conf *conf, const char *name, const char **out)
     if (!*name)
         *out = "env: names no variable";
     else if (!value)
-        *out = conf_printf(conf, "the environment variable %s is not set",
-                           name);
+        *out =
+            conf_printf(conf, "the environment variable %s is not set", name);
     else {
         *out = conf_strndup(conf, value, strlen(value));
         return 1;

@@ -22,7 +22,7 @@ struct option_table {
     const struct il_option *first;
     uint32_t stride;
 };
-#define OPTION_TABLE(array)                                                   \
+#define OPTION_TABLE(array)                                                    \
     ((struct option_table){ (array), sizeof(struct il_option) })
 
 /* Copy entry i of a table into *out, cleared first.  1, or 0 at its end. */
@@ -65,8 +65,8 @@ int option_error_at(const struct il_conf *, const char *key, long offset,
                     const char *fmt, ...) IL_PRINTF(4, 5);
 
 /* The setting behind a key, or the group itself (key NULL); NULL: a default. */
-struct config_setting_t *option_setting(const struct il_conf *,
-                                        const char *key, size_t i);
+struct config_setting_t *option_setting(const struct il_conf *, const char *key,
+                                        size_t i);
 /* "FILE:LINE" of it, for messages about two places. */
 const char *option_origin(const struct il_conf *, const char *key, size_t i);
 

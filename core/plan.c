@@ -70,8 +70,7 @@ load_part(struct plan *plan, struct plan_part *part, config_setting_t *setting,
     }
     if (part->plugin)
         check_names(plan, part, setting, common);
-    part->options
-        = read_part(plan, part->where, setting, common, part->plugin);
+    part->options = read_part(plan, part->where, setting, common, part->plugin);
     part->faults = conf_reports(plan->conf) != before;
 }
 
@@ -111,15 +110,16 @@ load_events(struct plan *plan)
         struct schema_event *into;
         if (!type || !unknown)
             continue;
-        if (schema_add_event(plan->schema, type,
-                             strcmp(unknown, "allow") == 0, &into)) {
+        if (schema_add_event(plan->schema, type, strcmp(unknown, "allow") == 0,
+                             &into)) {
             for (size_t k = 0; k < i; k++) {
-                const struct il_conf *other
-                    = option_group(plan->root, "events", k);
+                const struct il_conf *other =
+                    option_group(plan->root, "events", k);
                 const char *same = option_str(other, "type", 0);
                 if (same && strcmp(same, type) == 0) {
-                    option_error(g, "type", 0, "\"%s\" is already declared "
-                                               "at %s",
+                    option_error(g, "type", 0,
+                                 "\"%s\" is already declared "
+                                 "at %s",
                                  type, option_origin(other, "type", 0));
                     break;
                 }
@@ -169,23 +169,21 @@ static void
 load_sources(struct plan *plan)
 {
     const size_t n = option_count(plan->root, "sources");
-    plan->sources
-        = conf_alloc(plan->conf, (n + 1) * sizeof(struct plan_source));
+    plan->sources =
+        conf_alloc(plan->conf, (n + 1) * sizeof(struct plan_source));
     for (size_t i = 0; i < n; i++) {
         struct plan_source *s = &plan->sources[plan->source_count++];
         config_setting_t *setting = element(plan->root, "sources", i);
         const char *name = conf_peek(setting, "name");
         const char *plugin = conf_peek(setting, "plugin");
         s->part.name = name ? name : "";
-        s->part.where
-            = name ? conf_printf(plan->conf, "source \"%s\" (%s)", name,
-                                 plugin ? plugin : "?")
-                   : conf_printf(plan->conf, "source %zu (%s)", i + 1,
-                                 plugin ? plugin : "?");
+        s->part.where = name ? conf_printf(plan->conf, "source \"%s\" (%s)",
+                                           name, plugin ? plugin : "?")
+                             : conf_printf(plan->conf, "source %zu (%s)", i + 1,
+                                           plugin ? plugin : "?");
         load_part(plan, &s->part, setting, settings_source, IL_SOURCE);
         const char *undeclared = option_str(s->part.options, "undeclared", 0);
-        s->accept_undeclared
-            = undeclared && strcmp(undeclared, "accept") == 0;
+        s->accept_undeclared = undeclared && strcmp(undeclared, "accept") == 0;
     }
 }
 
@@ -202,9 +200,9 @@ load_matches(struct plan *plan, struct plan_pipeline *p)
         const char *match = option_str(g, "match", 0);
         if (!source || !match || plan_check_source(plan, g, source))
             continue;
-        p->matches[p->match_count++]
-            = (struct lane_match){ slice_of(source, strlen(source)),
-                                   slice_of(match, strlen(match)) };
+        p->matches[p->match_count++] =
+            (struct lane_match){ slice_of(source, strlen(source)),
+                                 slice_of(match, strlen(match)) };
     }
     plan_declared(plan, p->matches, p->match_count, &p->declared,
                   &p->declared_count);
@@ -231,20 +229,23 @@ static void
 load_destinations(struct plan *plan, struct plan_pipeline *p)
 {
     const size_t n = option_count(p->options, "destinations");
-    p->destinations
-        = conf_alloc(plan->conf, (n + 1) * sizeof(struct plan_destination));
+    p->destinations =
+        conf_alloc(plan->conf, (n + 1) * sizeof(struct plan_destination));
     for (size_t i = 0; i < n; i++) {
         struct plan_destination *d = &p->destinations[p->destination_count++];
         config_setting_t *setting = element(p->options, "destinations", i);
         const char *plugin = conf_peek(setting, "plugin");
         const char *name = conf_peek(setting, "name");
         d->part.name = name ? name : plugin ? plugin : "";
-        d->part.where = conf_printf(
-            plan->conf,
-            name ? "pipeline \"%s\", destination %s (%s)"
-                 : "pipeline \"%s\", destination %s",
-            p->name, name ? name : plugin ? plugin : "?",
-            plugin ? plugin : "?");
+        d->part.where =
+            conf_printf(plan->conf,
+                        name ? "pipeline \"%s\", destination %s (%s)"
+                             : "pipeline \"%s\", destination %s",
+                        p->name,
+                        name     ? name
+                        : plugin ? plugin
+                                 : "?",
+                        plugin ? plugin : "?");
         d->lane = conf_printf(plan->conf, "%s/%s", p->name, d->part.name);
         load_part(plan, &d->part, setting, settings_destination,
                   IL_DESTINATION);
@@ -255,10 +256,10 @@ static void
 load_pipelines(struct plan *plan)
 {
     const size_t n = option_count(plan->root, "pipelines");
-    static const struct option_table table
-        = { settings_pipeline, sizeof(struct il_option) };
-    plan->pipelines
-        = conf_alloc(plan->conf, (n + 1) * sizeof(struct plan_pipeline));
+    static const struct option_table table = { settings_pipeline,
+                                               sizeof(struct il_option) };
+    plan->pipelines =
+        conf_alloc(plan->conf, (n + 1) * sizeof(struct plan_pipeline));
     for (size_t i = 0; i < n; i++) {
         struct plan_pipeline *p = &plan->pipelines[plan->pipeline_count++];
         config_setting_t *setting = element(plan->root, "pipelines", i);
@@ -266,9 +267,8 @@ load_pipelines(struct plan *plan)
         p->name = name ? name : conf_printf(plan->conf, "%zu", i + 1);
         p->options = options_read(&(struct option_read){
             .conf = plan->conf,
-            .where = conf_printf(plan->conf,
-                                 name ? "pipeline \"%s\"" : "pipeline %s",
-                                 p->name),
+            .where = conf_printf(
+                plan->conf, name ? "pipeline \"%s\"" : "pipeline %s", p->name),
             .groups = &setting,
             .group_count = 1,
             .tables = &table,
@@ -290,11 +290,11 @@ load_pipelines(struct plan *plan)
 static const struct il_conf *
 read_root(struct plan *plan)
 {
-    static const struct option_table table
-        = { settings_root, sizeof(struct il_option) };
+    static const struct option_table table = { settings_root,
+                                               sizeof(struct il_option) };
     const size_t n = conf_file_count(plan->conf);
-    struct config_setting_t **roots
-        = conf_alloc(plan->conf, n * sizeof(struct config_setting_t *));
+    struct config_setting_t **roots =
+        conf_alloc(plan->conf, n * sizeof(struct config_setting_t *));
     for (size_t i = 0; i < n; i++)
         roots[i] = conf_root(plan->conf, i);
     return options_read(&(struct option_read){ .conf = plan->conf,

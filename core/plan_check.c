@@ -12,8 +12,8 @@ static void
 check_name(const struct il_conf *g, const char *name)
 {
     size_t len = strlen(name);
-    int fine = len > 0 && len <= NAME_MAX_BYTES
-               && isalnum((unsigned char) *name);
+    int fine =
+        len > 0 && len <= NAME_MAX_BYTES && isalnum((unsigned char) *name);
     for (const char *p = name; *p && fine; p++)
         fine = isalnum((unsigned char) *p) || strchr("._-", *p);
     if (!fine)
@@ -40,8 +40,7 @@ plan_check_source(struct plan *plan, const struct il_conf *from,
     if (plan->broken)
         return 0;
     const size_t n = plan->source_count;
-    const char **names
-        = conf_alloc(plan->conf, (n + 1) * sizeof(const char *));
+    const char **names = conf_alloc(plan->conf, (n + 1) * sizeof(const char *));
     for (size_t i = 0; i < n; i++) {
         names[i] = plan->sources[i].part.name;
         if (strcmp(names[i], name) == 0)
@@ -57,8 +56,9 @@ plan_check_source(struct plan *plan, const struct il_conf *from,
     for (size_t i = 0; i < n; i++)
         text_printf(&all, "%s%s", i ? ", " : "", names[i]);
     if (n)
-        option_error(from, "source", 0, "there is no source \"%s\"; there "
-                                        "are: %s",
+        option_error(from, "source", 0,
+                     "there is no source \"%s\"; there "
+                     "are: %s",
                      name, text_str(&all));
     else
         option_error(from, "source", 0,
@@ -94,12 +94,10 @@ count_types(const struct plan *plan, struct slice glob, int *open)
 }
 
 static void
-say_no_type(struct plan *plan, const struct plan_pipeline *p,
-            struct slice glob)
+say_no_type(struct plan *plan, const struct plan_pipeline *p, struct slice glob)
 {
     const size_t n = schema_count(plan->schema);
-    const char **types
-        = conf_alloc(plan->conf, (n + 1) * sizeof(const char *));
+    const char **types = conf_alloc(plan->conf, (n + 1) * sizeof(const char *));
     for (size_t i = 0; i < n; i++)
         types[i] = schema_at(plan->schema, i)->type;
     const char *meant = conf_nearest(glob.ptr, types, n);

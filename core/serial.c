@@ -51,10 +51,9 @@ serial_wrap(const struct il_host *h, struct serial *s, void **self)
     *self = h->self;
     if (!h->plugin->serial)
         return real;
-    *s = (struct serial){ .proxy = *real,
-                          .real = real,
-                          .self = h->self,
-                          .lock = h->plugin->serial };
+    *s = (struct serial){
+        .proxy = *real, .real = real, .self = h->self, .lock = h->plugin->serial
+    };
     if (real->process)
         s->proxy.process = serial_process;
     if (real->write)

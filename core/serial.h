@@ -31,7 +31,6 @@ struct serial_route {
 };
 /* Fill *route and *self for http_route(). */
 void serial_route(const struct il_host *, const struct instance_route *,
-                  struct serial_route *r, struct il_route *route,
-                  void **self);
+                  struct serial_route *r, struct il_route *route, void **self);
 
 #endif

@@ -66,8 +66,7 @@ state_dir_lock(const char *path)
                       "or give this one a state_dir of its own",
                       path, (int) strspn(pid, "0123456789"), pid);
         else
-            log_error("state_dir %s: cannot lock it: %s", path,
-                      strerror(-err));
+            log_error("state_dir %s: cannot lock it: %s", path, strerror(-err));
         close(fd);
         return err;
     }

@@ -16,7 +16,6 @@ int state_dir_make(const char *path, uid_t uid, gid_t gid);
 int state_dir_lock(const char *path);
 
 /* "PATH/NAME" into out.  0 or -ENAMETOOLONG. */
-int state_dir_path(char *out, size_t size, const char *path,
-                   const char *name);
+int state_dir_path(char *out, size_t size, const char *path, const char *name);
 
 #endif

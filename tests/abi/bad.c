@@ -38,11 +38,20 @@ bad_process(void *self, struct il_batch *batch)
 
 IL_PLUGIN = {
 #if defined(BAD_MAJOR)
-    sizeof(struct il_plugin), sizeof(struct il_option), 7, 3,
+    sizeof(struct il_plugin),
+    sizeof(struct il_option),
+    7,
+    3,
 #elif defined(BAD_SIZE)
-    24, sizeof(struct il_option), IL_ABI_MAJOR, IL_ABI_MINOR,
+    24,
+    sizeof(struct il_option),
+    IL_ABI_MAJOR,
+    IL_ABI_MINOR,
 #elif defined(BAD_STRIDE)
-    sizeof(struct il_plugin), 12, IL_ABI_MAJOR, IL_ABI_MINOR,
+    sizeof(struct il_plugin),
+    12,
+    IL_ABI_MAJOR,
+    IL_ABI_MINOR,
 #else
     IL_PLUGIN_ABI,
 #endif

@@ -14,23 +14,31 @@ struct probe {
     struct il_counter *seen;
 };
 
-static const struct il_option limit_options[] = {
-    { .name = "wait", .type = IL_OPT_DURATION, .def = "5s",
-      .help = "Some time." },
-    { 0 }
-};
+static const struct il_option limit_options[] = { { .name = "wait",
+                                                    .type = IL_OPT_DURATION,
+                                                    .def = "5s",
+                                                    .help = "Some time." },
+                                                  { 0 } };
 
-static const struct il_option probe_options[] = {
-    { .name = "field", .type = IL_OPT_STRING, .flags = IL_OPT_REQUIRED,
-      .help = "A reference." },
-    { .name = "drop", .type = IL_OPT_STRING, .flags = IL_OPT_REQUIRED,
-      .help = "An expression." },
-    { .name = "label", .type = IL_OPT_STRING, .def = "x-{{ $event.type }}",
-      .help = "A template." },
-    { .name = "limits", .type = IL_OPT_GROUP, .def = "{}",
-      .children = limit_options, .help = "Limits." },
-    { 0 }
-};
+static const struct il_option probe_options[] = { { .name = "field",
+                                                    .type = IL_OPT_STRING,
+                                                    .flags = IL_OPT_REQUIRED,
+                                                    .help = "A reference." },
+                                                  { .name = "drop",
+                                                    .type = IL_OPT_STRING,
+                                                    .flags = IL_OPT_REQUIRED,
+                                                    .help = "An expression." },
+                                                  { .name = "label",
+                                                    .type = IL_OPT_STRING,
+                                                    .def =
+                                                        "x-{{ $event.type }}",
+                                                    .help = "A template." },
+                                                  { .name = "limits",
+                                                    .type = IL_OPT_GROUP,
+                                                    .def = "{}",
+                                                    .children = limit_options,
+                                                    .help = "Limits." },
+                                                  { 0 } };
 
 static void
 probe_close(void *self)

@@ -20,11 +20,18 @@ struct null {
 };
 
 static const struct il_option null_options[] = {
-    { .name = "out", .type = IL_OPT_STRING,
+    { .name = "out",
+      .type = IL_OPT_STRING,
       .help = "File to append a line per event to: id, blank, payload." },
-    { .name = "delay", .type = IL_OPT_DURATION, .min = 0, .max = 60000,
-      .def = "0s", .help = "How long each batch takes." },
-    { .name = "outcomes", .type = IL_OPT_STRING, .flags = IL_OPT_LIST,
+    { .name = "delay",
+      .type = IL_OPT_DURATION,
+      .min = 0,
+      .max = 60000,
+      .def = "0s",
+      .help = "How long each batch takes." },
+    { .name = "outcomes",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_LIST,
       .choices = "ok|retry|reject|pause|fenced|error",
       .help = "What to settle batches with, in turn; then ok." },
     { 0 }
@@ -80,7 +87,8 @@ put_event(struct null *n, struct il_batch *batch, uint32_t i)
 {
     struct il_value id, payload;
     n->text->len = 0;
-    if (!il_get(batch, i, n->id, &id) || !il_get(batch, i, n->payload, &payload))
+    if (!il_get(batch, i, n->id, &id)
+        || !il_get(batch, i, n->payload, &payload))
         return -EINVAL;
     if (il_write_json(n->host, n->text, &payload, 0) < 0)
         return -ENOMEM;
@@ -115,8 +123,8 @@ null_write(void *self, struct il_batch *batch, struct il_ack *ack)
     int outcome = next_outcome(n);
     if (outcome < 0)
         return -EIO;
-    for (uint32_t i = 0; n->out && outcome == IL_OK && i < il_batch_count(batch);
-         i++)
+    for (uint32_t i = 0;
+         n->out && outcome == IL_OK && i < il_batch_count(batch); i++)
         if (il_live(batch, i) && put_event(n, batch, i))
             outcome = IL_RETRY;
     if (n->out && fflush(n->out))

@@ -20,22 +20,33 @@ struct list {
 };
 
 static const struct il_option event_options[] = {
-    { .name = "type", .type = IL_OPT_STRING, .flags = IL_OPT_REQUIRED,
+    { .name = "type",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_REQUIRED,
       .help = "Event type." },
-    { .name = "payload", .type = IL_OPT_STRING, .def = "{}",
+    { .name = "payload",
+      .type = IL_OPT_STRING,
+      .def = "{}",
       .help = "Payload, a JSON object." },
     { .name = "id", .type = IL_OPT_STRING, .help = "The event's id." },
-    { .name = "timestamp", .type = IL_OPT_STRING,
+    { .name = "timestamp",
+      .type = IL_OPT_STRING,
       .help = "The sender's time, RFC 3339." },
     { 0 }
 };
 
 static const struct il_option list_options[] = {
-    { .name = "events", .type = IL_OPT_GROUP,
-      .flags = IL_OPT_LIST | IL_OPT_REQUIRED, .children = event_options,
+    { .name = "events",
+      .type = IL_OPT_GROUP,
+      .flags = IL_OPT_LIST | IL_OPT_REQUIRED,
+      .children = event_options,
       .help = "The events to emit." },
-    { .name = "repeat", .type = IL_OPT_INT, .min = 0, .max = INT64_MAX,
-      .def = "1", .help = "How often to emit them." },
+    { .name = "repeat",
+      .type = IL_OPT_INT,
+      .min = 0,
+      .max = INT64_MAX,
+      .def = "1",
+      .help = "How often to emit them." },
     { 0 }
 };
 
@@ -76,8 +87,7 @@ list_open(const struct il_host *host, const struct il_conf *conf, void **self)
         e->encoding = IL_JSON;
         set_text(&e->type, &e->type_len, il_conf_str(g, "type"));
         set_text(&e->id, &e->id_len, il_conf_str(g, "id"));
-        set_text(&e->timestamp, &e->timestamp_len,
-                 il_conf_str(g, "timestamp"));
+        set_text(&e->timestamp, &e->timestamp_len, il_conf_str(g, "timestamp"));
         set_text(&e->payload, &e->payload_len, il_conf_str(g, "payload"));
     }
     *self = l;

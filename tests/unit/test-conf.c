@@ -85,8 +85,7 @@ static const struct {
     { "status = paused;", "t.conf:1: the value of \"status\" is text and must "
                           "stand in double quotes\n" },
     { "a = yes;", "t.conf:1: write true instead of yes\n" },
-    { "a = 'x';",
-      "t.conf:1: text stands in plain double quotes: \"...\"\n" },
+    { "a = 'x';", "t.conf:1: text stands in plain double quotes: \"...\"\n" },
     { "a = \xe2\x80\x9cx\xe2\x80\x9d;",
       "t.conf:1: text stands in plain double quotes: \"...\"\n" },
     { "timeout = 30s;", "t.conf:1: a value with a unit stands in quotes, "
@@ -95,16 +94,17 @@ static const struct {
     { "a =\nb = 1;", "t.conf:1: \"a\" has no value\n" },
     { "a \"x\";", "t.conf:1: expected '=' after \"a\", found a value\n" },
     { "a = 1;;", "t.conf:1: one ';' too many\n" },
-    { "a = 1 2;",
-      "t.conf:1: expected ';' and the next name, found a value\n" },
+    { "a = 1 2;", "t.conf:1: expected ';' and the next name, found a value\n" },
     { "a = [ { b = 1; } ];",
       "t.conf:1: [ ] holds plain values only; a list of groups stands in "
       "( )\n" },
     { "@include \"x\"", "t.conf:1: @include is not supported; name a "
                         "directory with include_dir in the main file "
                         "instead\n" },
-    { "\xef\xbb\xbf" "a = 1;", "t.conf:1: the file begins with a byte order "
-                               "mark; save it as UTF-8 without one\n" },
+    { "\xef\xbb\xbf"
+      "a = 1;",
+      "t.conf:1: the file begins with a byte order "
+      "mark; save it as UTF-8 without one\n" },
 };
 
 START_TEST(text_is_judged)

@@ -8,8 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-static char *
-export(void)
+static char *export(void)
 {
     struct il_text out = { 0 };
     ck_assert_int_eq(metric_export(&out), 0);

@@ -9,45 +9,83 @@
 #include <unistd.h>
 
 static const struct il_option column_options[] = {
-    { .name = "name", .type = IL_OPT_STRING, .flags = IL_OPT_REQUIRED,
+    { .name = "name",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_REQUIRED,
       .help = "Column." },
     { .name = "value", .type = IL_OPT_STRING, .help = "Value." },
     { 0 }
 };
 
-static const struct il_option limit_options[] = {
-    { .name = "events", .type = IL_OPT_INT, .min = 1, .max = 1000,
-      .def = "100", .help = "Events." },
-    { .name = "wait", .type = IL_OPT_DURATION, .min = 0, .max = 60000,
-      .def = "1s", .help = "Time." },
-    { 0 }
-};
+static const struct il_option limit_options[] = { { .name = "events",
+                                                    .type = IL_OPT_INT,
+                                                    .min = 1,
+                                                    .max = 1000,
+                                                    .def = "100",
+                                                    .help = "Events." },
+                                                  { .name = "wait",
+                                                    .type = IL_OPT_DURATION,
+                                                    .min = 0,
+                                                    .max = 60000,
+                                                    .def = "1s",
+                                                    .help = "Time." },
+                                                  { 0 } };
 
 static const struct il_option options[] = {
     { .name = "table", .type = IL_OPT_STRING, .min = 1, .help = "Table." },
-    { .name = "mode", .type = IL_OPT_STRING, .choices = "keep|drop",
-      .def = "keep", .help = "Mode." },
-    { .name = "password", .type = IL_OPT_STRING, .flags = IL_OPT_SECRET,
+    { .name = "mode",
+      .type = IL_OPT_STRING,
+      .choices = "keep|drop",
+      .def = "keep",
+      .help = "Mode." },
+    { .name = "password",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_SECRET,
       .help = "Password." },
-    { .name = "pin", .type = IL_OPT_STRING, .flags = IL_OPT_SECRET,
-      .choices = "aa|bb", .help = "Pin." },
-    { .name = "keys", .type = IL_OPT_STRING,
-      .flags = IL_OPT_LIST | IL_OPT_SECRET, .help = "Keys." },
-    { .name = "count", .type = IL_OPT_INT, .min = 1, .max = 10,
+    { .name = "pin",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_SECRET,
+      .choices = "aa|bb",
+      .help = "Pin." },
+    { .name = "keys",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_LIST | IL_OPT_SECRET,
+      .help = "Keys." },
+    { .name = "count",
+      .type = IL_OPT_INT,
+      .min = 1,
+      .max = 10,
       .help = "Count." },
     { .name = "big", .type = IL_OPT_INT, .help = "Any number." },
-    { .name = "create", .type = IL_OPT_BOOL, .def = "false",
+    { .name = "create",
+      .type = IL_OPT_BOOL,
+      .def = "false",
       .help = "Create." },
-    { .name = "timeout", .type = IL_OPT_DURATION, .min = 100, .max = 3600000,
-      .def = "30s", .help = "Time." },
+    { .name = "timeout",
+      .type = IL_OPT_DURATION,
+      .min = 100,
+      .max = 3600000,
+      .def = "30s",
+      .help = "Time." },
     { .name = "buffer", .type = IL_OPT_SIZE, .min = 1024, .help = "Size." },
-    { .name = "limits", .type = IL_OPT_GROUP, .def = "{}",
-      .children = limit_options, .help = "Limits." },
-    { .name = "columns", .type = IL_OPT_GROUP, .flags = IL_OPT_LIST,
-      .children = column_options, .help = "Columns." },
-    { .name = "tags", .type = IL_OPT_STRING, .flags = IL_OPT_LIST,
-      .def = "a, b", .help = "Tags." },
-    { .name = "name", .type = IL_OPT_STRING, .flags = OPTION_PLAIN,
+    { .name = "limits",
+      .type = IL_OPT_GROUP,
+      .def = "{}",
+      .children = limit_options,
+      .help = "Limits." },
+    { .name = "columns",
+      .type = IL_OPT_GROUP,
+      .flags = IL_OPT_LIST,
+      .children = column_options,
+      .help = "Columns." },
+    { .name = "tags",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_LIST,
+      .def = "a, b",
+      .help = "Tags." },
+    { .name = "name",
+      .type = IL_OPT_STRING,
+      .flags = OPTION_PLAIN,
       .help = "Name." },
     { 0 }
 };
@@ -93,8 +131,7 @@ static const struct {
     const char *text, *want;
 } cases[] = {
     { "", "" },
-    { "tabel = \"x\";",
-      T "tabel: no such option; did you mean \"table\"?\n" },
+    { "tabel = \"x\";", T "tabel: no such option; did you mean \"table\"?\n" },
     { "zzzzzz = 1; ",
       T "zzzzzz: no such option; there are: table, mode, password, pin, keys, "
         "count, big, create, timeout, buffer, limits, columns, tags, "
@@ -129,8 +166,7 @@ static const struct {
       T "limits.even: no such option; did you mean \"events\"?\n" T
         "limits.events: expected 1 to 1000, found 0\n" T
         "limits.wait: expected 0ms to 1m, found 2m\n" },
-    { "limits = 3;",
-      T "limits: expected a group { }, found a whole number\n" },
+    { "limits = 3;", T "limits: expected a group { }, found a whole number\n" },
     { "columns = { name = \"a\"; };",
       T "columns: expected a list of groups, ( { ... } ), found a group "
         "{ }\n" },
@@ -260,8 +296,8 @@ END_TEST
 
 START_TEST(plugins_point_into_texts)
 {
-    const struct il_conf *c
-        = read_text("\ntable = \"amount >= and\"; password = \"hunter2\";");
+    const struct il_conf *c =
+        read_text("\ntable = \"amount >= and\"; password = \"hunter2\";");
     option_error_at(c, "table", 10, "expected a value");
     option_error_at(c, "password", 3, "too short");
     char *out = findings();
@@ -298,13 +334,15 @@ START_TEST(tables_are_walked_by_their_stride)
     static const struct wide_option wide[] = {
         { .option = { .name = "one", .type = IL_OPT_INT, .help = "O." },
           .appended = { "x", "y", "z" } },
-        { .option = { .name = "two", .type = IL_OPT_GROUP, .help = "T.",
+        { .option = { .name = "two",
+                      .type = IL_OPT_GROUP,
+                      .help = "T.",
                       .children = &children[0].option },
           .appended = { "x", "y", "z" } },
         { { 0 }, { 0 } }
     };
-    const struct il_conf *c = read_with(
-        &wide[0].option, sizeof(wide[0]), "one = 1; two = { inner = 2; };");
+    const struct il_conf *c = read_with(&wide[0].option, sizeof(wide[0]),
+                                        "one = 1; two = { inner = 2; };");
     ck_assert_int_eq(option_int(c, "one", 0), 1);
     ck_assert_int_eq(option_int(option_group(c, "two", 0), "inner", 0), 2);
     ck_assert_uint_eq(conf_errors(conf), 0);
@@ -317,20 +355,30 @@ START_TEST(units_are_exact)
     static const struct {
         const char *text;
         int64_t value; /* -1: refused */
-    } times[] = { { "0", 0 },          { "100ms", 100 },    { "0.5s", 500 },
-                  { "7d", 604800000 }, { "1w", 604800000 }, { "2 h", 7200000 },
-                  { "0.5ms", -1 },     { "", -1 },          { "s", -1 },
-                  { "-1s", -1 },       { "1", -1 },         { "1S", -1 },
-                  { "1.s", -1 },       { ".5s", -1 },       { "1.2.3s", -1 },
-                  { "1s ", -1 },       { "99999999999999999w", -1 } };
+    } times[] = { { "0", 0 },
+                  { "100ms", 100 },
+                  { "0.5s", 500 },
+                  { "7d", 604800000 },
+                  { "1w", 604800000 },
+                  { "2 h", 7200000 },
+                  { "0.5ms", -1 },
+                  { "", -1 },
+                  { "s", -1 },
+                  { "-1s", -1 },
+                  { "1", -1 },
+                  { "1S", -1 },
+                  { "1.s", -1 },
+                  { ".5s", -1 },
+                  { "1.2.3s", -1 },
+                  { "1s ", -1 },
+                  { "99999999999999999w", -1 } };
     const char *why;
     for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
         int64_t v;
         if (option_parse_duration(times[i].text, &v, &why))
             v = -1;
         ck_assert_msg(v == times[i].value, "%s: expected %lld, got %lld",
-                      times[i].text, (long long) times[i].value,
-                      (long long) v);
+                      times[i].text, (long long) times[i].value, (long long) v);
     }
     int64_t v;
     ck_assert_int_eq(option_parse_size("64MiB", &v, &why), 0);

@@ -44,11 +44,11 @@ static pthread_mutex_t plugin_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct plugin
 plugin_with(uint32_t threads)
 {
-    return (struct plugin){
-        .desc = { .kind = IL_STEP, .threads = threads,
-                  .process = busy_process },
-        .serial = threads == IL_SERIAL_PLUGIN ? &plugin_lock : NULL
-    };
+    return (struct plugin){ .desc = { .kind = IL_STEP,
+                                      .threads = threads,
+                                      .process = busy_process },
+                            .serial = threads == IL_SERIAL_PLUGIN ? &plugin_lock
+                                                                  : NULL };
 }
 
 struct lane_thread {

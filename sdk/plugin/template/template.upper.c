@@ -12,19 +12,24 @@
  * here. */
 struct upper {
     const struct il_host *host;
-    const char *field;             /* the option: lives until close */
-    int missing;                   /* what the option of that name says */
-    struct il_field *value;        /* resolved once, used for each event */
+    const char *field;      /* the option: lives until close */
+    int missing;            /* what the option of that name says */
+    struct il_field *value; /* resolved once, used for each event */
     struct il_field *payload;
     struct il_counter *changed;
-    struct il_text *text;          /* the new payload, used again and again */
+    struct il_text *text; /* the new payload, used again and again */
 };
 
 static const struct il_option upper_options[] = {
-    { .name = "field", .type = IL_OPT_STRING, .flags = IL_OPT_REQUIRED,
-      .min = 1, .max = 200,
+    { .name = "field",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_REQUIRED,
+      .min = 1,
+      .max = 200,
       .help = "Name of the payload's field to write in capitals." },
-    { .name = "missing", .type = IL_OPT_STRING, .def = "pass",
+    { .name = "missing",
+      .type = IL_OPT_STRING,
+      .def = "pass",
       .choices = "pass|drop|dead-letter",
       .help = "What becomes of events without that field." },
     { 0 }
@@ -88,8 +93,7 @@ put(struct upper *u, const char *bytes, size_t len)
 /* The text in ASCII capitals, as JSON.  The view must not be written to, so
  * the batch lends a copy. */
 static int
-put_upper(struct upper *u, struct il_batch *batch,
-          const struct il_value *value)
+put_upper(struct upper *u, struct il_batch *batch, const struct il_value *value)
 {
     struct il_value upper = *value;
     char *copy = il_batch_alloc(batch, value->len + 1);

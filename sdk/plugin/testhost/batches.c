@@ -41,14 +41,15 @@ time_of(const struct il_value *map, const char *key, int64_t otherwise,
 static int
 only_known(const struct il_value *map)
 {
-    static const char *const known[] = { "id",          "type",
-                                         "source_id",   "received_at",
-                                         "timestamp",   "payload" };
+    static const char *const known[] = { "id",        "type",
+                                         "source_id", "received_at",
+                                         "timestamp", "payload" };
     struct il_value key, value;
     for (size_t iter = 0; msgcur_item(map, &iter, &key, &value);) {
         size_t i = 0;
-        while (i < 6 && (strlen(known[i]) != key.len
-                         || memcmp(known[i], key.str, key.len) != 0))
+        while (i < 6
+               && (strlen(known[i]) != key.len
+                   || memcmp(known[i], key.str, key.len) != 0))
             i++;
         if (i == 6)
             return 0;
@@ -67,10 +68,11 @@ testhost_pack(struct testhost *t, const char *json, struct il_text *body)
     const char *p = packed.data;
     snprintf(id, sizeof(id), "evt_test_%llu",
              (unsigned long long) t->next_position);
-    if (!err && (msgcur_value(&p, packed.data + packed.len, &map)
-                 || map.type != IL_MAP || !only_known(&map)
-                 || !msgcur_find(&map, "payload", 7, &payload)
-                 || payload.type != IL_MAP))
+    if (!err
+        && (msgcur_value(&p, packed.data + packed.len, &map)
+            || map.type != IL_MAP || !only_known(&map)
+            || !msgcur_find(&map, "payload", 7, &payload)
+            || payload.type != IL_MAP))
         err = -EINVAL;
     if (!err) {
         struct event ev = { .id = text_of(&map, "id", id),
@@ -275,8 +277,9 @@ static struct known_entity *
 known(struct testhost *t, const char *kind, const char *id, size_t len)
 {
     struct known_entity *e = t->entities;
-    while (e && (strcmp(e->kind, kind) != 0 || strlen(e->id) != len
-                 || memcmp(e->id, id, len) != 0))
+    while (e
+           && (strcmp(e->kind, kind) != 0 || strlen(e->id) != len
+               || memcmp(e->id, id, len) != 0))
         e = e->next;
     return e;
 }
@@ -317,8 +320,7 @@ testhost_entity(struct testhost *t, const char *kind, const char *id,
     struct json_error error;
     int err = json_to_msgpack(traits, strlen(traits), &packed, &error);
     if (!err)
-        err = merge(t, kind, id, strlen(id),
-                    slice_of(packed.data, packed.len));
+        err = merge(t, kind, id, strlen(id), slice_of(packed.data, packed.len));
     text_clear(&packed);
     return err;
 }
@@ -360,8 +362,7 @@ api_entity_put(const struct il_host *h, const struct il_kind *kind,
     (void) seen_us;
     if (!err) {
         pthread_mutex_lock(&t->lock);
-        err = merge(t, kind->name, id, len,
-                    slice_of(packed.data, packed.len));
+        err = merge(t, kind->name, id, len, slice_of(packed.data, packed.len));
         pthread_mutex_unlock(&t->lock);
     }
     text_clear(&packed);

@@ -56,8 +56,14 @@ struct testhost {
     struct il_text shown[6]; /* what the accessors return */
 };
 
-enum { SHOW_PAYLOAD, SHOW_ATTACHED, SHOW_ENTITY, SHOW_DDL, SHOW_PROBE,
-       SHOW_LOG };
+enum {
+    SHOW_PAYLOAD,
+    SHOW_ATTACHED,
+    SHOW_ENTITY,
+    SHOW_DDL,
+    SHOW_PROBE,
+    SHOW_LOG
+};
 
 /* A value as JSON in one of t->shown. */
 const char *testhost_show(struct testhost *, int slot, const struct il_value *);

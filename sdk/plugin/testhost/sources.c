@@ -62,8 +62,8 @@ look_up(const struct il_request *r, const char *text, const char *name,
             const char *value = p + len + 1;
             value += strspn(value, " ");
             const char *stop = strchr(value, end);
-            return hand_out(r, value, stop ? (size_t) (stop - value)
-                                           : strlen(value));
+            return hand_out(r, value,
+                            stop ? (size_t) (stop - value) : strlen(value));
         }
     }
     return NULL;
@@ -278,8 +278,9 @@ int
 testhost_request(struct testhost *t, const char *method, const char *path,
                  const char *headers, const void *body, size_t len)
 {
-    struct il_request r = { .api = &t->api, .t = t, .method = method,
-                            .headers = headers };
+    struct il_request r = {
+        .api = &t->api, .t = t, .method = method, .headers = headers
+    };
     char *only = strndup(path, strcspn(path, "?"));
     r.path = only;
     r.query = strchr(path, '?') ? strchr(path, '?') + 1 : NULL;

@@ -140,8 +140,8 @@ load(struct testhost *t, const char *path)
     const char *dirs[] = { t->dir };
     t->loader = loader_new(dirs, 1);
     struct il_text why = { 0 };
-    const struct plugin *p
-        = name && t->loader ? loader_get(t->loader, name, 0, &why) : NULL;
+    const struct plugin *p =
+        name && t->loader ? loader_get(t->loader, name, 0, &why) : NULL;
     if (!p) {
         struct conf_finding at = { .offset = -1 };
         conf_add(t->conf, &at, "%s", text_str(&why));
@@ -162,13 +162,13 @@ testhost_open(struct testhost *t, const char *path, const char *config)
     if (!p)
         return -EINVAL;
     struct config_setting_t *root = conf_root(t->conf, 0);
-    const struct il_conf *options
-        = options_read(&(struct option_read){ .conf = t->conf,
-                                              .where = p->desc.name,
-                                              .groups = &root,
-                                              .group_count = 1,
-                                              .tables = &p->options,
-                                              .table_count = 1 });
+    const struct il_conf *options =
+        options_read(&(struct option_read){ .conf = t->conf,
+                                            .where = p->desc.name,
+                                            .groups = &root,
+                                            .group_count = 1,
+                                            .tables = &p->options,
+                                            .table_count = 1 });
     t->host.api = &t->api;
     t->host.conf = t->conf;
     t->host.plugin = p;
@@ -269,8 +269,8 @@ testhost_resume(struct testhost *t, uint64_t *position)
 }
 
 static const char *
-appended(struct testhost *t, int (*fn)(void *self, struct il_text *),
-         int slot, int *err)
+appended(struct testhost *t, int (*fn)(void *self, struct il_text *), int slot,
+         int *err)
 {
     struct il_text *out = &t->shown[slot];
     out->len = 0;
