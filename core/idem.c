@@ -157,7 +157,7 @@ idem_prefetch(struct idem *d, struct idem_key key)
     __builtin_prefetch(pending_chain(d, key));
     for (size_t i = d->slice_count; i-- > 0;) {
         const struct table *t = &d->slices[i]->table;
-        __builtin_prefetch(&t->slots[table_slot(t, key.lo)]);
+        __builtin_prefetch(&t->tags[table_slot(t, key.lo)]);
     }
 }
 
@@ -295,6 +295,10 @@ idem_add(struct idem *d, struct idem_key key, int64_t now_us,
     if (id.len)
         text_put(&d->ids, id.ptr, id.len);
     pending_link(d, d->tail++);
+    if (d->slice_count) {
+        const struct table *t = &d->slices[d->slice_count - 1]->table;
+        __builtin_prefetch(&t->slots[table_slot(t, key.lo)], 1);
+    }
     return 0;
 }
 
@@ -482,7 +486,7 @@ idem_stats(struct idem *d, struct idem_stats *out)
     for (size_t i = 0; i < d->slice_count; i++) {
         const struct table_header *h = d->slices[i]->table.header;
         out->keys += __atomic_load_n(&h->count, __ATOMIC_RELAXED);
-        out->bytes += TABLE_HEADER + h->slots * sizeof(struct slot)
+        out->bytes += TABLE_HEADER + h->slots * (sizeof(struct slot) + 1)
                       + d->slices[i]->ids_size;
     }
     out->slices = d->slice_count;

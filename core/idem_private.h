@@ -48,6 +48,7 @@ struct table {
     int fd;
     struct table_header *header; /* the map; NULL: none */
     struct slot *slots;
+    uint8_t *tags; /* of each slot 8 bits of its key, 0: empty */
     uint64_t count_max; /* what it takes before it has to grow */
     char name[40];
 };
