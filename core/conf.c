@@ -123,14 +123,14 @@ file_parse(struct conf *conf, struct conf_file *f, const char *text, size_t len)
         struct conf_finding at = finding_at(conf, f, error.line);
         conf_add(conf, &at, "%s", error.message);
     }
-    /* What the scan found would often be a syntax error too: say it once. */
-    if (conf->errors != before)
-        return -EINVAL;
-
+    /* A number that does not fit is wrong, but the rest can still be read and
+     * checked, so that all errors are shown together. */
     if (!config_read_string(&f->cfg, text)) {
         struct conf_finding at =
             finding_at(conf, f, config_error_line(&f->cfg));
-        if (conf_scan_explain(text, len, &error)) {
+        if (conf->errors != before) {
+            /* The scan has said it already. */
+        } else if (conf_scan_explain(text, len, &error)) {
             at.place.line = error.line;
             conf_add(conf, &at, "%s", error.message);
         } else {
