@@ -10,19 +10,20 @@
 #include <string.h>
 
 static const struct pg_rule policy[] = {
-    { "08", PG_ACT_RETRY },  /* connection exception */
-    { "09", PG_ACT_REJECT }, /* triggered action exception */
-    { "0A", PG_ACT_PAUSE },  /* feature not supported: COPY into a view */
-    { "21", PG_ACT_REJECT }, /* cardinality violation */
-    { "22", PG_ACT_REJECT }, /* data exception */
-    { "23", PG_ACT_REJECT }, /* integrity constraint violation */
-    { "25", PG_ACT_RETRY },  /* 25006 read-only: a standby, for a while */
-    { "27", PG_ACT_REJECT }, /* triggered data change violation */
-    { "28", PG_ACT_PAUSE },  /* wrong password, pg_hba.conf */
-    { "2F", PG_ACT_REJECT }, /* a trigger's function failed */
-    { "38", PG_ACT_REJECT }, /* the same, external routine */
-    { "39", PG_ACT_REJECT },   { "3D", PG_ACT_PAUSE }, /* no such database */
-    { "3F", PG_ACT_PAUSE },                            /* no such schema */
+    { "08", PG_ACT_RETRY },    /* connection exception */
+    { "09", PG_ACT_REJECT },   /* triggered action exception */
+    { "0A", PG_ACT_PAUSE },    /* feature not supported: COPY into a view */
+    { "21", PG_ACT_REJECT },   /* cardinality violation */
+    { "22", PG_ACT_REJECT },   /* data exception */
+    { "23", PG_ACT_REJECT },   /* integrity constraint violation */
+    { "25", PG_ACT_RETRY },    /* 25006 read-only: a standby, for a while */
+    { "27", PG_ACT_REJECT },   /* triggered data change violation */
+    { "28", PG_ACT_PAUSE },    /* wrong password, pg_hba.conf */
+    { "2F", PG_ACT_REJECT },   /* a trigger's function failed */
+    { "38", PG_ACT_REJECT },   /* the same, external routine */
+    { "39", PG_ACT_REJECT },   /* and how it was called */
+    { "3D", PG_ACT_PAUSE },    /* no such database */
+    { "3F", PG_ACT_PAUSE },    /* no such schema */
     { "40", PG_ACT_RETRY },    /* deadlock, serialization failure */
     { "42", PG_ACT_PAUSE },    /* no such table, column; no right to it */
     { "44", PG_ACT_REJECT },   /* check option of a view */
