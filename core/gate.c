@@ -3,7 +3,6 @@
 #include "gate_private.h"
 
 #include "clock.h"
-#include "log.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -84,28 +83,47 @@ index_durable(struct gate *g)
     g->indexed = durable;
 }
 
-static void
+static int
 make_duplicate(struct gate_batch *b, struct gate_item *item, struct slice id)
 {
     uint32_t at = (uint32_t) b->ids.len;
     if (text_put(&b->ids, id.ptr, id.len))
-        return; /* it stays with the id it came with */
+        return -ENOMEM;
+    item->state = ITEM_DUPLICATE;
     item->id = at;
     item->id_len = (uint32_t) id.len;
+    b->duplicates++;
+    return 0;
 }
 
-/* Look the keys up.  Returns how many events are new; their bodies are in
+/* The id of the event that came first with the key of this one. */
+static struct slice
+first_id(const struct gate_batch *b, const struct gate_item *item,
+         const struct idem_hit *hit)
+{
+    struct event ev;
+    if (hit->id_len)
+        return slice_of(hit->id, hit->id_len);
+    /* It was sent with this key as its id. */
+    if (!item->apart
+        || event_unpack(b->frames.data + item->frame, item->len, &ev))
+        return gate_item_id(b, item);
+    return ev.key;
+}
+
+/* Look the keys up.  Sets how many events are new; their bodies are in
  * b->bodies. */
-static uint32_t
-find_new(struct gate_batch *b)
+static int
+find_new(struct gate_batch *b, uint32_t *count)
 {
     struct idem *idem = b->gate->options.idem;
     struct idem_hit hit;
     uint32_t n = 0;
+    int err = 0;
     for (uint32_t i = 0; i < b->count; i++)
         if (b->items[i].keyed && b->items[i].state == ITEM_NEW)
             idem_prefetch(idem, b->items[i].key);
-    for (uint32_t i = 0; i < b->count; i++) {
+    for (uint32_t i = 0; i < b->count && !err; i++) {
         struct gate_item *item = &b->items[i];
         if (item->state == ITEM_REFUSED)
             continue;
@@ -114,42 +132,34 @@ find_new(struct gate_batch *b)
             struct slice id = gate_item_id(b, twin);
             char copy[EVENT_ID_MAX];
             memcpy(copy, id.ptr, id.len);
-            item->state = ITEM_DUPLICATE;
-            make_duplicate(b, item, slice_of(copy, id.len));
-            b->duplicates++;
+            err = make_duplicate(b, item, slice_of(copy, id.len));
         } else if (item->keyed
                    && idem_find(idem, item->key, b->now_us, &hit)) {
-            item->state = ITEM_DUPLICATE;
-            make_duplicate(b, item, slice_of(hit.id, hit.id_len));
+            err = make_duplicate(b, item, first_id(b, item, &hit));
             if (hit.position > b->position)
                 b->position = hit.position;
-            b->duplicates++;
         } else {
             b->bodies[n++] = slice_of(b->frames.data + item->frame, item->len);
         }
     }
-    return n;
+    *count = n;
+    return err;
 }
 
+/* Nothing fails here: idem_ready() has made room. */
 static void
 index_new(struct gate_batch *b, uint64_t position)
 {
     struct idem *idem = b->gate->options.idem;
-    uint32_t lost = 0;
     for (uint32_t i = 0; i < b->count; i++) {
         struct gate_item *item = &b->items[i];
         if (item->state != ITEM_NEW)
             continue;
-        if (item->keyed
-            && idem_add(idem, item->key, b->now_us, position,
-                        gate_item_id(b, item)))
-            lost++;
+        if (item->keyed)
+            idem_add(idem, item->key, b->now_us, position,
+                     item->apart ? gate_item_id(b, item) : slice_of(NULL, 0));
         position++;
     }
-    if (lost)
-        log_warn("gate: no memory: %u events cannot be recognised when they "
-                 "are sent again",
-                 lost);
 }
 
 int
@@ -157,15 +167,17 @@ gate_commit(struct gate_batch *b)
 {
     struct gate *g = b->gate;
     uint64_t first = 0;
-    int err = 0;
+    uint32_t n = 0;
     pthread_mutex_lock(&g->lock);
     if (atomic_load(&g->closed)) {
         pthread_mutex_unlock(&g->lock);
         return -ESHUTDOWN;
     }
     index_durable(g);
-    uint32_t n = find_new(b);
-    if (n)
+    int err = find_new(b, &n);
+    if (!err && n)
+        err = idem_ready(g->options.idem, n);
+    if (!err && n)
         err = spool_append(g->options.spool, b->bodies, n, &first);
     if (!err && n) {
         index_new(b, first);
@@ -306,7 +318,17 @@ gate_ready(struct gate *g, char *why, size_t size)
         snprintf(why, size, "shutting down");
         return -ESHUTDOWN;
     }
-    if (err)
+    if (err) {
         spool_health_text(g->options.spool, why, size);
+        return err;
+    }
+    /* Asked here too, as it tries again: senders may wait for this answer. */
+    pthread_mutex_lock(&g->lock);
+    if (!atomic_load(&g->closed) && g->options.idem)
+        err = idem_ready(g->options.idem, 1);
+    pthread_mutex_unlock(&g->lock);
+    if (err)
+        snprintf(why, size, "the idempotency index cannot take keys: %s; "
+                 "the log says more", strerror(-err));
     return err;
 }

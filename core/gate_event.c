@@ -260,7 +260,8 @@ take_key(struct gate_batch *b, struct gate_item *item)
     struct gate_event *e = &b->event;
     struct slice key = e->ev.key.ptr ? e->ev.key : e->ev.id;
     item->made = e->ev.id.ptr == e->made;
-    item->keyed = e->ev.key.ptr || !item->made;
+    item->apart = e->ev.key.ptr != NULL;
+    item->keyed = item->apart || !item->made;
     if (!item->keyed)
         return 0;
     item->key = idem_key(b->source->id, key);

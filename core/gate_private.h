@@ -52,6 +52,7 @@ struct gate_item {
     uint8_t code;         /* enum gate_code, of ITEM_REFUSED */
     uint8_t made;         /* the gate made the id */
     uint8_t keyed;        /* the sender gave an id or a key */
+    uint8_t apart;        /* ... a key, so that the id is something else */
     uint32_t twin;        /* the item before with the same key */
     uint32_t frame, len;  /* body in batch->frames */
     uint32_t id, id_len;  /* in frames; of ITEM_DUPLICATE in batch->ids */

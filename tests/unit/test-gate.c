@@ -574,6 +574,28 @@ START_TEST(duplicates_are_known_after_a_restart)
 }
 END_TEST
 
+/* An index that is made anew from the spool says the same as one that was
+ * there all the time. */
+START_TEST(duplicates_hear_the_first_id_from_a_rebuilt_index)
+{
+    const char *keyed = "{\"idempotencyKey\":\"a\",\"type\":\"t\","
+                        "\"payload\":{}}";
+    char state[600];
+    for (int rebuilt = 0; rebuilt < 2; rebuilt++) {
+        ck_assert_int_eq(pass(E1), 202);
+        CK_SAYS(rebuilt ? "\"id\":\"a\",\"status\":\"duplicate\"}"
+                        : "\"id\":\"a\",\"status\":\"accepted\"}");
+        ck_assert_int_eq(pass(keyed), 202);
+        CK_SAYS("{\"index\":0,\"id\":\"a\",\"status\":\"duplicate\"}");
+        close_all();
+        snprintf(state, sizeof(state), "%s/STATE", path_of("idem"));
+        ck_assert_int_eq(unlink(state), 0);
+        open_all();
+    }
+    ck_assert_str_eq(spooled(), S1);
+}
+END_TEST
+
 static void
 many(struct il_text *body, int n, const char *fmt)
 {
@@ -809,6 +831,7 @@ main(void)
     tcase_add_test(t, the_key_decides_and_the_first_id_is_told);
     tcase_add_test(t, sources_have_keys_of_their_own);
     tcase_add_test(t, duplicates_are_known_after_a_restart);
+    tcase_add_test(t, duplicates_hear_the_first_id_from_a_rebuilt_index);
     tcase_add_test(t, long_receipts_leave_out_what_the_sender_knows);
     tcase_add_test(t, large_batches_keep_their_order);
     tcase_add_test(t, offers_are_settled_when_durable);
