@@ -56,10 +56,14 @@ host_open_stores(struct host *h)
     if (!err)
         err = dead_open(dir, 0, &h->dead);
     if (!err)
+        err = state_dir_sync(dir);
+    if (!err)
         err = state_dir_path(dir, sizeof(dir), h->state_dir, "entities");
     if (!err)
         err = entity_open(dir, map, &h->entities);
-    return err;
+    if (!err)
+        err = state_dir_sync(dir);
+    return err ? err : state_dir_sync(h->state_dir);
 }
 
 void

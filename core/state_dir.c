@@ -20,6 +20,18 @@ state_dir_path(char *out, size_t size, const char *path, const char *name)
 }
 
 int
+state_dir_sync(const char *folder)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int err = fd < 0 || fsync(fd) ? -errno : 0;
+    if (fd >= 0)
+        close(fd);
+    if (err)
+        log_error("cannot sync the folder %s: %s", folder, strerror(-err));
+    return err;
+}
+
+int
 state_dir_make(const char *path, uid_t uid, gid_t gid)
 {
     if (mkdir(path, 0750) == 0) {

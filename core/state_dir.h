@@ -15,6 +15,11 @@ int state_dir_make(const char *path, uid_t uid, gid_t gid);
  * that names the other process. */
 int state_dir_lock(const char *path);
 
+/* Make the names in a folder durable: a file that was synced is of no use to
+ * whoever cannot find it after a power cut.  0 or a negative errno after a log
+ * line. */
+int state_dir_sync(const char *folder);
+
 /* "PATH/NAME" into out.  0 or -ENAMETOOLONG. */
 int state_dir_path(char *out, size_t size, const char *path, const char *name);
 
