@@ -1,14 +1,25 @@
 # The fault campaign: a short one in `make check`, long ones on their own.
-EXTRA_DIST += tests/faults/campaign.py \
-	tests/faults/test-kill-loses-nothing.sh
+FAULT_TESTS = tests/faults/test-kill-loses-nothing.sh \
+	tests/faults/test-every-write-point.sh
+EXTRA_DIST += tests/faults/campaign.py tests/faults/points.py $(FAULT_TESTS)
 if PLUGIN_WAREHOUSE_PG
-TESTS += tests/faults/test-kill-loses-nothing.sh
+TESTS += $(FAULT_TESTS)
 endif
+
+# Loaded into the daemon by points.py.  It takes the place of malloc, so no
+# sanitizer goes into it.
+check_LTLIBRARIES += tests/faults/inject.la
+tests_faults_inject_la_SOURCES = tests/faults/inject.c tests/faults/inject.h \
+	tests/faults/shadow.c
+tests_faults_inject_la_CFLAGS = $(IL_WARN_CFLAGS) -fno-builtin
+tests_faults_inject_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
 
 # kill -9 of the daemon and of Postgres, again and again; SEED=n repeats one.
 FAULT_TRIALS = 500
 FAULT_EVENTS = 20000
-check-faults: all
+check-faults: all $(check_LTLIBRARIES)
+	$(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/faults/points.py \
+		--seed '$(SEED)'
 	$(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/faults/campaign.py \
 		--trials $(FAULT_TRIALS) --events $(FAULT_EVENTS) --seed '$(SEED)'
 

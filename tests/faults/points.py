@@ -1,0 +1,500 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""A small fixed scenario, stopped or disturbed at every call it makes.
+
+The scenario: start, eight requests (own ids, idempotency keys, one row that
+the table refuses, one event that a filter drops, one that the gate refuses, an
+entity), delivery, stop.  Each trial does something at the n-th call, then
+starts the daemon again without injection, sends what was not answered 202 once
+more, lets it deliver and accounts:
+  acknowledged = rows + dead letters + deliberate drops, each exactly once,
+and no row that nobody sent.  The ids in the answers are those in the table.
+
+modes:
+  kill    the process stops before the n-th write, sync, rename, ...
+  torn    a part of the n-th write gets through, then the process stops
+  power   stopped there, and what was not synced is gone; also in a blend of
+          what was synced and what was not
+  errors  the n-th call fails (once, or from then on)
+  memory  the n-th allocation fails: start-up, and the requests"""
+import argparse
+import errno
+import http.client
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import inject  # noqa: E402
+from servers import Daemon, Postgres, postgres_bindir  # noqa: E402
+
+KEY = "points-key"
+CONF = """
+state_dir = "%(base)s/state";
+http  = { listen = "env:GATE"; };
+admin = { listen = "env:ADMIN"; };
+spool = { segment = "1MiB"; retain = "0s"; min_free = "0B"; };
+entities = { map_size = "4MiB"; };
+sources = ( { name = "points"; plugin = "sdk.event"; keys = ( "env:KEY" ); } );
+pipelines = (
+  { name = "points";
+    sources = ( { source = "points"; match = "p.*"; } );
+    steps = ( { plugin = "filter.match"; where = "not (kind == drop)"; },
+              { plugin = "enrich.entity"; kind = "user"; key = "$event.payload.user"; } );
+    destinations = ( { plugin = "warehouse.pg"; connection = "env:DSN"; table = "points.rows";
+                       columns = ( { name = "event_id"; value = "$event.id"; },
+                                   { name = "trial"; value = "$event.payload.trial"; },
+                                   { name = "n"; value = "$event.payload.n"; } ); } ); }
+);
+"""
+
+
+def event(trial, i, kind="row", own=True, key=None):
+    e = {"type": "p.row", "payload": {"kind": kind, "trial": trial, "user": "u1",
+                                      "n": "no number" if kind == "bad" else i}}
+    if own:
+        e["id"] = "t%d-%d" % (trial, i)
+    if key:
+        e["idempotencyKey"] = "k%d-%d" % (trial, i)
+    return e
+
+
+class Request:
+    def __init__(self, path, body, events=(), want=202):
+        self.path, self.body, self.events, self.want = path, json.dumps(body), events, want
+        self.done = False
+        self.ids = None
+
+
+def requests_of(trial):
+    """Every event has a number of its own in the trial: its payload's n."""
+    def ingest(*events):
+        return Request("/v1/ingest", list(events), events)
+    large = [event(trial, 5), event(trial, 10)]  # together they fill a segment
+    for e in large:
+        e["payload"]["text"] = "x" * 700000
+    return [
+        Request("/v1/entities", {"kind": "user", "external_id": "u1", "traits": {"plan": "pro"}}, want=(200, 201)),
+        ingest(event(trial, 1), event(trial, 2, "drop"), event(trial, 3)),
+        ingest(event(trial, 4, own=False, key=True)),
+        ingest(large[0]),
+        ingest(large[1]),
+        ingest(event(trial, 6), event(trial, 7, "bad")),
+        ingest(event(trial, 4, own=False, key=True)),
+        Request("/v1/ingest", [{"id": "refused-%d" % trial, "payload": {"trial": trial}}],
+                want=422),
+        ingest(event(trial, 8, own=False, key=True), event(trial, 9)),
+    ]
+
+
+class Failure(Exception):
+    pass
+
+
+class Run:
+    """One trial's folder and daemon; Postgres is shared."""
+
+    def __init__(self, pg, trial, base):
+        self.pg, self.trial, self.base = pg, trial, base
+        self.state = os.path.join(base, "state")
+        self.conf = os.path.join(base, "points.conf")
+        with open(self.conf, "w") as f:
+            f.write(CONF % {"base": base})
+        self.daemon = Daemon(base, self.conf, {"KEY": KEY, "DSN": pg.dsn})
+        self.plain_env = dict(self.daemon.env)
+        self.requests = requests_of(trial)
+        self.codes = []
+
+    def start(self, injection=None, boot=None, limit=30):
+        """True when it is ready, False when it ended before."""
+        self.daemon.env = dict(self.plain_env)
+        if injection:
+            self.daemon.env.update(injection.env())
+        with open(self.daemon.log, "ab") as log:
+            self.daemon.proc = subprocess.Popen([os.path.join(inject.BUILD, "ingestlayer"), "run", "-c", self.conf],
+                                                env=self.daemon.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        until = time.monotonic() + limit
+        while self.daemon.proc.poll() is None:
+            if self.readyz() == 200:
+                return True
+            if time.monotonic() > until:
+                if injection and injection.fired:
+                    return True  # it says on /readyz that it is not
+                raise Failure("the daemon neither starts nor ends within %d s" % limit)
+            time.sleep(0.005)
+        return False
+
+    def readyz(self, body=False):
+        try:
+            conn = http.client.HTTPConnection("127.0.0.1", self.daemon.admin, timeout=5)
+            conn.request("GET", "/readyz")
+            answer = conn.getresponse()
+            text = answer.read().decode()
+            conn.close()
+            return (answer.status, text) if body else answer.status
+        except (OSError, http.client.HTTPException):
+            return (0, "") if body else 0
+
+    def send(self, request):
+        """The status, or 0 when there was no answer."""
+        try:
+            conn = http.client.HTTPConnection("127.0.0.1", self.daemon.gate, timeout=20)
+            conn.request("POST", request.path, request.body,
+                         {"Authorization": "Bearer " + KEY, "Content-Type": "application/json"})
+            answer = conn.getresponse()
+            text = answer.read()
+            conn.close()
+        except (OSError, http.client.HTTPException):
+            return 0
+        if answer.status == request.want or request.want == (200, 201) and answer.status in request.want:
+            request.done = True
+            if request.events:
+                data = json.loads(text)["data"] if answer.status == 202 else {"events": []}
+                ids = [item["id"] for item in data["events"]]
+                if data["accepted"] + data["duplicates"] != len(request.events):
+                    raise Failure("a 202 for %s of %d events" % (text, len(request.events)))
+                if request.ids not in (None, ids):
+                    raise Failure("answered with ids %s, then with %s" % (request.ids, ids))
+                request.ids = ids
+        elif answer.status not in (429, 503):
+            raise Failure("status %d for %s: %s" % (answer.status, request.path, text[:300]))
+        return answer.status
+
+    def send_all(self, again=False):
+        """Once each.  again: until all are answered."""
+        until = time.monotonic() + 30
+        for r in self.requests:
+            while not r.done or again == "all":
+                status = self.send(r)
+                if not again or r.done:
+                    break
+                if self.daemon.proc.poll() is not None:
+                    raise Failure("the daemon died, exit code %s" % self.daemon.proc.returncode)
+                if time.monotonic() > until:
+                    raise Failure("no answer: %s %s" % (status, self.readyz(body=True)))
+                time.sleep(0.02)
+
+    def lag(self):
+        r = self.daemon.command("status", "-c", self.conf, "--json")
+        return None if r.returncode else sum(lane["lag_events"] for lane in json.loads(r.stdout)["lanes"])
+
+    def wait_delivered(self, limit=30):
+        until = time.monotonic() + limit
+        while self.daemon.proc.poll() is None:
+            if self.lag() == 0:
+                return
+            if time.monotonic() > until:
+                raise Failure("not delivered within %d s" % limit)
+            time.sleep(0.03)
+
+    def end(self, injection=None, limit=40):
+        """SIGTERM, which delivers what is there; then look at how it ended."""
+        if self.daemon.proc.poll() is None:
+            self.daemon.proc.terminate()
+            try:
+                self.daemon.proc.wait(limit)
+            except subprocess.TimeoutExpired:
+                self.daemon.kill()
+                raise Failure("does not stop within %d s of SIGTERM" % limit)
+        code = self.daemon.proc.returncode
+        if code < 0 and not (code == -9 and injection and injection.fired):
+            raise Failure("ended by signal %d" % -code)
+        if not injection and code != 0:
+            raise Failure("exit code %d" % code)
+        return code
+
+    def settle(self):
+        """Start cleanly, send again what has no answer, and account."""
+        began = self.start()
+        if not began:
+            raise Failure("does not start again: exit code %s" % self.daemon.proc.returncode)
+        self.send_all(again=True)
+        self.wait_delivered()
+        self.end()
+        self.account()
+
+    def account(self):
+        rows = {}
+        for line in self.pg.lines("select n || ' ' || event_id from points.rows where trial = %d" % self.trial):
+            n, event_id = line.split(" ", 1)
+            rows.setdefault(int(n), []).append(event_id)
+        out = self.daemon.command("dead", "list", "-c", self.conf, "--json")
+        if out.returncode:
+            raise Failure("dead list: " + out.stderr.decode())
+        dead = {}
+        for line in out.stdout.decode().splitlines():
+            letter = json.loads(line)
+            if not letter["lane"].startswith("gate/"):
+                dead[letter["event_id"]] = dead.get(letter["event_id"], 0) + 1
+        wrong = []
+        known, ids = set(), {}
+        for r in self.requests:
+            for i, e in enumerate(r.events):
+                n, kind = e["payload"]["n"], e["payload"]["kind"]
+                if kind == "bad":
+                    if dead.pop(e["id"], 0) != 1:
+                        wrong.append("the dead letter of %s" % e["id"])
+                    continue
+                known.add(n)
+                if kind == "row":
+                    ids[n] = r.ids[i]
+        for n, event_id in ids.items():
+            if rows.get(n) != [event_id]:
+                wrong.append("event %d was answered as %s, its rows are %s" % (n, event_id, rows.get(n, "none")))
+        wrong += ["a row that nobody sent: %s" % n for n in rows if n not in known]
+        wrong += ["a row of an event that was to be dropped: %s" % n for n in rows if n in known - set(ids)]
+        wrong += ["a dead letter that should not be: %s" % i for i in dead]
+        if wrong:
+            raise Failure("; ".join(wrong))
+
+
+class Sweep:
+    def __init__(self, args):
+        self.args = args
+        self.home = tempfile.mkdtemp(prefix="il-points-")
+        os.chmod(self.home, 0o755)
+        self.pg = Postgres(self.home, settings=["fsync=off"])
+        self.pg.start()
+        self.pg.sql("create schema points; create table points.rows (event_id text, trial bigint, n bigint)")
+        self.trials = 0
+        self.events = 0
+        self.failures = []
+        self.table = []
+
+    def close(self):
+        self.pg.stop()
+        if not self.failures:
+            shutil.rmtree(self.home)
+
+    def run(self, name, body):
+        """One trial: body(run, injection path) does what it is about."""
+        self.trials += 1
+        base = os.path.join(self.home, "t%d" % self.trials)
+        os.mkdir(base)
+        run = Run(self.pg, self.trials, base)
+        what = ""
+        try:
+            what = body(run, os.path.join(base, "control")) or ""
+            self.events += sum(len(r.events) for r in run.requests)
+            ok = True
+        except (Failure, RuntimeError, KeyError, ValueError) as e:
+            ok = False
+            what = getattr(e, "what", "")
+            self.failures.append("%s: %s (files in %s)" % (name, e, base))
+            print("FAILED %s: %s%s; files in %s" % (name, e, what and " at " + what, base), flush=True)
+        finally:
+            if run.daemon.proc and run.daemon.proc.poll() is None:
+                run.daemon.kill()
+        if ok:
+            shutil.rmtree(base)
+            if self.args.verbose:
+                print("%s: ok %s" % (name, what), flush=True)
+        return ok
+
+    def choose(self, total, k, rnd):
+        """Every k-th of 1 ... total, from a place that the seed decides."""
+        return list(range(1 + rnd.randrange(k), total + 1, k))
+
+    def section(self, name, points, trial):
+        began, failed = time.monotonic(), len(self.failures)
+        for i, point in enumerate(points):
+            self.run("%s %s" % (name, point), lambda run, control: trial(run, control, point))
+            if (i + 1) % 50 == 0:
+                print("  %s: %d of %d" % (name, i + 1, len(points)), flush=True)
+        self.table.append((name, len(points), len(self.failures) - failed, time.monotonic() - began))
+        print("%-28s %5d trials, %d failed, %.0f s" % self.table[-1], flush=True)
+
+    # --- the modes ---
+
+    def play(self, run, injection):
+        """The scenario, as far as it gets."""
+        if run.start(injection):
+            run.send_all()
+            if run.daemon.proc.poll() is None and injection.fired == 0:
+                run.wait_delivered()
+        code = run.end(injection)
+        if not injection.fired:
+            run.settle()
+            return "nothing: the scenario was over"
+        return injection.what if code else injection.what + " (no harm)"
+
+    def count(self, ops, shadow=False):
+        counted = []
+
+        def body(run, control):
+            i = inject.Injection(control, run.state, ops, shadow=run.base + "/shadow" if shadow else None)
+            self.play(run, i)
+            counted.append(i.count)
+        if not self.run("count " + ",".join(ops), body):
+            raise Failure("the scenario fails without any fault")
+        return counted[0]
+
+    def kill(self, run, control, n):
+        i = inject.Injection(control, run.state, inject.WRITES, at=n, action=inject.KILL)
+        what = self.play(run, i)
+        run.settle()
+        return what
+
+    def torn(self, run, control, point):
+        n, share = point
+        i = inject.Injection(control, run.state, ["write"], at=n, action=inject.TORN, param=share)
+        what = self.play(run, i)
+        run.settle()
+        return what
+
+    def power(self, run, control, point):
+        n, seed = point
+        shadow = run.base + "/shadow"
+        i = inject.Injection(control, run.state, inject.WRITES, at=n, action=inject.KILL, shadow=shadow)
+        what = self.play(run, i)
+        if os.path.isdir(run.state):
+            inject.cut_power(run.state, shadow, seed)
+        boot = run.base + "/boot"
+        with open(boot, "w") as f:
+            f.write("another boot\n")
+        i = inject.Injection(control + "2", run.state, [], boot=boot)
+        run.plain_env.update(i.env())
+        run.settle()
+        return what
+
+    def errors(self, run, control, point):
+        n, op, number, hits = point
+        shadow = run.base + "/shadow"
+        action = inject.FAIL if number else inject.SHORT
+        i = inject.Injection(control, run.state, [op], at=n, action=action, param=number, hits=hits, shadow=shadow)
+        began = run.start(i, limit=8)
+        if began:
+            run.send_all()
+            refused = [r for r in run.requests if not r.done]
+            if refused and run.daemon.proc.poll() is None and op in ("write", "sync", "truncate") \
+                    and hits == inject.FOR_EVER and all(r.path == "/v1/ingest" for r in refused):
+                status, text = run.readyz(body=True)
+                if status != 503 or "reasons\":[]" in text:
+                    raise Failure("events are refused, and /readyz says %d %s (at %s)" % (status, text, i.what))
+            # What was acknowledged is on the disk by now, or it never was.
+            if run.daemon.proc.poll() is None:
+                run.daemon.kill()
+        elif run.daemon.proc.returncode < 0:
+            raise Failure("ended by signal %d at %s" % (-run.daemon.proc.returncode, i.what))
+        if i.fired and os.path.isdir(run.state):
+            inject.cut_power(run.state, shadow)
+        try:
+            run.settle()
+        except Failure as e:
+            raise Failure("%s (at %s)" % (e, i.what))
+        return i.what
+
+    def memory(self, run, control, point):
+        phase, n, hits = point
+        at = n if phase == "start" else 0
+        i = inject.Injection(control, run.state, ["malloc"], at=at, action=inject.FAIL, param=errno.ENOMEM, hits=hits)
+        try:
+            if run.start(i, limit=10):
+                if phase == "requests":
+                    i.now(["malloc"], inject.FAIL, errno.ENOMEM, hits, n - 1)
+                run.send_all()
+                i.off()
+                if run.daemon.proc.poll() is None:
+                    run.send_all(again=True)
+                    run.wait_delivered()
+            if run.daemon.proc.poll() is not None and run.daemon.proc.returncode < 0:
+                raise Failure("ended by signal %d" % -run.daemon.proc.returncode)
+            i.off()
+            run.end(i)
+            run.settle()
+        except Failure as e:
+            raise Failure("%s (at %s)" % (e, i.what))
+        return i.what
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("modes", nargs="*", default=["kill", "torn", "power", "errors", "memory"])
+    p.add_argument("--every", type=int, default=1, help="only every k-th point")
+    p.add_argument("--point", type=int, help="this one alone")
+    p.add_argument("--seed", default="", help="which of the k-th, and how writes tear; else by chance")
+    p.add_argument("--verbose", action="store_true")
+    args = p.parse_args()
+    why = inject.usable() or (None if postgres_bindir() else "no Postgres server found")
+    if why:
+        print(why)
+        return 77
+    seed = int(args.seed) if args.seed else random.SystemRandom().randrange(1 << 30)
+    print("seed %d" % seed)
+    sweep = Sweep(args)
+    try:
+        for mode in args.modes:
+            globals()["sweep_" + mode](sweep, args, random.Random(seed))
+    except Failure as e:
+        sweep.failures.append(str(e))
+    finally:
+        sweep.close()
+    print("%d trials, %d events, %d failed (seed %d)" % (sweep.trials, sweep.events, len(sweep.failures), seed))
+    for text in sweep.failures:
+        print("  " + text)
+    return 1 if sweep.failures else 0
+
+
+def points(sweep, args, rnd, total):
+    return [args.point] if args.point else sweep.choose(total, args.every, rnd)
+
+
+def sweep_kill(sweep, args, rnd):
+    total = sweep.count(inject.WRITES)
+    print("%d write points" % total)
+    sweep.section("kill", points(sweep, args, rnd, total), sweep.kill)
+
+
+def sweep_torn(sweep, args, rnd):
+    total = sweep.count(["write"])
+    sweep.section("torn", [(n, rnd.randrange(1, 1000)) for n in points(sweep, args, rnd, total)], sweep.torn)
+
+
+def sweep_power(sweep, args, rnd):
+    total = sweep.count(inject.WRITES, shadow=True)
+    sweep.section("power, all unsynced gone", [(n, None) for n in points(sweep, args, rnd, total)], sweep.power)
+    sweep.section("power, blended", [(n, rnd.randrange(1 << 30)) for n in points(sweep, args, rnd, total)],
+                  sweep.power)
+
+
+def sweep_errors(sweep, args, rnd):
+    for op, numbers in (("write", (errno.ENOSPC, errno.EIO, 0)), ("sync", (errno.EIO,)),
+                        ("truncate", (errno.ENOSPC,)), ("rename", (errno.EIO,)), ("unlink", (errno.EIO,)),
+                        ("mkdir", (errno.EROFS,)), ("open", (errno.EMFILE, errno.EROFS)), ("mmap", (errno.ENOMEM,)),
+                        ("read", (errno.EIO, 0))):
+        total = sweep.count([op])
+        for number in numbers:
+            for hits in (1, inject.FOR_EVER):
+                name = "%s %s%s" % (op, inject.errno_name(number) if number else "short",
+                                    " for ever" if hits > 1 else "")
+                sweep.section(name, [(n, op, number, hits) for n in points(sweep, args, rnd, total)], sweep.errors)
+
+
+def sweep_memory(sweep, args, rnd):
+    counted = {}
+
+    def body(run, control):
+        i = inject.Injection(control, run.state, ["malloc"])
+        run.start(i)
+        counted["start"] = i.count
+        run.send_all()
+        run.wait_delivered()
+        counted["requests"] = i.count - counted["start"]
+        run.end()
+        run.account()
+    if not sweep.run("count malloc", body):
+        raise Failure("the scenario fails without any fault")
+    print("allocations: %(start)d to start, %(requests)d for the requests" % counted)
+    for phase in ("start", "requests"):
+        for hits in (1, 20):
+            sweep.section("memory, %s, %d fail" % (phase, hits),
+                          [(phase, n, hits) for n in points(sweep, args, rnd, counted[phase])], sweep.memory)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
