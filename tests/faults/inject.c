@@ -16,6 +16,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -42,6 +43,28 @@ basename_of(const char *path)
     return slash ? slash + 1 : path;
 }
 
+/* Tell where, in a way that addr2line(1) reads, and die of it. */
+static void
+crashed(int signal_number)
+{
+    void *at[40];
+    int n = backtrace(at, 40);
+    dprintf(STDERR_FILENO, "signal %d at:\n", signal_number);
+    backtrace_symbols_fd(at, n, STDERR_FILENO);
+    signal(signal_number, SIG_DFL);
+    raise(signal_number);
+}
+
+static void
+catch_crashes(void)
+{
+    static const int signals[] = { SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE };
+    void *at[1];
+    backtrace(at, 1); /* loads what it needs now, not in the handler */
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        signal(signals[i], crashed);
+}
+
 __attribute__((constructor)) static void
 start(void)
 {
@@ -65,6 +88,7 @@ start(void)
     below_len = (size_t) snprintf(below, sizeof below, "%s", dir);
     boot = getenv("IL_INJECT_BOOT");
     shadow_start(getenv("IL_INJECT_SHADOW"));
+    catch_crashes();
     control = map;
 }
 
@@ -462,13 +486,39 @@ void *__libc_malloc(size_t);
 void *__libc_calloc(size_t, size_t);
 void *__libc_realloc(void *, size_t);
 
+static void
+tell_callers(char *out, size_t size)
+{
+    void *at[12];
+    int n = backtrace(at, 12);
+    size_t len = strlen(out);
+    for (int i = 3; i < n && len < size; i++) {
+        Dl_info info;
+        if (dladdr(at[i], &info) && info.dli_fname)
+            len += (size_t) snprintf(
+                out + len, size - len, "%s+0x%zx ",
+                basename_of(info.dli_fname),
+                (size_t) ((char *) at[i] - (char *) info.dli_fbase) - 1);
+    }
+}
+
+/* Not for the library's own needs. */
+static __thread int busy;
+
 static int
 no_memory(const char *what)
 {
-    if (!control || meet(OP_MALLOC, what, "") != DO_FAIL)
+    if (!control || busy)
         return 0;
-    errno = ENOMEM;
-    return 1;
+    busy = 1;
+    int first = !control->fired;
+    int hit = meet(OP_MALLOC, what, "") == DO_FAIL;
+    if (hit && first)
+        tell_callers(control->what, sizeof control->what);
+    busy = 0;
+    if (hit)
+        errno = ENOMEM;
+    return hit;
 }
 
 void *

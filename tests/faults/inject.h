@@ -37,7 +37,7 @@ struct control {
     uint64_t at, hits; /* from this call on, so many of them */
     uint64_t action, param;
     uint64_t fired;
-    char what[256]; /* the first call that was hit */
+    char what[1024]; /* the first call that was hit, and for malloc its callers */
 };
 
 /* shadow.c: with IL_INJECT_SHADOW a copy of what each sync has made durable is

@@ -41,9 +41,9 @@ class Injection:
         self.below, self.shadow, self.boot = below, shadow, boot
         self.path = path
         with open(path, "wb") as f:
-            f.write(b"\0" * 512)
+            f.write(b"\0" * 2048)
         with open(path, "r+b") as f:
-            self.map = mmap.mmap(f.fileno(), 512)
+            self.map = mmap.mmap(f.fileno(), 2048)
         struct.pack_into(self.FORMAT, self.map, 0, self.mask(ops), 0, at, hits, action, param, 0)
         if shadow:
             for kind in ("i", "d"):
@@ -81,7 +81,7 @@ class Injection:
 
     @property
     def what(self):
-        return self.map[56:312].split(b"\0")[0].decode(errors="replace")
+        return self.map[56:1080].split(b"\0")[0].decode(errors="replace")
 
     def close(self):
         self.map.close()
