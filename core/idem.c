@@ -206,10 +206,11 @@ replay_one(void *arg, uint64_t position, size_t offset, size_t len)
     struct idem_key key = idem_key(e.source_id, e.key.ptr ? e.key : e.id);
     if (idem_find(d, key, e.received_us, &hit))
         return 0;
-    struct slice id = e.key.ptr ? e.id : slice_of(NULL, 0);
-    if (id.len > EVENT_ID_MAX)
+    if (e.id.len > EVENT_ID_MAX)
         return 0;
-    int rc = slice_insert(d, key, e.received_us, position, id);
+    /* In full, so that an index that was rebuilt answers as the old one did,
+     * whether or not its caller leaves out ids that are the key. */
+    int rc = slice_insert(d, key, e.received_us, position, e.id);
     if (rc)
         return rc;
     d->rebuilt++;
