@@ -4,7 +4,7 @@
 #ifndef COMMAND_H
 #define COMMAND_H
 
-#define COMMAND_CONF_DEFAULT "/etc/ingestlayer/ingestlayer.conf"
+#define COMMAND_CONF_DEFAULT SYSCONFDIR "/ingestlayer/ingestlayer.conf"
 
 struct assembly;
 struct plan;

@@ -11,3 +11,11 @@ endif
 if PLUGIN_WAREHOUSE_PG
 include plugins/warehouse.pg/local.mk
 endif
+
+# Plugins are opened by name; libtool's archives would only confuse.
+install-exec-hook:
+	for plugin in $(plugin_LTLIBRARIES); do \
+	    rm -f "$(DESTDIR)$(plugindir)/$${plugin##*/}"; done
+uninstall-hook:
+	for plugin in $(plugin_LTLIBRARIES); do plugin=$${plugin##*/}; \
+	    rm -f "$(DESTDIR)$(plugindir)/$${plugin%.la}.so"; done
