@@ -13,7 +13,7 @@ include plugins/warehouse.pg/local.mk
 endif
 
 # Plugins are opened by name; libtool's archives would only confuse.
-install-exec-hook:
+install-data-hook:
 	for plugin in $(plugin_LTLIBRARIES); do \
 	    rm -f "$(DESTDIR)$(plugindir)/$${plugin##*/}"; done
 uninstall-hook:
