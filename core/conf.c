@@ -113,35 +113,58 @@ finding_at(const struct conf *conf, const struct conf_file *f, int line)
     return at;
 }
 
+/* A number that does not fit 32 bits is wrong, but no reason not to read the
+ * rest, and to read it as it was meant: *fixed gets the text with an L. */
 static int
-file_parse(struct conf *conf, struct conf_file *f, const char *text, size_t len)
+scan_numbers(struct conf *conf, struct conf_file *f, const char *text,
+             size_t len, struct il_text *fixed)
 {
-    const size_t before = conf->errors;
     struct scan_error error;
     struct scan scan = { text, text + len, 1 };
+    const char *from = text;
+    int said = 0; /* the line of the last finding */
     while (conf_scan_next(&scan, &error)) {
         struct conf_finding at = finding_at(conf, f, error.line);
         conf_add(conf, &at, "%s", error.message);
+        said = error.line;
+        if (error.lacks_l) {
+            text_put(fixed, from, (size_t) (error.lacks_l - from));
+            text_putc(fixed, 'L');
+            from = error.lacks_l;
+        }
     }
-    /* A number that does not fit is wrong, but the rest can still be read and
-     * checked, so that all errors are shown together. */
-    if (!config_read_string(&f->cfg, text)) {
+    if (text_put(fixed, from, (size_t) (text + len - from)))
+        conf_give_up();
+    return said;
+}
+
+static int
+file_parse(struct conf *conf, struct conf_file *f, const char *text, size_t len)
+{
+    struct scan_error error;
+    struct il_text fixed = { 0 };
+    int said = scan_numbers(conf, f, text, len, &fixed);
+    int err = 0;
+    /* Before libconfig: later versions take more than 1.5 does (a comma after
+     * the last element), and a file should mean the same everywhere. */
+    if (conf_scan_explain(text, len, &error)) {
+        struct conf_finding at = finding_at(conf, f, error.line);
+        if (error.line != said)
+            conf_add(conf, &at, "%s", error.message);
+        err = -EINVAL;
+    } else if (!config_read_string(&f->cfg, text_str(&fixed))) {
         struct conf_finding at =
             finding_at(conf, f, config_error_line(&f->cfg));
-        if (conf->errors != before) {
-            /* The scan has said it already. */
-        } else if (conf_scan_explain(text, len, &error)) {
-            at.place.line = error.line;
-            conf_add(conf, &at, "%s", error.message);
-        } else {
-            conf_add(conf, &at, "%s", config_error_text(&f->cfg));
-        }
+        conf_add(conf, &at, "%s", config_error_text(&f->cfg));
         /* Half a file says things that its author did not mean. */
         config_destroy(&f->cfg);
         config_init(&f->cfg);
-        return -EINVAL;
+        err = -EINVAL;
     }
-    return 0;
+    if (fixed.data)
+        explicit_bzero(fixed.data, fixed.len);
+    text_clear(&fixed);
+    return err;
 }
 
 /* The whole file, NUL-terminated.  0 or -errno. */

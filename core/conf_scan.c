@@ -43,6 +43,7 @@ conf_scan_next(struct scan *scan, struct scan_error *error)
     for (;;) {
         token_next(&scan->p, scan->end, &scan->line, &t);
         error->line = t.line;
+        error->lacks_l = NULL;
         if (t.type == TOKEN_END)
             return 0;
         if (t.type == TOKEN_INCLUDE) {
@@ -54,12 +55,13 @@ conf_scan_next(struct scan *scan, struct scan_error *error)
         if ((t.type == TOKEN_INT || t.type == TOKEN_INT64)
             && !integer_fits(&t)) {
             int shown = t.len > 40 ? 40 : (int) t.len;
-            if (t.type == TOKEN_INT)
+            if (t.type == TOKEN_INT) {
+                error->lacks_l = scan->p;
                 snprintf(error->message, sizeof(error->message),
                          "%.*s does not fit 32 bits and would be wrapped "
                          "silently; write %.*sL",
                          shown, t.start, shown, t.start);
-            else
+            } else
                 snprintf(error->message, sizeof(error->message),
                          "%.*s does not fit 64 bits", shown, t.start);
             return 1;

@@ -10,6 +10,7 @@
 
 struct scan_error {
     int line;
+    const char *lacks_l; /* where an L would mend it; NULL: nothing so simple */
     char message[256];
 };
 
@@ -23,8 +24,8 @@ struct scan {
  * or 0 at the end.  Start with { text, text + len, 1 }. */
 int conf_scan_next(struct scan *, struct scan_error *error);
 
-/* Why does libconfig refuse this text?  1 with *error, or 0: no idea.  Also
- * finds nesting deeper than anybody writes by hand. */
+/* What is wrong with the syntax of this text?  1 with *error, or 0: nothing
+ * that this sees.  Also finds nesting deeper than anybody writes by hand. */
 int conf_scan_explain(const char *text, size_t len, struct scan_error *error);
 
 #endif
