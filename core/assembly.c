@@ -14,6 +14,7 @@ open_part(struct plan *plan, struct il_host *h, const struct plan_part *part,
     h->conf = plan->conf;
     h->plugin = part->plugin;
     h->options = part->options;
+    h->name = part->name;
     h->instance = part->where;
     h->lane = lane;
     if (part->plugin && !part->faults)

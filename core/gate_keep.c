@@ -53,14 +53,14 @@ gate_keep_body(struct gate_source *s, enum gate_code code,
 }
 
 void
-gate_keep_request(struct gate_source *s, const char *code, struct slice body)
+gate_keep_request(struct gate_source *s, const char *code,
+                  const char *message, struct slice body)
 {
     int i = 1;
     while (i < GATE_CODES && strcmp(gate_code_name[i], code))
         i++;
     gate_keep_body(s, i < GATE_CODES ? (enum gate_code) i : GATE_BAD_BODY,
-                   "the request was refused before its events were read",
-                   body);
+                   message, body);
 }
 
 /* The event as it came: its JSON, or what JSON a source's offer makes. */

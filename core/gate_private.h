@@ -228,8 +228,9 @@ void gate_know_server(struct gate *, struct http *);
 void gate_keep_refused(const struct gate_batch *);
 void gate_keep_body(struct gate_source *, enum gate_code, const char *message,
                     struct slice body);
-/* http_on_refused() */
-void gate_keep_request(struct gate_source *, const char *code, struct slice);
+/* The same by the name of a code; one that is not known counts as bad_body. */
+void gate_keep_request(struct gate_source *, const char *code,
+                       const char *message, struct slice body);
 int gate_source_counters(struct gate_source *);
 
 /* gate_emit.c */

@@ -6,6 +6,7 @@
 #include "http.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 _Static_assert(sizeof(struct gate_ticket) <= sizeof(struct http_note),
@@ -46,7 +47,9 @@ durable_now(void *arg, struct il_request *req)
     if (!durable)
         return 0;
     gate_ticket_done(t, durable);
-    if (durable > 0)
+    if (durable > 0 && http_receipt(req))
+        il_respond(req, http_receipt(req), NULL, "", 0);
+    else if (durable > 0)
         http_respond_out(req, 202, "application/json");
     else
         answer_unavailable(g, req, durable);
@@ -149,6 +152,20 @@ api_emit(struct il_request *req, const struct il_event *events, size_t n)
 }
 
 static void
+api_refuse(struct il_request *req, int status, const char *code,
+           const char *fmt, va_list ap)
+{
+    struct gate_source *s = http_owner(req);
+    char message[400];
+    size_t len;
+    const char *bytes = il_request_body(req, &len);
+    vsnprintf(message, sizeof(message), fmt, ap);
+    if (s)
+        gate_keep_request(s, code, message, slice_of(bytes, len));
+    il_respond_error(req, status, code, "%s", message);
+}
+
+static void
 entities_work(void *arg, struct il_request *req)
 {
     entity_api(arg, req);
@@ -170,11 +187,20 @@ api_entities(struct il_request *req)
         http_defer(req, entities_work, entities);
 }
 
+static void
+server_refused(struct gate_source *s, const char *code, struct slice body)
+{
+    gate_keep_request(s, code,
+                      "the request was refused before its events were read",
+                      body);
+}
+
 void
 http_fill_api(struct il_api *api)
 {
     http_fill_request_api(api);
-    http_on_refused(gate_keep_request);
+    http_on_refused(server_refused);
+    api->request_refuse = api_refuse;
     api->request_ingest = api_ingest;
     api->request_emit = api_emit;
     api->request_entities = api_entities;

@@ -158,16 +158,16 @@ admit(struct http *http, struct il_request *req)
         path_known = 1;
         if (!route_has_method(r, req->method))
             continue;
-        asked = 1;
         req->route = r;
         int rc = r->route.admit ? r->route.admit(r->self, req) : 0;
-        if (rc == 0 && !req->status) {
-            req->admitted = 1;
+        asked |= rc != IL_NOT_HERE;
+        if ((rc == 0 || rc == IL_UNPROVEN) && !req->status) {
+            req->admitted = rc == 0;
             req->max_body = r->route.max_body ? r->route.max_body
                                               : http->options.max_body;
             return 0;
         }
-        if (rc == IL_NOT_MINE && !req->status)
+        if ((rc == IL_NOT_MINE || rc == IL_NOT_HERE) && !req->status)
             continue;
         if (!req->status)
             request_error(req, 500, "internal",
@@ -295,7 +295,7 @@ request_reset(struct il_request *req)
     req->chunked = req->shut = req->queued = 0;
     req->deferred = req->handled = 0;
     req->code = NULL;
-    req->status = 0;
+    req->status = req->receipt = 0;
     req->out.len = 0;
     req->type_text[0] = req->peer[0] = 0;
     req->extra_len = 0;

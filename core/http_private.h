@@ -59,6 +59,7 @@ struct il_request {
     uint64_t charged;       /* its share of http->buffered */
 
     int status;             /* 0: not answered yet */
+    int receipt;            /* il_request_receipt(); 0: what the gate says */
     const char *code;       /* of an error */
     struct il_text out;
     char type_text[96];

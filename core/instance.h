@@ -37,6 +37,7 @@ struct il_host {
     struct conf *conf;        /* takes findings while it is opened */
     const struct plugin *plugin;
     const struct il_conf *options;
+    const char *name;     /* as the config names it */
     const char *instance; /* pipeline "orders", step 1 (filter.match) */
     const char *lane;     /* NULL outside a pipeline */
     const struct il_declared *declared;

@@ -76,6 +76,12 @@ api_instance(const struct il_host *h)
 }
 
 static const char *
+api_name(const struct il_host *h)
+{
+    return h->name;
+}
+
+static const char *
 api_lane(const struct il_host *h)
 {
     return h->lane;
@@ -310,6 +316,17 @@ api_text_new(const struct il_host *h)
 }
 
 static int
+api_read_json(struct il_text *text, const char *json, size_t len,
+              struct il_value *out)
+{
+    struct json_error error;
+    text->len = 0;
+    int err = json_to_msgpack(json, len, text, &error);
+    const char *p = text->data;
+    return err ? err : msgcur_value(&p, text->data + text->len, out);
+}
+
+static int
 api_kind(const struct il_host *h, const char *name, struct il_kind **out)
 {
     (void) h;
@@ -378,4 +395,6 @@ instance_fill_api(struct il_api *api)
     api->entity_attach = api_entity_attach;
     api->route = api_route;
     api->equal = api_equal;
+    api->name = api_name;
+    api->read_json = api_read_json;
 }

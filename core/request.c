@@ -203,6 +203,12 @@ http_unavailable(struct il_request *req, uint32_t retry_after_s,
     va_end(ap);
 }
 
+int
+http_receipt(const struct il_request *req)
+{
+    return req->receipt;
+}
+
 struct gate_source *
 http_owner(const struct il_request *req)
 {
@@ -219,6 +225,13 @@ struct http *
 http_of(const struct il_request *req)
 {
     return req->conn->loop->http;
+}
+
+static void
+api_receipt(struct il_request *req, int status)
+{
+    if (status >= 200 && status <= 299)
+        req->receipt = status;
 }
 
 /* "; charset=utf-8" and nothing else that matters. */
@@ -323,5 +336,6 @@ http_fill_request_api(struct il_api *api)
     api->respond_header = request_respond_header;
     api->respond = api_respond;
     api->respond_error = api_error;
+    api->request_receipt = api_receipt;
     api->equal = api_equal;
 }

@@ -51,7 +51,7 @@ struct testhost {
     struct emitted *emitted;
 
     struct il_text answer, answer_headers, ingested;
-    int status, has_ingested;
+    int status, has_ingested, refused;
 
     struct il_text shown[6]; /* what the accessors return */
 };

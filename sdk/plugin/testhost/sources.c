@@ -18,9 +18,10 @@ struct il_request {
     const char *method, *path, *query, *headers;
     const void *body;
     size_t len;
-    char found[4][512]; /* values handed out, in turn */
+    char found[4][8192]; /* values handed out, in turn */
     int next_found;
     int answered;
+    int receipt;
 };
 
 /* --- reading a request --------------------------------------------------- */
@@ -109,7 +110,8 @@ api_respond(struct il_request *r, int status, const char *type,
 {
     struct testhost *t = r->t;
     t->status = r->answered++ ? -1 : status; /* twice: no status at all */
-    api_respond_header(r, "Content-Type", type);
+    if (type)
+        api_respond_header(r, "Content-Type", type);
     t->answer.len = 0;
     text_put(&t->answer, body, len);
 }
@@ -131,10 +133,27 @@ api_respond_error(struct il_request *r, int status, const char *code,
 }
 
 static void
+api_request_refuse(struct il_request *r, int status, const char *code,
+                   const char *fmt, va_list ap)
+{
+    r->t->refused++;
+    api_respond_error(r, status, code, fmt, ap);
+}
+
+static void
+api_request_receipt(struct il_request *r, int status)
+{
+    r->receipt = status;
+}
+
+static void
 accept_all(struct il_request *r)
 {
     static const char body[] = "{\"data\":{}}";
-    api_respond(r, 202, "application/json", body, sizeof(body) - 1);
+    if (r->receipt)
+        api_respond(r, r->receipt, NULL, "", 0);
+    else
+        api_respond(r, 202, "application/json", body, sizeof(body) - 1);
 }
 
 static void
@@ -291,9 +310,9 @@ testhost_request(struct testhost *t, const char *method, const char *path,
         if (!route_fits(&i->route, method, r.path))
             continue;
         int err = i->route.admit ? i->route.admit(i->self, &r) : 0;
-        if (err == IL_NOT_MINE)
+        if (err == IL_NOT_MINE || err == IL_NOT_HERE)
             continue;
-        if (!err) {
+        if (!err || err == IL_UNPROVEN) {
             r.body = body;
             r.len = len;
             i->route.handle(i->self, &r);
@@ -317,6 +336,12 @@ testhost_answer_header(struct testhost *t, const char *name)
     return look_up(&none, text_str(&t->answer_headers), name, ':', '\n');
 }
 
+int
+testhost_refused(struct testhost *t)
+{
+    return t->refused;
+}
+
 const char *
 testhost_ingested(struct testhost *t)
 {
@@ -336,6 +361,8 @@ testhost_fill_source_api(struct il_api *api)
     api->respond_header = api_respond_header;
     api->respond = api_respond;
     api->respond_error = api_respond_error;
+    api->request_refuse = api_request_refuse;
+    api->request_receipt = api_request_receipt;
     api->request_ingest = api_request_ingest;
     api->request_emit = api_request_emit;
     api->request_entities = accept_all;

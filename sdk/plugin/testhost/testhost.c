@@ -173,6 +173,7 @@ testhost_open(struct testhost *t, const char *path, const char *config)
     t->host.conf = t->conf;
     t->host.plugin = p;
     t->host.options = options;
+    t->host.name = "test";
     t->host.instance = p->desc.name;
     t->host.lane = p->desc.kind == IL_SOURCE ? NULL : t->lane;
     if (conf_errors(t->conf))

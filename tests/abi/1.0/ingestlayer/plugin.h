@@ -68,7 +68,11 @@ enum {
 /* flags of il_write_json() */
 enum { IL_JSON_FOR_POSTGRES = 1 /* U+0000, lone surrogates -> U+FFFD */ };
 /* what an admit callback may answer besides 0 and a negative errno */
-enum { IL_NOT_MINE = 1 };
+enum {
+    IL_NOT_MINE = 1, /* not for this source: 401 if no other takes it */
+    IL_NOT_HERE,     /* as IL_NOT_MINE, but 404: the path names nothing here */
+    IL_UNPROVEN      /* go on; who sends it will be known from the body */
+};
 
 struct il_api;     /* the host's function table, at the end of this file */
 struct il_host;    /* one configured instance, as its plugin sees the host */
@@ -156,8 +160,9 @@ struct il_route {
     const char *path;   /* exact, or ending in '*': everything below */
     uint64_t max_body;  /* bytes, also after unpacking; 0: the host's limit */
     /* Called once the headers are in and before any of the body is read.
-     * 0: go on; IL_NOT_MINE: not for this source (wrong key); or a negative
-     * errno after il_respond_error(). */
+     * 0: go on, the sender is known; IL_NOT_MINE, IL_NOT_HERE: not for this
+     * source; IL_UNPROVEN: as 0, but what the host then refuses by itself is
+     * no dead letter; or a negative errno after il_respond_error(). */
     int (*admit)(void *self, struct il_request *);
     /* Called with the whole body, unpacked.  Must lead to exactly one answer:
      * il_respond*(), il_request_ingest(), il_request_emit() or
@@ -340,6 +345,12 @@ struct il_api {
                          size_t n);
     void (*request_entities)(struct il_request *);
     int (*equal)(const void *a, size_t a_len, const void *b, size_t b_len);
+    const char *(*name)(const struct il_host *);
+    int (*read_json)(struct il_text *, const char *json, size_t len,
+                     struct il_value *);
+    void (*request_refuse)(struct il_request *, int status, const char *code,
+                           const char *fmt, va_list);
+    void (*request_receipt)(struct il_request *, int status);
 };
 
 /* Every object of the host begins with its table. */
@@ -404,6 +415,13 @@ static inline const char *
 il_instance(const struct il_host *host)
 {
     return IL_API(host)->instance(host);
+}
+
+/* The name that the config gives the source, step or destination. */
+static inline const char *
+il_name(const struct il_host *host)
+{
+    return IL_API(host)->name(host);
 }
 
 /* The lane "pipeline/destination"; NULL outside a pipeline. */
@@ -699,6 +717,15 @@ il_write_json(const struct il_host *host, struct il_text *text,
 {
     return IL_API(host)->write_json(text, value, flags);
 }
+/* Read a JSON text as the gate would: strictly, numbers exactly.  What is read
+ * is put into text, in place of what it held, and *out is a view of it.  0,
+ * -EINVAL (not JSON) or -ENOMEM. */
+static inline int
+il_read_json(const struct il_host *host, struct il_text *text,
+             const char *json, size_t len, struct il_value *out)
+{
+    return IL_API(host)->read_json(text, json, len, out);
+}
 
 /* --- entities ------------------------------------------------------------ */
 
@@ -811,6 +838,27 @@ il_respond_error(struct il_request *req, int status, const char *code,
     va_start(ap, fmt);
     IL_API(req)->respond_error(req, status, code, fmt, ap);
     va_end(ap);
+}
+/* Answer as il_respond_error() and keep the body as a dead letter: for a
+ * request whose sender is known and whose body holds no event. */
+static inline void
+il_request_refuse(struct il_request *req, int status, const char *code,
+                  const char *fmt, ...) IL_PRINTF(4, 5);
+static inline void
+il_request_refuse(struct il_request *req, int status, const char *code,
+                  const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    IL_API(req)->request_refuse(req, status, code, fmt, ap);
+    va_end(ap);
+}
+/* Before il_request_emit(): answer success with this status and no body, for
+ * a sender that would take a receipt for something else. */
+static inline void
+il_request_receipt(struct il_request *req, int status)
+{
+    IL_API(req)->request_receipt(req, status);
 }
 /* Take the body in ingestlayer's own shapes (envelope, bare event, array,
  * NDJSON), pass it through the gate, and answer when it is durable. */
