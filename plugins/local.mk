@@ -11,6 +11,9 @@ endif
 if PLUGIN_WAREHOUSE_PG
 include plugins/warehouse.pg/local.mk
 endif
+if PLUGIN_WEBHOOK_IN
+include plugins/webhook.in/local.mk
+endif
 
 # Plugins are opened by name; libtool's archives would only confuse.
 install-data-hook:
