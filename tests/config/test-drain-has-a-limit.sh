@@ -10,6 +10,7 @@ state_dir = "$dir/state";
 drain = "1s";
 http = { listen = "127.0.0.1:0"; };
 admin = { listen = "127.0.0.1:$admin"; };
+entities = { map_size = "64MiB"; }; # valgrind cannot map 64 GiB
 sources = ( { name = "list"; plugin = "source.list"; repeat = 20;
               events = ( { type = "t"; } ); } );
 pipelines = ( { name = "p"; sources = ( { source = "list"; } );

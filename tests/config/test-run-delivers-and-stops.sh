@@ -10,6 +10,7 @@ cat > a.conf <<END
 state_dir = "$dir/state";
 http = { listen = "127.0.0.1:0"; };
 admin = { listen = "127.0.0.1:$admin"; };
+entities = { map_size = "64MiB"; }; # valgrind cannot map 64 GiB
 sources = ( { name = "list"; plugin = "source.list"; repeat = 100;
               events = ( { type = "t"; payload = "{\"x\":1}"; },
                          { type = "t"; payload = "{\"x\":2}"; } ); } );
