@@ -235,6 +235,31 @@ map_file(const char *path, struct il_text *why)
 }
 
 static struct loaded *
+loaded_new(void *handle, const char *name, char *path, struct il_text *why)
+{
+    struct loaded *p = calloc(1, sizeof(*p));
+    if (p)
+        p->name = strdup(name);
+    if (!p || !p->name) {
+        text_printf(why, "cannot load %s: no memory", path);
+    } else if (!handshake(dlsym(handle, "il_plugin"), name, path,
+                          &p->plugin.desc, why)) {
+        p->plugin.options.first = p->plugin.desc.options;
+        p->plugin.options.stride = p->plugin.desc.option_size;
+        p->plugin.path = path;
+        pthread_mutex_init(&p->serial, NULL);
+        if (p->plugin.desc.threads == IL_SERIAL_PLUGIN)
+            p->plugin.serial = &p->serial;
+        p->handle = handle;
+        return p;
+    }
+    if (p)
+        free(p->name);
+    free(p);
+    return NULL;
+}
+
+static struct loaded *
 load(struct loader *l, const char *name, struct il_text *why)
 {
     char *path = find_file(l, name);
@@ -243,23 +268,12 @@ load(struct loader *l, const char *name, struct il_text *why)
         return NULL;
     }
     void *handle = map_file(path, why);
-    struct loaded *p = handle ? calloc(1, sizeof(*p)) : NULL;
-    if (p
-        && !handshake(dlsym(handle, "il_plugin"), name, path, &p->plugin.desc,
-                      why)) {
-        p->plugin.options.first = p->plugin.desc.options;
-        p->plugin.options.stride = p->plugin.desc.option_size;
-        p->plugin.path = path;
-        pthread_mutex_init(&p->serial, NULL);
-        if (p->plugin.desc.threads == IL_SERIAL_PLUGIN)
-            p->plugin.serial = &p->serial;
-        p->handle = handle;
-        p->name = strdup(name);
+    struct loaded *p = handle ? loaded_new(handle, name, path, why) : NULL;
+    if (p) {
         p->next = l->loaded;
         l->loaded = p;
         return p;
     }
-    free(p);
     if (handle)
         dlclose(handle);
     free(path);
