@@ -14,16 +14,16 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#define CURSOR_MAGIC "ILCURS1" /* with its NUL: 8 bytes */
+#define CURSOR_MAGIC "ILCURS2" /* with its NUL: 8 bytes */
 #define CURSOR_SLOT 4096
 
 struct slot {
     char magic[8];
     uint8_t spool[16];
-    uint64_t sequence, position, sum;
+    uint64_t sequence, position, fresh, sum;
 };
 
-_Static_assert(sizeof(struct slot) == 48, "no padding");
+_Static_assert(sizeof(struct slot) == 56, "no padding");
 
 static uint64_t
 slot_sum(const struct slot *s)
@@ -93,6 +93,7 @@ cursor_read(struct cursor *c, uint64_t *position)
         } else if (!found || sequence > c->sequence) {
             found = 1;
             *position = le64toh(s.position);
+            c->fresh = le64toh(s.fresh);
         }
         if (sequence > c->sequence)
             c->sequence = sequence;
@@ -147,7 +148,8 @@ int
 cursor_save(struct cursor *c, uint64_t position, int sync)
 {
     struct slot s = { .sequence = htole64(c->sequence + 1),
-                      .position = htole64(position) };
+                      .position = htole64(position),
+                      .fresh = htole64(c->fresh) };
     memcpy(s.magic, CURSOR_MAGIC, 8);
     memcpy(s.spool, c->spool, 16);
     s.sum = slot_sum(&s);

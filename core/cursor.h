@@ -3,8 +3,11 @@
  * that a torn write leaves the one before.
  *
  *   STATE_DIR/lanes/PIPELINE/DESTINATION.cursor
- *   slot (at 0 and 4096, little-endian): "ILCURS1\0", UUID of the spool,
- *   u64 sequence, u64 position, u64 XXH3 of all before
+ *   slot (at 0 and 4096, little-endian): "ILCURS2\0", UUID of the spool,
+ *   u64 sequence, u64 position, u64 fresh, u64 XXH3 of all before
+ *
+ * fresh: 0, or the first position that the spool has given out since the
+ * destination last said how far it is: from there on it can have none.
  *
  * The slots are in different pages: a torn page costs one of them.  The file
  * is derived.  Where it is missing or unreadable the lane begins where its
@@ -19,6 +22,7 @@ struct cursor {
     char *path;
     uint8_t spool[16];
     uint64_t sequence; /* of the newest slot */
+    uint64_t fresh;    /* as read; goes into the slots that are written */
 };
 
 /* Open or make.  *position gets what the file says, and 1 is returned; 0: it

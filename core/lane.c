@@ -47,7 +47,9 @@ lane_wait_until(struct lane *l, int64_t us)
 static int
 lane_worth_reading(struct lane *l, int64_t now, int64_t *look_again)
 {
-    uint64_t there = spool_durable(l->ctx.spool) - l->read_position;
+    uint64_t durable = spool_durable(l->ctx.spool);
+    uint64_t there = durable > l->read_position ? durable - l->read_position
+                                                : 0;
     if (!l->unsettled || l->draining || there >= l->spec.batch_events
         || spool_backlog_bytes(l->ctx.spool, l->read_position)
                >= l->spec.batch_bytes)
@@ -213,6 +215,39 @@ lane_locks_new(struct lane *l)
     pthread_condattr_destroy(&attr);
 }
 
+/* Positions that this lane has passed, or has letters of, are not given out
+ * again, whatever became of the spool. */
+static int
+lane_advance(struct lane *l, uint64_t position)
+{
+    uint64_t last;
+    if (!dead_last(l->ctx.dead, l->spec.name, &last) && last > position)
+        position = last;
+    return spool_advance(l->ctx.spool, position);
+}
+
+/* From now on the spool takes events.  Should the destination turn out to be
+ * further than what was given out before, these are not what it has seen: the
+ * mark is kept until the two have talked. */
+static int
+lane_mark(struct lane *l)
+{
+    struct spool_stats st;
+    if (!l->spec.destination->resume)
+        return 0;
+    l->given = l->cursor.fresh - 1;
+    if (l->cursor.fresh)
+        return 0;
+    spool_stats(l->ctx.spool, &st);
+    l->given = st.last;
+    l->cursor.fresh = st.last + 1;
+    int err = cursor_save(&l->cursor, l->status.position, 1);
+    if (err)
+        log_error("lane %s: cannot write the cursor %s: %s", l->spec.name,
+                  l->cursor.path, strerror(-err));
+    return err;
+}
+
 /* What the cursor file says, and a hold on what comes after it. */
 static int
 lane_place(struct lane *l)
@@ -222,11 +257,13 @@ lane_place(struct lane *l)
     if (known < 0)
         return known;
     l->cursor_known = known;
-    l->spool_last = spool_durable(l->ctx.spool);
     l->saved_position = l->status.position;
-    uint64_t from = l->status.position;
-    l->hold = spool_hold_new(l->ctx.spool, l->spec.name,
-                             from > l->spool_last ? l->spool_last : from);
+    int err = lane_advance(l, l->status.position);
+    if (!err)
+        err = lane_mark(l);
+    if (err)
+        return err;
+    l->hold = spool_hold_new(l->ctx.spool, l->spec.name, l->status.position);
     return l->hold ? 0 : -ENOMEM;
 }
 

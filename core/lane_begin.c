@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Where a lane begins: the greater of its cursor file and of what the
- * destination says, as far as the spool goes. */
+ * destination says, as far as the spool had come when the two last talked. */
 #include "lane_private.h"
 
 #include "clock.h"
@@ -52,6 +52,30 @@ begin_fenced(struct lane *l)
                  "restart");
 }
 
+/* The destination is further than the spool was: take it back, so that it
+ * does not pass over new events.  1: to be asked; 0: it is where it should. */
+static int
+begin_rewind(struct lane *l, struct il_position *p)
+{
+    if (p->position <= l->given)
+        return 0;
+    if (p->flags & IL_POSITION_REWIND) {
+        log_warn("lane %s: the destination cannot go back to %llu and may "
+                 "pass over new events", l->spec.name,
+                 (unsigned long long) l->given);
+        p->position = l->given;
+        return 0;
+    }
+    log_error("lane %s: the destination is at %llu, but the spool had ended at "
+              "%llu: was state_dir restored from a backup? Going on with what "
+              "came after that; events that are sent a second time now cannot "
+              "be told from new ones",
+              l->spec.name, (unsigned long long) p->position,
+              (unsigned long long) l->given);
+    p->flags |= IL_POSITION_REWIND;
+    return 1;
+}
+
 /* Ask the destination how far it is, until it answers. */
 static int
 begin_resume(struct lane *l, uint64_t *position)
@@ -59,9 +83,11 @@ begin_resume(struct lane *l, uint64_t *position)
     struct il_position p = { .struct_size = sizeof p, .lane = l->spec.name };
     memcpy(p.spool, spool_id(l->ctx.spool), 16);
     while (lane_goes_on(l)) {
-        p.position = *position;
+        p.position = p.flags & IL_POSITION_REWIND ? l->given : *position;
         int err = l->spec.destination->resume(l->spec.self, &p);
         if (!err) {
+            if (begin_rewind(l, &p))
+                continue;
             if (p.position > *position)
                 *position = p.position;
             return 0;
@@ -77,40 +103,52 @@ begin_resume(struct lane *l, uint64_t *position)
         else
             lane_trouble(l, LANE_STARTING,
                          "waiting for the destination to say how far it is%s"
-                         "%s",
-                         err == -EAGAIN ? "" : ": ",
+                         "%s", err == -EAGAIN ? "" : ": ",
                          err == -EAGAIN ? "" : strerror(err < 0 ? -err : err));
         lane_peek(l);
-        lane_wait_until(l,
-                        lane_back_off(l, err == -EACCES ? IL_PAUSE : IL_RETRY));
+        lane_wait_until(l, lane_back_off(l, err == -EACCES ? IL_PAUSE
+                                                           : IL_RETRY));
     }
     return -ECANCELED;
 }
 
+/* The two have talked: from the first batch on the destination may be ahead of
+ * the mark.  Both slots forget it, so that no torn one brings it back. */
+static int
+begin_unmark(struct lane *l, uint64_t position)
+{
+    int err;
+    if (!l->cursor.fresh)
+        return 0;
+    l->cursor.fresh = 0;
+    while ((err = cursor_save(&l->cursor, position, 0)
+                      ?: cursor_save(&l->cursor, position, 1))
+           && lane_goes_on(l)) {
+        lane_trouble(l, LANE_STARTING, "writing the cursor %s: %s",
+                     l->cursor.path, strerror(-err));
+        lane_wait_until(l, lane_back_off(l, IL_RETRY));
+    }
+    if (err)
+        return -ECANCELED;
+    l->saved_position = position;
+    spool_hold_move(l->hold, position);
+    return 0;
+}
+
 /* Say where and why, when it is not simply where the lane stopped. */
-static uint64_t
-begin_checked(struct lane *l, uint64_t position, int known)
+static void
+begin_told(struct lane *l, uint64_t position, int known)
 {
     struct spool_stats st;
     spool_stats(l->ctx.spool, &st);
-    if (position > l->spool_last) {
-        log_error("lane %s: the cursor or the destination says %llu, but the "
-                  "spool ended at %llu when it was opened: was it restored "
-                  "from a backup? Going on after %llu",
-                  l->spec.name, (unsigned long long) position,
-                  (unsigned long long) l->spool_last,
-                  (unsigned long long) l->spool_last);
-        return l->spool_last;
-    }
     if (!known)
         log_info("lane %s: no cursor yet, beginning at the oldest event of "
-                 "the spool (%llu)",
-                 l->spec.name, (unsigned long long) st.first);
+                 "the spool (%llu)", l->spec.name,
+                 (unsigned long long) st.first);
     else if (position + 1 < st.first && st.first <= st.last)
         log_warn("lane %s: events %llu to %llu are no longer in the spool",
                  l->spec.name, (unsigned long long) position + 1,
                  (unsigned long long) st.first - 1);
-    return position;
 }
 
 /* Letters behind the position are of an attempt that may not have come to its
@@ -136,8 +174,8 @@ lane_begin(struct lane *l)
     uint64_t cursor = l->status.position, position = cursor;
     if (l->spec.destination->resume && begin_resume(l, &position))
         return -ECANCELED;
-    position = begin_checked(l, position, l->cursor_known || position);
-    if (begin_letters(l, position))
+    begin_told(l, position, l->cursor_known || position);
+    if (begin_letters(l, position) || begin_unmark(l, position))
         return -ECANCELED;
     int err;
     while ((err = spool_reader_open(l->ctx.spool, position, &l->reader))

@@ -76,7 +76,8 @@ struct lane {
     int64_t saved_us, written_us, read_us;
     int64_t not_before_us; /* the next attempt of steps or destination */
     int64_t pass_after_us; /* of keeping dead letters */
-    uint64_t spool_last;   /* what the spool held when the lane was made */
+    uint64_t given; /* positions up to here: what comes after was not there
+                     * when the destination last said how far it is */
     uint32_t failures;     /* in a row: back-off */
     int trimmed, flushed, cursor_failed, cursor_known;
 

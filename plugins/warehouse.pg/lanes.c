@@ -158,3 +158,30 @@ lanes_check(struct link *l)
     pg->position = position;
     return 0;
 }
+
+int
+lanes_rewind(struct link *l, uint64_t position)
+{
+    struct pg *pg = l->pg;
+    struct sql *s = &pg->sql;
+    PGresult *res;
+    sql_clear(s);
+    sql_printf(s, "update %s set position = %llu", pg->lanes,
+               (unsigned long long) position);
+    where_row(pg, s);
+    sql_printf(s, " and position = %llu and epoch = %llu returning 1",
+               (unsigned long long) pg->position,
+               (unsigned long long) pg->epoch);
+    if (link_exec(l, sql_str(s), &res))
+        return -1;
+    int hit = res && PQntuples(res) == 1;
+    PQclear(res);
+    if (!hit) {
+        fault_set(&l->fault, PG_ACT_RETRY,
+                  "the row of lane %s in %s changed meanwhile",
+                  il_lane(pg->host), pg->lanes);
+        return -1;
+    }
+    pg->position = position;
+    return 0;
+}

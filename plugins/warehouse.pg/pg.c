@@ -357,6 +357,7 @@ pg_resume(void *self, struct il_position *at)
     if (!pg->resume_asked) {
         spool_text(pg, at->spool);
         pg->resume_local = at->position;
+        pg->resume_rewind = (at->flags & IL_POSITION_REWIND) != 0;
         pg->resume_done = 0;
         pg->resume_asked = 1;
         pthread_cond_signal(&pg->work);

@@ -282,6 +282,8 @@ int lanes_claim(struct link *, uint64_t local);
 /* Read the row again, once the transaction that may still hold it has ended:
  * PG_ACT_FENCED where it is no longer ours. */
 int lanes_check(struct link *);
+/* Set the row of this process back to a position.  0 or -1. */
+int lanes_rewind(struct link *, uint64_t position);
 /* The statement that moves the position, in the transaction of the rows. */
 void lanes_update_sql(const struct pg *, struct sql *, uint64_t last);
 
@@ -373,6 +375,7 @@ struct pg {
     uint64_t taken;           /* write() calls so far */
     int resume_asked, resume_done, resume_err;
     uint64_t resume_local, resume_position;
+    int resume_rewind; /* the row has to go back to resume_local */
     int started;
     pthread_t thread;
     atomic_int stopping;

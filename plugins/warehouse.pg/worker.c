@@ -119,7 +119,10 @@ answer_resume(struct pg *pg)
     int err = copy_connect(l);
     if (!err && pg->mode == PG_MODE_LANES) {
         err = pg->epoch ? lanes_check(l) : lanes_claim(l, pg->resume_local);
-    } else if (!err && pg->position < pg->resume_local) {
+        if (!err && pg->resume_rewind && pg->position > pg->resume_local)
+            err = lanes_rewind(l, pg->resume_local);
+    } else if (!err
+               && (pg->resume_rewind || pg->position < pg->resume_local)) {
         pg->position = pg->resume_local;
     }
     if (err) {

@@ -14,6 +14,7 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-outage-in-the-middle-loses-nothing.py \
 	tests/end-to-end/test-postgres-away-at-start.py \
 	tests/end-to-end/test-refusals-are-kept.py \
+	tests/end-to-end/test-restored-backup-skips-nothing.py \
 	tests/end-to-end/test-second-daemon-is-refused.py \
 	tests/end-to-end/test-sigterm-delivers-what-is-there.py \
 	tests/end-to-end/test-sigterm-with-postgres-away-loses-nothing.py \

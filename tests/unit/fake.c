@@ -35,6 +35,10 @@ fake_resume(void *self, struct il_position *p)
     f->resumes++;
     f->resume_seen = p->position;
     memcpy(f->resume_spool, p->spool, 16);
+    if (!err && (p->flags & IL_POSITION_REWIND) && !f->stubborn) {
+        f->resume_position = p->position;
+        f->rewinds++;
+    }
     if (!err && f->resume_position)
         p->position = f->resume_position;
     pthread_mutex_unlock(&f->lock);

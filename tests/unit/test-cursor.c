@@ -96,7 +96,7 @@ END_TEST
 
 START_TEST(every_flipped_byte_is_noticed)
 {
-    for (off_t at = 0; at < 48; at++) {
+    for (off_t at = 0; at < 56; at++) {
         opened(spool);
         save(10);
         save(20);

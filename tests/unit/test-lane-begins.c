@@ -2,6 +2,7 @@
 #include "lane_world.h"
 
 #include "clock.h"
+#include "cursor.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -138,7 +139,7 @@ START_TEST(a_write_can_say_fenced)
 }
 END_TEST
 
-START_TEST(a_position_beyond_the_spool_is_cut)
+START_TEST(a_destination_beyond_the_spool_goes_back)
 {
     events(50);
     fake_resuming(&fake);
@@ -147,6 +148,81 @@ START_TEST(a_position_beyond_the_spool_is_cut)
     events(30);
     wait_position(80);
     expect_range(51, 80);
+    ck_assert_int_eq(fake.rewinds, 1);
+    ck_assert_uint_eq(fake.resume_position, 50);
+}
+END_TEST
+
+START_TEST(one_that_does_not_go_back_gets_the_new_events)
+{
+    events(50);
+    fake_resuming(&fake);
+    fake.resume_position = 5000;
+    fake.stubborn = 1;
+    world_start();
+    events(30);
+    wait_position(80);
+    expect_range(51, 80);
+}
+END_TEST
+
+/* Events that came before it could be asked, in whatever process, are new. */
+START_TEST(a_kill_before_the_two_have_talked_changes_nothing)
+{
+    events(50);
+    spec.retry_min_ms = spec.retry_max_ms = 60000;
+    for (int i = 0; i < 3; i++) {
+        fake_resuming(&fake);
+        for (int k = 0; k < 8; k++)
+            fake.resume_errors[k] = -EAGAIN;
+        world_start();
+        events(30);
+        wait_state(LANE_STARTING);
+        lane_stop(lane, 0); /* a kill does not wait either */
+        world_restart();
+    }
+    fake_resuming(&fake);
+    fake.resume_position = 60; /* less than there is by now */
+    world_start();
+    wait_position(140);
+    expect_range(51, 140);
+    ck_assert_int_eq(fake.rewinds, 1);
+    /* Now it may well be ahead of what the first process began with. */
+    world_restart();
+    fake_resuming(&fake);
+    fake.resume_position = 140;
+    world_start();
+    events(10);
+    wait_position(150);
+    expect_range(51, 150);
+    ck_assert_int_eq(fake.rewinds, 1);
+}
+END_TEST
+
+/* The cursor, or a dead letter, is ahead of the spool: its end was lost. */
+START_TEST(positions_that_were_passed_are_not_given_out_again)
+{
+    struct cursor c;
+    uint64_t position, first;
+    struct dead_letter letter = { .position = 700, .event = SLICE("x"),
+                                  .reason = { .code = "c", .message = "m" } };
+    events(50);
+    ck_assert_int_eq(cursor_open(&c, ctx.state_dir, LANE, spool_id(ctx.spool),
+                                 &position),
+                     0);
+    ck_assert_int_eq(cursor_save(&c, 500, 1), 0);
+    cursor_close(&c);
+    world_start();
+    struct slice body = SLICE("not an event");
+    ck_assert_int_eq(spool_append(ctx.spool, &body, 1, &first), 0);
+    ck_assert_uint_eq(first, 501);
+    wait_position(501);
+    world_restart();
+    ck_assert_int_eq(dead_settle(ctx.dead, LANE, 0, 1000, &letter, 1), 0);
+    world_start();
+    ck_assert_int_eq(spool_append(ctx.spool, &body, 1, &first), 0);
+    ck_assert_uint_eq(first, 701);
+    wait_position(701);
 }
 END_TEST
 
@@ -162,7 +238,10 @@ main(void)
         a_fenced_lane_stays_stopped,
         a_lane_can_be_fenced_in_flight,
         a_write_can_say_fenced,
-        a_position_beyond_the_spool_is_cut,
+        a_destination_beyond_the_spool_goes_back,
+        one_that_does_not_go_back_gets_the_new_events,
+        a_kill_before_the_two_have_talked_changes_nothing,
+        positions_that_were_passed_are_not_given_out_again,
     };
     return world_run("lane begins", tests, sizeof tests / sizeof *tests);
 }

@@ -141,11 +141,17 @@ struct il_event {
     size_t payload_len;
 };
 
+/* In il_position.flags: what the destination has answered lies past all that
+ * the spool had given out: the spool was set back, by an old backup say.  The
+ * destination is to make `position` its own, durably, and to answer that: what
+ * comes next are new events, under numbers that it has seen before. */
+#define IL_POSITION_REWIND 1u
+
 /* How far a transactional destination is.  The host fills in all of it;
  * resume() may raise position. */
 struct il_position {
     uint32_t struct_size;
-    uint32_t reserved;
+    uint32_t flags;     /* IL_POSITION_...; others are 0 */
     const char *lane;   /* "pipeline/destination" */
     uint8_t spool[16];  /* UUID of the spool the position counts in */
     uint64_t position;  /* the last position that is settled */
