@@ -47,6 +47,7 @@ pipelines = (
     steps = ( { plugin = "filter.match"; where = "not (kind == drop)"; },
               { plugin = "enrich.entity"; kind = "user"; key = "$event.payload.user"; } );
     destinations = ( { plugin = "warehouse.pg"; connection = "env:DSN"; table = "points.rows";
+                       statement_timeout = "2s";
                        columns = ( { name = "event_id"; value = "$event.id"; },
                                    { name = "trial"; value = "$event.payload.trial"; },
                                    { name = "n"; value = "$event.payload.n"; } ); } ); }
