@@ -131,6 +131,7 @@ spool_advance(struct spool *s, uint64_t position)
 static void
 write_failed(struct spool *s, uint64_t first, int error, int final)
 {
+    s->refused = s->buffers[0].len + s->buffers[1].len;
     for (int i = 0; i < 2; i++)
         s->buffers[i].len = s->buffers[i].count = 0;
     s->next = first;
