@@ -18,5 +18,5 @@ include tests/bench/local.mk
 include tests/faults/local.mk
 include tests/fuzz/local.mk
 
-EXTRA_DIST += tests/lib/daemon.sh tests/lib/postgres.sh tests/lib/servers.py \
+EXTRA_DIST += tests/lib/daemon.sh tests/lib/postgres.sh tests/lib/inject.py tests/lib/servers.py \
 	tests/lib/system.py tests/lib/valgrind.supp
