@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "entity_cache.h"
 #include "entity_store.h"
 
 #include <errno.h>
@@ -8,7 +9,9 @@
 struct entity_reader {
     struct entities *store;
     MDB_txn *txn;
-    int active;
+    MDB_cursor *cursor; /* of txn; NULL before the first search */
+    struct entity_cache cache;
+    int active, positioned; /* txn is on; so is the cursor, in it */
 };
 
 int
@@ -27,8 +30,11 @@ entity_reader_free(struct entity_reader *r)
     if (!r)
         return;
     entity_reader_end(r);
+    if (r->cursor)
+        mdb_cursor_close(r->cursor);
     if (r->txn)
         mdb_txn_abort(r->txn);
+    entity_cache_clear(&r->cache);
     free(r);
 }
 
@@ -39,6 +45,9 @@ entity_reader_begin(struct entity_reader *r)
         return 0;
     int rc = entity_txn(r->store, MDB_RDONLY, &r->txn);
     r->active = rc == 0;
+    r->positioned = 0;
+    if (!rc)
+        entity_cache_begin(&r->cache, mdb_txn_id(r->txn), r->store->maps);
     return entity_errno(rc);
 }
 
@@ -52,6 +61,38 @@ entity_reader_end(struct entity_reader *r)
     pthread_rwlock_unlock(&r->store->map_lock);
 }
 
+void
+entity_reader_trim(struct entity_reader *r)
+{
+    entity_cache_clear(&r->cache);
+}
+
+/* *key becomes the store's own.  An LMDB code. */
+static int
+entity_search(struct entity_reader *r, MDB_val *key, MDB_val *value)
+{
+    int rc = 0;
+    if (!r->cursor)
+        rc = mdb_cursor_open(r->txn, r->store->dbi, &r->cursor);
+    else if (!r->positioned)
+        rc = mdb_cursor_renew(r->txn, r->cursor);
+    if (rc)
+        return rc;
+    r->positioned = 1;
+    return mdb_cursor_get(r->cursor, key, value, MDB_SET_KEY);
+}
+
+void
+entity_reader_hint(struct entity_reader *r, const struct il_kind *kind,
+                   struct slice id)
+{
+    char bytes[ENTITY_KEY_MAX];
+    struct slice name = slice_of(kind->name, kind->len);
+    MDB_val key = { entity_key(bytes, name, id), bytes };
+    if (r->active && key.mv_size)
+        entity_cache_hint(&r->cache, entity_cache_hash(&key));
+}
+
 int
 entity_reader_get(struct entity_reader *r, const struct il_kind *kind,
                   struct slice id, struct entity *out)
@@ -63,9 +104,13 @@ entity_reader_get(struct entity_reader *r, const struct il_kind *kind,
         return -EINVAL;
     if (!key.mv_size)
         return 0;
-    int rc = mdb_get(r->txn, r->store->dbi, &key, &value);
-    if (rc)
-        return rc == MDB_NOTFOUND ? 0 : entity_errno(rc);
+    uint64_t hash = entity_cache_hash(&key);
+    if (!entity_cache_get(&r->cache, hash, &key, &value)) {
+        int rc = entity_search(r, &key, &value);
+        if (rc)
+            return rc == MDB_NOTFOUND ? 0 : entity_errno(rc);
+        entity_cache_add(&r->cache, hash, &key, &value);
+    }
     int err = entity_view(name, id, &value, out);
     return err ? err : 1;
 }

@@ -58,6 +58,7 @@ entity_remap(struct entities *e)
     if (rc)
         return MDB_MAP_RESIZED;
     rc = mdb_env_set_mapsize(e->env, 0);
+    e->maps++;
     pthread_rwlock_unlock(&e->map_lock);
     return rc;
 }

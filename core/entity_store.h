@@ -19,6 +19,7 @@ struct entities {
     /* Held for reading by every transaction of this process, for writing while
      * the map is laid anew because another process made the store larger. */
     pthread_rwlock_t map_lock;
+    uint32_t maps; /* how often it was; with the lock */
     unsigned commits;
     int full_logged;
 };

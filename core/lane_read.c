@@ -99,6 +99,8 @@ lane_idle(struct lane *l)
         f->frames = NULL;
         f->frame_capacity = 0;
     }
+    if (l->entities)
+        entity_reader_trim(l->entities);
     l->trimmed = 1;
 }
 

@@ -56,6 +56,8 @@ core_libcore_a_SOURCES = \
 	core/entity_api_write.c \
 	core/entity_bulk.c \
 	core/entity_bulk.h \
+	core/entity_cache.c \
+	core/entity_cache.h \
 	core/entity_import.c \
 	core/entity_import.h \
 	core/entity_merge.c \

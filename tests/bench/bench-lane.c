@@ -43,18 +43,33 @@ filter_process(void *self, struct il_batch *b)
     return 0;
 }
 
+#define AHEAD 16
+
+static struct slice
+enrich_look(struct il_batch *b, uint32_t i)
+{
+    struct il_value id;
+    if (b->events[i].state != BATCH_LIVE
+        || !ref_get(user_id, &b->events[i], &id) || id.type != IL_STRING)
+        return slice_of(NULL, 0);
+    entity_reader_hint(b->reader, user, slice_of(id.str, id.len));
+    return slice_of(id.str, id.len);
+}
+
 static int
 enrich_process(void *self, struct il_batch *b)
 {
+    struct slice ids[AHEAD];
+    uint32_t next = 0;
     int err = 0;
     (void) self;
     for (uint32_t i = 0; i < b->count && err >= 0; i++) {
-        struct il_value id;
         struct entity e;
-        if (b->events[i].state != BATCH_LIVE
-            || !ref_get(user_id, &b->events[i], &id) || id.type != IL_STRING)
+        for (; next < b->count && next - i < AHEAD; next++)
+            ids[next % AHEAD] = enrich_look(b, next);
+        if (!ids[i % AHEAD].ptr)
             continue;
-        err = entity_reader_get(b->reader, user, slice_of(id.str, id.len), &e);
+        err = entity_reader_get(b->reader, user, ids[i % AHEAD], &e);
         if (err == 1)
             err = batch_attach(b, i, user, &e.traits);
     }

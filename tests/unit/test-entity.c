@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "entity.h"
+#include "entity_cache.h"
 
 #include <check.h>
 #include <dirent.h>
@@ -405,6 +406,107 @@ START_TEST(a_reader_sees_one_snapshot)
 }
 END_TEST
 
+#define MANY 6000
+
+/* Every step-th, in transactions of up to CHUNK; every 97th is large enough
+ * for pages of its own. */
+#define CHUNK 1000
+
+static void
+put_numbered(int step, int version)
+{
+    static struct entity_put puts[CHUNK];
+    static struct il_text traits[CHUNK];
+    static char ids[CHUNK][32], filler[6000];
+    for (int i = 0, n = 0; i < MANY; i += step) {
+        traits[n].len = 0;
+        msgout_map(&traits[n], 2);
+        msgout_str(&traits[n], "v", 1);
+        msgout_uint(&traits[n], (uint64_t) (i + version));
+        msgout_str(&traits[n], "filler", 6);
+        msgout_str(&traits[n], filler, i % 97 ? (size_t) i % 50 : 6000);
+        snprintf(ids[n], sizeof(ids[n]), "number-%d", i);
+        puts[n] = (struct entity_put){ .kind = text("user"),
+                                       .id = text(ids[n]) };
+        puts[n].traits = slice_of(traits[n].data, traits[n].len);
+        if (++n == CHUNK || i + step >= MANY) {
+            ck_assert_int_eq(entity_put(store, puts, (size_t) n, NULL), 0);
+            n = 0;
+        }
+    }
+}
+
+/* Look all of them up; every hundredth has been deleted where that is set. */
+static void
+expect_numbered(struct entity_reader *r, int version, int some_gone)
+{
+    struct il_kind user = { "user", 4 };
+    struct entity one;
+    struct il_value value;
+    char id[32], soon[32];
+    ck_assert_int_eq(entity_reader_begin(r), 0);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(soon, sizeof(soon), "number-%d", i + 12);
+        entity_reader_hint(r, &user, text(soon));
+        snprintf(id, sizeof(id), "number-%d", i);
+        int found = entity_reader_get(r, &user, text(id), &one);
+        ck_assert_int_eq(found, !some_gone || i % 100 != 0);
+        if (!found)
+            continue;
+        ck_assert_int_eq(msgcur_find(&one.traits, "v", 1, &value), 1);
+        ck_assert_int_eq(value.num.i, i + (i % 5 ? 0 : version));
+    }
+    entity_reader_end(r);
+}
+
+START_TEST(a_reader_that_remembers_sees_every_change)
+{
+    struct entity_reader *r;
+    ck_assert_int_eq(entity_reader_new(store, &r), 0);
+    put_numbered(1, 0);
+    for (int round = 0; round < 3; round++)
+        expect_numbered(r, 0, 0);
+    put_numbered(5, 1000000);
+    for (int round = 0; round < 2; round++)
+        expect_numbered(r, 1000000, 0);
+    char id[32];
+    for (int i = 0; i < MANY; i += 100) {
+        snprintf(id, sizeof(id), "number-%d", i);
+        ck_assert_int_eq(entity_delete(store, text("user"), text(id)), 1);
+    }
+    for (int round = 0; round < 2; round++)
+        expect_numbered(r, 1000000, 1);
+    entity_reader_trim(r);
+    expect_numbered(r, 1000000, 1);
+    entity_reader_free(r);
+}
+END_TEST
+
+START_TEST(what_is_remembered_holds_for_one_snapshot)
+{
+    static char pair[] = "user\0uvalue";
+    struct entity_cache c = { 0 };
+    MDB_val key = { 6, pair }, value = { 5, pair + 6 }, got = { 0, NULL };
+    MDB_val other = { 6, (char *) "user\0v" };
+    uint64_t hash = entity_cache_hash(&key);
+    for (size_t txn = 1; txn < 140000; txn++) {
+        entity_cache_begin(&c, txn, 0);
+        ck_assert_int_eq(entity_cache_get(&c, hash, &key, &got), 0);
+        if (txn % 70000 < 3)
+            entity_cache_add(&c, hash, &key, &value);
+    }
+    entity_cache_add(&c, hash, &key, &value);
+    ck_assert_int_eq(entity_cache_get(&c, hash, &key, &got), 1);
+    ck_assert_ptr_eq(got.mv_data, pair + 6);
+    ck_assert_uint_eq(got.mv_size, 5);
+    /* another key of the same hash is another key */
+    ck_assert_int_eq(entity_cache_get(&c, hash, &other, &got), 0);
+    entity_cache_begin(&c, 139999, 1); /* the map was laid anew */
+    ck_assert_int_eq(entity_cache_get(&c, hash, &key, &got), 0);
+    entity_cache_clear(&c);
+}
+END_TEST
+
 START_TEST(a_full_store_refuses_and_recovers)
 {
     entity_close(store);
@@ -517,9 +619,12 @@ START_TEST(a_store_that_outgrows_this_map_is_mapped_anew)
     struct entity_reader *r;
     struct entity one;
     struct il_kind user = { "user", 4 };
+    put_json("user", "u79", "{\"old\":1}", 1);
     ck_assert_int_eq(entity_reader_new(store, &r), 0);
     ck_assert_int_eq(entity_reader_begin(r), 0);
+    ck_assert_int_eq(entity_reader_get(r, &user, text("u79"), &one), 1);
     entity_reader_end(r);
+    ck_assert_int_eq(entity_delete(store, text("user"), text("u79")), 1);
     expect_exit(child(grow));
     ck_assert_int_eq(entity_reader_begin(r), 0);
     ck_assert_int_eq(entity_reader_get(r, &user, text("u79"), &one), 1);
@@ -706,6 +811,8 @@ main(void)
     tcase_add_test(c, what_is_no_store_is_refused);
     tcase_add_test(c, walking);
     tcase_add_test(c, a_reader_sees_one_snapshot);
+    tcase_add_test(c, a_reader_that_remembers_sees_every_change);
+    tcase_add_test(c, what_is_remembered_holds_for_one_snapshot);
     tcase_add_test(c, a_full_store_refuses_and_recovers);
     tcase_add_test(c, several_processes_write_at_once);
     tcase_add_test(c, a_store_that_outgrows_this_map_is_mapped_anew);

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* Where a reader found entities lately.
+ *
+ * Within one snapshot of LMDB a value stays where it is, and a snapshot is
+ * known by its transaction id: as long as nobody commits, what was found
+ * before is found again by looking at one line of this table instead of by
+ * going down the tree.  After a commit, by whatever process, the table counts
+ * as empty.  A value is taken from here only if the key in the map, just in
+ * front of it, is the very one that was asked for.
+ *
+ * It begins small and grows with the number of entities that are asked for, up
+ * to 2 MiB.  One thread. */
+#ifndef ENTITY_CACHE_H
+#define ENTITY_CACHE_H
+
+#include <lmdb.h>
+#include <stdint.h>
+
+/* A hint brings the line of the table; so many hints later it has come, and
+ * says where the value is, which is brought then. */
+#define ENTITY_CACHE_HINTS 8
+
+struct cache_set;
+
+struct entity_cache {
+    struct cache_set *sets;
+    uint32_t count, lost; /* sets; entries pushed out since it grew */
+    uint32_t maps;        /* of the snapshot: how often the map moved, */
+    size_t txn;           /* and the transaction */
+    uint16_t age;         /* entries of another age are none */
+    uint16_t hinted;      /* goes round in: */
+    uint64_t hints[ENTITY_CACHE_HINTS];
+};
+
+/* The snapshot that the next calls are about. */
+void entity_cache_begin(struct entity_cache *, size_t txn, uint32_t maps);
+uint64_t entity_cache_hash(const MDB_val *key);
+/* It will be asked for, some 10 to 20 look-ups from now. */
+void entity_cache_hint(struct entity_cache *, uint64_t hash);
+/* 1: *value is what the snapshot has for the key. */
+int entity_cache_get(const struct entity_cache *, uint64_t hash,
+                     const MDB_val *key, MDB_val *value);
+/* Key and value as LMDB returned them.  Without memory nothing is kept. */
+void entity_cache_add(struct entity_cache *, uint64_t hash, const MDB_val *key,
+                      const MDB_val *value);
+/* Give the memory back. */
+void entity_cache_clear(struct entity_cache *);
+
+#endif
