@@ -32,6 +32,14 @@ api_entity_find(struct il_batch *b, const struct il_kind *kind, const char *id,
     return r;
 }
 
+static void
+api_entity_hint(struct il_batch *b, const struct il_kind *kind, const char *id,
+                size_t len)
+{
+    if (b->reader)
+        entity_reader_hint(b->reader, kind, slice_of(id, len));
+}
+
 static int
 api_entity_put(const struct il_host *h, const struct il_kind *kind,
                const char *id, size_t len, int encoding, const void *traits,
@@ -63,6 +71,7 @@ host_api_init(void)
     table.settle = lane_settle;
     table.emit = api_emit;
     table.entity_find = api_entity_find;
+    table.entity_hint = api_entity_hint;
     table.entity_put = api_entity_put;
     http_fill_api(&table);
     host_api_set(&table);

@@ -15,6 +15,7 @@
 #define NUMBER_TEXT 24 /* "-9223372036854775808" and a NUL */
 #define ID_SHOWN 256
 #define MESSAGE_TEXT 400
+#define AHEAD 16 /* events between the hint and the look-up */
 
 enum { UNKNOWN_PASS, UNKNOWN_DROP, UNKNOWN_REJECT };
 
@@ -105,36 +106,60 @@ entity_open(const struct il_host *host, const struct il_conf *conf, void **self)
     return 0;
 }
 
-/* The key as text: a string, or a number as its sender wrote it.  NULL: there
- * is none that an entity could have. */
-static const char *
-key_of(const struct il_value *v, char number[NUMBER_TEXT], size_t *len)
+/* The key of an event as text: a string, or a number as its sender wrote it.
+ * id NULL: there is none that an entity could have. */
+struct key {
+    const char *id;
+    size_t len;
+    char number[NUMBER_TEXT];
+};
+
+static void
+key_of(const struct il_value *v, struct key *key)
 {
-    int n;
+    int n = 0;
+    key->id = key->number;
     switch (v->type) {
     case IL_STRING:
     case IL_DECIMAL:
-        *len = v->len;
-        return v->str;
+        key->id = v->str;
+        key->len = v->len;
+        return;
     case IL_INT:
-        n = snprintf(number, NUMBER_TEXT, "%lld", (long long) v->num.i);
+        n = snprintf(key->number, NUMBER_TEXT, "%lld", (long long) v->num.i);
         break;
     case IL_UINT:
-        n = snprintf(number, NUMBER_TEXT, "%llu",
+        n = snprintf(key->number, NUMBER_TEXT, "%llu",
                      (unsigned long long) v->num.u);
         break;
     default:
-        return NULL;
+        key->id = NULL;
     }
-    *len = (size_t) n;
-    return number;
+    key->len = (size_t) n;
+}
+
+/* Read the key of event i and let the host fetch what it leads to. */
+static void
+look_ahead(const struct enrich *e, struct il_batch *batch, uint32_t i,
+           struct key *key)
+{
+    struct il_value v;
+    key->id = NULL;
+    key->len = 0;
+    if (!il_live(batch, i) || !il_get(batch, i, e->key, &v))
+        return;
+    key_of(&v, key);
+    if (key->id)
+        il_entity_hint(batch, e->kind, key->id, key->len);
 }
 
 /* Make event i a dead letter that says which entity is missing. */
 static void
 reject(const struct enrich *e, struct il_batch *batch, uint32_t i,
-       const char *id, size_t len)
+       const struct key *key)
 {
+    const char *id = key->id;
+    size_t len = key->len;
     char message[MESSAGE_TEXT];
     struct il_reason why = { .code = "unknown_entity",
                              .message = message,
@@ -155,17 +180,13 @@ reject(const struct enrich *e, struct il_batch *batch, uint32_t i,
 
 /* Enrich event i.  1 found, 0 unknown, or a negative errno. */
 static int
-enrich(const struct enrich *e, struct il_batch *batch, uint32_t i)
+enrich(const struct enrich *e, struct il_batch *batch, uint32_t i,
+       const struct key *key)
 {
-    struct il_value key, traits;
-    char number[NUMBER_TEXT];
-    const char *id = NULL;
-    size_t len = 0;
+    struct il_value traits;
     int found = 0;
-    if (il_get(batch, i, e->key, &key))
-        id = key_of(&key, number, &len);
-    if (id)
-        found = il_entity_find(batch, e->kind, id, len, &traits);
+    if (key->id)
+        found = il_entity_find(batch, e->kind, key->id, key->len, &traits);
     if (found < 0)
         return found;
     if (found) {
@@ -175,7 +196,7 @@ enrich(const struct enrich *e, struct il_batch *batch, uint32_t i)
     if (e->on_unknown == UNKNOWN_DROP)
         il_drop(batch, i);
     else if (e->on_unknown == UNKNOWN_REJECT)
-        reject(e, batch, i, id, len);
+        reject(e, batch, i, key);
     return 0;
 }
 
@@ -183,12 +204,15 @@ static int
 entity_process(void *self, struct il_batch *batch)
 {
     const struct enrich *e = self;
-    uint32_t count = il_batch_count(batch);
+    uint32_t count = il_batch_count(batch), next = 0;
     uint64_t found = 0, unknown = 0;
+    struct key keys[AHEAD];
     for (uint32_t i = 0; i < count; i++) {
+        for (; next < count && next - i < AHEAD; next++)
+            look_ahead(e, batch, next, &keys[next % AHEAD]);
         if (!il_live(batch, i))
             continue;
-        int n = enrich(e, batch, i);
+        int n = enrich(e, batch, i, &keys[i % AHEAD]);
         if (n < 0)
             return n; /* the same events come again; count them then */
         *(n ? &found : &unknown) += 1;

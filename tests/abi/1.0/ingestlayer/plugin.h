@@ -351,6 +351,8 @@ struct il_api {
     void (*request_refuse)(struct il_request *, int status, const char *code,
                            const char *fmt, va_list);
     void (*request_receipt)(struct il_request *, int status);
+    void (*entity_hint)(struct il_batch *, const struct il_kind *,
+                        const char *id, size_t len); /* may be NULL */
 };
 
 /* Every object of the host begins with its table. */
@@ -742,6 +744,15 @@ il_entity_find(struct il_batch *batch, const struct il_kind *kind,
                const char *id, size_t len, struct il_value *traits)
 {
     return IL_API(batch)->entity_find(batch, kind, id, len, traits);
+}
+/* This entity will be looked up soon: some ten look-ups ahead is best.  Costs
+ * little and changes no answer, but the host has at hand what it will need. */
+static inline void
+il_entity_hint(struct il_batch *batch, const struct il_kind *kind,
+               const char *id, size_t len)
+{
+    if (IL_API(batch)->entity_hint)
+        IL_API(batch)->entity_hint(batch, kind, id, len);
 }
 /* Make traits $entity.<kind> of event i, merged over what is there. */
 static inline int
