@@ -2,11 +2,18 @@
 # (npm ci); what npm publishes is put together in the build tree.
 TYPESCRIPT_SRC = \
 	sdk/typescript/src/client.ts \
+	sdk/typescript/src/compress.ts \
 	sdk/typescript/src/encode.ts \
 	sdk/typescript/src/error.ts \
 	sdk/typescript/src/index.ts \
 	sdk/typescript/src/key.ts \
+	sdk/typescript/src/lifecycle.ts \
+	sdk/typescript/src/loss.ts \
 	sdk/typescript/src/options.ts \
+	sdk/typescript/src/queue.ts \
+	sdk/typescript/src/queue_options.ts \
+	sdk/typescript/src/store.ts \
+	sdk/typescript/src/tally.ts \
 	sdk/typescript/src/transport.ts
 TYPESCRIPT_PACKAGE = \
 	$(srcdir)/sdk/typescript/README.md \
@@ -18,8 +25,12 @@ EXTRA_DIST += $(TYPESCRIPT_SRC) $(TYPESCRIPT_PACKAGE) \
 	sdk/typescript/test/batch.test.mjs \
 	sdk/typescript/test/check.sh \
 	sdk/typescript/test/daemon.test.mjs \
+	sdk/typescript/test/gzip.test.mjs \
 	sdk/typescript/test/ingest.test.mjs \
 	sdk/typescript/test/package.test.mjs \
+	sdk/typescript/test/page.test.mjs \
+	sdk/typescript/test/process.test.mjs \
+	sdk/typescript/test/queue.test.mjs \
 	sdk/typescript/test/server.mjs \
 	sdk/typescript/test/types/declared-bad.ts \
 	sdk/typescript/test/types/declared-good.ts \

@@ -20,7 +20,7 @@ export interface Encoded {
 /** Per request, as the server has it by default. */
 export const MAX_EVENTS = 500;
 export const MAX_BYTES = 4 * 1024 * 1024;
-const ENVELOPE_BYTES = '{"events":[]}'.length;
+export const ENVELOPE_BYTES = '{"events":[]}'.length;
 
 const utf8 = new TextEncoder();
 
@@ -38,6 +38,11 @@ function stringify(value: unknown): string {
   return mark ? text.replace(new RegExp(`"${mark}(-?\\d+)"`, "g"), "$1") : text;
 }
 
+/** As many bytes as it will have on its way. */
+export function measure(json: string): number {
+  return utf8.encode(json).length;
+}
+
 /** Throws what JSON.stringify() or toISOString() throws. */
 export function encode(event: LooseEvent, index: number): Encoded {
   const key = event.idempotencyKey ?? makeKey();
@@ -48,7 +53,7 @@ export function encode(event: LooseEvent, index: number): Encoded {
     timestamp: timestamp instanceof Date ? timestamp.toISOString() : timestamp,
     payload: event.payload,
   });
-  return { index, key, json, bytes: utf8.encode(json).length };
+  return { index, key, json, bytes: measure(json) };
 }
 
 /** Cut into requests, in order. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-import { IngestError } from "./error.js";
+import type { OnError } from "./loss.js";
+import { type QueueOptions, count, misconfigured } from "./queue_options.js";
 
 /** The part of the standard fetch() that the SDK uses. */
 export type Fetch = (
@@ -7,8 +8,9 @@ export type Fetch = (
   init: {
     method: string;
     headers: Record<string, string>;
-    body: string;
+    body: string | ArrayBuffer;
     redirect: "manual";
+    keepalive?: boolean;
     // Not AbortSignal: that name is not known without the DOM's types.
     signal: any;
   },
@@ -31,8 +33,17 @@ export interface Options {
   retries?: number;
   /** The first pause; each later one is twice as long. Default 200. */
   retryDelayMs?: number;
+  /** Bodies of at least so many bytes are packed with gzip. Default 8192; false: never. */
+  gzip?: number | false;
   /** Default: the global one. */
   fetch?: Fetch;
+  /** Of track(). */
+  queue?: QueueOptions;
+  /**
+   * Told of every event that track() took or should have taken and that will
+   * not arrive. What it throws goes nowhere. Default: console.error().
+   */
+  onError?: OnError;
 }
 
 /** Options that are complete. */
@@ -43,6 +54,7 @@ export interface Settings {
   attemptTimeoutMs: number;
   retries: number;
   retryDelayMs: number;
+  gzipBytes: number;
   fetch: Fetch;
 }
 
@@ -62,10 +74,6 @@ function env(name: string): string | undefined {
   }
 }
 
-function misconfigured(message: string): IngestError {
-  return new IngestError(message, { code: "not_configured" });
-}
-
 function endpoint(url: string): string {
   let parsed: URL;
   try {
@@ -78,13 +86,6 @@ function endpoint(url: string): string {
   if (parsed.username || parsed.password)
     throw misconfigured("the url must not hold a user or password; the key goes into apiKey");
   return parsed.origin + parsed.pathname.replace(/\/+$/, "") + "/v1/ingest";
-}
-
-function count(name: string, value: number | undefined, standard: number, least: number): number {
-  if (value === undefined) return standard;
-  if (typeof value !== "number" || !(value >= least))
-    throw misconfigured(`${name} must be a number of at least ${least}`);
-  return value;
 }
 
 /** Complete and check options. Errors never show the key. */
@@ -105,6 +106,7 @@ export function resolve(options: Options): Settings {
     attemptTimeoutMs: count("attemptTimeoutMs", options.attemptTimeoutMs, 10_000, 1),
     retries: Math.floor(count("retries", options.retries, 5, 0)),
     retryDelayMs: count("retryDelayMs", options.retryDelayMs, 200, 0),
+    gzipBytes: options.gzip === false ? Infinity : count("gzip", options.gzip, 8192, 0),
     fetch,
   };
 }

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+import { gzip } from "./compress.js";
+import { ENVELOPE_BYTES, type Encoded, envelope } from "./encode.js";
 import type { Settings } from "./options.js";
 
 /** How a request ended, after all its attempts. */
@@ -11,14 +13,25 @@ export interface Outcome {
   failure?: { code: string; message: string; cause?: unknown };
   /** Might the same request succeed later? */
   transient: boolean;
+  /** Not before the server wants it. */
+  retryAfterMs?: number;
   attempts: number;
 }
 
-interface Attempt extends Omit<Outcome, "attempts"> {
-  retryAfterMs?: number;
+type Attempt = Omit<Outcome, "attempts">;
+
+/** A body as it travels. */
+export interface Packed {
+  /** How many events it has: the answer must be about as many. */
+  events: number;
+  body: string | ArrayBuffer;
+  gzip: boolean;
 }
 
 const PAUSE_MAX_MS = 10_000;
+
+/** Servers, or proxies in front of them, that did not take gzip. */
+const plainOnly = new Set<string>();
 
 function transientStatus(status: number): boolean {
   return status === 408 || status === 429 || (status >= 500 && status !== 501 && status !== 505);
@@ -41,42 +54,64 @@ function parse(text: string): unknown {
   }
 }
 
-/** A 202 of somebody else, or one that was cut short, promises nothing. */
-function isReceipt(answer: unknown): boolean {
-  return Array.isArray((answer as { data?: { events?: unknown } } | null | undefined)?.data?.events);
+/**
+ * A 202 of somebody else, one that was cut short, or one about other events
+ * promises nothing.
+ */
+function isReceipt(answer: unknown, events: number): boolean {
+  const data = (answer as { data?: Record<string, unknown> } | null | undefined)?.data;
+  if (!Array.isArray(data?.events)) return false;
+  const { accepted, duplicates = 0, rejected = 0 } = data;
+  return Number(accepted) + Number(duplicates) + Number(rejected) === events;
 }
 
-/** One request. Never throws. */
-async function attempt(settings: Settings, body: string, limitMs: number): Promise<Attempt> {
+async function exchange(settings: Settings, packed: Packed, signal: unknown, keepalive: boolean): Promise<Attempt> {
+  const response = await settings.fetch(settings.endpoint, {
+    method: "POST",
+    headers: {
+      "Authorization": `Bearer ${settings.apiKey}`,
+      "Content-Type": "application/json",
+      ...(packed.gzip && { "Content-Encoding": "gzip" }),
+    },
+    body: packed.body,
+    redirect: "manual", // following one would turn the POST into a GET
+    signal,
+    ...(keepalive && { keepalive }),
+  });
+  // Part of the attempt: an answer that breaks off is no answer.
+  const answer = parse(await response.text());
+  const { status } = response;
+  if (status === 202 && !isReceipt(answer, packed.events))
+    return {
+      status, body: undefined, transient: true,
+      failure: { code: "invalid_response", message: "the answer is not one of ingestlayer" },
+    };
+  return {
+    status, body: answer, transient: transientStatus(status),
+    retryAfterMs: retryAfter(response.headers.get("Retry-After"), Date.now()),
+  };
+}
+
+/** One request, begun before this returns. Never throws. */
+export async function attempt(
+  settings: Settings,
+  packed: Packed,
+  limitMs: number,
+  keepalive = false,
+): Promise<Attempt> {
   const controller = new AbortController();
   let late = false;
-  const timer = setTimeout(() => {
-    late = true;
-    controller.abort();
-  }, limitMs);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  // A fetch() of the caller's own may know nothing of signals.
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      late = true;
+      controller.abort();
+      reject(new Error("timeout"));
+    }, limitMs);
+  });
   try {
-    const response = await settings.fetch(settings.endpoint, {
-      method: "POST",
-      headers: {
-        "Authorization": `Bearer ${settings.apiKey}`,
-        "Content-Type": "application/json",
-      },
-      body,
-      redirect: "manual", // following one would turn the POST into a GET
-      signal: controller.signal,
-    });
-    // Part of the attempt: an answer that breaks off is no answer.
-    const answer = parse(await response.text());
-    const { status } = response;
-    if (status === 202 && !isReceipt(answer))
-      return {
-        status, body: undefined, transient: true,
-        failure: { code: "invalid_response", message: "the answer is not one of ingestlayer" },
-      };
-    return {
-      status, body: answer, transient: transientStatus(status),
-      retryAfterMs: retryAfter(response.headers.get("Retry-After"), Date.now()),
-    };
+    return await Promise.race([exchange(settings, packed, controller.signal, keepalive), limit]);
   } catch (cause) {
     const failure = late
       ? { code: "timeout", message: `no answer within ${Math.round(limitMs)} ms`, cause }
@@ -87,32 +122,49 @@ async function attempt(settings: Settings, body: string, limitMs: number): Promi
   }
 }
 
+export function plain(events: readonly Encoded[]): Packed {
+  return { events: events.length, body: envelope(events), gzip: false };
+}
+
+async function pack(settings: Settings, events: readonly Encoded[]): Promise<Packed> {
+  const packed = plain(events);
+  const bytes = events.reduce((sum, event) => sum + event.bytes + 1, ENVELOPE_BYTES);
+  if (bytes < settings.gzipBytes || plainOnly.has(settings.endpoint)) return packed;
+  const body = await gzip(packed.body as string, bytes);
+  return body ? { ...packed, body, gzip: true } : packed;
+}
+
 function pause(ms: number): Promise<void> {
   return new Promise((done) => setTimeout(done, ms));
 }
 
-/** How long to wait before attempt number `made + 1`. */
-function delay(settings: Settings, made: number, last: Attempt): number {
-  const full = Math.min(PAUSE_MAX_MS, settings.retryDelayMs * 2 ** (made - 1));
+/** How long to wait after so many failures in a row. */
+export function backoff(firstMs: number, maxMs: number, failures: number, retryAfterMs?: number): number {
+  const full = Math.min(maxMs, firstMs * 2 ** Math.min(failures - 1, 30));
   const jittered = full * (0.5 + Math.random() / 2);
-  if (last.retryAfterMs === undefined) return jittered;
   // Not before the server wants it, and not everybody at the same instant.
-  return last.retryAfterMs + jittered / 2;
+  return retryAfterMs === undefined ? jittered : retryAfterMs + jittered / 2;
 }
 
 /**
- * POST a body, again where that can help, until the time is over. The body,
+ * POST events, again where that can help, until the time is over. The body,
  * and with it every idempotency key, is the same each time.
  */
-export async function post(settings: Settings, body: string): Promise<Outcome> {
+export async function post(settings: Settings, events: readonly Encoded[]): Promise<Outcome> {
   const deadline = Date.now() + settings.timeoutMs;
-  for (let attempts = 1; ; attempts++) {
+  let packed = await pack(settings, events);
+  for (let attempts = 1, failures = 1; ; attempts++, failures++) {
     const left = Math.max(1, deadline - Date.now());
-    const last = await attempt(settings, body, Math.min(left, settings.attemptTimeoutMs));
-    const { retryAfterMs: _, ...outcome } = last;
-    if (!last.transient || attempts > settings.retries) return { ...outcome, attempts };
-    const wait = delay(settings, attempts, last);
-    if (Date.now() + wait >= deadline) return { ...outcome, attempts };
+    const last = await attempt(settings, packed, Math.min(left, settings.attemptTimeoutMs));
+    if (last.status === 415 && packed.gzip) {
+      plainOnly.add(settings.endpoint);
+      packed = plain(events);
+      failures = 0;
+      continue;
+    }
+    if (!last.transient || failures > settings.retries) return { ...last, attempts };
+    const wait = backoff(settings.retryDelayMs, PAUSE_MAX_MS, failures, last.retryAfterMs);
+    if (Date.now() + wait >= deadline) return { ...last, attempts };
     await pause(wait);
   }
 }

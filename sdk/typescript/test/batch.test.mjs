@@ -87,6 +87,13 @@ test("one that is too large alone is named, the others are taken", async (t) => 
   assert.equal(server.taken.size, 9);
 });
 
+test("when the second half fails for good, it is named as well", async (t) => {
+  const server = await gate(t, (n) => (n === 0 ? { status: 413 } : { status: 503 }));
+  const error = await failure(server.client({ retries: 0 }).ingestBatch(many(600)));
+  assert.deepEqual([...new Set(error.problems.map(({ index }) => index))], Array.from({ length: 600 }, (_, i) => i));
+  assert.ok(error.problems.every(({ idempotencyKey }) => idempotencyKey));
+});
+
 test("when the server is away, what was not sent is named as well", async (t) => {
   const server = await gate(t, (n) => (n === 0 ? undefined : { status: 503 }));
   const error = await failure(server.client({ retries: 1 }).ingestBatch(many(1500)));

@@ -9,5 +9,4 @@ command -v npm >/dev/null 2>&1 || skip "npm is missing"
     skip "the SDK is not built (npm ci in sdk/typescript, then configure and make)"
 IL_SDK=$sdk
 export IL_SDK IL_BUILDDIR
-cd "${IL_SRCDIR:?}/sdk/typescript" && exec node --test test/ingest.test.mjs \
-    test/batch.test.mjs test/package.test.mjs test/daemon.test.mjs
+cd "${IL_SRCDIR:?}/sdk/typescript" && exec node --test test/*.test.mjs

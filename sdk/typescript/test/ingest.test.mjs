@@ -87,6 +87,21 @@ test("an answer that breaks off or is not one is asked for again", async (t) => 
   assert.equal(server.requests.length, 4);
 });
 
+test("an answer about other events is asked for again", async (t) => {
+  const server = await gate(t, (n, body, self) =>
+    n ? undefined : (take(self, body), { status: 202, body: { data: { accepted: 0, duplicates: 0, events: [] } } }));
+  assert.equal((await server.client().ingest("t", {})).status, "duplicate");
+});
+
+test("a fetch() that knows nothing of signals is given up as well", async (t) => {
+  const server = await gate(t);
+  const error = await failure(server.client({
+    attemptTimeoutMs: 30, retries: 1, fetch: () => new Promise(() => {}),
+  }).ingest("t", {}));
+  assert.equal(error.code, "timeout");
+  assert.equal(error.attempts, 2);
+});
+
 test("an attempt that hangs is given up and made again", async (t) => {
   const server = await gate(t, (n) => (n === 0 ? "hang" : undefined));
   await server.client({ attemptTimeoutMs: 80 }).ingest("t", {});

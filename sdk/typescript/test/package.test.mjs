@@ -49,7 +49,7 @@ test("the package holds what it should and nothing else", () => {
   assert.deepEqual(readdirSync(join(project, "node_modules/@ingestlayer")), ["sdk"]);
 });
 
-const expected = "configure,createClient,ingest,ingestBatch,IngestError";
+const expected = "close,configure,createClient,flush,ingest,ingestBatch,IngestError,track";
 const print = "console.log(Object.keys(sdk).filter((name) => name !== 'default')"
   + ".sort((a, b) => (a.toLowerCase() < b.toLowerCase() ? -1 : 1)).join());"
   + "sdk.ingest('t', {}).catch((e) => { if (!(e instanceof sdk.IngestError) || e.code !== 'not_configured') throw e; });";

@@ -2,6 +2,7 @@
 // A small gate for tests: it keeps what it took by idempotency key and answers
 // as the test says.
 import { createServer } from "node:http";
+import { gunzipSync } from "node:zlib";
 
 /** The package as it was built; in the build tree where that is elsewhere. */
 export const root = process.env.IL_SDK ? `file://${process.env.IL_SDK}/` : new URL("..", import.meta.url).href;
@@ -21,8 +22,10 @@ export function take(server, body) {
     server.taken.set(event.idempotencyKey, { id, event });
     return { index, id, status: "accepted" };
   });
-  const good = events.filter((event) => event.status !== "rejected");
-  if (good.length) return { status: 202, body: { data: { accepted: good.length, duplicates: 0, events } } };
+  const count = (status) => events.filter((event) => event.status === status).length;
+  const [accepted, duplicates, rejected] = ["accepted", "duplicate", "rejected"].map(count);
+  if (accepted + duplicates)
+    return { status: 202, body: { data: { accepted, duplicates, ...(rejected && { rejected }), events } } };
   const problems = events.flatMap(({ index, problems }) => problems.map((one) => ({ index, ...one })));
   return { status: 422, body: { error: { message: "all refused", code: "schema", problems } } };
 }
@@ -37,10 +40,12 @@ export async function gate(t, answer = () => undefined) {
     const n = server.requests.length;
     const request = { headers: req.headers, path: req.url, method: req.method, at: performance.now() };
     server.requests.push(request);
-    let text = "";
-    for await (const chunk of req.setEncoding("utf8")) text += chunk;
-    request.text = text;
-    request.body = JSON.parse(text);
+    const chunks = [];
+    for await (const chunk of req) chunks.push(chunk);
+    request.raw = Buffer.concat(chunks);
+    const isPacked = req.headers["content-encoding"] === "gzip";
+    request.text = (isPacked ? gunzipSync(request.raw) : request.raw).toString("utf8");
+    request.body = JSON.parse(request.text);
     const what = answer(n, request.body, server) ?? take(server, request.body);
     if (what === "reset") return req.socket.destroy();
     if (what === "hang") return undefined;
@@ -57,6 +62,21 @@ export async function gate(t, answer = () => undefined) {
   server.client = (options = {}) =>
     sdk.createClient({ url: server.url, apiKey: "key", retryDelayMs: 5, ...options });
   return server;
+}
+
+/** Wait for something to be true. */
+export async function until(what, ms = 5000) {
+  for (const end = performance.now() + ms; !(await what());) {
+    if (performance.now() > end) throw new Error(`it did not come true: ${what}`);
+    await new Promise((done) => setTimeout(done, 5));
+  }
+}
+
+/** An onError that keeps what it hears. */
+export function listener() {
+  const heard = [];
+  const onError = (error, events) => heard.push({ error, events });
+  return { heard, onError };
 }
 
 /** The IngestError that a promise ends with. */

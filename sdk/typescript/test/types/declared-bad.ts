@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Declared events, used wrongly: an error on every marked line, and no other.
-import { configure, ingest, ingestBatch } from "@ingestlayer/sdk";
+import { configure, flush, ingest, ingestBatch, track } from "@ingestlayer/sdk";
 
 declare module "@ingestlayer/sdk" {
   interface Events {
@@ -23,6 +23,12 @@ export async function misuse(): Promise<void> {
   await ingestBatch([{ type: "feature.used", payload: { email: "a@b" } }]); // error
   await ingestBatch([{ type: "signup", payload: { email: "a@b" } }]); // error
   await ingestBatch([{ type: "signup.completed" }]); // error
+  track("feature.usd", { user_id: "u", feature: "f" }); // error
+  track("feature.used", { user_id: "u" }); // error
+  track("feature.used", { user_id: "u", feature: "f" }, { key: "k" }); // error
+  await flush(5); // error
+  configure({ queue: { whenFull: "explode" } }); // error
+  configure({ queue: { exitSignals: ["SIGKILL"] } }); // error
   const receipt = await ingest("signup.completed", { email: "a@b" });
   receipt.id = "x"; // error
   configure({ key: "k" }); // error

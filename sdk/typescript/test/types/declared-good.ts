@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Declared events, used rightly: compiles.
-import { configure, createClient, ingest, ingestBatch, IngestError } from "@ingestlayer/sdk";
-import type { EventType, IngestEvent, Options, Payload, Problem, Receipt } from "@ingestlayer/sdk";
+import { close, configure, createClient, flush, ingest, ingestBatch, IngestError, track } from "@ingestlayer/sdk";
+import type { EventType, FlushReport, IngestEvent, LostEvent, OnError, Options, Payload, Problem, QueueOptions, Receipt, StorageLike } from "@ingestlayer/sdk";
 
 declare module "@ingestlayer/sdk" {
   interface Events {
@@ -10,6 +10,10 @@ declare module "@ingestlayer/sdk" {
   }
 }
 
+export const memory: StorageLike = {
+  length: 0, key: () => null, getItem: () => null, setItem() {}, removeItem() {},
+};
+
 interface Signup {
   email: string;
   referrer: { source: string; tags: string[] } | null;
@@ -17,6 +21,13 @@ interface Signup {
 
 export async function use(options: Options): Promise<void> {
   configure(options);
+  const queue: QueueOptions = { maxEvents: 5, whenFull: "oldest", exitSignals: ["SIGTERM"], storage: false };
+  const lost: LostEvent[] = [];
+  const onError: OnError = (error, events) => void lost.push(...events.slice(error.status));
+  configure({ queue, onError, gzip: false });
+  const isTaken: boolean = track("feature.used", { user_id: "u", feature: "f" }, { timestamp: new Date() });
+  const report: FlushReport = await flush({ timeoutMs: Number(isTaken) });
+  await close(report.pending ? { timeoutMs: 1 } : undefined);
   const receipt: Receipt = await ingest("feature.used", { user_id: "u", feature: "csv.export", plan: "pro" });
   const status: "accepted" | "duplicate" = receipt.status;
   await ingest("signup.completed", { email: "a@b", referrer: null }, { idempotencyKey: status, timestamp: new Date() });

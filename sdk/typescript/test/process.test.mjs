@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+// What becomes of the queue when the process ends.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { test } from "node:test";
+import { gate, root, until } from "./server.mjs";
+
+const far = "flushIntervalMs: 3_600_000";
+
+/** A program that has the SDK; resolves with how it ended. */
+function program(server, code) {
+  const child = spawn(process.execPath, ["--input-type=module", "-e",
+    `const { configure, createClient, track, flush, close, ingest } = await import(
+       ${JSON.stringify(new URL("dist/esm/index.js", root).href)});\n${code}`], {
+    env: { ...process.env, INGESTLAYER_URL: server.url, INGESTLAYER_KEY: "key", NODE_TEST_CONTEXT: "" },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  child.text = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (child.text += chunk));
+  const begin = performance.now();
+  child.ended = new Promise((done) =>
+    child.once("close", (status, signal) => done({ status, signal, text: child.text, ms: performance.now() - begin })));
+  return child;
+}
+
+test("a program that just ends has sent everything", async (t) => {
+  const server = await gate(t);
+  const { status, text } = await program(server,
+    `configure({ queue: { ${far}, flushAt: 5000 } }); for (let i = 0; i < 1200; i++) track("t", { i });`).ended;
+  assert.equal(status, 0, text);
+  assert.equal(server.taken.size, 1200);
+});
+
+test("it does so through a failure of the server", async (t) => {
+  const server = await gate(t, (n) => (n < 2 ? { status: 503 } : undefined));
+  const { status, text } = await program(server, `configure({ queue: { ${far} }, retryDelayMs: 20 }); track("t", {});`).ended;
+  assert.equal(status, 0, text);
+  assert.equal(server.taken.size, 1);
+});
+
+test("no timer keeps a program from ending, and what is left is told", async (t) => {
+  const server = await gate(t, () => ({ status: 503, headers: { "Retry-After": "100" } }));
+  const { status, text, ms } = await program(server, `
+    configure({ queue: { ${far}, exitTimeoutMs: 300 }, onError: (error, events) => console.log(error.code, events.length) });
+    track("t", {}); track("t", {}); await flush({ timeoutMs: 10 });`).ended;
+  assert.equal(status, 0, text);
+  assert.equal(text, "exit 2\n");
+  assert.ok(ms < 5000, `${ms}`);
+});
+
+test("an await of flush() and close() keeps the process until they are done", async (t) => {
+  const server = await gate(t, (n) => (n < 3 ? { status: 503 } : undefined));
+  const { status, text } = await program(server, `
+    configure({ queue: { ${far} }, retryDelayMs: 100 });
+    track("t", {}); console.log((await flush()).delivered); track("t", {}); console.log((await close()).delivered);`).ended;
+  assert.equal(status, 0, text);
+  assert.equal(text, "1\n1\n");
+});
+
+test("on a signal that was asked for the events go out first, then the process dies of it", async (t) => {
+  const server = await gate(t);
+  const child = program(server, `
+    configure({ queue: { ${far}, exitSignals: ["SIGTERM", "SIGINT"] } });
+    track("t", {}); console.log("ready"); setInterval(() => {}, 1000);`);
+  await until(() => child.text.includes("ready"));
+  child.kill("SIGTERM");
+  const { signal } = await child.ended;
+  assert.equal(signal, "SIGTERM");
+  assert.equal(server.taken.size, 1);
+});
+
+test("a second signal ends it at once", async (t) => {
+  const server = await gate(t, () => "hang");
+  const child = program(server, `
+    configure({ queue: { ${far}, exitSignals: ["SIGTERM"], exitTimeoutMs: 60_000 } });
+    track("t", {}); console.log("ready"); setInterval(() => {}, 1000);`);
+  await until(() => child.text.includes("ready"));
+  child.kill("SIGTERM");
+  await until(() => server.requests.length);
+  child.kill("SIGTERM");
+  const { signal, ms } = await child.ended;
+  assert.equal(signal, "SIGTERM");
+  assert.ok(ms < 20_000);
+});
+
+test("where the application listens to the signal, it ends the process itself", async (t) => {
+  const server = await gate(t);
+  const child = program(server, `
+    configure({ queue: { ${far}, exitSignals: ["SIGTERM"] } });
+    track("t", {}); console.log("ready"); const idle = setInterval(() => {}, 1000);
+    process.on("SIGTERM", async () => { console.log((await flush()).delivered); clearInterval(idle); });`);
+  await until(() => child.text.includes("ready"));
+  child.kill("SIGTERM");
+  const { status, text } = await child.ended;
+  assert.equal(status, 0);
+  assert.equal(text, "ready\n1\n");
+  assert.equal(server.taken.size, 1);
+});
+
+test("no signal is touched that was not asked for, and none with nothing to lose", async (t) => {
+  const server = await gate(t);
+  const { text } = await program(server, `
+    const count = () => console.log(process.listenerCount("SIGTERM"));
+    configure({ queue: { ${far} } }); track("t", {}); count(); await flush();
+    configure({ queue: { ${far}, exitSignals: ["SIGTERM"] } }); count();
+    track("t", {}); count(); await flush(); count();`).ended;
+  assert.equal(text, "0\n0\n1\n0\n");
+});
+
+test("many clients do not warn of many listeners", async (t) => {
+  const server = await gate(t);
+  const { status, text } = await program(server,
+    `for (let i = 0; i < 30; i++) createClient({ queue: { ${far}, exitSignals: ["SIGTERM"] } }).track("t", { i });`).ended;
+  assert.equal(status, 0);
+  assert.equal(text, "");
+  assert.equal(server.taken.size, 30);
+});
