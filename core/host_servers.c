@@ -130,9 +130,10 @@ void
 host_quiesce(struct host *h)
 {
     http_quiesce(h->gate_http);
+    /* Requests at hand first: they still call their sources. */
+    http_stop(h->gate_http, h->deadline_us);
     for (size_t i = 0; i < h->assembly->plan->source_count; i++)
         instance_stop(&h->assembly->sources[i]);
-    http_stop(h->gate_http, h->deadline_us);
 }
 
 void
@@ -143,10 +144,10 @@ host_stop_servers(struct host *h)
     h->control = NULL;
     if (h->admin_http)
         http_stop(h->admin_http, clock_monotonic_us());
-    for (size_t i = 0; h->assembly && i < h->assembly->plan->source_count; i++)
-        instance_stop(&h->assembly->sources[i]);
     if (h->gate_http)
         http_stop(h->gate_http, clock_monotonic_us());
+    for (size_t i = 0; h->assembly && i < h->assembly->plan->source_count; i++)
+        instance_stop(&h->assembly->sources[i]);
     http_free(h->admin_http);
     http_free(h->gate_http);
     if (h->gate)

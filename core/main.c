@@ -56,9 +56,10 @@ unknown(const char *name)
 int
 main(int argc, char **argv)
 {
-    /* A reader that goes away (a pipe, a socket) is an error to handle where
-     * it is written to, and no reason to die. */
+    /* A reader that goes away (a pipe, a socket) and a file at the limit of
+     * its size are errors to handle where they are met, no reasons to die. */
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     if (argc < 2)
         return print_usage(stderr), 2;
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
