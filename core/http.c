@@ -150,7 +150,7 @@ static int
 admit(struct http *http, struct il_request *req)
 {
     size_t len = strlen(req->path);
-    int path_known = 0, asked = 0;
+    int path_known = 0, asked = 0, absent = 0;
     for (size_t i = 0; i < http->route_count; i++) {
         struct http_route *r = http->routes[i];
         if (!route_has_path(r, req->path, len))
@@ -161,6 +161,7 @@ admit(struct http *http, struct il_request *req)
         req->route = r;
         int rc = r->route.admit ? r->route.admit(r->self, req) : 0;
         asked |= rc != IL_NOT_HERE;
+        absent |= rc == IL_NOT_HERE;
         if ((rc == 0 || rc == IL_UNPROVEN) && !req->status) {
             req->admitted = rc == 0;
             req->max_body = r->route.max_body ? r->route.max_body
@@ -182,7 +183,7 @@ admit(struct http *http, struct il_request *req)
         allow_header(http, req);
         http_out(req);
         http_respond_out(req, 204, NULL);
-    } else if (path_known) {
+    } else if (path_known && !absent) {
         allow_header(http, req);
         request_error(req, 405, "method_not_allowed",
                       "%.20s is not possible on this path", req->method);
