@@ -39,7 +39,9 @@ install_deps() {
         $sudo env DEBIAN_FRONTEND=noninteractive \
             apt-get install -y -q --no-install-recommends $missing
     fi
-    (cd sdk/typescript && npm ci --no-audit --no-fund)
+    for package in sdk/typescript tests/webhooks; do
+        (cd "$package" && npm ci --no-audit --no-fund)
+    done
 }
 
 if [ "${1-}" = --install-deps ]; then

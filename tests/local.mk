@@ -17,6 +17,7 @@ include tests/end-to-end/local.mk
 include tests/bench/local.mk
 include tests/faults/local.mk
 include tests/fuzz/local.mk
+include tests/webhooks/local.mk
 
 EXTRA_DIST += tests/lib/daemon.sh tests/lib/postgres.sh tests/lib/inject.py tests/lib/servers.py \
 	tests/lib/system.py tests/lib/valgrind.supp
