@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "form.h"
 
+#include "signature.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,29 +15,19 @@ struct field {
     int again;   /* not the first of its name */
 };
 
-static int
-hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The next byte of the decoded text; a '%' that begins no escape stands for
  * itself. */
 static unsigned char
 next_byte(const char **p, const char *end)
 {
     char c = *(*p)++;
+    unsigned char byte;
     if (c == '+')
         return ' ';
-    if (c != '%' || end - *p < 2 || hex_digit((*p)[0]) < 0
-        || hex_digit((*p)[1]) < 0)
+    if (c != '%' || end - *p < 2 || signature_unhex(*p, 2, &byte, 1) != 1)
         return (unsigned char) c;
-    int byte = hex_digit((*p)[0]) << 4 | hex_digit((*p)[1]);
     *p += 2;
-    return (unsigned char) byte;
+    return byte;
 }
 
 /* Bytes of the UTF-8 character at p; 0: there is none. */

@@ -16,7 +16,9 @@ plugins_webhook_in_webhook_in_la_CFLAGS = $(PLUGIN_CFLAGS)
 plugins_webhook_in_webhook_in_la_LDFLAGS = $(PLUGIN_LINK)
 plugins_webhook_in_webhook_in_la_LIBADD = $(GNUTLS_LIBS)
 dist_man_MANS += plugins/webhook.in/webhook.in.5
-EXTRA_DIST += plugins/webhook.in/webhook.in.conf
+EXTRA_DIST += plugins/webhook.in/webhook.in.conf \
+	plugins/webhook.in/tests/test-webhook-examples.sh
+TESTS += plugins/webhook.in/tests/test-webhook-examples.sh
 
 if HAVE_CHECK
 check_PROGRAMS += \

@@ -53,6 +53,13 @@ tests_fuzz_fuzz_spool_SOURCES = tests/fuzz/fuzz-spool.c $(FUZZ_REPLAY)
 tests_fuzz_fuzz_spool_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_fuzz_fuzz_spool_LDADD = $(CORE_LIBS)
 
+FUZZ_TARGETS += webhook
+check_PROGRAMS += tests/fuzz/fuzz-webhook
+TESTS += tests/fuzz/fuzz-webhook
+tests_fuzz_fuzz_webhook_SOURCES = tests/fuzz/fuzz-webhook.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_webhook_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_webhook_LDADD = $(CORE_LIBS)
+
 fuzz: config.h
 	@CLANG='$(CLANG)' FUZZ_SECONDS='$(FUZZ_SECONDS)' SRCDIR='$(srcdir)' \
 	SOURCES='$(core_libcore_a_SOURCES)' LIBS='$(CORE_LIBS) $(LIBS)' \
