@@ -50,6 +50,14 @@ class System:
             print("no Postgres server found")
             sys.exit(77)
         self.base = tempfile.mkdtemp(prefix="il-test-")
+        self.pg = self.daemon = None
+        try:
+            self.set_up(conf, start_postgres, start, table, env or {})
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
+
+    def set_up(self, conf, start_postgres, start, table, env):
         self.pg = Postgres(self.base, settings=["fsync=off"])
         self.pg.start()
         if table:
@@ -59,7 +67,7 @@ class System:
         self.conf = os.path.join(self.base, "ingestlayer.conf")
         with open(self.conf, "w") as f:
             f.write(conf % {"base": self.base})
-        self.daemon = Daemon(self.base, self.conf, dict({"KEY": KEY, "DSN": self.pg.dsn}, **(env or {})))
+        self.daemon = Daemon(self.base, self.conf, dict({"KEY": KEY, "DSN": self.pg.dsn}, **env))
         if start:
             self.daemon.start()
 
@@ -67,10 +75,11 @@ class System:
         return self
 
     def __exit__(self, kind, value, trace):
-        if self.daemon.proc and self.daemon.proc.poll() is None:
+        if self.daemon and self.daemon.proc and self.daemon.proc.poll() is None:
             self.daemon.kill()
-        self.pg.stop()
-        if kind:
+        if self.pg:
+            self.pg.stop()
+        if kind and self.daemon and os.path.exists(self.daemon.log):
             with open(self.daemon.log, errors="replace") as f:
                 print("--- the daemon's log ends:", *f.readlines()[-40:], sep="\n")
         shutil.rmtree(self.base, ignore_errors=True)
