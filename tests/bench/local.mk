@@ -50,3 +50,21 @@ CLEANFILES += tests/bench/bench-idem
 tests_bench_bench_idem_SOURCES = tests/bench/bench-idem.c
 tests_bench_bench_idem_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_bench_bench_idem_LDADD = $(CORE_LIBS)
+
+# Instructions of the hot paths, compared with tests/bench/counts.txt.  Built
+# by `make check`, so that it follows what it measures.
+EXTRA_DIST += tests/bench/bench-count.py tests/bench/counts.txt
+if PLUGIN_WAREHOUSE_PG
+check_PROGRAMS += tests/bench/bench-count
+tests_bench_bench_count_SOURCES = tests/bench/bench-count.c \
+	tests/bench/w1.c tests/bench/w1.h \
+	plugins/warehouse.pg/decimal.c plugins/warehouse.pg/encode.c \
+	plugins/warehouse.pg/scalar.c plugins/warehouse.pg/text.c \
+	plugins/warehouse.pg/when.c
+tests_bench_bench_count_CPPFLAGS = $(core_libcore_a_CPPFLAGS) $(PQ_CFLAGS)
+tests_bench_bench_count_LDADD = $(CORE_LIBS)
+bench-count: tests/bench/bench-count
+	IL_BUILDDIR='$(abs_top_builddir)' IL_CFLAGS='$(CFLAGS)' \
+	    python3 $(srcdir)/tests/bench/bench-count.py $(COUNT)
+endif
+.PHONY: bench-count
