@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cursor.h"
 
+#include "file.h"
 #include "log.h"
 
 #define XXH_INLINE_ALL
@@ -59,9 +60,9 @@ static int
 cursor_make(struct cursor *c)
 {
     static const char zeros[2 * CURSOR_SLOT];
-    ssize_t n = pwrite(c->fd, zeros, sizeof zeros, 0);
-    if (n != (ssize_t) sizeof zeros)
-        return n < 0 ? -errno : -ENOSPC;
+    int err = file_pwrite(c->fd, zeros, sizeof zeros, 0);
+    if (err)
+        return err;
     if (fdatasync(c->fd))
         return -errno;
     char *slash = strrchr(c->path, '/');
@@ -70,7 +71,7 @@ cursor_make(struct cursor *c)
     *slash = '/';
     if (fd < 0)
         return -errno;
-    int err = fsync(fd) ? -errno : 0;
+    err = fsync(fd) ? -errno : 0;
     close(fd);
     return err;
 }
@@ -82,7 +83,8 @@ cursor_read(struct cursor *c, uint64_t *position)
     int found = 0, foreign = 0, marks = 0;
     for (int i = 0; i < 2; i++) {
         struct slot s;
-        if (pread(c->fd, &s, sizeof s, i * CURSOR_SLOT) != sizeof s)
+        if (file_pread(c->fd, &s, sizeof s, (uint64_t) i * CURSOR_SLOT)
+            != sizeof s)
             continue;
         marks += s.magic[0] != 0;
         if (memcmp(s.magic, CURSOR_MAGIC, 8) != 0 || s.sum != slot_sum(&s))
@@ -153,10 +155,10 @@ cursor_save(struct cursor *c, uint64_t position, int sync)
     memcpy(s.magic, CURSOR_MAGIC, 8);
     memcpy(s.spool, c->spool, 16);
     s.sum = slot_sum(&s);
-    off_t at = (c->sequence + 1) % 2 ? CURSOR_SLOT : 0;
-    ssize_t n = pwrite(c->fd, &s, sizeof s, at);
-    if (n != (ssize_t) sizeof s)
-        return n < 0 ? -errno : -EIO;
+    uint64_t at = (c->sequence + 1) % 2 ? CURSOR_SLOT : 0;
+    int err = file_pwrite(c->fd, &s, sizeof s, at);
+    if (err)
+        return err;
     c->sequence++;
     return sync && fdatasync(c->fd) ? -errno : 0;
 }

@@ -328,7 +328,7 @@ gate_ready(struct gate *g, char *why, size_t size)
         err = idem_ready(g->options.idem, 1);
     pthread_mutex_unlock(&g->lock);
     if (err)
-        snprintf(why, size, "the idempotency index cannot take keys: %s; "
-                 "the log says more", strerror(-err));
+        snprintf(why, size, "the idempotency index cannot take keys; the log "
+                 "says why");
     return err;
 }

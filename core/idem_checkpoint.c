@@ -2,6 +2,7 @@
 /* How far the index is complete, and getting it onto the disk. */
 #include "idem_private.h"
 #include "clock.h"
+#include "file.h"
 #include "log.h"
 
 #include <errno.h>
@@ -45,7 +46,7 @@ state_sum(const struct idem_state *s)
 static int
 state_read(struct idem *d, struct idem_state *state, uint64_t boot)
 {
-    if (pread(d->state_fd, state, sizeof *state, 0) != sizeof *state
+    if (file_pread(d->state_fd, state, sizeof *state, 0) != sizeof *state
         || memcmp(state->magic, STATE_MAGIC, 8) != 0
         || state->sum != state_sum(state)
         || memcmp(state->uuid, spool_id(d->spool), 16) != 0) {
@@ -118,10 +119,8 @@ state_sync(struct idem *d)
     memcpy(state.uuid, spool_id(d->spool), 16);
     state.sum = state_sum(&state);
     size_t len = offsetof(struct idem_state, pad);
-    if (pwrite(d->state_fd, &state, len, 0) != (ssize_t) len
-        || fdatasync(d->state_fd))
-        return errno ? -errno : -EIO;
-    return 0;
+    int rc = file_pwrite(d->state_fd, &state, len, 0);
+    return rc ? rc : fdatasync(d->state_fd) ? -errno : 0;
 }
 
 struct dirty {

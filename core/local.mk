@@ -77,6 +77,8 @@ core_libcore_a_SOURCES = \
 	core/expr_pool.c \
 	core/expr_regex.c \
 	core/expr_set.c \
+	core/file.c \
+	core/file.h \
 	core/fold.c \
 	core/fold.h \
 	core/gate.c \

@@ -2,6 +2,7 @@
 /* What cannot be read is named once and copied aside, and nobody waits for
  * it. */
 #include "spool_private.h"
+#include "file.h"
 #include "log.h"
 
 #include <errno.h>
@@ -47,7 +48,7 @@ aside_copy(struct spool *s, int fd, uint64_t segment, uint64_t offset,
         if (want > end - offset)
             want = end - offset;
         ssize_t n = pread(fd, buffer, want, (off_t) offset);
-        if (n <= 0 || spool_pwrite(out, buffer, (size_t) n, at))
+        if (n <= 0 || file_pwrite(out, buffer, (size_t) n, at))
             break;
         offset += (uint64_t) n;
         at += (uint64_t) n;

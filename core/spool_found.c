@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "spool_found.h"
+#include "file.h"
 #include "log.h"
 
 #include <dirent.h>
@@ -53,7 +54,7 @@ found_look(struct spool *s, struct found *f)
         (int64_t) st.st_mtim.tv_sec * 1000000 + st.st_mtim.tv_nsec / 1000;
     char header[SEGMENT_HEADER];
     int rc = -EINVAL;
-    ssize_t n = pread(fd, header, sizeof header, 0);
+    ssize_t n = file_pread(fd, header, sizeof header, 0);
     if (n == sizeof header)
         rc = segment_header_unpack(header, &f->header);
     f->unreadable = n < 0;

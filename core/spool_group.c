@@ -2,6 +2,7 @@
 /* One group of frames onto the disk: all of it, durably, or nothing. */
 #include "spool_private.h"
 #include "clock.h"
+#include "file.h"
 #include "log.h"
 
 #include <errno.h>
@@ -18,22 +19,6 @@
 #define PROBE_BYTES (64u << 10)
 
 static const char zeros[ZEROS_AHEAD];
-
-int
-spool_pwrite(int fd, const char *bytes, size_t len, uint64_t offset)
-{
-    while (len > 0) {
-        ssize_t n = pwrite(fd, bytes, len, (off_t) offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n ? -errno : -ENOSPC;
-        bytes += n;
-        len -= (size_t) n;
-        offset += (uint64_t) n;
-    }
-    return 0;
-}
 
 /* Make the file of a segment that begins with the group.  *fd or an errno;
  * nothing is left behind in that case. */
@@ -53,7 +38,7 @@ group_create(struct spool *s, uint64_t first, uint64_t prev_last, int *fd)
     *fd = openat(s->dirfd, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (*fd < 0)
         return -errno;
-    int rc = spool_pwrite(*fd, header, sizeof header, 0);
+    int rc = file_pwrite(*fd, header, sizeof header, 0);
     if (rc) {
         close(*fd);
         unlinkat(s->dirfd, name, 0);
@@ -88,7 +73,7 @@ group_zeros(struct spool *s, int fd, uint64_t end, size_t len,
     uint64_t ahead = s->opt.segment_bytes - end;
     if (ahead > ZEROS_AHEAD)
         ahead = ZEROS_AHEAD;
-    if (spool_pwrite(fd, zeros, ahead, end) == 0)
+    if (file_pwrite(fd, zeros, ahead, end) == 0)
         *file_end = end + ahead;
 }
 
@@ -158,7 +143,7 @@ spool_group_write(struct spool *s, const struct spool_buffer *b, int *final)
         }
         file_end = SEGMENT_HEADER;
     }
-    rc = spool_pwrite(fd, b->data, b->len, seg->end);
+    rc = file_pwrite(fd, b->data, b->len, seg->end);
     if (rc == 0) {
         group_zeros(s, fd, seg->end + b->len, b->len, &file_end);
         if (fdatasync(fd) || (fresh && fsync(s->dirfd))) {
@@ -173,9 +158,10 @@ spool_group_write(struct spool *s, const struct spool_buffer *b, int *final)
         unlinkat(s->dirfd, name, 0);
         segment_put(seg);
     } else if (rc) {
+        /* Also after a failed sync: the kernel may hold for clean what is not
+         * on the disk, and the next process would find it and believe it. */
         s->dirty_tail = 1;
-        if (!*final)
-            group_cut(s);
+        group_cut(s);
     }
     if (rc)
         return rc;
@@ -213,7 +199,8 @@ spool_group_rotate(struct spool *s)
     segment_put(seg);
 }
 
-/* Could a group be written now?  0 or a negative errno. */
+/* Could a group be written now, also one that begins a segment?  0 or a
+ * negative errno. */
 int
 spool_group_probe(struct spool *s)
 {
@@ -221,16 +208,17 @@ spool_group_probe(struct spool *s)
         int rc = group_cut(s);
         uint64_t end = s->newest->end;
         if (!rc)
-            rc = spool_pwrite(s->fd, zeros, PROBE_BYTES, end);
-        if (!rc && s->file_end < end + PROBE_BYTES)
+            rc = file_pwrite(s->fd, zeros, PROBE_BYTES, end);
+        if (rc)
+            return rc;
+        if (s->file_end < end + PROBE_BYTES)
             s->file_end = end + PROBE_BYTES;
-        return rc;
     }
     int fd = openat(s->dirfd, "probe.tmp",
                     O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return -errno;
-    int rc = spool_pwrite(fd, zeros, PROBE_BYTES, 0);
+    int rc = file_pwrite(fd, zeros, PROBE_BYTES, 0);
     close(fd);
     unlinkat(s->dirfd, "probe.tmp", 0);
     return rc;

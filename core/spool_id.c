@@ -2,6 +2,7 @@
 /* DIR/ID, the spool's UUID, and DIR/LAST, a hint of how far it has got. */
 #include "spool_private.h"
 #include "clock.h"
+#include "file.h"
 #include "log.h"
 
 #include <endian.h>
@@ -86,7 +87,7 @@ spool_id_write(int dirfd, const uint8_t uuid[16])
                     0600);
     if (fd < 0)
         return -errno;
-    int rc = spool_pwrite(fd, text, ID_TEXT + 1, 0);
+    int rc = file_pwrite(fd, text, ID_TEXT + 1, 0);
     if (!rc && fsync(fd))
         rc = -errno;
     close(fd);
@@ -115,7 +116,7 @@ spool_hint_open(struct spool *s, uint64_t *last)
         return -errno;
     char hint[HINT_BYTES];
     uint64_t sum, v;
-    if (pread(s->last_fd, hint, sizeof hint, 0) != sizeof hint
+    if (file_pread(s->last_fd, hint, sizeof hint, 0) != sizeof hint
         || memcmp(hint, "ILLAST01", 8) != 0
         || memcmp(hint + 8, s->id, 16) != 0)
         return 0;
@@ -143,6 +144,6 @@ spool_hint_write(struct spool *s, uint64_t last)
     memcpy(hint + 24, &v, 8);
     v = hint_checksum(hint);
     memcpy(hint + HINT_BYTES - 8, &v, 8);
-    if (spool_pwrite(s->last_fd, hint, sizeof hint, 0))
+    if (file_pwrite(s->last_fd, hint, sizeof hint, 0))
         log_debug("spool: cannot write %s/LAST: %s", s->dir, strerror(errno));
 }

@@ -259,6 +259,4 @@ void spool_group_rotate(struct spool *);
 /* spool_retain.c: the writer's tick */
 void spool_retain_tick(struct spool *, int64_t now_us);
 
-int spool_pwrite(int fd, const char *, size_t, uint64_t offset);
-
 #endif
