@@ -1,6 +1,7 @@
 # The fault campaign: a short one in `make check`, long ones on their own.
 FAULT_TESTS = tests/faults/test-kill-loses-nothing.sh \
-	tests/faults/test-every-write-point.sh
+	tests/faults/test-every-write-point.sh \
+	tests/faults/test-failing-io.py
 EXTRA_DIST += tests/faults/campaign.py tests/faults/points.py $(FAULT_TESTS)
 if PLUGIN_WAREHOUSE_PG
 TESTS += $(FAULT_TESTS)
