@@ -6,13 +6,22 @@ test.  `make bench`, or `make bench CASE=w1a`.
 
   w1a, w1f   HTTP to the visible row, batches of 500, beside one binary COPY of
              the very same rows into the same table
-  gate       HTTP to 202, no pipeline
+  backlog    Postgres away while all events come, then W1a out of the spool:
+             its rate beside COPY's, and memory before and while it drains
+  gate       HTTP to 202, no pipeline, beside scanning the same JSON
+  filter, enrich
+             a lane alone, from the spool to a destination that settles at once
   single64, single256
              one event a request
   latency    1,000 events/s: POST to 202, and POST to the visible row
-"""
+
+Memory is what the process has for itself (RssAnon), at its peak.  The columns
+"ours" and "pg" are seconds of CPU per million events, of the daemon and of
+Postgres with all its processes."""
 import argparse
+import http.client
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -56,23 +65,21 @@ PIPELINE = """
 
 
 def cpu(pid):
-    """CPU seconds of a process and its children that are alive."""
+    """CPU seconds of a process and its children, ended ones included."""
     tick = os.sysconf("SC_CLK_TCK")
     total = 0
     for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                with open("/proc/%s/stat" % entry) as f:
-                    rest = f.read().rsplit(")", 1)[1].split()
-            except OSError:
-                continue
-            if int(entry) == pid:
-                total += int(rest[11]) + int(rest[12])
-            elif int(rest[1]) == pid:
-                # A child that ends hands its time to its parent's c-times.
-                total += int(rest[11]) + int(rest[12])
-            if int(entry) == pid:
-                total += int(rest[13]) + int(rest[14])
+        if not entry.isdigit():
+            continue
+        try:
+            with open("/proc/%s/stat" % entry) as f:
+                rest = f.read().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if int(entry) == pid:
+            total += sum(int(n) for n in rest[11:15])
+        elif int(rest[1]) == pid:
+            total += int(rest[11]) + int(rest[12])
     return total / tick
 
 
@@ -82,6 +89,51 @@ def memory_mb(pid):
             if line.startswith("RssAnon"):
                 return int(line.split()[1]) / 1024
     return 0
+
+
+class Peak:
+    """The most memory that a process had while this was running."""
+
+    def __init__(self, pid):
+        self.pid, self.mb = pid, 0.0
+        self.stopped = threading.Event()
+        self.thread = threading.Thread(target=self.watch, daemon=True)
+
+    def watch(self):
+        while not self.stopped.wait(0.05):
+            self.mb = max(self.mb, memory_mb(self.pid))
+
+    def __enter__(self):
+        self.mb = memory_mb(self.pid)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopped.set()
+        self.thread.join()
+
+
+class Admin:
+    """Metrics over one connection: a look costs the daemon some 100 us, where
+    `ingestlayer status` would start a process each time."""
+
+    def __init__(self, port):
+        self.http = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+
+    def value(self, name):
+        self.http.request("GET", "/metrics")
+        text = self.http.getresponse().read().decode()
+        found = re.search(r"^\w*%s(?:\{[^}]*\})? (\S+)$" % name, text, re.M)
+        if not found:
+            raise RuntimeError("no metric %s:\n%s" % (name, text))
+        return float(found.group(1))
+
+    def drained(self, limit=900):
+        until = time.monotonic() + limit
+        while self.value("lane_lag_events") > 0:
+            if time.monotonic() > until:
+                raise RuntimeError("the lane does not come to its end")
+            time.sleep(0.01)
 
 
 class Bench:
@@ -133,42 +185,75 @@ class Bench:
         took = time.monotonic() - began
         return {"rate": self.events / took, "pg": (cpu(self.pg.proc.pid) - before) * 1e6 / self.events}
 
+    def scan(self):
+        """CPU seconds per million events of stepping over the same JSON."""
+        out = subprocess.run([os.path.join(TOOLS, "bench-json")], stdout=subprocess.PIPE, check=True).stdout.decode()
+        return {"rate": 1e9 / float(re.search(r"json_skip\s+(\S+) ns", out).group(1))}
+
     # --- the cases ---
+    def rows(self, share):
+        rows = int(self.pg.sql("select count(*) from w1"))
+        if (share == 1 and rows != self.events) or not abs(rows / self.events - share) < 0.02:
+            raise RuntimeError("%d rows of %d events" % (rows, self.events))
+
     def w1(self, where, share):
         self.pg.sql(TABLE)
         self.pg.sql("checkpoint")
         d, base = self.daemon(PIPELINE % {"where": where}, users=True)
         try:
+            admin = Admin(d.admin)
             ours, theirs = cpu(d.proc.pid), cpu(self.pg.proc.pid)
-            peak = [0.0]
-            stop = threading.Event()
-
-            def watch():
-                while not stop.wait(0.05):
-                    peak[0] = max(peak[0], memory_mb(d.proc.pid))
-            threading.Thread(target=watch, daemon=True).start()
-            began = time.monotonic()
-            sent = self.send(d, "-c", "8", "-b", "500", "-n", str(self.events))
-            gen = sent["seconds"]
-            # The sender renders its requests first; its own clock counts.
-            offset = time.monotonic() - began - gen
-            while True:
-                text = d.command("status", "-c", d.conf, "--json").stdout.decode()
-                if '"lag_events":0' in text.replace(" ", ""):
-                    break
-                time.sleep(0.01)
-            took = time.monotonic() - began - offset
-            stop.set()
+            with Peak(d.proc.pid) as peak:
+                began = time.monotonic()
+                sent = self.send(d, "-c", "8", "-b", "500", "-n", str(self.events))
+                # The sender renders its requests first; its own clock counts.
+                began = time.monotonic() - sent["seconds"]
+                admin.drained()
+                took = time.monotonic() - began
             result = {"rate": self.events / took, "sent": sent["events_per_s"],
                       "ours": (cpu(d.proc.pid) - ours) * 1e6 / self.events,
-                      "pg": (cpu(self.pg.proc.pid) - theirs) * 1e6 / self.events, "memory": peak[0]}
-            rows = int(self.pg.sql("select count(*) from w1"))
-            if (share == 1 and rows != self.events) or not abs(rows / self.events - share) < 0.02:
-                raise RuntimeError("%d rows of %d events" % (rows, self.events))
+                      "pg": (cpu(self.pg.proc.pid) - theirs) * 1e6 / self.events, "memory": peak.mb}
+            self.rows(share)
             return result
         finally:
             d.stop()
             shutil.rmtree(base)
+
+    def backlog(self):
+        self.pg.sql(TABLE)
+        self.pg.sql("checkpoint")
+        d, base = self.daemon(PIPELINE % {"where": "exists(feature)"}, users=True)
+        try:
+            admin = Admin(d.admin)
+            self.pg.stop()
+            with Peak(d.proc.pid) as filling:
+                self.send(d, "-c", "8", "-b", "500", "-n", str(self.events))
+            self.pg.start()
+            while admin.value("lane_lag_events") == self.events:
+                time.sleep(0.002)
+            ours, theirs = cpu(d.proc.pid), cpu(self.pg.proc.pid)
+            left, began = admin.value("lane_lag_events"), time.monotonic()
+            with Peak(d.proc.pid) as peak:
+                admin.drained()
+                took = time.monotonic() - began
+            self.rows(1)
+            return {"rate": left / took, "ours": (cpu(d.proc.pid) - ours) * 1e6 / left,
+                    "pg": (cpu(self.pg.proc.pid) - theirs) * 1e6 / left, "memory": max(peak.mb, filling.mb)}
+        finally:
+            d.stop()
+            shutil.rmtree(base)
+
+    def lane(self, case):
+        out = subprocess.run([os.path.join(TOOLS, "bench-lane"), str(self.events), "1"], stdout=subprocess.PIPE,
+                             check=True).stdout.decode()
+        found = re.search(r"^%s/1 .* (\S+) core-seconds per million +(\S+) events/s" % re.escape(case), out, re.M)
+        return {"rate": float(found.group(2)), "ours": float(found.group(1))}
+
+    def filter(self):
+        return self.lane("filter")
+
+    def enrich(self):
+        return self.lane("enrich")
 
     def w1a(self):
         return self.w1("exists(feature)", 1)
@@ -180,12 +265,20 @@ class Bench:
         d, base = self.daemon("")
         try:
             ours = cpu(d.proc.pid)
-            sent = self.send(d, "-c", str(conns), "-b", str(batch), "-n", str(events))
+            with Peak(d.proc.pid) as peak:
+                sent = self.send(d, "-c", str(conns), "-b", str(batch), "-n", str(events))
             return {"rate": sent["events_per_s"], "ours": (cpu(d.proc.pid) - ours) * 1e6 / events,
-                    "p99": sent["p99_ms"], "memory": memory_mb(d.proc.pid)}
+                    "p99": sent["p99_ms"], "memory": peak.mb,
+                    "bytes": self.spooled(base) / events}
         finally:
             d.stop()
             shutil.rmtree(base)
+
+    @staticmethod
+    def spooled(base):
+        """Bytes of the spool's segments."""
+        folder = os.path.join(base, "state", "spool")
+        return sum(os.stat(os.path.join(folder, n)).st_size for n in os.listdir(folder))
 
     def gate(self):
         return self.ingest(8, 500, self.events)
@@ -201,7 +294,8 @@ class Bench:
         d, base = self.daemon(PIPELINE % {"where": "exists(feature)"}, users=True)
         try:
             sent = self.send(d, "-c", "16", "-b", "1", "-n", "10000", "-r", "1000")
-            time.sleep(1)
+            # Rows become visible after the last answer.
+            Admin(d.admin).drained()
             # received_at is when the event passed the gate; xmin's commit time is when the row could be seen.
             p50, p99 = self.pg.sql(
                 "select percentile_cont(array[0.5, 0.99]) within group (order by extract(epoch from "
@@ -216,7 +310,10 @@ class Bench:
 CASES = {  # name: (limit, direction, target text)
     "w1a": ("copy", ">= 370k events/s, >= 0.87 of COPY"),
     "w1f": ("copy", ">= 1,000k events/s"),
-    "gate": (None, "<= 0.45 core-seconds per million"),
+    "backlog": ("copy", "<= 64 MB at 10 GB"),
+    "gate": ("scan", "ours <= 0.45"),
+    "filter": (None, "ours <= 0.2"),
+    "enrich": (None, "ours <= 0.5"),
     "single64": (None, ">= 65k requests/s, <= 10 us of our CPU each"),
     "single256": (None, ">= 95k requests/s, <= 10 us of our CPU each"),
     "latency": (None, "row: p50 < 50 ms, p99 < 250 ms"),

@@ -7,7 +7,8 @@ tests_bench_send_CPPFLAGS =
 EXTRA_DIST += tests/bench/bench.py
 CLEANFILES += tests/bench/gen tests/bench/send
 
-bench: all tests/bench/gen tests/bench/send
+bench: all tests/bench/gen tests/bench/send tests/bench/bench-json \
+		tests/bench/bench-lane
 	$(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/bench/bench.py --case '$(CASE)'
 .PHONY: bench
 
