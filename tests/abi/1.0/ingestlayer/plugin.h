@@ -165,8 +165,8 @@ struct il_route {
      * no dead letter; or a negative errno after il_respond_error(). */
     int (*admit)(void *self, struct il_request *);
     /* Called with the whole body, unpacked.  Must lead to exactly one answer:
-     * il_respond*(), il_request_ingest(), il_request_emit() or
-     * il_request_entities().  Must not block. */
+     * il_respond*(), il_request_refuse(), il_request_ingest(),
+     * il_request_emit() or il_request_entities().  Must not block. */
     void (*handle)(void *self, struct il_request *);
 };
 
