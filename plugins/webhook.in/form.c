@@ -107,8 +107,7 @@ chain(struct field *fields, size_t n, const char *texts)
 
 /* The number of fields, or -E2BIG. */
 static long
-split(const char *body, size_t len, struct field *fields,
-      struct il_text *texts)
+split(const char *body, size_t len, struct field *fields, struct il_text *texts)
 {
     const char *end = body + len;
     size_t n = 0;
@@ -190,8 +189,7 @@ put_object(const struct il_host *host, struct il_text *out,
 
 /* 1 where the field's value is the body itself, 0, or -ENOMEM. */
 static int
-is_wrapper(const struct il_host *host, const struct field *f,
-           const char *texts)
+is_wrapper(const struct il_host *host, const struct field *f, const char *texts)
 {
     struct il_value v;
     if (f->name_len != 7 || memcmp(texts + f->name, "payload", 7))
@@ -226,8 +224,8 @@ form_to_json(const struct il_host *host, const char *body, size_t len,
 {
     struct field *fields = malloc(FORM_FIELDS_MAX * sizeof(*fields));
     struct il_text *texts = il_text_new(host);
-    int err = fields && texts ? il_text_reserve(host, texts, 4 * len + 1)
-                              : -ENOMEM;
+    int err =
+        fields && texts ? il_text_reserve(host, texts, 4 * len + 1) : -ENOMEM;
     if (!err) {
         long n = split(body, len, fields, texts);
         err = n < 0 ? (int) n

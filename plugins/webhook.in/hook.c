@@ -6,7 +6,6 @@
  * token.  A body becomes one event, whose type and idempotency key are found
  * in the headers or in the body; what happens to it then is the gate's
  * business. */
-#include "form.h"
 #include "hook.h"
 
 #include <errno.h>
@@ -21,57 +20,88 @@
 #define LOG_EVERY_US 10000000
 
 static const struct il_option signature_options[] = {
-    { .name = "header", .type = IL_OPT_STRING, .flags = IL_OPT_REQUIRED,
+    { .name = "header",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_REQUIRED,
       .help = "Header that carries the signature." },
-    { .name = "prefix", .type = IL_OPT_STRING,
+    { .name = "prefix",
+      .type = IL_OPT_STRING,
       .help = "What stands before a signature, such as \"sha256=\"." },
-    { .name = "parts", .type = IL_OPT_STRING, .flags = IL_OPT_LIST,
+    { .name = "parts",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_LIST,
       .def = "body",
       .help = "What is signed, in order: body, timestamp, method, path, "
               "header:NAME, text:WORD." },
-    { .name = "separator", .type = IL_OPT_STRING,
+    { .name = "separator",
+      .type = IL_OPT_STRING,
       .help = "What stands between two parts." },
-    { .name = "hash", .type = IL_OPT_STRING, .def = "sha256",
-      .choices = "sha1|sha256|sha384|sha512", .help = "The hash of the HMAC." },
-    { .name = "encoding", .type = IL_OPT_STRING, .def = "hex",
-      .choices = "hex|base64", .help = "How the signature is written." },
-    { .name = "timestamp_header", .type = IL_OPT_STRING,
+    { .name = "hash",
+      .type = IL_OPT_STRING,
+      .def = "sha256",
+      .choices = "sha1|sha256|sha384|sha512",
+      .help = "The hash of the HMAC." },
+    { .name = "encoding",
+      .type = IL_OPT_STRING,
+      .def = "hex",
+      .choices = "hex|base64",
+      .help = "How the signature is written." },
+    { .name = "timestamp_header",
+      .type = IL_OPT_STRING,
       .help = "Header with the time of signing, in seconds since 1970." },
-    { .name = "timestamp_prefix", .type = IL_OPT_STRING,
+    { .name = "timestamp_prefix",
+      .type = IL_OPT_STRING,
       .help = "What stands before the time of signing, such as \"t=\", where "
               "it is in the signature's header." },
     { 0 }
 };
 
 static const struct il_option hook_options[] = {
-    { .name = "token", .type = IL_OPT_STRING,
+    { .name = "token",
+      .type = IL_OPT_STRING,
       .flags = IL_OPT_REQUIRED | IL_OPT_LIST | IL_OPT_SECRET,
       .help = "Last part of the URL, /whk/TOKEN; of several, all are valid." },
-    { .name = "auth", .type = IL_OPT_STRING, .def = "signed",
+    { .name = "auth",
+      .type = IL_OPT_STRING,
+      .def = "signed",
       .choices = "signed|bearer|none",
       .help = "How senders are known: by a signature, a bearer key, or by the "
               "token alone." },
-    { .name = "scheme", .type = IL_OPT_STRING, .def = "ingestlayer",
+    { .name = "scheme",
+      .type = IL_OPT_STRING,
+      .def = "ingestlayer",
       .choices = "ingestlayer|github|stripe|slack|standard|shopify|generic",
       .help = "Whose way of signing, and of naming types and deliveries." },
-    { .name = "secrets", .type = IL_OPT_STRING,
+    { .name = "secrets",
+      .type = IL_OPT_STRING,
       .flags = IL_OPT_LIST | IL_OPT_SECRET,
       .help = "Secrets of signatures, or bearer keys; all of them are valid "
               "at the same time." },
-    { .name = "tolerance", .type = IL_OPT_DURATION, .min = 1000,
+    { .name = "tolerance",
+      .type = IL_OPT_DURATION,
+      .min = 1000,
       .max = 7 * 24 * 3600 * INT64_C(1000),
       .help = "How far the time of signing may be off, in either direction; "
               "5m where the scheme signs a time." },
-    { .name = "signature", .type = IL_OPT_GROUP,
+    { .name = "signature",
+      .type = IL_OPT_GROUP,
       .children = signature_options,
       .help = "How requests are signed, for scheme = \"generic\"." },
-    { .name = "type", .type = IL_OPT_STRING, .flags = IL_OPT_LIST,
+    { .name = "type",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_LIST,
       .help = "Type of the event: text with $header.NAME or $body.FIELD in "
               "it; the first of which all references are there." },
-    { .name = "key", .type = IL_OPT_STRING, .flags = IL_OPT_LIST,
+    { .name = "key",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_LIST,
       .help = "Idempotency key, written as type is." },
-    { .name = "max_body", .type = IL_OPT_SIZE, .min = 1024, .max = 64 << 20,
-      .def = "4MiB", .help = "Largest body in bytes, also after unpacking." },
+    { .name = "max_body",
+      .type = IL_OPT_SIZE,
+      .min = 1024,
+      .max = 64 << 20,
+      .def = "4MiB",
+      .help = "Largest body in bytes, also after unpacking." },
     { 0 }
 };
 
@@ -80,8 +110,8 @@ static const struct il_option hook_options[] = {
 /* Count, and log the first of each ten seconds with the number of those that
  * were not. */
 static void
-note_refusal(struct hook *h, struct il_request *req,
-             struct il_counter *counter, const char *why)
+note_refusal(struct hook *h, struct il_request *req, struct il_counter *counter,
+             const char *why)
 {
     int64_t now = il_monotonic_us(h->host);
     int64_t last = __atomic_load_n(&h->logged_us, __ATOMIC_RELAXED);
@@ -133,9 +163,7 @@ refuse(struct hook *h, struct il_request *req, enum verdict verdict)
                          "the signature does not fit the body");
         break;
     default:
-        il_respond_header(req, "Retry-After", "1");
-        il_respond_error(req, 503, "no_memory",
-                         "there is no memory for this request; send again");
+        hook_no_memory(req);
     }
 }
 
@@ -150,8 +178,8 @@ token_fits(const struct hook *h, const char *path)
     if (len > TOKEN_MAX)
         return 0;
     for (size_t i = 0; i < h->token_count; i++)
-        found |= il_equal(h->host, token, len, h->tokens[i],
-                          strlen(h->tokens[i]));
+        found |=
+            il_equal(h->host, token, len, h->tokens[i], strlen(h->tokens[i]));
     return found;
 }
 
@@ -168,8 +196,8 @@ bearer_fits(const struct hook *h, struct il_request *req)
     while (len && key[len - 1] == ' ')
         len--;
     for (size_t i = 0; i < h->secret_count; i++)
-        found |= il_equal(h->host, key, len, h->secrets[i].bytes,
-                          h->secrets[i].len);
+        found |=
+            il_equal(h->host, key, len, h->secrets[i].bytes, h->secrets[i].len);
     return found;
 }
 
@@ -188,8 +216,8 @@ admit_signed(struct hook *h, struct il_request *req)
     if (verify_header(&h->scheme, req, h->scheme.header))
         return IL_UNPROVEN;
     note_refusal(h, req, h->unsigned_, "it is not signed");
-    il_respond_error(req, 401, "missing_signature",
-                     "the header %s is missing", h->scheme.header);
+    il_respond_error(req, 401, "missing_signature", "the header %s is missing",
+                     h->scheme.header);
     return -EINVAL;
 }
 
@@ -207,145 +235,6 @@ hook_admit(void *self, struct il_request *req)
     return IL_NOT_MINE;
 }
 
-/* --- making the event ---------------------------------------------------- */
-
-enum body_kind { BODY_JSON, BODY_FORM, BODY_OTHER };
-
-/* Many senders call JSON text, or nothing at all. */
-static enum body_kind
-kind_of_body(struct il_request *req)
-{
-    static const char *const json[]
-        = { "application/json", "text/json", "text/plain",
-            "application/octet-stream" };
-    const char *type = il_request_header(req, "Content-Type");
-    if (!type || !*type)
-        return BODY_JSON;
-    size_t len = strcspn(type, "; \t");
-    if (len == 33
-        && !strncasecmp(type, "application/x-www-form-urlencoded", len))
-        return BODY_FORM;
-    if (len > 5 && !strncasecmp(type + len - 5, "+json", 5))
-        return BODY_JSON;
-    for (size_t i = 0; i < sizeof(json) / sizeof(json[0]); i++)
-        if (strlen(json[i]) == len && !strncasecmp(type, json[i], len))
-            return BODY_JSON;
-    return BODY_OTHER;
-}
-
-static size_t
-first_pick(const struct hook *h, const struct picks *picks,
-           struct il_request *req, const struct il_value *body,
-           char buf[PICK_MAX])
-{
-    size_t len = 0;
-    for (size_t i = 0; i < picks->count && !len; i++)
-        len = pick_render(picks->at[i], h->host, req, body, buf);
-    return len;
-}
-
-/* A field of the body that is a string; NULL: it is not. */
-static const char *
-body_string(const struct hook *h, const struct il_value *body,
-            const char *name, size_t *len)
-{
-    struct il_value key, value;
-    size_t iter = 0;
-    if (body->type != IL_MAP)
-        return NULL;
-    while (il_item(h->host, body, &iter, &key, &value)) {
-        if (key.len != strlen(name) || memcmp(key.str, name, key.len))
-            continue;
-        *len = value.len;
-        return value.type == IL_STRING ? value.str : NULL;
-    }
-    return NULL;
-}
-
-/* What cannot be read goes on as it is: the gate says what is wrong with it,
- * and keeps it. */
-static void
-emit(struct hook *h, struct il_request *req, const struct il_value *body,
-     const char *json, size_t len)
-{
-    char type[PICK_MAX], key[PICK_MAX];
-    struct il_event e = { .struct_size = sizeof(e),
-                          .encoding = IL_JSON,
-                          .payload = json,
-                          .payload_len = len };
-    e.type = type;
-    e.type_len = first_pick(h, &h->types, req, body, type);
-    if (!e.type_len) {
-        e.type = body_string(h, body, "type", &e.type_len);
-        if (!e.type || !e.type_len) {
-            e.type = h->fallback;
-            e.type_len = strlen(e.type);
-        }
-    }
-    e.key_len = first_pick(h, &h->keys, req, body, key);
-    e.key = e.key_len ? key : NULL;
-    if (h->scheme.slack)
-        il_request_receipt(req, 200);
-    il_request_emit(req, &e, 1);
-}
-
-/* Slack asks once whether the URL is ours, before it sends anything. */
-static int
-answer_challenge(const struct hook *h, struct il_request *req,
-                 const struct il_value *body)
-{
-    size_t len = 0, type_len = 0;
-    const char *type, *challenge;
-    if (!h->scheme.slack)
-        return 0;
-    type = body_string(h, body, "type", &type_len);
-    if (!type || type_len != 16 || memcmp(type, "url_verification", 16))
-        return 0;
-    challenge = body_string(h, body, "challenge", &len);
-    if (!challenge)
-        return 0;
-    il_respond_header(req, "X-Content-Type-Options", "nosniff");
-    il_respond(req, 200, "text/plain", challenge, len);
-    return 1;
-}
-
-static void
-take_json(struct hook *h, struct il_request *req, const char *json,
-          size_t len)
-{
-    struct il_value body = { .type = IL_MISSING };
-    struct il_text *text = il_text_new(h->host);
-    int err = text ? il_read_json(h->host, text, json, len, &body) : -ENOMEM;
-    if (err == -ENOMEM) {
-        refuse(h, req, VERIFY_NO_MEMORY);
-    } else {
-        if (err)
-            body.type = IL_MISSING;
-        if (!answer_challenge(h, req, &body))
-            emit(h, req, &body, json, len);
-    }
-    if (text)
-        il_text_free(h->host, text);
-}
-
-static void
-take_form(struct hook *h, struct il_request *req, const char *form,
-          size_t len)
-{
-    struct il_text *json = il_text_new(h->host);
-    int err = json ? form_to_json(h->host, form, len, json) : -ENOMEM;
-    if (err == -E2BIG)
-        il_request_refuse(req, 422, "bad_body",
-                          "the form has more than %d fields",
-                          FORM_FIELDS_MAX);
-    else if (err)
-        refuse(h, req, VERIFY_NO_MEMORY);
-    else
-        take_json(h, req, json->data, json->len);
-    if (json)
-        il_text_free(h->host, json);
-}
-
 static void
 hook_handle(void *self, struct il_request *req)
 {
@@ -359,19 +248,7 @@ hook_handle(void *self, struct il_request *req)
             return;
         }
     }
-    switch (kind_of_body(req)) {
-    case BODY_JSON:
-        take_json(h, req, body, len);
-        break;
-    case BODY_FORM:
-        take_form(h, req, body, len);
-        break;
-    default:
-        il_request_refuse(req, 415, "unsupported_media_type",
-                          "Content-Type \"%.80s\" is not taken here: send "
-                          "JSON or a form",
-                          il_request_header(req, "Content-Type"));
-    }
+    hook_take(h, req, body, len);
 }
 
 /* --- opening ------------------------------------------------------------- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What hook.c, scheme.c and verify.c share. */
+/* What hook.c, scheme.c, take.c and verify.c share. */
 #ifndef HOOK_H
 #define HOOK_H
 
@@ -32,12 +32,12 @@ struct scheme {
     enum digest digest;
     struct part parts[PARTS_MAX];
     size_t part_count;
-    const char *separator;        /* between parts */
-    const char *timestamp_header; /* NULL: none, or form.timestamp_prefix */
+    const char *separator;          /* between parts */
+    const char *timestamp_header;   /* NULL: none, or form.timestamp_prefix */
     const char *types[2], *keys[3]; /* picks, tried in order */
-    int base64_secrets;   /* whsec_<base64>, whpk_<base64> */
-    int alias;            /* webhook-* headers may be called svix-* */
-    int slack;            /* url_verification, and answers without a body */
+    int base64_secrets;             /* whsec_<base64>, whpk_<base64> */
+    int alias;                      /* webhook-* headers may be called svix-* */
+    int slack; /* url_verification, and answers without a body */
 };
 
 struct secret {
@@ -66,8 +66,8 @@ struct hook {
     struct picks types, keys;
     char *fallback; /* NAME.received */
     struct il_counter *unsigned_, *malformed, *stale, *wrong, *unknown;
-    int64_t logged_us;  /* atomically: the last line about a refusal */
-    uint64_t unlogged;  /* refusals since */
+    int64_t logged_us; /* atomically: the last line about a refusal */
+    uint64_t unlogged; /* refusals since */
 };
 
 /* scheme.c: the options about signatures into hook->scheme, ->secrets and
@@ -76,6 +76,12 @@ int scheme_open(struct hook *, const struct il_conf *);
 void scheme_close(struct hook *);
 /* Does the sender put a time under its signature? */
 int scheme_has_time(const struct scheme *);
+
+/* take.c: the body of a sender who is known.  Answers the request. */
+void hook_take(struct hook *, struct il_request *, const char *body,
+               size_t len);
+/* Answer 503. */
+void hook_no_memory(struct il_request *);
 
 /* verify.c */
 enum verdict {
@@ -86,8 +92,8 @@ enum verdict {
     VERIFY_WRONG,
     VERIFY_NO_MEMORY
 };
-enum verdict verify(const struct hook *, struct il_request *,
-                    const void *body, size_t len);
+enum verdict verify(const struct hook *, struct il_request *, const void *body,
+                    size_t len);
 /* A header of the scheme, under either of its names. */
 const char *verify_header(const struct scheme *, struct il_request *,
                           const char *name);

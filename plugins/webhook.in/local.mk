@@ -10,6 +10,7 @@ plugins_webhook_in_webhook_in_la_SOURCES = \
 	plugins/webhook.in/scheme.c \
 	plugins/webhook.in/signature.c \
 	plugins/webhook.in/signature.h \
+	plugins/webhook.in/take.c \
 	plugins/webhook.in/verify.c
 plugins_webhook_in_webhook_in_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(GNUTLS_CFLAGS)
 plugins_webhook_in_webhook_in_la_CFLAGS = $(PLUGIN_CFLAGS)

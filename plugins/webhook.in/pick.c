@@ -75,8 +75,9 @@ bracket(struct compiler *c, struct piece *piece, char *p, char *end,
     }
     if (!stop || stop == p + 1 || stop - p > 7
         || strspn(p + 1, "0123456789") != (size_t) (stop - p - 1))
-        return fail(c, p, "expected an index such as [0] or a name in quotes "
-                          "such as [\"a.b\"]");
+        return fail(c, p,
+                    "expected an index such as [0] or a name in quotes "
+                    "such as [\"a.b\"]");
     s->index = (uint32_t) strtoul(p + 1, NULL, 10);
     *next = stop + 1;
     return 0;
@@ -134,8 +135,9 @@ reference(struct compiler *c, char *p, char *end)
     if (end - p > 8 && !memcmp(p, "$header.", 8)) {
         p += 8;
         if (header_name(p) < (size_t) (end - p))
-            return fail(c, p + header_name(p), "no character of a header's "
-                                               "name");
+            return fail(c, p + header_name(p),
+                        "no character of a header's "
+                        "name");
         piece = add_piece(c, PIECE_HEADER, p, (size_t) (end - p));
         return piece ? 0 : fail(c, p, "too many references");
     }
@@ -177,8 +179,8 @@ end_names(struct pick *pick)
 {
     for (size_t i = 0; i < pick->count; i++)
         if (pick->pieces[i].kind == PIECE_HEADER)
-            ((char *) (uintptr_t) pick->pieces[i].text)[pick->pieces[i].len]
-                = 0;
+            ((char *) (uintptr_t) pick->pieces[i].text)[pick->pieces[i].len] =
+                0;
 }
 
 int
@@ -259,8 +261,8 @@ text_of(const struct il_value *v, char number[32], const char **out)
 
 static size_t
 piece_text(const struct piece *p, const struct il_host *host,
-           struct il_request *req, const struct il_value *body,
-           char number[32], const char **out)
+           struct il_request *req, const struct il_value *body, char number[32],
+           const char **out)
 {
     struct il_value v = *body;
     *out = p->text;
@@ -288,8 +290,7 @@ pick_render(const struct pick *pick, const struct il_host *host,
     for (size_t i = 0; i < pick->count; i++) {
         char number[32];
         const char *text;
-        size_t n = piece_text(&pick->pieces[i], host, req, body, number,
-                              &text);
+        size_t n = piece_text(&pick->pieces[i], host, req, body, number, &text);
         if (!n)
             return 0;
         if (n > PICK_MAX - len)

@@ -48,7 +48,9 @@ static const struct scheme schemes[] = {
     /* An item is "v1,<base64>", so the comma parts nothing. */
     { .name = "standard",
       .header = "webhook-signature",
-      .form = { .split = " ", .prefix = "v1,", .public_prefix = "v1a,",
+      .form = { .split = " ",
+                .prefix = "v1,",
+                .public_prefix = "v1a,",
                 .encoding = SIGNATURE_BASE64 },
       .digest = DIGEST_SHA256,
       .parts = { { PART_HEADER, "webhook-id" },
@@ -163,8 +165,7 @@ text_or(const struct il_conf *conf, const char *key, const char *other)
 static int
 read_generic(struct scheme *s, const struct il_conf *conf)
 {
-    static const char *const names[] = { "sha1", "sha256", "sha384",
-                                         "sha512" };
+    static const char *const names[] = { "sha1", "sha256", "sha384", "sha512" };
     const char *hash = il_conf_str(conf, "hash");
     s->header = il_conf_str(conf, "header");
     s->form.prefix = text_or(conf, "prefix", "");

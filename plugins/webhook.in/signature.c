@@ -45,8 +45,7 @@ base64_digit(char c)
 }
 
 long
-signature_unbase64(const char *text, size_t len, unsigned char *out,
-                   size_t max)
+signature_unbase64(const char *text, size_t len, unsigned char *out, size_t max)
 {
     uint32_t bits = 0;
     size_t n = 0, have = 0;

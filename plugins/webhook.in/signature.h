@@ -20,12 +20,12 @@ enum signature_encoding { SIGNATURE_HEX, SIGNATURE_BASE64 };
  * each beginning with a word that says what it is. */
 struct signature_form {
     const char *split;
-    const char *prefix;      /* of a signature; "" where there is none */
-    int prefix_optional;     /* "sha256=<hex>" or bare */
+    const char *prefix;           /* of a signature; "" where there is none */
+    int prefix_optional;          /* "sha256=<hex>" or bare */
     const char *public_prefix;    /* of an Ed25519 signature, or NULL */
     const char *timestamp_prefix; /* of the time, or NULL */
     enum signature_encoding encoding;
-    size_t size;             /* bytes of a digest */
+    size_t size; /* bytes of a digest */
 };
 
 struct signature {

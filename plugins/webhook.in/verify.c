@@ -39,8 +39,7 @@ verify_size(enum digest digest)
 }
 
 const char *
-verify_header(const struct scheme *s, struct il_request *req,
-              const char *name)
+verify_header(const struct scheme *s, struct il_request *req, const char *name)
 {
     char other[64];
     const char *value = il_request_header(req, name);
@@ -144,18 +143,16 @@ public_fits(const struct secret *secret, const struct il_text *text,
                                  (unsigned) secret->len };
     const gnutls_datum_t data = { (unsigned char *) text->data,
                                   (unsigned) text->len };
-    const gnutls_datum_t sig
-        = { (unsigned char *) (uintptr_t) signature->bytes, SIGNATURE_BYTES };
+    const gnutls_datum_t sig = { (unsigned char *) (uintptr_t) signature->bytes,
+                                 SIGNATURE_BYTES };
     gnutls_pubkey_t public;
     if (gnutls_pubkey_init(&public) < 0)
         return 0;
-    int fits = gnutls_pubkey_import_ecc_raw(public,
-                                            GNUTLS_ECC_CURVE_ED25519, &key,
-                                            NULL)
+    int fits = gnutls_pubkey_import_ecc_raw(public, GNUTLS_ECC_CURVE_ED25519,
+                                            &key, NULL)
                    >= 0
-               && gnutls_pubkey_verify_data2(public,
-                                             GNUTLS_SIGN_EDDSA_ED25519, 0,
-                                             &data, &sig)
+               && gnutls_pubkey_verify_data2(public, GNUTLS_SIGN_EDDSA_ED25519,
+                                             0, &data, &sig)
                       >= 0;
     gnutls_pubkey_deinit(public);
     return fits;
@@ -176,9 +173,9 @@ try_public(const struct message *m, const struct signatures *signatures)
     int err = copy.text ? each_part(m, copy_part, &copy) : -ENOMEM;
     for (size_t k = 0; k < h->secret_count && !err; k++)
         for (size_t i = 0; i < signatures->count && !found; i++)
-            found = h->secrets[k].is_public && signatures->at[i].is_public
-                    && public_fits(&h->secrets[k], copy.text,
-                                   &signatures->at[i]);
+            found =
+                h->secrets[k].is_public && signatures->at[i].is_public
+                && public_fits(&h->secrets[k], copy.text, &signatures->at[i]);
     if (copy.text)
         il_text_free(h->host, copy.text);
     return err ? err : found;

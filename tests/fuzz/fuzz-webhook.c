@@ -26,8 +26,11 @@ host(void)
 static const struct signature_form forms[] = {
     { .split = ", ", .prefix = "sha256=", .prefix_optional = 1, .size = 32 },
     { .split = ", ", .prefix = "v1=", .timestamp_prefix = "t=", .size = 32 },
-    { .split = " ", .prefix = "v1,", .public_prefix = "v1a,",
-      .encoding = SIGNATURE_BASE64, .size = 32 },
+    { .split = " ",
+      .prefix = "v1,",
+      .public_prefix = "v1a,",
+      .encoding = SIGNATURE_BASE64,
+      .size = 32 },
     { .split = ", ", .prefix = "", .encoding = SIGNATURE_BASE64, .size = 64 },
 };
 #define FORMS (sizeof(forms) / sizeof(forms[0]))

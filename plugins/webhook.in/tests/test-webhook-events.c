@@ -9,9 +9,10 @@ START_TEST(only_the_token_is_a_path)
     must_open(OPEN, 0);
     ck_assert_int_eq(testhost_request(host, "POST", "/whk/tok", NULL, "{}", 2),
                      202);
-    static const char *const strange[]
-        = { "/whk/", "/whk/toK", "/whk/to", "/whk/tokk", "/whk/tok/",
-            "/whk/tok/x", "/whk/x/tok" };
+    static const char *const strange[] = { "/whk/",     "/whk/toK",
+                                           "/whk/to",   "/whk/tokk",
+                                           "/whk/tok/", "/whk/tok/x",
+                                           "/whk/x/tok" };
     for (size_t i = 0; i < sizeof strange / sizeof *strange; i++)
         ck_assert_msg(testhost_request(host, "POST", strange[i], NULL, "{}", 2)
                           == 0,
@@ -64,13 +65,12 @@ END_TEST
 
 START_TEST(types_and_keys_are_made_from_references)
 {
-    must_open(OPEN
-              "type = ( \"gh.{{ $header.X-Event }}.{{$body.action}}\","
-              "\"gh.{{ $header.X-Event }}\", \"$body.items[1].name\" );"
-              "key = \"$body[\\\"delivery.id\\\"]\";",
+    must_open(OPEN "type = ( \"gh.{{ $header.X-Event }}.{{$body.action}}\","
+                   "\"gh.{{ $header.X-Event }}\", \"$body.items[1].name\" );"
+                   "key = \"$body[\\\"delivery.id\\\"]\";",
               0);
-    expect("X-Event: issues", "{\"action\":\"opened\",\"delivery.id\":17}",
-           202, NULL);
+    expect("X-Event: issues", "{\"action\":\"opened\",\"delivery.id\":17}", 202,
+           NULL);
     expect_event(0, "{\"key\":\"17\",\"type\":\"gh.issues.opened\","
                     "\"payload\":{\"action\":\"opened\",\"delivery.id\":17}}");
     expect("x-event: push", "{\"action\":null,\"delivery.id\":{}}", 202, NULL);
@@ -111,8 +111,8 @@ form(size_t n, const char *body, const char *payload)
 {
     char event[2000];
     expect(FORM, body, 202, NULL);
-    snprintf(event, sizeof event,
-             "{\"type\":\"test.received\",\"payload\":%s}", payload);
+    snprintf(event, sizeof event, "{\"type\":\"test.received\",\"payload\":%s}",
+             payload);
     expect_event(n, event);
 }
 
@@ -127,7 +127,8 @@ START_TEST(forms_become_objects)
         { "a=1&b=2&a=3&a=", "{\"a\":[\"1\",\"3\",\"\"],\"b\":\"2\"}" },
         { "a=b=c&=x&=", "{\"a\":\"b=c\",\"\":[\"x\",\"\"]}" },
         { "n=%22%5C%0a%00", "{\"n\":\"\\\"\\\\\\n\\u0000\"}" },
-        { "p=100%&q=%zz%4&r=%", "{\"p\":\"100%\",\"q\":\"%zz%4\",\"r\":\"%\"}" },
+        { "p=100%&q=%zz%4&r=%",
+          "{\"p\":\"100%\",\"q\":\"%zz%4\",\"r\":\"%\"}" },
         { "u=%F0%9F%8E%89%C3%A9", "{\"u\":\"\xf0\x9f\x8e\x89\xc3\xa9\"}" },
         { "u=%ff%C3&%ED%A0%80=%C0%AF%F4%90%80%80",
           "{\"u\":\"\xef\xbf\xbd\xef\xbf\xbd\",\"\xef\xbf\xbd\xef\xbf\xbd"
@@ -272,14 +273,19 @@ END_TEST
 int
 main(void)
 {
-    const TTest *const cases[]
-        = { only_the_token_is_a_path, several_tokens_are_valid,
-            bearer_takes_any_of_its_keys, the_type_is_the_bodys_or_the_sources,
-            types_and_keys_are_made_from_references,
-            what_is_no_object_goes_to_the_gate_as_it_is, forms_become_objects,
-            a_forms_payload_gives_type_and_key,
-            a_form_of_too_many_fields_is_refused_and_kept,
-            other_content_is_refused_and_kept,
-            strangers_are_counted_and_not_kept, wrong_options_are_told };
+    const TTest *const cases[] = {
+        only_the_token_is_a_path,
+        several_tokens_are_valid,
+        bearer_takes_any_of_its_keys,
+        the_type_is_the_bodys_or_the_sources,
+        types_and_keys_are_made_from_references,
+        what_is_no_object_goes_to_the_gate_as_it_is,
+        forms_become_objects,
+        a_forms_payload_gives_type_and_key,
+        a_form_of_too_many_fields_is_refused_and_kept,
+        other_content_is_refused_and_kept,
+        strangers_are_counted_and_not_kept,
+        wrong_options_are_told
+    };
     return run_cases("webhook events", cases, sizeof cases / sizeof *cases);
 }
