@@ -63,6 +63,9 @@ void *http_note(struct il_request *);
 void http_defer(struct il_request *,
                 void (*fn)(void *arg, struct il_request *), void *arg);
 
+/* What is wrong with the form of an address to listen on, or NULL. */
+const char *http_address_fault(const char *address);
+
 /* --- what the core may ask of a request, apart from plugin.h -------------- */
 
 /* The source whose route admitted it; NULL for routes of the host. */

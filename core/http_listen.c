@@ -10,40 +10,40 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static int
-address_bad(const char *name, const char *address, const char *why)
-{
-    log_error("%s: cannot listen on \"%s\": %s; write \"ADDRESS:PORT\", "
-              "\"[IPv6]:PORT\" or \":PORT\"",
-              name, address, why);
-    return -EINVAL;
-}
+#define ADDRESS_MAX 256
 
-/* Split into host (host[0] == 0: any) and port. */
-static int
-address_split(const char *name, const char *address, char *host, size_t size,
-              const char **port)
+/* Split into host (host[0] == 0: any) and port.  NULL, or what is wrong. */
+static const char *
+address_split(const char *address, char *host, size_t size, const char **port)
 {
     const char *colon = strrchr(address, ':'), *begin = address, *end = colon;
     if (!colon || !colon[1])
-        return address_bad(name, address, "no port");
+        return "no port";
     if (strspn(colon + 1, "0123456789") != strlen(colon + 1)
         || strlen(colon + 1) > 5 || atoi(colon + 1) > 65535)
-        return address_bad(name, address, "the port is no number up to 65535");
+        return "the port is no number up to 65535";
     if (*begin == '[') {
         if (end == begin || end[-1] != ']')
-            return address_bad(name, address, "'[' without ']'");
+            return "'[' without ']'";
         begin++;
         end--;
     } else if (memchr(begin, ':', (size_t) (end - begin))) {
-        return address_bad(name, address, "IPv6 needs brackets");
+        return "IPv6 needs brackets";
     }
     if ((size_t) (end - begin) >= size)
-        return address_bad(name, address, "the address is too long");
+        return "the address is too long";
     memcpy(host, begin, (size_t) (end - begin));
     host[end - begin] = 0;
     *port = colon + 1;
-    return 0;
+    return NULL;
+}
+
+const char *
+http_address_fault(const char *address)
+{
+    char host[ADDRESS_MAX];
+    const char *port;
+    return address_split(address, host, sizeof(host), &port);
 }
 
 static void
@@ -95,14 +95,16 @@ socket_open(const struct addrinfo *ai, int any, int reuse_port)
 int
 http_listen(const char *name, const char *address, int reuse_port, int *port)
 {
-    char host[256];
+    char host[ADDRESS_MAX];
     const char *service;
     struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
                               .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
     struct addrinfo *list = NULL;
-    int err = address_split(name, address, host, sizeof(host), &service);
-    if (err)
-        return err;
+    const char *fault = address_split(address, host, sizeof(host), &service);
+    if (fault) {
+        log_error("%s: cannot listen on \"%s\": %s", name, address, fault);
+        return -EINVAL;
+    }
     int rc = getaddrinfo(host[0] ? host : NULL, service, &hints, &list);
     if (rc) {
         log_error("%s: cannot listen on \"%s\": %s", name, address,

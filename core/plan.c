@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "plan.h"
 
+#include "http.h"
 #include "plan_check.h"
 #include "settings.h"
 
@@ -304,6 +305,20 @@ read_root(struct plan *plan)
                                                .table_count = 1 });
 }
 
+/* Whether it can be listened on is known only when it is tried. */
+static void
+check_listen(const struct plan *plan, const char *server)
+{
+    const struct il_conf *g = option_group(plan->root, server, 0);
+    for (size_t i = 0; i < option_count(g, "listen"); i++) {
+        const char *fault = http_address_fault(option_str(g, "listen", i));
+        if (fault)
+            option_error(g, "listen", i,
+                         "%s; write \"ADDRESS:PORT\", \"[IPv6]:PORT\" or "
+                         "\":PORT\"", fault);
+    }
+}
+
 static struct loader *
 make_loader(struct plan *plan)
 {
@@ -322,6 +337,8 @@ plan_parse(const char *path)
     plan->conf = conf;
     plan->broken = conf_load(conf, path) != 0;
     plan->root = read_root(plan);
+    check_listen(plan, "http");
+    check_listen(plan, "admin");
     return plan;
 }
 

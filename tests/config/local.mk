@@ -2,6 +2,7 @@
 CONFIG_TESTS = \
 	tests/config/test-check-touches-nothing.sh \
 	tests/config/test-conf-integers-do-not-wrap.sh \
+	tests/config/test-conf-listen-is-an-address.sh \
 	tests/config/test-conf-names-are-used-once.sh \
 	tests/config/test-conf-reports-everything.sh \
 	tests/config/test-conf-secrets-stay-secret.sh \
