@@ -52,7 +52,9 @@ make_lane(struct host *h, struct assembly_lane *l)
         .batch_events = (uint32_t) option_int(batch, "events", 0),
         .batch_bytes = (uint64_t) option_int(batch, "bytes", 0),
         .batch_wait_ms = (uint32_t) option_int(batch, "wait", 0),
-        .paused = l->pipeline->status == PLAN_PAUSED
+        .paused = l->pipeline->status == PLAN_PAUSED,
+        .said = instance_said,
+        .host = &l->destination
     };
     spec.destination = serial_wrap(&l->destination, &l->turns, &spec.self);
     return lane_new(&spec, &shared, &l->lane);

@@ -5,6 +5,7 @@
 #include "timers.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,9 @@ instance_open(struct il_host *h)
 {
     const size_t before = conf_reports(h->conf);
     pthread_mutex_init(&h->turn, NULL);
+    h->said = calloc(1, sizeof(*h->said));
+    if (h->said)
+        pthread_mutex_init(&h->said->lock, NULL);
     int err = h->plugin->desc.open(h, h->options, &h->self);
     h->opened = !err;
     if (err && conf_reports(h->conf) == before)
@@ -40,9 +44,35 @@ end_turn(struct il_host *h)
         pthread_mutex_unlock(h->plugin->serial);
 }
 
+void
+instance_note(const struct il_host *h, const char *fmt, va_list ap)
+{
+    va_list again;
+    if (!h->said)
+        return;
+    va_copy(again, ap);
+    pthread_mutex_lock(&h->said->lock);
+    vsnprintf(h->said->text, sizeof(h->said->text), fmt, again);
+    pthread_mutex_unlock(&h->said->lock);
+    va_end(again);
+}
+
+void
+instance_said(const struct il_host *h, char *out, size_t size)
+{
+    *out = 0;
+    if (!h->said)
+        return;
+    pthread_mutex_lock(&h->said->lock);
+    snprintf(out, size, "%s", h->said->text);
+    pthread_mutex_unlock(&h->said->lock);
+}
+
 int
 instance_start(struct il_host *h)
 {
+    if (h->said)
+        h->said->text[0] = 0; /* what open() found is no trouble any more */
     take_turn(h);
     int err = h->plugin->desc.start ? h->plugin->desc.start(h->self) : 0;
     end_turn(h);
@@ -94,4 +124,8 @@ instance_close(struct il_host *h)
         h->routes = r->next;
         free(r);
     }
+    if (h->said)
+        pthread_mutex_destroy(&h->said->lock);
+    free(h->said);
+    h->said = NULL;
 }

@@ -32,6 +32,12 @@ struct instance_timer {
     void *arg;
 };
 
+/* Steps and destinations log from any thread. */
+struct instance_said {
+    pthread_mutex_t lock; /* protects text */
+    char text[400];
+};
+
 struct il_host {
     const struct il_api *api; /* first, as in every object of the host */
     struct conf *conf;        /* takes findings while it is opened */
@@ -53,6 +59,7 @@ struct il_host {
     pthread_mutex_t turn; /* IL_SERIAL_INSTANCE: one request at a time */
     struct instance_route *routes; /* in the order of registration */
     struct instance_timer *wanted; /* timers, until start */
+    struct instance_said *said; /* its last trouble, for its lane's status */
     int opened, started;
 };
 
@@ -62,6 +69,12 @@ int instance_open(struct il_host *);
 int instance_start(struct il_host *);
 void instance_stop(struct il_host *);
 void instance_close(struct il_host *);
+
+/* Remember that it says this. */
+void instance_note(const struct il_host *, const char *fmt, va_list);
+/* What it has logged last as a warning or an error since it was started; ""
+ * where nothing.  Any thread. */
+void instance_said(const struct il_host *, char *out, size_t size);
 
 /* Compile the expression in an option; NULL where it is absent.  0, or a
  * negative errno after a finding. */

@@ -20,6 +20,8 @@
 static void
 api_log(const struct il_host *h, int level, const char *fmt, va_list ap)
 {
+    if (level <= IL_LOG_WARN)
+        instance_note(h, fmt, ap);
     log_vline(level, h->instance, fmt, ap);
 }
 

@@ -46,6 +46,9 @@ struct lane_spec {
     uint32_t retry_min_ms;  /* after a first failure; then doubled: 100 */
     uint32_t retry_max_ms;  /* at most, and after IL_PAUSE: 30000 */
     int paused;             /* keeps its place, delivers nothing */
+    /* What the destination has logged last as its trouble; or NULL. */
+    void (*said)(const struct il_host *, char *out, size_t size);
+    const struct il_host *host; /* for said */
 };
 
 /* What lanes share; outlives them. */

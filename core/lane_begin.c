@@ -7,6 +7,7 @@
 #include "log.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static int
@@ -76,6 +77,26 @@ begin_rewind(struct lane *l, struct il_position *p)
     return 1;
 }
 
+/* resume() has no way to say why, but the destination has logged it. */
+static void
+begin_trouble(struct lane *l, int err)
+{
+    char cause[400] = "";
+    if (l->spec.said)
+        l->spec.said(l->spec.host, cause, sizeof cause);
+    if (!cause[0] && err != -EAGAIN && err != -EACCES)
+        snprintf(cause, sizeof cause, "%s", strerror(err < 0 ? -err : err));
+    if (err == -EACCES)
+        lane_trouble(l, LANE_PAUSED,
+                     "the destination refuses to say how far it is%s%s",
+                     cause[0] ? ": " : "; its own messages tell what to mend",
+                     cause);
+    else
+        lane_trouble(l, LANE_STARTING,
+                     "waiting for the destination to say how far it is%s%s",
+                     cause[0] ? ": " : "", cause);
+}
+
 /* Ask the destination how far it is, until it answers. */
 static int
 begin_resume(struct lane *l, uint64_t *position)
@@ -96,15 +117,7 @@ begin_resume(struct lane *l, uint64_t *position)
             begin_fenced(l);
             return -ECANCELED;
         }
-        if (err == -EACCES)
-            lane_trouble(l, LANE_PAUSED,
-                         "the destination refuses to say how far it is; its "
-                         "own messages tell what to mend");
-        else
-            lane_trouble(l, LANE_STARTING,
-                         "waiting for the destination to say how far it is%s"
-                         "%s", err == -EAGAIN ? "" : ": ",
-                         err == -EAGAIN ? "" : strerror(err < 0 ? -err : err));
+        begin_trouble(l, err);
         lane_peek(l);
         lane_wait_until(l, lane_back_off(l, err == -EACCES ? IL_PAUSE
                                                            : IL_RETRY));

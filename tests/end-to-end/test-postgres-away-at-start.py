@@ -4,7 +4,8 @@ from system import PLAIN, System, equal, event, eventually
 
 with System(PLAIN, start_postgres=False) as s:
     s.post([event(i) for i in range(100)])
-    eventually(lambda: s.lane()["last_error"], "status names the error")
+    eventually(lambda: "cannot connect" in s.lane()["last_error"],
+               "status names the cause")
     equal(s.lane()["lag_events"], 100, "lag")
     equal(s.dead(), [], "dead letters")
     s.pg.start()
