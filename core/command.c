@@ -5,7 +5,16 @@
 #include "host_api.h"
 #include "settings.h"
 
+#include <stdio.h>
 #include <string.h>
+
+int
+command_surplus(char **argv, int i, const char *usage)
+{
+    fprintf(stderr, "ingestlayer %s: unexpected argument \"%s\"\n%s", argv[0],
+            argv[i], usage);
+    return 2;
+}
 
 struct assembly *
 command_assemble(const char *path)

@@ -20,6 +20,9 @@ int command_run(int argc, char **argv);
 int command_spool(int argc, char **argv);
 int command_status(int argc, char **argv);
 
+/* argv[i] is one too many: says so, and how it is done.  2. */
+int command_surplus(char **argv, int i, const char *usage);
+
 /* --- for commands that read the config --- */
 
 /* Read it and open its plugins, and print what is wrong on stderr.  NULL: it

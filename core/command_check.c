@@ -85,7 +85,7 @@ command_check(int argc, char **argv)
             return fputs(usage, c == 'h' ? stdout : stderr), c == 'h' ? 0 : 2;
     }
     if (optind != argc)
-        return fputs(usage, stderr), 2;
+        return command_surplus(argv, optind, usage);
 
     struct assembly *a = command_assemble(path);
     if (!a)

@@ -55,7 +55,7 @@ command_ddl(int argc, char **argv)
             return fputs(usage, c == 'h' ? stdout : stderr), c == 'h' ? 0 : 2;
     }
     if (argc - optind > 1)
-        return fputs(usage, stderr), 2;
+        return command_surplus(argv, optind + 1, usage);
     const char *want = argv[optind];
 
     struct assembly *a = command_assemble(path);

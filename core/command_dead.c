@@ -63,6 +63,11 @@ job_open(struct job *j, int read_only)
         return job_usage("the name of state_dir is too long");
     else if (command_find_state_dir(j->config, dir, sizeof dir))
         return 1;
+    if (j->state_dir && access(dir, F_OK) != 0) {
+        fprintf(stderr, "ingestlayer dead: state_dir %s: %s\n", dir,
+                strerror(errno));
+        return 1;
+    }
     snprintf(path, sizeof path, "%s/dead", dir);
     if (access(path, F_OK) != 0 && errno == ENOENT)
         return 0;
@@ -204,7 +209,7 @@ put_plain(struct il_text *out, struct slice s)
 static int
 put_words(struct il_text *out, const char *before, struct slice s)
 {
-    return s.ptr ? text_puts(out, before) || put_plain(out, s) : 0;
+    return s.len ? text_puts(out, before) || put_plain(out, s) : 0;
 }
 
 static struct slice

@@ -266,7 +266,7 @@ command_plugins(int argc, char **argv)
             return fputs(usage, c == 'h' ? stdout : stderr), c == 'h' ? 0 : 2;
     }
     if (argc - optind > 1)
-        return fputs(usage, stderr), 2;
+        return command_surplus(argv, optind + 1, usage);
     struct loader *loader = make_loader(path);
     if (!loader)
         return 1;

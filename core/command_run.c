@@ -26,7 +26,7 @@ command_run(int argc, char **argv)
             return fputs(usage, c == 'h' ? stdout : stderr), c == 'h' ? 0 : 2;
     }
     if (optind != argc)
-        return fputs(usage, stderr), 2;
+        return command_surplus(argv, optind, usage);
 
     struct host *host = host_new();
     if (!host)

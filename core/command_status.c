@@ -205,7 +205,7 @@ command_status(int argc, char **argv)
             return fputs(usage, c == 'h' ? stdout : stderr), c == 'h' ? 0 : 2;
     }
     if (optind != argc)
-        return fputs(usage, stderr), 2;
+        return command_surplus(argv, optind, usage);
     if (command_find_state_dir(path, state_dir, sizeof(state_dir)))
         return 1;
 

@@ -53,6 +53,18 @@ unknown(const char *name)
     return 2;
 }
 
+/* What was printed and did not arrive (a full disk) is a failure too. */
+static int
+finish(int status)
+{
+    int failed = ferror(stdout);
+    if ((fclose(stdout) != 0 || failed) && status == 0) {
+        fprintf(stderr, "ingestlayer: writing to standard output failed\n");
+        return 1;
+    }
+    return status;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -68,6 +80,6 @@ main(int argc, char **argv)
         return puts("ingestlayer " PACKAGE_VERSION), 0;
     for (size_t i = 0; i < COUNT; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].run(argc - 1, argv + 1);
+            return finish(commands[i].run(argc - 1, argv + 1));
     return unknown(argv[1]);
 }

@@ -28,10 +28,26 @@ Try: ingestlayer --help
 END
 says want.txt "$il" chekc
 exits 2
+"$il" check stray > out.txt 2> err.txt
+[ $? = 2 ] && grep -q 'unexpected argument "stray"' err.txt || {
+    cat err.txt
+    status=1
+}
 "$il" --version | grep -q '^ingestlayer [0-9]' || status=1
 cat > a.conf <<END
 state_dir = "$dir/state";
 END
+if [ -w /dev/full ]; then
+    "$il" plugins > /dev/full 2> err.txt
+    [ $? = 1 ] && grep -q 'standard output' err.txt || {
+        echo "plugins > /dev/full: expected exit code 1 and a message"
+        status=1
+    }
+fi
+echo "ingestlayer dead: state_dir /no/such/dir: No such file or directory" \
+    > want.txt
+says want.txt "$il" dead list -s /no/such/dir
+exits 1
 echo "ingestlayer: no daemon runs on state_dir $dir/state" > want.txt
 says want.txt "$il" status -c a.conf
 exits 1
