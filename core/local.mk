@@ -213,3 +213,4 @@ core_ingestlayer_LDADD = $(CORE_LIBS)
 
 dist_man_MANS += core/ingestlayer-expressions.7
 dist_man_MANS += core/ingestlayer-entities.7
+dist_man_MANS += core/ingestlayer-guarantees.7
