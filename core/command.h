@@ -19,6 +19,7 @@ int command_plugins(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_spool(int argc, char **argv);
 int command_status(int argc, char **argv);
+int command_types(int argc, char **argv);
 
 /* argv[i] is one too many: says so, and how it is done.  2. */
 int command_surplus(char **argv, int i, const char *usage);

@@ -28,6 +28,7 @@ core_libcore_a_SOURCES = \
 	core/command_run.c \
 	core/command_spool.c \
 	core/command_status.c \
+	core/command_types.c \
 	core/conf.c \
 	core/conf.h \
 	core/conf_finding.c \

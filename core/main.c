@@ -24,6 +24,7 @@ static const struct command {
     { "dead", command_dead, "list, show and drop dead letters" },
     { "spool", command_spool, "verify, inspect and export the spool" },
     { "ddl", command_ddl, "print what destinations need on their far side" },
+    { "types", command_types, "print the declared events as TypeScript" },
 };
 
 #define COUNT (sizeof(commands) / sizeof(commands[0]))

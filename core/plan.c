@@ -4,6 +4,7 @@
 #include "http.h"
 #include "plan_check.h"
 #include "settings.h"
+#include "wtf8.h"
 
 #include <libconfig.h>
 #include <stdlib.h>
@@ -84,6 +85,17 @@ element(const struct il_conf *g, const char *key, size_t i)
 
 /* --- events -------------------------------------------------------------- */
 
+/* Events are UTF-8: in another encoding a name could never be met. */
+static int
+is_utf8(const struct il_conf *g, const char *key)
+{
+    const char *text = option_str(g, key, 0);
+    if (wtf8_valid(text, strlen(text)))
+        return 1;
+    option_error(g, key, 0, "is not UTF-8; save the file as UTF-8");
+    return 0;
+}
+
 static void
 load_fields(const struct il_conf *event, struct schema_event *into)
 {
@@ -91,7 +103,7 @@ load_fields(const struct il_conf *event, struct schema_event *into)
         const struct il_conf *f = option_group(event, "fields", i);
         const char *name = option_str(f, "name", 0);
         const char *type = option_str(f, "type", 0);
-        if (!name || !type || !schema_type_parse(type))
+        if (!name || !type || !schema_type_parse(type) || !is_utf8(f, "name"))
             continue;
         int required = (int) option_int(f, "required", 0);
         if (schema_add_field(into, name, schema_type_parse(type), required))
@@ -100,16 +112,17 @@ load_fields(const struct il_conf *event, struct schema_event *into)
     }
 }
 
-static void
-load_events(struct plan *plan)
+void
+plan_load_events(struct plan *plan)
 {
+    plan->schema = schema_new();
     const size_t n = option_count(plan->root, "events");
     for (size_t i = 0; i < n; i++) {
         const struct il_conf *g = option_group(plan->root, "events", i);
         const char *type = option_str(g, "type", 0);
         const char *unknown = option_str(g, "unknown", 0);
         struct schema_event *into;
-        if (!type || !unknown)
+        if (!type || !unknown || !is_utf8(g, "type"))
             continue;
         if (schema_add_event(plan->schema, type, strcmp(unknown, "allow") == 0,
                              &into)) {
@@ -346,8 +359,7 @@ void
 plan_load(struct plan *plan)
 {
     plan->loader = make_loader(plan);
-    plan->schema = schema_new();
-    load_events(plan);
+    plan_load_events(plan);
     load_sources(plan);
     plan_check_sources(plan);
     load_pipelines(plan);

@@ -62,6 +62,9 @@ struct plan {
 struct plan *plan_parse(const char *path);
 /* Load the plugins it names and check everything against their tables. */
 void plan_load(struct plan *);
+/* Only what `events` declares, instead of plan_load(): for commands that need
+ * neither plugins nor secrets. */
+void plan_load_events(struct plan *);
 void plan_free(struct plan *);
 
 /* The fields declared for events whose type fits one of the globs. */

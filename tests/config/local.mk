@@ -13,6 +13,7 @@ CONFIG_TESTS = \
 	tests/config/test-guarantees-name-tests-that-exist.py \
 	tests/config/test-options-are-in-manuals.sh \
 	tests/config/test-run-delivers-and-stops.sh \
+	tests/config/test-types-need-only-events.sh \
 	tests/config/test-usage.sh
 EXTRA_DIST += $(CONFIG_TESTS) tests/config/lib.sh
 TESTS += $(CONFIG_TESTS)
