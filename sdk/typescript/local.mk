@@ -22,16 +22,28 @@ TYPESCRIPT_PACKAGE = \
 	sdk/typescript/tsconfig.json
 EXTRA_DIST += $(TYPESCRIPT_SRC) $(TYPESCRIPT_PACKAGE) \
 	sdk/typescript/package-lock.json \
+	sdk/typescript/examples/browser.ts \
+	sdk/typescript/examples/events.d.ts \
+	sdk/typescript/examples/express.ts \
+	sdk/typescript/examples/nextjs.ts \
 	sdk/typescript/test/batch.test.mjs \
 	sdk/typescript/test/check.sh \
+	sdk/typescript/test/daemon.mjs \
 	sdk/typescript/test/daemon.test.mjs \
+	sdk/typescript/test/declared.test.mjs \
+	sdk/typescript/test/examples.test.mjs \
+	sdk/typescript/test/generated/bad.ts \
+	sdk/typescript/test/generated/events.conf \
+	sdk/typescript/test/generated/good.ts \
 	sdk/typescript/test/gzip.test.mjs \
 	sdk/typescript/test/ingest.test.mjs \
 	sdk/typescript/test/package.test.mjs \
 	sdk/typescript/test/page.test.mjs \
 	sdk/typescript/test/process.test.mjs \
+	sdk/typescript/test/project.mjs \
 	sdk/typescript/test/queue.test.mjs \
 	sdk/typescript/test/server.mjs \
+	sdk/typescript/test/stand-ins/next-server.d.ts \
 	sdk/typescript/test/types/declared-bad.ts \
 	sdk/typescript/test/types/declared-good.ts \
 	sdk/typescript/test/types/undeclared-bad.ts \

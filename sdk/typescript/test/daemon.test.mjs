@@ -1,78 +1,20 @@
 // SPDX-License-Identifier: MIT
 // Against the daemon of the build tree.
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { failure, sdk } from "./server.mjs";
+import { key, makeDaemon, skip } from "./daemon.mjs";
+import { failure, listener, sdk, until } from "./server.mjs";
 
-const build = process.env.IL_BUILDDIR ?? "";
-const program = join(build, "ingestlayer");
-const built = build !== "" && existsSync(join(build, "core", "ingestlayer"))
-  && existsSync(join(build, "plugins/sdk.event/.libs/sdk.event.so"));
-const skip = built ? false : "the daemon is not built (IL_BUILDDIR)";
-
-const dir = mkdtempSync(join(tmpdir(), "ingestlayer-sdk-daemon-"));
-const conf = join(dir, "ingestlayer.conf");
-const key = "a-key-for-the-test";
 let daemon;
-let url;
-let log = "";
-
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((done) => server.once("listening", done));
-  const { port } = server.address();
-  await new Promise((done) => server.close(done));
-  return port;
-}
-
-async function start() {
-  const child = spawn(program, ["run", "-c", conf], {
-    env: { ...process.env, TEST_KEY: key }, stdio: ["ignore", "ignore", "pipe"],
-  });
-  child.stderr.on("data", (chunk) => (log += chunk));
-  child.gone = new Promise((done) => child.once("exit", (code, signal) => done(code ?? signal)));
-  daemon = child;
-  for (let i = 0; i < 300; i++) {
-    try {
-      if ((await fetch(`${url.admin}/readyz`)).status === 200) return;
-    } catch {
-      if (child.exitCode !== null) break;
-    }
-    await new Promise((done) => setTimeout(done, 50));
-  }
-  throw new Error(`the daemon did not get ready:\n${log}`);
-}
 
 before(async () => {
   if (skip) return;
-  url = { gate: `http://127.0.0.1:${await freePort()}`, admin: `http://127.0.0.1:${await freePort()}` };
-  writeFileSync(conf, `
-state_dir = "${join(dir, "state")}";
-http  = { listen = "${new URL(url.gate).host}"; };
-admin = { listen = "${new URL(url.admin).host}"; };
-events = ( { type = "feature.used"; fields = (
-  { name = "user_id"; type = "string"; required = true; },
-  { name = "count"; type = "number"; } ); } );
-sources = ( { name = "app"; plugin = "sdk.event"; keys = ( "env:TEST_KEY" ); } );
-pipelines = ();
-`);
-  spawnSync("mkdir", ["-p", join(dir, "state")]);
-  await start();
-  sdk.configure({ url: url.gate, apiKey: key });
+  daemon = await makeDaemon();
+  await daemon.start();
+  sdk.configure({ url: daemon.url, apiKey: key });
 });
 
-after(async () => {
-  if (daemon && daemon.exitCode === null && daemon.signalCode === null) {
-    daemon.kill("SIGTERM");
-    await daemon.gone;
-  }
-  rmSync(dir, { recursive: true, force: true });
-});
+after(() => daemon?.remove());
 
 const used = (n) => ({ user_id: `u${n}`, count: n });
 
@@ -120,7 +62,7 @@ test("a batch of which all are bad names each", { skip }, async () => {
 });
 
 test("a wrong key is refused, and final", { skip }, async () => {
-  const error = await failure(sdk.createClient({ url: url.gate, apiKey: "wrong" }).ingest("feature.used", used(1)));
+  const error = await failure(sdk.createClient({ url: daemon.url, apiKey: "wrong" }).ingest("feature.used", used(1)));
   assert.equal(error.status, 401);
   assert.equal(error.attempts, 1);
   assert.equal(error.retryable, false);
@@ -128,12 +70,47 @@ test("a wrong key is refused, and final", { skip }, async () => {
 
 test("an event that meets a dead daemon arrives once it is back", { skip }, async () => {
   const before = await sdk.ingest("feature.used", used(1), { idempotencyKey: "across" });
-  daemon.kill("SIGKILL");
-  await daemon.gone;
-  const client = sdk.createClient({ url: url.gate, apiKey: key, retries: 50, retryDelayMs: 50, timeoutMs: 60_000 });
+  await daemon.kill("SIGKILL");
+  const client = sdk.createClient({ url: daemon.url, apiKey: key, retries: 50, retryDelayMs: 50, timeoutMs: 60_000 });
   const pending = client.ingest("feature.used", used(2));
   const known = client.ingest("feature.used", used(1), { idempotencyKey: "across" });
-  await start();
+  await daemon.start();
   assert.equal((await pending).status, "accepted");
   assert.deepEqual(await known, { id: before.id, status: "duplicate" });
+});
+
+const queue = { flushIntervalMs: 20, flushAt: 50 };
+
+test("the queue delivers what it is given, packed", { skip }, async () => {
+  const { heard, onError } = listener();
+  const client = sdk.createClient({ url: daemon.url, apiKey: key, queue, onError, gzip: 1000 });
+  for (let n = 0; n < 1500; n++) assert.equal(client.track("feature.used", used(n)), true);
+  client.track("feature.used", { count: "x" });
+  assert.deepEqual(await client.close(), { delivered: 1500, lost: 1, pending: 0 });
+  assert.equal(heard.length, 1);
+  assert.equal(heard[0].error.code, "schema");
+  assert.deepEqual(heard[0].error.problems.map(({ path }) => path).sort(), ["payload.count", "payload.user_id"]);
+});
+
+test("nothing is lost or doubled by a daemon that is killed again and again", { skip }, async () => {
+  const { heard, onError } = listener();
+  const client = sdk.createClient({ url: daemon.url, apiKey: key, queue, onError, retryDelayMs: 20 });
+  const total = 6000;
+  let tracked = 0;
+  const feed = setInterval(() => {
+    for (let i = 0; i < 40 && tracked < total; i++) client.track("feature.used", { user_id: `kill-${tracked++}` });
+  }, 5);
+  for (let i = 0; i < 3; i++) {
+    await new Promise((done) => setTimeout(done, 120));
+    await daemon.kill("SIGKILL");
+    await daemon.start();
+  }
+  await until(() => tracked === total, 30_000);
+  clearInterval(feed);
+  const { lost, pending } = await client.close({ timeoutMs: 60_000 });
+  assert.deepEqual({ lost, pending }, { lost: 0, pending: 0 });
+  assert.deepEqual(heard, []);
+  const ids = (await daemon.events()).map((event) => event.payload.user_id).filter((id) => id.startsWith("kill-"));
+  assert.equal(ids.length, total);
+  assert.equal(new Set(ids).size, total);
 });

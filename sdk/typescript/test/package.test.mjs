@@ -1,42 +1,14 @@
 // SPDX-License-Identifier: MIT
-// The package as npm would publish it: packed, installed into an empty project
-// without network, and used from there.
+// The package, installed into an empty project and used from there.
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { root } from "./server.mjs";
+import { createContext, runInContext } from "node:vm";
+import { compile, packed, project, run, tools, write } from "./project.mjs";
 
 const types = fileURLToPath(new URL("types/", import.meta.url));
-const tsc = fileURLToPath(new URL("../node_modules/typescript/bin/tsc", import.meta.url));
-const project = mkdtempSync(join(tmpdir(), "ingestlayer-sdk-"));
-after(() => rmSync(project, { recursive: true, force: true }));
-
-function run(command, args, options = {}) {
-  const env = { ...process.env, npm_config_cache: join(project, ".cache"), npm_config_update_notifier: "false" };
-  for (const name of ["INGESTLAYER_URL", "INGESTLAYER_KEY", "NODE_OPTIONS", "NODE_TEST_CONTEXT"]) delete env[name];
-  const result = spawnSync(command, args, { cwd: project, encoding: "utf8", env, ...options });
-  if (result.error) throw result.error;
-  return { status: result.status, text: result.stdout + result.stderr, stdout: result.stdout };
-}
-
-function write(name, text) {
-  writeFileSync(join(project, name), typeof text === "string" ? text : JSON.stringify(text));
-}
-
-let packed;
-
-before(() => {
-  const pack = run("npm", ["pack", "--json", "--pack-destination", project], { cwd: fileURLToPath(root) });
-  assert.equal(pack.status, 0, pack.text);
-  [packed] = JSON.parse(pack.stdout);
-  write("package.json", { name: "project", version: "1.0.0", private: true });
-  const install = run("npm", ["install", "--offline", "--no-audit", "--no-fund", join(project, packed.filename)]);
-  assert.equal(install.status, 0, install.text);
-});
 
 test("the package holds what it should and nothing else", () => {
   const names = packed.files.map((file) => file.path);
@@ -64,22 +36,21 @@ test("import from ES modules and require from CommonJS", () => {
   }
 });
 
-/** Compile one program; the lines with errors. */
-function compile(source, name, options) {
-  write(name, source);
-  write("tsconfig.json", {
-    compilerOptions: {
-      strict: true, noEmit: true, target: "ES2020", lib: ["ES2020"], types: [], skipLibCheck: false,
-      exactOptionalPropertyTypes: true, ...options,
-    },
-    files: [name],
+const bundled = existsSync(join(tools, "esbuild")) ? false : "esbuild is not installed (npm ci)";
+test("a bundler makes one small file for browsers of it", { skip: bundled }, async () => {
+  const { build } = await import("esbuild");
+  write("page.js", `import { track } from "@ingestlayer/sdk"; globalThis.isTracked = track("t", {});`);
+  const { outputFiles: [file], warnings } = await build({
+    entryPoints: [join(project, "page.js")], bundle: true, minify: true, write: false,
+    platform: "browser", format: "iife", target: "es2020", logLevel: "silent",
   });
-  const { text } = run(process.execPath, [tsc, "-p", "."]);
-  rmSync(join(project, name));
-  const lines = [...text.matchAll(/^(.*)\((\d+),\d+\): error (.*)/gm)];
-  assert.ok(lines.every((line) => line[1] === name), `errors outside of the program:\n${text}`);
-  return { lines: [...new Set(lines.map((line) => Number(line[2])))], text };
-}
+  assert.deepEqual(warnings, []);
+  assert.ok(file.contents.length < 20_000, `${file.contents.length} bytes`);
+  // Where nothing but the language is, it loads; what is missing is told.
+  const page = createContext({ setTimeout, clearTimeout, TextEncoder, URL });
+  runInContext(file.text, page);
+  assert.equal(page.isTracked, false);
+});
 
 const ways = {
   "ES modules, node16": ["program.mts", { module: "node16", moduleResolution: "node16" }],
