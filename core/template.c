@@ -274,16 +274,28 @@ join_pieces(struct made *made, uint32_t count, const struct il_text *json,
     return 0;
 }
 
+/* Apart, for the sake of its callers' stack. */
+static __attribute__((noinline)) int
+render_pieces(const struct il_template *t, struct il_batch *batch, uint32_t i,
+              struct il_value *out)
+{
+    struct made made[PARTS_MAX];
+    struct il_text json = { 0 };
+    int err = 0;
+    for (uint32_t k = 0; k < t->count && !err; k++)
+        err = make_piece(&t->pieces[k], &batch->events[i], &json, &made[k]);
+    if (!err)
+        err = join_pieces(made, t->count, &json, batch, out);
+    text_clear(&json);
+    return err;
+}
+
 int
 template_render(const struct il_template *t, struct il_batch *batch, uint32_t i,
                 struct il_value *out)
 {
-    const struct batch_event *e = &batch->events[i];
-    struct made made[PARTS_MAX];
-    struct il_text json = { 0 };
-    int err = 0;
     if (t->lone) {
-        ref_get(t->lone, e, out);
+        ref_get(t->lone, &batch->events[i], out);
         return 0;
     }
     memset(out, 0, sizeof *out);
@@ -296,10 +308,5 @@ template_render(const struct il_template *t, struct il_batch *batch, uint32_t i,
         out->len = t->pieces[0].text.len;
         return 0;
     }
-    for (uint32_t k = 0; k < t->count && !err; k++)
-        err = make_piece(&t->pieces[k], e, &json, &made[k]);
-    if (!err)
-        err = join_pieces(made, t->count, &json, batch, out);
-    text_clear(&json);
-    return err;
+    return render_pieces(t, batch, i, out);
 }

@@ -170,6 +170,37 @@ enc_text(struct enc *e, const char *s, size_t len)
     return 0;
 }
 
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Has one of the eight bytes the value 0?  (Only that is asked: which one it
+ * is, carries make uncertain.) */
+static uint64_t
+has_zero(uint64_t v)
+{
+    return (v - EACH(1)) & ~v & EACH(0x80);
+}
+
+/* May it hold a NUL or the first byte of a surrogate?  Most text is short and
+ * has neither: less than two calls of memchr() cost. */
+static int
+suspect(const char *s, size_t len)
+{
+    uint64_t v, found = 0;
+    size_t i = 0;
+    for (; i + 8 <= len; i += 8) {
+        memcpy(&v, s + i, 8);
+        found |= has_zero(v) | has_zero(v ^ EACH(0xed));
+    }
+    if (i < len && len >= 8) {
+        memcpy(&v, s + len - 8, 8); /* some of them again */
+        found |= has_zero(v) | has_zero(v ^ EACH(0xed));
+        return found != 0;
+    }
+    for (; i < len; i++)
+        found |= !s[i] || (unsigned char) s[i] == 0xed;
+    return found != 0;
+}
+
 /* Bytes of text as Postgres may have them; 0 where nothing had to change. */
 static uint64_t
 count_bad(const char *s, size_t len)
@@ -219,10 +250,15 @@ refuse(struct enc *e)
 }
 
 /* v as text that Postgres takes.  May use e->json. */
-static int
+static inline int
 clean(struct enc *e, const struct il_value *v, char buf[48], const char **s,
       size_t *len)
 {
+    if (v->type == IL_STRING && !suspect(v->str, v->len)) {
+        *s = v->str;
+        *len = v->len;
+        return 0;
+    }
     if ((*s = enc_scalar(v, buf, len)) != NULL) {
         uint64_t bad = v->type == IL_STRING ? count_bad(*s, *len) : 0;
         if (!bad)
