@@ -52,10 +52,11 @@ def check(s, when):
 
 def failed_sync(s, i):
     s.post(some(10))
-    i.now(["sync"], inject.FAIL, errno.EIO)  # once is for ever
+    i.now(["sync"], inject.FAIL, errno.EIO, inject.FOR_EVER)
     lost = some(5)
     refused(s, lost, "cannot sync", "restarted")
-    refused(s, lost, "cannot sync")
+    i.off()
+    refused(s, lost, "cannot sync")  # no second sync that might say all is well
     eventually(lambda: s.pg.sql("select count(*) from t.rows") == str(sent - 5), "delivery goes on")
     s.daemon.kill()
     s.daemon.start()
