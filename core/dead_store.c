@@ -2,6 +2,7 @@
 #include "dead_store.h"
 
 #include "log.h"
+#include "state_dir.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -133,6 +134,8 @@ dead_make(struct dead *d, MDB_txn *txn, void *arg)
 static int
 dead_env(struct dead *d)
 {
+    if (!d->read_only)
+        state_dir_unfinished(d->dir);
     int stale, rc = mdb_env_create(&d->env);
     if (rc)
         return rc;

@@ -2,6 +2,7 @@
 #include "entity_store.h"
 
 #include "log.h"
+#include "state_dir.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -185,6 +186,7 @@ entity_format(struct entities *e)
 static int
 entity_open_env(struct entities *e, uint64_t map_bytes)
 {
+    state_dir_unfinished(e->dir);
     int dead = 0, rc = mdb_env_create(&e->env);
     if (!map_bytes)
         map_bytes = sizeof(size_t) > 4 ? UINT64_C(64) << 30 : UINT64_C(1) << 30;
