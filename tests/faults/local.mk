@@ -1,5 +1,6 @@
 # The fault campaign: a short one in `make check`, long ones on their own.
 FAULT_TESTS = tests/faults/test-kill-loses-nothing.sh \
+	tests/faults/test-damaged-state.py \
 	tests/faults/test-every-write-point.sh \
 	tests/faults/test-failing-io.py
 EXTRA_DIST += tests/faults/campaign.py tests/faults/points.py $(FAULT_TESTS)
@@ -21,6 +22,8 @@ FAULT_EVENTS = 20000
 check-faults: all $(check_LTLIBRARIES)
 	$(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/faults/points.py \
 		--seed '$(SEED)'
+	$(AM_TESTS_ENVIRONMENT) SEED='$(SEED)' \
+		python3 $(srcdir)/tests/faults/test-damaged-state.py --all
 	$(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/faults/campaign.py \
 		--trials $(FAULT_TRIALS) --events $(FAULT_EVENTS) --seed '$(SEED)'
 
