@@ -11,8 +11,8 @@
 
 /* --- what the spool tells ------------------------------------------------- */
 
-static void
-wake_servers(struct gate *g)
+void
+gate_wake_servers(struct gate *g)
 {
     for (int i = 0; i < GATE_SERVERS; i++) {
         struct http *http = atomic_load(&g->servers[i]);
@@ -20,7 +20,6 @@ wake_servers(struct gate *g)
             break;
         http_wake(http);
     }
-    gate_settler_wake(g);
 }
 
 void
@@ -53,7 +52,8 @@ spool_told(void *arg, uint64_t up_to, int error)
         g->indexed = up_to;
         pthread_mutex_unlock(&g->lock);
     }
-    wake_servers(g);
+    gate_wake_servers(g);
+    gate_settler_wake(g);
 }
 
 int
@@ -228,6 +228,9 @@ gate_new(const struct gate_options *options, struct gate **out)
     pthread_mutex_init(&g->stock_lock, NULL);
     pthread_mutex_init(&g->pending_lock, NULL);
     pthread_cond_init(&g->pending_wake, NULL);
+    pthread_mutex_init(&g->upsert_lock, NULL);
+    pthread_cond_init(&g->upsert_wake, NULL);
+    g->upserting_end = &g->upserting;
     g->waits = metric_counter("gate_waits_total", "",
                               "Requests that waited for a sync.");
     g->wait_us = metric_counter("gate_wait_microseconds_total", "",
@@ -250,6 +253,7 @@ gate_stop(struct gate *g)
         index_durable(g);
     atomic_store(&g->closed, 1);
     pthread_mutex_unlock(&g->lock);
+    gate_upsert_stop(g);
     gate_settler_stop(g);
 }
 
@@ -266,6 +270,7 @@ gate_free(struct gate *g)
     if (!g)
         return;
     atomic_store(&g->closed, 1);
+    gate_upsert_stop(g);
     gate_settler_stop(g);
     while (g->sources) {
         struct gate_source *s = g->sources;
@@ -277,6 +282,8 @@ gate_free(struct gate *g)
     pthread_mutex_destroy(&g->stock_lock);
     pthread_mutex_destroy(&g->pending_lock);
     pthread_cond_destroy(&g->pending_wake);
+    pthread_mutex_destroy(&g->upsert_lock);
+    pthread_cond_destroy(&g->upsert_wake);
     free(g);
 }
 

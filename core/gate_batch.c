@@ -22,6 +22,9 @@ batch_free_one(struct gate_batch *b)
     text_clear(&b->texts);
     text_clear(&b->scratch);
     text_clear(&b->head);
+    text_clear(&b->traits);
+    text_clear(&b->kept);
+    free(b->upserts);
     free(b->items);
     free(b->bodies);
     free(b->table);
@@ -60,6 +63,7 @@ gate_batch_take(struct gate *gate, struct gate_source *source)
     b->declared = NULL;
     b->body = NULL;
     b->offered = NULL;
+    b->upsert_count = 0;
     b->accepted = b->duplicates = b->refused = 0;
     b->position = 0;
     b->code = GATE_OK;
@@ -87,6 +91,8 @@ gate_batch_give(struct gate_batch *b)
     buffer_reset(&b->ids);
     buffer_reset(&b->texts);
     buffer_reset(&b->scratch);
+    buffer_reset(&b->traits);
+    buffer_reset(&b->kept);
     pthread_mutex_lock(&gate->stock_lock);
     int keep = gate->stock_count < STOCK_MAX;
     if (keep) {
@@ -105,6 +111,11 @@ gate_batch_free_all(struct gate *gate)
     while (gate->stock) {
         struct gate_batch *b = gate->stock;
         gate->stock = b->next;
+        batch_free_one(b);
+    }
+    while (gate->held) {
+        struct gate_batch *b = gate->held;
+        gate->held = b->held_next;
         batch_free_one(b);
     }
 }
@@ -187,6 +198,40 @@ gate_problem(struct gate_batch *b, enum gate_code code, const char *path,
         return -ENOMEM;
     b->problem_count++;
     item->problems++;
+    return 0;
+}
+
+/* Items that have it for their twin came with its key: they are no duplicates
+ * of anything. */
+int
+gate_refuse_late(struct gate_batch *b, uint32_t i, const char *message)
+{
+    for (uint32_t n = i; n < b->count; n++) {
+        struct gate_item *item = &b->items[n];
+        if (item->state == ITEM_REFUSED || (n != i && item->twin != i))
+            continue;
+        /* gate_problem() is about the last item */
+        uint32_t count = b->count;
+        struct event ev;
+        struct il_value v;
+        b->count = n + 1;
+        item->problem = b->problem_count;
+        int err = gate_problem(b, GATE_TOO_LARGE, "", "entity", "%s",
+                               message);
+        b->count = count;
+        item->json = (uint32_t) b->kept.len;
+        if (!err
+            && !event_unpack(b->frames.data + item->frame, item->len, &ev)) {
+            const char *p = ev.payload.ptr;
+            if (!msgcur_head(&p, p + ev.payload.len, &v)
+                && json_write(&b->kept, &v, 0) == -ENOMEM)
+                err = -ENOMEM;
+        }
+        item->json_len = (uint32_t) b->kept.len - item->json;
+        if (err)
+            return err;
+    }
+    b->body = b->kept.data ? b->kept.data : "";
     return 0;
 }
 

@@ -123,6 +123,8 @@ gate_emit(struct gate_source *s, const struct il_event *events, size_t n,
     struct gate_pending *p = NULL;
     struct gate_batch *b = gate_batch_take(g, s);
     int err = b ? gate_take(b, events, n) : -ENOMEM;
+    if (!err && gate_upsert_wanted(b))
+        err = gate_upsert_now(b);
     if (!err && b->refused < b->count) {
         p = s->settled ? calloc(1, sizeof(*p)) : NULL;
         err = s->settled && !p ? -ENOMEM : gate_commit(b);

@@ -85,6 +85,27 @@ refused_text(const struct gate_batch *b, uint32_t i, struct il_text *made)
     return slice_of(made->data, made->len);
 }
 
+int
+gate_keep_copy(struct gate_batch *b)
+{
+    struct il_text made = { 0 };
+    int err = 0;
+    for (uint32_t i = 0; i < b->count && !b->body && !err; i++) {
+        struct gate_item *item = &b->items[i];
+        if (item->state != ITEM_REFUSED)
+            continue;
+        struct slice text = refused_text(b, i, &made);
+        item->json = (uint32_t) b->kept.len;
+        item->json_len = (uint32_t) text.len;
+        err = text_put(&b->kept, text.ptr, text.len);
+    }
+    text_clear(&made);
+    if (!b->body)
+        b->body = b->kept.data ? b->kept.data : "";
+    b->offered = NULL;
+    return err;
+}
+
 void
 gate_keep_refused(const struct gate_batch *b)
 {

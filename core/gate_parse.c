@@ -283,16 +283,24 @@ line_of(const char *body, size_t offset, size_t *line, size_t *column)
     *column = (size_t) (end - p) + 1;
 }
 
+int
+gate_refuse_json(struct gate_batch *b, const char *body,
+                 const struct json_error *e, const char *hint)
+{
+    size_t line, column;
+    line_of(body, e->offset, &line, &column);
+    return gate_refuse_body(
+        b, 400, GATE_BAD_JSON,
+        "the body is not valid JSON: %s (line %zu, column %zu, byte %zu)%s",
+        e->message, line, column, e->offset, hint);
+}
+
 static int
 refuse_json(struct parse *p)
 {
     const struct json_error *e = &p->r.error;
-    size_t line, column;
-    line_of(p->r.begin, e->offset, &line, &column);
-    return gate_refuse_body(
-        p->b, 400, GATE_BAD_JSON,
-        "the body is not valid JSON: %s (line %zu, column %zu, byte %zu)%s",
-        e->message, line, column, e->offset,
+    return gate_refuse_json(
+        p->b, p->r.begin, e,
         e->code == JSON_TRAILING && !p->opened
             ? "; events in lines are sent as application/x-ndjson"
             : "");
@@ -437,6 +445,14 @@ static int
 take_event(struct gate_batch *b, const struct il_event *from)
 {
     int err = gate_event_begin(b);
+    if (!err && from->refused) {
+        const struct il_reason *why = from->refused;
+        gate_event_abandon(b);
+        return gate_problem(b, GATE_INVALID_EVENT,
+                            why->field ? why->field : "",
+                            why->rule ? why->rule : why->code, "%s",
+                            why->message);
+    }
     if (!err && from->id)
         err = gate_event_text(b, FIELD_ID, slice_of(from->id, from->id_len));
     if (!err && from->key)
@@ -450,7 +466,14 @@ take_event(struct gate_batch *b, const struct il_event *from)
                               slice_of(from->timestamp, from->timestamp_len));
     if (!err && from->payload)
         err = take_payload(b, from);
-    return err ? err : gate_event_end(b);
+    uint32_t upserts = b->upsert_count;
+    if (!err && from->upsert_count)
+        err = gate_upsert_take(b, from);
+    if (!err)
+        err = gate_event_end(b);
+    if (b->items[b->count - 1].state == ITEM_REFUSED)
+        b->upsert_count = upserts;
+    return err;
 }
 
 int
@@ -458,6 +481,9 @@ gate_take(struct gate_batch *b, const struct il_event *events, size_t n)
 {
     const char *at = (const char *) events;
     b->offered = events;
+    if (!n)
+        return gate_refuse_body(b, 400, GATE_NO_EVENTS,
+                                "there are no events in the body");
     for (size_t i = 0; i < n; i++) {
         struct il_event event = { 0 };
         size_t size = events->struct_size;

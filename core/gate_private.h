@@ -77,8 +77,18 @@ struct gate_event {
     char copy[3][EVENT_ID_MAX]; /* fields with escapes in them */
 };
 
+/* Traits for an entity, of an item. */
+struct gate_upsert {
+    const struct il_kind *kind;
+    uint32_t item;
+    uint32_t id, id_len;         /* in batch->traits */
+    uint32_t traits, traits_len; /* in batch->traits: msgpack */
+    int skip;                    /* a duplicate, or refused */
+    int error;                   /* what the store said of this one */
+};
+
 struct gate_batch {
-    struct gate_batch *next; /* in the gate's stock */
+    struct gate_batch *next; /* in the gate's stock, or in gate->upserting */
     struct gate *gate;
     struct gate_source *source;
     int64_t now_us;
@@ -95,6 +105,15 @@ struct gate_batch {
     const struct schema_event *declared; /* of the last type looked up */
     const char *body;        /* what items' json is an offset in ... */
     const struct il_event *offered; /* ... or what a source offered */
+
+    /* gate_upsert.c */
+    struct gate_upsert *upserts;
+    uint32_t upsert_count, upsert_capacity;
+    struct il_text traits;   /* ids and traits */
+    struct il_text kept;     /* refused events, once `offered` is gone */
+    int upsert_error;        /* of the transaction */
+    _Atomic int upserted;
+    struct gate_batch *held_next, **held_at; /* in gate->held */
 
     uint32_t accepted, duplicates, refused;
     uint64_t position;       /* the answer waits for it; 0: for nothing */
@@ -176,6 +195,15 @@ struct gate {
     uint32_t sleepers; /* in gate_wait() */
     _Atomic int closed; /* gate_stop() */
 
+    /* upsert_lock: batches whose upserts wait, their thread, and all batches
+     * that went there and are not back in the stock */
+    pthread_mutex_t upsert_lock;
+    pthread_cond_t upsert_wake;
+    struct gate_batch *upserting, **upserting_end, *held;
+    size_t upsert_bytes;
+    pthread_t upserter;
+    int upsert_runs, upsert_stop;
+
     struct il_counter *waits, *wait_us;
 };
 
@@ -191,6 +219,9 @@ int gate_problem(struct gate_batch *, enum gate_code, const char *path,
 /* Refuse the body as a whole.  Always returns -EINVAL. */
 int gate_refuse_body(struct gate_batch *, int status, enum gate_code,
                      const char *fmt, ...) IL_PRINTF(4, 5);
+/* Refuse item i, and those with its key, after gate_event_end(): traits that are too
+ * large and the like.  0 or -ENOMEM. */
+int gate_refuse_late(struct gate_batch *, uint32_t i, const char *message);
 /* Remember the last item's key; finds its twin.  0 or -ENOMEM. */
 int gate_item_key(struct gate_batch *);
 struct slice gate_item_id(const struct gate_batch *, const struct gate_item *);
@@ -213,6 +244,9 @@ void gate_event_abandon(struct gate_batch *);
 /* gate_parse.c: 0; -EINVAL after gate_refuse_body(); -ENOMEM */
 int gate_parse(struct gate_batch *, struct slice body, int ndjson,
                uint32_t max_events);
+/* Refuse a body that is not JSON, naming the place. */
+int gate_refuse_json(struct gate_batch *, const char *body,
+                     const struct json_error *, const char *hint);
 int gate_take(struct gate_batch *, const struct il_event *, size_t n);
 
 /* gate.c: deduplicate and append; 0 or the error of spool_append() */
@@ -223,9 +257,28 @@ void gate_ticket_fill(const struct gate_batch *, struct gate_ticket *);
 /* The wait is over: count. */
 void gate_ticket_done(const struct gate_ticket *, int durable);
 void gate_know_server(struct gate *, struct http *);
+void gate_wake_servers(struct gate *);
+
+/* gate_upsert.c */
+/* What the event at hand tells of entities is copied; problems are noted.  0 or
+ * -ENOMEM. */
+int gate_upsert_take(struct gate_batch *, const struct il_event *);
+/* How many upserts are to be put; the others are marked. */
+uint32_t gate_upsert_wanted(struct gate_batch *);
+/* Put them and wait; then as gate_upsert_done(). */
+int gate_upsert_now(struct gate_batch *);
+/* Let the thread put them: b->upserted says when it has, and the servers are
+ * woken.  0, or -EAGAIN: too much waits.  Then gate_upsert_release(). */
+int gate_upsert_queue(struct gate_batch *);
+void gate_upsert_release(struct gate_batch *);
+/* They were put: refuse the events whose own were not.  0 or why none was. */
+int gate_upsert_done(struct gate_batch *);
+void gate_upsert_stop(struct gate *);
 
 /* gate_keep.c: count and keep what was refused */
 void gate_keep_refused(const struct gate_batch *);
+/* Copy what was refused, before what a source offered goes.  0 or -ENOMEM. */
+int gate_keep_copy(struct gate_batch *);
 void gate_keep_body(struct gate_source *, enum gate_code, const char *message,
                     struct slice body);
 /* The same by the name of a code; one that is not known counts as bad_body. */

@@ -9,8 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 
-_Static_assert(sizeof(struct gate_ticket) <= sizeof(struct http_note),
-               "a ticket fits into a request");
+/* A ticket fits into a request's note, and leaves the last word. */
+#define BATCH_WORD 5
+_Static_assert(sizeof(struct gate_ticket)
+                   <= offsetof(struct http_note, words[BATCH_WORD]),
+               "a ticket leaves a word");
 
 static void
 answer_unavailable(struct gate *g, struct il_request *req, int err)
@@ -43,12 +46,15 @@ durable_now(void *arg, struct il_request *req)
 {
     struct gate *g = arg;
     const struct gate_ticket *t = http_note(req);
+    const char *json;
     int durable = gate_outcome(g, t);
     if (!durable)
         return 0;
     gate_ticket_done(t, durable);
-    if (durable > 0 && http_receipt(req))
-        il_respond(req, http_receipt(req), NULL, "", 0);
+    int receipt = http_receipt(req, &json);
+    if (durable > 0 && receipt)
+        il_respond(req, receipt, json ? "application/json" : NULL,
+                   json ? json : "", json ? strlen(json) : 0);
     else if (durable > 0)
         http_respond_out(req, 202, "application/json");
     else
@@ -56,9 +62,10 @@ durable_now(void *arg, struct il_request *req)
     return 1;
 }
 
-/* The events are read: on to the spool. */
-static void
-pass(struct il_request *req, struct gate_batch *b)
+/* The events are read: on to the spool.  1 when the request is answered; 0
+ * when it waits for durable_now(). */
+static int
+append(struct il_request *req, struct gate_batch *b)
 {
     struct gate *g = b->gate;
     int status = 0, err = 0;
@@ -70,7 +77,7 @@ pass(struct il_request *req, struct gate_batch *b)
         b->count = b->refused = 0;
     } else if (err) {
         answer_unavailable(g, req, err);
-        return;
+        return 1;
     }
     gate_keep_refused(b);
     err = gate_answer(http_out(req), b, &status);
@@ -78,15 +85,56 @@ pass(struct il_request *req, struct gate_batch *b)
         /* accepted, but there is no memory to say so: sent again, what has a
          * key is recognised */
         answer_unavailable(g, req, -ENOMEM);
-        return;
+        return 1;
     }
     if (!b->accepted && !b->duplicates) {
         http_respond_out(req, status, "application/json");
-        return;
+        return 1;
     }
     gate_ticket_fill(b, http_note(req));
     gate_know_server(g, http_of(req));
-    http_hold(req, durable_now, g);
+    return 0;
+}
+
+/* Asked as durable_now() is, but what the events tell of entities comes first:
+ * until then the note ends with the batch. */
+static int
+upserted_now(void *arg, struct il_request *req)
+{
+    struct http_note *note = http_note(req);
+    struct gate_batch *b = (void *) (uintptr_t) note->words[BATCH_WORD];
+    if (!b)
+        return durable_now(arg, req);
+    if (!atomic_load(&b->upserted))
+        return 0;
+    note->words[BATCH_WORD] = 0;
+    int err = gate_upsert_done(b), answered = 1;
+    if (err)
+        answer_unavailable(b->gate, req, err);
+    else
+        answered = append(req, b);
+    gate_upsert_release(b);
+    gate_batch_give(b);
+    return answered ? 1 : durable_now(arg, req);
+}
+
+/* 1 when the batch is not the caller's any more. */
+static int
+upsert(struct il_request *req, struct gate_batch *b)
+{
+    struct gate *g = b->gate;
+    struct http_note *note = http_note(req);
+    note->words[BATCH_WORD] = (uintptr_t) b;
+    gate_know_server(g, http_of(req));
+    int err = gate_keep_copy(b);
+    if (!err)
+        err = gate_upsert_queue(b);
+    if (err) {
+        answer_unavailable(g, req, err);
+        return 0;
+    }
+    http_hold(req, upserted_now, g);
+    return 1;
 }
 
 static void
@@ -94,8 +142,12 @@ finish(struct il_request *req, struct gate_batch *b, int err,
        struct slice body)
 {
     int status;
-    if (!err) {
-        pass(req, b);
+    if (!err && gate_upsert_wanted(b)) {
+        if (upsert(req, b))
+            return;
+    } else if (!err) {
+        if (!append(req, b))
+            http_hold(req, durable_now, b->gate);
     } else if (err != -EINVAL) {
         answer_unavailable(b->gate, req, err);
     } else {
@@ -151,6 +203,27 @@ api_emit(struct il_request *req, const struct il_event *events, size_t n)
     finish(req, b, gate_take(b, events, n), slice_of(bytes, len));
 }
 
+static int
+api_json(struct il_request *req, struct il_text *text, struct il_value *out)
+{
+    size_t len;
+    const char *bytes = il_request_body(req, &len), *p;
+    struct json_error error;
+    text->len = 0;
+    int err = json_to_msgpack(bytes, len, text, &error);
+    if (!err) {
+        p = text->data;
+        return msgcur_value(&p, text->data + text->len, out);
+    }
+    struct gate_batch *b = begin(req);
+    if (!b)
+        return -ENOMEM;
+    if (err == -EINVAL)
+        gate_refuse_json(b, bytes, &error, "");
+    finish(req, b, err, slice_of(bytes, len));
+    return err;
+}
+
 static void
 api_refuse(struct il_request *req, int status, const char *code,
            const char *fmt, va_list ap)
@@ -201,6 +274,7 @@ http_fill_api(struct il_api *api)
     http_fill_request_api(api);
     http_on_refused(server_refused);
     api->request_refuse = api_refuse;
+    api->request_json = api_json;
     api->request_ingest = api_ingest;
     api->request_emit = api_emit;
     api->request_entities = api_entities;

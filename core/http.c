@@ -137,6 +137,10 @@ refuse_stranger(struct il_request *req)
         request_error(req, 401, "unauthorized",
                       "no Authorization header: send \"Authorization: Bearer "
                       "KEY\"");
+    else if (!strncasecmp(value, "Basic ", 6))
+        request_error(req, 401, "unauthorized",
+                      "no key that is known here is the user name of the "
+                      "Authorization header");
     else if (strncasecmp(value, "Bearer ", 7) || !value[7])
         request_error(req, 401, "unauthorized",
                       "the Authorization header is not of the form \"Bearer "

@@ -76,8 +76,8 @@ struct http *http_of(const struct il_request *);
 struct il_text *http_out(struct il_request *);
 void http_respond_out(struct il_request *, int status,
                       const char *content_type);
-/* The status of il_request_receipt(), or 0. */
-int http_receipt(const struct il_request *);
+/* The status of il_request_receipt(), or 0, and its JSON. */
+int http_receipt(const struct il_request *, const char **json);
 /* 503 with Retry-After. */
 void http_unavailable(struct il_request *, uint32_t retry_after_s,
                       const char *code, const char *fmt, ...) IL_PRINTF(4, 5);

@@ -60,6 +60,7 @@ struct il_request {
 
     int status;             /* 0: not answered yet */
     int receipt;            /* il_request_receipt(); 0: what the gate says */
+    const char *receipt_json;
     const char *code;       /* of an error */
     struct il_text out;
     char type_text[96];

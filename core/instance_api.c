@@ -329,6 +329,16 @@ api_read_json(struct il_text *text, const char *json, size_t len,
 }
 
 static int
+api_write_msgpack(struct il_text *out, const struct il_value *v)
+{
+    if (v->type == IL_MAP && !v->str)
+        return msgout_map(out, v->count);
+    if (v->type == IL_ARRAY && !v->str)
+        return msgout_array(out, v->count);
+    return msgout_value(out, v);
+}
+
+static int
 api_kind(const struct il_host *h, const char *name, struct il_kind **out)
 {
     (void) h;
@@ -399,4 +409,5 @@ instance_fill_api(struct il_api *api)
     api->equal = api_equal;
     api->name = api_name;
     api->read_json = api_read_json;
+    api->write_msgpack = api_write_msgpack;
 }

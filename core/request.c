@@ -39,6 +39,32 @@ api_query(const struct il_request *req, const char *name)
     return MHD_lookup_connection_value(req->mhd, MHD_GET_ARGUMENT_KIND, name);
 }
 
+struct each_header {
+    int (*fn)(void *arg, const char *name, const char *value);
+    void *arg;
+    int result;
+};
+
+static enum MHD_Result
+one_header(void *arg, enum MHD_ValueKind kind, const char *name,
+           const char *value)
+{
+    struct each_header *each = arg;
+    (void) kind;
+    each->result = each->fn(each->arg, name, value ? value : "");
+    return each->result ? MHD_NO : MHD_YES;
+}
+
+static int
+api_each_header(const struct il_request *req,
+                int (*fn)(void *arg, const char *name, const char *value),
+                void *arg)
+{
+    struct each_header each = { .fn = fn, .arg = arg };
+    MHD_get_connection_values(req->mhd, MHD_HEADER_KIND, one_header, &each);
+    return each.result;
+}
+
 static const void *
 api_body(const struct il_request *req, size_t *len)
 {
@@ -204,8 +230,9 @@ http_unavailable(struct il_request *req, uint32_t retry_after_s,
 }
 
 int
-http_receipt(const struct il_request *req)
+http_receipt(const struct il_request *req, const char **json)
 {
+    *json = req->receipt_json;
     return req->receipt;
 }
 
@@ -228,10 +255,12 @@ http_of(const struct il_request *req)
 }
 
 static void
-api_receipt(struct il_request *req, int status)
+api_receipt(struct il_request *req, int status, const char *json)
 {
-    if (status >= 200 && status <= 299)
-        req->receipt = status;
+    if (status < 200 || status > 299)
+        return;
+    req->receipt = status;
+    req->receipt_json = json;
 }
 
 /* "; charset=utf-8" and nothing else that matters. */
@@ -331,6 +360,7 @@ http_fill_request_api(struct il_api *api)
     api->request_path = api_path;
     api->request_header = request_header;
     api->request_query = api_query;
+    api->request_each_header = api_each_header;
     api->request_body = api_body;
     api->request_peer = api_peer;
     api->respond_header = request_respond_header;

@@ -91,7 +91,7 @@ emit(struct hook *h, struct il_request *req, const struct il_value *body,
     e.key_len = first_pick(h, &h->keys, req, body, key);
     e.key = e.key_len ? key : NULL;
     if (h->scheme.slack)
-        il_request_receipt(req, 200);
+        il_request_receipt(req, 200, NULL);
     il_request_emit(req, &e, 1);
 }
 

@@ -22,6 +22,7 @@ struct il_request {
     int next_found;
     int answered;
     int receipt;
+    const char *receipt_json;
 };
 
 /* --- reading a request --------------------------------------------------- */
@@ -74,6 +75,26 @@ static const char *
 api_header(const struct il_request *r, const char *name)
 {
     return look_up(r, r->headers, name, ':', '\n');
+}
+
+static int
+api_each_header(const struct il_request *r,
+                int (*fn)(void *arg, const char *name, const char *value),
+                void *arg)
+{
+    int result = 0;
+    for (const char *p = r->headers; p && *p && !result;) {
+        size_t len = strcspn(p, "\n");
+        const char *colon = memchr(p, ':', len);
+        if (colon) {
+            const char *value = colon + 1 + strspn(colon + 1, " ");
+            const char *name = hand_out(r, p, (size_t) (colon - p));
+            result = fn(arg, name,
+                        hand_out(r, value, (size_t) (p + len - value)));
+        }
+        p += len + (p[len] == '\n');
+    }
+    return result;
 }
 
 static const char *
@@ -140,10 +161,26 @@ api_request_refuse(struct il_request *r, int status, const char *code,
     api_respond_error(r, status, code, fmt, ap);
 }
 
+static int
+api_request_json(struct il_request *r, struct il_text *text,
+                 struct il_value *out)
+{
+    int err = il_read_json((const struct il_host *) (const void *) r->t, text,
+                           r->body, r->len, out);
+    if (err) {
+        r->t->refused++;
+        il_respond_error(r, err == -EINVAL ? 400 : 503,
+                         err == -EINVAL ? "bad_json" : "no_memory",
+                         "the body cannot be read");
+    }
+    return err;
+}
+
 static void
-api_request_receipt(struct il_request *r, int status)
+api_request_receipt(struct il_request *r, int status, const char *json)
 {
     r->receipt = status;
+    r->receipt_json = json;
 }
 
 static void
@@ -151,7 +188,10 @@ accept_all(struct il_request *r)
 {
     static const char body[] = "{\"data\":{}}";
     if (r->receipt)
-        api_respond(r, r->receipt, NULL, "", 0);
+        api_respond(r, r->receipt,
+                    r->receipt_json ? "application/json" : NULL,
+                    r->receipt_json ? r->receipt_json : "",
+                    r->receipt_json ? strlen(r->receipt_json) : 0);
     else
         api_respond(r, 202, "application/json", body, sizeof(body) - 1);
 }
@@ -186,7 +226,16 @@ event_as_json(const struct il_event *e)
     put_member(&out, "key", e->key, e->key_len);
     put_member(&out, "type", e->type, e->type_len);
     put_member(&out, "timestamp", e->timestamp, e->timestamp_len);
-    text_puts(&out, ",\"payload\":");
+    if (e->refused) {
+        put_member(&out, "refused", e->refused->message,
+                   strlen(e->refused->message));
+        put_member(&out, "field", e->refused->field,
+                   e->refused->field ? strlen(e->refused->field) : 0);
+    }
+    text_puts(&out, out.len > 1 ? ",\"payload\":" : "\"payload\":");
+    if (!e->payload)
+        text_puts(&out, "null");
+    else
     if (e->encoding == IL_JSON) {
         text_put(&out, e->payload, e->payload_len);
     } else {
@@ -235,10 +284,24 @@ api_emit(const struct il_host *h, const struct il_event *events, size_t n,
     return record((struct testhost *) (uintptr_t) h, events, n, token, 0);
 }
 
+/* As the gate does, apart from duplicates, which are not known here. */
+static void
+merge_upserts(struct testhost *t, const struct il_event *e)
+{
+    const struct il_host *host = (const struct il_host *) (const void *) t;
+    for (size_t i = 0; i < e->upsert_count && !e->refused; i++) {
+        const struct il_upsert *u = &e->upserts[i];
+        il_entity_put(host, u->kind, u->id, u->id_len, (int) u->encoding,
+                      u->traits, u->traits_len, 0);
+    }
+}
+
 static void
 api_request_emit(struct il_request *r, const struct il_event *events, size_t n)
 {
     record(r->t, events, n, 0, 1);
+    for (size_t i = 0; i < n; i++)
+        merge_upserts(r->t, &events[i]);
     accept_all(r);
 }
 
@@ -355,6 +418,8 @@ testhost_fill_source_api(struct il_api *api)
     api->request_method = api_method;
     api->request_path = api_path;
     api->request_header = api_header;
+    api->request_each_header = api_each_header;
+    api->request_json = api_request_json;
     api->request_query = api_query;
     api->request_body = api_body;
     api->request_peer = api_peer;

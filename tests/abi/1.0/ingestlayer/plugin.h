@@ -125,6 +125,18 @@ struct il_reason {
     const char *rule;    /* constraint or rule concerned, or NULL */
 };
 
+/* What an event tells of an entity: traits to be merged one level deep into it,
+ * or into a new one.  Text need not end with NUL. */
+struct il_upsert {
+    uint32_t struct_size; /* sizeof (struct il_upsert) */
+    uint32_t encoding;    /* of traits: IL_JSON or IL_MSGPACK */
+    const struct il_kind *kind;
+    const char *id;
+    size_t id_len;
+    const char *traits; /* an object */
+    size_t traits_len;
+};
+
 /* An event offered to the gate.  Text need not end with NUL. */
 struct il_event {
     uint32_t struct_size; /* sizeof (struct il_event) */
@@ -139,13 +151,26 @@ struct il_event {
     size_t timestamp_len;
     const char *payload; /* an object */
     size_t payload_len;
+    /* Durable before the event is; not merged for a duplicate or for an event
+     * that is refused. */
+    const struct il_upsert *upserts;
+    size_t upsert_count;
+    /* The source itself found it wrong: it is refused with this reason, and its
+     * payload (or whatever the source took for it) kept.  NULL: it is fine. */
+    const struct il_reason *refused;
 };
+
+/* In il_position.flags: what the destination has answered lies past all that
+ * the spool had given out: the spool was set back, by an old backup say.  The
+ * destination is to make `position` its own, durably, and to answer that: what
+ * comes next are new events, under numbers that it has seen before. */
+#define IL_POSITION_REWIND 1u
 
 /* How far a transactional destination is.  The host fills in all of it;
  * resume() may raise position. */
 struct il_position {
     uint32_t struct_size;
-    uint32_t reserved;
+    uint32_t flags;     /* IL_POSITION_...; others are 0 */
     const char *lane;   /* "pipeline/destination" */
     uint8_t spool[16];  /* UUID of the spool the position counts in */
     uint64_t position;  /* the last position that is settled */
@@ -350,9 +375,17 @@ struct il_api {
                      struct il_value *);
     void (*request_refuse)(struct il_request *, int status, const char *code,
                            const char *fmt, va_list);
-    void (*request_receipt)(struct il_request *, int status);
+    void (*request_receipt)(struct il_request *, int status,
+                            const char *json);
     void (*entity_hint)(struct il_batch *, const struct il_kind *,
                         const char *id, size_t len); /* may be NULL */
+    int (*write_msgpack)(struct il_text *, const struct il_value *);
+    int (*request_each_header)(const struct il_request *,
+                               int (*fn)(void *arg, const char *name,
+                                         const char *value),
+                               void *arg);
+    int (*request_json)(struct il_request *, struct il_text *,
+                        struct il_value *);
 };
 
 /* Every object of the host begins with its table. */
@@ -729,6 +762,16 @@ il_read_json(const struct il_host *host, struct il_text *text,
     return IL_API(host)->read_json(text, json, len, out);
 }
 
+/* Append a value as msgpack, for what is offered as IL_MSGPACK.  A container
+ * whose str is NULL gives its head alone: its `count` items (of a map: keys and
+ * values in turn) are to follow by further calls.  0, -EINVAL or -ENOMEM. */
+static inline int
+il_write_msgpack(const struct il_host *host, struct il_text *text,
+                 const struct il_value *value)
+{
+    return IL_API(host)->write_msgpack(text, value);
+}
+
 /* --- entities ------------------------------------------------------------ */
 
 /* Resolve an entity kind ("user") in open().  Owned by the host. */
@@ -812,6 +855,16 @@ il_request_query(const struct il_request *req, const char *name)
 {
     return IL_API(req)->request_query(req, name);
 }
+/* Call fn for each header in the order they came, until it returns other than
+ * 0; returns that, else 0. */
+static inline int
+il_request_each_header(const struct il_request *req,
+                       int (*fn)(void *arg, const char *name,
+                                 const char *value),
+                       void *arg)
+{
+    return IL_API(req)->request_each_header(req, fn, arg);
+}
 /* The body, unpacked.  Only in handle(). */
 static inline const void *
 il_request_body(const struct il_request *req, size_t *len)
@@ -864,12 +917,21 @@ il_request_refuse(struct il_request *req, int status, const char *code,
     IL_API(req)->request_refuse(req, status, code, fmt, ap);
     va_end(ap);
 }
-/* Before il_request_emit(): answer success with this status and no body, for
- * a sender that would take a receipt for something else. */
-static inline void
-il_request_receipt(struct il_request *req, int status)
+/* il_read_json() of the body.  0; or a negative errno when it is no JSON or
+ * there is no memory: then the request has been answered, with the place. */
+static inline int
+il_request_json(struct il_request *req, struct il_text *text,
+                struct il_value *out)
 {
-    IL_API(req)->request_receipt(req, status);
+    return IL_API(req)->request_json(req, text, out);
+}
+/* Before il_request_emit(): answer success with this status and this JSON text
+ * (not copied; NULL: no body), for a sender that would take the gate's own
+ * answer for something else. */
+static inline void
+il_request_receipt(struct il_request *req, int status, const char *json)
+{
+    IL_API(req)->request_receipt(req, status, json);
 }
 /* Take the body in ingestlayer's own shapes (envelope, bare event, array,
  * NDJSON), pass it through the gate, and answer when it is durable. */
