@@ -1,30 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /* sdk.event: events over HTTP, from the SDK or anything that can POST JSON.
  *
- * Serves POST /v1/ingest, and /v1/entities, for senders that show one of its
- * keys.  Several instances may serve the same paths with keys of their own:
+ * Serves POST /v1/ingest, the paths of Segment's clients, and /v1/entities, for
+ * senders that show one of its keys.  Several instances may serve the same paths with keys of their own:
  * the key decides which source an event belongs to.  What a body may look like
  * and what happens to its events is the gate's business. */
-#include <ingestlayer/plugin.h>
+#include "event.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-struct event {
-    const struct il_host *host;
-    const char **keys; /* the strings are the host's */
-    size_t *lengths;
-    size_t count;
-    uint32_t max_events;
-};
+/* Basic's: a longer user name is no key. */
+#define KEY_MAX 1024
 
 static const struct il_option event_options[] = {
     { .name = "keys", .type = IL_OPT_STRING,
       .flags = IL_OPT_REQUIRED | IL_OPT_LIST | IL_OPT_SECRET,
-      .help = "Keys that senders show as \"Authorization: Bearer KEY\"; all of "
-              "them are valid at the same time." },
+      .help = "Keys that senders show as \"Authorization: Bearer KEY\", or as the "
+              "user name of Basic; all of them are valid at the same time." },
     { .name = "max_events", .type = IL_OPT_INT, .min = 1, .max = 10000,
       .def = "500", .help = "Most events in one request." },
     { .name = "max_body", .type = IL_OPT_SIZE, .min = 1024, .max = 64 << 20,
@@ -47,14 +42,54 @@ bearer(const char *header, size_t *len)
     return *len ? header : NULL;
 }
 
+static int
+base64_digit(char c)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                 "abcdefghijklmnopqrstuvwxyz0123456789+/";
+    const char *at = c ? strchr(digits, c) : NULL;
+    return at ? (int) (at - digits) : -1;
+}
+
+/* The user name of "Basic ...", which Segment's clients have their key for; the
+ * password is nobody's business.  NULL where there is none. */
+static const char *
+basic(const char *header, char out[KEY_MAX], size_t *len)
+{
+    uint32_t bits = 0;
+    int have = 0;
+    if (!header || strncasecmp(header, "Basic ", 6))
+        return NULL;
+    header += 6;
+    header += strspn(header, " ");
+    for (*len = 0; base64_digit(*header) >= 0; header++) {
+        bits = bits << 6 | (uint32_t) base64_digit(*header);
+        have += 6;
+        if (have < 8)
+            continue;
+        have -= 8;
+        char c = (char) (bits >> have);
+        if (c == ':')
+            return *len ? out : NULL;
+        if (*len == KEY_MAX)
+            return NULL;
+        out[(*len)++] = c;
+    }
+    return NULL;
+}
+
 /* All keys are compared, whichever fits, so that the time tells nothing. */
 static int
 event_admit(void *self, struct il_request *req)
 {
     struct event *s = self;
+    char name[KEY_MAX];
     size_t len = 0;
     int found = 0;
-    const char *key = bearer(il_request_header(req, "Authorization"), &len);
+    const char *header = il_request_header(req, "Authorization");
+    const char *key = bearer(header, &len);
+    if (!key)
+        key = basic(header, name, &len);
     if (!key)
         return IL_NOT_MINE;
     for (size_t i = 0; i < s->count; i++)
@@ -66,7 +101,8 @@ static void
 event_ingest(void *self, struct il_request *req)
 {
     struct event *s = self;
-    il_request_ingest(req, s->max_events);
+    if (!cloudevents_take(s, req))
+        il_request_ingest(req, s->max_events);
 }
 
 static void
@@ -114,6 +150,68 @@ event_keys(struct event *s, const struct il_conf *conf)
     return err;
 }
 
+/* --- declared events ------------------------------------------------------ */
+
+static int
+declared_order(const void *a, const void *b)
+{
+    const struct declared *x = a, *y = b;
+    return strcmp(x->event, y->event);
+}
+
+static int
+event_declared(struct event *s)
+{
+    struct il_declared d = { .struct_size = sizeof(d) };
+    size_t n = 0;
+    while (!il_declared(s->host, n, &d))
+        n++;
+    s->declared = calloc(n + 1, sizeof(*s->declared));
+    if (!s->declared)
+        return -ENOMEM;
+    for (size_t i = 0; i < n && !il_declared(s->host, i, &d); i++)
+        s->declared[s->declared_count++]
+            = (struct declared){ .event = d.event, .name = d.name };
+    qsort(s->declared, s->declared_count, sizeof(*s->declared),
+          declared_order);
+    return 0;
+}
+
+/* As strcmp() with a type that has no NUL at its end. */
+static int
+type_order(const char *type, size_t len, const char *event)
+{
+    int order = strncmp(type, event, len);
+    return order ? order : event[len] ? -1 : 0;
+}
+
+int
+event_adds(const struct event *s, const char *type, size_t type_len,
+           const char *name)
+{
+    size_t from = 0, to = s->declared_count;
+    if (!type || memchr(type, 0, type_len))
+        return 1; /* the gate refuses it */
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (type_order(type, type_len, s->declared[middle].event) > 0)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    if (from == s->declared_count
+        || type_order(type, type_len, s->declared[from].event))
+        return 1;
+    for (; from < s->declared_count
+           && !type_order(type, type_len, s->declared[from].event);
+         from++)
+        if (!strcmp(s->declared[from].name, name))
+            return 1;
+    return 0;
+}
+
+/* --- opening -------------------------------------------------------------- */
+
 static int
 event_routes(struct event *s, const struct il_conf *conf)
 {
@@ -122,6 +220,14 @@ event_routes(struct event *s, const struct il_conf *conf)
         void (*handle)(void *self, struct il_request *);
     } routes[] = {
         { "POST", "/v1/ingest", event_ingest },
+        { "POST", "/v1/track", segment_handle },
+        { "POST", "/v1/identify", segment_handle },
+        { "POST", "/v1/page", segment_handle },
+        { "POST", "/v1/screen", segment_handle },
+        { "POST", "/v1/group", segment_handle },
+        { "POST", "/v1/alias", segment_handle },
+        { "POST", "/v1/batch", segment_handle },
+        { "POST", "/v1/import", segment_handle },
         { "GET", "/v1/entities", event_entities },
         { "POST", "/v1/entities", event_entities },
         { "GET", "/v1/entities/*", event_entities },
@@ -150,6 +256,7 @@ event_close(void *self)
     struct event *s = self;
     free(s->keys);
     free(s->lengths);
+    free(s->declared);
     free(s);
 }
 
@@ -163,6 +270,12 @@ event_open(const struct il_host *host, const struct il_conf *conf,
     s->host = host;
     s->max_events = (uint32_t) il_conf_int(conf, "max_events");
     int err = event_keys(s, conf);
+    if (!err)
+        err = event_declared(s);
+    if (!err)
+        err = il_kind(host, "user", &s->user);
+    if (!err)
+        err = il_kind(host, "account", &s->account);
     if (!err)
         err = event_routes(s, conf);
     if (err) {

@@ -1,6 +1,11 @@
 # sdk.event
 plugin_LTLIBRARIES += plugins/sdk.event/sdk.event.la
-plugins_sdk_event_sdk_event_la_SOURCES = plugins/sdk.event/event.c
+plugins_sdk_event_sdk_event_la_SOURCES = \
+	plugins/sdk.event/cloudevents.c \
+	plugins/sdk.event/event.c \
+	plugins/sdk.event/event.h \
+	plugins/sdk.event/offer.c \
+	plugins/sdk.event/segment.c
 plugins_sdk_event_sdk_event_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
 plugins_sdk_event_sdk_event_la_CFLAGS = $(PLUGIN_CFLAGS)
 plugins_sdk_event_sdk_event_la_LDFLAGS = $(PLUGIN_LINK)

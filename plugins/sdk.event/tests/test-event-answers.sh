@@ -41,6 +41,8 @@ AUTH='' post "$GOOD"
 expect 401 'no Authorization header'
 expect 401 'WWW-Authenticate: Bearer'
 AUTH=' Basic a2V5Og==' post "$GOOD"
+expect 401 'is the user name of the'
+AUTH=' Token a2V5Og==' post "$GOOD"
 expect 401 'not of the form'
 AUTH=' Bearer second-ke' post "$GOOD"
 expect 401 'this key is not known'
@@ -95,7 +97,7 @@ is "$(metric 'gate_duplicates_total{source="app"}')" 1 duplicates
 is "$(metric 'gate_refused_total{source="app",code="schema"}')" 2 schema
 is "$(metric 'gate_refused_total{source="app",code="body_too_large"}')" 2 large
 is "$(metric 'gate_refused_total{source="app",code="unsupported_media_type"}')" 2 type
-is "$(metric 'http_requests_total{server="gate",code="401"}')" 4 401
+is "$(metric 'http_requests_total{server="gate",code="401"}')" 5 401
 daemon_stop || { cat "$T/log" >&2; exit 1; }
 if grep -F "$KEY" "$T/log" || grep second-key "$T/log"; then
     echo "a key is in the log" >&2
