@@ -69,7 +69,7 @@ open_lane(struct assembly *a, struct assembly_lane *l,
                             : p->step_count ? FIELDS_CHANGED
                                             : FIELDS_CLOSED;
     open_part(plan, &l->destination, &d->part, d->lane);
-    if (!d->part.faults)
+    if (d->part.options)
         instance_expr(&l->destination, d->part.options, "when", &l->when);
 }
 

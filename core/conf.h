@@ -62,6 +62,10 @@ size_t conf_errors(const struct conf *);
 /* How many were reported so far, repetitions counted: did this call find
  * anything? */
 size_t conf_reports(const struct conf *);
+/* How many of them were keys that nobody knows: what was understood is whole
+ * without them, and can be checked further. */
+size_t conf_strays(const struct conf *);
+void conf_count_stray(struct conf *);
 size_t conf_warnings(const struct conf *);
 /* All findings, one line each (and for texts the text and a caret). */
 void conf_print(struct conf *, FILE *);

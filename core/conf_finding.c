@@ -131,6 +131,18 @@ conf_errors(const struct conf *conf)
 }
 
 size_t
+conf_strays(const struct conf *conf)
+{
+    return conf->strays;
+}
+
+void
+conf_count_stray(struct conf *conf)
+{
+    conf->strays++;
+}
+
+size_t
 conf_reports(const struct conf *conf)
 {
     return conf->reports;

@@ -31,7 +31,7 @@ struct conf {
     struct conf_file **files;
     size_t file_count;
     struct finding *findings;
-    size_t finding_count, errors, reports;
+    size_t finding_count, errors, reports, strays;
 };
 
 /* No memory: say so and leave. */

@@ -167,6 +167,7 @@ check_known(const struct il_conf *g, config_setting_t *group)
         config_setting_t *s = config_setting_get_elem(group, (unsigned) i);
         if (option_find(g, s->name))
             continue;
+        conf_count_stray(g->conf);
         const char *names[2 * TABLE_MAX];
         size_t n = 0;
         for (; n < g->count && n < 2 * TABLE_MAX; n++)

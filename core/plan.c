@@ -60,7 +60,7 @@ static void
 load_part(struct plan *plan, struct plan_part *part, config_setting_t *setting,
           const struct il_option *common, int kind)
 {
-    const size_t before = conf_reports(plan->conf);
+    const size_t before = conf_reports(plan->conf) - conf_strays(plan->conf);
     const char *name = conf_peek(setting, "plugin");
     if (name) {
         struct il_text why = { 0 };
@@ -73,7 +73,7 @@ load_part(struct plan *plan, struct plan_part *part, config_setting_t *setting,
     if (part->plugin)
         check_names(plan, part, setting, common);
     part->options = read_part(plan, part->where, setting, common, part->plugin);
-    part->faults = conf_reports(plan->conf) != before;
+    part->faults = conf_reports(plan->conf) - conf_strays(plan->conf) != before;
 }
 
 /* An element that is no group was reported by the table of the list. */

@@ -16,7 +16,7 @@ struct plan_part {
     const char *where; /* pipeline "orders", step 1 (filter.match) */
     const struct plugin *plugin;
     const struct il_conf *options;
-    int faults; /* findings so far: not to be opened */
+    int faults; /* findings so far, unknown keys apart: not to be opened */
 };
 
 struct plan_source {

@@ -23,7 +23,7 @@ pipelines = (
   { name = "orders"; statis = "x";
     sources = ( { source = "apq"; match = "feature.*"; } );
     steps = (
-      { plugin = "filter.match"; where = "amount >= and currency == \"EUR\""; },
+      { plugin = "filter.match"; where = "amount >= and currency == \"EUR\""; odd = 1; },
       { plugin = "filter.match"; name = "big"; wher = "a == 1"; } );
     destinations = (
       { plugin = "destination.null"; when = "x = 1";
@@ -45,11 +45,15 @@ a.conf:12: source "b ad" (filter.match): plugin: "filter.match" is a step and ca
 a.conf:12: source "b ad" (filter.match): name: a name has 1 to 64 letters, digits, '.', '_' or '-', and begins with a letter or digit
 a.conf:15: pipeline "orders": statis: no such option; did you mean "status"?
 a.conf:16: pipeline "orders": sources #1.source: there is no source "apq"; did you mean "app"?
+a.conf:18: pipeline "orders", step 1 (filter.match): odd: no such option; there are: plugin, name, where
 a.conf:18: pipeline "orders", step 1 (filter.match): where: expected a value
     amount >= and currency == "EUR"
               ^
 a.conf:19: pipeline "orders", step big (filter.match): wher: no such option; did you mean "where"?
 a.conf:19: pipeline "orders", step big (filter.match): where: is required and missing: Expression an event must satisfy to continue.
+a.conf:21: pipeline "orders", destination destination.null: when: '=' is no comparison; write ==
+    x = 1
+      ^
 a.conf:22: pipeline "orders", destination destination.null: batch.byts: no such option; did you mean "bytes"?
 a.conf:22: pipeline "orders", destination destination.null: batch.events: expected 1 to 1000000, found 0
 a.conf:23: pipeline "orders", destination destination.null: delay: expected 0ms to 1m, found 70s
