@@ -233,8 +233,8 @@ gate_new(const struct gate_options *options, struct gate **out)
     g->upserting_end = &g->upserting;
     g->waits = metric_counter("gate_waits_total", "",
                               "Requests that waited for a sync.");
-    g->wait_us = metric_counter("gate_wait_microseconds_total", "",
-                                "Microseconds that they waited.");
+    g->wait_us = metric_counter("gate_wait_seconds_total", "",
+                                "Time that they waited.");
     g->indexed = spool_durable(options->spool);
     int err = spool_notify(options->spool, spool_told, g);
     if (err) {

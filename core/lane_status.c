@@ -119,7 +119,7 @@ lane_gauges(void *arg)
     metric_set(l->gauge_position, s.position);
     metric_set(l->gauge_lag_events, s.lag_events);
     metric_set(l->gauge_lag_bytes, s.lag_bytes);
-    metric_set(l->gauge_lag_ms, (uint64_t) s.lag_us / 1000);
+    metric_set(l->gauge_lag, (uint64_t) s.lag_us);
     metric_set(l->gauge_state, s.state);
     metric_set(l->gauge_dead, s.dead);
 }
@@ -141,8 +141,8 @@ lane_counters(struct lane *l, const char *label)
         metric_gauge("lane_lag_events", label, "Events not yet settled.");
     l->gauge_lag_bytes = metric_gauge("lane_lag_bytes", label,
                                       "Bytes of the spool not yet settled.");
-    l->gauge_lag_ms =
-        metric_gauge("lane_lag_milliseconds", label,
+    l->gauge_lag =
+        metric_gauge("lane_lag_seconds", label,
                      "Age of the oldest event that is not settled.");
     l->gauge_state = metric_gauge("lane_state", label,
                                   "0 starting, 1 running, 2 waiting, 3 "
@@ -151,7 +151,7 @@ lane_counters(struct lane *l, const char *label)
         metric_gauge("dead_letters", label, "Dead letters that wait for help.");
     return l->delivered && l->elsewhere && l->dead_letters && l->retries
                    && l->gauge_position && l->gauge_lag_events
-                   && l->gauge_lag_bytes && l->gauge_lag_ms && l->gauge_state
+                   && l->gauge_lag_bytes && l->gauge_lag && l->gauge_state
                    && l->gauge_dead
                ? 0
                : -ENOMEM;

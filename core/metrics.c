@@ -173,6 +173,13 @@ metric_refresh_remove(void (*fn)(void *arg), void *arg)
 }
 
 static int
+is_time(const char *name)
+{
+    const char *unit = strstr(name, "_seconds");
+    return unit && (!unit[8] || strcmp(unit + 8, "_total") == 0);
+}
+
+static int
 export_series(struct il_text *out, const struct il_counter *c, int head)
 {
     if (head) {
@@ -182,9 +189,16 @@ export_series(struct il_text *out, const struct il_counter *c, int head)
                            c->kind == COUNTER ? "counter" : "gauge"))
             return -ENOMEM;
     }
-    return text_printf(out, PREFIX "%s%s%s%s %" PRIu64 "\n", c->name,
-                       *c->labels ? "{" : "", c->labels, *c->labels ? "}" : "",
-                       metric_get(c));
+    const uint64_t n = metric_get(c);
+    int err = text_printf(out, PREFIX "%s%s%s%s ", c->name,
+                          *c->labels ? "{" : "", c->labels,
+                          *c->labels ? "}" : "");
+    if (!err && is_time(c->name))
+        err = text_printf(out, "%" PRIu64 ".%06" PRIu64 "\n", n / 1000000,
+                          n % 1000000);
+    else if (!err)
+        err = text_printf(out, "%" PRIu64 "\n", n);
+    return err;
 }
 
 /* Field n (from 1, as proc(5) counts) of /proc/self/stat; 0 where there is

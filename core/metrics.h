@@ -10,7 +10,9 @@ struct il_counter; /* an atomic 64-bit value */
 
 /* Find or make a series.  name without the "ingestlayer_" prefix; labels as
  * they stand between the braces, already escaped ("source=\"app\""), or "".
- * Same name and labels: same counter.  NULL: no memory. */
+ * Same name and labels: same counter.  NULL: no memory.  What is called
+ * *_seconds or *_seconds_total holds microseconds and is printed in seconds,
+ * Prometheus's unit of time. */
 struct il_counter *metric_counter(const char *name, const char *labels,
                                   const char *help);
 struct il_counter *metric_gauge(const char *name, const char *labels,

@@ -63,6 +63,20 @@ START_TEST(export_groups_series_under_one_head)
 }
 END_TEST
 
+START_TEST(times_are_in_seconds)
+{
+    metric_add(metric_counter("wait_seconds_total", "", "W."), 12000345);
+    metric_set(metric_gauge("age_seconds", "", "A."), 7);
+    metric_set(metric_gauge("age_secondshand", "", "A."), 7);
+    char *text = export();
+    ck_assert_ptr_nonnull(
+        strstr(text, "\ningestlayer_wait_seconds_total 12.000345\n"));
+    ck_assert_ptr_nonnull(strstr(text, "\ningestlayer_age_seconds 0.000007\n"));
+    ck_assert_ptr_nonnull(strstr(text, "\ningestlayer_age_secondshand 7\n"));
+    free(text);
+}
+END_TEST
+
 START_TEST(labels_are_escaped)
 {
     struct il_text out = { 0 };
@@ -116,6 +130,7 @@ main(void)
     tcase_add_test(t, same_series_same_counter);
     tcase_add_test(t, counting_from_threads_loses_nothing);
     tcase_add_test(t, export_groups_series_under_one_head);
+    tcase_add_test(t, times_are_in_seconds);
     tcase_add_test(t, labels_are_escaped);
     tcase_add_test(t, process_metrics_are_there);
     tcase_add_test(t, refreshers_run_before_each_export);
