@@ -4,13 +4,13 @@
 #include "loader.h"
 
 #include "handshake.h"
+#include "loader_elf.h"
 #include "log.h"
 
 #include <ctype.h>
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -190,35 +190,18 @@ find_file(struct loader *l, const char *name)
         char *path = NULL;
         if (asprintf(&path, "%s/%s.so", l->dirs[i], name) < 0)
             return NULL;
-        if (access(path, F_OK) == 0)
+        struct stat st;
+        if (lstat(path, &st) == 0) /* a dangling link is a find, too */
             return path;
         free(path);
     }
     return NULL;
 }
 
-/* dlopen's own words for this differ between C libraries. */
-static int
-is_elf(const char *path, struct il_text *why)
-{
-    char magic[4];
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        text_printf(why, "cannot read %s: %s", path, strerror(errno));
-        return 0;
-    }
-    ssize_t n = read(fd, magic, sizeof(magic));
-    close(fd);
-    if (n == 4 && memcmp(magic, "\177ELF", 4) == 0)
-        return 1;
-    text_printf(why, "%s is not a shared object", path);
-    return 0;
-}
-
 static void *
 map_file(const char *path, struct il_text *why)
 {
-    if (!is_elf(path, why))
+    if (!loader_is_elf(path, why))
         return NULL;
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL
                                     | (stay_mapped() ? RTLD_NODELETE : 0));

@@ -141,6 +141,8 @@ core_libcore_a_SOURCES = \
 	core/lexis.h \
 	core/loader.c \
 	core/loader.h \
+	core/loader_elf.c \
+	core/loader_elf.h \
 	core/log.c \
 	core/log.h \
 	core/metrics.c \

@@ -36,7 +36,16 @@ refused text 'text.so is not a shared object' "$dir"
 : > "$dir/empty.so"
 refused empty 'empty.so is not a shared object' "$dir"
 head -c 100 "$bad/bad.major.so" > "$dir/cut.so"
-refused cut 'cannot load ' "$dir"
+refused cut 'cut.so is cut off' "$dir"
+# Mapped, each of these would be a bus error.
+for n in 70 1000 4096 5000 9000; do
+    head -c $n "$bad/bad.major.so" > "$dir/cut.so"
+    refused cut 'cut.so is cut off' "$dir"
+done
+ln -s /no/such/file "$dir/dangling.so"
+refused dangling "cannot read $dir/dangling.so: No such file" "$dir"
+mkdir "$dir/folder.so"
+refused folder 'folder.so is not a shared object' "$dir"
 refused ../x 'cannot be the name of a plugin' "$dir"
 refused emtpy 'there is no plugin "emtpy"; did you mean "empty"?' "$dir"
 exit $status
