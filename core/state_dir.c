@@ -48,13 +48,13 @@ state_dir_unfinished(const char *folder)
         fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return;
-    int small = fstat(fd, &st) == 0 && st.st_size && st.st_size <= 2 * page;
+    int small = fstat(fd, &st) == 0 && st.st_size && st.st_size <= 3 * page;
     for (int64_t i = 0; small && whole && i < 2; i++) {
         uint32_t magic = 0;
         int64_t n = file_pread(fd, &magic, sizeof(magic),
                                (uint64_t) (i * page + LMDB_MAGIC_AT));
         whole = n < 0
-                || (magic == LMDB_MAGIC && st.st_size == 2 * page);
+                || (magic == LMDB_MAGIC && st.st_size >= 2 * page);
     }
     close(fd);
     if (whole)

@@ -459,6 +459,48 @@ START_TEST(another_process_reads_and_deletes)
 END_TEST
 
 /* Killed in the middle: what was settled is there, and the rest goes on. */
+static void
+put_page(const char *path, long n, const char *bytes, long page)
+{
+    FILE *f = fopen(path, "r+");
+    ck_assert_ptr_nonnull(f);
+    fseek(f, n * page, SEEK_SET);
+    ck_assert_uint_eq(fwrite(bytes, 1, (size_t) page, f), (size_t) page);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
+/* A file that was cut, or a page of it not written, before the store had
+ * anything in it is made anew; one with letters is never touched. */
+START_TEST(a_store_that_was_never_finished_is_made_anew)
+{
+    char path[4200];
+    long page = sysconf(_SC_PAGESIZE);
+    char *zeros = calloc(1, (size_t) page);
+    struct dead_letter l = letter(7, "x");
+    struct stat st;
+    snprintf(path, sizeof path, "%s/data.mdb", dir);
+    for (long cut = 1; cut < 3 * page; cut += page / 4 - 3) {
+        dead_close(dead);
+        dead = NULL;
+        ck_assert_int_eq(truncate(path, cut), 0);
+        if (cut >= 2 * page)
+            put_page(path, 1, zeros, page);
+        reopen();
+        ck_assert_uint_eq(dead_count(dead, NULL), 0);
+    }
+    settle(0, 10, &l, 1);
+    dead_close(dead);
+    dead = NULL;
+    put_page(path, 0, zeros, page);
+    put_page(path, 1, zeros, page);
+    ck_assert_int_lt(dead_open(dir, 0, &dead), 0);
+    dead = NULL;
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_int_gt(st.st_size, 3 * page);
+    free(zeros);
+}
+END_TEST
+
 START_TEST(survives_a_killed_writer)
 {
     int pipes[2];
@@ -551,6 +593,7 @@ main(void)
     tcase_add_test(t, the_oldest_refusals_go);
     tcase_add_test(t, a_flood_is_bounded_in_memory);
     tcase_add_test(t, another_process_reads_and_deletes);
+    tcase_add_test(t, a_store_that_was_never_finished_is_made_anew);
     tcase_add_test(t, survives_a_killed_writer);
     tcase_add_test(t, threads_do_not_disturb_each_other);
     suite_add_tcase(s, t);
