@@ -15,15 +15,19 @@ modes:
   torn    a part of the n-th write gets through, then the process stops
   power   stopped there, and what was not synced is gone; also in a blend of
           what was synced and what was not
+  ext4    the same on a real file system that is shut down at that moment; for
+          root, and left out elsewhere
   errors  the n-th call fails (once, or from then on)
   memory  the n-th allocation fails: start-up, and the requests"""
 import argparse
 import errno
+import fcntl
 import http.client
 import json
 import os
 import random
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -254,6 +258,54 @@ class Run:
             raise Failure("; ".join(wrong))
 
 
+class Ext4:
+    """A file system in a file, mounted at `at`."""
+    SHUTDOWN = 0x8004587d  # EXT4_IOC_SHUTDOWN
+    NO_LOG_FLUSH = struct.pack("I", 2)
+
+    def __init__(self, image, at):
+        self.image, self.at, self.mounted = image, at, False
+
+    def __enter__(self):
+        with open(self.image, "wb") as f:
+            f.truncate(64 << 20)
+        subprocess.run(["mkfs.ext4", "-qF", self.image], check=True, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+        self.mount()
+        return self
+
+    def mount(self):
+        subprocess.run(["mount", "-o", "loop", self.image, self.at], check=True, stderr=subprocess.DEVNULL)
+        self.mounted = True
+
+    def cut(self):
+        fd = os.open(self.at, os.O_RDONLY)
+        fcntl.ioctl(fd, self.SHUTDOWN, self.NO_LOG_FLUSH)
+        os.close(fd)
+        subprocess.run(["umount", self.at], check=True)
+        self.mounted = False
+        self.mount()
+
+    def __exit__(self, kind, value, trace):
+        if self.mounted:
+            subprocess.run(["umount", "-l", self.at])
+
+    @classmethod
+    def usable(cls):
+        if os.geteuid():
+            return False
+        base = tempfile.mkdtemp(prefix="il-ext4-")
+        try:
+            os.mkdir(base + "/at")
+            with cls(base + "/disk", base + "/at") as disk:
+                disk.cut()
+            return True
+        except (OSError, subprocess.CalledProcessError):
+            return False
+        finally:
+            shutil.rmtree(base, ignore_errors=True)
+
+
 class Sweep:
     def __init__(self, args):
         self.args = args
@@ -364,6 +416,20 @@ class Sweep:
         run.settle()
         return what
 
+    def ext4(self, run, control, n):
+        os.mkdir(run.state)
+        with Ext4(run.base + "/disk", run.state) as disk:
+            i = inject.Injection(control, run.state, inject.WRITES, at=n, action=inject.KILL)
+            what = self.play(run, i)
+            disk.cut()
+            boot = run.base + "/boot"
+            with open(boot, "w") as f:
+                f.write("another boot\n")
+            i = inject.Injection(control + "2", run.state, [], boot=boot)
+            run.plain_env.update(i.env())
+            run.settle()
+        return what
+
     def errors(self, run, control, point):
         n, op, number, hits = point
         shadow = run.base + "/shadow"
@@ -422,7 +488,7 @@ class Sweep:
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("modes", nargs="*", default=["kill", "torn", "power", "errors", "memory"])
+    p.add_argument("modes", nargs="*", default=["kill", "torn", "power", "ext4", "errors", "memory"])
     p.add_argument("--every", type=int, default=1, help="only every k-th point")
     p.add_argument("--point", type=int, help="this one alone")
     p.add_argument("--seed", default="", help="which of the k-th, and how writes tear; else by chance")
@@ -470,6 +536,14 @@ def sweep_power(sweep, args, rnd):
     sweep.section("power, all unsynced gone", [(n, None) for n in points(sweep, args, rnd, total)], sweep.power)
     sweep.section("power, blended", [(n, rnd.randrange(1 << 30)) for n in points(sweep, args, rnd, total)],
                   sweep.power)
+
+
+def sweep_ext4(sweep, args, rnd):
+    if not Ext4.usable():
+        print("ext4: cannot mount and shut down a file system here")
+        return
+    total = sweep.count(inject.WRITES)
+    sweep.section("ext4 shut down", points(sweep, args, rnd, total), sweep.ext4)
 
 
 def sweep_errors(sweep, args, rnd):
