@@ -34,7 +34,4 @@ struct conf {
     size_t finding_count, errors, reports, strays;
 };
 
-/* No memory: say so and leave. */
-void conf_give_up(void) __attribute__((noreturn));
-
 #endif

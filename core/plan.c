@@ -358,7 +358,8 @@ plan_parse(const char *path)
 void
 plan_load(struct plan *plan)
 {
-    plan->loader = make_loader(plan);
+    if (!(plan->loader = make_loader(plan)))
+        conf_give_up();
     plan_load_events(plan);
     load_sources(plan);
     plan_check_sources(plan);
