@@ -27,7 +27,9 @@ EXTRA_DIST += $(TYPESCRIPT_SRC) $(TYPESCRIPT_PACKAGE) \
 	sdk/typescript/examples/express.ts \
 	sdk/typescript/examples/nextjs.ts \
 	sdk/typescript/test/batch.test.mjs \
+	sdk/typescript/test/check-browser.sh \
 	sdk/typescript/test/check.sh \
+	sdk/typescript/test/chromium.mjs \
 	sdk/typescript/test/daemon.mjs \
 	sdk/typescript/test/daemon.test.mjs \
 	sdk/typescript/test/declared.test.mjs \
@@ -36,6 +38,7 @@ EXTRA_DIST += $(TYPESCRIPT_SRC) $(TYPESCRIPT_PACKAGE) \
 	sdk/typescript/test/generated/events.conf \
 	sdk/typescript/test/generated/good.ts \
 	sdk/typescript/test/gzip.test.mjs \
+	sdk/typescript/test/in-browser.mjs \
 	sdk/typescript/test/ingest.test.mjs \
 	sdk/typescript/test/package.test.mjs \
 	sdk/typescript/test/page.test.mjs \
@@ -56,7 +59,7 @@ sdk/typescript/dist/built: $(TYPESCRIPT_SRC) $(TYPESCRIPT_PACKAGE)
 	$(AM_V_GEN)$(NODE) '$(abs_srcdir)/sdk/typescript/build.mjs' \
 		'$(abs_builddir)/sdk/typescript' && touch $@
 
-TESTS += sdk/typescript/test/check.sh
+TESTS += sdk/typescript/test/check.sh sdk/typescript/test/check-browser.sh
 
 clean-local: clean-typescript
 clean-typescript:

@@ -66,7 +66,9 @@ function isReceipt(answer: unknown, events: number): boolean {
 }
 
 async function exchange(settings: Settings, packed: Packed, signal: unknown, keepalive: boolean): Promise<Attempt> {
-  const response = await settings.fetch(settings.endpoint, {
+  // Not as a method: a browser's own wants no other object as its this.
+  const { fetch } = settings;
+  const response = await fetch(settings.endpoint, {
     method: "POST",
     headers: {
       "Authorization": `Bearer ${settings.apiKey}`,

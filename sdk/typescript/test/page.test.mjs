@@ -124,6 +124,18 @@ test("what waited for the network long before it was ever sent is no longer too 
   assert.equal((await server.client({ queue: { ...far, storage } }).flush()).delivered, 1);
 });
 
+test("fetch() is called as browsers want it", async (t) => {
+  const server = await gate(t);
+  const client = server.client({
+    fetch(...args) {
+      if (this !== undefined && this !== globalThis) throw new TypeError("Illegal invocation");
+      return fetch(...args);
+    },
+    retries: 0,
+  });
+  assert.equal((await client.ingest("t", {})).status, "accepted");
+});
+
 test("two pages at a time: what one has sent the other does not send again", async (t) => {
   const server = await gate(t);
   const storage = new Storage();
