@@ -321,6 +321,38 @@ START_TEST(bad_text_is_replaced_and_counted)
 }
 END_TEST
 
+/* Text is searched eight bytes at a time: each place in each length. */
+START_TEST(bad_text_is_found_wherever_it_is)
+{
+    static const char *const what[] = { "\\u0000", "\\udc00", "\\ud000" };
+    sql(&t, "create table events.signups (event_id text, s text,"
+            " n int, at int, bad int)");
+    ck_assert_int_eq(pgtest_up(&t, SIGNUPS), 0);
+    for (int n = 1; n < 20; n++)
+        for (int at = 0; at < n; at++)
+            for (int k = 0; k < 3; k++) {
+                char text[200], before[20] = "", after[20] = "";
+                memset(before, 'a', (size_t) at);
+                memset(after, 'a', (size_t) (n - at - 1));
+                snprintf(text, sizeof text,
+                         "{\"id\":\"%d-%d-%d\",\"type\":\"t\",\"payload\":"
+                         "{\"s\":\"%s%s%s\",\"n\":%d,\"at\":%d,"
+                         "\"bad\":%d}}",
+                         n, at, k, before, what[k], after, n, at, k < 2);
+                event(&t, "%s", text);
+            }
+    deliver(&t);
+    ck_assert_str_eq(sql(&t, "select concat_ws(',', count(*),"
+                             " count(*) filter (where s ="
+                             " repeat('a', at) || case bad when 1 then"
+                             " U&'\\FFFD' else U&'\\D000' end"
+                             " || repeat('a', n - at - 1)))"
+                             " from events.signups"),
+                     "570,570");
+    ck_assert_uint_eq(counted(&t, "replaced_characters"), 380);
+}
+END_TEST
+
 START_TEST(bad_text_is_a_dead_letter_on_demand)
 {
     sql(&t, "create table events.signups (event_id text, s text,"
@@ -410,6 +442,7 @@ main(void)
     tcase_add_test(c, missing_column_pauses_and_names_it);
     tcase_add_test(c, table_may_change_between_batches);
     tcase_add_test(c, bad_text_is_replaced_and_counted);
+    tcase_add_test(c, bad_text_is_found_wherever_it_is);
     tcase_add_test(c, bad_text_is_a_dead_letter_on_demand);
     tcase_add_test(c, position_moves_without_rows);
     tcase_add_test(c, config_errors_name_the_key_and_keep_the_secret);
