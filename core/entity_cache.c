@@ -9,6 +9,7 @@
 #define WAYS 4
 #define SETS_FIRST 256  /* 16 KiB */
 #define SETS_MOST 32768 /* 2 MiB: 131,072 entities */
+#define REST 131072     /* look-ups */
 
 struct cache_entry {
     const char *key; /* in the map; the value follows it */
@@ -49,10 +50,10 @@ cache_set(const struct entity_cache *c, uint64_t hash)
 }
 
 int
-entity_cache_get(const struct entity_cache *c, uint64_t hash,
-                 const MDB_val *key, MDB_val *value)
+entity_cache_get(struct entity_cache *c, uint64_t hash, const MDB_val *key,
+                 MDB_val *value)
 {
-    if (!c->count)
+    if (!c->count || c->rest)
         return 0;
     const struct cache_set *set = cache_set(c, hash);
     uint16_t tag = (uint16_t) (hash >> 48);
@@ -63,6 +64,7 @@ entity_cache_get(const struct entity_cache *c, uint64_t hash,
             continue;
         value->mv_size = e->value_len;
         value->mv_data = (char *) e->key + e->key_len;
+        c->met++;
         return 1;
     }
     return 0;
@@ -74,7 +76,7 @@ entity_cache_hint(struct entity_cache *c, uint64_t hash)
     uint64_t *slot = &c->hints[c->hinted++ % ENTITY_CACHE_HINTS];
     uint64_t earlier = *slot;
     *slot = hash;
-    if (!c->count)
+    if (!c->count || c->rest)
         return;
     __builtin_prefetch(cache_set(c, hash));
     const struct cache_set *set = cache_set(c, earlier);
@@ -106,7 +108,9 @@ cache_grow(struct entity_cache *c)
     uint32_t old = c->count, count = old ? old * 2 : SETS_FIRST;
     struct cache_set *from = c->sets;
     void *sets = NULL;
-    c->lost = 0;
+    if (count > SETS_MOST && c->met < c->lost)
+        c->rest = REST;
+    c->lost = c->met = 0;
     if (count > SETS_MOST
         || posix_memalign(&sets, sizeof *from, count * sizeof *from))
         return;
@@ -127,6 +131,10 @@ void
 entity_cache_add(struct entity_cache *c, uint64_t hash, const MDB_val *key,
                  const MDB_val *value)
 {
+    if (c->rest) {
+        c->rest--;
+        return;
+    }
     /* Large values lie elsewhere; beside copying one, finding it is cheap. */
     if ((char *) key->mv_data + key->mv_size != value->mv_data
         || value->mv_size > UINT16_MAX || key->mv_size > UINT16_MAX)

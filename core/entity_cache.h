@@ -9,7 +9,8 @@
  * front of it, is the very one that was asked for.
  *
  * It begins small and grows with the number of entities that are asked for, up
- * to 2 MiB.  One thread. */
+ * to 2 MiB.  Where that is too little by far, it rests most of the time, since
+ * keeping it costs more than it saves then.  One thread. */
 #ifndef ENTITY_CACHE_H
 #define ENTITY_CACHE_H
 
@@ -24,11 +25,13 @@ struct cache_set;
 
 struct entity_cache {
     struct cache_set *sets;
-    uint32_t count, lost; /* sets; entries pushed out since it grew */
-    uint32_t maps;        /* of the snapshot: how often the map moved, */
-    size_t txn;           /* and the transaction */
-    uint16_t age;         /* entries of another age are none */
-    uint16_t hinted;      /* goes round in: */
+    uint32_t count;     /* sets */
+    uint32_t lost, met; /* entries pushed out; look-ups met, meanwhile */
+    uint32_t rest;      /* look-ups to go without it */
+    uint32_t maps;      /* of the snapshot: how often the map moved, */
+    size_t txn;         /* and the transaction */
+    uint16_t age;       /* entries of another age are none */
+    uint16_t hinted;    /* goes round in: */
     uint64_t hints[ENTITY_CACHE_HINTS];
 };
 
@@ -38,8 +41,8 @@ uint64_t entity_cache_hash(const MDB_val *key);
 /* It will be asked for, some 10 to 20 look-ups from now. */
 void entity_cache_hint(struct entity_cache *, uint64_t hash);
 /* 1: *value is what the snapshot has for the key. */
-int entity_cache_get(const struct entity_cache *, uint64_t hash,
-                     const MDB_val *key, MDB_val *value);
+int entity_cache_get(struct entity_cache *, uint64_t hash, const MDB_val *key,
+                     MDB_val *value);
 /* Key and value as LMDB returned them.  Without memory nothing is kept. */
 void entity_cache_add(struct entity_cache *, uint64_t hash, const MDB_val *key,
                       const MDB_val *value);

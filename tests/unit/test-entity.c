@@ -507,6 +507,37 @@ START_TEST(what_is_remembered_holds_for_one_snapshot)
 }
 END_TEST
 
+/* Far more entities than it holds, none of them twice: then it rests, and
+ * begins again. */
+START_TEST(a_memory_that_helps_nobody_rests)
+{
+    static char bytes[300000][12];
+    struct entity_cache c = { 0 };
+    MDB_val got;
+    int i = 0;
+    entity_cache_begin(&c, 1, 0);
+    for (; !c.rest; i++) {
+        ck_assert_int_lt(i, 300000);
+        snprintf(bytes[i], sizeof(bytes[i]), "k%06dv", i);
+        MDB_val key = { 7, bytes[i] }, value = { 1, bytes[i] + 7 };
+        uint64_t hash = entity_cache_hash(&key);
+        ck_assert_int_eq(entity_cache_get(&c, hash, &key, &got), 0);
+        entity_cache_add(&c, hash, &key, &value);
+    }
+    ck_assert_int_gt(i, 100000);
+    MDB_val key = { 7, bytes[0] }, value = { 1, bytes[0] + 7 };
+    uint64_t hash = entity_cache_hash(&key);
+    while (c.rest) {
+        ck_assert_int_eq(entity_cache_get(&c, hash, &key, &got), 0);
+        entity_cache_add(&c, hash, &key, &value);
+    }
+    entity_cache_add(&c, hash, &key, &value);
+    ck_assert_int_eq(entity_cache_get(&c, hash, &key, &got), 1);
+    ck_assert_ptr_eq(got.mv_data, value.mv_data);
+    entity_cache_clear(&c);
+}
+END_TEST
+
 START_TEST(a_full_store_refuses_and_recovers)
 {
     entity_close(store);
@@ -813,6 +844,7 @@ main(void)
     tcase_add_test(c, a_reader_sees_one_snapshot);
     tcase_add_test(c, a_reader_that_remembers_sees_every_change);
     tcase_add_test(c, what_is_remembered_holds_for_one_snapshot);
+    tcase_add_test(c, a_memory_that_helps_nobody_rests);
     tcase_add_test(c, a_full_store_refuses_and_recovers);
     tcase_add_test(c, several_processes_write_at_once);
     tcase_add_test(c, a_store_that_outgrows_this_map_is_mapped_anew);
