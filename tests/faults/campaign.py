@@ -19,7 +19,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from servers import Daemon, Postgres, postgres_bindir  # noqa: E402
+from servers import Daemon, Postgres, plugins_of, postgres_bindir, without_plugin  # noqa: E402
 
 CONF = """
 state_dir = "%(base)s/state";
@@ -222,8 +222,10 @@ def main():
     p.add_argument("--limit", type=int, default=300, help="seconds to wait for an end")
     p.add_argument("--verbose", action="store_true")
     args = p.parse_args()
-    if not postgres_bindir():
-        print("no Postgres server found")
+    why = None if postgres_bindir() else "no Postgres server found"
+    why = why or without_plugin(plugins_of(CONF))
+    if why:
+        print(why)
         return 77
     first = int(args.seed) if args.seed else random.SystemRandom().randrange(1 << 30)
     sums, failed = {}, []

@@ -35,7 +35,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import inject  # noqa: E402
-from servers import Daemon, Postgres, postgres_bindir  # noqa: E402
+from servers import Daemon, Postgres, plugins_of, postgres_bindir, without_plugin  # noqa: E402
 
 KEY = "points-key"
 CONF = """
@@ -495,6 +495,7 @@ def main():
     p.add_argument("--verbose", action="store_true")
     args = p.parse_args()
     why = inject.usable() or (None if postgres_bindir() else "no Postgres server found")
+    why = why or without_plugin(plugins_of(CONF))
     if why:
         print(why)
         return 77

@@ -120,6 +120,19 @@ class Postgres:
             raise RuntimeError("psql failed")
 
 
+def plugins_of(conf):
+    """What a config asks for."""
+    return sorted(set(re.findall(r'plugin\s*=\s*"([a-z.]+)"', conf)))
+
+
+def without_plugin(names):
+    """Why this cannot run: a plugin was left out at configure.  Or None."""
+    listed = subprocess.run([INGESTLAYER, "plugins"], stdout=subprocess.PIPE, check=True).stdout.decode()
+    built = [line.split()[0] for line in listed.splitlines()]
+    missing = [name for name in names if name not in built]
+    return "plugin %s was not built" % ", ".join(missing) if missing else None
+
+
 class Daemon:
     def __init__(self, base, conf, env=None):
         self.conf = conf

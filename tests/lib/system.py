@@ -18,7 +18,7 @@ import time
 import urllib.error
 import urllib.request
 
-from servers import Daemon, Postgres, postgres_bindir
+from servers import Daemon, Postgres, plugins_of, postgres_bindir, without_plugin
 
 KEY = "test-key"
 HEAD = """
@@ -48,6 +48,10 @@ class System:
     def __init__(self, conf, start_postgres=True, start=True, table=TABLE, env=None):
         if not postgres_bindir():
             print("no Postgres server found")
+            sys.exit(77)
+        why = without_plugin(plugins_of(conf))
+        if why:
+            print(why)
             sys.exit(77)
         self.base = tempfile.mkdtemp(prefix="il-test-")
         self.pg = self.daemon = None
