@@ -31,8 +31,11 @@ interface Globals extends Target {
 
 const globals = globalThis as unknown as Globals;
 
+// Read once: in Node the global is a getter, at some cost.
+const clock = globals.performance ?? Date;
+
 export function monotonic(): number {
-  return globals.performance?.now() ?? Date.now();
+  return clock.now();
 }
 
 /** Only where it is certain: "online" can mean anything. */
