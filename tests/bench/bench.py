@@ -21,6 +21,7 @@ Postgres with all its processes."""
 import argparse
 import http.client
 import os
+import platform
 import re
 import shutil
 import statistics
@@ -43,7 +44,7 @@ state_dir = "%(state)s";
 log_level = "warn";
 http  = { listen = "env:GATE"; };
 admin = { listen = "env:ADMIN"; };
-spool = { retain = "0s"; };
+spool = { retain = "%(retain)s"; };
 sources = ( { name = "app"; plugin = "sdk.event"; keys = ( "bench" ); } );
 pipelines = ( %(pipelines)s );
 """
@@ -161,7 +162,8 @@ class Bench:
         os.mkdir(base)
         conf = os.path.join(base, "bench.conf")
         with open(conf, "w") as f:
-            f.write(CONF % {"state": base + "/state", "pipelines": pipelines})
+            f.write(CONF % {"state": base + "/state", "pipelines": pipelines,
+                            "retain": "0s" if pipelines else "1h"})
         d = Daemon(base, conf, {"DSN": self.pg.dsn})
         if users:
             r = d.command("entity", "import", "-c", conf, self.users)
@@ -183,12 +185,17 @@ class Bench:
         subprocess.run([os.path.join(self.pg.bindir, "psql"), "-Xq", "-d", self.pg.dsn, "-c",
                         "\\copy w1 from '%s' with (format binary)" % self.copyfile], check=True)
         took = time.monotonic() - began
+        # The backend's time counts once it has ended and was waited for.
+        while self.pg.sql("select count(*) from pg_stat_activity where backend_type = 'client backend'") != "1":
+            time.sleep(0.05)
+        time.sleep(0.2)
         return {"rate": self.events / took, "pg": (cpu(self.pg.proc.pid) - before) * 1e6 / self.events}
 
     def scan(self):
         """CPU seconds per million events of stepping over the same JSON."""
         out = subprocess.run([os.path.join(TOOLS, "bench-json")], stdout=subprocess.PIPE, check=True).stdout.decode()
-        return {"rate": 1e9 / float(re.search(r"json_skip\s+(\S+) ns", out).group(1))}
+        ns = float(re.search(r"json_skip\s+(\S+) ns", out).group(1))
+        return {"rate": 1e9 / ns, "ours": ns / 1000}
 
     # --- the cases ---
     def rows(self, share):
@@ -320,11 +327,61 @@ CASES = {  # name: (limit, direction, target text)
 }
 
 
+def table(names, results):
+    """One line for each case: medians of its rounds."""
+    med = statistics.median
+    lines = ["%-10s %12s %9s %9s %8s %8s  %-22s %s" % ("case", "events/s", "ours s/M", "pg s/M", "MB", "bytes",
+                                                      "of its limit", "target")]
+    for name in names:
+        runs, limit = results[(name, name)], CASES[name][0]
+
+        def col(key, fmt, runs=runs):
+            return fmt % med(r[key] for r in runs) if key in runs[0] else "-"
+        ratio = "-"
+        if limit:
+            # Of what takes no time of its own but ours, the CPU is compared.
+            pairs = sorted(b["ours"] / a["ours"] if "ours" in b else a["rate"] / b["rate"]
+                           for a, b in zip(runs, results[(name, limit)]))
+            ratio = "%.2f (%.2f-%.2f)" % (med(pairs), pairs[0], pairs[-1])
+        lines.append("%-10s %12s %9s %9s %8s %8s  %-22s %s" % (
+            name, col("rate", "%.0f"), col("ours", "%.2f"), col("pg", "%.2f"), col("memory", "%.0f"),
+            col("bytes", "%.0f"), ratio, CASES[name][1]))
+        if limit:
+            lines.append("%-10s %12s %9s %9s" % ("  " + limit, *(col(key, fmt, results[(name, limit)]) for key, fmt in (
+                ("rate", "%.0f"), ("ours", "%.2f"), ("pg", "%.2f")))))
+        if "row_p50" in runs[0]:
+            lines.append("%-10s 202: p99 %s ms; row: p50 %s ms, p99 %s ms" % (
+                "", col("p99", "%.2f"), col("row_p50", "%.1f"), col("row_p99", "%.1f")))
+    return lines
+
+
+def report(lines, args, bindir):
+    """RESULTS.md: the table and what it was measured on.  What somebody wrote
+    below it, from the first heading on, stays."""
+    version = subprocess.run([os.path.join(bindir, "postgres"), "--version"],
+                             stdout=subprocess.PIPE).stdout.decode().strip()
+    system = platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
+    return """# Speed, as measured
+
+`make bench RESULTS=1` wrote this page: %d rounds of %d events, medians. Rates depend on what else the machine does;
+the ratios are of pairs that ran one after the other, and the seconds of CPU per million events (ours, Postgres's)
+depend on it least. `make bench-count` counts instructions, which do not depend on it at all.
+
+%s, %d cores, %s, %s. Load while it began: %s.
+
+```
+%s
+```
+""" % (args.rounds, args.events, system, os.cpu_count(), platform.machine(), version,
+       " ".join("%.1f" % n for n in os.getloadavg()), "\n".join(lines))
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--events", type=int, default=1000000)
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--case", default="", help="names, with blanks between them; all")
+    p.add_argument("--results", metavar="FILE", help="write the table there, too")
     args = p.parse_args()
     names = args.case.split() or list(CASES)
     if set(names) - set(CASES):
@@ -346,24 +403,15 @@ def main():
                         file=sys.stderr, flush=True)
     finally:
         bench.close()
-    med = statistics.median
-    print("\n%-10s %12s %9s %9s %8s  %-22s %s" % ("case", "events/s", "ours s/M", "pg s/M", "MB",
-                                                  "of its limit", "target"))
-    for name in names:
-        runs = results[(name, name)]
-
-        def col(key, fmt):
-            return fmt % med(r[key] for r in runs) if key in runs[0] else "-"
-        ratio = "-"
-        if CASES[name][0]:
-            pairs = sorted(a["rate"] / b["rate"] for a, b in zip(runs, results[(name, CASES[name][0])]))
-            ratio = "%.2f (%.2f-%.2f)" % (med(pairs), pairs[0], pairs[-1])
-        print("%-10s %12s %9s %9s %8s  %-22s %s" % (
-            name, col("rate", "%.0f"), col("ours", "%.2f"), col("pg", "%.2f"), col("memory", "%.0f"), ratio,
-            CASES[name][1]))
-        if "row_p50" in runs[0]:
-            print("%-10s 202: p99 %s ms; row: p50 %s ms, p99 %s ms" % (
-                "", col("p99", "%.2f"), col("row_p50", "%.1f"), col("row_p99", "%.1f")))
+    lines = table(names, results)
+    print("\n" + "\n".join(lines))
+    if args.results:
+        notes = ""
+        if os.path.exists(args.results):
+            with open(args.results) as f:
+                notes = "".join(f.read().partition("\n## ")[1:])
+        with open(args.results, "w") as f:
+            f.write(report(lines, args, bench.pg.bindir) + notes)
     return 0
 
 

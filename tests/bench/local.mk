@@ -1,15 +1,17 @@
-# Speed and memory: never part of `make check`.
+# Speed and memory: never part of `make check`.  `make bench`, with CASE="w1a
+# gate" for some, RESULTS=1 to write RESULTS.md.
 EXTRA_PROGRAMS += tests/bench/gen tests/bench/send
 tests_bench_gen_SOURCES = tests/bench/gen.c tests/bench/w1.c tests/bench/w1.h
 tests_bench_gen_CPPFLAGS =
 tests_bench_send_SOURCES = tests/bench/send.c tests/bench/w1.c tests/bench/w1.h
 tests_bench_send_CPPFLAGS =
-EXTRA_DIST += tests/bench/bench.py
+EXTRA_DIST += tests/bench/bench.py tests/bench/RESULTS.md
 CLEANFILES += tests/bench/gen tests/bench/send
 
 bench: all tests/bench/gen tests/bench/send tests/bench/bench-json \
 		tests/bench/bench-lane
-	$(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/bench/bench.py --case '$(CASE)'
+	$(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/bench/bench.py --case '$(CASE)' \
+	    $(if $(RESULTS),--results $(srcdir)/tests/bench/RESULTS.md)
 .PHONY: bench
 
 # What the codec costs by itself.
