@@ -149,13 +149,14 @@ refuse_stranger(struct il_request *req)
         request_error(req, 401, "unauthorized", "this key is not known here");
 }
 
-/* Find who takes the request.  0, or -EINVAL after an answer. */
+/* Find who takes the request, from a route on.  0, or -EINVAL after an
+ * answer. */
 static int
-admit(struct http *http, struct il_request *req)
+admit(struct http *http, struct il_request *req, size_t from)
 {
     size_t len = strlen(req->path);
     int path_known = 0, asked = 0, absent = 0;
-    for (size_t i = 0; i < http->route_count; i++) {
+    for (size_t i = from; i < http->route_count; i++) {
         struct http_route *r = http->routes[i];
         if (!route_has_path(r, req->path, len))
             continue;
@@ -180,7 +181,9 @@ admit(struct http *http, struct il_request *req)
         return -EINVAL;
     }
     req->route = NULL;
-    if (asked) {
+    if (from) {
+        request_error(req, 401, "unauthorized", "this key is not known here");
+    } else if (asked) {
         refuse_stranger(req);
     } else if (!strcmp(req->method, "OPTIONS")
                && (path_known || !strcmp(req->path, "*"))) {
@@ -298,7 +301,7 @@ request_reset(struct il_request *req)
     req->encoding = HTTP_IDENTITY;
     req->active = req->ended = req->discard = req->admitted = 0;
     req->chunked = req->shut = req->queued = 0;
-    req->deferred = req->handled = 0;
+    req->deferred = req->handled = req->declined = 0;
     req->code = NULL;
     req->status = req->receipt = 0;
     req->out.len = 0;
@@ -319,7 +322,7 @@ request_begin(struct il_request *req, const char *version, int bad_uri)
         request_error(req, 400, "bad_path", "the path contains a NUL");
     } else {
         expects = check_framing(req, version);
-        if (expects >= 0 && admit(http, req) == 0)
+        if (expects >= 0 && admit(http, req, 0) == 0)
             body_begin(req);
     }
     if (!req->status)
@@ -346,6 +349,32 @@ http_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
     (void) cls;
     (void) mhd;
     return strchr(uri, '%') && strstr(uri, "%00") ? &bad_uri : NULL;
+}
+
+/* Who takes the request may find out from the body that it is another's. */
+static void
+request_handle(struct il_request *req)
+{
+    struct http *http = req->conn->loop->http;
+    for (;;) {
+        req->handled = 1;
+        req->declined = 0;
+        req->route->route.handle(req->route->self, req);
+        if (!req->declined || req->status || req->is_held)
+            return;
+        size_t next = 0;
+        while (http->routes[next++] != req->route)
+            ;
+        req->handled = 0;
+        if (admit(http, req, next))
+            return;
+        if (req->body.len > req->max_body) {
+            request_error(req, 413, "body_too_large",
+                          "the body is larger than %llu bytes",
+                          (unsigned long long) req->max_body);
+            return;
+        }
+    }
 }
 
 enum MHD_Result
@@ -380,8 +409,7 @@ http_serve(void *cls, struct MHD_Connection *mhd, const char *url,
         req->ended = 1;
         metric_add(conn->loop->http->bytes, req->received);
         if (!req->status && body_end(req) == 0) {
-            req->handled = 1;
-            req->route->route.handle(req->route->self, req);
+            request_handle(req);
             if (!req->status && !req->is_held)
                 request_error(req, 500, "internal",
                               "the source did not answer");

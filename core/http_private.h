@@ -53,6 +53,7 @@ struct il_request {
     unsigned shut : 1;      /* close the connection after the answer */
     unsigned deferred : 1;  /* the body stays until the answer */
     unsigned handled : 1;   /* handle() was called */
+    unsigned declined : 1;  /* il_request_decline() */
     unsigned queued : 1;    /* the answer is with libmicrohttpd */
 
     struct il_text body;    /* from the loop's stock */

@@ -255,6 +255,12 @@ http_of(const struct il_request *req)
 }
 
 static void
+api_decline(struct il_request *req)
+{
+    req->declined = 1;
+}
+
+static void
 api_receipt(struct il_request *req, int status, const char *json)
 {
     if (status < 200 || status > 299)
@@ -367,5 +373,6 @@ http_fill_request_api(struct il_api *api)
     api->respond = api_respond;
     api->respond_error = api_error;
     api->request_receipt = api_receipt;
+    api->request_decline = api_decline;
     api->equal = api_equal;
 }

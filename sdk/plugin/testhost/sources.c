@@ -23,6 +23,7 @@ struct il_request {
     int answered;
     int receipt;
     const char *receipt_json;
+    int declined;
 };
 
 /* --- reading a request --------------------------------------------------- */
@@ -174,6 +175,12 @@ api_request_json(struct il_request *r, struct il_text *text,
                          "the body cannot be read");
     }
     return err;
+}
+
+static void
+api_request_decline(struct il_request *r)
+{
+    r->declined = 1;
 }
 
 static void
@@ -378,7 +385,10 @@ testhost_request(struct testhost *t, const char *method, const char *path,
         if (!err || err == IL_UNPROVEN) {
             r.body = body;
             r.len = len;
+            r.declined = 0;
             i->route.handle(i->self, &r);
+            if (r.declined && !r.answered)
+                continue;
         }
         break;
     }
@@ -428,6 +438,7 @@ testhost_fill_source_api(struct il_api *api)
     api->respond_error = api_respond_error;
     api->request_refuse = api_request_refuse;
     api->request_receipt = api_request_receipt;
+    api->request_decline = api_request_decline;
     api->request_ingest = api_request_ingest;
     api->request_emit = api_request_emit;
     api->request_entities = accept_all;

@@ -386,6 +386,7 @@ struct il_api {
                                void *arg);
     int (*request_json)(struct il_request *, struct il_text *,
                         struct il_value *);
+    void (*request_decline)(struct il_request *);
 };
 
 /* Every object of the host begins with its table. */
@@ -916,6 +917,14 @@ il_request_refuse(struct il_request *req, int status, const char *code,
     va_start(ap, fmt);
     IL_API(req)->request_refuse(req, status, code, fmt, ap);
     va_end(ap);
+}
+/* In place of an answer: the body shows that the request, for which admit() was
+ * IL_UNPROVEN, is not for this source.  The next one of the same route is
+ * asked; 401 if no other takes it. */
+static inline void
+il_request_decline(struct il_request *req)
+{
+    IL_API(req)->request_decline(req);
 }
 /* il_read_json() of the body.  0; or a negative errno when it is no JSON or
  * there is no memory: then the request has been answered, with the place. */
