@@ -39,7 +39,7 @@ install_deps() {
         $sudo env DEBIAN_FRONTEND=noninteractive \
             apt-get install -y -q --no-install-recommends $missing
     fi
-    for package in sdk/typescript tests/webhooks; do
+    for package in sdk/typescript tests/clients tests/webhooks; do
         (cd "$package" && npm ci --no-audit --no-fund)
     done
 }

@@ -15,6 +15,7 @@ include tests/abi/local.mk
 include tests/config/local.mk
 include tests/end-to-end/local.mk
 include tests/bench/local.mk
+include tests/clients/local.mk
 include tests/faults/local.mk
 include tests/fuzz/local.mk
 include tests/webhooks/local.mk

@@ -79,22 +79,34 @@ basic(const char *header, char out[KEY_MAX], size_t *len)
 }
 
 /* All keys are compared, whichever fits, so that the time tells nothing. */
+int
+event_has_key(const struct event *s, const char *key, size_t len)
+{
+    int found = 0;
+    for (size_t i = 0; i < s->count; i++)
+        found |= il_equal(s->host, key, len, s->keys[i], s->lengths[i]);
+    return found;
+}
+
 static int
 event_admit(void *self, struct il_request *req)
 {
     struct event *s = self;
     char name[KEY_MAX];
     size_t len = 0;
-    int found = 0;
     const char *header = il_request_header(req, "Authorization");
     const char *key = bearer(header, &len);
     if (!key)
         key = basic(header, name, &len);
-    if (!key)
-        return IL_NOT_MINE;
-    for (size_t i = 0; i < s->count; i++)
-        found |= il_equal(s->host, key, len, s->keys[i], s->lengths[i]);
-    return found ? 0 : IL_NOT_MINE;
+    return key && event_has_key(s, key, len) ? 0 : IL_NOT_MINE;
+}
+
+/* Some of Segment's clients have their key in the body alone. */
+static int
+segment_admit(void *self, struct il_request *req)
+{
+    return il_request_header(req, "Authorization") ? event_admit(self, req)
+                                                   : IL_UNPROVEN;
 }
 
 static void
@@ -240,7 +252,8 @@ event_routes(struct event *s, const struct il_conf *conf)
             .method = routes[i].method,
             .path = routes[i].path,
             .max_body = (uint64_t) il_conf_int(conf, "max_body"),
-            .admit = event_admit,
+            .admit = routes[i].handle == segment_handle ? segment_admit
+                                                        : event_admit,
             .handle = routes[i].handle,
         };
         int err = il_route(s->host, &r, s);

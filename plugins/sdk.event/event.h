@@ -28,6 +28,9 @@ struct event {
 int event_adds(const struct event *, const char *type, size_t type_len,
                const char *name);
 
+/* Is it one of the keys? */
+int event_has_key(const struct event *, const char *key, size_t len);
+
 /* --- cloudevents.c --- */
 
 /* Is the request a CloudEvent, or several?  Then it is answered: 1; else 0. */

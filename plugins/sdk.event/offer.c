@@ -103,30 +103,40 @@ overridden(const struct il_value *key, const struct offer_extra *const *extras,
     return 0;
 }
 
+/* A map of `more` pairs that follow, after the fields of data that are none of
+ * the extras. */
+static void
+put_fields(struct offer *o, const struct il_value *data,
+           const struct offer_extra *const *extras, size_t n, size_t more)
+{
+    const struct il_host *host = o->source->host;
+    size_t iter = 0, pairs = 0;
+    struct il_value key, value;
+    while (il_item(host, data, &iter, &key, &value))
+        pairs += !overridden(&key, extras, n);
+    put_map(o, pairs + more);
+    for (iter = 0; il_item(host, data, &iter, &key, &value);) {
+        if (overridden(&key, extras, n))
+            continue;
+        put(o, &key);
+        put(o, &value);
+    }
+}
+
 void
 offer_payload(struct offer *o, struct offer_event *e,
               const struct il_value *data, const struct offer_extra *extras,
               size_t n)
 {
-    const struct il_host *host = o->source->host;
-    const struct offer_extra *added[8];
-    size_t adds = 0, iter = 0, pairs = 0;
-    struct il_value key, value;
+    const struct offer_extra *added[8] = { 0 };
+    size_t adds = 0;
     for (size_t i = 0; i < n && adds < 8; i++)
         if (present(extras[i].value)
             && event_adds(o->source, e->event->type, e->event->type_len,
                           extras[i].name))
             added[adds++] = &extras[i];
-    while (il_item(host, data, &iter, &key, &value))
-        pairs += !overridden(&key, added, adds);
     e->payload.at = o->out->len;
-    put_map(o, pairs + adds);
-    for (iter = 0; il_item(host, data, &iter, &key, &value);) {
-        if (overridden(&key, added, adds))
-            continue;
-        put(o, &key);
-        put(o, &value);
-    }
+    put_fields(o, data, added, adds, adds);
     for (size_t i = 0; i < adds; i++) {
         put_name(o, added[i]->name);
         put(o, added[i]->value);
@@ -188,8 +198,14 @@ offer_refuse(struct offer *o, struct offer_event *e,
                                  .message = message,
                                  .field = field,
                                  .rule = rule };
+    /* but not the key that Segment's clients put there */
+    const struct il_value none = { .type = IL_NULL };
+    const struct offer_extra key = { "writeKey", &none };
     e->payload.at = o->out->len;
-    put(o, as_it_came);
+    if (as_it_came->type == IL_MAP)
+        put_fields(o, as_it_came, &(const struct offer_extra *){ &key }, 1, 0);
+    else
+        put(o, as_it_came);
     e->payload.len = o->out->len - e->payload.at;
 }
 

@@ -316,6 +316,33 @@ take_one(const struct event *s, struct il_request *req,
     offer_end(&o);
 }
 
+/* Read the body, and know who sends it: some clients show their key there
+ * alone, as "writeKey".  What strangers send is not kept.  0, or -EINVAL when
+ * there is nothing left to do. */
+static int
+read_body(const struct event *s, struct il_request *req, struct il_text *text,
+          struct il_value *body)
+{
+    size_t len;
+    if (il_request_header(req, "Authorization"))
+        return il_request_json(req, text, body) ? -EINVAL : 0;
+    const char *bytes = il_request_body(req, &len);
+    int err = il_read_json(s->host, text, bytes, len, body);
+    if (err == -ENOMEM) {
+        offer_no_memory(req);
+    } else if (err) {
+        il_respond_error(req, 401, "unauthorized",
+                         "no Authorization header, and no JSON body with a "
+                         "\"writeKey\"");
+    } else {
+        struct il_value key = member(s, body, "writeKey");
+        if (key.type == IL_STRING && event_has_key(s, key.str, key.len))
+            return 0;
+        il_request_decline(req);
+    }
+    return -EINVAL;
+}
+
 void
 segment_handle(void *self, struct il_request *req)
 {
@@ -330,7 +357,7 @@ segment_handle(void *self, struct il_request *req)
     }
     while (call < CALLS && strcmp(name, call_names[call]))
         call++;
-    if (il_request_json(req, text, &body) == 0) {
+    if (!read_body(s, req, text, &body)) {
         if (call < CALLS)
             take_one(s, req, &body, call);
         else
