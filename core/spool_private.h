@@ -171,6 +171,7 @@ struct spool {
     int start_segment; /* the next group begins a new segment ... */
     uint64_t prev_last; /* ... whose header says so */
     int stop, herald_stop;
+    uint64_t announced; /* the herald's: told up to here */
     char why[256];
     struct spool_notifier notifiers[SPOOL_NOTIFIERS];
     int notifier_count;

@@ -267,22 +267,21 @@ static void *
 herald_thread(void *arg)
 {
     struct spool *s = arg;
-    uint64_t announced = LOAD(s->durable);
     int told = 0; /* a final error, told once */
     pthread_mutex_lock(&s->lock);
     for (;;) {
         uint64_t durable = LOAD(s->durable);
         int error = told ? 0 : s->failing;
-        if (durable == announced && !error) {
+        if (durable == s->announced && !error) {
             if (s->herald_stop)
                 break;
             pthread_cond_wait(&s->news, &s->lock);
             continue;
         }
         pthread_mutex_unlock(&s->lock);
-        if (durable != announced)
+        if (durable != s->announced)
             herald_tell(s, durable, 0);
-        announced = durable;
+        s->announced = durable;
         if (error)
             herald_tell(s, durable, error);
         pthread_mutex_lock(&s->lock);
@@ -322,7 +321,9 @@ spool_write_start(struct spool *s)
         }
     }
     write_free_space(s);
-    s->hinted = LOAD(s->durable);
+    /* Not by the herald itself: where it comes to run late, what is durable by
+     * then would never be told. */
+    s->announced = s->hinted = LOAD(s->durable);
     /* Signals are for the main thread; SIGXFSZ must not end the process. */
     sigset_t all, before;
     sigfillset(&all);
