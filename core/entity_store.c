@@ -210,9 +210,10 @@ entity_open_failed(const char *dir, int rc)
         log_error("entities: %s/data.mdb is not an entity store that this "
                   "version can read: %s",
                   dir, mdb_strerror(rc));
-    else if (rc == ENOMEM)
-        log_error("entities: %s: no address space for the store's map; raise "
-                  "the limit on virtual memory (ulimit -v)",
+    else if (rc == ENOMEM || rc == EINVAL) /* the latter under valgrind */
+        log_error("entities: %s: no address space for the store's map; lower "
+                  "entities.map_size or raise the limit on virtual memory "
+                  "(ulimit -v)",
                   dir);
     else
         log_error("entities: cannot open %s: %s", dir, mdb_strerror(rc));
