@@ -10,6 +10,13 @@ CLANG = clang
 
 EXTRA_DIST += tests/fuzz/corpus tests/fuzz/run.sh
 
+FUZZ_TARGETS += event
+check_PROGRAMS += tests/fuzz/fuzz-event
+TESTS += tests/fuzz/fuzz-event
+tests_fuzz_fuzz_event_SOURCES = tests/fuzz/fuzz-event.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_event_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_event_LDADD = $(CORE_LIBS)
+
 FUZZ_TARGETS += expr
 check_PROGRAMS += tests/fuzz/fuzz-expr
 TESTS += tests/fuzz/fuzz-expr
