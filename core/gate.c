@@ -178,7 +178,7 @@ gate_commit(struct gate_batch *b)
     if (!err && n)
         err = idem_ready(g->options.idem, n);
     if (!err && n)
-        err = spool_append(g->options.spool, b->bodies, n, &first);
+        err = spool_gather(g->options.spool, b->bodies, n, &first);
     if (!err && n) {
         index_new(b, first);
         b->position = first + n - 1;

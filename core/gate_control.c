@@ -70,6 +70,7 @@ commit_and_wait(struct gate_batch *b)
     int err = gate_commit(b);
     if (err)
         return err;
+    spool_push(b->gate->options.spool);
     gate_ticket_fill(b, &t);
     err = gate_wait(b->gate, &t);
     gate_ticket_done(&t, err ? err : 1);

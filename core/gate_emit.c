@@ -128,6 +128,7 @@ gate_emit(struct gate_source *s, const struct il_event *events, size_t n,
     if (!err && b->refused < b->count) {
         p = s->settled ? calloc(1, sizeof(*p)) : NULL;
         err = s->settled && !p ? -ENOMEM : gate_commit(b);
+        spool_push(g->options.spool);
     }
     if (!err) {
         gate_keep_refused(b);

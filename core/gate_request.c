@@ -15,6 +15,9 @@ _Static_assert(sizeof(struct gate_ticket)
                    <= offsetof(struct http_note, words[BATCH_WORD]),
                "a ticket leaves a word");
 
+/* Above this, reading the next request is worth more than waiting together. */
+#define BRIEF_MAX (16 << 10)
+
 static void
 answer_unavailable(struct gate *g, struct il_request *req, int err)
 {
@@ -60,6 +63,14 @@ durable_now(void *arg, struct il_request *req)
     else
         answer_unavailable(g, req, durable);
     return 1;
+}
+
+/* What all requests of a round brought becomes durable together. */
+static void
+sync_round(void *arg)
+{
+    struct gate *g = arg;
+    spool_flush(g->options.spool, HTTP_PAUSE_US);
 }
 
 /* The events are read: on to the spool.  1 when the request is answered; 0
@@ -113,6 +124,7 @@ upserted_now(void *arg, struct il_request *req)
         answer_unavailable(b->gate, req, err);
     else
         answered = append(req, b);
+    spool_push(b->gate->options.spool);
     gate_upsert_release(b);
     gate_batch_give(b);
     return answered ? 1 : durable_now(arg, req);
@@ -138,6 +150,17 @@ upsert(struct il_request *req, struct gate_batch *b)
 }
 
 static void
+wait_durable(struct il_request *req, const struct gate_batch *b)
+{
+    if (b->frames.len <= BRIEF_MAX) {
+        http_hold_brief(req, durable_now, sync_round, b->gate);
+        return;
+    }
+    spool_push(b->gate->options.spool);
+    http_hold(req, durable_now, b->gate);
+}
+
+static void
 finish(struct il_request *req, struct gate_batch *b, int err,
        struct slice body)
 {
@@ -147,7 +170,7 @@ finish(struct il_request *req, struct gate_batch *b, int err,
             return;
     } else if (!err) {
         if (!append(req, b))
-            http_hold(req, durable_now, b->gate);
+            wait_durable(req, b);
     } else if (err != -EINVAL) {
         answer_unavailable(b->gate, req, err);
     } else {

@@ -417,8 +417,10 @@ http_serve(void *cls, struct MHD_Connection *mhd, const char *url,
         request_tell_refused(req);
         if (!req->deferred)
             body_release(req);
+        if (req->is_held)
+            return MHD_YES;
     }
-    if (req->is_held || req->queued)
+    if (req->queued || (req->is_held && !http_hold_ask(req)))
         return MHD_YES;
     return answer(req);
 }

@@ -50,6 +50,15 @@ void http_free(struct http *);
  * until it has answered and returns 1.  From handle() only. */
 void http_hold(struct il_request *,
                int (*ready)(void *arg, struct il_request *), void *arg);
+/* The same for an answer that comes within a moment.  When the loop has read
+ * what there was to read it calls pause(arg), which may wait up to
+ * HTTP_PAUSE_US for all of its requests, and asks them again: that spares each
+ * of them being taken out of the loop and put back.  After that time they are
+ * held as by http_hold(). */
+#define HTTP_PAUSE_US 20000
+void http_hold_brief(struct il_request *,
+                     int (*ready)(void *arg, struct il_request *),
+                     void (*pause)(void *arg), void *arg);
 /* Ask all requests that are held.  Any thread; no more than one write to an
  * eventfd per loop that holds something. */
 void http_wake(struct http *);

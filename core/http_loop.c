@@ -3,9 +3,9 @@
  * libmicrohttpd daemon per address.
  *
  * libmicrohttpd runs with an external epoll; its epoll descriptor sits in ours
- * beside an eventfd.  Held requests are suspended, and resumed by their own
- * thread only: resuming them from the spool's thread stalled for good with a
- * few hundred connections. */
+ * beside an eventfd.  Suspended requests are resumed by their own thread only:
+ * resuming them from the spool's thread stalled for good with a few hundred
+ * connections. */
 #include "config.h"
 
 #include "clock.h"
@@ -22,6 +22,9 @@
 #include <unistd.h>
 
 #define SWEEP_US 500000
+
+/* So often a loop looks for more before it lets those wait whom it has. */
+#define GATHER_ROUNDS 8
 
 /* A sender may take timeout_ms and another millisecond per byte that came: a
  * body that trickles in slower than 1000 bytes a second is cut off. */
@@ -114,53 +117,6 @@ loop_sweep(struct http_loop *loop, int64_t now_us)
     }
 }
 
-/* --- holding -------------------------------------------------------------- */
-
-void
-http_hold_add(struct il_request *req)
-{
-    struct http_loop *loop = req->conn->loop;
-    req->is_held = 1;
-    req->prev = NULL;
-    req->next = loop->held;
-    if (loop->held)
-        loop->held->prev = req;
-    loop->held = req;
-}
-
-void
-http_hold_remove(struct il_request *req)
-{
-    struct http_loop *loop = req->conn->loop;
-    if (req->prev)
-        req->prev->next = req->next;
-    else
-        loop->held = req->next;
-    if (req->next)
-        req->next->prev = req->prev;
-    req->prev = req->next = NULL;
-    req->is_held = 0;
-    atomic_fetch_sub(&loop->held_count, 1);
-}
-
-void
-http_hold(struct il_request *req,
-          int (*ready)(void *arg, struct il_request *), void *arg)
-{
-    struct http_loop *loop = req->conn->loop;
-    /* Counted before it is asked: whoever makes it ready after the question
-     * sees the count and wakes the loop. */
-    atomic_fetch_add(&loop->held_count, 1);
-    if (ready(arg, req)) {
-        atomic_fetch_sub(&loop->held_count, 1);
-        return;
-    }
-    req->ready = ready;
-    req->ready_arg = arg;
-    http_hold_add(req);
-    MHD_suspend_connection(req->mhd);
-}
-
 void
 http_loop_ring(struct http_loop *loop)
 {
@@ -168,29 +124,6 @@ http_loop_ring(struct http_loop *loop)
     if (write(loop->wake, &one, sizeof(one)) < 0 && errno != EAGAIN)
         log_error("%s: cannot wake a thread: %s", loop->http->options.name,
                   strerror(errno));
-}
-
-void
-http_wake(struct http *http)
-{
-    for (size_t i = 0; i < http->loop_count; i++)
-        if (atomic_load(&http->loops[i].held_count))
-            http_loop_ring(&http->loops[i]);
-}
-
-static void
-loop_ask_held(struct http_loop *loop)
-{
-    uint64_t n;
-    if (read(loop->wake, &n, sizeof(n)) < 0 && errno != EAGAIN)
-        return;
-    for (struct il_request *req = loop->held, *next; req; req = next) {
-        next = req->next;
-        if (!req->ready(req->ready_arg, req))
-            continue;
-        http_hold_remove(req);
-        MHD_resume_connection(req->mhd);
-    }
 }
 
 /* --- the thread ----------------------------------------------------------- */
@@ -223,10 +156,38 @@ loop_quiesce(struct http_loop *loop)
     loop_sweep(loop, clock_monotonic_us());
 }
 
+static void
+loop_serve(struct http_loop *loop)
+{
+    for (size_t i = 0; i < loop->daemon_count; i++)
+        MHD_run(loop->daemons[i]);
+}
+
+/* Serve who is ready.  Where requests are held briefly: read on until nobody
+ * has anything new, so that they wait together, and wait. */
+static void
+loop_round(struct http_loop *loop)
+{
+    loop->brief_new = 0;
+    loop_serve(loop);
+    loop->brief_end = 0;
+    if (!loop->brief && !loop->brief_new)
+        return;
+    for (int i = 0; i < GATHER_ROUNDS && loop->brief_new; i++) {
+        loop->brief_new = 0;
+        loop_serve(loop);
+    }
+    int64_t before = clock_monotonic_us();
+    loop->pause(loop->pause_arg);
+    loop->brief_end = clock_monotonic_us() - before >= HTTP_PAUSE_US;
+}
+
 /* The deadline has passed: who is still held hears 503. */
 static void
 loop_abandon(struct http_loop *loop)
 {
+    loop->brief_end = 1;
+    loop_serve(loop);
     while (loop->held) {
         struct il_request *req = loop->held;
         req->shut = 1;
@@ -237,8 +198,7 @@ loop_abandon(struct http_loop *loop)
         MHD_resume_connection(req->mhd);
     }
     for (int round = 0; round < 3; round++)
-        for (size_t i = 0; i < loop->daemon_count; i++)
-            MHD_run(loop->daemons[i]);
+        loop_serve(loop);
 }
 
 static void *
@@ -251,12 +211,12 @@ loop_run(void *arg)
     snprintf(name, sizeof(name), "http-%.10s", http->options.name);
     pthread_setname_np(pthread_self(), name);
     while (!atomic_load(&http->stop)) {
-        int n = epoll_wait(loop->epoll, events, 16, loop_timeout_ms(loop));
+        int n = epoll_wait(loop->epoll, events, 16,
+                           loop->brief ? 0 : loop_timeout_ms(loop));
         for (int i = 0; i < n; i++)
             if (!events[i].data.ptr)
-                loop_ask_held(loop);
-        for (size_t i = 0; i < loop->daemon_count; i++)
-            MHD_run(loop->daemons[i]);
+                http_hold_ask_all(loop);
+        loop_round(loop);
         int64_t now = clock_monotonic_us();
         if (atomic_load(&http->quiesce) && !loop->quiesced)
             loop_quiesce(loop);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What http.c, http_loop.c, http_listen.c, http_body.c and request.c share. */
+/* What http.c, http_hold.c, http_loop.c, http_listen.c, http_body.c, http_work.c
+ * and request.c share. */
 #ifndef HTTP_PRIVATE_H
 #define HTTP_PRIVATE_H
 
@@ -74,6 +75,7 @@ struct il_request {
     void *ready_arg;
     struct il_request *prev, *next; /* in loop->held */
     int is_held;
+    int is_brief; /* in loop->brief instead, and not suspended */
     struct http_note note;
 
     /* deferred */
@@ -107,6 +109,11 @@ struct http_loop {
     size_t conn_count;
     struct il_request *held;
     _Atomic uint32_t held_count; /* read by http_wake() */
+    struct il_request *brief;    /* held, but not suspended */
+    uint32_t brief_new;          /* how many came since this was cleared */
+    int brief_end;               /* they have to be suspended now */
+    void (*pause)(void *arg);
+    void *pause_arg;
     int quiesced;
     int64_t swept_us;
 
@@ -159,9 +166,15 @@ void http_count_status(struct http *, int status);
 int http_listen(const char *name, const char *address, int reuse_port,
                 int *port);
 
-/* http_loop.c */
-void http_hold_add(struct il_request *);
+/* http_hold.c */
 void http_hold_remove(struct il_request *);
+/* A request that is held is asked by libmicrohttpd's way: 1 if it has answered
+ * and is held no more. */
+int http_hold_ask(struct il_request *);
+/* Somebody has rung: ask those that are suspended. */
+void http_hold_ask_all(struct http_loop *);
+
+/* http_loop.c */
 void http_loop_close(struct http_loop *);
 void http_loop_ring(struct http_loop *);
 

@@ -109,6 +109,7 @@ core_libcore_a_SOURCES = \
 	core/http.c \
 	core/http.h \
 	core/http_body.c \
+	core/http_hold.c \
 	core/http_listen.c \
 	core/http_loop.c \
 	core/http_private.h \

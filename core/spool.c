@@ -59,6 +59,7 @@ spool_new(const struct spool_options *options)
     spool_cond_init(&s->work);
     spool_cond_init(&s->room);
     spool_cond_init(&s->news);
+    spool_cond_init(&s->synced);
     spool_cond_init(&s->grown);
     s->dir = strdup(options->dir);
     if (!s->dir) {
@@ -143,6 +144,7 @@ spool_close(struct spool *s)
     pthread_cond_destroy(&s->work);
     pthread_cond_destroy(&s->room);
     pthread_cond_destroy(&s->news);
+    pthread_cond_destroy(&s->synced);
     pthread_cond_destroy(&s->grown);
     free(s);
 }

@@ -20,9 +20,9 @@
  * may have been acknowledged is never given out again.
  *
  * The writer thread groups what was appended and makes it durable with one
- * pwrite and one fdatasync; the herald thread then tells who waits.  A group
- * that cannot be written is taken back whole and leaves nothing behind
- * (ENOSPC; tried again); a failed fdatasync is final. */
+ * pwrite and one fdatasync, and tells who waits; of failures the herald thread
+ * tells.  A group that cannot be written is taken back whole and leaves nothing
+ * behind (ENOSPC; tried again); a failed fdatasync is final. */
 #ifndef SPOOL_H
 #define SPOOL_H
 
@@ -73,6 +73,18 @@ const char *spool_id_text(const struct spool *);
  * those have heard of a failure, appends meet -ENOSPC. */
 int spool_append(struct spool *, const struct slice *bodies, uint32_t n,
                  uint64_t *first);
+/* The same, for whoever has more to append in a moment: unless much has
+ * gathered, the writer waits for spool_push(), spool_flush() or another's
+ * spool_append().  So one sync carries all that a round of requests brought.
+ * Forgotten, it is written with the writer's next housekeeping, in 2 s. */
+int spool_gather(struct spool *, const struct slice *bodies, uint32_t n,
+                 uint64_t *first);
+/* Write what has gathered. */
+void spool_push(struct spool *);
+/* The same, and wait: until all that was appended before is durable, or the
+ * spool has failed, or timeout_us is over.  Any thread, not a notify
+ * function. */
+void spool_flush(struct spool *, uint32_t timeout_us);
 /* The last durable position.  Any thread. */
 uint64_t spool_durable(const struct spool *);
 /* 0, or the error that new events meet now: -ENOSPC, -EIO.  Any thread. */
@@ -91,7 +103,8 @@ int spool_advance(struct spool *, uint64_t position);
 
 /* Be told after each sync (up_to: new durable position), and of failures
  * (error < 0: the frames from up_to + 1 on that were appended are not in the
- * spool and never will be).  Called from one thread of its own, in order; may
+ * spool and never will be), in order.  Successes come from the writer's thread,
+ * which nothing may keep waiting; failures from one of their own, which may
  * take locks that are held across spool_append().  0 or -ENOMEM.  Register
  * before the first append. */
 int spool_notify(struct spool *,

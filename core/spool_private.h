@@ -157,10 +157,13 @@ struct spool {
     pthread_mutex_t lock;
     pthread_cond_t work; /* the writer: something to do */
     pthread_cond_t room; /* appenders: the buffer was taken */
-    pthread_cond_t news; /* the herald: something to announce */
+    pthread_cond_t news; /* the herald: a failure to announce */
+    pthread_cond_t synced; /* spool_flush(): a group is durable, or never */
     struct spool_buffer buffers[2];
     int current;       /* the one that takes appends */
     int writer_idle;
+    int pushed;        /* somebody waits for what is in the current buffer */
+    int flushers;      /* in spool_flush() */
     int room_waiters;
     int draining;      /* spool_advance() waits for empty buffers */
     uint64_t next;     /* position of the next append */
@@ -171,7 +174,6 @@ struct spool {
     int start_segment; /* the next group begins a new segment ... */
     uint64_t prev_last; /* ... whose header says so */
     int stop, herald_stop;
-    uint64_t announced; /* the herald's: told up to here */
     char why[256];
     struct spool_notifier notifiers[SPOOL_NOTIFIERS];
     int notifier_count;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Appending: frames gather in a buffer, the writer thread takes the buffer to
- * the disk as one group, the herald tells whoever waits.
+ * the disk as one group and tells whoever waits.
  *
- * Two threads, so that a notify function may wait for a lock whose owner is
- * waiting in spool_append() for room: the writer goes on meanwhile. */
+ * Failures are told by a second thread, the herald, so that a notify function
+ * may wait for a lock whose owner is waiting in spool_append() for room: the
+ * writer goes on meanwhile.  Successes, which need no lock, do without its
+ * change of threads. */
 #include "spool_private.h"
 #include "clock.h"
 #include "log.h"
@@ -21,6 +23,7 @@
 #define TICK_TROUBLE_US 250000 /* and while events are refused */
 #define HINT_US 100000
 #define BUFFER_KEEP (1u << 20) /* memory a buffer keeps after a large group */
+#define GATHER_MAX (64u << 10) /* from here on a group is large enough */
 
 static void
 write_free_space(struct spool *s)
@@ -47,9 +50,20 @@ spool_refused(struct spool *s, uint64_t more)
     return 0;
 }
 
-int
-spool_append(struct spool *s, const struct slice *bodies, uint32_t n,
-             uint64_t *first)
+/* Tell the writer that the current buffer is waited for.  Under the lock.  Is
+ * it to be woken? */
+static int
+push(struct spool *s)
+{
+    int wake = s->writer_idle;
+    s->pushed = 1;
+    s->writer_idle = 0;
+    return wake;
+}
+
+static int
+append(struct spool *s, const struct slice *bodies, uint32_t n,
+       uint64_t *first, int gather)
 {
     uint64_t need = 0;
     for (uint32_t i = 0; i < n; i++) {
@@ -66,6 +80,8 @@ spool_append(struct spool *s, const struct slice *bodies, uint32_t n,
         b = &s->buffers[s->current];
         if (b->len + need <= s->opt.buffer_bytes && !s->draining)
             break;
+        if (push(s))
+            pthread_cond_signal(&s->work);
         s->room_waiters++;
         pthread_cond_wait(&s->room, &s->lock);
         s->room_waiters--;
@@ -85,12 +101,52 @@ spool_append(struct spool *s, const struct slice *bodies, uint32_t n,
         b->len += frame_size(bodies[i].len);
     }
     b->count += n;
-    int wake = s->writer_idle;
-    s->writer_idle = 0;
+    int wake = !gather || b->len >= GATHER_MAX ? push(s) : 0;
     pthread_mutex_unlock(&s->lock);
     if (wake)
         pthread_cond_signal(&s->work);
     return 0;
+}
+
+int
+spool_append(struct spool *s, const struct slice *bodies, uint32_t n,
+             uint64_t *first)
+{
+    return append(s, bodies, n, first, 0);
+}
+
+int
+spool_gather(struct spool *s, const struct slice *bodies, uint32_t n,
+             uint64_t *first)
+{
+    return append(s, bodies, n, first, 1);
+}
+
+void
+spool_push(struct spool *s)
+{
+    pthread_mutex_lock(&s->lock);
+    int wake = s->buffers[s->current].count ? push(s) : 0;
+    pthread_mutex_unlock(&s->lock);
+    if (wake)
+        pthread_cond_signal(&s->work);
+}
+
+void
+spool_flush(struct spool *s, uint32_t timeout_us)
+{
+    struct timespec until;
+    spool_deadline(&until, timeout_us);
+    pthread_mutex_lock(&s->lock);
+    uint64_t last = s->next - 1;
+    if (s->buffers[s->current].count && push(s))
+        pthread_cond_signal(&s->work);
+    s->flushers++;
+    while (LOAD(s->durable) < last && !s->health && !s->failing
+           && pthread_cond_timedwait(&s->synced, &s->lock, &until) == 0)
+        ;
+    s->flushers--;
+    pthread_mutex_unlock(&s->lock);
 }
 
 int
@@ -105,6 +161,8 @@ spool_advance(struct spool *s, uint64_t position)
     }
     /* Positions within a group have no gaps: what waits goes out first. */
     s->draining++;
+    if (s->buffers[s->current].count && push(s))
+        pthread_cond_signal(&s->work);
     while (s->buffers[0].count || s->buffers[1].count) {
         s->room_waiters++;
         pthread_cond_wait(&s->room, &s->lock);
@@ -146,7 +204,15 @@ write_failed(struct spool *s, uint64_t first, int error, int final)
                  strerror(-error));
     log_error("spool: %s", s->why);
     pthread_cond_broadcast(&s->room);
+    pthread_cond_broadcast(&s->synced);
     pthread_cond_signal(&s->news);
+}
+
+static void
+tell(struct spool *s, int notifiers, uint64_t up_to, int error)
+{
+    for (int i = 0; i < notifiers; i++)
+        s->notifiers[i].fn(s->notifiers[i].arg, up_to, error);
 }
 
 /* Take the buffer that appends go to, and write it.  Called and returns with
@@ -156,12 +222,16 @@ write_one(struct spool *s)
 {
     struct spool_buffer *b = &s->buffers[s->current];
     s->current ^= 1;
+    s->pushed = 0;
+    int notifiers = s->notifier_count;
     if (s->room_waiters)
         pthread_cond_broadcast(&s->room);
     pthread_mutex_unlock(&s->lock);
 
     int final;
     int rc = spool_group_write(s, b, &final);
+    if (!rc)
+        tell(s, notifiers, LOAD(s->durable), 0);
     if (b->len > BUFFER_KEEP)
         madvise(b->data + BUFFER_KEEP, s->opt.buffer_bytes - BUFFER_KEEP,
                 MADV_DONTNEED);
@@ -174,7 +244,8 @@ write_one(struct spool *s)
     b->len = b->count = 0;
     if (s->draining)
         pthread_cond_broadcast(&s->room);
-    pthread_cond_signal(&s->news);
+    if (s->flushers)
+        pthread_cond_broadcast(&s->synced);
 }
 
 /* While events are refused: look whether they still have to be. */
@@ -234,7 +305,8 @@ write_wait(struct spool *s)
     struct timespec until;
     spool_deadline(&until, us);
     s->writer_idle = 1;
-    pthread_cond_timedwait(&s->work, &s->lock, &until);
+    if (pthread_cond_timedwait(&s->work, &s->lock, &until))
+        s->pushed = s->buffers[s->current].count > 0;
     s->writer_idle = 0;
 }
 
@@ -244,7 +316,7 @@ write_thread(void *arg)
     struct spool *s = arg;
     pthread_mutex_lock(&s->lock);
     for (;;) {
-        if (s->buffers[s->current].count)
+        if (s->buffers[s->current].count && (s->pushed || s->stop))
             write_one(s);
         else if (s->stop)
             break;
@@ -256,13 +328,6 @@ write_thread(void *arg)
     return NULL;
 }
 
-static void
-herald_tell(struct spool *s, uint64_t up_to, int error)
-{
-    for (int i = 0; i < s->notifier_count; i++)
-        s->notifiers[i].fn(s->notifiers[i].arg, up_to, error);
-}
-
 static void *
 herald_thread(void *arg)
 {
@@ -270,20 +335,16 @@ herald_thread(void *arg)
     int told = 0; /* a final error, told once */
     pthread_mutex_lock(&s->lock);
     for (;;) {
-        uint64_t durable = LOAD(s->durable);
         int error = told ? 0 : s->failing;
-        if (durable == s->announced && !error) {
+        if (!error) {
             if (s->herald_stop)
                 break;
             pthread_cond_wait(&s->news, &s->lock);
             continue;
         }
+        int notifiers = s->notifier_count;
         pthread_mutex_unlock(&s->lock);
-        if (durable != s->announced)
-            herald_tell(s, durable, 0);
-        s->announced = durable;
-        if (error)
-            herald_tell(s, durable, error);
+        tell(s, notifiers, LOAD(s->durable), error);
         pthread_mutex_lock(&s->lock);
         if (error == -EIO)
             told = 1;
@@ -321,9 +382,7 @@ spool_write_start(struct spool *s)
         }
     }
     write_free_space(s);
-    /* Not by the herald itself: where it comes to run late, what is durable by
-     * then would never be told. */
-    s->announced = s->hinted = LOAD(s->durable);
+    s->hinted = LOAD(s->durable);
     /* Signals are for the main thread; SIGXFSZ must not end the process. */
     sigset_t all, before;
     sigfillset(&all);

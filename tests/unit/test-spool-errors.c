@@ -189,9 +189,12 @@ START_TEST(test_full_disk_at_a_new_segment)
     set(&open_error, EMFILE);
     /* Fill what is left of the segment, until another has to be opened. */
     while (append_one(s, p) == 0) {
-        for (int i = 0; i < 2000 && spool_durable(s) < p && !told.error; i++)
+        int error = 0;
+        for (int i = 0; i < 2000 && spool_durable(s) < p && !error; i++) {
+            error = __atomic_load_n(&told.error, __ATOMIC_ACQUIRE);
             usleep(100);
-        if (told.error)
+        }
+        if (error)
             break;
         p++;
     }
