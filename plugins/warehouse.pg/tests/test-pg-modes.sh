@@ -11,8 +11,9 @@ pg_start "$work/pg" || exit 1
 cat "$work/hba" >"$PG_DIR/data/pg_hba.conf"
 psql -qc 'select pg_reload_conf()' >/dev/null
 
-bouncer=
-trap '[ -z "$bouncer" ] || kill "$bouncer"; pg_stop; rm -rf "$work"' EXIT
+# Its own pid file: $! would be the shell that drops the rights.
+bouncer=$PG_DIR/bouncer.pid
+trap '[ ! -s "$bouncer" ] || kill "$(cat "$bouncer")"; pg_stop; rm -rf "$work"' EXIT
 for program in pgbouncer /usr/sbin/pgbouncer; do
     command -v "$program" >/dev/null || continue
     PGBOUNCER_PORT=$(pg_free_port)
@@ -30,11 +31,11 @@ auth_file = $PG_DIR/bouncer.users
 pool_mode = transaction
 default_pool_size = 2
 logfile = $PG_DIR/bouncer.log
+pidfile = $bouncer
 INI
     printf '"ingest" ""\n"plain" "right"\n' >"$PG_DIR/bouncer.users"
     chmod 644 "$PG_DIR"/bouncer.*
     pg_as "$program" -q "$PG_DIR/bouncer.ini" >/dev/null 2>&1 &
-    bouncer=$!
     for _ in 1 2 3 4 5 6 7 8 9 10; do
         pg_isready -q -h 127.0.0.1 -p "$PGBOUNCER_PORT" && break
         sleep 0.1
