@@ -96,8 +96,8 @@ void spool_health_text(struct spool *, char *out, size_t size);
 uint32_t spool_retry_after(struct spool *);
 
 /* Never give out positions up to this one: somebody has seen them used, and the
- * spool has lost them (an old backup, a cut file).  Readers and holds that are
- * opened past the end do it by themselves.  0 or -ERANGE.  Any thread, not a
+ * spool has lost them (an old backup, a cut file).  Readers that are opened
+ * past the end do it by themselves; holds do not.  0 or -ERANGE.  Any thread, not a
  * notify function. */
 int spool_advance(struct spool *, uint64_t position);
 

@@ -781,8 +781,9 @@ il_kind(const struct il_host *host, const char *name, struct il_kind **out)
 {
     return IL_API(host)->kind(host, name, out);
 }
-/* Look an entity up.  1 found (traits: an IL_MAP that lives as long as the
- * batch), 0 unknown, or a negative errno. */
+/* Look an entity up, in process() only.  1 found (traits: an IL_MAP that lives
+ * until process() returns; il_entity_attach() copies it), 0 unknown, or a
+ * negative errno. */
 static inline int
 il_entity_find(struct il_batch *batch, const struct il_kind *kind,
                const char *id, size_t len, struct il_value *traits)
