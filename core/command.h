@@ -16,6 +16,7 @@ int command_emit(int argc, char **argv);
 int command_entity(int argc, char **argv);
 int command_eval(int argc, char **argv);
 int command_plugins(int argc, char **argv);
+int command_reload(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_spool(int argc, char **argv);
 int command_status(int argc, char **argv);

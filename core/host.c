@@ -106,7 +106,8 @@ start_control(struct host *h)
 {
     h->control = control_new();
     if (!h->control || control_on(h->control, "status", host_status, h)
-        || control_on(h->control, "emit", gate_control, h->gate))
+        || control_on(h->control, "emit", gate_control, h->gate)
+        || control_on(h->control, "reload", host_reload_control, h))
         return -ENOMEM;
     return control_start(h->control, h->state_dir);
 }
@@ -141,14 +142,16 @@ host_start(struct host *h)
 /* --- run ----------------------------------------------------------------- */
 
 static void
-report_ports(const struct host *h)
+report_addresses(const struct host *h, const char *group,
+                 const struct http *http, const char *what)
 {
-    for (size_t i = 0;
-         i < option_count(option_group(h->root, "http", 0), "listen"); i++)
-        log_info("accepting events on port %d", http_port(h->gate_http, i));
-    for (size_t i = 0;
-         i < option_count(option_group(h->root, "admin", 0), "listen"); i++)
-        log_info("health and metrics on port %d", http_port(h->admin_http, i));
+    const struct il_conf *g = option_group(h->root, group, 0);
+    for (size_t i = 0; i < option_count(g, "listen"); i++) {
+        struct il_text address = { 0 };
+        http_listens_on(http, i, &address);
+        log_info("%s on %s", what, text_str(&address));
+        text_clear(&address);
+    }
 }
 
 void
@@ -157,7 +160,8 @@ host_run(struct host *h)
     sigset_t set;
     int64_t checkpoint_us = clock_monotonic_us() + CHECKPOINT_US;
     block_signals(&set);
-    report_ports(h);
+    report_addresses(h, "http", h->gate_http, "accepting events");
+    report_addresses(h, "admin", h->admin_http, "health and metrics");
     log_info("ingestlayer " PACKAGE_VERSION " runs: %zu source%s, %zu lane%s",
              h->assembly->plan->source_count,
              h->assembly->plan->source_count == 1 ? "" : "s",
@@ -169,8 +173,9 @@ host_run(struct host *h)
         if (signal == SIGTERM || signal == SIGINT)
             break;
         if (signal == SIGHUP)
-            log_warn("SIGHUP: the config is read at start only; restart to "
-                     "apply changes");
+            host_reload(h);
+        else
+            host_watch(h);
         notify_alive();
         if (clock_monotonic_us() >= checkpoint_us) {
             idem_checkpoint(h->idem, clock_wall_us());

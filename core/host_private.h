@@ -24,6 +24,7 @@ struct host {
     struct idem *idem;
     struct gate *gate;
     struct http *gate_http, *admin_http;
+    struct tls *gate_tls, *admin_tls; /* NULL: served without */
     struct timers *timers;
     struct control *control;
 
@@ -48,6 +49,14 @@ int host_prepare_servers(struct host *);
 int host_start_servers(struct host *);
 void host_quiesce(struct host *);
 void host_stop_servers(struct host *);
+
+/* host_reload.c */
+/* Look whether certificates have changed; every second. */
+void host_watch(struct host *);
+/* SIGHUP, and the "reload" request of the control socket. */
+void host_reload(struct host *);
+void host_reload_control(void *host, const char *line, struct slice body,
+                         struct il_text *reply);
 
 /* host_status.c: the "status" request of the control socket */
 void host_status(void *host, const char *line, struct slice body,

@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "serial.h"
+#include "server_options.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 
 static int
 make_http(struct host *h, const char *name, struct http_options *o,
-          struct http **out)
+          struct tls **tls_out, struct http **out)
 {
     const struct il_conf *g = option_group(h->root, name, 0);
     o->listen_count = option_count(g, "listen");
@@ -24,7 +25,14 @@ make_http(struct host *h, const char *name, struct http_options *o,
     for (size_t i = 0; i < o->listen_count; i++)
         listen[i] = option_str(g, "listen", i);
     o->listen = listen;
-    int err = http_new(o, out);
+    o->socket_mode = server_socket_mode(g);
+    struct tls_options tls;
+    int err = 0;
+    if (server_tls(h->assembly->plan->conf, g, &tls))
+        err = tls_new(o->name, &tls, tls_out);
+    o->tls = *tls_out;
+    if (!err)
+        err = http_new(o, out);
     free(listen);
     return err;
 }
@@ -39,9 +47,13 @@ make_gate_http(struct host *h)
         .max_body = (uint64_t) option_int(g, "max_body", 0),
         .max_buffered = (uint64_t) option_int(g, "max_buffered", 0),
         .max_connections = (uint32_t) option_int(g, "max_connections", 0),
+        .max_per_address
+        = (uint32_t) option_int(g, "max_connections_per_address", 0),
         .timeout_ms = (uint32_t) option_int(g, "timeout", 0)
     };
-    return make_http(h, "http", &o, &h->gate_http);
+    o.trusted = server_proxies(h->assembly->plan->conf, g, &o.trusted_count,
+                               &o.trust_unix);
+    return make_http(h, "http", &o, &h->gate_tls, &h->gate_http);
 }
 
 static int
@@ -52,7 +64,7 @@ make_admin_http(struct host *h)
                               .max_body = ADMIN_MAX_BODY,
                               .max_connections = 100,
                               .timeout_ms = 10000 };
-    return make_http(h, "admin", &o, &h->admin_http);
+    return make_http(h, "admin", &o, &h->admin_tls, &h->admin_http);
 }
 
 static int
@@ -154,5 +166,8 @@ host_stop_servers(struct host *h)
         gate_stop(h->gate);
     timers_free(h->timers);
     h->admin_http = h->gate_http = NULL;
+    tls_free(h->admin_tls);
+    tls_free(h->gate_tls);
+    h->admin_tls = h->gate_tls = NULL;
     h->timers = NULL;
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/random.h>
 
 static const int counted[] = { 200, 201, 202, 204, 400, 401, 403, 404, 405,
                                408, 409, 411, 413, 415, 417, 422, 429, 500,
@@ -52,6 +53,11 @@ http_metrics(struct http *http)
             = metric_counter("http_busy_total", text_str(&labels),
                              "Requests refused because too many bodies were "
                              "in memory.");
+        http->refused
+            = metric_counter("http_connections_refused_total",
+                             text_str(&labels),
+                             "Connections closed at once, because there were "
+                             "too many of them or of their address.");
     }
     text_clear(&labels);
 }
@@ -458,13 +464,13 @@ options_copy(struct http *http, const struct http_options *from)
     o->max_connections = o->max_connections ? o->max_connections : 10000;
     o->timeout_ms = o->timeout_ms ? o->timeout_ms : 30000;
     o->threads = o->threads ? o->threads : 1;
+    o->socket_mode = o->socket_mode ? o->socket_mode : 0660;
     o->name = http->name = strdup(from->name);
-    http->listen = calloc(o->listen_count + 1, sizeof(*http->listen));
-    http->ports = calloc(o->listen_count + 1, sizeof(*http->ports));
-    if (!http->name || !http->listen || !http->ports)
+    http->listeners = calloc(o->listen_count + 1, sizeof(*http->listeners));
+    if (!http->name || !http->listeners)
         return -ENOMEM;
     for (size_t i = 0; i < o->listen_count; i++)
-        if (!(http->listen[i] = strdup(from->listen[i])))
+        if (!(http->listeners[i].text = strdup(from->listen[i])))
             return -ENOMEM;
     o->listen = NULL;
     return 0;
@@ -485,6 +491,10 @@ http_new(const struct http_options *options, struct http **out)
         http_free(http);
         return err;
     }
+    pthread_mutex_init(&http->peers.lock, NULL);
+    if (getrandom(&http->peers.seed, sizeof(http->peers.seed), 0) < 0)
+        http->peers.seed = (uint64_t) (uintptr_t) http;
+    atomic_init(&http->refused_told, INT64_MIN / 2);
     pthread_mutex_init(&http->work_lock, NULL);
     pthread_cond_init(&http->work_wake, NULL);
     http->loop_count = http->options.threads;
@@ -507,16 +517,19 @@ http_free(struct http *http)
         http_loop_close(&http->loops[i]);
     for (size_t i = 0; i < http->route_count; i++)
         route_free(http->routes[i]);
-    for (size_t i = 0; http->listen && i < http->options.listen_count; i++)
-        free(http->listen[i]);
+    for (size_t i = 0; http->listeners && i < http->options.listen_count; i++) {
+        http_unlisten(&http->listeners[i]);
+        free(http->listeners[i].text);
+    }
+    free(http->peers.table);
     if (http->loop_count) {
+        pthread_mutex_destroy(&http->peers.lock);
         pthread_mutex_destroy(&http->work_lock);
         pthread_cond_destroy(&http->work_wake);
     }
     free(http->routes);
     free(http->loops);
-    free(http->listen);
-    free(http->ports);
+    free(http->listeners);
     free(http->name);
     free(http);
 }

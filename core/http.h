@@ -7,20 +7,30 @@
 #ifndef HTTP_H
 #define HTTP_H
 
+#include "ip.h"
 #include "text.h"
 
 struct http;
 struct gate_source;
+struct tls;
 
 struct http_options {
     const char *name;    /* "gate", "admin": for logs and metrics */
-    const char *const *listen; /* "127.0.0.1:8080", "[::1]:8080", ":8080" */
+    const char *const *listen; /* see http_address.h */
     size_t listen_count;
+    struct tls *tls;          /* for all but unix sockets and http://;
+                               * outlives the server; NULL: none */
+    uint32_t socket_mode;     /* of unix sockets; 0: 0660 */
+    /* Whose X-Forwarded-For is believed; outlives the server. */
+    const struct ip_net *trusted;
+    size_t trusted_count;
+    int trust_unix;
     uint32_t threads;         /* loops; 0: 1 */
     uint64_t max_body;        /* bytes, also after unpacking; 0: 4 MiB */
     uint64_t max_buffered;    /* bodies of all requests together; above: 503.
                                * 0: 64 MiB */
     uint32_t max_connections; /* above: accepted later; 0: 10000 */
+    uint32_t max_per_address; /* connections of one; above: closed; 0: any */
     uint32_t timeout_ms;      /* idle or slow connections; 0: 30 s */
 };
 
@@ -36,6 +46,8 @@ int http_route(struct http *, const struct il_route *, void *self,
 int http_start(struct http *);
 /* The port that the i-th address got (for "127.0.0.1:0"). */
 int http_port(const struct http *, size_t i);
+/* Append the i-th address, with its port: "https://127.0.0.1:8443". */
+void http_listens_on(const struct http *, size_t i, struct il_text *out);
 /* Stop accepting connections; requests at hand are finished and answered with
  * Connection: close, idle connections are closed. */
 void http_quiesce(struct http *);
@@ -71,9 +83,6 @@ void *http_note(struct il_request *);
  * order.  The body stays until then.  From handle() only. */
 void http_defer(struct il_request *,
                 void (*fn)(void *arg, struct il_request *), void *arg);
-
-/* What is wrong with the form of an address to listen on, or NULL. */
-const char *http_address_fault(const char *address);
 
 /* --- what the core may ask of a request, apart from plugin.h -------------- */
 

@@ -1,50 +1,111 @@
 /* SPDX-License-Identifier: MIT */
-/* "127.0.0.1:8080", "[::1]:8080", "localhost:8080", ":8080" -> a socket. */
+/* Addresses -> sockets that listen. */
 #include "http_private.h"
 #include "log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#define ADDRESS_MAX 256
+/* --- unix ----------------------------------------------------------------- */
 
-/* Split into host (host[0] == 0: any) and port.  NULL, or what is wrong. */
-static const char *
-address_split(const char *address, char *host, size_t size, const char **port)
+/* Does somebody listen there?  1, 0: the socket is one that was left behind,
+ * or a negative errno. */
+static int
+socket_answers(const struct sockaddr_un *at)
 {
-    const char *colon = strrchr(address, ':'), *begin = address, *end = colon;
-    if (!colon || !colon[1])
-        return "no port";
-    if (strspn(colon + 1, "0123456789") != strlen(colon + 1)
-        || strlen(colon + 1) > 5 || atoi(colon + 1) > 65535)
-        return "the port is no number up to 65535";
-    if (*begin == '[') {
-        if (end == begin || end[-1] != ']')
-            return "'[' without ']'";
-        begin++;
-        end--;
-    } else if (memchr(begin, ':', (size_t) (end - begin))) {
-        return "IPv6 needs brackets";
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    int rc = connect(fd, (const struct sockaddr *) at, sizeof(*at)) ? -errno
+                                                                    : 1;
+    close(fd);
+    if (rc == -EAGAIN)
+        return 1; /* somebody with a full queue */
+    return rc == -ECONNREFUSED || rc == -ENOENT ? 0 : rc;
+}
+
+/* Only a socket is ever removed, and only one that nobody serves. */
+static int
+clear_path(const struct sockaddr_un *at)
+{
+    struct stat st;
+    if (lstat(at->sun_path, &st))
+        return errno == ENOENT ? 0 : -errno;
+    if (!S_ISSOCK(st.st_mode))
+        return -EEXIST;
+    int rc = socket_answers(at);
+    if (rc)
+        return rc == 1 ? -EADDRINUSE : rc;
+    return unlink(at->sun_path) && errno != ENOENT ? -errno : 0;
+}
+
+static int
+unix_open(const char *path, uint32_t mode)
+{
+    struct sockaddr_un at = { .sun_family = AF_UNIX };
+    memcpy(at.sun_path, path, strlen(path) + 1);
+    int err = clear_path(&at);
+    if (err)
+        return err;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    /* nobody else's before its mode is set */
+    if (fchmod(fd, 0600) || bind(fd, (struct sockaddr *) &at, sizeof(at))
+        || chmod(path, mode) || listen(fd, SOMAXCONN))
+        err = -errno;
+    if (err) {
+        close(fd);
+        return err;
     }
-    if ((size_t) (end - begin) >= size)
-        return "the address is too long";
-    memcpy(host, begin, (size_t) (end - begin));
-    host[end - begin] = 0;
-    *port = colon + 1;
-    return NULL;
+    return fd;
 }
 
-const char *
-http_address_fault(const char *address)
+static int
+listen_unix(struct http *http, struct http_listener *l)
 {
-    char host[ADDRESS_MAX];
-    const char *port;
-    return address_split(address, host, sizeof(host), &port);
+    struct stat st;
+    /* One socket for all loops. */
+    if (l->bound)
+        return fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
+    int fd = unix_open(l->address.path, http->options.socket_mode);
+    if (fd == -EEXIST)
+        log_error("%s: cannot listen on \"%s\": there is a file that is no "
+                  "socket",
+                  http->options.name, l->text);
+    else if (fd == -EADDRINUSE)
+        log_error("%s: cannot listen on \"%s\": another process does",
+                  http->options.name, l->text);
+    else if (fd < 0)
+        log_error("%s: cannot listen on \"%s\": %s", http->options.name,
+                  l->text, strerror(-fd));
+    if (fd >= 0 && !lstat(l->address.path, &st)) {
+        l->bound = 1;
+        l->fd = fd;
+        l->device = st.st_dev;
+        l->inode = st.st_ino;
+    }
+    return fd;
 }
+
+void
+http_unlisten(struct http_listener *l)
+{
+    struct stat st;
+    if (l->bound && !lstat(l->address.path, &st) && st.st_dev == l->device
+        && st.st_ino == l->inode)
+        unlink(l->address.path);
+    l->bound = 0;
+}
+
+/* --- TCP ------------------------------------------------------------------ */
 
 static void
 port_set(struct sockaddr *sa, int port)
@@ -92,23 +153,17 @@ socket_open(const struct addrinfo *ai, int any, int reuse_port)
     return fd;
 }
 
-int
-http_listen(const char *name, const char *address, int reuse_port, int *port)
+static int
+listen_tcp(struct http *http, struct http_listener *l)
 {
-    char host[ADDRESS_MAX];
-    const char *service;
+    const char *host = l->address.host;
     struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
                               .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
     struct addrinfo *list = NULL;
-    const char *fault = address_split(address, host, sizeof(host), &service);
-    if (fault) {
-        log_error("%s: cannot listen on \"%s\": %s", name, address, fault);
-        return -EINVAL;
-    }
-    int rc = getaddrinfo(host[0] ? host : NULL, service, &hints, &list);
+    int rc = getaddrinfo(host[0] ? host : NULL, l->address.port, &hints, &list);
     if (rc) {
-        log_error("%s: cannot listen on \"%s\": %s", name, address,
-                  gai_strerror(rc));
+        log_error("%s: cannot listen on \"%s\": %s", http->options.name,
+                  l->text, gai_strerror(rc));
         return -EINVAL;
     }
     int fd = -EADDRNOTAVAIL;
@@ -117,16 +172,50 @@ http_listen(const char *name, const char *address, int reuse_port, int *port)
         for (struct addrinfo *ai = list; ai && fd < 0; ai = ai->ai_next) {
             if (!host[0] && (ai->ai_family == AF_INET6) == pass)
                 continue;
-            if (*port)
-                port_set(ai->ai_addr, *port);
-            fd = socket_open(ai, !host[0], reuse_port);
+            if (l->port)
+                port_set(ai->ai_addr, l->port);
+            fd = socket_open(ai, !host[0], http->loop_count > 1);
         }
     }
     freeaddrinfo(list);
     if (fd < 0)
-        log_error("%s: cannot listen on \"%s\": %s", name, address,
-                  strerror(-fd));
-    else if (!*port)
-        *port = port_of(fd);
+        log_error("%s: cannot listen on \"%s\": %s", http->options.name,
+                  l->text, strerror(-fd));
+    else if (!l->port)
+        l->port = port_of(fd);
     return fd;
+}
+
+int
+http_listen(struct http *http, struct http_listener *l)
+{
+    const char *fault = http_address_parse(l->text, &l->address);
+    if (!fault && l->address.scheme == HTTP_TLS && !http->options.tls)
+        fault = "there is no certificate";
+    if (fault) {
+        log_error("%s: cannot listen on \"%s\": %s", http->options.name,
+                  l->text, fault);
+        return -EINVAL;
+    }
+    l->is_tls = http->options.tls && !l->address.is_unix
+                && l->address.scheme != HTTP_PLAIN;
+    return l->address.is_unix ? listen_unix(http, l) : listen_tcp(http, l);
+}
+
+void
+http_listens_on(const struct http *http, size_t i, struct il_text *out)
+{
+    const struct http_listener *l = &http->listeners[i];
+    char port[8];
+    if (l->address.is_unix) {
+        text_puts(out, l->text);
+        return;
+    }
+    const int brackets = strchr(l->address.host, ':') != NULL;
+    snprintf(port, sizeof(port), "%d", l->port);
+    text_puts(out, l->is_tls ? "https://" : "http://");
+    text_puts(out, brackets ? "[" : "");
+    text_puts(out, l->address.host[0] ? l->address.host : "*");
+    text_puts(out, brackets ? "]:" : ":");
+    text_puts(out, port);
 }

@@ -13,6 +13,7 @@
 #include "log.h"
 
 #include <errno.h>
+#include <gnutls/abstract.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,11 @@ conn_started(struct http_loop *loop, struct MHD_Connection *mhd, void **slot)
     conn->loop = loop;
     conn->fd = info ? info->connect_fd : -1;
     conn->since_us = clock_monotonic_us();
+    info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    http_client_begin(conn, info ? info->client_addr : NULL);
+    info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    if (info && info->tls_session)
+        conn->cert = tls_attach(loop->http->options.tls, info->tls_session);
     conn->next = loop->conns;
     if (loop->conns)
         loop->conns->prev = conn;
@@ -68,6 +74,8 @@ conn_closed(struct http_loop *loop, struct http_conn *conn)
         http_hold_remove(&conn->req);
     body_release(&conn->req);
     text_clear(&conn->req.out);
+    tls_release(conn->cert);
+    http_peer_remove(conn);
     free(conn);
 }
 
@@ -151,7 +159,6 @@ loop_quiesce(struct http_loop *loop)
         MHD_socket fd = MHD_quiesce_daemon(loop->daemons[i]);
         if (fd != MHD_INVALID_SOCKET)
             close(fd);
-        loop->listen[i] = -1;
     }
     loop_sweep(loop, clock_monotonic_us());
 }
@@ -243,36 +250,65 @@ mhd_log(void *cls, const char *fmt, va_list ap)
     log_debug("%s: %s", loop->http->options.name, line);
 }
 
+/* Never asked: conn_started() gives each session what it needs. */
 static int
-loop_listen(struct http_loop *loop, size_t i)
+no_certificate(gnutls_session_t session, const gnutls_datum_t *authorities,
+               int authority_count, const gnutls_pk_algorithm_t *algorithms,
+               int algorithm_count, gnutls_pcert_st **chain, unsigned *count,
+               gnutls_privkey_t *key)
+{
+    (void) session, (void) authorities, (void) authority_count;
+    (void) algorithms, (void) algorithm_count;
+    (void) chain, (void) count, (void) key;
+    return -1;
+}
+
+static struct MHD_Daemon *
+daemon_start(struct http_loop *loop, const struct http_listener *l, int fd)
 {
     struct http *http = loop->http;
     unsigned timeout = (http->options.timeout_ms + 999) / 1000;
     unsigned limit = (unsigned) (http->options.max_connections
                                  / http->loop_count);
-    int fd = http_listen(http->options.name, http->listen[i],
-                         http->loop_count > 1, &http->ports[i]);
-    if (fd < 0)
-        return fd;
-    struct MHD_Daemon *d = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL,
-        NULL, http_serve, loop, MHD_OPTION_EXTERNAL_LOGGER, mhd_log, loop,
-        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+    struct MHD_OptionItem tls[] = {
+        { MHD_OPTION_HTTPS_PRIORITIES, 0,
+          l->is_tls ? (void *) (uintptr_t) tls_priorities(http->options.tls)
+                    : NULL },
+        { MHD_OPTION_HTTPS_CERT_CALLBACK, 0,
+          (void *) (uintptr_t) no_certificate },
+        { MHD_OPTION_END, 0, NULL }
+    };
+    struct MHD_OptionItem *more = l->is_tls ? tls : &tls[2];
+    return MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG
+            | (l->is_tls ? MHD_USE_TLS : 0),
+        0, http_accept, loop, http_serve, loop, MHD_OPTION_EXTERNAL_LOGGER, mhd_log,
+        loop, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t) HTTP_CONNECTION_MEMORY, MHD_OPTION_CONNECTION_MEMORY_INCREMENT,
         (size_t) 4096, MHD_OPTION_CONNECTION_LIMIT, limit ? limit : 1,
         MHD_OPTION_CONNECTION_TIMEOUT, timeout, MHD_OPTION_NOTIFY_COMPLETED,
         http_completed, loop, MHD_OPTION_NOTIFY_CONNECTION, conn_notify, loop,
         MHD_OPTION_URI_LOG_CALLBACK, http_uri, loop,
         MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 0,
-        MHD_OPTION_END);
+        MHD_OPTION_ARRAY, more, MHD_OPTION_END);
+}
+
+static int
+loop_listen(struct http_loop *loop, size_t i)
+{
+    struct http *http = loop->http;
+    struct http_listener *l = &http->listeners[i];
+    int fd = http_listen(http, l);
+    if (fd < 0)
+        return fd;
+    struct MHD_Daemon *d = daemon_start(loop, l, fd);
     if (!d) {
         close(fd);
         log_error("%s: cannot serve \"%s\": the HTTP library does not start",
-                  http->options.name, http->listen[i]);
+                  http->options.name, l->text);
         return -EIO;
     }
-    loop->daemons[loop->daemon_count] = d;
-    loop->listen[loop->daemon_count++] = fd;
+    loop->daemons[loop->daemon_count++] = d;
     const union MHD_DaemonInfo *info
         = MHD_get_daemon_info(d, MHD_DAEMON_INFO_EPOLL_FD);
     struct epoll_event ev = { .events = EPOLLIN, .data = { .ptr = d } };
@@ -290,10 +326,9 @@ loop_open(struct http_loop *loop)
     size_t n = http->options.listen_count;
     struct epoll_event ev = { .events = EPOLLIN };
     loop->daemons = calloc(n ? n : 1, sizeof(*loop->daemons));
-    loop->listen = calloc(n ? n : 1, sizeof(*loop->listen));
     loop->epoll = epoll_create1(EPOLL_CLOEXEC);
     loop->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (!loop->daemons || !loop->listen || loop->epoll < 0 || loop->wake < 0
+    if (!loop->daemons || loop->epoll < 0 || loop->wake < 0
         || epoll_ctl(loop->epoll, EPOLL_CTL_ADD, loop->wake, &ev)) {
         log_error("%s: cannot make a loop: %s", http->options.name,
                   strerror(errno));
@@ -318,7 +353,6 @@ http_loop_close(struct http_loop *loop)
         close(loop->wake);
     body_stock_free(loop);
     free(loop->daemons);
-    free(loop->listen);
     *loop = (struct http_loop){ .epoll = -1, .wake = -1 };
 }
 
@@ -355,7 +389,7 @@ http_start(struct http *http)
 int
 http_port(const struct http *http, size_t i)
 {
-    return i < http->options.listen_count ? http->ports[i] : 0;
+    return i < http->options.listen_count ? http->listeners[i].port : 0;
 }
 
 void

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What http.c, http_hold.c, http_loop.c, http_listen.c, http_body.c, http_work.c
- * and request.c share. */
+/* Shared by http*.c and request.c. */
 #ifndef HTTP_PRIVATE_H
 #define HTTP_PRIVATE_H
 
 #include "http.h"
+#include "http_address.h"
 #include "metrics.h"
+#include "tls.h"
 
 #include <arpa/inet.h>
 #include <microhttpd.h>
@@ -92,15 +93,19 @@ struct http_conn {
     int fd;
     int64_t since_us; /* start, or the end of the last request */
     int closing;      /* shut by us */
+    struct ip ip;     /* of the other end, where has_ip */
+    unsigned has_ip : 1;
+    unsigned is_proxy : 1;   /* its X-Forwarded-For is believed */
+    unsigned is_counted : 1; /* in http->peers */
+    struct tls_cert *cert; /* of its session; NULL: none */
 };
 
 #define HTTP_STOCK 8
 
 struct http_loop {
     struct http *http;
-    struct MHD_Daemon **daemons; /* one per address */
+    struct MHD_Daemon **daemons; /* one per listener */
     size_t daemon_count;
-    int *listen;                 /* their sockets */
     int epoll, wake;
     pthread_t thread;
     int started;
@@ -123,11 +128,30 @@ struct http_loop {
     int inflate_ready;
 };
 
+/* An address that is listened on. */
+struct http_listener {
+    char *text; /* as the operator wrote it */
+    struct http_address address;
+    int is_tls;
+    int port;  /* what it got */
+    int bound; /* a unix socket that is ours: */
+    int fd;
+    dev_t device;
+    ino_t inode;
+};
+
+/* Connections by address. */
+struct http_peers {
+    pthread_mutex_t lock; /* all of it */
+    struct http_peer *table;
+    size_t size, used;
+    uint64_t seed;
+};
+
 struct http {
     struct http_options options; /* strings are ours */
     char *name;
-    char **listen;
-    int *ports;
+    struct http_listener *listeners;
     struct http_route **routes;
     size_t route_count;
     struct http_loop *loops;
@@ -141,12 +165,15 @@ struct http {
     pthread_t worker;
     int worker_runs, worker_stop;
 
+    struct http_peers peers;
+    _Atomic int64_t refused_told; /* when it was last logged */
+
     _Atomic uint64_t buffered;
     _Atomic uint64_t conn_total;
     _Atomic int quiesce, stop;
 
     struct il_counter *requests[32];
-    struct il_counter *connections, *bytes, *refused_busy;
+    struct il_counter *connections, *bytes, *refused_busy, *refused;
 };
 
 /* http.c */
@@ -161,10 +188,18 @@ void http_metrics(struct http *);
 void http_count_status(struct http *, int status);
 
 /* http_listen.c: a bound, listening, non-blocking socket, or a negative errno
- * after a log line.  *port: what it got; where non-zero, taken instead of the
- * text's. */
-int http_listen(const char *name, const char *address, int reuse_port,
-                int *port);
+ * after a log line.  Called once for each loop: the later ones share the
+ * first one's port or socket. */
+int http_listen(struct http *, struct http_listener *);
+/* Remove a unix socket, if it is still ours. */
+void http_unlisten(struct http_listener *);
+
+/* http_client.c */
+/* A connection has come: who is it, and may it stay? */
+enum MHD_Result http_accept(void *loop, const struct sockaddr *, socklen_t);
+/* Its other end (NULL: unknown); counted until http_peer_remove(). */
+void http_client_begin(struct http_conn *, const struct sockaddr *);
+void http_peer_remove(struct http_conn *);
 
 /* http_hold.c */
 void http_hold_remove(struct il_request *);
@@ -198,6 +233,7 @@ void request_tell_refused(const struct il_request *);
 void request_error(struct il_request *, int status, const char *code,
                    const char *fmt, ...) IL_PRINTF(4, 5);
 const char *request_header(const struct il_request *, const char *);
+const char *request_peer(const struct il_request *); /* http_client.c */
 void request_respond_header(struct il_request *, const char *name,
                             const char *value);
 

@@ -2,9 +2,9 @@
 noinst_LIBRARIES += core/libcore.a
 core_libcore_a_CPPFLAGS = $(AM_CPPFLAGS) $(CONFIG_CFLAGS) $(MHD_CFLAGS) \
 	$(LMDB_CFLAGS) $(PCRE2_CFLAGS) $(XXHASH_CFLAGS) $(ZLIB_CFLAGS) \
-	$(SYSTEMD_CFLAGS)
+	$(GNUTLS_CFLAGS) $(SYSTEMD_CFLAGS)
 CORE_LIBS = core/libcore.a $(CONFIG_LIBS) $(MHD_LIBS) $(LMDB_LIBS) \
-	$(PCRE2_LIBS) $(ZLIB_LIBS) $(SYSTEMD_LIBS)
+	$(PCRE2_LIBS) $(ZLIB_LIBS) $(GNUTLS_LIBS) $(SYSTEMD_LIBS)
 core_libcore_a_SOURCES = \
 	core/admin.c \
 	core/arena.c \
@@ -25,6 +25,7 @@ core_libcore_a_SOURCES = \
 	core/command_entity.c \
 	core/command_eval.c \
 	core/command_plugins.c \
+	core/command_reload.c \
 	core/command_run.c \
 	core/command_spool.c \
 	core/command_status.c \
@@ -102,13 +103,17 @@ core_libcore_a_SOURCES = \
 	core/host_api.h \
 	core/host_lanes.c \
 	core/host_private.h \
+	core/host_reload.c \
 	core/host_servers.c \
 	core/host_slot.c \
 	core/host_status.c \
 	core/host_stores.c \
 	core/http.c \
 	core/http.h \
+	core/http_address.c \
+	core/http_address.h \
 	core/http_body.c \
+	core/http_client.c \
 	core/http_hold.c \
 	core/http_listen.c \
 	core/http_loop.c \
@@ -123,6 +128,8 @@ core_libcore_a_SOURCES = \
 	core/instance.c \
 	core/instance.h \
 	core/instance_api.c \
+	core/ip.c \
+	core/ip.h \
 	core/json.h \
 	core/json_keys.c \
 	core/json_number.c \
@@ -181,6 +188,8 @@ core_libcore_a_SOURCES = \
 	core/schema.h \
 	core/serial.c \
 	core/serial.h \
+	core/server_options.c \
+	core/server_options.h \
 	core/settings.c \
 	core/settings.h \
 	core/spool.c \
@@ -207,6 +216,10 @@ core_libcore_a_SOURCES = \
 	core/time.c \
 	core/timers.c \
 	core/timers.h \
+	core/tls.c \
+	core/tls.h \
+	core/tls_live.c \
+	core/tls_private.h \
 	core/wtf8.c \
 	core/wtf8.h
 

@@ -21,6 +21,7 @@ static const struct command {
     { "emit", command_emit, "send events through the running daemon" },
     { "entity", command_entity, "import and look up entities" },
     { "status", command_status, "show what a running daemon does" },
+    { "reload", command_reload, "have the daemon read its certificates again" },
     { "dead", command_dead, "list, show and drop dead letters" },
     { "spool", command_spool, "verify, inspect and export the spool" },
     { "ddl", command_ddl, "print what destinations need on their far side" },

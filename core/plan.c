@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "plan.h"
 
-#include "http.h"
 #include "plan_check.h"
+#include "server_options.h"
 #include "settings.h"
 #include "wtf8.h"
 
@@ -318,20 +318,6 @@ read_root(struct plan *plan)
                                                .table_count = 1 });
 }
 
-/* Whether it can be listened on is known only when it is tried. */
-static void
-check_listen(const struct plan *plan, const char *server)
-{
-    const struct il_conf *g = option_group(plan->root, server, 0);
-    for (size_t i = 0; i < option_count(g, "listen"); i++) {
-        const char *fault = http_address_fault(option_str(g, "listen", i));
-        if (fault)
-            option_error(g, "listen", i,
-                         "%s; write \"ADDRESS:PORT\", \"[IPv6]:PORT\" or "
-                         "\":PORT\"", fault);
-    }
-}
-
 static struct loader *
 make_loader(struct plan *plan)
 {
@@ -350,8 +336,9 @@ plan_parse(const char *path)
     plan->conf = conf;
     plan->broken = conf_load(conf, path) != 0;
     plan->root = read_root(plan);
-    check_listen(plan, "http");
-    check_listen(plan, "admin");
+    server_check(option_group(plan->root, "http", 0));
+    server_check(option_group(plan->root, "admin", 0));
+    server_check_proxies(option_group(plan->root, "http", 0));
     return plan;
 }
 
@@ -360,6 +347,8 @@ plan_load(struct plan *plan)
 {
     if (!(plan->loader = make_loader(plan)))
         conf_give_up();
+    server_check_tls(plan->conf, option_group(plan->root, "http", 0));
+    server_check_tls(plan->conf, option_group(plan->root, "admin", 0));
     plan_load_events(plan);
     load_sources(plan);
     plan_check_sources(plan);

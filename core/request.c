@@ -72,32 +72,6 @@ api_body(const struct il_request *req, size_t *len)
     return req->body.len ? req->body.data : "";
 }
 
-static const char *
-api_peer(const struct il_request *constant)
-{
-    /* made when first asked for, which is part of no answer */
-    struct il_request *req = (struct il_request *) (uintptr_t) constant;
-    const union MHD_ConnectionInfo *info;
-    if (req->peer[0])
-        return req->peer;
-    snprintf(req->peer, sizeof(req->peer), "unix");
-    info = MHD_get_connection_info(req->mhd,
-                                   MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    if (!info || !info->client_addr)
-        return req->peer;
-    const struct sockaddr *sa = info->client_addr;
-    if (sa->sa_family == AF_INET)
-        inet_ntop(AF_INET,
-                  &((const struct sockaddr_in *) (const void *) sa)->sin_addr,
-                  req->peer, sizeof(req->peer));
-    else if (sa->sa_family == AF_INET6)
-        inet_ntop(
-            AF_INET6,
-            &((const struct sockaddr_in6 *) (const void *) sa)->sin6_addr,
-            req->peer, sizeof(req->peer));
-    return req->peer;
-}
-
 /* A value that would break out of its line is a fault of the caller; it is
  * left out. */
 static int
@@ -368,7 +342,7 @@ http_fill_request_api(struct il_api *api)
     api->request_query = api_query;
     api->request_each_header = api_each_header;
     api->request_body = api_body;
-    api->request_peer = api_peer;
+    api->request_peer = request_peer;
     api->respond_header = request_respond_header;
     api->respond = api_respond;
     api->respond_error = api_error;

@@ -10,13 +10,58 @@
 
 /* --- the daemon ---------------------------------------------------------- */
 
+static const struct il_option tls_options[] = {
+    { .name = "certificate",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_REQUIRED | OPTION_PLAIN,
+      .min = 1,
+      .help = "File with the server's certificate and those of its issuers, "
+              "in PEM format." },
+    { .name = "key",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_REQUIRED | IL_OPT_SECRET | OPTION_PLAIN,
+      .min = 1,
+      .help = "File with the certificate's private key, in PEM format." },
+    { .name = "client_ca",
+      .type = IL_OPT_STRING,
+      .flags = OPTION_PLAIN,
+      .min = 1,
+      .help = "File with certificates of authorities: only clients with a "
+              "certificate of one of them are served." },
+    { .name = "priorities",
+      .type = IL_OPT_STRING,
+      .flags = OPTION_PLAIN,
+      .min = 1,
+      .help = "GnuTLS priority string; without it, TLS 1.2 and 1.3 with "
+              "forward secrecy and authenticated encryption." },
+    { 0 }
+};
+
+#define SOCKET_MODE                                                            \
+    { .name = "socket_mode",                                                   \
+      .type = IL_OPT_STRING,                                                   \
+      .def = "0660",                                                           \
+      .help = "Permissions of unix sockets, in octal." }
+#define TLS                                                                    \
+    { .name = "tls",                                                           \
+      .type = IL_OPT_GROUP,                                                    \
+      .children = tls_options,                                                 \
+      .help = "Serve over TLS." }
+
 static const struct il_option http_options[] = {
     { .name = "listen",
       .type = IL_OPT_STRING,
       .flags = IL_OPT_LIST,
       .def = "127.0.0.1:8080",
       .help = "Addresses to serve senders on: \"127.0.0.1:8080\", "
-              "\"[::1]:8080\", or \":8080\" for all." },
+              "\"[::1]:8080\", \":8080\" for all, or \"unix:/PATH\"." },
+    SOCKET_MODE,
+    TLS,
+    { .name = "trusted_proxies",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_LIST,
+      .help = "Networks of proxies whose X-Forwarded-For is believed: "
+              "\"10.0.0.0/8\", \"::1/128\", \"unix\"." },
     { .name = "threads",
       .type = IL_OPT_INT,
       .min = 1,
@@ -43,6 +88,13 @@ static const struct il_option http_options[] = {
       .max = 1000000,
       .def = "10000",
       .help = "Most connections at a time; further ones wait." },
+    { .name = "max_connections_per_address",
+      .type = IL_OPT_INT,
+      .min = 0,
+      .max = 1000000,
+      .def = "1000",
+      .help = "Most connections of one address, trusted proxies apart; "
+              "further ones are closed; 0: no limit." },
     { .name = "timeout",
       .type = IL_OPT_DURATION,
       .min = SECOND,
@@ -60,6 +112,8 @@ static const struct il_option admin_options[] = {
       .def = "127.0.0.1:9600",
       .help = "Addresses for /healthz, /readyz and /metrics; keep them "
               "private." },
+    SOCKET_MODE,
+    TLS,
     { 0 }
 };
 

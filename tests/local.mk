@@ -18,6 +18,7 @@ include tests/bench/local.mk
 include tests/clients/local.mk
 include tests/faults/local.mk
 include tests/fuzz/local.mk
+include tests/http/local.mk
 include tests/webhooks/local.mk
 
 EXTRA_DIST += tests/lib/daemon.sh tests/lib/postgres.sh tests/lib/inject.py tests/lib/servers.py \

@@ -6,6 +6,7 @@ CONFIG_TESTS = \
 	tests/config/test-conf-names-are-used-once.sh \
 	tests/config/test-conf-reports-everything.sh \
 	tests/config/test-conf-secrets-stay-secret.sh \
+	tests/config/test-conf-tls-pairs-fit.sh \
 	tests/config/test-conf-undeclared-names.sh \
 	tests/config/test-conf-unknown-key.sh \
 	tests/config/test-default-config-loads.sh \

@@ -1,0 +1,7 @@
+# The gate as a server on the open internet: TLS, sockets, proxies, limits.
+HTTP_TESTS = \
+	tests/http/test-sdk-over-https.py \
+	tests/http/test-tls-by-the-manual.py \
+	tests/http/test-tls-reloads-while-it-serves.py
+EXTRA_DIST += $(HTTP_TESTS) tests/lib/gate.py
+TESTS += $(HTTP_TESTS)
