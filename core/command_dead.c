@@ -187,6 +187,7 @@ put_json(struct il_text *out, const struct dead_letter *l,
               || put_text(out, "field", l->reason.field)
               || put_text(out, "rule", l->reason.rule)
               || put_text(out, "message", l->reason.message)
+              || (l->key && put_text(out, "key", l->key))
               || (whole && put_event(out, l, k)) || text_puts(out, "}\n");
     return err ? -ENOMEM : 0;
 }

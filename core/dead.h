@@ -18,6 +18,7 @@ struct dead_letter {
     int64_t at_us;     /* when it was given up */
     uint32_t attempts;
     struct il_reason reason;
+    const char *key; /* id of the key it came by; NULL: none is known */
     struct slice
         event; /* frame body; gate: the JSON as it came, cut at 64 KiB */
 };
@@ -39,8 +40,8 @@ int dead_last(struct dead *, const char *lane, uint64_t *position);
 /* Keep a refusal of the gate.  Queued and written by a thread of the store in
  * groups; the queue and the store are bounded (the oldest refusals go,
  * counted).  Any thread, never blocks on the disk. */
-void dead_refused(struct dead *, const char *source, const struct il_reason *,
-                  struct slice event);
+void dead_refused(struct dead *, const char *source, const char *key,
+                  const struct il_reason *, struct slice event);
 /* Wait until what is queued by now is on disk, or could not be written. */
 void dead_flush(struct dead *);
 /* Keep at most so many refusals and bytes of them: 100000 and 256 MiB. */

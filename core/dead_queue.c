@@ -52,13 +52,15 @@ queue_push(struct dead *d, struct dead_refusal *r)
 }
 
 void
-dead_refused(struct dead *d, const char *source, const struct il_reason *why,
-             struct slice event)
+dead_refused(struct dead *d, const char *source, const char *key,
+             const struct il_reason *why, struct slice event)
 {
     char lane[DEAD_LANE_MAX];
-    struct dead_letter l = {
-        .lane = lane, .at_us = clock_wall_us(), .reason = *why, .event = event
-    };
+    struct dead_letter l = { .lane = lane,
+                             .at_us = clock_wall_us(),
+                             .reason = *why,
+                             .key = key,
+                             .event = event };
     size_t len = strnlen(source, sizeof lane - sizeof "gate/");
     memcpy(lane, "gate/", 5);
     memcpy(lane + 5, source, len);

@@ -7,10 +7,10 @@
 #include <errno.h>
 #include <string.h>
 
-#define DEAD_VERSION 1
+#define DEAD_VERSION 2
 #define DEAD_ABSENT UINT32_MAX
 #define DEAD_TEXT_MAX 4096 /* a message of a far side may be of any length */
-#define DEAD_TEXTS 5       /* code, message, field, rule, lane */
+#define DEAD_TEXTS 6       /* code, message, field, rule, lane, key */
 
 /* In the byte order of the machine, as all of LMDB. */
 struct dead_head {
@@ -62,6 +62,7 @@ dead_texts(const struct dead_letter *l, int with_lane,
     out[2] = l->reason.field;
     out[3] = l->reason.rule;
     out[4] = with_lane ? l->lane : NULL;
+    out[5] = l->key;
 }
 
 /* Cut between code points: the text is shown to people. */
@@ -140,5 +141,6 @@ dead_record_view(const void *bytes, size_t len, struct dead_letter *l)
     l->event = slice_of(p, head.event_len);
     if (text[4])
         l->lane = text[4];
+    l->key = text[5];
     return 0;
 }

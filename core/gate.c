@@ -178,10 +178,13 @@ gate_commit(struct gate_batch *b)
     if (!err && n)
         err = idem_ready(g->options.idem, n);
     if (!err && n)
+        err = gate_limit(b, n, b->frames.len);
+    if (!err && n)
         err = spool_gather(g->options.spool, b->bodies, n, &first);
     if (!err && n) {
         index_new(b, first);
         b->position = first + n - 1;
+        gate_limit_took(b, n, b->frames.len, b->position);
     }
     b->epoch = atomic_load(&g->epoch);
     pthread_mutex_unlock(&g->lock);
@@ -193,6 +196,7 @@ void
 gate_ticket_fill(const struct gate_batch *b, struct gate_ticket *t)
 {
     *t = (struct gate_ticket){ .source = b->source,
+                               .sender = b->sender,
                                .position = b->position,
                                .epoch = b->epoch,
                                .accepted = b->accepted,
@@ -211,6 +215,10 @@ gate_ticket_done(const struct gate_ticket *t, int durable)
     metric_add(t->source->accepted, t->accepted);
     if (t->duplicates)
         metric_add(t->source->duplicates, t->duplicates);
+    if (t->sender) {
+        metric_add(t->sender->accepted, t->accepted);
+        metric_add(t->sender->duplicates, t->duplicates);
+    }
 }
 
 /* --- making and ending ---------------------------------------------------- */
@@ -285,6 +293,12 @@ gate_free(struct gate *g)
     pthread_mutex_destroy(&g->upsert_lock);
     pthread_cond_destroy(&g->upsert_wake);
     free(g);
+}
+
+void
+gate_source_limit(struct gate_source *s, const struct rate *rate)
+{
+    s->limit.bucket.rate = *rate;
 }
 
 int

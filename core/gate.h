@@ -7,6 +7,7 @@
 #include "entity.h"
 #include "http.h"
 #include "idem.h"
+#include "rate.h"
 #include "schema.h"
 #include "spool.h"
 
@@ -36,6 +37,8 @@ void gate_free(struct gate *);
 int gate_source_new(struct gate *, const char *name, int undeclared,
                     void (*settled)(void *self, uint64_t token, int outcome),
                     void *self, struct gate_source **out);
+/* Its rate, over all who send to it.  Before it takes anything. */
+void gate_source_limit(struct gate_source *, const struct rate *);
 const char *gate_source_name(const struct gate_source *);
 
 /* il_emit() of a source: the events that pass the gate are accepted, the others

@@ -21,6 +21,18 @@ const char *const gate_code_name[GATE_CODES] = {
     [GATE_BODY_LARGE] = "body_too_large",
     [GATE_BAD_GZIP] = "bad_gzip",
     [GATE_NO_LENGTH] = "length_required",
+    [GATE_TYPE] = "type_not_allowed",
+    [GATE_ORIGIN] = "origin_not_allowed",
+    [GATE_ENTITIES] = "entities_not_allowed",
+    [GATE_KEY_IN_URL] = "key_in_url",
+    [GATE_OTHER] = "other",
+    [GATE_RATE] = "rate_limited",
+    [GATE_BUSY] = "busy",
+    [GATE_SOURCE_FULL] = "source_full",
+    [GATE_SPOOL_FULL] = "spool_full",
+    [GATE_SPOOL_FAILED] = "spool_failed",
+    [GATE_NO_MEMORY] = "no_memory",
+    [GATE_UNAVAILABLE] = "unavailable",
 };
 
 static int
@@ -196,6 +208,8 @@ refused_status(const struct gate_batch *b)
     switch (b->items[0].code) {
     case GATE_BAD_JSON:
         return 400;
+    case GATE_TYPE:
+        return 403;
     case GATE_TOO_LARGE:
         return 413;
     default:

@@ -57,6 +57,8 @@ gate_batch_take(struct gate *gate, struct gate_source *source)
     b->next = NULL;
     b->gate = gate;
     b->source = source;
+    b->sender = NULL;
+    b->unlimited = 0;
     b->now_us = clock_wall_us();
     b->count = b->problem_count = 0;
     b->frames.len = b->ids.len = b->texts.len = 0;

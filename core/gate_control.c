@@ -83,7 +83,7 @@ emit(struct gate_batch *b, int lines, struct slice body,
 {
     int err = gate_parse(b, body, lines, EMIT_MAX_EVENTS);
     if (err == -EINVAL) {
-        gate_keep_body(b->source, b->code, b->message, body);
+        gate_keep_body(b->source, NULL, b->code, b->message, body);
         text_printf(reply, "error %s\n", b->message);
         return;
     }
@@ -116,6 +116,7 @@ gate_control(void *arg, const char *line, struct slice body,
         return;
     }
     metric_add(s->bytes, body.len);
+    b->unlimited = 1;
     emit(b, lines, body, reply);
     gate_batch_give(b);
 }

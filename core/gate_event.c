@@ -209,6 +209,17 @@ undeclared(struct gate_batch *b, const struct schema *schema)
 }
 
 static int
+check_allowed(struct gate_batch *b)
+{
+    struct slice type = b->event.ev.type;
+    if (!b->sender || sender_may_send(b->sender, type))
+        return 0;
+    return gate_problem(b, GATE_TYPE, "type", "allowed",
+                        "this key may not send events of the type \"%.*s\"",
+                        (int) type.len, type.ptr);
+}
+
+static int
 check_declared(struct gate_batch *b, struct slice payload)
 {
     const struct schema *schema = b->gate->options.schema;
@@ -274,6 +285,8 @@ gate_event_end(struct gate_batch *b)
     struct gate_event *e = &b->event;
     struct gate_item *item = &b->items[b->count - 1];
     int err = check_complete(b, item);
+    if (!err && item->state != ITEM_REFUSED)
+        err = check_allowed(b);
     if (!err && item->state != ITEM_REFUSED) {
         uint32_t payload = item->frame + e->head;
         err = check_declared(b, slice_of(b->frames.data + payload,

@@ -29,6 +29,10 @@ gate_source_counters(struct gate_source *s)
         s->bytes = metric_counter("gate_received_bytes_total",
                                   text_str(&text),
                                   "Bytes of bodies, unpacked.");
+        s->unkept = metric_counter("gate_unkept_total", text_str(&text),
+                                   "Refusals that were not kept as dead "
+                                   "letters, as their key's rate was used "
+                                   "up.");
     }
     for (int code = 1; code < GATE_CODES && !err; code++) {
         err = labels(&text, s->name, gate_code_name[code]);
@@ -41,26 +45,53 @@ gate_source_counters(struct gate_source *s)
     return err;
 }
 
-void
-gate_keep_body(struct gate_source *s, enum gate_code code,
-               const char *message, struct slice body)
+/* What will be sent again is not lost, and a letter of it would be a second
+ * one.  A key with a rate makes letters at its rate, so that what anybody can
+ * read in a page does not push everybody else's letters out. */
+static int
+worth_keeping(struct gate_source *s, struct il_sender *sender,
+              enum gate_code code)
 {
-    struct il_reason reason
-        = { .code = gate_code_name[code], .message = message };
-    metric_add(s->refused[code], 1);
-    if (s->gate->options.dead)
-        dead_refused(s->gate->options.dead, s->name, &reason, body);
+    if (!s->gate->options.dead || code >= GATE_TRANSIENT)
+        return 0;
+    int64_t now = sender && sender->letters.rate.events ? rate_now_ns() : 0;
+    if (!now)
+        return 1;
+    if (bucket_wait_ns(&sender->letters, 1, now)) {
+        metric_add(s->unkept, 1);
+        return 0;
+    }
+    bucket_take(&sender->letters, 1, now);
+    return 1;
+}
+
+static void
+keep(struct gate_source *s, struct il_sender *sender, enum gate_code code,
+     const struct il_reason *why, struct slice body)
+{
+    if (worth_keeping(s, sender, code))
+        dead_refused(s->gate->options.dead, s->name,
+                     sender ? sender->id : NULL, why, body);
 }
 
 void
-gate_keep_request(struct gate_source *s, const char *code,
-                  const char *message, struct slice body)
+gate_keep_body(struct gate_source *s, struct il_sender *sender,
+               enum gate_code code, const char *message, struct slice body)
 {
+    gate_keep_request(s, sender, gate_code_name[code], message, body);
+}
+
+void
+gate_keep_request(struct gate_source *s, struct il_sender *sender,
+                  const char *code, const char *message, struct slice body)
+{
+    struct il_reason why = { .code = code, .message = message };
     int i = 1;
     while (i < GATE_CODES && strcmp(gate_code_name[i], code))
         i++;
-    gate_keep_body(s, i < GATE_CODES ? (enum gate_code) i : GATE_BAD_BODY,
-                   message, body);
+    enum gate_code known = i < GATE_CODES ? (enum gate_code) i : GATE_OTHER;
+    gate_count_refused(s, sender, known, 1);
+    keep(s, sender, known, &why, body);
 }
 
 /* The event as it came: its JSON, or what JSON a source's offer makes. */
@@ -106,28 +137,38 @@ gate_keep_copy(struct gate_batch *b)
     return err;
 }
 
+static void
+keep_item(const struct gate_batch *b, uint32_t i, struct il_text *made)
+{
+    const struct gate_item *item = &b->items[i];
+    struct il_reason reason = { .code = gate_code_name[item->code],
+                                .message = "refused" };
+    if (item->problems) {
+        const struct gate_problem *p = &b->problems[item->problem];
+        reason.message = b->texts.data + p->message;
+        reason.field = b->texts.data + p->path;
+        reason.rule = b->texts.data + p->rule;
+    }
+    keep(b->source, b->sender, (enum gate_code) item->code, &reason,
+         refused_text(b, i, made));
+}
+
 void
 gate_keep_refused(const struct gate_batch *b)
 {
-    struct dead *dead = b->gate->options.dead;
     struct il_text made = { 0 };
-    for (uint32_t i = 0; i < b->count && b->refused; i++) {
-        const struct gate_item *item = &b->items[i];
-        if (item->state != ITEM_REFUSED)
+    uint64_t count[GATE_CODES] = { 0 };
+    if (!b->refused)
+        return;
+    for (uint32_t i = 0; i < b->count; i++) {
+        if (b->items[i].state != ITEM_REFUSED)
             continue;
-        metric_add(b->source->refused[item->code], 1);
-        if (!dead)
-            continue;
-        struct il_reason reason = { .code = gate_code_name[item->code],
-                                    .message = "refused" };
-        if (item->problems) {
-            const struct gate_problem *p = &b->problems[item->problem];
-            reason.message = b->texts.data + p->message;
-            reason.field = b->texts.data + p->path;
-            reason.rule = b->texts.data + p->rule;
-        }
-        dead_refused(dead, b->source->name, &reason,
-                     refused_text(b, i, &made));
+        count[b->items[i].code]++;
+        keep_item(b, i, &made);
     }
+    for (int code = 1; code < GATE_CODES; code++)
+        if (count[code])
+            gate_count_refused(b->source, b->sender, (enum gate_code) code,
+                               count[code]);
     text_clear(&made);
 }

@@ -7,6 +7,7 @@
 #include "gate.h"
 #include "json.h"
 #include "metrics.h"
+#include "sender.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -28,8 +29,22 @@ enum gate_code {
     GATE_BODY_LARGE,
     GATE_BAD_GZIP,
     GATE_NO_LENGTH,
+    GATE_TYPE,          /* its key may not send such events */
+    GATE_ORIGIN,        /* ... from this page */
+    GATE_ENTITIES,      /* ... entities */
+    GATE_KEY_IN_URL,
+    GATE_OTHER,         /* a code of a source's own */
+    /* from here on: sent again, it may be accepted */
+    GATE_RATE,
+    GATE_BUSY,
+    GATE_SOURCE_FULL,
+    GATE_SPOOL_FULL,
+    GATE_SPOOL_FAILED,
+    GATE_NO_MEMORY,
+    GATE_UNAVAILABLE,
     GATE_CODES
 };
+#define GATE_TRANSIENT GATE_RATE
 extern const char *const gate_code_name[GATE_CODES];
 
 /* Of the problems found, so many are told: per event and per request.  The
@@ -91,6 +106,8 @@ struct gate_batch {
     struct gate_batch *next; /* in the gate's stock, or in gate->upserting */
     struct gate *gate;
     struct gate_source *source;
+    struct il_sender *sender; /* NULL: not by one */
+    int unlimited;            /* the operator's own */
     int64_t now_us;
 
     struct gate_item *items;
@@ -103,6 +120,8 @@ struct gate_batch {
     uint32_t problem_count, problem_capacity;
     struct gate_event event;
     const struct schema_event *declared; /* of the last type looked up */
+    enum gate_code limit;    /* of -EDQUOT: which one */
+    int64_t wait_ns;         /* ... and for how long */
     const char *body;        /* what items' json is an offset in ... */
     const struct il_event *offered; /* ... or what a source offered */
 
@@ -130,6 +149,7 @@ struct gate_batch {
 /* What a held request waits for, and what is counted then. */
 struct gate_ticket {
     struct gate_source *source;
+    struct il_sender *sender;
     uint64_t position;
     uint32_t epoch, accepted, duplicates;
     int64_t since_us;
@@ -153,8 +173,10 @@ struct gate_source {
     int undeclared;
     void (*settled)(void *self, uint64_t token, int outcome);
     void *self;
+    struct limit limit;
+    struct sender_said said;
     struct il_counter *accepted, *duplicates, *refused[GATE_CODES];
-    struct il_counter *bytes;
+    struct il_counter *bytes, *unkept;
 };
 
 /* What the admin server's routes are about. */
@@ -249,7 +271,8 @@ int gate_refuse_json(struct gate_batch *, const char *body,
                      const struct json_error *, const char *hint);
 int gate_take(struct gate_batch *, const struct il_event *, size_t n);
 
-/* gate.c: deduplicate and append; 0 or the error of spool_append() */
+/* gate.c: deduplicate, limit and append; 0, the error of spool_append(), or
+ * -EDQUOT: b->limit is reached */
 int gate_commit(struct gate_batch *);
 /* 1 durable, 0 not yet, or the error for which it never will be. */
 int gate_outcome(struct gate *, const struct gate_ticket *);
@@ -275,15 +298,31 @@ void gate_upsert_release(struct gate_batch *);
 int gate_upsert_done(struct gate_batch *);
 void gate_upsert_stop(struct gate *);
 
+/* gate_limit.c */
+/* May n more events of so many bytes come now?  0 or -EDQUOT.  Under the gate's
+ * lock, as the next. */
+int gate_limit(struct gate_batch *, uint32_t n, uint64_t bytes);
+/* They came, up to this position. */
+void gate_limit_took(struct gate_batch *, uint32_t n, uint64_t bytes,
+                     uint64_t position);
+/* What -EDQUOT is for the sender. */
+void gate_answer_limit(struct il_request *, const struct gate_batch *);
+/* il_request_sender() */
+int gate_request_sender(struct il_request *, struct il_sender *);
+/* Count and log, in few lines, n refusals. */
+void gate_count_refused(struct gate_source *, struct il_sender *,
+                        enum gate_code, uint64_t n);
+
 /* gate_keep.c: count and keep what was refused */
 void gate_keep_refused(const struct gate_batch *);
 /* Copy what was refused, before what a source offered goes.  0 or -ENOMEM. */
 int gate_keep_copy(struct gate_batch *);
-void gate_keep_body(struct gate_source *, enum gate_code, const char *message,
-                    struct slice body);
-/* The same by the name of a code; one that is not known counts as bad_body. */
-void gate_keep_request(struct gate_source *, const char *code,
-                       const char *message, struct slice body);
+void gate_keep_body(struct gate_source *, struct il_sender *, enum gate_code,
+                    const char *message, struct slice body);
+/* The same by the name of a code; one that is not known counts as "other". */
+void gate_keep_request(struct gate_source *, struct il_sender *,
+                       const char *code, const char *message,
+                       struct slice body);
 int gate_source_counters(struct gate_source *);
 
 /* gate_emit.c */

@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* A ticket fits into a request's note, and leaves the last word. */
-#define BATCH_WORD 5
+#define BATCH_WORD 6
 _Static_assert(sizeof(struct gate_ticket)
                    <= offsetof(struct http_note, words[BATCH_WORD]),
                "a ticket leaves a word");
@@ -18,29 +18,32 @@ _Static_assert(sizeof(struct gate_ticket)
 /* Above this, reading the next request is worth more than waiting together. */
 #define BRIEF_MAX (16 << 10)
 
+static const struct {
+    int err;
+    enum gate_code code;
+    const char *message;
+} unavailable[] = {
+    { -ENOSPC, GATE_SPOOL_FULL,
+      "events cannot be stored now: the disk or the spool is full; send again "
+      "later" },
+    { -EIO, GATE_SPOOL_FAILED,
+      "events cannot be stored: the disk has failed; send again later" },
+    { -ENOMEM, GATE_NO_MEMORY,
+      "there is no memory for this request; send again" },
+    { 0, GATE_UNAVAILABLE, "events cannot be stored now; send again later" },
+};
+
 static void
 answer_unavailable(struct gate *g, struct il_request *req, int err)
 {
-    uint32_t after = spool_retry_after(g->options.spool);
-    switch (err) {
-    case -ENOSPC:
-        http_unavailable(req, after, "spool_full",
-                         "events cannot be stored now: the disk or the spool "
-                         "is full; send again later");
-        break;
-    case -EIO:
-        http_unavailable(req, after, "spool_failed",
-                         "events cannot be stored: the disk has failed; send "
-                         "again later");
-        break;
-    case -ENOMEM:
-        http_unavailable(req, 1, "no_memory",
-                         "there is no memory for this request; send again");
-        break;
-    default:
-        http_unavailable(req, after, "unavailable",
-                         "events cannot be stored now; send again later");
-    }
+    uint32_t after = err == -ENOMEM ? 1 : spool_retry_after(g->options.spool);
+    size_t i = 0;
+    while (unavailable[i].err && unavailable[i].err != err)
+        i++;
+    gate_count_refused(http_owner(req), http_sender(req), unavailable[i].code,
+                       1);
+    http_unavailable(req, after, gate_code_name[unavailable[i].code], "%s",
+                     unavailable[i].message);
 }
 
 /* Asked when the request is held, and after each sync. */
@@ -86,6 +89,9 @@ append(struct il_request *req, struct gate_batch *b)
         gate_refuse_body(b, 413, GATE_TOO_LARGE,
                          "all events together are too large for one request");
         b->count = b->refused = 0;
+    } else if (err == -EDQUOT) {
+        gate_answer_limit(req, b);
+        return 1;
     } else if (err) {
         answer_unavailable(g, req, err);
         return 1;
@@ -174,7 +180,7 @@ finish(struct il_request *req, struct gate_batch *b, int err,
     } else if (err != -EINVAL) {
         answer_unavailable(b->gate, req, err);
     } else {
-        gate_keep_body(b->source, b->code, b->message, body);
+        gate_keep_body(b->source, b->sender, b->code, b->message, body);
         if (gate_answer(http_out(req), b, &status))
             answer_unavailable(b->gate, req, -ENOMEM);
         else
@@ -188,7 +194,9 @@ begin(struct il_request *req)
 {
     struct gate_source *s = http_owner(req);
     struct gate_batch *b = s ? gate_batch_take(s->gate, s) : NULL;
-    if (!b)
+    if (b)
+        b->sender = http_sender(req);
+    else
         http_unavailable(req, 1, "no_memory",
                          "there is no memory for this request; send again");
     return b;
@@ -204,7 +212,8 @@ api_ingest(struct il_request *req, uint32_t max_events)
     struct gate_source *s = http_owner(req);
     if (http_json_type(req, &ndjson)) {
         if (s)
-            gate_keep_body(s, GATE_UNSUPPORTED, "content type", body);
+            gate_keep_body(s, http_sender(req), GATE_UNSUPPORTED,
+                           "content type", body);
         return;
     }
     struct gate_batch *b = begin(req);
@@ -257,7 +266,8 @@ api_refuse(struct il_request *req, int status, const char *code,
     const char *bytes = il_request_body(req, &len);
     vsnprintf(message, sizeof(message), fmt, ap);
     if (s)
-        gate_keep_request(s, code, message, slice_of(bytes, len));
+        gate_keep_request(s, http_sender(req), code, message,
+                          slice_of(bytes, len));
     il_respond_error(req, status, code, "%s", message);
 }
 
@@ -284,9 +294,10 @@ api_entities(struct il_request *req)
 }
 
 static void
-server_refused(struct gate_source *s, const char *code, struct slice body)
+server_refused(struct gate_source *s, struct il_sender *sender,
+               const char *code, struct slice body)
 {
-    gate_keep_request(s, code,
+    gate_keep_request(s, sender, code,
                       "the request was refused before its events were read",
                       body);
 }
@@ -301,4 +312,5 @@ http_fill_api(struct il_api *api)
     api->request_ingest = api_ingest;
     api->request_emit = api_emit;
     api->request_entities = api_entities;
+    api->request_sender = gate_request_sender;
 }

@@ -109,6 +109,10 @@ prepare_source(struct host *h, size_t i)
         serial_route(s, r, turns, &route, &self);
         err = http_route(h->gate_http, &route, self, s->source);
     }
+    if (!err)
+        http_allow_origins(h->gate_http, s->source, s->senders);
+    if (!err)
+        gate_source_limit(s->source, &plan->rate);
     return err;
 }
 

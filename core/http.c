@@ -100,8 +100,8 @@ http_route(struct http *http, const struct il_route *route, void *self,
     return 0;
 }
 
-static int
-route_has_path(const struct http_route *r, const char *path, size_t len)
+int
+http_route_has_path(const struct http_route *r, const char *path, size_t len)
 {
     return (r->below ? len >= r->path_len : len == r->path_len)
            && !memcmp(r->route.path, path, r->path_len);
@@ -114,25 +114,32 @@ route_has_method(const struct http_route *r, const char *method)
            || (!strcmp(method, "HEAD") && !strcmp(r->route.method, "GET"));
 }
 
-/* "GET, HEAD, OPTIONS, POST": what the path takes. */
-static void
-allow_header(struct http *http, struct il_request *req)
+void
+http_methods(const struct il_request *req, char out[HTTP_METHODS])
 {
     static const char *const known[]
         = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE" };
-    char allow[96] = "OPTIONS";
+    const struct http *http = req->conn->loop->http;
     size_t len = strlen(req->path);
+    strcpy(out, "OPTIONS");
     for (size_t m = 0; m < sizeof(known) / sizeof(known[0]); m++)
         for (size_t i = 0; i < http->route_count; i++) {
             const struct http_route *r = http->routes[i];
-            if (!route_has_path(r, req->path, len)
+            if (!http_route_has_path(r, req->path, len)
                 || !route_has_method(r, known[m]))
                 continue;
-            strcat(allow, ", ");
-            strcat(allow, known[m]);
+            strcat(out, ", ");
+            strcat(out, known[m]);
             break;
         }
-    request_respond_header(req, "Allow", allow);
+}
+
+static void
+allow_header(struct il_request *req)
+{
+    char methods[HTTP_METHODS];
+    http_methods(req, methods);
+    request_respond_header(req, "Allow", methods);
 }
 
 static void
@@ -164,12 +171,13 @@ admit(struct http *http, struct il_request *req, size_t from)
     int path_known = 0, asked = 0, absent = 0;
     for (size_t i = from; i < http->route_count; i++) {
         struct http_route *r = http->routes[i];
-        if (!route_has_path(r, req->path, len))
+        if (!http_route_has_path(r, req->path, len))
             continue;
         path_known = 1;
         if (!route_has_method(r, req->method))
             continue;
         req->route = r;
+        req->sender = NULL;
         int rc = r->route.admit ? r->route.admit(r->self, req) : 0;
         asked |= rc != IL_NOT_HERE;
         absent |= rc == IL_NOT_HERE;
@@ -184,20 +192,24 @@ admit(struct http *http, struct il_request *req, size_t from)
         if (!req->status)
             request_error(req, 500, "internal",
                           "the source could not admit the request");
+        req->admitted = req->sender != NULL;
         return -EINVAL;
     }
     req->route = NULL;
+    req->sender = NULL;
     if (from) {
         request_error(req, 401, "unauthorized", "this key is not known here");
     } else if (asked) {
         refuse_stranger(req);
+    } else if (http->pages && http_cors_preflight(req)) {
+        return -EINVAL;
     } else if (!strcmp(req->method, "OPTIONS")
                && (path_known || !strcmp(req->path, "*"))) {
-        allow_header(http, req);
+        allow_header(req);
         http_out(req);
         http_respond_out(req, 204, NULL);
     } else if (path_known && !absent) {
-        allow_header(http, req);
+        allow_header(req);
         request_error(req, 405, "method_not_allowed",
                       "%.20s is not possible on this path", req->method);
     } else {
@@ -287,6 +299,8 @@ answer(struct il_request *req)
         MHD_add_response_header(response, name, value);
         at = (uint32_t) (value + strlen(value) + 1 - req->extra);
     }
+    if (http->pages)
+        http_cors_answer(req, response);
     if (req->shut || atomic_load(&http->quiesce))
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     enum MHD_Result rc
@@ -303,6 +317,7 @@ request_reset(struct il_request *req)
 {
     req->mhd = NULL;
     req->route = NULL;
+    req->sender = NULL;
     req->received = 0;
     req->encoding = HTTP_IDENTITY;
     req->active = req->ended = req->discard = req->admitted = 0;

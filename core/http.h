@@ -12,6 +12,7 @@
 
 struct http;
 struct gate_source;
+struct il_sender;
 struct tls;
 
 struct http_options {
@@ -41,6 +42,10 @@ int http_new(const struct http_options *, struct http **out);
  * are asked in the order of registration. */
 int http_route(struct http *, const struct il_route *, void *self,
                struct gate_source *owner);
+/* Pages may send to the routes of this owner, so far as its senders (the first
+ * of a list) name their origins.  After its http_route(), before http_start. */
+void http_allow_origins(struct http *, const struct gate_source *owner,
+                        const struct il_sender *senders);
 /* Bind and serve.  0 or a negative errno after a log line naming the
  * address. */
 int http_start(struct http *);
@@ -76,7 +81,7 @@ void http_hold_brief(struct il_request *,
 void http_wake(struct http *);
 /* Room in the request for whoever holds it, until it is answered. */
 struct http_note {
-    uint64_t words[6];
+    uint64_t words[7];
 };
 void *http_note(struct il_request *);
 /* Let fn answer on a thread that may wait for the disk: one a server, in
@@ -89,6 +94,11 @@ void http_defer(struct il_request *,
 /* The source whose route admitted it; NULL for routes of the host. */
 struct gate_source *http_owner(const struct il_request *);
 struct http *http_of(const struct il_request *);
+/* Who sends it, so far as is known; set by il_request_sender(). */
+struct il_sender *http_sender(const struct il_request *);
+void http_set_sender(struct il_request *, struct il_sender *);
+/* Has its handle() been called?  Before that there is no body. */
+int http_handled(const struct il_request *);
 /* The answer's body, to be written in place (empty at first), and how to send
  * it.  For answers that il_respond() would copy. */
 struct il_text *http_out(struct il_request *);
@@ -100,13 +110,13 @@ int http_receipt(const struct il_request *, const char **json);
 void http_unavailable(struct il_request *, uint32_t retry_after_s,
                       const char *code, const char *fmt, ...) IL_PRINTF(4, 5);
 /* What a JSON body claims to be: 0, or -EINVAL after a 415.  *ndjson: lines.
- * No Content-Type at all is JSON. */
+ * No Content-Type at all is JSON, and so is text/plain. */
 int http_json_type(struct il_request *, int *ndjson);
 
 /* fn hears of requests that a source has admitted and the server then refuses
  * by itself (too large, unreadable gzip).  Any loop's thread.  Once, at start. */
-void http_on_refused(void (*fn)(struct gate_source *, const char *code,
-                                struct slice body));
+void http_on_refused(void (*fn)(struct gate_source *, struct il_sender *,
+                                const char *code, struct slice body));
 
 /* The entries of the host's table that concern requests without regard to the
  * gate. */

@@ -15,6 +15,18 @@
 /* What is kept of a used buffer, so that a rare giant does not stay. */
 #define STOCK_KEEP (1 << 20)
 
+/* One sender takes no more than so many times of what it leaves to others: they
+ * find a fifth free, whatever it does. */
+#define SHARE 4
+
+/* Is this too much for one sender?  A single body never is. */
+static int
+above_share(const struct il_request *req, uint64_t all, uint64_t own)
+{
+    uint64_t max = req->conn->loop->http->options.max_buffered;
+    return own > req->charged && own / SHARE >= max - all;
+}
+
 /* Account for the body growing to cap bytes.  0 or -ENOBUFS. */
 static int
 body_charge(struct il_request *req, uint64_t cap)
@@ -23,9 +35,14 @@ body_charge(struct il_request *req, uint64_t cap)
     if (cap <= req->charged)
         return 0;
     uint64_t more = cap - req->charged;
-    uint64_t before = atomic_fetch_add(&http->buffered, more);
-    if (before + more > http->options.max_buffered) {
+    uint64_t all = atomic_fetch_add(&http->buffered, more) + more;
+    if (!req->account)
+        req->account
+            = req->sender ? &req->sender->buffered : &http->strangers;
+    uint64_t own = __atomic_add_fetch(req->account, more, __ATOMIC_RELAXED);
+    if (all > http->options.max_buffered || above_share(req, all, own - more)) {
         atomic_fetch_sub(&http->buffered, more);
+        __atomic_sub_fetch(req->account, more, __ATOMIC_RELAXED);
         return -ENOBUFS;
     }
     req->charged = cap;
@@ -57,6 +74,9 @@ void
 body_release(struct il_request *req)
 {
     atomic_fetch_sub(&req->conn->loop->http->buffered, req->charged);
+    if (req->charged)
+        __atomic_sub_fetch(req->account, req->charged, __ATOMIC_RELAXED);
+    req->account = NULL;
     req->charged = 0;
     if (req->body.data)
         body_stock_give(req->conn->loop, &req->body);

@@ -6,6 +6,7 @@
 #include "http.h"
 #include "http_address.h"
 #include "metrics.h"
+#include "sender.h"
 #include "tls.h"
 
 #include <arpa/inet.h>
@@ -31,7 +32,11 @@ struct http_route {
     int below;             /* path ended in '*' */
     void *self;
     struct gate_source *owner;
+    const struct il_sender *senders; /* of the owner */
 };
+
+/* "OPTIONS" and all else there is. */
+#define HTTP_METHODS 96
 
 enum http_encoding { HTTP_IDENTITY, HTTP_GZIP };
 
@@ -41,6 +46,7 @@ struct il_request {
     struct http_conn *conn;
     struct MHD_Connection *mhd;
     const struct http_route *route;
+    struct il_sender *sender; /* NULL: not known, or not by a sender */
     const char *method, *path;
 
     int64_t begun_us;       /* monotonic */
@@ -59,7 +65,8 @@ struct il_request {
     unsigned queued : 1;    /* the answer is with libmicrohttpd */
 
     struct il_text body;    /* from the loop's stock */
-    uint64_t charged;       /* its share of http->buffered */
+    uint64_t charged;       /* its share of http->buffered ... */
+    uint64_t *account;      /* ... and of its sender's */
 
     int status;             /* 0: not answered yet */
     int receipt;            /* il_request_receipt(); 0: what the gate says */
@@ -169,6 +176,8 @@ struct http {
     _Atomic int64_t refused_told; /* when it was last logged */
 
     _Atomic uint64_t buffered;
+    uint64_t strangers; /* atomic: what of it has no sender (yet) */
+    int pages;          /* some sender may be one */
     _Atomic uint64_t conn_total;
     _Atomic int quiesce, stop;
 
@@ -186,6 +195,17 @@ void http_completed(void *loop, struct MHD_Connection *, void **state,
 void *http_uri(void *loop, const char *uri, struct MHD_Connection *);
 void http_metrics(struct http *);
 void http_count_status(struct http *, int status);
+
+int http_route_has_path(const struct http_route *, const char *path,
+                        size_t len);
+/* What the path takes: "OPTIONS, POST". */
+void http_methods(const struct il_request *, char out[HTTP_METHODS]);
+
+/* http_cors.c */
+/* Answers a browser's question whether a page may send: 1; else 0. */
+int http_cors_preflight(struct il_request *);
+/* Tell browsers who may see the answer. */
+void http_cors_answer(const struct il_request *, struct MHD_Response *);
 
 /* http_listen.c: a bound, listening, non-blocking socket, or a negative errno
  * after a log line.  Called once for each loop: the later ones share the

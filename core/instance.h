@@ -16,6 +16,7 @@ enum {
 
 struct entities;
 struct gate_source;
+struct il_sender;
 struct timers;
 
 /* A route that a source registered, kept until the server is there. */
@@ -59,6 +60,7 @@ struct il_host {
     pthread_mutex_t turn; /* IL_SERIAL_INSTANCE: one request at a time */
     struct instance_route *routes; /* in the order of registration */
     struct instance_timer *wanted; /* timers, until start */
+    struct il_sender *senders; /* in the order of il_sender(); conf's memory */
     struct instance_said *said; /* its last trouble, for its lane's status */
     int opened, started;
 };

@@ -8,6 +8,7 @@
 #include "json.h"
 #include "log.h"
 #include "metrics.h"
+#include "sender.h"
 #include "template.h"
 #include "timers.h"
 
@@ -406,6 +407,7 @@ instance_fill_api(struct il_api *api)
     api->kind = api_kind;
     api->entity_attach = api_entity_attach;
     api->route = api_route;
+    api->sender = sender_open;
     api->equal = api_equal;
     api->name = api_name;
     api->read_json = api_read_json;

@@ -91,6 +91,7 @@ core_libcore_a_SOURCES = \
 	core/gate_emit.c \
 	core/gate_event.c \
 	core/gate_keep.c \
+	core/gate_limit.c \
 	core/gate_parse.c \
 	core/gate_private.h \
 	core/gate_request.c \
@@ -114,6 +115,7 @@ core_libcore_a_SOURCES = \
 	core/http_address.h \
 	core/http_body.c \
 	core/http_client.c \
+	core/http_cors.c \
 	core/http_hold.c \
 	core/http_listen.c \
 	core/http_loop.c \
@@ -172,12 +174,16 @@ core_libcore_a_SOURCES = \
 	core/options.c \
 	core/options.h \
 	core/options_private.h \
+	core/origin.c \
+	core/origin.h \
 	core/plan.c \
 	core/plan.h \
 	core/plan_check.c \
 	core/plan_check.h \
 	core/privileges.c \
 	core/privileges.h \
+	core/rate.c \
+	core/rate.h \
 	core/ref.c \
 	core/ref.h \
 	core/ref_parse.c \
@@ -186,6 +192,8 @@ core_libcore_a_SOURCES = \
 	core/scan.h \
 	core/schema.c \
 	core/schema.h \
+	core/sender.c \
+	core/sender.h \
 	core/serial.c \
 	core/serial.h \
 	core/server_options.c \

@@ -7,6 +7,17 @@
 
 /* --- findings ------------------------------------------------------------ */
 
+/* Where the key stands, in dots: "batch.events", "keys #2.key", or "keys #2"
+ * for the group itself (NULL) and for the text in its place. */
+static const char *
+option_path(const struct il_conf *g, const char *key)
+{
+    size_t len = strlen(g->prefix);
+    if (key && !(g->lone && !strcmp(key, g->values[0].option.name)))
+        return conf_printf(g->conf, "%s%s", g->prefix, key);
+    return conf_strndup(g->conf, g->prefix, len ? len - 1 : 0);
+}
+
 static void
 vsay(const struct il_conf *g, const config_setting_t *at, const char *key,
      const char *text, long offset, int warning, const char *fmt, va_list ap)
@@ -16,10 +27,7 @@ vsay(const struct il_conf *g, const config_setting_t *at, const char *key,
                               .text = text,
                               .offset = offset,
                               .warning = warning };
-    f.key = key ? conf_printf(g->conf, "%s%s", g->prefix, key) : g->prefix;
-    size_t len = strlen(f.key);
-    if (!key && len)
-        f.key = conf_strndup(g->conf, f.key, len - 1);
+    f.key = option_path(g, key);
     conf_vadd(g->conf, &f, fmt, ap);
 }
 
@@ -39,8 +47,7 @@ option_say_exposed(const struct il_conf *g, const config_setting_t *at,
 {
     struct conf_finding f = { .place = conf_place(g->conf, at),
                               .where = g->where,
-                              .key =
-                                  conf_printf(g->conf, "%s%s", g->prefix, key),
+                              .key = option_path(g, key),
                               .offset = -1,
                               .warning = 1 };
     conf_add(g->conf, &f,

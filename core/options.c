@@ -30,6 +30,14 @@ option_children(const struct option_table *table,
 static void read_group(struct il_conf *, config_setting_t *const *groups,
                        size_t n, const struct option_table *, size_t tables);
 
+/* A text that stands for a group, or a group. */
+static int
+is_short(const struct il_option *o, const config_setting_t *s)
+{
+    return (o->flags & IL_OPT_SHORT) && o->type == IL_OPT_GROUP
+           && config_setting_type(s) == CONFIG_TYPE_STRING;
+}
+
 static struct il_conf *
 group_new(const struct il_conf *parent, const struct value *v, size_t i,
           config_setting_t *setting)
@@ -45,8 +53,10 @@ group_new(const struct il_conf *parent, const struct value *v, size_t i,
             ? conf_printf(g->conf, "%s%s #%zu.", parent->prefix, v->option.name,
                           i + 1)
             : conf_printf(g->conf, "%s%s.", parent->prefix, v->option.name);
+    if (setting && is_short(&v->option, setting))
+        g->lone = setting;
     if (!(v->option.flags & OPTION_RAW))
-        read_group(g, &setting, setting ? 1 : 0, &v->children, 1);
+        read_group(g, &setting, setting && !g->lone ? 1 : 0, &v->children, 1);
     return g;
 }
 
@@ -56,8 +66,9 @@ read_item(const struct il_conf *g, struct value *v, config_setting_t *s)
     const struct il_option *o = &v->option;
     struct item *item = &v->items[v->count];
     *item = (struct item){ .setting = s };
-    if (!option_type_fits(o->type, s)) {
-        option_say(g, s, o->name, "expected %s, found %s",
+    if (!option_type_fits(o->type, s) && !is_short(o, s)) {
+        option_say(g, s, o->name, "expected %s%s, found %s",
+                   o->flags & IL_OPT_SHORT ? "a text in double quotes or " : "",
                    option_expected(o->type), option_found(s));
         return;
     }
@@ -139,7 +150,7 @@ read_value(const struct il_conf *g, struct value *v,
         if (config_setting_is_list(s) || config_setting_is_array(s)) {
             for (int k = 0; k < config_setting_length(s); k++)
                 read_item(g, v, config_setting_get_elem(s, (unsigned) k));
-        } else if (o->type == IL_OPT_GROUP) {
+        } else if (o->type == IL_OPT_GROUP && !is_short(o, s)) {
             option_say(g, s, o->name,
                        "expected a list of groups, ( { ... } ), "
                        "found %s",
@@ -205,8 +216,15 @@ read_group(struct il_conf *g, config_setting_t *const *groups, size_t n,
         }
     for (size_t i = 0; i < n && !g->allow_unknown; i++)
         check_known(g, groups[i]);
-    for (size_t i = 0; i < g->count; i++)
-        read_value(g, &g->values[i], groups, n);
+    for (size_t i = 0; i < g->count; i++) {
+        struct value *v = &g->values[i];
+        if (i || !g->lone) {
+            read_value(g, v, groups, n);
+            continue;
+        }
+        v->items = conf_alloc(g->conf, sizeof(struct item));
+        read_item(g, v, g->lone);
+    }
 }
 
 const struct il_conf *

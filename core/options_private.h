@@ -31,6 +31,7 @@ struct il_conf {
     const char *prefix; /* "batch.", "columns #2.", "" */
     struct conf_place place;
     config_setting_t *setting;
+    config_setting_t *lone; /* a text in its place: IL_OPT_SHORT */
     int allow_unknown;
     struct value *values;
     size_t count;

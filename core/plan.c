@@ -2,6 +2,7 @@
 #include "plan.h"
 
 #include "plan_check.h"
+#include "sender.h"
 #include "server_options.h"
 #include "settings.h"
 #include "wtf8.h"
@@ -198,6 +199,7 @@ load_sources(struct plan *plan)
         load_part(plan, &s->part, setting, settings_source, IL_SOURCE);
         const char *undeclared = option_str(s->part.options, "undeclared", 0);
         s->accept_undeclared = undeclared && strcmp(undeclared, "accept") == 0;
+        sender_rate(s->part.options, &s->rate);
     }
 }
 

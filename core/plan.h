@@ -6,6 +6,7 @@
 
 #include "lane.h"
 #include "loader.h"
+#include "rate.h"
 #include "schema.h"
 
 enum plan_status { PLAN_ACTIVE, PLAN_PAUSED, PLAN_DRAFT };
@@ -22,6 +23,7 @@ struct plan_part {
 struct plan_source {
     struct plan_part part;
     int accept_undeclared;
+    struct rate rate;
 };
 
 struct plan_destination {

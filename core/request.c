@@ -216,6 +216,24 @@ http_owner(const struct il_request *req)
     return req->route ? req->route->owner : NULL;
 }
 
+struct il_sender *
+http_sender(const struct il_request *req)
+{
+    return req->sender;
+}
+
+void
+http_set_sender(struct il_request *req, struct il_sender *sender)
+{
+    req->sender = sender;
+}
+
+int
+http_handled(const struct il_request *req)
+{
+    return req->handled;
+}
+
 void *
 http_note(struct il_request *req)
 {
@@ -273,7 +291,9 @@ http_json_type(struct il_request *req, int *ndjson)
     } known[] = { { "application/json", 0 },
                   { "application/x-ndjson", 1 },
                   { "application/ndjson", 1 },
-                  { "text/json", 0 } };
+                  { "text/json", 0 },
+                  /* what navigator.sendBeacon() makes of a string */
+                  { "text/plain", 0 } };
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         if (strlen(known[i].name) != len
             || strncasecmp(type, known[i].name, len))
@@ -313,11 +333,12 @@ api_equal(const void *a, size_t a_len, const void *b, size_t b_len)
     return !differ;
 }
 
-static void (*refused_hook)(struct gate_source *, const char *, struct slice);
+static void (*refused_hook)(struct gate_source *, struct il_sender *,
+                            const char *, struct slice);
 
 void
-http_on_refused(void (*fn)(struct gate_source *, const char *code,
-                           struct slice body))
+http_on_refused(void (*fn)(struct gate_source *, struct il_sender *,
+                           const char *code, struct slice body))
 {
     refused_hook = fn;
 }
@@ -327,8 +348,8 @@ request_tell_refused(const struct il_request *req)
 {
     struct gate_source *owner = http_owner(req);
     if (refused_hook && owner && req->code && req->admitted && !req->handled
-        && req->status >= 400 && req->status < 500)
-        refused_hook(owner, req->code,
+        && req->status >= 400)
+        refused_hook(owner, req->sender, req->code,
                      slice_of(req->body.len ? req->body.data : "",
                               req->body.len));
 }

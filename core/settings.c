@@ -242,6 +242,15 @@ const struct il_option settings_source[] = {
       .def = "reject",
       .help = "What becomes of event types that are not declared, once any "
               "is." },
+    { .name = "rate",
+      .type = IL_OPT_STRING,
+      .help = "Most events over time that all its senders together may send, "
+              "as in \"1000/s\"; without it, any number." },
+    { .name = "burst",
+      .type = IL_OPT_INT,
+      .min = 1,
+      .max = 1000000000,
+      .help = "Most of them at once; without it, the first number of rate." },
     { 0 }
 };
 

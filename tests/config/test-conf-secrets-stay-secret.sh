@@ -16,9 +16,9 @@ pipelines = ( { name = "p"; sources = ( { source = "app"; } );
     destinations = ( { plugin = "destination.null"; delay = "env:HUNTER"; } ); } );
 END
 cat > want.txt <<'END'
-a.conf:1: warning: source "app" (sdk.event): keys: the file with this secret can be read by every user; chmod 0640 it
-a.conf:1: source "app" (sdk.event): keys: cannot read the file gone: No such file or directory
-a.conf:1: source "app" (sdk.event): keys: the environment variable IL_GONE is not set
+a.conf:1: warning: source "app" (sdk.event): keys #1: the file with this secret can be read by every user; chmod 0640 it
+a.conf:1: source "app" (sdk.event): keys #2: cannot read the file gone: No such file or directory
+a.conf:1: source "app" (sdk.event): keys #3: the environment variable IL_GONE is not set
 a.conf:4: pipeline "p", destination destination.null: delay: expected a duration with its unit (ms, s, m, h, d, w), like "30s"
 END
 "$il" check -c a.conf 2>err.txt

@@ -30,11 +30,34 @@ event_adds(const struct event *s, const char *type, size_t len,
            || !strcmp(name, "user_id");
 }
 
-int
-event_has_key(const struct event *s, const char *key, size_t len)
+/* "k" and, publishable, "p". */
+const struct key *
+event_key(const struct event *s, const char *text, size_t len)
+{
+    static const struct key keys[]
+        = { { .text = "k", .len = 1 },
+            { .text = "p", .len = 1, .publishable = 1 } };
+    (void) s;
+    for (size_t i = 0; i < 2; i++)
+        if (len == 1 && *text == *keys[i].text)
+            return &keys[i];
+    return NULL;
+}
+
+const struct key *
+event_request_key(const struct event *s, const struct il_request *req)
 {
     (void) s;
-    return len == 1 && *key == 'k';
+    (void) req;
+    return NULL;
+}
+
+static int
+fake_sender(struct il_request *req, struct il_sender *sender)
+{
+    (void) sender;
+    CLAIM(!req->answers);
+    return 0;
 }
 
 static const char *
@@ -168,6 +191,7 @@ fake_api(void)
         api.respond = fake_respond;
         api.respond_error = fake_error;
         api.request_refuse = fake_error;
+        api.request_sender = fake_sender;
         api.request_receipt = fake_receipt;
         api.request_decline = fake_decline;
         api.request_json = fake_json;

@@ -46,6 +46,13 @@ tests_fuzz_fuzz_msgcur_SOURCES = tests/fuzz/fuzz-msgcur.c $(FUZZ_REPLAY)
 tests_fuzz_fuzz_msgcur_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_fuzz_fuzz_msgcur_LDADD = $(CORE_LIBS)
 
+FUZZ_TARGETS += origin
+check_PROGRAMS += tests/fuzz/fuzz-origin
+TESTS += tests/fuzz/fuzz-origin
+tests_fuzz_fuzz_origin_SOURCES = tests/fuzz/fuzz-origin.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_origin_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_origin_LDADD = $(CORE_LIBS)
+
 FUZZ_TARGETS += time
 check_PROGRAMS += tests/fuzz/fuzz-time
 TESTS += tests/fuzz/fuzz-time

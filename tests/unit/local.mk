@@ -200,3 +200,12 @@ tests_unit_test_spool_errors_SOURCES = tests/unit/test-spool-errors.c \
 	tests/unit/spool-help.h
 tests_unit_test_spool_errors_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_spool_errors_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-rate tests/unit/test-origin
+TESTS += tests/unit/test-rate tests/unit/test-origin
+tests_unit_test_rate_SOURCES = tests/unit/test-rate.c
+tests_unit_test_rate_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_rate_LDADD = $(UNIT_LIBS)
+tests_unit_test_origin_SOURCES = tests/unit/test-origin.c
+tests_unit_test_origin_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_origin_LDADD = $(UNIT_LIBS)

@@ -97,10 +97,10 @@ fill(void)
     };
     ck_assert_int_eq(dead_settle(dead, LANE, 0, 99, l, 2), 0);
     struct il_reason why = { "schema", "unknown type", "type", NULL };
-    dead_refused(dead, "app", &why,
+    dead_refused(dead, "app", NULL, &why,
                  SLICE("{\"id\":\"e7\",\"type\":\"test.evnt\"}"));
-    dead_refused(dead, "app", &why, SLICE("{nonsense\xff\xc3"));
-    dead_refused(dead, "hook", &why, SLICE("[1]"));
+    dead_refused(dead, "app", NULL, &why, SLICE("{nonsense\xff\xc3"));
+    dead_refused(dead, "hook", NULL, &why, SLICE("[1]"));
     dead_flush(dead);
     text_clear(&payload);
     text_clear(&body);

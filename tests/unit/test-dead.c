@@ -342,8 +342,8 @@ static const struct il_reason schema = { .code = "schema",
 
 START_TEST(refusals_are_kept)
 {
-    dead_refused(dead, "app", &schema, SLICE("{\"type\":\"x\"}"));
-    dead_refused(dead, "hook", &schema, SLICE("{}"));
+    dead_refused(dead, "app", NULL, &schema, SLICE("{\"type\":\"x\"}"));
+    dead_refused(dead, "hook", NULL, &schema, SLICE("{}"));
     dead_flush(dead);
     expect("gate/app", "1:schema ");
     expect("gate/hook", "2:schema ");
@@ -352,7 +352,7 @@ START_TEST(refusals_are_kept)
     char got[64] = "";
     ck_assert_int_eq(dead_get(dead, "gate/app", 2, note, got), -ENOENT);
     reopen();
-    dead_refused(dead, "app", &schema, SLICE("[]"));
+    dead_refused(dead, "app", NULL, &schema, SLICE("[]"));
     dead_flush(dead);
     expect("gate/app", "1:schema 3:schema ");
     ck_assert_int_eq(dead_delete(dead, "gate/hook", 3), -ENOENT);
@@ -364,7 +364,7 @@ END_TEST
 START_TEST(closing_writes_what_waits)
 {
     for (int i = 0; i < 100; i++)
-        dead_refused(dead, "app", &schema, SLICE("{}"));
+        dead_refused(dead, "app", NULL, &schema, SLICE("{}"));
     reopen();
     ck_assert_uint_eq(dead_count(dead, "gate/app"), 100);
 }
@@ -382,7 +382,7 @@ START_TEST(a_large_refusal_is_cut)
     static char big[200000];
     size_t len = 0;
     memset(big, 'x', sizeof big);
-    dead_refused(dead, "app", &schema, slice_of(big, sizeof big));
+    dead_refused(dead, "app", NULL, &schema, slice_of(big, sizeof big));
     dead_flush(dead);
     ck_assert_int_eq(dead_get(dead, "gate/app", 1, event_len, &len), 0);
     ck_assert_uint_eq(len, DEAD_EVENT_MAX);
@@ -393,14 +393,14 @@ START_TEST(the_oldest_refusals_go)
 {
     dead_limit(dead, 10, 1 << 20);
     for (int i = 0; i < 25; i++)
-        dead_refused(dead, i < 20 ? "app" : "hook", &schema, SLICE("{}"));
+        dead_refused(dead, i < 20 ? "app" : "hook", NULL, &schema, SLICE("{}"));
     dead_flush(dead);
     ck_assert_uint_eq(dead_count(dead, NULL), 10);
     ck_assert_uint_eq(dead_count(dead, "gate/app"), 5);
     ck_assert_uint_eq(dead_count(dead, "gate/hook"), 5);
     expect("gate/hook", "21:schema 22:schema 23:schema 24:schema 25:schema ");
     dead_limit(dead, 10, 400); /* bytes: three records or so */
-    dead_refused(dead, "hook", &schema, SLICE("{}"));
+    dead_refused(dead, "hook", NULL, &schema, SLICE("{}"));
     dead_flush(dead);
     ck_assert_uint_gt(dead_count(dead, NULL), 0);
     ck_assert_uint_lt(dead_count(dead, NULL), 5);
@@ -418,7 +418,7 @@ START_TEST(a_flood_is_bounded_in_memory)
     uint64_t before = metric_get(lost) + metric_get(kept);
     uint64_t kept_before = metric_get(kept);
     for (int i = 0; i < 2000; i++)
-        dead_refused(dead, "app", &schema, slice_of(big, sizeof big));
+        dead_refused(dead, "app", NULL, &schema, slice_of(big, sizeof big));
     dead_flush(dead);
     ck_assert_uint_eq(metric_get(lost) + metric_get(kept) - before, 2000);
     ck_assert_uint_gt(metric_get(lost), 0);
@@ -544,7 +544,7 @@ static void *
 refuse_many(void *arg)
 {
     for (int i = 0; i < 500; i++)
-        dead_refused(arg, "app", &schema, SLICE("{}"));
+        dead_refused(arg, "app", NULL, &schema, SLICE("{}"));
     return NULL;
 }
 

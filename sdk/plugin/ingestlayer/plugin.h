@@ -40,7 +40,13 @@ enum {
     IL_OPT_SIZE
 };
 /* option flags */
-enum { IL_OPT_REQUIRED = 1, IL_OPT_LIST = 2, IL_OPT_SECRET = 4 };
+enum {
+    IL_OPT_REQUIRED = 1,
+    IL_OPT_LIST = 2,
+    IL_OPT_SECRET = 4,
+    IL_OPT_SHORT = 8 /* of a GROUP: a text stands for a group that has only the
+                      * first of its options */
+};
 /* log levels */
 enum { IL_LOG_ERROR = 1, IL_LOG_WARN, IL_LOG_INFO, IL_LOG_DEBUG };
 /* value types */
@@ -85,6 +91,7 @@ struct il_expr;    /* a compiled expression */
 struct il_template;
 struct il_kind;    /* a resolved entity kind */
 struct il_counter;
+struct il_sender;  /* somebody who may send to a source: see il_sender() */
 
 /* One option.  A table of these ends with { 0 }. */
 struct il_option {
@@ -387,6 +394,9 @@ struct il_api {
     int (*request_json)(struct il_request *, struct il_text *,
                         struct il_value *);
     void (*request_decline)(struct il_request *);
+    int (*sender)(const struct il_host *, const struct il_conf *,
+                  const char *secret, struct il_sender **);
+    int (*request_sender)(struct il_request *, struct il_sender *);
 };
 
 /* Every object of the host begins with its table. */
@@ -818,6 +828,47 @@ il_entity_put(const struct il_host *host, const struct il_kind *kind,
 }
 
 /* --- sources ------------------------------------------------------------- */
+
+/* What il_sender() reads, for the table of the group that describes a sender;
+ * origins apart, for sources that pages send to. */
+#define IL_SENDER_OPTIONS                                                     \
+    { .name = "id", .type = IL_OPT_STRING, .min = 1, .max = 64,               \
+      .help = "What logs, metrics and dead letters call the sender; without " \
+              "it, the name of the variable, file or credential." },          \
+    { .name = "rate", .type = IL_OPT_STRING,                                  \
+      .help = "Most events over time, as in \"1000/s\"; without it, any "     \
+              "number." },                                                    \
+    { .name = "burst", .type = IL_OPT_INT, .min = 1, .max = 1000000000,       \
+      .help = "Most events at once; without it, the first number of rate." }, \
+    { .name = "types", .type = IL_OPT_STRING, .flags = IL_OPT_LIST,           \
+      .min = 1, .max = 128,                                                   \
+      .help = "Types of events that may be sent; * stands for any text." }
+#define IL_ORIGINS_OPTION                                                     \
+    { .name = "origins", .type = IL_OPT_STRING, .flags = IL_OPT_LIST,         \
+      .min = 1, .max = 320,                                                   \
+      .help = "Web pages that may send: \"https://app.example.com\", "        \
+              "\"https://*.example.com\", \"http://localhost:*\", or \"*\"." }
+
+/* In open(): a sender, as a group with IL_SENDER_OPTIONS describes it.  The
+ * option named `secret` holds what it is known by, which is never shown; the
+ * name of where that stands (env:NAME) is the sender's id, unless it is given
+ * one.  0, -EINVAL after a report, or -ENOMEM.  Owned by the host. */
+static inline int
+il_sender(const struct il_host *host, const struct il_conf *conf,
+          const char *secret, struct il_sender **out)
+{
+    return IL_API(host)->sender(host, conf, secret, out);
+}
+/* In admit(), or in handle() before anything else: it is this one who sends.
+ * The host applies its rate and its types and names it wherever it speaks of
+ * the request.  0; or a negative errno when it may not send this, from a page
+ * of another origin say: then the request has been answered, and admit()
+ * returns that. */
+static inline int
+il_request_sender(struct il_request *req, struct il_sender *sender)
+{
+    return IL_API(req)->request_sender(req, sender);
+}
 
 /* Offer events to the gate from a thread of the source's own.  0: taken, and
  * settled(self, token, outcome) follows from any thread; -EAGAIN: the spool is

@@ -52,6 +52,7 @@ struct testhost {
 
     struct il_text answer, answer_headers, ingested;
     int status, has_ingested, refused;
+    const char *sender;
 
     struct il_text shown[6]; /* what the accessors return */
 };

@@ -6,6 +6,7 @@
 
 #include "event.h"
 #include "json.h"
+#include "sender.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -181,6 +182,13 @@ static void
 api_request_decline(struct il_request *r)
 {
     r->declined = 1;
+}
+
+static int
+api_request_sender(struct il_request *r, struct il_sender *sender)
+{
+    r->t->sender = sender->id;
+    return 0;
 }
 
 static void
@@ -374,6 +382,7 @@ testhost_request(struct testhost *t, const char *method, const char *path,
     r.path = only;
     r.query = strchr(path, '?') ? strchr(path, '?') + 1 : NULL;
     t->status = 0;
+    t->sender = NULL;
     t->has_ingested = 0;
     t->answer.len = t->answer_headers.len = 0;
     for (struct instance_route *i = t->host.routes; i; i = i->next) {
@@ -416,6 +425,12 @@ testhost_refused(struct testhost *t)
 }
 
 const char *
+testhost_sender(struct testhost *t)
+{
+    return t->sender;
+}
+
+const char *
 testhost_ingested(struct testhost *t)
 {
     return t->has_ingested ? text_str(&t->ingested) : NULL;
@@ -439,6 +454,7 @@ testhost_fill_source_api(struct il_api *api)
     api->request_refuse = api_request_refuse;
     api->request_receipt = api_request_receipt;
     api->request_decline = api_request_decline;
+    api->request_sender = api_request_sender;
     api->request_ingest = api_request_ingest;
     api->request_emit = api_request_emit;
     api->request_entities = accept_all;

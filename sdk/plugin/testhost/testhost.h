@@ -111,6 +111,8 @@ int testhost_request(struct testhost *, const char *method, const char *path,
 const char *testhost_answer(struct testhost *); /* body of the answer */
 /* A header of the answer; NULL: none. */
 const char *testhost_answer_header(struct testhost *, const char *name);
+/* The id of the sender that the plugin said it was; NULL: it did not. */
+const char *testhost_sender(struct testhost *);
 /* Requests refused with il_request_refuse() so far. */
 int testhost_refused(struct testhost *);
 /* The body that the plugin passed to il_request_ingest(); NULL: it did not. */

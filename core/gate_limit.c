@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* Who sends, and how much of it may come: the rates of a key and of its source,
+ * and what is said of those who are refused. */
+#include "gate_private.h"
+
+#include "clock.h"
+#include "log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Refusals are logged no more often than this, for each key. */
+#define LOG_EVERY_US 10000000
+
+/* --- counting ------------------------------------------------------------- */
+
+/* The code alone: what is wrong in detail is in the dead letter, and may be
+ * personal. */
+static void
+say_refused(struct gate_source *s, struct il_sender *sender, const char *code,
+            uint64_t n)
+{
+    struct sender_said *said = sender ? &sender->said : &s->said;
+    int64_t now = clock_monotonic_us();
+    int64_t last = __atomic_load_n(&said->at_us, __ATOMIC_RELAXED);
+    char others[64] = "";
+    if ((last && now - last < LOG_EVERY_US)
+        || !__atomic_compare_exchange_n(&said->at_us, &last, now, 0,
+                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+        __atomic_add_fetch(&said->unsaid, n, __ATOMIC_RELAXED);
+        return;
+    }
+    uint64_t more = __atomic_exchange_n(&said->unsaid, 0, __ATOMIC_RELAXED);
+    if (more)
+        snprintf(others, sizeof(others),
+                 "; %" PRIu64 " more since the last line", more);
+    log_warn("source \"%s\"%s%s: refused %" PRIu64 ": %s%s", s->name,
+             sender ? ", key " : "", sender ? sender->id : "", n, code,
+             others);
+}
+
+void
+gate_count_refused(struct gate_source *s, struct il_sender *sender,
+                   enum gate_code code, uint64_t n)
+{
+    metric_add(s->refused[code], n);
+    if (sender)
+        metric_add(code == GATE_RATE ? sender->limited : sender->refused, n);
+    say_refused(s, sender, gate_code_name[code], n);
+}
+
+/* --- limits --------------------------------------------------------------- */
+
+int
+gate_limit(struct gate_batch *b, uint32_t n, uint64_t bytes)
+{
+    struct gate_source *s = b->source;
+    int64_t now = 0;
+    (void) bytes;
+    b->wait_ns = 0;
+    if (b->unlimited)
+        return 0;
+    if (s->limit.bucket.rate.events
+        || (b->sender && b->sender->limit.bucket.rate.events))
+        now = rate_now_ns();
+    if (b->sender)
+        b->wait_ns = limit_ask(&b->sender->limit, n, now);
+    int64_t wait_ns = limit_ask(&s->limit, n, now);
+    if (wait_ns > b->wait_ns)
+        b->wait_ns = wait_ns;
+    b->limit = GATE_RATE;
+    return b->wait_ns ? -EDQUOT : 0;
+}
+
+void
+gate_limit_took(struct gate_batch *b, uint32_t n, uint64_t bytes,
+                uint64_t position)
+{
+    struct gate_source *s = b->source;
+    int64_t now = 0;
+    (void) bytes;
+    (void) position;
+    if (b->unlimited)
+        return;
+    if (s->limit.bucket.rate.events
+        || (b->sender && b->sender->limit.bucket.rate.events))
+        now = rate_now_ns();
+    if (b->sender)
+        limit_take(&b->sender->limit, n, now);
+    limit_take(&s->limit, n, now);
+}
+
+/* --- requests ------------------------------------------------------------- */
+
+static void
+answer_wait(struct il_request *req, int64_t wait_ns, const char *who)
+{
+    char seconds[16];
+    snprintf(seconds, sizeof(seconds), "%u", rate_seconds(wait_ns));
+    il_respond_header(req, "Retry-After", seconds);
+    il_respond_error(req, 429, gate_code_name[GATE_RATE],
+                     "the rate of this %s is used up; send again in %s s",
+                     who, seconds);
+}
+
+void
+gate_answer_limit(struct il_request *req, const struct gate_batch *b)
+{
+    gate_count_refused(b->source, b->sender, b->limit,
+                       b->count - b->refused - b->duplicates);
+    answer_wait(req, b->wait_ns,
+                b->sender && b->sender->limit.bucket.rate.events ? "key"
+                                                                 : "source");
+}
+
+/* Who does not wait as told is told again, before anything is read. */
+static int
+deaf(struct il_request *req, struct gate_source *s, struct il_sender *sender)
+{
+    int64_t own = 0, all = 0, now;
+    if (!__atomic_load_n(&s->limit.refusals, __ATOMIC_RELAXED)
+        && !__atomic_load_n(&sender->limit.refusals, __ATOMIC_RELAXED))
+        return 0;
+    now = rate_now_ns();
+    own = limit_deaf_ns(&sender->limit, now);
+    all = limit_deaf_ns(&s->limit, now);
+    if (!own && !all)
+        return 0;
+    if (http_handled(req))
+        gate_count_refused(s, sender, GATE_RATE, 1);
+    answer_wait(req, own > all ? own : all, own > all ? "key" : "source");
+    return 1;
+}
+
+/* Before the body is there, http_on_refused() counts and keeps. */
+static void
+refuse_origin(struct il_request *req, struct gate_source *s,
+              struct il_sender *sender, const char *origin)
+{
+    static const char code[] = "origin_not_allowed";
+    size_t len;
+    const char *body = il_request_body(req, &len);
+    if (http_handled(req))
+        gate_keep_request(s, sender, code, "not from this page",
+                          slice_of(body, len));
+    il_respond_error(req, 403, code,
+                     "this key may not be used from pages of \"%.200s\"",
+                     origin);
+}
+
+int
+gate_request_sender(struct il_request *req, struct il_sender *sender)
+{
+    struct gate_source *s = http_owner(req);
+    const char *origin
+        = sender->origin_count ? il_request_header(req, "Origin") : NULL;
+    http_set_sender(req, sender);
+    if (!s)
+        return 0;
+    if (origin && !sender_may_come_from(sender, origin)) {
+        refuse_origin(req, s, sender, origin);
+        return -EACCES;
+    }
+    return deaf(req, s, sender) ? -EDQUOT : 0;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/* Web pages as senders: which of them may read our answers (CORS).
+ *
+ * Browsers ask before they let a page send what a form could not send, and show
+ * an answer to the page only where it says so.  Both depend on the origin of
+ * the page alone: a preflight shows no key.  Whether the key may be used from
+ * there is asked when it comes (il_request_sender()).
+ *
+ * Nothing here counts on what a browser adds by itself: no cookies, no
+ * addresses that are trusted.  Access-Control-Allow-Credentials is never sent,
+ * so that an origin that is told back gains nothing but to read the answer to
+ * a request that showed a key. */
+#include "http_private.h"
+
+#include <string.h>
+
+/* What browsers keep a preflight's answer for, at most: Chromium's limit. */
+#define MAX_AGE "7200"
+/* "*" does not cover Authorization; the others are named for browsers that take
+ * it for a name. */
+#define REQUEST_HEADERS                                                        \
+    "Authorization, Content-Type, Content-Encoding, traceparent, tracestate, " \
+    "baggage, *"
+#define RESPONSE_HEADERS "Retry-After, Location"
+
+void
+http_allow_origins(struct http *http, const struct gate_source *owner,
+                   const struct il_sender *senders)
+{
+    for (const struct il_sender *s = senders; s; s = s->next)
+        http->pages |= s->origin_count > 0;
+    for (size_t i = 0; i < http->route_count; i++)
+        if (http->routes[i]->owner == owner)
+            http->routes[i]->senders = senders;
+}
+
+/* Has any source that serves the path senders on pages, and is this origin one
+ * of theirs?  2: every origin is. */
+static int
+origin_known(const struct il_request *req, const char *origin, int *pages)
+{
+    const struct http *http = req->conn->loop->http;
+    const struct il_sender *seen = NULL;
+    size_t len = strlen(req->path);
+    int known = 0;
+    *pages = 0;
+    for (size_t i = 0; i < http->route_count && known < 2; i++) {
+        const struct http_route *r = http->routes[i];
+        if (!r->senders || r->senders == seen
+            || !http_route_has_path(r, req->path, len))
+            continue;
+        seen = r->senders;
+        for (const struct il_sender *s = seen; s; s = s->next)
+            *pages |= s->origin_count > 0;
+        int here = origin ? senders_know_origin(seen, origin) : 0;
+        known = here > known ? here : known;
+    }
+    return known;
+}
+
+static int
+is_preflight(const struct il_request *req)
+{
+    return !strcmp(req->method, "OPTIONS")
+           && request_header(req, "Access-Control-Request-Method");
+}
+
+int
+http_cors_preflight(struct il_request *req)
+{
+    const char *origin = request_header(req, "Origin");
+    int pages;
+    if (!origin || !is_preflight(req))
+        return 0;
+    int known = origin_known(req, origin, &pages);
+    if (!pages)
+        return 0;
+    if (!known) {
+        request_error(req, 403, "origin_not_allowed",
+                      "no key that is known here may be used from pages of "
+                      "\"%.200s\"",
+                      origin);
+        return 1;
+    }
+    http_out(req);
+    http_respond_out(req, 204, NULL);
+    return 1;
+}
+
+void
+http_cors_answer(const struct il_request *req, struct MHD_Response *response)
+{
+    const char *origin = request_header(req, "Origin");
+    char methods[HTTP_METHODS];
+    int pages;
+    if (!origin && strcmp(req->method, "GET") && strcmp(req->method, "HEAD"))
+        return; /* nobody keeps the answer for anybody else */
+    int known = origin_known(req, origin, &pages);
+    if (!pages)
+        return;
+    MHD_add_response_header(response, "Vary", "Origin");
+    if (!known)
+        return;
+    MHD_add_response_header(response, "Access-Control-Allow-Origin",
+                            known == 2 ? "*" : origin);
+    if (!is_preflight(req)) {
+        MHD_add_response_header(response, "Access-Control-Expose-Headers",
+                                RESPONSE_HEADERS);
+        return;
+    }
+    http_methods(req, methods);
+    MHD_add_response_header(response, "Access-Control-Allow-Methods", methods);
+    MHD_add_response_header(response, "Access-Control-Allow-Headers",
+                            REQUEST_HEADERS);
+    MHD_add_response_header(response, "Access-Control-Max-Age", MAX_AGE);
+}

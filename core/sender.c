@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+#include "sender.h"
+
+#include "expr.h"
+#include "metrics.h"
+#include "options_private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ID_MAX 64
+#define ID_CHARS                                                               \
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._"
+
+/* --- its id --- */
+
+static struct il_sender *
+by_id(const struct il_host *h, const char *id)
+{
+    for (struct il_sender *s = h->senders; s; s = s->next)
+        if (!strcmp(s->id, id))
+            return s;
+    return NULL;
+}
+
+/* The name of where the secret stands, never the secret: NULL where it stands
+ * in the config itself. */
+static const char *
+name_of_secret(const struct il_conf *conf, const char *secret)
+{
+    static const char *const elsewhere[] = { "env:", "file:", "credential:" };
+    struct config_setting_t *setting = option_setting(conf, secret, 0);
+    const char *text = setting ? config_setting_get_string(setting) : NULL;
+    for (size_t i = 0; text && i < 3; i++) {
+        size_t len = strlen(elsewhere[i]);
+        if (strncmp(text, elsewhere[i], len))
+            continue;
+        const char *slash = strrchr(text, '/');
+        return slash ? slash + 1 : text + len;
+    }
+    return NULL;
+}
+
+static int
+make_id(const struct il_host *h, const struct il_conf *conf,
+        const char *secret, const char **out)
+{
+    const char *given = option_str(conf, "id", 0);
+    if (given && strspn(given, ID_CHARS) != strlen(given))
+        return option_error(conf, "id", 0,
+                            "\"%s\" is not made of letters, digits and -._",
+                            given);
+    if (given && by_id(h, given))
+        return option_error(conf, "id", 0, "\"%s\" is used twice", given);
+    const char *name = given ? NULL : name_of_secret(conf, secret);
+    char *id = conf_strndup(h->conf, given ? given : name ? name : "",
+                            ID_MAX);
+    for (char *p = id; *p; p++)
+        if (!strchr(ID_CHARS, *p))
+            *p = '_';
+    *out = id;
+    for (size_t n = 1; !**out || by_id(h, *out); n++)
+        *out = conf_printf(h->conf, "%s-%zu", secret, n);
+    return 0;
+}
+
+/* --- what it may do --- */
+
+int
+sender_rate(const struct il_conf *conf, struct rate *out)
+{
+    const char *text = option_str(conf, "rate", 0), *why;
+    int64_t burst = option_int(conf, "burst", 0);
+    *out = (struct rate){ 0 };
+    if (text && rate_parse(text, out, &why))
+        return option_error(conf, "rate", 0, "expected %s, found \"%s\"", why,
+                            text);
+    if (burst && !text)
+        return option_error(conf, "burst", 0,
+                            "is of no use without rate, as in rate = "
+                            "\"1000/s\"");
+    if (burst)
+        out->burst = (uint64_t) burst;
+    return 0;
+}
+
+static void
+read_types(struct il_sender *s, const struct il_conf *conf, struct conf *owner)
+{
+    size_t n = option_count(conf, "types");
+    s->types = conf_alloc(owner, (n + 1) * sizeof(*s->types));
+    for (; s->type_count < n; s->type_count++) {
+        const char *glob = option_str(conf, "types", s->type_count);
+        s->types[s->type_count] = slice_of(glob, strlen(glob));
+    }
+}
+
+static int
+read_origins(struct il_sender *s, const struct il_conf *conf,
+             struct conf *owner)
+{
+    size_t n = option_count(conf, "origins");
+    int err = 0;
+    s->origins = conf_alloc(owner, (n + 1) * sizeof(*s->origins));
+    for (size_t i = 0; i < n; i++) {
+        const char *text = option_str(conf, "origins", i);
+        const char *why = origin_compile(text, &s->origins[i]);
+        if (why)
+            err = option_error(conf, "origins", i,
+                               "the origin \"%s\" is no good: it %s", text,
+                               why);
+    }
+    s->origin_count = n;
+    return err;
+}
+
+/* --- all of it --- */
+
+static struct il_counter *
+counter(const struct il_host *h, const char *id, const char *result)
+{
+    struct il_text labels = { 0 };
+    struct il_counter *c = NULL;
+    if (!metric_label(&labels, "source", h->name) && !text_putc(&labels, ',')
+        && !metric_label(&labels, "key", id) && !text_putc(&labels, ',')
+        && !metric_label(&labels, "result", result))
+        c = metric_counter("gate_key_events_total", text_str(&labels),
+                           "What became of the events of a key.");
+    text_clear(&labels);
+    return c;
+}
+
+int
+sender_open(const struct il_host *host, const struct il_conf *conf,
+            const char *secret, struct il_sender **out)
+{
+    struct il_host *h = (struct il_host *) (uintptr_t) host;
+    struct il_sender *s = conf_alloc(h->conf, sizeof(*s)), **at = &h->senders;
+    *s = (struct il_sender){ .next = NULL };
+    int err = make_id(h, conf, secret, &s->id);
+    int bad = sender_rate(conf, &s->limit.bucket.rate);
+    err = err ? err : bad;
+    s->letters.rate = s->limit.bucket.rate;
+    read_types(s, conf, h->conf);
+    if (option_find(conf, "origins"))
+        bad = read_origins(s, conf, h->conf);
+    err = err ? err : bad;
+    if (err)
+        return err;
+    s->accepted = counter(h, s->id, "accepted");
+    s->duplicates = counter(h, s->id, "duplicate");
+    s->refused = counter(h, s->id, "refused");
+    s->limited = counter(h, s->id, "limited");
+    while (*at)
+        at = &(*at)->next;
+    *at = s;
+    *out = s;
+    return 0;
+}
+
+int
+sender_may_send(const struct il_sender *s, struct slice type)
+{
+    for (size_t i = 0; i < s->type_count; i++)
+        if (glob_match(s->types[i], type))
+            return 1;
+    return !s->type_count;
+}
+
+int
+sender_may_come_from(const struct il_sender *s, const char *origin)
+{
+    for (size_t i = 0; i < s->origin_count; i++)
+        if (origin_fits(&s->origins[i], origin))
+            return 1;
+    return !s->origin_count;
+}
+
+int
+senders_know_origin(const struct il_sender *s, const char *origin)
+{
+    int known = 0;
+    for (; s; s = s->next)
+        for (size_t i = 0; i < s->origin_count && known < 2; i++)
+            if (origin_fits(&s->origins[i], origin))
+                known = s->origins[i].all ? 2 : known ? known : 1;
+    return known;
+}
