@@ -15,9 +15,22 @@
 /* Basic's: a longer user name is no key. */
 #define KEY_MAX 1024
 
+static const struct il_option key_options[] = {
+    { .name = "key", .type = IL_OPT_STRING,
+      .flags = IL_OPT_REQUIRED | IL_OPT_SECRET,
+      .help = "The key." },
+    { .name = "publishable", .type = IL_OPT_BOOL, .def = "false",
+      .help = "Everybody may know it, as it is in a page or an app: it may "
+              "come in a URL, needs types, and may not touch entities." },
+    IL_SENDER_OPTIONS,
+    IL_ORIGINS_OPTION,
+    { 0 }
+};
+
 static const struct il_option event_options[] = {
-    { .name = "keys", .type = IL_OPT_STRING,
-      .flags = IL_OPT_REQUIRED | IL_OPT_LIST | IL_OPT_SECRET,
+    { .name = "keys", .type = IL_OPT_GROUP,
+      .flags = IL_OPT_REQUIRED | IL_OPT_LIST | IL_OPT_SHORT,
+      .children = key_options,
       .help = "Keys that senders show as \"Authorization: Bearer KEY\", or as the "
               "user name of Basic; all of them are valid at the same time." },
     { .name = "max_events", .type = IL_OPT_INT, .min = 1, .max = 10000,
@@ -79,34 +92,63 @@ basic(const char *header, char out[KEY_MAX], size_t *len)
 }
 
 /* All keys are compared, whichever fits, so that the time tells nothing. */
-int
-event_has_key(const struct event *s, const char *key, size_t len)
+const struct key *
+event_key(const struct event *s, const char *text, size_t len)
 {
-    int found = 0;
+    const struct key *found = NULL;
     for (size_t i = 0; i < s->count; i++)
-        found |= il_equal(s->host, key, len, s->keys[i], s->lengths[i]);
+        if (il_equal(s->host, text, len, s->keys[i].text, s->keys[i].len))
+            found = &s->keys[i];
     return found;
+}
+
+/* In the header, or in the URL for who can send no header. */
+const struct key *
+event_request_key(const struct event *s, const struct il_request *req)
+{
+    char name[KEY_MAX];
+    size_t len = 0;
+    const char *header = il_request_header(req, "Authorization");
+    const char *text = bearer(header, &len);
+    if (!text)
+        text = basic(header, name, &len);
+    if (!header && (text = il_request_query(req, "key")))
+        len = strlen(text);
+    return text ? event_key(s, text, len) : NULL;
+}
+
+/* URLs are written into logs on their way: only what is no secret may be in
+ * one. */
+static int
+refuse_url(struct il_request *req)
+{
+    il_respond_error(req, 403, "key_in_url",
+                     "this key is not publishable, and was sent in a URL: send "
+                     "\"Authorization: Bearer KEY\", and replace the key, which "
+                     "may be in logs by now");
+    return -EACCES;
 }
 
 static int
 event_admit(void *self, struct il_request *req)
 {
-    struct event *s = self;
-    char name[KEY_MAX];
-    size_t len = 0;
-    const char *header = il_request_header(req, "Authorization");
-    const char *key = bearer(header, &len);
+    const struct key *key = event_request_key(self, req);
     if (!key)
-        key = basic(header, name, &len);
-    return key && event_has_key(s, key, len) ? 0 : IL_NOT_MINE;
+        return IL_NOT_MINE;
+    int err = il_request_sender(req, key->sender);
+    if (!err && !key->publishable && !il_request_header(req, "Authorization"))
+        err = refuse_url(req);
+    return err;
 }
 
 /* Some of Segment's clients have their key in the body alone. */
 static int
 segment_admit(void *self, struct il_request *req)
 {
-    return il_request_header(req, "Authorization") ? event_admit(self, req)
-                                                   : IL_UNPROVEN;
+    return il_request_header(req, "Authorization")
+                   || il_request_query(req, "key")
+               ? event_admit(self, req)
+               : IL_UNPROVEN;
 }
 
 static void
@@ -120,23 +162,47 @@ event_ingest(void *self, struct il_request *req)
 static void
 event_entities(void *self, struct il_request *req)
 {
-    (void) self;
-    il_request_entities(req);
+    const struct key *key = event_request_key(self, req);
+    if (key && key->publishable)
+        il_request_refuse(req, 403, "entities_not_allowed",
+                          "a publishable key neither reads nor writes "
+                          "entities");
+    else
+        il_request_entities(req);
 }
 
 /* A key has to survive an HTTP header. */
 static int
-event_check_key(const struct il_conf *conf, size_t i, const char *key)
+check_key(const struct event *s, const struct il_conf *conf, const char *key)
 {
     if (!*key)
-        return il_conf_error(conf, "keys", -1, "key %zu is empty", i + 1);
+        return il_conf_error(conf, "key", -1, "is empty");
     for (const char *p = key; *p; p++)
         if ((unsigned char) *p <= 0x20 || (unsigned char) *p >= 0x7f)
-            return il_conf_error(conf, "keys", -1,
-                                 "key %zu holds a blank or another character "
-                                 "that a header cannot carry; use printable "
-                                 "ASCII",
-                                 i + 1);
+            return il_conf_error(conf, "key", -1,
+                                 "holds a blank or another character that a "
+                                 "header cannot carry; use printable ASCII");
+    if (event_key(s, key, strlen(key)))
+        return il_conf_error(conf, "key", -1,
+                             "is the same as another of this source");
+    return 0;
+}
+
+static int
+add_key(struct event *s, const struct il_conf *conf)
+{
+    struct key key = { .text = il_conf_str(conf, "key"),
+                       .publishable = il_conf_int(conf, "publishable") != 0 };
+    int err = check_key(s, conf, key.text);
+    if (key.publishable && !il_conf_count(conf, "types"))
+        err = il_conf_error(conf, "publishable", -1,
+                            "needs types, those that everybody may send, as "
+                            "in types = ( \"page.*\" )");
+    int bad = il_sender(s->host, conf, "key", &key.sender);
+    if (err || bad)
+        return err ? err : bad;
+    key.len = strlen(key.text);
+    s->keys[s->count++] = key;
     return 0;
 }
 
@@ -144,20 +210,17 @@ static int
 event_keys(struct event *s, const struct il_conf *conf)
 {
     int err = 0;
-    s->count = il_conf_count(conf, "keys");
-    if (!s->count)
+    size_t n = il_conf_count(conf, "keys");
+    if (!n)
         return il_conf_error(conf, "keys", -1,
                              "no key is given, so nobody could send; write "
                              "keys = ( \"env:NAME\" )");
-    s->keys = calloc(s->count, sizeof(*s->keys));
-    s->lengths = calloc(s->count, sizeof(*s->lengths));
-    if (!s->keys || !s->lengths)
+    s->keys = calloc(n, sizeof(*s->keys));
+    if (!s->keys)
         return -ENOMEM;
-    for (size_t i = 0; i < s->count; i++) {
-        s->keys[i] = il_conf_str_at(conf, "keys", i);
-        s->lengths[i] = strlen(s->keys[i]);
-        if (event_check_key(conf, i, s->keys[i]))
-            err = -EINVAL;
+    for (size_t i = 0; i < n; i++) {
+        int bad = add_key(s, il_conf_group(conf, "keys", i));
+        err = err ? err : bad;
     }
     return err;
 }
@@ -268,7 +331,6 @@ event_close(void *self)
 {
     struct event *s = self;
     free(s->keys);
-    free(s->lengths);
     free(s->declared);
     free(s);
 }

@@ -10,10 +10,17 @@ struct declared {
     const char *event, *name; /* the host's */
 };
 
+/* A key, and what it may do. */
+struct key {
+    const char *text; /* the host's */
+    size_t len;
+    int publishable; /* everybody may read it: it is in a page, say */
+    struct il_sender *sender;
+};
+
 struct event {
     const struct il_host *host;
-    const char **keys; /* the strings are the host's */
-    size_t *lengths;
+    struct key *keys;
     size_t count;
     uint32_t max_events;
     struct il_kind *user, *account;
@@ -28,8 +35,11 @@ struct event {
 int event_adds(const struct event *, const char *type, size_t type_len,
                const char *name);
 
-/* Is it one of the keys? */
-int event_has_key(const struct event *, const char *key, size_t len);
+/* The key that this is; NULL: none. */
+const struct key *event_key(const struct event *, const char *text, size_t len);
+/* The key that the request shows, outside its body; NULL: none. */
+const struct key *event_request_key(const struct event *,
+                                    const struct il_request *);
 
 /* --- cloudevents.c --- */
 
@@ -64,6 +74,7 @@ struct offer_event {
 
 struct offer {
     const struct event *source;
+    int is_public; /* nothing is told of entities */
     struct il_text *out;
     struct offer_event *events;
     struct il_event *list; /* of the same events */
@@ -81,7 +92,8 @@ struct offer_event *offer_add(struct offer *);
 void offer_payload(struct offer *, struct offer_event *,
                    const struct il_value *data,
                    const struct offer_extra *extras, size_t n);
-/* Merge traits (IL_MAP, or IL_MISSING for none) into an entity. */
+/* Merge traits (IL_MAP, or IL_MISSING for none) into an entity, unless the
+ * offer is_public. */
 void offer_upsert(struct offer *, struct offer_event *,
                   const struct il_kind *kind, const struct il_value *id,
                   const struct il_value *traits);

@@ -260,7 +260,7 @@ make_event(struct offer *o, const struct il_value *from, int call,
 /* --- requests ------------------------------------------------------------- */
 
 static void
-take_all(const struct event *s, struct il_request *req,
+take_all(const struct event *s, struct il_request *req, int is_public,
          const struct il_value *batch, const struct il_value *context)
 {
     struct offer o;
@@ -271,6 +271,7 @@ take_all(const struct event *s, struct il_request *req,
     if (offer_begin(&o, s, batch->count)) {
         offer_no_memory(req);
     } else {
+        o.is_public = is_public;
         while (il_item(s->host, batch, &iter, NULL, &one))
             make_event(&o, &one, -1, context);
         il_request_receipt(req, 200, success);
@@ -280,7 +281,7 @@ take_all(const struct event *s, struct il_request *req,
 }
 
 static void
-take_batch(const struct event *s, struct il_request *req,
+take_batch(const struct event *s, struct il_request *req, int is_public,
            const struct il_value *body)
 {
     struct il_value batch = member(s, body, "batch");
@@ -292,11 +293,11 @@ take_batch(const struct event *s, struct il_request *req,
         il_request_refuse(req, 400, "bad_body",
                           "context: expected an object");
     else
-        take_all(s, req, &batch, &context);
+        take_all(s, req, is_public, &batch, &context);
 }
 
 static void
-take_one(const struct event *s, struct il_request *req,
+take_one(const struct event *s, struct il_request *req, int is_public,
          const struct il_value *body, int call)
 {
     const struct il_value none = { .type = IL_MISSING };
@@ -309,6 +310,7 @@ take_one(const struct event *s, struct il_request *req,
     if (offer_begin(&o, s, 1)) {
         offer_no_memory(req);
     } else {
+        o.is_public = is_public;
         make_event(&o, body, call, &none);
         il_request_receipt(req, 200, success);
         offer_emit(&o, req);
@@ -317,15 +319,16 @@ take_one(const struct event *s, struct il_request *req,
 }
 
 /* Read the body, and know who sends it: some clients show their key there
- * alone, as "writeKey".  What strangers send is not kept.  0, or -EINVAL when
- * there is nothing left to do. */
-static int
+ * alone, as "writeKey".  What strangers send is not kept.  NULL when there is
+ * nothing left to do. */
+static const struct key *
 read_body(const struct event *s, struct il_request *req, struct il_text *text,
           struct il_value *body)
 {
     size_t len;
-    if (il_request_header(req, "Authorization"))
-        return il_request_json(req, text, body) ? -EINVAL : 0;
+    const struct key *key = event_request_key(s, req);
+    if (key)
+        return il_request_json(req, text, body) ? NULL : key;
     const char *bytes = il_request_body(req, &len);
     int err = il_read_json(s->host, text, bytes, len, body);
     if (err == -ENOMEM) {
@@ -335,12 +338,15 @@ read_body(const struct event *s, struct il_request *req, struct il_text *text,
                          "no Authorization header, and no JSON body with a "
                          "\"writeKey\"");
     } else {
-        struct il_value key = member(s, body, "writeKey");
-        if (key.type == IL_STRING && event_has_key(s, key.str, key.len))
-            return 0;
-        il_request_decline(req);
+        struct il_value shown = member(s, body, "writeKey");
+        if (shown.type == IL_STRING)
+            key = event_key(s, shown.str, shown.len);
+        if (!key)
+            il_request_decline(req);
+        else if (il_request_sender(req, key->sender))
+            key = NULL;
     }
-    return -EINVAL;
+    return key;
 }
 
 void
@@ -357,11 +363,10 @@ segment_handle(void *self, struct il_request *req)
     }
     while (call < CALLS && strcmp(name, call_names[call]))
         call++;
-    if (!read_body(s, req, text, &body)) {
-        if (call < CALLS)
-            take_one(s, req, &body, call);
-        else
-            take_batch(s, req, &body);
-    }
+    const struct key *key = read_body(s, req, text, &body);
+    if (key && call < CALLS)
+        take_one(s, req, key->publishable, &body, call);
+    else if (key)
+        take_batch(s, req, key->publishable, &body);
     il_text_free(s->host, text);
 }

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # For the tests of sdk.event: a daemon of the build tree without pipelines.
-#   event_start [LINES]   writes a config with LINES in it and starts; sets URL
+#   event_start [LINES [SOURCES]]
+#                         writes a config with LINES in it and SOURCES besides
+#                         the one named app, and starts; sets URL
 #   post BODY [CURL-ARG]  posts to /v1/ingest; sets STATUS, answer in $T/answer;
 #                         AUTH and TYPE replace two headers for one call
 #   expect STATUS TEXT    compares with the last post
@@ -20,7 +22,7 @@ state_dir = "$T/state";
 http = { listen = "127.0.0.1:$port"; };
 admin = { listen = "127.0.0.1:$admin"; };
 sources = ( { name = "app"; plugin = "sdk.event"; max_body = "64KiB";
-              keys = ( "env:INGESTLAYER_KEY", "second-key" ); } );
+              keys = ( "env:INGESTLAYER_KEY", "second-key" ); }${2:+, $2} );
 $1
 END
     URL=http://127.0.0.1:$port ADMIN=http://127.0.0.1:$admin

@@ -71,7 +71,7 @@ STATUS=$(curl -s -o "$T/answer" -D "$T/head" -w '%{http_code}' --json @"$T/bomb"
     -H "Authorization: Bearer $KEY" -H 'Content-Encoding: gzip' "$URL/v1/ingest")
 expect 413 'the unpacked body is larger'
 
-TYPE=' text/plain' post "$GOOD"
+TYPE=' text/csv' post "$GOOD"
 expect 415 '"code":"unsupported_media_type"'
 TYPE=' application/json; charset=latin1' post "$GOOD"
 expect 415 '"code":"unsupported_media_type"'
