@@ -38,7 +38,7 @@ a.conf:1: http.max_body: expected a size with its unit (B, KiB, MiB, GiB, TiB, k
 a.conf:3: events #1.fields #1.type: "nummber" is not one of: string, number, integer, boolean, object, array, timestamp; did you mean "number"?
 a.conf:5: events #1.fields #3.name: the field "y" is declared twice
 a.conf:6: events #2.type: "a" is already declared at a.conf:3
-a.conf:9: source "app" (sdk.event): keys: the environment variable IL_NOT_SET is not set
+a.conf:9: source "app" (sdk.event): keys #1: the environment variable IL_NOT_SET is not set
 a.conf:11: source "app" (sdk.evnt): plugin: there is no plugin "sdk.evnt"; did you mean "sdk.event"?
 a.conf:11: source "app" (sdk.evnt): name: "app" is already used at a.conf:9
 a.conf:12: source "b ad" (filter.match): plugin: "filter.match" is a step and cannot be used as a source
