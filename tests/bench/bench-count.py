@@ -35,7 +35,7 @@ def count(case):
     with tempfile.TemporaryDirectory() as base:
         r = subprocess.run(["valgrind", "--tool=callgrind", "--callgrind-out-file=" + os.path.join(base, "out"),
                             "--collect-atstart=no", "--toggle-collect=count_" + case, PROGRAM, case],
-                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ, TMPDIR=base))
         err = r.stderr.decode(errors="replace")
         found = re.search(r"Collected : (\d+)", err)
         if r.returncode or not found or found.group(1) == "0":

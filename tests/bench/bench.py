@@ -251,7 +251,7 @@ class Bench:
             shutil.rmtree(base)
 
     def lane(self, case):
-        out = subprocess.run([os.path.join(TOOLS, "bench-lane"), str(self.events), "1"], stdout=subprocess.PIPE,
+        out = subprocess.run([os.path.join(TOOLS, "bench-lane"), "-n", str(self.events), "-r", "1"], stdout=subprocess.PIPE,
                              check=True).stdout.decode()
         found = re.search(r"^%s/1 .* (\S+) core-seconds per million +(\S+) events/s" % re.escape(case), out, re.M)
         return {"rate": float(found.group(2)), "ours": float(found.group(1))}

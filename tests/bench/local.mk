@@ -34,7 +34,8 @@ CLEANFILES += tests/bench/bench-expr
 # What a lane costs by itself.
 EXTRA_PROGRAMS += tests/bench/bench-lane
 CLEANFILES += tests/bench/bench-lane
-tests_bench_bench_lane_SOURCES = tests/bench/bench-lane.c tests/bench/w1.c \
+tests_bench_bench_lane_SOURCES = tests/bench/bench-lane.c \
+	tests/bench/scratch.c tests/bench/scratch.h tests/bench/w1.c \
 	tests/bench/w1.h
 tests_bench_bench_lane_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_bench_bench_lane_LDADD = $(CORE_LIBS)
@@ -42,7 +43,8 @@ bench-lane: tests/bench/bench-lane
 	./tests/bench/bench-lane
 .PHONY: bench-lane
 EXTRA_PROGRAMS += tests/bench/bench-entity
-tests_bench_bench_entity_SOURCES = tests/bench/bench-entity.c
+tests_bench_bench_entity_SOURCES = tests/bench/bench-entity.c \
+	tests/bench/scratch.c tests/bench/scratch.h
 tests_bench_bench_entity_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_bench_bench_entity_LDADD = $(CORE_LIBS)
 CLEANFILES += tests/bench/bench-entity
@@ -60,6 +62,7 @@ EXTRA_DIST += tests/bench/bench-count.py tests/bench/counts.txt
 if PLUGIN_WAREHOUSE_PG
 check_PROGRAMS += tests/bench/bench-count
 tests_bench_bench_count_SOURCES = tests/bench/bench-count.c \
+	tests/bench/scratch.c tests/bench/scratch.h \
 	tests/bench/w1.c tests/bench/w1.h \
 	plugins/warehouse.pg/decimal.c plugins/warehouse.pg/encode.c \
 	plugins/warehouse.pg/scalar.c plugins/warehouse.pg/text.c \

@@ -10,6 +10,8 @@ static const char *const features[10] = {
     "team.invite", "file.upload", "webhook.send", "search.run", "audit.read"
 };
 static const char *const plans[4] = { "free", "pro", "team", "enterprise" };
+uint32_t w1_users = 100000;
+int w1_skewed;
 static const char base32[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 #define W1_BEGIN_MS INT64_C(1717200000000) /* 2024-06-01T00:00:00Z */
@@ -39,10 +41,12 @@ w1_make(struct w1 *e, uint64_t number)
     int64_t ms = W1_BEGIN_MS + (int64_t) number;
     uint64_t high = w1_random(&state), low = w1_random(&state);
     uint64_t dice = w1_random(&state);
-    uint32_t user = (uint32_t) (dice % 100000);
+    uint32_t user = (uint32_t) (dice % w1_users);
     time_t second = (time_t) (ms / 1000);
     struct tm tm;
 
+    if (w1_skewed && (dice >> 54) % 10)
+        user %= w1_users / 100;
     e->number = number;
     e->time_us = ms * 1000;
     memcpy(e->id, "evt_", 4);
@@ -79,4 +83,21 @@ w1_json(char *out, const struct w1 *e)
                              "{\"id\":\"%s\",\"type\":\"feature.used\","
                              "\"timestamp\":\"%s\",\"payload\":%s}",
                              e->id, e->timestamp, payload);
+}
+
+size_t
+w1_sized(char *out, const struct w1 *e, size_t bytes)
+{
+    uint64_t state = e->number;
+    size_t len = (size_t) sprintf(
+        out, "{\"id\":\"%08llu\",\"type\":\"feature.used\",\"payload\":{"
+             "\"user_id\":\"%s\",\"text\":\"",
+        (unsigned long long) e->number, e->user_id);
+    while (len + 3 < bytes) {
+        uint64_t bits = w1_random(&state);
+        for (int i = 0; i < 12 && len + 3 < bytes; i++, bits >>= 5)
+            out[len++] = base32[bits & 31];
+    }
+    memcpy(out + len, "\"}}", 3);
+    return len + 3;
 }
