@@ -2,6 +2,8 @@
 /* Write workload W1 to standard output.
  *   gen ndjson N    one event a line
  *   gen copy N      the rows of the bench table as a binary COPY stream
+ *   gen kept N      those of the three features that W1f keeps
+ *   gen syslog N    one event a line, for a program that reads syslog
  *   gen users       the 100,000 users as entities, NDJSON */
 #include "w1.h"
 
@@ -53,6 +55,13 @@ copy_row(const struct w1 *e)
     put_bytes(json, len);
 }
 
+static int
+kept(const struct w1 *e)
+{
+    return !strcmp(e->feature, "csv.export") || !strcmp(e->feature, "api.call")
+           || !strcmp(e->feature, "report.view");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -61,17 +70,21 @@ main(int argc, char **argv)
     struct w1 e;
     char text[W1_TEXT_MAX];
 
-    if (!strcmp(what, "ndjson")) {
+    int rows = !strcmp(what, "copy"), some = !strcmp(what, "kept");
+    if (!strcmp(what, "ndjson") || !strcmp(what, "syslog")) {
         for (uint64_t i = 0; i < n; i++) {
             w1_make(&e, i);
             w1_json(text, &e);
+            if (*what == 's')
+                fputs("<14>Jun  1 00:00:00 host w1: @cee: ", stdout);
             puts(text);
         }
-    } else if (!strcmp(what, "copy")) {
+    } else if (rows || some) {
         fwrite("PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19, 1, stdout);
         for (uint64_t i = 0; i < n; i++) {
             w1_make(&e, i);
-            copy_row(&e);
+            if (rows || kept(&e))
+                copy_row(&e);
         }
         put16(0xffff);
     } else if (!strcmp(what, "users")) {
@@ -79,7 +92,7 @@ main(int argc, char **argv)
             printf("{\"kind\":\"user\",\"external_id\":\"u_%06u\",\"traits\":"
                    "{\"account\":\"acc_%05u\"}}\n", u, u / 10);
     } else {
-        fputs("usage: gen ndjson N | copy N | users\n", stderr);
+        fputs("usage: gen ndjson|copy|kept|syslog N | users\n", stderr);
         return 2;
     }
     return fflush(stdout) ? 1 : 0;

@@ -1,16 +1,25 @@
 # Speed and memory: never part of `make check`.  `make bench`, with CASE="w1a
-# gate" for some, RESULTS=1 to write RESULTS.md.
-EXTRA_PROGRAMS += tests/bench/gen tests/bench/send
+# gate" for some; `make bench-scale`, cost as things grow; RESULTS=1 to write
+# RESULTS.md (and the picture).  BENCHFLAGS="--events 50000 --rounds 1" for a
+# quick look.
+EXTRA_PROGRAMS += tests/bench/bare tests/bench/gen tests/bench/send
+tests_bench_bare_SOURCES = tests/bench/bare.c
+tests_bench_bare_CPPFLAGS =
 tests_bench_gen_SOURCES = tests/bench/gen.c tests/bench/w1.c tests/bench/w1.h
 tests_bench_gen_CPPFLAGS =
 tests_bench_send_SOURCES = tests/bench/send.c tests/bench/w1.c tests/bench/w1.h
 tests_bench_send_CPPFLAGS =
-EXTRA_DIST += tests/bench/bench.py tests/bench/RESULTS.md
-CLEANFILES += tests/bench/gen tests/bench/send
+CLEANFILES += tests/bench/bare tests/bench/gen tests/bench/send
+BENCH_TOOLS = tests/bench/bare tests/bench/gen tests/bench/send \
+	tests/bench/bench-entity tests/bench/bench-idem tests/bench/bench-json \
+	tests/bench/bench-lane
+EXTRA_DIST += tests/bench/RESULTS.md tests/bench/bench.py tests/bench/cases.py \
+	tests/bench/measure.py tests/bench/peers.py tests/bench/results.py \
+	tests/bench/rig.py
+BENCH_RUN = $(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/bench
 
-bench: all tests/bench/gen tests/bench/send tests/bench/bench-json \
-		tests/bench/bench-lane
-	$(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/bench/bench.py --case '$(CASE)' \
+bench: all $(BENCH_TOOLS)
+	$(BENCH_RUN)/bench.py --case '$(CASE)' $(BENCHFLAGS) \
 	    $(if $(RESULTS),--results $(srcdir)/tests/bench/RESULTS.md)
 .PHONY: bench
 
@@ -52,7 +61,8 @@ CLEANFILES += tests/bench/bench-entity
 # What a key in the idempotency index costs, as it fills.
 EXTRA_PROGRAMS += tests/bench/bench-idem
 CLEANFILES += tests/bench/bench-idem
-tests_bench_bench_idem_SOURCES = tests/bench/bench-idem.c
+tests_bench_bench_idem_SOURCES = tests/bench/bench-idem.c \
+	tests/bench/scratch.c tests/bench/scratch.h
 tests_bench_bench_idem_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_bench_bench_idem_LDADD = $(CORE_LIBS)
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Send workload W1 over HTTP until every event is acknowledged.
  *   send [-c CONNECTIONS] [-b EVENTS-PER-REQUEST] [-n EVENTS] [-f FIRST]
- *        [-u PATH] [-k KEY] [-r EVENTS-PER-SECOND] HOST PORT
+ *        [-u PATH] [-k KEY] [-r EVENTS-PER-SECOND] [-s BYTES-PER-EVENT]
+ *        [-i IDLE-CONNECTIONS] [-o FILE] HOST PORT
  * All requests are rendered before the clock starts.  With -r requests are
- * paced.  Prints one line: key=value pairs. */
+ * paced.  -i: so many more connections, which send nothing.  -o: write the id
+ * of each event and when it was first sent, in microseconds since 1970.
+ * Prints one line: key=value pairs. */
 #define _GNU_SOURCE
 #include "w1.h"
 
@@ -21,6 +24,7 @@
 struct request {
     size_t offset, len;
     uint32_t events;
+    int64_t sent_us; /* 0: not yet */
 };
 
 struct conn {
@@ -43,6 +47,7 @@ static uint64_t again_count;
 static double *latency;
 static uint64_t answered, acked, refused, broken;
 static double interval, started;
+static size_t event_size; /* 0: as W1 has it */
 
 static double
 now(void)
@@ -50,6 +55,14 @@ now(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double) t.tv_sec + (double) t.tv_nsec * 1e-9;
+}
+
+static int64_t
+clock_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t) t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
 static void *
@@ -62,12 +75,21 @@ must(void *p)
     return p;
 }
 
+static size_t
+render_event(char *out, uint64_t number)
+{
+    struct w1 e;
+    w1_make(&e, number);
+    return event_size ? w1_sized(out, &e, event_size) : w1_json(out, &e);
+}
+
 static void
 render(uint64_t first, uint64_t events, uint32_t batch, const char *path,
        const char *key)
 {
-    size_t cap = events * W1_TEXT_MAX + (events / batch + 1) * 512, len = 0;
-    char *body = must(malloc((size_t) batch * W1_TEXT_MAX + 16));
+    size_t most = event_size + W1_TEXT_MAX, len = 0;
+    size_t cap = events * most + (events / batch + 1) * 512;
+    char *body = must(malloc((size_t) batch * most + 16));
     bytes = must(malloc(cap));
     request_count = (events + batch - 1) / batch;
     requests = must(calloc(request_count, sizeof *requests));
@@ -79,11 +101,9 @@ render(uint64_t first, uint64_t events, uint32_t batch, const char *path,
         if (batch > 1)
             body[n++] = '[';
         for (; k < batch && r * batch + k < events; k++) {
-            struct w1 e;
             if (k)
                 body[n++] = ',';
-            w1_make(&e, first + r * batch + k);
-            n += w1_json(body + n, &e);
+            n += render_event(body + n, first + r * batch + k);
         }
         if (batch > 1)
             body[n++] = ']';
@@ -126,6 +146,16 @@ conn_open(struct conn *c)
 }
 
 static void
+open_idle(uint32_t count)
+{
+    while (count--) {
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd < 0 || connect(fd, (struct sockaddr *) &address, sizeof address))
+            must(NULL);
+    }
+}
+
+static void
 conn_push(struct conn *c)
 {
     while (c->at && c->sent < c->at->len) {
@@ -152,6 +182,8 @@ conn_take(struct conn *c)
         return;
     c->sent = 0;
     c->began = now();
+    if (!c->at->sent_us)
+        c->at->sent_us = clock_us();
     conn_push(c);
 }
 
@@ -222,6 +254,20 @@ conn_read(struct conn *c)
     }
 }
 
+static void
+write_times(const char *file, uint64_t first, uint32_t batch)
+{
+    FILE *f = must(fopen(file, "w"));
+    for (uint64_t r = 0; r < request_count; r++)
+        for (uint32_t k = 0; k < requests[r].events; k++) {
+            struct w1 e;
+            w1_make(&e, first + r * batch + k);
+            fprintf(f, "%s\t%lld\n", e.id, (long long) requests[r].sent_us);
+        }
+    if (fclose(f))
+        must(NULL);
+}
+
 static int
 by_value(const void *a, const void *b)
 {
@@ -232,12 +278,12 @@ by_value(const void *a, const void *b)
 int
 main(int argc, char **argv)
 {
-    uint32_t conns = 64, batch = 1;
+    uint32_t conns = 64, batch = 1, idle = 0;
     uint64_t events = 1000000, first = 0;
-    const char *path = "/v1/ingest", *key = "bench";
+    const char *path = "/v1/ingest", *key = "bench", *times = NULL;
     double rate = 0;
     int o;
-    while ((o = getopt(argc, argv, "c:b:n:f:u:k:r:")) > 0) {
+    while ((o = getopt(argc, argv, "c:b:n:f:u:k:r:s:i:o:")) > 0) {
         switch (o) {
         case 'c': conns = (uint32_t) atoi(optarg); break;
         case 'b': batch = (uint32_t) atoi(optarg); break;
@@ -246,10 +292,14 @@ main(int argc, char **argv)
         case 'u': path = optarg; break;
         case 'k': key = optarg; break;
         case 'r': rate = atof(optarg); break;
+        case 's': event_size = strtoull(optarg, NULL, 10); break;
+        case 'i': idle = (uint32_t) atoi(optarg); break;
+        case 'o': times = optarg; break;
         default: return 2;
         }
     }
-    if (argc - optind != 2 || !conns || !batch || !events) {
+    if (argc - optind != 2 || !conns || !batch || !events
+        || (event_size && event_size < W1_SIZE_MIN)) {
         fputs("usage: send [options] HOST PORT\n", stderr);
         return 2;
     }
@@ -262,6 +312,7 @@ main(int argc, char **argv)
 
     poller = epoll_create1(EPOLL_CLOEXEC);
     struct conn *all = must(calloc(conns, sizeof *all));
+    open_idle(idle);
     for (uint32_t i = 0; i < conns; i++)
         conn_open(&all[i]);
     started = now();
@@ -288,6 +339,8 @@ main(int argc, char **argv)
             conn_take(&all[i]);
     }
     double took = now() - started;
+    if (times)
+        write_times(times, first, batch);
     uint64_t count = answered < request_count ? answered : request_count;
     qsort(latency, count, sizeof *latency, by_value);
     printf("events=%lu requests=%lu refused=%lu broken=%lu seconds=%.3f "
