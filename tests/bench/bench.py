@@ -29,7 +29,8 @@ import statistics
 import sys
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "lib")]
 from cases import COMPARED_BY_CPU, RATES, Cases  # noqa: E402
 from peers import Peers, missing  # noqa: E402
 from results import machine, replace_section  # noqa: E402

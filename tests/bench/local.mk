@@ -14,14 +14,18 @@ BENCH_TOOLS = tests/bench/bare tests/bench/gen tests/bench/send \
 	tests/bench/bench-entity tests/bench/bench-idem tests/bench/bench-json \
 	tests/bench/bench-lane
 EXTRA_DIST += tests/bench/RESULTS.md tests/bench/bench.py tests/bench/cases.py \
-	tests/bench/measure.py tests/bench/peers.py tests/bench/results.py \
-	tests/bench/rig.py
+	tests/bench/chart.py tests/bench/measure.py tests/bench/peers.py \
+	tests/bench/results.py tests/bench/rig.py \
+	tests/bench/scale.py
 BENCH_RUN = $(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/bench
 
 bench: all $(BENCH_TOOLS)
 	$(BENCH_RUN)/bench.py --case '$(CASE)' $(BENCHFLAGS) \
 	    $(if $(RESULTS),--results $(srcdir)/tests/bench/RESULTS.md)
-.PHONY: bench
+bench-scale: all $(BENCH_TOOLS) tests/destination.null.la
+	$(BENCH_RUN)/scale.py --case '$(CASE)' $(BENCHFLAGS) \
+	    $(if $(RESULTS),--results $(srcdir)/tests/bench)
+.PHONY: bench bench-scale
 
 # What the codec costs by itself.
 EXTRA_PROGRAMS += tests/bench/bench-json

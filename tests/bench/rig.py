@@ -7,9 +7,8 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from measure import cpu  # noqa: E402
-from servers import BUILD, Daemon, Postgres  # noqa: E402
+from measure import cpu
+from servers import BUILD, Daemon, Postgres
 
 TOOLS = os.path.join(BUILD, "tests", "bench")
 ALL = "exists(user_id)"
@@ -94,7 +93,12 @@ class Rig:
             r = d.command("entity", "import", "-c", conf, self.users)
             if r.returncode:
                 raise RuntimeError(r.stderr.decode())
-        d.start()
+        try:
+            d.start()
+        except RuntimeError:
+            with open(d.log) as f:  # it goes with everything else
+                sys.stderr.write(f.read()[-4000:])
+            raise
         return d
 
     def send(self, port, *args):
