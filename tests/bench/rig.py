@@ -19,7 +19,7 @@ create table w1 (event_id text primary key, received_at timestamptz, type text, 
 CONF = """
 state_dir = "%(state)s";
 log_level = "warn";
-http  = { listen = "env:GATE"; max_connections = 20000; };
+http  = { listen = "env:GATE"; max_connections = 20000; max_connections_per_address = 0; };
 admin = { listen = "env:ADMIN"; };
 spool = { retain = "%(retain)s"; };
 sources = ( { name = "app"; plugin = "sdk.event"; keys = ( "bench" ); } );
