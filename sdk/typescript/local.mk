@@ -26,6 +26,7 @@ EXTRA_DIST += $(TYPESCRIPT_SRC) $(TYPESCRIPT_PACKAGE) \
 	sdk/typescript/examples/events.d.ts \
 	sdk/typescript/examples/express.ts \
 	sdk/typescript/examples/nextjs.ts \
+	sdk/typescript/test/across-origins.mjs \
 	sdk/typescript/test/batch.test.mjs \
 	sdk/typescript/test/check-browser.sh \
 	sdk/typescript/test/check.sh \

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
-// A page. Everybody can read its key: use one that may only send these events.
+// A page. Everybody can read its key, so the server lets it do little:
+//
+//   keys = ( { key = "pk_web"; publishable = true; types = ( "feature.used" );
+//              origins = ( "https://app.example.com" ); rate = "100/s"; } );
 import { configure, flush, track } from "@ingestlayer/sdk";
 
 configure({
   url: "https://events.example.com",
-  apiKey: "pk_only_sends_events",
+  apiKey: "pk_web",
   onError: (error, events) => console.warn(error.code, events.length),
 });
 

@@ -21,7 +21,7 @@ export type Fetch = (
 }>;
 
 export interface Options {
-  /** Default: INGESTLAYER_KEY in the environment. */
+  /** On pages one that is publishable. Default: INGESTLAYER_KEY in the environment. */
   apiKey?: string;
   /** Where the gate listens. Default: INGESTLAYER_URL in the environment. */
   url?: string;

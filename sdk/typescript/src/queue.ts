@@ -172,7 +172,8 @@ export class Queue {
       for (const entry of batch) this.note(entry, "leaving");
       void attempt(settings, plain(batch), settings.attemptTimeoutMs, true).then((last) => {
         for (const entry of batch) entry.leaving = false;
-        if (!last.transient) this.settle(batch, { ...last, attempts: 1 });
+        // What is refused may only be the way it was sent: asked again as usual, the answer counts.
+        if (last.status === 202) this.settle(batch, { ...last, attempts: 1 });
         this.sweep();
         this.schedule();
       });

@@ -65,16 +65,41 @@ function isReceipt(answer: unknown, events: number): boolean {
   return Number(accepted) + Number(duplicates) + Number(rejected) === events;
 }
 
-async function exchange(settings: Settings, packed: Packed, signal: unknown, keepalive: boolean): Promise<Attempt> {
-  // Not as a method: a browser's own wants no other object as its this.
-  const { fetch } = settings;
-  const response = await fetch(settings.endpoint, {
-    method: "POST",
+const page = globalThis as { location?: { origin?: string }; document?: object };
+
+/** Does the server live elsewhere than the page, so that the browser asks it first? */
+function isElsewhere(endpoint: string): boolean {
+  const { location, document } = page;
+  return document !== undefined && location !== undefined && location.origin !== new URL(endpoint).origin;
+}
+
+/**
+ * How to show the key. A page that is left has no time to wait until the
+ * browser has asked the server: it sends what a form could send, as a beacon
+ * does. That puts the key into the URL, which the server takes of publishable
+ * keys alone.
+ */
+function address(settings: Settings, packed: Packed, keepalive: boolean) {
+  const { endpoint, apiKey } = settings;
+  if (keepalive && isElsewhere(endpoint))
+    return { url: `${endpoint}?key=${encodeURIComponent(apiKey)}`, headers: { "Content-Type": "text/plain" } };
+  return {
+    url: endpoint,
     headers: {
-      "Authorization": `Bearer ${settings.apiKey}`,
+      "Authorization": `Bearer ${apiKey}`,
       "Content-Type": "application/json",
       ...(packed.gzip && { "Content-Encoding": "gzip" }),
     },
+  };
+}
+
+async function exchange(settings: Settings, packed: Packed, signal: unknown, keepalive: boolean): Promise<Attempt> {
+  // Not as a method: a browser's own wants no other object as its this.
+  const { fetch } = settings;
+  const { url, headers } = address(settings, packed, keepalive);
+  const response = await fetch(url, {
+    method: "POST",
+    headers,
     body: packed.body,
     redirect: "manual", // following one would turn the POST into a GET
     signal,

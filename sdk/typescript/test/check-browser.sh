@@ -15,4 +15,4 @@ done
 [ -n "$CHROMIUM" ] || skip "chromium is missing"
 IL_SDK=$sdk
 export IL_SDK IL_BUILDDIR CHROMIUM
-cd "${IL_SRCDIR:?}/sdk/typescript" && exec node --test test/in-browser.mjs
+cd "${IL_SRCDIR:?}/sdk/typescript" && exec node --test test/in-browser.mjs test/across-origins.mjs

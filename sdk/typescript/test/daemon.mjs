@@ -13,6 +13,10 @@ const built = build !== "" && existsSync(join(build, "core", "ingestlayer"))
 /** For the options of a test. */
 export const skip = built ? false : "the daemon is not built (IL_BUILDDIR)";
 export const key = "a-key-for-the-test";
+/** One event a second. */
+export const slowKey = "a-key-with-a-rate";
+/** Publishable; of pages on this machine. */
+export const pageKey = "a-key-for-pages";
 
 async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
@@ -37,8 +41,12 @@ http  = { listen = "${new URL(url).host}"; };
 admin = { listen = "${new URL(admin).host}"; };
 events = ( { type = "feature.used"; fields = (
   { name = "user_id"; type = "string"; required = true; },
-  { name = "count"; type = "number"; } ); } );
-sources = ( { name = "app"; plugin = "sdk.event"; keys = ( "env:TEST_KEY" ); } );
+  { name = "count"; type = "number"; } ); },
+  { type = "page.left"; fields = ( { name = "user_id"; type = "string"; } ); },
+  { type = "order.paid"; fields = ( { name = "user_id"; type = "string"; } ); } );
+sources = ( { name = "app"; plugin = "sdk.event"; keys = ( "env:TEST_KEY",
+  { key = "${slowKey}"; rate = "1/s"; },
+  { key = "${pageKey}"; publishable = true; types = ( "feature.used", "page.*" ); origins = ( "http://localhost:*" ); } ); } );
 pipelines = ();
 `);
 
@@ -80,5 +88,5 @@ pipelines = ();
     return stdout.split("\n").filter(Boolean).map((line) => JSON.parse(line));
   }
 
-  return { url, admin, start, kill, remove, events };
+  return { url, admin, start, kill, remove, events, log: () => log };
 }

@@ -2,7 +2,7 @@
 // Against the daemon of the build tree.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { key, makeDaemon, skip } from "./daemon.mjs";
+import { key, makeDaemon, skip, slowKey } from "./daemon.mjs";
 import { failure, listener, sdk, until } from "./server.mjs";
 
 let daemon;
@@ -32,6 +32,23 @@ test("a batch in several requests", { skip }, async () => {
   );
   assert.equal(new Set(receipts.map((receipt) => receipt.id)).size, 1234);
   assert.ok(receipts.every((receipt) => receipt.status === "accepted"));
+});
+
+test("a rate slows the sender down and loses nothing", { skip }, async () => {
+  const begun = performance.now();
+  const statuses = [];
+  const client = sdk.createClient({
+    url: daemon.url, apiKey: slowKey, retryDelayMs: 1,
+    async fetch(url, init) {
+      const response = await fetch(url, init);
+      statuses.push(response.status);
+      return response;
+    },
+  });
+  for (let n = 0; n < 3; n++) assert.equal((await client.ingest("feature.used", used(n))).status, "accepted");
+  // The first at once, each other when Retry-After says so: no more questions than that.
+  assert.deepEqual(statuses, [202, 429, 202, 429, 202]);
+  assert.ok(performance.now() - begun > 1900);
 });
 
 test("a wrong event tells its fields", { skip }, async () => {

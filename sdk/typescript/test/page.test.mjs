@@ -184,6 +184,26 @@ test("a page that is hidden sends what waits in a request that outlives it", asy
   assert.equal((await client.flush()).delivered, 0);
 });
 
+test("a page of another origin leaves as a beacon: no header, and so no question beforehand", async (t) => {
+  const server = await gate(t, (n) => (n ? undefined : { status: 403, body: { error: { code: "key_in_url" } } }));
+  globalThis.location = { origin: "https://app.example.com" };
+  t.after(() => delete globalThis.location);
+  const storage = new Storage();
+  const client = server.client({ apiKey: "pk+web", queue: { ...far, storage } });
+  client.track("t", { i: 1 });
+  hide();
+  await until(() => server.requests.length === 1);
+  const [{ path, headers }] = server.requests;
+  assert.equal(path, "/v1/ingest?key=pk%2Bweb");
+  assert.match(headers["content-type"], /^text\/plain/);
+  assert.equal(headers.authorization, undefined);
+  // Refused like that, nothing is given up: the usual way has the last word.
+  await new Promise((done) => setTimeout(done, 20));
+  assert.equal((await client.flush()).delivered, 1);
+  assert.equal(server.requests[1].path, "/v1/ingest");
+  assert.equal(server.requests[1].headers.authorization, "Bearer pk+web");
+});
+
 test("it holds what browsers let pass, and what is under way as well", async (t) => {
   const server = await gate(t, (n) => (n ? undefined : "hang"));
   const storage = new Storage();
