@@ -15,6 +15,7 @@ include tests/abi/local.mk
 include tests/config/local.mk
 include tests/end-to-end/local.mk
 include tests/bench/local.mk
+include tests/checkers/local.mk
 include tests/clients/local.mk
 include tests/faults/local.mk
 include tests/fuzz/local.mk
@@ -22,4 +23,4 @@ include tests/http/local.mk
 include tests/webhooks/local.mk
 
 EXTRA_DIST += tests/lib/daemon.sh tests/lib/postgres.sh tests/lib/inject.py tests/lib/servers.py \
-	tests/lib/system.py tests/lib/valgrind.supp
+	tests/lib/system.py

@@ -16,6 +16,7 @@ if not shutil.which("node") or not os.path.isdir(os.path.join(here, "node_module
 
 CONF = """
 state_dir = "%(base)s/state";
+entities = { map_size = "64MiB"; };
 http  = { listen = "env:GATE"; };
 admin = { listen = "env:ADMIN"; };
 events = ( { type = "feature.used";

@@ -38,6 +38,7 @@ gate=$(free_port)
 admin=$(free_port)
 cat > b.conf <<END
 state_dir = "$dir/state";
+entities = { map_size = "64MiB"; };
 log_level = "debug";
 http = { listen = "127.0.0.1:$gate"; };
 admin = { listen = "127.0.0.1:$admin"; };

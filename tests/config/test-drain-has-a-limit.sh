@@ -47,7 +47,7 @@ took=$((($(date +%s%N) - begin) / 1000000))
 sed -i 's/delay = "400ms"/delay = "0s"/' a.conf
 daemon_start a.conf "http://127.0.0.1:$admin" log.txt || exit 1
 tries=0
-until [ "$(cut -d' ' -f1 out | sort -u | wc -l)" = 20 ] || [ $tries = 200 ]; do
+until [ "$(cut -d' ' -f1 out | sort -u | wc -l)" = 20 ] || [ $tries = $((200 * ${IL_PATIENCE-1})) ]; do
     tries=$((tries + 1))
     sleep 0.05
 done

@@ -25,7 +25,7 @@ delivered() {
     tries=0
     until [ "$(wc -l 2>/dev/null < out)" = "$1" ]; do
         tries=$((tries + 1))
-        [ $tries -gt 400 ] && {
+        [ $tries -gt $((400 * ${IL_PATIENCE-1})) ] && {
             echo "delivered: expected $1, got $(wc -l < out)"
             cat log.txt
             status=1

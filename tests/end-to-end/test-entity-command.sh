@@ -24,6 +24,7 @@ gate=$(free_port) admin=$(free_port)
 mkdir "$dir/state"
 cat > "$dir/conf" <<CONF
 state_dir = "$dir/state";
+entities = { map_size = "64MiB"; };
 http = { listen = "127.0.0.1:$gate"; };
 admin = { listen = "127.0.0.1:$admin"; };
 sources = ( { name = "app"; plugin = "sdk.event"; keys = ( "env:KEY" ); } );

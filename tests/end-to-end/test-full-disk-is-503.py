@@ -15,8 +15,8 @@ if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "il
     print("cannot mount a tmpfs")
     sys.exit(77)
 try:
-    conf = ('spool = { segment = "4MiB"; min_free = "0B"; }; entities = { map_size = "1MiB"; };\n'
-            + PLAIN.replace("%(base)s/state", disk + "/state"))
+    conf = ('spool = { segment = "4MiB"; min_free = "0B"; };\n'
+            + PLAIN.replace("%(base)s/state", disk + "/state").replace("64MiB", "1MiB"))
     with System(conf, start_postgres=False) as s:
         filler = os.path.join(disk, "filler")
         accepted, status = 0, 202

@@ -23,6 +23,7 @@ from servers import Daemon, Postgres, plugins_of, postgres_bindir, without_plugi
 
 CONF = """
 state_dir = "%(base)s/state";
+entities = { map_size = "64MiB"; };
 http  = { listen = "env:GATE"; };
 admin = { listen = "env:ADMIN"; };
 sources = ( { name = "load"; plugin = "sdk.event"; keys = ( "env:KEY" ); } );

@@ -14,7 +14,8 @@ daemon_start() {
     daemon_tries=0
     until curl -fs -o /dev/null "$2/readyz"; do
         daemon_tries=$((daemon_tries + 1))
-        if ! kill -0 "$DAEMON_PID" 2>/dev/null || [ $daemon_tries -gt 600 ]; then
+        if ! kill -0 "$DAEMON_PID" 2>/dev/null ||
+            [ $daemon_tries -gt $((600 * ${IL_PATIENCE-1})) ]; then
             echo "the daemon did not get ready:" >&2
             cat "$3" >&2
             return 1

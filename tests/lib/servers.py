@@ -14,6 +14,8 @@ import urllib.request
 
 BUILD = os.environ.get("IL_BUILDDIR", os.getcwd())
 INGESTLAYER = os.path.join(BUILD, "ingestlayer")
+# Under a checker everything takes so many times as long (tests/checkers).
+PATIENCE = int(os.environ.get("IL_PATIENCE", "1"))
 
 
 def free_port():
@@ -151,7 +153,7 @@ class Daemon:
         with open(self.log, "ab") as log:
             self.proc = subprocess.Popen([INGESTLAYER, "run", "-c", self.conf], env=self.env,
                                          stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        until = time.monotonic() + limit
+        until = time.monotonic() + limit * PATIENCE
         while not self.ready():
             if self.proc.poll() is not None:
                 raise RuntimeError("the daemon exited with %s, see %s" % (self.proc.returncode, self.log))
@@ -161,7 +163,7 @@ class Daemon:
 
     def ready(self):
         try:
-            with urllib.request.urlopen("http://127.0.0.1:%d/readyz" % self.admin, timeout=5) as r:
+            with urllib.request.urlopen("http://127.0.0.1:%d/readyz" % self.admin, timeout=5 * PATIENCE) as r:
                 return r.status == 200
         except (urllib.error.URLError, OSError):
             return False
@@ -175,7 +177,7 @@ class Daemon:
         if self.proc.poll() is None:
             self.proc.terminate()
             try:
-                self.proc.wait(limit)
+                self.proc.wait(limit * PATIENCE)
             except subprocess.TimeoutExpired:
                 self.proc.kill()
                 self.proc.wait()

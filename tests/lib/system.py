@@ -18,11 +18,12 @@ import time
 import urllib.error
 import urllib.request
 
-from servers import Daemon, Postgres, plugins_of, postgres_bindir, without_plugin
+from servers import PATIENCE, Daemon, Postgres, plugins_of, postgres_bindir, without_plugin
 
 KEY = "test-key"
 HEAD = """
 state_dir = "%(base)s/state";
+entities = { map_size = "64MiB"; }; # valgrind cannot map 64 GiB
 http  = { listen = "env:GATE"; };
 admin = { listen = "env:ADMIN"; };
 sources = ( { name = "app"; plugin = "sdk.event"; keys = ( "env:KEY" ); } );
@@ -99,7 +100,7 @@ class System:
             body = json.dumps(body).encode()
         req = urllib.request.Request("http://127.0.0.1:%d%s" % (port, path), body, head, method=method)
         try:
-            with urllib.request.urlopen(req, timeout=60) as r:
+            with urllib.request.urlopen(req, timeout=60 * PATIENCE) as r:
                 status, text, got = r.status, r.read(), r.headers
         except urllib.error.HTTPError as e:
             status, text, got = e.code, e.read(), e.headers
@@ -148,7 +149,7 @@ def contains(text, part, what):
 
 
 def eventually(condition, what, limit=30):
-    until = time.monotonic() + limit
+    until = time.monotonic() + limit * PATIENCE
     while not condition():
         if time.monotonic() > until:
             raise Failed("not within %d s: %s" % (limit, what))

@@ -13,6 +13,7 @@ from system import System, contains, equal, eventually
 SECRET = "hunter2-of-the-webhooks"
 CONF = """
 state_dir = "%(base)s/state";
+entities = { map_size = "64MiB"; };
 http  = { listen = "env:GATE"; };
 admin = { listen = "env:ADMIN"; };
 sources = (

@@ -24,6 +24,7 @@ ENV = {
 }
 CONF = """
 state_dir = "%(base)s/state";
+entities = { map_size = "64MiB"; };
 http  = { listen = "env:GATE"; };
 admin = { listen = "env:ADMIN"; };
 sources = (

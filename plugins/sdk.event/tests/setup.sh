@@ -19,6 +19,7 @@ event_start() {
     port=$(free_port) admin=$(free_port)
     cat >"$T/il.conf" <<END
 state_dir = "$T/state";
+entities = { map_size = "64MiB"; };
 http = { listen = "127.0.0.1:$port"; };
 admin = { listen = "127.0.0.1:$admin"; };
 sources = ( { name = "app"; plugin = "sdk.event"; max_body = "64KiB";

@@ -19,10 +19,7 @@ run_program() {
     program=$IL_BUILDDIR/plugins/warehouse.pg/tests/$1
     shift
     if [ -n "$IL_VALGRIND" ]; then
-        CK_FORK=no valgrind -q --error-exitcode=99 --leak-check=full \
-            --errors-for-leak-kinds=definite \
-            --suppressions="$IL_SRCDIR/tests/lib/valgrind.supp" \
-            "$program" "$@"
+        CK_FORK=no sh "$IL_SRCDIR/tests/checkers/valgrind.sh" "$program" "$@"
     else
         "$program" "$@"
     fi

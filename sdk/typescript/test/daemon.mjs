@@ -37,6 +37,7 @@ export async function makeDaemon() {
   mkdirSync(join(dir, "state"));
   writeFileSync(conf, `
 state_dir = "${join(dir, "state")}";
+entities = { map_size = "64MiB"; };
 http  = { listen = "${new URL(url).host}"; };
 admin = { listen = "${new URL(admin).host}"; };
 events = ( { type = "feature.used"; fields = (
@@ -56,7 +57,7 @@ pipelines = ();
     });
     child.stderr.on("data", (chunk) => (log += chunk));
     child.gone = new Promise((done) => child.once("exit", (code, signal) => done(code ?? signal)));
-    for (let i = 0; i < 300; i++) {
+    for (let i = 0; i < 300 * (process.env.IL_PATIENCE ?? 1); i++) {
       try {
         if ((await fetch(`${admin}/readyz`)).status === 200) return;
       } catch {
