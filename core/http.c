@@ -431,13 +431,15 @@ http_serve(void *cls, struct MHD_Connection *mhd, const char *url,
         metric_add(conn->loop->http->bytes, req->received);
         if (!req->status && body_end(req) == 0) {
             request_handle(req);
-            if (!req->status && !req->is_held)
+            if (!req->is_held && !req->status)
                 request_error(req, 500, "internal",
                               "the source did not answer");
         }
-        request_tell_refused(req);
-        if (!req->deferred)
+        /* One that was deferred belongs to the worker's thread by now. */
+        if (!req->deferred) {
+            request_tell_refused(req);
             body_release(req);
+        }
         if (req->is_held)
             return MHD_YES;
     }
