@@ -14,12 +14,24 @@
 void
 gate_wake_servers(struct gate *g)
 {
+    pthread_mutex_lock(&g->wake_lock);
     for (int i = 0; i < GATE_SERVERS; i++) {
         struct http *http = atomic_load(&g->servers[i]);
         if (!http)
             break;
         http_wake(http);
     }
+    pthread_mutex_unlock(&g->wake_lock);
+}
+
+/* The spool goes on telling what becomes durable when the servers are gone. */
+static void
+forget_servers(struct gate *g)
+{
+    pthread_mutex_lock(&g->wake_lock);
+    for (int i = 0; i < GATE_SERVERS; i++)
+        atomic_store(&g->servers[i], NULL);
+    pthread_mutex_unlock(&g->wake_lock);
 }
 
 void
@@ -233,6 +245,7 @@ gate_new(const struct gate_options *options, struct gate **out)
     if (!g->options.max_event_bytes)
         g->options.max_event_bytes = 1 << 20;
     pthread_mutex_init(&g->lock, NULL);
+    pthread_mutex_init(&g->wake_lock, NULL);
     pthread_mutex_init(&g->stock_lock, NULL);
     pthread_mutex_init(&g->pending_lock, NULL);
     pthread_cond_init(&g->pending_wake, NULL);
@@ -263,6 +276,7 @@ gate_stop(struct gate *g)
     pthread_mutex_unlock(&g->lock);
     gate_upsert_stop(g);
     gate_settler_stop(g);
+    forget_servers(g);
 }
 
 static void
@@ -287,6 +301,7 @@ gate_free(struct gate *g)
     }
     gate_batch_free_all(g);
     pthread_mutex_destroy(&g->lock);
+    pthread_mutex_destroy(&g->wake_lock);
     pthread_mutex_destroy(&g->stock_lock);
     pthread_mutex_destroy(&g->pending_lock);
     pthread_cond_destroy(&g->pending_wake);

@@ -26,8 +26,9 @@ struct gate_options {
 
 /* Before the first spool_append: it registers with spool_notify. */
 int gate_new(const struct gate_options *, struct gate **out);
-/* From here on nothing is accepted, and idem, dead and entities are not used
- * any more.  After http_stop() and the sources' stop(). */
+/* From here on nothing is accepted, and idem, dead, entities and the servers
+ * are not used any more.  After http_stop() and the sources' stop(), before
+ * http_free(). */
 void gate_stop(struct gate *);
 /* After spool_close(), which may still tell it things.  Calls gate_stop(). */
 void gate_free(struct gate *);

@@ -202,6 +202,7 @@ struct gate {
     _Atomic int error;  /* of the last failure */
 
     _Atomic(struct http *) servers[GATE_SERVERS]; /* to wake */
+    pthread_mutex_t wake_lock; /* while they are woken, and forgotten */
 
     /* stock_lock: batches not in use */
     pthread_mutex_t stock_lock;

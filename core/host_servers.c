@@ -164,10 +164,10 @@ host_stop_servers(struct host *h)
         http_stop(h->gate_http, clock_monotonic_us());
     for (size_t i = 0; h->assembly && i < h->assembly->plan->source_count; i++)
         instance_stop(&h->assembly->sources[i]);
-    http_free(h->admin_http);
-    http_free(h->gate_http);
     if (h->gate)
         gate_stop(h->gate);
+    http_free(h->admin_http);
+    http_free(h->gate_http);
     timers_free(h->timers);
     h->admin_http = h->gate_http = NULL;
     tls_free(h->admin_tls);
