@@ -174,8 +174,10 @@ END_TEST
 
 START_TEST(a_prepared_letter_vanishes_after_a_crash)
 {
+    pthread_mutex_lock(&fake.lock);
     fake.plugin.in_flight = 3; /* all three batches are there at once */
     fake.reverse = 1;
+    pthread_mutex_unlock(&fake.lock);
     events(220);
     crashes = 0;
     fake_act(&fake, prepare_and_fail);

@@ -123,8 +123,10 @@ reversed(struct fake *f, struct il_batch *b, struct il_ack *ack, int n)
 START_TEST(out_of_order_settlements_keep_the_order)
 {
     fake_act(&fake, reversed);
+    pthread_mutex_lock(&fake.lock);
     fake.reverse = 1;
     fake.plugin.in_flight = 4;
+    pthread_mutex_unlock(&fake.lock);
     events(1600); /* sixteen batches; groups of four are always full */
     world_start();
     for (int i = 0; i < 20000 && status().position < 1200; i++)
