@@ -3,6 +3,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "wtf8.h"
 
 #include <errno.h>
 #include <string.h>
@@ -24,7 +25,8 @@ entity_kind_valid(struct slice kind)
 int
 entity_id_valid(struct slice id)
 {
-    return id.len > 0 && id.len <= ENTITY_ID_MAX && !memchr(id.ptr, 0, id.len);
+    return id.len > 0 && id.len <= ENTITY_ID_MAX && !memchr(id.ptr, 0, id.len)
+           && wtf8_valid(id.ptr, id.len);
 }
 
 static void

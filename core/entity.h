@@ -32,7 +32,7 @@ struct entity {
 
 /* Is it [a-z][a-z0-9_]*, short enough? */
 int entity_kind_valid(struct slice kind);
-/* Not empty, not too long, no NUL? */
+/* Not empty, not too long, no NUL, all of it UTF-8? */
 int entity_id_valid(struct slice id);
 
 /* Open or make the store in dir (made with mode 0700; its parent must be

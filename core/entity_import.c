@@ -216,7 +216,8 @@ import_row(struct import *im, const struct csv *csv, const struct columns *c)
     }
     struct slice id = csv_field(csv, c->id);
     if (!entity_id_valid(id)) {
-        snprintf(why, sizeof(why), "column \"%.100s\": an id has 1 to %d bytes",
+        snprintf(why, sizeof(why),
+                 "column \"%.100s\": an id has 1 to %d bytes of UTF-8",
                  c->names[c->id], ENTITY_ID_MAX);
         import_problem(im->job, line, why);
         return 0;

@@ -113,14 +113,15 @@ START_TEST(bad_lines_are_named_and_the_others_imported)
 {
     job.id_column = "key";
     ck_assert_int_eq(import("key,x\na,1\nb\nc,1,2\n,1\n\"d\"d,1\ne,\"2\n2\"\n"
-                            "f,\xFF\ng,3\n"),
+                            "f,\xFF\ng,3\n\xFF,1\n"),
                      0);
-    expect(3, 0, 5,
+    expect(3, 0, 6,
            "in:3: 1 fields where the header has 2\n"
            "in:4: 3 fields where the header has 2\n"
-           "in:5: column \"key\": an id has 1 to 256 bytes\n"
+           "in:5: column \"key\": an id has 1 to 256 bytes of UTF-8\n"
            "in:6: text behind a closing quote\n"
-           "in:9: the text is not UTF-8\n");
+           "in:9: the text is not UTF-8\n"
+           "in:11: column \"key\": an id has 1 to 256 bytes of UTF-8\n");
     expect_traits("user", "a", "{\"x\":\"1\"}");
     expect_traits("user", "e", "{\"x\":\"2\\n2\"}");
     expect_traits("user", "g", "{\"x\":\"3\"}");
