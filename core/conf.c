@@ -181,15 +181,20 @@ read_all(const char *path, char **out, size_t *len)
         err = -errno;
     else if (S_ISDIR(st.st_mode))
         err = -EISDIR;
-    char *text = err ? NULL : malloc(FILE_MAX_BYTES + 1);
+    /* Of a pipe nobody knows the size; of a file it is what it has. */
+    size_t size = FILE_MAX_BYTES;
+    if (!err && S_ISREG(st.st_mode) && st.st_size > 0
+        && st.st_size < FILE_MAX_BYTES)
+        size = (size_t) st.st_size;
+    char *text = err ? NULL : malloc(size + 1);
     if (!err && !text)
         err = -ENOMEM;
     if (!err) {
-        *len = fread(text, 1, FILE_MAX_BYTES + 1, f);
+        *len = fread(text, 1, size + 1, f);
         if (ferror(f))
             err = -EIO;
-        else if (*len > FILE_MAX_BYTES)
-            err = -EFBIG;
+        else if (*len > size)
+            err = size == FILE_MAX_BYTES ? -EFBIG : -EAGAIN;
     }
     fclose(f);
     if (err) {

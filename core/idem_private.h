@@ -11,7 +11,9 @@
 #define SLICES_MAX 12 /* more than five only if the clock jumps about */
 #define DROPPED_MAX 64 /* slices or tables that the checkpoint has to remove */
 #define TABLE_HEADER 4096
+#ifndef TABLE_SLOTS_MIN /* fuzzed with less */
 #define TABLE_SLOTS_MIN (64u << 10)
+#endif
 
 /* val of a slot, 0: empty.  1 bit: a record in the ids file; 10 bits of time in
  * 1/1024 of a slice; 13 bits more of the key; 40 bits of position, counted from

@@ -1,9 +1,9 @@
 # Fuzz targets, in libFuzzer's form.  `make check` builds each as a program
 # that replays its seeds in tests/fuzz/corpus/NAME; `make fuzz` runs all of
-# them, or FUZZ="json ...", for FUZZ_SECONDS each with clang.
+# them, or FUZZ="json ...", for FUZZ_TIME each with clang.
 # To add one: six lines as below, seeds in corpus/NAME.
 FUZZ_TARGETS =
-FUZZ_SECONDS = 60
+FUZZ_TIME = 60
 FUZZ = $(FUZZ_TARGETS)
 FUZZ_REPLAY = tests/fuzz/replay.c tests/fuzz/fuzz.h
 CLANG = clang
@@ -63,7 +63,8 @@ tests_fuzz_fuzz_time_LDADD = $(CORE_LIBS)
 FUZZ_TARGETS += spool
 check_PROGRAMS += tests/fuzz/fuzz-spool
 TESTS += tests/fuzz/fuzz-spool
-tests_fuzz_fuzz_spool_SOURCES = tests/fuzz/fuzz-spool.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_spool_SOURCES = tests/fuzz/fuzz-spool.c \
+	tests/fuzz/folder.h $(FUZZ_REPLAY)
 tests_fuzz_fuzz_spool_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_fuzz_fuzz_spool_LDADD = $(CORE_LIBS)
 
@@ -74,8 +75,62 @@ tests_fuzz_fuzz_webhook_SOURCES = tests/fuzz/fuzz-webhook.c $(FUZZ_REPLAY)
 tests_fuzz_fuzz_webhook_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_fuzz_fuzz_webhook_LDADD = $(CORE_LIBS)
 
+FUZZ_TARGETS += config
+check_PROGRAMS += tests/fuzz/fuzz-config
+TESTS += tests/fuzz/fuzz-config
+tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz-config.c \
+	tests/fuzz/folder.h $(FUZZ_REPLAY)
+tests_fuzz_fuzz_config_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_config_LDADD = $(CORE_LIBS)
+
+FUZZ_TARGETS += control
+check_PROGRAMS += tests/fuzz/fuzz-control
+TESTS += tests/fuzz/fuzz-control
+tests_fuzz_fuzz_control_SOURCES = tests/fuzz/fuzz-control.c \
+	tests/fuzz/folder.h $(FUZZ_REPLAY)
+tests_fuzz_fuzz_control_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_control_LDADD = $(CORE_LIBS)
+
+FUZZ_TARGETS += dead
+check_PROGRAMS += tests/fuzz/fuzz-dead
+TESTS += tests/fuzz/fuzz-dead
+tests_fuzz_fuzz_dead_SOURCES = tests/fuzz/fuzz-dead.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_dead_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_dead_LDADD = $(CORE_LIBS)
+
+FUZZ_TARGETS += entity
+check_PROGRAMS += tests/fuzz/fuzz-entity
+TESTS += tests/fuzz/fuzz-entity
+tests_fuzz_fuzz_entity_SOURCES = tests/fuzz/fuzz-entity.c \
+	tests/fuzz/folder.h $(FUZZ_REPLAY)
+tests_fuzz_fuzz_entity_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_entity_LDADD = $(CORE_LIBS)
+
+FUZZ_TARGETS += http
+check_PROGRAMS += tests/fuzz/fuzz-http
+TESTS += tests/fuzz/fuzz-http
+tests_fuzz_fuzz_http_SOURCES = tests/fuzz/fuzz-http.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_http_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_http_LDADD = $(CORE_LIBS)
+
+FUZZ_TARGETS += idem
+check_PROGRAMS += tests/fuzz/fuzz-idem
+TESTS += tests/fuzz/fuzz-idem
+tests_fuzz_fuzz_idem_SOURCES = tests/fuzz/fuzz-idem.c \
+	tests/fuzz/folder.h $(FUZZ_REPLAY)
+tests_fuzz_fuzz_idem_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_idem_LDADD = $(CORE_LIBS)
+
+FUZZ_TARGETS += ref
+check_PROGRAMS += tests/fuzz/fuzz-ref
+TESTS += tests/fuzz/fuzz-ref
+tests_fuzz_fuzz_ref_SOURCES = tests/fuzz/fuzz-ref.c \
+	tests/unit/event_fixture.h $(FUZZ_REPLAY)
+tests_fuzz_fuzz_ref_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_ref_LDADD = $(CORE_LIBS)
+
 fuzz: config.h
-	@CLANG='$(CLANG)' FUZZ_SECONDS='$(FUZZ_SECONDS)' SRCDIR='$(srcdir)' \
+	@CLANG='$(CLANG)' FUZZ_TIME='$(FUZZ_TIME)' SRCDIR='$(srcdir)' \
 	SOURCES='$(core_libcore_a_SOURCES)' LIBS='$(CORE_LIBS) $(LIBS)' \
 	$(SHELL) $(srcdir)/tests/fuzz/run.sh $(FUZZ) -- \
 	$(DEFS) $(DEFAULT_INCLUDES) $(core_libcore_a_CPPFLAGS)

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* main() of a fuzz target in `make check`: gives it each seed as it is, cut
- * after every byte, and with every byte changed a little.
+/* main() of a fuzz target in `make check`: gives it each seed as it is, and
+ * then, for a second, cut after every byte and with every byte changed a
+ * little.
  *
  *   fuzz-NAME [FILE...]    default: all of tests/fuzz/corpus/NAME */
 #include <dirent.h>
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "fuzz.h"
 
 #define SEED_MAX (1 << 20)
 #define VARIED_MAX 1024 /* longer seeds are only given as they are */
+#define VARIED_S 1
 
 static void
 give(const uint8_t *data, size_t size)
@@ -28,7 +31,9 @@ vary(uint8_t *data, size_t size)
 {
     static const uint8_t changes[] = { 0x01, 0x20, 0x80, 0xff };
 
-    for (size_t i = 0; i < size; i++) {
+    time_t end = time(NULL) + VARIED_S;
+
+    for (size_t i = 0; i < size && time(NULL) <= end; i++) {
         uint8_t was = data[i];
         give(data, i);
         for (size_t k = 0; k < sizeof(changes); k++) {

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # run.sh NAME... -- CPPFLAGS...
 #
-# Build the fuzz targets with clang's libFuzzer and run each for FUZZ_SECONDS.
+# Build the fuzz targets with clang's libFuzzer and run each for FUZZ_TIME.
 # Called by `make fuzz`, from the build folder.  What is found stays in
 # tests/fuzz/build: corpus/NAME grows from run to run, and a crash-NAME-* can
 # be replayed with tests/fuzz/fuzz-NAME.
@@ -60,8 +60,8 @@ for name in $names; do
     $CLANG $flags -fsanitize=fuzzer "$@" \
         "$SRCDIR/tests/fuzz/fuzz-$name.c" -o "$build/fuzz-$name" $libs
     mkdir -p "$build/corpus/$name"
-    echo "fuzz: $name for $FUZZ_SECONDS s"
-    if "$build/fuzz-$name" -max_total_time="$FUZZ_SECONDS" -timeout=5 \
+    echo "fuzz: $name for $FUZZ_TIME s"
+    if "$build/fuzz-$name" -max_total_time="$FUZZ_TIME" -timeout=5 \
         -rss_limit_mb=1024 -print_final_stats=1 \
         -artifact_prefix="$build/crash-$name-" \
         "$build/corpus/$name" "$SRCDIR/tests/fuzz/corpus/$name" \

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* References and templates, against payloads that are the input's, too: the
+ * text before the first NUL is read as both, what follows is a payload.  The
+ * first byte says whether bare paths are references. */
+#include "../unit/event_fixture.h"
+#include "fuzz.h"
+#include "template.h"
+
+#include <errno.h>
+
+static const char default_payload[]
+    = "{\"a\":1.50,\"b\":\"\\ud800 \xc3\xa4\",\"c\":[1,\"x\",null,[true]],"
+      "\"d\":{\"e\":{\"f\":-7}},\"a.b\":9007199254740993,\"n\":1e400,"
+      "\"email\":\"ada@acme.com\",\"user\":\"other\"}";
+
+static void
+claim_inside(const struct text_error *error, int err, size_t len)
+{
+    CLAIM(err == -EINVAL && error->offset <= len && error->message[0]);
+}
+
+static void
+claim_kind(const struct il_field *field)
+{
+    const struct il_kind *kind = ref_kind(field);
+    struct slice name = { 0 };
+    CLAIM(!kind || (kind->len && strlen(kind->name) == kind->len));
+    CLAIM(!(ref_payload_name(field, &name) && kind));
+    CLAIM(ref_type(field) >= 0);
+}
+
+static void
+try_reference(const char *text, size_t len, int flags,
+              const struct batch_event *e)
+{
+    struct il_field *field = NULL, *prefix = NULL;
+    struct text_error error;
+    struct il_value v, again;
+    size_t used = 0;
+    int whole = ref_parse(text, len, flags, &field, &error);
+    if (whole)
+        claim_inside(&error, whole, len);
+    int err = ref_parse_prefix(text, len, flags, &used, &prefix, &error);
+    if (err)
+        claim_inside(&error, err, len);
+    CLAIM(err || (used > 0 && used <= len));
+    CLAIM(!(whole == 0 && (err || used != len)));
+    if (!err) {
+        claim_kind(prefix);
+        CLAIM(ref_get(prefix, e, &v) == (v.type != IL_MISSING));
+        /* what was used is a reference by itself, and the same one */
+        ref_free(field);
+        CLAIM(ref_parse(text, used, flags, &field, &error) == 0);
+        CLAIM(ref_get(field, e, &again) == (v.type != IL_MISSING));
+        CLAIM(v.type == again.type);
+    }
+    ref_free(field);
+    ref_free(prefix);
+}
+
+static int
+each_field(void *arg, const struct il_field *field, size_t offset)
+{
+    CLAIM(offset <= *(size_t *) arg);
+    claim_kind(field);
+    return 0;
+}
+
+static void
+try_template(const char *text, size_t len, struct il_batch *batch)
+{
+    struct il_template *t = NULL;
+    struct text_error error;
+    struct il_value v;
+    int err = template_compile(text, len, &t, &error);
+    if (err) {
+        claim_inside(&error, err, len);
+        return;
+    }
+    CLAIM(template_fields(t, each_field, &len) == 0);
+    CLAIM(template_render(t, batch, 0, &v) == 0);
+    struct il_text json = { 0 };
+    if (v.type != IL_MISSING)
+        CLAIM(json_write(&json, &v, IL_JSON_FOR_POSTGRES) >= 0);
+    text_clear(&json);
+    template_free(t);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct event_fixture f;
+    struct il_text own = { 0 };
+    if (!size)
+        return 0;
+    const char *text = (const char *) data + 1;
+    const char *nul = memchr(text, 0, size - 1);
+    size_t len = nul ? (size_t) (nul - text) : size - 1;
+    struct il_batch *batch = batch_new();
+    CLAIM(batch);
+    fixture_open(&f, default_payload);
+    if (nul
+        && !json_to_msgpack(nul + 1, size - 2 - len, &own, NULL)
+        && own.len && ((own.data[0] & 0xf0) == 0x80
+                       || (own.data[0] & 0xfe) == 0xde))
+        f.event.ev.payload = slice_of(own.data, own.len);
+    struct batch_event *mine = batch->events;
+    batch->events = &f.event;
+    batch->count = 1;
+    try_reference(text, len, data[0] & 1 ? REF_BARE : REF_ROOTED, &f.event);
+    try_template(text, len, batch);
+    batch->events = mine;
+    batch->count = 0;
+    batch_free(batch);
+    fixture_close(&f);
+    text_clear(&own);
+    return 0;
+}
