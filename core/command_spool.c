@@ -2,6 +2,7 @@
 /* `ingestlayer spool`: look at a spool while no daemon runs on it. */
 #include "command.h"
 #include "event.h"
+#include "json.h"
 #include "spool.h"
 
 #include <errno.h>
@@ -116,6 +117,22 @@ inspect(struct look *k)
     return rc < 0 ? rc : 0;
 }
 
+/* What is for one lane only says so, behind the event's own members. */
+static int
+export_retry(struct il_text *line, const char *body, size_t len)
+{
+    struct event_retry retry;
+    int again = event_retry(body, len, &retry);
+    if (again <= 0)
+        return again;
+    line->len--; /* the brace */
+    if (text_puts(line, ",\"retry\":{\"lane\":")
+        || json_write_str(line, retry.lane.ptr, retry.lane.len, 0) < 0
+        || text_printf(line, ",\"letter\":%" PRIu64 "}}", retry.letter))
+        return -ENOMEM;
+    return 0;
+}
+
 static int
 export_one(void *arg, const char *segment, uint64_t offset, uint64_t position,
            const char *body, size_t len, const char *damage)
@@ -133,6 +150,8 @@ export_one(void *arg, const char *segment, uint64_t offset, uint64_t position,
     int rc = event_unpack(body, len, &e);
     if (rc == 0)
         rc = event_json(&k->line, &e);
+    if (rc == 0)
+        rc = export_retry(&k->line, body, len);
     if (rc == -ENOMEM)
         return rc;
     if (rc) {

@@ -115,6 +115,8 @@ settle_write(struct dead *d, MDB_txn *txn, void *arg)
     int rc = letters_clear(d, txn, w, &gone);
     for (size_t i = 0; i < w->n && !rc; i++)
         rc = letter_put(d, txn, w->lane, &w->letters[i]);
+    if (!rc && gone)
+        rc = dead_claims_trim(d, txn, w->lane, w->after, w->up_to);
     return rc ? rc : dead_count_add(d, txn, w->lane, (int64_t) w->n - gone);
 }
 
@@ -206,6 +208,8 @@ dead_get(struct dead *d, const char *lane, uint64_t position,
     rc = letter_find(txn, dbi, &key, lane, &value);
     if (!rc && text_put(&copy, value.mv_data, value.mv_size))
         rc = ENOMEM;
+    if (!rc && dbi == d->letters)
+        l.retry = dead_claim_of(d, txn, &key);
     dead_end(d, txn, MDB_NOTFOUND);
     int err = dead_errno(rc);
     if (!err)
@@ -236,6 +240,8 @@ letter_delete(struct dead *d, MDB_txn *txn, void *arg)
         rc = mdb_del(txn, dbi, &key, NULL);
     if (!rc && dbi == d->refused)
         rc = dead_count_add(d, txn, DEAD_BYTES_KEY, -size);
+    if (!rc && dbi == d->letters)
+        rc = dead_claim_drop(d, txn, &key);
     return rc ? rc : dead_count_add(d, txn, v->lane, -1);
 }
 

@@ -21,6 +21,7 @@ struct dead_letter {
     const char *key; /* id of the key it came by; NULL: none is known */
     struct slice
         event; /* frame body; gate: the JSON as it came, cut at 64 KiB */
+    uint64_t retry; /* read: where in the spool it is tried again; 0: not */
 };
 
 /* Open the store in dir, a folder of its own (STATE_DIR/dead), making it where
@@ -59,5 +60,34 @@ int dead_get(struct dead *, const char *lane, uint64_t position,
 int dead_delete(struct dead *, const char *lane, uint64_t position);
 /* Letters of a lane, or of all lanes and the gate (NULL). */
 uint64_t dead_count(struct dead *, const char *lane);
+
+/* --- letters that are tried again --- */
+
+/* A frame of the spool takes a letter's event to its lane again.  The letter is
+ * claimed by one such frame at a time: by the first that asks. */
+struct dead_claim {
+    uint64_t letter;
+    uint64_t position; /* of the frame */
+    int held;          /* out: the letter exists, and it is this frame's */
+};
+
+/* Claim letters of a lane for their frames, durably, in one transaction.
+ * Repeating it changes nothing.  0 or a negative errno. */
+int dead_claim(struct dead *, const char *lane, struct dead_claim *, size_t n);
+/* The lane has passed these frames: delete the letters that are held.  What is
+ * not held, or any more, stays. */
+int dead_retried(struct dead *, const char *lane, const struct dead_claim *,
+                 size_t n);
+/* These frames are nowhere: their letters wait for help again. */
+int dead_unclaim(struct dead *, const char *lane, const struct dead_claim *,
+                 size_t n);
+/* The claims of frames within (after, up_to], ordered by them, held or not; to
+ * be freed. */
+int dead_claims(struct dead *, const char *lane, uint64_t after,
+                uint64_t up_to, struct dead_claim **out, size_t *n);
+/* The spool ends here: no lane's claim is behind it. */
+int dead_claims_end(struct dead *, uint64_t position);
+/* How many letters of a lane, or of all (NULL), are tried again now. */
+uint64_t dead_retrying(struct dead *, const char *lane);
 
 #endif

@@ -128,6 +128,8 @@ dead_make(struct dead *d, MDB_txn *txn, void *arg)
         rc = mdb_dbi_open(txn, "refused", flags, &d->refused);
     if (!rc)
         rc = mdb_dbi_open(txn, "counts", flags, &d->counts);
+    if (!rc)
+        rc = mdb_dbi_open(txn, "claims", flags, &d->claims);
     return rc;
 }
 
@@ -139,7 +141,7 @@ dead_env(struct dead *d)
     int stale, rc = mdb_env_create(&d->env);
     if (rc)
         return rc;
-    mdb_env_set_maxdbs(d->env, 3);
+    mdb_env_set_maxdbs(d->env, 4);
     unsigned flags = MDB_NOTLS | (d->read_only ? MDB_RDONLY : 0);
     if ((rc = mdb_env_set_mapsize(d->env, DEAD_MAP))
         || (rc = mdb_env_open(d->env, d->dir, flags, 0600)))

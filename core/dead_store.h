@@ -4,6 +4,7 @@
  *   letters  lane NUL position (big-endian)  -> record
  *   refused  number (big-endian)             -> record with the lane in it
  *   counts   lane                            -> u64; "\1" -> bytes in refused
+ *   claims   lane NUL position of a letter   -> u64 position of its frame
  *
  * A record is a struct dead_head, its texts, each with a NUL, and the event. */
 #ifndef DEAD_STORE_H
@@ -22,7 +23,7 @@ struct dead_refusal; /* dead_queue.c */
 
 struct dead {
     MDB_env *env;
-    MDB_dbi letters, refused, counts;
+    MDB_dbi letters, refused, counts, claims;
     char *dir;
     int read_only;
     /* Held for reading by every transaction of this process, for writing while
@@ -72,6 +73,15 @@ void dead_key_set(void *out, uint64_t number);
 size_t dead_record_size(const struct dead_letter *, int with_lane);
 void dead_record_write(char *out, const struct dead_letter *, int with_lane);
 int dead_record_view(const void *bytes, size_t len, struct dead_letter *);
+
+/* dead_claim.c */
+/* The frame that has claimed a letter, given its key; 0: none. */
+uint64_t dead_claim_of(struct dead *, MDB_txn *, const MDB_val *letter);
+/* The letter with this key is gone.  An LMDB code. */
+int dead_claim_drop(struct dead *, MDB_txn *, const MDB_val *letter);
+/* So are those of lane within (after, up_to] that have no letter. */
+int dead_claims_trim(struct dead *, MDB_txn *, const char *lane,
+                     uint64_t after, uint64_t up_to);
 
 /* dead_queue.c */
 int dead_queue_start(struct dead *);

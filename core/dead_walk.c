@@ -22,12 +22,14 @@ struct walk {
 /* What precedes each key and value in the chunk. */
 struct piece {
     size_t key_len, value_len;
+    uint64_t retry;
 };
 
 static int
-walk_copy(struct walk *w, const MDB_val *key, const MDB_val *value)
+walk_copy(struct walk *w, const MDB_val *key, const MDB_val *value,
+          uint64_t retry)
 {
-    struct piece p = { key->mv_size, value->mv_size };
+    struct piece p = { key->mv_size, value->mv_size, retry };
     size_t start = w->chunk.len;
     if (text_put(&w->chunk, &p, sizeof p)
         || text_put(&w->chunk, key->mv_data, p.key_len)
@@ -56,8 +58,10 @@ walk_fill(struct dead *d, struct walk *w)
             && memcmp(key.mv_data, w->key, w->key_len) == 0)
             rc = mdb_cursor_get(c, &key, &value, MDB_NEXT);
         while (!rc && w->chunk.len < WALK_BYTES) {
+            uint64_t retry =
+                w->dbi == d->letters ? dead_claim_of(d, txn, &key) : 0;
             if (key.mv_size <= sizeof w->key
-                && !(rc = walk_copy(w, &key, &value))) {
+                && !(rc = walk_copy(w, &key, &value, retry))) {
                 w->key_len = key.mv_size;
                 memcpy(w->key, key.mv_data, key.mv_size);
             }
@@ -76,7 +80,7 @@ walk_show(struct dead *d, struct walk *w, const char *key, struct piece p,
           int (*fn)(void *arg, const struct dead_letter *), void *arg,
           int *done)
 {
-    struct dead_letter l = { .lane = NULL };
+    struct dead_letter l = { .retry = p.retry };
     if (p.key_len < 8 || (w->dbi == d->letters && p.key_len < 9))
         return 0;
     if (w->dbi == d->letters)

@@ -5,7 +5,10 @@
  *   [ id, type, source_id, received_at, timestamp | nil, key | nil, payload ]
  * Times are microseconds since 1970 UTC.  key is the idempotency key where it
  * is not the id.  The payload, a map, comes last, so that it is one slice.
- * Readers accept more elements after it. */
+ * Readers accept more elements after it.  A dead letter that is tried again is
+ * an array of eight, whose last is
+ *   [ lane, position of the letter, attempts before ]
+ * and only for that lane. */
 #ifndef EVENT_H
 #define EVENT_H
 
@@ -27,6 +30,28 @@ int event_pack(struct il_text *out, const struct event *);
 
 /* View a body; points into it.  0 or -EINVAL. */
 int event_unpack(const char *body, size_t len, struct event *);
+
+/* What a frame says that is for one lane only. */
+struct event_retry {
+    struct slice lane;
+    uint64_t letter;   /* position of the dead letter */
+    uint32_t attempts; /* that came before */
+};
+
+int event_retry_read(const char *body, size_t len, struct event_retry *);
+/* 1 and *out: the body, which event_unpack() takes, is such a frame.  0: it is
+ * for every lane.  -EINVAL: it says something that cannot be read. */
+static inline int
+event_retry(const char *body, size_t len, struct event_retry *out)
+{
+    return (unsigned char) body[0] == 0x97 ? 0
+                                           : event_retry_read(body, len, out);
+}
+
+/* Append the body of the same event, for one lane only.  0, -ENOMEM or
+ * -EINVAL. */
+int event_retry_pack(struct il_text *out, const char *body, size_t len,
+                     const struct event_retry *);
 
 /* The event as JSON: {"id","type","source_id","received_at","timestamp"?,
  * "payload"}.  0, -ENOMEM or -EINVAL. */

@@ -201,8 +201,11 @@ replay_one(void *arg, uint64_t position, size_t offset, size_t len)
     struct idem *d = r->idem;
     struct event e;
     struct idem_hit hit;
+    struct event_retry again;
     if (event_unpack(r->text.data + offset, len, &e))
         return 0; /* not an event: it has no key either */
+    if (event_retry(r->text.data + offset, len, &again))
+        return 0; /* its first frame counts, as long as the window lasts */
     struct idem_key key = idem_key(e.source_id, e.key.ptr ? e.key : e.id);
     if (idem_find(d, key, e.received_us, &hit))
         return 0;

@@ -21,6 +21,9 @@ core_libcore_a_SOURCES = \
 	core/command_check.c \
 	core/command_ddl.c \
 	core/command_dead.c \
+	core/command_dead.h \
+	core/command_dead_print.c \
+	core/command_dead_retry.c \
 	core/command_emit.c \
 	core/command_entity.c \
 	core/command_eval.c \
@@ -46,6 +49,7 @@ core_libcore_a_SOURCES = \
 	core/cursor.h \
 	core/dead.c \
 	core/dead.h \
+	core/dead_claim.c \
 	core/dead_queue.c \
 	core/dead_record.c \
 	core/dead_store.c \
@@ -68,6 +72,7 @@ core_libcore_a_SOURCES = \
 	core/entity_store.h \
 	core/event.c \
 	core/event.h \
+	core/event_retry.c \
 	core/expr.h \
 	core/expr_condition.c \
 	core/expr_eval.c \
@@ -105,6 +110,7 @@ core_libcore_a_SOURCES = \
 	core/host_lanes.c \
 	core/host_private.h \
 	core/host_reload.c \
+	core/host_retry.c \
 	core/host_servers.c \
 	core/host_slot.c \
 	core/host_status.c \
@@ -145,6 +151,7 @@ core_libcore_a_SOURCES = \
 	core/lane_begin.c \
 	core/lane_private.h \
 	core/lane_read.c \
+	core/lane_retry.c \
 	core/lane_settle.c \
 	core/lane_status.c \
 	core/lexis.c \
@@ -189,6 +196,8 @@ core_libcore_a_SOURCES = \
 	core/ref_parse.c \
 	core/ref_private.h \
 	core/request.c \
+	core/retry.c \
+	core/retry.h \
 	core/scan.h \
 	core/schema.c \
 	core/schema.h \

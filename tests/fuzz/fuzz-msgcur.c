@@ -85,6 +85,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         out.len = 0;
         CLAIM(event_pack(&out, &e) == 0);
     }
+    struct event_retry mark, same;
+    if (size && event_retry(bytes, size, &mark) == 1
+        && event_unpack(bytes, size, &e) == 0) {
+        out.len = 0;
+        CLAIM(event_retry_pack(&out, bytes, size, &mark) == 0);
+        CLAIM(event_retry(out.data, out.len, &same) == 1);
+        CLAIM(same.letter == mark.letter && same.attempts == mark.attempts
+              && slice_equal(same.lane, mark.lane));
+    }
     text_clear(&out);
     return 0;
 }

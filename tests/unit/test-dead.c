@@ -235,6 +235,109 @@ START_TEST(deletes_one)
 END_TEST
 
 static int
+claim(uint64_t l, uint64_t position)
+{
+    struct dead_claim c = { .letter = l, .position = position, .held = 7 };
+    ck_assert_int_eq(dead_claim(dead, LANE, &c, 1), 0);
+    return c.held;
+}
+
+static int
+retry_is(void *arg, const struct dead_letter *l)
+{
+    ck_assert_uint_eq(l->retry, *(uint64_t *) arg);
+    return 0;
+}
+
+static void
+expect_claim(uint64_t l, uint64_t position)
+{
+    ck_assert_int_eq(dead_get(dead, LANE, l, retry_is, &position), 0);
+}
+
+START_TEST(the_first_claim_counts)
+{
+    struct dead_letter l[] = { letter(4, "a"), letter(5, "b") };
+    settle(0, 9, l, 2);
+    ck_assert_int_eq(claim(4, 20), 1);
+    ck_assert_int_eq(claim(4, 21), 0);
+    ck_assert_int_eq(claim(4, 20), 1);
+    ck_assert_int_eq(claim(6, 22), 0);
+    reopen();
+    ck_assert_int_eq(claim(4, 21), 0);
+    expect_claim(4, 20);
+    expect_claim(5, 0);
+    ck_assert_uint_eq(dead_retrying(dead, LANE), 1);
+
+    struct dead_claim wrong = { 4, 21, 1 }, right = { 4, 20, 1 };
+    ck_assert_int_eq(dead_unclaim(dead, LANE, &wrong, 1), 0);
+    ck_assert_int_eq(dead_retried(dead, LANE, &wrong, 1), 0);
+    expect_claim(4, 20);
+    ck_assert_int_eq(dead_retried(dead, LANE, &right, 1), 0);
+    expect(LANE, "5:b ");
+    ck_assert_uint_eq(dead_count(dead, LANE), 1);
+    ck_assert_uint_eq(dead_retrying(dead, LANE), 0);
+}
+END_TEST
+
+START_TEST(two_frames_in_one_call)
+{
+    struct dead_letter l = letter(4, "a");
+    struct dead_claim c[] = { { 4, 20, 7 }, { 4, 21, 7 }, { 3, 22, 7 } };
+    settle(0, 9, &l, 1);
+    ck_assert_int_eq(dead_claim(dead, LANE, c, 3), 0);
+    ck_assert_int_eq(c[0].held, 1);
+    ck_assert_int_eq(c[1].held, 0);
+    ck_assert_int_eq(c[2].held, 0);
+}
+END_TEST
+
+START_TEST(claims_are_found_in_the_order_of_frames)
+{
+    struct dead_letter l[] = { letter(4, "a"), letter(5, "b"), letter(6, "c") };
+    struct dead_claim *found;
+    size_t n;
+    settle(0, 9, l, 3);
+    ck_assert_int_eq(dead_settle(dead, "z/z", 0, 9, l, 3), 0);
+    claim(4, 30);
+    claim(5, 20);
+    claim(6, 31);
+    ck_assert_int_eq(dead_claims(dead, "z/z", 0, 99, &found, &n), 0);
+    ck_assert_uint_eq(n, 0);
+    ck_assert_int_eq(dead_claims(dead, LANE, 0, 30, &found, &n), 0);
+    ck_assert_uint_eq(n, 2);
+    ck_assert_uint_eq(found[0].position, 20);
+    ck_assert_uint_eq(found[1].letter, 4);
+    free(found);
+    ck_assert_int_eq(dead_claims(dead, LANE, 20, 31, &found, &n), 0);
+    ck_assert_uint_eq(n, 2);
+    free(found);
+
+    ck_assert_int_eq(dead_claims_end(dead, 30), 0);
+    expect_claim(6, 0);
+    ck_assert_uint_eq(dead_retrying(dead, NULL), 2);
+}
+END_TEST
+
+START_TEST(a_claim_goes_with_its_letter)
+{
+    struct dead_letter l[] = { letter(4, "a"), letter(5, "b"), letter(6, "c") };
+    settle(0, 9, l, 3);
+    claim(4, 20);
+    claim(5, 21);
+    claim(6, 22);
+    ck_assert_int_eq(dead_delete(dead, LANE, 6), 0);
+    ck_assert_uint_eq(dead_retrying(dead, LANE), 2);
+    settle(0, 9, l, 1); /* the lane comes by again, and 5 is fine now */
+    expect(LANE, "4:a ");
+    expect_claim(4, 20);
+    ck_assert_uint_eq(dead_retrying(dead, LANE), 1);
+    settle(0, 9, l, 3);
+    expect_claim(5, 0);
+}
+END_TEST
+
+static int
 message_is(void *arg, const struct dead_letter *l)
 {
     ck_assert_str_eq(l->reason.message, arg);
@@ -585,6 +688,10 @@ main(void)
     tcase_add_test(t, a_walk_may_delete);
     tcase_add_test(t, a_walk_stops_when_told);
     tcase_add_test(t, long_texts_are_cut_between_code_points);
+    tcase_add_test(t, the_first_claim_counts);
+    tcase_add_test(t, two_frames_in_one_call);
+    tcase_add_test(t, claims_are_found_in_the_order_of_frames);
+    tcase_add_test(t, a_claim_goes_with_its_letter);
     tcase_add_test(t, texts_that_are_no_utf8_are_mended);
     tcase_add_test(t, read_only_does_not_make_a_store);
     tcase_add_test(t, refusals_are_kept);

@@ -85,6 +85,60 @@ START_TEST(members_after_the_payload_are_ignored)
 }
 END_TEST
 
+START_TEST(a_retry_is_the_same_event_with_a_mark)
+{
+    struct il_text once = { 0 };
+    struct event_retry mark = { SLICE("feature-usage/warehouse.pg"),
+                                UINT64_MAX, UINT32_MAX }, got;
+    struct event e;
+    ck_assert_int_eq(event_pack(&out, &sample), 0);
+    ck_assert_int_eq(event_retry(out.data, out.len, &got), 0);
+    ck_assert_int_eq(event_retry_pack(&once, out.data, out.len, &mark), 0);
+    ck_assert_int_eq(event_unpack(once.data, once.len, &e), 0);
+    same_event(&sample, &e);
+    ck_assert_int_eq(event_retry(once.data, once.len, &got), 1);
+    ck_assert(slice_equal(got.lane, mark.lane));
+    ck_assert_uint_eq(got.letter, UINT64_MAX);
+    ck_assert_uint_eq(got.attempts, UINT32_MAX);
+
+    /* Once more: the newer mark takes the place of the older. */
+    struct event_retry next = { SLICE("a/b"), 5, 0 };
+    out.len = 0;
+    ck_assert_int_eq(event_retry_pack(&out, once.data, once.len, &next), 0);
+    ck_assert_int_eq(event_unpack(out.data, out.len, &e), 0);
+    same_event(&sample, &e);
+    ck_assert_int_eq(event_retry(out.data, out.len, &got), 1);
+    ck_assert_uint_eq(got.letter, 5);
+    for (size_t cut = 1; cut < out.len; cut++) {
+        char *copy = malloc(cut);
+        memcpy(copy, out.data, cut);
+        ck_assert_int_eq(event_retry(copy, cut, &got), -EINVAL);
+        free(copy);
+    }
+    text_clear(&once);
+}
+END_TEST
+
+START_TEST(wrong_marks_are_refused)
+{
+#define HEAD "\x98\xa1i\xa1t\xa1s\x01\xc0\xc0\x80"
+    static const char *const wrong[] = {
+        HEAD "\xc0",                    /* none */
+        HEAD "\x92\xa1l\x05",           /* too short */
+        HEAD "\x93\x01\x05\x05",        /* lane */
+        HEAD "\x93\xa1l\xff\x05",       /* letter below 0 */
+        HEAD "\x93\xa1l\xa1x\x05",      /* letter */
+        HEAD "\x93\xa1l\x05\xcf\xff\xff\xff\xff\xff\xff\xff\xff",
+    };
+    struct event_retry got;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        ck_assert_int_eq(event_retry(wrong[i], strlen(wrong[i]), &got),
+                         -EINVAL);
+    ck_assert_int_eq(event_retry(HEAD "\x93\xa1l\x05\x05", 16, &got), 1);
+#undef HEAD
+}
+END_TEST
+
 START_TEST(every_cut_of_the_head_is_refused)
 {
     struct event got;
@@ -297,6 +351,8 @@ main(void)
     tcase_add_test(tc, what_is_packed_is_unpacked);
     tcase_add_test(tc, long_members_fit);
     tcase_add_test(tc, members_after_the_payload_are_ignored);
+    tcase_add_test(tc, a_retry_is_the_same_event_with_a_mark);
+    tcase_add_test(tc, wrong_marks_are_refused);
     tcase_add_test(tc, every_cut_of_the_head_is_refused);
     tcase_add_test(tc, wrong_members_are_refused);
     tcase_add_test(tc, as_json);
