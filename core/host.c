@@ -107,7 +107,8 @@ start_control(struct host *h)
     h->control = control_new();
     if (!h->control || control_on(h->control, "status", host_status, h)
         || control_on(h->control, "emit", gate_control, h->gate)
-        || control_on(h->control, "reload", host_reload_control, h))
+        || control_on(h->control, "reload", host_reload_control, h)
+        || control_on(h->control, "retry", host_retry, h))
         return -ENOMEM;
     return control_start(h->control, h->state_dir);
 }
@@ -137,6 +138,14 @@ host_start(struct host *h)
     if (!err)
         atomic_store(&h->serving, 1);
     return err;
+}
+
+/* Before all that its handlers look at. */
+static void
+stop_control(struct host *h)
+{
+    control_free(h->control);
+    h->control = NULL;
 }
 
 /* --- run ----------------------------------------------------------------- */
@@ -228,6 +237,7 @@ host_flush(struct host *h)
 void
 host_stop(struct host *h)
 {
+    stop_control(h);
     host_stop_lanes(h);
     host_stop_servers(h);
     host_close_stores(h);
@@ -240,6 +250,7 @@ host_close(struct host *h)
     if (!h)
         return;
     /* After a start that failed halfway these find what there is. */
+    stop_control(h);
     host_stop_lanes(h);
     host_stop_servers(h);
     host_close_stores(h);

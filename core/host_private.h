@@ -7,6 +7,7 @@
 #include "control.h"
 #include "gate.h"
 #include "host.h"
+#include "retry.h"
 #include "timers.h"
 
 #include <stdatomic.h>
@@ -20,6 +21,7 @@ struct host {
 
     struct spool *spool;
     struct dead *dead;
+    struct retry *retry;
     struct entities *entities;
     struct idem *idem;
     struct gate *gate;
@@ -61,6 +63,13 @@ void host_reload_control(void *host, const char *line, struct slice body,
 /* host_status.c: the "status" request of the control socket */
 void host_status(void *host, const char *line, struct slice body,
                  struct il_text *reply);
+
+/* host_retry.c: "retry", with a lane, and a body of a position a line.  The
+ * reply is a line for each: the position, "retried", "under_way" (already),
+ * "gone" or "no_event", and the position it has now; or one line "error
+ * MESSAGE". */
+void host_retry(void *host, const char *line, struct slice body,
+                struct il_text *reply);
 
 /* notify.c: systemd, where it is there */
 void notify_ready(void);

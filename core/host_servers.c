@@ -155,9 +155,6 @@ host_quiesce(struct host *h)
 void
 host_stop_servers(struct host *h)
 {
-    /* First, as their handlers look at everything below. */
-    control_free(h->control);
-    h->control = NULL;
     if (h->admin_http)
         http_stop(h->admin_http, clock_monotonic_us());
     if (h->gate_http)

@@ -62,6 +62,7 @@ put_lane(struct il_text *out, const struct lane_status *s)
     put_number(out, "rejected", s->rejected);
     put_number(out, "retries", s->retries);
     put_number(out, "dead_letters", s->dead);
+    put_number(out, "dead_letters_retrying", s->retrying);
     put_time(out, "last_delivery", s->last_ok_us);
     put_time(out, "last_error_at", s->last_error_us);
     put_text(out, "last_error", s->last_error);

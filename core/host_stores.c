@@ -38,6 +38,20 @@ open_idem(struct host *h, const char *dir)
     return idem_open(&o, h->spool, &h->idem);
 }
 
+static int
+open_dead(struct host *h, const char *dir)
+{
+    struct spool_stats st;
+    int err = dead_open(dir, 0, &h->dead);
+    if (err)
+        return err;
+    spool_stats(h->spool, &st);
+    err = dead_claims_end(h->dead, st.last);
+    if (err)
+        log_error("dead letters: cannot write to %s: %s", dir, strerror(-err));
+    return err ? err : retry_new(h->spool, h->dead, &h->retry);
+}
+
 int
 host_open_stores(struct host *h)
 {
@@ -54,7 +68,7 @@ host_open_stores(struct host *h)
     if (!err)
         err = state_dir_path(dir, sizeof(dir), h->state_dir, "dead");
     if (!err)
-        err = dead_open(dir, 0, &h->dead);
+        err = open_dead(h, dir);
     if (!err)
         err = state_dir_sync(dir);
     if (!err)
@@ -74,11 +88,13 @@ host_close_stores(struct host *h)
     idem_close(h->idem);
     spool_close(h->spool);
     gate_free(h->gate); /* the spool's last syncs told it things */
+    retry_free(h->retry);
     dead_close(h->dead);
     entity_close(h->entities);
     h->idem = NULL;
     h->spool = NULL;
     h->gate = NULL;
+    h->retry = NULL;
     h->dead = NULL;
     h->entities = NULL;
 }

@@ -96,6 +96,7 @@ struct lane_status {
     int64_t lag_us; /* age of the oldest event not settled; 0: none */
     uint64_t delivered, dropped, rejected, retries;
     uint64_t dead;      /* letters waiting for help */
+    uint64_t retrying;  /* of them, those that are tried again now */
     int64_t last_ok_us; /* 0: never */
     int64_t last_error_us;
     char last_error[512]; /* "" : none since the last delivery */

@@ -165,13 +165,15 @@ begin_told(struct lane *l, uint64_t position, int known)
 }
 
 /* Letters behind the position are of an attempt that may not have come to its
- * end: batches over them are settled with care. */
+ * end: batches over them are settled with care.  Those that were being tried
+ * again before it are done with. */
 static int
 begin_letters(struct lane *l, uint64_t position)
 {
-    uint64_t last;
+    uint64_t last = 0;
     int err;
-    while ((err = dead_last(l->ctx.dead, l->spec.name, &last))
+    while (((err = dead_last(l->ctx.dead, l->spec.name, &last))
+            || (err = lane_retries_begin(l, position)))
            && lane_goes_on(l)) {
         lane_trouble(l, LANE_STARTING, "reading the dead letters: %s",
                      strerror(-err));

@@ -4,6 +4,7 @@
  *   lane.c         the loop, from the oldest flight to the newest; life cycle
  *   lane_read.c    read, match, steps, when: from the spool to a batch
  *   lane_settle.c  write, settle, dead letters, back-off, position
+ *   lane_retry.c   frames that bring a dead letter's event again
  *   lane_begin.c   where to begin: cursor file and the destination's answer
  *   lane_status.c  status, metrics, and log lines about trouble
  *
@@ -49,6 +50,10 @@ struct flight {
     uint32_t *drops;   /* by each step */
     uint32_t attempts;
     int stored; /* the store may hold letters of this range */
+    /* Of its frames that bring a letter again, in their order; in the batch's
+     * memory. */
+    struct dead_claim *claims;
+    uint32_t claim_count, claims_seen;
     /* lane->lock while WRITTEN: */
     int stage, outcome;
     char why[512];
@@ -102,7 +107,7 @@ struct lane {
     struct il_counter *delivered, *elsewhere, *dead_letters, *retries;
     struct il_counter **dropped; /* by each step */
     struct il_counter *gauge_lag_events, *gauge_lag_bytes, *gauge_lag,
-        *gauge_state, *gauge_dead, *gauge_position;
+        *gauge_state, *gauge_dead, *gauge_retrying, *gauge_position;
 };
 
 static inline struct flight *
@@ -122,6 +127,18 @@ int lane_read(struct lane *, struct flight *);
 int lane_match(struct lane *, struct flight *);
 int lane_steps(struct lane *, struct flight *);
 void lane_when(struct lane *, struct flight *);
+
+/* lane_retry.c */
+/* The i-th frame brings a letter again: 1 when this lane is to take it, 0, or a
+ * negative errno.  Asked in the order of the frames. */
+int lane_retry(struct lane *, struct flight *, uint32_t i,
+               const struct event_retry *);
+/* The flight leaves: its letters are done with, and those whose frames were
+ * lost wait for help again.  0 or a negative errno. */
+int lane_retried(struct lane *, struct flight *);
+/* The lane begins after position: the same for what it had passed when it
+ * stopped. */
+int lane_retries_begin(struct lane *, uint64_t position);
 
 /* lane_settle.c */
 void lane_write(struct lane *, struct flight *);

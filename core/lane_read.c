@@ -190,6 +190,34 @@ lane_takes(struct lane *l, const struct event *ev)
     return e->takes;
 }
 
+/* Make an event of the i-th frame, if it is for this lane.  0 or a negative
+ * errno. */
+static int
+lane_match_frame(struct lane *l, struct flight *f, uint32_t i)
+{
+    struct il_batch *b = f->batch;
+    const struct frame_place *frame = &f->frames[i];
+    const char *body = b->frames.data + frame->offset;
+    struct event_retry retry;
+    struct event ev;
+    int takes, again = event_unpack(body, frame->len, &ev);
+    if (!again)
+        again = event_retry(body, frame->len, &retry);
+    if (again < 0)
+        return batch_add_unreadable(b, frame->position, body, frame->len);
+    if (again) {
+        /* It had a match, and now somebody has asked for it by name. */
+        takes = lane_retry(l, f, i, &retry);
+    } else {
+        if (ev.received_us < f->oldest_us)
+            f->oldest_us = ev.received_us;
+        takes = lane_takes(l, &ev);
+    }
+    return takes > 0
+               ? batch_add_event(b, frame->position, body, frame->len, &ev)
+               : takes;
+}
+
 /* Make events of those frames that the pipeline takes.  May run again over
  * the same frames: a step that failed sees the events as they were. */
 int
@@ -199,20 +227,10 @@ lane_match(struct lane *l, struct flight *f)
     uint64_t last = b->last;
     int err = 0;
     batch_reset(b);
+    f->claim_count = f->claims_seen = 0;
     f->oldest_us = clock_wall_us();
-    for (uint32_t i = 0; i < f->frame_count && !err; i++) {
-        const struct frame_place *frame = &f->frames[i];
-        const char *body = b->frames.data + frame->offset;
-        struct event ev;
-        if (event_unpack(body, frame->len, &ev)) {
-            err = batch_add_unreadable(b, frame->position, body, frame->len);
-            continue;
-        }
-        if (ev.received_us < f->oldest_us)
-            f->oldest_us = ev.received_us;
-        if (lane_takes(l, &ev))
-            err = batch_add_event(b, frame->position, body, frame->len, &ev);
-    }
+    for (uint32_t i = 0; i < f->frame_count && !err; i++)
+        err = lane_match_frame(l, f, i);
     b->last = last;
     if (err)
         lane_trouble(l, LANE_WAITING, "reading a batch: %s", strerror(-err));

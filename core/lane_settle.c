@@ -97,6 +97,14 @@ lane_write(struct lane *l, struct flight *f)
 
 /* --- dead letters --- */
 
+/* Attempts that were made for it before this frame. */
+static uint32_t
+event_attempts(const struct batch_event *e)
+{
+    struct event_retry retry;
+    return event_retry(e->body, e->body_len, &retry) == 1 ? retry.attempts : 0;
+}
+
 /* Make the letters within the flight's range exactly the marked events. */
 static int
 flight_letters(struct flight *f)
@@ -119,7 +127,7 @@ flight_letters(struct flight *f)
             .lane = l->spec.name,
             .position = e->position,
             .at_us = now,
-            .attempts = f->attempts,
+            .attempts = f->attempts + event_attempts(e),
             .reason = *e->reason,
             .event = slice_of(e->body, e->body_len),
         };
@@ -239,6 +247,8 @@ lane_pass(struct lane *l, struct flight *f)
     if (f->outcome == IL_REJECT)
         flight_reject_all(f);
     int err = flight_letters(f);
+    if (!err)
+        err = lane_retried(l, f);
     if (err) {
         lane_trouble(l, LANE_WAITING, "keeping dead letters: %s",
                      strerror(-err));

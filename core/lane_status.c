@@ -106,6 +106,7 @@ lane_status(struct lane *l, struct lane_status *out)
     int64_t age = oldest && out->lag_events ? clock_wall_us() - oldest : 0;
     out->lag_us = age > 0 ? age : 0; /* the wall clock may have jumped */
     out->dead = dead_count(l->ctx.dead, l->spec.name);
+    out->retrying = dead_retrying(l->ctx.dead, l->spec.name);
 }
 
 /* --- metrics --- */
@@ -122,6 +123,7 @@ lane_gauges(void *arg)
     metric_set(l->gauge_lag, (uint64_t) s.lag_us);
     metric_set(l->gauge_state, s.state);
     metric_set(l->gauge_dead, s.dead);
+    metric_set(l->gauge_retrying, s.retrying);
 }
 
 static int
@@ -149,10 +151,13 @@ lane_counters(struct lane *l, const char *label)
                                   "paused, 4 fenced, 5 stopped.");
     l->gauge_dead =
         metric_gauge("dead_letters", label, "Dead letters that wait for help.");
+    l->gauge_retrying =
+        metric_gauge("dead_letters_retrying", label,
+                     "Dead letters that are being tried again.");
     return l->delivered && l->elsewhere && l->dead_letters && l->retries
                    && l->gauge_position && l->gauge_lag_events
                    && l->gauge_lag_bytes && l->gauge_lag && l->gauge_state
-                   && l->gauge_dead
+                   && l->gauge_dead && l->gauge_retrying
                ? 0
                : -ENOMEM;
 }
