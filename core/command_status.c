@@ -69,6 +69,23 @@ show_bytes(char out[16], uint64_t bytes)
 }
 
 static const char *
+show_count(char out[48], uint64_t n, const char *noun)
+{
+    snprintf(out, 48, "%" PRIu64 " %s%s", n, noun, n == 1 ? "" : "s");
+    return out;
+}
+
+static const char *
+show_range(char out[64], uint64_t first, uint64_t last)
+{
+    if (first > last)
+        snprintf(out, 64, "no events");
+    else
+        snprintf(out, 64, "events %" PRIu64 " to %" PRIu64, first, last);
+    return out;
+}
+
+static const char *
 show_seconds(char out[16], double s)
 {
     if (s <= 0)
@@ -116,6 +133,17 @@ print_lane(const struct il_value *lane, int width)
 }
 
 static void
+print_retrying(const struct il_value *lane)
+{
+    char count[48];
+    struct il_value name = member(lane, "name");
+    uint64_t n = number(lane, "dead_letters_retrying");
+    if (n)
+        printf("%.*s: %s being tried again\n", TEXT(name),
+               show_count(count, n, "dead letter"));
+}
+
+static void
 print_error(const struct il_value *lane, int64_t now_us)
 {
     char age[16];
@@ -132,7 +160,7 @@ print_error(const struct il_value *lane, int64_t now_us)
 static void
 print_head(const struct il_value *all)
 {
-    char age[16], used[16], left[16];
+    char age[16], used[16], left[16], count[48], events[64];
     struct il_value gate = member(all, "gate"), spool = member(all, "spool");
     struct il_value version = member(all, "version"), why;
     int64_t up = time_at(all, "now") - time_at(all, "started_at");
@@ -142,23 +170,21 @@ print_head(const struct il_value *all)
     struct il_value accepting = member(&gate, "accepting");
     why = member(&gate, "why");
     if (accepting.type == IL_BOOL && accepting.num.i)
-        printf("gate   accepting, %" PRIu64 " dead letters in all\n",
-               number(&gate, "dead_letters"));
+        printf("gate   accepting, %s in all\n",
+               show_count(count, number(&gate, "dead_letters"), "dead letter"));
     else
         printf("gate   NOT accepting: %.*s\n", TEXT(why));
 
     why = member(&spool, "trouble");
-    printf("spool  events %" PRIu64 " to %" PRIu64 ", %s in %" PRIu64
-           " segments, %s free%s%.*s\n",
-           number(&spool, "first"), number(&spool, "last"),
+    printf("spool  %s, %s in %s, %s free%s%.*s\n",
+           show_range(events, number(&spool, "first"), number(&spool, "last")),
            show_bytes(used, number(&spool, "bytes")),
-           number(&spool, "segments"),
+           show_count(count, number(&spool, "segments"), "segment"),
            show_bytes(left, number(&spool, "free_bytes")), why.len ? "; " : "",
            TEXT(why));
     if (number(&spool, "damaged"))
-        printf("spool  %" PRIu64 " damaged places, see the log and "
-               "ingestlayer spool verify\n",
-               number(&spool, "damaged"));
+        printf("spool  %s, see the log and ingestlayer spool verify\n",
+               show_count(count, number(&spool, "damaged"), "damaged place"));
 }
 
 static void
@@ -181,6 +207,8 @@ print_status(const struct il_value *all)
            "retries");
     for (size_t iter = 0; msgcur_item(&lanes, &iter, NULL, &lane);)
         print_lane(&lane, width);
+    for (size_t iter = 0; msgcur_item(&lanes, &iter, NULL, &lane);)
+        print_retrying(&lane);
     for (size_t iter = 0; msgcur_item(&lanes, &iter, NULL, &lane);)
         print_error(&lane, time_at(all, "now"));
 }

@@ -22,7 +22,7 @@ static const struct command {
     { "entity", command_entity, "import and look up entities" },
     { "status", command_status, "show what a running daemon does" },
     { "reload", command_reload, "have the daemon read its certificates again" },
-    { "dead", command_dead, "list, show and drop dead letters" },
+    { "dead", command_dead, "list, show, retry and drop dead letters" },
     { "spool", command_spool, "verify, inspect and export the spool" },
     { "ddl", command_ddl, "print what destinations need on their far side" },
     { "types", command_types, "print the declared events as TypeScript" },

@@ -2,8 +2,10 @@
 FAULT_TESTS = tests/faults/test-kill-loses-nothing.sh \
 	tests/faults/test-damaged-state.py \
 	tests/faults/test-every-write-point.sh \
+	tests/faults/test-retry-delivers-once.sh \
 	tests/faults/test-failing-io.py
-EXTRA_DIST += tests/faults/campaign.py tests/faults/points.py $(FAULT_TESTS)
+EXTRA_DIST += tests/faults/campaign.py tests/faults/points.py \
+	tests/faults/retry.py $(FAULT_TESTS)
 if PLUGIN_WAREHOUSE_PG
 TESTS += $(FAULT_TESTS)
 endif
@@ -22,6 +24,8 @@ FAULT_EVENTS = 20000
 check-faults: all $(check_LTLIBRARIES)
 	$(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/faults/points.py \
 		--seed '$(SEED)'
+	$(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/faults/retry.py \
+		--trials 40 --seed '$(SEED)'
 	$(AM_TESTS_ENVIRONMENT) SEED='$(SEED)' \
 		python3 $(srcdir)/tests/faults/test-damaged-state.py --all
 	$(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/faults/campaign.py \

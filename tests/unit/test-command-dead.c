@@ -159,11 +159,12 @@ START_TEST(lists_as_json)
              "\"type\":\"test.event\",\"at\":\"2023-11-14T22:13:21Z\","
              "\"attempts\":1,\"code\":\"23514\",\"field\":\"n\","
              "\"rule\":\"below_1000\","
-             "\"message\":\"violates \\u001b[31mcheck\\nx\"}\n"
+             "\"message\":\"violates \\u001b[31mcheck\\nx\","
+             "\"retry\":null}\n"
              "{\"lane\":\"" LANE "\",\"position\":60,\"event_id\":null,"
              "\"type\":null,\"at\":\"2023-11-14T22:13:22Z\",\"attempts\":0,"
              "\"code\":\"unreadable\",\"field\":null,\"rule\":null,"
-             "\"message\":\"what is it\"}\n");
+             "\"message\":\"what is it\",\"retry\":null}\n");
     ck_assert_int_eq(run("list", "gate/hook", "-j", NULL), 0);
     ck_assert_ptr_nonnull(strstr(out, "\"position\":3,\"event_id\":null"));
 }
@@ -204,8 +205,65 @@ START_TEST(drops_for_good)
 }
 END_TEST
 
+START_TEST(letters_are_chosen)
+{
+    fill_and_leave();
+    ck_assert_int_eq(run("list", "--code", "23514", NULL), 0);
+    ck_assert_ptr_nonnull(strstr(out, LANE " 52"));
+    ck_assert_ptr_null(strstr(out, LANE " 60"));
+    ck_assert_int_eq(run("list", "--pipeline", "feature-usage", NULL), 0);
+    ck_assert_ptr_nonnull(strstr(out, LANE " 60"));
+    ck_assert_ptr_null(strstr(out, "gate/"));
+    ck_assert_int_eq(run("list", "--pipeline", "feature", NULL), 0);
+    ck_assert_str_eq(out, "no dead letters\n");
+    ck_assert_int_eq(run("list", "--event", "e7", NULL), 0);
+    ck_assert_ptr_nonnull(strstr(out, "gate/app 1  "));
+    ck_assert_ptr_null(strstr(out, "gate/app 2  "));
+    ck_assert_int_eq(run("drop", "--all", "--code=unreadable", LANE), 0);
+    ck_assert_str_eq(out, "dropped 1\n");
+    ck_assert_int_eq(run("list", LANE, NULL, NULL), 0);
+    ck_assert_ptr_nonnull(strstr(out, LANE " 52"));
+}
+END_TEST
+
+START_TEST(a_retry_needs_the_daemon)
+{
+    fill_and_leave();
+    ck_assert_int_eq(run("retry", "--all", NULL, NULL), 1);
+    ck_assert_ptr_nonnull(strstr(err, "no daemon runs"));
+    ck_assert_ptr_nonnull(strstr(err, "start it"));
+    ck_assert_str_eq(out, "retried 0\n");
+    ck_assert_int_eq(run("retry", LANE, "53", NULL), 1);
+    ck_assert_ptr_nonnull(strstr(err, LANE " has no dead letter 53"));
+    ck_assert_int_eq(run("retry", "gate/app", "1", NULL), 1);
+    ck_assert_ptr_nonnull(strstr(err, "never accepted"));
+}
+END_TEST
+
+START_TEST(a_letter_under_way_is_listed_so)
+{
+    struct dead_claim c = { .letter = 52, .position = 70 };
+    fill();
+    ck_assert_int_eq(dead_claim(dead, LANE, &c, 1), 0);
+    dead_close(dead);
+    dead = NULL;
+    ck_assert_int_eq(run("list", LANE, NULL, NULL), 0);
+    ck_assert_ptr_nonnull(strstr(out, "\n    being tried again, as 70\n"));
+    ck_assert_int_eq(run("list", "-j", LANE, NULL), 0);
+    ck_assert_ptr_nonnull(strstr(out, ",\"retry\":70}\n"));
+}
+END_TEST
+
 START_TEST(wrong_use_is_named)
 {
+    ck_assert_int_eq(run("retry", NULL, NULL, NULL), 2);
+    ck_assert_int_eq(run("retry", "--code=x", LANE, NULL), 2);
+    ck_assert_ptr_nonnull(strstr(err, "--all"));
+    ck_assert_int_eq(run("retry", "--all", LANE, "1"), 2);
+    ck_assert_int_eq(run("list", "--wait", NULL, NULL), 2);
+    ck_assert_int_eq(run("show", "--code=x", LANE, "1"), 2);
+    ck_assert_int_eq(run("list", "--all", NULL, NULL), 2);
+    ck_assert_int_eq(run("drop", "--all", "--pipeline=x", LANE), 2);
     ck_assert_int_eq(run("show", LANE, NULL, NULL), 2);
     ck_assert_ptr_nonnull(strstr(err, "a lane and a position are needed"));
     ck_assert_int_eq(run("show", LANE, "12x", NULL), 2);
@@ -217,7 +275,6 @@ START_TEST(wrong_use_is_named)
     ck_assert_int_eq(run("list", "--nonsense", NULL, NULL), 2);
     ck_assert_int_eq(run("list", "--help", NULL, NULL), 0);
     ck_assert_ptr_nonnull(strstr(out, "usage: ingestlayer dead list"));
-    ck_assert_ptr_null(strstr(out, "retry"));
 }
 END_TEST
 
@@ -233,6 +290,9 @@ main(void)
     tcase_add_test(t, lists_as_json);
     tcase_add_test(t, shows_the_event);
     tcase_add_test(t, drops_for_good);
+    tcase_add_test(t, letters_are_chosen);
+    tcase_add_test(t, a_retry_needs_the_daemon);
+    tcase_add_test(t, a_letter_under_way_is_listed_so);
     tcase_add_test(t, wrong_use_is_named);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
