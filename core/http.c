@@ -13,8 +13,8 @@
 #include <sys/random.h>
 
 static const int counted[] = { 200, 201, 202, 204, 400, 401, 403, 404, 405,
-                               408, 409, 411, 413, 415, 417, 422, 429, 500,
-                               501, 503 };
+                               408, 409, 411, 413, 414, 415, 417, 422, 429, 431,
+                               500, 501, 503 };
 #define COUNTED (sizeof(counted) / sizeof(counted[0]))
 
 void
@@ -220,68 +220,6 @@ admit(struct http *http, struct il_request *req, size_t from)
 
 /* --- one request ---------------------------------------------------------- */
 
-/* Shapes that two servers could read as two different requests. */
-struct framing {
-    int lengths, encodings, hosts, expects, keys, types, packings;
-    int bad_length, bad_encoding;
-};
-
-static enum MHD_Result
-framing_header(void *arg, enum MHD_ValueKind kind, const char *name,
-               const char *value)
-{
-    struct framing *f = arg;
-    size_t len = strlen(name);
-    (void) kind;
-    if (len == 14 && !strcasecmp(name, "Content-Length")) {
-        f->lengths++;
-        f->bad_length |= !value || !*value || strlen(value) > 18
-                         || strspn(value, "0123456789") != strlen(value);
-    } else if (len == 17 && !strcasecmp(name, "Transfer-Encoding")) {
-        f->encodings++;
-        f->bad_encoding |= !value || strcasecmp(value, "chunked");
-    } else if (len == 4 && !strcasecmp(name, "Host")) {
-        f->hosts++;
-    } else if (len == 6 && !strcasecmp(name, "Expect")) {
-        f->expects++;
-    } else if (len == 13 && !strcasecmp(name, "Authorization")) {
-        f->keys++;
-    } else if (len == 12 && !strcasecmp(name, "Content-Type")) {
-        f->types++;
-    } else if (len == 16 && !strcasecmp(name, "Content-Encoding")) {
-        f->packings++;
-    } else if (strpbrk(name, " \t\"(),/;<=>?@[\\]{}")) {
-        f->bad_length = 1;
-    }
-    return MHD_YES;
-}
-
-static int
-check_framing(struct il_request *req, const char *version)
-{
-    struct framing f = { 0 };
-    MHD_get_connection_values(req->mhd, MHD_HEADER_KIND, framing_header, &f);
-    req->chunked = f.encodings > 0;
-    if (f.keys > 1 || f.types > 1 || f.packings > 1) {
-        request_error(req, 400, "bad_framing",
-                      "Authorization, Content-Type or Content-Encoding comes "
-                      "twice");
-    } else if (f.lengths > 1 || f.encodings > 1 || f.hosts > 1
-               || f.bad_length || (f.lengths && f.encodings)
-               || (f.encodings && !strcmp(version, "HTTP/1.0"))) {
-        request_error(req, 400, "bad_framing",
-                      "the headers do not say unmistakably how long the "
-                      "request is");
-    } else if (f.bad_encoding) {
-        request_error(req, 501, "unsupported_transfer_encoding",
-                      "chunked is the only transfer encoding here");
-    } else {
-        return f.expects;
-    }
-    req->shut = 1;
-    return -EINVAL;
-}
-
 static enum MHD_Result
 answer(struct il_request *req)
 {
@@ -335,17 +273,13 @@ request_reset(struct il_request *req)
 
 /* The headers are in. */
 static enum MHD_Result
-request_begin(struct il_request *req, const char *version, int bad_uri)
+request_begin(struct il_request *req, const char *version,
+              const char *target_end)
 {
     struct http *http = req->conn->loop->http;
-    int expects = 0;
-    if (bad_uri) {
-        request_error(req, 400, "bad_path", "the path contains a NUL");
-    } else {
-        expects = check_framing(req, version);
-        if (expects >= 0 && admit(http, req, 0) == 0)
-            body_begin(req);
-    }
+    int expects = head_check(req, version, target_end);
+    if (expects >= 0 && admit(http, req, 0) == 0)
+        body_begin(req);
     if (!req->status)
         return MHD_YES;
     /* Refused.  What is on its way is taken in and thrown away where that is
@@ -361,15 +295,6 @@ request_begin(struct il_request *req, const char *version, int bad_uri)
     req->shut = 1;
     request_tell_refused(req);
     return answer(req);
-}
-
-void *
-http_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
-{
-    static char bad_uri;
-    (void) cls;
-    (void) mhd;
-    return strchr(uri, '%') && strstr(uri, "%00") ? &bad_uri : NULL;
 }
 
 /* Who takes the request may find out from the body that it is another's. */
@@ -411,7 +336,7 @@ http_serve(void *cls, struct MHD_Connection *mhd, const char *url,
         return MHD_NO;
     struct il_request *req = &conn->req;
     if (!req->active) {
-        int bad_uri = *state != NULL;
+        const char *target_end = *state;
         *state = req;
         req->api = host_api();
         req->active = 1;
@@ -419,7 +344,7 @@ http_serve(void *cls, struct MHD_Connection *mhd, const char *url,
         req->method = method;
         req->path = url;
         req->begun_us = clock_monotonic_us();
-        return request_begin(req, version, bad_uri);
+        return request_begin(req, version, target_end);
     }
     if (*size) {
         int err = body_take(req, data, *size);
@@ -515,6 +440,7 @@ http_new(const struct http_options *options, struct http **out)
     pthread_mutex_init(&http->work_lock, NULL);
     pthread_cond_init(&http->work_wake, NULL);
     http->loop_count = http->options.threads;
+    http->lax_library = head_library_is_lax();
     for (size_t i = 0; i < http->loop_count; i++) {
         http->loops[i].http = http;
         http->loops[i].epoll = http->loops[i].wake = -1;

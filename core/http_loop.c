@@ -288,8 +288,9 @@ daemon_start(struct http_loop *loop, const struct http_listener *l, int fd)
         (size_t) 4096, MHD_OPTION_CONNECTION_LIMIT, limit ? limit : 1,
         MHD_OPTION_CONNECTION_TIMEOUT, timeout, MHD_OPTION_NOTIFY_COMPLETED,
         http_completed, loop, MHD_OPTION_NOTIFY_CONNECTION, conn_notify, loop,
-        MHD_OPTION_URI_LOG_CALLBACK, http_uri, loop,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 0,
+        MHD_OPTION_URI_LOG_CALLBACK, http_target, loop,
+        MHD_OPTION_STRICT_FOR_CLIENT, http->lax_library ? 0 : 1,
+        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 0,
         MHD_OPTION_ARRAY, more, MHD_OPTION_END);
 }
 

@@ -159,6 +159,7 @@ struct http {
     struct http_options options; /* strings are ours */
     char *name;
     struct http_listener *listeners;
+    int lax_library; /* head_library_is_lax() */
     struct http_route **routes;
     size_t route_count;
     struct http_loop *loops;
@@ -192,7 +193,6 @@ enum MHD_Result http_serve(void *loop, struct MHD_Connection *,
                            size_t *size, void **state);
 void http_completed(void *loop, struct MHD_Connection *, void **state,
                     enum MHD_RequestTerminationCode);
-void *http_uri(void *loop, const char *uri, struct MHD_Connection *);
 void http_metrics(struct http *);
 void http_count_status(struct http *, int status);
 
@@ -220,6 +220,16 @@ enum MHD_Result http_accept(void *loop, const struct sockaddr *, socklen_t);
 /* Its other end (NULL: unknown); counted until http_peer_remove(). */
 void http_client_begin(struct http_conn *, const struct sockaddr *);
 void http_peer_remove(struct http_conn *);
+
+/* http_head.c */
+/* Where the target ends, or NULL: it is none.  Becomes the request's state. */
+void *http_target(void *loop, const char *target, struct MHD_Connection *);
+/* Is the head unmistakable, and not too large?  How many Expect fields it has,
+ * or -1 after an answer that closes the connection. */
+int head_check(struct il_request *, const char *version,
+               const char *target_end);
+/* Does libmicrohttpd take what RFC 9112 would have refused?  1.0 does not. */
+int head_library_is_lax(void);
 
 /* http_hold.c */
 void http_hold_remove(struct il_request *);

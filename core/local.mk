@@ -122,6 +122,7 @@ core_libcore_a_SOURCES = \
 	core/http_body.c \
 	core/http_client.c \
 	core/http_cors.c \
+	core/http_head.c \
 	core/http_hold.c \
 	core/http_listen.c \
 	core/http_loop.c \

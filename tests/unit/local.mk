@@ -37,9 +37,20 @@ tests_unit_test_entity_LDADD = $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test-http
 TESTS += tests/unit/test-http
-tests_unit_test_http_SOURCES = tests/unit/test-http.c
+tests_unit_test_http_SOURCES = tests/unit/test-http.c tests/unit/http_talk.h
 tests_unit_test_http_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_http_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-http-edges
+TESTS += tests/unit/test-http-edges
+tests_unit_test_http_edges_SOURCES = tests/unit/test-http-edges.c \
+	tests/unit/http_talk.h tests/unit/tempdir.h
+tests_unit_test_http_edges_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_http_edges_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-ip
+TESTS += tests/unit/test-ip
+tests_unit_test_ip_SOURCES = tests/unit/test-ip.c
+tests_unit_test_ip_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_ip_LDADD = $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/test-entity-api
 TESTS += tests/unit/test-entity-api
 tests_unit_test_entity_api_SOURCES = tests/unit/test-entity-api.c
