@@ -284,13 +284,12 @@ request_begin(struct il_request *req, const char *version,
         return MHD_YES;
     /* Refused.  What is on its way is taken in and thrown away where that is
      * cheap; a sender that waits for "100 Continue" is told at once. */
-    const char *length = request_header(req, "Content-Length");
-    uint64_t n = length ? strtoull(length, NULL, 10) : 0;
     req->discard = 1;
     if (!req->max_body)
         req->max_body = http->options.max_body;
     if (!req->shut && expects <= 0 && !req->chunked
-        && n <= (req->admitted ? HTTP_DRAIN_ADMITTED : HTTP_DRAIN_STRANGER))
+        && req->length
+               <= (req->admitted ? HTTP_DRAIN_ADMITTED : HTTP_DRAIN_STRANGER))
         return MHD_YES;
     req->shut = 1;
     request_tell_refused(req);

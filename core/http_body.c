@@ -112,7 +112,7 @@ too_busy(struct il_request *req)
 static int
 encoding_parse(struct il_request *req)
 {
-    const char *text = request_header(req, "Content-Encoding");
+    const char *text = req->packing;
     if (!text || !*text || !strcasecmp(text, "identity")) {
         req->encoding = HTTP_IDENTITY;
         return 0;
@@ -132,8 +132,7 @@ encoding_parse(struct il_request *req)
 int
 body_begin(struct il_request *req)
 {
-    const char *length = request_header(req, "Content-Length");
-    if (!length && !req->chunked) {
+    if (!req->has_length && !req->chunked) {
         if (strcmp(req->method, "POST") && strcmp(req->method, "PUT")
             && strcmp(req->method, "PATCH"))
             return 0;
@@ -144,12 +143,11 @@ body_begin(struct il_request *req)
     }
     if (encoding_parse(req))
         return -EINVAL;
-    uint64_t n = length ? strtoull(length, NULL, 10) : 0;
-    if (n > req->max_body) {
+    if (req->length > req->max_body) {
         too_large(req, "the body");
         return -EINVAL;
     }
-    if (atomic_load(&req->conn->loop->http->buffered) + n
+    if (atomic_load(&req->conn->loop->http->buffered) + req->length
         > req->conn->loop->http->options.max_buffered) {
         too_busy(req);
         return -EINVAL;

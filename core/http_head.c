@@ -157,6 +157,7 @@ struct framing {
     int lengths, encodings, hosts, expects, keys, types, packings;
     int bad_length, bad_encoding, bad_host, bad_expect;
     int bad_field;
+    const char *length, *packing;
 };
 
 static int
@@ -169,6 +170,7 @@ static void
 note_length(struct framing *f, const char *value, size_t len)
 {
     f->lengths++;
+    f->length = value;
     f->bad_length |= !len || len > 18 || strspn(value, "0123456789") != len;
 }
 
@@ -209,7 +211,10 @@ note_field(void *arg, enum MHD_ValueKind of, const char *name, size_t name_len,
             note_length(f, value, len);
         break;
     case 16:
-        f->packings += is_name(name, "Content-Encoding", 16);
+        if (!is_name(name, "Content-Encoding", 16))
+            break;
+        f->packings++;
+        f->packing = value;
         break;
     case 17:
         if (!is_name(name, "Transfer-Encoding", 17))
@@ -281,6 +286,9 @@ head_check(struct il_request *req, const char *version, const char *target_end)
     const size_t size = info ? info->header_size : 0;
     MHD_get_connection_values_n(req->mhd, MHD_HEADER_KIND, note_field, &f);
     req->chunked = f.encodings > 0;
+    req->has_length = f.lengths > 0;
+    req->length = f.length ? strtoull(f.length, NULL, 10) : 0;
+    req->packing = f.packing;
     if (!target_end) {
         request_error(req, 400, "bad_path",
                       "the path has characters that no path has");

@@ -50,7 +50,9 @@ struct il_request {
     const char *method, *path;
 
     int64_t begun_us;       /* monotonic */
+    uint64_t length;        /* what its head says; see has_length */
     uint64_t received;      /* bytes of body that came */
+    const char *packing;    /* Content-Encoding, or NULL */
     uint64_t max_body;
     enum http_encoding encoding;
     unsigned active : 1;    /* between the first call and completion */
@@ -58,6 +60,7 @@ struct il_request {
     unsigned discard : 1;   /* the body is thrown away */
     unsigned admitted : 1;
     unsigned chunked : 1;
+    unsigned has_length : 1;
     unsigned shut : 1;      /* close the connection after the answer */
     unsigned deferred : 1;  /* the body stays until the answer */
     unsigned handled : 1;   /* handle() was called */
