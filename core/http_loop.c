@@ -282,8 +282,8 @@ daemon_start(struct http_loop *loop, const struct http_listener *l, int fd)
     return MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG
             | (l->is_tls ? MHD_USE_TLS : 0),
-        0, http_accept, loop, http_serve, loop, MHD_OPTION_EXTERNAL_LOGGER, mhd_log,
-        loop, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        0, http_accept, loop, http_serve, loop, MHD_OPTION_EXTERNAL_LOGGER,
+        mhd_log, loop, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t) HTTP_CONNECTION_MEMORY, MHD_OPTION_CONNECTION_MEMORY_INCREMENT,
         (size_t) 4096, MHD_OPTION_CONNECTION_LIMIT, limit ? limit : 1,
         MHD_OPTION_CONNECTION_TIMEOUT, timeout, MHD_OPTION_NOTIFY_COMPLETED,

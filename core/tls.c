@@ -248,7 +248,8 @@ tls_load(const struct tls_options *o, struct tls_cert **out,
     struct tls_cert *cert = calloc(1, sizeof(*cert));
     int err = check_priorities(o->priorities, fault);
     if (!err
-        && (!cert || gnutls_certificate_allocate_credentials(&cert->cred) < 0)) {
+        && (!cert
+            || gnutls_certificate_allocate_credentials(&cert->cred) < 0)) {
         say(fault, "certificate", "no memory");
         err = -ENOMEM;
     }

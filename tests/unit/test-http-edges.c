@@ -412,7 +412,8 @@ START_TEST(proxies_are_believed_from_the_right)
         { "X-Forwarded-For: 192.0.2.1\r\n", "192.0.2.1" },
         { "X-Forwarded-For: 6.6.6.6, 192.0.2.1\r\n", "192.0.2.1" },
         { "X-Forwarded-For: 6.6.6.6, 192.0.2.1, 10.1.2.3\r\n", "192.0.2.1" },
-        { "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-For: 192.0.2.1 ,10.1.2.3\r\n",
+        { "X-Forwarded-For: 6.6.6.6\r\n"
+          "X-Forwarded-For: 192.0.2.1 ,10.1.2.3\r\n",
           "192.0.2.1" },
         { "X-Forwarded-For: 10.9.9.9, 10.1.2.3\r\n", "10.9.9.9" },
         { "X-Forwarded-For: 192.0.2.1, unknown\r\n", "127.0.0.1" },
