@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "instance.h"
 
+#include "clock.h"
 #include "log.h"
 #include "timers.h"
 
@@ -53,18 +54,21 @@ instance_note(const struct il_host *h, const char *fmt, va_list ap)
     va_copy(again, ap);
     pthread_mutex_lock(&h->said->lock);
     vsnprintf(h->said->text, sizeof(h->said->text), fmt, again);
+    h->said->at_us = clock_monotonic_us();
     pthread_mutex_unlock(&h->said->lock);
     va_end(again);
 }
 
 void
-instance_said(const struct il_host *h, char *out, size_t size)
+instance_said(const struct il_host *h, int64_t since_us, char *out,
+              size_t size)
 {
     *out = 0;
     if (!h->said)
         return;
     pthread_mutex_lock(&h->said->lock);
-    snprintf(out, size, "%s", h->said->text);
+    if (h->said->at_us >= since_us)
+        snprintf(out, size, "%s", h->said->text);
     pthread_mutex_unlock(&h->said->lock);
 }
 

@@ -35,7 +35,8 @@ struct instance_timer {
 
 /* Steps and destinations log from any thread. */
 struct instance_said {
-    pthread_mutex_t lock; /* protects text */
+    pthread_mutex_t lock; /* protects what follows */
+    int64_t at_us;
     char text[400];
 };
 
@@ -74,9 +75,10 @@ void instance_close(struct il_host *);
 
 /* Remember that it says this. */
 void instance_note(const struct il_host *, const char *fmt, va_list);
-/* What it has logged last as a warning or an error since it was started; ""
- * where nothing.  Any thread. */
-void instance_said(const struct il_host *, char *out, size_t size);
+/* What it has logged last as a warning or an error since it was started, and
+ * since then on the monotonic clock; "" where nothing.  Any thread. */
+void instance_said(const struct il_host *, int64_t since_us, char *out,
+                   size_t size);
 
 /* Compile the expression in an option; NULL where it is absent.  0, or a
  * negative errno after a finding. */

@@ -133,6 +133,7 @@ lane_loop(struct lane *l)
         lane_settled(l);
         lane_cursor(l, 0);
         lane_flush(l);
+        lane_overdue(l);
         struct flight *f = lane_next(l, &until);
         if (f && f->stage == FLIGHT_FREE && lane_read(l, f))
             l->not_before_us = lane_back_off(l, IL_RETRY);

@@ -44,10 +44,11 @@ struct lane_spec {
     uint64_t batch_bytes;   /* most bytes: 4 MiB */
     uint32_t batch_wait_ms; /* wait so long for a batch to fill */
     uint32_t retry_min_ms;  /* after a first failure; then doubled: 100 */
-    uint32_t retry_max_ms;  /* at most, and after IL_PAUSE: 30000 */
+    uint32_t retry_max_ms;  /* at most: 30000 */
     int paused;             /* keeps its place, delivers nothing */
     /* What the destination has logged last as its trouble; or NULL. */
-    void (*said)(const struct il_host *, char *out, size_t size);
+    void (*said)(const struct il_host *, int64_t since_us, char *out,
+                 size_t size);
     const struct il_host *host; /* for said */
 };
 

@@ -83,7 +83,7 @@ begin_trouble(struct lane *l, int err)
 {
     char cause[400] = "";
     if (l->spec.said)
-        l->spec.said(l->spec.host, cause, sizeof cause);
+        l->spec.said(l->spec.host, 0, cause, sizeof cause);
     if (!cause[0] && err != -EAGAIN && err != -EACCES)
         snprintf(cause, sizeof cause, "%s", strerror(err < 0 ? -err : err));
     if (err == -EACCES)

@@ -49,6 +49,7 @@ struct flight {
     int64_t oldest_us; /* received_at of its first event */
     uint32_t *drops;   /* by each step */
     uint32_t attempts;
+    int64_t written_us;
     int stored; /* the store may hold letters of this range */
     /* Of its frames that bring a letter again, in their order; in the batch's
      * memory. */
@@ -79,6 +80,7 @@ struct lane {
     uint64_t suspect_until;  /* letters of an earlier run may be up to here */
     uint64_t saved_position; /* in the cursor file */
     int64_t saved_us, written_us, read_us;
+    int64_t answered_us; /* when a batch last came to an end */
     int64_t not_before_us; /* the next attempt of steps or destination */
     int64_t pass_after_us; /* of keeping dead letters */
     uint64_t given; /* positions up to here: what comes after was not there
@@ -87,7 +89,7 @@ struct lane {
     int trimmed, flushed, cursor_failed, cursor_known;
 
     /* Trouble, as logged (lane_status.c). */
-    int64_t trouble_since_us, trouble_logged_us;
+    int64_t trouble_since_us, trouble_logged_us, overdue_us;
     uint64_t trouble_count, trouble_unlogged;
 
     pthread_t thread;
@@ -160,6 +162,8 @@ void lane_state_set(struct lane *, enum lane_state);
 void lane_trouble(struct lane *, enum lane_state, const char *fmt, ...)
     IL_PRINTF(3, 4);
 void lane_recovered(struct lane *);
+/* Is a batch away for so long that it is trouble? */
+void lane_overdue(struct lane *);
 int lane_metrics(struct lane *);
 void lane_metrics_end(struct lane *);
 

@@ -88,7 +88,7 @@ lane_write(struct lane *l, struct flight *f)
     if (!flight_depart(l, f))
         return;
     f->attempts++;
-    l->written_us = clock_monotonic_us();
+    l->written_us = f->written_us = clock_monotonic_us();
     int err = l->spec.destination->write(l->spec.self, f->batch, &f->ack);
     if (err)
         flight_settle(f, err == -ESTALE ? IL_FENCED : IL_RETRY,
@@ -182,15 +182,20 @@ flight_leave(struct lane *l, struct flight *f)
     pthread_mutex_unlock(&l->lock);
     batch_clear(f->batch);
     l->failures = 0;
+    l->answered_us = clock_monotonic_us();
     lane_recovered(l);
 }
 
+/* What a person mends may be a migration that takes a second. */
 int64_t
 lane_back_off(struct lane *l, int outcome)
 {
     int64_t most = (int64_t) l->spec.retry_max_ms * 1000, us = most;
-    if (outcome != IL_PAUSE && l->failures < 20)
-        us = ((int64_t) l->spec.retry_min_ms * 1000) << l->failures;
+    int64_t least = (int64_t) l->spec.retry_min_ms * 1000;
+    if (outcome == IL_PAUSE)
+        least *= 10;
+    if (l->failures < 20)
+        us = least << l->failures;
     if (us > most)
         us = most;
     /* Up to a quarter less, so that lanes do not return in step. */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define TROUBLE_EVERY_US 30000000 /* one line in so long */
+#define OVERDUE_US 10000000 /* more than a slow batch takes as a rule */
 
 const char *
 lane_state_name(enum lane_state state)
@@ -87,6 +88,29 @@ lane_recovered(struct lane *l)
     l->status.state = LANE_RUNNING;
     l->status.last_error[0] = 0;
     pthread_mutex_unlock(&l->lock);
+}
+
+void
+lane_overdue(struct lane *l)
+{
+    const struct flight *f = lane_flight(l, 0);
+    int64_t now = clock_monotonic_us();
+    char cause[400] = "";
+    pthread_mutex_lock(&l->lock);
+    int away = l->used && f->stage == FLIGHT_WRITTEN;
+    pthread_mutex_unlock(&l->lock);
+    int64_t since =
+        f->written_us > l->answered_us ? f->written_us : l->answered_us;
+    if (!away || now - since < OVERDUE_US
+        || (l->overdue_us >= since && now - l->overdue_us < TROUBLE_EVERY_US))
+        return;
+    l->overdue_us = now;
+    if (l->spec.said)
+        l->spec.said(l->spec.host, since, cause, sizeof cause);
+    lane_trouble(l, LANE_WAITING,
+                 "the destination has not answered for %lld s%s%s",
+                 (long long) (now - since) / 1000000, *cause ? ": " : "",
+                 cause);
 }
 
 /* --- status --- */

@@ -108,6 +108,34 @@ START_TEST(trouble_is_in_the_status)
 }
 END_TEST
 
+static struct il_ack *held;
+
+static void
+hold(struct fake *f, struct il_batch *b, struct il_ack *ack, int n)
+{
+    (void) f;
+    (void) b;
+    (void) n;
+    held = ack;
+}
+
+/* Neither an error nor an answer: somebody has to be told all the same. */
+START_TEST(no_answer_is_in_the_status)
+{
+    fake_act(&fake, hold);
+    events(10);
+    world_start();
+    for (int i = 0; i < 1500 && status().state != LANE_WAITING; i++)
+        usleep(10000);
+    ck_assert_ptr_nonnull(strstr(status().last_error, "not answered for 1"));
+    fake_act(&fake, NULL);
+    lane_settle(held, IL_OK, NULL);
+    wait_position(10);
+    wait_state(LANE_RUNNING);
+    ck_assert_str_eq(status().last_error, "");
+}
+END_TEST
+
 /* Four in flight, settled newest first; every other group has one RETRY, and
  * what was taken after it settles RETRY too, as the contract says. */
 static void
@@ -210,6 +238,7 @@ main(void)
         a_batch_made_meanwhile_does_not_overtake,
         a_write_that_fails_is_a_retry,
         trouble_is_in_the_status,
+        no_answer_is_in_the_status,
         out_of_order_settlements_keep_the_order,
         several_in_flight_arrive_in_order,
         a_failing_step_sees_the_events_again,
