@@ -101,6 +101,23 @@ ignore_notice(void *arg, const PGresult *res)
     (void) res;
 }
 
+/* What was the matter with each of several hosts.  0: there was one. */
+static int
+each_host(char *to, size_t size, const char *message)
+{
+    static const char begins[] = "connection to server";
+    size_t used = 0;
+    int hosts = 0;
+    for (const char *p = message; *p;) {
+        size_t n = strcspn(p, "\n");
+        if (strncmp(p, begins, sizeof begins - 1) == 0 && used < size)
+            used += (size_t) snprintf(to + used, size - used, "%s%.*s",
+                                      hosts++ ? "; " : "", (int) n, p);
+        p += n + (p[n] != 0);
+    }
+    return hosts > 1;
+}
+
 /* libpq keeps the SQLSTATE of a refused connection to itself, but writes it
  * into a verbose message: "FATAL:  28P01: password authentication failed". */
 static void
@@ -117,7 +134,8 @@ connect_fault(struct link *l)
         }
     }
     char line[512];
-    first_line(line, sizeof line, found ? found : message);
+    if (!each_host(line, sizeof line, message))
+        first_line(line, sizeof line, found ? found : message);
     enum pg_action action =
         sqlstate_action(l->pg->rules, l->pg->rule_count, code);
     if (action == PG_ACT_REJECT)
@@ -126,6 +144,20 @@ connect_fault(struct link *l)
               *code ? " (SQLSTATE " : "", code, *code ? ")" : "");
     memcpy(l->fault.code, code, sizeof code);
     l->fault.lost = 1;
+}
+
+/* The next attempt begins with another one, if there is another. */
+static void
+silent_host(struct link *l)
+{
+    const char *host = PQhost(l->db), *port = PQport(l->db);
+    fault_set(&l->fault, PG_ACT_RETRY,
+              "cannot connect to Postgres: %.300s%s%.20s did not answer in "
+              "time",
+              host ? host : "", port && *port ? " port " : "",
+              port ? port : "");
+    l->fault.lost = 1;
+    hosts_turn(&l->hosts, l->db);
 }
 
 static int
@@ -140,8 +172,11 @@ drive_connect(struct link *l)
             return -1;
         }
         if (wait_socket(l, st == PGRES_POLLING_READING ? POLLIN : POLLOUT,
-                        until))
+                        until)) {
+            if (!atomic_load(l->stopping))
+                silent_host(l);
             return -1;
+        }
         st = PQconnectPoll(l->db);
     }
     return 0;
@@ -151,19 +186,17 @@ int
 link_open(struct link *l)
 {
     const struct pg *pg = l->pg;
-    const char *keys[] = { "fallback_application_name",
-                           "keepalives_idle",
-                           "tcp_user_timeout",
-                           "dbname",
-                           "client_encoding",
-                           "application_name",
-                           NULL };
-    const char *values[] = { "ingestlayer", "30",
-                             "60000",       pg->connection,
-                             "UTF8",        pg->application_name,
-                             NULL };
-    if (!pg->application_name)
-        keys[5] = NULL;
+    const char *keys[6 + HOSTS_KEYS + 1] = { "fallback_application_name",
+                                             "keepalives_idle",
+                                             "tcp_user_timeout", "dbname",
+                                             "client_encoding" };
+    const char *values[6 + HOSTS_KEYS + 1] = { "ingestlayer", "30", "60000",
+                                               pg->connection, "UTF8" };
+    int n = 5 + hosts_params(&l->hosts, keys + 5, values + 5);
+    if (pg->application_name) {
+        keys[n] = "application_name";
+        values[n] = pg->application_name;
+    }
     link_close(l);
     memset(&l->fault, 0, sizeof l->fault);
     l->db = PQconnectStartParams(keys, values, 1);
@@ -178,6 +211,7 @@ link_open(struct link *l)
         connect_fault(l);
     else if (drive_connect(l) == 0 && PQsetnonblocking(l->db, 1) == 0) {
         PQsetErrorVerbosity(l->db, PQERRORS_DEFAULT);
+        hosts_clear(&l->hosts);
         return 0;
     }
     link_close(l);
@@ -216,7 +250,10 @@ result_fault(struct link *l, const PGresult *res)
     size_t n = strlen(f->message);
     if (detail)
         snprintf(f->message + n, sizeof f->message - n, ": %s", detail);
-    snprintf(f->why, sizeof f->why, "%s (SQLSTATE %s)", f->message, f->code);
+    snprintf(f->why, sizeof f->why, "%s (SQLSTATE %s)%s", f->message, f->code,
+             strcmp(f->code, "42501") == 0
+                 ? "; grant what `ingestlayer ddl` prints"
+                 : "");
     field_copy(f->context, sizeof f->context, res, PG_DIAG_CONTEXT);
     field_copy(f->column, sizeof f->column, res, PG_DIAG_COLUMN_NAME);
     field_copy(f->constraint, sizeof f->constraint, res,

@@ -8,6 +8,7 @@ plugins_warehouse_pg_warehouse_pg_la_SOURCES = \
 	plugins/warehouse.pg/encode.c \
 	plugins/warehouse.pg/lanes.c \
 	plugins/warehouse.pg/link.c \
+	plugins/warehouse.pg/hosts.c \
 	plugins/warehouse.pg/pg.c \
 	plugins/warehouse.pg/pg.h \
 	plugins/warehouse.pg/probe.c \

@@ -134,6 +134,7 @@ pg_close(void *self)
     sql_close(&pg->sql);
     if (pg->c_locale)
         freelocale(pg->c_locale);
+    hosts_clear(&pg->link.hosts);
     if (pg->link.wake >= 0)
         close(pg->link.wake);
     pthread_cond_destroy(&pg->work);

@@ -3,6 +3,7 @@
  *
  *   pg.c        options, lifecycle, what the lane's thread calls
  *   link.c      one connection; every wait can be interrupted
+ *   hosts.c     which of several hosts to try first
  *   sql.c       building SQL text
  *   sqlstate.c  what each SQLSTATE means for the lane
  *   lanes.c     the table of positions: exactly once, and the fence
@@ -82,6 +83,22 @@ int sqlstate_parse(const char *text, char code[6]);
 enum pg_action sqlstate_action(const struct pg_rule *own, size_t count,
                                const char *code);
 
+/* --- hosts.c -------------------------------------------------------------- */
+
+enum { HOSTS_KEYS = 3 };
+
+/* Another order of the hosts than the connection string has; empty: none. */
+struct hosts {
+    char *lists[HOSTS_KEYS]; /* host, hostaddr, port */
+};
+
+/* Connection parameters that say so; how many, at most HOSTS_KEYS. */
+int hosts_params(const struct hosts *, const char *names[],
+                 const char *values[]);
+/* The host that this attempt is at does not answer: begin behind it. */
+void hosts_turn(struct hosts *, PGconn *);
+void hosts_clear(struct hosts *);
+
 /* --- link.c: the connection ---------------------------------------------- */
 
 /* What went wrong last. */
@@ -100,6 +117,7 @@ struct pg;
 struct link {
     struct pg *pg;
     PGconn *db;
+    struct hosts hosts;
     int wake; /* eventfd: becomes readable when it must stop */
     atomic_int *stopping;
     struct pg_fault fault;

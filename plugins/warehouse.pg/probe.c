@@ -149,5 +149,6 @@ pg_probe(void *self, struct il_text *text)
         sql_printf(&out, "%s\n", l.fault.why);
     link_rollback(&l);
     link_close(&l);
+    hosts_clear(&l.hosts);
     return err ? l.fault.action == PG_ACT_RETRY ? -EAGAIN : -EACCES : out.err;
 }
