@@ -105,6 +105,7 @@ begin_resume(struct lane *l, uint64_t *position)
     memcpy(p.spool, spool_id(l->ctx.spool), 16);
     while (lane_goes_on(l)) {
         p.position = p.flags & IL_POSITION_REWIND ? l->given : *position;
+        p.given = l->given;
         int err = l->spec.destination->resume(l->spec.self, &p);
         if (!err) {
             if (begin_rewind(l, &p))

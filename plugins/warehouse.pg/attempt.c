@@ -47,12 +47,29 @@ say_mode(struct pg *pg)
                pg->lanes, pg->unique_column);
 }
 
+/* Which of the two ways rows are written is decided once: another one in
+ * between would write again what the first has left behind unanswered. */
+static int
+keep_mode(struct link *l, enum pg_mode possible)
+{
+    struct pg *pg = l->pg;
+    pg->mode = pg->mode_kept ? pg->mode_kept : possible;
+    if (pg->mode != PG_MODE_LANES || possible == PG_MODE_LANES)
+        return 0;
+    fault_set(&l->fault, PG_ACT_PAUSE,
+              "role \"%s\" may no longer use %s: grant select, insert, update "
+              "on %s and usage on its schema (`ingestlayer ddl` prints it)",
+              PQuser(l->db), pg->lanes, pg->lanes);
+    return -1;
+}
+
 static int
 fresh(struct link *l)
 {
     struct pg *pg = l->pg;
     struct sql *s = &pg->sql;
     char sync[32];
+    enum pg_mode possible;
     if (link_open(l))
         return -1;
     if (pg->connects++)
@@ -64,7 +81,7 @@ fresh(struct link *l)
     if (link_text(l, sql_str(s), sync, sizeof sync))
         return -1;
     pg->sync_off = strcmp(sync, "off") == 0;
-    if (lanes_prepare(l, 1, &pg->mode))
+    if (lanes_prepare(l, 1, &possible) || keep_mode(l, possible))
         return -1;
     say_mode(pg);
     return 0;
@@ -178,6 +195,7 @@ copy_job(struct link *l, struct job *job)
         if (err < 0)
             break;
         careful |= err == COPY_CAREFUL;
+        job->merge |= err == COPY_MERGE;
         if (err == COPY_REDO)
             publish(pg, NULL);
         fault_set(&l->fault, PG_ACT_RETRY,

@@ -17,8 +17,11 @@
 enum {
     REDO = COPY_REDO,
     CAREFUL = COPY_CAREFUL,
+    MERGE = COPY_MERGE,
     DATA /* a row does not fit */
 };
+
+#define RUN_ENOUGH (1u << 20) /* more rows than a batch has */
 
 enum stage { NOT_BEGUN, FILLED, FAILED };
 
@@ -70,6 +73,13 @@ begin_sql(struct txn *t, struct sql *s)
         lanes_update_sql(pg, s, il_batch_last(t->job->batch));
 }
 
+/* Through a temporary table, and what is there already stays as it is? */
+static int
+staged(const struct txn *t)
+{
+    return t->link->pg->mode == PG_MODE_UNIQUE || t->job->merge;
+}
+
 static void
 stage_sql(struct txn *t, struct sql *s)
 {
@@ -82,7 +92,7 @@ stage_sql(struct txn *t, struct sql *s)
 static void
 copy_sql(struct txn *t, struct sql *s, uint32_t omitted)
 {
-    int stage = t->link->pg->mode == PG_MODE_UNIQUE;
+    int stage = staged(t);
     switch (t->stage) {
     case NOT_BEGUN:
         begin_sql(t, s);
@@ -196,7 +206,7 @@ try_rows(struct txn *t, const struct part *part, uint32_t lo, uint32_t hi)
     if (err)
         return err;
     err = send_rows(t, lo, hi);
-    if (!err && l->pg->mode == PG_MODE_UNIQUE)
+    if (!err && staged(t))
         err = unstage(t, part->omitted);
     if (!err && t->careful)
         err = link_exec(l,
@@ -213,11 +223,11 @@ try_rows(struct txn *t, const struct part *part, uint32_t lo, uint32_t hi)
  * 0: none.  It is a hint: a row is refused only after it failed alone.
  * *rest gets what follows it. */
 static uint32_t
-context_line(const struct pg *pg, const char *context, const char **rest)
+context_line(const struct txn *t, const char *context, const char **rest)
 {
-    const char *copy = context, *table = pg->mode == PG_MODE_UNIQUE
-                                             ? "ingestlayer_stage"
-                                             : pg->table.table;
+    const char *copy = context,
+               *table = staged(t) ? "ingestlayer_stage"
+                                  : t->link->pg->table.table;
     while ((copy = strstr(copy, "COPY ")) != NULL) {
         copy += 5;
         if (strncmp(copy, table, strlen(table)) != 0)
@@ -257,7 +267,7 @@ refuse_row(struct txn *t, uint32_t row)
     struct link *l = t->link;
     const struct pg_fault *f = &l->fault;
     const char *rest = "", *column = *f->column ? f->column : NULL;
-    context_line(l->pg, f->context, &rest);
+    context_line(t, f->context, &rest);
     if (!column)
         column = context_column(t->job->plan, rest);
     struct il_reason why = { .code = f->code,
@@ -304,6 +314,25 @@ look_again(struct txn *t)
     return 0;
 }
 
+/* A run that its time-out ended would end like that for ever: the next one is
+ * shorter.  The batch comes again as a whole. */
+static void
+slow_run(struct link *l, uint32_t rows)
+{
+    if (rows > 1 && !l->fault.lost && strcmp(l->fault.code, "57014") == 0)
+        l->pg->run_max = rows / 2;
+}
+
+/* Is the refused row perhaps one that a process before this one wrote without
+ * the lanes table, and died before it had noted it? */
+static int
+came_before(const struct txn *t)
+{
+    return il_batch_id(t->job->batch) <= t->link->pg->given
+           && t->job->plan->has_unique && !staged(t)
+           && strcmp(t->link->fault.code, "23505") == 0;
+}
+
 /* Bring a part in, and find the rows that do not fit.
  *
  * The line number in an error splits the run: the rows before it go in, then
@@ -314,12 +343,21 @@ static int
 bring_part(struct txn *t, const struct part *part)
 {
     uint32_t at = part->first, size = part->end - at, good = 0;
+    uint32_t most = t->link->pg->run_max ? t->link->pg->run_max : size;
     int accused = 0;
     while (at < part->end) {
+        if (size > most)
+            size = most;
         uint32_t n = size < part->end - at ? size : part->end - at;
         int err = try_rows(t, part, at, at + n);
+        if (err < 0)
+            slow_run(t->link, n);
         if (err < 0 || err == REDO)
             return err;
+        if (err && came_before(t)) {
+            link_rollback(t->link);
+            return MERGE;
+        }
         if (!err) {
             at += n;
             good += n;
@@ -338,7 +376,7 @@ bring_part(struct txn *t, const struct part *part)
         }
         const char *rest;
         uint32_t line =
-            context_line(t->link->pg, t->link->fault.context, &rest);
+            context_line(t, t->link->fault.context, &rest);
         accused = line > 1 && line <= n;
         size = line == 1 ? 1 : accused ? line - 1 : n / 2;
     }
@@ -452,11 +490,12 @@ copy_transact(struct link *l, struct job *job, int careful)
         err = commit(&t);
     if (!err) {
         pg->position = il_batch_last(job->batch);
+        pg->run_max = pg->run_max < RUN_ENOUGH ? pg->run_max * 2 : 0;
         count(pg, &t);
         return 0;
     }
-    if (err == REDO)
-        return REDO;
+    if (err == REDO || err == MERGE)
+        return err;
     struct pg_fault kept = l->fault;
     link_rollback(l);
     /* A refusal may come from a table that is not the one it was.  At COMMIT

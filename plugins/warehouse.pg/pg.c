@@ -358,6 +358,7 @@ pg_resume(void *self, struct il_position *at)
     if (!pg->resume_asked) {
         spool_text(pg, at->spool);
         pg->resume_local = at->position;
+        pg->given = at->struct_size >= sizeof *at ? at->given : 0;
         pg->resume_rewind = (at->flags & IL_POSITION_REWIND) != 0;
         pg->resume_done = 0;
         pg->resume_asked = 1;
@@ -392,6 +393,7 @@ pg_write(void *self, struct il_batch *batch, struct il_ack *ack)
     job->batch = batch;
     job->ack = ack;
     job->after = 0;
+    job->merge = 0;
     job->next = NULL;
     plan_unref(job->plan);
     job->plan = NULL;

@@ -241,6 +241,7 @@ struct job {
     struct part *parts;
     struct place *order; /* events in the order of their rows */
     uint32_t row_count, part_count, capacity;
+    int merge;        /* rows of it may be in the table already */
     uint32_t misfits; /* events that no row could be made of */
     uint32_t refused; /* events whose rows Postgres refused */
     uint64_t replaced;
@@ -320,7 +321,8 @@ int pg_ddl(void *self, struct il_text *);
 
 enum {
     COPY_REDO = 1, /* the table or the lane's row is not what it was */
-    COPY_CAREFUL   /* a deferred constraint: look at it run by run */
+    COPY_CAREFUL,  /* a deferred constraint: look at it run by run */
+    COPY_MERGE     /* an event of before this process may be in already */
 };
 /* Bring a job's rows in, in one transaction.  0, COPY_* or -1. */
 int copy_transact(struct link *, struct job *, int careful);
@@ -365,6 +367,9 @@ struct pg {
     struct link link;
     struct enc enc; /* when it has to encode again */
     enum pg_mode mode;
+    enum pg_mode mode_kept; /* from the first resume() on */
+    uint32_t run_max;       /* rows in one COPY: more took too long; 0: any */
+    uint64_t given; /* events up to here may be of an earlier process */
     uint64_t position; /* what the row in the lanes table says */
     uint64_t epoch;    /* ours; 0: not claimed yet */
     int claimed;       /* resume() has been answered */

@@ -132,6 +132,7 @@ answer_resume(struct pg *pg)
     } else {
         pg->said[0] = 0;
         pg->claimed = pg->checked = 1;
+        pg->mode_kept = pg->mode;
     }
     pthread_mutex_lock(&pg->lock);
     pg->resume_err = !err                               ? 0

@@ -181,6 +181,9 @@ struct il_position {
     const char *lane;   /* "pipeline/destination" */
     uint8_t spool[16];  /* UUID of the spool the position counts in */
     uint64_t position;  /* the last position that is settled */
+    /* The last one that an earlier process may have delivered: what comes
+     * after it is on the far side only if this process brought it there. */
+    uint64_t given;
 };
 
 /* A route that a source serves.  Several sources may register the same route:
