@@ -3,9 +3,17 @@ FAULT_TESTS = tests/faults/test-kill-loses-nothing.sh \
 	tests/faults/test-damaged-state.py \
 	tests/faults/test-every-write-point.sh \
 	tests/faults/test-retry-delivers-once.sh \
-	tests/faults/test-failing-io.py
+	tests/faults/test-failing-io.py \
+	tests/faults/test-postgres-troubles.py
 EXTRA_DIST += tests/faults/campaign.py tests/faults/points.py \
-	tests/faults/retry.py $(FAULT_TESTS)
+	tests/faults/retry.py \
+	tests/faults/trouble.py \
+	tests/faults/troubles_network.py \
+	tests/faults/troubles_rows.py \
+	tests/faults/troubles_schema.py \
+	tests/faults/troubles_server.py \
+	tests/faults/troubles_transactions.py \
+	$(FAULT_TESTS)
 if PLUGIN_WAREHOUSE_PG
 TESTS += $(FAULT_TESTS)
 endif
@@ -28,6 +36,9 @@ check-faults: all $(check_LTLIBRARIES)
 		--trials 40 --seed '$(SEED)'
 	$(AM_TESTS_ENVIRONMENT) SEED='$(SEED)' \
 		python3 $(srcdir)/tests/faults/test-damaged-state.py --all
+	$(AM_TESTS_ENVIRONMENT) python3 \
+		$(srcdir)/tests/faults/test-postgres-troubles.py --all \
+		--rounds 3 --scale 3 --seed '$(SEED)'
 	$(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/faults/campaign.py \
 		--trials $(FAULT_TRIALS) --events $(FAULT_EVENTS) --seed '$(SEED)'
 

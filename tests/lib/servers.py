@@ -39,9 +39,10 @@ def postgres_bindir():
 
 
 class Postgres:
-    """initdb refuses root, so root becomes an unprivileged user for it."""
+    """initdb refuses root, so root becomes an unprivileged user for it.
+    With a template, another cluster at rest, its files are copied."""
 
-    def __init__(self, base, settings=()):
+    def __init__(self, base, settings=(), template=None):
         self.bindir = postgres_bindir()
         self.data = os.path.join(base, "pg")
         self.sock = os.path.join(base, "s")
@@ -63,6 +64,9 @@ class Postgres:
                          "-c", "shared_buffers=64MB", "-c", "max_wal_size=4GB"]
         for s in settings:
             self.settings += ["-c", s]
+        if template:
+            subprocess.run(["cp", "-a", template.data + "/.", self.data], check=True)
+            return
         subprocess.run(self.drop + [os.path.join(self.bindir, "initdb"), "-D", self.data, "-U", "il",
                                     "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C.UTF-8"],
                        check=True, stdout=subprocess.DEVNULL, cwd="/")
