@@ -145,11 +145,16 @@ find_new(struct gate_batch *b, uint32_t *count)
             char copy[EVENT_ID_MAX];
             memcpy(copy, id.ptr, id.len);
             err = make_duplicate(b, item, slice_of(copy, id.len));
-        } else if (item->keyed
-                   && idem_find(idem, item->key, b->now_us, &hit)) {
+            continue;
+        }
+        int found = item->keyed ? idem_find(idem, item->key, b->now_us, &hit)
+                                : 0;
+        if (found > 0) {
             err = make_duplicate(b, item, first_id(b, item, &hit));
             if (hit.position > b->position)
                 b->position = hit.position;
+        } else if (found < 0) {
+            err = found;
         } else {
             b->bodies[n++] = slice_of(b->frames.data + item->frame, item->len);
         }
@@ -188,7 +193,7 @@ gate_commit(struct gate_batch *b)
     index_durable(g);
     int err = find_new(b, &n);
     if (!err && n)
-        err = idem_ready(g->options.idem, n);
+        err = idem_ready(g->options.idem, n, b->now_us);
     if (!err && n)
         err = gate_limit(b, n, b->frames.len);
     if (!err && n)
@@ -361,7 +366,7 @@ gate_ready(struct gate *g, char *why, size_t size)
     /* Asked here too, as it tries again: senders may wait for this answer. */
     pthread_mutex_lock(&g->lock);
     if (!atomic_load(&g->closed) && g->options.idem)
-        err = idem_ready(g->options.idem, 1);
+        err = idem_ready(g->options.idem, 1, clock_wall_us());
     pthread_mutex_unlock(&g->lock);
     if (err)
         snprintf(why, size, "the idempotency index cannot take keys; the log "

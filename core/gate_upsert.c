@@ -122,7 +122,8 @@ gate_upsert_wanted(struct gate_batch *b)
         u->skip = item->state == ITEM_REFUSED || item->twin != GATE_NO_TWIN
                   || (item->keyed && !atomic_load(&g->closed)
                       && idem_find(g->options.idem, item->key, b->now_us,
-                                   &hit));
+                                   &hit)
+                             > 0);
         wanted += !u->skip;
     }
     pthread_mutex_unlock(&g->lock);

@@ -10,16 +10,13 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define PENDING_MIN 1024
 #define RETRY_US 1000000
-#define IDS_COMPACT (256u << 10)
 
 struct idem_key
 idem_key(struct slice source_id, struct slice key)
@@ -39,125 +36,14 @@ idem_key(struct slice source_id, struct slice key)
     return (struct idem_key){ h.high64, h.low64 };
 }
 
-/* --- on their way to the disk --- */
-
-static uint32_t *
-pending_chain(const struct idem *d, struct idem_key key)
-{
-    return &d->chains[key.hi & (d->pending_cap - 1)];
-}
-
-static struct pending *
-pending_at(const struct idem *d, uint64_t i)
-{
-    return &d->pending[i & (d->pending_cap - 1)];
-}
-
-static void
-pending_link(struct idem *d, uint64_t i)
-{
-    struct pending *p = pending_at(d, i);
-    uint32_t *chain = pending_chain(d, p->key);
-    p->next = *chain;
-    *chain = (uint32_t) (i & (d->pending_cap - 1));
-}
-
-static void
-pending_unlink(struct idem *d, uint64_t i)
-{
-    struct pending *p = pending_at(d, i);
-    uint32_t *at = pending_chain(d, p->key);
-    uint32_t me = (uint32_t) (i & (d->pending_cap - 1));
-    while (*at != me)
-        at = &d->pending[*at].next;
-    *at = p->next;
-}
-
-static int
-pending_reserve(struct idem *d, uint64_t n)
-{
-    uint64_t cap = d->pending_cap ? d->pending_cap : PENDING_MIN;
-    while (d->tail - d->head + n > cap)
-        cap *= 2;
-    if (cap == d->pending_cap)
-        return 0;
-    if (cap > PENDING_NONE / 2)
-        return -ENOMEM;
-    struct pending *ring = malloc(cap * sizeof *ring);
-    uint32_t *chains = malloc(cap * sizeof *chains);
-    if (!ring || !chains) {
-        free(ring);
-        free(chains);
-        return -ENOMEM;
-    }
-    for (uint64_t i = d->head; i != d->tail; i++)
-        ring[i & (cap - 1)] = *pending_at(d, i);
-    free(d->pending);
-    free(d->chains);
-    d->pending = ring;
-    d->chains = chains;
-    d->pending_cap = (uint32_t) cap;
-    memset(chains, 0xff, cap * sizeof *chains);
-    for (uint64_t i = d->head; i != d->tail; i++)
-        pending_link(d, i);
-    return 0;
-}
-
-/* Give back the text of ids whose entries have gone. */
-static void
-pending_compact(struct idem *d)
-{
-    if (d->head == d->tail) {
-        d->ids_base += d->ids.len;
-        d->ids.len = 0;
-        return;
-    }
-    uint64_t used = pending_at(d, d->head)->id_offset - d->ids_base;
-    if (used < IDS_COMPACT || used < d->ids.len / 2)
-        return;
-    d->ids.len -= used;
-    memmove(d->ids.data, d->ids.data + used, d->ids.len);
-    d->ids_base += used;
-}
-
-static struct slice
-pending_id(const struct idem *d, const struct pending *p)
-{
-    return slice_of(p->id_len ? d->ids.data + (p->id_offset - d->ids_base)
-                              : NULL,
-                    p->id_len);
-}
-
-static int
-pending_find(const struct idem *d, struct idem_key key, int64_t now_us,
-             struct idem_hit *hit)
-{
-    if (d->head == d->tail)
-        return 0;
-    for (uint32_t i = *pending_chain(d, key); i != PENDING_NONE;
-         i = d->pending[i].next) {
-        const struct pending *p = &d->pending[i];
-        if (p->key.lo != key.lo || p->key.hi != key.hi
-            || p->now_us + d->opt.window_us <= now_us)
-            continue;
-        hit->position = p->position;
-        hit->id_len = p->id_len;
-        if (p->id_len)
-            memcpy(hit->id, pending_id(d, p).ptr, p->id_len);
-        return 1;
-    }
-    return 0;
-}
-
 /* --- what the gate calls --- */
 
 void
 idem_prefetch(struct idem *d, struct idem_key key)
 {
-    __builtin_prefetch(pending_chain(d, key));
     for (size_t i = d->slice_count; i-- > 0;) {
         const struct table *t = &d->slices[i]->table;
-        __builtin_prefetch(&t->tags[table_slot(t, key.lo)]);
+        __builtin_prefetch(&t->cells[table_slot(t, key.lo)]);
     }
 }
 
@@ -165,12 +51,10 @@ int
 idem_find(struct idem *d, struct idem_key key, int64_t now_us,
           struct idem_hit *hit)
 {
-    if (pending_find(d, key, now_us, hit))
-        return 1;
-    for (size_t i = d->slice_count; i-- > 0;)
-        if (slice_find(d, d->slices[i], key, now_us, hit))
-            return 1;
-    return 0;
+    int rc = 0;
+    for (size_t i = d->slice_count; i-- > 0 && !rc;)
+        rc = slice_find(d, d->slices[i], key, now_us, hit);
+    return rc;
 }
 
 /* Above the cap the oldest keys are forgotten early. */
@@ -179,19 +63,18 @@ idem_limit(struct idem *d)
 {
     uint64_t keys = 0;
     for (size_t i = 0; i < d->slice_count; i++)
-        keys += d->slices[i]->table.header->count;
+        keys += d->slices[i]->count;
     if (!d->opt.max_keys || keys <= d->opt.max_keys || d->slice_count < 2)
         return;
     log_warn("idempotency index: %" PRIu64 " keys, the limit is %" PRIu64
              ": the oldest %" PRIu64 " are forgotten before their time",
-             keys, d->opt.max_keys, d->slices[0]->table.header->count);
+             keys, d->opt.max_keys, d->slices[0]->count);
     slice_drop_oldest(d);
 }
 
 struct replay {
     struct idem *idem;
     struct il_text text;
-    int error;
 };
 
 static int
@@ -207,15 +90,15 @@ replay_one(void *arg, uint64_t position, size_t offset, size_t len)
     if (event_retry(r->text.data + offset, len, &again))
         return 0; /* its first frame counts, as long as the window lasts */
     struct idem_key key = idem_key(e.source_id, e.key.ptr ? e.key : e.id);
-    if (idem_find(d, key, e.received_us, &hit))
-        return 0;
-    if (e.id.len > EVENT_ID_MAX)
-        return 0;
-    /* In full, so that an index that was rebuilt answers as the old one did,
-     * whether or not its caller leaves out ids that are the key. */
-    int rc = slice_insert(d, key, e.received_us, position, e.id);
+    int rc = idem_find(d, key, e.received_us, &hit);
+    if (rc || e.id.len > EVENT_ID_MAX)
+        return rc < 0 ? rc : 0;
+    rc = slice_ready(d, 1, e.received_us, position - 1);
     if (rc)
         return rc;
+    /* In full, so that an index that was rebuilt answers as the old one did,
+     * whether or not its caller leaves out ids that are the key. */
+    slice_insert(d, key, e.received_us, position, e.id);
     d->rebuilt++;
     idem_limit(d);
     return 0;
@@ -227,21 +110,20 @@ static void
 idem_replay(struct idem *d)
 {
     struct replay r = { .idem = d };
-    struct spool_reader *reader;
+    struct spool_reader *reader = NULL;
     uint64_t last = d->replay_after, end = spool_durable(d->spool);
-    int rc = last < end ? spool_reader_open(d->spool, last, &reader) : -ENODATA;
+    int rc = last < end ? spool_reader_open(d->spool, last, &reader) : 0;
     while (rc == 0 && last < end) {
         r.text.len = 0;
         int n = spool_reader_read(reader, &r.text, 1 << 20, UINT32_MAX, 0,
                                   &last, replay_one, &r);
+        rc = slices_advance(d, last, 0);
         if (n < 0)
             rc = n;
         slice_remove_dropped(d);
     }
-    if (rc != -ENODATA)
+    if (reader)
         spool_reader_close(reader);
-    else
-        rc = 0;
     text_clear(&r.text);
     if (rc && !d->stuck)
         log_error("idempotency index: cannot take keys into %s: %s; new "
@@ -251,11 +133,26 @@ idem_replay(struct idem *d)
     if (rc == 0 && d->rebuilt)
         log_info("idempotency index: took %" PRIu64 " keys from the spool",
                  d->rebuilt);
-    if (rc == 0)
-        state_applied(d, end);
 }
 
-/* Nothing moves while events are refused: see whether the disk has room. */
+/* The logs did not fit together, and the spool's keys are in now. */
+static void
+idem_mend(struct idem *d)
+{
+    if (d->behind || !d->broken)
+        return;
+    int rc = slices_advance(d, atomic_load(&d->applied), 1);
+    if (!rc)
+        rc = slices_sync(d);
+    if (!rc)
+        rc = idem_relink(d);
+    if (rc)
+        log_warn("idempotency index: cannot mend %s: %s; the next start asks "
+                 "the spool again", d->dir, strerror(-rc));
+    d->broken = 0;
+}
+
+/* Nothing moves while events are refused: see whether there is room. */
 static void
 idem_retry(struct idem *d)
 {
@@ -263,23 +160,22 @@ idem_retry(struct idem *d)
     if (now - d->retried_us < RETRY_US)
         return;
     d->retried_us = now;
-    if (d->behind)
+    if (d->behind) {
         idem_replay(d);
-    else
+        idem_mend(d);
+    } else {
         idem_durable(d, spool_durable(d->spool), 0);
+    }
 }
 
 int
-idem_ready(struct idem *d, uint32_t n)
+idem_ready(struct idem *d, uint32_t n, int64_t now_us)
 {
     if (d->stuck)
         idem_retry(d);
     if (d->stuck)
         return -ENOSPC;
-    if (pending_reserve(d, n)
-        || text_reserve(&d->ids, (size_t) n * EVENT_ID_MAX))
-        return -ENOMEM;
-    return 0;
+    return slice_ready(d, n, now_us, spool_durable(d->spool));
 }
 
 int
@@ -288,128 +184,59 @@ idem_add(struct idem *d, struct idem_key key, int64_t now_us,
 {
     if (id.len > EVENT_ID_MAX)
         return -EINVAL;
-    if (pending_reserve(d, 1) || text_reserve(&d->ids, id.len))
-        return -ENOMEM;
-    struct pending *p = pending_at(d, d->tail);
-    *p = (struct pending){ .key = key,
-                           .position = position,
-                           .now_us = now_us,
-                           .id_offset = d->ids_base + d->ids.len,
-                           .id_len = (uint32_t) id.len };
-    if (id.len)
-        text_put(&d->ids, id.ptr, id.len);
-    pending_link(d, d->tail++);
-    if (d->slice_count) {
-        const struct table *t = &d->slices[d->slice_count - 1]->table;
-        __builtin_prefetch(&t->slots[table_slot(t, key.lo)], 1);
-    }
+    slice_insert(d, key, now_us, position, id);
     return 0;
 }
 
 static void
 idem_forget(struct idem *d, uint64_t position)
 {
-    while (d->tail != d->head
-           && pending_at(d, d->tail - 1)->position > position) {
-        d->tail--;
-        pending_unlink(d, d->tail);
-        d->ids.len -= pending_at(d, d->tail)->id_len;
+    for (size_t i = d->slice_count; i-- > 0;) {
+        struct idem_slice *s = d->slices[i];
+        slice_count_add(s, 0 - (uint64_t) log_cut(&s->log, position));
+        if (s->move_end > s->log.end)
+            s->move_end = s->log.end;
     }
 }
 
 void
 idem_durable(struct idem *d, uint64_t position, int error)
 {
-    int rc = 0;
-    struct idem_slice *expired =
-        __atomic_exchange_n(&d->expired, NULL, __ATOMIC_ACQ_REL);
+    struct idem_slice *expired = atomic_exchange(&d->expired, NULL);
     if (expired && d->slice_count > 1 && d->slices[0] == expired)
         slice_drop_oldest(d);
     if (error < 0)
         idem_forget(d, position);
-    while (d->head != d->tail) {
-        struct pending *p = pending_at(d, d->head);
-        if (p->position > position)
-            break;
-        rc = slice_insert(d, p->key, p->now_us, p->position,
-                          pending_id(d, p));
-        if (rc)
-            break;
-        pending_unlink(d, d->head);
-        d->head++;
-    }
+    int rc = slices_advance(d, position, 0);
     if (rc && !d->stuck)
-        log_error("idempotency index: no room in %s: %s; new events are "
+        log_error("idempotency index: cannot write to %s: %s; new events are "
                   "refused", d->dir, strerror(-rc));
     else if (!rc && d->stuck)
-        log_info("idempotency index: %s has room again", d->dir);
+        log_info("idempotency index: %s can be written again", d->dir);
     d->stuck = rc != 0;
-    pending_compact(d);
-    if (rc == 0)
-        state_applied(d, position);
-    else if (d->head != d->tail)
-        state_applied(d, pending_at(d, d->head)->position - 1);
     idem_limit(d);
 }
 
-/* --- opening --- */
-
-/* Of the slices that are there, believe nothing behind a position. */
-static void
-idem_distrust(struct idem *d, uint64_t end)
-{
-    for (size_t i = 0; i < d->slice_count; i++) {
-        struct table_header *h = d->slices[i]->table.header;
-        h->sealed = 0;
-        if (h->limit > end)
-            h->limit = end;
-    }
-}
+/* --- opening and closing --- */
 
 static int
-idem_load(struct idem *d)
+idem_start(struct idem *d)
 {
     uint64_t complete = 0, end = spool_durable(d->spool);
-    uint64_t first_seq, next_seq;
-    int known = state_open(d, &complete, &first_seq, &next_seq);
-    if (!d->state) {
-        log_error("idempotency index: cannot open %s/STATE: %s", d->dir,
-                  strerror(-known));
-        return known;
-    }
-    int damaged = slice_load_all(d, first_seq, next_seq);
-    if (damaged < 0) {
+    int rc = idem_load(d, end, &complete);
+    if (rc) {
         log_error("idempotency index: cannot load %s: %s", d->dir,
-                  strerror(-damaged));
-        return damaged;
+                  strerror(-rc));
+        return rc;
     }
-    if (complete > end)
-        /* Of a later state of the spool than this one: an old backup. */
-        log_error("idempotency index: %s knows position %" PRIu64
-                  ", the spool ends at %" PRIu64 ": what lies behind is not "
-                  "believed", d->dir, complete, end);
-    if (complete > end || known)
-        idem_distrust(d, end);
-    if (damaged || known)
-        complete = d->synced = 0;
-    if (complete > end)
-        complete = end;
-    if (d->slice_count) {
-        /* It will be written to: a checksum that lags behind would condemn it
-         * after a power cut. */
-        struct table *t = &d->slices[d->slice_count - 1]->table;
-        t->header->sealed = 0;
-        if (fdatasync(t->fd))
-            log_warn("idempotency index: cannot sync %s/%s: %s", d->dir,
-                     t->name, strerror(errno));
-    }
-    d->hold = spool_hold_new(d->spool, "idempotency index", complete);
+    d->replay_after = complete;
+    atomic_store(&d->applied, complete);
+    rc = slices_sync(d);
+    d->hold = spool_hold_new(d->spool, "idempotency index", rc ? 0 : complete);
     if (!d->hold)
         return -ENOMEM;
-    if (d->synced > complete)
-        d->synced = complete;
-    d->replay_after = complete;
     idem_replay(d);
+    idem_mend(d);
     return 0;
 }
 
@@ -422,14 +249,13 @@ idem_open(const struct idem_options *options, struct spool *spool,
         return -ENOMEM;
     d->opt = *options;
     d->spool = spool;
-    d->dirfd = d->state_fd = -1;
+    d->dirfd = -1;
     d->next_seq = 1;
     d->slice_us = options->window_us / SLICES_PER_WINDOW;
     if (d->slice_us < 1024)
         d->slice_us = 1024;
-    pthread_mutex_init(&d->list_lock, NULL);
-    int rc = (d->dir = strdup(options->dir)) ? pending_reserve(d, 1)
-                                             : -ENOMEM;
+    pthread_mutex_init(&d->lock, NULL);
+    int rc = (d->dir = strdup(options->dir)) ? 0 : -ENOMEM;
     if (rc == 0) {
         if ((mkdir(d->dir, 0700) && errno != EEXIST)
             || (d->dirfd = open(d->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
@@ -440,7 +266,7 @@ idem_open(const struct idem_options *options, struct spool *spool,
         }
     }
     if (rc == 0)
-        rc = idem_load(d);
+        rc = idem_start(d);
     if (rc) {
         idem_close(d);
         return rc;
@@ -456,28 +282,16 @@ idem_close(struct idem *d)
         return;
     if (d->hold) {
         d->synced_us = 0;
-        int rc = idem_checkpoint(d, INT64_MIN);
-        if (!rc && d->slice_count
-            && !d->slices[d->slice_count - 1]->old.header)
-            table_seal(&d->slices[d->slice_count - 1]->table);
+        idem_checkpoint(d, INT64_MIN);
         spool_hold_free(d->hold);
     }
     for (size_t i = 0; i < d->slice_count; i++)
         slice_free(d->slices[i]);
-    for (size_t i = 0; i < d->retired_count; i++)
-        table_close(&d->retired[i]);
     for (size_t i = 0; i < d->dropped_count; i++)
         slice_free(d->dropped[i]);
-    if (d->state)
-        munmap(d->state, TABLE_HEADER);
-    if (d->state_fd >= 0)
-        close(d->state_fd);
     if (d->dirfd >= 0)
         close(d->dirfd);
-    text_clear(&d->ids);
-    free(d->pending);
-    free(d->chains);
-    pthread_mutex_destroy(&d->list_lock);
+    pthread_mutex_destroy(&d->lock);
     free(d->dir);
     free(d);
 }
@@ -486,14 +300,14 @@ void
 idem_stats(struct idem *d, struct idem_stats *out)
 {
     memset(out, 0, sizeof *out);
-    pthread_mutex_lock(&d->list_lock);
+    pthread_mutex_lock(&d->lock);
     for (size_t i = 0; i < d->slice_count; i++) {
-        const struct table_header *h = d->slices[i]->table.header;
-        out->keys += __atomic_load_n(&h->count, __ATOMIC_RELAXED);
-        out->bytes += TABLE_HEADER + h->slots * (sizeof(struct slot) + 1)
-                      + d->slices[i]->ids_size;
+        const struct idem_slice *s = d->slices[i];
+        out->keys += s->count;
+        out->bytes += LOG_HEADER + s->log.written * LOG_UNIT
+                      + s->log.block_count * sizeof(struct log_block);
     }
     out->slices = d->slice_count;
     out->rebuilt = d->rebuilt;
-    pthread_mutex_unlock(&d->list_lock);
+    pthread_mutex_unlock(&d->lock);
 }

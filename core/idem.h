@@ -2,16 +2,16 @@
 /* The idempotency index: which (source, key) became which event, inside a
  * window of time.  Derived from the spool: what is missing is rebuilt.
  *
- *   DIR/STATE         the spool's UUID, and how far the index is complete
- *   DIR/SEQ-GEN.tbl   one slice of time: an mmapped hash table, 16 bytes a slot
- *   DIR/SEQ.ids       ids that are not the key itself
+ *   DIR/SEQ.log   one slice of time: 16 bytes an entry, appended in blocks
  *
  * A slice takes entries for a quarter of the window, so at most five are
- * looked into, and goes as a whole.  An entry goes in only once its frame is
- * durable, so the index never knows a key that the spool could lose; keys on
- * their way wait in a table in memory.
+ * looked into, and goes as a whole.  Where in the log a key is stands in a table
+ * in memory, of 5.3 to 10.7 bytes a key, which is made from the log at the start.
+ * An entry is written only once its frame is durable, so the log never knows a
+ * key that the spool could lose; what a crash takes from its end is taken from
+ * the spool again.
  *
- * A slot keeps 77 of the 128 bits of a key: with 10^8 keys a window, one
+ * An entry keeps 77 of the 128 bits of a key: with 10^8 keys a window, one
  * event in 10^15 would be taken for a duplicate by mistake.
  *
  * One caller at a time (the gate's lock), but for idem_checkpoint() and
@@ -47,20 +47,21 @@ void idem_close(struct idem *);
 
 /* Touch the memory of a lookup that follows soon. */
 void idem_prefetch(struct idem *, struct idem_key);
-/* 1 and *hit when the key was seen inside the window before now_us; else 0. */
+/* 1 and *hit when the key was seen inside the window before now_us; else 0, or
+ * a negative errno where that cannot be known now. */
 int idem_find(struct idem *, struct idem_key, int64_t now_us,
               struct idem_hit *hit);
 /* Before n events are appended: will idem_add() take them?  0, -ENOMEM, or
  * -ENOSPC: the disk has no room for the index, and accepting more would break
  * the promise about duplicates. */
-int idem_ready(struct idem *, uint32_t n);
-/* A new event was appended at position (they only grow).  id {NULL, 0}: the id
- * is the key itself.  Kept in memory until idem_durable().  0 or -ENOMEM, which
- * cannot happen after a good idem_ready(). */
+int idem_ready(struct idem *, uint32_t n, int64_t now_us);
+/* A new event was appended at position (they only grow): one of those that
+ * idem_ready() was asked for.  id {NULL, 0}: the id is the key itself.  0 or
+ * -EINVAL. */
 int idem_add(struct idem *, struct idem_key, int64_t now_us,
              uint64_t position, struct slice id);
-/* Everything up to position is durable: move it into the index.  On error < 0
- * forget what lies behind position. */
+/* Everything up to position is durable.  On error < 0 forget what lies behind
+ * position. */
 void idem_durable(struct idem *, uint64_t position, int error);
 /* Sync to disk, at most every ten seconds, and remember how far; drop slices
  * past the window.  Called every few seconds from one thread; holds nothing

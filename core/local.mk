@@ -131,6 +131,8 @@ core_libcore_a_SOURCES = \
 	core/idem.c \
 	core/idem.h \
 	core/idem_checkpoint.c \
+	core/idem_load.c \
+	core/idem_log.c \
 	core/idem_private.h \
 	core/idem_slice.c \
 	core/idem_table.c \

@@ -57,7 +57,7 @@ batch(struct idem *d, uint64_t from, int64_t now_us, uint64_t *hits)
     for (uint64_t i = 0; i < BATCH; i++)
         keys[i] = key_of(from + i);
     double start = cpu_ns();
-    if (idem_ready(d, BATCH))
+    if (idem_ready(d, BATCH, now_us))
         exit(1);
     for (int i = 0; i < BATCH; i++)
         idem_prefetch(d, keys[i]);

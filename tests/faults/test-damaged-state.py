@@ -94,7 +94,7 @@ def cases(segments):
     yield "the cursors are missing", lambda p, s: shutil.rmtree(s + "/lanes"), set()
     yield "a cursor is garbage", lambda p, s: trash(s + "/lanes/all/warehouse.pg.cursor"), set()
     yield "the index is missing", lambda p, s: shutil.rmtree(s + "/idem"), set()
-    for path in ("STATE", "*.tbl", "*.ids"):
+    for path in ("*.log",):
         def spoil(p, s, path=path):
             for name in glob.glob(s + "/idem/" + path):
                 trash(name)

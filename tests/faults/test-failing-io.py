@@ -98,9 +98,9 @@ def failed_read(s, i):
 
 
 def failed_index(s, i):
-    """The idempotency index cannot grow: a key that it could not keep would be
-    accepted twice later on."""
-    i.now(["truncate", "mmap"], inject.FAIL, errno.ENOSPC, inject.FOR_EVER)
+    """The idempotency index cannot be written: a key that it could not keep
+    would be accepted twice later on."""
+    i.now(["write"], inject.FAIL, errno.ENOSPC, inject.FOR_EVER)
     global sent
     while True:
         events = some(500)
@@ -130,7 +130,8 @@ try:
     with System(CONF, start=False) as s:
         plain = dict(s.daemon.env)
         for case, args in CASES:
-            i = inject.Injection(os.path.join(box, "control"), s.base + "/state", [])
+            folder = "/state/idem" if case is failed_index else "/state"
+            i = inject.Injection(os.path.join(box, "control"), s.base + folder, [])
             s.daemon.env = dict(plain, **i.env())
             s.daemon.start()
             case(s, i, *args)

@@ -11,6 +11,8 @@
 #define TABLE_SLOTS_MIN 64u
 #include "../../core/idem.c"
 #include "../../core/idem_checkpoint.c"
+#include "../../core/idem_load.c"
+#include "../../core/idem_log.c"
 #include "../../core/idem_slice.c"
 #include "../../core/idem_table.c"
 
@@ -73,7 +75,7 @@ fill(struct idem *d)
         struct slice frame = slice_of(body.data, body.len);
         CLAIM(!spool_append(spool, &frame, 1, &position));
         spool_flush(spool, 1000000);
-        CLAIM(!idem_ready(d, 1));
+        CLAIM(!idem_ready(d, 1, e.received_us));
         CLAIM(!idem_add(d, key_of(i), e.received_us, position,
                         i & 1 ? e.id : (struct slice){ 0 }));
         idem_durable(d, position, 0);
@@ -132,23 +134,40 @@ make_good(void)
     folder_remove(dir);
 }
 
-/* Half of the time with a checksum that is right, to get behind it. */
+/* Half of the time with checksums that are right, to get behind them. */
 static void
-mend_state(struct file *f, size_t len)
+mend(char *log, size_t len)
 {
-    struct idem_state state;
-    if (strcmp(f->name, "STATE") || len < sizeof state)
+    struct log_header h;
+    struct log_link link;
+    struct log_block b;
+    uint64_t chain = 0;
+    if (len < LOG_HEADER)
         return;
-    memcpy(&state, f->bad, sizeof state);
-    state.sum = state_sum(&state);
-    memcpy(f->bad, &state, sizeof state);
+    memcpy(&h, log, sizeof h);
+    h.sum = log_header_sum(&h);
+    memcpy(log, &h, sizeof h);
+    memcpy(&link, log + LOG_LINK, sizeof link);
+    link.sum = log_link_sum(&link);
+    memcpy(log + LOG_LINK, &link, sizeof link);
+    for (size_t at = LOG_HEADER; len - at >= sizeof b;) {
+        struct entry units[64];
+        memcpy(&b, log + at, sizeof b);
+        if (b.units > 64 || len - at - sizeof b < b.units * LOG_UNIT)
+            return;
+        memcpy(units, log + at + sizeof b, b.units * LOG_UNIT);
+        b.chain = chain;
+        chain = b.sum = log_block_sum(&h, &b, units);
+        memcpy(log + at, &b, sizeof b);
+        at += sizeof b + b.units * LOG_UNIT;
+    }
 }
 
 static void
 put_files(const char *dir, const uint8_t *data, size_t size)
 {
     size_t len[FILES_MAX];
-    int mend = size && data[0] & 1;
+    int mended = size && data[0] & 1;
     for (size_t i = 0; i < file_count; i++) {
         memcpy(files[i].bad, files[i].good, files[i].len);
         len[i] = files[i].len;
@@ -166,8 +185,8 @@ put_files(const char *dir, const uint8_t *data, size_t size)
             f->bad[where + i] ^= (char) data[at++];
     }
     for (size_t i = 0; i < file_count; i++) {
-        if (mend)
-            mend_state(&files[i], len[i]);
+        if (mended)
+            mend(files[i].bad, len[i]);
         folder_put(dir, files[i].name, files[i].bad, len[i]);
     }
 }
@@ -185,17 +204,17 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     put_files(dir, data, size);
     struct idem *d = open_index(dir);
     for (int i = 0; i < KEYS; i++)
-        if (idem_find(d, key_of(i), now, &hit))
+        if (idem_find(d, key_of(i), now, &hit) > 0)
             CLAIM(hit.id_len <= sizeof hit.id);
     idem_stats(d, &stats);
     /* It still takes a key, and knows it. */
-    if (idem_ready(d, 1) == 0) {
+    if (idem_ready(d, 1, now) == 0) {
         struct slice id = id_of(KEYS, text);
         idem_add(d, key_of(KEYS), now, KEYS + 1, id);
-        CLAIM(idem_find(d, key_of(KEYS), now, &hit));
+        CLAIM(idem_find(d, key_of(KEYS), now, &hit) == 1);
         CLAIM(hit.position == KEYS + 1 && hit.id_len == id.len);
         idem_durable(d, KEYS + 1, 0);
-        CLAIM(idem_find(d, key_of(KEYS), now, &hit));
+        CLAIM(idem_find(d, key_of(KEYS), now, &hit) == 1);
     }
     idem_checkpoint(d, now);
     idem_close(d);

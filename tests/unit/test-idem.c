@@ -85,7 +85,7 @@ append(uint64_t n, int64_t now_us)
     ck_assert_int_eq(event_pack(&body, &e), 0);
     struct slice b = slice_of(body.data, body.len);
     uint64_t position;
-    ck_assert_int_eq(idem_ready(idem, 1), 0);
+    ck_assert_int_eq(idem_ready(idem, 1, now_us), 0);
     ck_assert_int_eq(spool_append(spool, &b, 1, &position), 0);
     ck_assert_int_eq(idem_add(idem, key_of(n), now_us, position, kept), 0);
     text_clear(&body);
@@ -314,13 +314,44 @@ START_TEST(test_cap_forgets_the_oldest)
 }
 END_TEST
 
+/* The places of withdrawn entries are given out again, also while a table
+ * grows. */
+START_TEST(test_withdrawn_while_growing)
+{
+    struct idem_options o = options();
+    uint64_t last = 0;
+    open_both(&o);
+    for (uint64_t n = 1; n <= 60000; n += 600) {
+        for (uint64_t i = n; i < n + 600; i++)
+            last = append(i, T0);
+        settle();
+        ck_assert_int_eq(idem_ready(idem, 600, T0), 0);
+        for (uint64_t i = 0; i < 600; i++) {
+            char id[64];
+            uint64_t lost = 1000000 + n + i;
+            ck_assert_int_eq(idem_add(idem, key_of(lost), T0, last + 1 + i,
+                                      i % 3 ? SLICE("") : id_text(id, lost)),
+                             0);
+        }
+        ck_assert_int_eq(knows(1000000 + n + 1, T0), 1);
+        idem_durable(idem, last, -ENOSPC);
+        check_range(1000000 + n, 1000000 + n + 599, T0, 0);
+    }
+    check_range(1, 60000, T0, 1);
+    struct idem_stats st;
+    idem_stats(idem, &st);
+    ck_assert_uint_eq(st.keys, 60000);
+    close_both();
+}
+END_TEST
+
 START_TEST(test_failure_forgets_what_was_withdrawn)
 {
     struct idem_options o = options();
     open_both(&o);
     append(1, T0);
     settle();
-    ck_assert_int_eq(idem_ready(idem, 2), 0);
+    ck_assert_int_eq(idem_ready(idem, 2, T0), 0);
     ck_assert_int_eq(idem_add(idem, key_of(2), T0, 2, SLICE("")), 0);
     ck_assert_int_eq(idem_add(idem, key_of(3), T0, 3, SLICE("an-id")), 0);
     idem_durable(idem, 1, -ENOSPC);
@@ -375,6 +406,16 @@ flip_header(const char *path)
 }
 
 static void
+flip_link(const char *path)
+{
+    size_t len;
+    char *bytes = help_slurp(path, &len);
+    bytes[520] ^= 1;
+    help_write(path, bytes, len);
+    free(bytes);
+}
+
+static void
 halve(const char *path)
 {
     struct stat st;
@@ -407,11 +448,9 @@ static const struct {
     const char *suffix;
     void (*fn)(const char *path);
 } damages[] = {
-    { ".tbl", flip_content }, { ".tbl", flip_header }, { ".tbl", halve },
-    { ".tbl", empty },        { ".tbl", gone },        { ".tbl", garbage },
-    { ".ids", gone },         { ".ids", halve },       { ".ids", empty },
-    { "STATE", gone },        { "STATE", flip_header }, { "STATE", empty },
-    { "STATE", garbage },
+    { ".log", flip_content }, { ".log", flip_header }, { ".log", flip_link },
+    { ".log", halve },        { ".log", empty },       { ".log", gone },
+    { ".log", garbage },
 };
 
 START_TEST(test_rebuilds_what_is_damaged)
@@ -427,8 +466,53 @@ START_TEST(test_rebuilds_what_is_damaged)
         open_both(&o);
         check_range(1, 2000, T0 + 20 * HOUR, 1);
         check_range(2001, 2100, T0 + 20 * HOUR, 0);
+        struct idem_stats st;
+        idem_stats(idem, &st);
         if (again)
-            append(2001, T0 + 20 * HOUR);
+            ck_assert_uint_eq(st.rebuilt, 0); /* it was mended */
+        close_both();
+    }
+}
+END_TEST
+
+/* One of several logs, and of one any place. */
+START_TEST(test_rebuilds_any_part)
+{
+    struct idem_options o = options();
+    char path[160];
+    open_both(&o);
+    for (uint64_t n = 1; n <= 400; n++) {
+        append(n, T0 + (int64_t) n * 150 * SECOND);
+        if (n % 50 == 0) {
+            settle();
+            ck_assert_int_eq(idem_checkpoint(idem, T0), 0);
+        }
+    }
+    settle();
+    struct idem_stats st;
+    idem_stats(idem, &st);
+    ck_assert_uint_ge(st.slices, 3);
+    close_both();
+    snprintf(path, sizeof path, "%s/%08d.log", idem_dir, 1 + _i % 3);
+    if (_i < 3) {
+        gone(path);
+    } else {
+        size_t len;
+        char *bytes = help_slurp(path, &len);
+        size_t at = _i < 40 ? 4 * (size_t) (_i / 3) /* headers and links */
+                            : 4096 + 61 * (size_t) _i;
+        at = _i >= 20 && _i < 40 ? at + 512 - 76 : at;
+        bytes[at % len] ^= 0x10;
+        help_write(path, bytes, len);
+        free(bytes);
+    }
+    for (int again = 0; again < 2; again++) {
+        open_both(&o);
+        check_range(1, 400, T0 + 20 * HOUR, 1);
+        check_range(401, 500, T0 + 20 * HOUR, 0);
+        idem_stats(idem, &st);
+        if (again)
+            ck_assert_uint_eq(st.rebuilt, 0);
         close_both();
     }
 }
@@ -462,6 +546,15 @@ START_TEST(test_of_another_spool_is_not_believed)
 END_TEST
 
 static void
+copy_file(const char *from, const char *to)
+{
+    size_t len;
+    char *bytes = help_slurp(from, &len);
+    help_write(to, bytes, len);
+    free(bytes);
+}
+
+static void
 copy_dir(const char *from, const char *to)
 {
     DIR *d = opendir(from);
@@ -470,17 +563,49 @@ copy_dir(const char *from, const char *to)
     mkdir(to, 0700);
     while ((e = readdir(d))) {
         struct stat st;
-        size_t len;
         snprintf(a, sizeof a, "%.200s/%.255s", from, e->d_name);
         snprintf(b, sizeof b, "%.200s/%.255s", to, e->d_name);
         if (stat(a, &st) || !S_ISREG(st.st_mode))
             continue;
-        char *bytes = help_slurp(a, &len);
-        help_write(b, bytes, len);
-        free(bytes);
+        copy_file(a, b);
     }
     closedir(d);
 }
+
+/* A crash between letting a slice go and removing its file. */
+START_TEST(test_what_was_left_behind_goes)
+{
+    struct idem_options o = options();
+    char first[160], aside[160];
+    o.window_us = SECOND / 2;
+    open_both(&o);
+    append(1, T0);
+    settle();
+    ck_assert_int_eq(idem_checkpoint(idem, T0), 0);
+    snprintf(first, sizeof first, "%s/00000001.log", idem_dir);
+    snprintf(aside, sizeof aside, "%s/aside", help_dir);
+    copy_file(first, aside);
+    for (int i = 0; i < 20; i++) {
+        append((uint64_t) i + 2, T0 + 50 * SECOND);
+        settle();
+        idem_checkpoint(idem, T0 + 100 * SECOND);
+        usleep(80000);
+    }
+    ck_assert_int_ne(access(first, F_OK), 0);
+    close_both();
+    copy_file(aside, first);
+    help_log[0] = 0;
+    open_both(&o);
+    struct idem_stats st;
+    idem_stats(idem, &st);
+    ck_assert_uint_eq(st.keys, 20);
+    ck_assert_uint_eq(st.rebuilt, 0);
+    idem_checkpoint(idem, T0 + 100 * SECOND);
+    ck_assert_int_ne(access(first, F_OK), 0);
+    close_both();
+    ck_assert_str_eq(help_log, "");
+}
+END_TEST
 
 /* A spool restored from a backup while the index is of today: its entries
  * behind the end of the spool are of events that are no more. */
@@ -536,6 +661,9 @@ main(void)
     tcase_add_test(t, test_failure_forgets_what_was_withdrawn);
     tcase_add_loop_test(t, test_rebuilds_what_is_damaged, 0,
                         (int) (sizeof damages / sizeof damages[0]));
+    tcase_add_loop_test(t, test_rebuilds_any_part, 0, 50);
+    tcase_add_test(t, test_what_was_left_behind_goes);
+    tcase_add_test(t, test_withdrawn_while_growing);
     tcase_add_test(t, test_of_another_spool_is_not_believed);
     tcase_add_test(t, test_ahead_of_a_restored_spool);
     suite_add_tcase(suite, t);
