@@ -175,8 +175,9 @@ flight_leave(struct lane *l, struct flight *f)
     if (b->live)
         l->status.last_ok_us = clock_wall_us();
     f->stage = FLIGHT_FREE;
-    l->head = (l->head + 1) % l->flight_count;
-    l->used--;
+    /* With none under way begin at the first again: where each is settled at
+     * once the others are never filled, and take no memory. */
+    l->head = --l->used ? (l->head + 1) % l->flight_count : 0;
     l->oldest_us = l->used ? lane_flight(l, 0)->oldest_us : 0;
     l->signals += (uint64_t) l->draining; /* it may have been the last */
     pthread_mutex_unlock(&l->lock);

@@ -16,6 +16,7 @@ to scale.json and from there into results.svg and RESULTS.md, so that one case
 can be measured anew."""
 import argparse
 import json
+import math
 import os
 import re
 import resource
@@ -68,7 +69,7 @@ class Scale:
     def backlog(self):
         """Filled and emptied in tenths.  Each tenth's rows are counted and
         removed, so that the table is no larger at the end than at the start."""
-        rig, step = self.rig, max(1, int(1e9 * self.scale / 146 / CHUNK)) * CHUNK
+        rig, step = self.rig, math.ceil(1e9 * self.scale / 146 / CHUNK) * CHUNK
         rig.empty_table()
         d = rig.daemon(PIPELINE % ALL, users=True)
         try:

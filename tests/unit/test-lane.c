@@ -87,6 +87,32 @@ drop_all(void *self, struct il_batch *b)
     return 0;
 }
 
+static struct il_batch *only;
+static int writes, others;
+
+static int
+settle_at_once(void *self, struct il_batch *b, struct il_ack *ack)
+{
+    (void) self;
+    if (!writes++)
+        only = b;
+    others += b != only;
+    lane_settle(ack, IL_OK, NULL);
+    return 0;
+}
+
+/* The memory of a second one would never be touched. */
+START_TEST(what_is_settled_at_once_needs_one_batch)
+{
+    fake.plugin.write = settle_at_once;
+    events(1000);
+    world_start();
+    wait_position(1000);
+    ck_assert_int_gt(writes, 5);
+    ck_assert_int_eq(others, 0);
+}
+END_TEST
+
 START_TEST(an_empty_batch_needs_no_destination)
 {
     fake.write_error = -EIO;
@@ -135,6 +161,7 @@ main(void)
         takes_what_matches,
         moves_on_where_nothing_matches,
         steps_drop_and_are_counted,
+        what_is_settled_at_once_needs_one_batch,
         an_empty_batch_needs_no_destination,
         when_leaves_the_rest_out,
         a_batch_waits_to_fill,
