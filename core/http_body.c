@@ -154,8 +154,9 @@ body_begin(struct il_request *req)
     }
     body_stock_take(req);
     if (body_charge(req, req->body.cap)) {
-        too_busy(req);
-        return -EINVAL;
+        /* more than there is, but a smaller one may do */
+        free(req->body.data);
+        req->body = (struct il_text){ 0 };
     }
     return 0;
 }
