@@ -56,6 +56,15 @@ static const struct il_option signature_options[] = {
     { 0 }
 };
 
+static const struct il_option secret_options[] = {
+    { .name = "secret",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_REQUIRED | IL_OPT_SECRET,
+      .help = "The secret, or the bearer key." },
+    IL_SENDER_OPTIONS,
+    { 0 }
+};
+
 static const struct il_option hook_options[] = {
     { .name = "token",
       .type = IL_OPT_STRING,
@@ -73,8 +82,9 @@ static const struct il_option hook_options[] = {
       .choices = "ingestlayer|github|stripe|slack|standard|shopify|generic",
       .help = "Whose way of signing, and of naming types and deliveries." },
     { .name = "secrets",
-      .type = IL_OPT_STRING,
-      .flags = IL_OPT_LIST | IL_OPT_SECRET,
+      .type = IL_OPT_GROUP,
+      .flags = IL_OPT_LIST | IL_OPT_SHORT,
+      .children = secret_options,
       .help = "Secrets of signatures, or bearer keys; all of them are valid "
               "at the same time." },
     { .name = "tolerance",
@@ -183,21 +193,23 @@ token_fits(const struct hook *h, const char *path)
     return found;
 }
 
-/* "Authorization: Bearer KEY"; all keys are compared, whichever fits. */
-static int
-bearer_fits(const struct hook *h, struct il_request *req)
+/* "Authorization: Bearer KEY"; all keys are compared, whichever fits.  NULL:
+ * none does. */
+static const struct secret *
+bearer(const struct hook *h, struct il_request *req)
 {
     const char *key = il_request_header(req, "Authorization");
-    int found = 0;
+    const struct secret *found = NULL;
     if (!key || strncasecmp(key, "Bearer ", 7))
-        return 0;
+        return NULL;
     key += 7 + strspn(key + 7, " ");
     size_t len = strlen(key);
     while (len && key[len - 1] == ' ')
         len--;
     for (size_t i = 0; i < h->secret_count; i++)
-        found |=
-            il_equal(h->host, key, len, h->secrets[i].bytes, h->secrets[i].len);
+        if (il_equal(h->host, key, len, h->secrets[i].bytes,
+                     h->secrets[i].len))
+            found = &h->secrets[i];
     return found;
 }
 
@@ -229,8 +241,11 @@ hook_admit(void *self, struct il_request *req)
         return IL_NOT_HERE;
     if (h->auth == AUTH_SIGNED)
         return admit_signed(h, req);
-    if (h->auth == AUTH_NONE || bearer_fits(h, req))
+    if (h->auth == AUTH_NONE)
         return 0;
+    const struct secret *secret = bearer(h, req);
+    if (secret)
+        return il_request_sender(req, secret->sender);
     note_refusal(h, req, h->unknown, "it shows no key that is known");
     return IL_NOT_MINE;
 }
@@ -242,11 +257,14 @@ hook_handle(void *self, struct il_request *req)
     size_t len;
     const char *body = il_request_body(req, &len);
     if (h->auth == AUTH_SIGNED) {
-        enum verdict verdict = verify(h, req, body, len);
+        const struct secret *by;
+        enum verdict verdict = verify(h, req, body, len, &by);
         if (verdict != VERIFY_OK) {
             refuse(h, req, verdict);
             return;
         }
+        if (il_request_sender(req, by->sender))
+            return;
     }
     hook_take(h, req, body, len);
 }

@@ -45,6 +45,7 @@ struct secret {
     size_t len;
     unsigned char *made; /* bytes, where they had to be decoded */
     int is_public;       /* of an Ed25519 key pair */
+    struct il_sender *sender;
 };
 
 enum hook_auth { AUTH_SIGNED, AUTH_BEARER, AUTH_NONE };
@@ -92,8 +93,9 @@ enum verdict {
     VERIFY_WRONG,
     VERIFY_NO_MEMORY
 };
+/* VERIFY_OK: by this secret. */
 enum verdict verify(const struct hook *, struct il_request *, const void *body,
-                    size_t len);
+                    size_t len, const struct secret **by);
 /* A header of the scheme, under either of its names. */
 const char *verify_header(const struct scheme *, struct il_request *,
                           const char *name);

@@ -193,15 +193,14 @@ read_generic(struct scheme *s, const struct il_conf *conf)
 
 /* whsec_<base64> or bare base64: a secret; whpk_<base64>: a public key. */
 static int
-decode_secret(const struct il_conf *conf, size_t i, struct secret *s)
+decode_secret(const struct il_conf *conf, struct secret *s)
 {
     const char *text = (const char *) s->bytes;
     size_t len = s->len, skip = 0;
     if (!strncmp(text, "whsk_", 5))
-        return il_conf_error(conf, "secrets", -1,
-                             "secret %zu is a private key, which only the "
-                             "sender may have; give the public one, whpk_...",
-                             i + 1);
+        return il_conf_error(conf, "secret", -1,
+                             "is a private key, which only the sender may "
+                             "have; give the public one, whpk_...");
     s->is_public = !strncmp(text, "whpk_", 5);
     if (s->is_public)
         skip = 5;
@@ -211,14 +210,26 @@ decode_secret(const struct il_conf *conf, size_t i, struct secret *s)
         return -ENOMEM;
     long n = signature_unbase64(text + skip, len - skip, s->made, len);
     if (n <= 0 || (s->is_public && n != 32))
-        return il_conf_error(conf, "secrets", -1,
-                             "secret %zu is not whsec_ and a secret in "
-                             "base64, nor whpk_ and the 32 bytes of a public "
-                             "key",
-                             i + 1);
+        return il_conf_error(conf, "secret", -1,
+                             "is not whsec_ and a secret in base64, nor "
+                             "whpk_ and the 32 bytes of a public key");
     s->bytes = s->made;
     s->len = (size_t) n;
     return 0;
+}
+
+static int
+read_secret(struct hook *h, const struct il_conf *conf)
+{
+    struct secret *s = &h->secrets[h->secret_count++];
+    const char *text = il_conf_str(conf, "secret");
+    int err = 0;
+    s->bytes = (const unsigned char *) text;
+    s->len = strlen(text);
+    if (h->auth == AUTH_SIGNED && h->scheme.base64_secrets)
+        err = decode_secret(conf, s);
+    int bad = il_sender(h->host, conf, "secret", &s->sender);
+    return err ? err : bad;
 }
 
 static int
@@ -239,14 +250,9 @@ read_secrets(struct hook *h, const struct il_conf *conf)
     if (!(h->secrets = calloc(n, sizeof(*h->secrets))))
         return -ENOMEM;
     int err = 0;
-    for (h->secret_count = 0; h->secret_count < n; h->secret_count++) {
-        struct secret *s = &h->secrets[h->secret_count];
-        const char *text = il_conf_str_at(conf, "secrets", h->secret_count);
-        s->bytes = (const unsigned char *) text;
-        s->len = strlen(text);
-        if (h->auth == AUTH_SIGNED && h->scheme.base64_secrets
-            && decode_secret(conf, h->secret_count, s))
-            err = -EINVAL;
+    for (size_t i = 0; i < n; i++) {
+        int bad = read_secret(h, il_conf_group(conf, "secrets", i));
+        err = err ? err : bad;
     }
     return err;
 }

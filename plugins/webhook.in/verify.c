@@ -160,7 +160,8 @@ public_fits(const struct secret *secret, const struct il_text *text,
 
 /* Ed25519 takes its text in one piece.  1, 0 or -ENOMEM. */
 static int
-try_public(const struct message *m, const struct signatures *signatures)
+try_public(const struct message *m, const struct signatures *signatures,
+           const struct secret **by)
 {
     const struct hook *h = m->hook;
     struct copy copy = { h->host, NULL };
@@ -171,11 +172,12 @@ try_public(const struct message *m, const struct signatures *signatures)
         return 0;
     copy.text = il_text_new(h->host);
     int err = copy.text ? each_part(m, copy_part, &copy) : -ENOMEM;
-    for (size_t k = 0; k < h->secret_count && !err; k++)
+    for (size_t k = 0; k < h->secret_count && !err && !found; k++) {
+        *by = &h->secrets[k];
         for (size_t i = 0; i < signatures->count && !found; i++)
-            found =
-                h->secrets[k].is_public && signatures->at[i].is_public
-                && public_fits(&h->secrets[k], copy.text, &signatures->at[i]);
+            found = (*by)->is_public && signatures->at[i].is_public
+                    && public_fits(*by, copy.text, &signatures->at[i]);
+    }
     if (copy.text)
         il_text_free(h->host, copy.text);
     return err ? err : found;
@@ -185,7 +187,8 @@ try_public(const struct message *m, const struct signatures *signatures)
 
 /* 1, 0 or -ENOMEM. */
 static int
-try_secrets(const struct message *m, const struct signatures *signatures)
+try_secrets(const struct message *m, const struct signatures *signatures,
+            const struct secret **by)
 {
     const struct hook *h = m->hook;
     size_t size = verify_size(h->scheme.digest);
@@ -197,9 +200,12 @@ try_secrets(const struct message *m, const struct signatures *signatures)
         if (digest_of(m, &h->secrets[k], digest))
             return -ENOMEM;
         for (size_t i = 0; i < signatures->count; i++)
-            if (!signatures->at[i].is_public)
-                found |= il_equal(h->host, signatures->at[i].bytes, size,
-                                  digest, size);
+            if (!signatures->at[i].is_public
+                && il_equal(h->host, signatures->at[i].bytes, size, digest,
+                            size)) {
+                *by = &h->secrets[k];
+                found = 1;
+            }
     }
     return found;
 }
@@ -230,7 +236,7 @@ check_time(struct message *m, const struct signatures *signatures)
 
 enum verdict
 verify(const struct hook *h, struct il_request *req, const void *body,
-       size_t len)
+       size_t len, const struct secret **by)
 {
     const struct scheme *s = &h->scheme;
     struct signatures signatures;
@@ -247,9 +253,9 @@ verify(const struct hook *h, struct il_request *req, const void *body,
     enum verdict verdict = check_time(&m, &signatures);
     if (verdict != VERIFY_OK)
         return verdict;
-    int fits = try_secrets(&m, &signatures);
+    int fits = try_secrets(&m, &signatures, by);
     if (!fits)
-        fits = try_public(&m, &signatures);
+        fits = try_public(&m, &signatures, by);
     if (fits < 0)
         return VERIFY_NO_MEMORY;
     return fits ? VERIFY_OK : VERIFY_WRONG;

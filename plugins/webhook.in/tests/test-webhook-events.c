@@ -34,9 +34,13 @@ END_TEST
 
 START_TEST(bearer_takes_any_of_its_keys)
 {
-    must_open("auth = \"bearer\"; secrets = ( \"one\", \"two\" );", 0);
+    must_open("auth = \"bearer\"; secrets = ( \"one\", { secret = \"two\"; "
+              "id = \"second\"; rate = \"9/s\"; } );",
+              0);
     expect("Authorization: Bearer one", "{}", 202, NULL);
+    ck_assert_str_eq(testhost_sender(host), "secret-1");
     expect("Authorization: bearer  two", "{}", 202, NULL);
+    ck_assert_str_eq(testhost_sender(host), "second");
     ck_assert_int_eq(post("Authorization: Bearer three", "{}"), 0);
     ck_assert_int_eq(post("Authorization: Basic one", "{}"), 0);
     ck_assert_int_eq(post(NULL, "{}"), 0);
@@ -216,6 +220,9 @@ START_TEST(wrong_options_are_told)
         { "token = \"a\";", "secrets: is required with auth = \"signed\"" },
         { "token = \"a\"; auth = \"none\"; secrets = \"hunter2\";",
           "secrets: are of no use" },
+        { "token = \"a\"; secrets = ( { secret = \"hunter2\"; rate = "
+          "\"fast\"; } );",
+          "secrets #1.rate: expected a number of events and a time" },
         { "token = \"a\"; secrets = \"hunter2\"; scheme = \"githb\";",
           "scheme:" },
         { "token = \"a\"; secrets = \"hunter2\"; scheme = \"generic\";",
@@ -226,13 +233,13 @@ START_TEST(wrong_options_are_told)
         { "token = \"a\"; secrets = \"hunter2\"; tolerance = \"5m\";",
           "tolerance: is of no use" },
         { "token = \"a\"; secrets = \"hunter2\"; scheme = \"standard\";",
-          "secret 1 is not whsec_" },
+          "secrets #1: is not whsec_" },
         { "token = \"a\"; secrets = \"whpk_aGVsbG8=\"; scheme = "
           "\"standard\";",
-          "secret 1 is not whsec_" },
+          "secrets #1: is not whsec_" },
         { "token = \"a\"; secrets = ( \"whsec_aGVsbG8=\", \"whsk_aGVsbG8=\" "
           "); scheme = \"standard\";",
-          "secret 2 is a private key" },
+          "secrets #2: is a private key" },
         { "token = \"a\"; secrets = \"hunter2\"; scheme = \"generic\"; "
           "signature = { header = \"x\"; parts = ( \"bdy\" ); };",
           "\"bdy\" is no part of a request" },

@@ -156,6 +156,7 @@ START_TEST(standard_with_a_public_key)
               "\"whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\" );",
               STD_TIME);
     expect(STD(STD_V1A), STD_BODY, 202, NULL);
+    ck_assert_str_eq(testhost_sender(host), "secret-2");
     expect_event(0, STD_EVENT);
     expect(STD("v1,AAAA " STD_V1A), STD_BODY, 202, NULL);
     expect(STD(STD_V1A), "{\"test\": 1}", 401, "wrong_signature");
