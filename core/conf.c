@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 /* A config is written by people; anything larger is a mistaken path. */
@@ -85,6 +86,22 @@ conf_free(struct conf *conf)
 
 /* --- files --------------------------------------------------------------- */
 
+/* libconfig does not look at what malloc() returns, and would crash.  See
+ * beforehand that there is as much as it can need for a text: nobody else takes
+ * memory meanwhile.  An element of a list, "1,", costs it a structure of 64
+ * bytes and its place in an array, a name a block of its own; its scanner has
+ * buffers of a fixed size. */
+static void
+reserve_for_libconfig(size_t len)
+{
+    size_t size = (256u << 10) + 64 * len;
+    void *map = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (map == MAP_FAILED)
+        conf_give_up();
+    munmap(map, size);
+}
+
 static struct conf_file *
 file_new(struct conf *conf, const char *name, const char *dir)
 {
@@ -96,6 +113,7 @@ file_new(struct conf *conf, const char *name, const char *dir)
     struct conf_file *f = conf_alloc(conf, sizeof(*f));
     f->name = conf_strndup(conf, name, strlen(name));
     f->dir = conf_strndup(conf, dir, strlen(dir));
+    reserve_for_libconfig(0);
     config_init(&f->cfg);
     conf->files[conf->file_count++] = f;
     return f;
@@ -145,6 +163,7 @@ file_parse(struct conf *conf, struct conf_file *f, const char *text, size_t len)
     struct il_text fixed = { 0 };
     int said = scan_numbers(conf, f, text, len, &fixed);
     int err = 0;
+    reserve_for_libconfig(fixed.len);
     /* Before libconfig: later versions take more than 1.5 does (a comma after
      * the last element), and a file should mean the same everywhere. */
     if (conf_scan_explain(text, len, &error)) {
