@@ -7,6 +7,7 @@
 #include "settings.h"
 #include "wtf8.h"
 
+#include <errno.h>
 #include <libconfig.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,7 +108,13 @@ load_fields(const struct il_conf *event, struct schema_event *into)
         if (!name || !type || !schema_type_parse(type) || !is_utf8(f, "name"))
             continue;
         int required = (int) option_int(f, "required", 0);
-        if (schema_add_field(into, name, schema_type_parse(type), required))
+        int err = schema_add_field(into, name, schema_type_parse(type),
+                                   required);
+        if (err == -ENOMEM)
+            conf_give_up();
+        if (err == -E2BIG)
+            option_error(f, "name", 0, "an event has too many fields");
+        else if (err)
             option_error(f, "name", 0, "the field \"%s\" is declared twice",
                          name);
     }
@@ -116,7 +123,8 @@ load_fields(const struct il_conf *event, struct schema_event *into)
 void
 plan_load_events(struct plan *plan)
 {
-    plan->schema = schema_new();
+    if (!(plan->schema = schema_new()))
+        conf_give_up();
     const size_t n = option_count(plan->root, "events");
     for (size_t i = 0; i < n; i++) {
         const struct il_conf *g = option_group(plan->root, "events", i);
@@ -125,8 +133,11 @@ plan_load_events(struct plan *plan)
         struct schema_event *into;
         if (!type || !unknown || !is_utf8(g, "type"))
             continue;
-        if (schema_add_event(plan->schema, type, strcmp(unknown, "allow") == 0,
-                             &into)) {
+        int err = schema_add_event(plan->schema, type,
+                                   strcmp(unknown, "allow") == 0, &into);
+        if (err == -ENOMEM)
+            conf_give_up();
+        if (err) {
             for (size_t k = 0; k < i; k++) {
                 const struct il_conf *other =
                     option_group(plan->root, "events", k);
