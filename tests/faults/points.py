@@ -18,10 +18,15 @@ modes:
   ext4    the same on a real file system that is shut down at that moment; for
           root, and left out elsewhere
   errors  the n-th call fails (once, or from then on)
-  memory  the n-th allocation fails: start-up, and the requests"""
+  memory  the n-th allocation fails: start-up, the requests and their delivery,
+          the stop; with every kind of request that there is"""
 import argparse
+import base64
 import errno
 import fcntl
+import gzip
+import hashlib
+import hmac
 import http.client
 import json
 import os
@@ -59,6 +64,18 @@ pipelines = (
 """
 
 
+# For the memory: also webhooks, Segment's calls, CloudEvents, declared events.
+WIDE_CONF = CONF.replace('sources = ( { name = "points"; plugin = "sdk.event"; keys = ( "env:KEY" ); } );', """
+events = ( { type = "p.row"; unknown = "allow";
+             fields = ( { name = "trial"; type = "integer"; required = true; },
+                        { name = "kind"; type = "string"; } ); } );
+sources = ( { name = "points"; plugin = "sdk.event"; keys = ( "env:KEY" ); undeclared = "accept"; },
+            { name = "hook"; plugin = "webhook.in"; token = "hook"; secrets = ( "env:KEY" );
+              undeclared = "accept"; } );
+""").replace('( { source = "points"; match = "p.*"; } )',
+             '( { source = "points"; match = "p.*"; }, { source = "hook"; match = "p.*"; } )')
+
+
 def event(trial, i, kind="row", own=True, key=None):
     e = {"type": "p.row", "payload": {"kind": kind, "trial": trial, "user": "u1",
                                       "n": "no number" if kind == "bad" else i}}
@@ -70,10 +87,13 @@ def event(trial, i, kind="row", own=True, key=None):
 
 
 class Request:
-    def __init__(self, path, body, events=(), want=202):
-        self.path, self.body, self.events, self.want = path, json.dumps(body), events, want
+    def __init__(self, path, body, events=(), want=202, headers=None, method="POST"):
+        self.path, self.events, self.method = path, events, method
+        self.body = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        self.want = want if isinstance(want, tuple) else (want,)
+        self.headers = dict({"Authorization": "Bearer " + KEY, "Content-Type": "application/json"}, **headers or {})
         self.done = False
-        self.ids = None
+        self.ids = None  # of the events, where the answer tells them
 
 
 def requests_of(trial):
@@ -97,6 +117,42 @@ def requests_of(trial):
     ]
 
 
+def wide_requests_of(trial):
+    """One of every kind that there is."""
+    def payload(n, kind="row"):
+        return {"kind": kind, "trial": trial, "n": n, "user": "u1"}
+
+    def track(n):
+        return {"type": "track", "event": "p.track", "userId": "u1", "messageId": "m%d-%d" % (trial, n),
+                "properties": payload(n)}
+
+    def row(n):
+        return {"payload": payload(n)}
+    lines = b"\n".join(json.dumps(event(trial, n)).encode() for n in (31, 32))
+    cloud = {"specversion": "1.0", "id": "ce%d" % trial, "source": "/points", "type": "p.ce", "data": payload(33)}
+    hook = json.dumps(dict(payload(34), type="p.hook")).encode()
+    basic = {"Authorization": "Basic " + base64.b64encode((KEY + ":").encode()).decode()}
+    many = b"".join(json.dumps({"kind": "user", "external_id": "u%d" % i, "traits": {"n": i}}).encode() + b"\n"
+                    for i in range(2, 30))
+    return requests_of(trial) + [
+        Request("/v1/ingest", gzip.compress(lines), [event(trial, 31), event(trial, 32)],
+                headers={"Content-Type": "application/x-ndjson", "Content-Encoding": "gzip"}),
+        Request("/v1/ingest", cloud, [row(33)], headers={"Content-Type": "application/cloudevents+json"}),
+        Request("/whk/hook", hook, [row(34)], headers={
+            "X-Ingest-Signature": hmac.new(KEY.encode(), hook, hashlib.sha256).hexdigest(),
+            "Idempotency-Key": "h%d" % trial}),
+        Request("/v1/track", track(35), [row(35)], want=200, headers=basic),
+        Request("/v1/batch", {"batch": [
+            {"type": "identify", "userId": "u1", "messageId": "i%d" % trial, "traits": {"plan": "free"}},
+            {"type": "group", "userId": "u1", "groupId": "acme", "messageId": "g%d" % trial, "traits": {"n": 1}},
+            track(36), track(37)]}, [row(36), row(37)], want=200, headers=basic),
+        Request("/v1/entities", many, want=(200, 201), headers={"Content-Type": "application/x-ndjson"}),
+        Request("/v1/entities/user/u1", {"traits": {"seats": 5}}, want=200, method="PATCH"),
+        Request("/v1/entities?kind=user&limit=10", None, want=200, method="GET"),
+        Request("/v1/ingest", {"type": "p.row", "payload": {"kind": 5}}, want=422),
+    ]
+
+
 class Failure(Exception):
     pass
 
@@ -104,15 +160,15 @@ class Failure(Exception):
 class Run:
     """One trial's folder and daemon; Postgres is shared."""
 
-    def __init__(self, pg, trial, base):
+    def __init__(self, pg, trial, base, wide=False):
         self.pg, self.trial, self.base = pg, trial, base
         self.state = os.path.join(base, "state")
         self.conf = os.path.join(base, "points.conf")
         with open(self.conf, "w") as f:
-            f.write(CONF % {"base": base})
+            f.write((WIDE_CONF if wide else CONF) % {"base": base})
         self.daemon = Daemon(base, self.conf, {"KEY": KEY, "DSN": pg.dsn})
         self.plain_env = dict(self.daemon.env)
-        self.requests = requests_of(trial)
+        self.requests = wide_requests_of(trial) if wide else requests_of(trial)
         self.codes = []
 
     def start(self, injection=None, boot=None, limit=30):
@@ -149,17 +205,16 @@ class Run:
         """The status, or 0 when there was no answer."""
         try:
             conn = http.client.HTTPConnection("127.0.0.1", self.daemon.gate, timeout=20)
-            conn.request("POST", request.path, request.body,
-                         {"Authorization": "Bearer " + KEY, "Content-Type": "application/json"})
+            conn.request(request.method, request.path, request.body, request.headers)
             answer = conn.getresponse()
             text = answer.read()
             conn.close()
         except (OSError, http.client.HTTPException):
             return 0
-        if answer.status == request.want or request.want == (200, 201) and answer.status in request.want:
+        if answer.status in request.want:
             request.done = True
-            if request.events:
-                data = json.loads(text)["data"] if answer.status == 202 else {"events": []}
+            if request.events and answer.status == 202:
+                data = json.loads(text)["data"]
                 ids = [item["id"] for item in data["events"]]
                 if data["accepted"] + data["duplicates"] != len(request.events):
                     raise Failure("a 202 for %s of %d events" % (text, len(request.events)))
@@ -247,9 +302,9 @@ class Run:
                     continue
                 known.add(n)
                 if kind == "row":
-                    ids[n] = r.ids[i]
+                    ids[n] = r.ids[i] if r.ids else None
         for n, event_id in ids.items():
-            if rows.get(n) != [event_id]:
+            if rows.get(n) != [event_id] and (event_id or len(rows.get(n, ())) != 1):
                 wrong.append("event %d was answered as %s, its rows are %s" % (n, event_id, rows.get(n, "none")))
         wrong += ["a row that nobody sent: %s" % n for n in rows if n not in known]
         wrong += ["a row of an event that was to be dropped: %s" % n for n in rows if n in known - set(ids)]
@@ -325,12 +380,12 @@ class Sweep:
         if not self.failures:
             shutil.rmtree(self.home)
 
-    def run(self, name, body):
+    def run(self, name, body, wide=False):
         """One trial: body(run, injection path) does what it is about."""
         self.trials += 1
         base = os.path.join(self.home, "t%d" % self.trials)
         os.mkdir(base)
-        run = Run(self.pg, self.trials, base)
+        run = Run(self.pg, self.trials, base, wide)
         what = ""
         try:
             what = body(run, os.path.join(base, "control")) or ""
@@ -354,10 +409,10 @@ class Sweep:
         """Every k-th of 1 ... total, from a place that the seed decides."""
         return list(range(1 + rnd.randrange(k), total + 1, k))
 
-    def section(self, name, points, trial):
+    def section(self, name, points, trial, wide=False):
         began, failed = time.monotonic(), len(self.failures)
         for i, point in enumerate(points):
-            self.run("%s %s" % (name, point), lambda run, control: trial(run, control, point))
+            self.run("%s %s" % (name, point), lambda run, control: trial(run, control, point), wide)
             if (i + 1) % 50 == 0:
                 print("  %s: %d of %d" % (name, i + 1, len(points)), flush=True)
         self.table.append((name, len(points), len(self.failures) - failed, time.monotonic() - began))
@@ -470,6 +525,9 @@ class Sweep:
                 if run.daemon.proc.poll() is None:
                     run.send_all(again=True)
                     run.wait_delivered()
+                if phase == "stop":
+                    i.now(["malloc"], inject.FAIL, errno.ENOMEM, hits, n - 1)
+                    run.end(i)
             code = run.daemon.proc.poll()
             if code is not None and code < 0 and " libconfig.so" in i.what:
                 # libconfig does not look at what malloc returns.  It only reads
@@ -570,15 +628,20 @@ def sweep_memory(sweep, args, rnd):
         run.send_all()
         run.wait_delivered()
         counted["requests"] = i.count - counted["start"]
+        began = i.count
         run.end()
+        counted["stop"] = i.count - began
         run.account()
-    if not sweep.run("count malloc", body):
+    if not sweep.run("count malloc", body, wide=True):
         raise Failure("the scenario fails without any fault")
-    print("allocations: %(start)d to start, %(requests)d for the requests" % counted)
-    for phase in ("start", "requests"):
+    print("allocations: %(start)d to start, %(requests)d for the requests, %(stop)d to stop" % counted)
+    for phase in ("start", "requests", "stop"):
         for hits in (1, 20):
-            sweep.section("memory, %s, %d fail" % (phase, hits),
-                          [(phase, n, hits) for n in points(sweep, args, rnd, counted[phase])], sweep.memory)
+            at = points(sweep, args, rnd, counted[phase])
+            if phase == "stop" and not args.point:
+                at = range(1, counted[phase] + 1)  # so few that none is left out
+            sweep.section("memory, %s, %d fail" % (phase, hits), [(phase, n, hits) for n in at], sweep.memory,
+                          wide=True)
 
 
 if __name__ == "__main__":
