@@ -72,7 +72,7 @@ if [ -n "${RESUME-}" ]; then
 fi
 rm -f "$tree/test-suite.log"
 (cd "$tree" && $MAKE -k check $recheck "LOG_COMPILER=$log_compiler") |
-    grep -E '^(PASS|FAIL|SKIP|ERROR|XPASS|XFAIL): '
+    awk "/^(PASS|FAIL|SKIP|ERROR|XPASS|XFAIL): / { print; fflush() }"
 count() { sed -n "s/^# $1: *//p" "$tree/test-suite.log" 2>/dev/null | head -n 1; }
 if [ -z "$(count TOTAL)" ]; then
     echo "check-$name: the tests did not run; see: make -C $tree check" >&2
