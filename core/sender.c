@@ -54,8 +54,8 @@ make_id(const struct il_host *h, const struct il_conf *conf,
     if (given && by_id(h, given))
         return option_error(conf, "id", 0, "\"%s\" is used twice", given);
     const char *name = given ? NULL : name_of_secret(conf, secret);
-    char *id = conf_strndup(h->conf, given ? given : name ? name : "",
-                            ID_MAX);
+    const char *from = given ? given : name ? name : "";
+    char *id = conf_strndup(h->conf, from, strnlen(from, ID_MAX));
     for (char *p = id; *p; p++)
         if (!strchr(ID_CHARS, *p))
             *p = '_';
