@@ -15,16 +15,16 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#define CURSOR_MAGIC "ILCURS2" /* with its NUL: 8 bytes */
+#define CURSOR_MAGIC "ILCURS3" /* with its NUL: 8 bytes */
 #define CURSOR_SLOT 4096
 
 struct slot {
     char magic[8];
     uint8_t spool[16];
-    uint64_t sequence, position, fresh, sum;
+    uint64_t sequence, position, fresh, letters, sum;
 };
 
-_Static_assert(sizeof(struct slot) == 56, "no padding");
+_Static_assert(sizeof(struct slot) == 64, "no padding");
 
 static uint64_t
 slot_sum(const struct slot *s)
@@ -96,6 +96,7 @@ cursor_read(struct cursor *c, uint64_t *position)
             found = 1;
             *position = le64toh(s.position);
             c->fresh = le64toh(s.fresh);
+            c->letters = le64toh(s.letters);
         }
         if (sequence > c->sequence)
             c->sequence = sequence;
@@ -151,7 +152,8 @@ cursor_save(struct cursor *c, uint64_t position, int sync)
 {
     struct slot s = { .sequence = htole64(c->sequence + 1),
                       .position = htole64(position),
-                      .fresh = htole64(c->fresh) };
+                      .fresh = htole64(c->fresh),
+                      .letters = htole64(c->letters) };
     memcpy(s.magic, CURSOR_MAGIC, 8);
     memcpy(s.spool, c->spool, 16);
     s.sum = slot_sum(&s);

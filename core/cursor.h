@@ -3,11 +3,14 @@
  * that a torn write leaves the one before.
  *
  *   STATE_DIR/lanes/PIPELINE/DESTINATION.cursor
- *   slot (at 0 and 4096, little-endian): "ILCURS2\0", UUID of the spool,
- *   u64 sequence, u64 position, u64 fresh, u64 XXH3 of all before
+ *   slot (at 0 and 4096, little-endian): "ILCURS3\0", UUID of the spool,
+ *   u64 sequence, u64 position, u64 fresh, u64 letters, u64 XXH3 of all before
  *
  * fresh: 0, or the first position that the spool has given out since the
  * destination last said how far it is: from there on it can have none.
+ *
+ * letters: how many dead letters the lane had, so that it can be told when their
+ * store is lost.
  *
  * The slots are in different pages: a torn page costs one of them.  The file
  * is derived.  Where it is missing or unreadable the lane begins where its
@@ -22,7 +25,8 @@ struct cursor {
     char *path;
     uint8_t spool[16];
     uint64_t sequence; /* of the newest slot */
-    uint64_t fresh;    /* as read; goes into the slots that are written */
+    /* As read; they go into the slots that are written. */
+    uint64_t fresh, letters;
 };
 
 /* Open or make.  *position gets what the file says, and 1 is returned; 0: it

@@ -28,6 +28,8 @@ struct dead_letter {
  * it is missing, unless read_only: then -ENOENT.  0 or a negative errno,
  * except for -ENOENT after a log line. */
 int dead_open(const char *dir, int read_only, struct dead **out);
+/* It was made by this dead_open(). */
+int dead_is_new(const struct dead *);
 /* Writes what waits first. */
 void dead_close(struct dead *);
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* Address space, not disk; doubled when it is full. */
 #define DEAD_MAP ((size_t) 256 << 20)
@@ -136,8 +137,11 @@ dead_make(struct dead *d, MDB_txn *txn, void *arg)
 static int
 dead_env(struct dead *d)
 {
+    char data[4096];
     if (!d->read_only)
         state_dir_unfinished(d->dir);
+    if (!state_dir_path(data, sizeof data, d->dir, "data.mdb"))
+        d->made = access(data, F_OK) != 0;
     int stale, rc = mdb_env_create(&d->env);
     if (rc)
         return rc;
@@ -178,8 +182,18 @@ fail:
     /* A store that was never written to is no store yet. */
     if (read_only && (rc == ENOENT || rc == MDB_NOTFOUND))
         return -ENOENT;
-    log_error("dead letters: cannot open %s: %s", dir, mdb_strerror(rc));
+    log_error("dead letters: cannot open %s: %s%s", dir, mdb_strerror(rc),
+              rc == MDB_INVALID || rc == MDB_CORRUPTED
+                      || rc == MDB_VERSION_MISMATCH
+                  ? "; move the folder away to go on without what is in it"
+                  : "");
     return dead_errno(rc);
+}
+
+int
+dead_is_new(const struct dead *d)
+{
+    return d->made;
 }
 
 void

@@ -25,7 +25,7 @@ struct dead {
     MDB_env *env;
     MDB_dbi letters, refused, counts, claims;
     char *dir;
-    int read_only;
+    int read_only, made;
     /* Held for reading by every transaction of this process, for writing while
      * the map is laid anew. */
     pthread_rwlock_t map_lock;

@@ -249,6 +249,17 @@ lane_mark(struct lane *l)
     return err;
 }
 
+/* The store is derived from nothing: what was in it is gone with it. */
+static void
+lane_letters_lost(const struct lane *l)
+{
+    if (l->cursor.letters && dead_is_new(l->ctx.dead))
+        log_error("lane %s: the store of dead letters was missing; the %llu "
+                  "that this lane had are lost, but for what the spool still "
+                  "holds (ingestlayer spool export)",
+                  l->spec.name, (unsigned long long) l->cursor.letters);
+}
+
 /* What the cursor file says, and a hold on what comes after it. */
 static int
 lane_place(struct lane *l)
@@ -259,6 +270,8 @@ lane_place(struct lane *l)
         return known;
     l->cursor_known = known;
     l->saved_position = l->status.position;
+    lane_letters_lost(l);
+    l->cursor.letters = dead_count(l->ctx.dead, l->spec.name);
     int err = lane_advance(l, l->status.position);
     if (!err)
         err = lane_mark(l);

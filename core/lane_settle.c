@@ -305,6 +305,7 @@ lane_cursor(struct lane *l, int final)
     if (!final && now - l->saved_us < SAVE_US)
         return;
     l->saved_us = now;
+    l->cursor.letters = dead_count(l->ctx.dead, l->spec.name);
     int err = cursor_save(&l->cursor, position,
                           final || !l->spec.destination->resume);
     if (err && !l->cursor_failed)

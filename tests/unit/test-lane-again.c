@@ -411,6 +411,47 @@ START_TEST(what_cannot_be_read_stays)
 }
 END_TEST
 
+/* What world_start() says on stderr. */
+static const char *
+start_and_listen(void)
+{
+    static char said[4000];
+    char path[4096];
+    snprintf(path, sizeof path, "%s/stderr", ctx.state_dir);
+    int old = dup(2), fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    ck_assert_int_ge(dup2(fd, 2), 0);
+    world_start();
+    dup2(old, 2);
+    ssize_t n = pread(fd, said, sizeof said - 1, 0);
+    ck_assert_int_ge(n, 0);
+    said[n] = 0;
+    close(fd);
+    close(old);
+    return said;
+}
+
+START_TEST(lost_letters_are_counted)
+{
+    letters();
+    world_stop();
+    dead_close(ctx.dead);
+    char path[4096];
+    snprintf(path, sizeof path, "%s/dead/data.mdb", ctx.state_dir);
+    ck_assert_int_eq(unlink(path), 0);
+    snprintf(path, sizeof path, "%s/dead", ctx.state_dir);
+    ck_assert_int_eq(dead_open(path, 0, &ctx.dead), 0);
+    fake_restart(&fake);
+    ck_assert_ptr_nonnull(
+        strstr(start_and_listen(), "the 3 that this lane had are lost"));
+    events(1);
+    wait_position(31);
+
+    /* Once is enough. */
+    world_restart();
+    ck_assert_str_eq(start_and_listen(), "");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -429,6 +470,7 @@ main(void)
         a_step_may_drop_it,
         many_at_once,
         what_cannot_be_read_stays,
+        lost_letters_are_counted,
     };
     return world_run("lane again", tests, sizeof tests / sizeof *tests);
 }
