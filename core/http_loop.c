@@ -24,6 +24,11 @@
 
 #define SWEEP_US 500000
 
+/* Once the server stops: how long a sender may still take to send the rest of
+ * its request, or to read its answer.  Who stands still must not use up the time
+ * in which what was accepted is delivered. */
+#define LEAVE_US 5000000
+
 /* So often a loop looks for more before it lets those wait whom it has. */
 #define GATHER_ROUNDS 8
 
@@ -68,7 +73,7 @@ conn_closed(struct http_loop *loop, struct http_conn *conn)
         loop->conns = conn->next;
     if (conn->next)
         conn->next->prev = conn->prev;
-    loop->conn_count--;
+    loop->freed |= loop->conn_count-- >= loop->conn_limit;
     atomic_fetch_sub(&loop->http->conn_total, 1);
     if (conn->req.is_held)
         http_hold_remove(&conn->req);
@@ -107,6 +112,17 @@ conn_overdue(const struct http_conn *conn, int64_t now_us)
                  + (int64_t) (req->received / SLOWEST_BYTES_PER_MS) * 1000;
 }
 
+/* The server stops: is nobody to be waited for?  What has arrived by now is
+ * still read, and whoever waits for the disk is answered. */
+static int
+conn_may_go(const struct http_conn *conn, int64_t now_us)
+{
+    const struct il_request *req = &conn->req;
+    return !req->active
+           || ((!req->ended || req->queued)
+               && now_us - conn->loop->quiesced_us > LEAVE_US);
+}
+
 static void
 loop_sweep(struct http_loop *loop, int64_t now_us)
 {
@@ -117,10 +133,9 @@ loop_sweep(struct http_loop *loop, int64_t now_us)
         if (conn_overdue(c, now_us)) {
             c->closing = 1;
             shutdown(c->fd, SHUT_RDWR);
-        } else if (loop->quiesced && !c->req.active) {
-            /* what has arrived by now is still read and answered */
+        } else if (loop->quiesced && conn_may_go(c, now_us)) {
             c->closing = 1;
-            shutdown(c->fd, SHUT_RD);
+            shutdown(c->fd, c->req.active ? SHUT_RDWR : SHUT_RD);
         }
     }
 }
@@ -155,6 +170,7 @@ static void
 loop_quiesce(struct http_loop *loop)
 {
     loop->quiesced = 1;
+    loop->quiesced_us = clock_monotonic_us();
     for (size_t i = 0; i < loop->daemon_count; i++) {
         MHD_socket fd = MHD_quiesce_daemon(loop->daemons[i]);
         if (fd != MHD_INVALID_SOCKET)
@@ -224,6 +240,12 @@ loop_run(void *arg)
             if (!events[i].data.ptr)
                 http_hold_ask_all(loop);
         loop_round(loop);
+        /* A daemon that was full listens again only when it runs the next
+         * time, and nothing but a new connection might make it. */
+        if (loop->freed) {
+            loop->freed = 0;
+            loop_serve(loop);
+        }
         int64_t now = clock_monotonic_us();
         if (atomic_load(&http->quiesce) && !loop->quiesced)
             loop_quiesce(loop);
@@ -268,8 +290,6 @@ daemon_start(struct http_loop *loop, const struct http_listener *l, int fd)
 {
     struct http *http = loop->http;
     unsigned timeout = (http->options.timeout_ms + 999) / 1000;
-    unsigned limit = (unsigned) (http->options.max_connections
-                                 / http->loop_count);
     struct MHD_OptionItem tls[] = {
         { MHD_OPTION_HTTPS_PRIORITIES, 0,
           l->is_tls ? (void *) (uintptr_t) tls_priorities(http->options.tls)
@@ -285,7 +305,8 @@ daemon_start(struct http_loop *loop, const struct http_listener *l, int fd)
         0, http_accept, loop, http_serve, loop, MHD_OPTION_EXTERNAL_LOGGER,
         mhd_log, loop, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t) HTTP_CONNECTION_MEMORY, MHD_OPTION_CONNECTION_MEMORY_INCREMENT,
-        (size_t) 4096, MHD_OPTION_CONNECTION_LIMIT, limit ? limit : 1,
+        (size_t) 4096, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned) loop->conn_limit,
         MHD_OPTION_CONNECTION_TIMEOUT, timeout, MHD_OPTION_NOTIFY_COMPLETED,
         http_completed, loop, MHD_OPTION_NOTIFY_CONNECTION, conn_notify, loop,
         MHD_OPTION_URI_LOG_CALLBACK, http_target, loop,
@@ -326,6 +347,9 @@ loop_open(struct http_loop *loop)
     struct http *http = loop->http;
     size_t n = http->options.listen_count;
     struct epoll_event ev = { .events = EPOLLIN };
+    loop->conn_limit = http->options.max_connections / http->loop_count;
+    if (!loop->conn_limit)
+        loop->conn_limit = 1;
     loop->daemons = calloc(n ? n : 1, sizeof(*loop->daemons));
     loop->epoll = epoll_create1(EPOLL_CLOEXEC);
     loop->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

@@ -122,6 +122,8 @@ struct http_loop {
 
     struct http_conn *conns;
     size_t conn_count;
+    size_t conn_limit; /* of each daemon */
+    int freed;         /* one may accept again, but does not know it yet */
     struct il_request *held;
     _Atomic uint32_t held_count; /* read by http_wake() */
     struct il_request *brief;    /* held, but not suspended */
@@ -130,6 +132,7 @@ struct http_loop {
     void (*pause)(void *arg);
     void *pause_arg;
     int quiesced;
+    int64_t quiesced_us;
     int64_t swept_us;
 
     struct il_text stock[HTTP_STOCK]; /* empty bodies, memory kept */
