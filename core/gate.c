@@ -195,13 +195,13 @@ gate_commit(struct gate_batch *b)
     if (!err && n)
         err = idem_ready(g->options.idem, n, b->now_us);
     if (!err && n)
-        err = gate_limit(b, n, b->frames.len);
+        err = gate_limit(b, n);
     if (!err && n)
         err = spool_gather(g->options.spool, b->bodies, n, &first);
     if (!err && n) {
         index_new(b, first);
         b->position = first + n - 1;
-        gate_limit_took(b, n, b->frames.len, b->position);
+        gate_limit_took(b, n, b->position);
     }
     b->epoch = atomic_load(&g->epoch);
     pthread_mutex_unlock(&g->lock);
@@ -279,6 +279,7 @@ gate_stop(struct gate *g)
         index_durable(g);
     atomic_store(&g->closed, 1);
     pthread_mutex_unlock(&g->lock);
+    gate_backlog_stop(g);
     gate_upsert_stop(g);
     gate_settler_stop(g);
     forget_servers(g);
@@ -287,6 +288,7 @@ gate_stop(struct gate *g)
 static void
 source_free(struct gate_source *s)
 {
+    free(s->backlog);
     free(s->name);
     free(s);
 }

@@ -26,6 +26,9 @@ struct gate_options {
 
 /* Before the first spool_append: it registers with spool_notify. */
 int gate_new(const struct gate_options *, struct gate **out);
+/* Once all sources are known and passed() can be asked: begins to count what
+ * is undelivered since before.  0 or a negative errno. */
+int gate_start(struct gate *);
 /* From here on nothing is accepted, and idem, dead, entities and the servers
  * are not used any more.  After http_stop() and the sources' stop(), before
  * http_free(). */
@@ -40,6 +43,10 @@ int gate_source_new(struct gate *, const char *name, int undeclared,
                     void *self, struct gate_source **out);
 /* Its rate, over all who send to it.  Before it takes anything. */
 void gate_source_limit(struct gate_source *, const struct rate *);
+/* Take nothing from it while so many bytes of it are undelivered; passed() says
+ * up to which position all is.  Then gate_start().  0 or -ENOMEM. */
+int gate_source_backlog(struct gate_source *, uint64_t max,
+                        uint64_t (*passed)(void *arg), void *arg);
 const char *gate_source_name(const struct gate_source *);
 
 /* il_emit() of a source: the events that pass the gate are accepted, the others

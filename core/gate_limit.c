@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Who sends, and how much of it may come: the rates of a key and of its source,
- * and what is said of those who are refused. */
+ * what the source has undelivered, and what is said of those who are refused. */
 #include "gate_private.h"
 
 #include "clock.h"
@@ -53,43 +53,41 @@ gate_count_refused(struct gate_source *s, struct il_sender *sender,
 
 /* --- limits --------------------------------------------------------------- */
 
-int
-gate_limit(struct gate_batch *b, uint32_t n, uint64_t bytes)
+static int
+has_rate(const struct gate_batch *b)
 {
-    struct gate_source *s = b->source;
-    int64_t now = 0;
-    (void) bytes;
+    return b->source->limit.bucket.rate.events
+           || (b->sender && b->sender->limit.bucket.rate.events);
+}
+
+int
+gate_limit(struct gate_batch *b, uint32_t n)
+{
     b->wait_ns = 0;
     if (b->unlimited)
         return 0;
-    if (s->limit.bucket.rate.events
-        || (b->sender && b->sender->limit.bucket.rate.events))
-        now = rate_now_ns();
-    if (b->sender)
-        b->wait_ns = limit_ask(&b->sender->limit, n, now);
-    int64_t wait_ns = limit_ask(&s->limit, n, now);
-    if (wait_ns > b->wait_ns)
-        b->wait_ns = wait_ns;
+    b->limit = GATE_SOURCE_FULL;
+    b->wait_ns = gate_backlog_wait_ns(b);
+    if (b->wait_ns || !has_rate(b))
+        return b->wait_ns ? -EDQUOT : 0;
+    int64_t now = rate_now_ns();
+    int64_t all = limit_ask(&b->source->limit, n, now);
+    int64_t own = b->sender ? limit_ask(&b->sender->limit, n, now) : 0;
     b->limit = GATE_RATE;
+    b->wait_ns = own > all ? own : all;
     return b->wait_ns ? -EDQUOT : 0;
 }
 
 void
-gate_limit_took(struct gate_batch *b, uint32_t n, uint64_t bytes,
-                uint64_t position)
+gate_limit_took(struct gate_batch *b, uint32_t n, uint64_t position)
 {
-    struct gate_source *s = b->source;
-    int64_t now = 0;
-    (void) bytes;
-    (void) position;
-    if (b->unlimited)
+    gate_backlog_took(b, n, position);
+    if (b->unlimited || !has_rate(b))
         return;
-    if (s->limit.bucket.rate.events
-        || (b->sender && b->sender->limit.bucket.rate.events))
-        now = rate_now_ns();
+    int64_t now = rate_now_ns();
+    limit_take(&b->source->limit, n, now);
     if (b->sender)
         limit_take(&b->sender->limit, n, now);
-    limit_take(&s->limit, n, now);
 }
 
 /* --- requests ------------------------------------------------------------- */
@@ -110,9 +108,16 @@ gate_answer_limit(struct il_request *req, const struct gate_batch *b)
 {
     gate_count_refused(b->source, b->sender, b->limit,
                        b->count - b->refused - b->duplicates);
-    answer_wait(req, b->wait_ns,
-                b->sender && b->sender->limit.bucket.rate.events ? "key"
-                                                                 : "source");
+    if (b->limit == GATE_SOURCE_FULL)
+        http_unavailable(req, rate_seconds(b->wait_ns),
+                         gate_code_name[GATE_SOURCE_FULL],
+                         "too much of what this source has sent is not "
+                         "delivered yet; send again later");
+    else
+        answer_wait(req, b->wait_ns,
+                    b->sender && b->sender->limit.bucket.rate.events
+                        ? "key"
+                        : "source");
 }
 
 /* Who does not wait as told is told again, before anything is read. */

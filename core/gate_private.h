@@ -4,6 +4,7 @@
 #ifndef GATE_PRIVATE_H
 #define GATE_PRIVATE_H
 
+#include "backlog.h"
 #include "gate.h"
 #include "json.h"
 #include "metrics.h"
@@ -174,6 +175,8 @@ struct gate_source {
     void (*settled)(void *self, uint64_t token, int outcome);
     void *self;
     struct limit limit;
+    struct backlog *backlog; /* NULL: without a limit; under the gate's lock */
+    struct il_counter *undelivered;
     struct sender_said said;
     struct il_counter *accepted, *duplicates, *refused[GATE_CODES];
     struct il_counter *bytes, *unkept;
@@ -192,6 +195,9 @@ struct gate {
     /* lock: the order of spool_append and the idempotency index */
     pthread_mutex_t lock;
     uint64_t indexed;   /* idem_durable() was told up to here */
+    pthread_t census;   /* counts what is undelivered since before the start */
+    uint64_t census_end;
+    int census_runs;
     struct gate_source *sources;
 
     /* Failures of the spool.  A position given in epoch e is durable once the
@@ -300,12 +306,11 @@ int gate_upsert_done(struct gate_batch *);
 void gate_upsert_stop(struct gate *);
 
 /* gate_limit.c */
-/* May n more events of so many bytes come now?  0 or -EDQUOT.  Under the gate's
- * lock, as the next. */
-int gate_limit(struct gate_batch *, uint32_t n, uint64_t bytes);
-/* They came, up to this position. */
-void gate_limit_took(struct gate_batch *, uint32_t n, uint64_t bytes,
-                     uint64_t position);
+/* May n more events come now?  0 or -EDQUOT.  Under the gate's lock, as the
+ * next. */
+int gate_limit(struct gate_batch *, uint32_t n);
+/* They came: the first n of b->bodies, up to this position. */
+void gate_limit_took(struct gate_batch *, uint32_t n, uint64_t position);
 /* What -EDQUOT is for the sender. */
 void gate_answer_limit(struct il_request *, const struct gate_batch *);
 /* il_request_sender() */
@@ -313,6 +318,13 @@ int gate_request_sender(struct il_request *, struct il_sender *);
 /* Count and log, in few lines, n refusals. */
 void gate_count_refused(struct gate_source *, struct il_sender *,
                         enum gate_code, uint64_t n);
+
+/* gate_backlog.c; the first two under the gate's lock */
+/* How long until the source may send again; 0: now. */
+int64_t gate_backlog_wait_ns(const struct gate_batch *);
+void gate_backlog_took(const struct gate_batch *, uint32_t n,
+                       uint64_t position);
+void gate_backlog_stop(struct gate *);
 
 /* gate_keep.c: count and keep what was refused */
 void gate_keep_refused(const struct gate_batch *);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 
 /* A lane whose far side is away now will hardly get rid of its backlog before
  * the deadline; it gets this long to come back, and delivers after the next
@@ -78,6 +79,34 @@ host_start_lanes(struct host *h)
             err = lane_start(a->lanes[i].lane);
     }
     return err;
+}
+
+/* --- what sources have undelivered --- */
+
+static int
+takes_from(const struct assembly_lane *l, const char *source)
+{
+    const struct plan_pipeline *p = l->pipeline;
+    struct slice name = slice_of(source, strlen(source));
+    for (size_t i = 0; i < p->match_count; i++)
+        if (slice_equal(p->matches[i].source, name))
+            return l->lane != NULL;
+    return 0;
+}
+
+uint64_t
+host_source_passed(void *arg)
+{
+    const struct host_source *s = arg;
+    const struct assembly *a = s->host->assembly;
+    uint64_t passed = UINT64_MAX;
+    for (size_t i = 0; i < a->lane_count; i++) {
+        if (!takes_from(&a->lanes[i], s->name))
+            continue;
+        uint64_t position = lane_passed(a->lanes[i].lane);
+        passed = position < passed ? position : passed;
+    }
+    return passed;
 }
 
 /* --- draining ------------------------------------------------------------ */

@@ -45,6 +45,13 @@ int host_start_lanes(struct host *);
  * deadline. */
 void host_drain_lanes(struct host *);
 void host_stop_lanes(struct host *);
+/* Up to where all lanes have passed that take from a source; arg is a struct
+ * host_source. */
+struct host_source {
+    struct host *host;
+    const char *name;
+};
+uint64_t host_source_passed(void *arg);
 
 /* host_servers.c: sources, gate, servers */
 int host_prepare_servers(struct host *);

@@ -91,6 +91,19 @@ ready(void *arg, char *why, size_t size)
     return 0;
 }
 
+static int
+limit_source(struct host *h, const struct plan_source *plan,
+             struct gate_source *source)
+{
+    gate_source_limit(source, &plan->rate);
+    if (!plan->max_undelivered)
+        return 0;
+    struct host_source *s = conf_alloc(h->assembly->plan->conf, sizeof(*s));
+    *s = (struct host_source){ h, plan->part.name };
+    return gate_source_backlog(source, plan->max_undelivered,
+                               host_source_passed, s);
+}
+
 /* A source is known to the gate before its routes are served. */
 static int
 prepare_source(struct host *h, size_t i)
@@ -111,9 +124,7 @@ prepare_source(struct host *h, size_t i)
     }
     if (!err)
         http_allow_origins(h->gate_http, s->source, s->senders);
-    if (!err)
-        gate_source_limit(s->source, &plan->rate);
-    return err;
+    return err ? err : limit_source(h, plan, s->source);
 }
 
 int
@@ -134,7 +145,9 @@ host_prepare_servers(struct host *h)
 int
 host_start_servers(struct host *h)
 {
-    int err = http_start(h->admin_http);
+    int err = gate_start(h->gate);
+    if (!err)
+        err = http_start(h->admin_http);
     for (size_t i = 0; i < h->assembly->plan->source_count && !err; i++)
         err = instance_start(&h->assembly->sources[i]);
     return err ? err : http_start(h->gate_http);

@@ -104,6 +104,8 @@ struct lane_status {
 };
 /* Any thread. */
 void lane_status(struct lane *, struct lane_status *);
+/* Settled up to here.  Any thread, at the price of a load. */
+uint64_t lane_passed(const struct lane *);
 const char *lane_state_name(enum lane_state);
 
 /* For il_prepare(), il_settle(): the host's table points here. */

@@ -14,6 +14,12 @@
 #define TROUBLE_EVERY_US 30000000 /* one line in so long */
 #define OVERDUE_US 10000000 /* more than a slow batch takes as a rule */
 
+uint64_t
+lane_passed(const struct lane *l)
+{
+    return spool_hold_position(l->hold);
+}
+
 const char *
 lane_state_name(enum lane_state state)
 {

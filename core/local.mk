@@ -11,6 +11,8 @@ core_libcore_a_SOURCES = \
 	core/arena.h \
 	core/assembly.c \
 	core/assembly.h \
+	core/backlog.c \
+	core/backlog.h \
 	core/batch.c \
 	core/batch.h \
 	core/batch_entity.c \
@@ -91,6 +93,7 @@ core_libcore_a_SOURCES = \
 	core/gate.c \
 	core/gate.h \
 	core/gate_answer.c \
+	core/gate_backlog.c \
 	core/gate_batch.c \
 	core/gate_control.c \
 	core/gate_emit.c \

@@ -211,6 +211,8 @@ load_sources(struct plan *plan)
         const char *undeclared = option_str(s->part.options, "undeclared", 0);
         s->accept_undeclared = undeclared && strcmp(undeclared, "accept") == 0;
         sender_rate(s->part.options, &s->rate);
+        s->max_undelivered
+            = (uint64_t) option_int(s->part.options, "max_undelivered", 0);
     }
 }
 

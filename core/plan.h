@@ -24,6 +24,7 @@ struct plan_source {
     struct plan_part part;
     int accept_undeclared;
     struct rate rate;
+    uint64_t max_undelivered; /* bytes; 0: no limit */
 };
 
 struct plan_destination {

@@ -251,6 +251,13 @@ const struct il_option settings_source[] = {
       .min = 1,
       .max = 1000000000,
       .help = "Most of them at once; without it, the first number of rate." },
+    { .name = "max_undelivered",
+      .type = IL_OPT_SIZE,
+      .min = MIB,
+      .max = 1024 * TIB,
+      .help = "Senders are asked to come again while so much of what the "
+              "source has sent is not delivered; without it, spool's limits "
+              "are all." },
     { 0 }
 };
 

@@ -149,6 +149,7 @@ struct spool_hold;
 struct spool_hold *spool_hold_new(struct spool *, const char *name,
                                   uint64_t position);
 void spool_hold_move(struct spool_hold *, uint64_t position);
+uint64_t spool_hold_position(const struct spool_hold *);
 void spool_hold_free(struct spool_hold *);
 
 struct spool_stats {

@@ -32,6 +32,12 @@ spool_hold_move(struct spool_hold *h, uint64_t position)
     STORE(h->position, position);
 }
 
+uint64_t
+spool_hold_position(const struct spool_hold *h)
+{
+    return LOAD(h->position);
+}
+
 void
 spool_hold_free(struct spool_hold *h)
 {

@@ -225,3 +225,9 @@ tests_unit_test_rate_LDADD = $(UNIT_LIBS)
 tests_unit_test_origin_SOURCES = tests/unit/test-origin.c
 tests_unit_test_origin_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_origin_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-backlog
+TESTS += tests/unit/test-backlog
+tests_unit_test_backlog_SOURCES = tests/unit/test-backlog.c
+tests_unit_test_backlog_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_backlog_LDADD = $(UNIT_LIBS)
