@@ -1,5 +1,6 @@
 # The gate as a server on the open internet: TLS, sockets, proxies, limits.
 HTTP_TESTS = \
+	tests/http/test-every-refusal-is-kept.py \
 	tests/http/test-flood-slows-nobody.py \
 	tests/http/test-sdk-over-https.py \
 	tests/http/test-tls-by-the-manual.py \
