@@ -132,9 +132,6 @@ find_new(struct gate_batch *b, uint32_t *count)
     struct idem_hit hit;
     uint32_t n = 0;
     int err = 0;
-    for (uint32_t i = 0; i < b->count; i++)
-        if (b->items[i].keyed && b->items[i].state == ITEM_NEW)
-            idem_prefetch(idem, b->items[i].key);
     for (uint32_t i = 0; i < b->count && !err; i++) {
         struct gate_item *item = &b->items[i];
         if (item->state == ITEM_REFUSED)

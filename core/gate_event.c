@@ -276,6 +276,9 @@ take_key(struct gate_batch *b, struct gate_item *item)
     if (!item->keyed)
         return 0;
     item->key = idem_key(b->source->id, key);
+    /* The next event is parsed while it comes. */
+    if (b->gate->options.idem)
+        idem_prefetch(b->gate->options.idem, item->key);
     return gate_item_key(b);
 }
 

@@ -41,9 +41,15 @@ idem_key(struct slice source_id, struct slice key)
 void
 idem_prefetch(struct idem *d, struct idem_key key)
 {
-    for (size_t i = d->slice_count; i-- > 0;) {
-        const struct table *t = &d->slices[i]->table;
-        __builtin_prefetch(&t->cells[table_slot(t, key.lo)]);
+    const uint32_t *cells;
+    for (size_t i = 0; (cells = atomic_load_explicit(&d->near[i].cells,
+                                                     memory_order_relaxed));
+         i++) {
+        struct table t = { .slots = atomic_load_explicit(
+                               &d->near[i].slots, memory_order_relaxed) };
+        __builtin_prefetch(
+            (const char *) ((uintptr_t) cells
+                            + table_slot(&t, key.lo) * sizeof *cells));
     }
 }
 
@@ -229,6 +235,7 @@ idem_start(struct idem *d)
                   strerror(-rc));
         return rc;
     }
+    slices_publish(d);
     d->replay_after = complete;
     atomic_store(&d->applied, complete);
     rc = slices_sync(d);

@@ -45,7 +45,8 @@ struct idem_hit {
 int idem_open(const struct idem_options *, struct spool *, struct idem **out);
 void idem_close(struct idem *);
 
-/* Touch the memory of a lookup that follows soon. */
+/* Touch the memory of a lookup that follows soon.  Any thread: best where there
+ * is other work between two keys. */
 void idem_prefetch(struct idem *, struct idem_key);
 /* 1 and *hit when the key was seen inside the window before now_us; else 0, or
  * a negative errno where that cannot be known now. */

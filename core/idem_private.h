@@ -120,6 +120,12 @@ struct idem {
     size_t slice_count;
     struct idem_slice *dropped[DROPPED_MAX]; /* for the checkpoint */
     size_t dropped_count;
+    /* Where idem_prefetch() looks, newest first; a mixture of old and new does
+     * no harm. */
+    struct {
+        _Atomic(const uint32_t *) cells;
+        _Atomic uint64_t slots;
+    } near[SLICES_MAX + 2]; /* the last has none */
     uint64_t complete; /* of the last block that was written */
     int sync_failed;   /* for good: what a failed sync has lost stays lost */
 
@@ -207,6 +213,8 @@ void slice_free(struct idem_slice *);
 /* Be ready to take n entries with ids.  base: positions are greater.  0;
  * -ENOSPC, -ENOMEM: try again later. */
 int slice_ready(struct idem *, uint32_t n, int64_t now_us, uint64_t base);
+/* The tables have changed: tell idem_prefetch(). */
+void slices_publish(struct idem *);
 static inline void
 slice_count_add(struct idem_slice *s, uint64_t n)
 {

@@ -44,6 +44,20 @@ units_for(uint64_t slots, uint32_t end)
     return units < LOG_UNITS_MAX ? (uint32_t) units : LOG_UNITS_MAX;
 }
 
+void
+slices_publish(struct idem *d)
+{
+    for (size_t i = 0; i <= SLICES_MAX; i++) {
+        const struct table *t
+            = i < d->slice_count ? &d->slices[d->slice_count - 1 - i]->table
+                                 : NULL;
+        atomic_store_explicit(&d->near[i].slots, t ? t->slots : 0,
+                              memory_order_relaxed);
+        atomic_store_explicit(&d->near[i].cells, t ? t->cells : NULL,
+                              memory_order_relaxed);
+    }
+}
+
 static int
 slice_start(struct idem *d, int64_t now_us, uint64_t base)
 {
@@ -72,6 +86,7 @@ slice_start(struct idem *d, int64_t now_us, uint64_t base)
     pthread_mutex_lock(&d->lock);
     d->slices[d->slice_count++] = s;
     pthread_mutex_unlock(&d->lock);
+    slices_publish(d);
     return 0;
 }
 
@@ -90,6 +105,7 @@ slice_drop_oldest(struct idem *d)
             log_write_link(&d->slices[0]->log, 0, 0);
     }
     pthread_mutex_unlock(&d->lock);
+    slices_publish(d);
 }
 
 void
@@ -168,6 +184,7 @@ slice_grow(struct idem *d, struct idem_slice *s, uint32_t n)
         s->table = next;
         s->moved = 1;
         s->move_end = s->log.end;
+        slices_publish(d);
         return 0;
     }
     /* No memory: fill it further, slower though it gets. */
