@@ -75,12 +75,36 @@ seen(struct gate_event *e, int field)
     return before;
 }
 
+/* Are the eight bytes at p printable ASCII? */
+static inline int
+plain_eight(const char *p)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t x;
+    memcpy(&x, p, 8);
+    /* 0x80 and above; below a blank, which borrows; 0x7f, which carries */
+    return !((x | (x - ones * 0x20) | (x + ones)) & ones * 0x80);
+}
+
+static int
+plain_ascii(struct slice s)
+{
+    size_t n = 0;
+    if (s.len < 8)
+        return 0;
+    while (n + 8 <= s.len && plain_eight(s.ptr + n))
+        n += 8;
+    return n + 8 > s.len && plain_eight(s.ptr + s.len - 8);
+}
+
 /* UTF-8 without control characters, and no surrogates: ids and types are
  * compared, logged and shown by everybody.  NULL or what is wrong. */
 static const char *
 text_flaw(struct slice s)
 {
     const char *end = s.ptr + s.len;
+    if (plain_ascii(s))
+        return NULL;
     for (const char *p = s.ptr; p < end; p++) {
         unsigned char c = (unsigned char) *p;
         if (c < 0x20 || c == 0x7f)

@@ -24,6 +24,8 @@ int json_failed(const struct json_reader *);
 static inline const char *
 json_space(const char *p, const char *end)
 {
+    if (p < end && (unsigned char) *p > ' ')
+        return p; /* as good as always */
     while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
         p++;
     return p;

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "scan.h"
+
 const char *
 json_fail(struct json_reader *r, enum json_code code, const char *at,
           const char *message)
@@ -164,9 +166,11 @@ json_next(struct json_reader *r, int first)
 static int
 take_string(struct json_reader *r, struct il_text *scratch, struct slice *out)
 {
-    int escaped;
-    const char *p = r->p + 1, *close = json_scan_string(r, p, &escaped);
+    int escaped = 0;
+    const char *p = r->p + 1, *close = scan_plain(p, r->end);
 
+    if (close == r->end || *close != '"')
+        close = json_scan_string(r, p, &escaped);
     if (!close)
         return json_failed(r);
     *out = slice_of(p, (size_t) (close - p));

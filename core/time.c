@@ -12,15 +12,15 @@
 #define FIRST_US (-62135596800 * SECOND_US) /* 0001-01-01T00:00:00Z */
 #define LAST_US (253402300800 * SECOND_US)  /* 10000-01-01T00:00:00Z */
 
+/* The year is 1 or later. */
 static int64_t
-days_from_date(int64_t year, unsigned month, unsigned day)
+days_from_date(unsigned year, unsigned month, unsigned day)
 {
     year -= month <= 2;
-    int64_t era = (year >= 0 ? year : year - 399) / 400;
-    int64_t of_era = year - era * 400;
-    int64_t of_year =
+    unsigned of_year =
         (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year
+    return (int64_t) (year * 365 + year / 4 - year / 100 + year / 400
+                      + of_year)
            - 719468;
 }
 
@@ -48,21 +48,24 @@ days_in_month(unsigned year, unsigned month)
     return month == 2 && leap ? 29 : days[month - 1];
 }
 
-/* n digits at *p into *out, and move past them.  0 or -EINVAL. */
-static int
-read_digits(const char **p, const char *end, int n, unsigned *out)
+/* Two digits; *bad gets a bit set where there are none. */
+static inline unsigned
+two_digits(const char *p, unsigned *bad)
 {
-    unsigned v = 0;
-    if (end - *p < n)
+    unsigned tens = (unsigned) p[0] - '0', ones = (unsigned) p[1] - '0';
+    *bad |= (tens > 9) | (ones > 9);
+    return tens * 10 + ones;
+}
+
+static int
+read_two_digits(const char **p, const char *end, unsigned *out)
+{
+    unsigned bad = 0;
+    if (end - *p < 2)
         return -EINVAL;
-    for (; n; n--, ++*p) {
-        unsigned digit = (unsigned) **p - '0';
-        if (digit > 9)
-            return -EINVAL;
-        v = v * 10 + digit;
-    }
-    *out = v;
-    return 0;
+    *out = two_digits(*p, &bad);
+    *p += 2;
+    return bad ? -EINVAL : 0;
 }
 
 static int
@@ -78,19 +81,17 @@ read_char(const char **p, const char *end, char c)
 static int
 read_fraction(const char **p, const char *end, int64_t *us)
 {
-    int64_t unit = SECOND_US / 10;
+    static const int unit[6] = { 100000, 10000, 1000, 100, 10, 1 };
+    const char *first;
     unsigned digit;
 
     *us = 0;
     if (read_char(p, end, '.'))
         return 0;
-    if (read_digits(p, end, 1, &digit))
-        return -EINVAL;
-    do {
-        *us += digit * unit;
-        unit /= 10;
-    } while (read_digits(p, end, 1, &digit) == 0);
-    return 0;
+    for (first = *p; *p < end && (digit = (unsigned) **p - '0') <= 9; ++*p)
+        if (*p - first < 6)
+            *us += (int) digit * unit[*p - first];
+    return *p > first ? 0 : -EINVAL;
 }
 
 /* Z or +hh:mm, in seconds. */
@@ -105,8 +106,8 @@ read_offset(const char **p, const char *end, int64_t *out)
     char sign = *(*p)++;
     if (sign == 'Z' || sign == 'z')
         return 0;
-    if ((sign != '+' && sign != '-') || read_digits(p, end, 2, &hours)
-        || read_char(p, end, ':') || read_digits(p, end, 2, &minutes)
+    if ((sign != '+' && sign != '-') || read_two_digits(p, end, &hours)
+        || read_char(p, end, ':') || read_two_digits(p, end, &minutes)
         || hours > 23 || minutes > 59)
         return -EINVAL;
     *out = (int64_t) hours * 3600 + minutes * 60;
@@ -132,21 +133,24 @@ after_leap_second(int64_t seconds)
 int
 time_parse(const char *p, size_t len, int64_t *us)
 {
+    static const size_t least = sizeof("YYYY-MM-DDThh:mm:ssZ") - 1;
     const char *end = p + len;
-    unsigned year, month, day, hour, minute, second;
+    unsigned bad = 0;
     int64_t fraction, offset;
 
-    if (read_digits(&p, end, 4, &year) || read_char(&p, end, '-')
-        || read_digits(&p, end, 2, &month) || read_char(&p, end, '-')
-        || read_digits(&p, end, 2, &day))
+    if (len < least)
         return -EINVAL;
-    if (p == end || (*p != 'T' && *p != 't' && *p != ' '))
+    unsigned year = two_digits(p, &bad) * 100 + two_digits(p + 2, &bad);
+    unsigned month = two_digits(p + 5, &bad), day = two_digits(p + 8, &bad);
+    unsigned hour = two_digits(p + 11, &bad);
+    unsigned minute = two_digits(p + 14, &bad);
+    unsigned second = two_digits(p + 17, &bad);
+    if (bad || p[4] != '-' || p[7] != '-' || p[13] != ':' || p[16] != ':'
+        || (p[10] != 'T' && p[10] != 't' && p[10] != ' '))
         return -EINVAL;
-    p++;
-    if (read_digits(&p, end, 2, &hour) || read_char(&p, end, ':')
-        || read_digits(&p, end, 2, &minute) || read_char(&p, end, ':')
-        || read_digits(&p, end, 2, &second) || read_fraction(&p, end, &fraction)
-        || read_offset(&p, end, &offset) || p != end)
+    p += sizeof("YYYY-MM-DDThh:mm:ss") - 1;
+    if (read_fraction(&p, end, &fraction) || read_offset(&p, end, &offset)
+        || p != end)
         return -EINVAL;
     if (year < 1 || month < 1 || month > 12 || day < 1
         || day > days_in_month(year, month) || hour > 23 || minute > 59
