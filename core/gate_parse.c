@@ -9,12 +9,21 @@
 #include <stdio.h>
 #include <string.h>
 
+#define FIELDS 5
+#define FIELD_NONE (-1)
+
 struct parse {
     struct gate_batch *b;
     struct json_reader r;
     uint32_t max_events;
     int opened; /* the events are inside an envelope or array */
+    int8_t order[FIELDS]; /* of the fields in the event before */
 };
+
+/* The keys as most senders write them, by field. */
+static const struct slice spellings[FIELDS]
+    = { SLICE("\"id\":"), SLICE("\"idempotencyKey\":"), SLICE("\"type\":"),
+        SLICE("\"timestamp\":"), SLICE("\"payload\":") };
 
 static const char *
 kind_name(int peeked)
@@ -115,31 +124,38 @@ parse_unknown(struct parse *p, struct slice key)
 }
 
 static int
-parse_field(struct parse *p, struct slice key)
+field_of(struct slice key)
 {
-    switch (key.len) {
-    case 2:
-        if (!memcmp(key.ptr, "id", 2))
-            return parse_text(p, FIELD_ID, "id");
-        break;
-    case 4:
-        if (!memcmp(key.ptr, "type", 4))
-            return parse_text(p, FIELD_TYPE, "type");
-        break;
-    case 7:
-        if (!memcmp(key.ptr, "payload", 7))
-            return parse_payload(p);
-        break;
-    case 9:
-        if (!memcmp(key.ptr, "timestamp", 9))
-            return parse_text(p, FIELD_TIMESTAMP, "timestamp");
-        break;
-    case 14:
-        if (!memcmp(key.ptr, "idempotencyKey", 14))
-            return parse_text(p, FIELD_KEY, "idempotencyKey");
-        break;
+    for (int field = 0; field < FIELDS; field++) {
+        struct slice s = spellings[field];
+        if (key.len == s.len - 3 && !memcmp(key.ptr, s.ptr + 1, key.len))
+            return field;
     }
-    return parse_unknown(p, key);
+    return FIELD_NONE;
+}
+
+/* Events of one sender have their fields in one order: is it the same one as at
+ * this place of the event before?  Then its key is taken. */
+static inline int
+guess_field(struct parse *p, int place)
+{
+    int field = place < FIELDS ? p->order[place] : FIELD_NONE;
+    if (field == FIELD_NONE)
+        return FIELD_NONE;
+    struct slice s = spellings[field];
+    if ((size_t) (p->r.end - p->r.p) < s.len || memcmp(p->r.p, s.ptr, s.len))
+        return FIELD_NONE;
+    p->r.p += s.len;
+    return field;
+}
+
+static int
+parse_field(struct parse *p, int field)
+{
+    static const char *const names[]
+        = { "id", "idempotencyKey", "type", "timestamp" };
+    return field == FIELD_PAYLOAD ? parse_payload(p)
+                                  : parse_text(p, field, names[field]);
 }
 
 /* The event ends where the reader is. */
@@ -154,13 +170,23 @@ parse_end(struct parse *p)
 static int
 parse_fields(struct parse *p, int first)
 {
-    struct slice key;
     int more;
-    while ((more = json_next(&p->r, first)) == 1) {
+    for (int place = 0; (more = json_next(&p->r, first)) == 1; place++) {
         first = 0;
-        int err = json_key(&p->r, &p->b->scratch, &key);
-        if (!err)
-            err = parse_field(p, key);
+        int err = 0, field = guess_field(p, place);
+        if (field == FIELD_NONE) {
+            struct slice key;
+            err = json_key(&p->r, &p->b->scratch, &key);
+            if (err)
+                return err;
+            field = field_of(key);
+            if (place < FIELDS)
+                p->order[place] = (int8_t) field;
+            if (field == FIELD_NONE)
+                err = parse_unknown(p, key);
+        }
+        if (field != FIELD_NONE)
+            err = parse_field(p, field);
         if (err)
             return err;
     }
@@ -266,7 +292,8 @@ parse_object(struct parse *p)
     p->b->items[0].json = (uint32_t) (begin - p->b->body);
     if (!more)
         return parse_end(p);
-    err = parse_field(p, key);
+    int field = field_of(key);
+    err = field == FIELD_NONE ? parse_unknown(p, key) : parse_field(p, field);
     return err ? err : parse_fields(p, 0);
 }
 
@@ -398,100 +425,11 @@ gate_parse(struct gate_batch *b, struct slice body, int ndjson,
     p.b = b;
     p.max_events = max_events;
     p.opened = 0;
+    memset(p.order, FIELD_NONE, sizeof(p.order));
     b->body = body.ptr;
     int err = ndjson ? parse_lines(&p, body) : parse_json(&p, body);
     if (!err && !b->count)
         err = gate_refuse_body(b, 400, GATE_NO_EVENTS,
                                "there are no events in the body");
     return err;
-}
-
-/* --- events that a source has taken apart itself -------------------------- */
-
-static int
-take_payload(struct gate_batch *b, const struct il_event *from)
-{
-    struct json_reader r;
-    int err = gate_event_payload(b);
-    if (err)
-        return err;
-    if (from->encoding == IL_MSGPACK) {
-        struct il_value v;
-        const char *p = from->payload;
-        if (msgcur_check(from->payload, from->payload_len)
-            || msgcur_head(&p, p + from->payload_len, &v) || v.type != IL_MAP)
-            return gate_problem(b, GATE_INVALID_EVENT, "payload", "type",
-                                "is no msgpack map that an event can hold");
-        return text_put(&b->frames, from->payload, from->payload_len);
-    }
-    json_open(&r, from->payload, from->payload_len,
-              b->gate->options.depth_max);
-    int c = json_peek(&r);
-    if (c == '{' && !(err = json_value(&r, &b->frames)))
-        err = json_close(&r);
-    if (err == -ENOMEM)
-        return err;
-    if (r.error.code)
-        return gate_problem(b, GATE_BAD_JSON, "payload", "json",
-                            "is not valid JSON: %s (byte %zu)",
-                            r.error.message, r.error.offset);
-    if (c != '{')
-        return gate_problem(b, GATE_INVALID_EVENT, "payload", "type",
-                            "expected an object");
-    return 0;
-}
-
-static int
-take_event(struct gate_batch *b, const struct il_event *from)
-{
-    int err = gate_event_begin(b);
-    if (!err && from->refused) {
-        const struct il_reason *why = from->refused;
-        gate_event_abandon(b);
-        return gate_problem(b, GATE_INVALID_EVENT,
-                            why->field ? why->field : "",
-                            why->rule ? why->rule : why->code, "%s",
-                            why->message);
-    }
-    if (!err && from->id)
-        err = gate_event_text(b, FIELD_ID, slice_of(from->id, from->id_len));
-    if (!err && from->key)
-        err = gate_event_text(b, FIELD_KEY,
-                              slice_of(from->key, from->key_len));
-    if (!err && from->type)
-        err = gate_event_text(b, FIELD_TYPE,
-                              slice_of(from->type, from->type_len));
-    if (!err && from->timestamp)
-        err = gate_event_text(b, FIELD_TIMESTAMP,
-                              slice_of(from->timestamp, from->timestamp_len));
-    if (!err && from->payload)
-        err = take_payload(b, from);
-    uint32_t upserts = b->upsert_count;
-    if (!err && from->upsert_count)
-        err = gate_upsert_take(b, from);
-    if (!err)
-        err = gate_event_end(b);
-    if (b->items[b->count - 1].state == ITEM_REFUSED)
-        b->upsert_count = upserts;
-    return err;
-}
-
-int
-gate_take(struct gate_batch *b, const struct il_event *events, size_t n)
-{
-    const char *at = (const char *) events;
-    b->offered = events;
-    if (!n)
-        return gate_refuse_body(b, 400, GATE_NO_EVENTS,
-                                "there are no events in the body");
-    for (size_t i = 0; i < n; i++) {
-        struct il_event event = { 0 };
-        size_t size = events->struct_size;
-        memcpy(&event, at, size < sizeof(event) ? size : sizeof(event));
-        at += size;
-        int err = take_event(b, &event);
-        if (err)
-            return err;
-    }
-    return 0;
 }

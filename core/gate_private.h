@@ -276,6 +276,8 @@ int gate_parse(struct gate_batch *, struct slice body, int ndjson,
 /* Refuse a body that is not JSON, naming the place. */
 int gate_refuse_json(struct gate_batch *, const char *body,
                      const struct json_error *, const char *hint);
+
+/* gate_take.c: as gate_parse() */
 int gate_take(struct gate_batch *, const struct il_event *, size_t n);
 
 /* gate.c: deduplicate, limit and append; 0, the error of spool_append(), or

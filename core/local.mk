@@ -103,6 +103,7 @@ core_libcore_a_SOURCES = \
 	core/gate_parse.c \
 	core/gate_private.h \
 	core/gate_request.c \
+	core/gate_take.c \
 	core/gate_upsert.c \
 	core/handshake.c \
 	core/handshake.h \
