@@ -40,8 +40,8 @@ parse_host(const char *begin, const char *end, struct http_address *out)
             return "'[' without ']'";
         begin++;
         end--;
-        if (begin == end)
-            return "no address between '[' and ']'";
+        if (!memchr(begin, ':', (size_t) (end - begin)))
+            return "no IPv6 address between '[' and ']'";
     } else if (memchr(begin, ':', (size_t) (end - begin))) {
         return "IPv6 needs brackets";
     }

@@ -10,6 +10,13 @@ CLANG = clang
 
 EXTRA_DIST += tests/fuzz/corpus tests/fuzz/run.sh
 
+FUZZ_TARGETS += address
+check_PROGRAMS += tests/fuzz/fuzz-address
+TESTS += tests/fuzz/fuzz-address
+tests_fuzz_fuzz_address_SOURCES = tests/fuzz/fuzz-address.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_address_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_address_LDADD = $(CORE_LIBS)
+
 FUZZ_TARGETS += event
 check_PROGRAMS += tests/fuzz/fuzz-event
 TESTS += tests/fuzz/fuzz-event
