@@ -3,11 +3,13 @@
 #include "host_private.h"
 
 #include "clock.h"
+#include "log.h"
 #include "serial.h"
 #include "server_options.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #define EVENT_MAX_BYTES (1u << 20)
 /* The admin server's requests have no body worth mentioning. */
@@ -37,6 +39,27 @@ make_http(struct host *h, const char *name, struct http_options *o,
     return err;
 }
 
+/* Spool, stores, lanes and their libraries. */
+#define OTHER_FILES 512
+
+/* Each connection is a file; the limit that a process begins with is often
+ * 1024, which it may raise. */
+static void
+allow_files(uint64_t connections)
+{
+    struct rlimit limit;
+    const rlim_t want = connections + OTHER_FILES;
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= want)
+        return;
+    limit.rlim_cur = limit.rlim_max < want ? limit.rlim_max : want;
+    if (setrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur < want)
+        log_warn("gate: no more than %llu files may be open, so there cannot "
+                 "be http.max_connections (%llu); raise LimitNOFILE= or "
+                 "ulimit -n",
+                 (unsigned long long) limit.rlim_cur,
+                 (unsigned long long) connections);
+}
+
 static int
 make_gate_http(struct host *h)
 {
@@ -53,6 +76,7 @@ make_gate_http(struct host *h)
     };
     o.trusted = server_proxies(h->assembly->plan->conf, g, &o.trusted_count,
                                &o.trust_unix);
+    allow_files(o.max_connections);
     return make_http(h, "http", &o, &h->gate_tls, &h->gate_http);
 }
 

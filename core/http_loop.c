@@ -32,6 +32,9 @@
 /* So often a loop looks for more before it lets those wait whom it has. */
 #define GATHER_ROUNDS 8
 
+/* How long a connection may be idle while there is no room for new ones. */
+#define CROWDED_IDLE_US 2000000
+
 /* A sender may take timeout_ms and another millisecond per byte that came: a
  * body that trickles in slower than 1000 bytes a second is cut off. */
 #define SLOWEST_BYTES_PER_MS 1
@@ -112,6 +115,17 @@ conn_overdue(const struct http_conn *conn, int64_t now_us)
                  + (int64_t) (req->received / SLOWEST_BYTES_PER_MS) * 1000;
 }
 
+/* When nine tenths of all connections that there may be are in use, those that
+ * do nothing make room for those that want to do something. */
+static int
+conn_may_make_room(const struct http_conn *conn, int64_t now_us)
+{
+    struct http *http = conn->loop->http;
+    return !conn->req.active && now_us - conn->since_us > CROWDED_IDLE_US
+           && atomic_load(&http->conn_total) * 10
+                  >= (uint64_t) http->options.max_connections * 9;
+}
+
 /* The server stops: is nobody to be waited for?  What has arrived by now is
  * still read, and whoever waits for the disk is answered. */
 static int
@@ -133,7 +147,8 @@ loop_sweep(struct http_loop *loop, int64_t now_us)
         if (conn_overdue(c, now_us)) {
             c->closing = 1;
             shutdown(c->fd, SHUT_RDWR);
-        } else if (loop->quiesced && conn_may_go(c, now_us)) {
+        } else if (loop->quiesced ? conn_may_go(c, now_us)
+                                  : conn_may_make_room(c, now_us)) {
             c->closing = 1;
             shutdown(c->fd, c->req.active ? SHUT_RDWR : SHUT_RD);
         }

@@ -116,7 +116,7 @@ announce(const struct tls *tls)
         log_warn("%s: the certificate of %s expires soon, on %s", tls->name,
                  cert->subject, until);
     if (tls->expires)
-        metric_set(tls->expires, (uint64_t) cert->expires);
+        metric_set(tls->expires, (uint64_t) cert->expires * 1000000);
 }
 
 static int

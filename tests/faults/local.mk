@@ -41,6 +41,9 @@ check-faults: all $(check_LTLIBRARIES)
 		--rounds 3 --scale 3 --seed '$(SEED)'
 	$(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/faults/campaign.py \
 		--trials $(FAULT_TRIALS) --events $(FAULT_EVENTS) --seed '$(SEED)'
+	ulimit -n 12000 && $(AM_TESTS_ENVIRONMENT) python3 \
+		$(srcdir)/tests/http/test-idle-connections-do-not-disturb.py \
+		--count 10000
 
 # A million events in batches of 500, with both killed while it runs.
 check-million: all

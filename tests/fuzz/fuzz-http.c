@@ -107,7 +107,9 @@ dial(void)
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-    CLAIM(!connect(fd, (struct sockaddr *) &to, sizeof to));
+    /* libFuzzer's timer interrupts it */
+    while (connect(fd, (struct sockaddr *) &to, sizeof to) && errno != EISCONN)
+        CLAIM(errno == EINTR || errno == EALREADY);
     return fd;
 }
 

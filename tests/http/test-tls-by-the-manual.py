@@ -3,7 +3,9 @@
 versions do not, http:// and unix sockets stay plain, client_ca lets only its
 own in."""
 import os
+import re
 import subprocess
+import time
 
 from gate import HEAD, Gate, contains, equal, make_authority, make_certificate, skip_without
 
@@ -51,7 +53,8 @@ with Gate(text, files) as g:
         equal(ok and "Cipher is (NONE)" not in said, False, cipher)
     contains(g.log(), "accepting events on https://127.0.0.1:%d" % g.daemon.gate, "the log")
     code, metrics, _ = g.curl("http://127.0.0.1:%d/metrics" % g.daemon.admin)
-    contains(metrics, 'http_certificate_expires_timestamp_seconds{server="gate"} ', "metrics")
+    expires = re.search(r'^ingestlayer_http_certificate_expires_timestamp_seconds.* (\S+)$', metrics, re.M)
+    equal(29 < (float(expires.group(1)) - time.time()) / 86400 < 31, True, "days until it expires in " + metrics)
     equal(g.daemon.stop(), 0, "exit code")
     equal(os.path.exists(g.path("gate.sock")), False, "the unix socket after the stop")
 

@@ -9,6 +9,7 @@
 #include "http.h"
 #include "http_talk.h"
 #include "log.h"
+#include "metrics.h"
 #include "tempdir.h"
 
 #include <errno.h>
@@ -485,6 +486,64 @@ START_TEST(a_proxy_is_not_limited)
 }
 END_TEST
 
+/* --- those who take their time ------------------------------------------- */
+
+static int
+connections(void)
+{
+    struct il_text all = { 0 };
+    const char *name = "\ningestlayer_http_connections{server=\"test\"} ";
+    ck_assert_int_eq(metric_export(&all), 0);
+    const char *at = strstr(text_str(&all), name);
+    int n = at ? atoi(at + strlen(name)) : -1;
+    text_clear(&all);
+    return n;
+}
+
+/* More of it than the kernel holds for us. */
+START_TEST(an_answer_that_nobody_reads_ends)
+{
+    const size_t size = 12 << 20;
+    char head[100], *body = calloc(1, size);
+    int small = 4096;
+    begin((struct http_options){ .max_body = size, .timeout_ms = 1000 },
+          "127.0.0.1:0");
+    int fd = dial();
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    snprintf(head, sizeof(head), "POST /echo" H "Content-Length: %zu\r\n\r\n",
+             size);
+    say(fd, head);
+    say_bytes(fd, body, size);
+    int64_t begun = clock_monotonic_us();
+    while (connections() && clock_monotonic_us() - begun < 30000000)
+        usleep(10000);
+    ck_assert_int_eq(connections(), 0);
+    ck_assert_int_gt(clock_monotonic_us() - begun, 900000);
+    close(fd);
+    free(body);
+    teardown();
+}
+END_TEST
+
+/* Whoever has not said anything yet makes room, whoever works stays. */
+START_TEST(the_idle_make_room)
+{
+    int idle[20];
+    begin((struct http_options){ .max_connections = 20, .timeout_ms = 60000 },
+          "127.0.0.1:0");
+    for (int i = 0; i < 20; i++)
+        idle[i] = dial();
+    say(idle[7], "POST /echo" H "Content-Length: 2\r\n\r\na");
+    for (int i = 0; i < 5; i++)
+        ck_assert_int_eq(ask(next), 200);
+    say(idle[7], "b");
+    ck_assert_int_eq(hear(idle[7], answer, sizeof(answer)), 200);
+    for (int i = 0; i < 20; i++)
+        close(idle[i]);
+    teardown();
+}
+END_TEST
+
 /* --- unix sockets --------------------------------------------------------- */
 
 static int
@@ -594,6 +653,8 @@ main(void)
     tcase_add_test(t, proxies_are_believed_from_the_right);
     tcase_add_test(t, one_address_has_so_many_connections);
     tcase_add_test(t, a_proxy_is_not_limited);
+    tcase_add_test(t, an_answer_that_nobody_reads_ends);
+    tcase_add_test(t, the_idle_make_room);
     tcase_add_test(t, unix_sockets_are_served);
     tcase_add_test(t, only_a_dead_socket_is_replaced);
     suite_add_tcase(s, t);
