@@ -4,11 +4,13 @@
 SYSTEM_TESTS = \
 	tests/end-to-end/test-bad-row-is-a-dead-letter.py \
 	tests/end-to-end/test-branches-by-plan.py \
+	tests/end-to-end/test-clocks-that-jump.py \
 	tests/end-to-end/test-copied-state-dir-is-fenced.py \
 	tests/end-to-end/test-dead-letters-are-retried-once.py \
 	tests/end-to-end/test-duplicates-stay-one-across-kill.py \
 	tests/end-to-end/test-entities-enrich-over-http.py \
 	tests/end-to-end/test-every-body-shape-arrives.py \
+	tests/end-to-end/test-every-key-is-known.py \
 	tests/end-to-end/test-exact-values-reach-the-table.py \
 	tests/end-to-end/test-full-disk-is-503.py \
 	tests/end-to-end/test-missing-table-heals.py \

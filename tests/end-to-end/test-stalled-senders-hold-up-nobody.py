@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 
+from servers import PATIENCE, under_a_checker
 from system import KEY, PLAIN, System, equal, event, eventually
 
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -83,11 +84,12 @@ with System(CONF) as s:
     while time.monotonic() - began < TIMEOUT - 1:
         s.post([event(1000 + served)])
         served += 1
-    equal(closed(conns + dribbling), 0, "connections that are cut off before their time")
-    if served < 20:
+    if not under_a_checker():
+        equal(closed(conns + dribbling), 0, "connections that are cut off before their time")
+    if served < 20 / PATIENCE:
         raise AssertionError("a working sender was served %d times in %d s" % (served, TIMEOUT - 1))
     grown = rss_mb(s) - before
-    if grown > 40:
+    if grown > 40 and not under_a_checker():
         raise AssertionError("%.0f MB more for 1000 stalled senders" % grown)
     # One that trickles has twice the time for its head.
     eventually(lambda: closed(conns) == len(conns), "who stands still is cut off", 4 * TIMEOUT)
@@ -101,7 +103,7 @@ with System(CONF) as s:
     request = (HEAD % len(batch)).encode() + batch
     deaf = [dial(s, small=True) for _ in range(40)]
     pending = {c: b"" for c in deaf}
-    until = time.monotonic() + 60
+    until = time.monotonic() + 60 * PATIENCE
     peak = 0
     while pending and time.monotonic() < until:
         for c in list(pending):
@@ -115,7 +117,7 @@ with System(CONF) as s:
         peak = max(peak, rss_mb(s))
         time.sleep(0.001)
     equal(len(pending), 0, "connections of those who never read")
-    if peak - before > 100:
+    if peak - before > 100 and not under_a_checker():
         raise AssertionError("%.0f MB more for 40 senders who never read" % (peak - before))
     s.post([event(5000)])
     for c in deaf:
@@ -141,7 +143,7 @@ with System(CONF) as s:
     equal(s.daemon.stop(), 0, "exit code")
     took = time.monotonic() - began
     dribble.stop = True
-    if took > 15:
+    if took > 15 * PATIENCE:
         raise AssertionError("stopped after %.1f s" % took)
     print("served %d while 1000 stalled, %.0f MB; never read: %.0f MB; stopped in %.1f s"
           % (served, grown, peak - before, took))

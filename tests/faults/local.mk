@@ -34,6 +34,8 @@ check-faults: all $(check_LTLIBRARIES)
 		--seed '$(SEED)'
 	$(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/faults/retry.py \
 		--trials 40 --seed '$(SEED)'
+	$(AM_TESTS_ENVIRONMENT) KEYS=1000000 python3 \
+		$(srcdir)/tests/end-to-end/test-every-key-is-known.py
 	$(AM_TESTS_ENVIRONMENT) SEED='$(SEED)' \
 		python3 $(srcdir)/tests/faults/test-damaged-state.py --all
 	$(AM_TESTS_ENVIRONMENT) python3 \
