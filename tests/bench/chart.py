@@ -21,8 +21,7 @@ text { font: 11px system-ui, sans-serif; fill: #57606a; }
 COLUMNS = {
     "backlog": ("backlog, GB", lambda p: p["gb"], False, [
         ("draining", None, lambda p: p["ours"], lambda p: p["rate"], lambda p: p["memory"]),
-        ("filling", None, lambda p: p["gate"], None, lambda p: p["fill_memory"]),
-        ("without the index", None, None, None, lambda p: p["memory"] - p["index"])]),
+        ("filling", None, lambda p: p["gate"], None, lambda p: p["fill_memory"])]),
     "entities": ("entities", lambda p: p["entities"], True, [
         ("skewed", None, lambda p: p["skewed_lane"], lambda p: p["skewed_rate"], lambda p: p["memory"]),
         ("uniform", None, lambda p: p["uniform_lane"], lambda p: p["uniform_rate"], None)]),
@@ -42,7 +41,7 @@ ROWS = ("cost, us of CPU", "rate, a second", "memory, MB")
 
 TABLES = {
     "backlog": [("GB", "gb", "%.1f"), ("gate s/M", "gate", "%.2f"), ("MB", "fill_memory", "%.0f"),
-                ("its index", "index", "%.0f"), ("| drain s/M", "ours", "%.2f"), ("pg s/M", "pg", "%.2f"),
+                ("| drain s/M", "ours", "%.2f"), ("pg s/M", "pg", "%.2f"),
                 ("events/s", "rate", "%.0f"), ("MB", "memory", "%.0f")],
     "entities": [("entities", "entities", "%d"), ("look-up ns", "uniform_ns", "%.0f"), ("skewed", "skewed_ns", "%.0f"),
                  ("lane s/M", "uniform_lane", "%.2f"), ("skewed", "skewed_lane", "%.2f"), ("MB", "memory", "%.0f"),

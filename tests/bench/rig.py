@@ -22,6 +22,7 @@ log_level = "warn";
 http  = { listen = "env:GATE"; max_connections = 20000; max_connections_per_address = 0; };
 admin = { listen = "env:ADMIN"; };
 spool = { retain = "%(retain)s"; };
+%(more)s
 sources = ( { name = "app"; plugin = "sdk.event"; keys = ( "bench" ); } );
 pipelines = ( %(pipelines)s );
 """
@@ -80,12 +81,12 @@ class Rig:
         return subprocess.run([os.path.join(TOOLS, name), *(str(a) for a in args)], stdout=subprocess.PIPE,
                               check=True).stdout.decode()
 
-    def daemon(self, pipelines, users=False, base=None):
+    def daemon(self, pipelines, users=False, base=None, more=""):
         """Started, over an empty state or that of an earlier one."""
         base = base or self.folder()
         conf = os.path.join(base, "bench.conf")
         with open(conf, "w") as f:
-            f.write(CONF % {"state": base + "/state", "pipelines": pipelines,
+            f.write(CONF % {"state": base + "/state", "pipelines": pipelines, "more": more,
                             "retain": "0s" if pipelines else "1h"})
         d = Daemon(base, conf, {"DSN": self.pg.dsn})
         d.base = base
