@@ -40,15 +40,20 @@ lane_read_timeout(struct lane *l)
     return l->trimmed ? LANE_SLEEP_MS : LANE_IDLE_MS;
 }
 
+#define FRAME_GUESS 128 /* bytes, before any was seen */
+
 /* How much to ask for: the spool copies that many bytes, and those beyond the
- * last frame of the batch would be copied again for the next. */
+ * last frame of the batch would be copied again for the next, and would make
+ * the buffer larger than it has to be.  Where too little was asked for the
+ * batch is a smaller one. */
 static size_t
 lane_read_bytes(const struct lane *l, const struct flight *f)
 {
     uint64_t room = l->spec.batch_bytes - f->batch->frames.len;
-    uint64_t guess = (uint64_t) (l->spec.batch_events - f->frame_count)
-                     * (l->frame_bytes + l->frame_bytes / 16);
-    return (size_t) (guess && guess < room ? guess : room);
+    uint64_t each = l->frame_bytes ? l->frame_bytes + l->frame_bytes / 16
+                                   : FRAME_GUESS;
+    uint64_t guess = (l->spec.batch_events - f->frame_count) * each;
+    return (size_t) (guess < room ? guess : room);
 }
 
 /* One read; the thread can be woken out of it. */

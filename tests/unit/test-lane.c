@@ -89,6 +89,7 @@ drop_all(void *self, struct il_batch *b)
 
 static struct il_batch *only;
 static int writes, others;
+static size_t most;
 
 static int
 settle_at_once(void *self, struct il_batch *b, struct il_ack *ack)
@@ -97,11 +98,13 @@ settle_at_once(void *self, struct il_batch *b, struct il_ack *ack)
     if (!writes++)
         only = b;
     others += b != only;
+    most = b->frames.cap > most ? b->frames.cap : most;
     lane_settle(ack, IL_OK, NULL);
     return 0;
 }
 
-/* The memory of a second one would never be touched. */
+/* The memory of a second one would never be touched; and of the first, no more
+ * than its hundred events take. */
 START_TEST(what_is_settled_at_once_needs_one_batch)
 {
     fake.plugin.write = settle_at_once;
@@ -110,6 +113,7 @@ START_TEST(what_is_settled_at_once_needs_one_batch)
     wait_position(1000);
     ck_assert_int_gt(writes, 5);
     ck_assert_int_eq(others, 0);
+    ck_assert_uint_le(most, 100 * 256);
 }
 END_TEST
 
