@@ -54,13 +54,21 @@ idem_prefetch(struct idem *d, struct idem_key key)
 }
 
 int
+idem_find_within(struct idem *d, struct idem_key key, int64_t now_us,
+                 int64_t window_us, struct idem_hit *hit)
+{
+    int64_t since_us = now_us - (window_us ? window_us : d->opt.window_us);
+    int rc = 0;
+    for (size_t i = d->slice_count; i-- > 0 && !rc;)
+        rc = slice_find(d, d->slices[i], key, since_us, hit);
+    return rc;
+}
+
+int
 idem_find(struct idem *d, struct idem_key key, int64_t now_us,
           struct idem_hit *hit)
 {
-    int rc = 0;
-    for (size_t i = d->slice_count; i-- > 0 && !rc;)
-        rc = slice_find(d, d->slices[i], key, now_us, hit);
-    return rc;
+    return idem_find_within(d, key, now_us, 0, hit);
 }
 
 /* Above the cap the oldest keys are forgotten early. */
@@ -97,8 +105,11 @@ replay_one(void *arg, uint64_t position, size_t offset, size_t len)
         return 0; /* its first frame counts, as long as the window lasts */
     struct idem_key key = idem_key(e.source_id, e.key.ptr ? e.key : e.id);
     int rc = idem_find(d, key, e.received_us, &hit);
-    if (rc || e.id.len > EVENT_ID_MAX)
+    if (rc < 0 || e.id.len > EVENT_ID_MAX)
         return rc < 0 ? rc : 0;
+    /* Where an earlier event is known, it was past a shorter window. */
+    if (rc && hit.position >= position)
+        return 0;
     rc = slice_ready(d, 1, e.received_us, position - 1);
     if (rc)
         return rc;

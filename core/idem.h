@@ -25,7 +25,8 @@ struct idem;
 
 struct idem_options {
     const char *dir;
-    int64_t window_us;  /* 24 h */
+    int64_t window_us;  /* 24 h; where types of events have their own, the
+                         * longest of them */
     uint64_t max_keys;  /* about; the oldest slice goes early above this, with a
                          * log line: its keys are no longer known.  0: none */
 };
@@ -52,6 +53,11 @@ void idem_prefetch(struct idem *, struct idem_key);
  * a negative errno where that cannot be known now. */
 int idem_find(struct idem *, struct idem_key, int64_t now_us,
               struct idem_hit *hit);
+/* The same for a shorter window, to 1/4096 of the index's: a key is rather
+ * known too long.  0: the index's own.  A key that is added again because its
+ * window was over is from then on the later event's. */
+int idem_find_within(struct idem *, struct idem_key, int64_t now_us,
+                     int64_t window_us, struct idem_hit *hit);
 /* Before n events are appended: will idem_add() take them?  0, -ENOMEM, or
  * -ENOSPC: the disk has no room for the index, and accepting more would break
  * the promise about duplicates. */

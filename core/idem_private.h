@@ -224,8 +224,9 @@ slice_count_add(struct idem_slice *s, uint64_t n)
 /* Into the newest slice, which is ready. */
 void slice_insert(struct idem *, struct idem_key, int64_t now_us,
                   uint64_t position, struct slice id);
+/* The last event with the key that came after a time. */
 int slice_find(struct idem *, struct idem_slice *, struct idem_key,
-               int64_t now_us, struct idem_hit *);
+               int64_t since_us, struct idem_hit *);
 /* Let go of the oldest; slice_remove_dropped() removes its file. */
 void slice_drop_oldest(struct idem *);
 void slice_remove_dropped(struct idem *);

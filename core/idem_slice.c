@@ -252,10 +252,10 @@ slice_insert(struct idem *d, struct idem_key key, int64_t now_us,
 
 /* --- looking -------------------------------------------------------------- */
 
-/* Is it this key, inside the window? */
+/* Is it this key, of an event after that time, and after that of the hit? */
 static int
 unit_hit(struct idem *d, struct idem_slice *s, uint32_t unit,
-         struct idem_key key, int64_t now_us, struct idem_hit *hit)
+         struct idem_key key, int64_t since_us, struct idem_hit *hit)
 {
     struct entry e[1 + RECORD_UNITS_MAX];
     const struct log_header *h = &s->log.header;
@@ -267,7 +267,8 @@ unit_hit(struct idem *d, struct idem_slice *s, uint32_t unit,
         return 0;
     /* To the end of its unit of time: rather known too long than too short. */
     int64_t units = (int64_t) (e->val >> VAL_TIME_SHIFT & VAL_TIME_MAX) + 1;
-    if (h->start_us + units * h->unit_us + d->opt.window_us <= now_us)
+    if (h->start_us + units * h->unit_us <= since_us
+        || entry_position(&s->log, e) <= hit->position)
         return 0;
     hit->position = entry_position(&s->log, e);
     hit->id_len = 0;
@@ -284,15 +285,18 @@ unit_hit(struct idem *d, struct idem_slice *s, uint32_t unit,
 
 int
 slice_find(struct idem *d, struct idem_slice *s, struct idem_key key,
-           int64_t now_us, struct idem_hit *hit)
+           int64_t since_us, struct idem_hit *hit)
 {
     const struct table *tables[2] = { &s->table, &s->old };
-    int rc = 0;
-    for (int i = 0; i < 2 && tables[i]->cells && !rc; i++) {
+    int rc = 0, found = 0;
+    hit->position = 0;
+    for (int i = 0; i < 2 && tables[i]->cells && rc >= 0; i++) {
         uint64_t at = 0;
         uint32_t unit;
-        while (!rc && (unit = table_next(tables[i], key.lo, &at)))
-            rc = unit_hit(d, s, unit, key, now_us, hit);
+        while (rc >= 0 && (unit = table_next(tables[i], key.lo, &at))) {
+            rc = unit_hit(d, s, unit, key, since_us, hit);
+            found |= rc > 0;
+        }
     }
-    return rc;
+    return rc < 0 ? rc : found;
 }

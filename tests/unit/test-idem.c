@@ -642,6 +642,56 @@ START_TEST(test_ahead_of_a_restored_spool)
 }
 END_TEST
 
+/* Where the key's event stands, for a window of two minutes; 0: past it. */
+static uint64_t
+known_at(uint64_t n, int64_t now_us)
+{
+    struct idem_hit hit;
+    return idem_find_within(idem, key_of(n), now_us, 120 * SECOND, &hit)
+               ? hit.position : 0;
+}
+
+/* A key that comes again after a window of its own is the later event's: while
+ * it is pending, in the index, in one that grows, after a restart, and rebuilt
+ * from the spool. */
+START_TEST(test_shorter_windows)
+{
+    struct idem_options o = options();
+    const int64_t unit = 6 * HOUR / 1024 + SECOND;
+    open_both(&o);
+    for (uint64_t n = 1; n <= 2; n++) {
+        uint64_t first = append(n, T0);
+        ck_assert_uint_eq(known_at(n, T0 + 119 * SECOND), first);
+        ck_assert_uint_eq(known_at(n, T0 + 120 * SECOND + unit), 0);
+        settle();
+        ck_assert_uint_eq(known_at(n, T0 + 119 * SECOND), first);
+        ck_assert_uint_eq(known_at(n, T0 + 120 * SECOND + unit), 0);
+        ck_assert_int_eq(knows(n, T0 + 23 * HOUR), 1);
+    }
+    const int64_t t1 = T0 + 300 * SECOND;
+    uint64_t second[3] = { 0, append(1, t1), append(2, t1) };
+    for (int step = 0; step < 5; step++) {
+        if (step == 1)
+            settle();
+        for (uint64_t n = 1000; step == 2 && n < 70000; n++)
+            append(n, t1);
+        if (step == 2)
+            settle();
+        if (step > 2)
+            close_both();
+        if (step == 4)
+            help_remove(idem_dir);
+        if (step > 2)
+            open_both(&o);
+        for (uint64_t n = 1; n <= 2; n++) {
+            ck_assert_uint_eq(known_at(n, t1 + 119 * SECOND), second[n]);
+            ck_assert_uint_eq(known_at(n, t1 + 120 * SECOND + unit), 0);
+        }
+    }
+    close_both();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -655,6 +705,7 @@ main(void)
     tcase_add_test(t, test_survives_a_kill);
     tcase_add_test(t, test_grows);
     tcase_add_test(t, test_forgets_past_the_window);
+    tcase_add_test(t, test_shorter_windows);
     tcase_add_test(t, test_clock_jumps);
     tcase_add_test(t, test_slices_go);
     tcase_add_test(t, test_cap_forgets_the_oldest);
