@@ -80,7 +80,7 @@ print_options(const struct option_table *table, int indent)
             printf(", default %s", o.def);
         putchar('\n');
         print_wrapped(o.help, indent + 4);
-        if (o.type == IL_OPT_GROUP) {
+        if (o.type == IL_OPT_GROUP && !(o.flags & OPTION_AGAIN)) {
             struct option_table below = option_children(table, &o);
             print_options(&below, indent + 4);
         }
@@ -129,7 +129,7 @@ dump_options(const struct option_table *table, const char *prefix)
             printf("option.%s.min=%lld\n", name, (long long) o.min);
             printf("option.%s.max=%lld\n", name, (long long) o.max);
         }
-        if (o.type == IL_OPT_GROUP) {
+        if (o.type == IL_OPT_GROUP && !(o.flags & OPTION_AGAIN)) {
             struct option_table below = option_children(table, &o);
             snprintf(name, sizeof(name), "%s%s.", prefix, o.name);
             dump_options(&below, name);

@@ -167,9 +167,11 @@ check_text(const struct il_conf *g, const struct il_option *o,
 }
 
 const char *
-option_expected(uint32_t type)
+option_expected(const struct il_option *o)
 {
-    switch (type) {
+    if (o->flags & OPTION_NUMBER)
+        return "a text in double quotes or a number";
+    switch (o->type) {
     case IL_OPT_STRING:
         return "a text in double quotes";
     case IL_OPT_INT:
@@ -186,8 +188,11 @@ option_expected(uint32_t type)
 }
 
 int
-option_type_fits(uint32_t type, const config_setting_t *s)
+option_type_fits(const struct il_option *o, const config_setting_t *s)
 {
+    const uint32_t type = o->type;
+    if ((o->flags & OPTION_NUMBER) && config_setting_is_number(s))
+        return 1;
     switch (config_setting_type(s)) {
     case CONFIG_TYPE_STRING:
         return type == IL_OPT_STRING || type == IL_OPT_DURATION
@@ -204,12 +209,34 @@ option_type_fits(uint32_t type, const config_setting_t *s)
     }
 }
 
+/* libconfig reads a number with a point as a double: where that has as many
+ * digits as it keeps exactly, or fewer, it is what was written. */
+static void
+check_number(const struct il_conf *g, const struct il_option *o,
+             struct item *item)
+{
+    config_setting_t *s = item->setting;
+    if (config_setting_type(s) != CONFIG_TYPE_FLOAT) {
+        item->str = conf_printf(g->conf, "%lld",
+                                (long long) config_setting_get_int64(s));
+        return;
+    }
+    double value = config_setting_get_float(s);
+    item->str = conf_printf(g->conf, "%.15g", value);
+    if (strtod(item->str, NULL) != value)
+        option_say(g, s, o->name,
+                   "has more digits than can be read exactly; write it in "
+                   "double quotes");
+}
+
 void
 option_check_item(const struct il_conf *g, const struct il_option *o,
                   struct item *item)
 {
     config_setting_t *s = item->setting;
-    if (o->type == IL_OPT_INT) {
+    if ((o->flags & OPTION_NUMBER) && config_setting_is_number(s)) {
+        check_number(g, o, item);
+    } else if (o->type == IL_OPT_INT) {
         item->num = config_setting_get_int64(s);
         check_range(g, o, item, item->num);
     } else if (o->type == IL_OPT_BOOL) {

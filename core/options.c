@@ -66,10 +66,10 @@ read_item(const struct il_conf *g, struct value *v, config_setting_t *s)
     const struct il_option *o = &v->option;
     struct item *item = &v->items[v->count];
     *item = (struct item){ .setting = s };
-    if (!option_type_fits(o->type, s) && !is_short(o, s)) {
+    if (!option_type_fits(o, s) && !is_short(o, s)) {
         option_say(g, s, o->name, "expected %s%s, found %s",
                    o->flags & IL_OPT_SHORT ? "a text in double quotes or " : "",
-                   option_expected(o->type), option_found(s));
+                   option_expected(o), option_found(s));
         return;
     }
     if (o->type == IL_OPT_GROUP)

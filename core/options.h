@@ -15,6 +15,12 @@
 /* Host only: a list of groups that somebody else reads, with more tables than
  * the children, which are there for the documentation. */
 #define OPTION_RAW (1u << 17)
+/* Host only: a text or a number; of a number the text has what was written.
+ * One with a fraction and more digits than a double keeps is an error. */
+#define OPTION_NUMBER (1u << 18)
+/* Host only: the children hold this option again, so whoever prints them stops
+ * here. */
+#define OPTION_AGAIN (1u << 19)
 
 /* A table that ends with { 0 }, and the distance of its entries, which for a
  * plugin is what it was compiled with. */

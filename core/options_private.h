@@ -52,9 +52,9 @@ void option_check_item(const struct il_conf *, const struct il_option *,
 /* The same for one element of the default. */
 void option_default_item(const struct il_conf *, const struct il_option *,
                          struct item *, const char *text);
-int option_type_fits(uint32_t type, const config_setting_t *);
-/* For messages: what the type wants, what the setting is. */
-const char *option_expected(uint32_t type);
+int option_type_fits(const struct il_option *, const config_setting_t *);
+/* For messages: what the option wants, what the setting is. */
+const char *option_expected(const struct il_option *);
 const char *option_found(const config_setting_t *);
 
 #endif
