@@ -26,14 +26,12 @@ open_sources(struct assembly *a)
 {
     static const struct lane_match all = { { NULL, 0 }, { "*", 1 } };
     struct plan *plan = a->plan;
-    struct il_declared *declared;
-    size_t count;
-    plan_declared(plan, &all, 1, &declared, &count);
+    struct schema_events declared;
+    plan_declared(plan, &all, 1, &declared);
     a->sources = conf_alloc(plan->conf,
                             (plan->source_count + 1) * sizeof(struct il_host));
     for (size_t i = 0; i < plan->source_count; i++) {
         a->sources[i].declared = declared;
-        a->sources[i].declared_count = count;
         open_part(plan, &a->sources[i], &plan->sources[i].part, NULL);
     }
 }
@@ -53,7 +51,6 @@ open_lane(struct assembly *a, struct assembly_lane *l,
     for (size_t i = 0; i < p->step_count; i++) {
         struct il_host *h = &l->steps[i];
         h->declared = p->declared;
-        h->declared_count = p->declared_count;
         h->closed = !p->closed ? FIELDS_OPEN
                     : i        ? FIELDS_CHANGED
                                : FIELDS_CLOSED;
@@ -64,7 +61,6 @@ open_lane(struct assembly *a, struct assembly_lane *l,
                 serial_wrap(h, &l->step_turns[i], &l->lane_steps[i].self);
     }
     l->destination.declared = p->declared;
-    l->destination.declared_count = p->declared_count;
     l->destination.closed = !p->closed      ? FIELDS_OPEN
                             : p->step_count ? FIELDS_CHANGED
                                             : FIELDS_CLOSED;

@@ -144,8 +144,10 @@ find_new(struct gate_batch *b, uint32_t *count)
             err = make_duplicate(b, item, slice_of(copy, id.len));
             continue;
         }
-        int found = item->keyed ? idem_find(idem, item->key, b->now_us, &hit)
-                                : 0;
+        int found = item->keyed
+                        ? idem_find_within(idem, item->key, b->now_us,
+                                           gate_window(b, item), &hit)
+                        : 0;
         if (found > 0) {
             err = make_duplicate(b, item, first_id(b, item, &hit));
             if (hit.position > b->position)

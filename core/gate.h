@@ -20,6 +20,7 @@ struct gate_options {
     struct dead *dead;
     struct entities *entities;
     const struct schema *schema;
+    int64_t window_us;        /* of keys; 0: the index's */
     uint32_t depth_max;       /* JSON nesting */
     uint64_t max_event_bytes; /* of one event: 1 MiB */
 };

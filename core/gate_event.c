@@ -7,7 +7,6 @@
  * payload is moved once.  Senders write the payload last, so that is rare. */
 #include "gate_private.h"
 
-#include "conf.h"
 #include "wtf8.h"
 
 #include <errno.h>
@@ -97,10 +96,8 @@ plain_ascii(struct slice s)
     return n + 8 > s.len && plain_eight(s.ptr + s.len - 8);
 }
 
-/* UTF-8 without control characters, and no surrogates: ids and types are
- * compared, logged and shown by everybody.  NULL or what is wrong. */
-static const char *
-text_flaw(struct slice s)
+const char *
+gate_text_flaw(struct slice s)
 {
     const char *end = s.ptr + s.len;
     if (plain_ascii(s))
@@ -131,7 +128,7 @@ check_name(struct gate_batch *b, int field, struct slice s)
         return gate_problem(b, GATE_INVALID_EVENT, name, "length",
                             "must be 1 to %d bytes long, not %zu",
                             EVENT_ID_MAX, s.len);
-    if ((flaw = text_flaw(s)))
+    if ((flaw = gate_text_flaw(s)))
         return gate_problem(b, GATE_INVALID_EVENT, name, "characters", "%s",
                             flaw);
     if (field == FIELD_TYPE && (s.ptr[0] == ' ' || s.ptr[s.len - 1] == ' '))
@@ -206,32 +203,6 @@ repack_head(struct gate_batch *b, struct gate_item *item)
     return 0;
 }
 
-/* --- declared events ------------------------------------------------------ */
-
-static void
-schema_problem(void *arg, const char *path, const char *rule,
-               const char *message)
-{
-    gate_problem(arg, GATE_SCHEMA, path, rule, "%s", message);
-}
-
-static int
-undeclared(struct gate_batch *b, const struct schema *schema)
-{
-    const char *names[256], *near;
-    char word[EVENT_TYPE_MAX + 1] = "";
-    size_t n = schema_count(schema);
-    struct slice type = b->event.ev.type;
-    for (size_t i = 0; i < n && i < 256; i++)
-        names[i] = schema_at(schema, i)->type;
-    memcpy(word, type.ptr, type.len);
-    near = conf_nearest(word, names, n < 256 ? n : 256);
-    return gate_problem(b, GATE_UNDECLARED, "type", "declared",
-                        near ? "\"%s\" is not declared; did you mean \"%s\"?"
-                             : "\"%s\" is not declared",
-                        word, near);
-}
-
 static int
 check_allowed(struct gate_batch *b)
 {
@@ -241,23 +212,6 @@ check_allowed(struct gate_batch *b)
     return gate_problem(b, GATE_TYPE, "type", "allowed",
                         "this key may not send events of the type \"%.*s\"",
                         (int) type.len, type.ptr);
-}
-
-static int
-check_declared(struct gate_batch *b, struct slice payload)
-{
-    const struct schema *schema = b->gate->options.schema;
-    struct slice type = b->event.ev.type;
-    if (!schema_count(schema))
-        return 0;
-    if (!b->declared || b->declared->type_len != type.len
-        || memcmp(b->declared->type, type.ptr, type.len))
-        b->declared = schema_find(schema, type);
-    if (b->declared) {
-        schema_check(b->declared, payload, schema_problem, b);
-        return 0;
-    }
-    return b->source->undeclared ? 0 : undeclared(b, schema);
 }
 
 /* --- the end of an event -------------------------------------------------- */
@@ -316,8 +270,9 @@ gate_event_end(struct gate_batch *b)
         err = check_allowed(b);
     if (!err && item->state != ITEM_REFUSED) {
         uint32_t payload = item->frame + e->head;
-        err = check_declared(b, slice_of(b->frames.data + payload,
-                                         b->frames.len - payload));
+        err = gate_check_declared(b, item,
+                                  slice_of(b->frames.data + payload,
+                                           b->frames.len - payload));
     }
     if (!err && item->state != ITEM_REFUSED && e->late)
         err = repack_head(b, item);

@@ -50,7 +50,7 @@ extern const char *const gate_code_name[GATE_CODES];
 
 /* Of the problems found, so many are told: per event and per request.  The
  * answer to a hostile body must not be much larger than the body. */
-#define GATE_PROBLEMS_EVENT 64
+#define GATE_PROBLEMS_EVENT (SCHEMA_PROBLEMS_MAX + 1)
 #define GATE_PROBLEMS_BATCH 1000
 
 /* With more events than this, an answer leaves out the entries that would only
@@ -69,6 +69,7 @@ struct gate_item {
     uint8_t made;         /* the gate made the id */
     uint8_t keyed;        /* the sender gave an id or a key */
     uint8_t apart;        /* ... a key, so that the id is something else */
+    uint16_t window;      /* 1 + number of the declaration that has its own */
     uint32_t twin;        /* the item before with the same key */
     uint32_t frame, len;  /* body in batch->frames */
     uint32_t id, id_len;  /* in frames; of ITEM_DUPLICATE in batch->ids */
@@ -269,6 +270,24 @@ int gate_event_payload(struct gate_batch *);
 int gate_event_end(struct gate_batch *);
 /* The event cannot be finished: give its bytes back. */
 void gate_event_abandon(struct gate_batch *);
+
+/* gate_declared.c */
+/* Check the payload of the event at hand against its declaration; where that
+ * names a key and the event came without, it has one afterwards.  0 or
+ * -ENOMEM. */
+int gate_check_declared(struct gate_batch *, struct gate_item *,
+                        struct slice payload);
+/* UTF-8 without control characters, and no surrogates: ids and types are
+ * compared, logged and shown by everybody.  NULL or what is wrong. */
+const char *gate_text_flaw(struct slice);
+/* How long the key of an item is remembered. */
+static inline int64_t
+gate_window(const struct gate_batch *b, const struct gate_item *item)
+{
+    const struct gate_options *o = &b->gate->options;
+    return item->window ? schema_at(o->schema, item->window - 1u)->window_us
+                        : o->window_us;
+}
 
 /* gate_parse.c: 0; -EINVAL after gate_refuse_body(); -ENOMEM */
 int gate_parse(struct gate_batch *, struct slice body, int ndjson,

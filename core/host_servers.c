@@ -99,6 +99,9 @@ make_gate(struct host *h)
                                     .dead = h->dead,
                                     .entities = h->entities,
                                     .schema = h->assembly->plan->schema,
+                                    .window_us = option_int(option_group(
+                                        h->root, "idempotency", 0),
+                                        "window", 0) * 1000,
                                     .depth_max = MSG_DEPTH_MAX,
                                     .max_event_bytes = EVENT_MAX_BYTES };
     return gate_new(&o, &h->gate);

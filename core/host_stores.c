@@ -31,8 +31,10 @@ static int
 open_idem(struct host *h, const char *dir)
 {
     const struct il_conf *g = option_group(h->root, "idempotency", 0);
+    int64_t window = option_int(g, "window", 0) * 1000;
+    int64_t longest = schema_longest_window(h->assembly->plan->schema);
     struct idem_options o = { .dir = dir,
-                              .window_us = option_int(g, "window", 0) * 1000,
+                              .window_us = longest > window ? longest : window,
                               .max_keys =
                                   (uint64_t) option_int(g, "max_keys", 0) };
     return idem_open(&o, h->spool, &h->idem);

@@ -270,15 +270,15 @@ unit_hit(struct idem *d, struct idem_slice *s, uint32_t unit,
     if (h->start_us + units * h->unit_us <= since_us
         || entry_position(&s->log, e) <= hit->position)
         return 0;
-    hit->position = entry_position(&s->log, e);
-    hit->id_len = 0;
-    if (!(e->val & VAL_RECORD))
-        return 1;
     const char *record = (const char *) (e + 1);
-    size_t len = n > 1 ? (unsigned char) record[0] : sizeof hit->id + 1;
-    if (len > sizeof hit->id || RECORD_UNITS(len) > (size_t) n - 1)
-        return 0;
-    memcpy(hit->id, record + 1, len);
+    size_t len = 0;
+    if (e->val & VAL_RECORD) {
+        len = n > 1 ? (unsigned char) record[0] : sizeof hit->id + 1;
+        if (len > sizeof hit->id || RECORD_UNITS(len) > (size_t) n - 1)
+            return 0;
+        memcpy(hit->id, record + 1, len);
+    }
+    hit->position = entry_position(&s->log, e);
     hit->id_len = len;
     return 1;
 }

@@ -6,6 +6,7 @@
 #define INSTANCE_H
 
 #include "loader.h"
+#include "schema.h"
 
 /* What a name that is not declared means to an instance. */
 enum {
@@ -48,9 +49,8 @@ struct il_host {
     const char *name;     /* as the config names it */
     const char *instance; /* pipeline "orders", step 1 (filter.match) */
     const char *lane;     /* NULL outside a pipeline */
-    const struct il_declared *declared;
-    size_t declared_count;
-    int closed; /* only declared fields can be there (see FIELDS_*) */
+    struct schema_events declared; /* that reach it */
+    int closed; /* only these and their fields can be there (FIELDS_*) */
 
     /* Given by the daemon, NULL elsewhere. */
     struct entities *entities;

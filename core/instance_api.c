@@ -90,15 +90,60 @@ api_lane(const struct il_host *h)
     return h->lane;
 }
 
+/* As much as the plugin has room for. */
+static void
+declared_give(struct il_declared *out, const struct il_declared *from)
+{
+    uint32_t size = out->struct_size;
+    struct il_declared full = *from;
+    full.struct_size = size < sizeof(full) ? size : sizeof(full);
+    memcpy(out, &full, full.struct_size);
+}
+
 static int
 api_declared(const struct il_host *h, size_t i, struct il_declared *out)
 {
-    if (i >= h->declared_count)
+    for (size_t e = 0; e < h->declared.count; e++) {
+        const struct schema_event *event = h->declared.events[e];
+        if (i >= event->object.count) {
+            i -= event->object.count;
+            continue;
+        }
+        const struct schema_field *f = &event->object.fields[i];
+        declared_give(out, &(struct il_declared){
+            .required = f->required && !f->node.nullable,
+            .event = event->type,
+            .name = f->name,
+            .type = schema_type_name(f->node.type),
+            .format = schema_format_name(f->node.format) });
+        return 0;
+    }
+    return -ENOENT;
+}
+
+static int
+api_declared_at(const struct il_host *h, size_t i, const char *reference,
+                struct il_declared *out)
+{
+    struct text_error error;
+    struct schema_place place;
+    struct il_field *field;
+    if (i >= h->declared.count)
         return -ENOENT;
-    uint32_t size = out->struct_size;
-    struct il_declared full = h->declared[i];
-    full.struct_size = size < sizeof(full) ? size : sizeof(full);
-    memcpy(out, &full, full.struct_size);
+    int err = ref_parse(reference, strlen(reference), REF_ROOTED, &field,
+                        &error);
+    if (err)
+        return err;
+    int what = schema_place(h->declared.events[i], field, &place);
+    ref_free(field);
+    if (what != SCHEMA_NAMED)
+        return -ENODATA;
+    declared_give(out, &(struct il_declared){
+        .required = (uint32_t) place.required,
+        .event = h->declared.events[i]->type,
+        .name = reference,
+        .type = schema_type_name(place.node->type),
+        .format = schema_format_name(place.node->format) });
     return 0;
 }
 
@@ -138,32 +183,42 @@ struct found {
     const char *key;
 };
 
-/* Is the payload field that it begins with declared?  Only where undeclared
- * fields cannot arrive. */
+/* The event that has the nearest name for what none declares; what is found is
+ * put into text. */
+static void
+nearest_declared(const struct il_host *h, const struct il_field *field,
+                 struct il_text *text)
+{
+    struct schema_place place;
+    for (size_t i = 0; i < h->declared.count && !text->len; i++)
+        if (schema_place(h->declared.events[i], field, &place) == SCHEMA_NEVER
+            && schema_suggest(field, &place, text))
+            conf_give_up();
+}
+
+/* Can any event that arrives have what a reference names?  Only where
+ * undeclared ones cannot. */
 static int
 check_declared(void *arg, const struct il_field *field, size_t offset)
 {
     const struct found *f = arg;
     const struct il_host *h = f->host;
-    const char *names[256];
-    size_t n = 0;
-    struct slice name;
-    if (h->closed == FIELDS_OPEN || !ref_payload_name(field, &name))
+    struct schema_place place;
+    struct il_text path = { 0 }, meant = { 0 };
+    if (h->closed == FIELDS_OPEN)
         return 0;
-    for (size_t i = 0; i < h->declared_count; i++) {
-        const char *declared = h->declared[i].name;
-        if (strlen(declared) == name.len
-            && memcmp(declared, name.ptr, name.len) == 0)
+    for (size_t i = 0; i < h->declared.count; i++)
+        if (schema_place(h->declared.events[i], field, &place) != SCHEMA_NEVER)
             return 0;
-        if (n < 256)
-            names[n++] = declared;
-    }
-    const char *word = conf_strndup(h->conf, name.ptr, name.len);
-    const char *meant = conf_nearest(word, names, n);
+    if (!h->declared.count || ref_path(&path, field, ref_parts(field), NULL))
+        return 0;
+    nearest_declared(h, field, &meant);
     option_remark(f->conf, f->key, (long) offset, h->closed != FIELDS_CLOSED,
                   "no event that arrives here declares the field \"%s\"%s%s%s",
-                  word, meant ? "; did you mean \"" : "", meant ? meant : "",
-                  meant ? "\"?" : "");
+                  text_str(&path), meant.len ? "; did you mean \"" : "",
+                  meant.len ? text_str(&meant) : "", meant.len ? "\"?" : "");
+    text_clear(&path);
+    text_clear(&meant);
     return h->closed == FIELDS_CLOSED ? -EINVAL : 0;
 }
 
@@ -373,6 +428,7 @@ instance_fill_api(struct il_api *api)
     api->instance = api_instance;
     api->lane = api_lane;
     api->declared = api_declared;
+    api->declared_at = api_declared_at;
     api->conf_has = option_has;
     api->conf_str = option_str;
     api->conf_int = option_int;

@@ -96,6 +96,7 @@ core_libcore_a_SOURCES = \
 	core/gate_backlog.c \
 	core/gate_batch.c \
 	core/gate_control.c \
+	core/gate_declared.c \
 	core/gate_emit.c \
 	core/gate_event.c \
 	core/gate_keep.c \
@@ -178,6 +179,8 @@ core_libcore_a_SOURCES = \
 	core/msgput.h \
 	core/msgread.c \
 	core/msgread.h \
+	core/nameset.c \
+	core/nameset.h \
 	core/nearest.c \
 	core/notify.c \
 	core/number.c \
@@ -194,6 +197,7 @@ core_libcore_a_SOURCES = \
 	core/plan.h \
 	core/plan_check.c \
 	core/plan_check.h \
+	core/plan_events.c \
 	core/privileges.c \
 	core/privileges.h \
 	core/rate.c \
@@ -208,6 +212,9 @@ core_libcore_a_SOURCES = \
 	core/scan.h \
 	core/schema.c \
 	core/schema.h \
+	core/schema_check.c \
+	core/schema_format.c \
+	core/schema_place.c \
 	core/sender.c \
 	core/sender.h \
 	core/serial.c \
@@ -216,6 +223,7 @@ core_libcore_a_SOURCES = \
 	core/server_options.h \
 	core/settings.c \
 	core/settings.h \
+	core/settings_event.c \
 	core/spool.c \
 	core/spool.h \
 	core/spool_damage.c \
@@ -255,4 +263,5 @@ core_ingestlayer_LDADD = $(CORE_LIBS)
 
 dist_man_MANS += core/ingestlayer-expressions.7
 dist_man_MANS += core/ingestlayer-entities.7
+dist_man_MANS += core/ingestlayer-events.7
 dist_man_MANS += core/ingestlayer-guarantees.7

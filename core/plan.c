@@ -5,7 +5,6 @@
 #include "sender.h"
 #include "server_options.h"
 #include "settings.h"
-#include "wtf8.h"
 
 #include <errno.h>
 #include <libconfig.h>
@@ -85,110 +84,6 @@ element(const struct il_conf *g, const char *key, size_t i)
     return option_setting(option_group(g, key, i), NULL, 0);
 }
 
-/* --- events -------------------------------------------------------------- */
-
-/* Events are UTF-8: in another encoding a name could never be met. */
-static int
-is_utf8(const struct il_conf *g, const char *key)
-{
-    const char *text = option_str(g, key, 0);
-    if (wtf8_valid(text, strlen(text)))
-        return 1;
-    option_error(g, key, 0, "is not UTF-8; save the file as UTF-8");
-    return 0;
-}
-
-static void
-load_fields(const struct il_conf *event, struct schema_event *into)
-{
-    for (size_t i = 0; i < option_count(event, "fields"); i++) {
-        const struct il_conf *f = option_group(event, "fields", i);
-        const char *name = option_str(f, "name", 0);
-        const char *type = option_str(f, "type", 0);
-        if (!name || !type || !schema_type_parse(type) || !is_utf8(f, "name"))
-            continue;
-        int required = (int) option_int(f, "required", 0);
-        int err = schema_add_field(into, name, schema_type_parse(type),
-                                   required);
-        if (err == -ENOMEM)
-            conf_give_up();
-        if (err == -E2BIG)
-            option_error(f, "name", 0, "an event has too many fields");
-        else if (err)
-            option_error(f, "name", 0, "the field \"%s\" is declared twice",
-                         name);
-    }
-}
-
-void
-plan_load_events(struct plan *plan)
-{
-    if (!(plan->schema = schema_new()))
-        conf_give_up();
-    const size_t n = option_count(plan->root, "events");
-    for (size_t i = 0; i < n; i++) {
-        const struct il_conf *g = option_group(plan->root, "events", i);
-        const char *type = option_str(g, "type", 0);
-        const char *unknown = option_str(g, "unknown", 0);
-        struct schema_event *into;
-        if (!type || !unknown || !is_utf8(g, "type"))
-            continue;
-        int err = schema_add_event(plan->schema, type,
-                                   strcmp(unknown, "allow") == 0, &into);
-        if (err == -ENOMEM)
-            conf_give_up();
-        if (err) {
-            for (size_t k = 0; k < i; k++) {
-                const struct il_conf *other =
-                    option_group(plan->root, "events", k);
-                const char *same = option_str(other, "type", 0);
-                if (same && strcmp(same, type) == 0) {
-                    option_error(g, "type", 0,
-                                 "\"%s\" is already declared "
-                                 "at %s",
-                                 type, option_origin(other, "type", 0));
-                    break;
-                }
-            }
-            continue;
-        }
-        load_fields(g, into);
-    }
-}
-
-static size_t
-count_declared(const struct plan *plan, const struct lane_match *matches,
-               size_t n, struct il_declared *out)
-{
-    size_t count = 0;
-    for (size_t e = 0; e < schema_count(plan->schema); e++) {
-        const struct schema_event *event = schema_at(plan->schema, e);
-        struct slice type = slice_of(event->type, event->type_len);
-        size_t m = 0;
-        while (m < n && !glob_match(matches[m].type, type))
-            m++;
-        for (size_t f = 0; m < n && f < event->count; f++, count++)
-            if (out)
-                out[count] = (struct il_declared){
-                    .struct_size = sizeof(struct il_declared),
-                    .required = (uint32_t) event->fields[f].required,
-                    .event = event->type,
-                    .name = event->fields[f].name,
-                    .type = schema_type_name(event->fields[f].type),
-                };
-    }
-    return count;
-}
-
-void
-plan_declared(const struct plan *plan, const struct lane_match *matches,
-              size_t n, struct il_declared **out, size_t *count)
-{
-    *count = count_declared(plan, matches, n, NULL);
-    *out = conf_alloc(plan->conf, (*count + 1) * sizeof(**out));
-    count_declared(plan, matches, n, *out);
-}
-
 /* --- sources ------------------------------------------------------------- */
 
 static void
@@ -233,8 +128,7 @@ load_matches(struct plan *plan, struct plan_pipeline *p)
             (struct lane_match){ slice_of(source, strlen(source)),
                                  slice_of(match, strlen(match)) };
     }
-    plan_declared(plan, p->matches, p->match_count, &p->declared,
-                  &p->declared_count);
+    plan_declared(plan, p->matches, p->match_count, &p->declared);
 }
 
 static void

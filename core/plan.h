@@ -42,10 +42,8 @@ struct plan_pipeline {
     size_t step_count;
     struct plan_destination *destinations;
     size_t destination_count;
-    /* Declared fields of the events that it takes. */
-    struct il_declared *declared;
-    size_t declared_count;
-    int closed; /* no other fields can arrive */
+    struct schema_events declared; /* events that it takes */
+    int closed; /* no other events can arrive */
 };
 
 struct plan {
@@ -70,8 +68,8 @@ void plan_load(struct plan *);
 void plan_load_events(struct plan *);
 void plan_free(struct plan *);
 
-/* The fields declared for events whose type fits one of the globs. */
+/* The declared events whose type fits one of the globs (plan_events.c). */
 void plan_declared(const struct plan *, const struct lane_match *, size_t n,
-                   struct il_declared **out, size_t *count);
+                   struct schema_events *out);
 
 #endif

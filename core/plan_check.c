@@ -78,19 +78,16 @@ accepts_undeclared(const struct plan *plan, struct slice source)
     return 1;
 }
 
-/* How many declared event types fit; *open: one of them takes any field. */
-static size_t
-count_types(const struct plan *plan, struct slice glob, int *open)
+/* Does any declared event type fit? */
+static int
+fits_type(const struct plan *plan, struct slice glob)
 {
-    size_t n = 0;
     for (size_t i = 0; i < schema_count(plan->schema); i++) {
         const struct schema_event *e = schema_at(plan->schema, i);
-        if (!glob_match(glob, slice_of(e->type, e->type_len)))
-            continue;
-        n++;
-        *open |= e->allow_unknown;
+        if (glob_match(glob, slice_of(e->type, e->type_len)))
+            return 1;
     }
-    return n;
+    return 0;
 }
 
 static void
@@ -122,7 +119,7 @@ plan_check_closed(struct plan *plan, const struct plan_pipeline *p)
     for (size_t i = 0; i < p->match_count; i++) {
         if (accepts_undeclared(plan, p->matches[i].source))
             open = 1;
-        else if (!count_types(plan, p->matches[i].type, &open))
+        else if (!fits_type(plan, p->matches[i].type))
             say_no_type(plan, p, p->matches[i].type);
     }
     return !open;

@@ -32,13 +32,18 @@ void ref_free(struct il_field *);
 /* Does it reach into $entity.<kind>?  The kind, or NULL. */
 const struct il_kind *ref_kind(const struct il_field *);
 
+/* Append its path, without the root: of the first parts alone, and a name after
+ * them or NULL.  0 or -ENOMEM. */
+int ref_path(struct il_text *out, const struct il_field *, uint32_t parts,
+             const char *name);
+uint32_t ref_parts(const struct il_field *);
+
 /* What the value will be, where that is known beforehand: IL_STRING, IL_TIME or
  * IL_MAP for the envelope and roots; else IL_MISSING. */
 int ref_type(const struct il_field *);
 
-/* The top-level payload field it begins with; 0: it reads something else.  For
- * checking against declared events. */
-int ref_payload_name(const struct il_field *, struct slice *name);
+/* Does it name a field of the payload, through objects alone? */
+int ref_payload_only(const struct il_field *);
 
 /* Read it.  1 present, 0 missing (out->type IL_MISSING).  Containers get their
  * exact length.  Allocates and remembers nothing; any number of threads. */

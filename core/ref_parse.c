@@ -322,11 +322,42 @@ ref_type(const struct il_field *field)
     }
 }
 
+static int
+put_name(struct il_text *out, int first, const char *name, size_t len)
+{
+    if (len && name_len(name, name + len) == len)
+        return text_printf(out, "%s%.*s", first ? "" : ".", (int) len, name);
+    return text_printf(out, "[\"%.*s\"]", (int) len, name);
+}
+
 int
-ref_payload_name(const struct il_field *field, struct slice *name)
+ref_path(struct il_text *out, const struct il_field *field, uint32_t parts,
+         const char *name)
+{
+    int err = 0;
+    for (uint32_t i = 0; i < parts && !err; i++) {
+        const struct part *part = &field->parts[i];
+        err = part->key ? put_name(out, i == 0, part->key, part->len)
+                        : text_printf(out, "[%lld]", (long long) part->index);
+    }
+    if (!err && name)
+        err = put_name(out, parts == 0, name, strlen(name));
+    return err;
+}
+
+uint32_t
+ref_parts(const struct il_field *field)
+{
+    return field->count;
+}
+
+int
+ref_payload_only(const struct il_field *field)
 {
     if (field->root != ROOT_PAYLOAD || !field->count)
         return 0;
-    *name = slice_of(field->parts[0].key, field->parts[0].len);
+    for (uint32_t i = 0; i < field->count; i++)
+        if (!field->parts[i].key)
+            return 0;
     return 1;
 }

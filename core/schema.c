@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: MIT */
+/* Declarations, as they are built from the config. */
 #include "schema.h"
 
-#include "conf.h"
+#include "number.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What one declaration may hold: a check keeps a bit per field on the stack. */
-#define FIELDS_MAX 1024
-
 struct schema {
+    struct nameset types; /* names[i] is the type of events[i] */
     struct schema_event **events;
-    size_t count, capacity;
+    size_t capacity;
 };
 
 static const char *const type_names[] = {
@@ -42,20 +40,51 @@ schema_type_name(int type)
     return type_names[type];
 }
 
-struct schema *
-schema_new(void)
+/* --- giving back ---------------------------------------------------------- */
+
+static void object_clear(struct schema_object *);
+
+static void
+number_clear(struct il_value *v)
 {
-    return calloc(1, sizeof(struct schema));
+    if (v->type != IL_MISSING)
+        free((char *) v->str);
 }
 
 static void
-schema_event_free(struct schema_event *event)
+choices_free(struct schema_choices *c)
 {
-    for (size_t i = 0; i < event->count; i++)
-        free(event->fields[i].name);
-    free(event->fields);
-    free(event->type);
-    free(event);
+    if (!c)
+        return;
+    for (uint32_t i = 0; c->numbers && i < c->count; i++)
+        number_clear(&c->numbers[i]);
+    nameset_clear(&c->texts);
+    free(c->numbers);
+    free(c->ascending);
+    free(c);
+}
+
+static void
+node_clear(struct schema_node *node)
+{
+    choices_free(node->choices);
+    number_clear(&node->min);
+    number_clear(&node->max);
+    if (node->object)
+        object_clear(node->object);
+    if (node->items)
+        node_clear(node->items);
+    free(node->object);
+    free(node->items);
+}
+
+static void
+object_clear(struct schema_object *object)
+{
+    for (size_t i = 0; i < object->count; i++)
+        node_clear(&object->fields[i].node);
+    free(object->fields);
+    nameset_clear(&object->names);
 }
 
 void
@@ -63,19 +92,33 @@ schema_free(struct schema *schema)
 {
     if (!schema)
         return;
-    for (size_t i = 0; i < schema->count; i++)
-        schema_event_free(schema->events[i]);
+    for (size_t i = 0; i < schema->types.count; i++) {
+        struct schema_event *event = schema->events[i];
+        object_clear(&event->object);
+        ref_free(event->key);
+        free(event);
+    }
     free(schema->events);
+    nameset_clear(&schema->types);
     free(schema);
+}
+
+/* --- events --------------------------------------------------------------- */
+
+struct schema *
+schema_new(void)
+{
+    return calloc(1, sizeof(struct schema));
 }
 
 int
 schema_add_event(struct schema *schema, const char *type, int allow_unknown,
                  struct schema_event **out)
 {
-    if (schema_find(schema, slice_of(type, strlen(type))))
-        return -EEXIST;
-    if (schema->count == schema->capacity) {
+    const uint32_t n = schema->types.count;
+    if (n == SCHEMA_EVENTS_MAX)
+        return -E2BIG;
+    if (n == schema->capacity) {
         size_t capacity = schema->capacity ? schema->capacity * 2 : 8;
         struct schema_event **events
             = realloc(schema->events, capacity * sizeof(*events));
@@ -85,48 +128,26 @@ schema_add_event(struct schema *schema, const char *type, int allow_unknown,
         schema->capacity = capacity;
     }
     struct schema_event *event = calloc(1, sizeof(*event));
-    char *copy = strdup(type);
-    if (!event || !copy) {
+    if (!event)
+        return -ENOMEM;
+    int err = nameset_add(&schema->types, type, strlen(type));
+    if (err) {
         free(event);
-        free(copy);
-        return -ENOMEM;
+        return err;
     }
-    event->type = copy;
-    event->type_len = strlen(copy);
-    event->allow_unknown = allow_unknown;
-    schema->events[schema->count++] = event;
+    event->type = schema->types.names[n].ptr;
+    event->type_len = schema->types.names[n].len;
+    event->number = n;
+    event->object.allow_unknown = allow_unknown;
+    schema->events[n] = event;
     *out = event;
-    return 0;
-}
-
-int
-schema_add_field(struct schema_event *event, const char *name, int type,
-                 int required)
-{
-    size_t len = strlen(name);
-    if (event->count == FIELDS_MAX)
-        return -E2BIG;
-    for (size_t i = 0; i < event->count; i++)
-        if (!strcmp(event->fields[i].name, name))
-            return -EEXIST;
-    struct schema_field *fields
-        = realloc(event->fields, (event->count + 1) * sizeof(*fields));
-    if (!fields)
-        return -ENOMEM;
-    event->fields = fields;
-    char *copy = strdup(name);
-    if (!copy)
-        return -ENOMEM;
-    fields[event->count++] = (struct schema_field){
-        .name = copy, .name_len = len, .type = type, .required = required
-    };
     return 0;
 }
 
 size_t
 schema_count(const struct schema *schema)
 {
-    return schema ? schema->count : 0;
+    return schema ? schema->types.count : 0;
 }
 
 const struct schema_event *
@@ -138,211 +159,173 @@ schema_at(const struct schema *schema, size_t i)
 const struct schema_event *
 schema_find(const struct schema *schema, struct slice type)
 {
-    for (size_t i = 0; i < schema_count(schema); i++) {
-        const struct schema_event *event = schema->events[i];
-        if (event->type_len == type.len
-            && !memcmp(event->type, type.ptr, type.len))
-            return event;
-    }
-    return NULL;
+    int64_t i = schema ? nameset_find(&schema->types, type.ptr, type.len) : -1;
+    return i < 0 ? NULL : schema->events[i];
 }
 
-/* One check in progress. */
-struct check {
-    const struct schema_event *event;
-    uint64_t seen[FIELDS_MAX / 64];
-    void (*problem)(void *arg, const char *path, const char *rule,
-                    const char *message);
-    void *arg;
-    int problems;
-};
-
-/* A payload's key as part of a path; hostile names are long. */
-#define PATH_MAX_SHOWN 200
-
-static void IL_PRINTF(5, 6)
-check_problem(struct check *check, const char *name, size_t len,
-              const char *rule, const char *fmt, ...)
+int64_t
+schema_longest_window(const struct schema *schema)
 {
-    char path[PATH_MAX_SHOWN + 16], message[PATH_MAX_SHOWN + 200];
-    va_list ap;
-    check->problems++;
-    if (len > PATH_MAX_SHOWN) {
-        /* not in the middle of a character */
-        for (len = PATH_MAX_SHOWN; ((unsigned char) name[len] & 0xc0) == 0x80;)
-            len--;
-    }
-    snprintf(path, sizeof(path), "payload.%.*s", (int) len, name);
-    va_start(ap, fmt);
-    vsnprintf(message, sizeof(message), fmt, ap);
-    va_end(ap);
-    check->problem(check->arg, path, rule, message);
+    int64_t longest = 0;
+    for (size_t i = 0; i < schema_count(schema); i++)
+        if (schema->events[i]->window_us > longest)
+            longest = schema->events[i]->window_us;
+    return longest;
 }
 
-static const char *
-value_name(const struct il_value *value)
-{
-    switch (value->type) {
-    case IL_NULL:
-        return "null";
-    case IL_BOOL:
-        return "a boolean";
-    case IL_INT:
-    case IL_UINT:
-    case IL_DECIMAL:
-        return "a number";
-    case IL_STRING:
-        return "a string";
-    case IL_ARRAY:
-        return "an array";
-    default:
-        return "an object";
-    }
-}
+/* --- nodes ---------------------------------------------------------------- */
 
-/* A decimal without fraction and exponent: an integer beyond 64 bits, or -0.
- * 1.0 and 1e3 are not: an integer column would not take them either. */
-static int
-is_integer_text(const struct il_value *value)
+static struct schema_node
+node_of(int type)
 {
-    for (size_t i = 0; i < value->len; i++)
-        if (value->str[i] == '.' || (value->str[i] | 0x20) == 'e')
-            return 0;
-    return 1;
-}
-
-static int
-type_fits(int type, const struct il_value *value)
-{
-    int64_t us;
-    switch (type) {
-    case SCHEMA_STRING:
-        return value->type == IL_STRING;
-    case SCHEMA_NUMBER:
-        return value->type == IL_INT || value->type == IL_UINT
-               || value->type == IL_DECIMAL;
-    case SCHEMA_INTEGER:
-        return value->type == IL_INT || value->type == IL_UINT
-               || (value->type == IL_DECIMAL && is_integer_text(value));
-    case SCHEMA_BOOLEAN:
-        return value->type == IL_BOOL;
-    case SCHEMA_OBJECT:
-        return value->type == IL_MAP;
-    case SCHEMA_ARRAY:
-        return value->type == IL_ARRAY;
-    default:
-        return value->type == IL_STRING
-               && time_parse(value->str, value->len, &us) == 0;
-    }
-}
-
-static void
-check_type(struct check *check, const struct schema_field *field,
-           const struct il_value *value)
-{
-    static const char *const expected[] = {
-        [SCHEMA_STRING] = "a string",       [SCHEMA_NUMBER] = "a number",
-        [SCHEMA_INTEGER] = "an integer",    [SCHEMA_BOOLEAN] = "true or false",
-        [SCHEMA_OBJECT] = "an object",      [SCHEMA_ARRAY] = "an array",
-        [SCHEMA_TIMESTAMP] = "an RFC 3339 timestamp",
+    static const uint32_t fits[] = {
+        [SCHEMA_STRING] = 1u << IL_STRING,
+        [SCHEMA_NUMBER] = 1u << IL_INT | 1u << IL_UINT | 1u << IL_DECIMAL,
+        [SCHEMA_INTEGER] = 1u << IL_INT | 1u << IL_UINT,
+        [SCHEMA_BOOLEAN] = 1u << IL_BOOL,
+        [SCHEMA_OBJECT] = 1u << IL_MAP,
+        [SCHEMA_ARRAY] = 1u << IL_ARRAY,
+        [SCHEMA_TIMESTAMP] = 0,
     };
-    const char *got = value_name(value);
-    if (field->type == SCHEMA_INTEGER && value->type == IL_DECIMAL)
-        got = "a number with a fraction or exponent";
-    if (field->type == SCHEMA_TIMESTAMP && value->type == IL_STRING)
-        got = "another string";
-    check_problem(check, field->name, field->name_len, "type",
-                  "expected %s, got %s", expected[field->type], got);
-}
-
-static void
-check_unknown(struct check *check, const struct il_value *key)
-{
-    const char *names[FIELDS_MAX], *near;
-    char word[64] = "";
-    for (size_t i = 0; i < check->event->count; i++)
-        names[i] = check->event->fields[i].name;
-    if (key->len < sizeof(word))
-        memcpy(word, key->str, key->len);
-    near = conf_nearest(word, names, check->event->count);
-    if (near)
-        check_problem(check, key->str, key->len, "unknown",
-                      "is not declared for this event; did you mean \"%s\"?",
-                      near);
-    else
-        check_problem(check, key->str, key->len, "unknown",
-                      "is not declared for this event");
-}
-
-/* Senders write their fields in the order of the declaration more often than
- * not, so the search begins where the last one ended. */
-static const struct schema_field *
-field_find(const struct schema_event *event, const struct il_value *key,
-           size_t *next)
-{
-    for (size_t n = 0; n < event->count; n++) {
-        size_t i = *next + n;
-        if (i >= event->count)
-            i -= event->count;
-        const struct schema_field *field = &event->fields[i];
-        if (field->name_len == key->len
-            && !memcmp(field->name, key->str, key->len)) {
-            *next = i + 1 < event->count ? i + 1 : 0;
-            return field;
-        }
-    }
-    return NULL;
-}
-
-static void
-check_required(struct check *check)
-{
-    for (size_t i = 0; i < check->event->count; i++) {
-        const struct schema_field *field = &check->event->fields[i];
-        if (field->required && !(check->seen[i / 64] >> i % 64 & 1))
-            check_problem(check, field->name, field->name_len, "required",
-                          "is required and missing");
-    }
+    return (struct schema_node){ .type = (uint8_t) type,
+                                 .fits = fits[type],
+                                 .min = { .type = IL_MISSING },
+                                 .max = { .type = IL_MISSING },
+                                 .most = UINT64_MAX };
 }
 
 int
-schema_check(const struct schema_event *event, struct slice payload,
-             void (*problem)(void *arg, const char *path, const char *rule,
-                             const char *message),
-             void *arg)
+schema_add_field(struct schema_object *object, const char *name, int type,
+                 int required, struct schema_node **out)
 {
-    struct check check;
-    struct il_value map, key, value;
-    const char *p = payload.ptr, *end = payload.ptr + payload.len;
-    size_t next = 0;
-    check.event = event;
-    check.problem = problem;
-    check.arg = arg;
-    check.problems = 0;
-    memset(check.seen, 0, (event->count + 63) / 64 * sizeof(check.seen[0]));
-    if (msgcur_head(&p, end, &map) || map.type != IL_MAP) {
-        problem(arg, "payload", "type", "expected an object");
-        return 1;
-    }
-    for (uint32_t i = 0; i < map.count; i++) {
-        if (msgcur_head(&p, end, &key) || key.type != IL_STRING
-            || msgcur_value(&p, end, &value)) {
-            problem(arg, "payload", "type", "cannot be read");
-            return check.problems + 1;
-        }
-        const struct schema_field *field = field_find(event, &key, &next);
-        if (!field) {
-            if (!event->allow_unknown)
-                check_unknown(&check, &key);
-            continue;
-        }
-        if (value.type == IL_NULL)
-            continue;
-        size_t at = (size_t) (field - event->fields);
-        check.seen[at / 64] |= UINT64_C(1) << at % 64;
-        if (!type_fits(field->type, &value))
-            check_type(&check, field, &value);
-    }
-    check_required(&check);
-    return check.problems;
+    if (object->count == SCHEMA_FIELDS_MAX)
+        return -E2BIG;
+    struct schema_field *fields
+        = realloc(object->fields, (object->count + 1) * sizeof(*fields));
+    if (!fields)
+        return -ENOMEM;
+    object->fields = fields;
+    int err = nameset_add(&object->names, name, strlen(name));
+    if (err)
+        return err;
+    const struct slice *copy = &object->names.names[object->count];
+    struct schema_field *field = &fields[object->count++];
+    *field = (struct schema_field){ .name = copy->ptr,
+                                    .name_len = copy->len,
+                                    .required = required,
+                                    .node = node_of(type) };
+    if (out)
+        *out = &field->node;
+    return 0;
+}
+
+struct schema_object *
+schema_add_object(struct schema_node *node, int allow_unknown)
+{
+    node->object = calloc(1, sizeof(*node->object));
+    if (node->object)
+        node->object->allow_unknown = allow_unknown;
+    return node->object;
+}
+
+struct schema_node *
+schema_add_items(struct schema_node *node, int type)
+{
+    node->items = malloc(sizeof(*node->items));
+    if (node->items)
+        *node->items = node_of(type);
+    return node->items;
+}
+
+/* A number that has its text, or its place, to itself. */
+static int
+number_copy(struct il_value *to, const struct il_value *from)
+{
+    *to = *from;
+    to->str = NULL;
+    if (from->type != IL_DECIMAL)
+        return 0;
+    to->str = strndup(from->str, from->len);
+    if (to->str)
+        return 0;
+    to->type = IL_MISSING;
+    return -ENOMEM;
+}
+
+int
+schema_set_min(struct schema_node *node, const struct il_value *min)
+{
+    node->rules = 1;
+    return number_copy(&node->min, min);
+}
+
+int
+schema_set_max(struct schema_node *node, const struct il_value *max)
+{
+    node->rules = 1;
+    return number_copy(&node->max, max);
+}
+
+static int
+choices_of(struct schema_node *node, struct schema_choices **out)
+{
+    if (!node->choices)
+        node->choices = calloc(1, sizeof(*node->choices));
+    *out = node->choices;
+    node->rules = 1;
+    if (!*out)
+        return -ENOMEM;
+    return (*out)->count == SCHEMA_CHOICES_MAX ? -E2BIG : 0;
+}
+
+int
+schema_add_text(struct schema_node *node, const char *text, size_t len)
+{
+    struct schema_choices *c;
+    int err = choices_of(node, &c);
+    if (!err)
+        err = nameset_add(&c->texts, text, len);
+    if (!err)
+        c->count++;
+    return err;
+}
+
+/* Both arrays get room for one more. */
+static int
+numbers_grow(struct schema_choices *c)
+{
+    const size_t size = (c->count + 1) * sizeof(struct il_value);
+    struct il_value *numbers = realloc(c->numbers, size);
+    if (!numbers)
+        return -ENOMEM;
+    c->numbers = numbers;
+    struct il_value *ascending = realloc(c->ascending, size);
+    if (!ascending)
+        return -ENOMEM;
+    c->ascending = ascending;
+    return 0;
+}
+
+int
+schema_add_number(struct schema_node *node, const struct il_value *number)
+{
+    struct schema_choices *c;
+    uint32_t at = 0;
+    int order = 1, err = choices_of(node, &c);
+    if (err)
+        return err;
+    while (at < c->count
+           && (order = number_compare(number, &c->ascending[at])) > 0)
+        at++;
+    if (at < c->count && !order)
+        return -EEXIST;
+    err = numbers_grow(c);
+    if (!err)
+        err = number_copy(&c->numbers[c->count], number);
+    if (err)
+        return err;
+    memmove(&c->ascending[at + 1], &c->ascending[at],
+            (c->count - at) * sizeof(*c->ascending));
+    c->ascending[at] = c->numbers[c->count++];
+    return 0;
 }

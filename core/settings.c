@@ -181,48 +181,6 @@ static const struct il_option entities_options[] = {
     { 0 }
 };
 
-/* --- events -------------------------------------------------------------- */
-
-static const struct il_option field_options[] = {
-    { .name = "name",
-      .type = IL_OPT_STRING,
-      .flags = IL_OPT_REQUIRED | OPTION_PLAIN,
-      .min = 1,
-      .max = 128,
-      .help = "Name of a field of the payload." },
-    { .name = "type",
-      .type = IL_OPT_STRING,
-      .flags = IL_OPT_REQUIRED | OPTION_PLAIN,
-      .choices = "string|number|integer|boolean|object|array|timestamp",
-      .help = "Type of the field's value." },
-    { .name = "required",
-      .type = IL_OPT_BOOL,
-      .def = "false",
-      .help = "Refuse events that lack the field." },
-    { 0 }
-};
-
-const struct il_option settings_event[] = {
-    { .name = "type",
-      .type = IL_OPT_STRING,
-      .flags = IL_OPT_REQUIRED | OPTION_PLAIN,
-      .min = 1,
-      .max = 128,
-      .help = "Event type that is declared." },
-    { .name = "unknown",
-      .type = IL_OPT_STRING,
-      .flags = OPTION_PLAIN,
-      .choices = "reject|allow",
-      .def = "reject",
-      .help = "What becomes of events with fields that are not declared." },
-    { .name = "fields",
-      .type = IL_OPT_GROUP,
-      .flags = IL_OPT_LIST,
-      .children = field_options,
-      .help = "The fields of the payload." },
-    { 0 }
-};
-
 /* --- sources ------------------------------------------------------------- */
 
 const struct il_option settings_source[] = {

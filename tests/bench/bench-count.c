@@ -110,10 +110,10 @@ gate_run(void)
     if (!schema)
         must(1, "schema");
     must(schema_add_event(schema, "feature.used", 0, &event), "schema");
-    must(schema_add_field(event, "user_id", SCHEMA_STRING, 1), "schema");
-    must(schema_add_field(event, "feature", SCHEMA_STRING, 1), "schema");
-    must(schema_add_field(event, "count", SCHEMA_INTEGER, 0), "schema");
-    must(schema_add_field(event, "plan", SCHEMA_STRING, 0), "schema");
+    must(schema_add_field(&event->object, "user_id", SCHEMA_STRING, 1, NULL), "schema");
+    must(schema_add_field(&event->object, "feature", SCHEMA_STRING, 1, NULL), "schema");
+    must(schema_add_field(&event->object, "count", SCHEMA_INTEGER, 0, NULL), "schema");
+    must(schema_add_field(&event->object, "plan", SCHEMA_STRING, 0, NULL), "schema");
     app.name = name;
     gate.options.schema = schema;
     gate.options.max_event_bytes = 1 << 20;

@@ -39,4 +39,49 @@ sed 's/type = "feature.used";/& unknown = "allow";/
      s/"feature.use"/"feature.used"/' a.conf > c.conf
 says want.txt "$il" check -c c.conf
 exits 0
+
+# The same inside of objects and arrays, as deep as they are declared.
+cat > d.conf <<'END'
+events = ( { type = "order"; fields = (
+    { name = "customer"; type = "object"; fields = (
+        { name = "plan"; type = "string"; },
+        { name = "more"; type = "object"; },
+        { name = "open"; type = "object"; unknown = "allow";
+          fields = ( { name = "x"; type = "string"; } ); } ); },
+    { name = "items"; type = "array"; items = { type = "object";
+        fields = ( { name = "sku"; type = "string"; } ); }; } ); },
+  { type = "other"; unknown = "allow"; fields = (
+    { name = "customer"; type = "object";
+      fields = ( { name = "id"; type = "string"; } ); } ); } );
+sources = ( { name = "app"; plugin = "sdk.event"; keys = ( "k" ); } );
+pipelines = ( { name = "p";
+    sources = ( { source = "app"; match = "order"; } );
+    steps = (
+      { plugin = "filter.match"; where = "customer.plam == free"; },
+      { plugin = "filter.match"; where = "items[0].skus == a"; },
+      { plugin = "filter.match"; where = "customer.more.any == a or customer.open.any == b"; },
+      { plugin = "filter.match"; where = "items.sku == b"; } );
+    destinations = ( { plugin = "destination.null"; } ); },
+  { name = "q";
+    sources = ( { source = "app"; } );
+    steps = ( { plugin = "filter.match"; where = "customer.id == a or customer.plan == b or x == y"; },
+              { plugin = "filter.match"; where = "customer.idd == a"; } );
+    destinations = ( { plugin = "destination.null"; } ); } );
+END
+cat > want.txt <<'END'
+d.conf:16: pipeline "p", step 1 (filter.match): where: no event that arrives here declares the field "customer.plam"; did you mean "customer.plan"?
+    customer.plam == free
+    ^
+d.conf:17: warning: pipeline "p", step 2 (filter.match): where: no event that arrives here declares the field "items[0].skus"; did you mean "items[0].sku"?
+    items[0].skus == a
+    ^
+d.conf:19: warning: pipeline "p", step 4 (filter.match): where: no event that arrives here declares the field "items.sku"
+    items.sku == b
+    ^
+d.conf:24: warning: pipeline "q", step 2 (filter.match): where: no event that arrives here declares the field "customer.idd"; did you mean "customer.id"?
+    customer.idd == a
+    ^
+END
+says want.txt "$il" check -c d.conf
+exits 1
 exit $status

@@ -44,7 +44,7 @@ open_all(void)
     CLAIM(!dead_open(at(path, "dead"), 0, &dead));
     schema = schema_new();
     CLAIM(schema && !schema_add_event(schema, "t.x", 0, &event));
-    CLAIM(!schema_add_field(event, "n", SCHEMA_NUMBER, 1));
+    CLAIM(!schema_add_field(&event->object, "n", SCHEMA_NUMBER, 1, NULL));
     struct gate_options go = { .spool = spool, .idem = idem, .dead = dead,
                                .schema = schema, .max_event_bytes = 4096 };
     CLAIM(!gate_new(&go, &gate));

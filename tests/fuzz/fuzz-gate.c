@@ -17,9 +17,9 @@ make_gate(struct gate_source **source)
     struct schema *schema = schema_new();
     struct schema_event *event;
     CLAIM(schema && schema_add_event(schema, "t.x", 0, &event) == 0);
-    CLAIM(schema_add_field(event, "s", SCHEMA_STRING, 1) == 0);
-    CLAIM(schema_add_field(event, "n", SCHEMA_NUMBER, 0) == 0);
-    CLAIM(schema_add_field(event, "at", SCHEMA_TIMESTAMP, 0) == 0);
+    CLAIM(schema_add_field(&event->object, "s", SCHEMA_STRING, 1, NULL) == 0);
+    CLAIM(schema_add_field(&event->object, "n", SCHEMA_NUMBER, 0, NULL) == 0);
+    CLAIM(schema_add_field(&event->object, "at", SCHEMA_TIMESTAMP, 0, NULL) == 0);
     gate.options.schema = schema;
     gate.options.max_event_bytes = 4096;
     pthread_mutex_init(&gate.stock_lock, NULL);

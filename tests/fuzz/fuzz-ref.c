@@ -23,9 +23,12 @@ static void
 claim_kind(const struct il_field *field)
 {
     const struct il_kind *kind = ref_kind(field);
-    struct slice name = { 0 };
+    struct il_text path = { 0 };
     CLAIM(!kind || (kind->len && strlen(kind->name) == kind->len));
-    CLAIM(!(ref_payload_name(field, &name) && kind));
+    CLAIM(!(ref_payload_only(field) && kind));
+    CLAIM(ref_path(&path, field, ref_parts(field), NULL) == 0);
+    CLAIM((path.len > 0) == (ref_parts(field) > 0));
+    text_clear(&path);
     CLAIM(ref_type(field) >= 0);
 }
 

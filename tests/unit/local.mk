@@ -120,6 +120,13 @@ TESTS += tests/unit/test-schema
 tests_unit_test_schema_SOURCES = tests/unit/test-schema.c
 tests_unit_test_schema_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_schema_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-schema-rules
+TESTS += tests/unit/test-schema-rules
+tests_unit_test_schema_rules_SOURCES = tests/unit/test-schema-rules.c
+tests_unit_test_schema_rules_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_schema_rules_LDADD = $(UNIT_LIBS)
+
 # The codec as it is on machines without SSE2.
 check_PROGRAMS += tests/unit/test-json-portable
 TESTS += tests/unit/test-json-portable

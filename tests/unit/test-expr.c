@@ -765,10 +765,12 @@ END_TEST
 static int
 note_field(void *arg, const struct il_field *field, size_t offset)
 {
-    struct slice name = SLICE("-");
-    ref_payload_name(field, &name);
-    text_printf(arg, "%zu:%.*s ", offset, (int) name.len, name.ptr);
-    return 0;
+    text_printf(arg, "%zu:", offset);
+    if (ref_payload_only(field))
+        ref_path(arg, field, ref_parts(field), NULL);
+    else
+        text_putc(arg, '-');
+    return text_putc(arg, ' ');
 }
 
 START_TEST(fields_are_listed)
@@ -780,7 +782,7 @@ START_TEST(fields_are_listed)
     struct il_text seen = { 0 };
     ck_assert_int_eq(expr_compile(text, strlen(text), &expr, &error), 0);
     ck_assert_int_eq(expr_fields(expr, note_field, &seen), 0);
-    ck_assert_str_eq(text_str(&seen), "0:plan 21:a 28:n 40:- ");
+    ck_assert_str_eq(text_str(&seen), "0:plan 21:a.b 28:n 40:- ");
     text_clear(&seen);
     expr_free(expr);
 }

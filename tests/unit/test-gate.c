@@ -651,8 +651,8 @@ setup_declared(void)
     dir = tempdir_make();
     schema = schema_new();
     schema_add_event(schema, "feature.used", 0, &event);
-    schema_add_field(event, "user_id", SCHEMA_STRING, 1);
-    schema_add_field(event, "count", SCHEMA_NUMBER, 0);
+    schema_add_field(&event->object, "user_id", SCHEMA_STRING, 1, NULL);
+    schema_add_field(&event->object, "count", SCHEMA_NUMBER, 0, NULL);
     open_all();
 }
 
@@ -672,6 +672,164 @@ START_TEST(declared_payloads_are_checked)
     ck_assert_int_eq(pass("{\"payload\":{\"user_id\":\"u\"},\"type\":"
                           "\"feature.used\"}"),
                      202);
+}
+END_TEST
+
+/* --- keys of declarations --- */
+
+static const char *
+id_of_first(void)
+{
+    static char id[EVENT_ID_MAX + 1];
+    const char *at = strstr(text_str(&answer), "\"id\":\"");
+    ck_assert_msg(at != NULL, "%s", text_str(&answer));
+    at += strlen("\"id\":\"");
+    snprintf(id, sizeof(id), "%.*s", (int) strcspn(at, "\""), at);
+    return id;
+}
+
+static void
+setup_keys(void)
+{
+    struct schema_event *event;
+    struct schema_node *node;
+    struct text_error error;
+    log_level_set(IL_LOG_ERROR);
+    dir = tempdir_make();
+    setenv("INGESTLAYER_CLOCK_FILE", path_of("clock"), 1);
+    schema = schema_new();
+    schema_add_event(schema, "order", 1, &event);
+    schema_add_field(&event->object, "order", SCHEMA_OBJECT, 0, &node);
+    schema_add_field(schema_add_object(node, 1), "id", SCHEMA_STRING, 0, NULL);
+    ck_assert_int_eq(ref_parse("order.id", 8, REF_BARE, &event->key, &error),
+                     0);
+    schema_add_event(schema, "count", 1, &event);
+    schema_add_field(&event->object, "n", SCHEMA_INTEGER, 0, NULL);
+    ck_assert_int_eq(ref_parse("n", 1, REF_BARE, &event->key, &error), 0);
+    event->window_us = INT64_C(600000000);
+    open_all();
+}
+
+START_TEST(a_declared_field_is_the_key)
+{
+    static const char *const bodies[] = {
+        "{\"type\":\"order\",\"payload\":{\"a\":1,\"order\":{\"id\":\"o-1\"}}}",
+        "{\"payload\":{\"order\":{\"x\":[1],\"id\":\"o\\u002d1\"}},"
+        "\"type\":\"order\"}",
+        /* of the same source, whatever the type */
+        "{\"type\":\"count\",\"payload\":{},\"idempotencyKey\":\"o-1\"}",
+    };
+    char first[EVENT_ID_MAX + 1];
+    ck_assert_int_eq(pass(bodies[0]), 202);
+    CK_SAYS("\"status\":\"accepted\"");
+    snprintf(first, sizeof(first), "%s", id_of_first());
+    ck_assert_int_eq(strncmp(first, "evt_", 4), 0);
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert_int_eq(pass(bodies[i]), 202);
+        CK_SAYS("\"accepted\":0,\"duplicates\":1");
+        ck_assert_str_eq(id_of_first(), first);
+    }
+    /* the payload is whole, though the envelope grew before it */
+    const char *all = spooled();
+    ck_assert_uint_eq(stored_count, 1);
+    ck_assert_ptr_nonnull(strstr(all, "\"type\":\"order\",\"payload\":{\"a\":1,"
+                                      "\"order\":{\"id\":\"o-1\"}}} key o-1"));
+}
+END_TEST
+
+START_TEST(a_senders_key_counts_more_than_the_field)
+{
+    ck_assert_int_eq(pass("[{\"type\":\"order\",\"id\":\"e1\",\"payload\":"
+                          "{\"order\":{\"id\":\"o-1\"}}},"
+                          "{\"type\":\"order\",\"idempotencyKey\":\"k\","
+                          "\"payload\":{\"order\":{\"id\":\"o-1\"}}},"
+                          "{\"type\":\"order\",\"payload\":"
+                          "{\"order\":{\"id\":\"o-1\"}}},"
+                          "{\"type\":\"order\",\"payload\":"
+                          "{\"order\":{\"id\":\"o-1\"}}}]"),
+                     202);
+    CK_SAYS("\"accepted\":3,\"duplicates\":1");
+}
+END_TEST
+
+START_TEST(without_the_field_there_is_no_key)
+{
+    static const char *const bodies[]
+        = { "{\"type\":\"order\",\"payload\":{}}",
+            "{\"type\":\"order\",\"payload\":{\"order\":null}}",
+            "{\"type\":\"order\",\"payload\":{\"order\":{\"id\":null}}}" };
+    for (size_t i = 0; i < 6; i++) {
+        ck_assert_int_eq(pass(bodies[i / 2]), 202);
+        CK_SAYS("\"accepted\":1,");
+    }
+}
+END_TEST
+
+START_TEST(numbers_are_keys_by_their_digits)
+{
+    static const char *const numbers[]
+        = { "7", "-7", "18446744073709551615", "123456789012345678901234567890" };
+    char body[200];
+    for (size_t i = 0; i < 8; i++) {
+        snprintf(body, sizeof(body),
+                 "{\"type\":\"count\",\"payload\":{\"n\":%s}}", numbers[i / 2]);
+        ck_assert_int_eq(pass(body), 202);
+        CK_SAYS(i % 2 ? "\"duplicates\":1" : "\"accepted\":1");
+        snprintf(body, sizeof(body),
+                 "{\"type\":\"count\",\"payload\":{},\"idempotencyKey\":\"%s\"}",
+                 numbers[i / 2]);
+        ck_assert_int_eq(pass(body), 202);
+        CK_SAYS("\"duplicates\":1");
+    }
+}
+END_TEST
+
+START_TEST(a_field_that_is_no_key_is_a_problem)
+{
+    char body[400];
+    ck_assert_int_eq(pass("{\"type\":\"order\",\"payload\":{\"order\":"
+                          "{\"id\":\"\"}}}"), 422);
+    CK_SAYS("{\"index\":0,\"path\":\"payload.order.id\",\"rule\":\"key\","
+            "\"message\":\"is the idempotency key of the event and must be 1 "
+            "to 128 bytes long, not 0\"}");
+    ck_assert_int_eq(pass("{\"type\":\"order\",\"payload\":{\"order\":"
+                          "{\"id\":\"a\\nb\"}}}"), 422);
+    CK_SAYS("contains a control character");
+    for (int n = 128; n <= 129; n++) {
+        snprintf(body, sizeof(body), "{\"type\":\"order\",\"payload\":"
+                 "{\"order\":{\"id\":\"%0*d\"}}}", n, 0);
+        ck_assert_int_eq(pass(body), n == 128 ? 202 : 422);
+    }
+}
+END_TEST
+
+static void
+clock_set(int seconds)
+{
+    FILE *f = fopen(path_of("clock"), "w");
+    fprintf(f, "%d000000\n", seconds);
+    fclose(f);
+}
+
+START_TEST(a_declaration_has_a_window_of_its_own)
+{
+    static const char count[] = "{\"type\":\"count\",\"payload\":{\"n\":1}}";
+    static const char order[]
+        = "{\"type\":\"order\",\"payload\":{\"order\":{\"id\":\"o\"}}}";
+    for (int again = 0; again < 3; again++) {
+        clock_set(again * 1000);
+        ck_assert_int_eq(pass(count), 202);
+        CK_SAYS("\"accepted\":1");
+        clock_set(again * 1000 + 500);
+        ck_assert_int_eq(pass(count), 202);
+        CK_SAYS("\"duplicates\":1");
+        ck_assert_int_eq(pass(order), 202);
+        CK_SAYS(again ? "\"duplicates\":1" : "\"accepted\":1");
+    }
+    close_all();
+    open_all();
+    ck_assert_int_eq(pass(count), 202);
+    CK_SAYS("\"duplicates\":1");
 }
 END_TEST
 
@@ -844,6 +1002,15 @@ main(void)
     tcase_add_test(t, declared_payloads_are_checked);
     tcase_add_test(t, undeclared_types_are_refused);
     tcase_add_test(t, refusals_are_kept);
+    suite_add_tcase(s, t);
+    t = tcase_create("keys");
+    tcase_add_checked_fixture(t, setup_keys, teardown);
+    tcase_add_test(t, a_declared_field_is_the_key);
+    tcase_add_test(t, a_senders_key_counts_more_than_the_field);
+    tcase_add_test(t, without_the_field_there_is_no_key);
+    tcase_add_test(t, numbers_are_keys_by_their_digits);
+    tcase_add_test(t, a_field_that_is_no_key_is_a_problem);
+    tcase_add_test(t, a_declaration_has_a_window_of_its_own);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

@@ -213,25 +213,28 @@ START_TEST(what_is_known_beforehand)
     static const struct {
         const char *ref;
         int type, is_payload;
-        const char *kind;
+        const char *path, *kind;
     } rows[] = {
-        { "$event.id", IL_STRING, 0, NULL },
-        { "$event.timestamp", IL_TIME, 0, NULL },
-        { "$event.payload", IL_MAP, 0, NULL },
-        { "$event.payload.a.b", IL_MISSING, 1, NULL },
-        { "$entity.user", IL_MAP, 0, "user" },
-        { "$entity.user.a", IL_MISSING, 0, "user" },
+        { "$event.id", IL_STRING, 0, "", NULL },
+        { "$event.timestamp", IL_TIME, 0, "", NULL },
+        { "$event.payload", IL_MAP, 0, "", NULL },
+        { "$event.payload.a.b", IL_MISSING, 1, "a.b", NULL },
+        { "$event.payload.a[-1]['c.d'].e", IL_MISSING, 0, "a[-1][\"c.d\"].e",
+          NULL },
+        { "$entity.user", IL_MAP, 0, "", "user" },
+        { "$entity.user.a", IL_MISSING, 0, "a", "user" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct il_field *field = NULL;
         struct text_error error;
-        struct slice name = { 0 };
+        struct il_text path = { 0 };
         const char *ref = rows[i].ref;
         ck_assert_int_eq(ref_parse(ref, strlen(ref), 0, &field, &error), 0);
         ck_assert_int_eq(ref_type(field), rows[i].type);
-        ck_assert_int_eq(ref_payload_name(field, &name), rows[i].is_payload);
-        if (rows[i].is_payload)
-            ck_assert(slice_equal(name, SLICE("a")));
+        ck_assert_int_eq(ref_payload_only(field), rows[i].is_payload);
+        ck_assert_int_eq(ref_path(&path, field, ref_parts(field), NULL), 0);
+        ck_assert_str_eq(text_str(&path), rows[i].path);
+        text_clear(&path);
         const struct il_kind *kind = ref_kind(field);
         ck_assert_pstr_eq(kind ? kind->name : NULL, rows[i].kind);
         ref_free(field);

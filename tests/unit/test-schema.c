@@ -39,14 +39,14 @@ setup(void)
 {
     schema = schema_new();
     ck_assert_int_eq(schema_add_event(schema, "feature.used", 0, &event), 0);
-    schema_add_field(event, "user_id", SCHEMA_STRING, 1);
-    schema_add_field(event, "feature", SCHEMA_STRING, 1);
-    schema_add_field(event, "count", SCHEMA_NUMBER, 0);
-    schema_add_field(event, "size", SCHEMA_INTEGER, 0);
-    schema_add_field(event, "trial", SCHEMA_BOOLEAN, 0);
-    schema_add_field(event, "extra", SCHEMA_OBJECT, 0);
-    schema_add_field(event, "tags", SCHEMA_ARRAY, 0);
-    schema_add_field(event, "at", SCHEMA_TIMESTAMP, 0);
+    schema_add_field(&event->object, "user_id", SCHEMA_STRING, 1, NULL);
+    schema_add_field(&event->object, "feature", SCHEMA_STRING, 1, NULL);
+    schema_add_field(&event->object, "count", SCHEMA_NUMBER, 0, NULL);
+    schema_add_field(&event->object, "size", SCHEMA_INTEGER, 0, NULL);
+    schema_add_field(&event->object, "trial", SCHEMA_BOOLEAN, 0, NULL);
+    schema_add_field(&event->object, "extra", SCHEMA_OBJECT, 0, NULL);
+    schema_add_field(&event->object, "tags", SCHEMA_ARRAY, 0, NULL);
+    schema_add_field(&event->object, "at", SCHEMA_TIMESTAMP, 0, NULL);
 }
 
 static void
@@ -122,7 +122,7 @@ START_TEST(unknown_fields_name_the_nearest)
                             "event; did you mean \"user_id\"?]");
     ck_assert_int_eq(check("{" MUST ",\"something\":1}"), 1);
     ck_assert_ptr_null(strstr(found, "mean"));
-    event->allow_unknown = 1;
+    event->object.allow_unknown = 1;
     ck_assert_int_eq(check("{" MUST ",\"usr_id\":1}"), 0);
 }
 END_TEST
@@ -146,7 +146,7 @@ START_TEST(names_are_kept_apart)
     ck_assert_int_eq(schema_add_event(schema, "feature.used", 0, &other),
                      -EEXIST);
     ck_assert_int_eq(schema_add_event(schema, "feature", 0, &other), 0);
-    ck_assert_int_eq(schema_add_field(event, "count", SCHEMA_STRING, 0),
+    ck_assert_int_eq(schema_add_field(&event->object, "count", SCHEMA_STRING, 0, NULL),
                      -EEXIST);
     ck_assert_ptr_eq(schema_find(schema, SLICE("feature.used")), event);
     ck_assert_ptr_eq(schema_find(schema, SLICE("feature")), other);
@@ -162,11 +162,10 @@ START_TEST(many_fields_are_told_apart)
     ck_assert_int_eq(schema_add_event(schema, "wide", 0, &event), 0);
     for (int i = 0; i < 1024; i++) {
         snprintf(name, sizeof(name), "f%d", i);
-        ck_assert_int_eq(schema_add_field(event, name, SCHEMA_INTEGER,
-                                          i >= 1022),
+        ck_assert_int_eq(schema_add_field(&event->object, name, SCHEMA_INTEGER, i >= 1022, NULL),
                          0);
     }
-    ck_assert_int_eq(schema_add_field(event, "more", SCHEMA_INTEGER, 0),
+    ck_assert_int_eq(schema_add_field(&event->object, "more", SCHEMA_INTEGER, 0, NULL),
                      -E2BIG);
     snprintf(json, sizeof(json), "{\"f1023\":1,\"f5\":2,\"f1022\":3}");
     ck_assert_int_eq(check(json), 0);

@@ -212,6 +212,7 @@ struct il_declared {
     const char *event; /* event type */
     const char *name;  /* field */
     const char *type;  /* string number integer boolean object array timestamp */
+    const char *format; /* of a string: "uuid", "email", "uri", or "" */
 };
 
 /* The descriptor.  Callbacks come in lifecycle order; those that a kind does
@@ -400,6 +401,8 @@ struct il_api {
     int (*sender)(const struct il_host *, const struct il_conf *,
                   const char *secret, struct il_sender **);
     int (*request_sender)(struct il_request *, struct il_sender *);
+    int (*declared_at)(const struct il_host *, size_t i, const char *reference,
+                       struct il_declared *);
 };
 
 /* Every object of the host begins with its table. */
@@ -486,6 +489,18 @@ static inline int
 il_declared(const struct il_host *host, size_t i, struct il_declared *out)
 {
     return IL_API(host)->declared(host, i, out);
+}
+
+/* What the i-th declared event type that this pipeline (or source) can see
+ * declares at a reference: "$event.payload.customer.address.zip".  out->name is
+ * the reference; out->required: each event of the type has it, and it is not
+ * null.  0, -ENODATA where it declares nothing there, -ENOENT past the last
+ * type, -EINVAL: no reference.  Set out->struct_size first. */
+static inline int
+il_declared_at(const struct il_host *host, size_t i, const char *reference,
+               struct il_declared *out)
+{
+    return IL_API(host)->declared_at(host, i, reference, out);
 }
 
 /* Compare without telling by time where they differ.  1 or 0. */

@@ -35,7 +35,7 @@ struct testhost {
     struct conf *conf;
     struct loader *loader;
     char *dir, *lane, *findings, *instance;
-    struct il_declared *declared;
+    struct schema *schema;
 
     struct il_batch *batch;
     struct il_ack ack;

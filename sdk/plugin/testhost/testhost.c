@@ -81,7 +81,8 @@ testhost_free(struct testhost *t)
     for (size_t i = 0; i < sizeof(t->shown) / sizeof(t->shown[0]); i++)
         text_clear(&t->shown[i]);
     text_clear(&t->log);
-    free(t->declared);
+    free(t->host.declared.events);
+    schema_free(t->schema);
     free(t->lane);
     free(t->dir);
     free(t->instance);
@@ -91,25 +92,46 @@ testhost_free(struct testhost *t)
     free(t);
 }
 
+/* The declaration of an event type, new where there is none.  NULL: no
+ * memory. */
+static struct schema_event *
+declaration(struct testhost *t, const char *type)
+{
+    struct schema_event *event;
+    if (!t->schema && !(t->schema = schema_new()))
+        return NULL;
+    event = (struct schema_event *) schema_find(
+        t->schema, slice_of(type, strlen(type)));
+    if (event)
+        return event;
+    const size_t n = t->host.declared.count;
+    const struct schema_event **more
+        = realloc(t->host.declared.events, (n + 1) * sizeof(*more));
+    if (!more)
+        return NULL;
+    t->host.declared.events = more;
+    if (schema_add_event(t->schema, type, 0, &event))
+        return NULL;
+    more[t->host.declared.count++] = event;
+    return event;
+}
+
 int
 testhost_declare(struct testhost *t, const char *event, const char *field,
                  const char *type, int required)
 {
-    size_t n = t->host.declared_count;
-    struct il_declared *more = realloc(t->declared, (n + 1) * sizeof(*more));
-    if (!more)
+    struct schema_event *to = declaration(t, event);
+    struct schema_node *node;
+    int known = schema_type_parse(type), format = schema_format_parse(type);
+    if (!to)
         return -ENOMEM;
-    t->declared = more;
-    t->declared[n] = (struct il_declared){
-        .struct_size = sizeof(struct il_declared),
-        .required = required != 0,
-        .event = conf_strndup(t->conf, event, strlen(event)),
-        .name = conf_strndup(t->conf, field, strlen(field)),
-        .type = conf_strndup(t->conf, type, strlen(type)),
-    };
-    t->host.declared = t->declared;
-    t->host.declared_count = n + 1;
-    return 0;
+    if (!known && format <= 0)
+        return -EINVAL;
+    int err = schema_add_field(&to->object, field, known ? known : SCHEMA_STRING,
+                               required, &node);
+    if (!err && !known)
+        node->format = (uint8_t) format;
+    return err;
 }
 
 void
