@@ -187,12 +187,43 @@ print_head(const struct il_value *all)
                show_count(count, number(&spool, "damaged"), "damaged place"));
 }
 
+/* Source and key, as in "app/web". */
+static void
+print_key(const struct il_value *key, int width)
+{
+    struct il_value source = member(key, "source"), id = member(key, "key");
+    printf("%.*s/%-*.*s %12" PRIu64 " %10" PRIu64 " %9" PRIu64 " %9" PRIu64
+           "\n",
+           TEXT(source), width - (int) source.len - 1, TEXT(id),
+           number(key, "accepted"), number(key, "duplicates"),
+           number(key, "refused"), number(key, "limited"));
+}
+
+static void
+print_keys(const struct il_value *all)
+{
+    struct il_value keys = member(all, "keys"), key;
+    int width = 3;
+    if (keys.type != IL_ARRAY || keys.count == 0)
+        return;
+    for (size_t iter = 0; msgcur_item(&keys, &iter, NULL, &key);) {
+        struct il_value source = member(&key, "source"), id = member(&key, "key");
+        if ((int) (source.len + id.len) + 1 > width)
+            width = (int) (source.len + id.len) + 1;
+    }
+    printf("\n%-*s %12s %10s %9s %9s\n", width, "key", "accepted", "duplicates",
+           "refused", "limited");
+    for (size_t iter = 0; msgcur_item(&keys, &iter, NULL, &key);)
+        print_key(&key, width);
+}
+
 static void
 print_status(const struct il_value *all)
 {
     struct il_value lanes = member(all, "lanes"), lane;
     int width = 4;
     print_head(all);
+    print_keys(all);
     if (lanes.type != IL_ARRAY || lanes.count == 0) {
         puts("no lanes");
         return;

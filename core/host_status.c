@@ -6,6 +6,8 @@
 
 #include "clock.h"
 #include "json.h"
+#include "metrics.h"
+#include "sender.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -119,6 +121,34 @@ put_spool(struct il_text *out, struct host *h)
     text_puts(out, "}");
 }
 
+static void
+put_sender(struct il_text *out, const char *source, const struct il_sender *s)
+{
+    text_puts(out, "{");
+    put_text(out, "source", source);
+    put_text(out, "key", s->id);
+    put_number(out, "accepted", metric_get(s->accepted));
+    put_number(out, "duplicates", metric_get(s->duplicates));
+    put_number(out, "refused", metric_get(s->refused));
+    put_number(out, "limited", metric_get(s->limited));
+    text_puts(out, "}");
+}
+
+/* Which keys are in use: before an old one is removed, that matters. */
+static void
+put_senders(struct il_text *out, const struct assembly *a)
+{
+    put_key(out, "keys");
+    text_puts(out, "[");
+    for (size_t i = 0, n = 0; i < a->plan->source_count; i++)
+        for (const struct il_sender *s = a->sources[i].senders; s;
+             s = s->next) {
+            text_puts(out, n++ ? "," : "");
+            put_sender(out, a->sources[i].name, s);
+        }
+    text_puts(out, "]");
+}
+
 void
 host_status(void *arg, const char *line, struct slice body, struct il_text *out)
 {
@@ -133,6 +163,7 @@ host_status(void *arg, const char *line, struct slice body, struct il_text *out)
     put_gate(out, h);
     put_spool(out, h);
     put_number(out, "entities", entity_count(h->entities));
+    put_senders(out, h->assembly);
     put_key(out, "lanes");
     text_puts(out, "[");
     for (size_t i = 0, n = 0; i < h->assembly->lane_count; i++) {

@@ -82,6 +82,12 @@ is "$(metric 'gate_key_events_total{source="slow",key="key-1",result="refused"}'
 is "$(metric 'gate_key_events_total{source="slow",key="one",result="accepted"}')" 4
 is "$(metric 'gate_key_events_total{source="app",key="key-1",result="accepted"}')" 1
 is "$(metric 'gate_key_events_total{source="app",key="INGESTLAYER_KEY",result="accepted"}')" 0
+"$IL_BUILDDIR/ingestlayer" status -c "$T/il.conf" --json >"$T/status"
+grep -qF '{"source":"slow","key":"key-1","accepted":2,"duplicates":1,"refused":1,"limited":2}' "$T/status" || {
+    echo "the status does not tell of keys:" >&2
+    cat "$T/status" >&2
+    exit 1
+}
 for _ in 1 2 3 4 5 6 7 8 9 10; do
     "$IL_BUILDDIR/ingestlayer" dead list -c "$T/il.conf" --json >"$T/dead"
     [ "$(wc -l <"$T/dead")" = 3 ] && break
@@ -96,7 +102,7 @@ grep -q 'source "slow", key key-1: refused 1: rate_limited' "$T/log" || {
     cat "$T/log" >&2
     exit 1
 }
-if grep -rnE 'slow-key|kinds-key|crowd-key|second-key' "$T/log" "$T/dead" "$T/state"; then
+if grep -rnE 'slow-key|kinds-key|crowd-key|second-key' "$T/log" "$T/dead" "$T/status" "$T/state"; then
     echo "a key is told" >&2
     exit 1
 fi
