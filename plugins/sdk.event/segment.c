@@ -349,6 +349,13 @@ read_body(const struct event *s, struct il_request *req, struct il_text *text,
     return key;
 }
 
+/* By its name, or by the first letter of it. */
+static int
+is_named(const char *name, const char *call)
+{
+    return !strcmp(name, call) || (*name == *call && !name[1]);
+}
+
 void
 segment_handle(void *self, struct il_request *req)
 {
@@ -361,7 +368,7 @@ segment_handle(void *self, struct il_request *req)
         offer_no_memory(req);
         return;
     }
-    while (call < CALLS && strcmp(name, call_names[call]))
+    while (call < CALLS && !is_named(name, call_names[call]))
         call++;
     const struct key *key = read_body(s, req, text, &body);
     if (key && call < CALLS)

@@ -117,6 +117,26 @@ half b
 is "$(metric 'gate_refused_total{source="app",code="event_too_large"}')" 1 "too large"
 is "$(user big | wc -c)" 700008 "the entity's size"
 
+# as in a browser: a letter for a path, plain text, the key in the body
+letter() { # letter PATH BODY
+    STATUS=$(printf %s "$2" | curl -s -o "$T/answer" -D "$T/head" -w '%{http_code}' \
+        -H 'Content-Type: text/plain' --data-binary @- "$URL/v1/$1")
+    expect 200 success
+}
+before=$(metric 'gate_accepted_total{source="web"}')
+letter t '{"writeKey":"web-key","event":"e","userId":"l"}'
+letter i '{"writeKey":"web-key","userId":"l","traits":{"by":"letter"}}'
+letter p '{"writeKey":"web-key","userId":"l","name":"n"}'
+letter s '{"writeKey":"web-key","userId":"l","name":"n"}'
+letter g '{"writeKey":"web-key","userId":"l","groupId":"g"}'
+letter a '{"writeKey":"web-key","userId":"l","previousId":"m"}'
+letter b '{"writeKey":"web-key","batch":[{"type":"track","event":"e"},{"type":"page"}]}'
+is "$(metric 'gate_accepted_total{source="web"}')" $((before + 8))
+case $(user l) in
+*'"by":"letter"'*) ;;
+*) echo "identify by its letter did nothing: $(user l)" >&2 && exit 1 ;;
+esac
+
 daemon_stop || { cat "$T/log" >&2; exit 1; }
 "$IL_BUILDDIR/ingestlayer" dead list --json -c "$T/il.conf" >"$T/dead"
 is "$(grep -c 'would grow too large' "$T/dead")" 1 "dead letters of large traits"
