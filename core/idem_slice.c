@@ -37,10 +37,13 @@ slice_expect(const struct idem *d)
                                              : TABLE_SLOTS_MIN;
 }
 
+/* How many units cells have to tell apart: no more than entries without ids
+ * take until the table is full, so that much is left for the key; where there
+ * are ids, twice as many as there are. */
 static uint32_t
 units_for(uint64_t slots, uint32_t end)
 {
-    uint64_t units = slots > end ? slots * 2 : (uint64_t) end * 2;
+    uint64_t units = end < slots / 2 ? slots - 1 : (uint64_t) end * 2;
     return units < LOG_UNITS_MAX ? (uint32_t) units : LOG_UNITS_MAX;
 }
 
