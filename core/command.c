@@ -33,12 +33,19 @@ command_assemble(const char *path)
 int
 command_find_state_dir(const char *path, char *out, unsigned long size)
 {
+    return command_find_entities(path, out, size, NULL);
+}
+
+int
+command_find_entities(const char *path, char *out, unsigned long size,
+                      uint64_t *map_size)
+{
     static const struct option_table table = { settings_root,
                                                sizeof(struct il_option) };
     struct conf *conf = conf_new();
     int failed = 1;
     if (conf_load(conf, path) == 0) {
-        /* Only this key counts here: a daemon may well run with a file that
+        /* Only these keys count here: a daemon may well run with a file that
          * has been broken elsewhere since. */
         struct config_setting_t *root = conf_root(conf, 0);
         const struct il_conf *g =
@@ -48,6 +55,9 @@ command_find_state_dir(const char *path, char *out, unsigned long size)
                                                 .tables = &table,
                                                 .table_count = 1 });
         const char *dir = option_str(g, "state_dir", 0);
+        if (map_size)
+            *map_size = (uint64_t) option_int(option_group(g, "entities", 0),
+                                              "map_size", 0);
         if (dir && strlen(dir) < size) {
             strcpy(out, dir);
             failed = 0;

@@ -4,6 +4,8 @@
 #ifndef COMMAND_H
 #define COMMAND_H
 
+#include <stdint.h>
+
 #define COMMAND_CONF_DEFAULT SYSCONFDIR "/ingestlayer/ingestlayer.conf"
 
 struct assembly;
@@ -33,5 +35,8 @@ struct assembly *command_assemble(const char *path);
 /* Only state_dir of a config, for commands that go to a store or the running
  * daemon: plugins are not loaded.  Copied into out; 0, or 1 after a message. */
 int command_find_state_dir(const char *path, char *out, unsigned long size);
+/* The same, and entities.map_size. */
+int command_find_entities(const char *path, char *out, unsigned long size,
+                          uint64_t *map_size);
 
 #endif

@@ -58,8 +58,9 @@ command_open(struct command *c, int writes)
 {
     char found[4096], path[4096];
     const char *dir = c->state_dir;
+    uint64_t map_size = 0;
     if (!dir) {
-        if (command_find_state_dir(c->config, found, sizeof(found)))
+        if (command_find_entities(c->config, found, sizeof(found), &map_size))
             return 1;
         dir = found;
     }
@@ -78,7 +79,7 @@ command_open(struct command *c, int writes)
                 path);
         return 1;
     }
-    return entity_open(path, 0, &c->store) ? 1 : 0; /* has said why */
+    return entity_open(path, map_size, &c->store) ? 1 : 0; /* has said why */
 }
 
 static int

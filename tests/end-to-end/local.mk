@@ -23,6 +23,7 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-sigterm-delivers-what-is-there.py \
 	tests/end-to-end/test-sigterm-with-postgres-away-loses-nothing.py \
 	tests/end-to-end/test-source-limit-is-503.py \
+	tests/end-to-end/test-spool-commands.py \
 	tests/end-to-end/test-spool-limit-is-503.py \
 	tests/end-to-end/test-stalled-senders-hold-up-nobody.py \
 	tests/end-to-end/test-torn-tail-is-cut.py

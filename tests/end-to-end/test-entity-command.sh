@@ -115,3 +115,11 @@ api GET /v1/entities/user/u3
 expect 404 not_found
 daemon_stop || fail "the daemon did not stop well"
 entity get account x >/dev/null
+
+# The command keeps to the config's map_size.
+sed "s|\"$dir/state\"|\"$dir/small\"|; s|64MiB|1MiB|" "$dir/conf" > "$dir/small.conf"
+if "$IL_BUILDDIR/ingestlayer" entity import --typed -c "$dir/small.conf" "$dir/many.csv" \
+    > "$dir/out" 2> "$dir/err"; then
+    fail "60000 entities in a map of 1 MiB"
+fi
+grep -q "the entity store is full" "$dir/err" || fail "$(cat "$dir/err")"
