@@ -151,18 +151,18 @@ def main():
     names = args.case.split() or list(RATES)
     if set(names) - set(RATES):
         p.error("no such case; there are " + " ".join(RATES))
-    began_on = machine()
+    load = " ".join("%.1f" % n for n in os.getloadavg())
     results, skipped = run(names, args.rounds, args.events)
     lines = table(names, results) + ["skipped: " + s for s in skipped]
     print("\n" + "\n".join(lines))
     if args.results:
         replace_section(args.results, HEADING, """
-`make bench RESULTS=1` wrote this section: %d rounds of %d events, medians. %s
+`make bench RESULTS=1` wrote this section: %d rounds of %d events, medians. %s. Load when it began: %s.
 
 ```
 %s
 ```
-""" % (args.rounds, args.events, began_on, "\n".join(lines)))
+""" % (args.rounds, args.events, machine(), load, "\n".join(lines)))
     return 0
 
 

@@ -65,7 +65,7 @@ def table(data):
         rows = [[title for title, _, _ in columns]]
         rows += [[fmt % p[key] for _, key, fmt in columns] for p in case["points"]]
         widths = [max(len(r[i]) for r in rows) for i in range(len(columns))]
-        lines += ["", name] + ["  " + "  ".join(c.rjust(w) for c, w in zip(r, widths)) for r in rows]
+        lines += ["", "%s (load %.1f)" % (name, case["load"])] + ["  " + "  ".join(c.rjust(w) for c, w in zip(r, widths)) for r in rows]
     return lines[1:]
 
 

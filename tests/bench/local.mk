@@ -15,8 +15,8 @@ BENCH_TOOLS = tests/bench/bare tests/bench/gen tests/bench/send \
 	tests/bench/bench-lane
 EXTRA_DIST += tests/bench/RESULTS.md tests/bench/bench.py tests/bench/cases.py \
 	tests/bench/chart.py tests/bench/measure.py tests/bench/peers.py \
-	tests/bench/results.py tests/bench/rig.py \
-	tests/bench/scale.py
+	tests/bench/results.py tests/bench/results.svg tests/bench/rig.py \
+	tests/bench/scale.json tests/bench/scale.py
 BENCH_RUN = $(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/bench
 
 bench: all $(BENCH_TOOLS)

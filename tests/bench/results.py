@@ -9,14 +9,14 @@ from servers import postgres_bindir
 
 
 def machine():
-    """What this is measured on, and how busy that was when it began."""
+    """What this is measured on."""
     version = subprocess.run([os.path.join(postgres_bindir(), "postgres"), "--version"],
                              stdout=subprocess.PIPE).stdout.decode().strip()
     with open("/proc/meminfo") as f:
         memory = int(re.search(r"MemTotal:\s+(\d+)", f.read()).group(1)) / (1 << 20)
-    return "%s, %d cores, %s, %.0f GiB, %s. Load when it began: %s." % (
+    return "%s, %d cores, %s, %.0f GiB, %s" % (
         platform.freedesktop_os_release().get("PRETTY_NAME", platform.system()), os.cpu_count(), platform.machine(),
-        memory, version, " ".join("%.1f" % n for n in os.getloadavg()))
+        memory, version)
 
 
 def replace_section(path, heading, text):

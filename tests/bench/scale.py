@@ -253,6 +253,23 @@ class Scale:
 CASES = ("backlog", "entities", "lanes", "keys", "connections", "sizes")
 
 
+def write_results(folder, data):
+    with open(os.path.join(folder, "scale.json"), "w") as f:
+        json.dump(data, f, indent=1)
+        f.write("\n")
+    chart.write(data, os.path.join(folder, "results.svg"))
+    replace_section(os.path.join(folder, "RESULTS.md"), HEADING, """
+![Cost, rate and memory as things grow](results.svg)
+
+`make bench-scale RESULTS=1` wrote this section; the dotted line is a fifth above the first point. %s. The load is that of the
+machine when the case began: where it is above 2 other work competed, and rates and waiting say little.
+
+```
+%s
+```
+""" % ("; ".join(sorted(set(case["machine"] for case in data.values()))), "\n".join(chart.table(data))))
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--scale", type=float, default=1, help="a part of it all, to see it work")
@@ -270,28 +287,14 @@ def main():
             data = json.load(f)
     try:
         for name in names:
-            began, on = time.monotonic(), machine()
-            data[name] = {"machine": on, "points": getattr(Scale(rig, args.scale), name)()}
+            began, load = time.monotonic(), os.getloadavg()[0]
+            data[name] = {"machine": machine(), "load": load, "points": getattr(Scale(rig, args.scale), name)()}
             say("%s took %.0f s" % (name, time.monotonic() - began))
     finally:
         rig.close()
-    data = {n: data[n] for n in CASES if n in data}
-    lines = chart.table(data)
-    print("\n" + "\n".join(lines))
+    print("\n" + "\n".join(chart.table(data)))
     if args.results:
-        with open(os.path.join(args.results, "scale.json"), "w") as f:
-            json.dump(data, f, indent=1)
-            f.write("\n")
-        chart.write(data, os.path.join(args.results, "results.svg"))
-        replace_section(os.path.join(args.results, "RESULTS.md"), HEADING, """
-![Cost, rate and memory as things grow](results.svg)
-
-`make bench-scale RESULTS=1` wrote this section; the dotted line is a fifth above the first point. %s
-
-```
-%s
-```
-""" % ("  ".join(sorted(set(case["machine"] for case in data.values()))), "\n".join(lines)))
+        write_results(args.results, {n: data[n] for n in CASES if n in data})
     return 0
 
 
