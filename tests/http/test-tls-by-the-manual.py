@@ -4,6 +4,8 @@ versions do not, http:// and unix sockets stay plain, client_ca lets only its
 own in."""
 import os
 import re
+import socket
+import ssl
 import subprocess
 import time
 
@@ -67,3 +69,14 @@ with Gate(text, files) as g:
           "with one of another authority")
     equal(g.send(url, *trust, "--cert", g.path("friend.pem"), "--key", g.path("friend.key"))[2], 202,
           "with one of client_ca")
+
+# heads are looked at behind TLS as they are without
+_, text = conf()
+with Gate(text, files) as g:
+    for name, head in (("bare LF", "Host: t\nContent-Length: 3\n\nabc"), ("NUL", "Host: t\r\nX: a\0b\r\n\r\n"),
+                       ("folded", "Host: t\r\nX: a\r\n b\r\n\r\n"), ("right", "Host: t\r\nContent-Length: 0\r\n\r\n")):
+        trust = ssl.create_default_context(cafile=g.path("ca.pem"))
+        with socket.create_connection(("127.0.0.1", g.daemon.gate), timeout=20) as raw, \
+                trust.wrap_socket(raw, server_hostname="localhost") as s:
+            s.sendall(("POST /v1/ingest HTTP/1.1\r\n" + head).encode())
+            equal(s.recv(4096)[9:12], b"401" if name == "right" else b"400", name + " over TLS")

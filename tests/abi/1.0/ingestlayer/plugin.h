@@ -942,7 +942,8 @@ il_request_body(const struct il_request *req, size_t *len)
 {
     return IL_API(req)->request_body(req, len);
 }
-/* The sender's address, "192.0.2.1" or "unix". */
+/* The sender's address, "192.0.2.1" or "unix".  Behind a proxy that is trusted
+ * in the config, the one that the proxy names. */
 static inline const char *
 il_request_peer(const struct il_request *req)
 {
