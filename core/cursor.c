@@ -21,10 +21,10 @@
 struct slot {
     char magic[8];
     uint8_t spool[16];
-    uint64_t sequence, position, fresh, letters, sum;
+    uint64_t sequence, position, fresh, letters, confirmed, sum;
 };
 
-_Static_assert(sizeof(struct slot) == 64, "no padding");
+_Static_assert(sizeof(struct slot) == 72, "no padding");
 
 static uint64_t
 slot_sum(const struct slot *s)
@@ -97,6 +97,7 @@ cursor_read(struct cursor *c, uint64_t *position)
             *position = le64toh(s.position);
             c->fresh = le64toh(s.fresh);
             c->letters = le64toh(s.letters);
+            c->confirmed = le64toh(s.confirmed);
         }
         if (sequence > c->sequence)
             c->sequence = sequence;
@@ -153,7 +154,8 @@ cursor_save(struct cursor *c, uint64_t position, int sync)
     struct slot s = { .sequence = htole64(c->sequence + 1),
                       .position = htole64(position),
                       .fresh = htole64(c->fresh),
-                      .letters = htole64(c->letters) };
+                      .letters = htole64(c->letters),
+                      .confirmed = htole64(c->confirmed) };
     memcpy(s.magic, CURSOR_MAGIC, 8);
     memcpy(s.spool, c->spool, 16);
     s.sum = slot_sum(&s);

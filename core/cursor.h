@@ -4,13 +4,17 @@
  *
  *   STATE_DIR/lanes/PIPELINE/DESTINATION.cursor
  *   slot (at 0 and 4096, little-endian): "ILCURS3\0", UUID of the spool,
- *   u64 sequence, u64 position, u64 fresh, u64 letters, u64 XXH3 of all before
+ *   u64 sequence, u64 position, u64 fresh, u64 letters, u64 confirmed, u64 XXH3
+ *   of all before
  *
  * fresh: 0, or the first position that the spool has given out since the
  * destination last said how far it is: from there on it can have none.
  *
  * letters: how many dead letters the lane had, so that it can be told when their
  * store is lost.
+ *
+ * confirmed: up to here the destination, which tells how far it is, had taken
+ * events; position may be further, over events that were dropped.
  *
  * The slots are in different pages: a torn page costs one of them.  The file
  * is derived.  Where it is missing or unreadable the lane begins where its
@@ -26,7 +30,7 @@ struct cursor {
     uint8_t spool[16];
     uint64_t sequence; /* of the newest slot */
     /* As read; they go into the slots that are written. */
-    uint64_t fresh, letters;
+    uint64_t fresh, letters, confirmed;
 };
 
 /* Open or make.  *position gets what the file says, and 1 is returned; 0: it

@@ -131,6 +131,8 @@ lane_loop(struct lane *l)
     while (lane_goes_on(l)) {
         int64_t until;
         lane_settled(l);
+        if (!l->reader)
+            break; /* it was to go back, and to stop before it knew where to */
         lane_cursor(l, 0);
         lane_flush(l);
         lane_overdue(l);

@@ -97,18 +97,42 @@ begin_trouble(struct lane *l, int err)
                      cause[0] ? ": " : "", cause);
 }
 
+/* What was settled there has gone, in a failover to a server that was behind,
+ * say: go back to where it is.  1 or 0. */
+static int
+begin_set_back(struct lane *l, const struct il_position *p, uint64_t *position)
+{
+    uint64_t confirmed = l->cursor.confirmed;
+    l->tells = p->there != UINT64_MAX;
+    if (!l->tells)
+        l->cursor.confirmed = 0;
+    if (!l->tells || p->there >= confirmed)
+        return 0;
+    log_error("lane %s: the destination is at %llu, but had taken all up to "
+              "%llu: it was set back; what comes after %llu is delivered "
+              "again, as far as the spool has it",
+              l->spec.name, (unsigned long long) p->there,
+              (unsigned long long) confirmed, (unsigned long long) p->there);
+    *position = l->cursor.confirmed = p->there;
+    return 1;
+}
+
 /* Ask the destination how far it is, until it answers. */
 static int
 begin_resume(struct lane *l, uint64_t *position)
 {
-    struct il_position p = { .struct_size = sizeof p, .lane = l->spec.name };
+    struct il_position p = { .struct_size = sizeof p,
+                             .lane = l->spec.name,
+                             .there = UINT64_MAX };
     memcpy(p.spool, spool_id(l->ctx.spool), 16);
     while (lane_goes_on(l)) {
         p.position = p.flags & IL_POSITION_REWIND ? l->given : *position;
         p.given = l->given;
         int err = l->spec.destination->resume(l->spec.self, &p);
         if (!err) {
-            if (begin_rewind(l, &p))
+            if (begin_set_back(l, &p, position))
+                return 0;
+            if (!l->begun && begin_rewind(l, &p))
                 continue;
             if (p.position > *position)
                 *position = p.position;
@@ -127,12 +151,13 @@ begin_resume(struct lane *l, uint64_t *position)
 }
 
 /* The two have talked: from the first batch on the destination may be ahead of
- * the mark.  Both slots forget it, so that no torn one brings it back. */
+ * the mark.  Both slots forget it, so that no torn one brings it back; and
+ * neither keeps a position that the lane went back from. */
 static int
 begin_unmark(struct lane *l, uint64_t position)
 {
     int err;
-    if (!l->cursor.fresh)
+    if (!l->cursor.fresh && position >= l->saved_position)
         return 0;
     l->cursor.fresh = 0;
     while ((err = cursor_save(&l->cursor, position, 0)
@@ -187,9 +212,11 @@ begin_letters(struct lane *l, uint64_t position)
 int
 lane_begin(struct lane *l)
 {
-    uint64_t cursor = l->status.position, position = cursor;
+    uint64_t position = l->status.position;
     if (l->spec.destination->resume && begin_resume(l, &position))
         return -ECANCELED;
+    if (position < l->saved_position)
+        spool_hold_move(l->hold, position);
     begin_told(l, position, l->cursor_known || position);
     if (begin_letters(l, position) || begin_unmark(l, position))
         return -ECANCELED;
@@ -201,6 +228,7 @@ lane_begin(struct lane *l)
     }
     if (err)
         return -ECANCELED;
+    l->begun = 1;
     l->read_position = position;
     l->failures = 0;
     pthread_mutex_lock(&l->lock);
@@ -210,4 +238,18 @@ lane_begin(struct lane *l)
     lane_recovered(l);
     lane_state_set(l, LANE_RUNNING);
     return 0;
+}
+
+int
+lane_go_back(struct lane *l)
+{
+    for (uint32_t i = 0; i < l->used; i++) {
+        struct flight *f = lane_flight(l, i);
+        batch_clear(f->batch);
+        f->stage = FLIGHT_FREE;
+    }
+    l->used = 0;
+    spool_reader_close(l->reader);
+    l->reader = NULL;
+    return lane_begin(l);
 }

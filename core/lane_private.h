@@ -87,6 +87,8 @@ struct lane {
                      * when the destination last said how far it is */
     uint32_t failures;     /* in a row: back-off */
     int trimmed, flushed, cursor_failed, cursor_known;
+    int tells; /* the destination says where it itself is */
+    int begun; /* the two have talked: it is never beyond the spool then */
 
     /* Trouble, as logged (lane_status.c). */
     int64_t trouble_since_us, trouble_logged_us, overdue_us;
@@ -154,6 +156,9 @@ int64_t lane_back_off(struct lane *, int outcome);
 /* Find out where to begin and open the reader.  0, or -ECANCELED when the lane
  * is to stop (or fenced) before it knows. */
 int lane_begin(struct lane *);
+/* The destination has lost what it had: go on from where it is now.  As
+ * lane_begin(). */
+int lane_go_back(struct lane *);
 /* Look up how old the oldest event is that waits. */
 void lane_peek(struct lane *);
 

@@ -165,6 +165,7 @@ static void
 flight_leave(struct lane *l, struct flight *f)
 {
     const struct il_batch *b = f->batch;
+    int delivered = b->live != 0;
     metric_add(l->delivered, b->live);
     metric_add(l->dead_letters, b->letters);
     pthread_mutex_lock(&l->lock);
@@ -183,6 +184,8 @@ flight_leave(struct lane *l, struct flight *f)
     pthread_mutex_unlock(&l->lock);
     batch_clear(f->batch);
     l->failures = 0;
+    if (l->tells && delivered)
+        l->cursor.confirmed = l->status.position;
     l->answered_us = clock_monotonic_us();
     lane_recovered(l);
 }
@@ -228,6 +231,11 @@ lane_again(struct lane *l, struct flight *oldest)
                      "another process has taken this lane over; it stays "
                      "stopped until a restart: %s",
                      oldest->why);
+        return;
+    }
+    if (outcome == IL_SET_BACK) {
+        lane_trouble(l, LANE_STARTING, "%s", oldest->why);
+        lane_go_back(l);
         return;
     }
     lane_trouble(l, outcome == IL_PAUSE ? LANE_PAUSED : LANE_WAITING, "%s",

@@ -122,6 +122,41 @@ restore_row(struct link *l)
     return link_exec(l, sql_str(s), NULL);
 }
 
+/* Rows that were committed are gone, and with them the position: the two were
+ * one transaction.  So what comes after it is missing, and nothing else. */
+static int
+set_back(struct link *l, uint64_t position)
+{
+    struct pg *pg = l->pg;
+    fault_set(&l->fault, PG_ACT_SET_BACK,
+              "Postgres says position %llu, but %llu was committed: the "
+              "database was set back",
+              (unsigned long long) position,
+              (unsigned long long) pg->position);
+    pg->position = position;
+    pg->doubt = 0;
+    return -1;
+}
+
+/* A row of before this process: put its epoch there again. */
+static int
+reclaim(struct link *l, uint64_t position, uint64_t epoch)
+{
+    struct pg *pg = l->pg;
+    struct sql *s = &pg->sql;
+    sql_clear(s);
+    sql_printf(s, "update %s set epoch = %llu", pg->lanes,
+               (unsigned long long) pg->epoch);
+    where_row(pg, s);
+    sql_printf(s, " and epoch = %llu", (unsigned long long) epoch);
+    if (link_exec(l, sql_str(s), NULL))
+        return -1;
+    if (position < pg->position)
+        return set_back(l, position);
+    pg->position = position;
+    return 0;
+}
+
 int
 lanes_check(struct link *l)
 {
@@ -140,7 +175,9 @@ lanes_check(struct link *l)
     }
     uint64_t position = cell(res, 0), epoch = cell(res, 1);
     PQclear(res);
-    if (epoch != pg->epoch) {
+    if (epoch < pg->epoch) /* of before our own start: set back, too */
+        return reclaim(l, position, epoch);
+    if (epoch > pg->epoch) {
         fault_set(&l->fault, PG_ACT_FENCED,
                   "another process owns lane %s: %s has epoch %llu, this "
                   "process has %llu",
@@ -149,13 +186,33 @@ lanes_check(struct link *l)
         return -1;
     }
     if (position < pg->position)
-        il_log(pg->host, IL_LOG_ERROR,
-               "Postgres says position %llu, but %llu was committed: the "
-               "database was set back; rows of the events between them are "
-               "missing there (ingestlayer replay brings them)",
-               (unsigned long long) position,
-               (unsigned long long) pg->position);
+        return set_back(l, position);
     pg->position = position;
+    return 0;
+}
+
+/* The row that remembers from where the lane's was taken back. */
+static void
+put_mark(const struct pg *pg, struct sql *s)
+{
+    sql_literal(s, il_lane(pg->host));
+    sql_printf(s, " || ' (was at)'");
+}
+
+int
+lanes_was_at(struct link *l, uint64_t *position)
+{
+    struct pg *pg = l->pg;
+    struct sql *s = &pg->sql;
+    PGresult *res;
+    sql_clear(s);
+    sql_printf(s, "select position from %s where spool = '%s' and lane = ",
+               pg->lanes, pg->spool_text);
+    put_mark(pg, s);
+    if (link_exec(l, sql_str(s), &res))
+        return -1;
+    *position = res && PQntuples(res) ? cell(res, 0) : 0;
+    PQclear(res);
     return 0;
 }
 
@@ -166,8 +223,18 @@ lanes_rewind(struct link *l, uint64_t position)
     struct sql *s = &pg->sql;
     PGresult *res;
     sql_clear(s);
-    sql_printf(s, "update %s set position = %llu", pg->lanes,
-               (unsigned long long) position);
+    sql_printf(s,
+               "with mark as (insert into %s as m (spool, lane, position, "
+               "epoch) select spool, ",
+               pg->lanes);
+    put_mark(pg, s);
+    sql_printf(s, ", position, 0 from %s", pg->lanes);
+    where_row(pg, s);
+    sql_printf(s,
+               " on conflict (spool, lane) do update set position = "
+               "greatest(m.position, excluded.position)) update %s set "
+               "position = %llu",
+               pg->lanes, (unsigned long long) position);
     where_row(pg, s);
     sql_printf(s, " and position = %llu and epoch = %llu returning 1",
                (unsigned long long) pg->position,

@@ -371,6 +371,8 @@ pg_resume(void *self, struct il_position *at)
         err = pg->resume_err;
         if (!err && pg->resume_position > at->position)
             at->position = pg->resume_position;
+        if (!err && at->struct_size >= sizeof *at)
+            at->there = pg->resume_there;
     }
     pthread_mutex_unlock(&pg->lock);
     return err;

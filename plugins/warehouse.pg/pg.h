@@ -69,7 +69,9 @@ enum pg_action {
     PG_ACT_RETRY = 1, /* transient: the same batch again, for ever */
     PG_ACT_REJECT,    /* a row is wrong */
     PG_ACT_PAUSE,     /* a person must mend something */
-    PG_ACT_FENCED     /* not from an SQLSTATE: another process has the lane */
+    /* Not from an SQLSTATE: */
+    PG_ACT_FENCED,  /* another process has the lane */
+    PG_ACT_SET_BACK /* rows that were committed are gone */
 };
 
 struct pg_rule {
@@ -299,10 +301,15 @@ int lanes_prepare(struct link *, int may_create, enum pg_mode *);
 /* Make or read the row, raise its epoch, and take its position. */
 int lanes_claim(struct link *, uint64_t local);
 /* Read the row again, once the transaction that may still hold it has ended:
- * PG_ACT_FENCED where it is no longer ours. */
+ * PG_ACT_FENCED where it is no longer ours, PG_ACT_SET_BACK where it is not as
+ * far as it was; position is then what it says. */
 int lanes_check(struct link *);
-/* Set the row of this process back to a position.  0 or -1. */
+/* Take the row of this process back to a position, and remember from where:
+ * that it is behind somebody's cursor does not mean then that rows are gone.
+ * 0 or -1. */
 int lanes_rewind(struct link *, uint64_t position);
+/* From where it was taken back, at most; 0: it never was. */
+int lanes_was_at(struct link *, uint64_t *position);
 /* The statement that moves the position, in the transaction of the rows. */
 void lanes_update_sql(const struct pg *, struct sql *, uint64_t last);
 
@@ -398,6 +405,7 @@ struct pg {
     uint64_t taken;           /* write() calls so far */
     int resume_asked, resume_done, resume_err;
     uint64_t resume_local, resume_position;
+    uint64_t resume_there; /* UINT64_MAX: there is no row that tells */
     int resume_rewind; /* the row has to go back to resume_local */
     int started;
     pthread_t thread;

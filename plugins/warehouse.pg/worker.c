@@ -79,7 +79,8 @@ outcome(enum pg_action action)
 {
     return action == PG_ACT_PAUSE    ? IL_PAUSE
            : action == PG_ACT_FENCED ? IL_FENCED
-                                     : IL_RETRY;
+           : action == PG_ACT_SET_BACK ? IL_SET_BACK
+                                       : IL_RETRY;
 }
 
 /* A batch whose COMMIT went unanswered stays here until Postgres tells what
@@ -97,7 +98,7 @@ deliver(struct pg *pg, struct job *job)
     job->refused = 0;
     while (copy_job(l, job) != 0) {
         if (!pg->doubt || atomic_load(&pg->stopping)
-            || l->fault.action == PG_ACT_FENCED) {
+            || l->fault.action >= PG_ACT_FENCED) {
             char why[PG_WHY];
             memcpy(why, l->fault.why, sizeof why);
             settle_failed(pg, job, outcome(l->fault.action), why);
@@ -115,10 +116,13 @@ static void
 answer_resume(struct pg *pg)
 {
     struct link *l = &pg->link;
+    uint64_t was_at = 0;
     pg->claimed = 0;
     int err = copy_connect(l);
     if (!err && pg->mode == PG_MODE_LANES) {
         err = pg->epoch ? lanes_check(l) : lanes_claim(l, pg->resume_local);
+        if (!err && !pg->mode_kept) /* later nobody else can have moved it */
+            err = lanes_was_at(l, &was_at);
         if (!err && pg->resume_rewind && pg->position > pg->resume_local)
             err = lanes_rewind(l, pg->resume_local);
     } else if (!err
@@ -140,6 +144,9 @@ answer_resume(struct pg *pg)
                      : l->fault.action == PG_ACT_PAUSE  ? -EACCES
                                                         : -EAGAIN;
     pg->resume_position = pg->position;
+    pg->resume_there = pg->mode != PG_MODE_LANES ? UINT64_MAX
+                       : was_at > pg->position   ? was_at
+                                                 : pg->position;
     pg->resume_done = 1;
     pthread_cond_broadcast(&pg->done);
     pthread_mutex_unlock(&pg->lock);

@@ -41,6 +41,8 @@ fake_resume(void *self, struct il_position *p)
     }
     if (!err && f->resume_position)
         p->position = f->resume_position;
+    if (!err && f->tells)
+        p->there = f->got_count ? f->got[f->got_count - 1] : 0;
     pthread_mutex_unlock(&f->lock);
     return err;
 }

@@ -199,6 +199,57 @@ START_TEST(a_kill_before_the_two_have_talked_changes_nothing)
 }
 END_TEST
 
+/* A failover to a server that never got the last of it. */
+static void
+lose_behind(uint64_t position)
+{
+    pthread_mutex_lock(&fake.lock);
+    while (fake.got_count && fake.got[fake.got_count - 1] > position)
+        fake.got_count--;
+    pthread_mutex_unlock(&fake.lock);
+}
+
+static void
+set_back_once(struct fake *f, struct il_batch *b, struct il_ack *ack, int n)
+{
+    if (n != 3)
+        return fake_ok(f, b, ack);
+    lose_behind(120);
+    lane_settle(ack, IL_SET_BACK, "the last hundred and eighty are gone");
+}
+
+START_TEST(what_a_destination_lost_is_delivered_again)
+{
+    fake_resuming(&fake);
+    fake.tells = 1;
+    fake_act(&fake, set_back_once);
+    events(500);
+    world_start();
+    wait_position(500);
+    expect_range(1, 500);
+    ck_assert_int_eq(fake.resumes, 2);
+    ck_assert_int_eq(status().state, LANE_RUNNING);
+}
+END_TEST
+
+/* It happened while no daemon ran. */
+START_TEST(what_a_destination_lost_is_seen_at_the_start)
+{
+    fake_resuming(&fake);
+    fake.tells = 1;
+    events(300);
+    world_start();
+    wait_position(300);
+    world_restart();
+    fake_resuming(&fake);
+    lose_behind(130);
+    world_start();
+    events(10);
+    wait_position(310);
+    expect_range(1, 310);
+}
+END_TEST
+
 /* The cursor, or a dead letter, is ahead of the spool: its end was lost. */
 START_TEST(positions_that_were_passed_are_not_given_out_again)
 {
@@ -241,6 +292,8 @@ main(void)
         a_destination_beyond_the_spool_goes_back,
         one_that_does_not_go_back_gets_the_new_events,
         a_kill_before_the_two_have_talked_changes_nothing,
+        what_a_destination_lost_is_delivered_again,
+        what_a_destination_lost_is_seen_at_the_start,
         positions_that_were_passed_are_not_given_out_again,
     };
     return world_run("lane begins", tests, sizeof tests / sizeof *tests);

@@ -149,10 +149,31 @@ START_TEST(a_row_that_went_missing_is_written_again)
     events(2, 3);
     deliver(&t);
     ck_assert_ptr_nonnull(strstr(testhost_log(t.host), "is gone from"));
-    sql(&t, "update ingestlayer.lanes set position = 1");
-    events(3, 4);
+    ck_assert_str_eq(ids(), "e1,e2");
+}
+END_TEST
+
+/* A failover to a server that had not got the last batch, and not even the
+ * start of this process. */
+START_TEST(a_database_set_back_is_seen)
+{
+    uint64_t position = 0;
+    ck_assert_int_eq(up("ingest", "", &position), 0);
+    events(1, 2);
     deliver(&t);
-    ck_assert_ptr_nonnull(strstr(testhost_log(t.host), "was set back"));
+    events(2, 3);
+    deliver(&t);
+    sql(&t, "delete from events.t where n = 2;"
+            "update ingestlayer.lanes set position = 1, epoch = 0");
+    events(3, 4);
+    ck_assert_int_eq(testhost_write(t.host, WAIT_MS), IL_SET_BACK);
+    ck_assert_ptr_nonnull(strstr(testhost_why(t.host), "was set back"));
+    position = 0;
+    ck_assert_int_eq(testhost_resume(t.host, &position), 0);
+    ck_assert_uint_eq(position, 1);
+    testhost_position(t.host, 2);
+    events(2, 4);
+    deliver(&t);
     ck_assert_str_eq(ids(), "e1,e2,e3");
 }
 END_TEST
@@ -361,6 +382,7 @@ main(void)
     tcase_add_test(c, a_local_cursor_may_be_ahead);
     tcase_add_test(c, a_second_process_fences_the_first);
     tcase_add_test(c, a_row_that_went_missing_is_written_again);
+    tcase_add_test(c, a_database_set_back_is_seen);
     tcase_add_test(c, the_lanes_table_may_be_dropped);
     tcase_add_test(c, without_lanes_a_unique_id_keeps_rows_single);
     tcase_add_test(c, without_lanes_and_unique_id_it_pauses);

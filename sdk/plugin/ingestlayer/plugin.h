@@ -29,7 +29,7 @@ enum { IL_SOURCE = 1, IL_STEP, IL_DESTINATION };
 /* threads: at most one call in the plugin, one per instance, any number */
 enum { IL_SERIAL_PLUGIN, IL_SERIAL_INSTANCE, IL_PARALLEL };
 /* outcome of a batch: see il_settle() */
-enum { IL_OK, IL_RETRY, IL_REJECT, IL_PAUSE, IL_FENCED };
+enum { IL_OK, IL_RETRY, IL_REJECT, IL_PAUSE, IL_FENCED, IL_SET_BACK };
 /* option types.  DURATION is read in milliseconds, SIZE in bytes. */
 enum {
     IL_OPT_STRING = 1,
@@ -184,6 +184,10 @@ struct il_position {
     /* The last one that an earlier process may have delivered: what comes
      * after it is on the far side only if this process brought it there. */
     uint64_t given;
+    /* Where the far side itself is, where it keeps that in one transaction
+     * with the events: it may have lost what it had, in a failover say.  The
+     * host presets UINT64_MAX: not told. */
+    uint64_t there;
 };
 
 /* A route that a source serves.  Several sources may register the same route:
@@ -736,6 +740,9 @@ il_batch_alloc(struct il_batch *batch, size_t size)
  *              is lost, and it goes on by itself once the cause is gone
  *   IL_FENCED  another process owns the lane: nothing was written, and this
  *              lane stays stopped until a restart
+ *   IL_SET_BACK the far side has lost what was settled before: nothing was
+ *              written, and the host asks resume() for il_position.there and
+ *              delivers again what comes after it
  * With several batches in flight, anything but IL_OK and IL_REJECT means that
  * all taken after it must settle IL_RETRY (they come again, in order). */
 static inline void
