@@ -24,8 +24,10 @@ ddl_lanes(const struct pg *pg, struct sql *s, int with_schema)
 }
 
 static const char *
-sql_type(const char *declared)
+sql_type(const struct il_declared *d)
 {
+    if (strcmp(d->format, "uuid") == 0)
+        return "uuid";
     static const char *const known[][2] = {
         { "string", "text" },           { "number", "numeric" },
         { "integer", "bigint" },        { "boolean", "boolean" },
@@ -33,7 +35,7 @@ sql_type(const char *declared)
         { "array", "jsonb" },
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strcmp(known[i][0], declared) == 0)
+        if (strcmp(known[i][0], d->type) == 0)
             return known[i][1];
     return "text";
 }
@@ -45,28 +47,27 @@ declared(const struct pg *pg, size_t i, struct il_declared *d)
     return il_declared(pg->host, i, d) == 0;
 }
 
-/* The type of a declared field; text where its declarations disagree.
- * *required: by every event type there is. */
+/* The type of what is declared at a reference; text where declarations
+ * disagree.  *required: each event has it, for one that is of a type without it
+ * leaves the column empty. */
 static const char *
-field_type(const struct pg *pg, const char *name, int *required)
+declared_type(const struct pg *pg, const char *reference, int *required)
 {
-    struct il_declared d, e;
+    struct il_declared d = { .struct_size = sizeof d };
     const char *type = NULL;
+    int err;
     *required = 1;
-    for (size_t i = 0; declared(pg, i, &d); i++) {
-        if (strcmp(d.name, name) == 0) {
-            const char *t = sql_type(d.type);
-            type = !type || strcmp(type, t) == 0 ? t : "text";
-            if (!d.required)
-                *required = 0;
-        }
-        /* An event type without this field leaves the column empty. */
-        size_t k = 0;
-        while (declared(pg, k, &e)
-               && (strcmp(e.event, d.event) != 0 || strcmp(e.name, name) != 0))
-            k++;
-        if (!declared(pg, k, &e))
+    for (size_t i = 0; (err = il_declared_at(pg->host, i, reference, &d))
+                       != -ENOENT; i++) {
+        if (err == -EINVAL)
+            return NULL;
+        if (err || !d.required)
             *required = 0;
+        if (!err) {
+            const char *t = sql_type(&d);
+            type = !type || strcmp(type, t) == 0 ? t : "text";
+        }
+        d.struct_size = sizeof d;
     }
     return type;
 }
@@ -96,14 +97,34 @@ mapped_type(const struct pg *pg, const char *reference, int *required)
     *required = 0;
     if (strncmp(reference, "$event.", 7) != 0)
         return "text";
-    reference += 7;
-    if ((type = envelope_type(reference)) != NULL) {
-        *required = strcmp(reference, "timestamp") != 0;
+    if ((type = envelope_type(reference + 7)) != NULL) {
+        *required = strcmp(reference + 7, "timestamp") != 0;
         return type;
     }
-    if (strncmp(reference, "payload.", 8) == 0)
-        reference += 8;
-    type = field_type(pg, reference, required);
+    type = declared_type(pg, reference, required);
+    if (!type)
+        *required = 0;
+    return type ? type : "text";
+}
+
+/* The same of a field of the payload, whatever characters its name has. */
+static const char *
+field_type(const struct pg *pg, const char *name, int *required)
+{
+    const struct il_value v = { .type = IL_STRING, .str = name,
+                                .len = strlen(name) };
+    const char *type = NULL;
+    struct sql s;
+    *required = 0;
+    if (sql_open(&s, pg->host))
+        return "text";
+    sql_printf(&s, "$event.payload[");
+    if (il_write_json(pg->host, s.text, &v, 0) >= 0) {
+        sql_printf(&s, "]");
+        if (sql_str(&s))
+            type = declared_type(pg, sql_str(&s), required);
+    }
+    sql_close(&s);
     return type ? type : "text";
 }
 

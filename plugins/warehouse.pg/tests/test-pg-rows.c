@@ -194,11 +194,13 @@ START_TEST(create_makes_a_typed_table)
     testhost_declare(t.host, "feature.used", "at", "timestamp", 0);
     testhost_declare(t.host, "feature.used", "tags", "array", 0);
     testhost_declare(t.host, "feature.used", "type", "string", 0);
+    testhost_declare(t.host, "feature.used", "a \"b\".c", "uuid", 0);
     ck_assert_int_eq(
         pgtest_up(&t, CONNECT "table = \"fresh.signups\"; create = true;"), 0);
     event(&t, "{\"id\":\"1\",\"type\":\"feature.used\",\"payload\":"
               "{\"user_id\":\"u\",\"count\":2,\"price\":1.10,\"ok\":true,"
-              "\"at\":\"2026-01-01T00:00:00Z\",\"tags\":[1]}}");
+              "\"at\":\"2026-01-01T00:00:00Z\",\"tags\":[1],\"a \\\"b\\\".c\":"
+              "\"F81D4FAE-7DEC-11D0-A765-00A0C91E6BF6\"}}");
     deliver(&t);
     ck_assert_str_eq(
         sql(&t, "select string_agg(concat_ws(' ', attname, format_type("
@@ -209,10 +211,12 @@ START_TEST(create_makes_a_typed_table)
         " received_at timestamp with time zone not null,"
         " timestamp timestamp with time zone, user_id text not null,"
         " count bigint, price numeric, ok boolean,"
-        " at timestamp with time zone, tags jsonb, payload jsonb");
+        " at timestamp with time zone, tags jsonb, a \"b\".c uuid,"
+        " payload jsonb");
     ck_assert_str_eq(
-        rows("event_id, user_id, count, price, ok, tags", "fresh.signups"),
-        "1,u,2,1.10,t,[1]");
+        rows("event_id, user_id, count, price, ok, tags, \"a \"\"b\"\".c\"",
+             "fresh.signups"),
+        "1,u,2,1.10,t,[1],f81d4fae-7dec-11d0-a765-00a0c91e6bf6");
     sql(&t, "drop schema fresh cascade");
 }
 END_TEST
