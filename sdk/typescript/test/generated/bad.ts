@@ -19,4 +19,24 @@ export async function misuse(): Promise<void> {
   track("ping", { a: 1 }); // error
   track("ping", 5); // error
   await ingestBatch([{ type: "feature.used", payload: { paid: true } }]); // error
+  const order = { order_id: "x", status: "new", note: "n", customer: { email: "a@b" } } as const;
+  track("order.placed", order);
+  track("order.placed", { ...order, status: "News" }); // error
+  track("order.placed", { ...order, status: null }); // error
+  track("order.placed", { ...order, level: 2 }); // error
+  track("order.placed", { ...order, level: 9007199254740992n }); // error
+  track("order.placed", { ...order, note: undefined }); // error
+  track("order.placed", { order_id: "x", status: "new", customer: { email: "a@b" } }); // error
+  track("order.placed", { ...order, customer: null }); // error
+  track("order.placed", { ...order, customer: {} }); // error
+  track("order.placed", { ...order, customer: { email: 1 } }); // error
+  track("order.placed", { ...order, customer: { email: "a@b", phone: "1" } }); // error
+  track("order.placed", { ...order, customer: { email: "a@b", address: { floor: 3 } } }); // error
+  track("order.placed", { ...order, items: { sku: "a" } }); // error
+  track("order.placed", { ...order, items: [{ count: 1 }] }); // error
+  track("order.placed", { ...order, items: [{ sku: "a" }, null] }); // error
+  track("order.placed", { ...order, items: [{ sku: "a", sizes: ["s", "xl"] }] }); // error
+  track("order.placed", { ...order, items: [{ sku: "a", colour: "red" }] }); // error
+  track("order.placed", { ...order, grid: [[1, null]] }); // error
+  track("order.placed", { ...order, grid: [1] }); // error
 }
