@@ -67,6 +67,13 @@ tests_fuzz_fuzz_time_SOURCES = tests/fuzz/fuzz-time.c $(FUZZ_REPLAY)
 tests_fuzz_fuzz_time_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_fuzz_fuzz_time_LDADD = $(CORE_LIBS)
 
+FUZZ_TARGETS += schema
+check_PROGRAMS += tests/fuzz/fuzz-schema
+TESTS += tests/fuzz/fuzz-schema
+tests_fuzz_fuzz_schema_SOURCES = tests/fuzz/fuzz-schema.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_schema_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_schema_LDADD = $(CORE_LIBS)
+
 FUZZ_TARGETS += spool
 check_PROGRAMS += tests/fuzz/fuzz-spool
 TESTS += tests/fuzz/fuzz-spool
