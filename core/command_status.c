@@ -207,7 +207,8 @@ print_keys(const struct il_value *all)
     if (keys.type != IL_ARRAY || keys.count == 0)
         return;
     for (size_t iter = 0; msgcur_item(&keys, &iter, NULL, &key);) {
-        struct il_value source = member(&key, "source"), id = member(&key, "key");
+        struct il_value source = member(&key, "source");
+        struct il_value id = member(&key, "key");
         if ((int) (source.len + id.len) + 1 > width)
             width = (int) (source.len + id.len) + 1;
     }

@@ -123,7 +123,10 @@ gate_emit(struct gate_source *s, const struct il_event *events, size_t n,
     struct gate_pending *p = NULL;
     struct gate_batch *b = gate_batch_take(g, s);
     int err = b ? gate_take(b, events, n) : -ENOMEM;
-    if (!err && gate_upsert_wanted(b))
+    uint32_t upserts = err ? 0 : gate_upsert_wanted(b);
+    if (upserts)
+        err = gate_limit_first(b, upserts);
+    if (upserts && !err)
         err = gate_upsert_now(b);
     if (!err && b->refused < b->count) {
         p = s->settled ? calloc(1, sizeof(*p)) : NULL;

@@ -61,6 +61,7 @@ worth_keeping(struct gate_source *s, struct il_sender *sender,
         metric_add(s->unkept, 1);
         return 0;
     }
+    /* Two loops at a time may take one for both: a letter more, no matter. */
     bucket_take(&sender->letters, 1, now);
     return 1;
 }

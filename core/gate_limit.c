@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Who sends, and how much of it may come: the rates of a key and of its source,
- * what the source has undelivered, and what is said of those who are refused. */
+/* Who sends, and how much of it may come: the rates of a key and of its
+ * source, what the source has undelivered, and what is said of the refused. */
 #include "gate_private.h"
 
 #include "clock.h"
@@ -74,8 +74,18 @@ gate_limit(struct gate_batch *b, uint32_t n)
     int64_t all = limit_ask(&b->source->limit, n, now);
     int64_t own = b->sender ? limit_ask(&b->sender->limit, n, now) : 0;
     b->limit = GATE_RATE;
+    b->limit_own = own > all;
     b->wait_ns = own > all ? own : all;
     return b->wait_ns ? -EDQUOT : 0;
+}
+
+int
+gate_limit_first(struct gate_batch *b, uint32_t n)
+{
+    pthread_mutex_lock(&b->gate->lock);
+    int err = gate_limit(b, n);
+    pthread_mutex_unlock(&b->gate->lock);
+    return err;
 }
 
 void
@@ -114,23 +124,19 @@ gate_answer_limit(struct il_request *req, const struct gate_batch *b)
                          "too much of what this source has sent is not "
                          "delivered yet; send again later");
     else
-        answer_wait(req, b->wait_ns,
-                    b->sender && b->sender->limit.bucket.rate.events
-                        ? "key"
-                        : "source");
+        answer_wait(req, b->wait_ns, b->limit_own ? "key" : "source");
 }
 
 /* Who does not wait as told is told again, before anything is read. */
 static int
 deaf(struct il_request *req, struct gate_source *s, struct il_sender *sender)
 {
-    int64_t own = 0, all = 0, now;
     if (!__atomic_load_n(&s->limit.refusals, __ATOMIC_RELAXED)
         && !__atomic_load_n(&sender->limit.refusals, __ATOMIC_RELAXED))
         return 0;
-    now = rate_now_ns();
-    own = limit_deaf_ns(&sender->limit, now);
-    all = limit_deaf_ns(&s->limit, now);
+    int64_t now = rate_now_ns();
+    int64_t own = limit_deaf_ns(&sender->limit, now);
+    int64_t all = limit_deaf_ns(&s->limit, now);
     if (!own && !all)
         return 0;
     if (http_handled(req))

@@ -124,6 +124,7 @@ struct gate_batch {
     const struct schema_event *declared; /* of the last type looked up */
     enum gate_code limit;    /* of -EDQUOT: which one */
     int64_t wait_ns;         /* ... and for how long */
+    int limit_own;           /* the rate is that of its key */
     const char *body;        /* what items' json is an offset in ... */
     const struct il_event *offered; /* ... or what a source offered */
 
@@ -330,6 +331,9 @@ void gate_upsert_stop(struct gate *);
 /* May n more events come now?  0 or -EDQUOT.  Under the gate's lock, as the
  * next. */
 int gate_limit(struct gate_batch *, uint32_t n);
+/* The same, taking the lock, before anything else is done with at least n of
+ * them. */
+int gate_limit_first(struct gate_batch *, uint32_t n);
 /* They came: the first n of b->bodies, up to this position. */
 void gate_limit_took(struct gate_batch *, uint32_t n, uint64_t position);
 /* What -EDQUOT is for the sender. */

@@ -171,7 +171,10 @@ finish(struct il_request *req, struct gate_batch *b, int err,
        struct slice body)
 {
     int status;
-    if (!err && gate_upsert_wanted(b)) {
+    uint32_t upserts = err ? 0 : gate_upsert_wanted(b);
+    if (upserts && gate_limit_first(b, upserts)) {
+        gate_answer_limit(req, b);
+    } else if (upserts) {
         if (upsert(req, b))
             return;
     } else if (!err) {

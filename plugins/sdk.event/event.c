@@ -2,9 +2,10 @@
 /* sdk.event: events over HTTP, from the SDK or anything that can POST JSON.
  *
  * Serves POST /v1/ingest, the paths of Segment's clients, and /v1/entities, for
- * senders that show one of its keys.  Several instances may serve the same paths with keys of their own:
- * the key decides which source an event belongs to.  What a body may look like
- * and what happens to its events is the gate's business. */
+ * senders that show one of its keys.  Several instances may serve the same
+ * paths with keys of their own: the key decides which source an event belongs
+ * to.  What a body may look like and what happens to its events is the gate's
+ * business. */
 #include "event.h"
 
 #include <errno.h>
@@ -31,8 +32,9 @@ static const struct il_option event_options[] = {
     { .name = "keys", .type = IL_OPT_GROUP,
       .flags = IL_OPT_REQUIRED | IL_OPT_LIST | IL_OPT_SHORT,
       .children = key_options,
-      .help = "Keys that senders show as \"Authorization: Bearer KEY\", or as the "
-              "user name of Basic; all of them are valid at the same time." },
+      .help = "Keys that senders show as \"Authorization: Bearer KEY\", or as "
+              "the user name of Basic; all of them are valid at the same "
+              "time." },
     { .name = "max_events", .type = IL_OPT_INT, .min = 1, .max = 10000,
       .def = "500", .help = "Most events in one request." },
     { .name = "max_body", .type = IL_OPT_SIZE, .min = 1024, .max = 64 << 20,
@@ -123,9 +125,9 @@ static int
 refuse_url(struct il_request *req)
 {
     il_respond_error(req, 403, "key_in_url",
-                     "this key is not publishable, and was sent in a URL: send "
-                     "\"Authorization: Bearer KEY\", and replace the key, which "
-                     "may be in logs by now");
+                     "this key is not publishable, and was sent in a URL: "
+                     "send \"Authorization: Bearer KEY\", and replace the "
+                     "key, which may be in logs by now");
     return -EACCES;
 }
 

@@ -106,7 +106,8 @@ pass_as(struct gate_source *source, const char *body, size_t len, int ndjson,
     if (!err)
         gate_keep_refused(b);
     else
-        gate_keep_body(source, b->sender, b->code, b->message, slice_of(copy, len));
+        gate_keep_body(source, b->sender, b->code, b->message,
+                       slice_of(copy, len));
     answer.len = 0;
     ck_assert_int_eq(gate_answer(&answer, b, &status), 0);
     if (!err && (b->accepted || b->duplicates))

@@ -63,6 +63,16 @@ AUTH=" Bearer crowd-key" post "$(event after)"
 expect 429 rate_limited
 about 38 41
 
+# what an event tells of entities comes after the rate
+identify() { # KEY WHO
+    curl -s -o "$T/answer" -D "$T/head" -w '%{http_code}' -u "$1:" -H 'Content-Type: application/json' \
+        -d "{\"userId\":\"u1\",\"traits\":{\"by\":\"$2\"}}" "$URL/v1/identify"
+}
+is "$(identify second-key first)" 200
+is "$(identify slow-key-2 second)" 429
+curl -s -H "Authorization: Bearer $KEY" "$URL/v1/entities/user/u1" >"$T/user"
+grep -q '"by":"first"' "$T/user" || { cat "$T/user" >&2; exit 1; }
+
 # types
 AUTH=" Bearer kinds-key" post '[{"type":"page.view","payload":{}},{"type":"order","payload":{}},{"type":"ping","payload":{}}]'
 expect 202 '"accepted":2,"duplicates":0,"rejected":1'
@@ -71,19 +81,19 @@ AUTH=" Bearer kinds-key" post '{"type":"page","payload":{}}'
 expect 403 '"code":"type_not_allowed"'
 
 # what is counted, kept and told
-is "$(metric 'gate_refused_total{source="slow",code="rate_limited"}')" 3
+is "$(metric 'gate_refused_total{source="slow",code="rate_limited"}')" 4
 is "$(metric 'gate_refused_total{source="slow",code="invalid_event"}')" 1
 is "$(metric 'gate_refused_total{source="kinds",code="type_not_allowed"}')" 2
 is "$(metric 'gate_accepted_total{source="slow"}')" 6
 is "$(metric 'gate_duplicates_total{source="slow"}')" 1
-is "$(metric 'gate_key_events_total{source="slow",key="key-1",result="limited"}')" 2
+is "$(metric 'gate_key_events_total{source="slow",key="key-1",result="limited"}')" 3
 is "$(metric 'gate_key_events_total{source="slow",key="key-1",result="accepted"}')" 2
 is "$(metric 'gate_key_events_total{source="slow",key="key-1",result="refused"}')" 1
 is "$(metric 'gate_key_events_total{source="slow",key="one",result="accepted"}')" 4
-is "$(metric 'gate_key_events_total{source="app",key="key-1",result="accepted"}')" 1
+is "$(metric 'gate_key_events_total{source="app",key="key-1",result="accepted"}')" 2
 is "$(metric 'gate_key_events_total{source="app",key="INGESTLAYER_KEY",result="accepted"}')" 0
 "$IL_BUILDDIR/ingestlayer" status -c "$T/il.conf" --json >"$T/status"
-grep -qF '{"source":"slow","key":"key-1","accepted":2,"duplicates":1,"refused":1,"limited":2}' "$T/status" || {
+grep -qF '{"source":"slow","key":"key-1","accepted":2,"duplicates":1,"refused":1,"limited":3}' "$T/status" || {
     echo "the status does not tell of keys:" >&2
     cat "$T/status" >&2
     exit 1
