@@ -33,6 +33,7 @@ export IL_PATIENCE CK_TIMEOUT_MULTIPLIER
 # A source tree that is built in itself cannot be built elsewhere, too: take
 # the files of a distribution instead, which keep their times.
 source=$(cd "$SRCDIR" && pwd) || exit 1
+mkdir -p "$tree" || exit 1
 if [ "$source" = "$PWD" ]; then
     $MAKE distdir distdir=checked/source.new >/dev/null || exit 1
     rm -rf checked/source
@@ -44,7 +45,6 @@ if [ "$source" = "$PWD" ]; then
     source=$PWD/checked/source
 fi
 
-mkdir -p "$tree"
 [ "$name" != valgrind ] || log_compiler="$SHELL $source/tests/checkers/valgrind.sh"
 if [ ! -e "$tree/Makefile" ]; then
     echo "check-$name: configuring in $tree"
