@@ -153,5 +153,7 @@ struct slice
 csv_field(const struct csv *c, size_t i)
 {
     size_t start = i ? c->ends[i - 1] : 0;
-    return slice_of(c->bytes.data + start, c->ends[i] - start);
+    /* of empty fields alone there are no bytes */
+    const char *bytes = c->bytes.data ? c->bytes.data : "";
+    return slice_of(bytes + start, c->ends[i] - start);
 }
