@@ -17,8 +17,9 @@ open_part(struct plan *plan, struct il_host *h, const struct plan_part *part,
     h->name = part->name;
     h->instance = part->where;
     h->lane = lane;
-    if (part->plugin && !part->faults)
-        instance_open(h);
+    int open = part->plugin && !part->faults && instance_open(h) == 0;
+    if (h->kinds && !open)
+        h->kinds->unknown = 1;
 }
 
 static void
@@ -41,6 +42,7 @@ open_lane(struct assembly *a, struct assembly_lane *l,
           const struct plan_pipeline *p, const struct plan_destination *d)
 {
     struct plan *plan = a->plan;
+    struct instance_kinds *kinds = conf_alloc(plan->conf, sizeof(*kinds));
     l->pipeline = p;
     l->plan = d;
     l->steps = conf_alloc(plan->conf, (p->step_count + 1) * sizeof(*l->steps));
@@ -50,6 +52,7 @@ open_lane(struct assembly *a, struct assembly_lane *l,
         conf_alloc(plan->conf, (p->step_count + 1) * sizeof(*l->step_turns));
     for (size_t i = 0; i < p->step_count; i++) {
         struct il_host *h = &l->steps[i];
+        h->kinds = kinds;
         h->declared = p->declared;
         h->closed = !p->closed ? FIELDS_OPEN
                     : i        ? FIELDS_CHANGED
@@ -60,6 +63,7 @@ open_lane(struct assembly *a, struct assembly_lane *l,
             l->lane_steps[i].plugin =
                 serial_wrap(h, &l->step_turns[i], &l->lane_steps[i].self);
     }
+    l->destination.kinds = kinds;
     l->destination.declared = p->declared;
     l->destination.closed = !p->closed      ? FIELDS_OPEN
                             : p->step_count ? FIELDS_CHANGED

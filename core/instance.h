@@ -41,6 +41,14 @@ struct instance_said {
     char text[400];
 };
 
+/* The kinds of entities that the steps of a lane have resolved so far: no other
+ * $entity.KIND can be there. */
+struct instance_kinds {
+    const struct il_kind *kinds[32];
+    size_t count;
+    int unknown; /* there are others: a step could not be opened */
+};
+
 struct il_host {
     const struct il_api *api; /* first, as in every object of the host */
     struct conf *conf;        /* takes findings while it is opened */
@@ -51,6 +59,7 @@ struct il_host {
     const char *lane;     /* NULL outside a pipeline */
     struct schema_events declared; /* that reach it */
     int closed; /* only these and their fields can be there (FIELDS_*) */
+    struct instance_kinds *kinds; /* of its lane; NULL outside a pipeline */
 
     /* Given by the daemon, NULL elsewhere. */
     struct entities *entities;

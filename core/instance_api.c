@@ -222,6 +222,36 @@ check_declared(void *arg, const struct il_field *field, size_t offset)
     return h->closed == FIELDS_CLOSED ? -EINVAL : 0;
 }
 
+/* Does a step before this instance attach such an entity? */
+static int
+check_kind(const struct found *f, const struct il_kind *kind, size_t offset)
+{
+    const struct instance_kinds *k = f->host->kinds;
+    const char *names[32];
+    if (!k || k->unknown)
+        return 0;
+    for (size_t i = 0; i < k->count; i++) {
+        if (k->kinds[i] == kind)
+            return 0;
+        names[i] = k->kinds[i]->name;
+    }
+    const char *meant = conf_nearest(kind->name, names, k->count);
+    option_remark(f->conf, f->key, (long) offset, 0,
+                  "no step before this attaches an entity of the kind "
+                  "\"%s\"%s%s%s",
+                  kind->name, meant ? "; did you mean \"" : "",
+                  meant ? meant : "", meant ? "\"?" : "");
+    return -EINVAL;
+}
+
+static int
+check_reference(void *arg, const struct il_field *field, size_t offset)
+{
+    const struct il_kind *kind = ref_kind(field);
+    return kind ? check_kind(arg, kind, offset)
+                : check_declared(arg, field, offset);
+}
+
 static int
 report(const struct il_conf *conf, const char *key, int err,
        const struct text_error *error)
@@ -247,7 +277,7 @@ api_field(const struct il_host *h, const struct il_conf *conf, const char *key,
                ref_parse(text, strlen(text), REF_ROOTED, out, &error), &error);
     struct found found = { h, conf, key };
     if (!err)
-        err = check_declared(&found, *out, 0);
+        err = check_reference(&found, *out, 0);
     if (err) {
         ref_free(*out);
         *out = NULL;
@@ -276,7 +306,7 @@ api_expr(const struct il_host *h, const struct il_conf *conf, const char *key,
                      &error);
     struct found found = { h, conf, key };
     if (!err)
-        err = expr_fields(*out, check_declared, &found);
+        err = expr_fields(*out, check_reference, &found);
     if (err) {
         expr_free(*out);
         *out = NULL;
@@ -310,7 +340,7 @@ api_template(const struct il_host *h, const struct il_conf *conf,
                      template_compile(text, strlen(text), out, &error), &error);
     struct found found = { h, conf, key };
     if (!err)
-        err = template_fields(*out, check_declared, &found);
+        err = template_fields(*out, check_reference, &found);
     if (err) {
         template_free(*out);
         *out = NULL;
@@ -397,8 +427,12 @@ api_write_msgpack(struct il_text *out, const struct il_value *v)
 static int
 api_kind(const struct il_host *h, const char *name, struct il_kind **out)
 {
-    (void) h;
+    struct instance_kinds *k = h->kinds;
     *out = kind_intern(name, strlen(name));
+    if (k && k->count == sizeof k->kinds / sizeof *k->kinds)
+        k->unknown = 1;
+    else if (k && *out)
+        k->kinds[k->count++] = *out;
     return *out ? 0 : -ENOMEM;
 }
 

@@ -9,6 +9,7 @@ CONFIG_TESTS = \
 	tests/config/test-conf-tls-pairs-fit.sh \
 	tests/config/test-conf-undeclared-names.sh \
 	tests/config/test-conf-unknown-key.sh \
+	tests/config/test-conf-unknown-kind.sh \
 	tests/config/test-conf-wrong-declarations.sh \
 	tests/config/test-default-config-loads.sh \
 	tests/config/test-drain-has-a-limit.sh \
