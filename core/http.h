@@ -60,6 +60,9 @@ void http_quiesce(struct http *);
 void http_stop(struct http *, int64_t deadline_us);
 void http_free(struct http *);
 
+/* Was the HTTP library built with TLS? */
+int http_knows_tls(void);
+
 /* --- answering later ------------------------------------------------------ */
 
 /* Keep a request unanswered though handle() returns.  ready() is asked right

@@ -300,6 +300,14 @@ no_certificate(gnutls_session_t session, const gnutls_datum_t *authorities,
     return -1;
 }
 
+int
+http_knows_tls(void)
+{
+    return MHD_is_feature_supported(MHD_FEATURE_TLS) == MHD_YES
+           && MHD_is_feature_supported(MHD_FEATURE_HTTPS_CERT_CALLBACK)
+                  == MHD_YES;
+}
+
 static struct MHD_Daemon *
 daemon_start(struct http_loop *loop, const struct http_listener *l, int fd)
 {

@@ -2,6 +2,7 @@
 #include "server_options.h"
 
 #include "clock.h"
+#include "http.h"
 #include "http_address.h"
 #include "options.h"
 
@@ -172,6 +173,11 @@ server_check_tls(struct conf *conf, const struct il_conf *server)
     struct stat st;
     if (!g || !server_tls(conf, server, &o))
         return;
+    if (!http_knows_tls()) {
+        option_error(server, "tls", 0,
+                     "libmicrohttpd was built without TLS on this machine");
+        return;
+    }
     if (o.key.path && !stat(o.key.path, &st) && (st.st_mode & 04))
         option_remark(g, "key", -1, 1,
                       "the file with this secret can be read by every user; "
