@@ -19,7 +19,7 @@ create table w1 (event_id text primary key, received_at timestamptz, type text, 
 CONF = """
 state_dir = "%(state)s";
 log_level = "warn";
-http  = { listen = "env:GATE"; max_connections = 20000; max_connections_per_address = 0; };
+http  = { listen = "env:GATE"; max_connections = 16000; max_connections_per_address = 0; };
 admin = { listen = "env:ADMIN"; };
 spool = { retain = "%(retain)s"; };
 %(more)s
@@ -88,19 +88,24 @@ class Rig:
         with open(conf, "w") as f:
             f.write(CONF % {"state": base + "/state", "pipelines": pipelines, "more": more,
                             "retain": "0s" if pipelines else "1h"})
-        d = Daemon(base, conf, {"DSN": self.pg.dsn})
-        d.base = base
+        env = {"DSN": self.pg.dsn}
         if users:
-            r = d.command("entity", "import", "-c", conf, self.users)
+            r = Daemon(base, conf, env).command("entity", "import", "-c", conf, self.users)
             if r.returncode:
                 raise RuntimeError(r.stderr.decode())
-        try:
-            d.start()
-        except RuntimeError:
-            with open(d.log) as f:  # it goes with everything else
-                sys.stderr.write(f.read()[-4000:])
-            raise
-        return d
+        for attempts_left in (2, 1, 0):
+            d = Daemon(base, conf, env)
+            d.base = base
+            try:
+                d.start()
+                return d
+            except RuntimeError:
+                with open(d.log) as f:  # it goes with everything else
+                    log = f.read()[-4000:]
+                # A port that was free a moment ago need not be free now.
+                if not attempts_left or "Address already in use" not in log:
+                    sys.stderr.write(log)
+                    raise
 
     def send(self, port, *args):
         return {k: float(v) for k, v in (pair.split("=") for pair in self.tool(
