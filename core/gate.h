@@ -30,6 +30,8 @@ int gate_new(const struct gate_options *, struct gate **out);
 /* Once all sources are known and passed() can be asked: begins to count what
  * is undelivered since before.  0 or a negative errno. */
 int gate_start(struct gate *);
+/* From here on passed() is not asked any more. */
+void gate_lanes_gone(struct gate *);
 /* From here on nothing is accepted, and idem, dead, entities and the servers
  * are not used any more.  After http_stop() and the sources' stop(), before
  * http_free(). */

@@ -46,6 +46,23 @@ gate_source_backlog(struct gate_source *s, uint64_t max,
     return 0;
 }
 
+static uint64_t
+all_passed(void *arg)
+{
+    (void) arg;
+    return UINT64_MAX;
+}
+
+void
+gate_lanes_gone(struct gate *g)
+{
+    pthread_mutex_lock(&g->lock);
+    for (struct gate_source *s = g->sources; s; s = s->next)
+        if (s->backlog)
+            s->backlog->passed = all_passed;
+    pthread_mutex_unlock(&g->lock);
+}
+
 /* As much of the spool as the batch's events take. */
 static uint64_t
 size_of(const struct gate_batch *b, uint32_t n)
@@ -107,12 +124,14 @@ static uint64_t
 census_begin(struct gate *g)
 {
     uint64_t begin = UINT64_MAX;
+    pthread_mutex_lock(&g->lock);
     for (struct gate_source *s = g->sources; s; s = s->next) {
         if (!s->backlog)
             continue;
         uint64_t passed = s->backlog->passed(s->backlog->arg);
         begin = passed < begin ? passed : begin;
     }
+    pthread_mutex_unlock(&g->lock);
     return begin;
 }
 

@@ -160,6 +160,9 @@ void
 host_stop_lanes(struct host *h)
 {
     struct assembly *a = h->assembly;
+    /* the metrics still look at what sources have undelivered */
+    if (h->gate)
+        gate_lanes_gone(h->gate);
     for (size_t i = 0; a && i < a->lane_count; i++) {
         struct assembly_lane *l = &a->lanes[i];
         if (!l->lane)
