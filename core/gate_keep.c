@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Refusals are counted, and kept as dead letters. */
+#include "config.h"
+
 #include "gate_private.h"
 
 #include <errno.h>
@@ -66,13 +68,51 @@ worth_keeping(struct gate_source *s, struct il_sender *sender,
     return 1;
 }
 
+/* The next place where a secret stands as a JSON string of its own, or NULL. */
+static char *
+find_secret(char *from, const char *end, struct slice secret)
+{
+    for (char *at = from; secret.len && at < end; at += secret.len) {
+        at = memmem(at, (size_t) (end - at), secret.ptr, secret.len);
+        if (!at)
+            return NULL;
+        if (at > from && at[-1] == '"' && at + secret.len < end
+            && at[secret.len] == '"')
+            return at;
+    }
+    return NULL;
+}
+
+/* Some clients send their key in the body ("writeKey"): it is blotted out in a
+ * copy, for which there has to be memory. */
+static struct slice
+without_secret(const struct il_sender *sender, struct slice body,
+               struct il_text *copy)
+{
+    const char *text = sender ? sender->secret : NULL;
+    struct slice secret = slice_of(text, text ? strlen(text) : 0);
+    char *at = (char *) body.ptr;
+    if (!secret.len || !find_secret(at, body.ptr + body.len, secret))
+        return body;
+    if (text_put(copy, body.ptr, body.len))
+        return SLICE("");
+    const char *end = copy->data + copy->len;
+    for (at = copy->data; (at = find_secret(at, end, secret));
+         at += secret.len)
+        memset(at, '*', secret.len);
+    return slice_of(copy->data, copy->len);
+}
+
 static void
 keep(struct gate_source *s, struct il_sender *sender, enum gate_code code,
      const struct il_reason *why, struct slice body)
 {
+    struct il_text copy = { 0 };
     if (worth_keeping(s, sender, code))
         dead_refused(s->gate->options.dead, s->name,
-                     sender ? sender->id : NULL, why, body);
+                     sender ? sender->id : NULL, why,
+                     without_secret(sender, body, &copy));
+    text_clear(&copy);
 }
 
 void

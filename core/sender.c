@@ -137,7 +137,7 @@ sender_open(const struct il_host *host, const struct il_conf *conf,
 {
     struct il_host *h = (struct il_host *) (uintptr_t) host;
     struct il_sender *s = conf_alloc(h->conf, sizeof(*s)), **at = &h->senders;
-    *s = (struct il_sender){ .next = NULL };
+    *s = (struct il_sender){ .secret = option_str(conf, secret, 0) };
     int err = make_id(h, conf, secret, &s->id);
     int bad = sender_rate(conf, &s->limit.bucket.rate);
     err = err ? err : bad;

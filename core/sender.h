@@ -18,6 +18,7 @@ struct sender_said {
 struct il_sender {
     struct il_sender *next; /* of the same source */
     const char *id;
+    const char *secret; /* what it is known by: never shown, never kept */
     struct limit limit;
     struct bucket letters; /* dead letters, as fast as events */
     struct slice *types;   /* globs; none: all */

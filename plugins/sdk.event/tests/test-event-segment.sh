@@ -79,6 +79,15 @@ STATUS=$(curl -s -o "$T/answer" -D "$T/head" -w '%{http_code}' -u "$KEY:" \
     --json @"$T/many" "$URL/v1/batch")
 expect 413 too_many_events
 
+# a body that is refused whole is kept without the key in it
+for body in '"batch":3' '"batch":[],"context":1' '"batch":[]' '"batch":[' \
+    '"type":"track"'; do
+    call /v1/batch "{\"writeKey\":\"$KEY\",\"again\":\"$KEY\",$body}" -u "$KEY:"
+    expect 400 '"code":"'
+done
+call /v1/batch "{\"writeKey\":\"$KEY\",\"batch\":7}"
+expect 400 '"code":"bad_body"'
+
 # a declared type takes what it declares of what the client adds
 call /v1/track '{"event":"declared","userId":12345678901234567890,"properties":{"n":1.10},
   "context":{"ip":"1"},"anonymousId":"a"}' -u "$KEY:"
@@ -140,6 +149,14 @@ esac
 daemon_stop || { cat "$T/log" >&2; exit 1; }
 "$IL_BUILDDIR/ingestlayer" dead list --json -c "$T/il.conf" >"$T/dead"
 is "$(grep -c 'would grow too large' "$T/dead")" 1 "dead letters of large traits"
+[ "$(cat "$T"/state/dead/* | grep -aoF '"writeKey":"****' | wc -l)" -ge 6 ] || {
+    echo "the bodies with a key are not among the dead letters" >&2
+    exit 1
+}
+if grep -rF "$KEY" "$T/dead" "$T/state" "$T/log" >/dev/null; then
+    echo "the key of a sender was kept" >&2
+    exit 1
+fi
 if grep -rF secret-in-body "$T/dead" "$T/state" "$T/log" >/dev/null; then
     echo "a key was kept" >&2
     exit 1
