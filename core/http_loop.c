@@ -149,8 +149,12 @@ loop_sweep(struct http_loop *loop, int64_t now_us)
             shutdown(c->fd, SHUT_RDWR);
         } else if (loop->quiesced ? conn_may_go(c, now_us)
                                   : conn_may_make_room(c, now_us)) {
-            c->closing = 1;
-            shutdown(c->fd, c->req.active ? SHUT_RDWR : SHUT_RD);
+            /* What has arrived is still read and answered.  Linux goes on
+             * reading from whoever goes on sending: cut off the next time. */
+            const int gently = !c->req.active && !c->asked;
+            c->closing = !gently;
+            c->asked = 1;
+            shutdown(c->fd, gently ? SHUT_RD : SHUT_RDWR);
         }
     }
 }

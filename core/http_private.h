@@ -102,6 +102,7 @@ struct http_conn {
     struct http_conn *prev, *next;
     int fd;
     int64_t since_us; /* start, or the end of the last request */
+    int asked;        /* to close, by shutting the way in */
     int closing;      /* shut by us */
     struct ip ip;     /* of the other end, where has_ip */
     unsigned has_ip : 1;
