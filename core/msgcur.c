@@ -116,6 +116,8 @@ msgcur_item(const struct il_value *container, size_t *iter,
         struct il_value unused;
         if (msgread_head(&p, end, key ? key : &unused))
             return 0;
+    } else if (key) {
+        key->type = IL_MISSING; /* whoever looks for a name finds none */
     }
     if (msgcur_value(&p, end, value))
         return 0;

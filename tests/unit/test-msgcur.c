@@ -333,7 +333,9 @@ START_TEST(walks_end_at_the_count_not_at_the_bytes)
     size_t iter = 0;
 
     ck_assert_int_eq(msgcur_head(&p, bytes + 5, &v), 0);
-    ck_assert_int_eq(msgcur_item(&v, &iter, NULL, &item), 1);
+    struct il_value key = { .type = IL_STRING };
+    ck_assert_int_eq(msgcur_item(&v, &iter, &key, &item), 1);
+    ck_assert_int_eq(key.type, IL_MISSING);
     ck_assert_int_eq(item.num.i, 1);
     ck_assert_int_eq(msgcur_item(&v, &iter, NULL, &item), 1);
     ck_assert_int_eq(item.num.i, 2);

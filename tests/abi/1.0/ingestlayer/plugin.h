@@ -754,7 +754,8 @@ il_settle(struct il_ack *ack, int outcome, const char *why)
 /* --- values and text ----------------------------------------------------- */
 
 /* Walk an IL_ARRAY or IL_MAP: start with *iter = 0; 1 while there is one, 0 at
- * the end.  key is filled for maps and may be NULL for arrays. */
+ * the end.  key is filled for maps; for arrays it is IL_MISSING, and may be
+ * NULL. */
 static inline int
 il_item(const struct il_host *host, const struct il_value *container,
         size_t *iter, struct il_value *key, struct il_value *value)
