@@ -28,6 +28,7 @@ from servers import Daemon
 
 CONF = """
 state_dir = "%(state)s";
+drain = "4s";
 http  = { listen = "env:GATE"; };
 admin = { listen = "env:ADMIN"; };
 sources = ( { name = "load"; plugin = "sdk.event"; keys = ( "env:KEY" ); } );

@@ -172,6 +172,7 @@ def with_password(w):
     w.flows()
 
 
+# May hit a COMMIT: then the batch stays in doubt, and the lane waits with it.
 END = "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'writer'"
 
 
@@ -182,7 +183,7 @@ def password_changed(w):
     w.pg.sql("alter role writer password 'another'")
     w.flows()  # a session lives on
     w.pg.sql(END)
-    w.shows(r"password.*28P01", "paused")
+    w.shows(r"password.*28P01", "paused", "waiting")
     w.lasts(1)
     w.pg.sql("alter role writer password 'right'")
     w.heals()
@@ -195,7 +196,7 @@ def login_taken(w):
     w.flows()
     w.pg.sql("alter role writer nologin")
     w.pg.sql(END)
-    w.shows(r"not permitted to log in.*28000", "paused")
+    w.shows(r"not permitted to log in.*28000", "paused", "waiting")
     w.lasts(1)
     w.pg.sql("alter role writer login")
     w.heals()
@@ -207,7 +208,7 @@ def database_renamed(w):
     w.start()
     w.flows()
     w.sql("revoke connect on database app from public; " + END)
-    w.shows(r"permission denied.*42501", "paused")
+    w.shows(r"permission denied.*42501", "paused", "waiting")
     w.sql("grant connect on database app to public")
     w.heals()
     w.pg.sql("alter database app allow_connections off")
@@ -218,7 +219,7 @@ def database_renamed(w):
     w.pg.sql("alter database app allow_connections off")
     w.pg.sql(END)
     w.pg.sql("alter database app rename to elsewhere")
-    w.shows(r"does not exist.*3D000", "paused")
+    w.shows(r"does not exist.*3D000", "paused", "waiting")
     w.pg.sql("alter database elsewhere rename to app")
     w.pg.sql("alter database app allow_connections on")
     w.heals()

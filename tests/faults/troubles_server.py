@@ -64,6 +64,50 @@ def paused_and_given_up(w):
     w.heals()
 
 
+def stop_in_time(w, what):
+    """SIGTERM is obeyed within `drain` and a little, whatever hangs."""
+    began = time.monotonic()
+    code = w.daemon.stop(60)
+    took = time.monotonic() - began
+    w.shown.append("stopped after %.1f s while %s" % (took, what))
+    if code or took > 15:
+        raise Failed("stopping took %.1f s while %s, exit code %d" % (took, what, code))
+
+
+@trouble()
+def stopped_while_nobody_answers(w):
+    """the daemon is stopped while Postgres is paused, locked, and gone: in bounded time"""
+    w.start()
+    w.flows()
+    w.pg.pause()
+    time.sleep(0.5)
+    stop_in_time(w, "Postgres is paused")
+    w.pg.go_on()
+    w.daemon.start()
+    w.flows()
+    w.pg.pause()  # now while it has not even connected
+    w.daemon.kill()
+    w.daemon.start()
+    time.sleep(1)
+    stop_in_time(w, "it connects")
+    w.pg.go_on()
+    w.daemon.start()
+    w.flows()
+    holder = w.pg.session("begin; lock table t.rows in access exclusive mode; select pg_sleep(3600)")
+    w.until_end(holder.kill)
+    time.sleep(1)
+    stop_in_time(w, "the table is locked")
+    w.pg.sql("select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(3600)' and"
+             " pid <> pg_backend_pid()")
+    w.pg.kill_all()
+    w.daemon.start()
+    time.sleep(0.5)
+    stop_in_time(w, "Postgres is gone")
+    w.pg.start()
+    w.daemon.start()
+    w.heals()
+
+
 @trouble()
 def read_only(w):
     """default_transaction_read_only, as some hosts do when the disk runs full"""
