@@ -114,6 +114,28 @@ recover_tail(struct spool *s, struct segment *seg, struct segment_io *io,
     return 0;
 }
 
+static int
+recover_sync(struct spool *s, const struct found *f, int fd)
+{
+    if (fd < 0 || fdatasync(fd) == 0)
+        return 0;
+    int rc = -errno;
+    log_error("spool: cannot sync %s/%s: %s", s->dir, f->name, strerror(-rc));
+    return rc;
+}
+
+/* What a killed process wrote may be in memory only.  Where an earlier start
+ * failed to sync that, the kernel takes the pages for clean though the disk has
+ * never had them: so they are read from the disk, not from memory. */
+static int
+recover_from_disk(struct spool *s, const struct found *f, int fd)
+{
+    int rc = recover_sync(s, f, fd);
+    if (rc == 0 && fd >= 0)
+        posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    return rc;
+}
+
 /* The newest segment.  It goes on taking frames unless something about it is
  * wrong. */
 static int
@@ -124,8 +146,13 @@ recover_newest(struct spool *s, struct segment *seg, const struct found *f,
     if (fd < 0)
         fd = openat(s->dirfd, f->name, O_RDONLY | O_CLOEXEC);
     struct segment_io io;
+    int rc = recover_from_disk(s, f, fd);
+    if (rc) {
+        close(fd);
+        return rc;
+    }
     segment_io_open(&io, fd, fd < 0 ? 0 : f->size);
-    int rc = recover_scan(s, seg, &io, SPOOL_POSITION_MAX, r);
+    rc = recover_scan(s, seg, &io, SPOOL_POSITION_MAX, r);
     s->next = seg->last + 1;
     if (fd < 0 || !f->header_ok) {
         s->start_segment = 1;
@@ -134,12 +161,8 @@ recover_newest(struct spool *s, struct segment *seg, const struct found *f,
     if (rc == 0)
         rc = recover_tail(s, seg, &io, r);
     segment_io_close(&io);
-    /* What a killed process wrote may be in memory only. */
-    if (rc == 0 && fd >= 0 && fdatasync(fd)) {
-        rc = -errno;
-        log_error("spool: cannot sync %s/%s: %s", s->dir, f->name,
-                  strerror(-rc));
-    }
+    if (rc == 0)
+        rc = recover_sync(s, f, fd);
     if (rc || s->start_segment) {
         if (fd >= 0)
             close(fd);
