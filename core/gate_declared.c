@@ -63,8 +63,11 @@ key_text(const struct il_value *v, char digits[24])
     return slice_of(v->str, v->len);
 }
 
-/* The payload has been checked: what is there has a type that makes a key.  An
- * event without the field has none. */
+/* The payload has been checked: what is there has a type that makes a key.  It
+ * counts before the sender's own: clients make one up for each event, and who
+ * declares a key knows better which events are the same.  Nothing is lost by
+ * that to a client that repeats a request, as the payload is the same.  Without
+ * the field the sender's own key counts. */
 static int
 take_key(struct gate_batch *b, struct slice payload)
 {
@@ -95,8 +98,7 @@ gate_check_declared(struct gate_batch *b, struct gate_item *item,
                     struct slice payload)
 {
     const struct schema *schema = b->gate->options.schema;
-    const struct gate_event *e = &b->event;
-    struct slice type = e->ev.type;
+    struct slice type = b->event.ev.type;
     if (!schema_count(schema))
         return 0;
     if (!b->declared || b->declared->type_len != type.len
@@ -108,7 +110,7 @@ gate_check_declared(struct gate_batch *b, struct gate_item *item,
         return 0;
     if (b->declared->window_us)
         item->window = (uint16_t) (b->declared->number + 1);
-    if (b->declared->key && !e->ev.key.ptr && !(e->seen & 1u << FIELD_ID))
+    if (b->declared->key)
         return take_key(b, payload);
     return 0;
 }

@@ -99,8 +99,7 @@ static const struct il_option key_options[] = {
       .flags = OPTION_PLAIN,
       .min = 1,
       .max = 1024,
-      .help = "Field whose value is the idempotency key of an event that comes "
-              "without one." },
+      .help = "Field whose value is the idempotency key of the event." },
     { .name = "window",
       .type = IL_OPT_DURATION,
       .min = SECOND,

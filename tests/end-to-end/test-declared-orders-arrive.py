@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The declaration in ingestlayer-events(7), as it stands there: a refusal tells
-every problem with its path, an order that comes again without a key of its own
-is a duplicate, also after a kill, and the table is made with columns of the
+every problem with its path, an order that comes again is a
+duplicate by its declared key, also after a kill, and the table is made with columns of the
 declared types."""
 import os
 

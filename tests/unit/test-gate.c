@@ -738,22 +738,28 @@ START_TEST(a_declared_field_is_the_key)
 }
 END_TEST
 
-START_TEST(a_senders_key_counts_more_than_the_field)
+START_TEST(the_field_counts_more_than_a_senders_key)
 {
     ck_assert_int_eq(pass("[{\"type\":\"order\",\"id\":\"e1\",\"payload\":"
                           "{\"order\":{\"id\":\"o-1\"}}},"
                           "{\"type\":\"order\",\"idempotencyKey\":\"k\","
                           "\"payload\":{\"order\":{\"id\":\"o-1\"}}},"
-                          "{\"type\":\"order\",\"payload\":"
-                          "{\"order\":{\"id\":\"o-1\"}}},"
-                          "{\"type\":\"order\",\"payload\":"
-                          "{\"order\":{\"id\":\"o-1\"}}}]"),
+                          "{\"payload\":{\"order\":{\"id\":\"o-1\"}},"
+                          "\"type\":\"order\",\"id\":\"e2\","
+                          "\"idempotencyKey\":\"k2\"},"
+                          "{\"type\":\"order\",\"id\":\"e3\",\"payload\":"
+                          "{\"order\":{\"id\":\"o-2\"}}}]"),
                      202);
-    CK_SAYS("\"accepted\":3,\"duplicates\":1");
+    CK_SAYS("\"accepted\":2,\"duplicates\":2");
+    ck_assert_str_eq(id_of_first(), "e1");
+    const char *all = spooled();
+    ck_assert_uint_eq(stored_count, 2);
+    ck_assert_ptr_nonnull(strstr(all, "e1"));
+    ck_assert_ptr_nonnull(strstr(all, " key o-2"));
 }
 END_TEST
 
-START_TEST(without_the_field_there_is_no_key)
+START_TEST(without_the_field_a_senders_key_counts)
 {
     static const char *const bodies[]
         = { "{\"type\":\"order\",\"payload\":{}}",
@@ -762,6 +768,11 @@ START_TEST(without_the_field_there_is_no_key)
     for (size_t i = 0; i < 6; i++) {
         ck_assert_int_eq(pass(bodies[i / 2]), 202);
         CK_SAYS("\"accepted\":1,");
+    }
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_int_eq(pass("{\"type\":\"order\",\"payload\":{},"
+                              "\"idempotencyKey\":\"k\"}"), 202);
+        CK_SAYS(i ? "\"duplicates\":1" : "\"accepted\":1");
     }
 }
 END_TEST
@@ -1007,8 +1018,8 @@ main(void)
     t = tcase_create("keys");
     tcase_add_checked_fixture(t, setup_keys, teardown);
     tcase_add_test(t, a_declared_field_is_the_key);
-    tcase_add_test(t, a_senders_key_counts_more_than_the_field);
-    tcase_add_test(t, without_the_field_there_is_no_key);
+    tcase_add_test(t, the_field_counts_more_than_a_senders_key);
+    tcase_add_test(t, without_the_field_a_senders_key_counts);
     tcase_add_test(t, numbers_are_keys_by_their_digits);
     tcase_add_test(t, a_field_that_is_no_key_is_a_problem);
     tcase_add_test(t, a_declaration_has_a_window_of_its_own);
