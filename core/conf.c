@@ -3,12 +3,12 @@
 
 #include "conf_scan.h"
 #include "log.h"
+#include "reserve.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 /* A config is written by people; anything larger is a mistaken path. */
@@ -94,12 +94,8 @@ conf_free(struct conf *conf)
 static void
 reserve_for_libconfig(size_t len)
 {
-    size_t size = (256u << 10) + 64 * len;
-    void *map = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (map == MAP_FAILED)
+    if (reserve_check((256u << 10) + 64 * len))
         conf_give_up();
-    munmap(map, size);
 }
 
 static struct conf_file *

@@ -207,6 +207,8 @@ core_libcore_a_SOURCES = \
 	core/ref_parse.c \
 	core/ref_private.h \
 	core/request.c \
+	core/reserve.c \
+	core/reserve.h \
 	core/retry.c \
 	core/retry.h \
 	core/scan.h \

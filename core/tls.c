@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "file.h"
+#include "reserve.h"
 #include "tls_private.h"
 
 #include <errno.h>
@@ -18,6 +19,8 @@
 /* A chain of certificates is some 10 KiB, a bundle of all the world's
  * authorities 250. */
 #define PEM_MAX_BYTES (1 << 20)
+/* For reading the largest bundles there are, several times over. */
+#define LIBRARY_NEEDS (16u << 20)
 
 static int IL_PRINTF(3, 4)
 say(struct tls_fault *fault, const char *key, const char *fmt, ...)
@@ -246,13 +249,14 @@ tls_load(const struct tls_options *o, struct tls_cert **out,
 {
     struct parts parts = { 0 };
     struct tls_cert *cert = calloc(1, sizeof(*cert));
-    int err = check_priorities(o->priorities, fault);
-    if (!err
-        && (!cert
-            || gnutls_certificate_allocate_credentials(&cert->cred) < 0)) {
+    int err = 0;
+    if (!cert || reserve_check(LIBRARY_NEEDS)
+        || gnutls_certificate_allocate_credentials(&cert->cred) < 0) {
         say(fault, "certificate", "no memory");
         err = -ENOMEM;
     }
+    if (!err)
+        err = check_priorities(o->priorities, fault);
     if (!err)
         err = read_chain(&o->certificate, &parts, fault);
     if (!err)

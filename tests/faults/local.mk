@@ -4,6 +4,7 @@ FAULT_TESTS = tests/faults/test-kill-loses-nothing.sh \
 	tests/faults/test-every-write-point.sh \
 	tests/faults/test-retry-delivers-once.sh \
 	tests/faults/test-failing-io.py \
+	tests/faults/test-reload-without-memory.py \
 	tests/faults/test-postgres-troubles.py
 EXTRA_DIST += tests/faults/campaign.py tests/faults/points.py \
 	tests/faults/retry.py \

@@ -37,8 +37,9 @@ class Injection:
     """Of one process: give env() to it."""
     FORMAT = "=7Q"
 
-    def __init__(self, path, below, ops, at=0, action=COUNT, param=0, hits=1, shadow=None, boot=None):
-        self.below, self.shadow, self.boot = below, shadow, boot
+    def __init__(self, path, below, ops, at=0, action=COUNT, param=0, hits=1, shadow=None, boot=None,
+                 spare=()):
+        self.below, self.shadow, self.boot, self.spare = below, shadow, boot, spare
         self.path = path
         with open(path, "wb") as f:
             f.write(b"\0" * 2048)
@@ -59,6 +60,8 @@ class Injection:
             env["IL_INJECT_SHADOW"] = self.shadow
         if self.boot:
             env["IL_INJECT_BOOT"] = self.boot
+        if self.spare:
+            env["IL_INJECT_SPARE"] = " %s " % " ".join(self.spare)
         return env
 
     def now(self, ops, action, param=0, hits=1, after=0):
