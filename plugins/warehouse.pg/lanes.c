@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Each needs another process that claims the lane at the same moment. */
+#define CLAIM_TRIES 10
+
 /* `where` part that names this lane's row. */
 static void
 where_row(const struct pg *pg, struct sql *s)
@@ -75,28 +78,78 @@ cell(const PGresult *res, int column)
     return strtoull(PQgetvalue(res, 0, column), NULL, 10);
 }
 
+/* One statement of a claim: 1 and what the row says, 0 when it hit none, or
+ * -1. */
+static int
+claim_step(struct link *l)
+{
+    struct pg *pg = l->pg;
+    PGresult *res;
+    if (link_exec(l, sql_str(&pg->sql), &res))
+        return -1;
+    int hit = res && PQntuples(res) == 1;
+    if (hit) {
+        pg->position = cell(res, 0);
+        pg->epoch = cell(res, 1);
+    }
+    PQclear(res);
+    return hit;
+}
+
+/* Raise the epoch from what it was read to be. */
+static int
+claim_raise(struct link *l)
+{
+    struct pg *pg = l->pg;
+    struct sql *s = &pg->sql;
+    sql_clear(s);
+    sql_printf(s, "select position, epoch from %s", pg->lanes);
+    where_row(pg, s);
+    int hit = claim_step(l);
+    if (hit <= 0)
+        return hit;
+    sql_clear(s);
+    sql_printf(s, "update %s set epoch = epoch + 1", pg->lanes);
+    where_row(pg, s);
+    sql_printf(s, " and epoch = %llu returning position, epoch",
+               (unsigned long long) pg->epoch);
+    return claim_step(l);
+}
+
+/* Postgres carries out what a process sent that has died since.  So no claim
+ * raises an epoch that it has not read: a late one finds that another has, and
+ * hits nothing, instead of fencing off the process that lives. */
 int
 lanes_claim(struct link *l, uint64_t local)
 {
     struct pg *pg = l->pg;
     struct sql *s = &pg->sql;
-    PGresult *res;
-    sql_clear(s);
-    sql_printf(s,
-               "insert into %s as l (spool, lane, position, epoch)"
-               " values ('%s', ",
-               pg->lanes, pg->spool_text);
-    sql_literal(s, il_lane(pg->host));
-    sql_printf(s,
-               ", %llu, 1) on conflict (spool, lane) do update"
-               " set epoch = l.epoch + 1 returning position, epoch",
-               (unsigned long long) local);
-    if (link_exec(l, sql_str(s), &res))
-        return -1;
-    pg->position = cell(res, 0);
-    pg->epoch = cell(res, 1);
-    PQclear(res);
-    return 0;
+    const uint64_t position = pg->position;
+    int hit = 0;
+    for (int i = 0; i < CLAIM_TRIES && !hit; i++) {
+        sql_clear(s);
+        sql_printf(s,
+                   "insert into %s (spool, lane, position, epoch) values "
+                   "('%s', ",
+                   pg->lanes, pg->spool_text);
+        sql_literal(s, il_lane(pg->host));
+        sql_printf(s,
+                   ", %llu, 1) on conflict (spool, lane) do nothing returning "
+                   "position, epoch",
+                   (unsigned long long) local);
+        hit = claim_step(l);
+        if (!hit)
+            hit = claim_raise(l);
+    }
+    if (!hit)
+        fault_set(&l->fault, PG_ACT_RETRY,
+                  "others claim lane %s in %s again and again",
+                  il_lane(pg->host), pg->lanes);
+    if (hit == 1)
+        return 0;
+    pg->epoch = 0; /* it was another's */
+    pg->position = position;
+    return -1;
 }
 
 /* The row has gone (a dropped table, a database set back to before it): put it

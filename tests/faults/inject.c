@@ -495,9 +495,11 @@ tell_callers(char *out, size_t size)
     void *at[12];
     int n = backtrace(at, 12);
     size_t len = strlen(out);
-    for (int i = 3; i < n && len < size; i++) {
-        Dl_info info;
-        if (dladdr(at[i], &info) && info.dli_fname)
+    Dl_info here, info;
+    dladdr(&control, &here);
+    for (int i = 0; i < n && len < size; i++) {
+        if (dladdr(at[i], &info) && info.dli_fname
+            && info.dli_fbase != here.dli_fbase)
             len += (size_t) snprintf(
                 out + len, size - len, "%s+0x%zx ",
                 basename_of(info.dli_fname),

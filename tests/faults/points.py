@@ -87,8 +87,8 @@ def event(trial, i, kind="row", own=True, key=None):
 
 
 class Request:
-    def __init__(self, path, body, events=(), want=202, headers=None, method="POST"):
-        self.path, self.events, self.method = path, events, method
+    def __init__(self, path, body, events=(), want=202, headers=None, method="POST", after=None):
+        self.path, self.events, self.method, self.after = path, events, method, after
         self.body = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         self.want = want if isinstance(want, tuple) else (want,)
         self.headers = dict({"Authorization": "Bearer " + KEY, "Content-Type": "application/json"}, **headers or {})
@@ -147,7 +147,8 @@ def wide_requests_of(trial):
             {"type": "group", "userId": "u1", "groupId": "acme", "messageId": "g%d" % trial, "traits": {"n": 1}},
             track(36), track(37)]}, [row(36), row(37)], want=200, headers=basic),
         Request("/v1/entities", many, want=(200, 201), headers={"Content-Type": "application/x-ndjson"}),
-        Request("/v1/entities/user/u1", {"traits": {"seats": 5}}, want=200, method="PATCH"),
+        Request("/v1/entities/user/u1", {"traits": {"seats": 5}}, want=200, method="PATCH",
+                after=0),
         Request("/v1/entities?kind=user&limit=10", None, want=200, method="GET"),
         Request("/v1/ingest", {"type": "p.row", "payload": {"kind": 5}}, want=422),
     ]
@@ -229,6 +230,8 @@ class Run:
         """Once each.  again: until all are answered."""
         until = time.monotonic() + 30
         for r in self.requests:
+            if r.after is not None and not self.requests[r.after].done:
+                continue  # it changes what that one makes
             while not r.done or again == "all":
                 status = self.send(r)
                 if not again or r.done:
