@@ -127,10 +127,10 @@ static inline size_t
 help_body(char out[256], uint64_t position)
 {
     size_t len = 1 + position * 37 % 200;
-    snprintf(out, 256, "%" PRIu64 ":", position);
-    for (size_t i = strlen(out); i < len; i++)
+    size_t number = (size_t) snprintf(out, 256, "%" PRIu64 ":", position);
+    for (size_t i = number; i < len; i++)
         out[i] = (char) ('a' + (position + i) % 26);
-    return len < strlen(out) ? strlen(out) : len;
+    return len < number ? number : len;
 }
 
 /* Append frames one by one, so that every group is small. */
