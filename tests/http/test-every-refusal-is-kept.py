@@ -13,6 +13,7 @@ from gate import Gate, equal, eventually
 
 CONF = """
 state_dir = "%(base)s/state";
+entities = { map_size = "64MiB"; }; # valgrind cannot map 64 GiB
 http = { listen = "env:GATE"; };
 admin = { listen = "env:ADMIN"; };
 events = ( { type = "t"; fields = ( { name = "n"; type = "integer"; required = true; } ); },

@@ -14,6 +14,7 @@ from gate import Gate, equal
 
 CONF = """
 state_dir = "%(base)s/state";
+entities = { map_size = "64MiB"; }; # valgrind cannot map 64 GiB
 http = { listen = "env:GATE"; max_body = "1MiB"; max_buffered = "8MiB"; max_connections_per_address = 10000; };
 admin = { listen = "env:ADMIN"; };
 sources = ( { name = "app"; plugin = "sdk.event";

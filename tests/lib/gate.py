@@ -18,6 +18,7 @@ from servers import Daemon, plugins_of, without_plugin
 KEY = "test-key"
 HEAD = """
 state_dir = "%(base)s/state";
+entities = { map_size = "64MiB"; }; # valgrind cannot map 64 GiB
 admin = { listen = "env:ADMIN"; };
 sources = ( { name = "app"; plugin = "sdk.event"; keys = ( "env:KEY" ); } );
 """
