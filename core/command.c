@@ -5,14 +5,33 @@
 #include "host_api.h"
 #include "settings.h"
 
+#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
 int
-command_surplus(char **argv, int i, const char *usage)
+command_read(struct command_line *line, int argc, char **argv)
 {
+    const struct option options[] = {
+        { "config", required_argument, NULL, 'c' },
+        { "help", no_argument, NULL, 'h' },
+        { line->flag, no_argument, NULL, 'f' }, /* without a name: the end */
+        { 0 }
+    };
+    for (int c; (c = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
+        if (c == 'c')
+            line->config = optarg;
+        else if (c == 'f')
+            line->has_flag = 1;
+        else
+            return fputs(line->usage, c == 'h' ? stdout : stderr),
+                   c == 'h' ? 0 : 2;
+    }
+    line->arguments = argv + optind;
+    if (argc - optind <= line->max_arguments)
+        return -1;
     fprintf(stderr, "ingestlayer %s: unexpected argument \"%s\"\n%s", argv[0],
-            argv[i], usage);
+            line->arguments[line->max_arguments], line->usage);
     return 2;
 }
 

@@ -24,8 +24,18 @@ int command_spool(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_types(int argc, char **argv);
 
-/* argv[i] is one too many: says so, and how it is done.  2. */
-int command_surplus(char **argv, int i, const char *usage);
+/* What most commands take: -c FILE, a flag of their own, arguments. */
+struct command_line {
+    const char *usage;
+    const char *flag;  /* "json"; NULL: no such option */
+    int max_arguments;
+    const char *config; /* what counts without -c; may be NULL */
+    /* what was found */
+    int has_flag;
+    char **arguments; /* ends with NULL */
+};
+/* -1 to go on; else the exit code, after the usage or a message. */
+int command_read(struct command_line *, int argc, char **argv);
 
 /* --- for commands that read the config --- */
 

@@ -5,7 +5,6 @@
 #include "command.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <string.h>
 
 static const char usage[] =
@@ -68,31 +67,19 @@ print_summary(const struct assembly *a, const char *path)
 int
 command_check(int argc, char **argv)
 {
-    static const struct option options[] = {
-        { "config", required_argument, NULL, 'c' },
-        { "online", no_argument, NULL, 'o' },
-        { "help", no_argument, NULL, 'h' },
-        { 0 }
-    };
-    const char *path = COMMAND_CONF_DEFAULT;
-    int online = 0;
-    for (int c; (c = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
-        if (c == 'c')
-            path = optarg;
-        else if (c == 'o')
-            online = 1;
-        else
-            return fputs(usage, c == 'h' ? stdout : stderr), c == 'h' ? 0 : 2;
-    }
-    if (optind != argc)
-        return command_surplus(argv, optind, usage);
+    struct command_line line = { .usage = usage,
+                                 .flag = "online",
+                                 .config = COMMAND_CONF_DEFAULT };
+    int code = command_read(&line, argc, argv);
+    if (code >= 0)
+        return code;
 
-    struct assembly *a = command_assemble(path);
+    struct assembly *a = command_assemble(line.config);
     if (!a)
         return 1;
-    int failed = online ? try_far_sides(a) : 0;
+    int failed = line.has_flag ? try_far_sides(a) : 0;
     if (!failed)
-        print_summary(a, path);
+        print_summary(a, line.config);
     assembly_free(a);
     return failed;
 }

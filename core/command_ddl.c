@@ -4,7 +4,6 @@
 #include "assembly.h"
 #include "command.h"
 
-#include <getopt.h>
 #include <string.h>
 
 static const char usage[] =
@@ -43,22 +42,15 @@ print_lane(const struct il_host *h, int *printed)
 int
 command_ddl(int argc, char **argv)
 {
-    static const struct option options[] = { { "config", required_argument,
-                                               NULL, 'c' },
-                                             { "help", no_argument, NULL, 'h' },
-                                             { 0 } };
-    const char *path = COMMAND_CONF_DEFAULT;
-    for (int c; (c = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
-        if (c == 'c')
-            path = optarg;
-        else
-            return fputs(usage, c == 'h' ? stdout : stderr), c == 'h' ? 0 : 2;
-    }
-    if (argc - optind > 1)
-        return command_surplus(argv, optind + 1, usage);
-    const char *want = argv[optind];
+    struct command_line line = { .usage = usage,
+                                 .max_arguments = 1,
+                                 .config = COMMAND_CONF_DEFAULT };
+    int code = command_read(&line, argc, argv);
+    if (code >= 0)
+        return code;
+    const char *want = line.arguments[0];
 
-    struct assembly *a = command_assemble(path);
+    struct assembly *a = command_assemble(line.config);
     if (!a)
         return 1;
     int failed = 0, found = 0, printed = 0;

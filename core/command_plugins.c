@@ -6,7 +6,6 @@
 #include "loader.h"
 #include "settings.h"
 
-#include <getopt.h>
 #include <string.h>
 
 static const char usage[] =
@@ -250,28 +249,18 @@ make_loader(const char *path)
 int
 command_plugins(int argc, char **argv)
 {
-    static const struct option options[] = { { "config", required_argument,
-                                               NULL, 'c' },
-                                             { "dump", no_argument, NULL, 'd' },
-                                             { "help", no_argument, NULL, 'h' },
-                                             { 0 } };
-    const char *path = NULL;
-    int dump = 0;
-    for (int c; (c = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
-        if (c == 'c')
-            path = optarg;
-        else if (c == 'd')
-            dump = 1;
-        else
-            return fputs(usage, c == 'h' ? stdout : stderr), c == 'h' ? 0 : 2;
-    }
-    if (argc - optind > 1)
-        return command_surplus(argv, optind + 1, usage);
-    struct loader *loader = make_loader(path);
+    struct command_line line = { .usage = usage,
+                                 .flag = "dump",
+                                 .max_arguments = 1 };
+    int code = command_read(&line, argc, argv);
+    if (code >= 0)
+        return code;
+    struct loader *loader = make_loader(line.config);
     if (!loader)
         return 1;
-    int failed =
-        argv[optind] ? show(loader, argv[optind], dump) : list(loader, dump);
+    const char *name = line.arguments[0];
+    int failed = name ? show(loader, name, line.has_flag)
+                      : list(loader, line.has_flag);
     loader_free(loader);
     return failed;
 }

@@ -7,7 +7,6 @@
 #include "json.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -80,21 +79,13 @@ reload(const char *state_dir)
 int
 command_reload(int argc, char **argv)
 {
-    static const struct option options[] = { { "config", required_argument,
-                                               NULL, 'c' },
-                                             { "help", no_argument, NULL, 'h' },
-                                             { 0 } };
-    const char *path = COMMAND_CONF_DEFAULT;
+    struct command_line line = { .usage = usage,
+                                 .config = COMMAND_CONF_DEFAULT };
     char state_dir[4096];
-    for (int c; (c = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
-        if (c == 'c')
-            path = optarg;
-        else
-            return fputs(usage, c == 'h' ? stdout : stderr), c == 'h' ? 0 : 2;
-    }
-    if (optind != argc)
-        return command_surplus(argv, optind, usage);
-    if (command_find_state_dir(path, state_dir, sizeof(state_dir)))
+    int code = command_read(&line, argc, argv);
+    if (code >= 0)
+        return code;
+    if (command_find_state_dir(line.config, state_dir, sizeof(state_dir)))
         return 1;
     return reload(state_dir);
 }

@@ -3,7 +3,6 @@
 #include "command.h"
 #include "host.h"
 
-#include <getopt.h>
 #include <stdio.h>
 
 static const char usage[] =
@@ -14,25 +13,18 @@ static const char usage[] =
 int
 command_run(int argc, char **argv)
 {
-    static const struct option options[] = { { "config", required_argument,
-                                               NULL, 'c' },
-                                             { "help", no_argument, NULL, 'h' },
-                                             { 0 } };
-    const char *path = COMMAND_CONF_DEFAULT;
-    for (int c; (c = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
-        if (c == 'c')
-            path = optarg;
-        else
-            return fputs(usage, c == 'h' ? stdout : stderr), c == 'h' ? 0 : 2;
-    }
-    if (optind != argc)
-        return command_surplus(argv, optind, usage);
+    struct command_line line = { .usage = usage,
+                                 .config = COMMAND_CONF_DEFAULT };
+    int code = command_read(&line, argc, argv);
+    if (code >= 0)
+        return code;
 
     struct host *host = host_new();
     if (!host)
         return 1;
-    int failed = host_parse(host, path) || host_load(host) || host_open(host)
-                 || host_drop_privileges(host) || host_start(host);
+    int failed = host_parse(host, line.config) || host_load(host)
+                 || host_open(host) || host_drop_privileges(host)
+                 || host_start(host);
     if (!failed) {
         host_run(host);
         host_flush(host);

@@ -6,7 +6,6 @@
 #include "event.h"
 #include "json.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -248,25 +247,14 @@ print_status(const struct il_value *all)
 int
 command_status(int argc, char **argv)
 {
-    static const struct option options[] = { { "config", required_argument,
-                                               NULL, 'c' },
-                                             { "json", no_argument, NULL, 'j' },
-                                             { "help", no_argument, NULL, 'h' },
-                                             { 0 } };
-    const char *path = COMMAND_CONF_DEFAULT;
+    struct command_line line = { .usage = usage,
+                                 .flag = "json",
+                                 .config = COMMAND_CONF_DEFAULT };
     char state_dir[4096];
-    int as_json = 0;
-    for (int c; (c = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
-        if (c == 'c')
-            path = optarg;
-        else if (c == 'j')
-            as_json = 1;
-        else
-            return fputs(usage, c == 'h' ? stdout : stderr), c == 'h' ? 0 : 2;
-    }
-    if (optind != argc)
-        return command_surplus(argv, optind, usage);
-    if (command_find_state_dir(path, state_dir, sizeof(state_dir)))
+    int code = command_read(&line, argc, argv);
+    if (code >= 0)
+        return code;
+    if (command_find_state_dir(line.config, state_dir, sizeof(state_dir)))
         return 1;
 
     struct il_text reply = { 0 }, packed = { 0 };
@@ -274,9 +262,9 @@ command_status(int argc, char **argv)
     struct il_value all;
     struct slice none = { "", 0 };
     int err = control_call(state_dir, "status", none, &reply);
-    if (!err && as_json)
+    if (!err && line.has_flag)
         fputs(text_str(&reply), stdout);
-    if (!err && !as_json) {
+    if (!err && !line.has_flag) {
         const char *p;
         err = json_to_msgpack(reply.data, reply.len, &packed, &error);
         p = packed.data;

@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <float.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -242,21 +241,13 @@ print_types(const struct schema *schema)
 int
 command_types(int argc, char **argv)
 {
-    static const struct option options[] = { { "config", required_argument,
-                                               NULL, 'c' },
-                                             { "help", no_argument, NULL, 'h' },
-                                             { 0 } };
-    const char *path = COMMAND_CONF_DEFAULT;
-    for (int c; (c = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
-        if (c == 'c')
-            path = optarg;
-        else
-            return fputs(usage, c == 'h' ? stdout : stderr), c == 'h' ? 0 : 2;
-    }
-    if (optind < argc)
-        return fputs(usage, stderr), 2;
+    struct command_line line = { .usage = usage,
+                                 .config = COMMAND_CONF_DEFAULT };
+    int code = command_read(&line, argc, argv);
+    if (code >= 0)
+        return code;
 
-    struct plan *plan = plan_parse(path);
+    struct plan *plan = plan_parse(line.config);
     plan_load_events(plan);
     conf_print(plan->conf, stderr);
     int failed = conf_errors(plan->conf) != 0;
