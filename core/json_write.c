@@ -119,27 +119,104 @@ put_string_long(struct writer *w, const char *p, size_t len)
     return 0;
 }
 
-#define ROOM 64 /* any scalar but text, with what stands around it */
+/* Any scalar but text of more than SHORT bytes, with a short key before it and
+ * what stands around the two. */
+#define ROOM 64
+#define SHORT 16
 
-/* A string with ROOM at w->o; bytes up to limit may be read. */
-static inline int
-put_string(struct writer *w, const char *p, size_t len, const char *limit)
-{
 #ifdef __SSE2__
-    if (len <= 16 && limit - p >= 16) {
-        __m128i v = _mm_loadu_si128((const __m128i *) p);
-        if (!(scan_mask_escaped(v) & ((1u << len) - 1))) {
-            char *o = w->o;
-            *o = '"';
-            _mm_storeu_si128((__m128i *) (o + 1), v);
-            o[1 + len] = '"';
-            w->o = o + len + 2;
+static inline int
+escapes(__m128i v)
+{
+    return scan_mask_escaped(v) != 0;
+}
+
+static inline __m128i
+load(const char *p)
+{
+    return _mm_loadu_si128((const __m128i *) p);
+}
+
+/* Text of up to SHORT bytes, where so many may be read behind its begin or
+ * before its end: 0 and unfinished where a byte cannot stay as it is. */
+static inline int
+put_short(struct writer *w, const char *p, size_t len, const char *begin,
+          const char *limit)
+{
+    char *o = w->o + 1;
+    if (limit - p >= SHORT) {
+        __m128i v = load(p);
+        if (scan_mask_escaped(v) & ((1u << len) - 1))
             return 0;
-        }
+        _mm_storeu_si128((__m128i *) o, v);
+    } else if (p + len - begin >= SHORT) {
+        __m128i v = load(p + len - SHORT);
+        if (scan_mask_escaped(v) >> (SHORT - len))
+            return 0;
+        memcpy(o, p, len);
+    } else {
+        return 0;
     }
+    o[-1] = '"';
+    o[len] = '"';
+    w->o = o + len + 1;
+    return 1;
+}
+
+/* The same for longer text, in one pass; there is room for it. */
+static int
+put_plain(struct writer *w, const char *p, size_t len)
+{
+    char *o = w->o + 1;
+    for (size_t i = 0; i + SHORT < len; i += SHORT) {
+        __m128i v = load(p + i);
+        if (escapes(v))
+            return 0;
+        _mm_storeu_si128((__m128i *) (o + i), v);
+    }
+    __m128i v = load(p + len - SHORT);
+    if (escapes(v))
+        return 0;
+    _mm_storeu_si128((__m128i *) (o + len - SHORT), v);
+    o[-1] = '"';
+    o[len] = '"';
+    w->o = o + len + 1;
+    return 1;
+}
+#else
+static inline int
+put_short(struct writer *w, const char *p, size_t len, const char *begin,
+          const char *limit)
+{
+    (void) w, (void) p, (void) len, (void) begin, (void) limit;
+    return 0;
+}
+
+static int
+put_plain(struct writer *w, const char *p, size_t len)
+{
+    (void) w, (void) p, (void) len;
+    return 0;
+}
 #endif
-    (void) limit;
-    return put_string_long(w, p, len);
+
+/* Text with ROOM at w->o, before as after it, of which bytes from begin up to
+ * limit may be read. */
+static inline int
+put_string(struct writer *w, const char *p, size_t len, const char *begin,
+           const char *limit)
+{
+    if (len <= SHORT) {
+        if (put_short(w, p, len, begin, limit))
+            return 0;
+    } else {
+        if (need_room(w, len + ROOM))
+            return -ENOMEM;
+        if (put_plain(w, p, len))
+            return need_room(w, ROOM);
+    }
+    int err = put_string_long(w, p, len);
+    return err ? err : need_room(w, ROOM);
 }
 
 static char *
@@ -174,7 +251,7 @@ put_decimal(struct writer *w, const struct il_value *v)
         return -ENOMEM;
     memcpy(w->o, v->str, v->len);
     w->o += v->len;
-    return 0;
+    return 0; /* and ROOM is left */
 }
 
 static char *
@@ -186,11 +263,12 @@ put_word(char *o, const char *word, size_t len)
 
 /* A value that is no container, with ROOM at w->o. */
 static inline int
-put_scalar(struct writer *w, const struct il_value *v, const char *limit)
+put_scalar(struct writer *w, const struct il_value *v, const char *begin,
+           const char *limit)
 {
     switch (v->type) {
     case IL_STRING:
-        return put_string(w, v->str, v->len, limit);
+        return put_string(w, v->str, v->len, begin, limit);
     case IL_INT:
         w->o = put_int(w->o, v->num.i);
         return 0;
@@ -220,50 +298,74 @@ put_scalar(struct writer *w, const struct il_value *v, const char *limit)
 /* The containers that are open.  Twice as many as in a payload, for those
  * that were put around it. */
 struct level {
-    uint32_t left; /* items, keys included */
+    uint32_t left; /* items or pairs */
     uint32_t map;
 };
 #define LEVELS (2 * MSG_DEPTH_MAX)
 
-/* The items of a container, which has been opened, up to its end. */
+static inline int
+is_container(const struct il_value *v)
+{
+    return v->type == IL_ARRAY || v->type == IL_MAP;
+}
+
+/* One item of a container that is open: a key where it is a map, and a value,
+ * which *v gets and which is written unless it is a container. */
+static inline int
+put_item(struct writer *w, uint32_t map, const char *begin, const char **p,
+         const char *end, struct il_value *v)
+{
+    int err;
+    if (map) {
+        if (msgread_head(p, end, v) || v->type != IL_STRING)
+            return -EINVAL;
+        if ((err = put_string(w, v->str, v->len, begin, end)) != 0)
+            return err;
+        *w->o++ = ':';
+    }
+    if (msgread_head(p, end, v))
+        return -EINVAL;
+    if (is_container(v))
+        return 0;
+    if ((err = put_scalar(w, v, begin, end)) != 0)
+        return err;
+    *w->o++ = ',';
+    return 0;
+}
+
+/* A container, to its end. */
 static int
 put_items(struct writer *w, const struct il_value *top)
 {
     struct level levels[LEVELS], *in = levels;
     const char *p = top->str, *end = p + top->len;
     struct il_value v = *top;
-    int err;
 
     for (;;) {
+        if (in == levels + LEVELS)
+            return -EINVAL;
+        *in++ = (struct level){ v.count, v.type == IL_MAP };
         if (need_room(w, ROOM))
             return -ENOMEM;
-        if (v.type == IL_ARRAY || v.type == IL_MAP) {
-            uint32_t map = v.type == IL_MAP;
-            if (in == levels + LEVELS || (map && v.count > UINT32_MAX / 2))
-                return -EINVAL;
-            *in++ = (struct level){ v.count << map, map };
-            *w->o++ = map ? '{' : '[';
-        } else {
-            err = put_scalar(w, &v, end);
-            if (err || need_room(w, ROOM))
-                return err ? err : -ENOMEM;
-            *w->o++ = in[-1].map && (in[-1].left & 1) ? ':' : ',';
-        }
-        while (in[-1].left == 0) { /* over a comma; but not over a bracket */
-            char close = in[-1].map ? '}' : ']';
-            w->o -= w->o[-1] == ',';
-            *w->o++ = close;
+        *w->o++ = v.type == IL_MAP ? '{' : '[';
+        v.type = IL_MISSING;
+        while (!is_container(&v)) {
+            struct level *l = in - 1;
+            if (need_room(w, ROOM))
+                return -ENOMEM;
+            if (l->left) {
+                l->left--;
+                int err = put_item(w, l->map, top->str, &p, end, &v);
+                if (err)
+                    return err;
+                continue;
+            }
+            w->o -= w->o[-1] == ','; /* but not over a bracket */
+            *w->o++ = l->map ? '}' : ']';
             if (--in == levels)
                 return 0;
             *w->o++ = ',';
-            if (need_room(w, ROOM))
-                return -ENOMEM;
         }
-        in[-1].left--;
-        if (msgread_head(&p, end, &v))
-            return -EINVAL;
-        if (in[-1].map && (in[-1].left & 1) && v.type != IL_STRING)
-            return -EINVAL;
     }
 }
 
@@ -280,7 +382,7 @@ json_write(struct il_text *out, const struct il_value *value, uint32_t flags)
     } else {
         err = need_room(&w, ROOM);
         if (!err)
-            err = put_scalar(&w, value, value->str);
+            err = put_scalar(&w, value, value->str, value->str);
     }
     out->len = err ? before : (size_t) (w.o - out->data);
     return err ? err : w.replaced;
