@@ -258,6 +258,8 @@ int encode_job(struct pg *, struct enc *, struct job *, struct plan *);
 
 /* For the writers of values. */
 int enc_binary(struct enc *, const void *bytes, size_t len);
+/* In binary: the last size bytes of n, 2, 4 or 8. */
+int enc_number(struct enc *, uint64_t n, unsigned size);
 int enc_text(struct enc *, const char *, size_t len);
 int enc_bad(struct enc *, const char *code, const char *fmt, ...)
     IL_PRINTF(3, 4);

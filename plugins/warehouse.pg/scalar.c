@@ -25,15 +25,11 @@ trim(const char **s, size_t *len)
 static int
 put_int_bytes(struct enc *e, int64_t n, int size)
 {
-    unsigned char be[8];
-    if (!e->binary) {
-        char text[24];
-        int len = snprintf(text, sizeof text, "%lld", (long long) n);
-        return enc_text(e, text, (size_t) len);
-    }
-    for (int i = 0; i < size; i++)
-        be[i] = (unsigned char) ((uint64_t) n >> 8 * (size - 1 - i));
-    return enc_binary(e, be, (size_t) size);
+    if (e->binary)
+        return enc_number(e, (uint64_t) n, (unsigned) size);
+    char text[24];
+    int len = snprintf(text, sizeof text, "%lld", (long long) n);
+    return enc_text(e, text, (size_t) len);
 }
 
 /* Text and decimals as an integer: 0, ENC_UNSURE or what enc_bad() gave. */

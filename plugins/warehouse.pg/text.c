@@ -3,6 +3,7 @@
  * values are text or JSON. */
 #include "pg.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -115,19 +116,37 @@ enc_out_of_range(struct enc *e, const struct column *c,
                    c->type_name);
 }
 
+/* The head of a field in binary. */
+static inline void
+put_length(char *p, size_t len)
+{
+    uint32_t be = htobe32((uint32_t) len);
+    memcpy(p, &be, sizeof be);
+}
+
 int
 enc_binary(struct enc *e, const void *bytes, size_t len)
 {
     if (il_text_reserve(e->host, e->out, len + 4))
         return -ENOMEM;
-    unsigned char *p = (unsigned char *) e->out->data + e->out->len;
-    p[0] = (unsigned char) (len >> 24);
-    p[1] = (unsigned char) (len >> 16);
-    p[2] = (unsigned char) (len >> 8);
-    p[3] = (unsigned char) len;
+    char *p = e->out->data + e->out->len;
+    put_length(p, len);
     if (len)
         memcpy(p + 4, bytes, len);
     e->out->len += len + 4;
+    return 0;
+}
+
+int
+enc_number(struct enc *e, uint64_t n, unsigned size)
+{
+    if (il_text_reserve(e->host, e->out, 4 + sizeof n))
+        return -ENOMEM;
+    char *p = e->out->data + e->out->len;
+    uint64_t be = htobe64(n << (64 - 8 * size));
+    put_length(p, size);
+    memcpy(p + 4, &be, sizeof be);
+    e->out->len += 4 + size;
     return 0;
 }
 
@@ -172,33 +191,44 @@ enc_text(struct enc *e, const char *s, size_t len)
 
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/* Has one of the eight bytes the value 0?  (Only that is asked: which one it
- * is, carries make uncertain.) */
-static uint64_t
-has_zero(uint64_t v)
+/* The top bit of some byte is set where one of the eight is NUL or no ASCII. */
+static inline uint64_t
+not_plain(uint64_t v)
 {
-    return (v - EACH(1)) & ~v & EACH(0x80);
+    return v | (v - EACH(1));
 }
 
-/* May it hold a NUL or the first byte of a surrogate?  Most text is short and
- * has neither: less than two calls of memchr() cost. */
-static int
-suspect(const char *s, size_t len)
+/* Copy text.  1: it has a NUL or characters beyond ASCII, which may be such as
+ * have to be replaced.  Most text is short and has none, and goes in words, of
+ * which the last may overlap the one before, with no call. */
+static inline int
+copy_plain(char *to, const char *s, size_t len)
 {
     uint64_t v, found = 0;
     size_t i = 0;
-    for (; i + 8 <= len; i += 8) {
-        memcpy(&v, s + i, 8);
-        found |= has_zero(v) | has_zero(v ^ EACH(0xed));
+    if (len >= 8) {
+        for (; i + 8 < len; i += 8) {
+            memcpy(&v, s + i, 8);
+            memcpy(to + i, &v, 8);
+            found |= not_plain(v);
+        }
+        memcpy(&v, s + len - 8, 8);
+        memcpy(to + len - 8, &v, 8);
+        found |= not_plain(v);
+    } else if (len >= 4) {
+        uint32_t a, b;
+        memcpy(&a, s, 4);
+        memcpy(&b, s + len - 4, 4);
+        memcpy(to, &a, 4);
+        memcpy(to + len - 4, &b, 4);
+        found = not_plain((uint64_t) a << 32 | b);
+    } else {
+        for (; i < len; i++) {
+            to[i] = s[i];
+            found |= (unsigned char) s[i] - 1u;
+        }
     }
-    if (i < len && len >= 8) {
-        memcpy(&v, s + len - 8, 8); /* some of them again */
-        found |= has_zero(v) | has_zero(v ^ EACH(0xed));
-        return found != 0;
-    }
-    for (; i < len; i++)
-        found |= !s[i] || (unsigned char) s[i] == 0xed;
-    return found != 0;
+    return (found & EACH(0x80)) != 0;
 }
 
 /* Bytes of text as Postgres may have them; 0 where nothing had to change. */
@@ -250,15 +280,10 @@ refuse(struct enc *e)
 }
 
 /* v as text that Postgres takes.  May use e->json. */
-static inline int
+static int
 clean(struct enc *e, const struct il_value *v, char buf[48], const char **s,
       size_t *len)
 {
-    if (v->type == IL_STRING && !suspect(v->str, v->len)) {
-        *s = v->str;
-        *len = v->len;
-        return 0;
-    }
     if ((*s = enc_scalar(v, buf, len)) != NULL) {
         uint64_t bad = v->type == IL_STRING ? count_bad(*s, *len) : 0;
         if (!bad)
@@ -287,15 +312,31 @@ put_clean(struct enc *e, const char *s, size_t len)
     return e->binary ? enc_binary(e, s, len) : enc_text(e, s, len);
 }
 
-int
-put_text(struct enc *e, const struct column *c, const struct il_value *v)
+/* Apart, for the sake of its caller's stack. */
+static __attribute__((noinline)) int
+put_any_text(struct enc *e, const struct il_value *v)
 {
     char buf[48];
     const char *s;
     size_t len;
-    (void) c;
     int err = clean(e, v, buf, &s, &len);
     return err ? err : put_clean(e, s, len);
+}
+
+int
+put_text(struct enc *e, const struct column *c, const struct il_value *v)
+{
+    (void) c;
+    if (v->type != IL_STRING || !e->binary)
+        return put_any_text(e, v);
+    if (il_text_reserve(e->host, e->out, v->len + 4))
+        return -ENOMEM;
+    char *p = e->out->data + e->out->len;
+    if (copy_plain(p + 4, v->str, v->len))
+        return put_any_text(e, v);
+    put_length(p, v->len);
+    e->out->len += v->len + 4;
+    return 0;
 }
 
 /* A type whose binary form is not known here, or text that only the server
@@ -365,14 +406,10 @@ put_json_as(struct enc *e, const struct il_value *v, int version)
     e->replaced += (uint64_t) n;
     if (!e->binary)
         return enc_text(e, to->data, to->len);
-    unsigned char *p = (unsigned char *) to->data + begin;
-    size_t len = to->len - begin - 4;
-    p[0] = (unsigned char) (len >> 24);
-    p[1] = (unsigned char) (len >> 16);
-    p[2] = (unsigned char) (len >> 8);
-    p[3] = (unsigned char) len;
+    char *p = to->data + begin;
+    put_length(p, to->len - begin - 4);
     if (version)
-        p[4] = (unsigned char) version;
+        p[4] = (char) version;
     return 0;
 }
 

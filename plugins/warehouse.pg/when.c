@@ -199,15 +199,6 @@ leave_it(struct enc *e, const struct column *c, const struct il_value *v,
 }
 
 static int
-put_us(struct enc *e, uint64_t n, int size)
-{
-    unsigned char be[8];
-    for (int i = 0; i < size; i++)
-        be[i] = (unsigned char) (n >> 8 * (size - 1 - i));
-    return enc_binary(e, be, (size_t) size);
-}
-
-static int
 put_when_text(struct enc *e, const struct when *w, const char *zone)
 {
     char text[64];
@@ -232,7 +223,7 @@ put_date(struct enc *e, const struct column *c, const struct il_value *v)
     if (!w.has_date)
         return enc_bad_value(e, "22007", c, v);
     if (e->binary)
-        return put_us(
+        return enc_number(
             e,
             (uint64_t) (days_from_civil(w.year, w.month, w.day) - EPOCH_DAYS),
             4);
@@ -252,7 +243,8 @@ put_time(struct enc *e, const struct column *c, const struct il_value *v)
     if (how)
         return leave_it(e, c, v, how);
     w.has_date = 0;
-    return e->binary ? put_us(e, (uint64_t) w.us, 8) : put_when_text(e, &w, "");
+    return e->binary ? enc_number(e, (uint64_t) w.us, 8)
+                     : put_when_text(e, &w, "");
 }
 
 static int
@@ -260,6 +252,8 @@ put_stamp(struct enc *e, const struct column *c, const struct il_value *v,
           int with_zone)
 {
     struct when w;
+    if (v->type == IL_TIME && e->binary)
+        return enc_number(e, (uint64_t) (v->num.i - EPOCH_DAYS * DAY_US), 8);
     int how = when_read(e, c, v, &w);
     if (!how && !w.has_date)
         how = ENC_UNSURE;
@@ -270,7 +264,7 @@ put_stamp(struct enc *e, const struct column *c, const struct il_value *v,
     if (with_zone)
         us -= w.zone_s * 1000000;
     if (e->binary)
-        return put_us(e, (uint64_t) us, 8);
+        return enc_number(e, (uint64_t) us, 8);
     if (v->type == IL_STRING && with_zone)
         return put_other(e, c, v); /* as it came: Postgres knows the zone */
     return put_when_text(e, &w, with_zone ? "+00" : "");
