@@ -8,6 +8,7 @@
 #include "json.h"
 #include "log.h"
 #include "metrics.h"
+#include "row.h"
 #include "sender.h"
 #include "template.h"
 #include "timers.h"
@@ -502,4 +503,7 @@ instance_fill_api(struct il_api *api)
     api->name = api_name;
     api->read_json = api_read_json;
     api->write_msgpack = api_write_msgpack;
+    api->row = row_new;
+    api->row_read = row_read;
+    api->row_free = row_free;
 }

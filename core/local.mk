@@ -179,6 +179,7 @@ core_libcore_a_SOURCES = \
 	core/msgput.h \
 	core/msgread.c \
 	core/msgread.h \
+	core/msgwalk.h \
 	core/nameset.c \
 	core/nameset.h \
 	core/nearest.c \
@@ -203,6 +204,8 @@ core_libcore_a_SOURCES = \
 	core/rate.c \
 	core/rate.h \
 	core/ref.c \
+	core/row.c \
+	core/row.h \
 	core/ref.h \
 	core/ref_parse.c \
 	core/ref_private.h \

@@ -7,74 +7,10 @@
  * before it have to be stepped over all the same. */
 #include "ref_private.h"
 
+#include "msgwalk.h"
+
 #include <errno.h>
 #include <string.h>
-
-/* Move past one value; the forms that payloads are mostly made of are seen to
- * here, where no call is needed. */
-static inline int
-skip(const char **p, const char *end)
-{
-    const unsigned char *u = (const unsigned char *) *p;
-    if (*p >= end)
-        return -EINVAL;
-    size_t n = 0;
-    if (u[0] < 0x80 || u[0] >= 0xe0 || u[0] == 0xc0 || (u[0] & 0xfe) == 0xc2)
-        n = 1;
-    else if ((u[0] & 0xe0) == 0xa0)
-        n = 1 + (u[0] & 31u);
-    if (n == 0)
-        return msgcur_skip(p, end);
-    if ((size_t) (end - *p) < n)
-        return -EINVAL;
-    *p += n;
-    return 0;
-}
-
-/* memcmp() == 0 of keys, which are mostly short, without a call: two words
- * that may overlap. */
-static inline int
-same_bytes(const char *a, const char *b, size_t len)
-{
-    uint64_t x, y, x2, y2;
-    uint32_t u, v, u2, v2;
-    if (len > 16)
-        return memcmp(a, b, len) == 0;
-    if (len >= 8) {
-        memcpy(&x, a, 8);
-        memcpy(&y, b, 8);
-        memcpy(&x2, a + len - 8, 8);
-        memcpy(&y2, b + len - 8, 8);
-        return ((x ^ y) | (x2 ^ y2)) == 0;
-    }
-    if (len >= 4) {
-        memcpy(&u, a, 4);
-        memcpy(&v, b, 4);
-        memcpy(&u2, a + len - 4, 4);
-        memcpy(&v2, b + len - 4, 4);
-        return ((u ^ v) | (u2 ^ v2)) == 0;
-    }
-    while (len && a[len - 1] == b[len - 1])
-        len--;
-    return len == 0;
-}
-
-static inline int
-read_key(const char **p, const char *end, struct slice *key)
-{
-    if (*p < end && ((unsigned char) **p & 0xe0) == 0xa0) {
-        *key = slice_of(*p + 1, (unsigned char) **p & 31u);
-        if ((size_t) (end - key->ptr) < key->len)
-            return -EINVAL;
-        *p = key->ptr + key->len;
-        return 0;
-    }
-    struct il_value v;
-    if (msgcur_value(p, end, &v))
-        return -EINVAL;
-    *key = slice_of(v.str, v.type == IL_STRING ? v.len : SIZE_MAX);
-    return 0;
-}
 
 /* Where the value of a key begins, or NULL.  The first of several wins. */
 static const char *
@@ -83,11 +19,11 @@ find_key(const char *p, const char *end, uint32_t pairs,
 {
     struct slice key;
     for (; pairs > 0; pairs--) {
-        if (read_key(&p, end, &key))
+        if (msgwalk_key(&p, end, &key))
             return NULL;
-        if (key.len == part->len && same_bytes(key.ptr, part->key, key.len))
+        if (key.len == part->len && msgwalk_same(key.ptr, part->key, key.len))
             return p;
-        if (skip(&p, end))
+        if (msgwalk_skip(&p, end))
             return NULL;
     }
     return NULL;
@@ -101,42 +37,9 @@ find_element(const char *p, const char *end, uint32_t count, int64_t index)
     if (index < 0 || index >= count)
         return NULL;
     for (; index > 0; index--)
-        if (skip(&p, end))
+        if (msgwalk_skip(&p, end))
             return NULL;
     return p;
-}
-
-/* msgcur_value() for any value, short text without a call. */
-static inline int
-read_value(const char *p, const char *end, struct il_value *out)
-{
-    if (p < end && ((unsigned char) *p & 0xe0) == 0xa0) {
-        out->type = IL_STRING;
-        out->str = p + 1;
-        out->len = (unsigned char) *p & 31u;
-        return (size_t) (end - out->str) >= out->len;
-    }
-    return msgcur_value(&p, end, out) == 0;
-}
-
-/* msgcur_head(), without a call for the maps that the codec writes: those read
- * from JSON have the head of 16 bits. */
-static inline int
-read_head(const char **p, const char *end, struct il_value *out)
-{
-    const unsigned char *u = (const unsigned char *) *p;
-    size_t left = (size_t) (end - *p);
-    if (left >= 3 && u[0] == 0xde) {
-        out->count = (uint32_t) u[1] << 8 | u[2];
-        *p += 3;
-    } else if (left && (u[0] & 0xf0) == 0x80) {
-        out->count = u[0] & 15u;
-        *p += 1;
-    } else {
-        return msgcur_head(p, end, out);
-    }
-    out->type = IL_MAP;
-    return 0;
 }
 
 /* Follow a path into a container whose bytes reach to end at most. */
@@ -146,7 +49,7 @@ follow(const struct part *part, uint32_t parts, const char *p, const char *end,
 {
     for (; parts > 0; parts--, part++) {
         struct il_value v;
-        if (read_head(&p, end, &v))
+        if (msgwalk_head(&p, end, &v))
             return 0;
         if (part->key && v.type == IL_MAP)
             p = find_key(p, end, v.count, part);
@@ -157,7 +60,7 @@ follow(const struct part *part, uint32_t parts, const char *p, const char *end,
         if (!p)
             return 0;
     }
-    return read_value(p, end, out);
+    return msgwalk_value(&p, end, out) == 0;
 }
 
 /* Does a value whose head has been read hold the path? */
@@ -250,6 +153,27 @@ ref_get(const struct il_field *field, const struct batch_event *e,
 {
     memset(out, 0, sizeof *out);
     if (get(field, e, out))
+        return 1;
+    out->type = IL_MISSING;
+    return 0;
+}
+
+struct slice
+ref_first_key(const struct il_field *field)
+{
+    int payload = field->root == ROOT_PAYLOAD || field->root == ROOT_ANY;
+    return payload && field->count && field->parts[0].key
+               ? slice_of(field->parts[0].key, field->parts[0].len)
+               : slice_of(NULL, 0);
+}
+
+int
+ref_get_at(const struct il_field *field, const struct batch_event *e,
+           const char *p, const char *end, struct il_value *out)
+{
+    if (p && follow(field->parts + 1, field->count - 1, p, end, out))
+        return 1;
+    if (field->root == ROOT_ANY && get_entity(field, e, out))
         return 1;
     out->type = IL_MISSING;
     return 0;

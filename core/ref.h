@@ -50,4 +50,12 @@ int ref_payload_only(const struct il_field *);
 int ref_get(const struct il_field *, const struct batch_event *,
             struct il_value *out);
 
+/* For readers that walk the payload themselves, for many references at a time:
+ * the key of it that the reference begins with, its ptr NULL where it begins
+ * with none; and what ref_get() makes of the value of that key, whose bytes
+ * begin at p and reach to end at most.  1 or 0; without a value p is NULL. */
+struct slice ref_first_key(const struct il_field *);
+int ref_get_at(const struct il_field *, const struct batch_event *,
+               const char *p, const char *end, struct il_value *out);
+
 #endif

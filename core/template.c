@@ -290,6 +290,12 @@ render_pieces(const struct il_template *t, struct il_batch *batch, uint32_t i,
     return err;
 }
 
+const struct il_field *
+template_lone(const struct il_template *t)
+{
+    return t->lone;
+}
+
 int
 template_render(const struct il_template *t, struct il_batch *batch, uint32_t i,
                 struct il_value *out)

@@ -20,6 +20,9 @@ int template_fields(const struct il_template *,
                                 size_t offset),
                     void *arg);
 
+/* The reference that is the whole of it, or NULL. */
+const struct il_field *template_lone(const struct il_template *);
+
 /* Render for one event; text is made in the batch's arena, constant text stays
  * the template's.  0 (out->type may be IL_MISSING) or -ENOMEM. */
 int template_render(const struct il_template *, struct il_batch *, uint32_t i,

@@ -194,49 +194,61 @@ left_out(const struct column *c, uint32_t omitted)
     return c->optional >= 0 && (omitted >> c->optional & 1);
 }
 
-static int
-put_column(struct enc *e, const struct column *c, struct il_batch *batch,
-           uint32_t i)
+static inline int
+put_column(struct enc *e, const struct column *c, const struct il_value *v)
 {
-    struct il_value v;
-    int err = column_value(c, batch, i, &v);
-    if (err)
-        return err;
-    if (is_null(&v))
+    if (is_null(v))
         return put_null(e);
-    return c->is_array ? put_array(e, c, &v) : c->put(e, c, &v);
+    return c->is_array ? put_array(e, c, v) : c->put(e, c, v);
 }
 
-/* *bad gets the column that does not fit. */
+/* A row in binary, its columns counted.  *bad gets the one that does not
+ * fit. */
 static int
-encode_row(struct enc *e, const struct plan *plan, struct il_batch *batch,
-           const struct place *at, const struct column **bad)
+binary_row(struct enc *e, const struct plan *plan,
+           const struct il_value *values, uint32_t omitted,
+           const struct column **bad)
 {
-    uint32_t n = plan->count - (uint32_t) __builtin_popcount(at->omitted);
-    int err, first = 1;
-    if (il_text_reserve(e->host, e->out, 4))
+    size_t head = e->out->len;
+    uint32_t n = 0;
+    int err;
+    if (il_text_reserve(e->host, e->out, 2))
         return -ENOMEM;
-    if (e->binary) {
-        e->out->data[e->out->len++] = (char) (n >> 8);
-        e->out->data[e->out->len++] = (char) n;
-    }
+    e->out->len += 2;
     for (uint32_t k = 0; k < plan->count; k++) {
         const struct column *c = &plan->columns[k];
-        if (left_out(c, at->omitted))
+        if (left_out(c, omitted))
             continue;
-        if (!e->binary && !first) {
-            if (il_text_reserve(e->host, e->out, 1))
-                return -ENOMEM;
-            e->out->data[e->out->len++] = '\t';
-        }
-        first = 0;
-        if ((err = put_column(e, c, batch, at->event)) != 0) {
+        n++;
+        if ((err = put_column(e, c, &values[k])) != 0) {
             *bad = c;
             return err;
         }
     }
-    if (e->binary)
-        return 0;
+    e->out->data[head] = (char) (n >> 8);
+    e->out->data[head + 1] = (char) n;
+    return 0;
+}
+
+static int
+text_row(struct enc *e, const struct plan *plan, const struct il_value *values,
+         uint32_t omitted, const struct column **bad)
+{
+    int err, first = 1;
+    for (uint32_t k = 0; k < plan->count; k++) {
+        const struct column *c = &plan->columns[k];
+        if (left_out(c, omitted))
+            continue;
+        if (il_text_reserve(e->host, e->out, 1))
+            return -ENOMEM;
+        if (!first)
+            e->out->data[e->out->len++] = '\t';
+        first = 0;
+        if ((err = put_column(e, c, &values[k])) != 0) {
+            *bad = c;
+            return err;
+        }
+    }
     if (il_text_reserve(e->host, e->out, 1))
         return -ENOMEM;
     e->out->data[e->out->len++] = '\n';
@@ -265,6 +277,7 @@ encode_rows(struct enc *e, struct job *job, const struct plan *plan,
     for (uint32_t k = 0; k < places; k++) {
         const struct place *at = &job->order[k];
         const struct column *bad = NULL;
+        const struct il_value *values;
         size_t begin = job->wire->len;
         uint64_t replaced = e->replaced;
         if (!part || part->omitted != at->omitted) {
@@ -272,7 +285,10 @@ encode_rows(struct enc *e, struct job *job, const struct plan *plan,
             *part =
                 (struct part){ at->omitted, job->row_count, job->row_count };
         }
-        int err = encode_row(e, plan, job->batch, at, &bad);
+        int err = il_row_read(e->row, job->batch, at->event, &values);
+        if (!err)
+            err = e->binary ? binary_row(e, plan, values, at->omitted, &bad)
+                            : text_row(e, plan, values, at->omitted, &bad);
         if (err < 0 || err == ENC_UNSURE)
             return err;
         if (err == ENC_BAD) {
@@ -364,12 +380,40 @@ grow(struct job *job, uint32_t count)
     return 0;
 }
 
+/* Read the columns of this plan from now on. */
+static int
+follow_plan(struct enc *e, struct plan *plan)
+{
+    struct il_row *row;
+    if (e->plan == plan)
+        return 0;
+    struct il_cell *cells = calloc(plan->count + 1, sizeof *cells);
+    if (!cells)
+        return -ENOMEM;
+    for (uint32_t k = 0; k < plan->count; k++)
+        cells[k] = (struct il_cell){ plan->columns[k].field,
+                                     plan->columns[k].value };
+    int err = il_row(e->host, cells, plan->count, &row);
+    free(cells);
+    if (err)
+        return err;
+    if (e->row)
+        il_row_free(e->host, e->row);
+    e->row = row;
+    if (e->plan)
+        plan_unref(e->plan);
+    e->plan = plan_ref(plan);
+    return 0;
+}
+
 int
 encode_job(struct pg *pg, struct enc *e, struct job *job, struct plan *plan)
 {
     uint32_t places;
     (void) pg;
     int err = grow(job, il_batch_count(job->batch));
+    if (!err)
+        err = follow_plan(e, plan);
     if (!err)
         err = arrange(job, plan, &places);
     if (err)

@@ -212,6 +212,8 @@ struct enc {
     int in_array; /* text form: quote as an array element */
     int refuse_bad_text;
     uint32_t prefer_text; /* batches for which binary is not tried */
+    struct plan *plan;    /* whose columns row reads; NULL: none yet */
+    struct il_row *row;
     uint64_t replaced;
     struct misfit misfit;
 };

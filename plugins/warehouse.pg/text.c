@@ -28,6 +28,12 @@ enc_close(struct enc *e)
     if (e->json)
         il_text_free(e->host, e->json);
     e->scratch = e->json = NULL;
+    if (e->row)
+        il_row_free(e->host, e->row);
+    if (e->plan)
+        plan_unref(e->plan);
+    e->row = NULL;
+    e->plan = NULL;
 }
 
 int

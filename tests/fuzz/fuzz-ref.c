@@ -4,6 +4,7 @@
  * first byte says whether bare paths are references. */
 #include "../unit/event_fixture.h"
 #include "fuzz.h"
+#include "row.h"
 #include "template.h"
 
 #include <errno.h>
@@ -61,6 +62,36 @@ try_reference(const char *text, size_t len, int flags,
     ref_free(prefix);
 }
 
+/* In a row with others it is what it is alone, whatever the event before it
+ * was like. */
+static void
+try_row(const struct il_template *t, struct il_batch *batch,
+        const struct event_fixture *usual)
+{
+    struct il_field *plan;
+    struct il_row *row;
+    struct il_value one, any;
+    const struct il_value *values;
+    CLAIM(ref_named(IL_FIELD_ANY, "plan", &plan) == 0);
+    struct il_cell cells[] = { { NULL, t }, { plan, NULL }, { NULL, t } };
+    CLAIM(row_new(NULL, cells, 3, &row) == 0);
+    struct slice mine = batch->events[0].ev.payload;
+    for (int round = 0; round < 4; round++) {
+        batch->events[0].ev.payload =
+            round % 2 ? mine
+                      : slice_of(usual->payload.data, usual->payload.len);
+        CLAIM(row_read(row, batch, 0, &values) == 0);
+        CLAIM(template_render(t, batch, 0, &one) == 0);
+        ref_get(plan, &batch->events[0], &any);
+        CLAIM(values[0].type == one.type && values[2].type == one.type);
+        CLAIM(values[1].type == any.type);
+        CLAIM(one.type != IL_STRING || (values[2].len == one.len
+              && memcmp(values[2].str, one.str, one.len) == 0));
+    }
+    row_free(row);
+    ref_free(plan);
+}
+
 static int
 each_field(void *arg, const struct il_field *field, size_t offset)
 {
@@ -70,7 +101,8 @@ each_field(void *arg, const struct il_field *field, size_t offset)
 }
 
 static void
-try_template(const char *text, size_t len, struct il_batch *batch)
+try_template(const char *text, size_t len, struct il_batch *batch,
+             const struct event_fixture *usual)
 {
     struct il_template *t = NULL;
     struct text_error error;
@@ -86,6 +118,7 @@ try_template(const char *text, size_t len, struct il_batch *batch)
     if (v.type != IL_MISSING)
         CLAIM(json_write(&json, &v, IL_JSON_FOR_POSTGRES) >= 0);
     text_clear(&json);
+    try_row(t, batch, usual);
     template_free(t);
 }
 
@@ -111,7 +144,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     batch->events = &f.event;
     batch->count = 1;
     try_reference(text, len, data[0] & 1 ? REF_BARE : REF_ROOTED, &f.event);
-    try_template(text, len, batch);
+    try_template(text, len, batch, &f);
     batch->events = mine;
     batch->count = 0;
     batch_free(batch);

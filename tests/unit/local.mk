@@ -141,6 +141,11 @@ tests_unit_test_number_SOURCES = tests/unit/test-number.c
 tests_unit_test_number_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_number_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test-row
+TESTS += tests/unit/test-row
+tests_unit_test_row_SOURCES = tests/unit/test-row.c tests/unit/event_fixture.h
+tests_unit_test_row_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_row_LDADD = $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/test-ref
 TESTS += tests/unit/test-ref
 tests_unit_test_ref_SOURCES = tests/unit/test-ref.c tests/unit/event_fixture.h

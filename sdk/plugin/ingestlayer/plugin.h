@@ -89,6 +89,7 @@ struct il_request; /* one HTTP request to a source */
 struct il_field;   /* a resolved reference */
 struct il_expr;    /* a compiled expression */
 struct il_template;
+struct il_row;
 struct il_kind;    /* a resolved entity kind */
 struct il_counter;
 struct il_sender;  /* somebody who may send to a source: see il_sender() */
@@ -114,6 +115,12 @@ struct il_value {
     } num;
     const char *str; /* IL_STRING, IL_DECIMAL: text; containers: their items */
     size_t len;
+};
+
+/* One value of a row: a template, or a field where that is NULL. */
+struct il_cell {
+    const struct il_field *field;
+    const struct il_template *value;
 };
 
 /* Growable bytes.  Made, grown and freed by the host; a plugin may write
@@ -407,6 +414,11 @@ struct il_api {
     int (*request_sender)(struct il_request *, struct il_sender *);
     int (*declared_at)(const struct il_host *, size_t i, const char *reference,
                        struct il_declared *);
+    int (*row)(const struct il_host *, const struct il_cell *, size_t count,
+               struct il_row **);
+    int (*row_read)(struct il_row *, struct il_batch *, uint32_t i,
+                    const struct il_value **);
+    void (*row_free)(struct il_row *);
 };
 
 /* Every object of the host begins with its table. */
@@ -632,6 +644,31 @@ static inline void
 il_template_free(const struct il_host *host, struct il_template *t)
 {
     IL_API(host)->template_free(t);
+}
+
+/* Put fields and templates together that are read of every event: one pass
+ * over its payload finds them all.  They have to live as long as the row.
+ * A row remembers what the event before looked like, so each thread has its
+ * own.  0 or -ENOMEM.  Since ABI 1.0. */
+static inline int
+il_row(const struct il_host *host, const struct il_cell *cells, size_t count,
+       struct il_row **out)
+{
+    return IL_API(host)->row(host, cells, count, out);
+}
+/* Read them of event i: *values gets as many as there are cells, each what
+ * il_get or il_template_render would give, until the next call.  0 or
+ * -ENOMEM.  Since ABI 1.0. */
+static inline int
+il_row_read(struct il_row *row, struct il_batch *batch, uint32_t i,
+            const struct il_value **values)
+{
+    return IL_API(batch)->row_read(row, batch, i, values);
+}
+static inline void
+il_row_free(const struct il_host *host, struct il_row *row)
+{
+    IL_API(host)->row_free(row);
 }
 
 /* --- batches ------------------------------------------------------------- */
