@@ -2,6 +2,8 @@
 /* Entities on events: interned kinds, and traits merged one level deep. */
 #include "batch.h"
 
+#include "msgwalk.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -52,7 +54,7 @@ traits_bytes(const struct il_value *map, struct slice *out)
         return -EINVAL;
     const char *p = map->str, *end = map->str + map->len;
     for (uint64_t n = 2 * (uint64_t) map->count; n; n--)
-        if (msgcur_skip(&p, end))
+        if (msgwalk_skip(&p, end))
             return -EINVAL;
     *out = slice_of(map->str, (size_t) (p - map->str));
     return 0;

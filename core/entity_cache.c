@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "entity_cache.h"
 
+#include "text.h"
+
 #define XXH_INLINE_ALL
 #include <stdlib.h>
 #include <string.h>
@@ -60,7 +62,7 @@ entity_cache_get(struct entity_cache *c, uint64_t hash, const MDB_val *key,
     for (int i = 0; i < WAYS; i++) {
         const struct cache_entry *e = &set->way[i];
         if (e->age != c->age || e->tag != tag || e->key_len != key->mv_size
-            || memcmp(e->key, key->mv_data, key->mv_size) != 0)
+            || !bytes_same(e->key, key->mv_data, key->mv_size))
             continue;
         value->mv_size = e->value_len;
         value->mv_data = (char *) e->key + e->key_len;

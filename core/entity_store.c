@@ -281,10 +281,9 @@ entity_key(char out[ENTITY_KEY_MAX], struct slice kind, struct slice id)
 static int64_t
 entity_get_time(const char *in)
 {
-    uint64_t us = 0;
-    for (int i = 0; i < 8; i++)
-        us |= (uint64_t) (unsigned char) in[i] << (8 * i);
-    return (int64_t) us;
+    uint64_t us;
+    memcpy(&us, in, sizeof us);
+    return (int64_t) le64toh(us);
 }
 
 int

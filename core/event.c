@@ -52,6 +52,11 @@ static int
 read_time(const char **p, const char *end, int optional, int64_t *out)
 {
     struct il_value v;
+    if (end - *p > 8 && (unsigned char) **p == 0xcf && !((*p)[1] & 0x80)) {
+        *out = (int64_t) msgread_be(*p + 1, 8); /* as they are written */
+        *p += 9;
+        return 0;
+    }
     if (msgread_head(p, end, &v))
         return -EINVAL;
     if (v.type == IL_INT)

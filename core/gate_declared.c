@@ -102,7 +102,7 @@ gate_check_declared(struct gate_batch *b, struct gate_item *item,
     if (!schema_count(schema))
         return 0;
     if (!b->declared || b->declared->type_len != type.len
-        || memcmp(b->declared->type, type.ptr, type.len))
+        || !bytes_same(b->declared->type, type.ptr, type.len))
         b->declared = schema_find(schema, type);
     if (!b->declared)
         return b->source->undeclared ? 0 : undeclared(b, schema);

@@ -143,7 +143,7 @@ guess_field(struct parse *p, int place)
     if (field == FIELD_NONE)
         return FIELD_NONE;
     struct slice s = spellings[field];
-    if ((size_t) (p->r.end - p->r.p) < s.len || memcmp(p->r.p, s.ptr, s.len))
+    if ((size_t) (p->r.end - p->r.p) < s.len || !bytes_same(p->r.p, s.ptr, s.len))
         return FIELD_NONE;
     p->r.p += s.len;
     return field;

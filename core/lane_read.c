@@ -184,8 +184,8 @@ lane_takes(struct lane *l, const struct event *ev)
     uint64_t hash = XXH3_64bits_withSeed(type.ptr, type.len, source.len);
     struct match_entry *e = &l->matches[hash % MATCH_ENTRIES];
     if (e->source_len != source.len || e->type_len != type.len
-        || memcmp(e->text, source.ptr, source.len) != 0
-        || memcmp(e->text + source.len, type.ptr, type.len) != 0) {
+        || !bytes_same(e->text, source.ptr, source.len)
+        || !bytes_same(e->text + source.len, type.ptr, type.len)) {
         e->source_len = (uint32_t) source.len;
         e->type_len = (uint32_t) type.len;
         memcpy(e->text, source.ptr, source.len);

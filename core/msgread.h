@@ -4,18 +4,33 @@
 #ifndef MSGREAD_H
 #define MSGREAD_H
 
+#include <endian.h>
 #include <errno.h>
 
 #include "msgcur.h"
 
-/* A big-endian number of n bytes. */
+/* A big-endian number of n bytes: 0, 1, 2, 4 or 8. */
 static inline uint64_t
 msgread_be(const char *p, unsigned n)
 {
-    uint64_t v = 0;
-    for (unsigned i = 0; i < n; i++)
-        v = v << 8 | (unsigned char) p[i];
-    return v;
+    uint16_t v2;
+    uint32_t v4;
+    uint64_t v8;
+    switch (n) {
+    case 0:
+        return 0;
+    case 1:
+        return (unsigned char) *p;
+    case 2:
+        memcpy(&v2, p, 2);
+        return be16toh(v2);
+    case 4:
+        memcpy(&v4, p, 4);
+        return be32toh(v4);
+    default:
+        memcpy(&v8, p, 8);
+        return be64toh(v8);
+    }
 }
 
 /* Text of len bytes at p, which follows its head. */

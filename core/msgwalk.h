@@ -5,7 +5,6 @@
 #define MSGWALK_H
 
 #include <errno.h>
-#include <string.h>
 
 #include "msgcur.h"
 
@@ -28,34 +27,6 @@ msgwalk_skip(const char **p, const char *end)
         return -EINVAL;
     *p += n;
     return 0;
-}
-
-/* memcmp() == 0 of keys, which are mostly short, without a call: two words
- * that may overlap. */
-static inline int
-msgwalk_same(const char *a, const char *b, size_t len)
-{
-    uint64_t x, y, x2, y2;
-    uint32_t u, v, u2, v2;
-    if (len > 16)
-        return memcmp(a, b, len) == 0;
-    if (len >= 8) {
-        memcpy(&x, a, 8);
-        memcpy(&y, b, 8);
-        memcpy(&x2, a + len - 8, 8);
-        memcpy(&y2, b + len - 8, 8);
-        return ((x ^ y) | (x2 ^ y2)) == 0;
-    }
-    if (len >= 4) {
-        memcpy(&u, a, 4);
-        memcpy(&v, b, 4);
-        memcpy(&u2, a + len - 4, 4);
-        memcpy(&v2, b + len - 4, 4);
-        return ((u ^ v) | (u2 ^ v2)) == 0;
-    }
-    while (len && a[len - 1] == b[len - 1])
-        len--;
-    return len == 0;
 }
 
 static inline int

@@ -21,7 +21,7 @@ find_key(const char *p, const char *end, uint32_t pairs,
     for (; pairs > 0; pairs--) {
         if (msgwalk_key(&p, end, &key))
             return NULL;
-        if (key.len == part->len && msgwalk_same(key.ptr, part->key, key.len))
+        if (key.len == part->len && bytes_same(key.ptr, part->key, key.len))
             return p;
         if (msgwalk_skip(&p, end))
             return NULL;

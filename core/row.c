@@ -157,7 +157,7 @@ walk(struct il_row *r, const struct batch_event *e)
         struct place *at = n < PLACES ? &r->places[n] : NULL;
         uint32_t cell;
         if (at && (size_t) (end - p) >= at->len
-            && msgwalk_same(p, at->text, at->len)) {
+            && bytes_same(p, at->text, at->len)) {
             p += at->len;
             cell = at->cell;
         } else if (learn(r, at, &p, end, &cell)) {

@@ -478,7 +478,7 @@ field_find(const struct schema_object *object, const struct il_value *key,
     for (size_t i = *next; i < object->count && i < *next + 4; i++) {
         const struct schema_field *field = &object->fields[i];
         if (field->name_len == key->len
-            && !memcmp(field->name, key->str, key->len)) {
+            && bytes_same(field->name, key->str, key->len)) {
             *next = i + 1;
             return field;
         }

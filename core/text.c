@@ -7,12 +7,6 @@
 #include <string.h>
 
 int
-slice_equal(struct slice a, struct slice b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
-}
-
-int
 text_reserve(struct il_text *t, size_t more)
 {
     if (t->cap - t->len > more)

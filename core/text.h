@@ -4,6 +4,8 @@
 #ifndef TEXT_H
 #define TEXT_H
 
+#include <string.h>
+
 #include <ingestlayer/plugin.h>
 
 /* A view of bytes that somebody else owns. */
@@ -21,7 +23,39 @@ slice_of(const char *ptr, size_t len)
     return s;
 }
 
-int slice_equal(struct slice a, struct slice b);
+/* memcmp() == 0 for what is mostly short, as keys, ids and types are, without
+ * a call: two words that may overlap. */
+static inline int
+bytes_same(const char *a, const char *b, size_t len)
+{
+    uint64_t x, y, x2, y2;
+    uint32_t u, v, u2, v2;
+    if (len > 16)
+        return memcmp(a, b, len) == 0;
+    if (len >= 8) {
+        memcpy(&x, a, 8);
+        memcpy(&y, b, 8);
+        memcpy(&x2, a + len - 8, 8);
+        memcpy(&y2, b + len - 8, 8);
+        return ((x ^ y) | (x2 ^ y2)) == 0;
+    }
+    if (len >= 4) {
+        memcpy(&u, a, 4);
+        memcpy(&v, b, 4);
+        memcpy(&u2, a + len - 4, 4);
+        memcpy(&v2, b + len - 4, 4);
+        return ((u ^ v) | (u2 ^ v2)) == 0;
+    }
+    while (len && a[len - 1] == b[len - 1])
+        len--;
+    return len == 0;
+}
+
+static inline int
+slice_equal(struct slice a, struct slice b)
+{
+    return a.len == b.len && bytes_same(a.ptr, b.ptr, a.len);
+}
 
 /* A zeroed struct il_text is an empty one: start with { 0 }. */
 
