@@ -18,6 +18,7 @@ struct parse {
     uint32_t max_events;
     int opened; /* the events are inside an envelope or array */
     int8_t order[FIELDS]; /* of the fields in the event before */
+    struct json_shape payload; /* of the event before */
 };
 
 /* The keys as most senders write them, by field. */
@@ -61,7 +62,7 @@ static int
 parse_text(struct parse *p, int field, const char *name)
 {
     struct slice s;
-    int c = json_peek(&p->r);
+    int c = p->r.p < p->r.end && *p->r.p == '"' ? '"' : json_peek(&p->r);
     if (c == 'n')
         return json_skip(&p->r); /* null counts as absent */
     if (c != '"' && c > 0) {
@@ -170,9 +171,8 @@ parse_end(struct parse *p)
 static int
 parse_fields(struct parse *p, int first)
 {
-    int more;
-    for (int place = 0; (more = json_next(&p->r, first)) == 1; place++) {
-        first = 0;
+    int more = first ? json_next(&p->r, 1) : json_more(&p->r);
+    for (int place = 0; more == 1; place++, more = json_more(&p->r)) {
         int err = 0, field = guess_field(p, place);
         if (field == FIELD_NONE) {
             struct slice key;
@@ -234,13 +234,12 @@ parse_event(struct parse *p)
 static int
 parse_array(struct parse *p)
 {
-    int first = 1, more, err = json_enter(&p->r);
+    int err = json_enter(&p->r);
+    int more = err ? err : json_next(&p->r, 1);
     p->opened = 1;
-    while (!err && (more = json_next(&p->r, first)) != 0) {
-        first = 0;
-        err = more < 0 ? more : parse_event(p);
-    }
-    return err;
+    for (; more == 1 && !err; more = err ? err : json_more(&p->r))
+        err = parse_event(p);
+    return more;
 }
 
 /* After "events" came as the first key of an object. */
@@ -348,6 +347,7 @@ static int
 parse_json(struct parse *p, struct slice body)
 {
     json_open(&p->r, body.ptr, body.len, p->b->gate->options.depth_max);
+    p->r.shape = &p->payload;
     int c = json_peek(&p->r), err;
     if (c == '{')
         err = parse_object(p);
@@ -374,6 +374,7 @@ parse_line(struct parse *p, struct slice line, size_t number)
 {
     uint32_t before = p->b->count;
     json_open(&p->r, line.ptr, line.len, p->b->gate->options.depth_max);
+    p->r.shape = &p->payload;
     int err = parse_event(p);
     if (!err)
         err = json_close(&p->r);
@@ -426,6 +427,7 @@ gate_parse(struct gate_batch *b, struct slice body, int ndjson,
     p.max_events = max_events;
     p.opened = 0;
     memset(p.order, FIELD_NONE, sizeof(p.order));
+    p.payload.count = 0;
     b->body = body.ptr;
     int err = ndjson ? parse_lines(&p, body) : parse_json(&p, body);
     if (!err && !b->count)

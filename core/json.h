@@ -32,12 +32,27 @@ struct json_error {
     char message[160]; /* "expected ',' or '}'", names the duplicate key */
 };
 
+/* The keys of the object that was read last: those of one sender are mostly
+ * alike, and a key that is where it was the time before needs neither a look
+ * at its bytes nor to be told apart from the keys before it.  {.count = 0}
+ * knows none. */
+#define JSON_SHAPE_KEYS 24
+struct json_shape {
+    uint32_t count;
+    struct json_shape_key {
+        uint32_t text_len, key_len, tag;
+        char text[48]; /* from its quote to its value, as it was sent */
+        char key[32];  /* as msgpack */
+    } keys[JSON_SHAPE_KEYS]; /* no two are the same */
+};
+
 /* A pull reader over one text.  Errors stick: after the first, every call
  * returns -EINVAL (-ENOMEM for JSON_MEMORY) and error says why. */
 struct json_reader {
     const char *p, *begin, *end;
     uint32_t depth, depth_max;
     uint64_t objects[2]; /* which of the entered containers are objects */
+    struct json_shape *shape; /* for json_value(), which also learns; NULL */
     struct json_error error;
 };
 
@@ -62,6 +77,16 @@ int json_peek(struct json_reader *);
  * json_key() and then the value, and notices keys that come twice itself. */
 int json_enter(struct json_reader *);
 int json_next(struct json_reader *, int first);
+/* The same after the first, where nothing stands before the comma, as in most
+ * texts, with no call. */
+static inline int
+json_more(struct json_reader *r)
+{
+    if (r->error.code || r->p == r->end || *r->p != ',')
+        return json_next(r, 0);
+    r->p++;
+    return 1;
+}
 /* A key and its colon.  The key points into the text, or into scratch when it
  * had escapes (scratch is overwritten). */
 int json_key(struct json_reader *, struct il_text *scratch, struct slice *key);

@@ -91,6 +91,17 @@ json_key_tag(const char *key, size_t len)
     return (uint32_t) len << 16 ^ (uint32_t) k[len - 1] << 8 ^ k[len >> 1];
 }
 
+/* Add a key that is known to be another one than those before it.  0 or
+ * -ENOMEM. */
+static inline int
+json_keys_push(struct json_keys *keys, struct json_key key)
+{
+    if (keys->count == keys->cap && json_keys_grow(keys))
+        return -ENOMEM;
+    keys->list[keys->count++] = key;
+    return 0;
+}
+
 /* Add a key of an object whose keys begin at from.  0, 1 (there already) or
  * -ENOMEM. */
 static inline int
@@ -98,18 +109,14 @@ json_keys_add(struct json_keys *keys, uint32_t from, const char *out,
               struct json_key key)
 {
     uint32_t n = keys->count;
-    if (n == keys->cap && json_keys_grow(keys))
-        return -ENOMEM;
-    struct json_key *list = keys->list;
+    const struct json_key *list = keys->list;
     if (n - from < JSON_KEYS_FEW)
         for (uint32_t i = from; i < n; i++)
             if (list[i].tag == key.tag && list[i].len == key.len
                 && __builtin_memcmp(out + list[i].at, out + key.at, key.len)
                        == 0)
                 return 1;
-    list[n] = key;
-    keys->count = n + 1;
-    return 0;
+    return json_keys_push(keys, key);
 }
 
 #endif

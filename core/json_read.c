@@ -65,6 +65,7 @@ json_open(struct json_reader *r, const char *json, size_t len,
     r->depth = 0;
     r->depth_max = depth_max;
     r->objects[0] = r->objects[1] = 0;
+    r->shape = NULL;
     r->error.code = JSON_OK;
     r->error.offset = 0;
     r->error.message[0] = 0;

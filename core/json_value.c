@@ -27,6 +27,7 @@ struct parse {
     const char *end;
     const char *base; /* where the value's output begins */
     uint32_t depth_left;
+    struct json_shape *shape; /* of the outermost object, or NULL */
     struct json_keys keys;
 };
 
@@ -176,15 +177,13 @@ literal(struct parse *c, const char *p, char **out)
     return p + all[i].len;
 }
 
-/* Any value, from its first character. */
-static inline const char *
-value(struct parse *c, const char *p, char **out)
+/* Any value but a string, from its first character. */
+static __attribute__((noinline)) const char *
+value_other(struct parse *c, const char *p, char **out)
 {
     if (p == c->end)
         return json_fail_end(c->r);
     switch (*p) {
-    case '"':
-        return string(c, p + 1, out);
     case '{':
     case '[':
         return container(c, p, out);
@@ -209,6 +208,14 @@ value(struct parse *c, const char *p, char **out)
         json_peek(c->r); /* says why not */
         return NULL;
     }
+}
+
+/* Any value.  Most are strings, which need no call. */
+static inline const char *
+value(struct parse *c, const char *p, char **out)
+{
+    return p < c->end && *p == '"' ? string(c, p + 1, out)
+                                   : value_other(c, p, out);
 }
 
 /* Fill in the head that was left open in front of the items. */
@@ -270,6 +277,69 @@ key_colon(struct parse *c, const char *p, char **out, uint32_t from)
     return json_space(p + 1, c->end);
 }
 
+/* The key at p is the one that the last object had at this place: write it
+ * and get to its value.  NULL: it is not. */
+static inline const char *
+known_key(struct parse *c, const struct json_shape_key *known, const char *p,
+          char **out)
+{
+    if ((size_t) (c->end - p) < known->text_len
+        || !bytes_same(p, known->text, known->text_len))
+        return NULL;
+    struct json_key key = { .tag = known->tag,
+                            .at = (uint32_t) (*out - c->base),
+                            .len = known->key_len,
+                            .src = (uint32_t) (p - c->r->begin) };
+    if (json_keys_push(&c->keys, key))
+        return json_fail(c->r, JSON_MEMORY, p, "no memory");
+    memcpy(*out, known->key, sizeof(known->key));
+    *out += known->key_len;
+    return p + known->text_len;
+}
+
+/* Expect the key whose text is from p to value at this place of the next
+ * object, all keys before it being those that the shape has.  1, or 0: it is
+ * not for remembering, nor what follows it. */
+static int
+learn_key(struct parse *c, struct json_shape *shape, const char *p,
+          const char *value)
+{
+    struct json_key *key = &c->keys.list[c->keys.count - 1];
+    struct json_shape_key *known = &shape->keys[shape->count];
+    const char *packed = c->base + key->at;
+    size_t len = (size_t) (value - p);
+    if (shape->count == JSON_SHAPE_KEYS || len > sizeof(known->text)
+        || key->len > sizeof(known->key) || key->len + 2 > len
+        || memcmp(packed + 1, p + 1, key->len - 1) || p[key->len] != '"')
+        return 0; /* escapes, too, are not for remembering */
+    known->tag = key->tag;
+    known->text_len = (uint32_t) len;
+    known->key_len = key->len;
+    memcpy(known->text, p, len);
+    memcpy(known->key, packed, key->len);
+    shape->count++;
+    return 1;
+}
+
+/* A key and its colon, of the outermost object; *shape becomes NULL where the
+ * object stops being like the one before. */
+static const char *
+key_shaped(struct parse *c, const char *p, char **out, uint32_t from,
+           struct json_shape **shape)
+{
+    uint32_t place = c->keys.count - from;
+    const char *value = NULL;
+    if (place < (*shape)->count)
+        value = known_key(c, &(*shape)->keys[place], p, out);
+    if (value || c->r->error.code)
+        return value;
+    (*shape)->count = place;
+    value = key_colon(c, p, out, from);
+    if (value && !learn_key(c, *shape, p, value))
+        *shape = NULL;
+    return value;
+}
+
 /* The keys of an object that closes. */
 static const char *
 check_keys(struct parse *c, const char *p, uint32_t from)
@@ -292,13 +362,16 @@ object(struct parse *c, const char *p, char **out)
 {
     char *head = *out, *o = head ? head + OPEN_HEAD : NULL;
     uint32_t from = c->keys.count, count = 0;
+    struct json_shape *shape = c->shape;
 
+    c->shape = NULL;
     p = json_space(p + 1, c->end);
     if (p < c->end && *p == '}') {
         p++;
     } else {
         for (;;) {
-            p = key_colon(c, p, &o, from);
+            p = shape ? key_shaped(c, p, &o, from, &shape)
+                      : key_colon(c, p, &o, from);
             if (!p || !(p = value(c, p, &o)))
                 return NULL;
             count++;
@@ -367,6 +440,7 @@ parse(struct json_reader *r, char **out)
     c.end = r->end;
     c.base = *out;
     c.depth_left = r->depth_max;
+    c.shape = *out ? r->shape : NULL;
     json_keys_init(&c.keys);
     const char *p = value(&c, json_space(r->p, r->end), out);
     json_keys_free(&c.keys);

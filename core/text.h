@@ -30,8 +30,19 @@ bytes_same(const char *a, const char *b, size_t len)
 {
     uint64_t x, y, x2, y2;
     uint32_t u, v, u2, v2;
-    if (len > 16)
+    if (len > 32)
         return memcmp(a, b, len) == 0;
+    if (len > 16) {
+        memcpy(&x, a, 8);
+        memcpy(&y, b, 8);
+        memcpy(&x2, a + 8, 8);
+        memcpy(&y2, b + 8, 8);
+        if (((x ^ y) | (x2 ^ y2)) != 0)
+            return 0;
+        a += len - 16;
+        b += len - 16;
+        len = 16;
+    }
     if (len >= 8) {
         memcpy(&x, a, 8);
         memcpy(&y, b, 8);

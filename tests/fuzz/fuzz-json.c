@@ -49,6 +49,44 @@ compare_readers(const char *json, size_t len, const struct json_error *error)
     text_clear(&scratch);
 }
 
+/* One text with what was learned from another: it is read as ever. */
+static void
+claim_unshaped(const char *json, size_t len, struct json_shape *shape)
+{
+    struct il_text shaped = { 0 }, plain = { 0 };
+    struct json_error error;
+    struct json_reader r;
+    int err = json_to_msgpack(json, len, &plain, &error);
+    json_open(&r, json, len, 0);
+    r.shape = shape;
+    int got = json_value(&r, &shaped);
+    if (!got)
+        got = json_close(&r);
+    CLAIM(got == err);
+    CLAIM(r.error.code == error.code && r.error.offset == error.offset);
+    CLAIM(err || (shaped.len == plain.len
+                  && memcmp(shaped.data, plain.data, plain.len) == 0));
+    CLAIM(shape->count <= JSON_SHAPE_KEYS);
+    text_clear(&shaped);
+    text_clear(&plain);
+}
+
+/* The text before the first NUL teaches what is then used for the one after
+ * it, and the other way round. */
+static void
+compare_shaped(const char *json, size_t len)
+{
+    struct json_shape shape = { .count = 0 };
+    const char *nul = memchr(json, 0, len);
+    size_t first = nul ? (size_t) (nul - json) : len;
+    const char *second = nul ? nul + 1 : json;
+    size_t rest = nul ? len - first - 1 : len;
+    for (int i = 0; i < 2; i++) {
+        claim_unshaped(json, first, &shape);
+        claim_unshaped(second, rest, &shape);
+    }
+}
+
 static int64_t
 write_whole(const struct il_text *packed, struct il_text *out, uint32_t flags)
 {
@@ -78,6 +116,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CLAIM((err == 0) == (error.code == JSON_OK));
     CLAIM(error.offset <= size);
     compare_readers((const char *) data, size, &error);
+    if (size)
+        compare_shaped((const char *) data, size);
     if (err == 0) {
         CLAIM(packed.len <= size + size / 2 + 2);
         CLAIM(msgcur_check(packed.data, packed.len) == 0);

@@ -245,6 +245,89 @@ START_TEST(values_are_appended)
 }
 END_TEST
 
+/* What was read before changes nothing but the time it takes. */
+static void
+check_shaped(struct json_shape *shape, const char *json)
+{
+    struct json_error error;
+    struct il_text plain = { 0 };
+    int err = json_to_msgpack(json, strlen(json), &plain, &error);
+    open_text(json);
+    r.shape = shape;
+    out.len = 0;
+    int got_err = json_value(&r, &out);
+    if (!got_err)
+        got_err = json_close(&r);
+    ck_assert_msg(got_err == err, "%s: expected %d, got %d", json, err,
+                  got_err);
+    ck_assert_msg(r.error.code == error.code
+                      && (!err || r.error.offset == error.offset)
+                      && (!err || !strcmp(r.error.message, error.message)),
+                  "%s: expected \"%s\" at %zu, got \"%s\" at %zu", json,
+                  error.message, error.offset, r.error.message,
+                  r.error.offset);
+    ck_assert_msg(err || (out.len == plain.len
+                          && !memcmp(out.data, plain.data, out.len)),
+                  "%s: other bytes", json);
+    text_clear(&plain);
+}
+
+START_TEST(keys_that_are_known_change_nothing)
+{
+    static const char *const texts[] = {
+        "{\"a\":1,\"b\":2,\"c\":3}",
+        "{\"a\":4,\"b\":5,\"c\":6}",
+        "{\"a\":4,\"b\":5,\"c\":6,\"d\":{\"a\":1,\"a2\":2}}",
+        "{\"a\":4,\"b\":5,\"c\":6,\"d\":{\"a\":1,\"a\":2}}",
+        "{\"a\":4,\"b\":5,\"b\":6}",
+        "{\"a\":4,\"b\":5,\"c\":6,\"a\":7}",
+        "{\"a\":4,\"b\":5,\"c\":6,\"\\u0061\":7}",
+        "{\"b\":1,\"a\":2}",
+        "{\"b\":1,\"a\":2,\"b\":3}",
+        "{ \"b\" : 1 ,\n \"a\"\t: 2 }",
+        "{ \"b\" : 1 ,\n \"a\"\t: 3 }",
+        "{\"b\":1,\"a\":",
+        "{\"b\":1,\"a",
+        "{\"b\":1,\"a\"",
+        "{}",
+        "[{\"b\":1,\"a\":2},{\"b\":1,\"a\":2,\"a\":3}]",
+        "{\"b\":1,\"\\n\":2,\"c\":3}",
+        "{\"b\":1,\"\\n\":2,\"c\":3}",
+        "{\"b\":1,\"a name that is longer than thirty-one bytes is\":2}",
+        "{\"b\":1,\"a name that is longer than thirty-one bytes is\":2}",
+        "{\"b\":1,\"\u00e4\":2,\"\":3,\"\":4}",
+        "{\"b\":1,\"\u00e4\":2,\"\":3,\"x\":4}",
+        "{\"\":1}",
+        "{\"a\":1,\"b\":2,\"c\":[{\"a\":1},{\"b\":1}]}",
+        "17",
+    };
+    struct json_shape shape = { .count = 0 };
+    struct il_text many = { 0 };
+    size_t n = sizeof texts / sizeof *texts;
+    for (size_t i = 0; i < n; i++) {
+        shape.count = 0;
+        check_shaped(&shape, texts[i]);
+        for (size_t k = 0; k < n; k++) {
+            check_shaped(&shape, texts[k]);
+            check_shaped(&shape, texts[i]);
+        }
+    }
+    /* more keys than are remembered, and the first of them again */
+    text_puts(&many, "{");
+    for (int i = 0; i < 100; i++)
+        text_printf(&many, "\"k%d\":%d,", i, i);
+    size_t end = many.len - 1;
+    many.len = end;
+    text_puts(&many, "}");
+    check_shaped(&shape, text_str(&many));
+    check_shaped(&shape, text_str(&many));
+    many.len = end;
+    text_puts(&many, ",\"k0\":1}");
+    check_shaped(&shape, text_str(&many));
+    text_clear(&many);
+}
+END_TEST
+
 START_TEST(texts_of_4_gib_are_refused_unread)
 {
     char c = '1';
@@ -273,6 +356,7 @@ main(void)
     tcase_add_test(tc, entered_containers_close_with_their_own_bracket);
     tcase_add_test(tc, scratch_grows_and_is_reused);
     tcase_add_test(tc, values_are_appended);
+    tcase_add_test(tc, keys_that_are_known_change_nothing);
     tcase_add_test(tc, texts_of_4_gib_are_refused_unread);
     suite_add_tcase(suite, tc);
 
