@@ -210,6 +210,7 @@ schema_add_field(struct schema_object *object, const char *name, int type,
         return err;
     const struct slice *copy = &object->names.names[object->count];
     struct schema_field *field = &fields[object->count++];
+    object->required += required != 0;
     *field = (struct schema_field){ .name = copy->ptr,
                                     .name_len = copy->len,
                                     .required = required,

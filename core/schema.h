@@ -75,6 +75,7 @@ struct schema_object {
     struct nameset names;
     struct schema_field *fields;
     size_t count;
+    uint32_t required; /* fields that are */
 };
 
 struct schema_event {

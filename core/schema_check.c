@@ -508,6 +508,7 @@ check_object(struct check *c, const struct schema_object *object,
 {
     uint64_t seen[SCHEMA_FIELDS_MAX / 64];
     size_t next = 0;
+    uint32_t required = 0;
     memset(seen, 0, (object->count + 63) / 64 * sizeof(seen[0]));
     for (uint32_t i = 0; i < count && !c->over; i++) {
         struct il_value key;
@@ -523,10 +524,12 @@ check_object(struct check *c, const struct schema_object *object,
             skip_value(c, &here);
         } else if (check_value(c, &field->node, &here)) {
             size_t at = (size_t) (field - object->fields);
-            seen[at / 64] |= UINT64_C(1) << at % 64;
+            uint64_t bit = UINT64_C(1) << at % 64;
+            required += field->required && !(seen[at / 64] & bit);
+            seen[at / 64] |= bit;
         }
     }
-    if (!c->over)
+    if (!c->over && required < object->required)
         check_required(c, object, seen, up);
 }
 
