@@ -34,7 +34,7 @@ batch_reset(struct il_batch *b)
     arena_reset(&b->arena, &b->bytes);
     b->mark = NULL;
     b->mark_used = 0;
-    b->count = b->live = b->dropped = b->letters = b->sealed = 0;
+    b->count = b->live = b->dropped = b->letters = b->kept = b->sealed = 0;
     b->id = 0;
     b->reader = NULL;
 }
@@ -84,6 +84,7 @@ batch_add_event(struct il_batch *b, uint64_t position, const char *body,
     e->ev = *ev;
     e->position = position;
     e->state = BATCH_LIVE;
+    e->kept = 0;
     e->body = body;
     e->body_len = (uint32_t) len;
     e->entities = NULL;
@@ -136,7 +137,7 @@ batch_alloc(struct il_batch *b, size_t size)
 }
 
 static void
-batch_leave(struct il_batch *b, uint32_t i, uint32_t state)
+batch_leave(struct il_batch *b, uint32_t i, uint16_t state)
 {
     if (i >= b->count || b->events[i].state != BATCH_LIVE)
         return;
@@ -195,7 +196,7 @@ batch_reject(struct il_batch *b, uint32_t i, const struct il_reason *why)
     if (i >= b->count)
         return;
     struct batch_event *e = &b->events[i];
-    if (e->state != BATCH_LIVE && e->state != BATCH_REJECTED)
+    if (e->kept || (e->state != BATCH_LIVE && e->state != BATCH_REJECTED))
         return;
     e->reason = batch_reason(b, why);
     batch_leave(b, i, b->sealed ? BATCH_REJECTED : BATCH_REFUSED);
@@ -210,6 +211,16 @@ batch_unreject(struct il_batch *b, uint32_t i)
     b->events[i].reason = NULL;
     b->live++;
     b->letters--;
+}
+
+void
+batch_keep(struct il_batch *b, uint32_t i)
+{
+    if (i >= b->count || b->events[i].kept)
+        return;
+    batch_unreject(b, i);
+    b->events[i].kept = 1;
+    b->kept++;
 }
 
 int
@@ -251,7 +262,10 @@ batch_seal(struct il_batch *b)
 void
 batch_rewind(struct il_batch *b)
 {
-    for (uint32_t i = 0; b->letters && i < b->count; i++)
+    for (uint32_t i = 0; (b->letters || b->kept) && i < b->count; i++) {
         batch_unreject(b, i);
+        b->events[i].kept = 0;
+    }
+    b->kept = 0;
     arena_rewind(&b->arena, b->mark, b->mark_used, &b->bytes);
 }

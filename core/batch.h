@@ -34,7 +34,8 @@ enum batch_state {
 struct batch_event {
     struct event ev; /* payload may point into the arena after a mutation */
     uint64_t position;
-    uint32_t state;
+    uint16_t state;
+    uint16_t kept;     /* the destination's: settled by an earlier attempt */
     uint32_t body_len; /* the frame as accepted, for dead letters */
     const char *body;
     struct entity_link *entities;
@@ -50,6 +51,7 @@ struct il_batch {
     uint32_t live;          /* in state BATCH_LIVE */
     uint32_t dropped;       /* in state BATCH_DROPPED */
     uint32_t letters;       /* refused and rejected ones */
+    uint32_t kept;          /* of all these, those that are kept */
     uint32_t sealed;        /* steps are done; see batch_seal() */
     uint64_t id;            /* position of the first event */
     uint64_t last;          /* position once settled; covers skipped frames */
@@ -94,6 +96,15 @@ void batch_elsewhere(struct il_batch *, uint32_t i);
  * the next attempt.  Without memory for its texts the reason says so. */
 void batch_reject(struct il_batch *, uint32_t i, const struct il_reason *);
 void batch_unreject(struct il_batch *, uint32_t i);
+/* Settled by an earlier attempt: neither delivered again nor marked. */
+void batch_keep(struct il_batch *, uint32_t i);
+/* Is it for the destination now? */
+static inline int
+batch_live(const struct il_batch *b, uint32_t i)
+{
+    return i < b->count && b->events[i].state == BATCH_LIVE
+           && !b->events[i].kept;
+}
 int batch_set_payload(struct il_batch *, uint32_t i, int encoding, const void *,
                       size_t);
 /* 0, -EINVAL (traits are no map) or -ENOMEM. */

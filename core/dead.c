@@ -7,13 +7,30 @@
 
 /* --- letters of lanes --- */
 
-/* The letters of lane within (after, up_to] shall be these. */
+/* The letters of lane within (after, up_to] shall be these, and what there is at
+ * the positions that are kept. */
 struct wanted {
     const char *lane;
     uint64_t after, up_to;
     const struct dead_letter *letters;
     size_t n;
+    const uint64_t *kept;
+    size_t kept_n;
 };
+
+static int
+wanted_keeps(const struct wanted *w, uint64_t position)
+{
+    size_t from = 0, to = w->kept_n;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (w->kept[middle] < position)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from < w->kept_n && w->kept[from] == position;
+}
 
 /* The first letter of lane behind `after`, or the next one: an LMDB code,
  * MDB_NOTFOUND past up_to. */
@@ -65,12 +82,17 @@ settle_same(struct dead *d, const struct wanted *w)
     size_t i = 0;
     if (dead_begin(d, MDB_RDONLY, &txn))
         return 0;
-    int rc = mdb_cursor_open(txn, d->letters, &c);
+    int rc = mdb_cursor_open(txn, d->letters, &c), first = 1;
     if (!rc) {
-        while (!(rc = letter_next(c, w, i == 0, &key, &value, &position))
-               && i < w->n && w->letters[i].position == position
-               && letter_same(&value, &w->letters[i]))
+        for (; !(rc = letter_next(c, w, first, &key, &value, &position));
+             first = 0) {
+            if (wanted_keeps(w, position))
+                continue;
+            if (i == w->n || w->letters[i].position != position
+                || !letter_same(&value, &w->letters[i]))
+                break;
             i++;
+        }
         mdb_cursor_close(c);
     }
     dead_end(d, txn, MDB_NOTFOUND); /* nothing to commit */
@@ -84,12 +106,17 @@ letters_clear(struct dead *d, MDB_txn *txn, const struct wanted *w,
     MDB_cursor *c;
     MDB_val key, value;
     uint64_t position;
-    int rc = mdb_cursor_open(txn, d->letters, &c);
+    int rc = mdb_cursor_open(txn, d->letters, &c), first = 1;
     if (rc)
         return rc;
-    while (!(rc = letter_next(c, w, 1, &key, &value, &position))
-           && !(rc = mdb_cursor_del(c, 0)))
+    for (; !(rc = letter_next(c, w, first, &key, &value, &position));
+         first = 0) {
+        if (wanted_keeps(w, position))
+            continue;
+        if ((rc = mdb_cursor_del(c, 0)))
+            break;
         ++*gone;
+    }
     mdb_cursor_close(c);
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
@@ -124,7 +151,15 @@ int
 dead_settle(struct dead *d, const char *lane, uint64_t after, uint64_t up_to,
             const struct dead_letter *letters, size_t n)
 {
-    struct wanted w = { lane, after, up_to, letters, n };
+    return dead_settle_rest(d, lane, after, up_to, letters, n, NULL, 0);
+}
+
+int
+dead_settle_rest(struct dead *d, const char *lane, uint64_t after,
+                 uint64_t up_to, const struct dead_letter *letters, size_t n,
+                 const uint64_t *kept, size_t kept_n)
+{
+    struct wanted w = { lane, after, up_to, letters, n, kept, kept_n };
     if (strlen(lane) > DEAD_LANE_MAX || dead_is_gate(lane))
         return -EINVAL;
     for (size_t i = 0; i < n; i++)

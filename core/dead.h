@@ -38,6 +38,11 @@ void dead_close(struct dead *);
  * disk when there is nothing to change. */
 int dead_settle(struct dead *, const char *lane, uint64_t after, uint64_t up_to,
                 const struct dead_letter *, size_t n);
+/* The same, but a letter at one of the positions in kept, which are in order,
+ * stays as it is; none of `letters` is at one of them. */
+int dead_settle_rest(struct dead *, const char *lane, uint64_t after,
+                     uint64_t up_to, const struct dead_letter *letters,
+                     size_t n, const uint64_t *kept, size_t kept_n);
 /* The position of the lane's last letter, 0 where it has none. */
 int dead_last(struct dead *, const char *lane, uint64_t *position);
 /* Keep a refusal of the gate.  Queued and written by a thread of the store in

@@ -372,7 +372,7 @@ api_batch_last(const struct il_batch *b)
 static int
 api_live(const struct il_batch *b, uint32_t i)
 {
-    return i < b->count && b->events[i].state == BATCH_LIVE;
+    return batch_live(b, i);
 }
 
 static uint64_t
@@ -487,6 +487,7 @@ instance_fill_api(struct il_api *api)
     api->drop = batch_drop;
     api->reject = batch_reject;
     api->unreject = batch_unreject;
+    api->keep = batch_keep;
     api->get = api_get;
     api->set_payload = batch_set_payload;
     api->batch_alloc = batch_alloc;

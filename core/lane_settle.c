@@ -105,7 +105,8 @@ event_attempts(const struct batch_event *e)
     return event_retry(e->body, e->body_len, &retry) == 1 ? retry.attempts : 0;
 }
 
-/* Make the letters within the flight's range exactly the marked events. */
+/* Make the letters within the flight's range exactly the marked events; those
+ * of events that were settled before are left alone. */
 static int
 flight_letters(struct flight *f)
 {
@@ -115,13 +116,17 @@ flight_letters(struct flight *f)
         return 0; /* there can be none */
     struct dead_letter *letters =
         batch_alloc(b, (b->letters + 1) * sizeof *letters);
-    size_t n = 0;
-    if (!letters)
+    uint64_t *kept = batch_alloc(b, (b->kept + 1) * sizeof *kept);
+    size_t n = 0, keep = 0;
+    if (!letters || !kept)
         return -ENOMEM;
     int64_t now = clock_wall_us();
-    for (uint32_t i = 0; i < b->count && n < b->letters; i++) {
+    for (uint32_t i = 0; i < b->count && n + keep < b->letters + b->kept;
+         i++) {
         const struct batch_event *e = &b->events[i];
-        if (e->state != BATCH_REFUSED && e->state != BATCH_REJECTED)
+        if (e->kept)
+            kept[keep++] = e->position;
+        if (e->kept || (e->state != BATCH_REFUSED && e->state != BATCH_REJECTED))
             continue;
         letters[n++] = (struct dead_letter){
             .lane = l->spec.name,
@@ -134,8 +139,8 @@ flight_letters(struct flight *f)
     }
     /* Whatever comes of this, the store may hold some of them now. */
     f->stored |= n > 0;
-    return dead_settle(l->ctx.dead, l->spec.name, f->before, b->last, letters,
-                       n);
+    return dead_settle_rest(l->ctx.dead, l->spec.name, f->before, b->last,
+                            letters, n, kept, keep);
 }
 
 int
@@ -154,7 +159,7 @@ flight_reject_all(struct flight *f)
         .message = f->why[0] ? f->why : "the destination refused the batch"
     };
     for (uint32_t i = 0; i < b->count && b->live; i++)
-        if (b->events[i].state == BATCH_LIVE)
+        if (batch_live(b, i))
             batch_reject(b, i, &why);
 }
 

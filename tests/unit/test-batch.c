@@ -152,6 +152,30 @@ START_TEST(a_destination_takes_back_only_its_own)
 }
 END_TEST
 
+START_TEST(what_is_kept_is_neither_live_nor_marked)
+{
+    for (uint64_t p = 1; p <= 3; p++)
+        add(p, "{}");
+    batch_reject(batch, 1, NULL);
+    batch_seal(batch);
+    batch_reject(batch, 0, &(struct il_reason){ .code = "one" });
+    for (uint32_t i = 0; i < 4; i++)
+        batch_keep(batch, i);
+    batch_keep(batch, 2);
+    batch_reject(batch, 2, &(struct il_reason){ .code = "two" });
+    ck_assert_uint_eq(batch->kept, 3);
+    ck_assert_uint_eq(batch->letters, 1); /* the step's */
+    for (uint32_t i = 0; i < 3; i++)
+        ck_assert(!batch_live(batch, i));
+    ck_assert_ptr_null(batch->events[0].reason);
+    ck_assert_ptr_null(batch->events[2].reason);
+    batch_rewind(batch); /* another attempt */
+    ck_assert_uint_eq(batch->kept, 0);
+    ck_assert(batch_live(batch, 0) && batch_live(batch, 2));
+    ck_assert_uint_eq(batch->events[1].state, BATCH_REFUSED);
+}
+END_TEST
+
 START_TEST(endless_attempts_hold_no_more_than_one)
 {
     add(1, "{}");
@@ -343,6 +367,7 @@ main(void)
     tcase_add_test(t, dropping_counts_once);
     tcase_add_test(t, reasons_are_copied);
     tcase_add_test(t, a_destination_takes_back_only_its_own);
+    tcase_add_test(t, what_is_kept_is_neither_live_nor_marked);
     tcase_add_test(t, endless_attempts_hold_no_more_than_one);
     tcase_add_test(t, a_seal_before_any_memory_rewinds_too);
     tcase_add_test(t, memory_is_aligned_and_apart);

@@ -80,6 +80,28 @@ expect(const char *lane, const char *want)
     ck_assert_str_eq(got, want);
 }
 
+START_TEST(what_is_kept_stays_as_it_is)
+{
+    struct dead_letter l[4];
+    for (uint64_t i = 0; i < 4; i++)
+        l[i] = letter(i + 2, "old");
+    settle(0, 10, l, 4);
+    struct dead_letter now = letter(5, "new");
+    const uint64_t kept[] = { 1, 3, 9 };
+    ck_assert_int_eq(dead_settle_rest(dead, LANE, 0, 10, &now, 1, kept, 3), 0);
+    expect(LANE, "3:old 5:new ");
+    ck_assert_uint_eq(dead_count(dead, LANE), 2);
+    /* Again, and with nothing marked any more. */
+    ck_assert_int_eq(dead_settle_rest(dead, LANE, 0, 10, &now, 1, kept, 3), 0);
+    expect(LANE, "3:old 5:new ");
+    ck_assert_int_eq(dead_settle_rest(dead, LANE, 0, 10, NULL, 0, kept, 3), 0);
+    expect(LANE, "3:old ");
+    ck_assert_uint_eq(dead_count(dead, LANE), 1);
+    reopen();
+    expect(LANE, "3:old ");
+}
+END_TEST
+
 START_TEST(keeps_all_of_a_letter)
 {
     struct dead_letter l = letter(7, "23505");
@@ -676,6 +698,7 @@ main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 120);
     tcase_add_test(t, keeps_all_of_a_letter);
+    tcase_add_test(t, what_is_kept_stays_as_it_is);
     tcase_add_test(t, shows_what_was_stored);
     tcase_add_test(t, settling_again_changes_exactly_the_range);
     tcase_add_test(t, bounds_are_open_below_and_closed_above);

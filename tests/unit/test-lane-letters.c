@@ -209,6 +209,47 @@ START_TEST(letters_are_those_of_the_last_attempt)
 }
 END_TEST
 
+/* A far side that commits in parts: 5 and 105 were refused, and all up to 60 was
+ * committed, before it died; 70 is refused now. */
+static void
+keep_to_sixty(struct fake *f, struct il_batch *b, struct il_ack *ack, int n)
+{
+    (void) n;
+    for (uint32_t i = 0; i < b->count; i++)
+        if (b->events[i].position <= 60)
+            batch_keep(b, i);
+    mark(b, 5);
+    mark(b, 70);
+    ck_assert_int_eq(lane_prepare(b), 0);
+    fake_ok(f, b, ack);
+}
+
+START_TEST(a_letter_of_what_is_kept_stays)
+{
+    events(120);
+    run_until_prepared();
+    expect_letters("5:23505 ");
+    lane_stop(lane, 0);
+    world_restart();
+    spec.batch_events = 50;
+    fake_act(&fake, keep_to_sixty);
+    world_start();
+    wait_position(120);
+    expect_letters("5:23505 70:23505 ");
+    ck_assert_uint_eq(status().dead, 2);
+}
+END_TEST
+
+START_TEST(a_letter_of_what_is_kept_stays_in_one_process)
+{
+    events(90);
+    run_until_prepared();
+    fake_act(&fake, keep_to_sixty);
+    wait_position(90);
+    expect_letters("5:23505 70:23505 ");
+}
+END_TEST
+
 /* Files may not grow: the store cannot take letters. */
 START_TEST(a_full_disk_loses_no_letter)
 {
@@ -246,6 +287,8 @@ main(void)
         a_prepared_letter_vanishes_when_the_row_is_fine,
         a_prepared_letter_vanishes_after_a_crash,
         letters_are_those_of_the_last_attempt,
+        a_letter_of_what_is_kept_stays,
+        a_letter_of_what_is_kept_stays_in_one_process,
         a_full_disk_loses_no_letter,
     };
     return world_run("lane letters", tests, sizeof tests / sizeof *tests);

@@ -419,6 +419,7 @@ struct il_api {
     int (*row_read)(struct il_row *, struct il_batch *, uint32_t i,
                     const struct il_value **);
     void (*row_free)(struct il_row *);
+    void (*keep)(struct il_batch *, uint32_t i);
 };
 
 /* Every object of the host begins with its table. */
@@ -722,8 +723,16 @@ il_unreject(struct il_batch *batch, uint32_t i)
 {
     IL_API(batch)->unreject(batch, i);
 }
+/* Destination: event i came to its end in an earlier attempt, perhaps of an
+ * earlier process, as the far side says.  Whatever it came to stays as it is, a
+ * dead letter too.  It is no longer live; holds for this attempt. */
+static inline void
+il_keep(struct il_batch *batch, uint32_t i)
+{
+    IL_API(batch)->keep(batch, i);
+}
 /* Destination: make the dead letters of this batch durable and exactly the
- * events marked by now.  A transactional destination calls it right before
+ * events marked by now, those that it keeps left aside.  A transactional destination calls it right before
  * its COMMIT; for others the host does it on settle.  0 or a negative errno:
  * then do not commit, settle IL_RETRY. */
 static inline int

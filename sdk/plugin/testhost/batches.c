@@ -150,14 +150,68 @@ api_settle(struct il_ack *ack, int outcome, const char *why)
 }
 
 static int
+by_position(const void *a, const void *b)
+{
+    const struct letter *x = a, *y = b;
+    return (x->position > y->position) - (x->position < y->position);
+}
+
+/* As the host: the letters of this batch are the marked events, and what there
+ * is of those that are kept.  With the lock held. */
+static void
+letters_settle(struct testhost *t, const struct il_batch *b)
+{
+    size_t n = 0;
+    struct letter *now =
+        calloc(t->letter_count + b->count + 1, sizeof(*now));
+    if (!now)
+        return;
+    for (size_t k = 0; k < t->letter_count; k++) {
+        uint32_t i = 0;
+        while (i < b->count && b->events[i].position != t->letters[k].position)
+            i++;
+        if (i == b->count || b->events[i].kept)
+            now[n++] = t->letters[k];
+    }
+    for (uint32_t i = 0; i < b->count; i++) {
+        const struct batch_event *e = &b->events[i];
+        if (e->kept || !e->reason)
+            continue;
+        now[n].position = e->position;
+        snprintf(now[n++].code, sizeof(now->code), "%s", e->reason->code);
+    }
+    qsort(now, n, sizeof(*now), by_position);
+    free(t->letters);
+    t->letters = now;
+    t->letter_count = n;
+}
+
+static int
 api_prepare(struct il_batch *b)
 {
     struct testhost *t = of_batch(b);
     pthread_mutex_lock(&t->lock);
     t->prepared++;
     int err = t->prepare_error;
+    if (!err)
+        letters_settle(t, b);
     pthread_mutex_unlock(&t->lock);
     return err;
+}
+
+const char *
+testhost_letters(struct testhost *t)
+{
+    struct il_text *out = &t->shown[SHOW_LETTERS];
+    char one[64];
+    out->len = 0;
+    for (size_t k = 0; k < t->letter_count; k++) {
+        snprintf(one, sizeof(one), "%llu:%s ",
+                 (unsigned long long) t->letters[k].position,
+                 t->letters[k].code);
+        text_put(out, one, strlen(one));
+    }
+    return text_str(out);
 }
 
 int
@@ -190,6 +244,8 @@ testhost_write(struct testhost *t, uint32_t timeout_ms)
         err = -pthread_cond_timedwait(&t->changed, &t->lock, &until);
     if (t->settled)
         err = t->outcome;
+    if (t->settled && err == IL_OK)
+        letters_settle(t, t->batch);
     pthread_mutex_unlock(&t->lock);
     return err;
 }
@@ -382,6 +438,7 @@ void
 testhost_free_batches(struct testhost *t)
 {
     batch_free(t->batch);
+    free(t->letters);
     while (t->entities) {
         struct known_entity *e = t->entities;
         t->entities = e->next;

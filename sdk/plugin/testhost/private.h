@@ -29,6 +29,11 @@ struct il_ack {
     struct testhost *t;
 };
 
+struct letter {
+    uint64_t position;
+    char code[32];
+};
+
 struct testhost {
     struct il_host host; /* first: what the plugin holds leads back to us */
     struct il_api api;
@@ -49,12 +54,14 @@ struct testhost {
     struct il_text log;
     struct known_entity *entities;
     struct emitted *emitted;
+    struct letter *letters; /* in order */
+    size_t letter_count;
 
     struct il_text answer, answer_headers, ingested;
     int status, has_ingested, refused;
     const char *sender;
 
-    struct il_text shown[6]; /* what the accessors return */
+    struct il_text shown[7]; /* what the accessors return */
 };
 
 enum {
@@ -63,7 +70,8 @@ enum {
     SHOW_ENTITY,
     SHOW_DDL,
     SHOW_PROBE,
-    SHOW_LOG
+    SHOW_LOG,
+    SHOW_LETTERS
 };
 
 /* A value as JSON in one of t->shown. */

@@ -278,15 +278,22 @@ testhost_tick(struct testhost *t)
 }
 
 int
-testhost_resume(struct testhost *t, uint64_t *position)
+testhost_resume_at(struct testhost *t, struct il_position *p)
 {
-    struct il_position p = { .struct_size = sizeof(p),
-                             .lane = t->lane,
-                             .position = *position };
-    memcpy(p.spool, "test host spool", 16);
+    p->struct_size = sizeof(*p);
+    p->lane = t->lane;
+    p->there = UINT64_MAX;
+    memcpy(p->spool, "test host spool", 16);
     if (!t->host.plugin->desc.resume)
         return 0;
-    int err = t->host.plugin->desc.resume(t->host.self, &p);
+    return t->host.plugin->desc.resume(t->host.self, p);
+}
+
+int
+testhost_resume(struct testhost *t, uint64_t *position)
+{
+    struct il_position p = { .position = *position };
+    int err = testhost_resume_at(t, &p);
     *position = p.position;
     return err;
 }

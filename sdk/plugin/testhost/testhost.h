@@ -73,6 +73,9 @@ int testhost_settled(struct testhost *);
 /* Let il_prepare() fail with a negative errno; 0: succeed again. */
 void testhost_fail_prepare(struct testhost *, int err);
 int testhost_prepared(struct testhost *); /* calls so far */
+/* The dead letters as the last il_prepare() or a good end left them, those of
+ * earlier batches included: "position:code " each, in order. */
+const char *testhost_letters(struct testhost *);
 
 /* What became of event i. */
 enum { TESTHOST_KEPT, TESTHOST_DROPPED, TESTHOST_REJECTED };
@@ -97,6 +100,9 @@ void testhost_tick(struct testhost *);
 /* Destination: resume() from a position.  What it returned; *position is
  * updated. */
 int testhost_resume(struct testhost *, uint64_t *position);
+/* The same with all that a host may say: the test fills in position, given and
+ * flags. */
+int testhost_resume_at(struct testhost *, struct il_position *);
 /* ddl() and probe(); NULL where the plugin has none or it failed (*err). */
 const char *testhost_ddl(struct testhost *, int *err);
 const char *testhost_probe(struct testhost *, int *err);
