@@ -8,18 +8,19 @@
 /* Errors that leave nothing behind keep the connection; after all others the
  * next attempt begins from scratch, on a server that may be another one. */
 static void
-give_up(struct link *l)
+give_up(struct conn *c)
 {
-    struct pg *pg = l->pg;
+    struct link *l = &c->link;
     const char *code = l->fault.code;
     int mild = strncmp(code, "40", 2) == 0 || strncmp(code, "55P03", 5) == 0;
     if (!mild)
         link_close(l);
     if (l->fault.action == PG_ACT_REJECT) /* of no row in particular */
         l->fault.action = PG_ACT_RETRY;
-    pg->checked = 0;
+    c->checked = 0;
 }
 
+/* The plan that batches are encoded with from now on. */
 static void
 publish(struct pg *pg, struct plan *plan)
 {
@@ -28,6 +29,21 @@ publish(struct pg *pg, struct plan *plan)
     pg->plan = plan;
     pthread_mutex_unlock(&pg->lock);
     plan_unref(old);
+}
+
+/* The table may not be what it was: read it again, and let nothing more be
+ * encoded for it until then. */
+static void
+forget_plan(struct conn *c)
+{
+    struct pg *pg = c->pg;
+    pthread_mutex_lock(&pg->lock);
+    int latest = c->plan && c->plan == pg->plan;
+    pthread_mutex_unlock(&pg->lock);
+    plan_unref(c->plan);
+    c->plan = NULL;
+    if (latest)
+        publish(pg, NULL);
 }
 
 static void
@@ -53,7 +69,8 @@ static int
 keep_mode(struct link *l, enum pg_mode possible)
 {
     struct pg *pg = l->pg;
-    pg->mode = pg->mode_kept ? pg->mode_kept : possible;
+    if (!pg->mode_kept)
+        pg->mode = possible;
     if (pg->mode != PG_MODE_LANES || possible == PG_MODE_LANES)
         return 0;
     fault_set(&l->fault, PG_ACT_PAUSE,
@@ -64,49 +81,52 @@ keep_mode(struct link *l, enum pg_mode possible)
 }
 
 static int
-fresh(struct link *l)
+fresh(struct conn *c)
 {
-    struct pg *pg = l->pg;
-    struct sql *s = &pg->sql;
+    struct pg *pg = c->pg;
+    struct link *l = &c->link;
+    struct sql *s = &l->sql;
     char sync[32];
     enum pg_mode possible;
     if (link_open(l))
         return -1;
-    if (pg->connects++)
+    if (c->connects++)
         il_count(pg->host, pg->reconnects, 1);
-    pg->checked = 0;
-    publish(pg, NULL);
+    c->checked = 0;
+    forget_plan(c);
     sql_clear(s);
     sql_printf(s, "select pg_catalog.current_setting('synchronous_commit')");
     if (link_text(l, sql_str(s), sync, sizeof sync))
         return -1;
-    pg->sync_off = strcmp(sync, "off") == 0;
+    c->sync_off = strcmp(sync, "off") == 0;
     if (lanes_prepare(l, 1, &possible) || keep_mode(l, possible))
         return -1;
-    say_mode(pg);
+    if (!c->index)
+        say_mode(pg);
     return 0;
 }
 
 int
-copy_connect(struct link *l)
+copy_connect(struct conn *c, const struct job *job)
 {
-    struct pg *pg = l->pg;
+    struct pg *pg = c->pg;
+    struct link *l = &c->link;
     if (l->db && (!PQconsumeInput(l->db) || PQstatus(l->db) == CONNECTION_BAD))
         link_close(l);
-    if (!l->db && fresh(l)) {
+    if (!l->db && fresh(c)) {
         link_close(l);
         return -1;
     }
-    if (!pg->claimed || pg->checked)
+    if (!job || !pg->claimed || c->checked)
         return 0;
     if (pg->mode == PG_MODE_UNIQUE)
-        pg->doubt = 0;
-    else if (pg->epoch ? lanes_check(l) : lanes_claim(l, pg->position)) {
+        c->doubt = 0;
+    else if (lanes_check(c, job)) {
         if (l->fault.lost)
             link_close(l);
         return -1;
     }
-    pg->checked = 1;
+    c->checked = 1;
     return 0;
 }
 
@@ -127,13 +147,14 @@ need_unique(struct link *l, const struct plan *plan)
 }
 
 static int
-copy_ready(struct link *l)
+copy_ready(struct conn *c, const struct job *job)
 {
-    struct pg *pg = l->pg;
+    struct pg *pg = c->pg;
+    struct link *l = &c->link;
     struct plan *plan;
-    if (copy_connect(l))
+    if (copy_connect(c, job))
         return -1;
-    if (pg->plan)
+    if (c->plan)
         return 0;
     int err = plan_read(l, &plan);
     if (err && pg->create && strcmp(l->fault.code, "42P01") == 0) {
@@ -147,49 +168,72 @@ copy_ready(struct link *l)
         plan_unref(plan);
         return -1;
     }
+    c->plan = plan_ref(plan);
     publish(pg, plan);
     return 0;
 }
 
+/* Rows made with what another connection has found are as good, as long as
+ * both have found the same. */
+static void
+adopt_plan(struct conn *c, struct plan *plan)
+{
+    if (!plan || plan == c->plan
+        || strcmp(plan->signature, c->plan->signature) != 0)
+        return;
+    plan_unref(c->plan);
+    c->plan = plan_ref(plan);
+}
+
 /* The rows must be of the table as it is, and of events not yet in. */
 static int
-rows_ready(struct pg *pg, struct job *job)
+rows_ready(struct conn *c, struct job *job)
 {
-    uint64_t after =
-        pg->mode == PG_MODE_LANES && pg->position >= il_batch_id(job->batch)
-            ? pg->position
-            : 0;
-    if (job->plan == pg->plan && job->after == after && !job->refused)
-        return 0;
-    job->after = after;
-    job->refused = 0;
-    if (encode_job(pg, &pg->enc, job, pg->plan) == 0)
-        return 0;
-    fault_set(&pg->link.fault, PG_ACT_RETRY, "no memory for the rows");
-    return -1;
+    adopt_plan(c, job->plan);
+    pthread_mutex_lock(&job->of->lock);
+    uint32_t kept = delivery_keep(c->pg, job);
+    int err = 0;
+    if (job->plan != c->plan || job->kept != kept || job->refused) {
+        job->kept = kept;
+        job->refused = 0;
+        err = encode_job(c->pg, &c->enc, job, c->plan);
+    }
+    pthread_mutex_unlock(&job->of->lock);
+    if (err)
+        fault_set(&c->link.fault, PG_ACT_RETRY, "no memory for the rows");
+    return err ? -1 : 0;
+}
+
+static int
+is_in(const struct pg *pg, const struct job *job)
+{
+    uint64_t last = il_batch_last(job->batch);
+    for (uint32_t k = job->first; k < job->end; k++)
+        if (pg->mode != PG_MODE_LANES || pg->conns[k].position < last)
+            return 0;
+    return 1;
 }
 
 /* One attempt at a time, because most of what can change in between needs the
  * rows to be made anew. */
 int
-copy_job(struct link *l, struct job *job)
+copy_job(struct conn *c, struct job *job)
 {
-    struct pg *pg = l->pg;
+    struct pg *pg = c->pg;
     int careful = 0;
     for (int i = 0; i < 5; i++) {
-        if (copy_connect(l))
+        if (copy_connect(c, job))
             break;
-        if (pg->doubt)
+        if (c->doubt)
             il_log(pg->host, IL_LOG_INFO,
                    "the batch whose commit went unanswered is %s",
-                   pg->position >= il_batch_last(job->batch) ? "in" : "not in");
-        pg->doubt = 0;
-        if (pg->mode == PG_MODE_LANES
-            && pg->position >= il_batch_last(job->batch))
+                   is_in(pg, job) ? "in" : "not in");
+        c->doubt = 0;
+        if (is_in(pg, job))
             return 0;
-        if (copy_ready(l) || rows_ready(pg, job))
+        if (copy_ready(c, job) || rows_ready(c, job))
             break;
-        int err = copy_transact(l, job, careful);
+        int err = copy_transact(c, job, careful);
         if (!err)
             return 0;
         if (err < 0)
@@ -197,10 +241,10 @@ copy_job(struct link *l, struct job *job)
         careful |= err == COPY_CAREFUL;
         job->merge |= err == COPY_MERGE;
         if (err == COPY_REDO)
-            publish(pg, NULL);
-        fault_set(&l->fault, PG_ACT_RETRY,
+            forget_plan(c);
+        fault_set(&c->link.fault, PG_ACT_RETRY,
                   "table %s keeps changing under the batch", pg->table.quoted);
     }
-    give_up(l);
+    give_up(c);
     return -1;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The transaction that brings a batch in:
+/* The transaction that brings a batch in, or one connection's part of it:
  *
- *   begin; update the lane's row; savepoint; copy ... from stdin     1st trip
+ *   begin; update its rows of the lane; savepoint; copy ... from stdin     1st trip
  *   rows                                                             2nd trip
  *   is the table still what the rows were made for?; commit          3rd trip
  *
@@ -26,8 +26,10 @@ enum {
 enum stage { NOT_BEGUN, FILLED, FAILED };
 
 struct txn {
-    struct link *link;
+    struct conn *conn;
+    struct link *link; /* of it */
     struct job *job;
+    uint32_t lane_rows; /* that the position's update has to hit */
     enum stage stage; /* of the savepoint */
     int careful;      /* deferred constraints after each run of rows */
     int same_table;   /* seen after the first failure */
@@ -64,13 +66,13 @@ begin_sql(struct txn *t, struct sql *s)
                    pg->statement_timeout_ms);
     if (pg->lock_timeout_ms)
         sql_printf(s, "set local lock_timeout = %u; ", pg->lock_timeout_ms);
-    if (pg->sync_off)
+    if (t->conn->sync_off)
         sql_printf(s, "set local synchronous_commit = on; ");
     if (!t->job->binary)
         sql_printf(s, "set local timezone = 'UTC'; "
                       "set local datestyle = 'ISO, YMD'; ");
     if (pg->mode == PG_MODE_LANES)
-        lanes_update_sql(pg, s, il_batch_last(t->job->batch));
+        t->lane_rows = lanes_update_sql(pg, s, t->job);
 }
 
 /* Through a temporary table, and what is there already stays as it is? */
@@ -114,21 +116,21 @@ copy_sql(struct txn *t, struct sql *s, uint32_t omitted)
     sql_printf(s, ") from stdin%s", t->job->binary ? " (format binary)" : "");
 }
 
-/* The lane's row was not where it should be: see why. */
+/* A row of the lane was not where it should be: see why. */
 static int
 moved(struct txn *t)
 {
     struct link *l = t->link;
     link_rollback(l);
-    return lanes_check(l) ? -1 : REDO;
+    return lanes_check(t->conn, t->job) ? -1 : REDO;
 }
 
-/* Was the lane's row updated?  Other statements: yes. */
+/* Were the lane's rows updated?  Other statements: yes. */
 static int
-hit(const PGresult *res)
+hit(const struct txn *t, PGresult *res)
 {
-    return strncmp(PQcmdStatus((PGresult *) res), "UPDATE", 6) != 0
-           || strcmp(PQcmdTuples((PGresult *) res), "1") == 0;
+    return strncmp(PQcmdStatus(res), "UPDATE", 6) != 0
+           || strtoul(PQcmdTuples(res), NULL, 10) == t->lane_rows;
 }
 
 /* Send statements up to COPY and see them through.  0, REDO, DATA or -1. */
@@ -150,7 +152,7 @@ open_copy(struct txn *t, const char *sql)
         }
         if (!res)
             return ok ? 0 : moved(t);
-        ok &= hit(res);
+        ok &= hit(t, res);
         int copying = PQresultStatus(res) == PGRES_COPY_IN;
         PQclear(res);
         if (copying && ok)
@@ -182,7 +184,7 @@ static int
 unstage(struct txn *t, uint32_t omitted)
 {
     struct pg *pg = t->link->pg;
-    struct sql *s = &pg->sql;
+    struct sql *s = &t->link->sql;
     sql_clear(s);
     sql_printf(s, "insert into %s (", pg->table.quoted);
     column_list(s, t->job->plan, omitted);
@@ -199,7 +201,7 @@ static int
 try_rows(struct txn *t, const struct part *part, uint32_t lo, uint32_t hi)
 {
     struct link *l = t->link;
-    struct sql *s = &l->pg->sql;
+    struct sql *s = &l->sql;
     sql_clear(s);
     copy_sql(t, s, part->omitted);
     int err = open_copy(t, sql_str(s));
@@ -274,7 +276,9 @@ refuse_row(struct txn *t, uint32_t row)
                              .message = f->message,
                              .field = column,
                              .rule = *f->constraint ? f->constraint : NULL };
+    pthread_mutex_lock(&t->job->of->lock);
     il_reject(t->job->batch, t->job->rows[row].event, &why);
+    pthread_mutex_unlock(&t->job->of->lock);
     t->rejected++;
 }
 
@@ -282,7 +286,7 @@ refuse_row(struct txn *t, uint32_t row)
 static int
 table_changed(struct link *l, const struct plan *plan)
 {
-    struct sql *s = &l->pg->sql;
+    struct sql *s = &l->sql;
     char now[64];
     sql_clear(s);
     if (PQtransactionStatus(l->db) == PQTRANS_INERROR)
@@ -317,10 +321,11 @@ look_again(struct txn *t)
 /* A run that its time-out ended would end like that for ever: the next one is
  * shorter.  The batch comes again as a whole. */
 static void
-slow_run(struct link *l, uint32_t rows)
+slow_run(struct conn *c, uint32_t rows)
 {
-    if (rows > 1 && !l->fault.lost && strcmp(l->fault.code, "57014") == 0)
-        l->pg->run_max = rows / 2;
+    const struct pg_fault *f = &c->link.fault;
+    if (rows > 1 && !f->lost && strcmp(f->code, "57014") == 0)
+        c->run_max = rows / 2;
 }
 
 /* Is the refused row perhaps one that a process before this one wrote without
@@ -343,7 +348,7 @@ static int
 bring_part(struct txn *t, const struct part *part)
 {
     uint32_t at = part->first, size = part->end - at, good = 0;
-    uint32_t most = t->link->pg->run_max ? t->link->pg->run_max : size;
+    uint32_t most = t->conn->run_max ? t->conn->run_max : size;
     int accused = 0;
     while (at < part->end) {
         if (size > most)
@@ -351,7 +356,7 @@ bring_part(struct txn *t, const struct part *part)
         uint32_t n = size < part->end - at ? size : part->end - at;
         int err = try_rows(t, part, at, at + n);
         if (err < 0)
-            slow_run(t->link, n);
+            slow_run(t->conn, n);
         if (err < 0 || err == REDO)
             return err;
         if (err && came_before(t)) {
@@ -383,11 +388,11 @@ bring_part(struct txn *t, const struct part *part)
     return 0;
 }
 
-/* Nothing but the lane's row: every event was dropped or does not fit. */
+/* Nothing but the lane's rows: every event was dropped or does not fit. */
 static int
 bring_nothing(struct txn *t)
 {
-    struct sql *s = &t->link->pg->sql;
+    struct sql *s = &t->link->sql;
     sql_clear(s);
     begin_sql(t, s);
     int err = open_copy(t, sql_str(s));
@@ -427,24 +432,36 @@ commit_sql(struct txn *t, struct sql *s)
     sql_printf(s, "commit");
 }
 
-/* 0, REDO or -1; pg->doubt is set where the answer was lost. */
+/* The letters of the whole batch: those of other connections, whose parts may
+ * not have been committed yet, are made again as often as it takes. */
+static int
+prepare(struct txn *t)
+{
+    pthread_mutex_lock(&t->job->of->lock);
+    int err = il_prepare(t->job->batch);
+    pthread_mutex_unlock(&t->job->of->lock);
+    if (err >= 0)
+        return 0;
+    link_rollback(t->link);
+    fault_set(&t->link->fault, PG_ACT_RETRY,
+              "the dead letters of the batch cannot be written");
+    return -1;
+}
+
+/* 0, REDO or -1; conn->doubt is set where the answer was lost. */
 static int
 commit(struct txn *t)
 {
     struct link *l = t->link;
-    struct pg *pg = l->pg;
+    int lanes = l->pg->mode == PG_MODE_LANES;
     int err, committed = 0, failed = 0;
     struct pg_fault first = { 0 };
-    sql_clear(&pg->sql);
-    commit_sql(t, &pg->sql);
-    if (il_prepare(t->job->batch) < 0) {
-        link_rollback(l);
-        fault_set(&l->fault, PG_ACT_RETRY,
-                  "the dead letters of the batch cannot be written");
+    sql_clear(&l->sql);
+    commit_sql(t, &l->sql);
+    if (prepare(t))
         return -1;
-    }
-    pg->doubt = pg->mode == PG_MODE_LANES;
-    if (link_send(l, sql_str(&pg->sql)))
+    t->conn->doubt = lanes;
+    if (link_send(l, sql_str(&l->sql)))
         return -1;
     for (;;) {
         PGresult *res = link_result(l, &err);
@@ -460,12 +477,24 @@ commit(struct txn *t)
         if (!failed)
             fault_set(&first, PG_ACT_RETRY, "Postgres rolled back");
         first.lost |= failed && l->fault.lost;
-        pg->doubt = first.lost && pg->mode == PG_MODE_LANES;
+        t->conn->doubt = first.lost && lanes;
         l->fault = first;
         return -1;
     }
-    pg->doubt = 0;
+    t->conn->doubt = 0;
     return 0;
+}
+
+/* The rows of the job's connections are at its end. */
+static void
+advance(struct pg *pg, const struct job *job)
+{
+    uint64_t last = il_batch_last(job->batch);
+    pthread_mutex_lock(&pg->lock);
+    for (uint32_t k = job->first; k < job->end; k++)
+        if (pg->conns[k].position < last)
+            pg->conns[k].position = last;
+    pthread_mutex_unlock(&pg->lock);
 }
 
 static void
@@ -480,18 +509,20 @@ count(struct pg *pg, const struct txn *t)
 }
 
 int
-copy_transact(struct link *l, struct job *job, int careful)
+copy_transact(struct conn *c, struct job *job, int careful)
 {
-    struct txn t = { .link = l, .job = job, .careful = careful };
-    struct pg *pg = l->pg;
+    struct link *l = &c->link;
+    struct txn t = {
+        .conn = c, .link = l, .job = job, .careful = careful
+    };
     int err = bring_rows(&t);
     job->refused = t.rejected;
     if (!err)
         err = commit(&t);
     if (!err) {
-        pg->position = il_batch_last(job->batch);
-        pg->run_max = pg->run_max < RUN_ENOUGH ? pg->run_max * 2 : 0;
-        count(pg, &t);
+        advance(c->pg, job);
+        c->run_max = c->run_max < RUN_ENOUGH ? c->run_max * 2 : 0;
+        count(c->pg, &t);
         return 0;
     }
     if (err == REDO || err == MERGE)

@@ -214,7 +214,7 @@ ddl_table(const struct pg *pg, struct sql *s, int with_schema)
 static int
 schema_missing(struct link *l, const char *schema, int *missing)
 {
-    struct sql *s = &l->pg->sql;
+    struct sql *s = &l->sql;
     PGresult *res;
     sql_clear(s);
     sql_printf(s, "select not exists (select from pg_catalog.pg_namespace"
@@ -234,7 +234,7 @@ int
 ddl_run(struct link *l, const char *schema,
         void (*ddl)(const struct pg *, struct sql *, int))
 {
-    struct sql *s = &l->pg->sql;
+    struct sql *s = &l->sql;
     int missing = 0, err;
     if (schema && schema_missing(l, schema, &missing))
         return -1;

@@ -338,13 +338,16 @@ by_mask(const void *a, const void *b)
 
 /* List the events that become rows, those with the same columns together. */
 static int
-arrange(struct job *job, const struct plan *plan, uint32_t *places)
+arrange(const struct pg *pg, struct job *job, const struct plan *plan,
+        uint32_t *places)
 {
     uint32_t count = il_batch_count(job->batch), n = 0;
     int mixed = 0, err = 0;
     for (uint32_t i = 0; i < count; i++) {
+        if (!job_has(job, pg->connections, il_position(job->batch, i)))
+            continue;
         il_unreject(job->batch, i);
-        if (!il_live(job->batch, i) || il_position(job->batch, i) <= job->after)
+        if (!il_live(job->batch, i))
             continue;
         uint32_t mask =
             plan->optional_count ? omitted(plan, job->batch, i, &err) : 0;
@@ -406,16 +409,28 @@ follow_plan(struct enc *e, struct plan *plan)
     return 0;
 }
 
+/* How many events are of its connections. */
+static uint32_t
+events(const struct pg *pg, const struct job *job)
+{
+    uint32_t count = il_batch_count(job->batch), n = 0;
+    if (job->end - job->first == pg->connections)
+        return count;
+    for (uint32_t i = 0; i < count; i++)
+        n += (uint32_t) job_has(job, pg->connections,
+                                il_position(job->batch, i));
+    return n;
+}
+
 int
 encode_job(struct pg *pg, struct enc *e, struct job *job, struct plan *plan)
 {
     uint32_t places;
-    (void) pg;
-    int err = grow(job, il_batch_count(job->batch));
+    int err = grow(job, events(pg, job));
     if (!err)
         err = follow_plan(e, plan);
     if (!err)
-        err = arrange(job, plan, &places);
+        err = arrange(pg, job, plan, &places);
     if (err)
         return err;
     e->binary = !plan->text_only && !e->prefer_text;

@@ -1,33 +1,95 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of positions.  A lane's row is updated in the transaction that
- * brings its rows in, so the two can never disagree; and since the update
+/* The table of positions.  The row of a connection is updated in the transaction
+ * that brings its rows in, so the two can never disagree; and since the update
  * names the epoch of this process, a second process that has taken the lane
  * over makes it hit no row: the fence. */
 #include "pg.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Each needs another process that claims the lane at the same moment. */
-#define CLAIM_TRIES 10
-
-/* `where` part that names this lane's row. */
-static void
-where_row(const struct pg *pg, struct sql *s)
+/* ` where spool = '...'`. */
+void
+lanes_where(const struct pg *pg, struct sql *s)
 {
-    sql_printf(s, " where spool = '%s' and lane = ", pg->spool_text);
-    sql_literal(s, il_lane(pg->host));
+    sql_printf(s, " where spool = '%s'", pg->spool_text);
 }
 
+/* One connection has the lane's own name, as it always had; of several each has
+ * "LANE (2 of 4)". */
 void
-lanes_update_sql(const struct pg *pg, struct sql *s, uint64_t last)
+lanes_name(const struct pg *pg, struct sql *s, uint32_t k, uint32_t n)
 {
+    char which[32];
+    sql_literal(s, il_lane(pg->host));
+    if (n == 1)
+        return;
+    snprintf(which, sizeof which, " (%u of %u)", k + 1, n);
+    sql_printf(s, " || ");
+    sql_literal(s, which);
+}
+
+int
+lanes_parse(const struct pg *pg, const char *name, struct lane_row *row)
+{
+    const char *lane = il_lane(pg->host);
+    size_t len = strlen(lane);
+    char which[32];
+    *row = (struct lane_row){ .k = 1, .n = 1 };
+    if (strncmp(name, lane, len) != 0)
+        return -EINVAL;
+    if (name[len] && sscanf(name + len, " (%2u of %2u)", &row->k, &row->n) != 2)
+        return -EINVAL;
+    snprintf(which, sizeof which, " (%u of %u)", row->k, row->n);
+    if ((name[len] && (row->n < 2 || strcmp(name + len, which) != 0))
+        || row->n > PG_CONNECTIONS_MAX || !row->k || row->k > row->n)
+        return -EINVAL;
+    row->k--;
+    return 0;
+}
+
+uint64_t
+lanes_cell(const PGresult *res, int row, int column)
+{
+    return strtoull(PQgetvalue(res, row, column), NULL, 10);
+}
+
+/* ` and (lane = ... or lane = ...)`: the rows of the job's connections. */
+static void
+where_job(const struct pg *pg, struct sql *s, const struct job *job)
+{
+    const char *or = " and (";
+    for (uint32_t k = job->first; k < job->end; k++) {
+        sql_printf(s, "%slane = ", or);
+        lanes_name(pg, s, k, pg->connections);
+        or = " or ";
+    }
+    sql_printf(s, ")");
+}
+
+uint32_t
+lanes_update_sql(const struct pg *pg, struct sql *s, const struct job *job)
+{
+    uint64_t last = il_batch_last(job->batch);
+    const char *or = " and (";
+    uint32_t rows = 0;
     sql_printf(s, "update %s set position = %llu", pg->lanes,
                (unsigned long long) last);
-    where_row(pg, s);
-    sql_printf(s, " and position = %llu and epoch = %llu; ",
-               (unsigned long long) pg->position,
-               (unsigned long long) pg->epoch);
+    lanes_where(pg, s);
+    for (uint32_t k = job->first; k < job->end; k++) {
+        if (pg->conns[k].position >= last)
+            continue;
+        sql_printf(s, "%s(position = %llu and lane = ", or,
+                   (unsigned long long) pg->conns[k].position);
+        lanes_name(pg, s, k, pg->connections);
+        sql_printf(s, ")");
+        or = " or ";
+        rows++;
+    }
+    sql_printf(s, ") and epoch = %llu; ", (unsigned long long) pg->epoch);
+    return rows;
 }
 
 /* Does the table exist, and may this role use it? 1, 0 or -1. */
@@ -35,7 +97,7 @@ static int
 usable(struct link *l, int *exists)
 {
     struct pg *pg = l->pg;
-    struct sql *s = &pg->sql;
+    struct sql *s = &l->sql;
     PGresult *res;
     sql_clear(s);
     sql_printf(s, "select c is not null, coalesce(pg_catalog."
@@ -72,236 +134,131 @@ lanes_prepare(struct link *l, int may_create, enum pg_mode *mode)
     return 0;
 }
 
-static uint64_t
-cell(const PGresult *res, int column)
-{
-    return strtoull(PQgetvalue(res, 0, column), NULL, 10);
-}
+/* --- reading again ------------------------------------------------------- */
 
-/* One statement of a claim: 1 and what the row says, 0 when it hit none, or
- * -1. */
-static int
-claim_step(struct link *l)
-{
-    struct pg *pg = l->pg;
-    PGresult *res;
-    if (link_exec(l, sql_str(&pg->sql), &res))
-        return -1;
-    int hit = res && PQntuples(res) == 1;
-    if (hit) {
-        pg->position = cell(res, 0);
-        pg->epoch = cell(res, 1);
-    }
-    PQclear(res);
-    return hit;
-}
-
-/* Raise the epoch from what it was read to be. */
-static int
-claim_raise(struct link *l)
-{
-    struct pg *pg = l->pg;
-    struct sql *s = &pg->sql;
-    sql_clear(s);
-    sql_printf(s, "select position, epoch from %s", pg->lanes);
-    where_row(pg, s);
-    int hit = claim_step(l);
-    if (hit <= 0)
-        return hit;
-    sql_clear(s);
-    sql_printf(s, "update %s set epoch = epoch + 1", pg->lanes);
-    where_row(pg, s);
-    sql_printf(s, " and epoch = %llu returning position, epoch",
-               (unsigned long long) pg->epoch);
-    return claim_step(l);
-}
-
-/* Postgres carries out what a process sent that has died since.  So no claim
- * raises an epoch that it has not read: a late one finds that another has, and
- * hits nothing, instead of fencing off the process that lives. */
-int
-lanes_claim(struct link *l, uint64_t local)
-{
-    struct pg *pg = l->pg;
-    struct sql *s = &pg->sql;
-    const uint64_t position = pg->position;
-    int hit = 0;
-    for (int i = 0; i < CLAIM_TRIES && !hit; i++) {
-        sql_clear(s);
-        sql_printf(s,
-                   "insert into %s (spool, lane, position, epoch) values "
-                   "('%s', ",
-                   pg->lanes, pg->spool_text);
-        sql_literal(s, il_lane(pg->host));
-        sql_printf(s,
-                   ", %llu, 1) on conflict (spool, lane) do nothing returning "
-                   "position, epoch",
-                   (unsigned long long) local);
-        hit = claim_step(l);
-        if (!hit)
-            hit = claim_raise(l);
-    }
-    if (!hit)
-        fault_set(&l->fault, PG_ACT_RETRY,
-                  "others claim lane %s in %s again and again",
-                  il_lane(pg->host), pg->lanes);
-    if (hit == 1)
-        return 0;
-    pg->epoch = 0; /* it was another's */
-    pg->position = position;
-    return -1;
-}
-
-/* The row has gone (a dropped table, a database set back to before it): put it
+/* A row has gone (a dropped table, a database set back to before it): put it
  * back where this process knows it to be. */
 static int
-restore_row(struct link *l)
+restore_row(struct conn *c, uint32_t k)
 {
-    struct pg *pg = l->pg;
-    struct sql *s = &pg->sql;
+    struct pg *pg = c->pg;
+    struct sql *s = &c->link.sql;
+    uint64_t position = pg->conns[k].position;
     sql_clear(s);
     sql_printf(s,
                "insert into %s (spool, lane, position, epoch)"
                " values ('%s', ",
                pg->lanes, pg->spool_text);
-    sql_literal(s, il_lane(pg->host));
+    lanes_name(pg, s, k, pg->connections);
     sql_printf(s, ", %llu, %llu) on conflict (spool, lane) do nothing",
-               (unsigned long long) pg->position,
-               (unsigned long long) pg->epoch);
+               (unsigned long long) position, (unsigned long long) pg->epoch);
     il_log(pg->host, IL_LOG_WARN,
            "the row of this lane is gone from %s; written again at position "
            "%llu",
-           pg->lanes, (unsigned long long) pg->position);
-    return link_exec(l, sql_str(s), NULL);
+           pg->lanes, (unsigned long long) position);
+    return link_exec(&c->link, sql_str(s), NULL);
 }
 
 /* Rows that were committed are gone, and with them the position: the two were
  * one transaction.  So what comes after it is missing, and nothing else. */
 static int
-set_back(struct link *l, uint64_t position)
+set_back(struct conn *c, uint64_t was, uint64_t position)
 {
-    struct pg *pg = l->pg;
-    fault_set(&l->fault, PG_ACT_SET_BACK,
+    fault_set(&c->link.fault, PG_ACT_SET_BACK,
               "Postgres says position %llu, but %llu was committed: the "
               "database was set back",
-              (unsigned long long) position,
-              (unsigned long long) pg->position);
-    pg->position = position;
-    pg->doubt = 0;
+              (unsigned long long) position, (unsigned long long) was);
+    c->doubt = 0;
     return -1;
 }
 
 /* A row of before this process: put its epoch there again. */
 static int
-reclaim(struct link *l, uint64_t position, uint64_t epoch)
+reclaim(struct conn *c, const struct lane_row *row)
 {
-    struct pg *pg = l->pg;
-    struct sql *s = &pg->sql;
+    struct pg *pg = c->pg;
+    struct sql *s = &c->link.sql;
     sql_clear(s);
     sql_printf(s, "update %s set epoch = %llu", pg->lanes,
                (unsigned long long) pg->epoch);
-    where_row(pg, s);
-    sql_printf(s, " and epoch = %llu", (unsigned long long) epoch);
-    if (link_exec(l, sql_str(s), NULL))
-        return -1;
-    if (position < pg->position)
-        return set_back(l, position);
-    pg->position = position;
-    return 0;
+    lanes_where(pg, s);
+    sql_printf(s, " and lane = ");
+    lanes_name(pg, s, row->k, row->n);
+    sql_printf(s, " and epoch = %llu", (unsigned long long) row->epoch);
+    return link_exec(&c->link, sql_str(s), NULL);
 }
 
-int
-lanes_check(struct link *l)
+/* Where the rows of another number of connections tell more than memory does,
+ * resume() has to sort it out. */
+static int
+missing_row(struct conn *c, uint32_t k)
 {
-    struct pg *pg = l->pg;
-    struct sql *s = &pg->sql;
-    PGresult *res;
-    sql_clear(s);
-    sql_printf(s, "select position, epoch from %s", pg->lanes);
-    where_row(pg, s);
-    sql_printf(s, " for update");
-    if (link_exec(l, sql_str(s), &res))
-        return -1;
-    if (!res || PQntuples(res) == 0) {
-        PQclear(res);
-        return restore_row(l);
-    }
-    uint64_t position = cell(res, 0), epoch = cell(res, 1);
-    PQclear(res);
-    if (epoch < pg->epoch) /* of before our own start: set back, too */
-        return reclaim(l, position, epoch);
-    if (epoch > pg->epoch) {
-        fault_set(&l->fault, PG_ACT_FENCED,
+    struct pg *pg = c->pg;
+    if (pg->lane_row_count > pg->connections)
+        return set_back(c, pg->conns[k].position, 0);
+    return restore_row(c, k);
+}
+
+static int
+check_row(struct conn *c, const struct lane_row *row)
+{
+    struct pg *pg = c->pg;
+    struct conn *of = &pg->conns[row->k];
+    if (row->epoch > pg->epoch) {
+        fault_set(&c->link.fault, PG_ACT_FENCED,
                   "another process owns lane %s: %s has epoch %llu, this "
                   "process has %llu",
-                  il_lane(pg->host), pg->lanes, (unsigned long long) epoch,
+                  il_lane(pg->host), pg->lanes,
+                  (unsigned long long) row->epoch,
                   (unsigned long long) pg->epoch);
         return -1;
     }
-    if (position < pg->position)
-        return set_back(l, position);
-    pg->position = position;
-    return 0;
+    /* Of before our own start: set back, too. */
+    if (row->epoch < pg->epoch && reclaim(c, row))
+        return -1;
+    pthread_mutex_lock(&pg->lock);
+    uint64_t was = of->position;
+    of->position = row->position;
+    pthread_mutex_unlock(&pg->lock);
+    return row->position < was ? set_back(c, was, row->position) : 0;
 }
 
-/* The row that remembers from where the lane's was taken back. */
-static void
-put_mark(const struct pg *pg, struct sql *s)
+/* The rows as they were read, each by its connection. */
+static int
+check_rows(struct conn *c, const struct job *job, const PGresult *res)
 {
-    sql_literal(s, il_lane(pg->host));
-    sql_printf(s, " || ' (was at)'");
-}
-
-int
-lanes_was_at(struct link *l, uint64_t *position)
-{
-    struct pg *pg = l->pg;
-    struct sql *s = &pg->sql;
-    PGresult *res;
-    sql_clear(s);
-    sql_printf(s, "select position from %s where spool = '%s' and lane = ",
-               pg->lanes, pg->spool_text);
-    put_mark(pg, s);
-    if (link_exec(l, sql_str(s), &res))
-        return -1;
-    *position = res && PQntuples(res) ? cell(res, 0) : 0;
-    PQclear(res);
-    return 0;
-}
-
-int
-lanes_rewind(struct link *l, uint64_t position)
-{
-    struct pg *pg = l->pg;
-    struct sql *s = &pg->sql;
-    PGresult *res;
-    sql_clear(s);
-    sql_printf(s,
-               "with mark as (insert into %s as m (spool, lane, position, "
-               "epoch) select spool, ",
-               pg->lanes);
-    put_mark(pg, s);
-    sql_printf(s, ", position, 0 from %s", pg->lanes);
-    where_row(pg, s);
-    sql_printf(s,
-               " on conflict (spool, lane) do update set position = "
-               "greatest(m.position, excluded.position)) update %s set "
-               "position = %llu",
-               pg->lanes, (unsigned long long) position);
-    where_row(pg, s);
-    sql_printf(s, " and position = %llu and epoch = %llu returning 1",
-               (unsigned long long) pg->position,
-               (unsigned long long) pg->epoch);
-    if (link_exec(l, sql_str(s), &res))
-        return -1;
-    int hit = res && PQntuples(res) == 1;
-    PQclear(res);
-    if (!hit) {
-        fault_set(&l->fault, PG_ACT_RETRY,
-                  "the row of lane %s in %s changed meanwhile",
-                  il_lane(pg->host), pg->lanes);
-        return -1;
+    const struct pg *pg = c->pg;
+    uint32_t seen = 0;
+    int err = 0;
+    for (int i = 0; i < PQntuples(res) && !err; i++) {
+        struct lane_row row;
+        if (lanes_parse(pg, PQgetvalue(res, i, 0), &row))
+            continue;
+        row.position = lanes_cell(res, i, 1);
+        row.epoch = lanes_cell(res, i, 2);
+        seen |= UINT32_C(1) << row.k;
+        err = check_row(c, &row);
     }
-    pg->position = position;
-    return 0;
+    for (uint32_t k = job->first; k < job->end && !err; k++)
+        if (!(seen >> k & 1))
+            err = missing_row(c, k);
+    return err;
+}
+
+int
+lanes_check(struct conn *c, const struct job *job)
+{
+    struct pg *pg = c->pg;
+    struct sql *s = &c->link.sql;
+    PGresult *res;
+    sql_clear(s);
+    sql_printf(s, "select lane, position, epoch from %s", pg->lanes);
+    lanes_where(pg, s);
+    where_job(pg, s, job);
+    sql_printf(s, " order by lane for update");
+    if (link_exec(&c->link, sql_str(s), &res))
+        return -1;
+    int err = check_rows(c, job, res);
+    PQclear(res);
+    return err;
 }

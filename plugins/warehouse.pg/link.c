@@ -55,10 +55,10 @@ static int
 wait_socket(struct link *l, short events, int64_t deadline_us)
 {
     struct pollfd fds[2] = { { .fd = PQsocket(l->db), .events = events },
-                             { .fd = l->wake, .events = POLLIN } };
+                             { .fd = l->pg->wake, .events = POLLIN } };
     for (;;) {
         int64_t left = deadline_us - il_monotonic_us(l->pg->host);
-        if (atomic_load(l->stopping)) {
+        if (atomic_load(&l->pg->stopping)) {
             fault_set(&l->fault, PG_ACT_RETRY, "stopping");
             l->fault.lost = 1;
             return -1;
@@ -89,8 +89,8 @@ deadline(const struct link *l)
 void
 link_pause(struct link *l, uint32_t ms)
 {
-    struct pollfd fd = { .fd = l->wake, .events = POLLIN };
-    if (!atomic_load(l->stopping))
+    struct pollfd fd = { .fd = l->pg->wake, .events = POLLIN };
+    if (!atomic_load(&l->pg->stopping))
         poll(&fd, 1, (int) ms);
 }
 
@@ -173,13 +173,29 @@ drive_connect(struct link *l)
         }
         if (wait_socket(l, st == PGRES_POLLING_READING ? POLLIN : POLLOUT,
                         until)) {
-            if (!atomic_load(l->stopping))
+            if (!atomic_load(&l->pg->stopping))
                 silent_host(l);
             return -1;
         }
         st = PQconnectPoll(l->db);
     }
     return 0;
+}
+
+int
+link_init(struct link *l, struct pg *pg)
+{
+    memset(l, 0, sizeof *l);
+    l->pg = pg;
+    return sql_open(&l->sql, pg->host);
+}
+
+void
+link_free(struct link *l)
+{
+    link_close(l);
+    hosts_clear(&l->hosts);
+    sql_close(&l->sql);
 }
 
 int

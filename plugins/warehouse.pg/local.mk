@@ -2,9 +2,11 @@
 plugin_LTLIBRARIES += plugins/warehouse.pg/warehouse.pg.la
 plugins_warehouse_pg_warehouse_pg_la_SOURCES = \
 	plugins/warehouse.pg/attempt.c \
+	plugins/warehouse.pg/claim.c \
 	plugins/warehouse.pg/copy.c \
 	plugins/warehouse.pg/ddl.c \
 	plugins/warehouse.pg/decimal.c \
+	plugins/warehouse.pg/delivery.c \
 	plugins/warehouse.pg/encode.c \
 	plugins/warehouse.pg/lanes.c \
 	plugins/warehouse.pg/link.c \
@@ -29,6 +31,7 @@ PG_TEST_CPPFLAGS = $(TESTHOST_CPPFLAGS) $(PQ_CFLAGS) $(CHECK_CFLAGS) \
 	-D_GNU_SOURCE
 PG_TEST_LIBS = $(TESTHOST_LIBS) $(PQ_LIBS) $(CHECK_LIBS)
 pg_test_scripts = \
+	plugins/warehouse.pg/tests/test-pg-connections.sh \
 	plugins/warehouse.pg/tests/test-pg-faults.sh \
 	plugins/warehouse.pg/tests/test-pg-modes.sh \
 	plugins/warehouse.pg/tests/test-pg-refused.sh \
@@ -42,11 +45,14 @@ EXTRA_DIST += plugins/warehouse.pg/warehouse.pg.conf \
 	$(pg_test_scripts)
 if HAVE_CHECK
 check_PROGRAMS += \
+	plugins/warehouse.pg/tests/test-pg-connections \
 	plugins/warehouse.pg/tests/test-pg-faults \
 	plugins/warehouse.pg/tests/test-pg-modes \
 	plugins/warehouse.pg/tests/test-pg-refused \
 	plugins/warehouse.pg/tests/test-pg-rows \
 	plugins/warehouse.pg/tests/test-pg-types
+plugins_warehouse_pg_tests_test_pg_connections_CPPFLAGS = $(PG_TEST_CPPFLAGS)
+plugins_warehouse_pg_tests_test_pg_connections_LDADD = $(PG_TEST_LIBS)
 plugins_warehouse_pg_tests_test_pg_faults_CPPFLAGS = $(PG_TEST_CPPFLAGS)
 plugins_warehouse_pg_tests_test_pg_faults_LDADD = $(PG_TEST_LIBS)
 plugins_warehouse_pg_tests_test_pg_modes_CPPFLAGS = $(PG_TEST_CPPFLAGS)

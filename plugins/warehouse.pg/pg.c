@@ -2,7 +2,7 @@
 /* warehouse.pg: events as rows of a Postgres table, each exactly once.
  *
  * The lane's thread turns a batch into COPY data; a thread of the plugin owns
- * the connection and sends it, so that one batch is encoded while Postgres
+ * each connection and sends it, so that one batch is encoded while Postgres
  * works on the one before.  Batches go in order: when one has to come again,
  * so do those behind it. */
 #include "pg.h"
@@ -84,6 +84,12 @@ static const struct il_option pg_options[] = {
       .flags = IL_OPT_LIST,
       .children = sqlstate_options,
       .help = "Rules that come before the built-in SQLSTATE policy." },
+    { .name = "connections",
+      .type = IL_OPT_INT,
+      .def = "1",
+      .min = 1,
+      .max = PG_CONNECTIONS_MAX,
+      .help = "How many connections share the rows of a batch." },
     { .name = "application_name",
       .type = IL_OPT_STRING,
       .help = "Name shown in pg_stat_activity; ingestlayer where neither this "
@@ -110,18 +116,23 @@ static const struct il_option pg_options[] = {
 /* --- open and close ------------------------------------------------------ */
 
 static void
+conns_close(struct pg *pg)
+{
+    for (uint32_t k = 0; pg->conns && k < pg->connections; k++) {
+        struct conn *c = &pg->conns[k];
+        link_free(&c->link);
+        enc_close(&c->enc);
+        plan_unref(c->plan);
+    }
+    free(pg->conns);
+}
+
+static void
 pg_close(void *self)
 {
     struct pg *pg = self;
-    for (size_t i = 0; i < PG_IN_FLIGHT; i++) {
-        struct job *job = &pg->jobs[i];
-        plan_unref(job->plan);
-        if (job->wire)
-            il_text_free(pg->host, job->wire);
-        free(job->rows);
-        free(job->parts);
-        free(job->order);
-    }
+    deliveries_close(pg);
+    conns_close(pg);
     plan_unref(pg->plan);
     for (size_t i = 0; i < pg->mapping_count; i++)
         il_template_free(pg->host, pg->mappings[i].value);
@@ -129,14 +140,11 @@ pg_close(void *self)
     free(pg->rules);
     free(pg->lanes);
     table_name_clear(&pg->table);
-    enc_close(&pg->enc);
     enc_close(&pg->lane_enc);
-    sql_close(&pg->sql);
     if (pg->c_locale)
         freelocale(pg->c_locale);
-    hosts_clear(&pg->link.hosts);
-    if (pg->link.wake >= 0)
-        close(pg->link.wake);
+    if (pg->wake >= 0)
+        close(pg->wake);
     pthread_cond_destroy(&pg->work);
     pthread_cond_destroy(&pg->done);
     pthread_mutex_destroy(&pg->lock);
@@ -241,6 +249,7 @@ open_options(struct pg *pg, const struct il_conf *conf)
     pg->payload_set = strcmp(pg->payload_column, "payload") != 0;
     pg->application_name = il_conf_str(conf, "application_name");
     pg->create = il_conf_int(conf, "create") != 0;
+    pg->connections = (uint32_t) il_conf_int(conf, "connections");
     pg->refuse_bad_text =
         strcmp(il_conf_str(conf, "bad_text"), "dead-letter") == 0;
     pg->connect_timeout_ms = (uint32_t) il_conf_int(conf, "connect_timeout");
@@ -259,21 +268,30 @@ open_options(struct pg *pg, const struct il_conf *conf)
 }
 
 static int
+open_conns(struct pg *pg)
+{
+    pg->conns = calloc(pg->connections, sizeof *pg->conns);
+    if (!pg->conns)
+        return -ENOMEM;
+    for (uint32_t k = 0; k < pg->connections; k++) {
+        struct conn *c = &pg->conns[k];
+        c->pg = pg;
+        c->index = k;
+        if (link_init(&c->link, pg) || enc_open(&c->enc, pg))
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int
 open_tools(struct pg *pg)
 {
     const struct il_host *host = pg->host;
     pg->c_locale = newlocale(LC_ALL_MASK, "C", (locale_t) 0);
-    pg->link.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (!pg->c_locale || pg->link.wake < 0 || sql_open(&pg->sql, host)
-        || enc_open(&pg->enc, pg) || enc_open(&pg->lane_enc, pg))
+    pg->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (!pg->c_locale || pg->wake < 0 || enc_open(&pg->lane_enc, pg)
+        || open_conns(pg) || deliveries_open(pg))
         return -ENOMEM;
-    for (size_t i = 0; i < PG_IN_FLIGHT; i++) {
-        pg->jobs[i].wire = il_text_new(host);
-        pg->jobs[i].next = pg->idle;
-        pg->idle = &pg->jobs[i];
-        if (!pg->jobs[i].wire)
-            return -ENOMEM;
-    }
     pg->rows = il_counter(host, "rows", "Rows written.");
     pg->rejects =
         il_counter(host, "rejects", "Events that did not fit the table.");
@@ -298,10 +316,10 @@ pg_open(const struct il_host *host, const struct il_conf *conf, void **self)
     pthread_cond_init(&pg->work, NULL);
     pthread_cond_init(&pg->done, &monotonic);
     pthread_condattr_destroy(&monotonic);
+    for (size_t i = 0; i < PG_IN_FLIGHT; i++)
+        pthread_mutex_init(&pg->deliveries[i].lock, NULL);
     pg->host = host;
-    pg->link.pg = pg;
-    pg->link.wake = -1;
-    pg->link.stopping = &pg->stopping;
+    pg->wake = -1;
     int err = open_options(pg, conf);
     if (!err)
         err = open_tools(pg);
@@ -315,12 +333,37 @@ pg_open(const struct il_host *host, const struct il_conf *conf, void **self)
 
 /* --- the host's calls ---------------------------------------------------- */
 
+static void
+pg_stop(void *self)
+{
+    struct pg *pg = self;
+    uint64_t one = 1;
+    if (!pg->started)
+        return;
+    pthread_mutex_lock(&pg->lock);
+    atomic_store(&pg->stopping, 1);
+    pthread_cond_broadcast(&pg->work);
+    pthread_cond_broadcast(&pg->done);
+    pthread_mutex_unlock(&pg->lock);
+    if (write(pg->wake, &one, sizeof one) < 0)
+        il_log(pg->host, IL_LOG_WARN, "cannot wake the connection threads");
+    while (pg->started)
+        pthread_join(pg->conns[--pg->started].thread, NULL);
+    deliveries_stop(pg);
+}
+
 static int
 pg_start(void *self)
 {
     struct pg *pg = self;
-    int err = pthread_create(&pg->thread, NULL, worker_run, pg);
-    pg->started = !err;
+    int err = 0;
+    for (uint32_t k = 0; k < pg->connections && !err; k++) {
+        struct conn *c = &pg->conns[k];
+        err = pthread_create(&c->thread, NULL, worker_run, c);
+        pg->started += !err;
+    }
+    if (err)
+        pg_stop(pg);
     return -err;
 }
 
@@ -362,14 +405,14 @@ pg_resume(void *self, struct il_position *at)
         pg->resume_rewind = (at->flags & IL_POSITION_REWIND) != 0;
         pg->resume_done = 0;
         pg->resume_asked = 1;
-        pthread_cond_signal(&pg->work);
+        pthread_cond_broadcast(&pg->work);
     }
     while (!pg->resume_done && !late && !atomic_load(&pg->stopping))
         late = pthread_cond_timedwait(&pg->done, &pg->lock, &until) != 0;
     if (pg->resume_done) {
         pg->resume_asked = 0;
         err = pg->resume_err;
-        if (!err && pg->resume_position > at->position)
+        if (!err && (pg->resume_position > at->position || pg->resume_rewind))
             at->position = pg->resume_position;
         if (!err && at->struct_size >= sizeof *at)
             at->there = pg->resume_there;
@@ -381,37 +424,7 @@ pg_resume(void *self, struct il_position *at)
 static int
 pg_write(void *self, struct il_batch *batch, struct il_ack *ack)
 {
-    struct pg *pg = self;
-    pthread_mutex_lock(&pg->lock);
-    struct job *job = pg->idle;
-    if (job)
-        pg->idle = job->next;
-    struct plan *plan = plan_ref(pg->plan);
-    pthread_mutex_unlock(&pg->lock);
-    if (!job) {
-        plan_unref(plan);
-        return -EAGAIN;
-    }
-    job->batch = batch;
-    job->ack = ack;
-    job->after = 0;
-    job->merge = 0;
-    job->next = NULL;
-    plan_unref(job->plan);
-    job->plan = NULL;
-    /* Without a plan the connection thread encodes, once it has one. */
-    int err = plan ? encode_job(pg, &pg->lane_enc, job, plan) : 0;
-    plan_unref(plan);
-    pthread_mutex_lock(&pg->lock);
-    struct job **end = err ? &pg->idle : &pg->queue;
-    while (*end)
-        end = &(*end)->next;
-    *end = job;
-    pg->busy += !err;
-    job->number = ++pg->taken;
-    pthread_cond_signal(&pg->work);
-    pthread_mutex_unlock(&pg->lock);
-    return err;
+    return delivery_take(self, batch, ack);
 }
 
 static int
@@ -427,24 +440,6 @@ pg_flush(void *self, uint32_t deadline_ms)
     int busy = pg->busy;
     pthread_mutex_unlock(&pg->lock);
     return busy ? -ETIMEDOUT : 0;
-}
-
-static void
-pg_stop(void *self)
-{
-    struct pg *pg = self;
-    uint64_t one = 1;
-    if (!pg->started)
-        return;
-    pthread_mutex_lock(&pg->lock);
-    atomic_store(&pg->stopping, 1);
-    pthread_cond_broadcast(&pg->work);
-    pthread_cond_broadcast(&pg->done);
-    pthread_mutex_unlock(&pg->lock);
-    if (write(pg->link.wake, &one, sizeof one) < 0)
-        il_log(pg->host, IL_LOG_WARN, "cannot wake the connection thread");
-    pthread_join(pg->thread, NULL);
-    pg->started = 0;
 }
 
 IL_PLUGIN = {

@@ -2,22 +2,30 @@
 /* warehouse.pg, inside: what its files share.
  *
  *   pg.c        options, lifecycle, what the lane's thread calls
+ *   delivery.c  a batch among the connections: shares out, one outcome back
  *   link.c      one connection; every wait can be interrupted
  *   hosts.c     which of several hosts to try first
  *   sql.c       building SQL text
  *   sqlstate.c  what each SQLSTATE means for the lane
  *   lanes.c     the table of positions: exactly once, and the fence
+ *   claim.c     taking a lane over, all of its rows at once
  *   table.c     what the target table looks like, and what fills its columns
  *   encode.c    events to rows in COPY format, binary or text
  *   text.c scalar.c when.c decimal.c   the values of one column type each
  *   copy.c      the transaction, and finding the rows that do not fit
  *   attempt.c   what comes before a transaction and after a failed one
- *   worker.c    the connection thread
+ *   worker.c    the thread of a connection
  *   ddl.c       the DDL of the target and of the lanes table
  *   probe.c     `check --online`
  *
- * The lane's thread encodes a batch; the connection thread sends it.  A struct
- * job is in one hand at a time. */
+ * The lane's thread encodes a batch, in as many jobs as there are connections;
+ * the thread of each connection sends its own.  A struct job is in one hand at
+ * a time.
+ *
+ * An event belongs to the connection that its position names, and each
+ * connection has a row in the lanes table: an event is done when the row of its
+ * connection is as far as it.  So connections need not wait for each other, and
+ * a process that dies leaves behind, row by row, how far each was. */
 #ifndef PG_H
 #define PG_H
 
@@ -29,6 +37,11 @@
 #include <ingestlayer/plugin.h>
 
 #define PG_IN_FLIGHT 2
+#define PG_CONNECTIONS_MAX 16
+#define PG_STRIPE 64    /* so many positions in a row are of one connection */
+#define PG_SHARE_MIN 256 /* events for each; smaller batches go over one */
+/* Rows that a lane can have: of 1, of 2, ... of 16 connections. */
+#define PG_ROWS_MAX (PG_CONNECTIONS_MAX * (PG_CONNECTIONS_MAX + 1) / 2)
 #define PG_OPTIONAL_MAX 32 /* columns with a default that may be left out */
 #define PG_WHY 2048        /* bytes of a cause, cut beyond */
 
@@ -69,9 +82,9 @@ enum pg_action {
     PG_ACT_RETRY = 1, /* transient: the same batch again, for ever */
     PG_ACT_REJECT,    /* a row is wrong */
     PG_ACT_PAUSE,     /* a person must mend something */
-    /* Not from an SQLSTATE: */
-    PG_ACT_FENCED,  /* another process has the lane */
-    PG_ACT_SET_BACK /* rows that were committed are gone */
+    /* Not from an SQLSTATE; what is worse comes later: */
+    PG_ACT_SET_BACK, /* rows that were committed are gone */
+    PG_ACT_FENCED    /* another process has the lane */
 };
 
 struct pg_rule {
@@ -115,17 +128,21 @@ struct pg_fault {
 };
 
 struct pg;
+struct conn;
+struct job;
 
 struct link {
     struct pg *pg;
     PGconn *db;
     struct hosts hosts;
-    int wake; /* eventfd: becomes readable when it must stop */
-    atomic_int *stopping;
+    struct sql sql; /* the statement under construction */
     struct pg_fault fault;
     uint64_t bytes; /* sent as COPY data */
 };
 
+/* 0 or -ENOMEM; link_free() copes with either. */
+int link_init(struct link *, struct pg *);
+void link_free(struct link *);
 /* All of these return 0 or -1 with link->fault filled in. */
 int link_open(struct link *);
 void link_close(struct link *);
@@ -236,9 +253,14 @@ struct row {
     size_t end; /* in the wire text; it starts where the one before ends */
 };
 
+struct delivery;
+
+enum job_stage { JOB_WAITS, JOB_TAKEN, JOB_ENDED };
+
+/* What one connection writes of a batch. */
 struct job {
+    struct delivery *of;
     struct il_batch *batch;
-    struct il_ack *ack;
     struct plan *plan; /* what wire was made with; NULL: not encoded */
     struct il_text *wire;
     struct row *rows;
@@ -246,16 +268,25 @@ struct job {
     struct place *order; /* events in the order of their rows */
     uint32_t row_count, part_count, capacity;
     int merge;        /* rows of it may be in the table already */
+    uint32_t kept;    /* events that were done before */
     uint32_t misfits; /* events that no row could be made of */
     uint32_t refused; /* events whose rows Postgres refused */
     uint64_t replaced;
-    uint64_t after;  /* events up to here are in the table already */
-    uint64_t number; /* of the write() that brought it */
     int binary;
-    struct job *next;
+    int stage; /* enum job_stage; protected by pg->lock */
+    uint32_t first, end; /* its connections: one, or all for a small batch */
 };
 
-/* Make the rows of a batch; marks those that do not fit.  0 or -ENOMEM. */
+/* Is the event at this position of the job's connections? */
+static inline int
+job_has(const struct job *job, uint32_t connections, uint64_t position)
+{
+    if (job->end - job->first == connections)
+        return 1;
+    return position / PG_STRIPE % connections == job->first;
+}
+
+/* Make the rows of a job; marks those that do not fit.  0 or -ENOMEM. */
 int encode_job(struct pg *, struct enc *, struct job *, struct plan *);
 
 /* For the writers of values. */
@@ -292,7 +323,7 @@ int decimal_scan(const char *, size_t len, struct decimal *);
 /* 0, -ERANGE, or -EINVAL where it has a fraction. */
 int decimal_int64(const struct decimal *, int64_t *);
 
-/* --- lanes.c ------------------------------------------------------------- */
+/* --- lanes.c, claim.c ------------------------------------------------------ */
 
 enum pg_mode {
     PG_MODE_UNKNOWN,
@@ -300,22 +331,44 @@ enum pg_mode {
     PG_MODE_UNIQUE /* on conflict (unique_column) do nothing */
 };
 
+/* A row of this lane: of connection k, counted from 0, of n. */
+struct lane_row {
+    uint32_t k, n;
+    uint64_t position, epoch;
+};
+
 /* Find out which mode is possible; makes the lanes table where it may. */
 int lanes_prepare(struct link *, int may_create, enum pg_mode *);
-/* Make or read the row, raise its epoch, and take its position. */
-int lanes_claim(struct link *, uint64_t local);
-/* Read the row again, once the transaction that may still hold it has ended:
- * PG_ACT_FENCED where it is no longer ours, PG_ACT_SET_BACK where it is not as
- * far as it was; position is then what it says. */
-int lanes_check(struct link *);
-/* Take the row of this process back to a position, and remember from where:
- * that it is behind somebody's cursor does not mean then that rows are gone.
- * 0 or -1. */
-int lanes_rewind(struct link *, uint64_t position);
-/* From where it was taken back, at most; 0: it never was. */
+/* Make, or read, the rows of all connections, raise the epoch of each row that
+ * this lane has, and take their positions.  Where this process has claimed the
+ * lane before, its epoch stays: PG_ACT_FENCED where there is a higher one. */
+int lanes_claim(struct conn *, uint64_t local);
+/* Read the rows of a job's connections again, once the transaction that may
+ * still hold them has ended: PG_ACT_FENCED where one is no longer ours,
+ * PG_ACT_SET_BACK where one is not as far as it was; positions are then what
+ * they say. */
+int lanes_check(struct conn *, const struct job *);
+/* Right after lanes_claim(): take all rows that are further than that back to a
+ * position, and remember from where: that they are behind somebody's cursor
+ * does not mean then that rows are gone.  0 or -1. */
+int lanes_rewind(struct conn *, uint64_t position);
+/* From where they were taken back, at most; 0: they never were. */
 int lanes_was_at(struct link *, uint64_t *position);
-/* The statement that moves the position, in the transaction of the rows. */
-void lanes_update_sql(const struct pg *, struct sql *, uint64_t last);
+/* The statement that moves the rows of the job's connections to its end, in the
+ * transaction of its events; how many rows it has to hit. */
+uint32_t lanes_update_sql(const struct pg *, struct sql *, const struct job *);
+/* Up to where everything is done, and up to where anything is. */
+uint64_t lanes_floor(const struct pg *);
+uint64_t lanes_top(const struct pg *);
+/* Is the event at this position done? */
+int lanes_done(const struct pg *, uint64_t position);
+
+/* For the two files: `where` of this spool, a row's name as a literal, and what
+ * row a name is of (0, or -EINVAL). */
+void lanes_where(const struct pg *, struct sql *);
+void lanes_name(const struct pg *, struct sql *, uint32_t k, uint32_t n);
+int lanes_parse(const struct pg *, const char *name, struct lane_row *);
+uint64_t lanes_cell(const PGresult *, int row, int column);
 
 /* --- ddl.c --------------------------------------------------------------- */
 
@@ -328,7 +381,7 @@ int ddl_run(struct link *, const char *schema,
             void (*ddl)(const struct pg *, struct sql *, int));
 int pg_ddl(void *self, struct il_text *);
 
-/* --- copy.c, attempt.c, worker.c, probe.c -------------------------------- */
+/* --- copy.c, attempt.c, probe.c ------------------------------------------ */
 
 enum {
     COPY_REDO = 1, /* the table or the lane's row is not what it was */
@@ -336,18 +389,70 @@ enum {
     COPY_MERGE     /* an event of before this process may be in already */
 };
 /* Bring a job's rows in, in one transaction.  0, COPY_* or -1. */
-int copy_transact(struct link *, struct job *, int careful);
+int copy_transact(struct conn *, struct job *, int careful);
 
-/* Connected, with the mode known and the lane's row checked.  0 or -1. */
-int copy_connect(struct link *);
+/* Connected, with the mode known and the rows of the job's connections checked;
+ * job NULL: none yet.  0 or -1. */
+int copy_connect(struct conn *, const struct job *);
 /* The same, with the table read and as many transactions as it takes.  0, or
  * -1 with fault.action. */
-int copy_job(struct link *, struct job *);
-
-/* The connection thread; arg is a struct pg. */
-void *worker_run(void *arg);
+int copy_job(struct conn *, struct job *);
 
 int pg_probe(void *self, struct il_text *);
+
+/* --- delivery.c, worker.c: batches and connections ----------------------- */
+
+struct delivery {
+    struct il_batch *batch;
+    struct il_ack *ack;
+    struct job *jobs;     /* room for one of each connection */
+    pthread_mutex_t lock; /* the batch: its marks, and its memory */
+
+    /* protected by pg->lock */
+    uint32_t count, left; /* jobs; those that have not ended */
+    int out_of_turn;      /* an earlier batch comes again, and then this one */
+    enum pg_action fault; /* the worst that happened to a job; 0: nothing */
+    char why[PG_WHY];
+    struct delivery *next;
+};
+
+int deliveries_open(struct pg *);
+void deliveries_close(struct pg *);
+/* write(): take a batch, shared out and encoded as far as that is possible.
+ * -EAGAIN: there is no room. */
+int delivery_take(struct pg *, struct il_batch *, struct il_ack *);
+/* Mark those events of a job that are done; how many there are. */
+uint32_t delivery_keep(struct pg *, struct job *);
+/* With pg->lock held: what the connection does next, or NULL. */
+struct job *delivery_next(struct conn *);
+/* A job has ended, well (fault 0) or not; the last one of a batch settles it. */
+void delivery_ended(struct pg *, struct job *, enum pg_action fault,
+                    const char *why);
+/* Once no thread runs: those that are left come again. */
+void deliveries_stop(struct pg *);
+
+struct conn {
+    struct pg *pg;
+    uint32_t index;
+    pthread_t thread;
+    uint64_t position; /* what its row says; pg->lock to write, and to read in
+                        * another thread */
+
+    /* its thread's own */
+    struct link link;
+    struct enc enc;    /* when it has to encode again */
+    struct plan *plan; /* the table, as it found it */
+    uint32_t run_max;  /* rows in one COPY: more took too long; 0: any */
+    int checked;       /* the row was read on this connection */
+    int doubt;         /* a COMMIT's answer was lost */
+    int sync_off;      /* synchronous_commit is, by the settings of the role */
+    int connects;
+    char said[PG_WHY]; /* the last fault that it logged itself */
+    int64_t said_us;
+};
+
+/* The thread of a connection; arg is a struct conn. */
+void *worker_run(void *arg);
 
 /* --- pg.c: the instance -------------------------------------------------- */
 
@@ -370,31 +475,22 @@ struct pg {
     struct pg_rule *rules;
     size_t rule_count;
     int create, payload_set, refuse_bad_text;
+    uint32_t connections;
     uint32_t connect_timeout_ms, statement_timeout_ms, lock_timeout_ms;
     locale_t c_locale;
     struct il_counter *rows, *rejects, *replaced, *reconnects, *sent;
+    int wake; /* eventfd: becomes readable when all must stop */
 
-    /* the connection thread's own, apart from link.wake */
-    struct link link;
-    struct enc enc; /* when it has to encode again */
+    /* set in resume(), by the first connection, while the others rest */
     enum pg_mode mode;
     enum pg_mode mode_kept; /* from the first resume() on */
-    uint32_t run_max;       /* rows in one COPY: more took too long; 0: any */
     uint64_t given; /* events up to here may be of an earlier process */
-    uint64_t position; /* what the row in the lanes table says */
-    uint64_t epoch;    /* ours; 0: not claimed yet */
-    int claimed;       /* resume() has been answered */
-    int checked;       /* the row was read on this connection */
-    int doubt;         /* a COMMIT's answer was lost */
-    int sync_off;      /* synchronous_commit is, by the settings of the role */
-    int connects, mode_said;
-    uint8_t spool[16];
+    uint64_t epoch; /* ours; 0: not claimed yet */
+    int claimed;    /* resume() has been answered */
+    struct lane_row lane_rows[PG_ROWS_MAX]; /* as they were then */
+    uint32_t lane_row_count;
+    int mode_said;
     char spool_text[37];
-    uint64_t expected;   /* id of the batch that failed last */
-    uint64_t distrusted; /* writes up to here may have come before that */
-    struct sql sql;
-    char said[PG_WHY]; /* the last fault that resume() logged */
-    int64_t said_us;
 
     /* the lane thread's own */
     struct enc lane_enc;
@@ -402,17 +498,18 @@ struct pg {
     /* between the threads: protected by lock */
     pthread_mutex_t lock;
     pthread_cond_t work, done;
-    struct job jobs[PG_IN_FLIGHT];
-    struct job *queue, *idle; /* to be sent, in order; free */
-    struct plan *plan;        /* the latest; NULL: not read yet */
-    int busy;                 /* jobs taken and not settled */
-    uint64_t taken;           /* write() calls so far */
+    struct conn *conns;
+    struct delivery deliveries[PG_IN_FLIGHT];
+    struct delivery *queue, *idle; /* not settled, in order; free */
+    struct plan *plan;             /* the latest; NULL: not read yet */
+    int busy;                      /* batches taken and not settled */
+    uint64_t broken; /* id of the batch that has to come again before any later
+                      * one does; 0: none */
     int resume_asked, resume_done, resume_err;
     uint64_t resume_local, resume_position;
     uint64_t resume_there; /* UINT64_MAX: there is no row that tells */
-    int resume_rewind; /* the row has to go back to resume_local */
-    int started;
-    pthread_t thread;
+    int resume_rewind; /* the rows have to go back to resume_local */
+    uint32_t started;  /* threads */
     atomic_int stopping;
 };
 

@@ -21,7 +21,7 @@ probe_server(struct link *l, struct sql *out)
 static int
 may_create(struct link *l, const char *schema, int *yes)
 {
-    struct sql *s = &l->pg->sql;
+    struct sql *s = &l->sql;
     PGresult *res;
     sql_clear(s);
     sql_printf(s, "select coalesce((select pg_catalog.has_schema_privilege("
@@ -66,7 +66,7 @@ static int
 probe_rights(struct link *l)
 {
     struct pg *pg = l->pg;
-    struct sql *s = &pg->sql;
+    struct sql *s = &l->sql;
     PGresult *res;
     sql_clear(s);
     sql_printf(s, "select pg_catalog.has_any_column_privilege(");
@@ -135,10 +135,12 @@ int
 pg_probe(void *self, struct il_text *text)
 {
     struct pg *pg = self;
-    struct link l = { .pg = pg,
-                      .wake = pg->link.wake,
-                      .stopping = &pg->stopping };
+    struct link l;
     struct sql out = { .host = pg->host, .text = text };
+    if (link_init(&l, pg)) {
+        link_free(&l);
+        return -ENOMEM;
+    }
     int err = link_open(&l);
     if (!err) {
         probe_server(&l, &out);
@@ -148,7 +150,6 @@ pg_probe(void *self, struct il_text *text)
     if (err)
         sql_printf(&out, "%s\n", l.fault.why);
     link_rollback(&l);
-    link_close(&l);
-    hosts_clear(&l.hosts);
+    link_free(&l);
     return err ? l.fault.action == PG_ACT_RETRY ? -EAGAIN : -EACCES : out.err;
 }

@@ -287,7 +287,7 @@ check_mapped(struct link *l, const struct plan *p)
 static int
 read_unique(struct link *l, struct plan *p)
 {
-    struct sql *s = &l->pg->sql;
+    struct sql *s = &l->sql;
     PGresult *res;
     sql_clear(s);
     sql_printf(s, "select 1 from pg_catalog.pg_index i"
@@ -315,7 +315,7 @@ read_unique(struct link *l, struct plan *p)
 static int
 read_signature(struct link *l, char **out)
 {
-    struct sql *s = &l->pg->sql;
+    struct sql *s = &l->sql;
     PGresult *res;
     sql_clear(s);
     plan_signature_sql(l->pg, s);
@@ -350,7 +350,7 @@ int
 plan_read(struct link *l, struct plan **out)
 {
     struct pg *pg = l->pg;
-    struct sql *s = &pg->sql, table;
+    struct sql *s = &l->sql, table;
     char *signature;
     PGresult *res = NULL;
     if (read_signature(l, &signature))

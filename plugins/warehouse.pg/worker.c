@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The connection thread: takes jobs in order, settles each once, and answers
- * resume(). */
+/* The thread of a connection: takes its jobs in order and sees each to its end.
+ * The first connection's also answers resume(). */
 #include "pg.h"
 
 #include <errno.h>
@@ -9,133 +9,91 @@
 
 #define REPEAT_US 60000000 /* the same fault is logged once in this time */
 
-/* Give the job's memory back first: settling may bring the next write(). */
-static void
-settle(struct pg *pg, struct job *job, int outcome, const char *why)
-{
-    struct il_ack *ack = job->ack;
-    pthread_mutex_lock(&pg->lock);
-    job->ack = NULL;
-    job->batch = NULL;
-    job->next = pg->idle;
-    pg->idle = job;
-    pthread_mutex_unlock(&pg->lock);
-    il_settle(ack, outcome, why);
-    pthread_mutex_lock(&pg->lock);
-    pg->busy--;
-    pthread_cond_broadcast(&pg->done);
-    pthread_mutex_unlock(&pg->lock);
-}
-
-static struct job *
-take(struct pg *pg)
-{
-    pthread_mutex_lock(&pg->lock);
-    struct job *job = pg->queue;
-    if (job)
-        pg->queue = job->next;
-    pthread_mutex_unlock(&pg->lock);
-    return job;
-}
-
-/* A batch failed: those taken after it have to come again, too, or the lane's
- * position would pass over it.  A write() that falls into the moment of
- * settling may be of either kind; its batch id tells, because the failed batch
- * comes first when it comes again. */
-static void
-settle_failed(struct pg *pg, struct job *job, int outcome, const char *why)
-{
-    pg->expected = il_batch_id(job->batch);
-    settle(pg, job, outcome, why);
-    pthread_mutex_lock(&pg->lock);
-    pg->distrusted = pg->taken;
-    pthread_mutex_unlock(&pg->lock);
-}
-
-static int
-out_of_turn(struct pg *pg, const struct job *job)
-{
-    if (job->number <= pg->distrusted && il_batch_id(job->batch) > pg->expected)
-        return 1;
-    pg->distrusted = 0;
-    return 0;
-}
-
 /* Log a fault, but not the same one again and again. */
 static void
-say(struct pg *pg, int level)
+say(struct conn *c)
 {
+    const struct pg *pg = c->pg;
     int64_t now = il_monotonic_us(pg->host);
-    if (strcmp(pg->said, pg->link.fault.why) == 0
-        && now - pg->said_us < REPEAT_US)
+    if (strcmp(c->said, c->link.fault.why) == 0
+        && now - c->said_us < REPEAT_US)
         return;
-    snprintf(pg->said, sizeof pg->said, "%s", pg->link.fault.why);
-    pg->said_us = now;
-    il_log(pg->host, level, "%s", pg->said);
+    snprintf(c->said, sizeof c->said, "%s", c->link.fault.why);
+    c->said_us = now;
+    il_log(pg->host, IL_LOG_WARN, "%s", c->said);
 }
 
-static int
-outcome(enum pg_action action)
-{
-    return action == PG_ACT_PAUSE    ? IL_PAUSE
-           : action == PG_ACT_FENCED ? IL_FENCED
-           : action == PG_ACT_SET_BACK ? IL_SET_BACK
-                                       : IL_RETRY;
-}
-
-/* A batch whose COMMIT went unanswered stays here until Postgres tells what
+/* A job whose COMMIT went unanswered stays here until Postgres tells what
  * became of it: sent again by the host it would be a new attempt, and what was
  * marked in this one would be forgotten. */
 static void
-deliver(struct pg *pg, struct job *job)
+deliver(struct conn *c, struct job *job)
 {
-    struct link *l = &pg->link;
+    struct pg *pg = c->pg;
+    const struct pg_fault *f = &c->link.fault;
     uint32_t wait_ms = 50;
-    if (out_of_turn(pg, job)) {
-        settle(pg, job, IL_RETRY, "an earlier batch comes again");
-        return;
-    }
-    job->refused = 0;
-    while (copy_job(l, job) != 0) {
-        if (!pg->doubt || atomic_load(&pg->stopping)
-            || l->fault.action >= PG_ACT_FENCED) {
-            char why[PG_WHY];
-            memcpy(why, l->fault.why, sizeof why);
-            settle_failed(pg, job, outcome(l->fault.action), why);
+    while (copy_job(c, job) != 0) {
+        if (!c->doubt || atomic_load(&pg->stopping)
+            || f->action >= PG_ACT_SET_BACK) {
+            delivery_ended(pg, job, f->action, f->why);
             return;
         }
-        say(pg, IL_LOG_WARN);
-        link_pause(l, wait_ms);
+        say(c);
+        link_pause(&c->link, wait_ms);
         wait_ms = wait_ms < 5000 ? wait_ms * 2 : 5000;
     }
-    pg->said[0] = 0;
-    settle(pg, job, IL_OK, NULL);
+    c->said[0] = 0;
+    delivery_ended(pg, job, 0, NULL);
+}
+
+/* --- resume() ------------------------------------------------------------ */
+
+/* The rows of the lane are taken, and taken back where that was asked for.
+ * *there: where the far side itself is. */
+static int
+resume_lanes(struct conn *c, uint64_t *there)
+{
+    struct pg *pg = c->pg;
+    uint64_t was_at = 0;
+    int err = lanes_claim(c, pg->resume_local);
+    if (!err && !pg->mode_kept) /* later nobody else can have moved them */
+        err = lanes_was_at(&c->link, &was_at);
+    if (!err && pg->resume_rewind && lanes_top(pg) > pg->resume_local)
+        err = lanes_rewind(c, pg->resume_local);
+    uint64_t floor = lanes_floor(pg);
+    *there = was_at > floor ? was_at : floor;
+    return err;
+}
+
+/* Up to where all is done.  At first, though, a row beyond all that the spool
+ * had given out is told instead: then the host has the rows taken back. */
+static uint64_t
+resume_position(const struct pg *pg)
+{
+    if (pg->mode != PG_MODE_LANES)
+        return pg->resume_local;
+    uint64_t top = lanes_top(pg);
+    return !pg->mode_kept && top > pg->given ? top : lanes_floor(pg);
 }
 
 static void
-answer_resume(struct pg *pg)
+answer_resume(struct conn *c)
 {
-    struct link *l = &pg->link;
-    uint64_t was_at = 0;
+    struct pg *pg = c->pg;
+    struct link *l = &c->link;
+    uint64_t there = UINT64_MAX, position = 0;
     pg->claimed = 0;
-    int err = copy_connect(l);
-    if (!err && pg->mode == PG_MODE_LANES) {
-        err = pg->epoch ? lanes_check(l) : lanes_claim(l, pg->resume_local);
-        if (!err && !pg->mode_kept) /* later nobody else can have moved it */
-            err = lanes_was_at(l, &was_at);
-        if (!err && pg->resume_rewind && pg->position > pg->resume_local)
-            err = lanes_rewind(l, pg->resume_local);
-    } else if (!err
-               && (pg->resume_rewind || pg->position < pg->resume_local)) {
-        pg->position = pg->resume_local;
-    }
+    int err = copy_connect(c, NULL);
+    if (!err && pg->mode == PG_MODE_LANES)
+        err = resume_lanes(c, &there);
     if (err) {
-        say(pg, IL_LOG_WARN);
+        say(c);
         if (l->fault.action != PG_ACT_FENCED)
             link_close(l);
     } else {
-        pg->said[0] = 0;
-        pg->claimed = pg->checked = 1;
+        position = resume_position(pg);
+        c->said[0] = 0;
+        pg->claimed = c->checked = 1;
         pg->mode_kept = pg->mode;
     }
     pthread_mutex_lock(&pg->lock);
@@ -143,11 +101,10 @@ answer_resume(struct pg *pg)
                      : l->fault.action == PG_ACT_FENCED ? -ESTALE
                      : l->fault.action == PG_ACT_PAUSE  ? -EACCES
                                                         : -EAGAIN;
-    pg->resume_position = pg->position;
-    pg->resume_there = pg->mode != PG_MODE_LANES ? UINT64_MAX
-                       : was_at > pg->position   ? was_at
-                                                 : pg->position;
+    pg->resume_position = position;
+    pg->resume_there = there;
     pg->resume_done = 1;
+    pg->broken = 0;
     pthread_cond_broadcast(&pg->done);
     pthread_mutex_unlock(&pg->lock);
 }
@@ -155,25 +112,29 @@ answer_resume(struct pg *pg)
 void *
 worker_run(void *arg)
 {
-    struct pg *pg = arg;
+    struct conn *c = arg;
+    struct pg *pg = c->pg;
     pthread_mutex_lock(&pg->lock);
     while (!atomic_load(&pg->stopping)) {
-        int resume = pg->resume_asked && !pg->resume_done;
-        if (!resume && !pg->queue) {
+        int resume = !c->index && pg->resume_asked && !pg->resume_done;
+        struct job *job = resume ? NULL : delivery_next(c);
+        int skip = job && job->of->out_of_turn;
+        if (job)
+            job->stage = JOB_TAKEN;
+        else if (!resume) {
             pthread_cond_wait(&pg->work, &pg->lock);
             continue;
         }
         pthread_mutex_unlock(&pg->lock);
         if (resume)
-            answer_resume(pg);
+            answer_resume(c);
+        else if (skip)
+            delivery_ended(pg, job, 0, NULL);
         else
-            deliver(pg, take(pg));
+            deliver(c, job);
         pthread_mutex_lock(&pg->lock);
     }
     pthread_mutex_unlock(&pg->lock);
-    struct job *job;
-    while ((job = take(pg)) != NULL)
-        settle(pg, job, IL_RETRY, "stopping");
-    link_close(&pg->link);
+    link_close(&c->link);
     return NULL;
 }

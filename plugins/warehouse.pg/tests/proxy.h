@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A TCP proxy before Postgres that understands where messages begin, and cuts
- * the connection at the n-th one.  Later connections pass. */
+ * the connection that brings the n-th one of all.  The others pass. */
 #ifndef PROXY_H
 #define PROXY_H
 
@@ -24,6 +24,13 @@ struct proxy {
     atomic_int left; /* messages until the cut; < 0: never */
     atomic_int cuts, done;
     pthread_t thread;
+};
+
+struct proxy_pair {
+    struct proxy *proxy;
+    int fds[2]; /* to the client, to the server */
+    pthread_t thread;
+    struct proxy_pair *next;
 };
 
 struct proxy_flow {
@@ -115,25 +122,52 @@ proxy_relay(struct proxy *p, const int fds[2])
 }
 
 static inline void *
-proxy_run(void *arg)
+proxy_pair_run(void *arg)
 {
-    struct proxy *p = arg;
+    struct proxy_pair *pair = arg;
+    proxy_relay(pair->proxy, pair->fds);
+    close(pair->fds[0]);
+    close(pair->fds[1]);
+    return NULL;
+}
+
+/* A connection of the client's, and one to the server for it. */
+static inline struct proxy_pair *
+proxy_accept(struct proxy *p, struct proxy_pair *next)
+{
     struct sockaddr_in a = { .sin_family = AF_INET,
                              .sin_port = htons((uint16_t) p->server_port),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct proxy_pair *pair = calloc(1, sizeof *pair);
+    int one = 1;
+    pair->proxy = p;
+    pair->next = next;
+    pair->fds[0] = accept(p->listener, NULL, NULL);
+    pair->fds[1] = socket(AF_INET, SOCK_STREAM, 0);
+    for (int i = 0; i < 2; i++)
+        setsockopt(pair->fds[i], IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    /* Where that fails the relay ends at once. */
+    if (connect(pair->fds[1], (struct sockaddr *) &a, sizeof a))
+        shutdown(pair->fds[0], SHUT_RDWR);
+    pthread_create(&pair->thread, NULL, proxy_pair_run, pair);
+    return pair;
+}
+
+static inline void *
+proxy_run(void *arg)
+{
+    struct proxy *p = arg;
+    struct proxy_pair *pairs = NULL;
     while (!atomic_load(&p->done)) {
         struct pollfd fd = { p->listener, POLLIN, 0 };
-        if (poll(&fd, 1, 5) <= 0)
-            continue;
-        int one = 1, fds[2];
-        fds[0] = accept(p->listener, NULL, NULL);
-        fds[1] = socket(AF_INET, SOCK_STREAM, 0);
-        setsockopt(fds[0], IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-        setsockopt(fds[1], IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-        if (connect(fds[1], (struct sockaddr *) &a, sizeof a) == 0)
-            proxy_relay(p, fds);
-        close(fds[0]);
-        close(fds[1]);
+        if (poll(&fd, 1, 5) > 0)
+            pairs = proxy_accept(p, pairs);
+    }
+    while (pairs) {
+        struct proxy_pair *next = pairs->next;
+        pthread_join(pairs->thread, NULL);
+        free(pairs);
+        pairs = next;
     }
     return NULL;
 }
