@@ -38,8 +38,14 @@
 
 #define PG_IN_FLIGHT 2
 #define PG_CONNECTIONS_MAX 16
-#define PG_STRIPE 64    /* so many positions in a row are of one connection */
+/* Fault campaigns, whose batches are small, are also run with 1 for both:
+ * make CPPFLAGS="-DPG_STRIPE=1 -DPG_SHARE_MIN=1". */
+#ifndef PG_STRIPE
+#define PG_STRIPE 64 /* so many positions in a row are of one connection */
+#endif
+#ifndef PG_SHARE_MIN
 #define PG_SHARE_MIN 256 /* events for each; smaller batches go over one */
+#endif
 /* Rows that a lane can have: of 1, of 2, ... of 16 connections. */
 #define PG_ROWS_MAX (PG_CONNECTIONS_MAX * (PG_CONNECTIONS_MAX + 1) / 2)
 #define PG_OPTIONAL_MAX 32 /* columns with a default that may be left out */

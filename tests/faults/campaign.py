@@ -32,6 +32,7 @@ pipelines = (
     sources = ( { source = "load"; match = "load.*"; } );
     steps = ( { plugin = "filter.match"; where = "not (kind == drop)"; } );
     destinations = ( { plugin = "warehouse.pg"; connection = "env:DSN"; table = "load.rows";
+                       connections = %(connections)d;
                        columns = ( { name = "event_id"; value = "$event.id"; },
                                    { name = "n"; value = "$event.payload.n"; } ); } ); }
 );
@@ -105,7 +106,7 @@ def trial(seed, number, args, base):
         pg.sql("create schema load; create table load.rows (event_id text, n bigint)")
         conf = os.path.join(base, "load.conf")
         with open(conf, "w") as f:
-            f.write(CONF % {"base": base})
+            f.write(CONF % {"base": base, "connections": args.connections})
         daemon = Daemon(base, conf, {"KEY": KEY, "DSN": pg.dsn})
         daemon.start()
 
@@ -218,6 +219,7 @@ def main():
     p.add_argument("--events", type=int, default=20000)
     p.add_argument("--batch", type=int, default=500)
     p.add_argument("--senders", type=int, default=4)
+    p.add_argument("--connections", type=int, default=1, help="of the lane to Postgres")
     p.add_argument("--kills", type=int, default=4, help="faults in each trial")
     p.add_argument("--seed", default="", help="of the first trial; else by chance")
     p.add_argument("--limit", type=int, default=300, help="seconds to wait for an end")

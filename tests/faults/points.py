@@ -56,6 +56,7 @@ pipelines = (
     steps = ( { plugin = "filter.match"; where = "not (kind == drop)"; },
               { plugin = "enrich.entity"; kind = "user"; key = "$event.payload.user"; } );
     destinations = ( { plugin = "warehouse.pg"; connection = "env:DSN"; table = "points.rows";
+                       connections = %(connections)d;
                        statement_timeout = "2s";
                        columns = ( { name = "event_id"; value = "$event.id"; },
                                    { name = "trial"; value = "$event.payload.trial"; },
@@ -160,13 +161,14 @@ class Failure(Exception):
 
 class Run:
     """One trial's folder and daemon; Postgres is shared."""
+    connections = 1  # of the lane to Postgres
 
     def __init__(self, pg, trial, base, wide=False):
         self.pg, self.trial, self.base = pg, trial, base
         self.state = os.path.join(base, "state")
         self.conf = os.path.join(base, "points.conf")
         with open(self.conf, "w") as f:
-            f.write((WIDE_CONF if wide else CONF) % {"base": base})
+            f.write((WIDE_CONF if wide else CONF) % {"base": base, "connections": self.connections})
         self.daemon = Daemon(base, self.conf, {"KEY": KEY, "DSN": pg.dsn})
         self.plain_env = dict(self.daemon.env)
         self.requests = wide_requests_of(trial) if wide else requests_of(trial)
@@ -553,8 +555,10 @@ def main():
     p.add_argument("--every", type=int, default=1, help="only every k-th point")
     p.add_argument("--point", type=int, help="this one alone")
     p.add_argument("--seed", default="", help="which of the k-th, and how writes tear; else by chance")
+    p.add_argument("--connections", type=int, default=1, help="of the lane to Postgres")
     p.add_argument("--verbose", action="store_true")
     args = p.parse_args()
+    Run.connections = args.connections
     why = inject.usable() or (None if postgres_bindir() else "no Postgres server found")
     why = why or without_plugin(plugins_of(CONF))
     if why:

@@ -27,7 +27,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import inject  # noqa: E402
-from points import CONF, Failure, Request, Sweep, event  # noqa: E402
+from points import CONF, Failure, Request, Run, Sweep, event  # noqa: E402
 from servers import plugins_of, postgres_bindir, without_plugin  # noqa: E402
 
 EVENTS = 12
@@ -195,8 +195,10 @@ def main():
     p.add_argument("--every", type=int, default=1, help="only every k-th point")
     p.add_argument("--trials", type=int, default=10, help="of chaos")
     p.add_argument("--seed", default="")
+    p.add_argument("--connections", type=int, default=1, help="of the lane to Postgres")
     p.add_argument("--verbose", action="store_true")
     args = p.parse_args()
+    Run.connections = args.connections
     why = inject.usable() or (None if postgres_bindir() else "no Postgres server found")
     why = why or without_plugin(plugins_of(CONF))
     if why:

@@ -83,8 +83,10 @@ def main():
     p.add_argument("--rounds", type=int, default=1, help="each scenario so often")
     p.add_argument("--scale", type=int, default=1, help="so many times the faults in each")
     p.add_argument("--jobs", type=int, default=4, help="scenarios at a time; most of it is waiting")
+    p.add_argument("--connections", type=int, default=1, help="of each lane to Postgres")
     p.add_argument("--verbose", action="store_true", help="what the status showed")
     args = p.parse_args()
+    World.connections = args.connections
     if args.list:
         for name, function in TROUBLES.items():
             print("%-36s %s" % (name, function.__doc__))

@@ -38,7 +38,7 @@ pipelines = (
     sources = ( { source = "load"; match = "load.*"; } );
     steps = ( { plugin = "filter.match"; where = "not (kind == drop)"; } );
     destinations = ( { plugin = "warehouse.pg"; connection = "env:DSN"; table = "t.rows";
-                       connect_timeout = "3s"; %(options)s
+                       connect_timeout = "3s"; connections = %(connections)d; %(options)s
                        columns = ( %(columns)s { name = "event_id"; value = "$event.id"; },
                                    { name = "n"; value = "$event.payload.n"; },
                                    { name = "kind"; value = "$event.payload.kind"; } ); } ); }
@@ -78,6 +78,8 @@ def trouble(short=False, settings=()):
 
 
 class World:
+    connections = 1  # of each lane to Postgres
+
     def __init__(self, function, seed, base, template, scale):
         self.function, self.base, self.scale = function, base, scale
         self.random, self.seed = random.Random(seed), seed
@@ -113,7 +115,8 @@ class World:
         os.makedirs(base, exist_ok=True)
         conf = os.path.join(base, "ingestlayer.conf")
         with open(conf, "w") as f:
-            f.write(CONF % {"state": os.path.join(base, "state"), "options": options, "columns": columns})
+            f.write(CONF % {"state": os.path.join(base, "state"), "connections": self.connections,
+                            "options": options, "columns": columns})
         daemon = Daemon(base, conf, {"KEY": KEY, "DSN": dsn})
         self.daemons.append(daemon)
         return daemon
