@@ -123,6 +123,10 @@ first_id(const struct gate_batch *b, const struct gate_item *item,
     return ev.key;
 }
 
+/* What was fetched while the batch was read may have left the nearest cache
+ * since: it is fetched from the next one, so many keys before it is needed. */
+#define KEYS_AHEAD 8
+
 /* Look the keys up.  Sets how many events are new; their bodies are in
  * b->bodies. */
 static int
@@ -134,6 +138,8 @@ find_new(struct gate_batch *b, uint32_t *count)
     int err = 0;
     for (uint32_t i = 0; i < b->count && !err; i++) {
         struct gate_item *item = &b->items[i];
+        if (b->count - i > KEYS_AHEAD && item[KEYS_AHEAD].keyed)
+            idem_prefetch(idem, item[KEYS_AHEAD].key);
         if (item->state == ITEM_REFUSED)
             continue;
         if (item->twin != GATE_NO_TWIN) {

@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "metrics.h"
 #include "state_dir.h"
 
 #include <errno.h>
@@ -27,6 +28,39 @@ open_spool(struct host *h, const char *dir)
     return spool_open(&o, &h->spool, &found);
 }
 
+static void
+idem_gauges(void *arg)
+{
+    struct host *h = arg;
+    struct idem_stats st;
+    idem_stats(h->idem, &st);
+    metric_set(h->idem_keys, st.keys);
+    metric_set(h->idem_slices, st.slices);
+    metric_set(h->idem_disk, st.bytes + st.mapped);
+    metric_set(h->idem_heap, st.heap);
+    metric_set(h->idem_mapped, st.mapped);
+}
+
+static int
+idem_metrics(struct host *h)
+{
+    h->idem_keys = metric_gauge("idempotency_keys", "", "Keys remembered.");
+    h->idem_slices = metric_gauge("idempotency_slices", "",
+                                  "Slices of time that the keys are in.");
+    h->idem_disk = metric_gauge("idempotency_disk_bytes", "",
+                                "Bytes of the disk that the keys take.");
+    h->idem_heap = metric_gauge("idempotency_memory_bytes", "",
+                                "Bytes of memory that the keys take.");
+    h->idem_mapped
+        = metric_gauge("idempotency_mapped_bytes", "",
+                       "Bytes of the disk that keys are looked up in, in "
+                       "memory as far as the system has room.");
+    return h->idem_keys && h->idem_slices && h->idem_disk && h->idem_heap
+                   && h->idem_mapped
+               ? metric_refresh(idem_gauges, h)
+               : -ENOMEM;
+}
+
 static int
 open_idem(struct host *h, const char *dir)
 {
@@ -37,7 +71,8 @@ open_idem(struct host *h, const char *dir)
                               .window_us = longest > window ? longest : window,
                               .max_keys =
                                   (uint64_t) option_int(g, "max_keys", 0) };
-    return idem_open(&o, h->spool, &h->idem);
+    int err = idem_open(&o, h->spool, &h->idem);
+    return err ? err : idem_metrics(h);
 }
 
 static int
@@ -87,6 +122,7 @@ host_close_stores(struct host *h)
 {
     if (h->idem)
         idem_checkpoint(h->idem, clock_wall_us());
+    metric_refresh_remove(idem_gauges, h);
     idem_close(h->idem);
     spool_close(h->spool);
     gate_free(h->gate); /* the spool's last syncs told it things */

@@ -41,15 +41,16 @@ idem_key(struct slice source_id, struct slice key)
 void
 idem_prefetch(struct idem *d, struct idem_key key)
 {
-    const uint32_t *cells;
-    for (size_t i = 0; (cells = atomic_load_explicit(&d->near[i].cells,
-                                                     memory_order_relaxed));
+    uintptr_t base;
+    for (size_t i = 0; (base = atomic_load_explicit(&d->near[i].base,
+                                                    memory_order_relaxed));
          i++) {
-        struct table t = { .slots = atomic_load_explicit(
-                               &d->near[i].slots, memory_order_relaxed) };
-        __builtin_prefetch(
-            (const char *) ((uintptr_t) cells
-                            + table_slot(&t, key.lo) * sizeof *cells));
+        uint64_t place = place_of(
+            key.lo,
+            atomic_load_explicit(&d->near[i].places, memory_order_relaxed));
+        unsigned shift = atomic_load_explicit(&d->near[i].shift,
+                                              memory_order_relaxed);
+        __builtin_prefetch((const char *) (base + (place << shift)));
     }
 }
 
@@ -169,6 +170,37 @@ idem_mend(struct idem *d)
     d->broken = 0;
 }
 
+/* Where all keys of the logs are.  A full disk keeps no start: events are
+ * refused until there is room. */
+static void
+idem_place(struct idem *d)
+{
+    int rc = 0;
+    for (size_t i = 0; i < d->slice_count && !rc; i++)
+        rc = slice_place(d, d->slices[i], i + 1 == d->slice_count);
+    if (rc && !d->stuck)
+        log_error("idempotency index: cannot write to %s: %s; new events are "
+                  "refused", d->dir, strerror(-rc));
+    d->stuck = rc != 0;
+    pthread_mutex_lock(&d->lock);
+    atomic_store(&d->unplaced, rc != 0);
+    work_wake(d);
+    pthread_mutex_unlock(&d->lock);
+    slices_publish(d);
+}
+
+/* Until the index knows all that the spool has. */
+static void
+idem_catch_up(struct idem *d)
+{
+    if (d->unplaced)
+        idem_place(d);
+    if (d->unplaced)
+        return;
+    idem_replay(d);
+    idem_mend(d);
+}
+
 /* Nothing moves while events are refused: see whether there is room. */
 static void
 idem_retry(struct idem *d)
@@ -178,8 +210,7 @@ idem_retry(struct idem *d)
         return;
     d->retried_us = now;
     if (d->behind) {
-        idem_replay(d);
-        idem_mend(d);
+        idem_catch_up(d);
     } else {
         idem_durable(d, spool_durable(d->spool), 0);
     }
@@ -211,8 +242,9 @@ idem_forget(struct idem *d, uint64_t position)
     for (size_t i = d->slice_count; i-- > 0;) {
         struct idem_slice *s = d->slices[i];
         slice_count_add(s, 0 - (uint64_t) log_cut(&s->log, position));
-        if (s->move_end > s->log.end)
-            s->move_end = s->log.end;
+        pthread_mutex_lock(&d->lock);
+        slice_cut(s);
+        pthread_mutex_unlock(&d->lock);
     }
 }
 
@@ -224,6 +256,7 @@ idem_durable(struct idem *d, uint64_t position, int error)
         slice_drop_oldest(d);
     if (error < 0)
         idem_forget(d, position);
+    work_install(d);
     int rc = slices_advance(d, position, 0);
     if (rc && !d->stuck)
         log_error("idempotency index: cannot write to %s: %s; new events are "
@@ -246,16 +279,17 @@ idem_start(struct idem *d)
                   strerror(-rc));
         return rc;
     }
-    slices_publish(d);
     d->replay_after = complete;
+    d->behind = d->unplaced = 1;
     atomic_store(&d->applied, complete);
     rc = slices_sync(d);
     d->hold = spool_hold_new(d->spool, "idempotency index", rc ? 0 : complete);
     if (!d->hold)
         return -ENOMEM;
-    idem_replay(d);
-    idem_mend(d);
-    return 0;
+    rc = work_start(d);
+    if (!rc)
+        idem_catch_up(d);
+    return rc;
 }
 
 int
@@ -272,6 +306,11 @@ idem_open(const struct idem_options *options, struct spool *spool,
     d->slice_us = options->window_us / SLICES_PER_WINDOW;
     if (d->slice_us < 1024)
         d->slice_us = 1024;
+    d->part_keys = options->part_keys ? options->part_keys : PART_KEYS;
+    if (options->max_keys && options->max_keys / 4 < d->part_keys)
+        d->part_keys = options->max_keys / 4;
+    if (d->part_keys < 24)
+        d->part_keys = 24;
     pthread_mutex_init(&d->lock, NULL);
     int rc = (d->dir = strdup(options->dir)) ? 0 : -ENOMEM;
     if (rc == 0) {
@@ -303,6 +342,7 @@ idem_close(struct idem *d)
         idem_checkpoint(d, INT64_MIN);
         spool_hold_free(d->hold);
     }
+    work_stop(d);
     for (size_t i = 0; i < d->slice_count; i++)
         slice_free(d->slices[i]);
     for (size_t i = 0; i < d->dropped_count; i++)
@@ -324,6 +364,7 @@ idem_stats(struct idem *d, struct idem_stats *out)
         out->keys += s->count;
         out->bytes += LOG_HEADER + s->log.written * LOG_UNIT
                       + s->log.block_count * sizeof(struct log_block);
+        slice_memory(s, &out->heap, &out->mapped);
     }
     out->slices = d->slice_count;
     out->rebuilt = d->rebuilt;

@@ -5,8 +5,13 @@
  *   DIR/SEQ.log   one slice of time: 16 bytes an entry, appended in blocks
  *
  * A slice takes entries for a quarter of the window, so at most five are
- * looked into, and goes as a whole.  Where in the log a key is stands in a table
- * in memory, of 5.3 to 10.7 bytes a key, which is made from the log at the start.
+ * looked into, and goes as a whole.  Where in the log a key is stands, for the
+ * newest keys, in a table of 2 MiB in memory, which a thread puts into a run
+ * when it is full: a file of 8 bytes a key, sorted, never changed, mapped, so
+ * that the kernel may drop it from memory.  Runs are merged: of n keys a slice
+ * has log n runs while it grows and one when it is over.  They have no names;
+ * each start makes them from the logs.
+ *
  * An entry is written only once its frame is durable, so the log never knows a
  * key that the spool could lose; what a crash takes from its end is taken from
  * the spool again.
@@ -29,6 +34,8 @@ struct idem_options {
                          * longest of them */
     uint64_t max_keys;  /* about; the oldest slice goes early above this, with a
                          * log line: its keys are no longer known.  0: none */
+    uint64_t part_keys; /* kept in memory until they go into a file; 0: as many
+                         * as is best */
 };
 
 struct idem_key {
@@ -76,7 +83,12 @@ void idem_durable(struct idem *, uint64_t position, int error);
 int idem_checkpoint(struct idem *, int64_t now_us);
 
 struct idem_stats {
-    uint64_t keys, bytes, slices, rebuilt;
+    uint64_t keys, slices;
+    uint64_t bytes;   /* of the logs */
+    uint64_t heap;    /* bytes of memory that only we have */
+    uint64_t mapped;  /* bytes of files where the older keys are found; of the
+                       * disk, and of memory as far as the kernel likes */
+    uint64_t rebuilt; /* keys that were taken from the spool */
 };
 void idem_stats(struct idem *, struct idem_stats *);
 

@@ -38,6 +38,8 @@ slices_write(struct idem *d, int all)
                                 before ? before->chain : 0);
         if (!rc)
             rc = log_write(d, l, newest ? applied : d->complete);
+        if (!rc && d->slices[i]->full_count)
+            work_wake(d);
     }
     return rc;
 }

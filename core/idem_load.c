@@ -20,7 +20,6 @@
 #include <unistd.h>
 
 #define TIME_MAX (INT64_C(1) << 52) /* 142 years; sums do not overflow */
-#define LOAD_AHEAD 16u /* entries whose cells are fetched before their turn */
 
 /* What is in a log. */
 struct found {
@@ -54,11 +53,12 @@ load_header(struct idem *d, struct idem_log *l, struct found *f)
     return 0;
 }
 
-/* Do the entries fill the block?  Notes what they say. */
+/* Do the entries fill the block?  Then note what they say. */
 static int
 look_at_entries(const struct idem_log *l, const struct log_block *b,
                 const struct entry *units, struct found *f)
 {
+    struct found with = *f;
     uint32_t u = 0;
     while (u < b->units) {
         const struct entry *e = &units[u];
@@ -66,13 +66,16 @@ look_at_entries(const struct idem_log *l, const struct log_block *b,
             return -EINVAL;
         int64_t unit = (int64_t) (e->val >> VAL_TIME_SHIFT & VAL_TIME_MAX);
         int64_t us = l->header.start_us + (unit + 1) * l->header.unit_us;
-        f->newest_us = us > f->newest_us ? us : f->newest_us;
-        if (entry_position(l, e) > f->last)
-            f->last = entry_position(l, e);
-        f->keys++;
+        with.newest_us = us > with.newest_us ? us : with.newest_us;
+        if (entry_position(l, e) > with.last)
+            with.last = entry_position(l, e);
+        with.keys++;
         u += entry_units(e);
     }
-    return u == b->units ? 0 : -EINVAL;
+    if (u != b->units)
+        return -EINVAL;
+    *f = with;
+    return 0;
 }
 
 /* The next block, all of it.  0; -EINVAL: there is none that is whole; -ENOMEM. */
@@ -99,7 +102,7 @@ read_block(struct idem_log *l, const struct found *f, uint64_t chain,
 
 /* Blocks from the first on, with what each has. */
 static int
-walk(struct idem_log *l, struct found *f, struct table *t)
+walk(struct idem_log *l, struct found *f)
 {
     struct il_text text = { 0 };
     struct log_block b;
@@ -108,19 +111,11 @@ walk(struct idem_log *l, struct found *f, struct table *t)
     l->chain = 0;
     f->end = LOG_HEADER;
     while (!(rc = read_block(l, f, l->chain, &b, &text))) {
-        const struct entry *units = (void *) text.data;
-        if (!t && (rc = look_at_entries(l, &b, units, f)))
+        rc = look_at_entries(l, &b, (void *) text.data, f);
+        if (!rc)
+            rc = log_block_add(l, l->end);
+        if (rc)
             break;
-        for (uint32_t u = 0; t && u < b.units; u += entry_units(&units[u])) {
-            if (u + LOAD_AHEAD < b.units)
-                __builtin_prefetch(
-                    &t->cells[table_slot(t, units[u + LOAD_AHEAD].lo)], 1);
-            table_put(t, units[u].lo, l->end + u);
-        }
-        if (t)
-            l->blocks[l->block_count++] = l->end;
-        else
-            l->block_capacity++;
         l->end += b.units;
         l->chain = b.sum;
         f->complete = b.complete;
@@ -134,25 +129,13 @@ static int
 load_units(struct idem *d, struct idem_slice *s, struct found *f)
 {
     struct idem_log *l = &s->log;
-    int rc = walk(l, f, NULL);
+    int rc = walk(l, f);
     if (!rc && f->end < f->size) {
         log_warn("idempotency index: %s/%s: the last %" PRIu64 " bytes are "
                  "not whole, and cut; their keys are taken from the spool "
                  "again", d->dir, l->name, f->size - f->end);
         rc = ftruncate(l->fd, (off_t) f->end) ? -errno : 0;
     }
-    uint64_t slots = f->keys * 2 > TABLE_SLOTS_MIN ? f->keys * 2
-                                                   : TABLE_SLOTS_MIN;
-    if (!rc)
-        rc = table_make(&s->table, slots,
-                        l->end < LOG_UNITS_MAX / 2 ? l->end * 2
-                                                   : LOG_UNITS_MAX);
-    l->blocks = calloc(l->block_capacity + 1u, sizeof *l->blocks);
-    if (!rc && !l->blocks)
-        rc = -ENOMEM;
-    f->size = f->end;
-    if (!rc)
-        rc = walk(l, f, &s->table);
     l->written = l->tail_first = l->end;
     l->durable = l->end;
     l->last = f->last;

@@ -205,6 +205,15 @@ block_reserve(struct idem_log *l)
 }
 
 int
+log_block_add(struct idem_log *l, uint32_t unit)
+{
+    int rc = block_reserve(l);
+    if (!rc)
+        l->blocks[l->block_count++] = unit;
+    return rc;
+}
+
+int
 log_write(struct idem *d, struct idem_log *l, uint64_t complete)
 {
     uint32_t upto = atomic_load_explicit(&l->durable, memory_order_acquire);
@@ -226,7 +235,7 @@ log_write(struct idem *d, struct idem_log *l, uint64_t complete)
         rc = file_pwrite(l->fd, units, b.units * LOG_UNIT, offset + sizeof b);
     if (rc)
         return rc;
-    l->blocks[l->block_count++] = l->written;
+    log_block_add(l, l->written); /* there is room */
     l->written = upto;
     l->chain = b.sum;
     l->unsynced = 1;
@@ -251,16 +260,9 @@ block_of(const struct idem_log *l, uint32_t unit)
 }
 
 int
-log_read(struct idem *d, struct idem_log *l, uint32_t unit, struct entry *out,
-         uint32_t max)
+log_read_file(struct idem *d, struct idem_log *l, uint32_t unit,
+              struct entry *out, uint32_t max)
 {
-    if (unit < 1 || unit >= l->end)
-        return 0;
-    if (unit >= l->tail_first) {
-        uint32_t n = l->end - unit < max ? l->end - unit : max;
-        memcpy(out, &l->tail[unit - l->tail_first], n * LOG_UNIT);
-        return (int) n;
-    }
     pthread_mutex_lock(&d->lock);
     uint32_t block = block_of(l, unit);
     uint32_t end = block + 1 < l->block_count ? l->blocks[block + 1]
@@ -271,4 +273,40 @@ log_read(struct idem *d, struct idem_log *l, uint32_t unit, struct entry *out,
                              unit_offset(unit, block + 1));
     return got < 0 ? (int) got
            : got == (int64_t) (n * LOG_UNIT) ? (int) n : -EIO;
+}
+
+int
+log_read(struct idem *d, struct idem_log *l, uint32_t unit, struct entry *out,
+         uint32_t max)
+{
+    if (unit < 1 || unit >= l->end)
+        return 0;
+    if (unit < l->tail_first)
+        return log_read_file(d, l, unit, out, max);
+    uint32_t n = l->end - unit < max ? l->end - unit : max;
+    memcpy(out, &l->tail[unit - l->tail_first], n * LOG_UNIT);
+    return (int) n;
+}
+
+int
+log_next(struct idem *d, struct idem_log *l, struct log_cursor *c, uint32_t to,
+         const struct entry **e, uint32_t *unit)
+{
+    uint32_t at = c->unit - c->first;
+    if (c->unit >= to)
+        return 0;
+    /* of an id behind it the length is needed */
+    if (at >= c->count
+        || (c->chunk[at].val & VAL_RECORD && at + 1 == c->count)) {
+        int n = log_read_file(d, l, c->unit, c->chunk, LOG_CHUNK);
+        if (n <= 0)
+            return n ? n : -EIO;
+        c->first = c->unit;
+        c->count = (uint32_t) n;
+        at = 0;
+    }
+    *e = &c->chunk[at];
+    *unit = c->unit;
+    c->unit += entry_units(*e);
+    return 1;
 }

@@ -11,6 +11,7 @@
 #define SLICES_PER_WINDOW 4
 #define SLICES_MAX 12 /* more than five only if the clock jumps about */
 #define DROPPED_MAX 64 /* slices that the checkpoint has to remove */
+#define NEAR_MAX 40
 
 /* --- the log of a slice (idem_log.c, idem_load.c) --- */
 
@@ -86,26 +87,82 @@ struct idem_log {
     uint64_t last;            /* position of the last entry */
 };
 
-/* --- where in the log a key is (idem_table.c) --- */
+/* --- where in the log a key is --- */
 
+/* The newest keys of a slice, in memory (idem_table.c). */
 struct table {
-    uint32_t *cells; /* unit, and bits of its key above; 0: empty */
+    uint32_t *cells; /* unit from first on, the key's lowest bits above it; 0:
+                      * empty */
     uint64_t slots, used;
     unsigned unit_bits;
+    uint32_t first, to; /* units of the log; to: once it is full */
 };
+
+/* So many keys, then they go into a run. */
+#define PART_KEYS (24u << 14)
+/* More than one are full only while the disk is slow. */
+#define FULL_MAX 8
+
+/* Those before them, in a file that is never changed (idem_run.c).  A key's
+ * upper bits say which line is its home; the entries of each line follow those
+ * of the line before, and what one line has no room for is at the beginning of
+ * the next. */
+#define LINE_PRINTS 30u
+struct line {
+    uint32_t head;
+    uint16_t prints[LINE_PRINTS]; /* 16 bits more of the key */
+};
+#define LINE_SPILLS 0x80000000u /* it goes on in the next line */
+#define LINE_COUNT(head) ((head) >> 26 & 31) /* prints in the line */
+#define LINE_HOME(head) ((head) & LINE_HOME_MAX) /* keys that are at home here */
+#define LINE_HOME_MAX ((1u << 26) - 1)
+/* Keys for each line: one in ten look-ups sees a second line. */
+#define LINE_LOAD 24u
+
+struct run {
+    const struct line *lines;
+    const uint32_t *units; /* of each print; above them four bits of the key */
+    char *map;  /* of a file, or ... */
+    char *kept; /* ... small enough for memory */
+    size_t map_len;
+    uint64_t line_count, keys;
+    unsigned bits;  /* of the key that choose its line */
+    unsigned known; /* of the key in all */
+    unsigned level; /* how often its keys were merged */
+    uint32_t from, to; /* units of the log */
+    struct run *next;  /* of those that are to be freed */
+};
+#define RUN_UNIT_BITS 28
+#define RUN_KEY_BITS 36 /* known at most */
+/* So many of one level become one of the next. */
+#define RUNS_OF_A_LEVEL 4u
+#define RUNS_MAX 48u
 
 struct idem_slice {
     struct idem_log log;
-    struct table table;
-    struct table old;    /* being moved into table; cells NULL: none */
-    uint32_t moved, move_end; /* units of the log */
+    struct table hot; /* only the newest slice has one */
+    /* Under idem->lock; the gate's side, which alone changes them, reads them
+     * without.  Oldest first. */
+    struct table full[FULL_MAX];
+    struct run *runs[RUNS_MAX];
+    uint32_t full_count, run_count;
     _Atomic uint64_t count;   /* keys; the gate's side changes them */
     _Atomic int64_t newest_us;
     int64_t expired_since_us; /* on the monotonic clock; 0: it is not */
 };
 
+/* What the worker does (idem_work.c).  Under idem->lock. */
+struct job {
+    enum { JOB_NONE, JOB_RUNS, JOB_DONE } state;
+    struct idem_slice *slice;
+    struct run *in[RUNS_MAX]; /* merged; those of full[0] otherwise */
+    uint32_t count;
+    struct run *made;
+};
+
 struct idem {
     struct idem_options opt;
+    uint64_t part_keys;
     char *dir;
     int dirfd;
     struct spool *spool;
@@ -123,15 +180,27 @@ struct idem {
     /* Where idem_prefetch() looks, newest first; a mixture of old and new does
      * no harm. */
     struct {
-        _Atomic(const uint32_t *) cells;
-        _Atomic uint64_t slots;
-    } near[SLICES_MAX + 2]; /* the last has none */
+        _Atomic uintptr_t base; /* 0: no more */
+        _Atomic uint64_t places;
+        _Atomic unsigned shift; /* of the size of a place */
+    } near[NEAR_MAX + 1];
+
+    pthread_t worker;
+    pthread_cond_t work; /* there may be some */
+    pthread_cond_t ready; /* something was made */
+    int working;         /* the thread exists */
+    _Atomic int quit;
+    struct job seal, merge;
+    _Atomic int made;     /* a job is done */
+    struct run *garbage;  /* for the worker to free */
+    int work_failed;      /* it was said */
     uint64_t complete; /* of the last block that was written */
     int sync_failed;   /* for good: what a failed sync has lost stays lost */
 
     _Atomic(struct idem_slice *) expired; /* the oldest is to go */
     _Atomic uint64_t applied;  /* everything up to here is in the slices */
     int broken;         /* what was loaded does not fit together */
+    _Atomic int unplaced; /* what was loaded is not all in runs or a table */
     int stuck;          /* the index has no room, or ... */
     int behind;         /* ... the spool has more, behind replay_after */
     uint64_t replay_after;
@@ -140,22 +209,67 @@ struct idem {
 };
 
 /* idem_table.c */
-#ifndef TABLE_SLOTS_MIN /* fuzzed with less */
-#define TABLE_SLOTS_MIN (64u << 10)
-#endif
-/* Empty, for so many slots, and units up to units_max.  0 or -ENOMEM. */
-int table_make(struct table *, uint64_t slots, uint32_t units_max);
+/* Empty, for so many keys, and units up to first + units.  0 or -ENOMEM. */
+int table_make(struct table *, uint64_t keys, uint32_t first, uint32_t units);
 void table_free(struct table *);
 /* The units that may have the key, one after the other; *at is 0 at first.  0:
  * no more. */
 uint32_t table_next(const struct table *, uint64_t lo, uint64_t *at);
-/* There must be an empty cell. */
+/* There must be room. */
 void table_put(struct table *, uint64_t lo, uint32_t unit);
+/* Is there, for so many more keys, and units before end? */
+int table_takes(const struct table *, uint64_t keys, uint64_t end);
+
+/* idem_run.c */
+/* As table_next(). */
+uint32_t run_next(const struct run *, uint64_t lo, uint64_t *at);
+void run_free(struct run *);
+
+/* idem_run_write.c */
+struct run_writer;
+/* A new file, for so many keys; bits of 0: as many as are best. */
+int run_create(struct idem *, uint64_t keys, unsigned bits, unsigned known,
+               struct run_writer **out);
+/* All keys that are at home in the next line: the upper bits of each, and in
+ * the lowest 28 its unit.  0 or a negative errno. */
+int run_put(struct run_writer *, const uint64_t *items, size_t n);
+/* After the last line.  Frees the writer, also on error. */
+int run_finish(struct run_writer *, struct run **out);
+void run_abandon(struct run_writer *);
+unsigned run_bits(uint64_t keys);
+
+/* idem_build.c */
+/* Of the entries from one unit of the log on, up to another and no more than
+ * max_keys; all are in the file.  final: nothing is added to it later. */
+int build_seal(struct idem *, struct idem_log *, uint32_t from, uint32_t to,
+               uint64_t max_keys, int final, struct run **out);
+/* Of several that follow one another.  go_on is asked now and then; -ECANCELED
+ * when it says 0. */
+int build_merge(struct idem *, struct run *const *in, uint32_t count,
+                int (*go_on)(void *arg), void *arg, struct run **out);
+/* How many of them, from *first on, are to be merged now; 0: none.  final: none
+ * is added any more. */
+uint32_t build_due(struct run *const *runs, uint32_t count, int final,
+                   uint32_t *first);
+
+/* idem_work.c */
+int work_start(struct idem *);
+void work_stop(struct idem *);
+/* Under the lock: there may be something to do. */
+void work_wake(struct idem *);
+/* The gate's side: take what was made. */
+void work_install(struct idem *);
+/* Until not all tables of the slice are full: 0, or -ENOSPC after a moment. */
+int work_wait(struct idem *, const struct idem_slice *);
+/* Under the lock: a slice goes. */
+void work_forget(struct idem *, struct idem_slice *);
+/* Under the lock: it is not yet to be freed. */
+int work_uses(const struct idem *, const struct idem_slice *);
 
 static inline uint64_t
-table_slot(const struct table *t, uint64_t lo)
+place_of(uint64_t lo, uint64_t places)
 {
-    return (uint64_t) (((unsigned __int128) lo * t->slots) >> 64);
+    return (uint64_t) (((unsigned __int128) lo * places) >> 64);
 }
 
 /* idem_log.c */
@@ -171,6 +285,21 @@ uint32_t log_add(struct idem_log *, struct entry, uint64_t position,
  * errno. */
 int log_read(struct idem *, struct idem_log *, uint32_t unit,
              struct entry *out, uint32_t max);
+/* The same of what is in the file, beside the gate: written is before which
+ * unit that ends. */
+int log_read_file(struct idem *, struct idem_log *, uint32_t unit,
+                  struct entry *out, uint32_t max);
+/* Entry after entry of what is in the file, from c->unit on and before to.  1,
+ * 0 at the end, or a negative errno. */
+#define LOG_CHUNK 2048u
+struct log_cursor {
+    uint32_t unit, first, count;
+    struct entry chunk[LOG_CHUNK];
+};
+int log_next(struct idem *, struct idem_log *, struct log_cursor *c,
+             uint32_t to, const struct entry **e, uint32_t *unit);
+/* Note that a block begins at a unit.  0 or -ENOMEM. */
+int log_block_add(struct idem_log *, uint32_t unit);
 /* What is of events up to position is durable. */
 void log_advance(struct idem_log *, uint64_t position);
 /* The other entries never were.  How many there were. */
@@ -213,7 +342,7 @@ void slice_free(struct idem_slice *);
 /* Be ready to take n entries with ids.  base: positions are greater.  0;
  * -ENOSPC, -ENOMEM: try again later. */
 int slice_ready(struct idem *, uint32_t n, int64_t now_us, uint64_t base);
-/* The tables have changed: tell idem_prefetch(). */
+/* Tables or runs have changed: tell idem_prefetch(). */
 void slices_publish(struct idem *);
 static inline void
 slice_count_add(struct idem_slice *s, uint64_t n)
@@ -221,9 +350,16 @@ slice_count_add(struct idem_slice *s, uint64_t n)
     uint64_t was = atomic_load_explicit(&s->count, memory_order_relaxed);
     atomic_store_explicit(&s->count, was + n, memory_order_relaxed);
 }
+/* Under the lock: add what it takes. */
+void slice_memory(const struct idem_slice *, uint64_t *heap, uint64_t *mapped);
 /* Into the newest slice, which is ready. */
 void slice_insert(struct idem *, struct idem_key, int64_t now_us,
                   uint64_t position, struct slice id);
+/* Put what is in the log of a slice into runs, and into the table of the newest.
+ * Where that failed before it goes on.  0 or a negative errno. */
+int slice_place(struct idem *, struct idem_slice *, int newest);
+/* Entries from a unit on were withdrawn. */
+void slice_cut(struct idem_slice *);
 /* The last event with the key that came after a time. */
 int slice_find(struct idem *, struct idem_slice *, struct idem_key,
                int64_t since_us, struct idem_hit *);

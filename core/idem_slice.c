@@ -9,11 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* While a table moves into a larger one, each entry that is added moves so
- * many: the move is over before the new one is half full. */
-#define MOVE_STEP 4u
-#define MOVE_CHUNK 512u
-#define MOVE_AHEAD 16u /* entries whose cells are fetched before their turn */
+#define PLACE_RUNS 32u /* of the start become one */
 
 void
 slice_free(struct idem_slice *s)
@@ -21,53 +17,92 @@ slice_free(struct idem_slice *s)
     if (!s)
         return;
     log_free(&s->log);
-    table_free(&s->table);
-    table_free(&s->old);
+    table_free(&s->hot);
+    for (uint32_t i = 0; i < s->full_count; i++)
+        table_free(&s->full[i]);
+    for (uint32_t i = 0; i < s->run_count; i++)
+        run_free(s->runs[i]);
     free(s);
+}
+
+void
+slice_memory(const struct idem_slice *s, uint64_t *heap, uint64_t *mapped)
+{
+    *heap += s->hot.slots * sizeof *s->hot.cells
+             + s->log.tail_capacity * sizeof *s->log.tail
+             + s->log.block_capacity * sizeof *s->log.blocks;
+    for (uint32_t i = 0; i < s->full_count; i++)
+        *heap += s->full[i].slots * sizeof *s->full[i].cells;
+    for (uint32_t i = 0; i < s->run_count; i++)
+        *(s->runs[i]->kept ? heap : mapped)
+            += s->runs[i]->line_count
+               * (sizeof(struct line) + LINE_PRINTS * sizeof(uint32_t));
 }
 
 /* --- the list ------------------------------------------------------------- */
 
-/* How large the slice will become, judging by the one before it. */
-static uint64_t
-slice_expect(const struct idem *d)
+static size_t
+publish(struct idem *d, size_t n, const void *base, uint64_t places,
+        unsigned shift)
 {
-    uint64_t keys = d->slice_count ? d->slices[d->slice_count - 1]->count : 0;
-    return keys + keys / 2 > TABLE_SLOTS_MIN ? keys + keys / 2
-                                             : TABLE_SLOTS_MIN;
-}
-
-/* How many units cells have to tell apart: no more than entries without ids
- * take until the table is full, so that much is left for the key; where there
- * are ids, twice as many as there are. */
-static uint32_t
-units_for(uint64_t slots, uint32_t end)
-{
-    uint64_t units = end < slots / 2 ? slots - 1 : (uint64_t) end * 2;
-    return units < LOG_UNITS_MAX ? (uint32_t) units : LOG_UNITS_MAX;
+    if (n == NEAR_MAX || !base)
+        return n;
+    atomic_store_explicit(&d->near[n].places, places, memory_order_relaxed);
+    atomic_store_explicit(&d->near[n].shift, shift, memory_order_relaxed);
+    atomic_store_explicit(&d->near[n].base, (uintptr_t) base,
+                          memory_order_relaxed);
+    return n + 1;
 }
 
 void
 slices_publish(struct idem *d)
 {
-    for (size_t i = 0; i <= SLICES_MAX; i++) {
-        const struct table *t
-            = i < d->slice_count ? &d->slices[d->slice_count - 1 - i]->table
-                                 : NULL;
-        atomic_store_explicit(&d->near[i].slots, t ? t->slots : 0,
-                              memory_order_relaxed);
-        atomic_store_explicit(&d->near[i].cells, t ? t->cells : NULL,
-                              memory_order_relaxed);
+    size_t n = 0;
+    for (size_t i = d->slice_count; i-- > 0;) {
+        const struct idem_slice *s = d->slices[i];
+        n = publish(d, n, s->hot.cells, s->hot.slots, 2);
+        for (uint32_t k = s->full_count; k-- > 0;)
+            n = publish(d, n, s->full[k].cells, s->full[k].slots, 2);
+        for (uint32_t k = s->run_count; k-- > 0;)
+            n = publish(d, n, s->runs[k]->lines,
+                        (uint64_t) 1 << s->runs[k]->bits, 6);
     }
+    atomic_store_explicit(&d->near[n].base, 0, memory_order_relaxed);
+}
+
+/* An empty table for what comes from the end of the log on. */
+static int
+hot_make(const struct idem *d, const struct idem_slice *s, uint32_t n,
+         struct table *t)
+{
+    uint64_t keys = d->part_keys > n ? d->part_keys : n;
+    /* With 2 MiB of cells 12 bits are left for the key. */
+    uint64_t units = keys / 3 * 8 - 1, least = n * (1 + RECORD_UNITS_MAX) + 1;
+    return table_make(t, keys, s->log.end,
+                      (uint32_t) (units > least ? units : least));
+}
+
+/* It takes no more: the worker's.  There is room among the full ones. */
+static void
+hot_close(struct idem *d, struct idem_slice *s)
+{
+    pthread_mutex_lock(&d->lock);
+    if (s->hot.used) {
+        s->hot.to = s->log.end;
+        s->full[s->full_count++] = s->hot;
+        memset(&s->hot, 0, sizeof s->hot);
+    }
+    table_free(&s->hot);
+    work_wake(d);
+    pthread_mutex_unlock(&d->lock);
 }
 
 static int
-slice_start(struct idem *d, int64_t now_us, uint64_t base)
+slice_start(struct idem *d, uint32_t n, int64_t now_us, uint64_t base)
 {
     struct idem_slice *s = calloc(1, sizeof *s);
     if (!s)
         return -ENOMEM;
-    uint64_t slots = slice_expect(d);
     int64_t unit_us = d->slice_us / (VAL_TIME_MAX + 1);
     s->log.fd = -1;
     s->log.header.seq = d->next_seq;
@@ -75,17 +110,17 @@ slice_start(struct idem *d, int64_t now_us, uint64_t base)
     s->log.header.unit_us = unit_us < 1 ? 1 : unit_us;
     s->log.header.base = base;
     s->newest_us = now_us;
-    int rc = table_make(&s->table, slots, units_for(slots, 0));
-    if (rc && slots > TABLE_SLOTS_MIN)
-        rc = table_make(&s->table, TABLE_SLOTS_MIN,
-                        units_for(TABLE_SLOTS_MIN, 0));
+    int rc = log_create(d, &s->log);
     if (!rc)
-        rc = log_create(d, &s->log);
+        rc = hot_make(d, s, n, &s->hot);
     if (rc) {
+        log_remove(d, &s->log);
         slice_free(s);
         return rc;
     }
     d->next_seq++;
+    if (d->slice_count)
+        hot_close(d, d->slices[d->slice_count - 1]);
     pthread_mutex_lock(&d->lock);
     d->slices[d->slice_count++] = s;
     pthread_mutex_unlock(&d->lock);
@@ -98,6 +133,7 @@ slice_drop_oldest(struct idem *d)
 {
     pthread_mutex_lock(&d->lock);
     if (d->slice_count && d->dropped_count < DROPPED_MAX) {
+        work_forget(d, d->slices[0]);
         d->dropped[d->dropped_count++] = d->slices[0];
         d->slice_count--;
         memmove(d->slices, d->slices + 1,
@@ -115,10 +151,14 @@ void
 slice_remove_dropped(struct idem *d)
 {
     struct idem_slice *list[DROPPED_MAX];
+    size_t n = 0, kept = 0;
     pthread_mutex_lock(&d->lock);
-    size_t n = d->dropped_count;
-    memcpy(list, d->dropped, n * sizeof list[0]);
-    d->dropped_count = 0;
+    for (size_t i = 0; i < d->dropped_count; i++)
+        if (work_uses(d, d->dropped[i]))
+            d->dropped[kept++] = d->dropped[i];
+        else
+            list[n++] = d->dropped[i];
+    d->dropped_count = kept;
     pthread_mutex_unlock(&d->lock);
     for (size_t i = 0; i < n; i++) {
         log_remove(d, &list[i]->log);
@@ -126,72 +166,75 @@ slice_remove_dropped(struct idem *d)
     }
 }
 
-/* --- growing -------------------------------------------------------------- */
+/* --- what was loaded ------------------------------------------------------ */
 
 static int
-slice_move(struct idem *d, struct idem_slice *s, uint32_t entries)
+always(void *arg)
 {
-    struct entry chunk[MOVE_CHUNK];
-    while (entries && s->moved < s->move_end) {
-        int n = log_read(d, &s->log, s->moved, chunk, MOVE_CHUNK);
-        if (n <= 0)
-            return n ? n : -EIO;
-        uint32_t i = 0, units = (uint32_t) n;
-        while (i < units && entries && s->moved + i < s->move_end) {
-            /* of an id behind it the length is needed */
-            if (i + 1 == units && chunk[i].val & VAL_RECORD && i)
-                break;
-            if (i + MOVE_AHEAD < units)
-                __builtin_prefetch(
-                    &s->table.cells[table_slot(&s->table,
-                                               chunk[i + MOVE_AHEAD].lo)],
-                    1);
-            table_put(&s->table, chunk[i].lo, s->moved + i);
-            i += entry_units(&chunk[i]);
-            entries--;
-        }
-        s->moved += i;
-    }
-    if (s->moved >= s->move_end)
-        table_free(&s->old);
+    (void) arg;
+    return 1;
+}
+
+static int
+place_merge(struct idem *d, struct idem_slice *s)
+{
+    struct run *made;
+    int rc = build_merge(d, s->runs, s->run_count, always, NULL, &made);
+    if (rc)
+        return rc;
+    for (uint32_t i = 0; i < s->run_count; i++)
+        run_free(s->runs[i]);
+    s->runs[0] = made;
+    s->run_count = 1;
     return 0;
 }
 
 static int
-table_tight(const struct idem_slice *s, uint64_t more, uint64_t of, uint64_t in)
+place_hot(struct idem *d, struct idem_slice *s, uint32_t from)
 {
-    const struct table *t = &s->table;
-    return t->used + more > t->slots / in * of
-           || (s->log.end + more * (1 + RECORD_UNITS_MAX)) >> t->unit_bits;
+    struct log_cursor c = { .unit = from };
+    const struct entry *e;
+    uint32_t unit, units = (s->log.end - from) * 2;
+    uint32_t usual = (uint32_t) (d->part_keys / 3 * 8 - 1);
+    int rc = table_make(&s->hot, d->part_keys, from,
+                        units > usual ? units : usual);
+    while (!rc && (rc = log_next(d, &s->log, &c, s->log.end, &e, &unit)) > 0) {
+        table_put(&s->hot, e->lo, unit);
+        rc = 0;
+    }
+    if (rc < 0)
+        table_free(&s->hot);
+    return rc;
 }
 
-/* Make room for n more entries. */
-static int
-slice_grow(struct idem *d, struct idem_slice *s, uint32_t n)
+int
+slice_place(struct idem *d, struct idem_slice *s, int newest)
 {
-    int rc = 0;
-    if (s->old.cells)
-        rc = slice_move(d, s, n * MOVE_STEP + MOVE_CHUNK);
-    if (!table_tight(s, n, 3, 4))
-        return rc;
-    if (!rc && s->old.cells) /* hardly: the batch is larger than the table */
-        rc = slice_move(d, s, UINT32_MAX);
-    struct table next;
-    uint64_t slots = s->table.slots;
-    while (s->table.used + n > slots / 4 * 2)
-        slots *= 2;
-    if (!rc)
-        rc = table_make(&next, slots, units_for(slots, s->log.end + n * 10));
-    if (!rc) {
-        s->old = s->table;
-        s->table = next;
-        s->moved = 1;
-        s->move_end = s->log.end;
-        slices_publish(d);
-        return 0;
+    uint32_t from = 1;
+    uint64_t left = s->count;
+    for (uint32_t i = 0; i < s->run_count; i++) {
+        from = s->runs[i]->to;
+        left -= s->runs[i]->keys;
     }
-    /* No memory: fill it further, slower though it gets. */
-    return table_tight(s, n, 19, 20) ? rc : 0;
+    int rc = 0;
+    while (!rc && from < s->log.end && !(newest && left < d->part_keys)) {
+        struct run *made;
+        int final = !newest && !s->run_count && left <= d->part_keys;
+        rc = build_seal(d, &s->log, from, s->log.end, d->part_keys, final,
+                        &made);
+        if (rc)
+            return rc;
+        s->runs[s->run_count++] = made;
+        from = made->to;
+        left -= made->keys;
+        if (s->run_count == PLACE_RUNS)
+            rc = place_merge(d, s);
+    }
+    if (!rc && s->run_count > 1)
+        rc = place_merge(d, s);
+    if (!rc && newest && !s->hot.cells)
+        rc = place_hot(d, s, from);
+    return rc;
 }
 
 /* --- adding --------------------------------------------------------------- */
@@ -213,21 +256,46 @@ slice_is_over(const struct idem *d, const struct idem_slice *s, uint32_t n,
            || (d->opt.max_keys && s->count >= most);
 }
 
+/* Room for n more entries in the table. */
+static int
+hot_ready(struct idem *d, struct idem_slice *s, uint32_t n)
+{
+    uint64_t end = s->log.end + (uint64_t) n * (1 + RECORD_UNITS_MAX);
+    struct table next;
+    if (s->hot.cells && table_takes(&s->hot, n, end))
+        return 0;
+    int rc = work_wait(d, s);
+    if (!rc)
+        rc = hot_make(d, s, n, &next);
+    if (rc)
+        return rc;
+    hot_close(d, s);
+    pthread_mutex_lock(&d->lock);
+    s->hot = next;
+    pthread_mutex_unlock(&d->lock);
+    slices_publish(d);
+    return 0;
+}
+
 int
 slice_ready(struct idem *d, uint32_t n, int64_t now_us, uint64_t base)
 {
     struct idem_slice *s = d->slice_count ? d->slices[d->slice_count - 1]
                                           : NULL;
+    work_install(d);
     if (!s || slice_is_over(d, s, n, now_us, base)) {
+        int rc = s ? work_wait(d, s) : 0;
+        if (rc)
+            return rc;
         if (d->slice_count >= SLICES_MAX)
             slice_drop_oldest(d);
-        int rc = slice_start(d, now_us, base);
+        rc = slice_start(d, n, now_us, base);
         if (rc)
             return rc;
         s = d->slices[d->slice_count - 1];
     }
     int rc = log_reserve(d, &s->log, n * (1 + RECORD_UNITS_MAX));
-    return rc ? rc : slice_grow(d, s, n);
+    return rc ? rc : hot_ready(d, s, n);
 }
 
 void
@@ -247,10 +315,26 @@ slice_insert(struct idem *d, struct idem_key key, int64_t now_us,
                | (key.hi << VAL_TAG_SHIFT & VAL_TAG_MASK)
                | (position - h->base)
     };
-    table_put(&s->table, key.lo, log_add(&s->log, e, position, id));
+    table_put(&s->hot, key.lo, log_add(&s->log, e, position, id));
     if (now_us > atomic_load_explicit(&s->newest_us, memory_order_relaxed))
         atomic_store_explicit(&s->newest_us, now_us, memory_order_relaxed);
     slice_count_add(s, 1);
+}
+
+void
+slice_cut(struct idem_slice *s)
+{
+    uint32_t end = s->log.end;
+    while (s->full_count && s->full[s->full_count - 1].first >= end)
+        table_free(&s->full[--s->full_count]);
+    if (s->full_count && s->full[s->full_count - 1].to > end)
+        s->full[s->full_count - 1].to = end;
+    if (s->hot.cells && s->hot.first > end) {
+        /* All of it; the units before it are given out again. */
+        memset(s->hot.cells, 0, s->hot.slots * sizeof *s->hot.cells);
+        s->hot.used = 0;
+        s->hot.first = end;
+    }
 }
 
 /* --- looking -------------------------------------------------------------- */
@@ -286,20 +370,50 @@ unit_hit(struct idem *d, struct idem_slice *s, uint32_t unit,
     return 1;
 }
 
+static int
+table_find(struct idem *d, struct idem_slice *s, const struct table *t,
+           struct idem_key key, int64_t since_us, struct idem_hit *hit)
+{
+    uint64_t at = 0;
+    uint32_t unit;
+    int found = 0;
+    while ((unit = table_next(t, key.lo, &at))) {
+        int rc = unit_hit(d, s, unit, key, since_us, hit);
+        if (rc < 0)
+            return rc;
+        found |= rc;
+    }
+    return found;
+}
+
+static int
+run_find(struct idem *d, struct idem_slice *s, const struct run *r,
+         struct idem_key key, int64_t since_us, struct idem_hit *hit)
+{
+    uint64_t at = 0;
+    uint32_t unit;
+    int found = 0;
+    while ((unit = run_next(r, key.lo, &at))) {
+        int rc = unit_hit(d, s, unit, key, since_us, hit);
+        if (rc < 0)
+            return rc;
+        found |= rc;
+    }
+    return found;
+}
+
+/* From the newest entries to the oldest: what is found first came last. */
 int
 slice_find(struct idem *d, struct idem_slice *s, struct idem_key key,
            int64_t since_us, struct idem_hit *hit)
 {
-    const struct table *tables[2] = { &s->table, &s->old };
-    int rc = 0, found = 0;
+    int rc = 0;
     hit->position = 0;
-    for (int i = 0; i < 2 && tables[i]->cells && rc >= 0; i++) {
-        uint64_t at = 0;
-        uint32_t unit;
-        while (rc >= 0 && (unit = table_next(tables[i], key.lo, &at))) {
-            rc = unit_hit(d, s, unit, key, since_us, hit);
-            found |= rc > 0;
-        }
-    }
-    return rc < 0 ? rc : found;
+    if (s->hot.cells)
+        rc = table_find(d, s, &s->hot, key, since_us, hit);
+    for (uint32_t i = s->full_count; i-- > 0 && !rc;)
+        rc = table_find(d, s, &s->full[i], key, since_us, hit);
+    for (uint32_t i = s->run_count; i-- > 0 && !rc;)
+        rc = run_find(d, s, s->runs[i], key, since_us, hit);
+    return rc;
 }

@@ -135,12 +135,16 @@ core_libcore_a_SOURCES = \
 	core/http_work.c \
 	core/idem.c \
 	core/idem.h \
+	core/idem_build.c \
 	core/idem_checkpoint.c \
 	core/idem_load.c \
 	core/idem_log.c \
 	core/idem_private.h \
+	core/idem_run.c \
+	core/idem_run_write.c \
 	core/idem_slice.c \
 	core/idem_table.c \
+	core/idem_work.c \
 	core/instance.c \
 	core/instance.h \
 	core/instance_api.c \

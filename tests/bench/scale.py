@@ -201,6 +201,9 @@ class Scale:
         for line in proc.stdout:
             m = re.match(r" *(\S+) M keys: +(\S+) ns per key, last tenth +(\S+), worst batch +(\S+) us, \d+ slices, "
                          r"(\d+) MB on disk, (\S+) MB of memory, (\d+) false", line.decode())
+            if not m:
+                say("keys: " + line.decode().strip())
+                continue
             points.append(dict(zip(("millions", "ns", "last_ns", "worst_us", "disk", "memory", "false"),
                                    (float(v) for v in m.groups()))))
             say("keys %(millions).0f M: %(ns).0f ns each, %(memory).0f MB of memory, %(disk).0f MB on disk" % points[-1])

@@ -7,14 +7,16 @@
 
 #include "folder.h"
 
-/* Small tables: they are written anew for each input. */
-#define TABLE_SLOTS_MIN 64u
 #include "../../core/idem.c"
+#include "../../core/idem_build.c"
 #include "../../core/idem_checkpoint.c"
 #include "../../core/idem_load.c"
 #include "../../core/idem_log.c"
+#include "../../core/idem_run.c"
+#include "../../core/idem_run_write.c"
 #include "../../core/idem_slice.c"
 #include "../../core/idem_table.c"
+#include "../../core/idem_work.c"
 
 #include "event.h"
 
@@ -38,7 +40,8 @@ static struct idem *
 open_index(const char *dir)
 {
     struct idem_options o = { .dir = dir, .window_us = WINDOW_US,
-                              .max_keys = 100000 };
+                              .max_keys = 100000,
+                              .part_keys = 1 /* the least */ };
     struct idem *d;
     CLAIM(!idem_open(&o, spool, &d));
     return d;

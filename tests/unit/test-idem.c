@@ -15,10 +15,14 @@ static struct idem *idem;
 static char idem_dir[128];
 static char spool_dir[128];
 
+static uint64_t part_keys;
+
 static struct idem_options
 options(void)
 {
-    return (struct idem_options){ .dir = idem_dir, .window_us = 24 * HOUR };
+    return (struct idem_options){ .dir = idem_dir,
+                                  .window_us = 24 * HOUR,
+                                  .part_keys = part_keys };
 }
 
 static void
@@ -44,6 +48,14 @@ setup(void)
     help_setup();
     snprintf(idem_dir, sizeof idem_dir, "%s/idem", help_dir);
     snprintf(spool_dir, sizeof spool_dir, "%s/spool", help_dir);
+}
+
+/* Everything once with all keys in memory, and once with hardly any. */
+static void
+setup_parts(void)
+{
+    setup();
+    part_keys = 700;
 }
 
 static struct slice
@@ -673,8 +685,11 @@ START_TEST(test_shorter_windows)
     for (int step = 0; step < 5; step++) {
         if (step == 1)
             settle();
-        for (uint64_t n = 1000; step == 2 && n < 70000; n++)
+        for (uint64_t n = 1000; step == 2 && n < 70000; n++) {
             append(n, t1);
+            if (n % 5000 == 0)
+                settle();
+        }
         if (step == 2)
             settle();
         if (step > 2)
@@ -692,13 +707,12 @@ START_TEST(test_shorter_windows)
 }
 END_TEST
 
-int
-main(void)
+static TCase *
+all_tests(const char *name, void (*before)(void))
 {
-    Suite *suite = suite_create("idem");
-    TCase *t = tcase_create("idem");
+    TCase *t = tcase_create(name);
     tcase_set_timeout(t, 120);
-    tcase_add_checked_fixture(t, setup, help_teardown);
+    tcase_add_checked_fixture(t, before, help_teardown);
     tcase_add_test(t, test_finds_on_the_way_and_after);
     tcase_add_test(t, test_sources_do_not_share_keys);
     tcase_add_test(t, test_survives_a_restart);
@@ -717,7 +731,15 @@ main(void)
     tcase_add_test(t, test_withdrawn_while_growing);
     tcase_add_test(t, test_of_another_spool_is_not_believed);
     tcase_add_test(t, test_ahead_of_a_restored_spool);
-    suite_add_tcase(suite, t);
+    return t;
+}
+
+int
+main(void)
+{
+    Suite *suite = suite_create("idem");
+    suite_add_tcase(suite, all_tests("in memory", setup));
+    suite_add_tcase(suite, all_tests("in runs", setup_parts));
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
