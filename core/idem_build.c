@@ -28,31 +28,23 @@ collect(struct idem *d, struct idem_log *l, uint32_t from, uint32_t to,
     return rc < 0 ? rc : 0;
 }
 
-/* In place, by the upper bits.  ends has room for one of each, and n. */
+/* By the upper bits, into out; ends[h]: where what is at home in h ends. */
 static void
-sort_by_home(uint64_t *items, size_t n, unsigned bits, uint32_t *at,
+sort_by_home(const uint64_t *items, size_t n, unsigned bits, uint64_t *out,
              uint32_t *ends)
 {
     size_t homes = (size_t) 1 << bits;
+    uint32_t sum = 0;
     memset(ends, 0, homes * sizeof *ends);
     for (size_t i = 0; i < n; i++)
         ends[items[i] >> (64 - bits)]++;
-    uint32_t sum = 0;
     for (size_t h = 0; h < homes; h++) {
-        at[h] = sum;
-        ends[h] = sum += ends[h];
+        uint32_t count = ends[h];
+        ends[h] = sum;
+        sum += count;
     }
-    for (size_t h = 0; h < homes; h++)
-        while (at[h] < ends[h]) {
-            uint64_t item = items[at[h]];
-            size_t home = item >> (64 - bits);
-            if (home == h) {
-                at[h]++;
-            } else {
-                items[at[h]] = items[at[home]];
-                items[at[home]++] = item;
-            }
-        }
+    for (size_t i = 0; i < n; i++)
+        out[ends[items[i] >> (64 - bits)]++] = items[i];
 }
 
 static int
@@ -75,18 +67,20 @@ build_seal(struct idem *d, struct idem_log *l, uint32_t from, uint32_t to,
     size_t most = to - from < max_keys ? to - from : max_keys, n;
     unsigned bits = run_bits(max_keys);
     struct run_writer *w = NULL;
-    uint64_t *items = malloc((most + 1) * sizeof *items);
+    uint64_t *items = malloc((most + 1) * sizeof *items), *sorted = NULL;
     uint32_t *ends = NULL, end;
     int rc = items ? collect(d, l, from, to, items, most, &n, &end) : -ENOMEM;
     if (!rc) {
         if (final)
             bits = run_bits(n);
-        ends = malloc(((size_t) 2 << bits) * sizeof *ends);
-        rc = ends ? run_create(d, n, bits, RUN_KEY_BITS, &w) : -ENOMEM;
+        sorted = malloc((n + 1) * sizeof *sorted);
+        ends = malloc(((size_t) 1 << bits) * sizeof *ends);
+        rc = sorted && ends ? run_create(d, n, bits, RUN_KEY_BITS, &w)
+                            : -ENOMEM;
     }
     if (!rc) {
-        sort_by_home(items, n, bits, ends + ((size_t) 1 << bits), ends);
-        rc = put_sorted(w, items, bits, ends);
+        sort_by_home(items, n, bits, sorted, ends);
+        rc = put_sorted(w, sorted, bits, ends);
         if (rc)
             run_abandon(w);
         else
@@ -97,6 +91,7 @@ build_seal(struct idem *d, struct idem_log *l, uint32_t from, uint32_t to,
         (*out)->to = end;
     }
     free(ends);
+    free(sorted);
     free(items);
     return rc;
 }
