@@ -9,8 +9,10 @@
  * front of it, is the very one that was asked for.
  *
  * It begins small and grows with the number of entities that are asked for, up
- * to 2 MiB.  Where that is too little by far, it rests most of the time, since
- * keeping it costs more than it saves then.  One thread. */
+ * to 2 MiB (229,376 entities), and further as long as all those that are larger
+ * hold no more than 32 MiB together: 3.6 million entities, if it is one.  Where
+ * that is too little by far, it rests most of the time, since keeping it costs
+ * more than it saves then.  Each is for one thread. */
 #ifndef ENTITY_CACHE_H
 #define ENTITY_CACHE_H
 
@@ -30,7 +32,9 @@ struct entity_cache {
     uint32_t rest;      /* look-ups to go without it */
     uint32_t maps;      /* of the snapshot: how often the map moved, */
     size_t txn;         /* and the transaction */
-    uint16_t age;       /* entries of another age are none */
+    uintptr_t base;     /* places are counted from here; 0: not chosen yet */
+    uint8_t age;        /* sets of another age are empty */
+    uint8_t turn;       /* which entry of a set that is full has to go */
     uint16_t hinted;    /* goes round in: */
     uint64_t hints[ENTITY_CACHE_HINTS];
 };
@@ -48,5 +52,9 @@ void entity_cache_add(struct entity_cache *, uint64_t hash, const MDB_val *key,
                       const MDB_val *value);
 /* Give the memory back. */
 void entity_cache_clear(struct entity_cache *);
+
+/* What those that are larger than 2 MiB may hold together. */
+#define ENTITY_CACHE_SHARED ((size_t) 32 << 20)
+void entity_cache_limit(size_t bytes);
 
 #endif

@@ -515,6 +515,7 @@ START_TEST(a_memory_that_helps_nobody_rests)
     struct entity_cache c = { 0 };
     MDB_val got;
     int i = 0;
+    entity_cache_limit(0);
     entity_cache_begin(&c, 1, 0);
     for (; !c.rest; i++) {
         ck_assert_int_lt(i, 300000);
@@ -535,6 +536,56 @@ START_TEST(a_memory_that_helps_nobody_rests)
     ck_assert_int_eq(entity_cache_get(&c, hash, &key, &got), 1);
     ck_assert_ptr_eq(got.mv_data, value.mv_data);
     entity_cache_clear(&c);
+    entity_cache_limit(ENTITY_CACHE_SHARED);
+}
+END_TEST
+
+#define LOTS 600000
+
+/* How many of the entities it finds; those that it does not it is told. */
+static int
+remember_many(struct entity_cache *c, char (*bytes)[12])
+{
+    int found = 0;
+    for (int i = 0; i < LOTS; i++) {
+        MDB_val key = { 7, bytes[i] }, value = { 2, bytes[i] + 7 }, got;
+        uint64_t hash = entity_cache_hash(&key);
+        if (!entity_cache_get(c, hash, &key, &got)) {
+            entity_cache_add(c, hash, &key, &value);
+            continue;
+        }
+        ck_assert_ptr_eq(got.mv_data, bytes[i] + 7);
+        ck_assert_uint_eq(got.mv_size, 2);
+        found++;
+    }
+    return found;
+}
+
+/* Two that want more than there is for both. */
+START_TEST(large_memories_share_what_there_is)
+{
+    static char bytes[LOTS][12];
+    struct entity_cache a = { 0 }, b = { 0 };
+    for (int i = 0; i < LOTS; i++)
+        snprintf(bytes[i], sizeof(bytes[i]), "k%06dvv", i);
+    entity_cache_limit((size_t) 8 << 20);
+    entity_cache_begin(&a, 1, 0);
+    entity_cache_begin(&b, 1, 0);
+    ck_assert_int_eq(remember_many(&a, bytes), 0);
+    ck_assert_int_gt(remember_many(&a, bytes), LOTS * 8 / 10);
+    ck_assert_uint_eq(a.count * 64, 8 << 20);
+    remember_many(&b, bytes);
+    ck_assert_int_lt(remember_many(&b, bytes), LOTS / 2);
+    ck_assert_uint_eq(b.count * 64, 2 << 20);
+    entity_cache_clear(&a);
+    while (b.rest)
+        remember_many(&b, bytes);
+    for (int i = 0; i < 4; i++)
+        remember_many(&b, bytes);
+    ck_assert_uint_eq(b.count * 64, 8 << 20);
+    ck_assert_int_gt(remember_many(&b, bytes), LOTS * 8 / 10);
+    entity_cache_clear(&b);
+    entity_cache_limit(ENTITY_CACHE_SHARED);
 }
 END_TEST
 
@@ -845,6 +896,7 @@ main(void)
     tcase_add_test(c, a_reader_that_remembers_sees_every_change);
     tcase_add_test(c, what_is_remembered_holds_for_one_snapshot);
     tcase_add_test(c, a_memory_that_helps_nobody_rests);
+    tcase_add_test(c, large_memories_share_what_there_is);
     tcase_add_test(c, a_full_store_refuses_and_recovers);
     tcase_add_test(c, several_processes_write_at_once);
     tcase_add_test(c, a_store_that_outgrows_this_map_is_mapped_anew);
