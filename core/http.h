@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One HTTP server; what answers (libmicrohttpd) shows nowhere else.
+/* One HTTP server (HTTP/1.1 and 1.0); how it does it shows nowhere else.
  *
  * Each server runs its own loop threads (several loops on one port through
  * SO_REUSEPORT).  A request may be answered at once, or held and answered
@@ -59,9 +59,6 @@ void http_quiesce(struct http *);
 /* Wait for them until deadline (clock_monotonic_us), then close everything. */
 void http_stop(struct http *, int64_t deadline_us);
 void http_free(struct http *);
-
-/* Was the HTTP library built with TLS? */
-int http_knows_tls(void);
 
 /* --- answering later ------------------------------------------------------ */
 

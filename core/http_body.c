@@ -15,6 +15,9 @@
 /* What is kept of a used buffer, so that a rare giant does not stay. */
 #define STOCK_KEEP (1 << 20)
 
+/* The least that a body takes of its own. */
+#define GROW_FROM (8 << 10)
+
 /* One sender takes no more than so many times of what it leaves to others: they
  * find a fifth free, whatever it does. */
 #define SHARE 4
@@ -50,15 +53,6 @@ body_charge(struct il_request *req, uint64_t cap)
 }
 
 static void
-body_stock_take(struct il_request *req)
-{
-    struct http_loop *loop = req->conn->loop;
-    if (!req->body.data && loop->stock_count)
-        req->body = loop->stock[--loop->stock_count];
-    req->body.len = 0;
-}
-
-static void
 body_stock_give(struct http_loop *loop, struct il_text *body)
 {
     body->len = 0;
@@ -73,13 +67,15 @@ body_stock_give(struct http_loop *loop, struct il_text *body)
 void
 body_release(struct il_request *req)
 {
-    atomic_fetch_sub(&req->conn->loop->http->buffered, req->charged);
-    if (req->charged)
+    if (req->charged) {
+        atomic_fetch_sub(&req->conn->loop->http->buffered, req->charged);
         __atomic_sub_fetch(req->account, req->charged, __ATOMIC_RELAXED);
+    }
     req->account = NULL;
     req->charged = 0;
-    if (req->body.data)
+    if (req->body.data && !req->in_place)
         body_stock_give(req->conn->loop, &req->body);
+    req->in_place = 0;
     req->body = (struct il_text){ 0 };
 }
 
@@ -132,7 +128,7 @@ encoding_parse(struct il_request *req)
 int
 body_begin(struct il_request *req)
 {
-    if (!req->has_length && !req->chunked) {
+    if (!req->head.lengths && !head_is_chunked(&req->head)) {
         if (strcmp(req->method, "POST") && strcmp(req->method, "PUT")
             && strcmp(req->method, "PATCH"))
             return 0;
@@ -143,20 +139,14 @@ body_begin(struct il_request *req)
     }
     if (encoding_parse(req))
         return -EINVAL;
-    if (req->length > req->max_body) {
+    if (req->head.length > req->max_body) {
         too_large(req, "the body");
         return -EINVAL;
     }
-    if (atomic_load(&req->conn->loop->http->buffered) + req->length
+    if (atomic_load(&req->conn->loop->http->buffered) + req->head.length
         > req->conn->loop->http->options.max_buffered) {
         too_busy(req);
         return -EINVAL;
-    }
-    body_stock_take(req);
-    if (body_charge(req, req->body.cap)) {
-        /* more than there is, but a smaller one may do */
-        free(req->body.data);
-        req->body = (struct il_text){ 0 };
     }
     return 0;
 }
@@ -167,35 +157,90 @@ drain_max(const struct il_request *req)
     return req->admitted ? HTTP_DRAIN_ADMITTED : HTTP_DRAIN_STRANGER;
 }
 
+static void
+body_drop(struct il_request *req)
+{
+    req->discard = 1;
+    body_release(req);
+}
+
+/* An empty one that was used before, where there is memory for it. */
+static void
+body_stock_take(struct il_request *req)
+{
+    struct http_loop *loop = req->conn->loop;
+    if (!loop->stock_count)
+        return;
+    struct il_text *last = &loop->stock[loop->stock_count - 1];
+    if (body_charge(req, last->cap))
+        return; /* a smaller one may do */
+    req->body = *last;
+    req->body.len = 0;
+    loop->stock_count--;
+}
+
+/* Memory grows with what has come, not with what is announced. */
+static int
+body_grow(struct il_request *req, size_t want)
+{
+    struct il_text *body = &req->body;
+    uint64_t cap = body->cap ? (uint64_t) body->cap * 2 : GROW_FROM;
+    uint64_t most = body->len + (uint64_t) want + 1;
+    if (cap > most)
+        cap = most > GROW_FROM ? most : GROW_FROM;
+    if (body_charge(req, cap))
+        return -ENOBUFS;
+    char *data = realloc(body->data, cap);
+    if (!data)
+        return -ENOMEM;
+    body->data = data;
+    body->cap = cap;
+    return 0;
+}
+
+size_t
+body_room(struct il_request *req, size_t want, char **at)
+{
+    struct http_loop *loop = req->conn->loop;
+    struct il_text *body = &req->body;
+    if (!req->discard && !body->data)
+        body_stock_take(req);
+    if (!req->discard && body->cap - body->len < 2 && body_grow(req, want)) {
+        too_busy(req);
+        body_drop(req);
+    }
+    *at = req->discard ? loop->scratch : body->data + body->len;
+    size_t room = req->discard ? sizeof(loop->scratch)
+                               : body->cap - body->len - 1;
+    return room < want ? room : want;
+}
+
+int
+body_came(struct il_request *req, size_t len)
+{
+    req->received += len;
+    if (req->discard)
+        return req->received > drain_max(req) + req->max_body ? -EIO : 0;
+    req->body.len += len;
+    if (req->received > req->max_body) {
+        too_large(req, "the body");
+        body_drop(req);
+    }
+    return 0;
+}
+
 int
 body_take(struct il_request *req, const char *data, size_t size)
 {
-    req->received += size;
-    if (req->discard)
-        return req->received > drain_max(req) + req->max_body ? -EIO : 0;
-    if (req->received > req->max_body) {
-        too_large(req, "the body");
-        req->discard = 1;
-        body_release(req);
-        return 0;
+    while (size) {
+        char *at;
+        size_t n = body_room(req, size, &at);
+        memcpy(at, data, n);
+        if (body_came(req, n))
+            return -EIO;
+        data += n;
+        size -= n;
     }
-    struct il_text *body = &req->body;
-    if (body->cap - body->len <= size) {
-        uint64_t cap = body->cap ? body->cap * 2 : 4096;
-        while (cap - body->len <= size)
-            cap *= 2;
-        int err = body_charge(req, cap);
-        if (!err && text_reserve(body, cap - body->len - 1))
-            err = -ENOMEM;
-        if (err) {
-            too_busy(req);
-            req->discard = 1;
-            body_release(req);
-            return 0;
-        }
-    }
-    memcpy(body->data + body->len, data, size);
-    body->len += size;
     return 0;
 }
 

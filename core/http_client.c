@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -19,42 +20,22 @@ trusted(const struct http *http, const struct ip *ip)
     return ip_in(ip, http->options.trusted, http->options.trusted_count);
 }
 
-/* Lines of X-Forwarded-For; a head has room for a few. */
-struct lines {
-    const char *value[32];
-    size_t count;
-};
-
-static enum MHD_Result
-each_line(void *arg, enum MHD_ValueKind kind, const char *name,
-          const char *value)
-{
-    struct lines *l = arg;
-    (void) kind;
-    if (!value || strcasecmp(name, "X-Forwarded-For"))
-        return MHD_YES;
-    if (l->count == sizeof(l->value) / sizeof(l->value[0])) {
-        memmove(l->value, l->value + 1, sizeof(l->value) - sizeof(*l->value));
-        l->count--;
-    }
-    l->value[l->count++] = value;
-    return MHD_YES;
-}
-
 /* Each proxy appends whom it got the request from: read from the right, as
  * long as those who wrote are trusted.  0, or -ENOENT: nobody said. */
 static int
 forwarded_for(const struct il_request *req, struct ip *client)
 {
-    struct http *http = req->conn->loop->http;
-    struct lines lines = { .count = 0 };
+    const struct http *http = req->conn->loop->http;
+    const struct head *head = &req->head;
     int found = -ENOENT;
-    MHD_get_connection_values(req->mhd, MHD_HEADER_KIND, each_line, &lines);
-    while (lines.count) {
-        const char *value = lines.value[--lines.count];
-        size_t len = strlen(value);
+    for (size_t i = head->count; i-- > 0;) {
+        const struct head_field *f = &head->fields[i];
+        const char *value = req->in + f->value;
+        size_t len = f->value_len;
         struct ip ip;
         int rc;
+        if (strcasecmp(req->in + f->name, "X-Forwarded-For"))
+            continue;
         while ((rc = ip_forwarded(value, &len, &ip)) == 1) {
             *client = ip;
             found = 0;
@@ -222,21 +203,20 @@ tell_refused(struct http *http, const struct ip *ip)
              http->options.name, address, http->options.max_per_address);
 }
 
-enum MHD_Result
-http_accept(void *cls, const struct sockaddr *sa, socklen_t len)
+int
+http_admits(struct http_loop *loop, const struct sockaddr *sa, socklen_t len)
 {
-    struct http_loop *loop = cls;
     struct http *http = loop->http;
     struct ip ip;
     if (atomic_load(&http->conn_total) >= http->options.max_connections) {
         metric_add(http->refused, 1);
-        return MHD_NO;
+        return 0;
     }
     if (!http->options.max_per_address || len < sizeof(sa->sa_family)
         || ip_of(sa, &ip) || trusted(http, &ip) || !peer_full(http, &ip))
-        return MHD_YES;
+        return 1;
     tell_refused(http, &ip);
-    return MHD_NO;
+    return 0;
 }
 
 void

@@ -12,6 +12,7 @@
  * a request that showed a key. */
 #include "http_private.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* What browsers keep a preflight's answer for, at most: Chromium's limit. */
@@ -87,30 +88,31 @@ http_cors_preflight(struct il_request *req)
     return 1;
 }
 
-void
-http_cors_answer(const struct il_request *req, struct MHD_Response *response)
+int
+http_cors_answer(const struct il_request *req, struct il_text *head)
 {
     const char *origin = request_header(req, "Origin");
     char methods[HTTP_METHODS];
     int pages;
     if (!origin && strcmp(req->method, "GET") && strcmp(req->method, "HEAD"))
-        return; /* nobody keeps the answer for anybody else */
+        return 0; /* nobody keeps the answer for anybody else */
     int known = origin_known(req, origin, &pages);
     if (!pages)
-        return;
-    MHD_add_response_header(response, "Vary", "Origin");
+        return 0;
+    if (text_puts(head, "Vary: Origin\r\n"))
+        return -ENOMEM;
     if (!known)
-        return;
-    MHD_add_response_header(response, "Access-Control-Allow-Origin",
-                            known == 2 ? "*" : origin);
-    if (!is_preflight(req)) {
-        MHD_add_response_header(response, "Access-Control-Expose-Headers",
-                                RESPONSE_HEADERS);
-        return;
-    }
+        return 0;
+    if (text_printf(head, "Access-Control-Allow-Origin: %s\r\n",
+                    known == 2 ? "*" : origin))
+        return -ENOMEM;
+    if (!is_preflight(req))
+        return text_puts(head, "Access-Control-Expose-Headers: "
+                               RESPONSE_HEADERS "\r\n");
     http_methods(req, methods);
-    MHD_add_response_header(response, "Access-Control-Allow-Methods", methods);
-    MHD_add_response_header(response, "Access-Control-Allow-Headers",
-                            REQUEST_HEADERS);
-    MHD_add_response_header(response, "Access-Control-Max-Age", MAX_AGE);
+    return text_printf(head,
+                       "Access-Control-Allow-Methods: %s\r\n"
+                       "Access-Control-Allow-Headers: " REQUEST_HEADERS "\r\n"
+                       "Access-Control-Max-Age: " MAX_AGE "\r\n",
+                       methods);
 }

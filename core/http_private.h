@@ -5,14 +5,17 @@
 
 #include "http.h"
 #include "http_address.h"
+#include "http_chunk.h"
+#include "http_head.h"
 #include "metrics.h"
 #include "sender.h"
 #include "tls.h"
 
 #include <arpa/inet.h>
-#include <microhttpd.h>
+#include <gnutls/gnutls.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/uio.h>
 #include <zlib.h>
 
 /* A refused body is read and thrown away up to here, so that the connection
@@ -20,8 +23,12 @@
 #define HTTP_DRAIN_STRANGER (64 << 10)
 #define HTTP_DRAIN_ADMITTED (8 << 20)
 
-/* libmicrohttpd's memory per connection: request head and one read. */
-#define HTTP_CONNECTION_MEMORY (16 << 10)
+/* A request has room for so many bytes: most come whole, with their body.
+ * Those with a larger head get HTTP_IN_LARGE, of which a head leaves enough to
+ * read chunks' sizes by. */
+#define HTTP_IN 4096
+#define HTTP_IN_LARGE (16 << 10)
+#define HTTP_IN_SPARE 1024
 
 #define HTTP_EXTRA_HEADERS 8
 #define HTTP_EXTRA_BYTES 512
@@ -40,106 +47,155 @@ struct http_route {
 
 enum http_encoding { HTTP_IDENTITY, HTTP_GZIP };
 
-/* One request; lives in its connection and is used again. */
+/* One request, from its first byte to its answer's last.  Its connection has
+ * one only as long as it lasts. */
 struct il_request {
     const struct il_api *api;
     struct http_conn *conn;
-    struct MHD_Connection *mhd;
     const struct http_route *route;
     struct il_sender *sender; /* NULL: not known, or not by a sender */
     const char *method, *path;
+    char *query;              /* NULL: none; see request.c: */
+    size_t query_len;         /* once it is cut up */
 
-    int64_t begun_us;       /* monotonic */
-    uint64_t length;        /* what its head says; see has_length */
+    int64_t begun_us;       /* monotonic; when its head was there */
     uint64_t received;      /* bytes of body that came */
     const char *packing;    /* Content-Encoding, or NULL */
     uint64_t max_body;
     enum http_encoding encoding;
-    unsigned active : 1;    /* between the first call and completion */
-    unsigned ended : 1;     /* the whole body is there */
     unsigned discard : 1;   /* the body is thrown away */
     unsigned admitted : 1;
-    unsigned chunked : 1;
-    unsigned has_length : 1;
     unsigned shut : 1;      /* close the connection after the answer */
     unsigned deferred : 1;  /* the body stays until the answer */
     unsigned handled : 1;   /* handle() was called */
     unsigned declined : 1;  /* il_request_decline() */
-    unsigned queued : 1;    /* the answer is with libmicrohttpd */
+    unsigned query_cut : 1;
+    unsigned in_place : 1;  /* the body is in `in` */
 
     struct il_text body;    /* from the loop's stock */
     uint64_t charged;       /* its share of http->buffered ... */
     uint64_t *account;      /* ... and of its sender's */
+    struct chunk chunk;
 
     int status;             /* 0: not answered yet */
     int receipt;            /* il_request_receipt(); 0: what the gate says */
     const char *receipt_json;
     const char *code;       /* of an error */
-    struct il_text out;
-    char type_text[96];
-    char extra[HTTP_EXTRA_BYTES]; /* name NUL value NUL ... */
+    uint64_t sent;          /* bytes of the answer */
+    uint64_t answer_len;    /* of its body; 0 for HEAD */
     uint32_t extra_len;
-    char peer[INET6_ADDRSTRLEN];
 
     /* held */
     int (*ready)(void *arg, struct il_request *);
     void *ready_arg;
     struct il_request *prev, *next; /* in loop->held */
     int is_held;
-    int is_brief; /* in loop->brief instead, and not suspended */
-    struct http_note note;
+    int is_brief; /* in loop->brief instead */
 
     /* deferred */
     void (*work)(void *arg, struct il_request *);
     void *work_arg;
     struct il_request *work_next;
     _Atomic int work_done;
+
+    char type_text[96];
+    char peer[INET6_ADDRSTRLEN];
+
+    /* From here on: not cleared between two requests. */
+    struct il_text out;    /* the answer's body */
+    struct il_text answer; /* its head, with a small body */
+    struct http_note note;
+    char extra[HTTP_EXTRA_BYTES]; /* name NUL value NUL ... */
+
+    struct head head;
+    char *in; /* what has come: the head, then what follows it */
+    uint32_t in_cap, in_len;
+    uint32_t in_used; /* of it, by the head and the body */
+    char in_small[HTTP_IN];
+};
+
+enum http_state {
+    CONN_SHAKES, /* hands, by TLS */
+    CONN_HEAD,   /* idle, or a head is coming */
+    CONN_BODY,
+    CONN_HELD,   /* the answer is not known yet; nothing is read */
+    CONN_ANSWER, /* is being written */
+    CONN_LINGERS /* answered; what still comes is thrown away */
 };
 
 struct http_conn {
-    struct il_request req;
     struct http_loop *loop;
+    struct il_request *req; /* NULL: nothing has come */
     struct http_conn *prev, *next;
+    struct http_conn *ready_prev, *ready_next; /* in loop->ready */
+    gnutls_session_t tls;  /* NULL: plain */
+    struct tls_cert *cert; /* of its session */
+    int64_t since_us;      /* start, or the end of the last request */
+    int64_t moved_us;      /* when bytes came or went */
     int fd;
-    int64_t since_us; /* start, or the end of the last request */
-    int asked;        /* to close, by shutting the way in */
-    int closing;      /* shut by us */
-    struct ip ip;     /* of the other end, where has_ip */
+    enum http_state state;
+    unsigned readable : 1;  /* there may be something to read */
+    unsigned hung : 1;      /* the other end sends no more */
+    unsigned wants_out : 1; /* epoll tells when there is room to write */
+    unsigned is_ready : 1;  /* in loop->ready */
+    unsigned asked : 1;     /* to go, at the next sweep */
     unsigned has_ip : 1;
     unsigned is_proxy : 1;   /* its X-Forwarded-For is believed */
     unsigned is_counted : 1; /* in http->peers */
-    struct tls_cert *cert; /* of its session; NULL: none */
+    struct ip ip;            /* of the other end, where has_ip */
+};
+
+/* Requests in the order they came. */
+struct http_held {
+    struct il_request *first, *last;
 };
 
 #define HTTP_STOCK 8
+#define HTTP_SCRATCH (64 << 10)
+
+/* A loop's part of an address. */
+struct http_door {
+    const struct http_listener *listener;
+    int fd;
+};
 
 struct http_loop {
     struct http *http;
-    struct MHD_Daemon **daemons; /* one per listener */
-    size_t daemon_count;
+    struct http_door *doors;
+    size_t door_count;
+    int doors_full; /* nobody is let in until one has left ... */
+    int doors_shut; /* ... or for a while */
     int epoll, wake;
     pthread_t thread;
     int started;
+    int64_t now_us; /* when epoll returned */
 
     struct http_conn *conns;
-    size_t conn_count;
-    size_t conn_limit; /* of each daemon */
-    int freed;         /* one may accept again, but does not know it yet */
-    struct il_request *held;
+    size_t conn_count, conn_limit;
+    /* those that have more to do before anybody is waited for */
+    struct http_conn *ready, *ready_last;
+    size_t ready_count;
+    int64_t turn_left; /* bytes until it is another's turn */
+
+    struct http_held held;
     _Atomic uint32_t held_count; /* read by http_wake() */
-    struct il_request *brief;    /* held, but not suspended */
-    uint32_t brief_new;          /* how many came since this was cleared */
-    int brief_end;               /* they have to be suspended now */
+    struct http_held brief;
+    uint32_t brief_new; /* how many came since this was cleared */
     void (*pause)(void *arg);
     void *pause_arg;
     int quiesced;
     int64_t quiesced_us;
     int64_t swept_us;
 
+    struct il_request *spare; /* linked by next */
+    size_t spare_count, spare_low; /* the fewest since the last sweep */
     struct il_text stock[HTTP_STOCK]; /* empty bodies, memory kept */
     size_t stock_count;
     z_stream inflate;
     int inflate_ready;
+    int64_t date_s;
+    char date[40];               /* "Date: ...\r\n" of date_s */
+    char scratch[HTTP_SCRATCH];  /* for what is thrown away */
 };
 
 /* An address that is listened on. */
@@ -166,7 +222,6 @@ struct http {
     struct http_options options; /* strings are ours */
     char *name;
     struct http_listener *listeners;
-    int lax_library; /* head_library_is_lax() */
     struct http_route **routes;
     size_t route_count;
     struct http_loop *loops;
@@ -182,6 +237,7 @@ struct http {
 
     struct http_peers peers;
     _Atomic int64_t refused_told; /* when it was last logged */
+    _Atomic int64_t files_told;   /* the same of a lack of descriptors */
 
     _Atomic uint64_t buffered;
     uint64_t strangers; /* atomic: what of it has no sender (yet) */
@@ -194,25 +250,30 @@ struct http {
 };
 
 /* http.c */
-enum MHD_Result http_serve(void *loop, struct MHD_Connection *,
-                           const char *url, const char *method,
-                           const char *version, const char *data,
-                           size_t *size, void **state);
-void http_completed(void *loop, struct MHD_Connection *, void **state,
-                    enum MHD_RequestTerminationCode);
-void http_metrics(struct http *);
 void http_count_status(struct http *, int status);
-
 int http_route_has_path(const struct http_route *, const char *path,
                         size_t len);
+int http_route_has_method(const struct http_route *, const char *method);
 /* What the path takes: "OPTIONS, POST". */
 void http_methods(const struct il_request *, char out[HTTP_METHODS]);
+
+/* http_serve.c: one request's way, whatever brings its bytes.  Where one of
+ * these has answered, status is set. */
+/* The head is there, or refused. */
+void serve_begin(struct il_request *);
+/* It has answered: is the rest of the request read before that is said?  Else
+ * the connection is closed after the answer. */
+int serve_drains(struct il_request *);
+/* The body is there.  Afterwards the request is held or answered. */
+void serve_end(struct il_request *);
+/* Its chunks are none: answered, and to be closed. */
+void serve_break(struct il_request *);
 
 /* http_cors.c */
 /* Answers a browser's question whether a page may send: 1; else 0. */
 int http_cors_preflight(struct il_request *);
-/* Tell browsers who may see the answer. */
-void http_cors_answer(const struct il_request *, struct MHD_Response *);
+/* Tell browsers who may see the answer.  0 or -ENOMEM. */
+int http_cors_answer(const struct il_request *, struct il_text *head);
 
 /* http_listen.c: a bound, listening, non-blocking socket, or a negative errno
  * after a log line.  Called once for each loop: the later ones share the
@@ -222,29 +283,68 @@ int http_listen(struct http *, struct http_listener *);
 void http_unlisten(struct http_listener *);
 
 /* http_client.c */
-/* A connection has come: who is it, and may it stay? */
-enum MHD_Result http_accept(void *loop, const struct sockaddr *, socklen_t);
+/* A connection has come: may it stay? */
+int http_admits(struct http_loop *, const struct sockaddr *, socklen_t);
 /* Its other end (NULL: unknown); counted until http_peer_remove(). */
 void http_client_begin(struct http_conn *, const struct sockaddr *);
 void http_peer_remove(struct http_conn *);
 
-/* http_head.c */
-/* Where the target ends, or NULL: it is none.  Becomes the request's state. */
-void *http_target(void *loop, const char *target, struct MHD_Connection *);
-/* Is the head unmistakable, and not too large?  How many Expect fields it has,
- * or -1 after an answer that closes the connection. */
-int head_check(struct il_request *, const char *version,
-               const char *target_end);
-/* Does libmicrohttpd take what RFC 9112 would have refused?  1.0 does not. */
-int head_library_is_lax(void);
+/* http_io.c: bytes, through TLS where there is some. */
+/* Before its first byte.  0 or -ENOMEM. */
+int io_begin_tls(struct http_conn *);
+/* 0: done; -EAGAIN; or what went wrong. */
+int io_shake_hands(struct http_conn *);
+/* How many came; 0: no more will; -EAGAIN, or what went wrong. */
+ssize_t io_recv(struct http_conn *, void *, size_t);
+/* How many went: at least 1; -EAGAIN, or what went wrong. */
+ssize_t io_send(struct http_conn *, struct iovec *, int count);
+/* Tell the other end that nothing more will come. */
+void io_finish(struct http_conn *);
+void io_close(struct http_conn *);
+
+/* http_conn.c */
+/* Takes fd over: a connection, or NULL with fd closed. */
+struct http_conn *conn_open(struct http_loop *, int fd, const struct sockaddr *,
+                            int is_tls);
+void conn_free(struct http_conn *);
+/* Do what can be done now; it may be gone afterwards. */
+void conn_turn(struct http_conn *);
+/* Its request, which was held, has been answered; as conn_turn(). */
+void conn_answer(struct http_conn *);
+/* Have its turn come soon, or not. */
+void conn_soon(struct http_conn *);
+void conn_not_soon(struct http_conn *);
+
+/* http_stock.c: requests, and room for what comes. */
+struct il_request *request_take(struct http_conn *); /* NULL: no memory */
+/* After its answer: ready for the next one, of which there may be some bytes. */
+void request_again(struct il_request *);
+void request_give(struct il_request *);
+/* Room for more bytes behind in_len.  0 or -ENOMEM. */
+int request_room(struct il_request *, size_t more);
+/* Now and then: what has not been needed for a while is given back. */
+void request_stock_trim(struct http_loop *);
+void request_stock_free(struct http_loop *);
+
+/* http_answer.c */
+/* Make the answer's head.  0 or -ENOMEM. */
+int answer_begin(struct il_request *);
+/* Write.  1: all of it has gone; 0: there is no room; or a negative errno. */
+int answer_write(struct il_request *);
+/* "100 Continue", if it can be said at once.  0 or -EIO: cut the connection. */
+int answer_continue(struct il_request *);
 
 /* http_hold.c */
-void http_hold_remove(struct il_request *);
-/* A request that is held is asked by libmicrohttpd's way: 1 if it has answered
- * and is held no more. */
-int http_hold_ask(struct il_request *);
-/* Somebody has rung: ask those that are suspended. */
-void http_hold_ask_all(struct http_loop *);
+/* The loop ends a round: those held briefly wait together and are asked. */
+void hold_pause(struct http_loop *);
+/* Somebody has rung: ask those that are held. */
+void hold_ask_all(struct http_loop *);
+/* Ask everybody, for the last time: the others hear 503. */
+void hold_abandon(struct http_loop *);
+
+/* http_sweep.c */
+/* Close who is past its time. */
+void loop_sweep(struct http_loop *);
 
 /* http_loop.c */
 void http_loop_close(struct http_loop *);
@@ -257,7 +357,11 @@ void http_work_stop(struct http *);
 /* Content-Encoding and lengths, before anything is read: 0, or -EINVAL after
  * an answer. */
 int body_begin(struct il_request *);
-/* Some more of it.  0, or -EIO: cut the connection. */
+/* Where the next bytes of it may go, and how many: at least 1, of want. */
+size_t body_room(struct il_request *, size_t want, char **at);
+/* They have come there.  0, or -EIO: cut the connection. */
+int body_came(struct il_request *, size_t len);
+/* The same for bytes that have come elsewhere. */
 int body_take(struct il_request *, const char *, size_t);
 /* All of it came: unpack.  0, or -EINVAL after an answer. */
 int body_end(struct il_request *);

@@ -1,9 +1,9 @@
 # Everything of the host but main(): linked by the daemon and by the tests.
 noinst_LIBRARIES += core/libcore.a
-core_libcore_a_CPPFLAGS = $(AM_CPPFLAGS) $(CONFIG_CFLAGS) $(MHD_CFLAGS) \
+core_libcore_a_CPPFLAGS = $(AM_CPPFLAGS) $(CONFIG_CFLAGS) \
 	$(LMDB_CFLAGS) $(PCRE2_CFLAGS) $(XXHASH_CFLAGS) $(ZLIB_CFLAGS) \
 	$(GNUTLS_CFLAGS) $(SYSTEMD_CFLAGS)
-CORE_LIBS = core/libcore.a $(CONFIG_LIBS) $(MHD_LIBS) $(LMDB_LIBS) \
+CORE_LIBS = core/libcore.a $(CONFIG_LIBS) $(LMDB_LIBS) \
 	$(PCRE2_LIBS) $(ZLIB_LIBS) $(GNUTLS_LIBS) $(SYSTEMD_LIBS)
 core_libcore_a_SOURCES = \
 	core/admin.c \
@@ -124,14 +124,23 @@ core_libcore_a_SOURCES = \
 	core/http.h \
 	core/http_address.c \
 	core/http_address.h \
+	core/http_answer.c \
 	core/http_body.c \
+	core/http_chunk.c \
+	core/http_chunk.h \
 	core/http_client.c \
+	core/http_conn.c \
 	core/http_cors.c \
 	core/http_head.c \
+	core/http_head.h \
 	core/http_hold.c \
+	core/http_io.c \
 	core/http_listen.c \
 	core/http_loop.c \
 	core/http_private.h \
+	core/http_serve.c \
+	core/http_stock.c \
+	core/http_sweep.c \
 	core/http_work.c \
 	core/idem.c \
 	core/idem.h \

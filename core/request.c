@@ -30,29 +30,57 @@ api_path(const struct il_request *req)
 const char *
 request_header(const struct il_request *req, const char *name)
 {
-    return MHD_lookup_connection_value(req->mhd, MHD_HEADER_KIND, name);
+    const struct head *head = &req->head;
+    const size_t len = strlen(name);
+    for (size_t i = 0; i < head->count; i++) {
+        const struct head_field *f = &head->fields[i];
+        if (f->name_len == len && !strcasecmp(req->in + f->name, name))
+            return req->in + f->value;
+    }
+    return NULL;
+}
+
+/* Cut the query up where it stands: name NUL value NUL ...  Names without a
+ * value are left out. */
+static void
+cut_query(struct il_request *req)
+{
+    char *from = req->query, *out = from;
+    while (*from) {
+        char *end = strchrnul(from, '&'), *next = *end ? end + 1 : end;
+        char *equals = memchr(from, '=', (size_t) (end - from));
+        if (equals) {
+            size_t n = head_unescape(from, (size_t) (equals - from), 1);
+            size_t v = head_unescape(equals + 1, (size_t) (end - equals - 1),
+                                     1);
+            memmove(out, from, n);
+            out[n] = 0;
+            memmove(out + n + 1, equals + 1, v);
+            out[n + 1 + v] = 0;
+            out += n + v + 2;
+        }
+        from = next;
+    }
+    req->query_len = (size_t) (out - req->query);
+    req->query_cut = 1;
 }
 
 static const char *
-api_query(const struct il_request *req, const char *name)
+api_query(const struct il_request *constant, const char *name)
 {
-    return MHD_lookup_connection_value(req->mhd, MHD_GET_ARGUMENT_KIND, name);
-}
-
-struct each_header {
-    int (*fn)(void *arg, const char *name, const char *value);
-    void *arg;
-    int result;
-};
-
-static enum MHD_Result
-one_header(void *arg, enum MHD_ValueKind kind, const char *name,
-           const char *value)
-{
-    struct each_header *each = arg;
-    (void) kind;
-    each->result = each->fn(each->arg, name, value ? value : "");
-    return each->result ? MHD_NO : MHD_YES;
+    /* cut up when first asked for, which is part of no answer */
+    struct il_request *req = (struct il_request *) (uintptr_t) constant;
+    if (!req->query)
+        return NULL;
+    if (!req->query_cut)
+        cut_query(req);
+    for (const char *p = req->query; p < req->query + req->query_len;) {
+        const char *value = p + strlen(p) + 1;
+        if (!strcasecmp(p, name))
+            return value;
+        p = value + strlen(value) + 1;
+    }
+    return NULL;
 }
 
 static int
@@ -60,9 +88,12 @@ api_each_header(const struct il_request *req,
                 int (*fn)(void *arg, const char *name, const char *value),
                 void *arg)
 {
-    struct each_header each = { .fn = fn, .arg = arg };
-    MHD_get_connection_values(req->mhd, MHD_HEADER_KIND, one_header, &each);
-    return each.result;
+    const struct head *head = &req->head;
+    int rc = 0;
+    for (size_t i = 0; i < head->count && !rc; i++)
+        rc = fn(arg, req->in + head->fields[i].name,
+                req->in + head->fields[i].value);
+    return rc;
 }
 
 static const void *
@@ -101,7 +132,7 @@ request_respond_header(struct il_request *req, const char *name,
 
 /* The first answer counts; a second one is a fault of the source. */
 static int
-answer_begin(struct il_request *req)
+answer_first(struct il_request *req)
 {
     if (req->status) {
         log_error("%s: %s %s was answered twice", req->conn->loop->http->name,
@@ -121,7 +152,7 @@ http_out(struct il_request *req)
 void
 http_respond_out(struct il_request *req, int status, const char *type)
 {
-    if (answer_begin(req))
+    if (answer_first(req))
         return;
     snprintf(req->type_text, sizeof(req->type_text), "%s", type ? type : "");
     req->status = status;
@@ -131,7 +162,7 @@ static void
 api_respond(struct il_request *req, int status, const char *type,
             const void *body, size_t len)
 {
-    if (answer_begin(req))
+    if (answer_first(req))
         return;
     if (status < 200 || status > 599) {
         request_error(req, 500, "internal", "the source answered %d", status);
@@ -171,7 +202,7 @@ static void
 api_error(struct il_request *req, int status, const char *code,
           const char *fmt, va_list ap)
 {
-    if (answer_begin(req))
+    if (answer_first(req))
         return;
     if (status == 401)
         request_respond_header(req, "WWW-Authenticate", "Bearer");
@@ -194,7 +225,7 @@ http_unavailable(struct il_request *req, uint32_t retry_after_s,
 {
     char seconds[16];
     va_list ap;
-    if (answer_begin(req))
+    if (answer_first(req))
         return;
     snprintf(seconds, sizeof(seconds), "%u", retry_after_s ? retry_after_s : 1);
     request_respond_header(req, "Retry-After", seconds);

@@ -173,11 +173,6 @@ server_check_tls(struct conf *conf, const struct il_conf *server)
     struct stat st;
     if (!g || !server_tls(conf, server, &o))
         return;
-    if (!http_knows_tls()) {
-        option_error(server, "tls", 0,
-                     "libmicrohttpd was built without TLS on this machine");
-        return;
-    }
     if (o.key.path && !stat(o.key.path, &st) && (st.st_mode & 04))
         option_remark(g, "key", -1, 1,
                       "the file with this secret can be read by every user; "

@@ -227,15 +227,14 @@ describe(const struct parts *p, struct tls_cert *cert)
 }
 
 static int
-check_priorities(const char *text, struct tls_fault *fault)
+read_priorities(const char *text, struct tls_cert *cert,
+                struct tls_fault *fault)
 {
-    gnutls_priority_t priority;
     const char *at = NULL;
-    int rc = gnutls_priority_init(&priority, text, &at);
-    if (rc >= 0) {
-        gnutls_priority_deinit(priority);
+    int rc = gnutls_priority_init(&cert->priority, text, &at);
+    if (rc >= 0)
         return 0;
-    }
+    cert->priority = NULL;
     say(fault, "priorities", "no GnuTLS priority string: %s",
         gnutls_strerror(rc));
     if (at && at >= text && at <= text + strlen(text))
@@ -256,7 +255,7 @@ tls_load(const struct tls_options *o, struct tls_cert **out,
         err = -ENOMEM;
     }
     if (!err)
-        err = check_priorities(o->priorities, fault);
+        err = read_priorities(o->priorities, cert, fault);
     if (!err)
         err = read_chain(&o->certificate, &parts, fault);
     if (!err)
@@ -285,6 +284,8 @@ tls_release(struct tls_cert *cert)
         return;
     if (cert->cred)
         gnutls_certificate_free_credentials(cert->cred);
+    if (cert->priority)
+        gnutls_priority_deinit(cert->priority);
     free(cert);
 }
 

@@ -53,7 +53,6 @@ const char *tls_subject(const struct tls_cert *);
  * negative errno after one. */
 int tls_new(const char *name, const struct tls_options *, struct tls **out);
 void tls_free(struct tls *);
-const char *tls_priorities(const struct tls *);
 /* Read the files again.  What is wrong leaves the old certificate in force and
  * is logged.  0, or a negative errno and *fault.  Any thread. */
 int tls_reload(struct tls *, struct tls_fault *);
@@ -61,7 +60,7 @@ int tls_reload(struct tls *, struct tls_fault *);
  * a moment; to be called every second or so. */
 void tls_watch(struct tls *);
 /* Give a session (gnutls_session_t) that is about to shake hands the newest
- * certificate; released by the caller after the session.  NULL: no memory. */
+ * certificate and its priorities; released by the caller after the session.  NULL: no memory. */
 struct tls_cert *tls_attach(struct tls *, void *session);
 
 #endif

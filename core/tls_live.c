@@ -201,12 +201,6 @@ tls_free(struct tls *tls)
     free(tls);
 }
 
-const char *
-tls_priorities(const struct tls *tls)
-{
-    return tls->priorities;
-}
-
 int
 tls_reload(struct tls *tls, struct tls_fault *fault)
 {
@@ -246,8 +240,9 @@ tls_attach(struct tls *tls, void *session)
     struct tls_cert *cert = tls->cert;
     atomic_fetch_add(&cert->refs, 1);
     pthread_mutex_unlock(&tls->lock);
-    if (gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, cert->cred)
-        < 0) {
+    if (gnutls_priority_set(session, cert->priority) < 0
+        || gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, cert->cred)
+               < 0) {
         tls_release(cert);
         return NULL;
     }

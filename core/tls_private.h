@@ -10,6 +10,7 @@
 
 struct tls_cert {
     gnutls_certificate_credentials_t cred;
+    gnutls_priority_t priority;
     _Atomic uint32_t refs;
     int ask_clients; /* only with a certificate of a known authority */
     time_t begins, expires;

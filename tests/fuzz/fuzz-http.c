@@ -1,28 +1,30 @@
 /* SPDX-License-Identifier: MIT */
-/* The HTTP server over a real connection.  The first byte says whether the
- * rest goes over the wire as it is, or as the gzip body of a POST, whole or in
- * chunks.  Whatever comes, the connection ends, what is said is HTTP, and a
- * body that is echoed is the one that zlib unpacks. */
+/* A connection of the HTTP server, without its thread.  The first byte says
+ * whether the rest goes over the wire as it is, or as the gzip body of a POST,
+ * whole or in chunks, and in what pieces.  Whatever comes, the connection ends,
+ * what is said is HTTP, is the same in pieces as at once, and a body that is
+ * echoed is the one that zlib unpacks. */
 #include <config.h>
 
 #include "fuzz.h"
 
 #include "clock.h"
 #include "host_api.h"
-#include "http.h"
+#include "http_private.h"
 #include "log.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <zlib.h>
 
 #define MAX_BODY 100000
+#define MAX_ANSWER (64 * MAX_BODY)
 
-static int port;
+static struct http_loop *loop;
+static int durable;
 
 static void
 echo(void *self, struct il_request *req)
@@ -66,6 +68,31 @@ read_json(void *self, struct il_request *req)
         il_respond(req, 202, "application/json", "{}", 2);
 }
 
+static int
+late_ready(void *arg, struct il_request *req)
+{
+    (void) arg;
+    if (!durable)
+        return 0;
+    il_respond(req, 202, "text/plain", "late", 4);
+    return 1;
+}
+
+static void
+late_pause(void *arg)
+{
+    (void) arg;
+    durable = 1;
+}
+
+static void
+late(void *self, struct il_request *req)
+{
+    (void) self;
+    durable = 0;
+    http_hold_brief(req, late_ready, late_pause, NULL);
+}
+
 static void
 serve(void)
 {
@@ -77,11 +104,11 @@ serve(void)
           .path = "/path/*", .handle = look },
         { .struct_size = sizeof(struct il_route), .method = "POST",
           .path = "/json", .handle = read_json },
+        { .struct_size = sizeof(struct il_route), .method = "POST",
+          .path = "/late", .handle = late },
     };
-    const char *listen = "127.0.0.1:0";
-    struct http_options o = { .name = "fuzz", .listen = &listen,
-                              .listen_count = 1, .threads = 1,
-                              .max_body = MAX_BODY, .timeout_ms = 1000 };
+    struct http_options o = { .name = "fuzz", .threads = 1,
+                              .max_body = MAX_BODY };
     struct http *http;
     log_level_set(0);
     host_api_init();
@@ -90,59 +117,108 @@ serve(void)
     CLAIM(!http_new(&o, &http));
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
         CLAIM(!http_route(http, &routes[i], NULL, NULL));
-    CLAIM(!http_start(http));
-    port = http_port(http, 0);
+    loop = &http->loops[0];
+    loop->epoll = epoll_create1(EPOLL_CLOEXEC);
+    CLAIM(loop->epoll >= 0);
 }
 
-static int
-dial(void)
-{
-    struct sockaddr_in to = { .sin_family = AF_INET,
-                              .sin_port = htons((uint16_t) port),
-                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    struct timeval limit = { .tv_sec = 20 };
-    struct linger reset = { .l_onoff = 1 }; /* thousands a second */
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    CLAIM(fd >= 0);
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-    /* libFuzzer's timer interrupts it */
-    while (connect(fd, (struct sockaddr *) &to, sizeof to) && errno != EISCONN)
-        CLAIM(errno == EINTR || errno == EALREADY);
-    return fd;
-}
-
-/* Send all, and read to the end: how many bytes fit into answer.  A request
- * that is not whole has no answer, so nobody waits long for it. */
+/* What has been answered, behind the n bytes that there are. */
 static size_t
-exchange(const char *bytes, size_t len, int whole, char *answer, size_t size)
+hear(int fd, char *answer, size_t n)
 {
-    int fd = dial();
-    struct pollfd answered = { .fd = fd, .events = POLLIN };
+    ssize_t got;
+    while ((got = recv(fd, answer + n, MAX_ANSWER - n, MSG_DONTWAIT)) > 0)
+        n += (size_t) got;
+    CLAIM(n < MAX_ANSWER);
+    return n;
+}
+
+/* The loop goes on until nobody has anything to do. */
+static size_t
+serve_all(int fd, int hung, char *answer, size_t n)
+{
+    struct http_conn *c = loop->conns;
+    if (c) {
+        c->readable = 1;
+        c->hung |= hung != 0;
+        conn_turn(c);
+    }
+    for (;;) {
+        n = hear(fd, answer, n);
+        if ((c = loop->conns) == NULL)
+            return n;
+        if (c->is_ready)
+            conn_not_soon(c);
+        else if (loop->brief.first)
+            hold_pause(loop);
+        else if (c->state != CONN_ANSWER)
+            return n;
+        if (loop->conns)
+            conn_turn(c);
+    }
+}
+
+/* Say it in pieces, whose lengths follow from seed (0: at once), and read to
+ * the end: how many bytes were answered. */
+static size_t
+exchange(const char *bytes, size_t len, unsigned seed, char *answer)
+{
+    int fd[2];
     size_t n = 0;
+    CLAIM(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd));
+    loop->now_us = clock_monotonic_us();
+    CLAIM(conn_open(loop, fd[1], NULL, 0));
     while (len) {
-        ssize_t sent = send(fd, bytes, len, MSG_NOSIGNAL);
+        size_t piece = len;
+        if (seed) {
+            seed = seed * 1103515245 + 12345;
+            piece = 1 + (seed >> 16) % (seed & 1 << 28 ? 200 : 3);
+        }
+        ssize_t sent = send(fd[0], bytes, piece < len ? piece : len,
+                            MSG_NOSIGNAL);
         if (sent < 0)
             break; /* it has hung up: that is an answer */
         bytes += sent;
         len -= (size_t) sent;
+        n = serve_all(fd[0], 0, answer, n);
     }
-    if (!whole && poll(&answered, 1, 5) <= 0) {
-        close(fd);
-        return 0;
+    shutdown(fd[0], SHUT_WR);
+    n = serve_all(fd[0], 1, answer, n);
+    CLAIM(!loop->conns && !loop->held.first && !loop->ready);
+    close(fd[0]);
+    return n;
+}
+
+/* Without what may differ: the time, and how much waiting there was. */
+static size_t
+comparable(char *answer, size_t n)
+{
+    static const char date[] = "\r\nDate: ";
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    size_t out = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (n - i > 39 && !memcmp(answer + i, date, sizeof date - 1))
+            i += 37;
+        if (n - i >= sizeof go_on - 1
+            && !memcmp(answer + i, go_on, sizeof go_on - 1))
+            i += sizeof go_on - 1;
+        if (i < n)
+            answer[out++] = answer[i];
     }
-    shutdown(fd, SHUT_WR);
-    for (;;) {
-        ssize_t got = recv(fd, answer + n, size - n, 0);
-        CLAIM(got >= 0 || errno == ECONNRESET || errno == EINTR);
-        if (got == 0 || (got < 0 && errno == ECONNRESET))
-            break;
-        n += got > 0 ? (size_t) got : 0;
-        if (n == size)
-            n = size / 2; /* the first half is kept */
-    }
-    close(fd);
+    return out;
+}
+
+/* The same in pieces as at once. */
+static size_t
+exchange_both(const char *bytes, size_t len, unsigned seed, char *answer)
+{
+    static char one[MAX_ANSWER], two[MAX_ANSWER];
+    size_t len_two = exchange(bytes, len, seed + 1, two);
+    size_t n = exchange(bytes, len, 0, answer);
+    memcpy(one, answer, n);
+    size_t len_one = comparable(one, n);
+    len_two = comparable(two, len_two);
+    CLAIM(len_one == len_two && !memcmp(one, two, len_one));
     return n;
 }
 
@@ -166,11 +242,23 @@ unpack(const uint8_t *data, size_t size, uint8_t *out, size_t room)
     return len;
 }
 
+/* One answer after the other, and nothing else. */
 static void
-claim_http(const char *answer, size_t len)
+claim_answers(const char *answer, size_t len)
 {
-    CLAIM(!len || (len > 12 && !strncmp(answer, "HTTP/1.", 7)));
-    CLAIM(!len || (answer[9] >= '1' && answer[9] <= '5'));
+    while (len) {
+        const char *end = memmem(answer, len, "\r\n\r\n", 4);
+        CLAIM(len > 12 && !strncmp(answer, "HTTP/1.1 ", 9));
+        CLAIM(answer[9] >= '1' && answer[9] <= '5' && end);
+        size_t head = (size_t) (end + 4 - answer);
+        const char *length = memmem(answer, head, "Content-Length: ", 16);
+        CLAIM(length || !strncmp(answer + 9, "204", 3)
+              || !strncmp(answer + 9, "100", 3));
+        size_t body = length ? strtoul(length + 16, NULL, 10) : 0;
+        CLAIM(body <= len - head);
+        answer += head + body;
+        len -= head + body;
+    }
 }
 
 static void
@@ -217,22 +305,23 @@ put_gzip(char *out, size_t room, const uint8_t *data, size_t size, int chunked)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static char bytes[1 << 17], answer[4 * MAX_BODY];
-    if (!port)
+    static char bytes[1 << 17], answer[MAX_ANSWER];
+    if (!loop)
         serve();
     if (!size || size > 8192)
         return 0;
-    int how = *data++ % 4;
+    unsigned how = *data++;
     size--;
-    if (how < 2) {
-        size_t n = exchange((const char *) data, size, 0, answer,
-                            sizeof answer);
-        claim_http(answer, n);
+    if (how % 4 < 2) {
+        size_t n = exchange_both((const char *) data, size, how / 4, answer);
+        /* of an answer to HEAD nothing tells where it ends */
+        if (!memmem(data, size, "HEAD", 4))
+            claim_answers(answer, n);
         return 0;
     }
-    size_t len = put_gzip(bytes, sizeof bytes, data, size, how == 3);
-    size_t n = exchange(bytes, len, 1, answer, sizeof answer);
-    claim_http(answer, n);
+    size_t len = put_gzip(bytes, sizeof bytes, data, size, how % 4 == 3);
+    size_t n = exchange_both(bytes, len, how / 4, answer);
+    claim_answers(answer, n);
     CLAIM(n > 0);
     claim_echo(answer, n, data, size);
     return 0;

@@ -40,6 +40,12 @@ TESTS += tests/unit/test-http
 tests_unit_test_http_SOURCES = tests/unit/test-http.c tests/unit/http_talk.h
 tests_unit_test_http_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_http_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-http-conn
+TESTS += tests/unit/test-http-conn
+tests_unit_test_http_conn_SOURCES = tests/unit/test-http-conn.c \
+	tests/unit/http_talk.h
+tests_unit_test_http_conn_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_http_conn_LDADD = $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/test-http-edges
 TESTS += tests/unit/test-http-edges
 tests_unit_test_http_edges_SOURCES = tests/unit/test-http-edges.c \
