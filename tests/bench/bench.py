@@ -78,9 +78,9 @@ def run(names, rounds, events):
         plan = []
         for name in names:
             limit, references, _ = RATES[name]
-            skipped.update((r, missing(r)) for r in references if missing(r))
+            skipped.update((r, missing(r)) for r in references if not hasattr(cases, r) and missing(r))
             plan += [(name, limit, cases)] if limit else []
-            plan += [(name, r, peers) for r in references if not missing(r)]
+            plan += [(name, r, cases if hasattr(cases, r) else peers) for r in references if r not in skipped]
             plan.append((name, name, cases))
         for reason in sorted(set(skipped.values())):
             print("skipped: " + reason, file=sys.stderr)

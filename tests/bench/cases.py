@@ -15,7 +15,7 @@ import subprocess
 import time
 
 from measure import Admin, Peak, cpu, percentile, sync_seconds
-from rig import ALL, KEEP, PIPELINE, TOOLS, discard
+from rig import ALL, KEEP, TOOLS, discard, pipeline
 
 SINGLES = 400000  # requests of one event each
 PACE = 1000       # events a second of the latency case
@@ -51,20 +51,27 @@ class Cases:
         self.lanes = {}
 
     # --- limits ---
-    def copied(self, what):
-        """One binary COPY of the rows, into the same table."""
+    def copied(self, what, parts=1):
+        """One binary COPY of the rows, into the same table; or several at once,
+        each with its part of them."""
         rig = self.rig
-        rows = rig.generate(what, what, str(rig.events))
+        rows = [rig.generate("%s-%d-%d" % (what, k, parts), what, str(rig.events), str(k), str(parts))
+                for k in range(parts)]
         rig.empty_table()
         before, began = rig.pg_cpu(), time.monotonic()
-        subprocess.run([os.path.join(rig.pg.bindir, "psql"), "-Xq", "-d", rig.pg.dsn, "-c",
-                        "\\copy w1 from '%s' with (format binary)" % rows], check=True)
+        procs = [subprocess.Popen([os.path.join(rig.pg.bindir, "psql"), "-Xq", "-d", rig.pg.dsn, "-c",
+                                   "\\copy w1 from '%s' with (format binary)" % r]) for r in rows]
+        if any([p.wait() for p in procs]):
+            raise RuntimeError("COPY failed")
         took = time.monotonic() - began
         rig.alone()
         return {"rate": rig.events / took, "pg": (rig.pg_cpu() - before) * 1e6 / rig.events}
 
     def copy(self):
         return self.copied("copy")
+
+    def copy2(self):
+        return self.copied("copy", 2)
 
     def kept(self):
         return self.copied("kept")
@@ -96,10 +103,10 @@ class Cases:
         return self.bare(256)
 
     # --- whole ways ---
-    def w1(self, where, share):
+    def w1(self, where, share, connections=1):
         rig = self.rig
         rig.empty_table()
-        d = rig.daemon(PIPELINE % where, users=True)
+        d = rig.daemon(pipeline(where, connections), users=True)
         try:
             admin = Admin(d.admin)
             ours, theirs = cpu(d.proc.pid), rig.pg_cpu()
@@ -119,13 +126,16 @@ class Cases:
     def w1a(self):
         return self.w1(ALL, 1)
 
+    def w1a2(self):
+        return self.w1(ALL, 1, 2)
+
     def w1f(self):
         return self.w1(KEEP, 0.3)
 
-    def backlog(self):
+    def backlog(self, connections=1):
         rig = self.rig
         rig.empty_table()
-        d = rig.daemon(PIPELINE % ALL, users=True)
+        d = rig.daemon(pipeline(ALL, connections), users=True)
         try:
             admin = Admin(d.admin)
             rig.pg.stop()
@@ -143,6 +153,9 @@ class Cases:
             return {"rate": left / took, "ours": ours * 1e6 / left, "pg": theirs * 1e6 / left, "memory": peak.mb}
         finally:
             discard(d)
+
+    def backlog2(self):
+        return self.backlog(2)
 
     # --- parts ---
     def gate(self):
@@ -198,7 +211,7 @@ class Cases:
         rig, pg = self.rig, self.rig.pg
         rig.empty_table()
         pg.sql("drop table if exists seen, w1_done, sent; create table sent (id text primary key, us bigint)")
-        d = rig.daemon(PIPELINE % ALL, users=True)
+        d = rig.daemon(pipeline(ALL), users=True)
         while pg.sql("select to_regclass('ingestlayer.lanes')") == "":
             time.sleep(0.05)
         times = os.path.join(d.base, "sent")
@@ -232,8 +245,11 @@ RATES = {
     # name: (limit, references, targets)
     "w1a": ("copy", ["rsyslog"], [("ratio", 0.87, "0.87 of COPY"), ("rate", 370e3, "370k events/s"),
                                   ("memory", -32, "32 MB")]),
+    # The same over two connections, beside COPY over two and over one.
+    "w1a2": ("copy2", ["copy"], [("ratio", 0.87, "0.87 of COPY"), ("memory", -32, "32 MB")]),
     "w1f": ("kept", [], [("rate", 1e6, "1,000k events/s"), ("memory", -32, "32 MB")]),
     "backlog": ("copy", [], [("ratio", 0.87, "0.87 of COPY"), ("memory", -64, "64 MB")]),
+    "backlog2": ("copy2", ["copy"], [("ratio", 0.87, "0.87 of COPY"), ("memory", -64, "64 MB")]),
     "gate": ("scan", [], [("ours", -0.45, "0.45 s of CPU")]),
     "filter": ("read", [], [("ours", -0.2, "0.2 s of CPU")]),
     "enrich": ("read", [], [("ours", -0.5, "0.5 s of CPU")]),

@@ -2,6 +2,7 @@
 /* Write workload W1 to standard output.
  *   gen ndjson N    one event a line
  *   gen copy N      the rows of the bench table as a binary COPY stream
+ *   gen copy N K M  part K, counted from 0, of M: 64 in a row to each in turn
  *   gen kept N      those of the three features that W1f keeps
  *   gen syslog N    one event a line, for a program that reads syslog
  *   gen users       the 100,000 users as entities, NDJSON */
@@ -67,6 +68,8 @@ main(int argc, char **argv)
 {
     uint64_t n = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
     const char *what = argc > 1 ? argv[1] : "";
+    uint64_t part = argc > 4 ? strtoull(argv[3], NULL, 10) : 0;
+    uint64_t parts = argc > 4 ? strtoull(argv[4], NULL, 10) : 1;
     struct w1 e;
     char text[W1_TEXT_MAX];
 
@@ -79,11 +82,11 @@ main(int argc, char **argv)
                 fputs("<14>Jun  1 00:00:00 host w1: @cee: ", stdout);
             puts(text);
         }
-    } else if (rows || some) {
+    } else if ((rows || some) && parts) {
         fwrite("PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19, 1, stdout);
         for (uint64_t i = 0; i < n; i++) {
             w1_make(&e, i);
-            if (rows || kept(&e))
+            if (i / 64 % parts == part && (rows || kept(&e)))
                 copy_row(&e);
         }
         put16(0xffff);
@@ -92,7 +95,7 @@ main(int argc, char **argv)
             printf("{\"kind\":\"user\",\"external_id\":\"u_%06u\",\"traits\":"
                    "{\"account\":\"acc_%05u\"}}\n", u, u / 10);
     } else {
-        fputs("usage: gen ndjson|copy|kept|syslog N | users\n", stderr);
+        fputs("usage: gen ndjson|copy|kept|syslog N [K M] | users\n", stderr);
         return 2;
     }
     return fflush(stdout) ? 1 : 0;

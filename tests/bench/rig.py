@@ -30,7 +30,7 @@ PIPELINE = """
   { name = "w1"; sources = ( { source = "app"; match = "feature.used"; } );
     steps = ( { plugin = "filter.match"; where = "%s"; },
               { plugin = "enrich.entity"; kind = "user"; key = "$event.payload.user_id"; } );
-    destinations = ( { plugin = "warehouse.pg"; connection = "env:DSN"; table = "w1";
+    destinations = ( { plugin = "warehouse.pg"; connection = "env:DSN"; table = "w1"; connections = %d;
       columns = ( { name = "event_id"; value = "$event.id"; },
                   { name = "received_at"; value = "$event.received_at"; },
                   { name = "type"; value = "$event.type"; },
@@ -41,6 +41,10 @@ PIPELINE = """
                   { name = "account"; value = "$entity.user.account"; } );
       payload_column = "payload"; } ); }
 """
+
+
+def pipeline(where, connections=1):
+    return PIPELINE % (where, connections)
 
 
 class Rig:

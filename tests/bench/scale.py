@@ -30,7 +30,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "lib")]
 import chart  # noqa: E402
 from measure import Admin, Peak, cpu  # noqa: E402
 from results import machine, replace_section  # noqa: E402
-from rig import ALL, KEEP, PIPELINE, TOOLS, Rig, discard  # noqa: E402
+from rig import ALL, KEEP, TOOLS, Rig, discard, pipeline  # noqa: E402
 
 HEADING = "## As it grows"
 CHUNK = 500000  # events that the sender renders at once: 100 MB
@@ -73,7 +73,7 @@ class Scale:
         what 100 million take is another case."""
         rig, step = self.rig, math.ceil(1e9 * self.scale / 146 / CHUNK) * CHUNK
         rig.empty_table()
-        d = rig.daemon(PIPELINE % KEEP, users=True, more="idempotency = { max_keys = 1000000; };")
+        d = rig.daemon(pipeline(KEEP), users=True, more="idempotency = { max_keys = 1000000; };")
         try:
             admin = Admin(d.admin)
             rig.pg.stop()
@@ -237,7 +237,7 @@ class Scale:
         for size in (100, 181, 1000, 10000, 100000, (1 << 20) - 200):
             events = int(max(50, min(1e6, 400e6 / size) * self.scale))
             rig.empty_table()
-            d = rig.daemon(PIPELINE % ALL, users=True)
+            d = rig.daemon(pipeline(ALL), users=True)
             try:
                 meter = Meter(rig, d)
                 with Peak(d.proc.pid) as peak:
