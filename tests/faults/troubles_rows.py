@@ -78,6 +78,7 @@ def send(w, total, share, wrong):
     first = {"id": "first", "type": "load.test", "payload": {"n": 0, "kind": "row", "once": "one"}}
     w.ledger.sent(["first"], [ledger.ROW])
     post(w, [first])
+    w.eventually(lambda: w.rows() == ["first"], "it is in before the others, over whichever connection")
     for begin in range(0, total, 500):
         events = []
         for i in range(begin, min(begin + 500, total)):
