@@ -37,6 +37,37 @@ may_create(struct link *l, const char *schema, int *yes)
     return 0;
 }
 
+/* May the role have as many connections?  Those of others count, too, but they
+ * come and go. */
+static int
+probe_connections(struct link *l, struct sql *out)
+{
+    const struct pg *pg = l->pg;
+    char limit[32];
+    if (pg->connections == 1)
+        return 0;
+    if (link_text(l,
+                  "select least(case when rolsuper or rolconnlimit < 0 then"
+                  " 100000 else rolconnlimit end, case when rolsuper or"
+                  " datconnlimit < 0 then 100000 else datconnlimit end,"
+                  " pg_catalog.current_setting('max_connections')::int)"
+                  " from pg_catalog.pg_roles, pg_catalog.pg_database"
+                  " where rolname = current_user"
+                  " and datname = pg_catalog.current_database()",
+                  limit, sizeof limit))
+        return -1;
+    if (strtoul(limit, NULL, 10) < pg->connections) {
+        fault_set(&l->fault, PG_ACT_PAUSE,
+                  "connections = %u, but no more than %s are allowed: see "
+                  "max_connections, and the connection limit of role \"%s\" "
+                  "and of the database",
+                  pg->connections, limit, PQuser(l->db));
+        return -1;
+    }
+    sql_printf(out, "up to %u connections\n", pg->connections);
+    return 0;
+}
+
 static int
 probe_mode(struct link *l, struct sql *out)
 {
@@ -144,8 +175,8 @@ pg_probe(void *self, struct il_text *text)
     int err = link_open(&l);
     if (!err) {
         probe_server(&l, &out);
-        err = link_exec(&l, "begin read only", NULL) || probe_mode(&l, &out)
-              || probe_table(&l, &out);
+        err = link_exec(&l, "begin read only", NULL) || probe_connections(&l, &out)
+              || probe_mode(&l, &out) || probe_table(&l, &out);
     }
     if (err)
         sql_printf(&out, "%s\n", l.fault.why);

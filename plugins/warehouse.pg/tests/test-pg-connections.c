@@ -513,8 +513,11 @@ late_claim(int connections)
     }
     ck_assert_int_eq(kill(pid, SIGKILL), 0);
     ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
-    ck_assert_uint_eq(start(connections), 800);
-    const char *before = strdup(sql(
+    for (int i = 0; i < 2; i++) { /* two more, of which the second lives */
+        pgtest_down(&t);
+        ck_assert_uint_eq(start(connections), 800);
+    }
+    char *before = strdup(sql(
         &t, "select string_agg(epoch::text, ' ') from ingestlayer.lanes"));
     sql(&t, "select pg_advisory_unlock(42)");
     for (int i = 0; atoi(sql(&t, "select count(*) from pg_stat_activity where"
@@ -526,6 +529,7 @@ late_claim(int connections)
     ck_assert_str_eq(sql(&t, "select string_agg(epoch::text, ' ')"
                              " from ingestlayer.lanes"),
                      before);
+    free(before);
     batch(801, 1601);
     deliver(&t);
     sql(&t, "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
@@ -547,25 +551,63 @@ START_TEST(a_late_claim_of_several_rows_fences_nobody)
 }
 END_TEST
 
+START_TEST(a_limit_that_is_too_low_is_found_by_the_check)
+{
+    static const char *const lines[] = { "2", "3" };
+    int err;
+    sql(&t, "do $$ begin if exists (select from pg_roles where rolname = 'few')"
+            " then drop owned by few; drop role few; end if; end $$;"
+            "create role few login;"
+            "grant usage on schema events to few;"
+            "grant insert, select on events.t to few");
+    for (int i = 0; i < 2; i++) {
+        sql(&t, "alter role few connection limit %s", lines[i]);
+        pgtest_open(&t, "connection = \"dbname=postgres user=few\"; "
+                        "table = \"events.t\"; connections = 3;");
+        const char *said = testhost_probe(t.host, &err);
+        ck_assert_int_eq(err, i ? 0 : -EACCES);
+        ck_assert_int_eq(said && strstr(said, "up to 3 connections"), i);
+        pgtest_down(&t);
+    }
+    sql(&t, "drop owned by few; drop role few");
+}
+END_TEST
+
+/* CK_RUN_CASE chooses one. */
+static void
+add(Suite *s, const char *name, const TTest *const *tests, size_t n)
+{
+    TCase *c = tcase_create(name);
+    tcase_set_timeout(c, 400);
+    tcase_add_checked_fixture(c, setup, teardown);
+    for (size_t i = 0; i < n; i++)
+        tcase_add_test(c, tests[i]);
+    suite_add_tcase(s, c);
+}
+
 int
 main(void)
 {
+    const TTest *const cuts[] = { cut_at_every_message,
+                                  cut_at_every_message_without_lanes };
+    const TTest *const parts[] = {
+        a_batch_is_shared_out,
+        a_small_batch_goes_over_one,
+        a_part_that_is_in_stays_in_after_a_crash,
+        another_number_of_connections_goes_on,
+        a_second_process_fences_every_connection,
+        a_database_set_back_is_delivered_again,
+        a_database_set_back_before_the_change_is_delivered_again,
+        rows_beyond_the_spool_are_taken_back,
+        a_limit_that_is_too_low_is_found_by_the_check,
+    };
+    const TTest *const claims[] = {
+        a_late_claim_fences_nobody,
+        a_late_claim_of_several_rows_fences_nobody,
+    };
     Suite *s = suite_create("connections");
-    TCase *c = tcase_create("connections");
-    tcase_set_timeout(c, 400);
-    tcase_add_checked_fixture(c, setup, teardown);
-    tcase_add_test(c, a_batch_is_shared_out);
-    tcase_add_test(c, a_small_batch_goes_over_one);
-    tcase_add_test(c, cut_at_every_message);
-    tcase_add_test(c, cut_at_every_message_without_lanes);
-    tcase_add_test(c, a_part_that_is_in_stays_in_after_a_crash);
-    tcase_add_test(c, another_number_of_connections_goes_on);
-    tcase_add_test(c, a_second_process_fences_every_connection);
-    tcase_add_test(c, a_database_set_back_is_delivered_again);
-    tcase_add_test(c, a_database_set_back_before_the_change_is_delivered_again);
-    tcase_add_test(c, rows_beyond_the_spool_are_taken_back);
-    tcase_add_test(c, a_late_claim_fences_nobody);
-    tcase_add_test(c, a_late_claim_of_several_rows_fences_nobody);
-    suite_add_tcase(s, c);
+    add(s, "cuts", cuts, sizeof cuts / sizeof *cuts);
+    add(s, "parts", parts, sizeof parts / sizeof *parts);
+    add(s, "claims", claims, sizeof claims / sizeof *claims);
     return pgtest_run(s);
 }
