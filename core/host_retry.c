@@ -13,14 +13,14 @@
 static const char *const result_words[] = { "retried", "under_way", "gone",
                                             "no_event" };
 
-static int
-has_lane(const struct host *h, const char *name)
+static struct lane *
+find_lane(const struct host *h, const char *name)
 {
     for (size_t i = 0; i < h->assembly->lane_count; i++)
         if (h->assembly->lanes[i].lane
             && !strcmp(h->assembly->lanes[i].plan->lane, name))
-            return 1;
-    return 0;
+            return h->assembly->lanes[i].lane;
+    return NULL;
 }
 
 /* One number a line.  How many, or a negative errno. */
@@ -45,11 +45,14 @@ read_numbers(struct slice body, struct retry_item *out)
 }
 
 static void
-retry(struct host *h, const char *lane, struct retry_item *items, int n,
-      struct il_text *reply)
+retry(struct host *h, const char *name, struct lane *lane,
+      struct retry_item *items, int n, struct il_text *reply)
 {
+    struct lane_status at;
     char why[256];
-    if (retry_letters(h->retry, lane, items, (size_t) n, why, sizeof(why))) {
+    lane_status(lane, &at);
+    if (retry_letters(h->retry, name, at.position, items, (size_t) n, why,
+                      sizeof(why))) {
         text_printf(reply, "error %s\n", why);
         return;
     }
@@ -65,13 +68,14 @@ host_retry(void *arg, const char *line, struct slice body,
     struct host *h = arg;
     struct retry_item *items = calloc(LETTERS_MAX, sizeof(*items));
     int n = items ? read_numbers(body, items) : -ENOMEM;
+    struct lane *lane = find_lane(h, line);
     if (n < 0)
         text_printf(reply, "error %s\n",
                     n == -ENOMEM ? "no memory" : "not a list of positions");
-    else if (!has_lane(h, line))
+    else if (!lane)
         text_printf(reply, "error the running configuration has no active or "
                            "paused pipeline with the lane %.400s\n", line);
     else
-        retry(h, line, items, n, reply);
+        retry(h, line, lane, items, n, reply);
     free(items);
 }

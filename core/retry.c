@@ -139,6 +139,7 @@ group_end(struct retry *r, const char *lane)
 struct taking {
     struct retry *retry;
     struct retry_item *item;
+    uint64_t passed;
 };
 
 static int
@@ -148,17 +149,18 @@ letter_take(void *arg, const struct dead_letter *l)
     struct event_retry mark = { .lane = slice_of(l->lane, strlen(l->lane)),
                                 .letter = l->position,
                                 .attempts = l->attempts };
-    t->item->position = l->retry;
-    if (l->retry)
+    t->item->position = l->retry ? l->retry : l->position;
+    if (l->retry || l->position > t->passed)
         return -EALREADY;
     return event_retry_pack(&t->retry->bodies, l->event.ptr, l->event.len,
                             &mark);
 }
 
 static int
-letter_add(struct retry *r, const char *lane, struct retry_item *item)
+letter_add(struct retry *r, const char *lane, uint64_t passed,
+           struct retry_item *item)
 {
-    struct taking t = { r, item };
+    struct taking t = { r, item, passed };
     int err = dead_get(r->dead, lane, item->letter, letter_take, &t);
     switch (err) {
     case 0:
@@ -191,14 +193,14 @@ explain(struct retry *r, int err, char *why, size_t size)
 }
 
 int
-retry_letters(struct retry *r, const char *lane, struct retry_item *items,
-              size_t n, char *why, size_t why_size)
+retry_letters(struct retry *r, const char *lane, uint64_t passed,
+              struct retry_item *items, size_t n, char *why, size_t why_size)
 {
     int err = 0;
     r->count = 0;
     r->bodies.len = 0;
     for (size_t i = 0; i < n && !err; i++) {
-        err = letter_add(r, lane, &items[i]);
+        err = letter_add(r, lane, passed, &items[i]);
         if (!err
             && (r->count == GROUP_LETTERS || r->bodies.len >= GROUP_BYTES))
             err = group_end(r, lane);

@@ -19,7 +19,7 @@ void retry_free(struct retry *);
 
 enum retry_result {
     RETRY_DONE,      /* on its way again */
-    RETRY_UNDER_WAY, /* it was already */
+    RETRY_UNDER_WAY, /* it was already, or is still at its first way */
     RETRY_GONE,      /* there is no such letter */
     RETRY_NO_EVENT   /* its event cannot be read */
 };
@@ -30,10 +30,12 @@ struct retry_item {
     uint64_t position;        /* out, of what is on its way: its frame's */
 };
 
-/* Try letters of a lane again.  Waits until that is durable.  0, or a negative
- * errno and why: then results are not known, and asking again is safe.  One
- * caller at a time. */
-int retry_letters(struct retry *, const char *lane, struct retry_item *,
-                  size_t n, char *why, size_t why_size);
+/* Try letters of a lane again, which has passed all up to a position: a letter
+ * beyond that is of an attempt that has not come to its end, and may vanish as
+ * its event is delivered.  Waits until that is durable.  0, or a negative errno
+ * and why: then results are not known, and asking again is safe.  One caller at
+ * a time. */
+int retry_letters(struct retry *, const char *lane, uint64_t passed,
+                  struct retry_item *, size_t n, char *why, size_t why_size);
 
 #endif

@@ -73,7 +73,8 @@ again(uint64_t letter)
     struct retry_item item = { .letter = letter };
     char why[200];
     ck_assert_int_eq(
-        retry_letters(retry, LANE, &item, 1, why, sizeof why), 0);
+        retry_letters(retry, LANE, status().position, &item, 1, why, sizeof why),
+        0);
     next_position += item.result == RETRY_DONE;
     return item;
 }
@@ -389,12 +390,49 @@ START_TEST(many_at_once)
     }
     ck_assert_int_eq(dead_settle(ctx.dead, LANE, 30, 2530, l, 2500), 0);
     ck_assert_int_eq(
-        retry_letters(retry, LANE, items, 2500, why, sizeof why), 0);
+        retry_letters(retry, LANE, UINT64_MAX, items, 2500, why, sizeof why),
+        0);
     ck_assert_uint_eq(items[2499].position, 5030);
     wait_position(5030);
     expect_letters("7:23514 17:23514 27:23514 ");
     ck_assert_uint_eq(fake_count(&fake), 27 + 2500 + 2500);
     text_clear(&event);
+}
+END_TEST
+
+static int attempts;
+
+/* The letter of 7 is there, and its row refused no more when it comes again. */
+static void
+die_before_the_commit(struct fake *f, struct il_batch *b, struct il_ack *ack,
+                      int n)
+{
+    (void) f;
+    (void) n;
+    batch_reject(b, 6, &too_large);
+    ck_assert_int_eq(lane_prepare(b), 0);
+    __atomic_add_fetch(&attempts, 1, __ATOMIC_SEQ_CST);
+    lane_settle(ack, IL_RETRY, "the connection broke");
+}
+
+START_TEST(a_letter_that_is_not_final_is_left_alone)
+{
+    attempts = 0;
+    fake_act(&fake, die_before_the_commit);
+    events(10);
+    world_start();
+    while (!__atomic_load_n(&attempts, __ATOMIC_SEQ_CST))
+        usleep(1000);
+    expect_letters("7:23514 ");
+    ck_assert_int_eq(retry_new(ctx.spool, ctx.dead, &retry), 0);
+    struct retry_item item = again(7);
+    ck_assert_int_eq(item.result, RETRY_UNDER_WAY);
+    ck_assert_uint_eq(item.position, 7);
+    fake_act(&fake, NULL);
+    wait_position(10);
+    expect_range(1, 10);
+    expect_letters("");
+    ck_assert_int_eq(again(7).result, RETRY_GONE);
 }
 END_TEST
 
@@ -469,6 +507,7 @@ main(void)
         steps_that_fail_see_it_again,
         a_step_may_drop_it,
         many_at_once,
+        a_letter_that_is_not_final_is_left_alone,
         what_cannot_be_read_stays,
         lost_letters_are_counted,
     };
