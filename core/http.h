@@ -70,8 +70,7 @@ void http_hold(struct il_request *,
 /* The same for an answer that comes within a moment.  When the loop has read
  * what there was to read it calls pause(arg), which may wait up to
  * HTTP_PAUSE_US for all of its requests, and asks them again: that spares each
- * of them being taken out of the loop and put back.  After that time they are
- * held as by http_hold(). */
+ * of them a wake-up.  After that time they are held as by http_hold(). */
 #define HTTP_PAUSE_US 20000
 void http_hold_brief(struct il_request *,
                      int (*ready)(void *arg, struct il_request *),

@@ -181,13 +181,10 @@ body_stock_take(struct il_request *req)
 
 /* Memory grows with what has come, not with what is announced. */
 static int
-body_grow(struct il_request *req, size_t want)
+body_grow(struct il_request *req)
 {
     struct il_text *body = &req->body;
     uint64_t cap = body->cap ? (uint64_t) body->cap * 2 : GROW_FROM;
-    uint64_t most = body->len + (uint64_t) want + 1;
-    if (cap > most)
-        cap = most > GROW_FROM ? most : GROW_FROM;
     if (body_charge(req, cap))
         return -ENOBUFS;
     char *data = realloc(body->data, cap);
@@ -205,7 +202,7 @@ body_room(struct il_request *req, size_t want, char **at)
     struct il_text *body = &req->body;
     if (!req->discard && !body->data)
         body_stock_take(req);
-    if (!req->discard && body->cap - body->len < 2 && body_grow(req, want)) {
+    if (!req->discard && body->cap - body->len < 2 && body_grow(req)) {
         too_busy(req);
         body_drop(req);
     }

@@ -9,7 +9,6 @@
 #include "clock.h"
 #include "http_private.h"
 
-
 static void
 hold_add(struct http_held *list, struct il_request *req)
 {

@@ -30,7 +30,6 @@
 #define HTTP_IN_LARGE (16 << 10)
 #define HTTP_IN_SPARE 1024
 
-#define HTTP_EXTRA_HEADERS 8
 #define HTTP_EXTRA_BYTES 512
 
 struct http_route {

@@ -11,6 +11,7 @@
 #include "metrics.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
@@ -359,6 +360,30 @@ START_TEST(arguments_are_unescaped_once)
 }
 END_TEST
 
+/* Else one answer could wait until the one before it is acknowledged. */
+START_TEST(answers_leave_at_once)
+{
+    int fd = dial(), seen = 0;
+    say(fd, "POST /echo" H N1);
+    ck_assert_int_eq(hear(fd, answer, sizeof(answer)), 200);
+    for (int i = 3; i < 200; i++) {
+        struct sockaddr_in here, there;
+        socklen_t len = sizeof(here), len2 = sizeof(there);
+        int on = 0;
+        if (getsockname(i, (struct sockaddr *) &here, &len)
+            || getpeername(i, (struct sockaddr *) &there, &len2)
+            || ntohs(here.sin_port) != port)
+            continue;
+        len = sizeof(on);
+        ck_assert_int_eq(getsockopt(i, IPPROTO_TCP, TCP_NODELAY, &on, &len), 0);
+        ck_assert_int_ne(on, 0);
+        seen++;
+    }
+    ck_assert_int_eq(seen, 1);
+    close(fd);
+}
+END_TEST
+
 /* The answer comes before all of the request has gone; were the connection
  * closed there and then, a reset would overtake it. */
 START_TEST(a_refusal_reaches_who_is_still_sending)
@@ -419,6 +444,7 @@ main(void)
     tcase_add_test(t, answers_without_a_body_end_with_their_head);
     tcase_add_test(t, versions_of_another_time);
     tcase_add_test(t, arguments_are_unescaped_once);
+    tcase_add_test(t, answers_leave_at_once);
     tcase_add_test(t, a_refusal_reaches_who_is_still_sending);
     tcase_add_test(t, a_large_answer_arrives_in_the_end);
     suite_add_tcase(s, t);
