@@ -106,6 +106,8 @@ conn_free(struct http_conn *c)
         c->next->prev = c->prev;
     if (c->req)
         request_give(c->req);
+    if (c->tls && c->state == CONN_HEAD)
+        io_finish(c); /* nothing was cut off */
     io_close(c);
     http_peer_remove(c);
     loop->conn_count--;
@@ -245,8 +247,6 @@ nothing_came(struct http_conn *c, int rc)
         return rc;
     if (c->req)
         request_give(c->req);
-    if (rc == GONE)
-        io_finish(c);
     return c->asked ? GONE : rc;
 }
 

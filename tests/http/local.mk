@@ -7,6 +7,7 @@ HTTP_TESTS = \
 	tests/http/test-idle-connections-do-not-disturb.py \
 	tests/http/test-sdk-over-https.py \
 	tests/http/test-tls-by-the-manual.py \
+	tests/http/test-tls-in-any-pieces.py \
 	tests/http/test-tls-reloads-while-it-serves.py
 EXTRA_DIST += $(HTTP_TESTS) tests/http/read-heads.mjs tests/lib/gate.py
 TESTS += $(HTTP_TESTS)
