@@ -60,8 +60,16 @@ idem_find_within(struct idem *d, struct idem_key key, int64_t now_us,
 {
     int64_t since_us = now_us - (window_us ? window_us : d->opt.window_us);
     int rc = 0;
-    for (size_t i = d->slice_count; i-- > 0 && !rc;)
-        rc = slice_find(d, d->slices[i], key, since_us, hit);
+    int perhaps = 0;
+    for (size_t i = d->slice_count; i-- > 0 && !rc;) {
+        struct idem_slice *s = d->slices[i];
+        if (s->log.header.seq <= d->summary_upto && !perhaps) {
+            perhaps = run_may_have(d->summary, key.lo);
+            if (!perhaps)
+                break;
+        }
+        rc = slice_find(d, s, key, since_us, hit);
+    }
     return rc;
 }
 
@@ -343,6 +351,7 @@ idem_close(struct idem *d)
         spool_hold_free(d->hold);
     }
     work_stop(d);
+    run_free(d->summary);
     for (size_t i = 0; i < d->slice_count; i++)
         slice_free(d->slices[i]);
     for (size_t i = 0; i < d->dropped_count; i++)
@@ -366,6 +375,9 @@ idem_stats(struct idem *d, struct idem_stats *out)
                       + s->log.block_count * sizeof(struct log_block);
         slice_memory(s, &out->heap, &out->mapped);
     }
+    if (d->summary)
+        *(d->summary->kept ? &out->heap : &out->mapped)
+            += run_bytes(d->summary);
     out->slices = d->slice_count;
     out->rebuilt = d->rebuilt;
     pthread_mutex_unlock(&d->lock);

@@ -75,7 +75,7 @@ build_seal(struct idem *d, struct idem_log *l, uint32_t from, uint32_t to,
             bits = run_bits(n);
         sorted = malloc((n + 1) * sizeof *sorted);
         ends = malloc(((size_t) 1 << bits) * sizeof *ends);
-        rc = sorted && ends ? run_create(d, n, bits, RUN_KEY_BITS, &w)
+        rc = sorted && ends ? run_create(d, n, bits, RUN_KEY_BITS, 1, &w)
                             : -ENOMEM;
     }
     if (!rc) {
@@ -109,6 +109,7 @@ struct run_reader {
 struct merge {
     struct run_reader readers[RUNS_MAX];
     uint32_t count;
+    int with_units;
     unsigned shared; /* bits of the key that a group has in common */
     unsigned bits;
     /* A group's items as they come, and by home. */
@@ -118,7 +119,7 @@ struct merge {
 };
 
 static void
-read_home(struct run_reader *r, uint64_t *out)
+read_home(struct run_reader *r, int with_units, uint64_t *out)
 {
     const struct run *run = r->run;
     uint32_t left = LINE_HOME(run->lines[r->home].head);
@@ -130,11 +131,14 @@ read_home(struct run_reader *r, uint64_t *out)
         if (end - i > left)
             end = i + left;
         left -= end - i;
-        for (; i < end; i++)
-            *out++ = home | (uint64_t) l->prints[i] << (48 - run->bits)
-                     | (uint64_t) (units[i] >> RUN_UNIT_BITS)
-                           << (44 - run->bits)
-                     | (units[i] & UNIT_MASK);
+        for (; i < end; i++) {
+            *out = home | (uint64_t) l->prints[i] << (48 - run->bits);
+            if (with_units)
+                *out |= (uint64_t) (units[i] >> RUN_UNIT_BITS)
+                            << (44 - run->bits)
+                        | (units[i] & UNIT_MASK);
+            out++;
+        }
         r->slot = end;
         if (end == LINE_COUNT(l->head)) {
             r->line++;
@@ -174,7 +178,7 @@ read_group(struct merge *m)
             int rc = merge_reserve(m, n);
             if (rc)
                 return rc;
-            read_home(r, m->items + m->n);
+            read_home(r, m->with_units, m->items + m->n);
             m->n += n;
         }
     }
@@ -226,16 +230,19 @@ merge_groups(struct merge *m, struct run_writer *w, int (*go_on)(void *arg),
 
 int
 build_merge(struct idem *d, struct run *const *in, uint32_t count,
-            int (*go_on)(void *arg), void *arg, struct run **out)
+            int with_units, int (*go_on)(void *arg), void *arg,
+            struct run **out)
 {
-    struct merge m = { .count = count };
+    struct merge m = { .count = count, .with_units = with_units };
     struct run_writer *w = NULL;
     uint64_t keys = 0;
     unsigned known = RUN_KEY_BITS, level = 0;
     for (uint32_t i = 0; i < count; i++) {
         m.readers[i].run = in[i];
         keys += in[i]->keys;
-        known = in[i]->known < known ? in[i]->known : known;
+        unsigned read = in[i]->bits + (with_units ? 20 : 16);
+        read = in[i]->known < read ? in[i]->known : read;
+        known = read < known ? read : known;
         level = in[i]->level >= level ? in[i]->level + 1 : level;
     }
     m.shared = m.bits = run_bits(keys);
@@ -244,7 +251,7 @@ build_merge(struct idem *d, struct run *const *in, uint32_t count,
     m.at = malloc(((size_t) 1 << (m.bits - m.shared)) * sizeof *m.at);
     int rc = m.at ? merge_reserve(&m, 1024) : -ENOMEM;
     if (!rc)
-        rc = run_create(d, keys, m.bits, known, &w);
+        rc = run_create(d, keys, m.bits, known, with_units, &w);
     if (!rc) {
         rc = merge_groups(&m, w, go_on, arg);
         if (rc)

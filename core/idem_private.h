@@ -121,7 +121,9 @@ struct line {
 
 struct run {
     const struct line *lines;
-    const uint32_t *units; /* of each print; above them four bits of the key */
+    const uint32_t *units; /* of each print; above them four bits of the key.
+                            * NULL: it only says which keys are in none of
+                            * several runs */
     char *map;  /* of a file, or ... */
     char *kept; /* ... small enough for memory */
     size_t map_len;
@@ -135,7 +137,7 @@ struct run {
 #define RUN_UNIT_BITS 28
 #define RUN_KEY_BITS 36 /* known at most */
 /* So many of one level become one of the next. */
-#define RUNS_OF_A_LEVEL 4u
+#define RUNS_OF_A_LEVEL 3u
 #define RUNS_MAX 48u
 
 struct idem_slice {
@@ -155,8 +157,9 @@ struct idem_slice {
 struct job {
     enum { JOB_NONE, JOB_RUNS, JOB_DONE } state;
     struct idem_slice *slice;
-    struct run *in[RUNS_MAX]; /* merged; those of full[0] otherwise */
+    struct run *in[RUNS_MAX]; /* what is merged */
     uint32_t count;
+    uint64_t upto; /* of the summary: seq of the newest slice */
     struct run *made;
 };
 
@@ -190,7 +193,10 @@ struct idem {
     pthread_cond_t ready; /* something was made */
     int working;         /* the thread exists */
     _Atomic int quit;
-    struct job seal, merge;
+    struct job seal, merge, sum_up;
+    /* Keys of all slices up to one, so that one line answers for them. */
+    struct run *summary;
+    uint64_t summary_upto; /* seq; 0: none */
     _Atomic int made;     /* a job is done */
     struct run *garbage;  /* for the worker to free */
     int work_failed;      /* it was said */
@@ -223,13 +229,16 @@ int table_takes(const struct table *, uint64_t keys, uint64_t end);
 /* idem_run.c */
 /* As table_next(). */
 uint32_t run_next(const struct run *, uint64_t lo, uint64_t *at);
+/* 0: it does not have the key. */
+int run_may_have(const struct run *, uint64_t lo);
+size_t run_bytes(const struct run *);
 void run_free(struct run *);
 
 /* idem_run_write.c */
 struct run_writer;
 /* A new file, for so many keys; bits of 0: as many as are best. */
 int run_create(struct idem *, uint64_t keys, unsigned bits, unsigned known,
-               struct run_writer **out);
+               int with_units, struct run_writer **out);
 /* All keys that are at home in the next line: the upper bits of each, and in
  * the lowest 28 its unit.  0 or a negative errno. */
 int run_put(struct run_writer *, const uint64_t *items, size_t n);
@@ -246,7 +255,8 @@ int build_seal(struct idem *, struct idem_log *, uint32_t from, uint32_t to,
 /* Of several that follow one another.  go_on is asked now and then; -ECANCELED
  * when it says 0. */
 int build_merge(struct idem *, struct run *const *in, uint32_t count,
-                int (*go_on)(void *arg), void *arg, struct run **out);
+                int with_units, int (*go_on)(void *arg), void *arg,
+                struct run **out);
 /* How many of them, from *first on, are to be merged now; 0: none.  final: none
  * is added any more. */
 uint32_t build_due(struct run *const *runs, uint32_t count, int final,

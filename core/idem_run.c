@@ -55,6 +55,27 @@ run_next(const struct run *r, uint64_t lo, uint64_t *at)
     }
 }
 
+int
+run_may_have(const struct run *r, uint64_t lo)
+{
+    uint64_t h = lo & ~(uint64_t) 0 << (64 - r->known);
+    uint16_t print = (uint16_t) (h << r->bits >> 48);
+    const struct line *l = &r->lines[place_of(lo, (uint64_t) 1 << r->bits)];
+    for (;; l++) {
+        if (line_may_have(l, print))
+            return 1;
+        if (!(l->head & LINE_SPILLS))
+            return 0;
+    }
+}
+
+size_t
+run_bytes(const struct run *r)
+{
+    size_t units = r->units ? LINE_PRINTS * sizeof r->units[0] : 0;
+    return r->line_count * (sizeof r->lines[0] + units);
+}
+
 void
 run_free(struct run *r)
 {

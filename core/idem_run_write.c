@@ -22,6 +22,7 @@ struct run_writer {
     int fd; /* negative until the first chunk is full */
     struct run *run;
     uint64_t units_at; /* in the file */
+    int with_units;
     uint32_t in_chunk;
     /* What has no room yet, from queue[first] on. */
     uint64_t *queue;
@@ -58,7 +59,7 @@ nameless_file(struct idem *d)
 
 int
 run_create(struct idem *d, uint64_t keys, unsigned bits, unsigned known,
-           struct run_writer **out)
+           int with_units, struct run_writer **out)
 {
     struct run_writer *w = malloc(sizeof *w);
     struct run *r = calloc(1, sizeof *r);
@@ -70,11 +71,13 @@ run_create(struct idem *d, uint64_t keys, unsigned bits, unsigned known,
     w->idem = d;
     w->fd = -1;
     w->run = r;
+    w->with_units = with_units;
     w->in_chunk = 0;
     w->queue = NULL;
     w->first = w->end = w->capacity = 0;
     r->bits = bits ? bits : run_bits(keys);
-    r->known = known < r->bits + 20 ? known : r->bits + 20;
+    unsigned most_known = r->bits + (with_units ? 20 : 16);
+    r->known = known < most_known ? known : most_known;
     r->keys = keys;
     /* If all were at home in the last line.  Holes take no space. */
     uint64_t most = ((uint64_t) 1 << r->bits) + keys / LINE_PRINTS + 1;
@@ -91,7 +94,7 @@ flush(struct run_writer *w)
         return w->fd;
     int rc = file_pwrite(w->fd, w->lines, w->in_chunk * sizeof w->lines[0],
                          from * sizeof w->lines[0]);
-    if (!rc)
+    if (!rc && w->with_units)
         rc = file_pwrite(w->fd, w->units, w->in_chunk * sizeof w->units[0],
                          w->units_at + from * sizeof w->units[0]);
     w->in_chunk = 0;
@@ -157,17 +160,20 @@ static int
 map_run(struct run_writer *w)
 {
     struct run *r = w->run;
-    size_t units_len = r->line_count * sizeof w->units[0];
-    r->map_len = w->units_at + units_len;
+    size_t lines_len = r->line_count * sizeof w->lines[0];
+    r->map_len = w->with_units
+                     ? w->units_at + r->line_count * sizeof w->units[0]
+                     : lines_len;
     void *map = mmap(NULL, r->map_len, PROT_READ, MAP_SHARED, w->fd, 0);
     if (map == MAP_FAILED)
         return -errno;
     r->map = map;
     r->lines = map;
-    r->units = (const uint32_t *) (r->map + w->units_at);
+    if (w->with_units)
+        r->units = (const uint32_t *) (r->map + w->units_at);
     /* One page is read where one is missing, not those around it. */
     madvise(map, r->map_len, MADV_RANDOM);
-    for (size_t at = 0; at < r->line_count * sizeof(struct line); at += PAGE)
+    for (size_t at = 0; at < lines_len; at += PAGE)
         (void) *(volatile const char *) (r->map + at);
     return 0;
 }
@@ -178,7 +184,7 @@ keep_run(struct run_writer *w)
 {
     struct run *r = w->run;
     size_t lines = r->line_count * sizeof w->lines[0];
-    size_t units = r->line_count * sizeof w->units[0];
+    size_t units = w->with_units ? r->line_count * sizeof w->units[0] : 0;
     size_t len = (lines + units + sizeof w->lines[0] - 1)
                  / sizeof w->lines[0] * sizeof w->lines[0];
     char *kept = aligned_alloc(sizeof w->lines[0], len);
@@ -188,7 +194,8 @@ keep_run(struct run_writer *w)
     memcpy(kept + lines, w->units, units);
     r->kept = kept;
     r->lines = (const struct line *) kept;
-    r->units = (const uint32_t *) (kept + lines);
+    if (w->with_units)
+        r->units = (const uint32_t *) (kept + lines);
     return 0;
 }
 

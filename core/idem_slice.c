@@ -34,9 +34,7 @@ slice_memory(const struct idem_slice *s, uint64_t *heap, uint64_t *mapped)
     for (uint32_t i = 0; i < s->full_count; i++)
         *heap += s->full[i].slots * sizeof *s->full[i].cells;
     for (uint32_t i = 0; i < s->run_count; i++)
-        *(s->runs[i]->kept ? heap : mapped)
-            += s->runs[i]->line_count
-               * (sizeof(struct line) + LINE_PRINTS * sizeof(uint32_t));
+        *(s->runs[i]->kept ? heap : mapped) += run_bytes(s->runs[i]);
 }
 
 /* --- the list ------------------------------------------------------------- */
@@ -60,6 +58,11 @@ slices_publish(struct idem *d)
     size_t n = 0;
     for (size_t i = d->slice_count; i-- > 0;) {
         const struct idem_slice *s = d->slices[i];
+        if (s->log.header.seq <= d->summary_upto) {
+            n = publish(d, n, d->summary->lines,
+                        (uint64_t) 1 << d->summary->bits, 6);
+            break;
+        }
         n = publish(d, n, s->hot.cells, s->hot.slots, 2);
         for (uint32_t k = s->full_count; k-- > 0;)
             n = publish(d, n, s->full[k].cells, s->full[k].slots, 2);
@@ -179,7 +182,7 @@ static int
 place_merge(struct idem *d, struct idem_slice *s)
 {
     struct run *made;
-    int rc = build_merge(d, s->runs, s->run_count, always, NULL, &made);
+    int rc = build_merge(d, s->runs, s->run_count, 1, always, NULL, &made);
     if (rc)
         return rc;
     for (uint32_t i = 0; i < s->run_count; i++)

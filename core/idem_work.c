@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The worker: puts full tables into runs, and runs together.
+/* The worker: puts full tables into runs, runs together, and sums up what the
+ * slices that are over have.
  *
  * It reads only what does not change, and never changes what the gate's side
  * looks into: what it has made is taken in by the gate's side, between two
@@ -82,6 +83,31 @@ find_merge(struct idem *d)
     return 0;
 }
 
+/* The slices that are over, each in one run. */
+static int
+find_sum_up(struct idem *d)
+{
+    struct job *j = &d->sum_up;
+    uint64_t upto = 0;
+    uint32_t n = 0;
+    if (j->state != JOB_NONE || atomic_load(&d->unplaced))
+        return 0;
+    for (size_t i = 0; i + 1 < d->slice_count; i++) {
+        const struct idem_slice *s = d->slices[i];
+        if (s->full_count || s->run_count > 1)
+            return 0;
+        if (s->run_count)
+            j->in[n++] = s->runs[0];
+        upto = s->log.header.seq;
+    }
+    if (n < 2 || upto <= d->summary_upto)
+        return 0;
+    j->state = JOB_RUNS;
+    j->count = n;
+    j->upto = upto;
+    return 1;
+}
+
 static int
 is_listed(const struct idem *d, const struct idem_slice *s)
 {
@@ -103,7 +129,7 @@ throw_away(struct idem *d, struct run *r)
 static void
 job_done(struct idem *d, struct job *j, struct run *made, int rc)
 {
-    if (rc || !is_listed(d, j->slice)) {
+    if (rc || (j->slice && !is_listed(d, j->slice))) {
         throw_away(d, made);
         j->state = JOB_NONE;
         return;
@@ -157,19 +183,20 @@ go_on(void *arg)
     pthread_mutex_lock(&d->lock);
     if (!d->work_failed && find_seal(d))
         rc = do_seal(d);
-    int wanted = is_listed(d, d->merge.slice);
+    int wanted = d->merge.state != JOB_RUNS || is_listed(d, d->merge.slice);
     pthread_mutex_unlock(&d->lock);
     return wanted && !rc;
 }
 
+/* The same for runs that become one. */
 static int
-do_merge(struct idem *d)
+do_merge(struct idem *d, struct job *j, int with_units)
 {
     struct run *made = NULL;
     pthread_mutex_unlock(&d->lock);
-    int rc = build_merge(d, d->merge.in, d->merge.count, go_on, d, &made);
+    int rc = build_merge(d, j->in, j->count, with_units, go_on, d, &made);
     pthread_mutex_lock(&d->lock);
-    job_done(d, &d->merge, made, rc);
+    job_done(d, j, made, rc);
     say(d, rc);
     return rc == -ECANCELED ? 0 : rc;
 }
@@ -198,7 +225,9 @@ work_run(void *arg)
         if (find_seal(d)) {
             rc = do_seal(d);
         } else if (find_merge(d)) {
-            rc = do_merge(d);
+            rc = do_merge(d, &d->merge, 1);
+        } else if (find_sum_up(d)) {
+            rc = do_merge(d, &d->sum_up, 0);
         } else {
             pthread_cond_wait(&d->work, &d->lock);
             continue;
@@ -245,8 +274,8 @@ work_stop(struct idem *d)
     pthread_cond_destroy(&d->work);
     pthread_cond_destroy(&d->ready);
     d->working = 0;
-    struct job *jobs[2] = { &d->seal, &d->merge };
-    for (int i = 0; i < 2; i++)
+    struct job *jobs[3] = { &d->seal, &d->merge, &d->sum_up };
+    for (int i = 0; i < 3; i++)
         if (jobs[i]->state == JOB_DONE)
             run_free(jobs[i]->made);
     while (d->garbage) {
@@ -298,6 +327,12 @@ work_install(struct idem *d)
         install_merge(d, &d->merge);
         d->merge.state = JOB_NONE;
     }
+    if (d->sum_up.state == JOB_DONE) {
+        throw_away(d, d->summary);
+        d->summary = d->sum_up.made;
+        d->summary_upto = d->sum_up.upto;
+        d->sum_up.state = JOB_NONE;
+    }
     work_wake(d);
     pthread_mutex_unlock(&d->lock);
     slices_publish(d);
@@ -337,5 +372,7 @@ int
 work_uses(const struct idem *d, const struct idem_slice *s)
 {
     return (d->seal.state != JOB_NONE && d->seal.slice == s)
-           || (d->merge.state != JOB_NONE && d->merge.slice == s);
+           || (d->merge.state != JOB_NONE && d->merge.slice == s)
+           || (d->sum_up.state == JOB_RUNS
+               && s->log.header.seq <= d->sum_up.upto);
 }
