@@ -11,40 +11,45 @@
 
 /* --- from the log --------------------------------------------------------- */
 
+/* Count them, by home; or put them where next[home] says. */
 static int
-collect(struct idem *d, struct idem_log *l, uint32_t from, uint32_t to,
-        uint64_t *items, size_t max, size_t *count, uint32_t *end)
+walk_log(struct idem *d, struct idem_log *l, struct run *r, uint64_t max_keys,
+         uint32_t *next, uint64_t *out)
 {
-    struct log_cursor c = { .unit = from };
+    struct log_cursor c = { .unit = r->from };
     const struct entry *e;
     uint32_t unit;
+    uint64_t n = 0;
     int rc = 0;
-    *count = 0;
-    *end = from;
-    while (*count < max && (rc = log_next(d, l, &c, to, &e, &unit)) > 0) {
-        items[(*count)++] = (e->lo & ~UNIT_MASK) | unit;
-        *end = unit + entry_units(e);
+    while (n < max_keys && (rc = log_next(d, l, &c, r->to, &e, &unit)) > 0) {
+        uint32_t *at = &next[e->lo >> (64 - r->bits)];
+        if (out)
+            out[*at] = (e->lo & ~UNIT_MASK) | unit;
+        ++*at;
+        n++;
     }
+    r->to = c.unit;
+    r->keys = n;
     return rc < 0 ? rc : 0;
 }
 
-/* By the upper bits, into out; ends[h]: where what is at home in h ends. */
-static void
-sort_by_home(const uint64_t *items, size_t n, unsigned bits, uint64_t *out,
-             uint32_t *ends)
+/* All keys of r->from to r->to, by home; ends: of each home's. */
+static int
+sort_log(struct idem *d, struct idem_log *l, struct run *r, uint64_t max_keys,
+         uint32_t *ends, uint64_t **out)
 {
-    size_t homes = (size_t) 1 << bits;
+    size_t homes = (size_t) 1 << r->bits;
     uint32_t sum = 0;
-    memset(ends, 0, homes * sizeof *ends);
-    for (size_t i = 0; i < n; i++)
-        ends[items[i] >> (64 - bits)]++;
+    int rc = walk_log(d, l, r, max_keys, ends, NULL);
+    if (rc)
+        return rc;
     for (size_t h = 0; h < homes; h++) {
         uint32_t count = ends[h];
         ends[h] = sum;
         sum += count;
     }
-    for (size_t i = 0; i < n; i++)
-        out[ends[items[i] >> (64 - bits)]++] = items[i];
+    *out = malloc((sum + 1) * sizeof **out);
+    return *out ? walk_log(d, l, r, sum, ends, *out) : -ENOMEM;
 }
 
 static int
@@ -62,25 +67,17 @@ put_sorted(struct run_writer *w, const uint64_t *items, unsigned bits,
 
 int
 build_seal(struct idem *d, struct idem_log *l, uint32_t from, uint32_t to,
-           uint64_t max_keys, int final, struct run **out)
+           uint64_t max_keys, unsigned bits, struct run **out)
 {
-    size_t most = to - from < max_keys ? to - from : max_keys, n;
-    unsigned bits = run_bits(max_keys);
+    struct run what = { .from = from, .to = to, .bits = bits };
     struct run_writer *w = NULL;
-    uint64_t *items = malloc((most + 1) * sizeof *items), *sorted = NULL;
-    uint32_t *ends = NULL, end;
-    int rc = items ? collect(d, l, from, to, items, most, &n, &end) : -ENOMEM;
+    uint64_t *items = NULL;
+    uint32_t *ends = calloc((size_t) 1 << bits, sizeof *ends);
+    int rc = ends ? sort_log(d, l, &what, max_keys, ends, &items) : -ENOMEM;
+    if (!rc)
+        rc = run_create(d, what.keys, bits, RUN_KEY_BITS, 1, &w);
     if (!rc) {
-        if (final)
-            bits = run_bits(n);
-        sorted = malloc((n + 1) * sizeof *sorted);
-        ends = malloc(((size_t) 1 << bits) * sizeof *ends);
-        rc = sorted && ends ? run_create(d, n, bits, RUN_KEY_BITS, 1, &w)
-                            : -ENOMEM;
-    }
-    if (!rc) {
-        sort_by_home(items, n, bits, sorted, ends);
-        rc = put_sorted(w, sorted, bits, ends);
+        rc = put_sorted(w, items, bits, ends);
         if (rc)
             run_abandon(w);
         else
@@ -88,10 +85,9 @@ build_seal(struct idem *d, struct idem_log *l, uint32_t from, uint32_t to,
     }
     if (!rc) {
         (*out)->from = from;
-        (*out)->to = end;
+        (*out)->to = what.to;
     }
     free(ends);
-    free(sorted);
     free(items);
     return rc;
 }

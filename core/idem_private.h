@@ -236,7 +236,7 @@ void run_free(struct run *);
 
 /* idem_run_write.c */
 struct run_writer;
-/* A new file, for so many keys; bits of 0: as many as are best. */
+/* A new file, for so many keys. */
 int run_create(struct idem *, uint64_t keys, unsigned bits, unsigned known,
                int with_units, struct run_writer **out);
 /* All keys that are at home in the next line: the upper bits of each, and in
@@ -249,9 +249,10 @@ unsigned run_bits(uint64_t keys);
 
 /* idem_build.c */
 /* Of the entries from one unit of the log on, up to another and no more than
- * max_keys; all are in the file.  final: nothing is added to it later. */
+ * max_keys; all are in the file.  bits: as run_bits() of what it is merged with
+ * says, which is part_keys. */
 int build_seal(struct idem *, struct idem_log *, uint32_t from, uint32_t to,
-               uint64_t max_keys, int final, struct run **out);
+               uint64_t max_keys, unsigned bits, struct run **out);
 /* Of several that follow one another.  go_on is asked now and then; -ECANCELED
  * when it says 0. */
 int build_merge(struct idem *, struct run *const *in, uint32_t count,

@@ -14,7 +14,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define CHUNK_LINES 512u
+/* Written at once.  Lines by the size of a huge page, which a file system that
+ * can do so then uses for them: looking up keys reaches a page at random. */
+#define CHUNK_LINES 32768u
+#define CHUNK_UNITS 512u /* lines of units; no more lines stay in memory */
 #define PAGE 4096u
 
 struct run_writer {
@@ -23,12 +26,13 @@ struct run_writer {
     struct run *run;
     uint64_t units_at; /* in the file */
     int with_units;
-    uint32_t in_chunk;
+    uint32_t lines_in, units_in; /* the chunks */
+    uint32_t lines_room;
     /* What has no room yet, from queue[first] on. */
     uint64_t *queue;
     size_t first, end, capacity;
-    struct line lines[CHUNK_LINES];
-    uint32_t units[CHUNK_LINES][LINE_PRINTS];
+    struct line *lines;
+    uint32_t units[CHUNK_UNITS][LINE_PRINTS];
 };
 
 unsigned
@@ -63,19 +67,25 @@ run_create(struct idem *d, uint64_t keys, unsigned bits, unsigned known,
 {
     struct run_writer *w = malloc(sizeof *w);
     struct run *r = calloc(1, sizeof *r);
-    if (!w || !r) {
+    uint32_t room = (uint64_t) 1 << bits < CHUNK_LINES
+                        ? ((uint32_t) 1 << bits) + CHUNK_UNITS : CHUNK_LINES;
+    struct line *lines = malloc(room * sizeof *lines);
+    if (!w || !r || !lines) {
         free(w);
         free(r);
+        free(lines);
         return -ENOMEM;
     }
     w->idem = d;
     w->fd = -1;
     w->run = r;
     w->with_units = with_units;
-    w->in_chunk = 0;
+    w->lines_in = w->units_in = 0;
+    w->lines_room = room;
+    w->lines = lines;
     w->queue = NULL;
     w->first = w->end = w->capacity = 0;
-    r->bits = bits ? bits : run_bits(keys);
+    r->bits = bits;
     unsigned most_known = r->bits + (with_units ? 20 : 16);
     r->known = known < most_known ? known : most_known;
     r->keys = keys;
@@ -87,44 +97,63 @@ run_create(struct idem *d, uint64_t keys, unsigned bits, unsigned known,
 }
 
 static int
-flush(struct run_writer *w)
+flush(struct run_writer *w, const void *bytes, uint32_t *n, size_t size,
+      uint64_t at)
 {
-    uint64_t from = w->run->line_count - w->in_chunk;
+    uint64_t from = w->run->line_count - *n;
     if (w->fd < 0 && (w->fd = nameless_file(w->idem)) < 0)
         return w->fd;
-    int rc = file_pwrite(w->fd, w->lines, w->in_chunk * sizeof w->lines[0],
-                         from * sizeof w->lines[0]);
-    if (!rc && w->with_units)
-        rc = file_pwrite(w->fd, w->units, w->in_chunk * sizeof w->units[0],
-                         w->units_at + from * sizeof w->units[0]);
-    w->in_chunk = 0;
+    int rc = *n ? file_pwrite(w->fd, bytes, *n * size, at + from * size) : 0;
+    *n = 0;
     return rc;
+}
+
+static int
+flush_full(struct run_writer *w, int all)
+{
+    int rc = 0;
+    if (all || w->lines_in == w->lines_room)
+        rc = flush(w, w->lines, &w->lines_in, sizeof w->lines[0], 0);
+    if (!rc && (all || w->units_in == CHUNK_UNITS))
+        rc = flush(w, w->units, &w->units_in, sizeof w->units[0],
+                   w->units_at);
+    return rc;
+}
+
+static void
+put_units(struct run_writer *w, const uint64_t *items, uint32_t n)
+{
+    uint32_t *units = w->units[w->units_in++];
+    const struct run *r = w->run;
+    uint64_t known = ~(uint64_t) 0 << (64 - r->known);
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t more
+            = (uint32_t) ((items[i] & known) << (r->bits + 16) >> 60);
+        units[i] = more << RUN_UNIT_BITS
+                   | (items[i] & (((uint64_t) 1 << RUN_UNIT_BITS) - 1));
+    }
+    memset(units + n, 0, (LINE_PRINTS - n) * sizeof *units);
 }
 
 /* One line, of what is first in the queue. */
 static int
 put_line(struct run_writer *w, uint32_t home)
 {
-    struct line *l = &w->lines[w->in_chunk];
-    uint32_t *units = w->units[w->in_chunk];
+    struct line *l = &w->lines[w->lines_in++];
     const uint64_t *items = w->queue + w->first;
     const struct run *r = w->run;
     size_t waiting = w->end - w->first;
     uint32_t n = waiting < LINE_PRINTS ? (uint32_t) waiting : LINE_PRINTS;
     uint64_t known = ~(uint64_t) 0 << (64 - r->known);
     memset(l, 0, sizeof *l);
-    for (uint32_t i = 0; i < n; i++) {
-        uint64_t h = items[i] & known;
-        uint32_t more = (uint32_t) (h << (r->bits + 16) >> 60);
-        l->prints[i] = (uint16_t) (h << r->bits >> 48);
-        units[i] = more << RUN_UNIT_BITS
-                   | (items[i] & (((uint64_t) 1 << RUN_UNIT_BITS) - 1));
-    }
-    memset(units + n, 0, (LINE_PRINTS - n) * sizeof *units);
+    for (uint32_t i = 0; i < n; i++)
+        l->prints[i] = (uint16_t) ((items[i] & known) << r->bits >> 48);
+    if (w->with_units)
+        put_units(w, items, n);
     l->head = (waiting > n ? LINE_SPILLS : 0) | n << 26 | home;
     w->first += n;
     w->run->line_count++;
-    return ++w->in_chunk == CHUNK_LINES ? flush(w) : 0;
+    return flush_full(w, 0);
 }
 
 int
@@ -178,7 +207,7 @@ map_run(struct run_writer *w)
     return 0;
 }
 
-/* Of one chunk that was never full. */
+/* Of chunks that were never full. */
 static int
 keep_run(struct run_writer *w)
 {
@@ -205,10 +234,10 @@ run_finish(struct run_writer *w, struct run **out)
     int rc = 0;
     while (!rc && w->first != w->end)
         rc = put_line(w, 0);
-    if (!rc && w->fd >= 0 && w->in_chunk)
-        rc = flush(w);
-    if (!rc)
-        rc = w->fd < 0 ? keep_run(w) : map_run(w);
+    if (!rc && w->run->line_count <= CHUNK_UNITS && w->fd < 0)
+        rc = keep_run(w);
+    else if (!rc && !(rc = flush_full(w, 1)))
+        rc = map_run(w);
     if (!rc) {
         *out = w->run;
         w->run = NULL;
@@ -224,5 +253,6 @@ run_abandon(struct run_writer *w)
         close(w->fd);
     run_free(w->run);
     free(w->queue);
+    free(w->lines);
     free(w);
 }

@@ -223,8 +223,8 @@ slice_place(struct idem *d, struct idem_slice *s, int newest)
     while (!rc && from < s->log.end && !(newest && left < d->part_keys)) {
         struct run *made;
         int final = !newest && !s->run_count && left <= d->part_keys;
-        rc = build_seal(d, &s->log, from, s->log.end, d->part_keys, final,
-                        &made);
+        rc = build_seal(d, &s->log, from, s->log.end, d->part_keys,
+                        run_bits(final ? left : d->part_keys), &made);
         if (rc)
             return rc;
         s->runs[s->run_count++] = made;

@@ -161,11 +161,11 @@ do_seal(struct idem *d)
     struct idem_slice *s = d->seal.slice;
     struct table *t = &s->full[0]; /* of which nothing more is withdrawn */
     uint32_t from = t->first, to = t->to;
-    uint64_t keys = t->used > d->part_keys ? t->used : d->part_keys;
     int final = !is_newest(d, s) && !s->run_count && s->full_count == 1;
+    unsigned bits = run_bits(final ? t->used : d->part_keys);
     struct run *made = NULL;
     pthread_mutex_unlock(&d->lock);
-    int rc = build_seal(d, &s->log, from, to, keys, final, &made);
+    int rc = build_seal(d, &s->log, from, to, UINT64_MAX, bits, &made);
     pthread_mutex_lock(&d->lock);
     job_done(d, &d->seal, made, rc);
     say(d, rc);
