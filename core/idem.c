@@ -295,7 +295,10 @@ idem_start(struct idem *d)
     if (!d->hold)
         return -ENOMEM;
     rc = work_start(d);
-    if (!rc)
+    if (rc)
+        log_error("idempotency index: cannot start a thread: %s",
+                  strerror(-rc));
+    else
         idem_catch_up(d);
     return rc;
 }
