@@ -7,8 +7,8 @@
 
 /* --- letters of lanes --- */
 
-/* The letters of lane within (after, up_to] shall be these, and what there is at
- * the positions that are kept. */
+/* The letters of lane within (after, up_to] shall be these, and what there is
+ * at the positions that are kept. */
 struct wanted {
     const char *lane;
     uint64_t after, up_to;

@@ -126,7 +126,8 @@ flight_letters(struct flight *f)
         const struct batch_event *e = &b->events[i];
         if (e->kept)
             kept[keep++] = e->position;
-        if (e->kept || (e->state != BATCH_REFUSED && e->state != BATCH_REJECTED))
+        if (e->kept
+            || (e->state != BATCH_REFUSED && e->state != BATCH_REJECTED))
             continue;
         letters[n++] = (struct dead_letter){
             .lane = l->spec.name,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The transaction that brings a batch in, or one connection's part of it:
  *
- *   begin; update its rows of the lane; savepoint; copy ... from stdin     1st trip
+ *   begin; update rows of the lane; savepoint; copy ... from stdin   1st trip
  *   rows                                                             2nd trip
  *   is the table still what the rows were made for?; commit          3rd trip
  *

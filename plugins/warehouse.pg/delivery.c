@@ -2,11 +2,11 @@
 /* A batch on its way: shared out among the connections, and settled once when
  * the last of them has done its part.
  *
- * Each connection takes its jobs in the order of the batches, and none waits for
- * another, so that one may be ahead of the others by as many batches as are in
- * flight.  A small batch goes over the first connection alone, in a transaction
- * that moves the rows of all; such a batch waits for those before it, and those
- * behind it for it. */
+ * Each connection takes its jobs in the order of the batches, and none waits
+ * for another, so that one may be ahead of the others by as many batches as are
+ * in flight.  A small batch goes over the first connection alone, in a
+ * transaction that moves the rows of all; such a batch waits for those before
+ * it, and those behind it for it. */
 #include "pg.h"
 
 #include <errno.h>

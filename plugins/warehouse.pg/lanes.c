@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of positions.  The row of a connection is updated in the transaction
- * that brings its rows in, so the two can never disagree; and since the update
- * names the epoch of this process, a second process that has taken the lane
- * over makes it hit no row: the fence. */
+/* The table of positions.  The row of a connection is updated in the
+ * transaction that brings its rows in, so the two can never disagree; and since
+ * the update names the epoch of this process, a second process that has taken
+ * the lane over makes it hit no row: the fence. */
 #include "pg.h"
 
 #include <errno.h>

@@ -329,7 +329,7 @@ int decimal_scan(const char *, size_t len, struct decimal *);
 /* 0, -ERANGE, or -EINVAL where it has a fraction. */
 int decimal_int64(const struct decimal *, int64_t *);
 
-/* --- lanes.c, claim.c ------------------------------------------------------ */
+/* --- lanes.c, claim.c ---------------------------------------------------- */
 
 enum pg_mode {
     PG_MODE_UNKNOWN,
@@ -431,7 +431,7 @@ int delivery_take(struct pg *, struct il_batch *, struct il_ack *);
 uint32_t delivery_keep(struct pg *, struct job *);
 /* With pg->lock held: what the connection does next, or NULL. */
 struct job *delivery_next(struct conn *);
-/* A job has ended, well (fault 0) or not; the last one of a batch settles it. */
+/* A job has ended, well (fault 0) or not; the last of a batch settles it. */
 void delivery_ended(struct pg *, struct job *, enum pg_action fault,
                     const char *why);
 /* Once no thread runs: those that are left come again. */

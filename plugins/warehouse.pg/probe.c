@@ -175,8 +175,9 @@ pg_probe(void *self, struct il_text *text)
     int err = link_open(&l);
     if (!err) {
         probe_server(&l, &out);
-        err = link_exec(&l, "begin read only", NULL) || probe_connections(&l, &out)
-              || probe_mode(&l, &out) || probe_table(&l, &out);
+        err = link_exec(&l, "begin read only", NULL)
+              || probe_connections(&l, &out) || probe_mode(&l, &out)
+              || probe_table(&l, &out);
     }
     if (err)
         sql_printf(&out, "%s\n", l.fault.why);

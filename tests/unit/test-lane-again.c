@@ -73,7 +73,8 @@ again(uint64_t letter)
     struct retry_item item = { .letter = letter };
     char why[200];
     ck_assert_int_eq(
-        retry_letters(retry, LANE, status().position, &item, 1, why, sizeof why),
+        retry_letters(retry, LANE, status().position, &item, 1, why,
+                      sizeof why),
         0);
     next_position += item.result == RETRY_DONE;
     return item;

@@ -209,8 +209,8 @@ START_TEST(letters_are_those_of_the_last_attempt)
 }
 END_TEST
 
-/* A far side that commits in parts: 5 and 105 were refused, and all up to 60 was
- * committed, before it died; 70 is refused now. */
+/* A far side that commits in parts: 5 and 105 were refused, and all up to 60
+ * was committed, before it died; 70 is refused now. */
 static void
 keep_to_sixty(struct fake *f, struct il_batch *b, struct il_ack *ack, int n)
 {

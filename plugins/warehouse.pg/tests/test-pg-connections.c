@@ -474,12 +474,13 @@ END_TEST
 static int
 late_backends(void)
 {
-    return atoi(sql(&t, "select count(*) from pg_stat_activity where"
-                        " application_name = 'late' and wait_event = 'advisory'"));
+    return atoi(sql(&t, "select count(*) from pg_stat_activity"
+                        " where application_name = 'late'"
+                        " and wait_event = 'advisory'"));
 }
 
-/* A process that dies right after it has sent its claim: Postgres carries it out
- * when another process has the lane already. */
+/* A process that dies right after it has sent its claim: Postgres carries it
+ * out when another process has the lane already. */
 static void
 late_claim(int connections)
 {
