@@ -159,7 +159,7 @@ print_error(const struct il_value *lane, int64_t now_us)
 static void
 print_head(const struct il_value *all)
 {
-    char age[16], used[16], left[16], count[48], events[64];
+    char age[16], used[16], left[16], spare[16], count[48], events[64];
     struct il_value gate = member(all, "gate"), spool = member(all, "spool");
     struct il_value version = member(all, "version"), why;
     int64_t up = time_at(all, "now") - time_at(all, "started_at");
@@ -181,6 +181,9 @@ print_head(const struct il_value *all)
            show_count(count, number(&spool, "segments"), "segment"),
            show_bytes(left, number(&spool, "free_bytes")), why.len ? "; " : "",
            TEXT(why));
+    if (number(&spool, "spare_bytes"))
+        printf("spool  %s in files to be used again\n",
+               show_bytes(spare, number(&spool, "spare_bytes")));
     if (number(&spool, "damaged"))
         printf("spool  %s, see the log and ingestlayer spool verify\n",
                show_count(count, number(&spool, "damaged"), "damaged place"));

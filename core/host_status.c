@@ -115,6 +115,7 @@ put_spool(struct il_text *out, struct host *h)
     put_number(out, "durable", s.durable);
     put_number(out, "bytes", s.bytes);
     put_number(out, "segments", s.segments);
+    put_number(out, "spare_bytes", s.spare_bytes);
     put_number(out, "free_bytes", s.free_bytes);
     put_number(out, "damaged", s.damaged);
     put_text(out, "trouble", why);

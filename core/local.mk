@@ -255,6 +255,7 @@ core_libcore_a_SOURCES = \
 	core/spool_recover.c \
 	core/spool_retain.c \
 	core/spool_segment.c \
+	core/spool_spare.c \
 	core/spool_walk.c \
 	core/spool_write.c \
 	core/state_dir.c \

@@ -121,6 +121,7 @@ spool_close(struct spool *s)
     if (!s)
         return;
     spool_write_stop(s);
+    spool_spare_drop(s);
     if (s->fd >= 0) {
         if (s->newest && ftruncate(s->fd, (off_t) s->newest->end))
             log_debug("spool: cannot trim a segment: %s", strerror(errno));
@@ -213,6 +214,7 @@ spool_stats(struct spool *s, struct spool_stats *out)
     pthread_mutex_unlock(&s->list_lock);
     out->durable = LOAD(s->durable);
     out->bytes = LOAD(s->bytes);
+    out->spare_bytes = LOAD(s->spare_bytes);
     out->free_bytes = LOAD(s->free_bytes);
     out->syncs = LOAD(s->syncs);
     out->damaged = LOAD(s->damaged);

@@ -1,19 +1,42 @@
 /* SPDX-License-Identifier: MIT */
 /* The spool: an append-only log of frames in segments, the only truth there is.
  *
- *   DIR/ID                       the spool's UUID, text; the segments have it too
+ *   DIR/ID                       the spool's UUID, text; segments have it too
  *   DIR/00000000000000000001.seg segments, named by their first position
+ *   DIR/00000000000000000001.old no segments: they went, and are written again
  *   DIR/LAST                     a hint: positions were given out up to here
- *   DIR/damaged/                 copies of what had to be skipped, and files that
- *                                did not belong
+ *   DIR/damaged/                 copies of what had to be skipped, and files
+ *                                that did not belong
  *
- * A segment begins with 64 bytes: "ILSPOOL1", u32 version, u32 checksum, UUID,
- * u64 first position, and of the segment before it u64 first position, last
- * position, and where its frames end.  Frames follow, each at a multiple of 8:
+ * A segment begins with 64 bytes: "ILSPOOL1", u32 version (1, or 2: its file
+ * was an older segment's before), u32 checksum, UUID, u64 first position, and
+ * of the segment before it u64 first position, last position, and where its
+ * frames end.  Frames follow, each at a multiple of 8:
  *   u32 length of the body, u32 checksum, u64 position, body, zeros
  * (little-endian).  checksum: low half of XXH3_64bits_withSeed(body, seed),
  * seed being position XOR the first half of the UUID XOR length << 32, so a
  * frame is valid at one place of one spool only.  Zeros may follow the last.
+ *
+ * Files are used again, because a sync of blocks that a file has already costs
+ * the disk no inode and no journal.  Of the segments that retention lets go at
+ * most two are kept, as .old.  The next segment overwrites one of them from its
+ * beginning (or a new file, of that name at first), syncs that, gives it its
+ * name and syncs the directory, and only then is its first group acknowledged.
+ * So whatever a crash leaves, a .seg is a segment and a .old is nothing: a
+ * start removes it, as does a clean stop.
+ *
+ * What such a segment has not yet overwritten are frames of the older one.
+ * They are told by their positions, which are all lower than the segment's
+ * first: before a file is used again it is cut where its durable frames end,
+ * and that is on the disk before it has its new name.  The same keeps events
+ * from coming back that were never acknowledged: a start cuts the newest
+ * segment where its frames end, a group that could not be written is cut off
+ * before the next one, and a file in which a group failed to begin a segment is
+ * removed.  And behind each group in such a file there are zeros: to the end of
+ * the page, at least as many bytes as the shortest frame has (segment_pad()).
+ * If they are there, nothing was torn, whatever follows them; and no page has
+ * to be read to be completed.  A segment that another follows is cut at its end,
+ * and never read behind it.
  *
  * Positions count from 1.  Within a segment they have no gaps; between two
  * there is one where the end of the first was torn or lost: a position that
@@ -97,8 +120,8 @@ uint32_t spool_retry_after(struct spool *);
 
 /* Never give out positions up to this one: somebody has seen them used, and the
  * spool has lost them (an old backup, a cut file).  Readers that are opened
- * past the end do it by themselves; holds do not.  0 or -ERANGE.  Any thread, not a
- * notify function. */
+ * past the end do it by themselves; holds do not.  0 or -ERANGE.  Any thread,
+ * not a notify function. */
 int spool_advance(struct spool *, uint64_t position);
 
 /* Be told after each sync (up_to: new durable position), and of failures
@@ -154,6 +177,7 @@ void spool_hold_free(struct spool_hold *);
 
 struct spool_stats {
     uint64_t first, last, durable, bytes, segments, syncs, damaged, free_bytes;
+    uint64_t spare_bytes; /* of files that wait to be used again */
 };
 void spool_stats(struct spool *, struct spool_stats *);
 

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,10 +21,41 @@
 
 static const char zeros[ZEROS_AHEAD];
 
-/* Make the file of a segment that begins with the group.  *fd or an errno;
- * nothing is left behind in that case. */
+/* A segment that is being begun. */
+struct fresh {
+    struct segment *seg;
+    int fd, reused;
+    uint64_t file_end;
+    char name[SEGMENT_NAME]; /* of the file, until it has its own */
+};
+
+/* Give up; nothing is left behind. */
+static void
+fresh_drop(struct spool *s, struct fresh *f)
+{
+    if (f->fd >= 0) {
+        close(f->fd);
+        unlinkat(s->dirfd, f->name, 0);
+    }
+    segment_put(f->seg);
+}
+
+/* Its file, with blocks that are there already if there is one of those. */
 static int
-group_create(struct spool *s, uint64_t first, uint64_t prev_last, int *fd)
+fresh_open(struct spool *s, struct fresh *f)
+{
+    f->file_end = 0;
+    f->fd = spool_spare_take(s, f->name, &f->file_end);
+    f->reused = f->fd >= 0;
+    if (!f->reused)
+        f->fd = spool_spare_make(s, f->name, f->seg->first);
+    return f->fd < 0 ? f->fd : 0;
+}
+
+/* Begin a segment.  0, or a negative errno: nothing has happened. */
+static int
+fresh_begin(struct spool *s, struct fresh *f, uint64_t first,
+            uint64_t prev_last)
 {
     struct segment_header h = { .first = first, .prev_last = prev_last };
     memcpy(h.uuid, s->id, 16);
@@ -31,19 +63,47 @@ group_create(struct spool *s, uint64_t first, uint64_t prev_last, int *fd)
         h.prev_first = s->newest->first;
         h.prev_end = s->newest->end;
     }
-    char header[SEGMENT_HEADER], name[SEGMENT_NAME];
-    segment_header_pack(header, &h);
-    segment_name(name, first);
-    /* No O_EXCL: what an earlier attempt could not unlink is no segment. */
-    *fd = openat(s->dirfd, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (*fd < 0)
-        return -errno;
-    int rc = file_pwrite(*fd, header, sizeof header, 0);
-    if (rc) {
-        close(*fd);
-        unlinkat(s->dirfd, name, 0);
+    f->fd = -1;
+    pthread_mutex_lock(&s->list_lock);
+    int rc = segment_list_reserve(s);
+    pthread_mutex_unlock(&s->list_lock);
+    f->seg = rc ? NULL : segment_new(first);
+    if (!f->seg)
+        return -ENOMEM;
+    rc = fresh_open(s, f);
+    if (rc == 0) {
+        char page[SEGMENT_PAGE] = { 0 };
+        h.reused = f->reused;
+        segment_header_pack(page, &h);
+        size_t len = f->reused ? sizeof page : SEGMENT_HEADER;
+        rc = file_pwrite(f->fd, page, len, 0);
+        if (f->file_end < len)
+            f->file_end = len;
     }
+    if (rc)
+        fresh_drop(s, f);
     return rc;
+}
+
+/* Make it last.  It gets its name when all that is in it is on the disk: what
+ * was there before must not be found under it.  *final: a sync has failed. */
+static int
+fresh_sync(struct spool *s, struct fresh *f, int *final)
+{
+    char name[SEGMENT_NAME];
+    *final = 1;
+    if (fdatasync(f->fd))
+        return -errno;
+    segment_name(name, f->seg->first);
+    if (renameat(s->dirfd, f->name, s->dirfd, name)) {
+        *final = 0;
+        return -errno;
+    }
+    memcpy(f->name, name, sizeof name);
+    if (fsync(s->dirfd))
+        return -errno;
+    *final = 0;
+    return 0;
 }
 
 /* Take back what a failed write may have left.  Until this works nothing else
@@ -57,6 +117,7 @@ group_cut(struct spool *s)
     if (ftruncate(s->fd, (off_t) s->newest->end))
         return -errno;
     s->file_end = s->newest->end;
+    s->reused = 0;
     s->dirty_tail = 0;
     return 0;
 }
@@ -77,20 +138,22 @@ group_zeros(struct spool *s, int fd, uint64_t end, size_t len,
         *file_end = end + ahead;
 }
 
-/* The new segment takes over.  The old one gives back its zeros. */
+/* The new segment takes over.  The old one gives back what is behind it. */
 static void
-group_switch(struct spool *s, struct segment *seg, int fd)
+fresh_switch(struct spool *s, const struct fresh *f)
 {
     if (s->fd >= 0) {
         if (ftruncate(s->fd, (off_t) s->newest->end))
             log_debug("spool: cannot trim a segment: %s", strerror(errno));
         close(s->fd);
     }
-    s->fd = fd;
-    s->newest = seg;
+    s->fd = f->fd;
+    s->newest = f->seg;
+    s->reused = f->reused;
+    s->file_end = f->file_end;
     s->retain_now = 1;
     pthread_mutex_lock(&s->list_lock);
-    segment_list_add(s, seg); /* its place was reserved */
+    segment_list_add(s, f->seg); /* its place was reserved */
     pthread_mutex_unlock(&s->list_lock);
     ADD(s->bytes, SEGMENT_HEADER);
 }
@@ -114,64 +177,79 @@ group_publish(struct spool *s, const struct spool_buffer *b)
     ADD(s->syncs, 1);
 }
 
-/* 0; a negative errno: nothing has happened; *final: a sync has failed. */
-int
-spool_group_write(struct spool *s, const struct spool_buffer *b, int *final)
+/* The group and the zeros that end it.  *file_end grows. */
+static int
+group_put(struct spool *s, int fd, struct spool_buffer *b, uint64_t at,
+          int reused, uint64_t *file_end)
 {
-    int fd = s->fd;
-    struct segment *seg = s->newest;
-    uint64_t file_end = s->file_end;
-    int fresh = fd < 0 || s->start_segment
-                || (seg->end > SEGMENT_HEADER
-                    && seg->end + b->len > s->opt.segment_bytes);
-    *final = 0;
-    int rc = fd >= 0 ? group_cut(s) : 0;
+    uint64_t end = at + b->len;
+    size_t pad = 0;
+    if (reused && end < *file_end) {
+        pad = segment_pad(end); /* the buffer has room for it */
+        memset(b->data + b->len, 0, pad);
+    }
+    int rc = file_pwrite(fd, b->data, b->len + pad, at);
+    if (rc == 0)
+        group_zeros(s, fd, end + pad, b->len, file_end);
+    return rc;
+}
+
+/* A group that begins a segment. */
+static int
+group_first(struct spool *s, struct spool_buffer *b, int *final)
+{
+    struct fresh f;
+    int rc = fresh_begin(s, &f, b->first,
+                         s->start_segment ? s->prev_last : b->first - 1);
     if (rc)
         return rc;
-    if (fresh) {
-        pthread_mutex_lock(&s->list_lock);
-        rc = segment_list_reserve(s);
-        pthread_mutex_unlock(&s->list_lock);
-        if (rc || !(seg = segment_new(b->first)))
-            return -ENOMEM;
-        rc = group_create(s, b->first,
-                          s->start_segment ? s->prev_last : b->first - 1,
-                          &fd);
-        if (rc) {
-            segment_put(seg);
-            return rc;
-        }
-        file_end = SEGMENT_HEADER;
+    rc = group_put(s, f.fd, b, SEGMENT_HEADER, f.reused, &f.file_end);
+    if (rc == 0)
+        rc = fresh_sync(s, &f, final);
+    if (rc) {
+        fresh_drop(s, &f);
+        return rc;
     }
-    rc = file_pwrite(fd, b->data, b->len, seg->end);
-    if (rc == 0) {
-        group_zeros(s, fd, seg->end + b->len, b->len, &file_end);
-        if (fdatasync(fd) || (fresh && fsync(s->dirfd))) {
-            rc = -errno;
-            *final = 1;
-        }
+    fresh_switch(s, &f);
+    s->start_segment = 0;
+    return 0;
+}
+
+/* One behind others. */
+static int
+group_next(struct spool *s, struct spool_buffer *b, int *final)
+{
+    int rc = group_put(s, s->fd, b, s->newest->end, s->reused, &s->file_end);
+    if (rc == 0 && fdatasync(s->fd)) {
+        rc = -errno;
+        *final = 1;
     }
-    if (rc && fresh) {
-        char name[SEGMENT_NAME];
-        segment_name(name, b->first);
-        close(fd);
-        unlinkat(s->dirfd, name, 0);
-        segment_put(seg);
-    } else if (rc) {
+    if (rc) {
         /* Also after a failed sync: the kernel may hold for clean what is not
          * on the disk, and the next process would find it and believe it. */
         s->dirty_tail = 1;
         group_cut(s);
     }
+    return rc;
+}
+
+/* 0; a negative errno: nothing has happened; *final: a sync has failed. */
+int
+spool_group_write(struct spool *s, struct spool_buffer *b, int *final)
+{
+    *final = 0;
+    int rc = s->fd >= 0 ? group_cut(s) : 0;
     if (rc)
         return rc;
-    if (fresh) {
-        group_switch(s, seg, fd);
-        s->start_segment = 0;
-    }
-    s->file_end = file_end;
-    group_publish(s, b);
-    return 0;
+    int fresh = s->fd < 0 || s->start_segment
+                || (s->newest->end > SEGMENT_HEADER
+                    && s->newest->end + b->len > s->opt.segment_bytes);
+    rc = fresh ? group_first(s, b, final) : group_next(s, b, final);
+    if (rc == 0)
+        group_publish(s, b);
+    else if (!*final)
+        spool_spare_drop(s); /* they may be in the way */
+    return rc;
 }
 
 /* Begin a segment before there is a group for it, so that the one at hand can
@@ -179,24 +257,15 @@ spool_group_write(struct spool *s, const struct spool_buffer *b, int *final)
 void
 spool_group_rotate(struct spool *s)
 {
-    int fd;
-    uint64_t first = s->newest->last + 1;
-    struct segment *seg = segment_new(first);
-    pthread_mutex_lock(&s->list_lock);
-    int rc = seg ? segment_list_reserve(s) : -ENOMEM;
-    pthread_mutex_unlock(&s->list_lock);
-    if (!rc && !(rc = group_create(s, first, first - 1, &fd))) {
-        if (fdatasync(fd) == 0 && fsync(s->dirfd) == 0) {
-            group_switch(s, seg, fd);
-            s->file_end = SEGMENT_HEADER;
-            return;
-        }
-        char name[SEGMENT_NAME];
-        segment_name(name, first);
-        close(fd);
-        unlinkat(s->dirfd, name, 0);
-    }
-    segment_put(seg);
+    struct fresh f;
+    int final;
+    uint64_t last = s->newest->last;
+    if (fresh_begin(s, &f, last + 1, last))
+        return;
+    if (fresh_sync(s, &f, &final))
+        fresh_drop(s, &f);
+    else
+        fresh_switch(s, &f);
 }
 
 /* Could a group be written now, also one that begins a segment?  0 or a

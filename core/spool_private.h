@@ -9,8 +9,8 @@
 #include <time.h>
 
 #define SEGMENT_HEADER 64
-#define SEGMENT_VERSION 1
 #define SEGMENT_NAME 32
+#define SEGMENT_PAGE 4096u
 #define FRAME_HEADER 16
 #define FRAME_MIN (FRAME_HEADER + 8)
 /* No frame is larger: a length above it is damage, found without hashing. */
@@ -24,6 +24,7 @@
 /* --- the format (spool_segment.c) --- */
 
 struct segment_header {
+    int reused; /* behind its frames are older ones: version 2 */
     uint8_t uuid[16];
     uint64_t first;      /* its first position */
     uint64_t prev_first; /* of the segment before it; 0: none */
@@ -37,6 +38,15 @@ void segment_header_pack(char out[SEGMENT_HEADER],
 int segment_header_unpack(const char in[SEGMENT_HEADER],
                           struct segment_header *);
 void segment_name(char out[SEGMENT_NAME], uint64_t first);
+/* The bytes of zeros that are behind a group that ends at `end`, in a file that
+ * is used again. */
+static inline size_t
+segment_pad(uint64_t end)
+{
+    return FRAME_MIN + SEGMENT_PAGE - 1
+           - (size_t) ((end + FRAME_MIN - 1) % SEGMENT_PAGE);
+}
+#define SEGMENT_PAD_MAX (FRAME_MIN + SEGMENT_PAGE)
 uint64_t spool_seed(const uint8_t uuid[16]);
 
 static inline uint64_t
@@ -98,9 +108,9 @@ void segment_scan_start(struct segment_scan *, struct segment_io *,
  * nothing valid comes any more.  Or a negative errno. */
 int segment_scan_next(struct segment_scan *, struct frame *,
                       struct segment_gap *);
-/* Past the last byte that is not zero, from offset on; offset if all are.
- * Or a negative errno. */
-int64_t segment_scan_tail(struct segment_io *, uint64_t offset);
+/* Where ends what was begun behind the last frame, once the scan has met
+ * SCAN_END?  At the scan's offset if nothing was.  Or a negative errno. */
+int64_t segment_scan_tail(struct segment_scan *, int reused);
 
 /* --- the spool --- */
 
@@ -115,6 +125,7 @@ struct segment {
     uint64_t end;  /* where its durable frames end */
     int64_t written_us;
     uint32_t refs; /* readers; the list itself is one */
+    int gone;      /* retention has let it go */
     uint32_t marks_count, marks_cap;
     struct segment_mark *marks;
 };
@@ -144,6 +155,13 @@ struct spool_damage {
     uint64_t segment, offset;
 };
 #define SPOOL_DAMAGE_MAX 4096
+
+/* A file that waits to be used again. */
+struct spool_spare {
+    uint64_t first; /* of the segment it was; names it */
+    uint64_t size;
+};
+#define SPOOL_SPARES 2
 
 struct spool {
     struct spool_options opt;
@@ -181,9 +199,12 @@ struct spool {
     /* the writer's own */
     int fd;                 /* the newest segment, when it takes frames */
     struct segment *newest; /* last in the list, or NULL */
-    uint64_t file_end;      /* zeros have been written up to here */
+    uint64_t file_end;      /* its blocks have been written up to here */
+    int reused;             /* ... with older frames, and not with zeros */
     int dirty_tail;         /* bytes of a withdrawn group may be left */
     int retain_now;         /* a segment was begun */
+    struct spool_spare spares[SPOOL_SPARES];
+    int spare_count;
     int last_fd;            /* DIR/LAST, or -1 */
     uint64_t hinted;        /* what it says */
     int64_t hint_us, tick_us, probe_us, drain_us;
@@ -204,6 +225,7 @@ struct spool {
 
     /* atomics */
     uint64_t durable, bytes, written, free_bytes, syncs, damaged, drain_rate;
+    uint64_t spare_bytes;
 };
 
 #define LOAD(x) __atomic_load_n(&(x), __ATOMIC_ACQUIRE)
@@ -255,10 +277,25 @@ int spool_refused(struct spool *, uint64_t more);
 int spool_write_start(struct spool *);
 void spool_write_stop(struct spool *);
 /* spool_group.c: the writer's calls */
-int spool_group_write(struct spool *, const struct spool_buffer *,
-                      int *final);
+int spool_group_write(struct spool *, struct spool_buffer *, int *final);
 int spool_group_probe(struct spool *);
 void spool_group_rotate(struct spool *);
+/* spool_spare.c: files to be used again; the writer's calls, but for the
+ * first */
+/* Remove what an earlier process has left. */
+void spool_spare_forget(struct spool *);
+/* Keep the file of a segment that goes, whose frames end at `end`, if there is
+ * a use for it.  0, or a negative errno: it is where it was.  The caller syncs
+ * the directory before the next take. */
+int spool_spare_keep(struct spool *, uint64_t first, uint64_t end);
+/* Is another one wanted? */
+int spool_spare_wanted(const struct spool *);
+/* Open one.  name: what it is called.  Its descriptor, or a negative errno. */
+int spool_spare_take(struct spool *, char name[SEGMENT_NAME], uint64_t *size);
+/* The same with a new one, of no bytes, for the segment that begins there. */
+int spool_spare_make(struct spool *, char name[SEGMENT_NAME], uint64_t first);
+/* Remove all. */
+void spool_spare_drop(struct spool *);
 /* spool_retain.c: the writer's tick */
 void spool_retain_tick(struct spool *, int64_t now_us);
 

@@ -215,6 +215,16 @@ reader_find(struct spool_reader *r, const struct extent *x)
     return 0;
 }
 
+/* Has retention let the segment go before it could be opened? */
+static int
+reader_lost(struct spool_reader *r)
+{
+    pthread_mutex_lock(&r->spool->list_lock);
+    int gone = r->segment->gone;
+    pthread_mutex_unlock(&r->spool->list_lock);
+    return gone;
+}
+
 /* 1; 0: the segment is gone, and passed over; or a negative errno. */
 static int
 reader_enter(struct spool_reader *r, const struct extent *x)
@@ -227,8 +237,9 @@ reader_enter(struct spool_reader *r, const struct extent *x)
             return -errno;
         if (r->fd < 0) {
             struct segment_gap gap = { 0, 0, r->next, x->last };
-            spool_damage_report(r->spool, -1, r->segment->first, &gap,
-                                "the file is missing");
+            if (!reader_lost(r))
+                spool_damage_report(r->spool, -1, r->segment->first, &gap,
+                                    "the file is missing");
             r->next = x->last + 1;
             return 0;
         }

@@ -81,29 +81,48 @@ recover_closed(struct spool *s, struct segment *seg, const struct found *f,
     return rc;
 }
 
+/* Older frames are behind the newest segment's: they go before others come, as
+ * what was not acknowledged goes with them.  Where that is not possible,
+ * another segment takes the new ones. */
+static int
+recover_cut(struct spool *s, struct segment *seg, struct segment_io *io)
+{
+    if (ftruncate(io->fd, (off_t) seg->end) == 0)
+        return 0;
+    log_warn("spool: cannot cut a segment: %s", strerror(errno));
+    s->start_segment = 1;
+    s->prev_last = seg->last;
+    return 0;
+}
+
 /* The bytes behind the last valid frame of the newest segment.  They were
  * being written when the machine stopped; or else the last frames have gone
  * bad, which looks the same.  So their positions are not given out again: a
  * lane that had delivered them would take the new events for old ones. */
 static int
 recover_tail(struct spool *s, struct segment *seg, struct segment_io *io,
-             struct spool_recovery *r)
+             int reused, struct spool_recovery *r)
 {
-    int64_t tail = segment_scan_tail(io, seg->end);
+    struct segment_scan scan;
+    segment_scan_start(&scan, io, s->seed, seg->end, seg->last + 1,
+                       SPOOL_POSITION_MAX);
+    int64_t tail = segment_scan_tail(&scan, reused);
     if (tail < 0)
         return (int) tail;
     uint64_t torn = (uint64_t) tail - seg->end;
     if (io->unreadable)
         torn = io->end - seg->end;
     if (torn == 0)
-        return 0;
+        return reused && io->end > seg->end ? recover_cut(s, seg, io) : 0;
     struct segment_gap gap = { seg->end, seg->end + torn, 1, 0 };
     r->torn_bytes = torn;
     if (!io->unreadable)
         spool_damage_torn(s, io->fd, seg->first, &gap);
     s->start_segment = 1;
     s->prev_last = seg->last;
-    s->next = seg->last + 1 + torn / FRAME_MIN + 1;
+    /* So many there may have been at most. */
+    s->next = seg->last + 1 + (reused ? io->end - seg->end : torn) / FRAME_MIN
+              + 1;
     if (io->unreadable) {
         /* Readers will see whether it can be read then. */
         seg->end = io->end;
@@ -152,6 +171,7 @@ recover_newest(struct spool *s, struct segment *seg, const struct found *f,
         return rc;
     }
     segment_io_open(&io, fd, fd < 0 ? 0 : f->size);
+    int reused = fd >= 0 && (!f->header_ok || f->header.reused);
     rc = recover_scan(s, seg, &io, SPOOL_POSITION_MAX, r);
     s->next = seg->last + 1;
     if (fd < 0 || !f->header_ok) {
@@ -159,7 +179,7 @@ recover_newest(struct spool *s, struct segment *seg, const struct found *f,
         s->prev_last = seg->last;
     }
     if (rc == 0)
-        rc = recover_tail(s, seg, &io, r);
+        rc = recover_tail(s, seg, &io, reused, r);
     segment_io_close(&io);
     if (rc == 0)
         rc = recover_sync(s, f, fd);
@@ -169,7 +189,7 @@ recover_newest(struct spool *s, struct segment *seg, const struct found *f,
         return rc;
     }
     s->fd = fd;
-    s->file_end = f->size > seg->end ? f->size : seg->end;
+    s->file_end = f->size > seg->end && !reused ? f->size : seg->end;
     return 0;
 }
 
@@ -237,8 +257,10 @@ spool_recover(struct spool *s, struct spool_recovery *r)
                      strerror(errno));
         rc = recover_segments(s, &list, r);
     }
-    if (rc == 0)
+    if (rc == 0) {
         recover_hint(s, hint, r);
+        spool_spare_forget(s);
+    }
     if (rc == 0 && fsync(s->dirfd)) {
         rc = -errno;
         log_error("spool: cannot sync %s: %s", s->dir, strerror(-rc));

@@ -97,22 +97,26 @@ spool_backlog_bytes(struct spool *s, uint64_t position)
     return bytes;
 }
 
-/* Must room be made, though what lies there could still serve a replay? */
+/* Must room be made, though what lies there could still serve a replay, or the
+ * next segment? */
 static int
 retain_tight(struct spool *s)
 {
     uint64_t spare = s->opt.segment_bytes;
-    return (s->opt.max_bytes && LOAD(s->bytes) + spare > s->opt.max_bytes)
+    uint64_t bytes = LOAD(s->bytes) + LOAD(s->spare_bytes);
+    return (s->opt.max_bytes && bytes + spare > s->opt.max_bytes)
            || LOAD(s->free_bytes) < s->opt.min_free + spare;
 }
 
-/* Take the oldest segment out of the list if it may go; its first position,
- * or 0. */
-static uint64_t
-retain_take(struct spool *s, int64_t wall_us)
+/* Take the oldest segment out of the list if it may go: 1.  *keep: its file may
+ * be written again, as nobody reads it.  The last one before the newest stays
+ * for a moment, because lanes that have nothing to do only leave it when they
+ * are told of the next event. */
+static int
+retain_take(struct spool *s, int64_t wall_us, struct segment *out, int *keep)
 {
-    uint64_t first = 0, bytes = 0;
-    int tight = retain_tight(s);
+    int taken = 0, tight = retain_tight(s);
+    int wanted = !tight && spool_spare_wanted(s);
     pthread_mutex_lock(&s->list_lock);
     /* The newest stays: without it a restart would count from 1 again. */
     if (s->segment_count > 1) {
@@ -120,15 +124,19 @@ retain_take(struct spool *s, int64_t wall_us)
         int old = wall_us - seg->written_us > s->opt.retain_us;
         int large =
             s->opt.retain_bytes && LOAD(s->bytes) > s->opt.retain_bytes;
-        if (seg->last <= retain_passed(s) && (old || large || tight)) {
-            first = seg->first;
-            bytes = seg->end;
+        int idle = seg->refs == 1;
+        if (seg->last <= retain_passed(s) && (old || large || tight)
+            && (idle || !wanted || s->segment_count > 2)) {
+            *out = *seg;
+            *keep = idle && wanted;
+            seg->gone = taken = 1;
             segment_list_remove(s, 0);
         }
     }
     pthread_mutex_unlock(&s->list_lock);
-    SUB(s->bytes, bytes);
-    return first;
+    if (taken)
+        SUB(s->bytes, out->end);
+    return taken;
 }
 
 /* How many bytes a second the slowest hold passes; smoothed over about ten
@@ -156,6 +164,8 @@ void
 spool_retain_tick(struct spool *s, int64_t now_us)
 {
     retain_rate(s, now_us);
+    if (retain_tight(s))
+        spool_spare_drop(s);
     /* All is delivered, and only the segment at hand is in the way. */
     if (retain_tight(s) && s->fd >= 0 && s->newest
         && s->newest->end > SEGMENT_HEADER) {
@@ -165,20 +175,23 @@ spool_retain_tick(struct spool *s, int64_t now_us)
         if (passed)
             spool_group_rotate(s);
     }
-    uint64_t first;
-    int gone = 0;
-    while ((first = retain_take(s, clock_wall_us()))) {
+    struct segment seg;
+    int gone = 0, keep;
+    while (retain_take(s, clock_wall_us(), &seg, &keep)) {
         char name[SEGMENT_NAME];
-        segment_name(name, first);
-        if (unlinkat(s->dirfd, name, 0) && errno != ENOENT)
+        segment_name(name, seg.first);
+        if ((!keep || spool_spare_keep(s, seg.first, seg.end))
+            && unlinkat(s->dirfd, name, 0) && errno != ENOENT)
             log_warn("spool: cannot remove %s/%s: %s", s->dir, name,
                      strerror(errno));
         gone = 1;
     }
     /* A segment that comes back after a crash is merely removed again, so one
-     * sync, some time, will do. */
-    if (gone && fsync(s->dirfd))
+     * sync for all will do.  But it must not come back with other content. */
+    if (gone && fsync(s->dirfd)) {
         log_warn("spool: cannot sync %s: %s", s->dir, strerror(errno));
+        spool_spare_drop(s);
+    }
 }
 
 uint32_t

@@ -14,6 +14,8 @@
 #include <xxhash.h>
 
 #define SEGMENT_MAGIC "ILSPOOL1"
+#define VERSION_PLAIN 1
+#define VERSION_REUSED 2
 #define IO_WINDOW (256u << 10)
 #define IO_BLOCK 4096u
 
@@ -62,7 +64,7 @@ void
 segment_header_pack(char out[SEGMENT_HEADER], const struct segment_header *h)
 {
     memcpy(out, SEGMENT_MAGIC, 8);
-    put32(out + 8, SEGMENT_VERSION);
+    put32(out + 8, h->reused ? VERSION_REUSED : VERSION_PLAIN);
     memcpy(out + 16, h->uuid, 16);
     put64(out + 32, h->first);
     put64(out + 40, h->prev_first);
@@ -77,8 +79,10 @@ segment_header_unpack(const char in[SEGMENT_HEADER], struct segment_header *h)
     if (memcmp(in, SEGMENT_MAGIC, 8) != 0
         || get32(in + 12) != header_checksum(in))
         return -EINVAL;
-    if (get32(in + 8) != SEGMENT_VERSION)
+    uint32_t version = get32(in + 8);
+    if (version != VERSION_PLAIN && version != VERSION_REUSED)
         return -ENOTSUP;
+    h->reused = version == VERSION_REUSED;
     memcpy(h->uuid, in + 16, 16);
     h->first = get64(in + 32);
     h->prev_first = get64(in + 40);
@@ -342,17 +346,20 @@ segment_scan_next(struct segment_scan *s, struct frame *frame,
     return SCAN_GAP;
 }
 
-int64_t
-segment_scan_tail(struct segment_io *io, uint64_t offset)
+/* Past the last byte in [offset, end) that is not zero; offset if all are. */
+static int64_t
+scan_zeros(struct segment_io *io, uint64_t offset, uint64_t end)
 {
     uint64_t tail = offset;
-    while (offset < io->end) {
+    while (offset < end) {
         int64_t got;
         const char *p = segment_io_view(io, offset, 1, &got);
         if (!p)
             return got;
         if (got == 0)
             break;
+        if ((uint64_t) got > end - offset)
+            got = (int64_t) (end - offset);
         for (int64_t i = got; i > 0; i--)
             if (p[i - 1]) {
                 tail = offset + (uint64_t) i;
@@ -361,4 +368,30 @@ segment_scan_tail(struct segment_io *io, uint64_t offset)
         offset += (uint64_t) got;
     }
     return (int64_t) tail;
+}
+
+/* In a file that is used again everything from the zeros on that end a group
+ * may be older.  Where those are gone, a frame was begun there (or one of ours
+ * has gone bad), which tells by itself how long it was to be. */
+int64_t
+segment_scan_tail(struct segment_scan *s, int reused)
+{
+    struct segment_io *io = s->io;
+    uint64_t end = s->offset + segment_pad(s->offset);
+    if (!reused || end > io->end)
+        end = io->end;
+    int64_t tail = scan_zeros(io, s->offset, end);
+    if (!reused || tail <= (int64_t) s->offset)
+        return tail;
+    int64_t got;
+    const char *p = segment_io_view(io, s->offset, FRAME_MIN, &got);
+    if (!p || got < FRAME_MIN)
+        return p ? tail : got;
+    uint32_t len = get32(p);
+    if (get64(p + 8) != s->position || len > FRAME_BODY_MAX)
+        return tail;
+    uint64_t whole = s->offset + frame_size(len);
+    if (whole > io->end)
+        whole = io->end;
+    return (int64_t) whole > tail ? (int64_t) whole : tail;
 }

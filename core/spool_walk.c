@@ -45,8 +45,8 @@ walk_damage(struct walk *w, const struct found *f,
 /* What lies between the last frame of a segment and its end, or the next
  * segment. */
 static int
-walk_end(struct walk *w, struct segment_io *io, const struct segment_scan *scan,
-         const struct found *f, const struct found *next)
+walk_end(struct walk *w, struct segment_scan *scan, const struct found *f,
+         const struct found *next)
 {
     struct segment_gap gap = { scan->offset, scan->offset, 1, 0 };
     uint64_t given = scan->position - 1;
@@ -56,11 +56,12 @@ walk_end(struct walk *w, struct segment_io *io, const struct segment_scan *scan,
     if (linked && next->header.prev_end <= scan->offset
         && given < scan->position)
         return 0; /* a torn end that is known, and no part of it */
-    int64_t tail = segment_scan_tail(io, scan->offset);
+    int64_t tail =
+        segment_scan_tail(scan, !f->header_ok || f->header.reused);
     if (tail < 0)
         return (int) tail;
-    if (io->unreadable)
-        tail = (int64_t) io->end;
+    if (scan->io->unreadable)
+        tail = (int64_t) scan->io->end;
     gap.end = (uint64_t) tail;
     if (given >= scan->position) {
         gap.first = scan->position;
@@ -72,6 +73,15 @@ walk_end(struct walk *w, struct segment_io *io, const struct segment_scan *scan,
     if (gap.end > gap.offset)
         return walk_damage(w, f, &gap, next ? "damaged end" : "torn end");
     return 0;
+}
+
+/* Behind the end that the next one names there is nothing that counts. */
+static uint64_t
+walk_size(const struct found *f, const struct found *next)
+{
+    int linked = next && next->header_ok && next->header.prev_first == f->first;
+    return linked && next->header.prev_end < f->size ? next->header.prev_end
+                                                     : f->size;
 }
 
 static int
@@ -95,7 +105,7 @@ walk_segment(struct walk *w, const struct found *f, const struct found *next)
     int fd = openat(w->s.dirfd, f->name, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return rc ? rc : -errno;
-    segment_io_open(&io, fd, f->size);
+    segment_io_open(&io, fd, walk_size(f, next));
     segment_scan_start(&scan, &io, w->s.seed, SEGMENT_HEADER, f->first,
                        next ? next->first : SPOOL_POSITION_MAX);
     int step = SCAN_END;
@@ -106,7 +116,7 @@ walk_segment(struct walk *w, const struct found *f, const struct found *next)
                  : w->fn(w->arg, f->name, frame.offset, frame.position,
                          frame.body, frame.len, NULL);
     if (rc == 0)
-        rc = step < 0 ? step : walk_end(w, &io, &scan, f, next);
+        rc = step < 0 ? step : walk_end(w, &scan, f, next);
     segment_io_close(&io);
     close(fd);
     return rc;

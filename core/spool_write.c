@@ -374,8 +374,8 @@ spool_write_start(struct spool *s)
 {
     for (int i = 0; i < 2; i++) {
         s->buffers[i].data =
-            mmap(NULL, s->opt.buffer_bytes, PROT_READ | PROT_WRITE,
-                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            mmap(NULL, s->opt.buffer_bytes + SEGMENT_PAD_MAX,
+                 PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (s->buffers[i].data == MAP_FAILED) {
             s->buffers[i].data = NULL;
             return -ENOMEM;
@@ -416,5 +416,5 @@ spool_write_stop(struct spool *s)
         pthread_join(s->herald, NULL);
     for (int i = 0; i < 2; i++)
         if (s->buffers[i].data)
-            munmap(s->buffers[i].data, s->opt.buffer_bytes);
+            munmap(s->buffers[i].data, s->opt.buffer_bytes + SEGMENT_PAD_MAX);
 }

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 """A small fixed scenario, stopped or disturbed at every call it makes.
 
-The scenario: start, eight requests (own ids, idempotency keys, one row that
-the table refuses, one event that a filter drops, one that the gate refuses, an
-entity), delivery, stop.  Each trial does something at the n-th call, then
+The scenario: start over a spool that has a file to be used again, requests (own
+ids, idempotency keys, one row that the table refuses, one event that a filter
+drops, one that the gate refuses, an entity), delivery, stop.  Each trial does something at the n-th call, then
 starts the daemon again without injection, sends what was not answered 202 once
 more, lets it deliver and accounts:
   acknowledged = rows + dead letters + deliberate drops, each exactly once,
@@ -24,6 +24,7 @@ import argparse
 import base64
 import errno
 import fcntl
+import glob
 import gzip
 import hashlib
 import hmac
@@ -88,8 +89,8 @@ def event(trial, i, kind="row", own=True, key=None):
 
 
 class Request:
-    def __init__(self, path, body, events=(), want=202, headers=None, method="POST", after=None):
-        self.path, self.events, self.method, self.after = path, events, method, after
+    def __init__(self, path, body, events=(), want=202, headers=None, method="POST", after=None, late=False):
+        self.path, self.events, self.method, self.after, self.late = path, events, method, after, late
         self.body = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         self.want = want if isinstance(want, tuple) else (want,)
         self.headers = dict({"Authorization": "Bearer " + KEY, "Content-Type": "application/json"}, **headers or {})
@@ -97,19 +98,23 @@ class Request:
         self.ids = None  # of the events, where the answer tells them
 
 
+def large_of(trial, n, late=False):
+    """Two of them do not fit into a segment."""
+    e = event(trial, n)
+    e["payload"]["text"] = "x" * 700000
+    return Request("/v1/ingest", [e], [e], late=late)
+
+
 def requests_of(trial):
     """Every event has a number of its own in the trial: its payload's n."""
     def ingest(*events):
         return Request("/v1/ingest", list(events), events)
-    large = [event(trial, 5), event(trial, 10)]  # together they fill a segment
-    for e in large:
-        e["payload"]["text"] = "x" * 700000
     return [
         Request("/v1/entities", {"kind": "user", "external_id": "u1", "traits": {"plan": "pro"}}, want=(200, 201)),
         ingest(event(trial, 1), event(trial, 2, "drop"), event(trial, 3)),
         ingest(event(trial, 4, own=False, key=True)),
-        ingest(large[0]),
-        ingest(large[1]),
+        large_of(trial, 5, late=True),
+        large_of(trial, 10),
         ingest(event(trial, 6), event(trial, 7, "bad")),
         ingest(event(trial, 4, own=False, key=True)),
         Request("/v1/ingest", [{"id": "refused-%d" % trial, "payload": {"trial": trial}}],
@@ -171,8 +176,21 @@ class Run:
             f.write((WIDE_CONF if wide else CONF) % {"base": base, "connections": self.connections})
         self.daemon = Daemon(base, self.conf, {"KEY": KEY, "DSN": pg.dsn})
         self.plain_env = dict(self.daemon.env)
+        self.before = []
         self.requests = wide_requests_of(trial) if wide else requests_of(trial)
         self.codes = []
+
+    def prepare(self, shadow=None):
+        """An earlier run, undisturbed: two segments, all of it delivered."""
+        self.before = [large_of(self.trial, 21), large_of(self.trial, 22)]
+        self.start()
+        for r in self.before:
+            if self.send(r) != 202:
+                raise Failure("no answer before any fault")
+        self.wait_delivered()
+        self.end()
+        if shadow:
+            inject.prime(self.state, shadow)
 
     def start(self, injection=None, boot=None, limit=30):
         """True when it is ready, False when it ended before."""
@@ -229,11 +247,14 @@ class Run:
         return answer.status
 
     def send_all(self, again=False):
-        """Once each.  again: until all are answered."""
+        """Once each.  again: until all are answered.  True if that has used a
+        file of the spool again."""
         until = time.monotonic() + 30
         for r in self.requests:
             if r.after is not None and not self.requests[r.after].done:
                 continue  # it changes what that one makes
+            if r.late and not r.done:
+                self.let_pass()
             while not r.done or again == "all":
                 status = self.send(r)
                 if not again or r.done:
@@ -243,6 +264,23 @@ class Run:
                 if time.monotonic() > until:
                     raise Failure("no answer: %s %s" % (status, self.readyz(body=True)))
                 time.sleep(0.02)
+        return self.has_reused()
+
+    def let_pass(self):
+        """Wait for the spool to let a segment of an earlier run go."""
+        until = time.monotonic() + 3
+        while self.before and self.daemon.proc.poll() is None and time.monotonic() < until:
+            if not self.requests[1].done or glob.glob(self.state + "/spool/*.old"):
+                break
+            time.sleep(0.01)
+
+    def has_reused(self):
+        """Is a segment in a file that was another's before?"""
+        for name in glob.glob(self.state + "/spool/*.seg"):
+            with open(name, "rb") as f:
+                if struct.unpack("<8sI", f.read(12))[1] == 2:
+                    return True
+        return False
 
     def lag(self):
         r = self.daemon.command("status", "-c", self.conf, "--json")
@@ -298,7 +336,7 @@ class Run:
                 dead[letter["event_id"]] = dead.get(letter["event_id"], 0) + 1
         wrong = []
         known, ids = set(), {}
-        for r in self.requests:
+        for r in self.before + self.requests:
             for i, e in enumerate(r.events):
                 n, kind = e["payload"]["n"], e["payload"]["kind"]
                 if kind == "bad":
@@ -428,7 +466,7 @@ class Sweep:
     def play(self, run, injection):
         """The scenario, as far as it gets."""
         if run.start(injection):
-            run.send_all()
+            run.reused = run.send_all()
             if run.daemon.proc.poll() is None and injection.fired == 0:
                 run.wait_delivered()
         code = run.end(injection)
@@ -441,14 +479,19 @@ class Sweep:
         counted = []
 
         def body(run, control):
-            i = inject.Injection(control, run.state, ops, shadow=run.base + "/shadow" if shadow else None)
+            at = run.base + "/shadow" if shadow else None
+            run.prepare(at)
+            i = inject.Injection(control, run.state, ops, shadow=at)
             self.play(run, i)
             counted.append(i.count)
+            if not run.reused:
+                raise Failure("no file of the spool is used again")
         if not self.run("count " + ",".join(ops), body):
             raise Failure("the scenario fails without any fault")
         return counted[0]
 
     def kill(self, run, control, n):
+        run.prepare()
         i = inject.Injection(control, run.state, inject.WRITES, at=n, action=inject.KILL)
         what = self.play(run, i)
         run.settle()
@@ -456,6 +499,7 @@ class Sweep:
 
     def torn(self, run, control, point):
         n, share = point
+        run.prepare()
         i = inject.Injection(control, run.state, ["write"], at=n, action=inject.TORN, param=share)
         what = self.play(run, i)
         run.settle()
@@ -464,6 +508,7 @@ class Sweep:
     def power(self, run, control, point):
         n, seed = point
         shadow = run.base + "/shadow"
+        run.prepare(shadow)
         i = inject.Injection(control, run.state, inject.WRITES, at=n, action=inject.KILL, shadow=shadow)
         what = self.play(run, i)
         if os.path.isdir(run.state):
@@ -479,6 +524,8 @@ class Sweep:
     def ext4(self, run, control, n):
         os.mkdir(run.state)
         with Ext4(run.base + "/disk", run.state) as disk:
+            run.prepare()
+            subprocess.run(["sync", "-f", run.state], check=True)
             i = inject.Injection(control, run.state, inject.WRITES, at=n, action=inject.KILL)
             what = self.play(run, i)
             disk.cut()
@@ -493,6 +540,7 @@ class Sweep:
     def errors(self, run, control, point):
         n, op, number, hits = point
         shadow = run.base + "/shadow"
+        run.prepare(shadow)
         action = inject.FAIL if number else inject.SHORT
         i = inject.Injection(control, run.state, [op], at=n, action=action, param=number, hits=hits, shadow=shadow)
         began = run.start(i, limit=8)

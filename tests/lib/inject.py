@@ -99,10 +99,12 @@ def key_of(path):
     return "%s-%s.%d" % (inode, seconds, int(nanos))
 
 
-def blend(rnd, synced, current, page=4096):
-    """Each page as it was synced or as it was written last: a disk writes what
-    it likes before it is told to."""
+def blend(rnd, synced, current):
+    """Each page or sector as it was synced or as it was written last: a disk
+    writes what it likes before it is told to.  So a file that is overwritten has
+    in places what it had before."""
     size = rnd.choice([len(synced), len(current)])
+    page = rnd.choice([512, 4096])
     out = bytearray()
     for at in range(0, size, page):
         old, new = synced[at:at + page], current[at:at + page]
@@ -119,6 +121,19 @@ def cut_power(folder, shadow, seed=None):
     os.rename(folder, was)
     restore(was, folder, shadow, rnd, contents_by_key(was))
     shutil.rmtree(was)
+
+
+def prime(folder, shadow):
+    """All that is there now is on the disk."""
+    for kind in ("i", "d"):
+        os.makedirs(os.path.join(shadow, kind), exist_ok=True)
+    for at, _, names in os.walk(folder):
+        with open(os.path.join(shadow, "d", key_of(at)), "w") as f:
+            f.writelines("%s %s %s\n" % (key, "d" if is_dir else "f", name) for key, is_dir, name in entries_now(at))
+        for name in names:
+            path = os.path.join(at, name)
+            if os.path.isfile(path) and not os.path.islink(path):
+                shutil.copyfile(path, os.path.join(shadow, "i", key_of(path)))
 
 
 def contents_by_key(folder):

@@ -69,6 +69,20 @@ tests_unit_test_spool_SOURCES = tests/unit/test-spool.c tests/unit/spool-help.h
 tests_unit_test_spool_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_spool_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test-spool-crash
+TESTS += tests/unit/test-spool-crash
+tests_unit_test_spool_crash_SOURCES = tests/unit/test-spool-crash.c \
+	tests/unit/disk.c tests/unit/disk.h tests/unit/spool-help.h
+tests_unit_test_spool_crash_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_spool_crash_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-spool-reuse
+TESTS += tests/unit/test-spool-reuse
+tests_unit_test_spool_reuse_SOURCES = tests/unit/test-spool-reuse.c \
+	tests/unit/spool-help.h
+tests_unit_test_spool_reuse_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_spool_reuse_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test-entity-import
 TESTS += tests/unit/test-entity-import
 tests_unit_test_entity_import_SOURCES = tests/unit/test-entity-import.c
