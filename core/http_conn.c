@@ -2,8 +2,8 @@
 /* A connection: what has to happen next, as far as it can happen now.
  *
  * It is registered with epoll once, edge-triggered, and never again but where
- * somebody does not read an answer: who is held is simply not read.  A turn
- * ends when there is nothing to read, or when others have waited long enough. */
+ * somebody does not read an answer: who is held is simply not read.  A turn ends
+ * when there is nothing to read, or when others have waited long enough. */
 #include "config.h"
 
 #include "http_private.h"

@@ -300,11 +300,12 @@ read_field(struct head *h, const char *bytes, size_t end)
     const char *p = skip(name, TOKEN);
     if (p == name)
         return malformed(h, *name == ' ' || *name == '\t'
-                                ? UNREADABLE "a line of it begins with white space"
+                                ? UNREADABLE "a line of it begins with white "
+                                             "space"
                                 : UNREADABLE "a field of it has no name");
     if (*p != ':')
-        return malformed(h, UNREADABLE "a field's name has characters that no name "
-                                       "has, or no colon");
+        return malformed(h, UNREADABLE "a field's name has characters that no "
+                                       "name has, or no colon");
     if (h->count == HEAD_MAX_FIELDS)
         return fault(h, 431, "headers_too_large",
                      "the request's head has more than 100 fields");
@@ -312,7 +313,8 @@ read_field(struct head *h, const char *bytes, size_t end)
     while (*value == ' ' || *value == '\t')
         value++;
     if (skip_value(value, stop) != stop)
-        return malformed(h, UNREADABLE "a field's value has control characters");
+        return malformed(h, UNREADABLE "a field's value has control "
+                                       "characters");
     while (stop > value && (stop[-1] == ' ' || stop[-1] == '\t'))
         stop--;
     struct head_field *f = &h->fields[h->count];

@@ -316,7 +316,7 @@ void conn_not_soon(struct http_conn *);
 
 /* http_stock.c: requests, and room for what comes. */
 struct il_request *request_take(struct http_conn *); /* NULL: no memory */
-/* After its answer: ready for the next one, of which there may be some bytes. */
+/* After its answer: ready for the next one, of which there may be bytes. */
 void request_again(struct il_request *);
 void request_give(struct il_request *);
 /* Room for more bytes behind in_len.  0 or -ENOMEM. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What core/http_head.c and http_chunk.c make of requests, one in hexadecimal
- * on each line of standard input: "refused", "more", or how many bytes it has, the method, the target,
- * the body and all names and values, in hexadecimal, with blanks between. */
+ * on each line of standard input: "refused", "more", or how many bytes it has,
+ * the method, the target, the body and all names and values, in hexadecimal,
+ * with blanks between. */
 #include "config.h"
 
 #include "http_chunk.h"
