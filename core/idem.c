@@ -288,7 +288,8 @@ idem_start(struct idem *d)
         return rc;
     }
     d->replay_after = complete;
-    d->behind = d->unplaced = 1;
+    d->behind = 1;
+    d->unplaced = 1;
     atomic_store(&d->applied, complete);
     rc = slices_sync(d);
     d->hold = spool_hold_new(d->spool, "idempotency index", rc ? 0 : complete);
