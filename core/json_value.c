@@ -294,7 +294,7 @@ known_key(struct parse *c, const struct json_shape_key *known, const char *p,
         return json_fail(c->r, JSON_MEMORY, p, "no memory");
     memcpy(*out, known->key, sizeof(known->key));
     *out += known->key_len;
-    return p + known->text_len;
+    return json_space(p + known->text_len, c->end);
 }
 
 /* Expect the key whose text is from p to value at this place of the next
