@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Recovery of arbitrary segments: opening and reading must end, and whatever
  * is read must be in order.  Input: the newest segment from its header on; it
- * follows a whole one. */
+ * follows a whole one, and every other time its file was an older one's. */
 #include "folder.h"
 
 #include "log.h"
@@ -25,9 +25,11 @@ each(void *arg, uint64_t position, size_t offset, size_t len)
 /* A segment of n frames whose header is right, so that the fuzzer gets behind
  * it. */
 static size_t
-make_segment(char *out, uint64_t first, uint64_t n)
+make_segment(char *out, uint64_t first, uint64_t n, int reused)
 {
-    struct segment_header h = { .first = first, .prev_last = first - 1 };
+    struct segment_header h = { .first = first,
+                                .prev_last = first - 1,
+                                .reused = reused };
     memcpy(h.uuid, uuid, 16);
     segment_header_pack(out, &h);
     size_t len = SEGMENT_HEADER;
@@ -35,6 +37,14 @@ make_segment(char *out, uint64_t first, uint64_t n)
         frame_pack(out + len, spool_seed(uuid), p, "0123456789",
                    (uint32_t) (1 + p % 10));
         len += frame_size(1 + p % 10);
+    }
+    if (reused) { /* what is left of that, from within a frame on */
+        len += segment_pad(len);
+        frame_pack(out + len, spool_seed(uuid), 3, "0123456789", 10);
+        memmove(out + len, out + len + 8, frame_size(10) - 8);
+        len += frame_size(10) - 8;
+        frame_pack(out + len, spool_seed(uuid), 4, "0123456789", 10);
+        len += frame_size(10);
     }
     return len;
 }
@@ -48,8 +58,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     folder_make(dir, "spool");
     folder_put(dir, "ID", "01234567-89ab-4def-8123-456789abcd00\n", 37);
     folder_put(dir, "LAST", "", 0);
-    folder_put(dir, "00000000000000000001.seg", bytes, make_segment(bytes, 1, 4));
-    size_t whole = make_segment(bytes, 5, 8), skip = size ? data[0] : 0;
+    folder_put(dir, "00000000000000000001.seg", bytes,
+               make_segment(bytes, 1, 4, 0));
+    memset(bytes, 0, sizeof bytes);
+    size_t skip = size ? data[0] : 0;
+    size_t whole = make_segment(bytes, 5, 8, skip % 2);
     if (size > sizeof bytes - 512)
         size = sizeof bytes - 512;
     if (skip > whole)
