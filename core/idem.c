@@ -377,6 +377,7 @@ idem_stats(struct idem *d, struct idem_stats *out)
         out->keys += s->count;
         out->bytes += LOG_HEADER + s->log.written * LOG_UNIT
                       + s->log.block_count * sizeof(struct log_block);
+        out->summed_up += s->log.header.seq <= d->summary_upto;
         slice_memory(s, &out->heap, &out->mapped);
     }
     if (d->summary)

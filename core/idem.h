@@ -88,6 +88,7 @@ struct idem_stats {
     uint64_t heap;    /* bytes of memory that only we have */
     uint64_t mapped;  /* bytes of files where the older keys are found; of the
                        * disk, and of memory as far as the kernel likes */
+    uint64_t summed_up; /* slices that are asked together */
     uint64_t rebuilt; /* keys that were taken from the spool */
 };
 void idem_stats(struct idem *, struct idem_stats *);

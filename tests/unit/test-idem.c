@@ -326,6 +326,44 @@ START_TEST(test_cap_forgets_the_oldest)
 }
 END_TEST
 
+/* With four slices in runs, three or four of which are asked together, and
+ * after the oldest is gone; in a table and runs of few keys, hardly anything of
+ * it is in memory. */
+START_TEST(test_old_slices_are_asked_together)
+{
+    struct idem_options o = options();
+    struct idem_stats st = { 0 };
+    o.part_keys = 700;
+    open_both(&o);
+    for (uint64_t n = 1; n <= 80000; n++) {
+        append(n, T0 + (int64_t) n * SECOND);
+        if (n % 500 == 0)
+            settle();
+    }
+    for (int i = 0; i < 1000 && st.summed_up < 3; i++) {
+        usleep(10000);
+        settle();
+        idem_stats(idem, &st);
+    }
+    ck_assert_uint_ge(st.summed_up, 3);
+    ck_assert_uint_lt(st.heap, 1 << 20);
+    ck_assert_uint_gt(st.mapped, 80000 * 3);
+    check_range(1, 80000, T0 + 80000 * SECOND, 1);
+    check_range(80001, 160000, T0 + 80000 * SECOND, 0);
+    int64_t later = T0 + 33 * HOUR;
+    append(80001, later);
+    settle();
+    check_range(1, 30000, later, 0);
+    check_range(33000, 80001, later, 1);
+    close_both();
+    open_both(&o);
+    check_range(33000, 80001, later, 1);
+    check_range(80002, 160000, later, 0);
+    close_both();
+    ck_assert_str_eq(help_log, "");
+}
+END_TEST
+
 /* The places of withdrawn entries are given out again, also while a table
  * grows. */
 START_TEST(test_withdrawn_while_growing)
@@ -729,6 +767,7 @@ all_tests(const char *name, void (*before)(void))
     tcase_add_loop_test(t, test_rebuilds_any_part, 0, 50);
     tcase_add_test(t, test_what_was_left_behind_goes);
     tcase_add_test(t, test_withdrawn_while_growing);
+    tcase_add_test(t, test_old_slices_are_asked_together);
     tcase_add_test(t, test_of_another_spool_is_not_believed);
     tcase_add_test(t, test_ahead_of_a_restored_spool);
     return t;
