@@ -196,7 +196,7 @@ rows_ready(struct conn *c, struct job *job)
     if (job->plan != c->plan || job->kept != kept || job->refused) {
         job->kept = kept;
         job->refused = 0;
-        err = encode_job(c->pg, &c->enc, job, c->plan);
+        err = encode_job(&c->enc, job, c->plan);
     }
     pthread_mutex_unlock(&job->of->lock);
     if (err)

@@ -76,10 +76,9 @@ delivery_keep(struct pg *pg, struct job *job)
     if (pg->mode != PG_MODE_LANES)
         return 0;
     pthread_mutex_lock(&pg->lock);
-    for (uint32_t i = 0; some_done(pg, job) && i < count; i++) {
+    for (uint32_t i = some_done(pg, job) ? 0 : count; i < count; i++) {
         uint64_t position = il_position(job->batch, i);
-        if (!job_has(job, pg->connections, position)
-            || !lanes_done(pg, position))
+        if (!job_has(job, position) || !lanes_done(pg, position))
             continue;
         il_keep(job->batch, i);
         kept++;
@@ -100,6 +99,7 @@ prepare_jobs(struct pg *pg, struct delivery *d, struct plan *plan)
         job->stage = JOB_WAITS;
         job->first = k;
         job->end = d->count == 1 ? pg->connections : k + 1;
+        job->connections = pg->connections;
         job->merge = 0;
         job->refused = 0;
         job->kept = delivery_keep(pg, job);
@@ -107,7 +107,7 @@ prepare_jobs(struct pg *pg, struct delivery *d, struct plan *plan)
         job->plan = NULL;
         /* Without a plan the connection encodes, once it has one. */
         if (plan && !err)
-            err = encode_job(pg, &pg->lane_enc, job, plan);
+            err = encode_job(&pg->lane_enc, job, plan);
     }
     return err;
 }

@@ -338,13 +338,12 @@ by_mask(const void *a, const void *b)
 
 /* List the events that become rows, those with the same columns together. */
 static int
-arrange(const struct pg *pg, struct job *job, const struct plan *plan,
-        uint32_t *places)
+arrange(struct job *job, const struct plan *plan, uint32_t *places)
 {
     uint32_t count = il_batch_count(job->batch), n = 0;
     int mixed = 0, err = 0;
     for (uint32_t i = 0; i < count; i++) {
-        if (!job_has(job, pg->connections, il_position(job->batch, i)))
+        if (!job_has(job, il_position(job->batch, i)))
             continue;
         il_unreject(job->batch, i);
         if (!il_live(job->batch, i))
@@ -411,26 +410,25 @@ follow_plan(struct enc *e, struct plan *plan)
 
 /* How many events are of its connections. */
 static uint32_t
-events(const struct pg *pg, const struct job *job)
+events(const struct job *job)
 {
     uint32_t count = il_batch_count(job->batch), n = 0;
-    if (job->end - job->first == pg->connections)
+    if (job->end - job->first == job->connections)
         return count;
     for (uint32_t i = 0; i < count; i++)
-        n += (uint32_t) job_has(job, pg->connections,
-                                il_position(job->batch, i));
+        n += (uint32_t) job_has(job, il_position(job->batch, i));
     return n;
 }
 
 int
-encode_job(struct pg *pg, struct enc *e, struct job *job, struct plan *plan)
+encode_job(struct enc *e, struct job *job, struct plan *plan)
 {
     uint32_t places;
-    int err = grow(job, events(pg, job));
+    int err = grow(job, events(job));
     if (!err)
         err = follow_plan(e, plan);
     if (!err)
-        err = arrange(pg, job, plan, &places);
+        err = arrange(job, plan, &places);
     if (err)
         return err;
     e->binary = !plan->text_only && !e->prefer_text;

@@ -280,20 +280,21 @@ struct job {
     uint64_t replaced;
     int binary;
     int stage; /* enum job_stage; protected by pg->lock */
-    uint32_t first, end; /* its connections: one, or all for a small batch */
+    uint32_t first, end;  /* its connections: one, or all for a small batch */
+    uint32_t connections; /* that there are */
 };
 
 /* Is the event at this position of the job's connections? */
 static inline int
-job_has(const struct job *job, uint32_t connections, uint64_t position)
+job_has(const struct job *job, uint64_t position)
 {
-    if (job->end - job->first == connections)
+    if (job->end - job->first == job->connections)
         return 1;
-    return position / PG_STRIPE % connections == job->first;
+    return position / PG_STRIPE % job->connections == job->first;
 }
 
 /* Make the rows of a job; marks those that do not fit.  0 or -ENOMEM. */
-int encode_job(struct pg *, struct enc *, struct job *, struct plan *);
+int encode_job(struct enc *, struct job *, struct plan *);
 
 /* For the writers of values. */
 int enc_binary(struct enc *, const void *bytes, size_t len);

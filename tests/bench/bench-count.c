@@ -38,7 +38,7 @@ HOT count_gate(struct gate_batch *, struct slice body);
 HOT count_read(struct il_batch *, const struct slice *bodies);
 HOT count_filter(struct match *, struct il_batch *);
 HOT count_enrich(struct enrich *, struct il_batch *);
-HOT count_encode(struct pg *, struct enc *, struct job *, struct plan *);
+HOT count_encode(struct enc *, struct job *, struct plan *);
 
 /* The only plan there is stays; what reads one from a server is left out. */
 struct plan *
@@ -91,9 +91,9 @@ count_enrich(struct enrich *e, struct il_batch *b)
 }
 
 void
-count_encode(struct pg *pg, struct enc *e, struct job *job, struct plan *plan)
+count_encode(struct enc *e, struct job *job, struct plan *plan)
 {
-    must(encode_job(pg, e, job, plan), "encode_job");
+    must(encode_job(e, job, plan), "encode_job");
 }
 
 /* --- the gate: declared events, arrays of 500 --- */
@@ -258,12 +258,13 @@ lane_run(const char *what, struct entities *store)
     struct pg *pg = calloc(1, sizeof *pg);
     struct enc enc;
     struct plan *plan = plan_make();
-    struct job job = { .wire = il_text_new(&host), .end = 1 };
+    struct job job = { .wire = il_text_new(&host),
+                       .end = 1,
+                       .connections = 1 };
     struct il_batch *b = batch_new();
     if (!b || !pg || !job.wire)
         must(1, "memory");
     pg->host = &host;
-    pg->connections = 1;
     must(enc_open(&enc, pg), "encoder");
     must(entity_reader_new(store, &reader), "reader");
     make_bodies();
@@ -286,7 +287,7 @@ lane_run(const char *what, struct entities *store)
         else
             must(entity_plugin.process(&enrich, b), "enrich");
         if (counted && !strcmp(what, "encode"))
-            count_encode(pg, &enc, &job, plan);
+            count_encode(&enc, &job, plan);
         if (counted && !strcmp(what, "filter"))
             count_filter(&match, b);
         b->reader = NULL;
