@@ -10,7 +10,11 @@ build=${IL_BUILDDIR:?run this through make demo}
 . "$here/../../tests/lib/postgres.sh"
 . "$here/../../tests/lib/daemon.sh"
 
-title() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+bold= plain=
+if [ -t 1 ] && [ -z "${NO_COLOR-}" ]; then
+    bold=$(printf '\033[1m') plain=$(printf '\033[0m')
+fi
+title() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 fail() { echo "demo: $*" >&2; exit 1; }
 
 sdk=$build/sdk/typescript/dist/esm/index.js
