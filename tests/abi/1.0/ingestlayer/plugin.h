@@ -732,9 +732,9 @@ il_keep(struct il_batch *batch, uint32_t i)
     IL_API(batch)->keep(batch, i);
 }
 /* Destination: make the dead letters of this batch durable and exactly the
- * events marked by now, those that it keeps left aside.  A transactional destination calls it right before
- * its COMMIT; for others the host does it on settle.  0 or a negative errno:
- * then do not commit, settle IL_RETRY. */
+ * events marked by now, those that it keeps left aside.  A transactional
+ * destination calls it right before its COMMIT; for others the host does it on
+ * settle.  0 or a negative errno: then do not commit, settle IL_RETRY. */
 static inline int
 il_prepare(struct il_batch *batch)
 {
