@@ -60,7 +60,8 @@ int tls_reload(struct tls *, struct tls_fault *);
  * a moment; to be called every second or so. */
 void tls_watch(struct tls *);
 /* Give a session (gnutls_session_t) that is about to shake hands the newest
- * certificate and its priorities; released by the caller after the session.  NULL: no memory. */
+ * certificate and its priorities; released by the caller after the session.
+ * NULL: no memory. */
 struct tls_cert *tls_attach(struct tls *, void *session);
 
 #endif
