@@ -202,17 +202,17 @@ do_merge(struct idem *d, struct job *j, int with_units)
 }
 
 static void
-empty_garbage(struct idem *d)
+free_garbage(struct idem *d)
 {
-    while (d->garbage) {
-        struct run *r = d->garbage;
-        d->garbage = r->next;
-        pthread_mutex_unlock(&d->lock);
-        run_free(r);
-        pthread_mutex_lock(&d->lock);
-    }
+    struct run *r = d->garbage;
+    d->garbage = r->next;
+    pthread_mutex_unlock(&d->lock);
+    run_free(r);
+    pthread_mutex_lock(&d->lock);
 }
 
+/* Whatever lets the lock go is followed by another look at everything: who is
+ * not waiting yet would miss the signal. */
 static void *
 work_run(void *arg)
 {
@@ -221,8 +221,9 @@ work_run(void *arg)
     pthread_mutex_lock(&d->lock);
     while (!atomic_load(&d->quit)) {
         int rc = 0;
-        empty_garbage(d);
-        if (find_seal(d)) {
+        if (d->garbage) {
+            free_garbage(d);
+        } else if (find_seal(d)) {
             rc = do_seal(d);
         } else if (find_merge(d)) {
             rc = do_merge(d, &d->merge, 1);
@@ -230,7 +231,6 @@ work_run(void *arg)
             rc = do_merge(d, &d->sum_up, 0);
         } else {
             pthread_cond_wait(&d->work, &d->lock);
-            continue;
         }
         if (rc) {
             struct timespec t = soon(TRY_AGAIN_MS);
