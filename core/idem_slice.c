@@ -373,30 +373,17 @@ unit_hit(struct idem *d, struct idem_slice *s, uint32_t unit,
     return 1;
 }
 
-static int
-table_find(struct idem *d, struct idem_slice *s, const struct table *t,
-           struct idem_key key, int64_t since_us, struct idem_hit *hit)
+/* In a table, or in a run. */
+static inline int
+place_find(struct idem *d, struct idem_slice *s, const struct table *t,
+           const struct run *r, struct idem_key key, int64_t since_us,
+           struct idem_hit *hit)
 {
     uint64_t at = 0;
     uint32_t unit;
     int found = 0;
-    while ((unit = table_next(t, key.lo, &at))) {
-        int rc = unit_hit(d, s, unit, key, since_us, hit);
-        if (rc < 0)
-            return rc;
-        found |= rc;
-    }
-    return found;
-}
-
-static int
-run_find(struct idem *d, struct idem_slice *s, const struct run *r,
-         struct idem_key key, int64_t since_us, struct idem_hit *hit)
-{
-    uint64_t at = 0;
-    uint32_t unit;
-    int found = 0;
-    while ((unit = run_next(r, key.lo, &at))) {
+    while ((unit = t ? table_next(t, key.lo, &at)
+                     : run_next(r, key.lo, &at))) {
         int rc = unit_hit(d, s, unit, key, since_us, hit);
         if (rc < 0)
             return rc;
@@ -413,10 +400,10 @@ slice_find(struct idem *d, struct idem_slice *s, struct idem_key key,
     int rc = 0;
     hit->position = 0;
     if (s->hot.cells)
-        rc = table_find(d, s, &s->hot, key, since_us, hit);
+        rc = place_find(d, s, &s->hot, NULL, key, since_us, hit);
     for (uint32_t i = s->full_count; i-- > 0 && !rc;)
-        rc = table_find(d, s, &s->full[i], key, since_us, hit);
+        rc = place_find(d, s, &s->full[i], NULL, key, since_us, hit);
     for (uint32_t i = s->run_count; i-- > 0 && !rc;)
-        rc = run_find(d, s, s->runs[i], key, since_us, hit);
+        rc = place_find(d, s, NULL, s->runs[i], key, since_us, hit);
     return rc;
 }
