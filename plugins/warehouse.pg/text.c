@@ -231,7 +231,7 @@ copy_plain(char *to, const char *s, size_t len)
     } else {
         for (; i < len; i++) {
             to[i] = s[i];
-            found |= (unsigned char) s[i] - 1u;
+            found |= (unsigned char) s[i] | ((unsigned char) s[i] - 1u);
         }
     }
     return (found & EACH(0x80)) != 0;
