@@ -37,19 +37,20 @@ tests_unit_test_entity_LDADD = $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test-http
 TESTS += tests/unit/test-http
-tests_unit_test_http_SOURCES = tests/unit/test-http.c tests/unit/http_talk.h
+tests_unit_test_http_SOURCES = tests/unit/test-http.c \
+	tests/unit/http_server.h tests/unit/http_talk.h
 tests_unit_test_http_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_http_LDADD = $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/test-http-conn
 TESTS += tests/unit/test-http-conn
 tests_unit_test_http_conn_SOURCES = tests/unit/test-http-conn.c \
-	tests/unit/http_talk.h
+	tests/unit/http_server.h tests/unit/http_talk.h
 tests_unit_test_http_conn_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_http_conn_LDADD = $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/test-http-edges
 TESTS += tests/unit/test-http-edges
 tests_unit_test_http_edges_SOURCES = tests/unit/test-http-edges.c \
-	tests/unit/http_talk.h tests/unit/tempdir.h
+	tests/unit/http_server.h tests/unit/http_talk.h tests/unit/tempdir.h
 tests_unit_test_http_edges_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_http_edges_LDADD = $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/test-ip

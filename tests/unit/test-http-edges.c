@@ -4,11 +4,7 @@
  * sockets. */
 #include "config.h"
 
-#include "clock.h"
-#include "host_api.h"
-#include "http.h"
-#include "http_talk.h"
-#include "log.h"
+#include "http_server.h"
 #include "metrics.h"
 #include "tempdir.h"
 
@@ -17,19 +13,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-static struct il_api api;
-static struct http *http;
-static int handled;
-
-static void
-echo(void *self, struct il_request *req)
-{
-    size_t len;
-    const void *body = il_request_body(req, &len);
-    (void) self;
-    handled++;
-    il_respond(req, 200, "application/octet-stream", body, len);
-}
 
 static void
 whose(void *self, struct il_request *req)
@@ -40,40 +23,13 @@ whose(void *self, struct il_request *req)
 }
 
 static int
-nobody(void *self, struct il_request *req)
-{
-    (void) self;
-    (void) req;
-    return IL_NOT_MINE;
-}
-
-static void
-route(const char *method, const char *where,
-      int (*admit)(void *, struct il_request *),
-      void (*handle)(void *, struct il_request *))
-{
-    struct il_route r = { .struct_size = sizeof(r), .method = method,
-                          .path = where, .admit = admit, .handle = handle };
-    ck_assert_int_eq(http_route(http, &r, NULL, NULL), 0);
-}
-
-static int
 begin(struct http_options o, const char *listen)
 {
-    o.name = "test";
-    o.listen = &listen;
-    o.listen_count = 1;
-    log_level_set(IL_LOG_ERROR);
-    http_fill_request_api(&api);
-    host_api_set(&api);
-    handled = 0;
-    ck_assert_int_eq(http_new(&o, &http), 0);
-    route("POST", "/echo", NULL, echo);
-    route("POST", "/keyed", nobody, echo);
-    route("GET", "/whose", NULL, whose);
-    int err = http_start(http);
-    port = err ? 0 : http_port(http, 0);
-    return err;
+    server_new(o, listen);
+    route("POST", "/echo", NULL, echo, NULL);
+    route("POST", "/keyed", nobody, echo, NULL);
+    route("GET", "/whose", NULL, whose, NULL);
+    return server_start();
 }
 
 static void
@@ -83,14 +39,6 @@ setup(void)
                                                   .timeout_ms = 5000 },
                            "127.0.0.1:0"),
                      0);
-}
-
-static void
-teardown(void)
-{
-    http_stop(http, clock_monotonic_us() + 3000000);
-    http_free(http);
-    http = NULL;
 }
 
 /* --- heads ---------------------------------------------------------------- */

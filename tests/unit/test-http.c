@@ -2,11 +2,7 @@
 /* The HTTP server on its own: routes, limits, framing, holding, stopping. */
 #include "config.h"
 
-#include "clock.h"
-#include "host_api.h"
-#include "http.h"
-#include "log.h"
-#include "http_talk.h"
+#include "http_server.h"
 
 #include <arpa/inet.h>
 #include <check.h>
@@ -21,19 +17,6 @@
 #include <unistd.h>
 #include <zlib.h>
 
-static struct il_api api;
-static struct http *http;
-static _Atomic int may_answer, handled;
-
-static void
-echo(void *self, struct il_request *req)
-{
-    size_t len;
-    const void *body = il_request_body(req, &len);
-    (void) self;
-    handled++;
-    il_respond(req, 200, "application/octet-stream", body, len);
-}
 
 static void
 path(void *self, struct il_request *req)
@@ -94,28 +77,13 @@ twice(void *self, struct il_request *req)
 }
 
 static void
-route(const char *method, const char *where,
-      int (*admit)(void *, struct il_request *),
-      void (*handle)(void *, struct il_request *), const char *self)
-{
-    struct il_route r = { .struct_size = sizeof(r), .method = method,
-                          .path = where, .admit = admit, .handle = handle };
-    ck_assert_int_eq(http_route(http, &r, (void *) (uintptr_t) self, NULL), 0);
-}
-
-static void
 serve(uint32_t threads, uint32_t timeout_ms, uint64_t max_buffered)
 {
-    const char *listen = "127.0.0.1:0";
-    struct http_options o = { .name = "test", .listen = &listen,
-                              .listen_count = 1, .threads = threads,
-                              .max_body = 100000, .timeout_ms = timeout_ms,
-                              .max_buffered = max_buffered };
-    log_level_set(IL_LOG_ERROR);
-    http_fill_request_api(&api);
-    host_api_set(&api);
-    may_answer = handled = 0;
-    ck_assert_int_eq(http_new(&o, &http), 0);
+    server_new((struct http_options){ .threads = threads,
+                                      .max_body = 100000,
+                                      .timeout_ms = timeout_ms,
+                                      .max_buffered = max_buffered },
+               "127.0.0.1:0");
     route("POST", "/echo", NULL, echo, NULL);
     route("GET", "/path/*", NULL, path, NULL);
     route("POST", "/hold", NULL, hold, NULL);
@@ -123,8 +91,7 @@ serve(uint32_t threads, uint32_t timeout_ms, uint64_t max_buffered)
     route("POST", "/who", admit_key, who, "beta");
     route("GET", "/silent", NULL, silent, NULL);
     route("GET", "/twice", NULL, twice, NULL);
-    ck_assert_int_eq(http_start(http), 0);
-    port = http_port(http, 0);
+    ck_assert_int_eq(server_start(), 0);
     ck_assert_int_gt(port, 0);
 }
 
@@ -132,15 +99,6 @@ static void
 setup(void)
 {
     serve(1, 5000, 0);
-}
-
-static void
-teardown(void)
-{
-    may_answer = 1;
-    http_stop(http, clock_monotonic_us() + 3000000);
-    http_free(http);
-    http = NULL;
 }
 
 #define H " HTTP/1.1\r\nHost: t\r\n"

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "testhost.h"
 
@@ -182,6 +183,19 @@ pgtest_run(Suite *s)
     int failed = srunner_ntests_failed(r);
     srunner_free(r);
     return failed != 0;
+}
+
+/* As the host does it: ask until there is an answer. */
+static inline void
+pgtest_resume(struct pgtest *t, struct il_position *at)
+{
+    int err, tries = 0;
+    while ((err = testhost_resume_at(t->host, at)) == -EAGAIN)
+        if (++tries > 50)
+            ck_abort_msg("no answer to resume\n%s", testhost_log(t->host));
+        else
+            usleep(10000);
+    ck_assert_int_eq(err, 0);
 }
 
 #endif

@@ -59,20 +59,13 @@ start_at(int port, const char *user, int connections)
     ck_assert_int_eq(testhost_start(t.host), 0);
 }
 
-/* As the host does it: ask until there is an answer. */
 static struct il_position
 resume_from(uint64_t position, uint64_t given, uint32_t flags)
 {
     struct il_position p = {
         .position = position, .given = given, .flags = flags
     };
-    int err, tries = 0;
-    while ((err = testhost_resume_at(t.host, &p)) == -EAGAIN)
-        if (++tries > 50)
-            ck_abort_msg("no answer to resume\n%s", testhost_log(t.host));
-        else
-            usleep(10000);
-    ck_assert_int_eq(err, 0);
+    pgtest_resume(&t, &p);
     return p;
 }
 
@@ -390,6 +383,19 @@ END_TEST
 
 /* --- positions that go back ---------------------------------------------- */
 
+/* The database as events.old and events.lanes have it, which the next batch
+ * finds; what resume() says then. */
+static struct il_position
+set_back(void)
+{
+    sql(&t, "truncate events.t; insert into events.t select * from events.old;"
+            "truncate ingestlayer.lanes;"
+            "insert into ingestlayer.lanes select * from events.lanes");
+    batch(1601, 2401);
+    ck_assert_int_eq(testhost_write(t.host, WAIT_MS), IL_SET_BACK);
+    return resume_from(1600, 0, 0);
+}
+
 START_TEST(a_database_set_back_is_delivered_again)
 {
     start(3);
@@ -399,12 +405,7 @@ START_TEST(a_database_set_back_is_delivered_again)
             "create table events.lanes as select * from ingestlayer.lanes");
     batch(801, 1601);
     deliver(&t);
-    sql(&t, "truncate events.t; insert into events.t select * from events.old;"
-            "truncate ingestlayer.lanes;"
-            "insert into ingestlayer.lanes select * from events.lanes");
-    batch(1601, 2401);
-    ck_assert_int_eq(testhost_write(t.host, WAIT_MS), IL_SET_BACK);
-    struct il_position p = resume_from(1600, 0, 0);
+    struct il_position p = set_back();
     ck_assert_uint_eq(p.there, 800);
     batch(801, 2401);
     deliver(&t);
@@ -427,12 +428,7 @@ START_TEST(a_database_set_back_before_the_change_is_delivered_again)
     ck_assert_uint_eq(start(3), 800);
     batch(801, 1601);
     deliver(&t);
-    sql(&t, "truncate events.t; insert into events.t select * from events.old;"
-            "truncate ingestlayer.lanes;"
-            "insert into ingestlayer.lanes select * from events.lanes");
-    batch(1601, 2401);
-    ck_assert_int_eq(testhost_write(t.host, WAIT_MS), IL_SET_BACK);
-    struct il_position p = resume_from(1600, 0, 0);
+    struct il_position p = set_back();
     ck_assert_uint_eq(p.there, 640);
     batch(641, 2401);
     deliver(&t);

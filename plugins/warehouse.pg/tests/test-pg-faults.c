@@ -45,19 +45,12 @@ start(int port, const char *user, const char *more)
     ck_assert_int_eq(testhost_start(t.host), 0);
 }
 
-/* As the host does it: ask until there is an answer. */
 static uint64_t
 resume(void)
 {
-    uint64_t position = 0;
-    int err, tries = 0;
-    while ((err = testhost_resume(t.host, &position)) == -EAGAIN)
-        if (++tries > 50)
-            ck_abort_msg("no answer to resume\n%s", testhost_log(t.host));
-        else
-            usleep(10000);
-    ck_assert_int_eq(err, 0);
-    return position;
+    struct il_position p = { .position = 0 };
+    pgtest_resume(&t, &p);
+    return p.position;
 }
 
 /* As the host does it: the same batch until it is in. */
