@@ -2,8 +2,8 @@
 /* ingestlayer: one command with subcommands. */
 #include <config.h>
 
-#include "command.h"
-#include "conf.h"
+#include "command/command.h"
+#include "conf/conf.h"
 
 #include <signal.h>
 #include <stdio.h>

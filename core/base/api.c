@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Apart from host_api.c, so that a test of batches does not link servers. */
-#include "host_api.h"
+#include "api.h"
 
 static const struct il_api *table;
 

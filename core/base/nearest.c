@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* "Did you mean": the nearest of some names, by edit distance. */
-#include "conf.h"
+#include "conf/conf.h"
 
 #include <ctype.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #include "rate.h"
 
 #include "clock.h"
-#include "options.h"
+#include "conf/options.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -2,7 +2,7 @@
 /* Times as text (declared in event.h).  Days are counted in the proleptic
  * Gregorian calendar, with years that begin in March, so that the leap day
  * comes last; 400 years are 146097 days. */
-#include "event.h"
+#include "codec/event.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "batch.h"
 
-#include "arena.h"
-#include "host_api.h"
+#include "base/arena.h"
+#include "base/api.h"
 #include "json.h"
 
 #include <errno.h>

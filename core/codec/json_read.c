@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "scan.h"
+#include "base/scan.h"
 
 const char *
 json_fail(struct json_reader *r, enum json_code code, const char *at,

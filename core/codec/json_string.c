@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "scan.h"
-#include "wtf8.h"
+#include "base/scan.h"
+#include "base/wtf8.h"
 
 static int
 hex_digit(char c)

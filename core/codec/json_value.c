@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "msgput.h"
-#include "scan.h"
+#include "base/scan.h"
 
 #define OPEN_HEAD 3 /* array 16, map 16: patched when the container closes */
 #define STRIDE 16   /* short strings are copied by whole vectors */

@@ -5,8 +5,8 @@
 
 #include "event.h"
 #include "msgread.h"
-#include "scan.h"
-#include "wtf8.h"
+#include "base/scan.h"
+#include "base/wtf8.h"
 
 #define NUMBER_MAX 24 /* "-9223372036854775808" */
 #define ESCAPE_MAX 6  /* "\u0001" */

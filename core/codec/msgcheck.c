@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "json_private.h"
 #include "msgread.h"
-#include "wtf8.h"
+#include "base/wtf8.h"
 
 /* The containers that are open. */
 struct level {

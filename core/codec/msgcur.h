@@ -12,7 +12,7 @@
 #ifndef MSGCUR_H
 #define MSGCUR_H
 
-#include "text.h"
+#include "base/text.h"
 
 #define MSG_EXT_DECIMAL 1
 #define MSG_DEPTH_MAX 128 /* containers in containers, as in JSON */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* ingestlayer check: is this config right?  Without --online nothing outside
  * this process is touched. */
-#include "assembly.h"
+#include "host/assembly.h"
 #include "command.h"
 
 #include <errno.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "command.h"
 
-#include "assembly.h"
-#include "host_api.h"
-#include "settings.h"
+#include "host/assembly.h"
+#include "base/api.h"
+#include "host/settings.h"
 
 #include <getopt.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* ingestlayer ddl: what the far sides need, to be read, changed and run by a
  * person. */
-#include "assembly.h"
+#include "host/assembly.h"
 #include "command.h"
 
 #include <string.h>

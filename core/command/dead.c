@@ -2,7 +2,7 @@
 /* `ingestlayer dead`: events that need help, beside a running daemon or
  * without one. */
 #include "command.h"
-#include "command_dead.h"
+#include "dead.h"
 
 #include <errno.h>
 #include <getopt.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* A dead letter on standard output. */
-#include "command_dead.h"
+#include "dead.h"
 
-#include "json.h"
-#include "wtf8.h"
+#include "codec/json.h"
+#include "base/wtf8.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* `ingestlayer dead retry`: the running daemon is asked to deliver dead letters
  * after all, some at a time, so that it has time for others. */
-#include "command_dead.h"
+#include "dead.h"
 
-#include "control.h"
+#include "host/control.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -4,8 +4,8 @@
 #include <config.h>
 
 #include "command.h"
-#include "control.h"
-#include "json.h"
+#include "host/control.h"
+#include "codec/json.h"
 
 #include <errno.h>
 #include <getopt.h>

@@ -2,8 +2,8 @@
 /* `ingestlayer entity`: the entity store from the shell, beside a running
  * daemon or without one. */
 #include "command.h"
-#include "entity_import.h"
-#include "state_dir.h"
+#include "store/entity_import.h"
+#include "base/state_dir.h"
 
 #include <errno.h>
 #include <getopt.h>

@@ -3,9 +3,9 @@
 #include "config.h"
 
 #include "command.h"
-#include "expr.h"
-#include "json.h"
-#include "lexis.h"
+#include "lang/expr.h"
+#include "codec/json.h"
+#include "lang/lexis.h"
 
 #include <errno.h>
 #include <getopt.h>

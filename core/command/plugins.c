@@ -3,8 +3,8 @@
  * its own table. */
 #include "command.h"
 
-#include "loader.h"
-#include "settings.h"
+#include "plugin/loader.h"
+#include "host/settings.h"
 
 #include <string.h>
 

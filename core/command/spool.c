@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* `ingestlayer spool`: look at a spool while no daemon runs on it. */
 #include "command.h"
-#include "event.h"
-#include "json.h"
-#include "spool.h"
+#include "codec/event.h"
+#include "codec/json.h"
+#include "spool/spool.h"
 
 #include <errno.h>
 #include <getopt.h>

@@ -2,9 +2,9 @@
 /* ingestlayer status: what a running daemon does. */
 #include "command.h"
 
-#include "control.h"
-#include "event.h"
-#include "json.h"
+#include "host/control.h"
+#include "codec/event.h"
+#include "codec/json.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "conf_private.h"
+#include "private.h"
 
-#include "conf_scan.h"
-#include "log.h"
-#include "reserve.h"
+#include "scan.h"
+#include "base/log.h"
+#include "base/reserve.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -7,7 +7,7 @@
 #ifndef CONF_H
 #define CONF_H
 
-#include "text.h"
+#include "base/text.h"
 
 #include <stdio.h>
 

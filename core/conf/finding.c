@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Findings: collected from whoever checks, printed together. */
-#include "conf_private.h"
+#include "private.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "options_private.h"
 
-#include "host_api.h"
+#include "base/api.h"
 
 #include <string.h>
 

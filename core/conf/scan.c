@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "conf_scan.h"
+#include "scan.h"
 
-#include "conf_token.h"
+#include "token.h"
 
 #include <errno.h>
 #include <stdarg.h>

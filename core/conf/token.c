@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "conf_token.h"
+#include "token.h"
 
 #include <ctype.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a sender hears. */
-#include "gate_private.h"
+#include "private.h"
 
 #include <errno.h>
 #include <stdlib.h>

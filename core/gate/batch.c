@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The memory of one request's events.  Batches are used again, so that a
  * request allocates nothing once the daemon is warm. */
-#include "gate_private.h"
+#include "private.h"
 
-#include "clock.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* `ingestlayer emit` asks the running daemon through its control socket, which
  * only the operator can open: no key, the same gate. */
-#include "gate_private.h"
+#include "private.h"
 
 #include <errno.h>
 #include <string.h>

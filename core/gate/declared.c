@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Events against what is declared of them: their types, their payloads, and
  * the keys that declarations find in payloads. */
-#include "gate_private.h"
+#include "private.h"
 
-#include "conf.h"
+#include "conf/conf.h"
 
 #include <inttypes.h>
 #include <stdio.h>

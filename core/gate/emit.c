@@ -3,8 +3,8 @@
  * gate tells them what has become durable. */
 #include "config.h"
 
-#include "gate_private.h"
-#include "log.h"
+#include "private.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <stdlib.h>

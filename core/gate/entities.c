@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "entity_api.h"
+#include "entities.h"
 
-#include "entity_bulk.h"
-#include "log.h"
+#include "store/entity_bulk.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <stdlib.h>

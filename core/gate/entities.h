@@ -4,7 +4,7 @@
 #ifndef ENTITY_API_H
 #define ENTITY_API_H
 
-#include "entity.h"
+#include "store/entity.h"
 
 #define ENTITY_API_PATH "/v1/entities"
 #define ENTITY_API_MAX 10000 /* entities of one request */

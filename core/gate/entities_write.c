@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What POST and PATCH take in. */
-#include "entity_api.h"
+#include "entities.h"
 
-#include "entity_bulk.h"
+#include "store/entity_bulk.h"
 
 #include <errno.h>
 #include <stdio.h>

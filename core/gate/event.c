@@ -5,9 +5,9 @@
  * as it comes; what stands before it is written at that moment from the fields
  * that came earlier.  Where one comes later, or an id has to be made, the
  * payload is moved once.  Senders write the payload last, so that is rare. */
-#include "gate_private.h"
+#include "private.h"
 
-#include "wtf8.h"
+#include "base/wtf8.h"
 
 #include <errno.h>
 #include <stdio.h>

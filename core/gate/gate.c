@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Deduplicate, append, and know what has become durable. */
-#include "gate_private.h"
+#include "private.h"
 
-#include "clock.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <stdio.h>

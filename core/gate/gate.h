@@ -3,13 +3,13 @@
 #ifndef GATE_H
 #define GATE_H
 
-#include "dead.h"
-#include "entity.h"
-#include "http.h"
-#include "idem.h"
-#include "rate.h"
-#include "schema.h"
-#include "spool.h"
+#include "store/dead.h"
+#include "store/entity.h"
+#include "http/http.h"
+#include "idem/idem.h"
+#include "base/rate.h"
+#include "schema/schema.h"
+#include "spool/spool.h"
 
 struct gate;
 struct gate_source;

@@ -2,7 +2,7 @@
 /* Refusals are counted, and kept as dead letters. */
 #include "config.h"
 
-#include "gate_private.h"
+#include "private.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Who sends, and how much of it may come: the rates of a key and of its
  * source, what the source has undelivered, and what is said of the refused. */
-#include "gate_private.h"
+#include "private.h"
 
-#include "clock.h"
-#include "log.h"
+#include "base/clock.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Bodies: the envelope {"events":[...]}, one bare event, an array, or lines,
  * told apart while reading, in one pass from bytes to frames. */
-#include "gate_private.h"
+#include "private.h"
 
-#include "conf.h"
+#include "conf/conf.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -6,8 +6,8 @@
 
 #include "backlog.h"
 #include "gate.h"
-#include "json.h"
-#include "metrics.h"
+#include "codec/json.h"
+#include "base/metrics.h"
 #include "sender.h"
 
 #include <pthread.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Requests of sources that carry events, and the answers to them. */
-#include "gate_private.h"
+#include "private.h"
 
-#include "entity_api.h"
-#include "http.h"
+#include "entities.h"
+#include "http/http.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "sender.h"
 
-#include "expr.h"
-#include "metrics.h"
-#include "options_private.h"
+#include "lang/expr.h"
+#include "base/metrics.h"
+#include "conf/options_private.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -4,9 +4,9 @@
 #ifndef SENDER_H
 #define SENDER_H
 
-#include "instance.h"
-#include "origin.h"
-#include "rate.h"
+#include "plugin/instance.h"
+#include "http/origin.h"
+#include "base/rate.h"
 
 /* When a log line about refusals was written last, and how many have come
  * since; atomic. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Events that a source has taken apart itself. */
-#include "gate_private.h"
+#include "private.h"
 
 #include <errno.h>
 #include <string.h>

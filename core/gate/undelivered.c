@@ -3,10 +3,10 @@
  * counted once at start. */
 #include "config.h"
 
-#include "gate_private.h"
+#include "private.h"
 
-#include "clock.h"
-#include "log.h"
+#include "base/clock.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
  * wait into one, and the requests go on to the spool from their own loops. */
 #include "config.h"
 
-#include "gate_private.h"
+#include "private.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The admin server: /healthz (the process answers), /readyz (events are
  * accepted, or why not), /metrics (Prometheus). */
-#include "gate_private.h"
+#include "gate/private.h"
 
 #include <errno.h>
 #include <stdlib.h>

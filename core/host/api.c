@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The complete function table: what instance_api.c has, and what needs the
  * lanes, the gate, the servers and the stores. */
-#include "host_api.h"
+#include "base/api.h"
 
-#include "gate.h"
-#include "instance.h"
-#include "json.h"
-#include "lane.h"
+#include "gate/gate.h"
+#include "plugin/instance.h"
+#include "codec/json.h"
+#include "lane/lane.h"
 
 #include <errno.h>
 

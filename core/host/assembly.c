@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "assembly.h"
 
-#include "host_api.h"
+#include "base/api.h"
 
 #include <stdlib.h>
 #include <string.h>

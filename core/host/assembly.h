@@ -3,9 +3,9 @@
 #ifndef ASSEMBLY_H
 #define ASSEMBLY_H
 
-#include "instance.h"
+#include "plugin/instance.h"
 #include "plan.h"
-#include "serial.h"
+#include "plugin/serial.h"
 
 /* One lane: a destination and its own instances of the steps. */
 struct assembly_lane {

@@ -3,8 +3,8 @@
 
 #include "control.h"
 
-#include "log.h"
-#include "state_dir.h"
+#include "base/log.h"
+#include "base/state_dir.h"
 
 #include <errno.h>
 #include <fcntl.h>

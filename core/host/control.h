@@ -5,7 +5,7 @@
 #ifndef CONTROL_H
 #define CONTROL_H
 
-#include "text.h"
+#include "base/text.h"
 
 struct control;
 

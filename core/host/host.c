@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include <config.h>
 
-#include "host_private.h"
+#include "private.h"
 
-#include "clock.h"
-#include "host_api.h"
-#include "log.h"
+#include "base/clock.h"
+#include "base/api.h"
+#include "base/log.h"
 #include "privileges.h"
-#include "state_dir.h"
+#include "base/state_dir.h"
 
 #include <errno.h>
 #include <signal.h>

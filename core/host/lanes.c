@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The lanes of the daemon: plugins started, threads run, all of it stopped. */
-#include "host_private.h"
+#include "private.h"
 
-#include "clock.h"
-#include "log.h"
+#include "base/clock.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <poll.h>

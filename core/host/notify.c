@@ -2,10 +2,10 @@
 /* Telling systemd: ready, stopping, alive. */
 #include <config.h>
 
-#include "host_private.h"
+#include "private.h"
 
 #ifdef HAVE_SYSTEMD
-#include "clock.h"
+#include "base/clock.h"
 
 #include <systemd/sd-daemon.h>
 

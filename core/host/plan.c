@@ -2,8 +2,8 @@
 #include "plan.h"
 
 #include "plan_check.h"
-#include "sender.h"
-#include "server_options.h"
+#include "gate/sender.h"
+#include "http/options.h"
 #include "settings.h"
 
 #include <errno.h>

@@ -5,10 +5,10 @@
 
 #include "assembly.h"
 #include "control.h"
-#include "gate.h"
+#include "gate/gate.h"
 #include "host.h"
-#include "retry.h"
-#include "timers.h"
+#include "store/retry.h"
+#include "base/timers.h"
 
 #include <stdatomic.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "privileges.h"
 
-#include "log.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <grp.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* What can be read again while the daemon runs: certificates and their keys.
  * All else in a config takes a restart. */
-#include "host_private.h"
+#include "private.h"
 
-#include "json.h"
-#include "log.h"
-#include "tls.h"
+#include "codec/json.h"
+#include "base/log.h"
+#include "http/tls.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The "retry" request of the control socket: dead letters of a lane are to be
  * tried again. */
-#include "host_private.h"
+#include "private.h"
 
 #include <errno.h>
 #include <inttypes.h>

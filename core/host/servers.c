@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The way in: sources, the gate, the two servers. */
-#include "host_private.h"
+#include "private.h"
 
-#include "clock.h"
-#include "log.h"
-#include "serial.h"
-#include "server_options.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "plugin/serial.h"
+#include "http/options.h"
 
 #include <errno.h>
 #include <stdlib.h>

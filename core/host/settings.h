@@ -4,7 +4,7 @@
 #ifndef SETTINGS_H
 #define SETTINGS_H
 
-#include "options.h"
+#include "conf/options.h"
 
 extern const struct il_option settings_root[];
 /* What every source, step and destination has beside its plugin's options. */

@@ -2,12 +2,12 @@
 /* What a running daemon says about itself, as JSON. */
 #include <config.h>
 
-#include "host_private.h"
+#include "private.h"
 
-#include "clock.h"
-#include "json.h"
-#include "metrics.h"
-#include "sender.h"
+#include "base/clock.h"
+#include "codec/json.h"
+#include "base/metrics.h"
+#include "gate/sender.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* What the daemon keeps in its state_dir. */
-#include "host_private.h"
+#include "private.h"
 
-#include "clock.h"
-#include "log.h"
-#include "metrics.h"
-#include "state_dir.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/state_dir.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "http_address.h"
+#include "address.h"
 
 #include <stdio.h>
 #include <stdlib.h>

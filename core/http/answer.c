@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Answers: their head, and their way out. */
-#include "http_private.h"
+#include "private.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Bodies: their limits, where their memory comes from, and unpacking. */
-#include "http_private.h"
+#include "private.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "http_chunk.h"
-#include "http_head.h"
+#include "chunk.h"
+#include "head.h"
 
 #include <errno.h>
 

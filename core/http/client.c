@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Who a request comes from, and how many connections each address has. */
-#include "http_private.h"
+#include "private.h"
 
-#include "clock.h"
-#include "log.h"
+#include "base/clock.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <stdlib.h>

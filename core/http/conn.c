@@ -6,7 +6,7 @@
  * when there is nothing to read, or when others have waited long enough. */
 #include "config.h"
 
-#include "http_private.h"
+#include "private.h"
 
 #include <errno.h>
 #include <stdlib.h>

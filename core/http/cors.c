@@ -10,7 +10,7 @@
  * addresses that are trusted.  Access-Control-Allow-Credentials is never sent,
  * so that an origin that is told back gains nothing but to read the answer to
  * a request that showed a key. */
-#include "http_private.h"
+#include "private.h"
 
 #include <errno.h>
 #include <string.h>

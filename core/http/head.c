@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
-#include "http_head.h"
+#include "head.h"
 
 #include <endian.h>
 #include <errno.h>

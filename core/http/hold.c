@@ -6,8 +6,8 @@
  * that costs no wake-up per request, but would keep the loop from others were
  * it to last.  After HTTP_PAUSE_US they are held as the others, until somebody
  * rings. */
-#include "clock.h"
-#include "http_private.h"
+#include "base/clock.h"
+#include "private.h"
 
 static void
 hold_add(struct http_held *list, struct il_request *req)

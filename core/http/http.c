@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Routes, and the server as a whole. */
-#include "clock.h"
-#include "http_private.h"
-#include "log.h"
+#include "base/clock.h"
+#include "private.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <stdio.h>

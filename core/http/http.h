@@ -7,8 +7,8 @@
 #ifndef HTTP_H
 #define HTTP_H
 
-#include "ip.h"
-#include "text.h"
+#include "base/ip.h"
+#include "base/text.h"
 
 struct http;
 struct gate_source;

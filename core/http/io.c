@@ -5,7 +5,7 @@
  * it has been read, which for TLS includes what GnuTLS keeps. */
 #include "config.h"
 
-#include "http_private.h"
+#include "private.h"
 #include "tls_private.h"
 
 #include <errno.h>

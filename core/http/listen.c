@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Addresses -> sockets that listen. */
-#include "http_private.h"
-#include "log.h"
+#include "private.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,9 +3,9 @@
  * listens for each address. */
 #include "config.h"
 
-#include "clock.h"
-#include "http_private.h"
-#include "log.h"
+#include "base/clock.h"
+#include "private.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "server_options.h"
-
-#include "clock.h"
-#include "http.h"
-#include "http_address.h"
 #include "options.h"
+
+#include "base/clock.h"
+#include "http.h"
+#include "address.h"
+#include "conf/options.h"
 
 #include <stdlib.h>
 #include <string.h>

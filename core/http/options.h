@@ -4,8 +4,8 @@
 #ifndef SERVER_OPTIONS_H
 #define SERVER_OPTIONS_H
 
-#include "conf.h"
-#include "ip.h"
+#include "conf/conf.h"
+#include "base/ip.h"
 #include "tls.h"
 
 /* Findings about the addresses. */

@@ -4,11 +4,11 @@
 #define HTTP_PRIVATE_H
 
 #include "http.h"
-#include "http_address.h"
-#include "http_chunk.h"
-#include "http_head.h"
-#include "metrics.h"
-#include "sender.h"
+#include "address.h"
+#include "chunk.h"
+#include "head.h"
+#include "base/metrics.h"
+#include "gate/sender.h"
 #include "tls.h"
 
 #include <arpa/inet.h>

@@ -2,9 +2,9 @@
 /* One request as sources see it: reading it, and answering. */
 #include "config.h"
 
-#include "http_private.h"
-#include "json.h"
-#include "log.h"
+#include "private.h"
+#include "codec/json.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One request's way from its head to its answer, whatever brings its bytes. */
-#include "host_api.h"
-#include "http_private.h"
+#include "base/api.h"
+#include "private.h"
 
 #include <errno.h>
 #include <string.h>

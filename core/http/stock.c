@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Requests that are not in use: a loop keeps as many as it has lately needed
  * at a time, so that a connection without a request costs next to nothing. */
-#include "http_private.h"
+#include "private.h"
 
 #include <errno.h>
 #include <stdlib.h>

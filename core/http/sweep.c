@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Who is past its time, in whose way, or to leave because the server stops. */
-#include "http_private.h"
+#include "private.h"
 
 /* Once the server stops: how long a sender may still take to send the rest of
  * its request, or to read its answer.  Who stands still must not use up the time

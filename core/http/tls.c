@@ -2,8 +2,8 @@
 /* Reading certificates and keys. */
 #include "config.h"
 
-#include "file.h"
-#include "reserve.h"
+#include "base/file.h"
+#include "base/reserve.h"
 #include "tls_private.h"
 
 #include <errno.h>

@@ -5,7 +5,7 @@
 #ifndef TLS_H
 #define TLS_H
 
-#include "text.h"
+#include "base/text.h"
 
 #include <time.h>
 

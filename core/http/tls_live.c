@@ -2,9 +2,9 @@
 /* The certificate in force, and its replacement. */
 #include "config.h"
 
-#include "clock.h"
-#include "log.h"
-#include "metrics.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
 #include "tls_private.h"
 
 #include <errno.h>

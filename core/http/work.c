@@ -3,7 +3,7 @@
  * their own, so that the loops go on. */
 #include "config.h"
 
-#include "http_private.h"
+#include "private.h"
 
 #include <string.h>
 

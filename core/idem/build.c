@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Making runs: from the log, and of smaller runs. */
-#include "idem_private.h"
+#include "private.h"
 
 #include <errno.h>
 #include <stdlib.h>

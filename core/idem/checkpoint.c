@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Writing the logs, and getting them onto the disk. */
-#include "idem_private.h"
-#include "clock.h"
-#include "log.h"
+#include "private.h"
+#include "base/clock.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The idempotency index: what the gate calls, and starting up. */
-#include "idem_private.h"
-#include "clock.h"
-#include "event.h"
-#include "log.h"
+#include "private.h"
+#include "base/clock.h"
+#include "codec/event.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>

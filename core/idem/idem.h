@@ -24,7 +24,7 @@
 #ifndef IDEM_H
 #define IDEM_H
 
-#include "spool.h"
+#include "spool/spool.h"
 
 struct idem;
 

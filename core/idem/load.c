@@ -5,9 +5,9 @@
  * Up to the first place where something is missing - a block that is not whole,
  * a log that is not there - the index is complete as far as the last block says;
  * what comes behind is good as well, but the spool is asked from there on. */
-#include "idem_private.h"
-#include "file.h"
-#include "log.h"
+#include "private.h"
+#include "base/file.h"
+#include "base/log.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -4,9 +4,9 @@
  *
  * What has been written is never written again: whatever a crash of the machine
  * leaves, the blocks before the first that is not whole are what they were. */
-#include "idem_private.h"
-#include "file.h"
-#include "log.h"
+#include "private.h"
+#include "base/file.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>

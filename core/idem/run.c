@@ -5,7 +5,7 @@
  * A line is one line of the cache, and nearly every look-up is for a new key
  * and ends in it: 16 bits of the key are compared with the 30 there at once.
  * Only what they let through reads the unit, four bits more, and the log. */
-#include "idem_private.h"
+#include "private.h"
 
 #include <stdlib.h>
 #include <string.h>

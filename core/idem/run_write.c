@@ -4,8 +4,8 @@
  * The file has no name: it is made anew from the log at each start, so it needs
  * no sum, no sync and no format that lasts.  It is written, not mapped and
  * changed: so a full disk is an error and no signal. */
-#include "idem_private.h"
-#include "file.h"
+#include "private.h"
+#include "base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>

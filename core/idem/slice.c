@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Slices of time: made, grown, looked into, dropped whole. */
-#include "idem_private.h"
-#include "log.h"
+#include "private.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>

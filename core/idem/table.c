@@ -6,7 +6,7 @@
  * the key's.  Nearly every look-up is for a new key and ends at an empty cell:
  * one line of the cache.  The others ask the log, which alone is exact; so a
  * cell of an entry that was withdrawn does no harm, and stays. */
-#include "idem_private.h"
+#include "private.h"
 
 #include <errno.h>
 #include <string.h>

@@ -7,8 +7,8 @@
  * batches. */
 #include "config.h"
 
-#include "idem_private.h"
-#include "log.h"
+#include "private.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <inttypes.h>

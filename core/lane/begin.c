@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Where a lane begins: the greater of its cursor file and of what the
  * destination says, as far as the spool had come when the two last talked. */
-#include "lane_private.h"
+#include "private.h"
 
-#include "clock.h"
-#include "log.h"
+#include "base/clock.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "lane_private.h"
+#include "private.h"
 
-#include "clock.h"
-#include "host_api.h"
-#include "log.h"
+#include "base/clock.h"
+#include "base/api.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -9,11 +9,11 @@
 #ifndef LANE_H
 #define LANE_H
 
-#include "batch.h"
-#include "dead.h"
-#include "entity.h"
-#include "expr.h"
-#include "spool.h"
+#include "codec/batch.h"
+#include "store/dead.h"
+#include "store/entity.h"
+#include "lang/expr.h"
+#include "spool/spool.h"
 
 struct lane;
 

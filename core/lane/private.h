@@ -13,9 +13,9 @@
 #ifndef LANE_PRIVATE_H
 #define LANE_PRIVATE_H
 
-#include "cursor.h"
+#include "spool/cursor.h"
 #include "lane.h"
-#include "metrics.h"
+#include "base/metrics.h"
 
 #include <pthread.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* From the spool to a batch: read, match, steps, when. */
-#include "lane_private.h"
+#include "private.h"
 
-#include "clock.h"
+#include "base/clock.h"
 
 #define XXH_INLINE_ALL
 #include <errno.h>

@@ -6,9 +6,9 @@
  * the position of the frame.  The letter it came from goes once the lane has
  * passed the frame; until then it is the frame's claim that says which of
  * several counts. */
-#include "lane_private.h"
+#include "private.h"
 
-#include "log.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* A batch at its destination, and what becomes of it: write, settle, dead
  * letters, back-off, position. */
-#include "lane_private.h"
+#include "private.h"
 
-#include "clock.h"
-#include "log.h"
+#include "base/clock.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <stdio.h>

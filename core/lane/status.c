@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* How a lane is: status, metrics, and log lines about trouble. */
-#include "lane_private.h"
+#include "private.h"
 
-#include "clock.h"
-#include "log.h"
-#include "wtf8.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/wtf8.h"
 
 #include <errno.h>
 #include <stdio.h>

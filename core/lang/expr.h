@@ -4,7 +4,7 @@
 #ifndef EXPR_H
 #define EXPR_H
 
-#include "number.h"
+#include "base/number.h"
 #include "ref.h"
 
 /* Compile.  0, -ENOMEM, or -EINVAL with *error (offset points at the

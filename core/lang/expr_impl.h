@@ -5,7 +5,7 @@
 #define EXPR_IMPL_H
 
 #include "expr.h"
-#include "fold.h"
+#include "base/fold.h"
 #include "lexis.h"
 
 #define EXPR_TEXT_MAX (1u << 20) /* bytes of source: a set of 50,000 ids */

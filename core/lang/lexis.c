@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "lexis.h"
 
-#include "wtf8.h"
+#include "base/wtf8.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
  * before it have to be stepped over all the same. */
 #include "ref_private.h"
 
-#include "msgwalk.h"
+#include "codec/msgwalk.h"
 
 #include <errno.h>
 #include <string.h>

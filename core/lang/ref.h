@@ -4,7 +4,7 @@
 #ifndef REF_H
 #define REF_H
 
-#include "batch.h"
+#include "codec/batch.h"
 
 /* Where in a text something is wrong.  Shared by references, expressions and
  * templates. */

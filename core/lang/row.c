@@ -5,7 +5,7 @@
  * comparison of two words, whether somebody wants its value or not. */
 #include "row.h"
 
-#include "msgwalk.h"
+#include "codec/msgwalk.h"
 #include "template.h"
 
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 #include "template.h"
 
 #include "expr_impl.h"
-#include "json.h"
+#include "codec/json.h"
 
 #include <errno.h>
 #include <stdio.h>

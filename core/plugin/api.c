@@ -2,16 +2,16 @@
 /* The part of the function table that needs no server and no store. */
 #include "instance.h"
 
-#include "batch.h"
-#include "clock.h"
-#include "expr.h"
-#include "json.h"
-#include "log.h"
-#include "metrics.h"
-#include "row.h"
-#include "sender.h"
-#include "template.h"
-#include "timers.h"
+#include "codec/batch.h"
+#include "base/clock.h"
+#include "lang/expr.h"
+#include "codec/json.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "lang/row.h"
+#include "gate/sender.h"
+#include "lang/template.h"
+#include "base/timers.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #ifndef HANDSHAKE_H
 #define HANDSHAKE_H
 
-#include "text.h"
+#include "base/text.h"
 
 /* Check a descriptor (NULL: the symbol was not there) and copy it.  0, or
  * -EINVAL after appending to why. */

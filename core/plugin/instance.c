@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "instance.h"
 
-#include "clock.h"
-#include "log.h"
-#include "timers.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/timers.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -6,7 +6,7 @@
 #define INSTANCE_H
 
 #include "loader.h"
-#include "schema.h"
+#include "schema/schema.h"
 
 /* What a name that is not declared means to an instance. */
 enum {

@@ -5,7 +5,7 @@
 
 #include "handshake.h"
 #include "loader_elf.h"
-#include "log.h"
+#include "base/log.h"
 
 #include <ctype.h>
 #include <dirent.h>

@@ -3,7 +3,7 @@
 #ifndef LOADER_H
 #define LOADER_H
 
-#include "options.h"
+#include "conf/options.h"
 
 #include <pthread.h>
 

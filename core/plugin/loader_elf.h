@@ -6,7 +6,7 @@
 #ifndef LOADER_ELF_H
 #define LOADER_ELF_H
 
-#include "text.h"
+#include "base/text.h"
 
 /* 1, or 0 after why was appended. */
 int loader_is_elf(const char *path, struct il_text *why);

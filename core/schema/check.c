@@ -6,9 +6,9 @@
  * a problem needs to tell where it is lies on the stack. */
 #include "schema.h"
 
-#include "conf.h"
-#include "msgread.h"
-#include "number.h"
+#include "conf/conf.h"
+#include "codec/msgread.h"
+#include "base/number.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -2,8 +2,8 @@
 /* Where a reference leads to in a declaration. */
 #include "schema.h"
 
-#include "conf.h"
-#include "ref_private.h"
+#include "conf/conf.h"
+#include "lang/ref_private.h"
 
 #include <errno.h>
 

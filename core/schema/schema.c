@@ -2,7 +2,7 @@
 /* Declarations, as they are built from the config. */
 #include "schema.h"
 
-#include "number.h"
+#include "base/number.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -7,9 +7,9 @@
 #ifndef SCHEMA_H
 #define SCHEMA_H
 
-#include "event.h"
-#include "nameset.h"
-#include "ref.h"
+#include "codec/event.h"
+#include "base/nameset.h"
+#include "lang/ref.h"
 
 enum schema_type {
     SCHEMA_STRING = 1,

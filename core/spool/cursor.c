@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cursor.h"
 
-#include "file.h"
-#include "log.h"
+#include "base/file.h"
+#include "base/log.h"
 
 #define XXH_INLINE_ALL
 #include <endian.h>

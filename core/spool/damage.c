@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What cannot be read is named once and copied aside, and nobody waits for
  * it. */
-#include "spool_private.h"
-#include "file.h"
-#include "log.h"
+#include "private.h"
+#include "base/file.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "spool_found.h"
-#include "file.h"
-#include "log.h"
+#include "found.h"
+#include "base/file.h"
+#include "base/log.h"
 
 #include <dirent.h>
 #include <errno.h>

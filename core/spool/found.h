@@ -3,7 +3,7 @@
 #ifndef SPOOL_FOUND_H
 #define SPOOL_FOUND_H
 
-#include "spool_private.h"
+#include "private.h"
 
 struct found {
     char name[SEGMENT_NAME + 8];

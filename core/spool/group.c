@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* One group of frames onto the disk: all of it, durably, or nothing. */
-#include "spool_private.h"
-#include "clock.h"
-#include "file.h"
-#include "log.h"
+#include "private.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>

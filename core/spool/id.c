@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* DIR/ID, the spool's UUID, and DIR/LAST, a hint of how far it has got. */
-#include "spool_private.h"
-#include "clock.h"
-#include "file.h"
-#include "log.h"
+#include "private.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
 
 #include <endian.h>
 #include <errno.h>

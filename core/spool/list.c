@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The list of segments, in order of position, and each one's sparse index. */
-#include "spool_private.h"
+#include "private.h"
 
 #include <errno.h>
 #include <stdlib.h>

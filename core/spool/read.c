@@ -2,9 +2,9 @@
 /* Readers.  Frames go with one pread from the page cache to where the caller
  * wants them; a map would be faster by little and turn an unreadable block
  * into SIGBUS. */
-#include "spool_private.h"
-#include "clock.h"
-#include "log.h"
+#include "private.h"
+#include "base/clock.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>

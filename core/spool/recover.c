@@ -4,9 +4,9 @@
  * Only the newest segment is read in full.  Of an older one the header of its
  * successor says where it ends, so that a backlog of any size opens at once;
  * damage inside is met, named and skipped by whoever reads it. */
-#include "spool_private.h"
-#include "spool_found.h"
-#include "log.h"
+#include "private.h"
+#include "found.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>

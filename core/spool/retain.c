@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What may go, and how fast it goes. */
-#include "spool_private.h"
-#include "clock.h"
-#include "log.h"
+#include "private.h"
+#include "base/clock.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <stdlib.h>

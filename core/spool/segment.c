@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The format of segments: headers, frames, and finding frames again after
  * damage. */
-#include "spool_private.h"
+#include "private.h"
 
 #include <endian.h>
 #include <errno.h>

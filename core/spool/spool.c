@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Opening, closing and looking at a spool. */
-#include "spool_private.h"
-#include "log.h"
+#include "private.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -49,7 +49,7 @@
 #ifndef SPOOL_H
 #define SPOOL_H
 
-#include "text.h"
+#include "base/text.h"
 
 struct spool;
 struct spool_reader;

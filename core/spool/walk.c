@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Looking at a spool without opening it: nothing is changed. */
-#include "spool_private.h"
-#include "spool_found.h"
+#include "private.h"
+#include "found.h"
 
 #include <errno.h>
 #include <fcntl.h>

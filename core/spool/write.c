@@ -6,9 +6,9 @@
  * may wait for a lock whose owner is waiting in spool_append() for room: the
  * writer goes on meanwhile.  Successes, which need no lock, do without its
  * change of threads. */
-#include "spool_private.h"
-#include "clock.h"
-#include "log.h"
+#include "private.h"
+#include "base/clock.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -5,7 +5,7 @@
 #ifndef DEAD_H
 #define DEAD_H
 
-#include "text.h"
+#include "base/text.h"
 
 #define DEAD_LANE_MAX 400    /* bytes of a lane's name */
 #define DEAD_EVENT_MAX 65536 /* bytes kept of a refused event */

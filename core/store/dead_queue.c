@@ -4,8 +4,8 @@
  * neither memory nor the disk's time without end. */
 #include "dead_store.h"
 
-#include "clock.h"
-#include "log.h"
+#include "base/clock.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 /* Keys and records of the dead-letter store. */
 #include "dead_store.h"
 
-#include "wtf8.h"
+#include "base/wtf8.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "dead_store.h"
 
-#include "log.h"
-#include "state_dir.h"
+#include "base/log.h"
+#include "base/state_dir.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -11,7 +11,7 @@
 #define DEAD_STORE_H
 
 #include "dead.h"
-#include "metrics.h"
+#include "base/metrics.h"
 
 #include <lmdb.h>
 #include <pthread.h>

@@ -4,7 +4,7 @@
  * list would keep the store from reusing its pages, and make it grow. */
 #include "dead_store.h"
 
-#include "log.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <string.h>

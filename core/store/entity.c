@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "entity_store.h"
 
-#include "clock.h"
-#include "log.h"
-#include "wtf8.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/wtf8.h"
 
 #include <errno.h>
 #include <string.h>

@@ -14,8 +14,8 @@
 #ifndef ENTITY_H
 #define ENTITY_H
 
-#include "batch.h"
-#include "json.h"
+#include "codec/batch.h"
+#include "codec/json.h"
 
 #define ENTITY_DIR "entities"       /* below state_dir */
 #define ENTITY_KIND_MAX 64          /* bytes; [a-z][a-z0-9_]* */

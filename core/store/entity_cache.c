@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "entity_cache.h"
 
-#include "text.h"
+#include "base/text.h"
 
 #define XXH_INLINE_ALL
 #include <stdatomic.h>

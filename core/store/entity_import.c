@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "entity_import.h"
 
-#include "csv.h"
+#include "base/csv.h"
 #include "entity_bulk.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "retry.h"
 
-#include "clock.h"
-#include "event.h"
+#include "base/clock.h"
+#include "codec/event.h"
 
 #include <errno.h>
 #include <pthread.h>

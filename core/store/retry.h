@@ -7,7 +7,7 @@
 #define RETRY_H
 
 #include "dead.h"
-#include "spool.h"
+#include "spool/spool.h"
 
 struct retry;
 

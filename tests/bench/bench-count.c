@@ -4,12 +4,12 @@
  *
  *   bench-count gate|read|filter|enrich|encode   prints the number of events
  *   bench-count compiler */
-#include "expr.h"
-#include "gate_private.h"
-#include "host_api.h"
-#include "instance.h"
+#include "lang/expr.h"
+#include "gate/private.h"
+#include "base/api.h"
+#include "plugin/instance.h"
 #include "scratch.h"
-#include "template.h"
+#include "lang/template.h"
 #include "w1.h"
 
 /* The steps themselves, without a config around them. */

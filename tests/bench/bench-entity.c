@@ -5,8 +5,8 @@
  *
  *   bench-entity [ENTITIES [DIR]]    default 100000; DIR, of the entities
  *                                    alone, is kept and reused */
-#include "clock.h"
-#include "entity.h"
+#include "base/clock.h"
+#include "store/entity.h"
 #include "scratch.h"
 
 #include <stdio.h>

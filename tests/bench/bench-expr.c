@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "../unit/event_fixture.h"
-#include "expr.h"
+#include "lang/expr.h"
 
 enum { EVENTS = 1000, ROUNDS = 5, PASSES = 1000 };
 

@@ -4,8 +4,8 @@
  * own thread needs included, and the memory the process has for itself.  Then
  * how long it takes to open again.
  *   bench-idem MILLIONS... */
-#include "clock.h"
-#include "idem.h"
+#include "base/clock.h"
+#include "idem/idem.h"
 #include "scratch.h"
 
 #include <stdio.h>

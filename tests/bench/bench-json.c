@@ -6,8 +6,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "event.h"
-#include "json.h"
+#include "codec/event.h"
+#include "codec/json.h"
 
 #define EVENTS 500
 #define ROUNDS 2000

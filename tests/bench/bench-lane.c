@@ -6,11 +6,11 @@
  *
  * Prints core-seconds per million events.  -s: nine events in ten come from a
  * hundredth of the users.  -e: a store of bench-entity's that knows them. */
-#include "clock.h"
-#include "host_api.h"
-#include "json.h"
-#include "lane.h"
-#include "log.h"
+#include "base/clock.h"
+#include "base/api.h"
+#include "codec/json.h"
+#include "lane/lane.h"
+#include "base/log.h"
 #include "scratch.h"
 #include "w1.h"
 

@@ -7,9 +7,9 @@
 
 #include "folder.h"
 
-#include "log.h"
-#include "options.h"
-#include "plan.h"
+#include "base/log.h"
+#include "conf/options.h"
+#include "host/plan.h"
 
 #include <libconfig.h>
 #include <sys/stat.h>

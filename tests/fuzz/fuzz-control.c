@@ -6,9 +6,9 @@
 
 #include "folder.h"
 
-#include "../../core/control.c"
+#include "../../core/host/control.c"
 
-#include "gate.h"
+#include "gate/gate.h"
 
 static char dir[64];
 static struct spool *spool;

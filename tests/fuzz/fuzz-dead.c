@@ -2,8 +2,8 @@
 /* Records of the dead-letter store from a file that something has written
  * into: what is viewed lies inside the record, and written again it is the
  * same record. */
-#include "dead_store.h"
-#include "event.h"
+#include "store/dead_store.h"
+#include "codec/event.h"
 #include "fuzz.h"
 
 #include <string.h>

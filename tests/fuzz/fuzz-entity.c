@@ -5,11 +5,11 @@
 
 #include "folder.h"
 
-#include "entity_api.h"
-#include "entity_import.h"
-#include "host_api.h"
-#include "log.h"
-#include "msgcur.h"
+#include "gate/entities.h"
+#include "store/entity_import.h"
+#include "base/api.h"
+#include "base/log.h"
+#include "codec/msgcur.h"
 
 struct il_request {
     const struct il_api *api;

@@ -8,8 +8,8 @@
 #include "../../plugins/sdk.event/cloudevents.c"
 
 #include "fuzz.h"
-#include "host_api.h"
-#include "msgcur.h"
+#include "base/api.h"
+#include "codec/msgcur.h"
 
 struct il_request {
     const struct il_api *api;

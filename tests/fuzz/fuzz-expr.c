@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "../unit/event_fixture.h"
-#include "expr.h"
+#include "lang/expr.h"
 #include "fuzz.h"
-#include "lexis.h"
-#include "template.h"
+#include "lang/lexis.h"
+#include "lang/template.h"
 
 static const char payload[] =
     "{\"a\":1.50,\"b\":\"Text\\ud800\",\"c\":[1,\"x\",null,true],"

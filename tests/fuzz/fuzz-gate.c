@@ -3,7 +3,7 @@
  * events or none, and the most events.  What passes is a frame that can be
  * read; what does not is answered in JSON and lies inside the body. */
 #include "fuzz.h"
-#include "gate_private.h"
+#include "gate/private.h"
 
 #include <errno.h>
 #include <string.h>

@@ -8,10 +8,10 @@
 
 #include "fuzz.h"
 
-#include "clock.h"
-#include "host_api.h"
-#include "http_private.h"
-#include "log.h"
+#include "base/clock.h"
+#include "base/api.h"
+#include "http/private.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <string.h>

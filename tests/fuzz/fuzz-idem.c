@@ -7,18 +7,18 @@
 
 #include "folder.h"
 
-#include "../../core/idem.c"
-#include "../../core/idem_build.c"
-#include "../../core/idem_checkpoint.c"
-#include "../../core/idem_load.c"
-#include "../../core/idem_log.c"
-#include "../../core/idem_run.c"
-#include "../../core/idem_run_write.c"
-#include "../../core/idem_slice.c"
-#include "../../core/idem_table.c"
-#include "../../core/idem_work.c"
+#include "../../core/idem/idem.c"
+#include "../../core/idem/build.c"
+#include "../../core/idem/checkpoint.c"
+#include "../../core/idem/load.c"
+#include "../../core/idem/log.c"
+#include "../../core/idem/run.c"
+#include "../../core/idem/run_write.c"
+#include "../../core/idem/slice.c"
+#include "../../core/idem/table.c"
+#include "../../core/idem/work.c"
 
-#include "event.h"
+#include "codec/event.h"
 
 #define KEYS 12
 #define FILES_MAX 16

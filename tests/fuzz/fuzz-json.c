@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "json.h"
+#include "codec/json.h"
 
 /* Read step by step what json_value() reads at once. */
 static int

@@ -3,9 +3,9 @@
  * be written as JSON and read back. */
 #include <string.h>
 
-#include "event.h"
+#include "codec/event.h"
 #include "fuzz.h"
-#include "json.h"
+#include "codec/json.h"
 
 /* Walk everything, each way there is.  Unchecked maps may have anything for
  * keys, and then nothing is found behind it. */

@@ -3,7 +3,7 @@
  * its scheme and has its host, whole or after a dot, right before the port or
  * the end. */
 #include "fuzz.h"
-#include "origin.h"
+#include "http/origin.h"
 
 #include <stdlib.h>
 #include <string.h>

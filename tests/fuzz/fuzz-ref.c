@@ -4,8 +4,8 @@
  * first byte says whether bare paths are references. */
 #include "../unit/event_fixture.h"
 #include "fuzz.h"
-#include "row.h"
-#include "template.h"
+#include "lang/row.h"
+#include "lang/template.h"
 
 #include <errno.h>
 

@@ -4,9 +4,9 @@
  * follows a whole one, and every other time its file was an older one's. */
 #include "folder.h"
 
-#include "log.h"
-#include "spool.h"
-#include "spool_private.h"
+#include "base/log.h"
+#include "spool/spool.h"
+#include "spool/private.h"
 
 static char dir[64];
 static const uint8_t uuid[16] = "\x01\x23\x45\x67\x89\xab\x4d\xef\x81"

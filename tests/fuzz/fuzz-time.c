@@ -3,7 +3,7 @@
  * and every number has a text. */
 #include <string.h>
 
-#include "event.h"
+#include "codec/event.h"
 #include "fuzz.h"
 
 #define FIRST_US (-62135596800000000) /* 0001-01-01 */

@@ -5,7 +5,7 @@
 #include "../../plugins/webhook.in/signature.c"
 
 #include "fuzz.h"
-#include "host_api.h"
+#include "base/api.h"
 
 #include <strings.h>
 

@@ -5,8 +5,8 @@
  * with blanks between. */
 #include "config.h"
 
-#include "http_chunk.h"
-#include "http_head.h"
+#include "http/chunk.h"
+#include "http/head.h"
 
 #include <stdio.h>
 #include <stdlib.h>

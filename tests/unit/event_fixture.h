@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "batch.h"
-#include "json.h"
+#include "codec/batch.h"
+#include "codec/json.h"
 
 struct event_fixture {
     struct batch_event event;

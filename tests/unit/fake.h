@@ -4,7 +4,7 @@
 #ifndef FAKE_H
 #define FAKE_H
 
-#include "lane.h"
+#include "lane/lane.h"
 
 #include <pthread.h>
 

@@ -3,11 +3,11 @@
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H
 
-#include "clock.h"
-#include "host_api.h"
-#include "http.h"
+#include "base/clock.h"
+#include "base/api.h"
+#include "http/http.h"
 #include "http_talk.h"
-#include "log.h"
+#include "base/log.h"
 
 static struct il_api api;
 static struct http *http;

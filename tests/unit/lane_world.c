@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "lane_world.h"
 
-#include "clock.h"
-#include "json.h"
-#include "log.h"
+#include "base/clock.h"
+#include "codec/json.h"
+#include "base/log.h"
 #include "tempdir.h"
 
 #include <check.h>

@@ -152,8 +152,8 @@ tests_unit_test_schema_rules_LDADD = $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/test-json-portable
 TESTS += tests/unit/test-json-portable
 tests_unit_test_json_portable_SOURCES = tests/unit/test-json.c \
-	core/json_string.c core/json_value.c core/json_write.c core/msgcheck.c \
-	core/wtf8.c
+	core/codec/json_string.c core/codec/json_value.c core/codec/json_write.c core/codec/msgcheck.c \
+	core/base/wtf8.c
 tests_unit_test_json_portable_CPPFLAGS = $(UNIT_CPPFLAGS) -U__SSE2__
 tests_unit_test_json_portable_LDADD = $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/test-number

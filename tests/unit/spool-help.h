@@ -4,8 +4,8 @@
 #ifndef SPOOL_HELP_H
 #define SPOOL_HELP_H
 
-#include "log.h"
-#include "spool.h"
+#include "base/log.h"
+#include "spool/spool.h"
 
 #include <check.h>
 #include <dirent.h>

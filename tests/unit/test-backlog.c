@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What is undelivered, as lanes pass it. */
-#include "backlog.h"
+#include "gate/backlog.h"
 
 #include <check.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "batch.h"
-#include "host_api.h"
-#include "json.h"
+#include "codec/batch.h"
+#include "base/api.h"
+#include "codec/json.h"
 
 #include <check.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "command.h"
-#include "dead.h"
-#include "event.h"
-#include "json.h"
+#include "command/command.h"
+#include "store/dead.h"
+#include "codec/event.h"
+#include "codec/json.h"
 #include "tempdir.h"
 
 #include <check.h>

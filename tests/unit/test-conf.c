@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What is wrong in the text of a config file is named with its line, and
  * worded for a person. */
-#include "conf.h"
-#include "conf_scan.h"
+#include "conf/conf.h"
+#include "conf/scan.h"
 
 #include <check.h>
 #include <libconfig.h>

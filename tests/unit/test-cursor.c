@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cursor.h"
+#include "spool/cursor.h"
 #include "tempdir.h"
 
 #include <check.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "dead.h"
-#include "metrics.h"
+#include "store/dead.h"
+#include "base/metrics.h"
 #include "tempdir.h"
 
 #include <check.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "entity_api.h"
+#include "gate/entities.h"
 
 #include <check.h>
 #include <stdio.h>

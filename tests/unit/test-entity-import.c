@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "entity_import.h"
+#include "store/entity_import.h"
 
 #include "tempdir.h"
 

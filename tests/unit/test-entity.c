@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "entity.h"
-#include "entity_cache.h"
+#include "store/entity.h"
+#include "store/entity_cache.h"
 
 #include <check.h>
 #include <dirent.h>

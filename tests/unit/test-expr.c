@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "event_fixture.h"
-#include "expr.h"
+#include "lang/expr.h"
 
 struct holds {
     const char *expr, *payload;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The gate without HTTP: shapes of bodies, refusals, duplicates, answers. */
-#include "gate_private.h"
-#include "log.h"
+#include "gate/private.h"
+#include "base/log.h"
 #include "tempdir.h"
 
 #include <check.h>

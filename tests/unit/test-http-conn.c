@@ -4,7 +4,7 @@
 #include "config.h"
 
 #include "http_server.h"
-#include "metrics.h"
+#include "base/metrics.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>

@@ -5,7 +5,7 @@
 #include "config.h"
 
 #include "http_server.h"
-#include "metrics.h"
+#include "base/metrics.h"
 #include "tempdir.h"
 
 #include <errno.h>

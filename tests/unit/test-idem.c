@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "spool-help.h"
 
-#include "event.h"
-#include "idem.h"
+#include "codec/event.h"
+#include "idem/idem.h"
 
 #include <sys/wait.h>
 

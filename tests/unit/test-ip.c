@@ -2,8 +2,8 @@
 /* Addresses, networks, X-Forwarded-For, and addresses to listen on. */
 #include "config.h"
 
-#include "http_address.h"
-#include "ip.h"
+#include "http/address.h"
+#include "base/ip.h"
 
 #include <check.h>
 #include <errno.h>

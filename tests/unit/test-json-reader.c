@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "json.h"
+#include "codec/json.h"
 
 static struct json_reader r;
 static struct il_text scratch, out;

@@ -2,7 +2,7 @@
 /* Dead letters that are tried again. */
 #include "lane_world.h"
 
-#include "retry.h"
+#include "store/retry.h"
 #include "tempdir.h"
 
 #include <dirent.h>

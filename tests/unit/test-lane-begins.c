@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "lane_world.h"
 
-#include "clock.h"
-#include "cursor.h"
+#include "base/clock.h"
+#include "spool/cursor.h"
 
 #include <errno.h>
 #include <stdio.h>

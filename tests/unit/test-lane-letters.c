@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "lane_world.h"
 
-#include "clock.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "lane_world.h"
 
-#include "clock.h"
-#include "metrics.h"
+#include "base/clock.h"
+#include "base/metrics.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "lane_world.h"
 
-#include "metrics.h"
+#include "base/metrics.h"
 
 #include <errno.h>
 #include <unistd.h>

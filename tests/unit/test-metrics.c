@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Counters count from every thread, and their text form is Prometheus's. */
-#include "metrics.h"
+#include "base/metrics.h"
 
 #include <check.h>
 #include <pthread.h>

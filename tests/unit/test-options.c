@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Option tables: what they refuse, how they say it, what they yield. */
-#include "options.h"
+#include "conf/options.h"
 
 #include <check.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Patterns of origins: what fits, what only looks as if it did. */
-#include "origin.h"
+#include "http/origin.h"
 
 #include <check.h>
 #include <string.h>

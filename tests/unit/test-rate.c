@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Rates: how they are written, and how buckets fill. */
-#include "rate.h"
+#include "base/rate.h"
 
 #include <check.h>
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "event_fixture.h"
-#include "ref.h"
+#include "lang/ref.h"
 
 static const char payload[] =
     "{\"a\":1,\"b\":{\"c\":[10,{\"d\":\"x\"},[true,null]]},\"\":5,"

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "event_fixture.h"
-#include "row.h"
-#include "template.h"
+#include "lang/row.h"
+#include "lang/template.h"
 
 #define CELLS 16
 

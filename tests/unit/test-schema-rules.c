@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Rules of values, nested declarations, and what is told of problems. */
-#include "json.h"
-#include "schema.h"
+#include "codec/json.h"
+#include "schema/schema.h"
 
 #include <check.h>
 #include <errno.h>

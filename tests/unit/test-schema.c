@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "json.h"
-#include "schema.h"
+#include "codec/json.h"
+#include "schema/schema.h"
 
 #include <check.h>
 #include <errno.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The host keeps the promise of il_plugin.threads; timers run until they are
  * removed and never after. */
-#include "serial.h"
+#include "plugin/serial.h"
 
-#include "timers.h"
+#include "base/timers.h"
 
 #include <check.h>
 #include <poll.h>

@@ -3,7 +3,7 @@
  * still be reading them, and that what is left of the old ones is never taken
  * for anything. */
 #include "spool-help.h"
-#include "spool_private.h"
+#include "spool/private.h"
 
 #include <sys/statvfs.h>
 

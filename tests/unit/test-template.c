@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "event_fixture.h"
-#include "template.h"
+#include "lang/template.h"
 
 static const char payload[] =
     "{\"n\":1.50,\"i\":-7,\"u\":18446744073709551615,\"s\":\"x\\u0000y\","

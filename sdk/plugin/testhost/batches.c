@@ -4,8 +4,8 @@
 
 #include "private.h"
 
-#include "entity.h"
-#include "json.h"
+#include "store/entity.h"
+#include "codec/json.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -5,8 +5,8 @@
 
 #include "testhost.h"
 
-#include "batch.h"
-#include "instance.h"
+#include "codec/batch.h"
+#include "plugin/instance.h"
 
 #include <pthread.h>
 

@@ -4,9 +4,9 @@
 
 #include "private.h"
 
-#include "event.h"
-#include "json.h"
-#include "sender.h"
+#include "codec/event.h"
+#include "codec/json.h"
+#include "gate/sender.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -4,9 +4,9 @@
 
 #include "private.h"
 
-#include "host_api.h"
-#include "json.h"
-#include "metrics.h"
+#include "base/api.h"
+#include "codec/json.h"
+#include "base/metrics.h"
 
 #include <errno.h>
 #include <stdio.h>
