@@ -3,6 +3,8 @@
 #include <config.h>
 
 #include "command/command.h"
+
+#include "base/nearest.h"
 #include "conf/conf.h"
 
 #include <signal.h>
@@ -47,7 +49,7 @@ unknown(const char *name)
     const char *names[COUNT];
     for (size_t i = 0; i < COUNT; i++)
         names[i] = commands[i].name;
-    const char *meant = conf_nearest(name, names, COUNT);
+    const char *meant = nearest_name(name, names, COUNT);
     fprintf(stderr, "ingestlayer: there is no command \"%s\"", name);
     if (meant)
         fprintf(stderr, "; did you mean \"%s\"?", meant);

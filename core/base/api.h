@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* The function table that the host hands to plugins. */
-#ifndef HOST_API_H
-#define HOST_API_H
+/* The function table that plugins see, for those who make the objects that
+ * begin with it.  Who fills it is host/api.c. */
+#ifndef API_H
+#define API_H
 
-#include "text.h"
+#include <ingestlayer/plugin.h>
 
-/* The table in use; what batches and instances begin with.  NULL until
- * host_api_init() or host_api_set(). */
-const struct il_api *host_api(void);
+/* The table in use; NULL until api_use(). */
+const struct il_api *api_table(void);
 
-/* Fill in the complete table and put it in use.  Once, before any plugin is
- * opened.  Links all of the host. */
-void host_api_init(void);
-
-/* Put another table in use: for unit tests that link only a part. */
-void host_api_set(const struct il_api *);
+/* Put a table in use, which lives on.  Once, before any object is made. */
+void api_use(const struct il_api *);
 
 #endif

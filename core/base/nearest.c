@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* "Did you mean": the nearest of some names, by edit distance. */
-#include "conf/conf.h"
+#include "nearest.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -44,7 +44,7 @@ distance(const char *a, size_t a_len, const char *b, size_t b_len)
 }
 
 const char *
-conf_nearest(const char *word, const char *const *names, size_t n)
+nearest_name(const char *word, const char *const *names, size_t n)
 {
     const char *best = NULL;
     size_t len = strlen(word), best_distance = 0;

@@ -2,7 +2,7 @@
 #include "rate.h"
 
 #include "clock.h"
-#include "conf/options.h"
+#include "units.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -24,11 +24,11 @@ parse_time(const char *text, int64_t *ms)
     char one[8] = "1";
     const char *why;
     if (isdigit((unsigned char) *text))
-        return option_parse_duration(text, ms, &why);
+        return units_parse_duration(text, ms, &why);
     if (!*text || strlen(text) > sizeof(one) - 2)
         return -EINVAL;
     strcpy(one + 1, text);
-    return option_parse_duration(one, ms, &why);
+    return units_parse_duration(one, ms, &why);
 }
 
 int

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Times as text (declared in event.h).  Days are counted in the proleptic
- * Gregorian calendar, with years that begin in March, so that the leap day
- * comes last; 400 years are 146097 days. */
-#include "codec/event.h"
+/* Days are counted in the proleptic Gregorian calendar, with years that begin
+ * in March, so that the leap day comes last; 400 years are 146097 days. */
+#include "time.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "batch.h"
 
-#include "base/arena.h"
-#include "base/api.h"
 #include "json.h"
+#include "base/api.h"
+#include "base/arena.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@ batch_new(void)
 {
     struct il_batch *b = calloc(1, sizeof *b);
     if (b)
-        b->api = host_api();
+        b->api = api_table();
     return b;
 }
 

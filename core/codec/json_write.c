@@ -7,6 +7,7 @@
 #include "msgread.h"
 #include "base/scan.h"
 #include "base/wtf8.h"
+#include "base/time.h"
 
 #define NUMBER_MAX 24 /* "-9223372036854775808" */
 #define ESCAPE_MAX 6  /* "\u0001" */

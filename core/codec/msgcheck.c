@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "json_private.h"
+
 #include "msgread.h"
 #include "base/wtf8.h"
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "event.h"
+
 #include "msgput.h"
+#include "base/time.h"
 
 #include <errno.h>
 

@@ -2,6 +2,7 @@
 /* ingestlayer check: is this config right?  Without --online nothing outside
  * this process is touched. */
 #include "host/assembly.h"
+
 #include "command.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "command.h"
 
+#include "host/api.h"
 #include "host/assembly.h"
-#include "base/api.h"
 #include "host/settings.h"
 
 #include <getopt.h>

@@ -2,6 +2,7 @@
 /* ingestlayer ddl: what the far sides need, to be read, changed and run by a
  * person. */
 #include "host/assembly.h"
+
 #include "command.h"
 
 #include <string.h>

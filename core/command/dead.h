@@ -3,8 +3,8 @@
 #ifndef COMMAND_DEAD_H
 #define COMMAND_DEAD_H
 
-#include "store/dead.h"
 #include "codec/event.h"
+#include "store/dead.h"
 
 struct dead_job {
     const char *config, *state_dir; /* as given */

@@ -2,8 +2,9 @@
 /* A dead letter on standard output. */
 #include "dead.h"
 
-#include "codec/json.h"
+#include "base/time.h"
 #include "base/wtf8.h"
+#include "codec/json.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -4,8 +4,9 @@
 #include <config.h>
 
 #include "command.h"
-#include "host/control.h"
+
 #include "codec/json.h"
+#include "host/control.h"
 
 #include <errno.h>
 #include <getopt.h>

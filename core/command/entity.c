@@ -2,8 +2,9 @@
 /* `ingestlayer entity`: the entity store from the shell, beside a running
  * daemon or without one. */
 #include "command.h"
-#include "store/entity_import.h"
+
 #include "base/state_dir.h"
+#include "store/entity_import.h"
 
 #include <errno.h>
 #include <getopt.h>

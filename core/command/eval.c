@@ -3,8 +3,8 @@
 #include "config.h"
 
 #include "command.h"
-#include "lang/expr.h"
 #include "codec/json.h"
+#include "lang/expr.h"
 #include "lang/lexis.h"
 
 #include <errno.h>

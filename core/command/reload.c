@@ -2,9 +2,9 @@
 /* ingestlayer reload: have the running daemon read its certificates again. */
 #include "command.h"
 
-#include "host/control.h"
 #include "codec/event.h"
 #include "codec/json.h"
+#include "host/control.h"
 
 #include <errno.h>
 #include <stdio.h>

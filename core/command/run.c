@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* ingestlayer run: the daemon, in the foreground. */
 #include "command.h"
+
 #include "host/host.h"
 
 #include <stdio.h>

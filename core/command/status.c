@@ -2,9 +2,10 @@
 /* ingestlayer status: what a running daemon does. */
 #include "command.h"
 
-#include "host/control.h"
+#include "base/time.h"
 #include "codec/event.h"
 #include "codec/json.h"
+#include "host/control.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -2,10 +2,11 @@
 /* ingestlayer types: the declared events as TypeScript, so that the compiler
  * of whoever sends them says what the gate would say. */
 #include "command.h"
-#include "conf/conf.h"
-#include "codec/json.h"
-#include "host/plan.h"
+
 #include "base/text.h"
+#include "codec/json.h"
+#include "conf/conf.h"
+#include "host/plan.h"
 
 #include <errno.h>
 #include <float.h>

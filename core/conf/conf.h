@@ -78,7 +78,4 @@ char *conf_printf(struct conf *, const char *fmt, ...) IL_PRINTF(2, 3);
 /* Says that there is no memory, and exits with 1. */
 void conf_give_up(void) __attribute__((noreturn));
 
-/* Of the n names the one that a person most likely meant, or NULL. */
-const char *conf_nearest(const char *word, const char *const *names, size_t n);
-
 #endif

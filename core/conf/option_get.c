@@ -85,6 +85,12 @@ item_of(const struct il_conf *g, const char *key, size_t i)
 }
 
 int
+option_known(const struct il_conf *g, const char *key)
+{
+    return option_find(g, key) != NULL;
+}
+
+int
 option_has(const struct il_conf *g, const char *key)
 {
     return item_of(g, key, 0) != NULL;

@@ -2,6 +2,9 @@
 /* One element of a value: its type, range, choices, and where it stands. */
 #include "options_private.h"
 
+#include "base/nearest.h"
+#include "base/units.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,7 +65,7 @@ choice_meant(const struct il_conf *g, const char *choices, const char *text)
         p += *p == '|';
         names[n++] = conf_strndup(g->conf, p, strcspn(p, "|"));
     }
-    return conf_nearest(text, names, n);
+    return nearest_name(text, names, n);
 }
 
 static void
@@ -155,8 +158,8 @@ check_text(const struct il_conf *g, const struct il_option *o,
         return;
     }
     err = o->type == IL_OPT_DURATION
-              ? option_parse_duration(item->str, &item->num, &why)
-              : option_parse_size(item->str, &item->num, &why);
+              ? units_parse_duration(item->str, &item->num, &why)
+              : units_parse_size(item->str, &item->num, &why);
     if (!err)
         check_range(g, o, item, item->num);
     else if (item->hidden)
@@ -261,9 +264,9 @@ option_default_item(const struct il_conf *g, const struct il_option *o,
         item->num = strcmp(text, "true") == 0;
         err = !item->num && strcmp(text, "false") != 0;
     } else if (o->type == IL_OPT_DURATION) {
-        err = option_parse_duration(text, &item->num, &why);
+        err = units_parse_duration(text, &item->num, &why);
     } else if (o->type == IL_OPT_SIZE) {
-        err = option_parse_size(text, &item->num, &why);
+        err = units_parse_size(text, &item->num, &why);
     }
     if (err)
         option_say(

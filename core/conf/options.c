@@ -2,6 +2,7 @@
 #include "options_private.h"
 
 #include "base/api.h"
+#include "base/nearest.h"
 
 #include <string.h>
 
@@ -183,7 +184,7 @@ check_known(const struct il_conf *g, config_setting_t *group)
         size_t n = 0;
         for (; n < g->count && n < 2 * TABLE_MAX; n++)
             names[n] = g->values[n].option.name;
-        const char *meant = conf_nearest(s->name, names, n);
+        const char *meant = nearest_name(s->name, names, n);
         if (meant) {
             option_say(g, s, s->name, "no such option; did you mean \"%s\"?",
                        meant);
@@ -231,7 +232,7 @@ const struct il_conf *
 options_read(const struct option_read *r)
 {
     struct il_conf *g = conf_alloc(r->conf, sizeof(*g));
-    *g = (struct il_conf){ .api = host_api(),
+    *g = (struct il_conf){ .api = api_table(),
                            .conf = r->conf,
                            .where = r->where,
                            .prefix = "",

@@ -73,12 +73,11 @@ int option_error_at(const struct il_conf *, const char *key, long offset,
 /* The setting behind a key, or the group itself (key NULL); NULL: a default. */
 struct config_setting_t *option_setting(const struct il_conf *, const char *key,
                                         size_t i);
+/* Has one of the tables that the group was read by this key? */
+int option_known(const struct il_conf *, const char *key);
 /* "FILE:LINE" of it, for messages about two places. */
 const char *option_origin(const struct il_conf *, const char *key, size_t i);
 
-/* Texts with units.  0, or -EINVAL with a message that completes "expected". */
-int option_parse_duration(const char *text, int64_t *ms, const char **why);
-int option_parse_size(const char *text, int64_t *bytes, const char **why);
 /* As the operator would write it: "64MiB", "30s", "12", "true". */
 void option_format(char out[32], uint32_t type, int64_t value);
 const char *option_type_name(uint32_t type);

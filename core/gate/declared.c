@@ -3,6 +3,7 @@
  * the keys that declarations find in payloads. */
 #include "private.h"
 
+#include "base/nearest.h"
 #include "conf/conf.h"
 
 #include <inttypes.h>
@@ -25,7 +26,7 @@ undeclared(struct gate_batch *b, const struct schema *schema)
     for (size_t i = 0; i < n && i < 256; i++)
         names[i] = schema_at(schema, i)->type;
     memcpy(word, type.ptr, type.len);
-    near = conf_nearest(word, names, n < 256 ? n : 256);
+    near = nearest_name(word, names, n < 256 ? n : 256);
     return gate_problem(b, GATE_UNDECLARED, "type", "declared",
                         near ? "\"%s\" is not declared; did you mean \"%s\"?"
                              : "\"%s\" is not declared",

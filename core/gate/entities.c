@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "entities.h"
 
-#include "store/entity_bulk.h"
 #include "base/log.h"
+#include "store/entity_bulk.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -7,6 +7,7 @@
  * payload is moved once.  Senders write the payload last, so that is rare. */
 #include "private.h"
 
+#include "base/time.h"
 #include "base/wtf8.h"
 
 #include <errno.h>

@@ -3,13 +3,13 @@
 #ifndef GATE_H
 #define GATE_H
 
-#include "store/dead.h"
-#include "store/entity.h"
-#include "http/http.h"
-#include "idem/idem.h"
 #include "base/rate.h"
 #include "schema/schema.h"
 #include "spool/spool.h"
+#include "idem/idem.h"
+#include "store/dead.h"
+#include "store/entity.h"
+#include "http/http.h"
 
 struct gate;
 struct gate_source;
@@ -69,11 +69,6 @@ void gate_control(void *arg, const char *line, struct slice body,
 int gate_ready(struct gate *, char *why, size_t size);
 
 /* The entries of the host's table that belong to requests. */
-void http_fill_api(struct il_api *);
-
-/* /healthz, /readyz, /metrics on the admin server: before http_start().  ready
- * (or NULL) is asked beside gate_ready(); it returns 0, or not and why. */
-int admin_routes(struct http *, struct gate *,
-                 int (*ready)(void *arg, char *why, size_t size), void *arg);
+void gate_fill_api(struct il_api *);
 
 #endif

@@ -166,8 +166,8 @@ gate_request_sender(struct il_request *req, struct il_sender *sender)
 {
     struct gate_source *s = http_owner(req);
     const char *origin
-        = sender->origin_count ? il_request_header(req, "Origin") : NULL;
-    http_set_sender(req, sender);
+        = sender->http.origin_count ? il_request_header(req, "Origin") : NULL;
+    http_set_sender(req, &sender->http);
     if (!s)
         return 0;
     if (origin && !sender_may_come_from(sender, origin)) {

@@ -3,6 +3,7 @@
  * told apart while reading, in one pass from bytes to frames. */
 #include "private.h"
 
+#include "base/nearest.h"
 #include "conf/conf.h"
 
 #include <errno.h>
@@ -105,7 +106,7 @@ parse_unknown(struct parse *p, struct slice key)
     const char *near;
     if (key.len < sizeof(word))
         memcpy(word, key.ptr, key.len);
-    near = conf_nearest(word, names, sizeof(names) / sizeof(names[0]));
+    near = nearest_name(word, names, sizeof(names) / sizeof(names[0]));
     size_t len = key.len;
     if (len >= sizeof(path)) {
         len = sizeof(path) - 1;

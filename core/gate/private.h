@@ -6,9 +6,9 @@
 
 #include "backlog.h"
 #include "gate.h"
-#include "codec/json.h"
-#include "base/metrics.h"
 #include "sender.h"
+#include "base/metrics.h"
+#include "codec/json.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -184,15 +184,7 @@ struct gate_source {
     struct il_counter *bytes, *unkept;
 };
 
-/* What the admin server's routes are about. */
-struct admin {
-    struct gate *gate;
-    int (*ready)(void *arg, char *why, size_t size);
-    void *arg;
-};
-
 struct gate {
-    struct admin admin;
     struct gate_options options;
     /* lock: the order of spool_append and the idempotency index */
     pthread_mutex_t lock;

@@ -40,7 +40,7 @@ answer_unavailable(struct gate *g, struct il_request *req, int err)
     size_t i = 0;
     while (unavailable[i].err && unavailable[i].err != err)
         i++;
-    gate_count_refused(http_owner(req), http_sender(req), unavailable[i].code,
+    gate_count_refused(http_owner(req), sender_of(req), unavailable[i].code,
                        1);
     http_unavailable(req, after, gate_code_name[unavailable[i].code], "%s",
                      unavailable[i].message);
@@ -198,7 +198,7 @@ begin(struct il_request *req)
     struct gate_source *s = http_owner(req);
     struct gate_batch *b = s ? gate_batch_take(s->gate, s) : NULL;
     if (b)
-        b->sender = http_sender(req);
+        b->sender = sender_of(req);
     else
         http_unavailable(req, 1, "no_memory",
                          "there is no memory for this request; send again");
@@ -215,7 +215,7 @@ api_ingest(struct il_request *req, uint32_t max_events)
     struct gate_source *s = http_owner(req);
     if (http_json_type(req, &ndjson)) {
         if (s)
-            gate_keep_body(s, http_sender(req), GATE_UNSUPPORTED,
+            gate_keep_body(s, sender_of(req), GATE_UNSUPPORTED,
                            "content type", body);
         return;
     }
@@ -269,7 +269,7 @@ api_refuse(struct il_request *req, int status, const char *code,
     const char *bytes = il_request_body(req, &len);
     vsnprintf(message, sizeof(message), fmt, ap);
     if (s)
-        gate_keep_request(s, http_sender(req), code, message,
+        gate_keep_request(s, sender_of(req), code, message,
                           slice_of(bytes, len));
     il_respond_error(req, status, code, "%s", message);
 }
@@ -297,16 +297,16 @@ api_entities(struct il_request *req)
 }
 
 static void
-server_refused(struct gate_source *s, struct il_sender *sender,
-               const char *code, struct slice body)
+server_refused(void *owner, struct http_sender *sender, const char *code,
+               struct slice body)
 {
-    gate_keep_request(s, sender, code,
+    gate_keep_request(owner, (struct il_sender *) sender, code,
                       "the request was refused before its events were read",
                       body);
 }
 
 void
-http_fill_api(struct il_api *api)
+gate_fill_api(struct il_api *api)
 {
     http_fill_request_api(api);
     http_on_refused(server_refused);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "sender.h"
 
-#include "lang/expr.h"
 #include "base/metrics.h"
-#include "conf/options_private.h"
+#include "conf/options.h"
+#include "lang/expr.h"
+#include "http/origin.h"
 
 #include <errno.h>
+#include <libconfig.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,9 +18,9 @@
 /* --- its id --- */
 
 static struct il_sender *
-by_id(const struct il_host *h, const char *id)
+by_id(struct il_sender *s, const char *id)
 {
-    for (struct il_sender *s = h->senders; s; s = s->next)
+    for (; s; s = sender_next(s))
         if (!strcmp(s->id, id))
             return s;
     return NULL;
@@ -43,25 +45,25 @@ name_of_secret(const struct il_conf *conf, const char *secret)
 }
 
 static int
-make_id(const struct il_host *h, const struct il_conf *conf,
-        const char *secret, const char **out)
+make_id(struct conf *owner, struct il_sender *others,
+        const struct il_conf *conf, const char *secret, const char **out)
 {
     const char *given = option_str(conf, "id", 0);
     if (given && strspn(given, ID_CHARS) != strlen(given))
         return option_error(conf, "id", 0,
                             "\"%s\" is not made of letters, digits and -._",
                             given);
-    if (given && by_id(h, given))
+    if (given && by_id(others, given))
         return option_error(conf, "id", 0, "\"%s\" is used twice", given);
     const char *name = given ? NULL : name_of_secret(conf, secret);
     const char *from = given ? given : name ? name : "";
-    char *id = conf_strndup(h->conf, from, strnlen(from, ID_MAX));
+    char *id = conf_strndup(owner, from, strnlen(from, ID_MAX));
     for (char *p = id; *p; p++)
         if (!strchr(ID_CHARS, *p))
             *p = '_';
     *out = id;
-    for (size_t n = 1; !**out || by_id(h, *out); n++)
-        *out = conf_printf(h->conf, "%s-%zu", secret, n);
+    for (size_t n = 1; !**out || by_id(others, *out); n++)
+        *out = conf_printf(owner, "%s-%zu", secret, n);
     return 0;
 }
 
@@ -102,27 +104,27 @@ read_origins(struct il_sender *s, const struct il_conf *conf,
 {
     size_t n = option_count(conf, "origins");
     int err = 0;
-    s->origins = conf_alloc(owner, (n + 1) * sizeof(*s->origins));
+    s->http.origins = conf_alloc(owner, (n + 1) * sizeof(*s->http.origins));
     for (size_t i = 0; i < n; i++) {
         const char *text = option_str(conf, "origins", i);
-        const char *why = origin_compile(text, &s->origins[i]);
+        const char *why = origin_compile(text, &s->http.origins[i]);
         if (why)
             err = option_error(conf, "origins", i,
                                "the origin \"%s\" is no good: it %s", text,
                                why);
     }
-    s->origin_count = n;
+    s->http.origin_count = n;
     return err;
 }
 
 /* --- all of it --- */
 
 static struct il_counter *
-counter(const struct il_host *h, const char *id, const char *result)
+counter(const char *source, const char *id, const char *result)
 {
     struct il_text labels = { 0 };
     struct il_counter *c = NULL;
-    if (!metric_label(&labels, "source", h->name) && !text_putc(&labels, ',')
+    if (!metric_label(&labels, "source", source) && !text_putc(&labels, ',')
         && !metric_label(&labels, "key", id) && !text_putc(&labels, ',')
         && !metric_label(&labels, "result", result))
         c = metric_counter("gate_key_events_total", text_str(&labels),
@@ -132,29 +134,33 @@ counter(const struct il_host *h, const char *id, const char *result)
 }
 
 int
-sender_open(const struct il_host *host, const struct il_conf *conf,
-            const char *secret, struct il_sender **out)
+sender_open(struct conf *owner, const char *source, struct il_sender **list,
+            const struct il_conf *conf, const char *secret,
+            struct il_sender **out)
 {
-    struct il_host *h = (struct il_host *) (uintptr_t) host;
-    struct il_sender *s = conf_alloc(h->conf, sizeof(*s)), **at = &h->senders;
+    struct il_sender *s = conf_alloc(owner, sizeof(*s));
     *s = (struct il_sender){ .secret = option_str(conf, secret, 0) };
-    int err = make_id(h, conf, secret, &s->id);
+    int err = make_id(owner, *list, conf, secret, &s->id);
     int bad = sender_rate(conf, &s->limit.bucket.rate);
     err = err ? err : bad;
     s->letters.rate = s->limit.bucket.rate;
-    read_types(s, conf, h->conf);
-    if (option_find(conf, "origins"))
-        bad = read_origins(s, conf, h->conf);
+    read_types(s, conf, owner);
+    if (option_known(conf, "origins"))
+        bad = read_origins(s, conf, owner);
     err = err ? err : bad;
     if (err)
         return err;
-    s->accepted = counter(h, s->id, "accepted");
-    s->duplicates = counter(h, s->id, "duplicate");
-    s->refused = counter(h, s->id, "refused");
-    s->limited = counter(h, s->id, "limited");
-    while (*at)
-        at = &(*at)->next;
-    *at = s;
+    s->accepted = counter(source, s->id, "accepted");
+    s->duplicates = counter(source, s->id, "duplicate");
+    s->refused = counter(source, s->id, "refused");
+    s->limited = counter(source, s->id, "limited");
+    struct il_sender *last = *list;
+    while (last && last->http.next)
+        last = sender_next(last);
+    if (last)
+        last->http.next = &s->http;
+    else
+        *list = s;
     *out = s;
     return 0;
 }
@@ -171,19 +177,8 @@ sender_may_send(const struct il_sender *s, struct slice type)
 int
 sender_may_come_from(const struct il_sender *s, const char *origin)
 {
-    for (size_t i = 0; i < s->origin_count; i++)
-        if (origin_fits(&s->origins[i], origin))
+    for (size_t i = 0; i < s->http.origin_count; i++)
+        if (origin_fits(&s->http.origins[i], origin))
             return 1;
-    return !s->origin_count;
-}
-
-int
-senders_know_origin(const struct il_sender *s, const char *origin)
-{
-    int known = 0;
-    for (; s; s = s->next)
-        for (size_t i = 0; i < s->origin_count && known < 2; i++)
-            if (origin_fits(&s->origins[i], origin))
-                known = s->origins[i].all ? 2 : known ? known : 1;
-    return known;
+    return !s->http.origin_count;
 }

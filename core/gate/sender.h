@@ -4,9 +4,11 @@
 #ifndef SENDER_H
 #define SENDER_H
 
-#include "plugin/instance.h"
-#include "http/origin.h"
 #include "base/rate.h"
+#include "base/text.h"
+#include "http/http.h"
+
+struct conf;
 
 /* When a log line about refusals was written last, and how many have come
  * since; atomic. */
@@ -16,22 +18,36 @@ struct sender_said {
 };
 
 struct il_sender {
-    struct il_sender *next; /* of the same source */
+    struct http_sender http; /* first: the server hands it back */
     const char *id;
     const char *secret; /* what it is known by: never shown, never kept */
     struct limit limit;
     struct bucket letters; /* dead letters, as fast as events */
     struct slice *types;   /* globs; none: all */
     size_t type_count;
-    struct origin_pattern *origins; /* none: it is no page's business */
-    size_t origin_count;
-    uint64_t buffered; /* atomic: bytes of its bodies in memory */
     struct sender_said said;
     struct il_counter *accepted, *duplicates, *refused, *limited;
 };
 
-/* il_sender(). */
-int sender_open(const struct il_host *, const struct il_conf *,
+/* The next one of the same source. */
+static inline struct il_sender *
+sender_next(const struct il_sender *s)
+{
+    return (struct il_sender *) s->http.next;
+}
+
+/* Who sends a request, so far as is known. */
+static inline struct il_sender *
+sender_of(const struct il_request *req)
+{
+    return (struct il_sender *) http_sender(req);
+}
+
+/* Append a sender to the list of its source, as a group describes it (see
+ * il_sender()).  What it needs is owned by owner.  0, -EINVAL after a finding,
+ * or -ENOMEM. */
+int sender_open(struct conf *owner, const char *source,
+                struct il_sender **list, const struct il_conf *,
                 const char *secret, struct il_sender **out);
 /* The rate and burst of a group; no limit where it has none.  0 or -EINVAL
  * after a finding. */
@@ -41,7 +57,5 @@ int sender_may_send(const struct il_sender *, struct slice type);
 /* Is a page of this origin among them?  1 where no origins are named: then
  * browsers see to it. */
 int sender_may_come_from(const struct il_sender *, const char *origin);
-/* Of a list: does any of them name this origin ("*" for all: 2)? */
-int senders_know_origin(const struct il_sender *first, const char *origin);
 
 #endif

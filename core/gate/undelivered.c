@@ -4,7 +4,6 @@
 #include "config.h"
 
 #include "private.h"
-
 #include "base/clock.h"
 #include "base/log.h"
 

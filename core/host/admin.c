@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The admin server: /healthz (the process answers), /readyz (events are
  * accepted, or why not), /metrics (Prometheus). */
-#include "gate/private.h"
+#include "private.h"
+
+#include "base/metrics.h"
+#include "codec/json.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -25,16 +28,15 @@ put_reason(struct il_text *out, const char *why, int *count)
 static void
 readyz(void *self, struct il_request *req)
 {
-    struct admin *a = self;
+    struct host *h = self;
     struct il_text *out = http_out(req);
     char why[512] = "not ready";
     int reasons = 0;
     int err = text_puts(out, "{\"status\":\"not ready\",\"reasons\":[");
-    if (!err && gate_ready(a->gate, why, sizeof(why)))
+    if (!err && gate_ready(h->gate, why, sizeof(why)))
         err = put_reason(out, why, &reasons);
-    strcpy(why, "not ready");
-    if (!err && a->ready && a->ready(a->arg, why, sizeof(why)))
-        err = put_reason(out, why, &reasons);
+    if (!err && !atomic_load(&h->serving))
+        err = put_reason(out, "starting or stopping", &reasons);
     if (!err && !reasons) {
         il_respond(req, 200, "application/json", "{\"status\":\"ready\"}\n",
                    19);
@@ -59,8 +61,7 @@ metrics(void *self, struct il_request *req)
 }
 
 int
-admin_routes(struct http *http, struct gate *gate,
-             int (*ready)(void *arg, char *why, size_t size), void *arg)
+host_admin_routes(struct host *h)
 {
     static const struct {
         const char *path;
@@ -68,14 +69,12 @@ admin_routes(struct http *http, struct gate *gate,
     } routes[] = { { "/healthz", healthz },
                    { "/readyz", readyz },
                    { "/metrics", metrics } };
-    struct admin *a = &gate->admin;
-    *a = (struct admin){ gate, ready, arg };
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
         struct il_route r = { .struct_size = sizeof(r),
                               .method = "GET",
                               .path = routes[i].path,
                               .handle = routes[i].handle };
-        int err = http_route(http, &r, a, NULL);
+        int err = http_route(h->admin_http, &r, h, NULL);
         if (err)
             return err;
     }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The complete function table: what instance_api.c has, and what needs the
  * lanes, the gate, the servers and the stores. */
-#include "base/api.h"
+#include "api.h"
 
-#include "gate/gate.h"
-#include "plugin/instance.h"
+#include "base/api.h"
 #include "codec/json.h"
+#include "gate/gate.h"
 #include "lane/lane.h"
+#include "plugin/instance.h"
 
 #include <errno.h>
 
@@ -73,6 +74,6 @@ host_api_init(void)
     table.entity_find = api_entity_find;
     table.entity_hint = api_entity_hint;
     table.entity_put = api_entity_put;
-    http_fill_api(&table);
-    host_api_set(&table);
+    gate_fill_api(&table);
+    api_use(&table);
 }

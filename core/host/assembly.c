@@ -10,7 +10,7 @@ static void
 open_part(struct plan *plan, struct il_host *h, const struct plan_part *part,
           const char *lane)
 {
-    h->api = host_api();
+    h->api = api_table();
     h->conf = plan->conf;
     h->plugin = part->plugin;
     h->options = part->options;

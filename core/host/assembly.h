@@ -3,8 +3,8 @@
 #ifndef ASSEMBLY_H
 #define ASSEMBLY_H
 
-#include "plugin/instance.h"
 #include "plan.h"
+#include "plugin/instance.h"
 #include "plugin/serial.h"
 
 /* One lane: a destination and its own instances of the steps. */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include <config.h>
 
-#include "private.h"
+#include "notify.h"
 
-#include "base/clock.h"
-#include "base/api.h"
-#include "base/log.h"
+#include "api.h"
+#include "private.h"
 #include "privileges.h"
+#include "base/clock.h"
+#include "base/log.h"
 #include "base/state_dir.h"
 
 #include <errno.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The lanes of the daemon: plugins started, threads run, all of it stopped. */
-#include "private.h"
+#include "notify.h"
 
+#include "private.h"
 #include "base/clock.h"
 #include "base/log.h"
 

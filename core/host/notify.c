@@ -2,7 +2,7 @@
 /* Telling systemd: ready, stopping, alive. */
 #include <config.h>
 
-#include "private.h"
+#include "notify.h"
 
 #ifdef HAVE_SYSTEMD
 #include "base/clock.h"

@@ -2,9 +2,9 @@
 #include "plan.h"
 
 #include "plan_check.h"
-#include "gate/sender.h"
-#include "http/options.h"
 #include "settings.h"
+#include "http/options.h"
+#include "gate/sender.h"
 
 #include <errno.h>
 #include <libconfig.h>

@@ -4,10 +4,10 @@
 #ifndef PLAN_H
 #define PLAN_H
 
-#include "lane/lane.h"
-#include "plugin/loader.h"
 #include "base/rate.h"
 #include "schema/schema.h"
+#include "lane/lane.h"
+#include "plugin/loader.h"
 
 enum plan_status { PLAN_ACTIVE, PLAN_PAUSED, PLAN_DRAFT };
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "plan_check.h"
 
+#include "base/nearest.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
@@ -46,7 +48,7 @@ plan_check_source(struct plan *plan, const struct il_conf *from,
         if (strcmp(names[i], name) == 0)
             return 0;
     }
-    const char *meant = conf_nearest(name, names, n);
+    const char *meant = nearest_name(name, names, n);
     if (meant)
         return option_error(from, "source", 0,
                             "there is no source \"%s\"; did you mean "
@@ -97,7 +99,7 @@ say_no_type(struct plan *plan, const struct plan_pipeline *p, struct slice glob)
     const char **types = conf_alloc(plan->conf, (n + 1) * sizeof(const char *));
     for (size_t i = 0; i < n; i++)
         types[i] = schema_at(plan->schema, i)->type;
-    const char *meant = conf_nearest(glob.ptr, types, n);
+    const char *meant = nearest_name(glob.ptr, types, n);
     for (size_t i = 0; i < option_count(p->options, "sources"); i++) {
         const struct il_conf *g = option_group(p->options, "sources", i);
         if (option_str(g, "match", 0) != glob.ptr)

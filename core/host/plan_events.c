@@ -3,9 +3,9 @@
  * them. */
 #include "plan.h"
 
-#include "codec/json.h"
 #include "base/number.h"
 #include "base/wtf8.h"
+#include "codec/json.h"
 
 #include <errno.h>
 #include <libconfig.h>

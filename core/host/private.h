@@ -5,10 +5,10 @@
 
 #include "assembly.h"
 #include "control.h"
-#include "gate/gate.h"
 #include "host.h"
-#include "store/retry.h"
 #include "base/timers.h"
+#include "store/retry.h"
+#include "gate/gate.h"
 
 #include <stdatomic.h>
 
@@ -61,6 +61,9 @@ int host_start_servers(struct host *);
 void host_quiesce(struct host *);
 void host_stop_servers(struct host *);
 
+/* admin.c: /healthz, /readyz, /metrics; before the admin server starts */
+int host_admin_routes(struct host *);
+
 /* host_reload.c */
 /* Look whether certificates have changed; every second. */
 void host_watch(struct host *);
@@ -79,10 +82,5 @@ void host_status(void *host, const char *line, struct slice body,
  * MESSAGE". */
 void host_retry(void *host, const char *line, struct slice body,
                 struct il_text *reply);
-
-/* notify.c: systemd, where it is there */
-void notify_ready(void);
-void notify_stopping(void);
-void notify_alive(void);
 
 #endif

@@ -3,8 +3,8 @@
  * All else in a config takes a restart. */
 #include "private.h"
 
-#include "codec/json.h"
 #include "base/log.h"
+#include "codec/json.h"
 #include "http/tls.h"
 
 #include <string.h>

@@ -4,8 +4,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "plugin/serial.h"
 #include "http/options.h"
+#include "gate/sender.h"
+#include "plugin/serial.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -108,17 +109,6 @@ make_gate(struct host *h)
 }
 
 static int
-ready(void *arg, char *why, size_t size)
-{
-    struct host *h = arg;
-    if (!atomic_load(&h->serving)) {
-        snprintf(why, size, "starting or stopping");
-        return -EAGAIN;
-    }
-    return 0;
-}
-
-static int
 limit_source(struct host *h, const struct plan_source *plan,
              struct gate_source *source)
 {
@@ -150,7 +140,8 @@ prepare_source(struct host *h, size_t i)
         err = http_route(h->gate_http, &route, self, s->source);
     }
     if (!err)
-        http_allow_origins(h->gate_http, s->source, s->senders);
+        http_allow_origins(h->gate_http, s->source,
+                           s->senders ? &s->senders->http : NULL);
     return err ? err : limit_source(h, plan, s->source);
 }
 
@@ -163,7 +154,7 @@ host_prepare_servers(struct host *h)
     if (!err)
         err = make_admin_http(h);
     if (!err)
-        err = admin_routes(h->admin_http, h->gate, ready, h);
+        err = host_admin_routes(h);
     for (size_t i = 0; i < h->assembly->plan->source_count && !err; i++)
         err = prepare_source(h, i);
     return err;

@@ -5,8 +5,9 @@
 #include "private.h"
 
 #include "base/clock.h"
-#include "codec/json.h"
 #include "base/metrics.h"
+#include "base/time.h"
+#include "codec/json.h"
 #include "gate/sender.h"
 
 #include <inttypes.h>
@@ -143,7 +144,7 @@ put_senders(struct il_text *out, const struct assembly *a)
     text_puts(out, "[");
     for (size_t i = 0, n = 0; i < a->plan->source_count; i++)
         for (const struct il_sender *s = a->sources[i].senders; s;
-             s = s->next) {
+             s = sender_next(s)) {
             text_puts(out, n++ ? "," : "");
             put_sender(out, a->sources[i].name, s);
         }

@@ -10,6 +10,7 @@
  * addresses that are trusted.  Access-Control-Allow-Credentials is never sent,
  * so that an origin that is told back gains nothing but to read the answer to
  * a request that showed a key. */
+#include "origin.h"
 #include "private.h"
 
 #include <errno.h>
@@ -25,14 +26,26 @@
 #define RESPONSE_HEADERS "Retry-After, Location"
 
 void
-http_allow_origins(struct http *http, const struct gate_source *owner,
-                   const struct il_sender *senders)
+http_allow_origins(struct http *http, const void *owner,
+                   const struct http_sender *senders)
 {
-    for (const struct il_sender *s = senders; s; s = s->next)
+    for (const struct http_sender *s = senders; s; s = s->next)
         http->pages |= s->origin_count > 0;
     for (size_t i = 0; i < http->route_count; i++)
         if (http->routes[i]->owner == owner)
             http->routes[i]->senders = senders;
+}
+
+/* Of a list: does any of them name this origin ("*" for all: 2)? */
+static int
+knows_origin(const struct http_sender *s, const char *origin)
+{
+    int known = 0;
+    for (; s; s = s->next)
+        for (size_t i = 0; i < s->origin_count && known < 2; i++)
+            if (origin_fits(&s->origins[i], origin))
+                known = s->origins[i].all ? 2 : known ? known : 1;
+    return known;
 }
 
 /* Has any source that serves the path senders on pages, and is this origin one
@@ -41,7 +54,7 @@ static int
 origin_known(const struct il_request *req, const char *origin, int *pages)
 {
     const struct http *http = req->conn->loop->http;
-    const struct il_sender *seen = NULL;
+    const struct http_sender *seen = NULL;
     size_t len = strlen(req->path);
     int known = 0;
     *pages = 0;
@@ -51,9 +64,9 @@ origin_known(const struct il_request *req, const char *origin, int *pages)
             || !http_route_has_path(r, req->path, len))
             continue;
         seen = r->senders;
-        for (const struct il_sender *s = seen; s; s = s->next)
+        for (const struct http_sender *s = seen; s; s = s->next)
             *pages |= s->origin_count > 0;
-        int here = origin ? senders_know_origin(seen, origin) : 0;
+        int here = origin ? knows_origin(seen, origin) : 0;
         known = here > known ? here : known;
     }
     return known;

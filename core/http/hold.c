@@ -7,6 +7,7 @@
  * it to last.  After HTTP_PAUSE_US they are held as the others, until somebody
  * rings. */
 #include "base/clock.h"
+
 #include "private.h"
 
 static void

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Routes, and the server as a whole. */
 #include "base/clock.h"
+
 #include "private.h"
 #include "base/log.h"
 
@@ -72,7 +73,7 @@ route_free(struct http_route *r)
 
 int
 http_route(struct http *http, const struct il_route *route, void *self,
-           struct gate_source *owner)
+           void *owner)
 {
     size_t size = route->struct_size, len = strlen(route->path);
     struct http_route **routes

@@ -11,9 +11,17 @@
 #include "base/text.h"
 
 struct http;
-struct gate_source;
-struct il_sender;
+struct origin_pattern;
 struct tls;
+
+/* What the server has to know of somebody who sends, as its owner keeps it: a
+ * part of something larger. */
+struct http_sender {
+    struct http_sender *next;       /* of the same owner */
+    struct origin_pattern *origins; /* none: it is no page's business */
+    size_t origin_count;
+    uint64_t buffered; /* atomic: bytes of its bodies in memory */
+};
 
 struct http_options {
     const char *name;    /* "gate", "admin": for logs and metrics */
@@ -41,11 +49,11 @@ int http_new(const struct http_options *, struct http **out);
  * routes of the host.  Several routes may name the same method and path: they
  * are asked in the order of registration. */
 int http_route(struct http *, const struct il_route *, void *self,
-               struct gate_source *owner);
+               void *owner);
 /* Pages may send to the routes of this owner, so far as its senders (the first
  * of a list) name their origins.  After its http_route(), before http_start. */
-void http_allow_origins(struct http *, const struct gate_source *owner,
-                        const struct il_sender *senders);
+void http_allow_origins(struct http *, const void *owner,
+                        const struct http_sender *senders);
 /* Bind and serve.  0 or a negative errno after a log line naming the
  * address. */
 int http_start(struct http *);
@@ -90,12 +98,12 @@ void http_defer(struct il_request *,
 
 /* --- what the core may ask of a request, apart from plugin.h -------------- */
 
-/* The source whose route admitted it; NULL for routes of the host. */
-struct gate_source *http_owner(const struct il_request *);
+/* The owner of the route that admitted it; NULL for routes of the host. */
+void *http_owner(const struct il_request *);
 struct http *http_of(const struct il_request *);
 /* Who sends it, so far as is known; set by il_request_sender(). */
-struct il_sender *http_sender(const struct il_request *);
-void http_set_sender(struct il_request *, struct il_sender *);
+struct http_sender *http_sender(const struct il_request *);
+void http_set_sender(struct il_request *, struct http_sender *);
 /* Has its handle() been called?  Before that there is no body. */
 int http_handled(const struct il_request *);
 /* The answer's body, to be written in place (empty at first), and how to send
@@ -114,7 +122,7 @@ int http_json_type(struct il_request *, int *ndjson);
 
 /* fn hears of requests that a source has admitted and the server then refuses
  * by itself (too large, unreadable gzip).  Any loop's thread.  Once, at start. */
-void http_on_refused(void (*fn)(struct gate_source *, struct il_sender *,
+void http_on_refused(void (*fn)(void *owner, struct http_sender *,
                                 const char *code, struct slice body));
 
 /* The entries of the host's table that concern requests without regard to the

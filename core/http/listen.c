@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Addresses -> sockets that listen. */
 #include "private.h"
+
 #include "base/log.h"
 
 #include <errno.h>

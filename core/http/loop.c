@@ -3,8 +3,8 @@
  * listens for each address. */
 #include "config.h"
 
-#include "base/clock.h"
 #include "private.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <errno.h>

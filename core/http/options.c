@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "options.h"
 
-#include "base/clock.h"
-#include "http.h"
 #include "address.h"
+#include "http.h"
+#include "base/clock.h"
 #include "conf/options.h"
 
 #include <stdlib.h>

@@ -4,9 +4,9 @@
 #ifndef SERVER_OPTIONS_H
 #define SERVER_OPTIONS_H
 
-#include "conf/conf.h"
-#include "base/ip.h"
 #include "tls.h"
+#include "base/ip.h"
+#include "conf/conf.h"
 
 /* Findings about the addresses. */
 void server_check(const struct il_conf *server);

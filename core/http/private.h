@@ -3,13 +3,12 @@
 #ifndef HTTP_PRIVATE_H
 #define HTTP_PRIVATE_H
 
-#include "http.h"
 #include "address.h"
 #include "chunk.h"
 #include "head.h"
-#include "base/metrics.h"
-#include "gate/sender.h"
+#include "http.h"
 #include "tls.h"
+#include "base/metrics.h"
 
 #include <arpa/inet.h>
 #include <gnutls/gnutls.h>
@@ -37,8 +36,8 @@ struct http_route {
     size_t path_len;       /* without the '*' */
     int below;             /* path ended in '*' */
     void *self;
-    struct gate_source *owner;
-    const struct il_sender *senders; /* of the owner */
+    void *owner;
+    const struct http_sender *senders; /* of the owner */
 };
 
 /* "OPTIONS" and all else there is. */
@@ -52,7 +51,7 @@ struct il_request {
     const struct il_api *api;
     struct http_conn *conn;
     const struct http_route *route;
-    struct il_sender *sender; /* NULL: not known, or not by a sender */
+    struct http_sender *sender; /* NULL: not known, or not by a sender */
     const char *method, *path;
     char *query;              /* NULL: none; see request.c: */
     size_t query_len;         /* once it is cut up */

@@ -3,8 +3,8 @@
 #include "config.h"
 
 #include "private.h"
-#include "codec/json.h"
 #include "base/log.h"
+#include "codec/json.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -241,20 +241,20 @@ http_receipt(const struct il_request *req, const char **json)
     return req->receipt;
 }
 
-struct gate_source *
+void *
 http_owner(const struct il_request *req)
 {
     return req->route ? req->route->owner : NULL;
 }
 
-struct il_sender *
+struct http_sender *
 http_sender(const struct il_request *req)
 {
     return req->sender;
 }
 
 void
-http_set_sender(struct il_request *req, struct il_sender *sender)
+http_set_sender(struct il_request *req, struct http_sender *sender)
 {
     req->sender = sender;
 }
@@ -364,11 +364,11 @@ api_equal(const void *a, size_t a_len, const void *b, size_t b_len)
     return !differ;
 }
 
-static void (*refused_hook)(struct gate_source *, struct il_sender *,
+static void (*refused_hook)(void *owner, struct http_sender *,
                             const char *, struct slice);
 
 void
-http_on_refused(void (*fn)(struct gate_source *, struct il_sender *,
+http_on_refused(void (*fn)(void *owner, struct http_sender *,
                            const char *code, struct slice body))
 {
     refused_hook = fn;
@@ -377,7 +377,7 @@ http_on_refused(void (*fn)(struct gate_source *, struct il_sender *,
 void
 request_tell_refused(const struct il_request *req)
 {
-    struct gate_source *owner = http_owner(req);
+    void *owner = http_owner(req);
     if (refused_hook && owner && req->code && req->admitted && !req->handled
         && req->status >= 400)
         refused_hook(owner, req->sender, req->code,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One request's way from its head to its answer, whatever brings its bytes. */
 #include "base/api.h"
+
 #include "private.h"
 
 #include <errno.h>
@@ -124,7 +125,7 @@ serve_begin(struct il_request *req)
 {
     struct http *http = req->conn->loop->http;
     const struct head *head = &req->head;
-    req->api = host_api();
+    req->api = api_table();
     req->begun_us = req->conn->loop->now_us;
     req->max_body = http->options.max_body;
     if (head->status) {

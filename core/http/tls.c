@@ -2,9 +2,9 @@
 /* Reading certificates and keys. */
 #include "config.h"
 
+#include "tls_private.h"
 #include "base/file.h"
 #include "base/reserve.h"
-#include "tls_private.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,10 +2,10 @@
 /* The certificate in force, and its replacement. */
 #include "config.h"
 
+#include "tls_private.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "tls_private.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Writing the logs, and getting them onto the disk. */
 #include "private.h"
+
 #include "base/clock.h"
 #include "base/log.h"
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The idempotency index: what the gate calls, and starting up. */
 #include "private.h"
+
 #include "base/clock.h"
-#include "codec/event.h"
 #include "base/log.h"
+#include "codec/event.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -6,6 +6,7 @@
  * a log that is not there - the index is complete as far as the last block says;
  * what comes behind is good as well, but the spool is asked from there on. */
 #include "private.h"
+
 #include "base/file.h"
 #include "base/log.h"
 

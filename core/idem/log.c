@@ -5,6 +5,7 @@
  * What has been written is never written again: whatever a crash of the machine
  * leaves, the blocks before the first that is not whole are what they were. */
 #include "private.h"
+
 #include "base/file.h"
 #include "base/log.h"
 

@@ -5,6 +5,7 @@
  * no sum, no sync and no format that lasts.  It is written, not mapped and
  * changed: so a full disk is an error and no signal. */
 #include "private.h"
+
 #include "base/file.h"
 
 #include <errno.h>

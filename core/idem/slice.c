@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Slices of time: made, grown, looked into, dropped whole. */
 #include "private.h"
+
 #include "base/log.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "private.h"
 
-#include "base/clock.h"
 #include "base/api.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -195,7 +195,7 @@ lane_flights_new(struct lane *l)
         return -ENOMEM;
     for (uint32_t i = 0; i < l->flight_count; i++) {
         struct flight *f = &l->flights[i];
-        f->ack.api = host_api();
+        f->ack.api = api_table();
         f->lane = l;
         f->drops = calloc(l->spec.step_count + 1, sizeof *f->drops);
         f->batch = batch_new();

@@ -10,10 +10,10 @@
 #define LANE_H
 
 #include "codec/batch.h"
-#include "store/dead.h"
-#include "store/entity.h"
 #include "lang/expr.h"
 #include "spool/spool.h"
+#include "store/dead.h"
+#include "store/entity.h"
 
 struct lane;
 

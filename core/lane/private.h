@@ -13,9 +13,9 @@
 #ifndef LANE_PRIVATE_H
 #define LANE_PRIVATE_H
 
-#include "spool/cursor.h"
 #include "lane.h"
 #include "base/metrics.h"
+#include "spool/cursor.h"
 
 #include <pthread.h>
 

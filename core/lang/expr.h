@@ -4,8 +4,8 @@
 #ifndef EXPR_H
 #define EXPR_H
 
-#include "base/number.h"
 #include "ref.h"
+#include "base/number.h"
 
 /* Compile.  0, -ENOMEM, or -EINVAL with *error (offset points at the
  * character).  Free with expr_free. */

@@ -3,6 +3,8 @@
  * known to be wrong with it before an event comes. */
 #include "expr_parse.h"
 
+#include "base/time.h"
+
 #include <errno.h>
 #include <string.h>
 

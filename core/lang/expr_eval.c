@@ -3,6 +3,8 @@
  * is allocated: functions hand on a view of their argument. */
 #include "expr_impl.h"
 
+#include "base/time.h"
+
 #include <string.h>
 
 static void

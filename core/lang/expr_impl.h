@@ -5,8 +5,8 @@
 #define EXPR_IMPL_H
 
 #include "expr.h"
-#include "base/fold.h"
 #include "lexis.h"
+#include "base/fold.h"
 
 #define EXPR_TEXT_MAX (1u << 20) /* bytes of source: a set of 50,000 ids */
 #define EXPR_DEPTH_MAX 64 /* not, parentheses, functions inside each other */

@@ -5,6 +5,8 @@
  * tokens: the parser asks for an operand and says which place it is at. */
 #include "expr_impl.h"
 
+#include "base/time.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -15,7 +15,7 @@
 /* Where the value of a key begins, or NULL.  The first of several wins. */
 static const char *
 find_key(const char *p, const char *end, uint32_t pairs,
-         const struct part *part)
+         const struct ref_part *part)
 {
     struct slice key;
     for (; pairs > 0; pairs--) {
@@ -44,7 +44,7 @@ find_element(const char *p, const char *end, uint32_t count, int64_t index)
 
 /* Follow a path into a container whose bytes reach to end at most. */
 static int
-follow(const struct part *part, uint32_t parts, const char *p, const char *end,
+follow(const struct ref_part *part, uint32_t parts, const char *p, const char *end,
        struct il_value *out)
 {
     for (; parts > 0; parts--, part++) {
@@ -68,7 +68,7 @@ static int
 follow_value(const struct il_field *field, const struct il_value *map,
              struct il_value *out)
 {
-    const struct part *part = field->parts;
+    const struct ref_part *part = field->parts;
     if (field->count == 0) {
         *out = *map;
         return 1;

@@ -36,7 +36,17 @@ const struct il_kind *ref_kind(const struct il_field *);
  * them or NULL.  0 or -ENOMEM. */
 int ref_path(struct il_text *out, const struct il_field *, uint32_t parts,
              const char *name);
+/* A step of a path: into a map by a key, into an array by a number. */
+struct ref_part {
+    const char *key; /* NULL: an element */
+    size_t len;
+    int64_t index; /* below 0: from the end */
+};
+/* How many of them its path has; one of them, which lives as long as it. */
 uint32_t ref_parts(const struct il_field *);
+const struct ref_part *ref_part_at(const struct il_field *, uint32_t i);
+/* Does its path lead through the payload? */
+int ref_in_payload(const struct il_field *);
 
 /* What the value will be, where that is known beforehand: IL_STRING, IL_TIME or
  * IL_MAP for the envelope and roots; else IL_MISSING. */

@@ -32,7 +32,7 @@ add_part(struct reader *r, const char *key, size_t len, int64_t index)
     if (r->count == REF_DEPTH_MAX)
         return fail(r, "this path is too deep (32 parts at most)");
     if (r->field) {
-        struct part *part = &r->field->parts[r->count];
+        struct ref_part *part = &r->field->parts[r->count];
         part->key = key ? r->keys : NULL;
         part->len = len;
         part->index = index;
@@ -228,7 +228,7 @@ ref_parse_prefix(const char *text, size_t len, int flags, size_t *used,
     if (err)
         return err;
     struct il_field *field =
-        calloc(1, sizeof *field + r.count * sizeof(struct part) + r.key_bytes);
+        calloc(1, sizeof *field + r.count * sizeof(struct ref_part) + r.key_bytes);
     if (!field)
         return -ENOMEM;
     *used = (size_t) (r.p - text);
@@ -278,7 +278,7 @@ ref_named(int what, const char *name, struct il_field **out)
         return -EINVAL;
     }
     struct il_field *field =
-        calloc(1, sizeof *field + sizeof(struct part) + len);
+        calloc(1, sizeof *field + sizeof(struct ref_part) + len);
     if (!field)
         return -ENOMEM;
     field->root = root;
@@ -336,13 +336,25 @@ ref_path(struct il_text *out, const struct il_field *field, uint32_t parts,
 {
     int err = 0;
     for (uint32_t i = 0; i < parts && !err; i++) {
-        const struct part *part = &field->parts[i];
+        const struct ref_part *part = &field->parts[i];
         err = part->key ? put_name(out, i == 0, part->key, part->len)
                         : text_printf(out, "[%lld]", (long long) part->index);
     }
     if (!err && name)
         err = put_name(out, parts == 0, name, strlen(name));
     return err;
+}
+
+const struct ref_part *
+ref_part_at(const struct il_field *field, uint32_t i)
+{
+    return &field->parts[i];
+}
+
+int
+ref_in_payload(const struct il_field *field)
+{
+    return field->root == ROOT_PAYLOAD;
 }
 
 uint32_t

@@ -17,17 +17,11 @@ enum root {
     ROOT_TIMESTAMP
 };
 
-struct part {
-    const char *key; /* NULL: an element */
-    size_t len;
-    int64_t index;
-};
-
 struct il_field {
     int root;
     const struct il_kind *kind; /* ROOT_ENTITY */
     uint32_t count;
-    struct part parts[]; /* then the bytes of the keys */
+    struct ref_part parts[]; /* then the bytes of the keys */
 };
 
 #endif

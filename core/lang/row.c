@@ -5,8 +5,8 @@
  * comparison of two words, whether somebody wants its value or not. */
 #include "row.h"
 
-#include "codec/msgwalk.h"
 #include "template.h"
+#include "codec/msgwalk.h"
 
 #include <stdlib.h>
 

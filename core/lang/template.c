@@ -2,6 +2,7 @@
 #include "template.h"
 
 #include "expr_impl.h"
+#include "base/time.h"
 #include "codec/json.h"
 
 #include <errno.h>

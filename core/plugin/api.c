@@ -2,16 +2,17 @@
 /* The part of the function table that needs no server and no store. */
 #include "instance.h"
 
-#include "codec/batch.h"
 #include "base/clock.h"
-#include "lang/expr.h"
-#include "codec/json.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "lang/row.h"
-#include "gate/sender.h"
-#include "lang/template.h"
+#include "base/nearest.h"
 #include "base/timers.h"
+#include "codec/batch.h"
+#include "codec/json.h"
+#include "lang/expr.h"
+#include "lang/row.h"
+#include "lang/template.h"
+#include "gate/sender.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -236,7 +237,7 @@ check_kind(const struct found *f, const struct il_kind *kind, size_t offset)
             return 0;
         names[i] = k->kinds[i]->name;
     }
-    const char *meant = conf_nearest(kind->name, names, k->count);
+    const char *meant = nearest_name(kind->name, names, k->count);
     option_remark(f->conf, f->key, (long) offset, 0,
                   "no step before this attaches an entity of the kind "
                   "\"%s\"%s%s%s",
@@ -448,6 +449,14 @@ api_equal(const void *a, size_t a_len, const void *b, size_t b_len)
     return differs == 0 && a_len == b_len;
 }
 
+static int
+api_sender(const struct il_host *host, const struct il_conf *conf,
+           const char *secret, struct il_sender **out)
+{
+    struct il_host *h = (struct il_host *) (uintptr_t) host;
+    return sender_open(h->conf, h->name, &h->senders, conf, secret, out);
+}
+
 void
 instance_fill_api(struct il_api *api)
 {
@@ -499,7 +508,7 @@ instance_fill_api(struct il_api *api)
     api->kind = api_kind;
     api->entity_attach = api_entity_attach;
     api->route = api_route;
-    api->sender = sender_open;
+    api->sender = api_sender;
     api->equal = api_equal;
     api->name = api_name;
     api->read_json = api_read_json;

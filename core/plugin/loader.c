@@ -6,6 +6,7 @@
 #include "handshake.h"
 #include "loader_elf.h"
 #include "base/log.h"
+#include "base/nearest.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -168,7 +169,7 @@ say_unknown(struct loader *l, const char *name, struct il_text *why)
 {
     const char *const *names;
     size_t n = loader_names(l, &names);
-    const char *meant = conf_nearest(name, names, n);
+    const char *meant = nearest_name(name, names, n);
     text_printf(why, "there is no plugin \"%s\"", name);
     if (meant) {
         text_printf(why, "; did you mean \"%s\"?", meant);

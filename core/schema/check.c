@@ -6,9 +6,11 @@
  * a problem needs to tell where it is lies on the stack. */
 #include "schema.h"
 
-#include "conf/conf.h"
-#include "codec/msgread.h"
+#include "base/nearest.h"
 #include "base/number.h"
+#include "base/time.h"
+#include "codec/msgread.h"
+#include "conf/conf.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -189,7 +191,7 @@ guess(struct check *c, const struct nameset *names, const char *word,
     text[len] = '\0';
     for (uint32_t i = 0; i < names->count; i++)
         known[i] = names->names[i].ptr;
-    return conf_nearest(text, known, names->count);
+    return nearest_name(text, known, names->count);
 }
 
 static void

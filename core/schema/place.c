@@ -2,14 +2,15 @@
 /* Where a reference leads to in a declaration. */
 #include "schema.h"
 
+#include "base/nearest.h"
 #include "conf/conf.h"
-#include "lang/ref_private.h"
+#include "lang/ref.h"
 
 #include <errno.h>
 
 /* One part further down from a node.  SCHEMA_NAMED: *node has moved. */
 static int
-step(const struct schema_node **node, const struct part *part,
+step(const struct schema_node **node, const struct ref_part *part,
      struct schema_place *out)
 {
     const struct schema_node *from = *node;
@@ -28,7 +29,7 @@ step(const struct schema_node **node, const struct part *part,
 }
 
 static int
-step_field(const struct schema_object *object, const struct part *part,
+step_field(const struct schema_object *object, const struct ref_part *part,
            struct schema_place *out)
 {
     int64_t i = part->key
@@ -52,10 +53,10 @@ schema_place(const struct schema_event *event, const struct il_field *field,
     const struct schema_object *object = &event->object;
     int what = SCHEMA_FREE;
     *out = (struct schema_place){ .required = 1 };
-    if (field->root != ROOT_PAYLOAD)
+    if (!ref_in_payload(field))
         return SCHEMA_FREE;
-    for (out->at = 0; out->at < field->count; out->at++) {
-        const struct part *part = &field->parts[out->at];
+    for (out->at = 0; out->at < ref_parts(field); out->at++) {
+        const struct ref_part *part = ref_part_at(field, out->at);
         what = object && part->key ? step_field(object, part, out)
                : object            ? SCHEMA_NEVER
                                    : step(&out->node, part, out);
@@ -79,9 +80,9 @@ schema_suggest(const struct il_field *field, const struct schema_place *place,
         return 0;
     for (; n < place->level->names.count; n++)
         names[n] = place->level->names.names[n].ptr;
-    const struct part *part = &field->parts[place->at];
+    const struct ref_part *part = ref_part_at(field, place->at);
     int err = text_put(&word, part->key, part->len);
-    const char *near = err ? NULL : conf_nearest(text_str(&word), names, n);
+    const char *near = err ? NULL : nearest_name(text_str(&word), names, n);
     if (near)
         err = ref_path(out, field, place->at, near);
     text_clear(&word);

@@ -7,8 +7,9 @@
 #ifndef SCHEMA_H
 #define SCHEMA_H
 
-#include "codec/event.h"
 #include "base/nameset.h"
+#include "base/time.h"
+#include "codec/event.h"
 #include "lang/ref.h"
 
 enum schema_type {

@@ -2,6 +2,7 @@
 /* What cannot be read is named once and copied aside, and nobody waits for
  * it. */
 #include "private.h"
+
 #include "base/file.h"
 #include "base/log.h"
 

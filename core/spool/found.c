@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "found.h"
+
 #include "base/file.h"
 #include "base/log.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One group of frames onto the disk: all of it, durably, or nothing. */
 #include "private.h"
+
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* DIR/ID, the spool's UUID, and DIR/LAST, a hint of how far it has got. */
 #include "private.h"
+
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"

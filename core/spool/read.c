@@ -3,6 +3,7 @@
  * wants them; a map would be faster by little and turn an unreadable block
  * into SIGBUS. */
 #include "private.h"
+
 #include "base/clock.h"
 #include "base/log.h"
 

@@ -5,6 +5,7 @@
  * successor says where it ends, so that a backlog of any size opens at once;
  * damage inside is met, named and skipped by whoever reads it. */
 #include "private.h"
+
 #include "found.h"
 #include "base/log.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What may go, and how fast it goes. */
 #include "private.h"
+
 #include "base/clock.h"
 #include "base/log.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Files of segments that went, kept to be written again: see spool.h. */
 #include "private.h"
+
 #include "base/log.h"
 
 #include <dirent.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Opening, closing and looking at a spool. */
 #include "private.h"
+
 #include "base/log.h"
 
 #include <errno.h>

@@ -7,6 +7,7 @@
  * writer goes on meanwhile.  Successes, which need no lock, do without its
  * change of threads. */
 #include "private.h"
+
 #include "base/clock.h"
 #include "base/log.h"
 

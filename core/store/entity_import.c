@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "entity_import.h"
 
-#include "base/csv.h"
 #include "entity_bulk.h"
+#include "base/csv.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "entity_cache.h"
+
 #include "entity_store.h"
+#include "base/time.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -4,13 +4,14 @@
  *
  *   bench-count gate|read|filter|enrich|encode   prints the number of events
  *   bench-count compiler */
-#include "lang/expr.h"
-#include "gate/private.h"
-#include "base/api.h"
-#include "plugin/instance.h"
 #include "scratch.h"
-#include "lang/template.h"
 #include "w1.h"
+#include "base/api.h"
+#include "lang/expr.h"
+#include "lang/template.h"
+#include "gate/private.h"
+#include "plugin/instance.h"
+#include "host/api.h"
 
 /* The steps themselves, without a config around them. */
 #include <ingestlayer/plugin.h>
@@ -311,7 +312,7 @@ main(int argc, char **argv)
         return 0;
     }
     host_api_init();
-    host.api = host_api();
+    host.api = api_table();
     if (!strcmp(what, "gate")) {
         gate_run();
         printf("%d\n", EVENTS);

@@ -5,9 +5,9 @@
  *
  *   bench-entity [ENTITIES [DIR]]    default 100000; DIR, of the entities
  *                                    alone, is kept and reused */
+#include "scratch.h"
 #include "base/clock.h"
 #include "store/entity.h"
-#include "scratch.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,9 +4,9 @@
  * own thread needs included, and the memory the process has for itself.  Then
  * how long it takes to open again.
  *   bench-idem MILLIONS... */
+#include "scratch.h"
 #include "base/clock.h"
 #include "idem/idem.h"
-#include "scratch.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/time.h"
 #include "codec/event.h"
 #include "codec/json.h"
 

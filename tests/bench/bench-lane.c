@@ -6,13 +6,13 @@
  *
  * Prints core-seconds per million events.  -s: nine events in ten come from a
  * hundredth of the users.  -e: a store of bench-entity's that knows them. */
-#include "base/clock.h"
-#include "base/api.h"
-#include "codec/json.h"
-#include "lane/lane.h"
-#include "base/log.h"
 #include "scratch.h"
 #include "w1.h"
+#include "base/api.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "codec/json.h"
+#include "lane/lane.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,8 +3,8 @@
  * which.  What is read is read the same once it has been written; the walk
  * through X-Forwarded-For from the right finds what one from the left does. */
 #include "fuzz.h"
-#include "http/address.h"
 #include "base/ip.h"
+#include "http/address.h"
 
 #include <string.h>
 

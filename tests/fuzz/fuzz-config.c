@@ -6,7 +6,6 @@
 #include <config.h>
 
 #include "folder.h"
-
 #include "base/log.h"
 #include "conf/options.h"
 #include "host/plan.h"

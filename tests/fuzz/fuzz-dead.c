@@ -2,9 +2,9 @@
 /* Records of the dead-letter store from a file that something has written
  * into: what is viewed lies inside the record, and written again it is the
  * same record. */
-#include "store/dead_store.h"
-#include "codec/event.h"
 #include "fuzz.h"
+#include "codec/event.h"
+#include "store/dead_store.h"
 
 #include <string.h>
 

@@ -4,12 +4,11 @@
 #include <config.h>
 
 #include "folder.h"
-
-#include "gate/entities.h"
-#include "store/entity_import.h"
 #include "base/api.h"
 #include "base/log.h"
 #include "codec/msgcur.h"
+#include "store/entity_import.h"
+#include "gate/entities.h"
 
 struct il_request {
     const struct il_api *api;

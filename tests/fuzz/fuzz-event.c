@@ -9,6 +9,7 @@
 
 #include "fuzz.h"
 #include "base/api.h"
+#include "host/api.h"
 #include "codec/msgcur.h"
 
 struct il_request {
@@ -182,7 +183,7 @@ fake_api(void)
     static struct il_api api;
     if (!api.read_json) {
         host_api_init();
-        api = *host_api();
+        api = *api_table();
         api.request_path = fake_path;
         api.request_header = fake_header;
         api.request_each_header = fake_each_header;

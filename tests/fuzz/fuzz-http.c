@@ -7,11 +7,11 @@
 #include <config.h>
 
 #include "fuzz.h"
-
-#include "base/clock.h"
 #include "base/api.h"
-#include "http/private.h"
+#include "base/clock.h"
 #include "base/log.h"
+#include "http/private.h"
+#include "host/api.h"
 
 #include <errno.h>
 #include <string.h>
@@ -112,8 +112,8 @@ serve(void)
     struct http *http;
     log_level_set(0);
     host_api_init();
-    api = *host_api();
-    host_api_set(&api);
+    api = *api_table();
+    api_use(&api);
     CLAIM(!http_new(&o, &http));
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
         CLAIM(!http_route(http, &routes[i], NULL, NULL));

@@ -3,8 +3,8 @@
  * be written as JSON and read back. */
 #include <string.h>
 
-#include "codec/event.h"
 #include "fuzz.h"
+#include "codec/event.h"
 #include "codec/json.h"
 
 /* Walk everything, each way there is.  Unchecked maps may have anything for

@@ -5,9 +5,9 @@
  * what is told of them is short, and text where the payload is, and the same
  * when it is asked again. */
 #include "fuzz.h"
+#include "base/wtf8.h"
 #include "codec/json.h"
 #include "schema/schema.h"
-#include "base/wtf8.h"
 
 #include <string.h>
 

@@ -3,10 +3,9 @@
  * is read must be in order.  Input: the newest segment from its header on; it
  * follows a whole one, and every other time its file was an older one's. */
 #include "folder.h"
-
 #include "base/log.h"
-#include "spool/spool.h"
 #include "spool/private.h"
+#include "spool/spool.h"
 
 static char dir[64];
 static const uint8_t uuid[16] = "\x01\x23\x45\x67\x89\xab\x4d\xef\x81"

@@ -3,8 +3,9 @@
  * and every number has a text. */
 #include <string.h>
 
-#include "codec/event.h"
 #include "fuzz.h"
+#include "base/time.h"
+#include "codec/event.h"
 
 #define FIRST_US (-62135596800000000) /* 0001-01-01 */
 #define LAST_US 253402300799999999

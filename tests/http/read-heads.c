@@ -4,7 +4,6 @@
  * the method, the target, the body and all names and values, in hexadecimal,
  * with blanks between. */
 #include "config.h"
-
 #include "http/chunk.h"
 #include "http/head.h"
 

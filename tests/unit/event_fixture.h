@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/time.h"
 #include "codec/batch.h"
 #include "codec/json.h"
 

@@ -3,11 +3,11 @@
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H
 
-#include "base/clock.h"
-#include "base/api.h"
-#include "http/http.h"
 #include "http_talk.h"
+#include "base/api.h"
+#include "base/clock.h"
 #include "base/log.h"
+#include "http/http.h"
 
 static struct il_api api;
 static struct http *http;
@@ -50,7 +50,7 @@ server_new(struct http_options o, const char *listen)
     o.listen_count = 1;
     log_level_set(IL_LOG_ERROR);
     http_fill_request_api(&api);
-    host_api_set(&api);
+    api_use(&api);
     may_answer = handled = 0;
     ck_assert_int_eq(http_new(&o, &http), 0);
 }

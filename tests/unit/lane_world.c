@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "lane_world.h"
-
-#include "base/clock.h"
-#include "codec/json.h"
-#include "base/log.h"
 #include "tempdir.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "codec/json.h"
 
 #include <check.h>
 #include <stdio.h>

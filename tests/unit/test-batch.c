@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "codec/batch.h"
 #include "base/api.h"
+#include "codec/batch.h"
 #include "codec/json.h"
 
 #include <check.h>
@@ -349,7 +349,7 @@ END_TEST
 START_TEST(begins_with_the_host_table)
 {
     static const struct il_api table;
-    host_api_set(&table);
+    api_use(&table);
     struct il_batch *b = batch_new();
     ck_assert_ptr_eq(*(void **) b, &table);
     batch_free(b);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "command/command.h"
-#include "store/dead.h"
+#include "tempdir.h"
 #include "codec/event.h"
 #include "codec/json.h"
-#include "tempdir.h"
+#include "store/dead.h"
+#include "command/command.h"
 
 #include <check.h>
 #include <getopt.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What is wrong in the text of a config file is named with its line, and
  * worded for a person. */
+#include "base/nearest.h"
 #include "conf/conf.h"
 #include "conf/scan.h"
 
@@ -277,11 +278,11 @@ END_TEST
 START_TEST(near_names_are_found)
 {
     static const char *const names[] = { "table", "columns", "connection" };
-    ck_assert_str_eq(conf_nearest("tabel", names, 3), "table");
-    ck_assert_str_eq(conf_nearest("Colums", names, 3), "columns");
-    ck_assert_str_eq(conf_nearest("conection", names, 3), "connection");
-    ck_assert_ptr_null(conf_nearest("zzz", names, 3));
-    ck_assert_ptr_null(conf_nearest("", names, 3));
+    ck_assert_str_eq(nearest_name("tabel", names, 3), "table");
+    ck_assert_str_eq(nearest_name("Colums", names, 3), "columns");
+    ck_assert_str_eq(nearest_name("conection", names, 3), "connection");
+    ck_assert_ptr_null(nearest_name("zzz", names, 3));
+    ck_assert_ptr_null(nearest_name("", names, 3));
 }
 END_TEST
 

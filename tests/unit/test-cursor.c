@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "spool/cursor.h"
 #include "tempdir.h"
+#include "spool/cursor.h"
 
 #include <check.h>
 #include <errno.h>

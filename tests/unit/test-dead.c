@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/dead.h"
-#include "base/metrics.h"
 #include "tempdir.h"
+#include "base/metrics.h"
+#include "store/dead.h"
 
 #include <check.h>
 #include <errno.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/entity_import.h"
-
 #include "tempdir.h"
+#include "store/entity_import.h"
 
 #include <check.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The gate without HTTP: shapes of bodies, refusals, duplicates, answers. */
-#include "gate/private.h"
-#include "base/log.h"
 #include "tempdir.h"
+#include "base/log.h"
+#include "gate/private.h"
 
 #include <check.h>
 #include <errno.h>

@@ -2,7 +2,6 @@
 /* What becomes of a connection: requests one behind the other, in pieces, held,
  * answered to those who hang up, read slowly or not at all. */
 #include "config.h"
-
 #include "http_server.h"
 #include "base/metrics.h"
 

@@ -3,10 +3,9 @@
  * different requests, clients behind proxies, too many connections, unix
  * sockets. */
 #include "config.h"
-
 #include "http_server.h"
-#include "base/metrics.h"
 #include "tempdir.h"
+#include "base/metrics.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "spool-help.h"
-
 #include "codec/event.h"
 #include "idem/idem.h"
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Addresses, networks, X-Forwarded-For, and addresses to listen on. */
 #include "config.h"
-
-#include "http/address.h"
 #include "base/ip.h"
+#include "http/address.h"
 
 #include <check.h>
 #include <errno.h>

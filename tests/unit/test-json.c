@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "codec/json.h"
 #include "base/wtf8.h"
+#include "codec/json.h"
 
 /* A copy that ends where its memory ends, so that checkers see a read past
  * it. */

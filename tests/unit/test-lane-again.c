@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Dead letters that are tried again. */
 #include "lane_world.h"
-
-#include "store/retry.h"
 #include "tempdir.h"
+#include "store/retry.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "lane_world.h"
-
 #include "base/clock.h"
 
 #include <errno.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "lane_world.h"
-
 #include "base/metrics.h"
 
 #include <errno.h>

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "lang/lexis.h"
 #include "base/number.h"
+#include "lang/lexis.h"
 
 static struct il_value
 decimal(const char *text)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Option tables: what they refuse, how they say it, what they yield. */
+#include "base/units.h"
 #include "conf/options.h"
 
 #include <check.h>
@@ -375,18 +376,18 @@ START_TEST(units_are_exact)
     const char *why;
     for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
         int64_t v;
-        if (option_parse_duration(times[i].text, &v, &why))
+        if (units_parse_duration(times[i].text, &v, &why))
             v = -1;
         ck_assert_msg(v == times[i].value, "%s: expected %lld, got %lld",
                       times[i].text, (long long) times[i].value, (long long) v);
     }
     int64_t v;
-    ck_assert_int_eq(option_parse_size("64MiB", &v, &why), 0);
+    ck_assert_int_eq(units_parse_size("64MiB", &v, &why), 0);
     ck_assert_int_eq(v, 64 << 20);
-    ck_assert_int_eq(option_parse_size("1.5GB", &v, &why), 0);
+    ck_assert_int_eq(units_parse_size("1.5GB", &v, &why), 0);
     ck_assert_int_eq(v, 1500000000);
-    ck_assert_int_ne(option_parse_size("64M", &v, &why), 0);
-    ck_assert_int_ne(option_parse_size("64mib", &v, &why), 0);
+    ck_assert_int_ne(units_parse_size("64M", &v, &why), 0);
+    ck_assert_int_ne(units_parse_size("64mib", &v, &why), 0);
     char out[32];
     option_format(out, IL_OPT_DURATION, 90000);
     ck_assert_str_eq(out, "90s");

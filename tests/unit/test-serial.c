@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The host keeps the promise of il_plugin.threads; timers run until they are
  * removed and never after. */
-#include "plugin/serial.h"
-
 #include "base/timers.h"
+#include "plugin/serial.h"
 
 #include <check.h>
 #include <poll.h>

@@ -3,9 +3,9 @@
 #include <config.h>
 
 #include "private.h"
-
-#include "store/entity.h"
+#include "base/time.h"
 #include "codec/json.h"
+#include "store/entity.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -4,7 +4,6 @@
 #define TESTHOST_PRIVATE_H
 
 #include "testhost.h"
-
 #include "codec/batch.h"
 #include "plugin/instance.h"
 

@@ -3,7 +3,6 @@
 #include <config.h>
 
 #include "private.h"
-
 #include "codec/event.h"
 #include "codec/json.h"
 #include "gate/sender.h"

@@ -3,10 +3,9 @@
 #include <config.h>
 
 #include "private.h"
-
 #include "base/api.h"
-#include "codec/json.h"
 #include "base/metrics.h"
+#include "codec/json.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -55,7 +54,7 @@ testhost_new(void)
     t->api.now_us = api_now_us;
     testhost_fill_batch_api(&t->api);
     testhost_fill_source_api(&t->api);
-    host_api_set(&t->api);
+    api_use(&t->api);
     t->conf = conf_new();
     t->batch = batch_new();
     t->lane = strdup("test/lane");
