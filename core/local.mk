@@ -185,7 +185,7 @@ core_libcore_a_SOURCES = \
 	core/http/private.h \
 	core/http/request.c \
 	core/http/serve.c \
-	core/http/stock.c \
+	core/http/pool.c \
 	core/http/sweep.c \
 	core/http/tls.c \
 	core/http/tls.h \

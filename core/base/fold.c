@@ -181,7 +181,7 @@ compare_common(struct folded *a, struct folded *b)
 }
 
 int
-folded_compare(struct folded a, struct folded b)
+fold_compare(struct folded a, struct folded b)
 {
     if (!a.fold && !b.fold) {
         size_t len = a.s.len < b.s.len ? a.s.len : b.s.len;
@@ -193,7 +193,7 @@ folded_compare(struct folded a, struct folded b)
 }
 
 int
-folded_starts(struct folded text, struct folded start)
+fold_starts(struct folded text, struct folded start)
 {
     if (!text.fold && !start.fold)
         return text.s.len >= start.s.len
@@ -202,7 +202,7 @@ folded_starts(struct folded text, struct folded start)
 }
 
 int
-folded_ends(struct folded text, struct folded end)
+fold_ends(struct folded text, struct folded end)
 {
     size_t skip;
     if (!text.fold && !end.fold) {
@@ -216,7 +216,7 @@ folded_ends(struct folded text, struct folded end)
         return 0;
     for (skip = have - want; skip > 0; skip--)
         next(&text);
-    return folded_compare(text, end) == 0;
+    return fold_compare(text, end) == 0;
 }
 
 /* Arithmetic modulo the prime 2^61 - 1. */
@@ -246,7 +246,7 @@ plus(uint64_t a, uint64_t b)
  * that comes from the event would.  The base is a secret, so that nobody can
  * write texts whose hashes collide and make it slow. */
 int
-folded_contains(struct folded text, struct folded part, uint64_t seed)
+fold_contains(struct folded text, struct folded part, uint64_t seed)
 {
     if (!text.fold && !part.fold)
         return part.s.len == 0
@@ -262,7 +262,7 @@ folded_contains(struct folded text, struct folded part, uint64_t seed)
         top = times(top, base);
     }
     for (;;) {
-        if (have == want && folded_starts(tail, part))
+        if (have == want && fold_starts(tail, part))
             return 1;
         if (!text.s.len)
             return 0;
@@ -273,7 +273,7 @@ folded_contains(struct folded text, struct folded part, uint64_t seed)
 
 /* The classic two-pointer walk: only the last '*' is ever tried again. */
 int
-folded_glob(struct slice glob, struct folded text)
+fold_glob(struct slice glob, struct folded text)
 {
     const char *g = glob.ptr, *g_end = g + glob.len, *star = NULL;
     struct folded again = text;

@@ -23,12 +23,12 @@ struct folded {
     int fold;
 };
 
-int folded_compare(struct folded a, struct folded b); /* <0, 0, >0 */
-int folded_starts(struct folded text, struct folded start);
-int folded_ends(struct folded text, struct folded end);
+int fold_compare(struct folded a, struct folded b); /* <0, 0, >0 */
+int fold_starts(struct folded text, struct folded start);
+int fold_ends(struct folded text, struct folded end);
 /* Expected time is linear in both lengths. seed: a secret of the process. */
-int folded_contains(struct folded text, struct folded part, uint64_t seed);
-int folded_glob(struct slice glob, struct folded text);
+int fold_contains(struct folded text, struct folded part, uint64_t seed);
+int fold_glob(struct slice glob, struct folded text);
 
 /* Bytes that the folded text takes; writes it where out is not NULL. */
 size_t fold_write(char *out, struct slice s);

@@ -58,7 +58,7 @@ rate_now_ns(void)
 }
 
 int64_t
-bucket_wait_ns(const struct bucket *b, uint64_t n, int64_t now_ns)
+rate_wait_ns(const struct bucket *b, uint64_t n, int64_t now_ns)
 {
     const struct rate *r = &b->rate;
     if (!r->events || !n)
@@ -72,7 +72,7 @@ bucket_wait_ns(const struct bucket *b, uint64_t n, int64_t now_ns)
 }
 
 void
-bucket_take(struct bucket *b, uint64_t n, int64_t now_ns)
+rate_take(struct bucket *b, uint64_t n, int64_t now_ns)
 {
     if (!b->rate.events)
         return;
@@ -85,31 +85,31 @@ bucket_take(struct bucket *b, uint64_t n, int64_t now_ns)
 }
 
 int64_t
-limit_ask(struct limit *l, uint64_t n, int64_t now_ns)
+rate_limit_ask(struct limit *l, uint64_t n, int64_t now_ns)
 {
-    int64_t wait = bucket_wait_ns(&l->bucket, n, now_ns);
+    int64_t wait = rate_wait_ns(&l->bucket, n, now_ns);
     if (!wait)
         return 0;
     __atomic_add_fetch(&l->refusals, 1, __ATOMIC_RELAXED);
-    if (__atomic_load_n(&l->deaf_ns, __ATOMIC_RELAXED) <= now_ns)
-        __atomic_store_n(&l->deaf_ns, now_ns + wait, __ATOMIC_RELAXED);
+    if (__atomic_load_n(&l->refuse_until_ns, __ATOMIC_RELAXED) <= now_ns)
+        __atomic_store_n(&l->refuse_until_ns, now_ns + wait, __ATOMIC_RELAXED);
     return wait;
 }
 
 void
-limit_take(struct limit *l, uint64_t n, int64_t now_ns)
+rate_limit_take(struct limit *l, uint64_t n, int64_t now_ns)
 {
-    bucket_take(&l->bucket, n, now_ns);
+    rate_take(&l->bucket, n, now_ns);
     if (__atomic_load_n(&l->refusals, __ATOMIC_RELAXED))
         __atomic_store_n(&l->refusals, 0, __ATOMIC_RELAXED);
 }
 
 int64_t
-limit_deaf_ns(const struct limit *l, int64_t now_ns)
+rate_limit_refuses_ns(const struct limit *l, int64_t now_ns)
 {
     if (__atomic_load_n(&l->refusals, __ATOMIC_RELAXED) < LIMIT_PATIENCE)
         return 0;
-    int64_t until = __atomic_load_n(&l->deaf_ns, __ATOMIC_RELAXED);
+    int64_t until = __atomic_load_n(&l->refuse_until_ns, __ATOMIC_RELAXED);
     return until > now_ns ? until - now_ns : 0;
 }
 

@@ -29,7 +29,7 @@ struct bucket {
 struct limit {
     struct bucket bucket;
     uint32_t refusals; /* atomic */
-    int64_t deaf_ns;   /* atomic: until then */
+    int64_t refuse_until_ns; /* atomic: until then */
 };
 
 #define RATE_EVENTS_MAX 1000000000
@@ -41,14 +41,14 @@ int rate_parse(const char *text, struct rate *out, const char **why);
 /* The monotonic clock, as buckets count it. */
 int64_t rate_now_ns(void);
 /* How long until n events may be taken: 0: now. */
-int64_t bucket_wait_ns(const struct bucket *, uint64_t n, int64_t now_ns);
+int64_t rate_wait_ns(const struct bucket *, uint64_t n, int64_t now_ns);
 /* Take n events.  One thread at a time. */
-void bucket_take(struct bucket *, uint64_t n, int64_t now_ns);
-/* As bucket_wait_ns() and bucket_take(), taking note. */
-int64_t limit_ask(struct limit *, uint64_t n, int64_t now_ns);
-void limit_take(struct limit *, uint64_t n, int64_t now_ns);
+void rate_take(struct bucket *, uint64_t n, int64_t now_ns);
+/* As rate_wait_ns() and rate_take(), taking note. */
+int64_t rate_limit_ask(struct limit *, uint64_t n, int64_t now_ns);
+void rate_limit_take(struct limit *, uint64_t n, int64_t now_ns);
 /* How long it does not listen.  Any thread. */
-int64_t limit_deaf_ns(const struct limit *, int64_t now_ns);
+int64_t rate_limit_refuses_ns(const struct limit *, int64_t now_ns);
 /* A time in seconds that is not too short, for Retry-After: 1 or more. */
 uint32_t rate_seconds(int64_t wait_ns);
 

@@ -14,7 +14,7 @@ struct il_kind {
     const char *name;
     size_t len;
 };
-struct il_kind *kind_intern(const char *name, size_t len);
+struct il_kind *batch_kind(const char *name, size_t len);
 
 /* One attached entity of an event, in the order of attaching. */
 struct entity_link {

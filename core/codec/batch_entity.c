@@ -34,7 +34,7 @@ kind_add(const char *name, size_t len)
 }
 
 struct il_kind *
-kind_intern(const char *name, size_t len)
+batch_kind(const char *name, size_t len)
 {
     pthread_mutex_lock(&kind_lock);
     struct kind_node *k = kinds;

@@ -68,11 +68,11 @@ command_find_entities(const char *path, char *out, unsigned long size,
          * has been broken elsewhere since. */
         struct config_setting_t *root = conf_root(conf, 0);
         const struct il_conf *g =
-            options_read(&(struct option_read){ .conf = conf,
-                                                .groups = &root,
-                                                .group_count = 1,
-                                                .tables = &table,
-                                                .table_count = 1 });
+            option_read_group(&(struct option_read){ .conf = conf,
+                                                     .groups = &root,
+                                                     .group_count = 1,
+                                                     .tables = &table,
+                                                     .table_count = 1 });
         const char *dir = option_str(g, "state_dir", 0);
         if (map_size)
             *map_size = (uint64_t) option_int(option_group(g, "entities", 0),

@@ -42,7 +42,7 @@ static const char usage[] =
     "  -h, --help\n";
 
 int
-dead_usage(const char *what)
+command_dead_usage(const char *what)
 {
     fprintf(stderr, "ingestlayer dead: %s; see ingestlayer dead --help\n",
             what);
@@ -50,7 +50,7 @@ dead_usage(const char *what)
 }
 
 int
-dead_failed(int err)
+command_dead_failed(int err)
 {
     if (err && err != -EIO) /* -EIO: nobody reads, or it was logged */
         fprintf(stderr, "ingestlayer dead: %s\n", strerror(-err));
@@ -58,13 +58,13 @@ dead_failed(int err)
 }
 
 int
-dead_store(struct dead_job *j, int read_only)
+command_dead_store(struct dead_job *j, int read_only)
 {
     char path[sizeof j->dir + sizeof "/dead"];
     if (j->state_dir && strlen(j->state_dir) < sizeof j->dir)
         strcpy(j->dir, j->state_dir);
     else if (j->state_dir)
-        return dead_usage("the name of state_dir is too long");
+        return command_dead_usage("the name of state_dir is too long");
     else if (command_find_state_dir(j->config, j->dir, sizeof j->dir))
         return 1;
     if (j->state_dir && access(j->dir, F_OK) != 0) {
@@ -89,7 +89,7 @@ of_pipeline(const char *lane, const char *pipeline)
 }
 
 int
-dead_chosen(const struct dead_job *j, const struct dead_letter *l)
+command_dead_chosen(const struct dead_job *j, const struct dead_letter *l)
 {
     if ((j->lane && strcmp(j->lane, l->lane) != 0)
         || (j->pipeline && !of_pipeline(l->lane, j->pipeline))
@@ -99,14 +99,14 @@ dead_chosen(const struct dead_job *j, const struct dead_letter *l)
         return 1;
     struct il_text unpacked = { 0 };
     struct known k;
-    dead_known(l, &unpacked, &k);
+    command_dead_known(l, &unpacked, &k);
     int same = slice_equal(k.id, slice_of(j->event, strlen(j->event)));
     text_clear(&unpacked);
     return same;
 }
 
 int
-dead_position(const char *text, uint64_t *out)
+command_dead_position(const char *text, uint64_t *out)
 {
     char *end;
     errno = 0;
@@ -115,7 +115,7 @@ dead_position(const char *text, uint64_t *out)
 }
 
 int
-dead_take_lane(struct dead_job *j, char ***args, int *n)
+command_dead_take_lane(struct dead_job *j, char ***args, int *n)
 {
     uint64_t position;
     if (!j->lane && *n) {
@@ -123,10 +123,10 @@ dead_take_lane(struct dead_job *j, char ***args, int *n)
         --*n;
     }
     if (!j->lane || !*n)
-        return dead_usage("a lane and a position are needed");
+        return command_dead_usage("a lane and a position are needed");
     for (int i = 0; i < *n; i++)
-        if (dead_position((*args)[i], &position))
-            return dead_usage("a position is a number");
+        if (command_dead_position((*args)[i], &position))
+            return command_dead_usage("a position is a number");
     return 0;
 }
 
@@ -135,19 +135,19 @@ dead_take_lane(struct dead_job *j, char ***args, int *n)
 static int
 list_one(void *arg, const struct dead_letter *l)
 {
-    return dead_chosen(arg, l) ? dead_print(arg, l) : 0;
+    return command_dead_chosen(arg, l) ? command_dead_print(arg, l) : 0;
 }
 
 static int
 list(struct dead_job *j, char **args, int n)
 {
     if (n > 1 || (n && j->lane))
-        return dead_usage("list takes one lane at most");
+        return command_dead_usage("list takes one lane at most");
     if (n)
         j->lane = args[0];
-    int status = dead_store(j, 1);
+    int status = command_dead_store(j, 1);
     if (!status && j->store)
-        status = dead_failed(dead_each(j->store, j->lane, list_one, j));
+        status = command_dead_failed(dead_each(j->store, j->lane, list_one, j));
     if (!status && !j->done && !j->json)
         puts("no dead letters");
     return status;
@@ -158,21 +158,22 @@ static int
 each_position(struct dead_job *j, char **args, int n,
               int (*fn)(struct dead_job *, uint64_t position))
 {
-    int status = dead_take_lane(j, &args, &n);
+    int status = command_dead_take_lane(j, &args, &n);
     if (!status)
-        status = dead_store(j, fn == NULL);
+        status = command_dead_store(j, fn == NULL);
     for (int i = 0; i < n && status != 2; i++) {
         uint64_t position;
-        dead_position(args[i], &position);
-        int err = !j->store ? -ENOENT
-                  : fn      ? fn(j, position)
-                       : dead_get(j->store, j->lane, position, dead_print, j);
+        command_dead_position(args[i], &position);
+        int err =
+            !j->store ? -ENOENT
+            : fn      ? fn(j, position)
+                 : dead_get(j->store, j->lane, position, command_dead_print, j);
         if (err == -ENOENT)
             fprintf(stderr,
                     "ingestlayer dead: %s has no dead letter %" PRIu64 "\n",
                     j->lane, position);
         else
-            dead_failed(err);
+            command_dead_failed(err);
         status |= err != 0;
     }
     return status;
@@ -189,7 +190,7 @@ drop_one(struct dead_job *j, uint64_t position)
 static int
 drop_each(void *arg, const struct dead_letter *l)
 {
-    int err = dead_chosen(arg, l) ? drop_one(arg, l->position) : 0;
+    int err = command_dead_chosen(arg, l) ? drop_one(arg, l->position) : 0;
     return err == -ENOENT ? 0 : err; /* somebody else was faster */
 }
 
@@ -199,12 +200,13 @@ drop(struct dead_job *j, char **args, int n)
     int status;
     if (j->all) {
         if (n > 1 || (n == 1) == (j->lane != NULL))
-            return dead_usage("drop --all takes one lane");
+            return command_dead_usage("drop --all takes one lane");
         if (n)
             j->lane = args[0];
-        status = dead_store(j, 0);
+        status = command_dead_store(j, 0);
         if (!status && j->store)
-            status = dead_failed(dead_each(j->store, j->lane, drop_each, j));
+            status =
+                command_dead_failed(dead_each(j->store, j->lane, drop_each, j));
     } else {
         status = each_position(j, args, n, drop_one);
     }
@@ -283,16 +285,17 @@ check_options(const struct dead_job *j, const char *verb)
     int choosing = j->pipeline || j->code || j->event;
     int retry = !strcmp(verb, "retry"), drop = !strcmp(verb, "drop");
     if (j->wait && !retry)
-        return dead_usage("--wait goes with retry");
+        return command_dead_usage("--wait goes with retry");
     if (j->all && !retry && !drop)
-        return dead_usage("--all goes with retry and drop");
+        return command_dead_usage("--all goes with retry and drop");
     if (choosing && !strcmp(verb, "show"))
-        return dead_usage("show takes a lane and positions");
+        return command_dead_usage("show takes a lane and positions");
     if (choosing && (retry || drop) && !j->all)
-        return dead_usage("letters are chosen by positions, or by options and "
-                          "--all");
+        return command_dead_usage(
+            "letters are chosen by positions, or by options and "
+            "--all");
     if (drop && j->pipeline)
-        return dead_usage("drop takes one lane");
+        return command_dead_usage("drop takes one lane");
     return 0;
 }
 
@@ -304,7 +307,7 @@ command_dead(int argc, char **argv)
         int (*run)(struct dead_job *, char **args, int n);
     } verbs[] = { { "list", list },
                   { "show", show },
-                  { "retry", dead_command_retry },
+                  { "retry", command_dead_retry },
                   { "drop", drop } };
     struct dead_job j = { .config = COMMAND_CONF_DEFAULT };
     int status;

@@ -19,17 +19,17 @@ struct dead_job {
 };
 
 /* Of the command line: says what is wrong.  2. */
-int dead_usage(const char *what);
+int command_dead_usage(const char *what);
 /* 1 after a message, unless err is 0. */
-int dead_failed(int err);
+int command_dead_failed(int err);
 /* Open the store; one that does not exist holds no letters.  0, or the exit
  * code after a message. */
-int dead_store(struct dead_job *, int read_only);
+int command_dead_store(struct dead_job *, int read_only);
 /* Is it one of those that were chosen? */
-int dead_chosen(const struct dead_job *, const struct dead_letter *);
+int command_dead_chosen(const struct dead_job *, const struct dead_letter *);
 /* The lane, perhaps by its option, and positions; at least one is left. */
-int dead_take_lane(struct dead_job *, char ***args, int *n);
-int dead_position(const char *text, uint64_t *out); /* 0 or -EINVAL */
+int command_dead_take_lane(struct dead_job *, char ***args, int *n);
+int command_dead_position(const char *text, uint64_t *out); /* 0 or -EINVAL */
 
 /* What is known of the event, whether it was accepted or refused. */
 struct known {
@@ -40,12 +40,12 @@ struct known {
 };
 
 /* unpacked must live as long as *out. */
-void dead_known(const struct dead_letter *, struct il_text *unpacked,
-                struct known *out);
+void command_dead_known(const struct dead_letter *, struct il_text *unpacked,
+                        struct known *out);
 /* For dead_each(): print it as the job asks. */
-int dead_print(void *job, const struct dead_letter *);
+int command_dead_print(void *job, const struct dead_letter *);
 
 /* command_dead_retry.c */
-int dead_command_retry(struct dead_job *, char **args, int n);
+int command_dead_retry(struct dead_job *, char **args, int n);
 
 #endif

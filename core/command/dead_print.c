@@ -22,8 +22,8 @@ member(const struct il_value *map, const char *key)
 }
 
 void
-dead_known(const struct dead_letter *l, struct il_text *unpacked,
-             struct known *out)
+command_dead_known(const struct dead_letter *l, struct il_text *unpacked,
+                   struct known *out)
 {
     struct json_error error;
     struct il_value v;
@@ -188,12 +188,12 @@ put_person(struct il_text *out, const struct dead_letter *l,
 }
 
 int
-dead_print(void *arg, const struct dead_letter *l)
+command_dead_print(void *arg, const struct dead_letter *l)
 {
     struct dead_job *j = arg;
     struct il_text unpacked = { 0 };
     struct known k;
-    dead_known(l, &unpacked, &k);
+    command_dead_known(l, &unpacked, &k);
     j->text.len = 0;
     j->done++;
     int err = j->json ? put_json(&j->text, l, &k, j->whole)

@@ -140,7 +140,7 @@ static int
 gather_each(void *arg, const struct dead_letter *l)
 {
     struct asking *a = arg;
-    if (is_gate(l->lane) || !dead_chosen(a->job, l))
+    if (is_gate(l->lane) || !command_dead_chosen(a->job, l))
         return 0;
     return gather(a, l->lane, l->position);
 }
@@ -161,7 +161,7 @@ gather_positions(struct asking *a, char **args, int n)
     int err = 0;
     for (int i = 0; i < n && !err; i++) {
         uint64_t position;
-        dead_position(args[i], &position);
+        command_dead_position(args[i], &position);
         err = j->store
                   ? dead_get(j->store, j->lane, position, seen, NULL)
                   : -ENOENT;
@@ -240,21 +240,21 @@ report(const struct asking *a)
 }
 
 int
-dead_command_retry(struct dead_job *j, char **args, int n)
+command_dead_retry(struct dead_job *j, char **args, int n)
 {
     struct asking a = { .job = j };
     int status = 0;
     if (!j->all)
-        status = dead_take_lane(j, &args, &n);
+        status = command_dead_take_lane(j, &args, &n);
     else if (n > 1 || (n && j->lane))
-        return dead_usage("retry --all takes one lane at most");
+        return command_dead_usage("retry --all takes one lane at most");
     else if (n)
         j->lane = args[0];
     if (status)
         return status;
     if (j->lane && is_gate(j->lane))
         return refuse_gate();
-    if ((status = dead_store(j, 1)))
+    if ((status = command_dead_store(j, 1)))
         return status;
     int err = 0;
     if (!j->all)
@@ -269,7 +269,7 @@ dead_command_retry(struct dead_job *j, char **args, int n)
               stderr);
         err = -EIO;
     }
-    status = dead_failed(err);
+    status = command_dead_failed(err);
     report(&a);
     if (j->wait && j->store && !status)
         wait_for_all(&a);

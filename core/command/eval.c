@@ -32,11 +32,11 @@ static struct il_expr *
 compile(const char *text)
 {
     struct il_expr *expr = NULL;
-    struct text_error error;
+    struct lang_error error;
     struct il_text shown = { 0 };
     size_t len = strlen(text);
     int err = expr_compile(text, len, &expr, &error);
-    if (err == -EINVAL && text_error_show(&shown, text, len, &error) == 0)
+    if (err == -EINVAL && lang_error_show(&shown, text, len, &error) == 0)
         fprintf(stderr, "ingestlayer eval: position %zu: %s", error.offset + 1,
                 text_str(&shown));
     else if (err)

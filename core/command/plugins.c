@@ -231,11 +231,11 @@ make_loader(const char *path)
         size_t n = 0;
         struct config_setting_t *root = conf_root(conf, 0);
         const struct il_conf *g =
-            options_read(&(struct option_read){ .conf = conf,
-                                                .groups = &root,
-                                                .group_count = 1,
-                                                .tables = &table,
-                                                .table_count = 1 });
+            option_read_group(&(struct option_read){ .conf = conf,
+                                                     .groups = &root,
+                                                     .group_count = 1,
+                                                     .tables = &table,
+                                                     .table_count = 1 });
         for (; n < option_count(g, "plugin_dir") && n < 16; n++)
             dirs[n] = option_str(g, "plugin_dir", n);
         loader = loader_new(dirs, n);

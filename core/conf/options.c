@@ -229,7 +229,7 @@ read_group(struct il_conf *g, config_setting_t *const *groups, size_t n,
 }
 
 const struct il_conf *
-options_read(const struct option_read *r)
+option_read_group(const struct option_read *r)
 {
     struct il_conf *g = conf_alloc(r->conf, sizeof(*g));
     *g = (struct il_conf){ .api = api_table(),

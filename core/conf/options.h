@@ -49,7 +49,7 @@ struct option_read {
     int allow_unknown; /* the plugin that knows them could not be loaded */
 };
 /* Always returns a readable group; look at conf_errors() for what is wrong. */
-const struct il_conf *options_read(const struct option_read *);
+const struct il_conf *option_read_group(const struct option_read *);
 
 /* The entries of struct il_api that read options. */
 int option_has(const struct il_conf *, const char *key);

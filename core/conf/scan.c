@@ -41,7 +41,7 @@ conf_scan_next(struct scan *scan, struct scan_error *error)
 {
     struct token t;
     for (;;) {
-        token_next(&scan->p, scan->end, &scan->line, &t);
+        conf_token_next(&scan->p, scan->end, &scan->line, &t);
         error->line = t.line;
         error->lacks_l = NULL;
         if (t.type == TOKEN_END)
@@ -103,7 +103,7 @@ static void
 advance(struct explain *x)
 {
     x->before = x->now;
-    token_next(&x->p, x->end, &x->line, &x->now);
+    conf_token_next(&x->p, x->end, &x->line, &x->now);
 }
 
 static int wrong(struct explain *x, int line, const char *fmt, ...)
@@ -327,7 +327,7 @@ first_use(const char *start, const struct token *name, int line)
     struct token t;
     int depth = 0;
     for (const char *p = start; p < name->start;) {
-        token_next(&p, name->start, &line, &t);
+        conf_token_next(&p, name->start, &line, &t);
         if (t.type == TOKEN_PUNCT && strchr("{([", *t.start))
             depth++;
         else if (t.type == TOKEN_PUNCT && strchr("})]", *t.start))

@@ -115,7 +115,7 @@ begins_number(const char *p, const char *end)
 }
 
 void
-token_next(const char **at, const char *end, int *line, struct token *t)
+conf_token_next(const char **at, const char *end, int *line, struct token *t)
 {
     *t = (struct token){ .type = TOKEN_END };
     int open = skip_blank(at, end, line);

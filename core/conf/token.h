@@ -29,6 +29,7 @@ struct token {
 };
 
 /* Cut the next word; *p and *line move past it. */
-void token_next(const char **p, const char *end, int *line, struct token *);
+void conf_token_next(const char **p, const char *end, int *line,
+                     struct token *);
 
 #endif

@@ -33,13 +33,13 @@ list_pass(struct backlog_list *l, uint64_t passed)
 }
 
 void
-backlog_add(struct backlog *b, uint64_t position, uint64_t bytes)
+gate_backlog_add(struct backlog *b, uint64_t position, uint64_t bytes)
 {
     list_add(&b->live, b->max, position, bytes);
 }
 
 void
-backlog_old(struct backlog *b, uint64_t position, uint64_t bytes)
+gate_backlog_old(struct backlog *b, uint64_t position, uint64_t bytes)
 {
     list_add(&b->old, b->max, position, bytes);
 }
@@ -61,7 +61,7 @@ measure(struct backlog *b, int64_t now_us)
 }
 
 uint64_t
-backlog_bytes(struct backlog *b, int64_t now_us)
+gate_backlog_bytes(struct backlog *b, int64_t now_us)
 {
     uint64_t passed = b->passed(b->arg);
     b->delivered += list_pass(&b->old, passed) + list_pass(&b->live, passed);
@@ -70,7 +70,7 @@ backlog_bytes(struct backlog *b, int64_t now_us)
 }
 
 uint32_t
-backlog_retry_after(const struct backlog *b)
+gate_backlog_retry_after(const struct backlog *b)
 {
     uint64_t bytes = b->old.bytes + b->live.bytes;
     uint64_t more = bytes >= b->max ? bytes - b->max + b->max / 128 + 1 : 0;

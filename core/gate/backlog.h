@@ -4,8 +4,8 @@
  * Bytes are noted with the position up to which they lie, in at most some
  * hundred sums of neighbours, and taken off as the lanes pass them: so it is
  * too much by a hundredth of the limit at most.  What was there at start is
- * counted beside it, by a thread of its own (backlog_old()), while new events
- * come.  One thread at a time. */
+ * counted beside it, by a thread of its own (gate_backlog_old()), while new
+ * events come.  One thread at a time. */
 #ifndef BACKLOG_H
 #define BACKLOG_H
 
@@ -36,12 +36,12 @@ struct backlog {
 };
 
 /* So many bytes more, up to this position. */
-void backlog_add(struct backlog *, uint64_t position, uint64_t bytes);
+void gate_backlog_add(struct backlog *, uint64_t position, uint64_t bytes);
 /* The same of what was there before. */
-void backlog_old(struct backlog *, uint64_t position, uint64_t bytes);
+void gate_backlog_old(struct backlog *, uint64_t position, uint64_t bytes);
 /* Bytes that are undelivered now. */
-uint64_t backlog_bytes(struct backlog *, int64_t now_us);
+uint64_t gate_backlog_bytes(struct backlog *, int64_t now_us);
 /* Seconds until it is likely to be below its limit: 1 ... 3600. */
-uint32_t backlog_retry_after(const struct backlog *);
+uint32_t gate_backlog_retry_after(const struct backlog *);
 
 #endif

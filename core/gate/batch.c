@@ -10,8 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What stays in stock between requests: batches, and bytes of each buffer. */
-#define STOCK_MAX 8
+/* What stays in the pool between requests: batches, and bytes of each buffer.
+ */
+#define POOL_MAX 8
 #define BUFFER_KEEP (2 << 20)
 
 static void
@@ -43,13 +44,13 @@ buffer_reset(struct il_text *t)
 struct gate_batch *
 gate_batch_take(struct gate *gate, struct gate_source *source)
 {
-    pthread_mutex_lock(&gate->stock_lock);
-    struct gate_batch *b = gate->stock;
+    pthread_mutex_lock(&gate->pool_lock);
+    struct gate_batch *b = gate->pool;
     if (b) {
-        gate->stock = b->next;
-        gate->stock_count--;
+        gate->pool = b->next;
+        gate->pool_count--;
     }
-    pthread_mutex_unlock(&gate->stock_lock);
+    pthread_mutex_unlock(&gate->pool_lock);
     if (!b)
         b = calloc(1, sizeof(*b));
     if (!b)
@@ -95,14 +96,14 @@ gate_batch_give(struct gate_batch *b)
     buffer_reset(&b->scratch);
     buffer_reset(&b->traits);
     buffer_reset(&b->kept);
-    pthread_mutex_lock(&gate->stock_lock);
-    int keep = gate->stock_count < STOCK_MAX;
+    pthread_mutex_lock(&gate->pool_lock);
+    int keep = gate->pool_count < POOL_MAX;
     if (keep) {
-        b->next = gate->stock;
-        gate->stock = b;
-        gate->stock_count++;
+        b->next = gate->pool;
+        gate->pool = b;
+        gate->pool_count++;
     }
-    pthread_mutex_unlock(&gate->stock_lock);
+    pthread_mutex_unlock(&gate->pool_lock);
     if (!keep)
         batch_free_one(b);
 }
@@ -110,9 +111,9 @@ gate_batch_give(struct gate_batch *b)
 void
 gate_batch_free_all(struct gate *gate)
 {
-    while (gate->stock) {
-        struct gate_batch *b = gate->stock;
-        gate->stock = b->next;
+    while (gate->pool) {
+        struct gate_batch *b = gate->pool;
+        gate->pool = b->next;
         batch_free_one(b);
     }
     while (gate->held) {

@@ -12,7 +12,7 @@
 #define API_BODY_MAX (4 << 20)
 
 void
-entity_api_error(struct il_request *req, int err)
+gate_entities_error(struct il_request *req, int err)
 {
     if (err == -EINVAL || err == -EMSGSIZE) {
         il_respond_error(req, 422, "invalid_entity", "%s",
@@ -28,11 +28,11 @@ entity_api_error(struct il_request *req, int err)
 }
 
 void
-entity_api_respond(struct il_request *req, int status, struct il_text *body,
-                   int err)
+gate_entities_respond(struct il_request *req, int status, struct il_text *body,
+                      int err)
 {
     if (err)
-        entity_api_error(req, err);
+        gate_entities_error(req, err);
     else
         il_respond(req, status, "application/json", body->data, body->len);
 }
@@ -113,7 +113,7 @@ api_list(struct entities *store, struct il_request *req)
         il_respond_error(req, 400, "invalid_query",
                          "after is not what an earlier page gave as next");
     else
-        entity_api_respond(req, 200, &l.body, err);
+        gate_entities_respond(req, 200, &l.body, err);
     text_clear(&l.body);
     text_clear(&l.last);
 }
@@ -125,8 +125,8 @@ api_unknown(struct il_request *req)
 }
 
 void
-entity_api_show(struct entities *store, struct il_request *req,
-                struct slice kind, struct slice id, int status)
+gate_entities_show(struct entities *store, struct il_request *req,
+                   struct slice kind, struct slice id, int status)
 {
     struct il_text copy = { 0 }, body = { 0 };
     struct entity one;
@@ -139,7 +139,7 @@ entity_api_show(struct entities *store, struct il_request *req,
             err = entity_json(&body, &one);
         if (!err)
             err = text_puts(&body, "}");
-        entity_api_respond(req, status, &body, err);
+        gate_entities_respond(req, status, &body, err);
     }
     text_clear(&copy);
     text_clear(&body);
@@ -163,7 +163,7 @@ api_delete(struct entities *store, struct il_request *req, struct slice kind,
             || json_write_str(&body, id.ptr, id.len, 0) < 0
             || text_puts(&body, ",\"deleted\":true}}")))
         err = -ENOMEM;
-    entity_api_respond(req, 200, &body, err);
+    gate_entities_respond(req, 200, &body, err);
     text_clear(&body);
 }
 
@@ -187,9 +187,9 @@ api_one(struct entities *store, struct il_request *req, const char *path)
     if (api_one_path(path, &kind, &id)) {
         api_unknown(req);
     } else if (!strcmp(method, "GET") || !strcmp(method, "HEAD")) {
-        entity_api_show(store, req, kind, id, 200);
+        gate_entities_show(store, req, kind, id, 200);
     } else if (!strcmp(method, "PATCH")) {
-        entity_api_patch(store, req, kind, id);
+        gate_entities_patch(store, req, kind, id);
     } else if (!strcmp(method, "DELETE")) {
         api_delete(store, req, kind, id);
     } else {
@@ -200,7 +200,7 @@ api_one(struct entities *store, struct il_request *req, const char *path)
 }
 
 void
-entity_api(struct entities *store, struct il_request *req)
+gate_entities(struct entities *store, struct il_request *req)
 {
     const char *method = il_request_method(req);
     const char *path = il_request_path(req);
@@ -214,7 +214,7 @@ entity_api(struct entities *store, struct il_request *req)
     if (*path) {
         api_one(store, req, path);
     } else if (!strcmp(method, "POST")) {
-        entity_api_post(store, req);
+        gate_entities_post(store, req);
     } else if (!strcmp(method, "GET") || !strcmp(method, "HEAD")) {
         api_list(store, req);
     } else {

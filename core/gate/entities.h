@@ -14,21 +14,21 @@
 /* Answer one request whose path is ENTITY_API_PATH or below it, and whose
  * sender has been admitted.  Uses the request through the accessors of
  * plugin.h alone.  Waits for the disk on writes. */
-void entity_api(struct entities *, struct il_request *);
+void gate_entities(struct entities *, struct il_request *);
 
 /* --- between entity_api.c and entity_api_write.c --- */
 
 /* The store's errors as answers.  The cause is the operator's and is logged;
  * the sender learns whether to come again. */
-void entity_api_error(struct il_request *, int err);
+void gate_entities_error(struct il_request *, int err);
 /* Answer with body, or with err where it is not 0. */
-void entity_api_respond(struct il_request *, int status, struct il_text *body,
-                        int err);
+void gate_entities_respond(struct il_request *, int status,
+                           struct il_text *body, int err);
 /* Answer with one entity as it is now, 404 where there is none. */
-void entity_api_show(struct entities *, struct il_request *, struct slice kind,
-                     struct slice id, int status);
-void entity_api_post(struct entities *, struct il_request *);
-void entity_api_patch(struct entities *, struct il_request *, struct slice kind,
-                      struct slice id);
+void gate_entities_show(struct entities *, struct il_request *,
+                        struct slice kind, struct slice id, int status);
+void gate_entities_post(struct entities *, struct il_request *);
+void gate_entities_patch(struct entities *, struct il_request *,
+                         struct slice kind, struct slice id);
 
 #endif

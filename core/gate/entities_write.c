@@ -159,7 +159,7 @@ api_body_error(struct il_request *req, const struct json_reader *r, int err)
         il_respond_error(req, 422, "invalid_entity",
                          "\"entities\" must be an array and stand alone");
     else if (err == -ENOMEM || r->error.code == JSON_MEMORY)
-        entity_api_error(req, -ENOMEM);
+        gate_entities_error(req, -ENOMEM);
     else
         il_respond_error(req, 400, "invalid_json", "%s, at byte %zu",
                          r->error.message, r->error.offset);
@@ -186,7 +186,7 @@ api_counts(struct il_request *req, struct api_write *w)
         err = text_put(&body, w->problems.data, w->problems.len);
     if (!err)
         err = text_puts(&body, "]}}");
-    entity_api_respond(req, status, &body, err);
+    gate_entities_respond(req, status, &body, err);
     text_clear(&body);
 }
 
@@ -200,8 +200,8 @@ api_answer(struct entities *store, struct il_request *req, struct api_write *w,
     else if (w->failed)
         il_respond_error(req, 422, "invalid_entity", "%s", w->why);
     else
-        entity_api_show(store, req, w->bulk.puts[0].kind, w->bulk.puts[0].id,
-                        status);
+        gate_entities_show(store, req, w->bulk.puts[0].kind, w->bulk.puts[0].id,
+                           status);
 }
 
 /* Is the type before any parameters this one? */
@@ -230,7 +230,7 @@ api_type(struct il_request *req)
 }
 
 void
-entity_api_post(struct entities *store, struct il_request *req)
+gate_entities_post(struct entities *store, struct il_request *req)
 {
     struct api_write w = { 0 };
     struct json_reader r;
@@ -251,7 +251,7 @@ entity_api_post(struct entities *store, struct il_request *req)
         err = entity_bulk_put(&w.bulk, store, api_problem, &w, &w.created,
                               &w.merged);
         if (err)
-            entity_api_error(req, err);
+            gate_entities_error(req, err);
         else
             api_answer(store, req, &w, w.created ? 201 : 200);
     }
@@ -290,8 +290,8 @@ api_patch_read(struct json_reader *r, struct il_text *traits,
 }
 
 void
-entity_api_patch(struct entities *store, struct il_request *req,
-                 struct slice kind, struct slice id)
+gate_entities_patch(struct entities *store, struct il_request *req,
+                    struct slice kind, struct slice id)
 {
     struct il_text traits = { 0 };
     struct json_reader r;
@@ -318,9 +318,9 @@ entity_api_patch(struct entities *store, struct il_request *req,
         };
         err = entity_put(store, &put, 1, NULL);
         if (err && err != -ENOENT)
-            entity_api_error(req, err);
+            gate_entities_error(req, err);
         else
-            entity_api_show(store, req, kind, id, 200); /* 404 itself */
+            gate_entities_show(store, req, kind, id, 200); /* 404 itself */
     }
     text_clear(&traits);
 }

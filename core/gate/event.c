@@ -208,7 +208,7 @@ static int
 check_allowed(struct gate_batch *b)
 {
     struct slice type = b->event.ev.type;
-    if (!b->sender || sender_may_send(b->sender, type))
+    if (!b->sender || gate_sender_may_send(b->sender, type))
         return 0;
     return gate_problem(b, GATE_TYPE, "type", "allowed",
                         "this key may not send events of the type \"%.*s\"",

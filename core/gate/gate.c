@@ -50,7 +50,7 @@ gate_know_server(struct gate *g, struct http *http)
  * asked the next time.  A failure takes the lock, so that no append comes
  * between the positions that are void and those given out again. */
 static void
-spool_told(void *arg, uint64_t up_to, int error)
+spool_is_durable(void *arg, uint64_t up_to, int error)
 {
     struct gate *g = arg;
     if (error && !atomic_load(&g->closed)) {
@@ -256,7 +256,7 @@ gate_new(const struct gate_options *options, struct gate **out)
         g->options.max_event_bytes = 1 << 20;
     pthread_mutex_init(&g->lock, NULL);
     pthread_mutex_init(&g->wake_lock, NULL);
-    pthread_mutex_init(&g->stock_lock, NULL);
+    pthread_mutex_init(&g->pool_lock, NULL);
     pthread_mutex_init(&g->pending_lock, NULL);
     pthread_cond_init(&g->pending_wake, NULL);
     pthread_mutex_init(&g->upsert_lock, NULL);
@@ -267,7 +267,7 @@ gate_new(const struct gate_options *options, struct gate **out)
     g->wait_us = metric_counter("gate_wait_seconds_total", "",
                                 "Time that they waited.");
     g->indexed = spool_durable(options->spool);
-    int err = spool_notify(options->spool, spool_told, g);
+    int err = spool_notify(options->spool, spool_is_durable, g);
     if (err) {
         gate_free(g);
         return err;
@@ -314,7 +314,7 @@ gate_free(struct gate *g)
     gate_batch_free_all(g);
     pthread_mutex_destroy(&g->lock);
     pthread_mutex_destroy(&g->wake_lock);
-    pthread_mutex_destroy(&g->stock_lock);
+    pthread_mutex_destroy(&g->pool_lock);
     pthread_mutex_destroy(&g->pending_lock);
     pthread_cond_destroy(&g->pending_wake);
     pthread_mutex_destroy(&g->upsert_lock);

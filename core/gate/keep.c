@@ -59,12 +59,12 @@ worth_keeping(struct gate_source *s, struct il_sender *sender,
     int64_t now = sender && sender->letters.rate.events ? rate_now_ns() : 0;
     if (!now)
         return 1;
-    if (bucket_wait_ns(&sender->letters, 1, now)) {
+    if (rate_wait_ns(&sender->letters, 1, now)) {
         metric_add(s->unkept, 1);
         return 0;
     }
     /* Two loops at a time may take one for both: a letter more, no matter. */
-    bucket_take(&sender->letters, 1, now);
+    rate_take(&sender->letters, 1, now);
     return 1;
 }
 

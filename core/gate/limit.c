@@ -71,8 +71,8 @@ gate_limit(struct gate_batch *b, uint32_t n)
     if (b->wait_ns || !has_rate(b))
         return b->wait_ns ? -EDQUOT : 0;
     int64_t now = rate_now_ns();
-    int64_t all = limit_ask(&b->source->limit, n, now);
-    int64_t own = b->sender ? limit_ask(&b->sender->limit, n, now) : 0;
+    int64_t all = rate_limit_ask(&b->source->limit, n, now);
+    int64_t own = b->sender ? rate_limit_ask(&b->sender->limit, n, now) : 0;
     b->limit = GATE_RATE;
     b->limit_own = own > all;
     b->wait_ns = own > all ? own : all;
@@ -95,9 +95,9 @@ gate_limit_took(struct gate_batch *b, uint32_t n, uint64_t position)
     if (b->unlimited || !has_rate(b))
         return;
     int64_t now = rate_now_ns();
-    limit_take(&b->source->limit, n, now);
+    rate_limit_take(&b->source->limit, n, now);
     if (b->sender)
-        limit_take(&b->sender->limit, n, now);
+        rate_limit_take(&b->sender->limit, n, now);
 }
 
 /* --- requests ------------------------------------------------------------- */
@@ -129,14 +129,15 @@ gate_answer_limit(struct il_request *req, const struct gate_batch *b)
 
 /* Who does not wait as told is told again, before anything is read. */
 static int
-deaf(struct il_request *req, struct gate_source *s, struct il_sender *sender)
+refuses_unheard(struct il_request *req, struct gate_source *s,
+                struct il_sender *sender)
 {
     if (!__atomic_load_n(&s->limit.refusals, __ATOMIC_RELAXED)
         && !__atomic_load_n(&sender->limit.refusals, __ATOMIC_RELAXED))
         return 0;
     int64_t now = rate_now_ns();
-    int64_t own = limit_deaf_ns(&sender->limit, now);
-    int64_t all = limit_deaf_ns(&s->limit, now);
+    int64_t own = rate_limit_refuses_ns(&sender->limit, now);
+    int64_t all = rate_limit_refuses_ns(&s->limit, now);
     if (!own && !all)
         return 0;
     if (http_handled(req))
@@ -167,12 +168,12 @@ gate_request_sender(struct il_request *req, struct il_sender *sender)
     struct gate_source *s = http_owner(req);
     const char *origin
         = sender->http.origin_count ? il_request_header(req, "Origin") : NULL;
-    http_set_sender(req, &sender->http);
+    http_request_set_sender(req, &sender->http);
     if (!s)
         return 0;
-    if (origin && !sender_may_come_from(sender, origin)) {
+    if (origin && !gate_sender_may_come_from(sender, origin)) {
         refuse_origin(req, s, sender, origin);
         return -EACCES;
     }
-    return deaf(req, s, sender) ? -EDQUOT : 0;
+    return refuses_unheard(req, s, sender) ? -EDQUOT : 0;
 }

@@ -105,7 +105,7 @@ struct gate_upsert {
 };
 
 struct gate_batch {
-    struct gate_batch *next; /* in the gate's stock, or in gate->upserting */
+    struct gate_batch *next; /* in the gate's pool, or in gate->upserting */
     struct gate *gate;
     struct gate_source *source;
     struct il_sender *sender; /* NULL: not by one */
@@ -189,9 +189,10 @@ struct gate {
     /* lock: the order of spool_append and the idempotency index */
     pthread_mutex_t lock;
     uint64_t indexed;   /* idem_durable() was told up to here */
-    pthread_t census;   /* counts what is undelivered since before the start */
-    uint64_t census_end;
-    int census_runs;
+    pthread_t
+        old_counter; /* counts what is undelivered since before the start */
+    uint64_t old_end;
+    int old_counting;
     struct gate_source *sources;
 
     /* Failures of the spool.  A position given in epoch e is durable once the
@@ -204,10 +205,10 @@ struct gate {
     _Atomic(struct http *) servers[GATE_SERVERS]; /* to wake */
     pthread_mutex_t wake_lock; /* while they are woken, and forgotten */
 
-    /* stock_lock: batches not in use */
-    pthread_mutex_t stock_lock;
-    struct gate_batch *stock;
-    uint32_t stock_count;
+    /* pool_lock: batches not in use */
+    pthread_mutex_t pool_lock;
+    struct gate_batch *pool;
+    uint32_t pool_count;
 
     /* pending_lock: what il_emit() waits for, and its thread */
     pthread_mutex_t pending_lock;
@@ -219,7 +220,7 @@ struct gate {
     _Atomic int closed; /* gate_stop() */
 
     /* upsert_lock: batches whose upserts wait, their thread, and all batches
-     * that went there and are not back in the stock */
+     * that went there and are not back in the pool */
     pthread_mutex_t upsert_lock;
     pthread_cond_t upsert_wake;
     struct gate_batch *upserting, **upserting_end, *held;

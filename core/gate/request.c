@@ -40,8 +40,8 @@ answer_unavailable(struct gate *g, struct il_request *req, int err)
     size_t i = 0;
     while (unavailable[i].err && unavailable[i].err != err)
         i++;
-    gate_count_refused(http_owner(req), sender_of(req), unavailable[i].code,
-                       1);
+    gate_count_refused(http_owner(req), gate_sender_of(req),
+                       unavailable[i].code, 1);
     http_unavailable(req, after, gate_code_name[unavailable[i].code], "%s",
                      unavailable[i].message);
 }
@@ -198,7 +198,7 @@ begin(struct il_request *req)
     struct gate_source *s = http_owner(req);
     struct gate_batch *b = s ? gate_batch_take(s->gate, s) : NULL;
     if (b)
-        b->sender = sender_of(req);
+        b->sender = gate_sender_of(req);
     else
         http_unavailable(req, 1, "no_memory",
                          "there is no memory for this request; send again");
@@ -215,7 +215,7 @@ api_ingest(struct il_request *req, uint32_t max_events)
     struct gate_source *s = http_owner(req);
     if (http_json_type(req, &ndjson)) {
         if (s)
-            gate_keep_body(s, sender_of(req), GATE_UNSUPPORTED,
+            gate_keep_body(s, gate_sender_of(req), GATE_UNSUPPORTED,
                            "content type", body);
         return;
     }
@@ -269,7 +269,7 @@ api_refuse(struct il_request *req, int status, const char *code,
     const char *bytes = il_request_body(req, &len);
     vsnprintf(message, sizeof(message), fmt, ap);
     if (s)
-        gate_keep_request(s, sender_of(req), code, message,
+        gate_keep_request(s, gate_sender_of(req), code, message,
                           slice_of(bytes, len));
     il_respond_error(req, status, code, "%s", message);
 }
@@ -277,7 +277,7 @@ api_refuse(struct il_request *req, int status, const char *code,
 static void
 entities_work(void *arg, struct il_request *req)
 {
-    entity_api(arg, req);
+    gate_entities(arg, req);
 }
 
 /* Reads are served at once; writes wait for the disk. */
@@ -291,7 +291,7 @@ api_entities(struct il_request *req)
         http_unavailable(req, 60, "no_entities",
                          "there is no entity store here");
     else if (!strcmp(method, "GET") || !strcmp(method, "HEAD"))
-        entity_api(entities, req);
+        gate_entities(entities, req);
     else
         http_defer(req, entities_work, entities);
 }

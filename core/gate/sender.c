@@ -20,7 +20,7 @@
 static struct il_sender *
 by_id(struct il_sender *s, const char *id)
 {
-    for (; s; s = sender_next(s))
+    for (; s; s = gate_sender_next(s))
         if (!strcmp(s->id, id))
             return s;
     return NULL;
@@ -70,7 +70,7 @@ make_id(struct conf *owner, struct il_sender *others,
 /* --- what it may do --- */
 
 int
-sender_rate(const struct il_conf *conf, struct rate *out)
+gate_sender_rate(const struct il_conf *conf, struct rate *out)
 {
     const char *text = option_str(conf, "rate", 0), *why;
     int64_t burst = option_int(conf, "burst", 0);
@@ -107,7 +107,7 @@ read_origins(struct il_sender *s, const struct il_conf *conf,
     s->http.origins = conf_alloc(owner, (n + 1) * sizeof(*s->http.origins));
     for (size_t i = 0; i < n; i++) {
         const char *text = option_str(conf, "origins", i);
-        const char *why = origin_compile(text, &s->http.origins[i]);
+        const char *why = http_origin_compile(text, &s->http.origins[i]);
         if (why)
             err = option_error(conf, "origins", i,
                                "the origin \"%s\" is no good: it %s", text,
@@ -134,14 +134,14 @@ counter(const char *source, const char *id, const char *result)
 }
 
 int
-sender_open(struct conf *owner, const char *source, struct il_sender **list,
-            const struct il_conf *conf, const char *secret,
-            struct il_sender **out)
+gate_sender_open(struct conf *owner, const char *source,
+                 struct il_sender **list, const struct il_conf *conf,
+                 const char *secret, struct il_sender **out)
 {
     struct il_sender *s = conf_alloc(owner, sizeof(*s));
     *s = (struct il_sender){ .secret = option_str(conf, secret, 0) };
     int err = make_id(owner, *list, conf, secret, &s->id);
-    int bad = sender_rate(conf, &s->limit.bucket.rate);
+    int bad = gate_sender_rate(conf, &s->limit.bucket.rate);
     err = err ? err : bad;
     s->letters.rate = s->limit.bucket.rate;
     read_types(s, conf, owner);
@@ -156,7 +156,7 @@ sender_open(struct conf *owner, const char *source, struct il_sender **list,
     s->limited = counter(source, s->id, "limited");
     struct il_sender *last = *list;
     while (last && last->http.next)
-        last = sender_next(last);
+        last = gate_sender_next(last);
     if (last)
         last->http.next = &s->http;
     else
@@ -166,19 +166,19 @@ sender_open(struct conf *owner, const char *source, struct il_sender **list,
 }
 
 int
-sender_may_send(const struct il_sender *s, struct slice type)
+gate_sender_may_send(const struct il_sender *s, struct slice type)
 {
     for (size_t i = 0; i < s->type_count; i++)
-        if (glob_match(s->types[i], type))
+        if (expr_glob_match(s->types[i], type))
             return 1;
     return !s->type_count;
 }
 
 int
-sender_may_come_from(const struct il_sender *s, const char *origin)
+gate_sender_may_come_from(const struct il_sender *s, const char *origin)
 {
     for (size_t i = 0; i < s->http.origin_count; i++)
-        if (origin_fits(&s->http.origins[i], origin))
+        if (http_origin_fits(&s->http.origins[i], origin))
             return 1;
     return !s->http.origin_count;
 }

@@ -31,31 +31,31 @@ struct il_sender {
 
 /* The next one of the same source. */
 static inline struct il_sender *
-sender_next(const struct il_sender *s)
+gate_sender_next(const struct il_sender *s)
 {
     return (struct il_sender *) s->http.next;
 }
 
 /* Who sends a request, so far as is known. */
 static inline struct il_sender *
-sender_of(const struct il_request *req)
+gate_sender_of(const struct il_request *req)
 {
-    return (struct il_sender *) http_sender(req);
+    return (struct il_sender *) http_request_sender(req);
 }
 
 /* Append a sender to the list of its source, as a group describes it (see
  * il_sender()).  What it needs is owned by owner.  0, -EINVAL after a finding,
  * or -ENOMEM. */
-int sender_open(struct conf *owner, const char *source,
-                struct il_sender **list, const struct il_conf *,
-                const char *secret, struct il_sender **out);
+int gate_sender_open(struct conf *owner, const char *source,
+                     struct il_sender **list, const struct il_conf *,
+                     const char *secret, struct il_sender **out);
 /* The rate and burst of a group; no limit where it has none.  0 or -EINVAL
  * after a finding. */
-int sender_rate(const struct il_conf *, struct rate *);
+int gate_sender_rate(const struct il_conf *, struct rate *);
 
-int sender_may_send(const struct il_sender *, struct slice type);
+int gate_sender_may_send(const struct il_sender *, struct slice type);
 /* Is a page of this origin among them?  1 where no origins are named: then
  * browsers see to it. */
-int sender_may_come_from(const struct il_sender *, const char *origin);
+int gate_sender_may_come_from(const struct il_sender *, const char *origin);
 
 #endif

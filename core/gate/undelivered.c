@@ -20,7 +20,7 @@ refresh(void *arg)
 {
     struct gate_source *s = arg;
     pthread_mutex_lock(&s->gate->lock);
-    uint64_t bytes = backlog_bytes(s->backlog, clock_monotonic_us());
+    uint64_t bytes = gate_backlog_bytes(s->backlog, clock_monotonic_us());
     pthread_mutex_unlock(&s->gate->lock);
     metric_set(s->undelivered, bytes);
 }
@@ -77,21 +77,21 @@ gate_backlog_wait_ns(const struct gate_batch *b)
 {
     struct backlog *backlog = b->source->backlog;
     if (!backlog
-        || backlog_bytes(backlog, clock_monotonic_us()) < backlog->max)
+        || gate_backlog_bytes(backlog, clock_monotonic_us()) < backlog->max)
         return 0;
-    return (int64_t) backlog_retry_after(backlog) * 1000000000;
+    return (int64_t) gate_backlog_retry_after(backlog) * 1000000000;
 }
 
 void
 gate_backlog_took(const struct gate_batch *b, uint32_t n, uint64_t position)
 {
     if (b->source->backlog)
-        backlog_add(b->source->backlog, position, size_of(b, n));
+        gate_backlog_add(b->source->backlog, position, size_of(b, n));
 }
 
 /* --- what was there at start ---------------------------------------------- */
 
-struct census {
+struct old_count {
     struct gate *gate;
     struct il_text text;
     uint64_t end;
@@ -100,7 +100,7 @@ struct census {
 static int
 count_frame(void *arg, uint64_t position, size_t offset, size_t len)
 {
-    struct census *c = arg;
+    struct old_count *c = arg;
     struct event ev;
     if (position > c->end)
         return 1;
@@ -113,14 +113,14 @@ count_frame(void *arg, uint64_t position, size_t offset, size_t len)
         return 0;
     pthread_mutex_lock(&c->gate->lock);
     if (position > s->backlog->passed(s->backlog->arg))
-        backlog_old(s->backlog, position, len);
+        gate_backlog_old(s->backlog, position, len);
     pthread_mutex_unlock(&c->gate->lock);
     return 0;
 }
 
 /* The oldest position that is of interest. */
 static uint64_t
-census_begin(struct gate *g)
+count_old_from(struct gate *g)
 {
     uint64_t begin = UINT64_MAX;
     pthread_mutex_lock(&g->lock);
@@ -135,7 +135,7 @@ census_begin(struct gate *g)
 }
 
 static void
-census(struct census *c, struct spool_reader *reader)
+count_old(struct old_count *c, struct spool_reader *reader)
 {
     struct gate *g = c->gate;
     uint64_t last = 0;
@@ -152,15 +152,15 @@ census(struct census *c, struct spool_reader *reader)
 }
 
 static void *
-census_run(void *arg)
+count_old_run(void *arg)
 {
     struct gate *g = arg;
-    struct census c = { .gate = g, .end = g->census_end };
+    struct old_count c = { .gate = g, .end = g->old_end };
     struct spool_reader *reader = NULL;
-    uint64_t begin = census_begin(g);
-    pthread_setname_np(pthread_self(), "gate-census");
+    uint64_t begin = count_old_from(g);
+    pthread_setname_np(pthread_self(), "gate-count-old");
     if (begin < c.end && !spool_reader_open(g->options.spool, begin, &reader))
-        census(&c, reader);
+        count_old(&c, reader);
     if (reader)
         spool_reader_close(reader);
     text_clear(&c.text);
@@ -178,17 +178,18 @@ gate_start(struct gate *g)
     }
     if (err || !limits)
         return err;
-    g->census_end = spool_durable(g->options.spool);
-    g->census_runs = pthread_create(&g->census, NULL, census_run, g) == 0;
-    return g->census_runs ? 0 : -EAGAIN;
+    g->old_end = spool_durable(g->options.spool);
+    g->old_counting =
+        pthread_create(&g->old_counter, NULL, count_old_run, g) == 0;
+    return g->old_counting ? 0 : -EAGAIN;
 }
 
 void
 gate_backlog_stop(struct gate *g)
 {
-    if (g->census_runs)
-        pthread_join(g->census, NULL);
-    g->census_runs = 0;
+    if (g->old_counting)
+        pthread_join(g->old_counter, NULL);
+    g->old_counting = 0;
     for (struct gate_source *s = g->sources; s; s = s->next)
         if (s->backlog)
             metric_refresh_remove(refresh, s);

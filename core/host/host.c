@@ -76,12 +76,12 @@ int
 host_drop_privileges(struct host *h)
 {
     struct identity id;
-    int err = identity_find(option_str(h->root, "user", 0),
-                            option_str(h->root, "group", 0), &id);
+    int err = privileges_find(option_str(h->root, "user", 0),
+                              option_str(h->root, "group", 0), &id);
     if (!err)
         err = state_dir_make(h->state_dir, id.uid, id.gid);
     if (!err)
-        err = identity_become(&id);
+        err = privileges_become(&id);
     /* After the change of user, which makes a process readable or not by rules
      * of its own. */
     if (!err && !option_int(h->root, "core_dumps", 0))

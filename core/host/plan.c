@@ -21,7 +21,7 @@ read_part(struct plan *plan, const char *where, config_setting_t *setting,
     struct option_table tables[2] = { OPTION_TABLE(common) };
     if (plugin)
         tables[1] = plugin->options;
-    return options_read(&(struct option_read){
+    return option_read_group(&(struct option_read){
         .conf = plan->conf,
         .where = where,
         .groups = &setting,
@@ -105,7 +105,7 @@ load_sources(struct plan *plan)
         load_part(plan, &s->part, setting, settings_source, IL_SOURCE);
         const char *undeclared = option_str(s->part.options, "undeclared", 0);
         s->accept_undeclared = undeclared && strcmp(undeclared, "accept") == 0;
-        sender_rate(s->part.options, &s->rate);
+        gate_sender_rate(s->part.options, &s->rate);
         s->max_undelivered
             = (uint64_t) option_int(s->part.options, "max_undelivered", 0);
     }
@@ -188,7 +188,7 @@ load_pipelines(struct plan *plan)
         config_setting_t *setting = element(plan->root, "pipelines", i);
         const char *name = conf_peek(setting, "name");
         p->name = name ? name : conf_printf(plan->conf, "%zu", i + 1);
-        p->options = options_read(&(struct option_read){
+        p->options = option_read_group(&(struct option_read){
             .conf = plan->conf,
             .where = conf_printf(
                 plan->conf, name ? "pipeline \"%s\"" : "pipeline %s", p->name),
@@ -220,11 +220,11 @@ read_root(struct plan *plan)
         conf_alloc(plan->conf, n * sizeof(struct config_setting_t *));
     for (size_t i = 0; i < n; i++)
         roots[i] = conf_root(plan->conf, i);
-    return options_read(&(struct option_read){ .conf = plan->conf,
-                                               .groups = roots,
-                                               .group_count = n,
-                                               .tables = &table,
-                                               .table_count = 1 });
+    return option_read_group(&(struct option_read){ .conf = plan->conf,
+                                                    .groups = roots,
+                                                    .group_count = n,
+                                                    .tables = &table,
+                                                    .table_count = 1 });
 }
 
 static struct loader *
@@ -245,9 +245,9 @@ plan_parse(const char *path)
     plan->conf = conf;
     plan->broken = conf_load(conf, path) != 0;
     plan->root = read_root(plan);
-    server_check(option_group(plan->root, "http", 0));
-    server_check(option_group(plan->root, "admin", 0));
-    server_check_proxies(option_group(plan->root, "http", 0));
+    http_options_check(option_group(plan->root, "http", 0));
+    http_options_check(option_group(plan->root, "admin", 0));
+    http_options_check_proxies(option_group(plan->root, "http", 0));
     return plan;
 }
 
@@ -256,8 +256,8 @@ plan_load(struct plan *plan)
 {
     if (!(plan->loader = make_loader(plan)))
         conf_give_up();
-    server_check_tls(plan->conf, option_group(plan->root, "http", 0));
-    server_check_tls(plan->conf, option_group(plan->root, "admin", 0));
+    http_options_check_tls(plan->conf, option_group(plan->root, "http", 0));
+    http_options_check_tls(plan->conf, option_group(plan->root, "admin", 0));
     plan_load_events(plan);
     load_sources(plan);
     plan_check_sources(plan);

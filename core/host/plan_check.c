@@ -86,7 +86,7 @@ fits_type(const struct plan *plan, struct slice glob)
 {
     for (size_t i = 0; i < schema_count(plan->schema); i++) {
         const struct schema_event *e = schema_at(plan->schema, i);
-        if (glob_match(glob, slice_of(e->type, e->type_len)))
+        if (expr_glob_match(glob, slice_of(e->type, e->type_len)))
             return 1;
     }
     return 0;

@@ -343,7 +343,7 @@ load_key(const struct il_conf *event, struct schema_event *into)
 {
     const struct il_conf *g = option_group(event, "idempotency", 0);
     const char *text = g ? option_str(g, "key", 0) : NULL;
-    struct text_error error;
+    struct lang_error error;
     if (g && option_has(g, "window"))
         into->window_us = option_int(g, "window", 0) * 1000;
     if (!text)
@@ -422,7 +422,7 @@ plan_declared(const struct plan *plan, const struct lane_match *matches,
         const struct schema_event *event = schema_at(plan->schema, e);
         struct slice type = slice_of(event->type, event->type_len);
         size_t m = 0;
-        while (m < n && !glob_match(matches[m].type, type))
+        while (m < n && !expr_glob_match(matches[m].type, type))
             m++;
         if (m < n)
             out->events[out->count++] = event;

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 int
-identity_find(const char *user, const char *group, struct identity *out)
+privileges_find(const char *user, const char *group, struct identity *out)
 {
     *out = (struct identity){ .uid = (uid_t) -1, .gid = (gid_t) -1 };
     if (!user && !group)
@@ -45,7 +45,7 @@ identity_find(const char *user, const char *group, struct identity *out)
 }
 
 int
-identity_become(const struct identity *id)
+privileges_become(const struct identity *id)
 {
     if (id->uid == (uid_t) -1)
         return 0;

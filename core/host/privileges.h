@@ -12,9 +12,9 @@ struct identity {
 };
 
 /* Look names up (NULL: not given).  0, or -EINVAL after a log line. */
-int identity_find(const char *user, const char *group, struct identity *out);
+int privileges_find(const char *user, const char *group, struct identity *out);
 /* 0 or a negative errno after a log line: then do not go on. */
-int identity_become(const struct identity *);
+int privileges_become(const struct identity *);
 /* Secrets are in our memory: unless allowed, no core dumps, and no reading of
  * it by other processes of the same user. */
 void privileges_hide_memory(void);

@@ -28,10 +28,10 @@ make_http(struct host *h, const char *name, struct http_options *o,
     for (size_t i = 0; i < o->listen_count; i++)
         listen[i] = option_str(g, "listen", i);
     o->listen = listen;
-    o->socket_mode = server_socket_mode(g);
+    o->socket_mode = http_options_socket_mode(g);
     struct tls_options tls;
     int err = 0;
-    if (server_tls(h->assembly->plan->conf, g, &tls))
+    if (http_options_tls(h->assembly->plan->conf, g, &tls))
         err = tls_new(o->name, &tls, tls_out);
     o->tls = *tls_out;
     if (!err)
@@ -75,8 +75,8 @@ make_gate_http(struct host *h)
         = (uint32_t) option_int(g, "max_connections_per_address", 0),
         .timeout_ms = (uint32_t) option_int(g, "timeout", 0)
     };
-    o.trusted = server_proxies(h->assembly->plan->conf, g, &o.trusted_count,
-                               &o.trust_unix);
+    o.trusted = http_options_proxies(h->assembly->plan->conf, g,
+                                     &o.trusted_count, &o.trust_unix);
     allow_files(o.max_connections);
     return make_http(h, "http", &o, &h->gate_tls, &h->gate_http);
 }

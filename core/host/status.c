@@ -144,7 +144,7 @@ put_senders(struct il_text *out, const struct assembly *a)
     text_puts(out, "[");
     for (size_t i = 0, n = 0; i < a->plan->source_count; i++)
         for (const struct il_sender *s = a->sources[i].senders; s;
-             s = sender_next(s)) {
+             s = gate_sender_next(s)) {
             text_puts(out, n++ ? "," : "");
             put_sender(out, a->sources[i].name, s);
         }

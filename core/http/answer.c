@@ -128,7 +128,7 @@ put_head(char *at, struct il_request *req)
 }
 
 int
-answer_begin(struct il_request *req)
+http_answer_begin(struct il_request *req)
 {
     struct http *http = req->conn->loop->http;
     struct il_text *answer = &req->answer;
@@ -156,7 +156,7 @@ answer_begin(struct il_request *req)
 }
 
 int
-answer_write(struct il_request *req)
+http_answer_write(struct il_request *req)
 {
     const struct il_text *answer = &req->answer;
     while (req->sent < answer->len + req->answer_len) {
@@ -173,7 +173,7 @@ answer_write(struct il_request *req)
             v[count].iov_base = req->out.data + at;
             v[count++].iov_len = req->answer_len - at;
         }
-        ssize_t n = io_send(req->conn, v, count);
+        ssize_t n = http_io_send(req->conn, v, count);
         if (n < 0)
             return n == -EAGAIN ? 0 : (int) n;
         req->sent += (uint64_t) n;
@@ -184,11 +184,11 @@ answer_write(struct il_request *req)
 /* Whoever hears nothing sends the body after a while: it may be left out when
  * there is no room, but not said by half, which GnuTLS would hold back. */
 int
-answer_continue(struct il_request *req)
+http_answer_continue(struct il_request *req)
 {
     static char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
     struct iovec v = { .iov_base = text, .iov_len = sizeof(text) - 1 };
-    ssize_t n = io_send(req->conn, &v, 1);
+    ssize_t n = http_io_send(req->conn, &v, 1);
     if (n == -EAGAIN && !req->conn->tls)
         return 0;
     return n == (ssize_t) v.iov_len ? 0 : -EIO;

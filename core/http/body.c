@@ -13,7 +13,7 @@
 #define RATIO_FREE (256 << 10)
 
 /* What is kept of a used buffer, so that a rare giant does not stay. */
-#define STOCK_KEEP (1 << 20)
+#define POOL_KEEP (1 << 20)
 
 /* The least that a body takes of its own. */
 #define GROW_FROM (8 << 10)
@@ -53,19 +53,18 @@ body_charge(struct il_request *req, uint64_t cap)
 }
 
 static void
-body_stock_give(struct http_loop *loop, struct il_text *body)
+body_pool_give(struct http_loop *loop, struct il_text *body)
 {
     body->len = 0;
-    if (loop->stock_count < HTTP_STOCK && body->cap
-        && body->cap <= STOCK_KEEP)
-        loop->stock[loop->stock_count++] = *body;
+    if (loop->pool_count < HTTP_POOL && body->cap && body->cap <= POOL_KEEP)
+        loop->pool[loop->pool_count++] = *body;
     else
         free(body->data);
     *body = (struct il_text){ 0 };
 }
 
 void
-body_release(struct il_request *req)
+http_body_release(struct il_request *req)
 {
     if (req->charged) {
         atomic_fetch_sub(&req->conn->loop->http->buffered, req->charged);
@@ -74,16 +73,16 @@ body_release(struct il_request *req)
     req->account = NULL;
     req->charged = 0;
     if (req->body.data && !req->in_place)
-        body_stock_give(req->conn->loop, &req->body);
+        body_pool_give(req->conn->loop, &req->body);
     req->in_place = 0;
     req->body = (struct il_text){ 0 };
 }
 
 void
-body_stock_free(struct http_loop *loop)
+http_body_pool_free(struct http_loop *loop)
 {
-    while (loop->stock_count)
-        free(loop->stock[--loop->stock_count].data);
+    while (loop->pool_count)
+        free(loop->pool[--loop->pool_count].data);
     if (loop->inflate_ready)
         inflateEnd(&loop->inflate);
     loop->inflate_ready = 0;
@@ -92,9 +91,9 @@ body_stock_free(struct http_loop *loop)
 static void
 too_large(struct il_request *req, const char *what)
 {
-    request_error(req, 413, "body_too_large",
-                  "%s is larger than %llu bytes: send smaller batches", what,
-                  (unsigned long long) req->max_body);
+    http_request_error(req, 413, "body_too_large",
+                       "%s is larger than %llu bytes: send smaller batches",
+                       what, (unsigned long long) req->max_body);
 }
 
 static void
@@ -117,24 +116,25 @@ encoding_parse(struct il_request *req)
         req->encoding = HTTP_GZIP;
         return 0;
     }
-    request_respond_header(req, "Accept-Encoding", "gzip, identity");
-    request_error(req, 415, "unsupported_encoding",
-                  "Content-Encoding \"%.40s\" is not taken here: send gzip or "
-                  "nothing",
-                  text);
+    http_request_respond_header(req, "Accept-Encoding", "gzip, identity");
+    http_request_error(
+        req, 415, "unsupported_encoding",
+        "Content-Encoding \"%.40s\" is not taken here: send gzip or "
+        "nothing",
+        text);
     return -EINVAL;
 }
 
 int
-body_begin(struct il_request *req)
+http_body_begin(struct il_request *req)
 {
     if (!req->head.lengths && !head_is_chunked(&req->head)) {
         if (strcmp(req->method, "POST") && strcmp(req->method, "PUT")
             && strcmp(req->method, "PATCH"))
             return 0;
-        request_error(req, 411, "length_required",
-                      "%s needs Content-Length or chunked encoding",
-                      req->method);
+        http_request_error(req, 411, "length_required",
+                           "%s needs Content-Length or chunked encoding",
+                           req->method);
         return -EINVAL;
     }
     if (encoding_parse(req))
@@ -161,22 +161,22 @@ static void
 body_drop(struct il_request *req)
 {
     req->discard = 1;
-    body_release(req);
+    http_body_release(req);
 }
 
 /* An empty one that was used before, where there is memory for it. */
 static void
-body_stock_take(struct il_request *req)
+body_pool_take(struct il_request *req)
 {
     struct http_loop *loop = req->conn->loop;
-    if (!loop->stock_count)
+    if (!loop->pool_count)
         return;
-    struct il_text *last = &loop->stock[loop->stock_count - 1];
+    struct il_text *last = &loop->pool[loop->pool_count - 1];
     if (body_charge(req, last->cap))
         return; /* a smaller one may do */
     req->body = *last;
     req->body.len = 0;
-    loop->stock_count--;
+    loop->pool_count--;
 }
 
 /* Memory grows with what has come, not with what is announced. */
@@ -196,12 +196,12 @@ body_grow(struct il_request *req)
 }
 
 size_t
-body_room(struct il_request *req, size_t want, char **at)
+http_body_room(struct il_request *req, size_t want, char **at)
 {
     struct http_loop *loop = req->conn->loop;
     struct il_text *body = &req->body;
     if (!req->discard && !body->data)
-        body_stock_take(req);
+        body_pool_take(req);
     if (!req->discard && body->cap - body->len < 2 && body_grow(req)) {
         too_busy(req);
         body_drop(req);
@@ -213,7 +213,7 @@ body_room(struct il_request *req, size_t want, char **at)
 }
 
 int
-body_came(struct il_request *req, size_t len)
+http_body_came(struct il_request *req, size_t len)
 {
     req->received += len;
     if (req->discard)
@@ -227,13 +227,13 @@ body_came(struct il_request *req, size_t len)
 }
 
 int
-body_take(struct il_request *req, const char *data, size_t size)
+http_body_take(struct il_request *req, const char *data, size_t size)
 {
     while (size) {
         char *at;
-        size_t n = body_room(req, size, &at);
+        size_t n = http_body_room(req, size, &at);
         memcpy(at, data, n);
-        if (body_came(req, n))
+        if (http_body_came(req, n))
             return -EIO;
         data += n;
         size -= n;
@@ -258,9 +258,9 @@ static int
 unpack_room(struct il_request *req, struct il_text *out, size_t packed)
 {
     if (out->len > RATIO_FREE && out->len / RATIO_MAX > packed) {
-        request_error(req, 413, "body_too_large",
-                      "the gzip body unpacks to more than %d times its size",
-                      RATIO_MAX);
+        http_request_error(
+            req, 413, "body_too_large",
+            "the gzip body unpacks to more than %d times its size", RATIO_MAX);
         return -EINVAL;
     }
     if (out->len > req->max_body) {
@@ -305,16 +305,16 @@ unpack(struct il_request *req, struct il_text *out)
         }
         if (rc == Z_OK && (z->avail_in || !z->avail_out))
             continue;
-        request_error(req, 400, "bad_gzip",
-                      rc == Z_OK || rc == Z_BUF_ERROR
-                          ? "the gzip body ends too early"
-                          : "the body is not gzip, or it is damaged");
+        http_request_error(req, 400, "bad_gzip",
+                           rc == Z_OK || rc == Z_BUF_ERROR
+                               ? "the gzip body ends too early"
+                               : "the body is not gzip, or it is damaged");
         return -EINVAL;
     }
 }
 
 int
-body_end(struct il_request *req)
+http_body_end(struct il_request *req)
 {
     struct il_text out = { 0 };
     struct http_loop *loop = req->conn->loop;
@@ -324,8 +324,8 @@ body_end(struct il_request *req)
         too_busy(req);
         return -EINVAL;
     }
-    if (loop->stock_count)
-        out = loop->stock[--loop->stock_count];
+    if (loop->pool_count)
+        out = loop->pool[--loop->pool_count];
     int err = body_charge(req, req->body.cap + out.cap);
     if (err)
         too_busy(req);
@@ -333,6 +333,6 @@ body_end(struct il_request *req)
         err = unpack(req, &out);
     struct il_text packed = req->body;
     req->body = out;
-    body_stock_give(loop, &packed);
+    body_pool_give(loop, &packed);
     return err ? -EINVAL : 0;
 }

@@ -30,13 +30,13 @@ enum {
 };
 
 int
-chunk_ended(const struct chunk *c)
+http_chunk_ended(const struct chunk *c)
 {
     return c->state == ENDED;
 }
 
 void
-chunk_took(struct chunk *c, size_t len)
+http_chunk_took(struct chunk *c, size_t len)
 {
     c->left -= len;
     if (!c->left)
@@ -82,16 +82,16 @@ extension_byte(struct chunk *c, unsigned char b)
     switch (c->state) {
     case QUOTED:
         c->state = b == '"' ? QUOTED_END : b == '\\' ? ESCAPED : QUOTED;
-        return head_is_value(b) ? 0 : -EINVAL;
+        return http_head_is_value(b) ? 0 : -EINVAL;
     case ESCAPED:
         c->state = QUOTED;
-        return head_is_value(b) ? 0 : -EINVAL;
+        return http_head_is_value(b) ? 0 : -EINVAL;
     case SETTING:
         c->state = b == '"' ? QUOTED : SETTING_MORE;
-        return b == '"' || head_is_token(b) ? 0 : -EINVAL;
+        return b == '"' || http_head_is_token(b) ? 0 : -EINVAL;
     case EXTENSION:
         c->state = EXTENSION_MORE;
-        return head_is_token(b) ? 0 : -EINVAL;
+        return http_head_is_token(b) ? 0 : -EINVAL;
     default:
         break;
     }
@@ -101,7 +101,7 @@ extension_byte(struct chunk *c, unsigned char b)
         c->state = EXTENSION;
     else if (b == '=' && c->state == EXTENSION_MORE)
         c->state = SETTING;
-    else if (c->state == QUOTED_END || !head_is_token(b))
+    else if (c->state == QUOTED_END || !http_head_is_token(b))
         return -EINVAL;
     return 0;
 }
@@ -128,17 +128,17 @@ trailer_byte(struct chunk *c, unsigned char b)
             return 0;
         }
         c->state = NAME;
-        return head_is_token(b) ? 0 : -EINVAL;
+        return http_head_is_token(b) ? 0 : -EINVAL;
     case NAME:
         if (b == ':')
             c->state = VALUE;
-        else if (!head_is_token(b))
+        else if (!http_head_is_token(b))
             return -EINVAL;
         return 0;
     default: /* VALUE */
         if (b == '\r')
             c->state = TRAILER_LF;
-        else if (!head_is_value(b))
+        else if (!http_head_is_value(b))
             return -EINVAL;
         return 0;
     }
@@ -188,7 +188,7 @@ one_byte(struct chunk *c, unsigned char b)
 }
 
 ssize_t
-chunk_feed(struct chunk *c, const char *bytes, size_t len)
+http_chunk_feed(struct chunk *c, const char *bytes, size_t len)
 {
     size_t at = 0;
     while (at < len && c->state != DATA && c->state != ENDED)

@@ -24,11 +24,11 @@ struct chunk {
 /* A zeroed one is at the beginning. */
 
 /* Is the body over? */
-int chunk_ended(const struct chunk *);
+int http_chunk_ended(const struct chunk *);
 /* Read on, up to data or the end of the body: how many bytes are used up, or
  * -EINVAL.  Where chunk->left is not 0 afterwards, so many bytes of data come
- * next; take them, and say so with chunk_took(). */
-ssize_t chunk_feed(struct chunk *, const char *bytes, size_t len);
-void chunk_took(struct chunk *, size_t len);
+ * next; take them, and say so with http_chunk_took(). */
+ssize_t http_chunk_feed(struct chunk *, const char *bytes, size_t len);
+void http_chunk_took(struct chunk *, size_t len);
 
 #endif

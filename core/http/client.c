@@ -49,7 +49,7 @@ forwarded_for(const struct il_request *req, struct ip *client)
 }
 
 const char *
-request_peer(const struct il_request *constant)
+http_request_peer(const struct il_request *constant)
 {
     /* made when first asked for, which is part of no answer */
     struct il_request *req = (struct il_request *) (uintptr_t) constant;
@@ -192,10 +192,12 @@ static void
 tell_refused(struct http *http, const struct ip *ip)
 {
     char address[IP_TEXT];
-    int64_t now = clock_monotonic_us(), told = atomic_load(&http->refused_told);
+    int64_t now = clock_monotonic_us(),
+            told = atomic_load(&http->refused_logged_us);
     metric_add(http->refused, 1);
     if (now - told < 60000000
-        || !atomic_compare_exchange_strong(&http->refused_told, &told, now))
+        || !atomic_compare_exchange_strong(&http->refused_logged_us, &told,
+                                           now))
         return;
     ip_format(ip, address);
     log_warn("%s: %s has max_connections_per_address (%u) connections; "

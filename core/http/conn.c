@@ -28,8 +28,8 @@
 /* --- coming and going ----------------------------------------------------- */
 
 struct http_conn *
-conn_open(struct http_loop *loop, int fd, const struct sockaddr *from,
-          int is_tls)
+http_conn_open(struct http_loop *loop, int fd, const struct sockaddr *from,
+               int is_tls)
 {
     struct epoll_event ev = { .events = EPOLLIN | EPOLLRDHUP | EPOLLET };
     struct http_conn *c = calloc(1, sizeof(*c));
@@ -42,9 +42,9 @@ conn_open(struct http_loop *loop, int fd, const struct sockaddr *from,
     c->state = is_tls ? CONN_SHAKES : CONN_HEAD;
     c->since_us = c->moved_us = loop->now_us;
     ev.data.ptr = c;
-    if ((is_tls && io_begin_tls(c))
+    if ((is_tls && http_io_begin_tls(c))
         || epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fd, &ev)) {
-        io_close(c);
+        http_io_close(c);
         free(c);
         return NULL;
     }
@@ -59,7 +59,7 @@ conn_open(struct http_loop *loop, int fd, const struct sockaddr *from,
 }
 
 void
-conn_not_soon(struct http_conn *c)
+http_conn_not_soon(struct http_conn *c)
 {
     struct http_loop *loop = c->loop;
     if (!c->is_ready)
@@ -78,7 +78,7 @@ conn_not_soon(struct http_conn *c)
 }
 
 void
-conn_soon(struct http_conn *c)
+http_conn_soon(struct http_conn *c)
 {
     struct http_loop *loop = c->loop;
     if (c->is_ready)
@@ -94,10 +94,10 @@ conn_soon(struct http_conn *c)
 }
 
 void
-conn_free(struct http_conn *c)
+http_conn_free(struct http_conn *c)
 {
     struct http_loop *loop = c->loop;
-    conn_not_soon(c);
+    http_conn_not_soon(c);
     if (c->prev)
         c->prev->next = c->next;
     else
@@ -105,10 +105,10 @@ conn_free(struct http_conn *c)
     if (c->next)
         c->next->prev = c->prev;
     if (c->req)
-        request_give(c->req);
+        http_request_give(c->req);
     if (c->tls && c->state == CONN_HEAD)
-        io_finish(c); /* nothing was cut off */
-    io_close(c);
+        http_io_finish(c); /* nothing was cut off */
+    http_io_close(c);
     http_peer_remove(c);
     loop->conn_count--;
     atomic_fetch_sub(&loop->http->conn_total, 1);
@@ -141,24 +141,24 @@ answered(struct http_conn *c)
     if (shut || !stays) {
         /* Were it closed with bytes of the other end unread, that one would
          * never see the answer. */
-        request_give(req);
-        io_finish(c);
+        http_request_give(req);
+        http_io_finish(c);
         c->state = CONN_LINGERS;
         return shut ? ON : GONE;
     }
     c->state = CONN_HEAD;
     if (req->in_used == req->in_len && !c->readable) {
-        request_give(req);
+        http_request_give(req);
         return WAIT;
     }
-    request_again(req);
+    http_request_again(req);
     return ON;
 }
 
 static int
 step_answer(struct http_conn *c)
 {
-    int rc = answer_write(c->req);
+    int rc = http_answer_write(c->req);
     if (rc < 0)
         return GONE;
     want_out(c, !rc);
@@ -168,7 +168,7 @@ step_answer(struct http_conn *c)
 static int
 begin_answer(struct http_conn *c)
 {
-    if (answer_begin(c->req))
+    if (http_answer_begin(c->req))
         return GONE;
     c->state = CONN_ANSWER;
     return step_answer(c);
@@ -176,11 +176,11 @@ begin_answer(struct http_conn *c)
 
 /* --- reading -------------------------------------------------------------- */
 
-/* io_recv() as a step: bytes, or what to return. */
+/* http_io_recv() as a step: bytes, or what to return. */
 static ssize_t
 receive(struct http_conn *c, char *at, size_t size)
 {
-    ssize_t n = io_recv(c, at, size);
+    ssize_t n = http_io_recv(c, at, size);
     if (n > 0)
         c->loop->turn_left -= n;
     else
@@ -191,7 +191,7 @@ receive(struct http_conn *c, char *at, size_t size)
 static int
 step_shake(struct http_conn *c)
 {
-    int rc = io_shake_hands(c);
+    int rc = http_io_shake_hands(c);
     if (rc == -EAGAIN) {
         want_out(c, gnutls_record_get_direction(c->tls));
         return WAIT;
@@ -207,7 +207,7 @@ static int
 step_end(struct http_conn *c)
 {
     struct il_request *req = c->req;
-    serve_end(req);
+    http_serve_end(req);
     if (!req->is_held)
         return begin_answer(c);
     c->state = CONN_HELD;
@@ -221,19 +221,19 @@ step_begin(struct http_conn *c)
     struct il_request *req = c->req;
     const struct head *head = &req->head;
     if (!head->status) {
-        if (head_is_chunked(head) && request_room(req, HTTP_IN_SPARE))
+        if (head_is_chunked(head) && http_request_room(req, HTTP_IN_SPARE))
             return GONE;
-        head_seal(head, req->in);
+        http_head_seal(head, req->in);
         req->in_used = head->size;
     }
     c->loop->turn_left -= TURN_REQUEST;
-    serve_begin(req);
-    if (req->status && !serve_drains(req)) {
+    http_serve_begin(req);
+    if (req->status && !http_serve_drains(req)) {
         req->shut = 1;
         return begin_answer(c);
     }
     if (head->expects && head->minor && req->in_used == req->in_len
-        && answer_continue(req))
+        && http_answer_continue(req))
         return GONE;
     c->state = CONN_BODY;
     return ON;
@@ -246,7 +246,7 @@ nothing_came(struct http_conn *c, int rc)
     if (c->req && c->req->in_len)
         return rc;
     if (c->req)
-        request_give(c->req);
+        http_request_give(c->req);
     return c->asked ? GONE : rc;
 }
 
@@ -256,10 +256,10 @@ step_head(struct http_conn *c)
     struct il_request *req = c->req;
     if (!req || req->head.seen == req->in_len) {
         ssize_t n = WAIT;
-        if (!req && c->readable && !(req = request_take(c)))
+        if (!req && c->readable && !(req = http_request_take(c)))
             return GONE;
         if (c->readable) {
-            if (request_room(req, HTTP_IN_SPARE))
+            if (http_request_room(req, HTTP_IN_SPARE))
                 return GONE;
             n = receive(c, req->in + req->in_len, req->in_cap - req->in_len);
         }
@@ -267,7 +267,7 @@ step_head(struct http_conn *c)
             return nothing_came(c, (int) n);
         req->in_len += (uint32_t) n;
     }
-    if (!head_feed(&req->head, req->in, req->in_len))
+    if (!http_head_feed(&req->head, req->in, req->in_len))
         return ON;
     return step_begin(c);
 }
@@ -280,9 +280,9 @@ static ssize_t
 receive_body(struct http_conn *c, uint64_t left)
 {
     char *at;
-    size_t size = body_room(c->req, left, &at);
+    size_t size = http_body_room(c->req, left, &at);
     ssize_t n = receive(c, at, size);
-    return n > 0 && body_came(c->req, (size_t) n) ? GONE : n;
+    return n > 0 && http_body_came(c->req, (size_t) n) ? GONE : n;
 }
 
 /* A body that came whole with its head stays where it is. */
@@ -309,7 +309,7 @@ step_length(struct http_conn *c)
         n = (size_t) left;
     if (n) {
         if (!leave_in_place(req, n)
-            && body_take(req, req->in + req->in_used, n))
+            && http_body_take(req, req->in + req->in_used, n))
             return GONE;
         req->in_used += (uint32_t) n;
         left -= n;
@@ -327,17 +327,17 @@ static int
 take_chunks(struct il_request *req)
 {
     struct chunk *chunk = &req->chunk;
-    while (req->in_used < req->in_len && !chunk_ended(chunk)) {
+    while (req->in_used < req->in_len && !http_chunk_ended(chunk)) {
         const char *at = req->in + req->in_used;
         ssize_t n = req->in_len - req->in_used;
         if (chunk->left) {
             if ((uint64_t) n > chunk->left)
                 n = (ssize_t) chunk->left;
-            if (body_take(req, at, (size_t) n))
+            if (http_body_take(req, at, (size_t) n))
                 return -EIO;
-            chunk_took(chunk, (size_t) n);
-        } else if ((n = chunk_feed(chunk, at, (size_t) n)) < 0) {
-            serve_break(req);
+            http_chunk_took(chunk, (size_t) n);
+        } else if ((n = http_chunk_feed(chunk, at, (size_t) n)) < 0) {
+            http_serve_break(req);
             return 0;
         }
         req->in_used += (uint32_t) n;
@@ -354,14 +354,14 @@ step_chunks(struct http_conn *c)
         return GONE;
     if (req->shut)
         return begin_answer(c);
-    if (chunk_ended(&req->chunk))
+    if (http_chunk_ended(&req->chunk))
         return step_end(c);
     if (!c->readable)
         return WAIT;
     if (req->chunk.left) {
         n = receive_body(c, req->chunk.left);
         if (n > 0)
-            chunk_took(&req->chunk, (size_t) n);
+            http_chunk_took(&req->chunk, (size_t) n);
     } else {
         req->in_len = req->in_used = req->head.size;
         n = receive(c, req->in + req->in_len, req->in_cap - req->in_len);
@@ -406,7 +406,7 @@ step(struct http_conn *c)
 }
 
 void
-conn_turn(struct http_conn *c)
+http_conn_turn(struct http_conn *c)
 {
     int rc;
     c->loop->turn_left = TURN_BYTES;
@@ -414,17 +414,17 @@ conn_turn(struct http_conn *c)
         rc = step(c);
     while (rc == ON && c->loop->turn_left > 0);
     if (rc == GONE)
-        conn_free(c);
+        http_conn_free(c);
     else if (rc == ON)
-        conn_soon(c);
+        http_conn_soon(c);
 }
 
 void
-conn_answer(struct http_conn *c)
+http_conn_answer(struct http_conn *c)
 {
     int rc = begin_answer(c);
     if (rc == GONE)
-        conn_free(c);
+        http_conn_free(c);
     else if (rc == ON)
-        conn_soon(c);
+        http_conn_soon(c);
 }

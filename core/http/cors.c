@@ -43,7 +43,7 @@ knows_origin(const struct http_sender *s, const char *origin)
     int known = 0;
     for (; s; s = s->next)
         for (size_t i = 0; i < s->origin_count && known < 2; i++)
-            if (origin_fits(&s->origins[i], origin))
+            if (http_origin_fits(&s->origins[i], origin))
                 known = s->origins[i].all ? 2 : known ? known : 1;
     return known;
 }
@@ -76,13 +76,13 @@ static int
 is_preflight(const struct il_request *req)
 {
     return !strcmp(req->method, "OPTIONS")
-           && request_header(req, "Access-Control-Request-Method");
+           && http_request_header(req, "Access-Control-Request-Method");
 }
 
 int
 http_cors_preflight(struct il_request *req)
 {
-    const char *origin = request_header(req, "Origin");
+    const char *origin = http_request_header(req, "Origin");
     int pages;
     if (!origin || !is_preflight(req))
         return 0;
@@ -90,10 +90,11 @@ http_cors_preflight(struct il_request *req)
     if (!pages)
         return 0;
     if (!known) {
-        request_error(req, 403, "origin_not_allowed",
-                      "no key that is known here may be used from pages of "
-                      "\"%.200s\"",
-                      origin);
+        http_request_error(
+            req, 403, "origin_not_allowed",
+            "no key that is known here may be used from pages of "
+            "\"%.200s\"",
+            origin);
         return 1;
     }
     http_out(req);
@@ -104,7 +105,7 @@ http_cors_preflight(struct il_request *req)
 int
 http_cors_answer(const struct il_request *req, struct il_text *head)
 {
-    const char *origin = request_header(req, "Origin");
+    const char *origin = http_request_header(req, "Origin");
     char methods[HTTP_METHODS];
     int pages;
     if (!origin && strcmp(req->method, "GET") && strcmp(req->method, "HEAD"))

@@ -61,19 +61,19 @@ skip(const char *p, uint8_t what)
 }
 
 int
-head_is_token(unsigned char c)
+http_head_is_token(unsigned char c)
 {
     return kind[c] & TOKEN;
 }
 
 int
-head_is_value(unsigned char c)
+http_head_is_value(unsigned char c)
 {
     return kind[c] & VALUE;
 }
 
 void
-head_begin(struct head *h)
+http_head_begin(struct head *h)
 {
     memset(h, 0, offsetof(struct head, fields));
 }
@@ -356,7 +356,7 @@ check_fields(struct head *h)
 
 /* --- all of it ------------------------------------------------------------ */
 
-/* A line with its LF is there.  As head_feed(). */
+/* A line with its LF is there.  As http_head_feed(). */
 static int
 read_line(struct head *h, const char *bytes, size_t lf)
 {
@@ -379,7 +379,7 @@ is_no_http(const struct head *h, const char *bytes, size_t len)
 {
     const char *first = bytes + h->line;
     return !h->has_line && len > h->line
-           && !head_is_token((unsigned char) *first) && *first != '\r';
+           && !http_head_is_token((unsigned char) *first) && *first != '\r';
 }
 
 /* The line does not end, or too late. */
@@ -400,7 +400,7 @@ check_rest(struct head *h, const char *bytes, size_t len)
 }
 
 int
-head_feed(struct head *h, const char *bytes, size_t len)
+http_head_feed(struct head *h, const char *bytes, size_t len)
 {
     for (;;) {
         if (is_no_http(h, bytes, len))
@@ -419,7 +419,7 @@ head_feed(struct head *h, const char *bytes, size_t len)
 }
 
 void
-head_seal(const struct head *h, char *bytes)
+http_head_seal(const struct head *h, char *bytes)
 {
     bytes[h->method + h->method_len] = 0;
     bytes[h->target + h->target_len] = 0;
@@ -440,7 +440,7 @@ hex(char c)
 }
 
 size_t
-head_unescape(char *text, size_t len, int plus)
+http_head_unescape(char *text, size_t len, int plus)
 {
     char *out = text;
     for (size_t i = 0; i < len; i++) {

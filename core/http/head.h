@@ -48,14 +48,14 @@ struct head {
     struct head_field fields[HEAD_MAX_FIELDS];
 };
 
-void head_begin(struct head *);
+void http_head_begin(struct head *);
 /* Read on: bytes[0, len) are what has come of it so far, perhaps with more
  * behind.  1: it is complete; 0: more has to come; -EINVAL: refused, see
  * status, code and why. */
-int head_feed(struct head *, const char *bytes, size_t len);
+int http_head_feed(struct head *, const char *bytes, size_t len);
 /* After a complete one: make C strings of method, target, names and values, in
  * place (each is followed by a byte that is not needed any more). */
-void head_seal(const struct head *, char *bytes);
+void http_head_seal(const struct head *, char *bytes);
 
 static inline int
 head_is_chunked(const struct head *h)
@@ -71,12 +71,12 @@ head_keeps_alive(const struct head *h)
 }
 
 /* What names, and what values are made of (RFC 9110, 5.6.2 and 5.5). */
-int head_is_token(unsigned char);
-int head_is_value(unsigned char);
+int http_head_is_token(unsigned char);
+int http_head_is_value(unsigned char);
 
 /* "%41" -> "A", in place, and "+" -> " " where plus is set; other uses of %
  * stay as they are.  Returns the new length; there is no NUL in it unless
  * there is a "%00". */
-size_t head_unescape(char *text, size_t len, int plus);
+size_t http_head_unescape(char *text, size_t len, int plus);
 
 #endif

@@ -86,7 +86,7 @@ http_wake(struct http *http)
 }
 
 void
-hold_ask_all(struct http_loop *loop)
+http_hold_ask_all(struct http_loop *loop)
 {
     for (struct il_request *req = loop->held.first, *next; req; req = next) {
         next = req->next;
@@ -94,7 +94,7 @@ hold_ask_all(struct http_loop *loop)
             continue;
         hold_remove(&loop->held, req);
         atomic_fetch_sub(&loop->held_count, 1);
-        conn_answer(req->conn);
+        http_conn_answer(req->conn);
     }
 }
 
@@ -111,12 +111,12 @@ ask_brief(struct http_loop *loop, int too_long)
         if (!answered)
             http_hold(req, req->ready, req->ready_arg);
         if (!req->is_held)
-            conn_answer(req->conn);
+            http_conn_answer(req->conn);
     }
 }
 
 void
-hold_pause(struct http_loop *loop)
+http_hold_pause(struct http_loop *loop)
 {
     if (!loop->brief.first)
         return;
@@ -127,10 +127,10 @@ hold_pause(struct http_loop *loop)
 }
 
 void
-hold_abandon(struct http_loop *loop)
+http_hold_abandon(struct http_loop *loop)
 {
     ask_brief(loop, 1);
-    hold_ask_all(loop);
+    http_hold_ask_all(loop);
     while (loop->held.first) {
         struct il_request *req = loop->held.first;
         if (!req->status)
@@ -138,6 +138,6 @@ hold_abandon(struct http_loop *loop)
                              "the server is shutting down; send again");
         hold_remove(&loop->held, req);
         atomic_fetch_sub(&loop->held_count, 1);
-        conn_answer(req->conn);
+        http_conn_answer(req->conn);
     }
 }

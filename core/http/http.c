@@ -175,8 +175,8 @@ http_new(const struct http_options *options, struct http **out)
     pthread_mutex_init(&http->peers.lock, NULL);
     if (getrandom(&http->peers.seed, sizeof(http->peers.seed), 0) < 0)
         http->peers.seed = (uint64_t) (uintptr_t) http;
-    atomic_init(&http->refused_told, INT64_MIN / 2);
-    atomic_init(&http->files_told, INT64_MIN / 2);
+    atomic_init(&http->refused_logged_us, INT64_MIN / 2);
+    atomic_init(&http->files_logged_us, INT64_MIN / 2);
     pthread_mutex_init(&http->work_lock, NULL);
     pthread_cond_init(&http->work_wake, NULL);
     http->loop_count = http->options.threads;

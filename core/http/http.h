@@ -102,8 +102,8 @@ void http_defer(struct il_request *,
 void *http_owner(const struct il_request *);
 struct http *http_of(const struct il_request *);
 /* Who sends it, so far as is known; set by il_request_sender(). */
-struct http_sender *http_sender(const struct il_request *);
-void http_set_sender(struct il_request *, struct http_sender *);
+struct http_sender *http_request_sender(const struct il_request *);
+void http_request_set_sender(struct il_request *, struct http_sender *);
 /* Has its handle() been called?  Before that there is no body. */
 int http_handled(const struct il_request *);
 /* The answer's body, to be written in place (empty at first), and how to send

@@ -19,7 +19,7 @@
 /* --- TLS ------------------------------------------------------------------ */
 
 int
-io_begin_tls(struct http_conn *c)
+http_io_begin_tls(struct http_conn *c)
 {
     static const gnutls_datum_t http_1_1 = { (unsigned char *) "http/1.1", 8 };
     if (gnutls_init(&c->tls, GNUTLS_SERVER | GNUTLS_NONBLOCK
@@ -40,7 +40,7 @@ io_begin_tls(struct http_conn *c)
 }
 
 int
-io_shake_hands(struct http_conn *c)
+http_io_shake_hands(struct http_conn *c)
 {
     int rc;
     do
@@ -85,7 +85,7 @@ tls_send(struct http_conn *c, const struct iovec *v)
 /* --- both ----------------------------------------------------------------- */
 
 ssize_t
-io_recv(struct http_conn *c, void *to, size_t size)
+http_io_recv(struct http_conn *c, void *to, size_t size)
 {
     ssize_t n;
     if (c->tls) {
@@ -107,7 +107,7 @@ io_recv(struct http_conn *c, void *to, size_t size)
 }
 
 ssize_t
-io_send(struct http_conn *c, struct iovec *v, int count)
+http_io_send(struct http_conn *c, struct iovec *v, int count)
 {
     ssize_t n;
     if (c->tls) {
@@ -129,7 +129,7 @@ io_send(struct http_conn *c, struct iovec *v, int count)
 }
 
 void
-io_finish(struct http_conn *c)
+http_io_finish(struct http_conn *c)
 {
     if (c->tls && c->state != CONN_SHAKES)
         gnutls_bye(c->tls, GNUTLS_SHUT_WR);
@@ -137,7 +137,7 @@ io_finish(struct http_conn *c)
 }
 
 void
-io_close(struct http_conn *c)
+http_io_close(struct http_conn *c)
 {
     if (c->tls)
         gnutls_deinit(c->tls);

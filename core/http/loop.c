@@ -71,9 +71,9 @@ static void
 tell_accept(struct http_loop *loop, int err)
 {
     struct http *http = loop->http;
-    int64_t told = atomic_load(&http->files_told);
+    int64_t told = atomic_load(&http->files_logged_us);
     if (loop->now_us - told < 60000000
-        || !atomic_compare_exchange_strong(&http->files_told, &told,
+        || !atomic_compare_exchange_strong(&http->files_logged_us, &told,
                                            loop->now_us))
         return;
     log_error("%s: cannot accept a connection, others wait: %s",
@@ -103,7 +103,7 @@ door_accept(struct http_loop *loop, const struct http_door *d)
         if (fd < 0)
             continue;
         if (http_admits(loop, sa, len))
-            conn_open(loop, fd, len ? sa : NULL, d->listener->is_tls);
+            http_conn_open(loop, fd, len ? sa : NULL, d->listener->is_tls);
         else
             close(fd);
     }
@@ -116,7 +116,7 @@ heard_ring(struct http_loop *loop)
 {
     uint64_t n;
     if (read(loop->wake, &n, sizeof(n)) > 0)
-        hold_ask_all(loop);
+        http_hold_ask_all(loop);
 }
 
 static void
@@ -124,7 +124,7 @@ heard_conn(struct http_conn *c, uint32_t what)
 {
     c->readable |= (what & ~(uint32_t) EPOLLOUT) != 0;
     c->hung |= (what & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
-    conn_turn(c);
+    http_conn_turn(c);
 }
 
 /* Serve who has something, waiting for it for so long. */
@@ -152,8 +152,8 @@ loop_serve(struct http_loop *loop, int wait_ms)
     /* those whose turn was over before they were done, once each */
     for (size_t left = loop->ready_count; left && loop->ready; left--) {
         struct http_conn *c = loop->ready;
-        conn_not_soon(c);
-        conn_turn(c);
+        http_conn_not_soon(c);
+        http_conn_turn(c);
     }
 }
 
@@ -168,7 +168,7 @@ loop_round(struct http_loop *loop, int wait_ms)
         loop->brief_new = 0;
         loop_serve(loop, 0);
     }
-    hold_pause(loop);
+    http_hold_pause(loop);
     if (loop->doors_full)
         doors_open(loop);
 }
@@ -182,7 +182,7 @@ loop_quiesce(struct http_loop *loop)
     for (size_t i = 0; i < loop->door_count; i++)
         close(loop->doors[i].fd);
     loop->door_count = 0;
-    loop_sweep(loop);
+    http_loop_sweep(loop);
 }
 
 static void *
@@ -199,14 +199,14 @@ loop_run(void *arg)
         if (atomic_load(&http->quiesce) && !loop->quiesced)
             loop_quiesce(loop);
         else if (loop->now_us - loop->swept_us > SWEEP_US) {
-            loop_sweep(loop);
+            http_loop_sweep(loop);
             doors_open(loop);
         }
         if (loop->quiesced && !loop->conns)
             break;
     }
     /* The deadline has passed, or nobody is left. */
-    hold_abandon(loop);
+    http_hold_abandon(loop);
     return NULL;
 }
 
@@ -258,15 +258,15 @@ void
 http_loop_close(struct http_loop *loop)
 {
     while (loop->conns)
-        conn_free(loop->conns);
+        http_conn_free(loop->conns);
     for (size_t i = 0; i < loop->door_count; i++)
         close(loop->doors[i].fd);
     if (loop->epoll >= 0)
         close(loop->epoll);
     if (loop->wake >= 0)
         close(loop->wake);
-    body_stock_free(loop);
-    request_stock_free(loop);
+    http_body_pool_free(loop);
+    http_request_pool_free(loop);
     free(loop->doors);
     loop->doors = NULL;
     loop->door_count = 0;

@@ -38,7 +38,7 @@ check_mode(const struct il_conf *g)
 }
 
 uint32_t
-server_socket_mode(const struct il_conf *g)
+http_options_socket_mode(const struct il_conf *g)
 {
     return (uint32_t) strtoul(option_str(g, "socket_mode", 0), NULL, 8);
 }
@@ -54,7 +54,7 @@ parse_proxy(const char *text, struct ip_net *net, int *is_unix,
 }
 
 void
-server_check_proxies(const struct il_conf *g)
+http_options_check_proxies(const struct il_conf *g)
 {
     for (size_t i = 0; i < option_count(g, "trusted_proxies"); i++) {
         struct ip_net net;
@@ -74,8 +74,8 @@ server_check_proxies(const struct il_conf *g)
 }
 
 const struct ip_net *
-server_proxies(struct conf *conf, const struct il_conf *g, size_t *count,
-               int *unix_too)
+http_options_proxies(struct conf *conf, const struct il_conf *g, size_t *count,
+                     int *unix_too)
 {
     const size_t n = option_count(g, "trusted_proxies");
     struct ip_net *nets = conf_alloc(conf, (n + 1) * sizeof(*nets));
@@ -94,7 +94,7 @@ server_proxies(struct conf *conf, const struct il_conf *g, size_t *count,
 }
 
 void
-server_check(const struct il_conf *g)
+http_options_check(const struct il_conf *g)
 {
     check_listen(g);
     check_mode(g);
@@ -135,8 +135,8 @@ read_pem(struct conf *conf, const struct il_conf *g, const char *key,
 }
 
 int
-server_tls(struct conf *conf, const struct il_conf *server,
-           struct tls_options *out)
+http_options_tls(struct conf *conf, const struct il_conf *server,
+                 struct tls_options *out)
 {
     const struct il_conf *g = option_group(server, "tls", 0);
     *out = (struct tls_options){ 0 };
@@ -164,14 +164,14 @@ check_dates(const struct il_conf *g, const struct tls_cert *cert)
 }
 
 void
-server_check_tls(struct conf *conf, const struct il_conf *server)
+http_options_check_tls(struct conf *conf, const struct il_conf *server)
 {
     const struct il_conf *g = option_group(server, "tls", 0);
     struct tls_options o;
     struct tls_cert *cert;
     struct tls_fault fault;
     struct stat st;
-    if (!g || !server_tls(conf, server, &o))
+    if (!g || !http_options_tls(conf, server, &o))
         return;
     if (o.key.path && !stat(o.key.path, &st) && (st.st_mode & 04))
         option_remark(g, "key", -1, 1,

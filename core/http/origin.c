@@ -99,7 +99,7 @@ explain(const char *text)
 }
 
 const char *
-origin_compile(const char *text, struct origin_pattern *out)
+http_origin_compile(const char *text, struct origin_pattern *out)
 {
     struct parts p;
     *out = (struct origin_pattern){ .text = text };
@@ -137,7 +137,7 @@ host_fits(const struct origin_pattern *o, const struct parts *p)
 }
 
 int
-origin_fits(const struct origin_pattern *o, const char *origin)
+http_origin_fits(const struct origin_pattern *o, const char *origin)
 {
     struct parts p;
     if (o->all)

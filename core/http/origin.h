@@ -21,9 +21,9 @@ struct origin_pattern {
 /* Understand one: "https://app.example.com", "http://localhost:*", or "*"; "*."
  * before a host is every name below it, not itself.  text must live on.
  * NULL, or what is wrong, completing "the origin is no good: it ...". */
-const char *origin_compile(const char *text, struct origin_pattern *out);
+const char *http_origin_compile(const char *text, struct origin_pattern *out);
 /* Is an Origin header's value one of it?  Whatever is not exactly an origin is
  * none, "null" included, but for "*". */
-int origin_fits(const struct origin_pattern *, const char *origin);
+int http_origin_fits(const struct origin_pattern *, const char *origin);
 
 #endif

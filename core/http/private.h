@@ -70,7 +70,7 @@ struct il_request {
     unsigned query_cut : 1;
     unsigned in_place : 1;  /* the body is in `in` */
 
-    struct il_text body;    /* from the loop's stock */
+    struct il_text body;    /* from the loop's pool */
     uint64_t charged;       /* its share of http->buffered ... */
     uint64_t *account;      /* ... and of its sender's */
     struct chunk chunk;
@@ -148,7 +148,7 @@ struct http_held {
     struct il_request *first, *last;
 };
 
-#define HTTP_STOCK 8
+#define HTTP_POOL 8
 #define HTTP_SCRATCH (64 << 10)
 
 /* A loop's part of an address. */
@@ -187,8 +187,8 @@ struct http_loop {
 
     struct il_request *spare; /* linked by next */
     size_t spare_count, spare_low; /* the fewest since the last sweep */
-    struct il_text stock[HTTP_STOCK]; /* empty bodies, memory kept */
-    size_t stock_count;
+    struct il_text pool[HTTP_POOL]; /* empty bodies, memory kept */
+    size_t pool_count;
     z_stream inflate;
     int inflate_ready;
     int64_t date_s;
@@ -234,8 +234,8 @@ struct http {
     int worker_runs, worker_stop;
 
     struct http_peers peers;
-    _Atomic int64_t refused_told; /* when it was last logged */
-    _Atomic int64_t files_told;   /* the same of a lack of descriptors */
+    _Atomic int64_t refused_logged_us; /* when it was last logged */
+    _Atomic int64_t files_logged_us;   /* the same of a lack of descriptors */
 
     _Atomic uint64_t buffered;
     uint64_t strangers; /* atomic: what of it has no sender (yet) */
@@ -258,14 +258,14 @@ void http_methods(const struct il_request *, char out[HTTP_METHODS]);
 /* http_serve.c: one request's way, whatever brings its bytes.  Where one of
  * these has answered, status is set. */
 /* The head is there, or refused. */
-void serve_begin(struct il_request *);
+void http_serve_begin(struct il_request *);
 /* It has answered: is the rest of the request read before that is said?  Else
  * the connection is closed after the answer. */
-int serve_drains(struct il_request *);
+int http_serve_drains(struct il_request *);
 /* The body is there.  Afterwards the request is held or answered. */
-void serve_end(struct il_request *);
+void http_serve_end(struct il_request *);
 /* Its chunks are none: answered, and to be closed. */
-void serve_break(struct il_request *);
+void http_serve_break(struct il_request *);
 
 /* http_cors.c */
 /* Answers a browser's question whether a page may send: 1; else 0. */
@@ -289,60 +289,60 @@ void http_peer_remove(struct http_conn *);
 
 /* http_io.c: bytes, through TLS where there is some. */
 /* Before its first byte.  0 or -ENOMEM. */
-int io_begin_tls(struct http_conn *);
+int http_io_begin_tls(struct http_conn *);
 /* 0: done; -EAGAIN; or what went wrong. */
-int io_shake_hands(struct http_conn *);
+int http_io_shake_hands(struct http_conn *);
 /* How many came; 0: no more will; -EAGAIN, or what went wrong. */
-ssize_t io_recv(struct http_conn *, void *, size_t);
+ssize_t http_io_recv(struct http_conn *, void *, size_t);
 /* How many went: at least 1; -EAGAIN, or what went wrong. */
-ssize_t io_send(struct http_conn *, struct iovec *, int count);
+ssize_t http_io_send(struct http_conn *, struct iovec *, int count);
 /* Tell the other end that nothing more will come. */
-void io_finish(struct http_conn *);
-void io_close(struct http_conn *);
+void http_io_finish(struct http_conn *);
+void http_io_close(struct http_conn *);
 
 /* http_conn.c */
 /* Takes fd over: a connection, or NULL with fd closed. */
-struct http_conn *conn_open(struct http_loop *, int fd, const struct sockaddr *,
-                            int is_tls);
-void conn_free(struct http_conn *);
+struct http_conn *http_conn_open(struct http_loop *, int fd,
+                                 const struct sockaddr *, int is_tls);
+void http_conn_free(struct http_conn *);
 /* Do what can be done now; it may be gone afterwards. */
-void conn_turn(struct http_conn *);
-/* Its request, which was held, has been answered; as conn_turn(). */
-void conn_answer(struct http_conn *);
+void http_conn_turn(struct http_conn *);
+/* Its request, which was held, has been answered; as http_conn_turn(). */
+void http_conn_answer(struct http_conn *);
 /* Have its turn come soon, or not. */
-void conn_soon(struct http_conn *);
-void conn_not_soon(struct http_conn *);
+void http_conn_soon(struct http_conn *);
+void http_conn_not_soon(struct http_conn *);
 
 /* http_stock.c: requests, and room for what comes. */
-struct il_request *request_take(struct http_conn *); /* NULL: no memory */
+struct il_request *http_request_take(struct http_conn *); /* NULL: no memory */
 /* After its answer: ready for the next one, of which there may be bytes. */
-void request_again(struct il_request *);
-void request_give(struct il_request *);
+void http_request_again(struct il_request *);
+void http_request_give(struct il_request *);
 /* Room for more bytes behind in_len.  0 or -ENOMEM. */
-int request_room(struct il_request *, size_t more);
+int http_request_room(struct il_request *, size_t more);
 /* Now and then: what has not been needed for a while is given back. */
-void request_stock_trim(struct http_loop *);
-void request_stock_free(struct http_loop *);
+void http_request_pool_trim(struct http_loop *);
+void http_request_pool_free(struct http_loop *);
 
 /* http_answer.c */
 /* Make the answer's head.  0 or -ENOMEM. */
-int answer_begin(struct il_request *);
+int http_answer_begin(struct il_request *);
 /* Write.  1: all of it has gone; 0: there is no room; or a negative errno. */
-int answer_write(struct il_request *);
+int http_answer_write(struct il_request *);
 /* "100 Continue", if it can be said at once.  0 or -EIO: cut the connection. */
-int answer_continue(struct il_request *);
+int http_answer_continue(struct il_request *);
 
 /* http_hold.c */
 /* The loop ends a round: those held briefly wait together and are asked. */
-void hold_pause(struct http_loop *);
+void http_hold_pause(struct http_loop *);
 /* Somebody has rung: ask those that are held. */
-void hold_ask_all(struct http_loop *);
+void http_hold_ask_all(struct http_loop *);
 /* Ask everybody, for the last time: the others hear 503. */
-void hold_abandon(struct http_loop *);
+void http_hold_abandon(struct http_loop *);
 
 /* http_sweep.c */
 /* Close who is past its time. */
-void loop_sweep(struct http_loop *);
+void http_loop_sweep(struct http_loop *);
 
 /* http_loop.c */
 void http_loop_close(struct http_loop *);
@@ -354,26 +354,26 @@ void http_work_stop(struct http *);
 /* http_body.c */
 /* Content-Encoding and lengths, before anything is read: 0, or -EINVAL after
  * an answer. */
-int body_begin(struct il_request *);
+int http_body_begin(struct il_request *);
 /* Where the next bytes of it may go, and how many: at least 1, of want. */
-size_t body_room(struct il_request *, size_t want, char **at);
+size_t http_body_room(struct il_request *, size_t want, char **at);
 /* They have come there.  0, or -EIO: cut the connection. */
-int body_came(struct il_request *, size_t len);
+int http_body_came(struct il_request *, size_t len);
 /* The same for bytes that have come elsewhere. */
-int body_take(struct il_request *, const char *, size_t);
+int http_body_take(struct il_request *, const char *, size_t);
 /* All of it came: unpack.  0, or -EINVAL after an answer. */
-int body_end(struct il_request *);
+int http_body_end(struct il_request *);
 /* Give the memory back. */
-void body_release(struct il_request *);
-void body_stock_free(struct http_loop *);
+void http_body_release(struct il_request *);
+void http_body_pool_free(struct http_loop *);
 
 /* request.c */
-void request_tell_refused(const struct il_request *);
-void request_error(struct il_request *, int status, const char *code,
-                   const char *fmt, ...) IL_PRINTF(4, 5);
-const char *request_header(const struct il_request *, const char *);
-const char *request_peer(const struct il_request *); /* http_client.c */
-void request_respond_header(struct il_request *, const char *name,
-                            const char *value);
+void http_request_tell_refused(const struct il_request *);
+void http_request_error(struct il_request *, int status, const char *code,
+                        const char *fmt, ...) IL_PRINTF(4, 5);
+const char *http_request_header(const struct il_request *, const char *);
+const char *http_request_peer(const struct il_request *); /* http_client.c */
+void http_request_respond_header(struct il_request *, const char *name,
+                                 const char *value);
 
 #endif

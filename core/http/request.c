@@ -28,7 +28,7 @@ api_path(const struct il_request *req)
 }
 
 const char *
-request_header(const struct il_request *req, const char *name)
+http_request_header(const struct il_request *req, const char *name)
 {
     const struct head *head = &req->head;
     const size_t len = strlen(name);
@@ -50,9 +50,9 @@ cut_query(struct il_request *req)
         char *end = strchrnul(from, '&'), *next = *end ? end + 1 : end;
         char *equals = memchr(from, '=', (size_t) (end - from));
         if (equals) {
-            size_t n = head_unescape(from, (size_t) (equals - from), 1);
-            size_t v = head_unescape(equals + 1, (size_t) (end - equals - 1),
-                                     1);
+            size_t n = http_head_unescape(from, (size_t) (equals - from), 1);
+            size_t v =
+                http_head_unescape(equals + 1, (size_t) (end - equals - 1), 1);
             memmove(out, from, n);
             out[n] = 0;
             memmove(out + n + 1, equals + 1, v);
@@ -115,8 +115,8 @@ header_sane(const char *s)
 }
 
 void
-request_respond_header(struct il_request *req, const char *name,
-                       const char *value)
+http_request_respond_header(struct il_request *req, const char *name,
+                            const char *value)
 {
     size_t n = strlen(name) + 1, v = strlen(value) + 1;
     if (req->status || !header_sane(name) || !header_sane(value)
@@ -165,7 +165,8 @@ api_respond(struct il_request *req, int status, const char *type,
     if (answer_first(req))
         return;
     if (status < 200 || status > 599) {
-        request_error(req, 500, "internal", "the source answered %d", status);
+        http_request_error(req, 500, "internal", "the source answered %d",
+                           status);
         return;
     }
     struct il_text *out = http_out(req);
@@ -205,13 +206,13 @@ api_error(struct il_request *req, int status, const char *code,
     if (answer_first(req))
         return;
     if (status == 401)
-        request_respond_header(req, "WWW-Authenticate", "Bearer");
+        http_request_respond_header(req, "WWW-Authenticate", "Bearer");
     error_body(req, status, code, fmt, ap);
 }
 
 void
-request_error(struct il_request *req, int status, const char *code,
-              const char *fmt, ...)
+http_request_error(struct il_request *req, int status, const char *code,
+                   const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -228,7 +229,7 @@ http_unavailable(struct il_request *req, uint32_t retry_after_s,
     if (answer_first(req))
         return;
     snprintf(seconds, sizeof(seconds), "%u", retry_after_s ? retry_after_s : 1);
-    request_respond_header(req, "Retry-After", seconds);
+    http_request_respond_header(req, "Retry-After", seconds);
     va_start(ap, fmt);
     error_body(req, 503, code, fmt, ap);
     va_end(ap);
@@ -248,13 +249,13 @@ http_owner(const struct il_request *req)
 }
 
 struct http_sender *
-http_sender(const struct il_request *req)
+http_request_sender(const struct il_request *req)
 {
     return req->sender;
 }
 
 void
-http_set_sender(struct il_request *req, struct http_sender *sender)
+http_request_set_sender(struct il_request *req, struct http_sender *sender)
 {
     req->sender = sender;
 }
@@ -311,7 +312,7 @@ charset_fits(const char *parameters)
 int
 http_json_type(struct il_request *req, int *ndjson)
 {
-    const char *type = request_header(req, "Content-Type");
+    const char *type = http_request_header(req, "Content-Type");
     *ndjson = 0;
     if (!type)
         return 0;
@@ -334,10 +335,10 @@ http_json_type(struct il_request *req, int *ndjson)
         *ndjson = known[i].ndjson;
         return 0;
     }
-    request_error(req, 415, "unsupported_media_type",
-                  "Content-Type \"%.80s\" is not taken here: send "
-                  "application/json or application/x-ndjson, in UTF-8",
-                  type);
+    http_request_error(req, 415, "unsupported_media_type",
+                       "Content-Type \"%.80s\" is not taken here: send "
+                       "application/json or application/x-ndjson, in UTF-8",
+                       type);
     return -EINVAL;
 }
 
@@ -375,7 +376,7 @@ http_on_refused(void (*fn)(void *owner, struct http_sender *,
 }
 
 void
-request_tell_refused(const struct il_request *req)
+http_request_tell_refused(const struct il_request *req)
 {
     void *owner = http_owner(req);
     if (refused_hook && owner && req->code && req->admitted && !req->handled
@@ -390,12 +391,12 @@ http_fill_request_api(struct il_api *api)
 {
     api->request_method = api_method;
     api->request_path = api_path;
-    api->request_header = request_header;
+    api->request_header = http_request_header;
     api->request_query = api_query;
     api->request_each_header = api_each_header;
     api->request_body = api_body;
-    api->request_peer = request_peer;
-    api->respond_header = request_respond_header;
+    api->request_peer = http_request_peer;
+    api->respond_header = http_request_respond_header;
     api->respond = api_respond;
     api->respond_error = api_error;
     api->request_receipt = api_receipt;

@@ -15,27 +15,30 @@ allow_header(struct il_request *req)
 {
     char methods[HTTP_METHODS];
     http_methods(req, methods);
-    request_respond_header(req, "Allow", methods);
+    http_request_respond_header(req, "Allow", methods);
 }
 
 static void
 refuse_stranger(struct il_request *req)
 {
-    const char *value = request_header(req, "Authorization");
+    const char *value = http_request_header(req, "Authorization");
     if (!value)
-        request_error(req, 401, "unauthorized",
-                      "no Authorization header: send \"Authorization: Bearer "
-                      "KEY\"");
+        http_request_error(
+            req, 401, "unauthorized",
+            "no Authorization header: send \"Authorization: Bearer "
+            "KEY\"");
     else if (!strncasecmp(value, "Basic ", 6))
-        request_error(req, 401, "unauthorized",
-                      "no key that is known here is the user name of the "
-                      "Authorization header");
+        http_request_error(req, 401, "unauthorized",
+                           "no key that is known here is the user name of the "
+                           "Authorization header");
     else if (strncasecmp(value, "Bearer ", 7) || !value[7])
-        request_error(req, 401, "unauthorized",
-                      "the Authorization header is not of the form \"Bearer "
-                      "KEY\"");
+        http_request_error(
+            req, 401, "unauthorized",
+            "the Authorization header is not of the form \"Bearer "
+            "KEY\"");
     else
-        request_error(req, 401, "unauthorized", "this key is not known here");
+        http_request_error(req, 401, "unauthorized",
+                           "this key is not known here");
 }
 
 /* Find who takes the request, from a route on.  0, or -EINVAL after an
@@ -66,15 +69,16 @@ admit(struct http *http, struct il_request *req, size_t from)
         if ((rc == IL_NOT_MINE || rc == IL_NOT_HERE) && !req->status)
             continue;
         if (!req->status)
-            request_error(req, 500, "internal",
-                          "the source could not admit the request");
+            http_request_error(req, 500, "internal",
+                               "the source could not admit the request");
         req->admitted = req->sender != NULL;
         return -EINVAL;
     }
     req->route = NULL;
     req->sender = NULL;
     if (from) {
-        request_error(req, 401, "unauthorized", "this key is not known here");
+        http_request_error(req, 401, "unauthorized",
+                           "this key is not known here");
     } else if (asked) {
         refuse_stranger(req);
     } else if (http->pages && http_cors_preflight(req)) {
@@ -86,10 +90,11 @@ admit(struct http *http, struct il_request *req, size_t from)
         http_respond_out(req, 204, NULL);
     } else if (path_known && !absent) {
         allow_header(req);
-        request_error(req, 405, "method_not_allowed",
-                      "%.20s is not possible on this path", req->method);
+        http_request_error(req, 405, "method_not_allowed",
+                           "%.20s is not possible on this path", req->method);
     } else {
-        request_error(req, 404, "not_found", "there is nothing at this path");
+        http_request_error(req, 404, "not_found",
+                           "there is nothing at this path");
     }
     return -EINVAL;
 }
@@ -102,7 +107,7 @@ refuse_head(struct il_request *req)
     struct head *head = &req->head;
     req->method = req->path = "";
     head->count = 0; /* nothing of it is believed */
-    request_error(req, head->status, head->code, "%s", head->why);
+    http_request_error(req, head->status, head->code, "%s", head->why);
 }
 
 static void
@@ -116,12 +121,12 @@ know_target(struct il_request *req)
         *query = 0;
         req->query = query + 1;
     }
-    path[head_unescape(path, len, 0)] = 0;
+    path[http_head_unescape(path, len, 0)] = 0;
     req->path = path;
 }
 
 void
-serve_begin(struct il_request *req)
+http_serve_begin(struct il_request *req)
 {
     struct http *http = req->conn->loop->http;
     const struct head *head = &req->head;
@@ -137,21 +142,21 @@ serve_begin(struct il_request *req)
     if (head->packings)
         req->packing = req->in + head->fields[head->packing].value;
     if (!admit(http, req, 0))
-        body_begin(req);
+        http_body_begin(req);
     req->discard = req->status != 0;
 }
 
 /* What is on its way is taken in and thrown away where that is cheap; a sender
  * that waits for "100 Continue" is told at once. */
 int
-serve_drains(struct il_request *req)
+http_serve_drains(struct il_request *req)
 {
     const struct head *head = &req->head;
     if (!head->status && !head->expects && !head_is_chunked(head)
         && head->length
                <= (req->admitted ? HTTP_DRAIN_ADMITTED : HTTP_DRAIN_STRANGER))
         return 1;
-    request_tell_refused(req);
+    http_request_tell_refused(req);
     return 0;
 }
 
@@ -173,36 +178,37 @@ request_handle(struct il_request *req)
         if (admit(http, req, next))
             return;
         if (req->body.len > req->max_body) {
-            request_error(req, 413, "body_too_large",
-                          "the body is larger than %llu bytes",
-                          (unsigned long long) req->max_body);
+            http_request_error(req, 413, "body_too_large",
+                               "the body is larger than %llu bytes",
+                               (unsigned long long) req->max_body);
             return;
         }
     }
 }
 
 void
-serve_end(struct il_request *req)
+http_serve_end(struct il_request *req)
 {
     metric_add(req->conn->loop->http->bytes, req->received);
-    if (!req->status && body_end(req) == 0) {
+    if (!req->status && http_body_end(req) == 0) {
         request_handle(req);
         if (!req->is_held && !req->status)
-            request_error(req, 500, "internal", "the source did not answer");
+            http_request_error(req, 500, "internal",
+                               "the source did not answer");
     }
     /* One that was deferred belongs to the worker's thread by now. */
     if (!req->deferred) {
-        request_tell_refused(req);
-        body_release(req);
+        http_request_tell_refused(req);
+        http_body_release(req);
     }
 }
 
 void
-serve_break(struct il_request *req)
+http_serve_break(struct il_request *req)
 {
     if (!req->status)
-        request_error(req, 400, "bad_framing",
-                      "the chunks of the body cannot be told apart");
+        http_request_error(req, 400, "bad_framing",
+                           "the chunks of the body cannot be told apart");
     req->shut = 1;
-    request_tell_refused(req);
+    http_request_tell_refused(req);
 }

@@ -86,24 +86,24 @@ static void
 conn_ask(struct http_conn *c)
 {
     if (c->asked || is_active(c)) {
-        conn_free(c);
+        http_conn_free(c);
         return;
     }
     c->asked = 1;
     c->readable = 1;
-    conn_soon(c);
+    http_conn_soon(c);
 }
 
 void
-loop_sweep(struct http_loop *loop)
+http_loop_sweep(struct http_loop *loop)
 {
     for (struct http_conn *c = loop->conns, *next; c; c = next) {
         next = c->next;
         if (conn_overdue(c))
-            conn_free(c);
+            http_conn_free(c);
         else if (loop->quiesced ? conn_may_leave(c) : conn_may_make_room(c))
             conn_ask(c);
     }
-    request_stock_trim(loop);
+    http_request_pool_trim(loop);
     loop->swept_us = loop->now_us;
 }

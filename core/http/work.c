@@ -20,7 +20,7 @@ work_one(struct il_request *req)
     struct http_loop *loop = req->conn->loop;
     req->work(req->work_arg, req);
     if (!req->status)
-        request_error(req, 500, "internal", "the source did not answer");
+        http_request_error(req, 500, "internal", "the source did not answer");
     /* from here on the request belongs to its loop again */
     atomic_store(&req->work_done, 1);
     http_loop_ring(loop);

@@ -21,7 +21,8 @@ walk_log(struct idem *d, struct idem_log *l, struct run *r, uint64_t max_keys,
     uint32_t unit;
     uint64_t n = 0;
     int rc = 0;
-    while (n < max_keys && (rc = log_next(d, l, &c, r->to, &e, &unit)) > 0) {
+    while (n < max_keys
+           && (rc = idem_log_next(d, l, &c, r->to, &e, &unit)) > 0) {
         uint32_t *at = &next[e->lo >> (64 - r->bits)];
         if (out)
             out[*at] = (e->lo & ~UNIT_MASK) | unit;
@@ -59,15 +60,15 @@ put_sorted(struct run_writer *w, const uint64_t *items, unsigned bits,
     uint32_t from = 0;
     int rc = 0;
     for (size_t h = 0; h < (size_t) 1 << bits && !rc; h++) {
-        rc = run_put(w, items + from, ends[h] - from);
+        rc = idem_run_put(w, items + from, ends[h] - from);
         from = ends[h];
     }
     return rc;
 }
 
 int
-build_seal(struct idem *d, struct idem_log *l, uint32_t from, uint32_t to,
-           uint64_t max_keys, unsigned bits, struct run **out)
+idem_build_seal(struct idem *d, struct idem_log *l, uint32_t from, uint32_t to,
+                uint64_t max_keys, unsigned bits, struct run **out)
 {
     struct run what = { .from = from, .to = to, .bits = bits };
     struct run_writer *w = NULL;
@@ -75,13 +76,13 @@ build_seal(struct idem *d, struct idem_log *l, uint32_t from, uint32_t to,
     uint32_t *ends = calloc((size_t) 1 << bits, sizeof *ends);
     int rc = ends ? sort_log(d, l, &what, max_keys, ends, &items) : -ENOMEM;
     if (!rc)
-        rc = run_create(d, what.keys, bits, RUN_KEY_BITS, 1, &w);
+        rc = idem_run_create(d, what.keys, bits, RUN_KEY_BITS, 1, &w);
     if (!rc) {
         rc = put_sorted(w, items, bits, ends);
         if (rc)
-            run_abandon(w);
+            idem_run_abandon(w);
         else
-            rc = run_finish(w, out);
+            rc = idem_run_finish(w, out);
     }
     if (!rc) {
         (*out)->from = from;
@@ -200,7 +201,7 @@ write_group(struct merge *m, struct run_writer *w)
         m->sorted[m->at[m->items[i] >> shift & mask]++] = m->items[i];
     int rc = 0;
     for (size_t h = 0, from = 0; h < homes && !rc; from = m->at[h++])
-        rc = run_put(w, m->sorted + from, m->at[h] - from);
+        rc = idem_run_put(w, m->sorted + from, m->at[h] - from);
     return rc;
 }
 
@@ -225,9 +226,9 @@ merge_groups(struct merge *m, struct run_writer *w, int (*go_on)(void *arg),
 }
 
 int
-build_merge(struct idem *d, struct run *const *in, uint32_t count,
-            int with_units, int (*go_on)(void *arg), void *arg,
-            struct run **out)
+idem_build_merge(struct idem *d, struct run *const *in, uint32_t count,
+                 int with_units, int (*go_on)(void *arg), void *arg,
+                 struct run **out)
 {
     struct merge m = { .count = count, .with_units = with_units };
     struct run_writer *w = NULL;
@@ -241,19 +242,19 @@ build_merge(struct idem *d, struct run *const *in, uint32_t count,
         known = read < known ? read : known;
         level = in[i]->level >= level ? in[i]->level + 1 : level;
     }
-    m.shared = m.bits = run_bits(keys);
+    m.shared = m.bits = idem_run_bits(keys);
     for (uint32_t i = 0; i < count; i++)
         m.shared = in[i]->bits < m.shared ? in[i]->bits : m.shared;
     m.at = malloc(((size_t) 1 << (m.bits - m.shared)) * sizeof *m.at);
     int rc = m.at ? merge_reserve(&m, 1024) : -ENOMEM;
     if (!rc)
-        rc = run_create(d, keys, m.bits, known, with_units, &w);
+        rc = idem_run_create(d, keys, m.bits, known, with_units, &w);
     if (!rc) {
         rc = merge_groups(&m, w, go_on, arg);
         if (rc)
-            run_abandon(w);
+            idem_run_abandon(w);
         else
-            rc = run_finish(w, out);
+            rc = idem_run_finish(w, out);
     }
     if (!rc) {
         (*out)->level = level;
@@ -267,7 +268,8 @@ build_merge(struct idem *d, struct run *const *in, uint32_t count,
 }
 
 uint32_t
-build_due(struct run *const *runs, uint32_t count, int final, uint32_t *first)
+idem_build_due(struct run *const *runs, uint32_t count, int final,
+               uint32_t *first)
 {
     uint32_t same = 0;
     *first = 0;

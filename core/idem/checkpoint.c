@@ -35,24 +35,24 @@ slices_write(struct idem *d, int all)
                    : !n)
             continue;
         if (l->link_due)
-            rc = log_write_link(l, before ? before->header.seq : 0,
-                                before ? before->chain : 0);
+            rc = idem_log_write_link(l, before ? before->header.seq : 0,
+                                     before ? before->chain : 0);
         if (!rc)
-            rc = log_write(d, l, newest ? applied : d->complete);
+            rc = idem_log_write(d, l, newest ? applied : d->complete);
         if (!rc && d->slices[i]->full_count)
-            work_wake(d);
+            idem_work_wake(d);
     }
     return rc;
 }
 
 int
-slices_advance(struct idem *d, uint64_t position, int all)
+idem_slices_advance(struct idem *d, uint64_t position, int all)
 {
     int much = all;
     for (size_t i = 0; i < d->slice_count; i++) {
         struct idem_log *l = &d->slices[i]->log;
         if (l->durable != l->end)
-            log_advance(l, position);
+            idem_log_advance(l, position);
         /* l->written only grows meanwhile */
         much |= l->durable - l->tail_first >= LOG_BLOCK_UNITS
                 || (i + 1 < d->slice_count && l->durable != l->tail_first);
@@ -64,7 +64,7 @@ slices_advance(struct idem *d, uint64_t position, int all)
     int rc = slices_write(d, all);
     pthread_mutex_unlock(&d->lock);
     for (size_t i = 0; i < d->slice_count; i++)
-        log_trim(d, &d->slices[i]->log);
+        idem_log_trim(d, &d->slices[i]->log);
     return rc;
 }
 
@@ -118,7 +118,7 @@ dirty_sync(struct idem *d, struct dirty *x)
 }
 
 int
-slices_sync(struct idem *d)
+idem_slices_sync(struct idem *d)
 {
     struct dirty x;
     if (d->sync_failed)
@@ -162,10 +162,10 @@ idem_checkpoint(struct idem *d, int64_t now_us)
     int64_t mono = clock_monotonic_us();
     int rc = 0;
     if (mono - d->synced_us >= SYNC_EVERY_US || !d->synced_us) {
-        rc = slices_sync(d);
+        rc = idem_slices_sync(d);
         d->synced_us = mono;
     }
     expire(d, now_us);
-    slice_remove_dropped(d);
+    idem_slice_remove_dropped(d);
     return rc;
 }

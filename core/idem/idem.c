@@ -65,11 +65,11 @@ idem_find_within(struct idem *d, struct idem_key key, int64_t now_us,
     for (size_t i = d->slice_count; i-- > 0 && !rc;) {
         struct idem_slice *s = d->slices[i];
         if (s->log.header.seq <= d->summary_upto && !perhaps) {
-            perhaps = run_may_have(d->summary, key.lo);
+            perhaps = idem_run_may_have(d->summary, key.lo);
             if (!perhaps)
                 break;
         }
-        rc = slice_find(d, s, key, since_us, hit);
+        rc = idem_slice_find(d, s, key, since_us, hit);
     }
     return rc;
 }
@@ -93,7 +93,7 @@ idem_limit(struct idem *d)
     log_warn("idempotency index: %" PRIu64 " keys, the limit is %" PRIu64
              ": the oldest %" PRIu64 " are forgotten before their time",
              keys, d->opt.max_keys, d->slices[0]->count);
-    slice_drop_oldest(d);
+    idem_slice_drop_oldest(d);
 }
 
 struct replay {
@@ -120,12 +120,12 @@ replay_one(void *arg, uint64_t position, size_t offset, size_t len)
     /* Where an earlier event is known, it was past a shorter window. */
     if (rc && hit.position >= position)
         return 0;
-    rc = slice_ready(d, 1, e.received_us, position - 1);
+    rc = idem_slice_ready(d, 1, e.received_us, position - 1);
     if (rc)
         return rc;
     /* In full, so that an index that was rebuilt answers as the old one did,
      * whether or not its caller leaves out ids that are the key. */
-    slice_insert(d, key, e.received_us, position, e.id);
+    idem_slice_insert(d, key, e.received_us, position, e.id);
     d->rebuilt++;
     idem_limit(d);
     return 0;
@@ -144,10 +144,10 @@ idem_replay(struct idem *d)
         r.text.len = 0;
         int n = spool_reader_read(reader, &r.text, 1 << 20, UINT32_MAX, 0,
                                   &last, replay_one, &r);
-        rc = slices_advance(d, last, 0);
+        rc = idem_slices_advance(d, last, 0);
         if (n < 0)
             rc = n;
-        slice_remove_dropped(d);
+        idem_slice_remove_dropped(d);
     }
     if (reader)
         spool_reader_close(reader);
@@ -168,9 +168,9 @@ idem_mend(struct idem *d)
 {
     if (d->behind || !d->broken)
         return;
-    int rc = slices_advance(d, atomic_load(&d->applied), 1);
+    int rc = idem_slices_advance(d, atomic_load(&d->applied), 1);
     if (!rc)
-        rc = slices_sync(d);
+        rc = idem_slices_sync(d);
     if (!rc)
         rc = idem_relink(d);
     if (rc)
@@ -186,16 +186,16 @@ idem_place(struct idem *d)
 {
     int rc = 0;
     for (size_t i = 0; i < d->slice_count && !rc; i++)
-        rc = slice_place(d, d->slices[i], i + 1 == d->slice_count);
+        rc = idem_slice_place(d, d->slices[i], i + 1 == d->slice_count);
     if (rc && !d->stuck)
         log_error("idempotency index: cannot write to %s: %s; new events are "
                   "refused", d->dir, strerror(-rc));
     d->stuck = rc != 0;
     pthread_mutex_lock(&d->lock);
     atomic_store(&d->unplaced, rc != 0);
-    work_wake(d);
+    idem_work_wake(d);
     pthread_mutex_unlock(&d->lock);
-    slices_publish(d);
+    idem_slices_publish(d);
 }
 
 /* Until the index knows all that the spool has. */
@@ -232,7 +232,7 @@ idem_ready(struct idem *d, uint32_t n, int64_t now_us)
         idem_retry(d);
     if (d->stuck)
         return -ENOSPC;
-    return slice_ready(d, n, now_us, spool_durable(d->spool));
+    return idem_slice_ready(d, n, now_us, spool_durable(d->spool));
 }
 
 int
@@ -241,7 +241,7 @@ idem_add(struct idem *d, struct idem_key key, int64_t now_us,
 {
     if (id.len > EVENT_ID_MAX)
         return -EINVAL;
-    slice_insert(d, key, now_us, position, id);
+    idem_slice_insert(d, key, now_us, position, id);
     return 0;
 }
 
@@ -250,9 +250,9 @@ idem_forget(struct idem *d, uint64_t position)
 {
     for (size_t i = d->slice_count; i-- > 0;) {
         struct idem_slice *s = d->slices[i];
-        slice_count_add(s, 0 - (uint64_t) log_cut(&s->log, position));
+        slice_count_add(s, 0 - (uint64_t) idem_log_cut(&s->log, position));
         pthread_mutex_lock(&d->lock);
-        slice_cut(s);
+        idem_slice_cut(s);
         pthread_mutex_unlock(&d->lock);
     }
 }
@@ -262,11 +262,11 @@ idem_durable(struct idem *d, uint64_t position, int error)
 {
     struct idem_slice *expired = atomic_exchange(&d->expired, NULL);
     if (expired && d->slice_count > 1 && d->slices[0] == expired)
-        slice_drop_oldest(d);
+        idem_slice_drop_oldest(d);
     if (error < 0)
         idem_forget(d, position);
-    work_install(d);
-    int rc = slices_advance(d, position, 0);
+    idem_work_install(d);
+    int rc = idem_slices_advance(d, position, 0);
     if (rc && !d->stuck)
         log_error("idempotency index: cannot write to %s: %s; new events are "
                   "refused", d->dir, strerror(-rc));
@@ -292,11 +292,11 @@ idem_start(struct idem *d)
     d->behind = 1;
     d->unplaced = 1;
     atomic_store(&d->applied, complete);
-    rc = slices_sync(d);
+    rc = idem_slices_sync(d);
     d->hold = spool_hold_new(d->spool, "idempotency index", rc ? 0 : complete);
     if (!d->hold)
         return -ENOMEM;
-    rc = work_start(d);
+    rc = idem_work_start(d);
     if (rc)
         log_error("idempotency index: cannot start a thread: %s",
                   strerror(-rc));
@@ -355,12 +355,12 @@ idem_close(struct idem *d)
         idem_checkpoint(d, INT64_MIN);
         spool_hold_free(d->hold);
     }
-    work_stop(d);
-    run_free(d->summary);
+    idem_work_stop(d);
+    idem_run_free(d->summary);
     for (size_t i = 0; i < d->slice_count; i++)
-        slice_free(d->slices[i]);
+        idem_slice_free(d->slices[i]);
     for (size_t i = 0; i < d->dropped_count; i++)
-        slice_free(d->dropped[i]);
+        idem_slice_free(d->dropped[i]);
     if (d->dirfd >= 0)
         close(d->dirfd);
     pthread_mutex_destroy(&d->lock);
@@ -379,11 +379,11 @@ idem_stats(struct idem *d, struct idem_stats *out)
         out->bytes += LOG_HEADER + s->log.written * LOG_UNIT
                       + s->log.block_count * sizeof(struct log_block);
         out->summed_up += s->log.header.seq <= d->summary_upto;
-        slice_memory(s, &out->heap, &out->mapped);
+        idem_slice_memory(s, &out->heap, &out->mapped);
     }
     if (d->summary)
-        *(d->summary->kept ? &out->heap : &out->mapped)
-            += run_bytes(d->summary);
+        *(d->summary->kept ? &out->heap : &out->mapped) +=
+            idem_run_bytes(d->summary);
     out->slices = d->slice_count;
     out->rebuilt = d->rebuilt;
     pthread_mutex_unlock(&d->lock);

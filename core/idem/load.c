@@ -23,7 +23,7 @@
 #define TIME_MAX (INT64_C(1) << 52) /* 142 years; sums do not overflow */
 
 /* What is in a log. */
-struct found {
+struct log_extent {
     uint64_t size, end; /* of the file, and of what is whole in it */
     uint64_t keys, complete, last;
     int64_t newest_us;
@@ -32,7 +32,7 @@ struct found {
 /* --- one log -------------------------------------------------------------- */
 
 static int
-load_header(struct idem *d, struct idem_log *l, struct found *f)
+load_header(struct idem *d, struct idem_log *l, struct log_extent *f)
 {
     struct log_header *h = &l->header;
     struct stat st;
@@ -43,23 +43,23 @@ load_header(struct idem *d, struct idem_log *l, struct found *f)
     if (file_pread(l->fd, h, sizeof *h, 0) != sizeof *h
         || memcmp(h->magic, "ILIDEML1", 8) != 0
         || memcmp(h->uuid, spool_id(d->spool), 16) != 0
-        || h->sum != log_header_sum(h) || h->unit_us < 1
+        || h->sum != idem_log_header_sum(h) || h->unit_us < 1
         || h->unit_us > TIME_MAX || h->start_us < -TIME_MAX
         || h->start_us > TIME_MAX || h->base >> 62 || !h->seq
         || h->seq != strtoull(l->name, NULL, 16))
         return -EINVAL;
-    l->link_due = file_pread(l->fd, &l->link, sizeof l->link, LOG_LINK)
-                      != sizeof l->link
-                  || l->link.sum != log_link_sum(&l->link);
+    l->link_due =
+        file_pread(l->fd, &l->link, sizeof l->link, LOG_LINK) != sizeof l->link
+        || l->link.sum != idem_log_link_sum(&l->link);
     return 0;
 }
 
 /* Do the entries fill the block?  Then note what they say. */
 static int
 look_at_entries(const struct idem_log *l, const struct log_block *b,
-                const struct entry *units, struct found *f)
+                const struct entry *units, struct log_extent *f)
 {
-    struct found with = *f;
+    struct log_extent with = *f;
     uint32_t u = 0;
     while (u < b->units) {
         const struct entry *e = &units[u];
@@ -81,7 +81,7 @@ look_at_entries(const struct idem_log *l, const struct log_block *b,
 
 /* The next block, all of it.  0; -EINVAL: there is none that is whole; -ENOMEM. */
 static int
-read_block(struct idem_log *l, const struct found *f, uint64_t chain,
+read_block(struct idem_log *l, const struct log_extent *f, uint64_t chain,
            struct log_block *b, struct il_text *units)
 {
     uint64_t at = f->end;
@@ -96,14 +96,14 @@ read_block(struct idem_log *l, const struct found *f, uint64_t chain,
     if (text_reserve(units, len))
         return -ENOMEM;
     if (file_pread(l->fd, units->data, len, at + sizeof *b) != (int64_t) len
-        || b->sum != log_block_sum(&l->header, b, (void *) units->data))
+        || b->sum != idem_log_block_sum(&l->header, b, (void *) units->data))
         return -EINVAL;
     return 0;
 }
 
 /* Blocks from the first on, with what each has. */
 static int
-walk(struct idem_log *l, struct found *f)
+walk(struct idem_log *l, struct log_extent *f)
 {
     struct il_text text = { 0 };
     struct log_block b;
@@ -114,7 +114,7 @@ walk(struct idem_log *l, struct found *f)
     while (!(rc = read_block(l, f, l->chain, &b, &text))) {
         rc = look_at_entries(l, &b, (void *) text.data, f);
         if (!rc)
-            rc = log_block_add(l, l->end);
+            rc = idem_log_block_add(l, l->end);
         if (rc)
             break;
         l->end += b.units;
@@ -127,7 +127,7 @@ walk(struct idem_log *l, struct found *f)
 }
 
 static int
-load_units(struct idem *d, struct idem_slice *s, struct found *f)
+load_units(struct idem *d, struct idem_slice *s, struct log_extent *f)
 {
     struct idem_log *l = &s->log;
     int rc = walk(l, f);
@@ -155,11 +155,12 @@ filter(struct idem *d, struct idem_log *l, uint64_t end)
     const char *aside = "filter.tmp";
     if (renameat(d->dirfd, l->name, d->dirfd, aside))
         return -errno;
-    int rc = log_create(d, &fresh), n;
+    int rc = idem_log_create(d, &fresh), n;
     for (uint32_t unit = 1; !rc && unit < l->end;) {
-        n = log_read(d, l, unit, chunk, LOG_BLOCK_UNITS / 8);
-        rc = n > 0 ? log_reserve(d, &fresh, (uint32_t) n + RECORD_UNITS_MAX)
-                   : -EIO;
+        n = idem_log_read(d, l, unit, chunk, LOG_BLOCK_UNITS / 8);
+        rc = n > 0
+                 ? idem_log_reserve(d, &fresh, (uint32_t) n + RECORD_UNITS_MAX)
+                 : -EIO;
         for (int i = 0; !rc && i < n;) {
             const struct entry *e = &chunk[i];
             const char *record = (const char *) (e + 1);
@@ -167,23 +168,23 @@ filter(struct idem *d, struct idem_log *l, uint64_t end)
                 break; /* perhaps it is not all here */
             size_t len = e->val & VAL_RECORD ? (unsigned char) record[0] : 0;
             if (entry_position(l, e) <= end)
-                log_add(&fresh, *e, entry_position(l, e),
-                        slice_of(record + 1, len));
+                idem_log_add(&fresh, *e, entry_position(l, e),
+                             slice_of(record + 1, len));
             i += (int) entry_units(e);
             unit += entry_units(e);
         }
     }
-    log_advance(&fresh, end);
+    idem_log_advance(&fresh, end);
     if (!rc)
-        rc = log_write(d, &fresh, 0);
-    log_free(&fresh);
+        rc = idem_log_write(d, &fresh, 0);
+    idem_log_free(&fresh);
     unlinkat(d->dirfd, aside, 0);
     return rc;
 }
 
 static int
 load_slice(struct idem *d, const char *name, uint64_t end,
-           struct idem_slice **out, struct found *f)
+           struct idem_slice **out, struct log_extent *f)
 {
     for (int again = 0;; again++) {
         struct idem_slice *s = calloc(1, sizeof *s);
@@ -201,7 +202,7 @@ load_slice(struct idem *d, const char *name, uint64_t end,
         }
         if (!rc)
             rc = filter(d, &s->log, end);
-        slice_free(s);
+        idem_slice_free(s);
         if (rc)
             return rc;
     }
@@ -256,7 +257,7 @@ fits(struct idem *d, const struct idem_log *l)
         return l->written == 1; /* not yet written: it has nothing */
     if (!l->link.previous)
         while (d->slice_count)
-            slice_drop_oldest(d);
+            idem_slice_drop_oldest(d);
     else
         return before && l->link.previous == before->header.seq
                && l->link.chain == before->chain;
@@ -267,7 +268,7 @@ int
 idem_load(struct idem *d, uint64_t end, uint64_t *complete)
 {
     struct names names;
-    struct found f;
+    struct log_extent f;
     int rc = list_logs(d, &names);
     for (size_t i = 0; i < names.count && !rc; i++) {
         struct idem_slice *s;
@@ -290,7 +291,7 @@ idem_load(struct idem *d, uint64_t end, uint64_t *complete)
         if (!fits(d, &s->log))
             d->broken = 1;
         if (d->slice_count == SLICES_MAX)
-            slice_drop_oldest(d);
+            idem_slice_drop_oldest(d);
         d->slices[d->slice_count++] = s;
         if (!d->broken && s->log.block_count)
             *complete = f.complete;
@@ -320,7 +321,7 @@ idem_relink(struct idem *d)
         uint64_t chain = i ? d->slices[i - 1]->log.chain : 0;
         if (!l->link_due
             && (l->link.previous != previous || l->link.chain != chain))
-            rc = log_write_link(l, previous, chain);
+            rc = idem_log_write_link(l, previous, chain);
     }
     pthread_mutex_unlock(&d->lock);
     return rc;

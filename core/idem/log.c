@@ -22,20 +22,20 @@
 #include <xxhash.h>
 
 uint64_t
-log_header_sum(const struct log_header *h)
+idem_log_header_sum(const struct log_header *h)
 {
     return XXH3_64bits(h, offsetof(struct log_header, sum));
 }
 
 uint64_t
-log_link_sum(const struct log_link *link)
+idem_log_link_sum(const struct log_link *link)
 {
     return XXH3_64bits(link, offsetof(struct log_link, sum));
 }
 
 uint64_t
-log_block_sum(const struct log_header *h, const struct log_block *b,
-              const struct entry *units)
+idem_log_block_sum(const struct log_header *h, const struct log_block *b,
+                   const struct entry *units)
 {
     uint64_t seed = XXH3_64bits_withSeed(&b->chain, sizeof *b - sizeof b->sum,
                                          h->sum);
@@ -43,12 +43,12 @@ log_block_sum(const struct log_header *h, const struct log_block *b,
 }
 
 int
-log_create(struct idem *d, struct idem_log *l)
+idem_log_create(struct idem *d, struct idem_log *l)
 {
     struct log_header *h = &l->header;
     memcpy(h->magic, "ILIDEML1", 8);
     memcpy(h->uuid, spool_id(d->spool), 16);
-    h->sum = log_header_sum(h);
+    h->sum = idem_log_header_sum(h);
     l->written = l->tail_first = l->end = 1;
     l->durable = 1;
     l->link_due = 1;
@@ -60,12 +60,12 @@ log_create(struct idem *d, struct idem_log *l)
         return -errno;
     int rc = file_pwrite(l->fd, h, sizeof *h, 0);
     if (rc)
-        log_remove(d, l);
+        idem_log_remove(d, l);
     return rc;
 }
 
 void
-log_free(struct idem_log *l)
+idem_log_free(struct idem_log *l)
 {
     if (l->fd >= 0)
         close(l->fd);
@@ -77,17 +77,17 @@ log_free(struct idem_log *l)
 }
 
 void
-log_remove(struct idem *d, struct idem_log *l)
+idem_log_remove(struct idem *d, struct idem_log *l)
 {
     if (l->fd >= 0)
         unlinkat(d->dirfd, l->name, 0);
-    log_free(l);
+    idem_log_free(l);
 }
 
 /* --- in memory --- */
 
 int
-log_reserve(struct idem *d, struct idem_log *l, uint32_t units)
+idem_log_reserve(struct idem *d, struct idem_log *l, uint32_t units)
 {
     uint32_t used = l->end - l->tail_first;
     if (l->tail_capacity - used >= units)
@@ -109,7 +109,8 @@ log_reserve(struct idem *d, struct idem_log *l, uint32_t units)
 }
 
 uint32_t
-log_add(struct idem_log *l, struct entry e, uint64_t position, struct slice id)
+idem_log_add(struct idem_log *l, struct entry e, uint64_t position,
+             struct slice id)
 {
     uint32_t unit = l->end;
     struct entry *to = &l->tail[unit - l->tail_first];
@@ -128,7 +129,7 @@ log_add(struct idem_log *l, struct entry e, uint64_t position, struct slice id)
 }
 
 void
-log_advance(struct idem_log *l, uint64_t position)
+idem_log_advance(struct idem_log *l, uint64_t position)
 {
     uint32_t unit = l->durable;
     if (l->last <= position)
@@ -143,10 +144,10 @@ log_advance(struct idem_log *l, uint64_t position)
 }
 
 uint32_t
-log_cut(struct idem_log *l, uint64_t position)
+idem_log_cut(struct idem_log *l, uint64_t position)
 {
     uint32_t n = 0;
-    log_advance(l, position);
+    idem_log_advance(l, position);
     for (uint32_t unit = l->durable; unit < l->end; n++)
         unit += entry_units(&l->tail[unit - l->tail_first]);
     if (n)
@@ -156,7 +157,7 @@ log_cut(struct idem_log *l, uint64_t position)
 }
 
 void
-log_trim(struct idem *d, struct idem_log *l)
+idem_log_trim(struct idem *d, struct idem_log *l)
 {
     pthread_mutex_lock(&d->lock);
     uint32_t gone = l->written - l->tail_first;
@@ -178,10 +179,10 @@ unit_offset(uint32_t unit, uint32_t blocks)
 }
 
 int
-log_write_link(struct idem_log *l, uint64_t previous, uint64_t chain)
+idem_log_write_link(struct idem_log *l, uint64_t previous, uint64_t chain)
 {
     struct log_link link = { .previous = previous, .chain = chain };
-    link.sum = log_link_sum(&link);
+    link.sum = idem_log_link_sum(&link);
     int rc = file_pwrite(l->fd, &link, sizeof link, LOG_LINK);
     if (rc)
         return rc;
@@ -206,7 +207,7 @@ block_reserve(struct idem_log *l)
 }
 
 int
-log_block_add(struct idem_log *l, uint32_t unit)
+idem_log_block_add(struct idem_log *l, uint32_t unit)
 {
     int rc = block_reserve(l);
     if (!rc)
@@ -215,7 +216,7 @@ log_block_add(struct idem_log *l, uint32_t unit)
 }
 
 int
-log_write(struct idem *d, struct idem_log *l, uint64_t complete)
+idem_log_write(struct idem *d, struct idem_log *l, uint64_t complete)
 {
     uint32_t upto = atomic_load_explicit(&l->durable, memory_order_acquire);
     const struct entry *units = l->tail;
@@ -229,14 +230,14 @@ log_write(struct idem *d, struct idem_log *l, uint64_t complete)
         units += l->written - l->tail_first;
     for (uint32_t u = 0; u < b.units; u += entry_units(&units[u]))
         b.keys++;
-    b.sum = log_block_sum(&l->header, &b, units);
+    b.sum = idem_log_block_sum(&l->header, &b, units);
     uint64_t offset = unit_offset(l->written, l->block_count);
     rc = file_pwrite(l->fd, &b, sizeof b, offset);
     if (!rc && b.units)
         rc = file_pwrite(l->fd, units, b.units * LOG_UNIT, offset + sizeof b);
     if (rc)
         return rc;
-    log_block_add(l, l->written); /* there is room */
+    idem_log_block_add(l, l->written); /* there is room */
     l->written = upto;
     l->chain = b.sum;
     l->unsynced = 1;
@@ -261,8 +262,8 @@ block_of(const struct idem_log *l, uint32_t unit)
 }
 
 int
-log_read_file(struct idem *d, struct idem_log *l, uint32_t unit,
-              struct entry *out, uint32_t max)
+idem_log_read_file(struct idem *d, struct idem_log *l, uint32_t unit,
+                   struct entry *out, uint32_t max)
 {
     pthread_mutex_lock(&d->lock);
     uint32_t block = block_of(l, unit);
@@ -277,21 +278,21 @@ log_read_file(struct idem *d, struct idem_log *l, uint32_t unit,
 }
 
 int
-log_read(struct idem *d, struct idem_log *l, uint32_t unit, struct entry *out,
-         uint32_t max)
+idem_log_read(struct idem *d, struct idem_log *l, uint32_t unit,
+              struct entry *out, uint32_t max)
 {
     if (unit < 1 || unit >= l->end)
         return 0;
     if (unit < l->tail_first)
-        return log_read_file(d, l, unit, out, max);
+        return idem_log_read_file(d, l, unit, out, max);
     uint32_t n = l->end - unit < max ? l->end - unit : max;
     memcpy(out, &l->tail[unit - l->tail_first], n * LOG_UNIT);
     return (int) n;
 }
 
 int
-log_next(struct idem *d, struct idem_log *l, struct log_cursor *c, uint32_t to,
-         const struct entry **e, uint32_t *unit)
+idem_log_next(struct idem *d, struct idem_log *l, struct log_cursor *c,
+              uint32_t to, const struct entry **e, uint32_t *unit)
 {
     uint32_t at = c->unit - c->first;
     if (c->unit >= to)
@@ -299,7 +300,7 @@ log_next(struct idem *d, struct idem_log *l, struct log_cursor *c, uint32_t to,
     /* of an id behind it the length is needed */
     if (at >= c->count
         || (c->chunk[at].val & VAL_RECORD && at + 1 == c->count)) {
-        int n = log_read_file(d, l, c->unit, c->chunk, LOG_CHUNK);
+        int n = idem_log_read_file(d, l, c->unit, c->chunk, LOG_CHUNK);
         if (n <= 0)
             return n ? n : -EIO;
         c->first = c->unit;

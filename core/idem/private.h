@@ -216,66 +216,68 @@ struct idem {
 
 /* idem_table.c */
 /* Empty, for so many keys, and units up to first + units.  0 or -ENOMEM. */
-int table_make(struct table *, uint64_t keys, uint32_t first, uint32_t units);
-void table_free(struct table *);
+int idem_table_make(struct table *, uint64_t keys, uint32_t first,
+                    uint32_t units);
+void idem_table_free(struct table *);
 /* The units that may have the key, one after the other; *at is 0 at first.  0:
  * no more. */
-uint32_t table_next(const struct table *, uint64_t lo, uint64_t *at);
+uint32_t idem_table_next(const struct table *, uint64_t lo, uint64_t *at);
 /* There must be room. */
-void table_put(struct table *, uint64_t lo, uint32_t unit);
+void idem_table_put(struct table *, uint64_t lo, uint32_t unit);
 /* Is there, for so many more keys, and units before end? */
-int table_takes(const struct table *, uint64_t keys, uint64_t end);
+int idem_table_takes(const struct table *, uint64_t keys, uint64_t end);
 
 /* idem_run.c */
-/* As table_next(). */
-uint32_t run_next(const struct run *, uint64_t lo, uint64_t *at);
+/* As idem_table_next(). */
+uint32_t idem_run_next(const struct run *, uint64_t lo, uint64_t *at);
 /* 0: it does not have the key. */
-int run_may_have(const struct run *, uint64_t lo);
-size_t run_bytes(const struct run *);
-void run_free(struct run *);
+int idem_run_may_have(const struct run *, uint64_t lo);
+size_t idem_run_bytes(const struct run *);
+void idem_run_free(struct run *);
 
 /* idem_run_write.c */
 struct run_writer;
 /* A new file, for so many keys. */
-int run_create(struct idem *, uint64_t keys, unsigned bits, unsigned known,
-               int with_units, struct run_writer **out);
+int idem_run_create(struct idem *, uint64_t keys, unsigned bits, unsigned known,
+                    int with_units, struct run_writer **out);
 /* All keys that are at home in the next line: the upper bits of each, and in
  * the lowest 28 its unit.  0 or a negative errno. */
-int run_put(struct run_writer *, const uint64_t *items, size_t n);
+int idem_run_put(struct run_writer *, const uint64_t *items, size_t n);
 /* After the last line.  Frees the writer, also on error. */
-int run_finish(struct run_writer *, struct run **out);
-void run_abandon(struct run_writer *);
-unsigned run_bits(uint64_t keys);
+int idem_run_finish(struct run_writer *, struct run **out);
+void idem_run_abandon(struct run_writer *);
+unsigned idem_run_bits(uint64_t keys);
 
 /* idem_build.c */
 /* Of the entries from one unit of the log on, up to another and no more than
- * max_keys; all are in the file.  bits: as run_bits() of what it is merged with
- * says, which is part_keys. */
-int build_seal(struct idem *, struct idem_log *, uint32_t from, uint32_t to,
-               uint64_t max_keys, unsigned bits, struct run **out);
+ * max_keys; all are in the file.  bits: as idem_run_bits() of what it is merged
+ * with says, which is part_keys. */
+int idem_build_seal(struct idem *, struct idem_log *, uint32_t from,
+                    uint32_t to, uint64_t max_keys, unsigned bits,
+                    struct run **out);
 /* Of several that follow one another.  go_on is asked now and then; -ECANCELED
  * when it says 0. */
-int build_merge(struct idem *, struct run *const *in, uint32_t count,
-                int with_units, int (*go_on)(void *arg), void *arg,
-                struct run **out);
+int idem_build_merge(struct idem *, struct run *const *in, uint32_t count,
+                     int with_units, int (*go_on)(void *arg), void *arg,
+                     struct run **out);
 /* How many of them, from *first on, are to be merged now; 0: none.  final: none
  * is added any more. */
-uint32_t build_due(struct run *const *runs, uint32_t count, int final,
-                   uint32_t *first);
+uint32_t idem_build_due(struct run *const *runs, uint32_t count, int final,
+                        uint32_t *first);
 
 /* idem_work.c */
-int work_start(struct idem *);
-void work_stop(struct idem *);
+int idem_work_start(struct idem *);
+void idem_work_stop(struct idem *);
 /* Under the lock: there may be something to do. */
-void work_wake(struct idem *);
+void idem_work_wake(struct idem *);
 /* The gate's side: take what was made. */
-void work_install(struct idem *);
+void idem_work_install(struct idem *);
 /* Until not all tables of the slice are full: 0, or -ENOSPC after a moment. */
-int work_wait(struct idem *, const struct idem_slice *);
+int idem_work_wait(struct idem *, const struct idem_slice *);
 /* Under the lock: a slice goes. */
-void work_forget(struct idem *, struct idem_slice *);
+void idem_work_forget(struct idem *, struct idem_slice *);
 /* Under the lock: it is not yet to be freed. */
-int work_uses(const struct idem *, const struct idem_slice *);
+int idem_work_uses(const struct idem *, const struct idem_slice *);
 
 static inline uint64_t
 place_of(uint64_t lo, uint64_t places)
@@ -284,22 +286,22 @@ place_of(uint64_t lo, uint64_t places)
 }
 
 /* idem_log.c */
-int log_create(struct idem *, struct idem_log *);
-void log_free(struct idem_log *);
-void log_remove(struct idem *, struct idem_log *);
+int idem_log_create(struct idem *, struct idem_log *);
+void idem_log_free(struct idem_log *);
+void idem_log_remove(struct idem *, struct idem_log *);
 /* Room for so many units more in memory.  0 or -ENOMEM. */
-int log_reserve(struct idem *, struct idem_log *, uint32_t units);
+int idem_log_reserve(struct idem *, struct idem_log *, uint32_t units);
 /* Append an entry; there is room.  Returns its unit. */
-uint32_t log_add(struct idem_log *, struct entry, uint64_t position,
-                 struct slice id);
+uint32_t idem_log_add(struct idem_log *, struct entry, uint64_t position,
+                      struct slice id);
 /* Read units from one on: how many of max follow it in its block, or a negative
  * errno. */
-int log_read(struct idem *, struct idem_log *, uint32_t unit,
-             struct entry *out, uint32_t max);
+int idem_log_read(struct idem *, struct idem_log *, uint32_t unit,
+                  struct entry *out, uint32_t max);
 /* The same of what is in the file, beside the gate: written is before which
  * unit that ends. */
-int log_read_file(struct idem *, struct idem_log *, uint32_t unit,
-                  struct entry *out, uint32_t max);
+int idem_log_read_file(struct idem *, struct idem_log *, uint32_t unit,
+                       struct entry *out, uint32_t max);
 /* Entry after entry of what is in the file, from c->unit on and before to.  1,
  * 0 at the end, or a negative errno. */
 #define LOG_CHUNK 2048u
@@ -307,24 +309,24 @@ struct log_cursor {
     uint32_t unit, first, count;
     struct entry chunk[LOG_CHUNK];
 };
-int log_next(struct idem *, struct idem_log *, struct log_cursor *c,
-             uint32_t to, const struct entry **e, uint32_t *unit);
+int idem_log_next(struct idem *, struct idem_log *, struct log_cursor *c,
+                  uint32_t to, const struct entry **e, uint32_t *unit);
 /* Note that a block begins at a unit.  0 or -ENOMEM. */
-int log_block_add(struct idem_log *, uint32_t unit);
+int idem_log_block_add(struct idem_log *, uint32_t unit);
 /* What is of events up to position is durable. */
-void log_advance(struct idem_log *, uint64_t position);
+void idem_log_advance(struct idem_log *, uint64_t position);
 /* The other entries never were.  How many there were. */
-uint32_t log_cut(struct idem_log *, uint64_t position);
+uint32_t idem_log_cut(struct idem_log *, uint64_t position);
 /* Write what is durable as a block.  Under idem->lock.  0 or a negative errno:
  * then nothing has changed. */
-int log_write(struct idem *, struct idem_log *, uint64_t complete);
+int idem_log_write(struct idem *, struct idem_log *, uint64_t complete);
 /* Give back the memory of what has been written. */
-void log_trim(struct idem *, struct idem_log *);
-int log_write_link(struct idem_log *, uint64_t previous, uint64_t chain);
-uint64_t log_header_sum(const struct log_header *);
-uint64_t log_link_sum(const struct log_link *);
-uint64_t log_block_sum(const struct log_header *, const struct log_block *,
-                       const struct entry *units);
+void idem_log_trim(struct idem *, struct idem_log *);
+int idem_log_write_link(struct idem_log *, uint64_t previous, uint64_t chain);
+uint64_t idem_log_header_sum(const struct log_header *);
+uint64_t idem_log_link_sum(const struct log_link *);
+uint64_t idem_log_block_sum(const struct log_header *, const struct log_block *,
+                            const struct entry *units);
 
 static inline uint64_t
 entry_position(const struct idem_log *l, const struct entry *e)
@@ -349,12 +351,12 @@ int idem_load(struct idem *, uint64_t end, uint64_t *complete);
 int idem_relink(struct idem *);
 
 /* idem_slice.c */
-void slice_free(struct idem_slice *);
+void idem_slice_free(struct idem_slice *);
 /* Be ready to take n entries with ids.  base: positions are greater.  0;
  * -ENOSPC, -ENOMEM: try again later. */
-int slice_ready(struct idem *, uint32_t n, int64_t now_us, uint64_t base);
+int idem_slice_ready(struct idem *, uint32_t n, int64_t now_us, uint64_t base);
 /* Tables or runs have changed: tell idem_prefetch(). */
-void slices_publish(struct idem *);
+void idem_slices_publish(struct idem *);
 static inline void
 slice_count_add(struct idem_slice *s, uint64_t n)
 {
@@ -362,27 +364,28 @@ slice_count_add(struct idem_slice *s, uint64_t n)
     atomic_store_explicit(&s->count, was + n, memory_order_relaxed);
 }
 /* Under the lock: add what it takes. */
-void slice_memory(const struct idem_slice *, uint64_t *heap, uint64_t *mapped);
+void idem_slice_memory(const struct idem_slice *, uint64_t *heap,
+                       uint64_t *mapped);
 /* Into the newest slice, which is ready. */
-void slice_insert(struct idem *, struct idem_key, int64_t now_us,
-                  uint64_t position, struct slice id);
+void idem_slice_insert(struct idem *, struct idem_key, int64_t now_us,
+                       uint64_t position, struct slice id);
 /* Put what is in the log of a slice into runs, and into the table of the newest.
  * Where that failed before it goes on.  0 or a negative errno. */
-int slice_place(struct idem *, struct idem_slice *, int newest);
+int idem_slice_place(struct idem *, struct idem_slice *, int newest);
 /* Entries from a unit on were withdrawn. */
-void slice_cut(struct idem_slice *);
+void idem_slice_cut(struct idem_slice *);
 /* The last event with the key that came after a time. */
-int slice_find(struct idem *, struct idem_slice *, struct idem_key,
-               int64_t since_us, struct idem_hit *);
-/* Let go of the oldest; slice_remove_dropped() removes its file. */
-void slice_drop_oldest(struct idem *);
-void slice_remove_dropped(struct idem *);
+int idem_slice_find(struct idem *, struct idem_slice *, struct idem_key,
+                    int64_t since_us, struct idem_hit *);
+/* Let go of the oldest; idem_slice_remove_dropped() removes its file. */
+void idem_slice_drop_oldest(struct idem *);
+void idem_slice_remove_dropped(struct idem *);
 
 /* idem_checkpoint.c */
 /* Everything up to position is durable; write when there is much, or all.  0
  * or a negative errno. */
-int slices_advance(struct idem *, uint64_t position, int all);
+int idem_slices_advance(struct idem *, uint64_t position, int all);
 /* All that is written is on the disk.  0 or a negative errno. */
-int slices_sync(struct idem *);
+int idem_slices_sync(struct idem *);
 
 #endif

@@ -30,7 +30,7 @@ line_may_have(const struct line *l, uint16_t print)
 }
 
 uint32_t
-run_next(const struct run *r, uint64_t lo, uint64_t *at)
+idem_run_next(const struct run *r, uint64_t lo, uint64_t *at)
 {
     uint64_t h = lo & ~(uint64_t) 0 << (64 - r->known);
     uint16_t print = (uint16_t) (h << r->bits >> 48);
@@ -56,7 +56,7 @@ run_next(const struct run *r, uint64_t lo, uint64_t *at)
 }
 
 int
-run_may_have(const struct run *r, uint64_t lo)
+idem_run_may_have(const struct run *r, uint64_t lo)
 {
     uint64_t h = lo & ~(uint64_t) 0 << (64 - r->known);
     uint16_t print = (uint16_t) (h << r->bits >> 48);
@@ -70,14 +70,14 @@ run_may_have(const struct run *r, uint64_t lo)
 }
 
 size_t
-run_bytes(const struct run *r)
+idem_run_bytes(const struct run *r)
 {
     size_t units = r->units ? LINE_PRINTS * sizeof r->units[0] : 0;
     return r->line_count * (sizeof r->lines[0] + units);
 }
 
 void
-run_free(struct run *r)
+idem_run_free(struct run *r)
 {
     if (!r)
         return;

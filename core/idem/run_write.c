@@ -37,7 +37,7 @@ struct run_writer {
 };
 
 unsigned
-run_bits(uint64_t keys)
+idem_run_bits(uint64_t keys)
 {
     unsigned bits = 1;
     while (((uint64_t) LINE_LOAD << bits) < keys)
@@ -63,8 +63,8 @@ nameless_file(struct idem *d)
 }
 
 int
-run_create(struct idem *d, uint64_t keys, unsigned bits, unsigned known,
-           int with_units, struct run_writer **out)
+idem_run_create(struct idem *d, uint64_t keys, unsigned bits, unsigned known,
+                int with_units, struct run_writer **out)
 {
     struct run_writer *w = malloc(sizeof *w);
     struct run *r = calloc(1, sizeof *r);
@@ -158,7 +158,7 @@ put_line(struct run_writer *w, uint32_t home)
 }
 
 int
-run_put(struct run_writer *w, const uint64_t *items, size_t n)
+idem_run_put(struct run_writer *w, const uint64_t *items, size_t n)
 {
     if (n > LINE_HOME_MAX)
         return -EOVERFLOW;
@@ -230,7 +230,7 @@ keep_run(struct run_writer *w)
 }
 
 int
-run_finish(struct run_writer *w, struct run **out)
+idem_run_finish(struct run_writer *w, struct run **out)
 {
     int rc = 0;
     while (!rc && w->first != w->end)
@@ -243,16 +243,16 @@ run_finish(struct run_writer *w, struct run **out)
         *out = w->run;
         w->run = NULL;
     }
-    run_abandon(w);
+    idem_run_abandon(w);
     return rc;
 }
 
 void
-run_abandon(struct run_writer *w)
+idem_run_abandon(struct run_writer *w)
 {
     if (w->fd >= 0)
         close(w->fd);
-    run_free(w->run);
+    idem_run_free(w->run);
     free(w->queue);
     free(w->lines);
     free(w);

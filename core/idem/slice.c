@@ -13,21 +13,21 @@
 #define PLACE_RUNS 32u /* of the start become one */
 
 void
-slice_free(struct idem_slice *s)
+idem_slice_free(struct idem_slice *s)
 {
     if (!s)
         return;
-    log_free(&s->log);
-    table_free(&s->hot);
+    idem_log_free(&s->log);
+    idem_table_free(&s->hot);
     for (uint32_t i = 0; i < s->full_count; i++)
-        table_free(&s->full[i]);
+        idem_table_free(&s->full[i]);
     for (uint32_t i = 0; i < s->run_count; i++)
-        run_free(s->runs[i]);
+        idem_run_free(s->runs[i]);
     free(s);
 }
 
 void
-slice_memory(const struct idem_slice *s, uint64_t *heap, uint64_t *mapped)
+idem_slice_memory(const struct idem_slice *s, uint64_t *heap, uint64_t *mapped)
 {
     *heap += s->hot.slots * sizeof *s->hot.cells
              + s->log.tail_capacity * sizeof *s->log.tail
@@ -35,7 +35,7 @@ slice_memory(const struct idem_slice *s, uint64_t *heap, uint64_t *mapped)
     for (uint32_t i = 0; i < s->full_count; i++)
         *heap += s->full[i].slots * sizeof *s->full[i].cells;
     for (uint32_t i = 0; i < s->run_count; i++)
-        *(s->runs[i]->kept ? heap : mapped) += run_bytes(s->runs[i]);
+        *(s->runs[i]->kept ? heap : mapped) += idem_run_bytes(s->runs[i]);
 }
 
 /* --- the list ------------------------------------------------------------- */
@@ -54,7 +54,7 @@ publish(struct idem *d, size_t n, const void *base, uint64_t places,
 }
 
 void
-slices_publish(struct idem *d)
+idem_slices_publish(struct idem *d)
 {
     size_t n = 0;
     for (size_t i = d->slice_count; i-- > 0;) {
@@ -82,8 +82,8 @@ hot_make(const struct idem *d, const struct idem_slice *s, uint32_t n,
     uint64_t keys = d->part_keys > n ? d->part_keys : n;
     /* With 2 MiB of cells 12 bits are left for the key. */
     uint64_t units = keys / 3 * 8 - 1, least = n * (1 + RECORD_UNITS_MAX) + 1;
-    return table_make(t, keys, s->log.end,
-                      (uint32_t) (units > least ? units : least));
+    return idem_table_make(t, keys, s->log.end,
+                           (uint32_t) (units > least ? units : least));
 }
 
 /* It takes no more: the worker's.  There is room among the full ones. */
@@ -96,8 +96,8 @@ hot_close(struct idem *d, struct idem_slice *s)
         s->full[s->full_count++] = s->hot;
         memset(&s->hot, 0, sizeof s->hot);
     }
-    table_free(&s->hot);
-    work_wake(d);
+    idem_table_free(&s->hot);
+    idem_work_wake(d);
     pthread_mutex_unlock(&d->lock);
 }
 
@@ -114,12 +114,12 @@ slice_start(struct idem *d, uint32_t n, int64_t now_us, uint64_t base)
     s->log.header.unit_us = unit_us < 1 ? 1 : unit_us;
     s->log.header.base = base;
     s->newest_us = now_us;
-    int rc = log_create(d, &s->log);
+    int rc = idem_log_create(d, &s->log);
     if (!rc)
         rc = hot_make(d, s, n, &s->hot);
     if (rc) {
-        log_remove(d, &s->log);
-        slice_free(s);
+        idem_log_remove(d, &s->log);
+        idem_slice_free(s);
         return rc;
     }
     d->next_seq++;
@@ -128,16 +128,16 @@ slice_start(struct idem *d, uint32_t n, int64_t now_us, uint64_t base)
     pthread_mutex_lock(&d->lock);
     d->slices[d->slice_count++] = s;
     pthread_mutex_unlock(&d->lock);
-    slices_publish(d);
+    idem_slices_publish(d);
     return 0;
 }
 
 void
-slice_drop_oldest(struct idem *d)
+idem_slice_drop_oldest(struct idem *d)
 {
     pthread_mutex_lock(&d->lock);
     if (d->slice_count && d->dropped_count < DROPPED_MAX) {
-        work_forget(d, d->slices[0]);
+        idem_work_forget(d, d->slices[0]);
         d->dropped[d->dropped_count++] = d->slices[0];
         d->slice_count--;
         memmove(d->slices, d->slices + 1,
@@ -145,28 +145,28 @@ slice_drop_oldest(struct idem *d)
         /* Where that fails, the next start misses the file and asks the
          * spool. */
         if (d->slice_count && !d->slices[0]->log.link_due)
-            log_write_link(&d->slices[0]->log, 0, 0);
+            idem_log_write_link(&d->slices[0]->log, 0, 0);
     }
     pthread_mutex_unlock(&d->lock);
-    slices_publish(d);
+    idem_slices_publish(d);
 }
 
 void
-slice_remove_dropped(struct idem *d)
+idem_slice_remove_dropped(struct idem *d)
 {
     struct idem_slice *list[DROPPED_MAX];
     size_t n = 0, kept = 0;
     pthread_mutex_lock(&d->lock);
     for (size_t i = 0; i < d->dropped_count; i++)
-        if (work_uses(d, d->dropped[i]))
+        if (idem_work_uses(d, d->dropped[i]))
             d->dropped[kept++] = d->dropped[i];
         else
             list[n++] = d->dropped[i];
     d->dropped_count = kept;
     pthread_mutex_unlock(&d->lock);
     for (size_t i = 0; i < n; i++) {
-        log_remove(d, &list[i]->log);
-        slice_free(list[i]);
+        idem_log_remove(d, &list[i]->log);
+        idem_slice_free(list[i]);
     }
 }
 
@@ -183,11 +183,11 @@ static int
 place_merge(struct idem *d, struct idem_slice *s)
 {
     struct run *made;
-    int rc = build_merge(d, s->runs, s->run_count, 1, always, NULL, &made);
+    int rc = idem_build_merge(d, s->runs, s->run_count, 1, always, NULL, &made);
     if (rc)
         return rc;
     for (uint32_t i = 0; i < s->run_count; i++)
-        run_free(s->runs[i]);
+        idem_run_free(s->runs[i]);
     s->runs[0] = made;
     s->run_count = 1;
     return 0;
@@ -200,19 +200,20 @@ place_hot(struct idem *d, struct idem_slice *s, uint32_t from)
     const struct entry *e;
     uint32_t unit, units = (s->log.end - from) * 2;
     uint32_t usual = (uint32_t) (d->part_keys / 3 * 8 - 1);
-    int rc = table_make(&s->hot, d->part_keys, from,
-                        units > usual ? units : usual);
-    while (!rc && (rc = log_next(d, &s->log, &c, s->log.end, &e, &unit)) > 0) {
-        table_put(&s->hot, e->lo, unit);
+    int rc = idem_table_make(&s->hot, d->part_keys, from,
+                             units > usual ? units : usual);
+    while (!rc
+           && (rc = idem_log_next(d, &s->log, &c, s->log.end, &e, &unit)) > 0) {
+        idem_table_put(&s->hot, e->lo, unit);
         rc = 0;
     }
     if (rc < 0)
-        table_free(&s->hot);
+        idem_table_free(&s->hot);
     return rc;
 }
 
 int
-slice_place(struct idem *d, struct idem_slice *s, int newest)
+idem_slice_place(struct idem *d, struct idem_slice *s, int newest)
 {
     uint32_t from = 1;
     uint64_t left = s->count;
@@ -224,8 +225,8 @@ slice_place(struct idem *d, struct idem_slice *s, int newest)
     while (!rc && from < s->log.end && !(newest && left < d->part_keys)) {
         struct run *made;
         int final = !newest && !s->run_count && left <= d->part_keys;
-        rc = build_seal(d, &s->log, from, s->log.end, d->part_keys,
-                        run_bits(final ? left : d->part_keys), &made);
+        rc = idem_build_seal(d, &s->log, from, s->log.end, d->part_keys,
+                             idem_run_bits(final ? left : d->part_keys), &made);
         if (rc)
             return rc;
         s->runs[s->run_count++] = made;
@@ -266,9 +267,9 @@ hot_ready(struct idem *d, struct idem_slice *s, uint32_t n)
 {
     uint64_t end = s->log.end + (uint64_t) n * (1 + RECORD_UNITS_MAX);
     struct table next;
-    if (s->hot.cells && table_takes(&s->hot, n, end))
+    if (s->hot.cells && idem_table_takes(&s->hot, n, end))
         return 0;
-    int rc = work_wait(d, s);
+    int rc = idem_work_wait(d, s);
     if (!rc)
         rc = hot_make(d, s, n, &next);
     if (rc)
@@ -277,34 +278,34 @@ hot_ready(struct idem *d, struct idem_slice *s, uint32_t n)
     pthread_mutex_lock(&d->lock);
     s->hot = next;
     pthread_mutex_unlock(&d->lock);
-    slices_publish(d);
+    idem_slices_publish(d);
     return 0;
 }
 
 int
-slice_ready(struct idem *d, uint32_t n, int64_t now_us, uint64_t base)
+idem_slice_ready(struct idem *d, uint32_t n, int64_t now_us, uint64_t base)
 {
     struct idem_slice *s = d->slice_count ? d->slices[d->slice_count - 1]
                                           : NULL;
-    work_install(d);
+    idem_work_install(d);
     if (!s || slice_is_over(d, s, n, now_us, base)) {
-        int rc = s ? work_wait(d, s) : 0;
+        int rc = s ? idem_work_wait(d, s) : 0;
         if (rc)
             return rc;
         if (d->slice_count >= SLICES_MAX)
-            slice_drop_oldest(d);
+            idem_slice_drop_oldest(d);
         rc = slice_start(d, n, now_us, base);
         if (rc)
             return rc;
         s = d->slices[d->slice_count - 1];
     }
-    int rc = log_reserve(d, &s->log, n * (1 + RECORD_UNITS_MAX));
+    int rc = idem_log_reserve(d, &s->log, n * (1 + RECORD_UNITS_MAX));
     return rc ? rc : hot_ready(d, s, n);
 }
 
 void
-slice_insert(struct idem *d, struct idem_key key, int64_t now_us,
-             uint64_t position, struct slice id)
+idem_slice_insert(struct idem *d, struct idem_key key, int64_t now_us,
+                  uint64_t position, struct slice id)
 {
     struct idem_slice *s = d->slices[d->slice_count - 1];
     const struct log_header *h = &s->log.header;
@@ -319,18 +320,18 @@ slice_insert(struct idem *d, struct idem_key key, int64_t now_us,
                | (key.hi << VAL_TAG_SHIFT & VAL_TAG_MASK)
                | (position - h->base)
     };
-    table_put(&s->hot, key.lo, log_add(&s->log, e, position, id));
+    idem_table_put(&s->hot, key.lo, idem_log_add(&s->log, e, position, id));
     if (now_us > atomic_load_explicit(&s->newest_us, memory_order_relaxed))
         atomic_store_explicit(&s->newest_us, now_us, memory_order_relaxed);
     slice_count_add(s, 1);
 }
 
 void
-slice_cut(struct idem_slice *s)
+idem_slice_cut(struct idem_slice *s)
 {
     uint32_t end = s->log.end;
     while (s->full_count && s->full[s->full_count - 1].first >= end)
-        table_free(&s->full[--s->full_count]);
+        idem_table_free(&s->full[--s->full_count]);
     if (s->full_count && s->full[s->full_count - 1].to > end)
         s->full[s->full_count - 1].to = end;
     if (s->hot.cells && s->hot.first > end) {
@@ -350,7 +351,7 @@ unit_hit(struct idem *d, struct idem_slice *s, uint32_t unit,
 {
     struct entry e[1 + RECORD_UNITS_MAX];
     const struct log_header *h = &s->log.header;
-    int n = log_read(d, &s->log, unit, e, 1 + RECORD_UNITS_MAX);
+    int n = idem_log_read(d, &s->log, unit, e, 1 + RECORD_UNITS_MAX);
     if (n <= 0)
         return n;
     if (e->lo != key.lo
@@ -383,8 +384,8 @@ place_find(struct idem *d, struct idem_slice *s, const struct table *t,
     uint64_t at = 0;
     uint32_t unit;
     int found = 0;
-    while ((unit = t ? table_next(t, key.lo, &at)
-                     : run_next(r, key.lo, &at))) {
+    while ((unit = t ? idem_table_next(t, key.lo, &at)
+                     : idem_run_next(r, key.lo, &at))) {
         int rc = unit_hit(d, s, unit, key, since_us, hit);
         if (rc < 0)
             return rc;
@@ -395,8 +396,8 @@ place_find(struct idem *d, struct idem_slice *s, const struct table *t,
 
 /* From the newest entries to the oldest: what is found first came last. */
 int
-slice_find(struct idem *d, struct idem_slice *s, struct idem_key key,
-           int64_t since_us, struct idem_hit *hit)
+idem_slice_find(struct idem *d, struct idem_slice *s, struct idem_key key,
+                int64_t since_us, struct idem_hit *hit)
 {
     int rc = 0;
     hit->position = 0;

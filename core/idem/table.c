@@ -16,7 +16,7 @@
 #define UNIT_BITS_MIN 16
 
 int
-table_make(struct table *t, uint64_t keys, uint32_t first, uint32_t units)
+idem_table_make(struct table *t, uint64_t keys, uint32_t first, uint32_t units)
 {
     uint64_t slots = keys / 3 * 4 + 8;
     size_t bytes = slots * sizeof *t->cells;
@@ -36,7 +36,7 @@ table_make(struct table *t, uint64_t keys, uint32_t first, uint32_t units)
 }
 
 void
-table_free(struct table *t)
+idem_table_free(struct table *t)
 {
     if (t->cells)
         munmap(t->cells, t->slots * sizeof *t->cells);
@@ -44,7 +44,7 @@ table_free(struct table *t)
 }
 
 int
-table_takes(const struct table *t, uint64_t keys, uint64_t end)
+idem_table_takes(const struct table *t, uint64_t keys, uint64_t end)
 {
     return t->used + keys <= t->slots / 4 * 3
            && (end - t->first + 1) >> t->unit_bits == 0;
@@ -59,7 +59,7 @@ unit_mask(const struct table *t)
 /* The slot is of the upper bits of lo, what is in the cell of the lower.  There
  * always is an empty cell. */
 uint32_t
-table_next(const struct table *t, uint64_t lo, uint64_t *at)
+idem_table_next(const struct table *t, uint64_t lo, uint64_t *at)
 {
     uint32_t mask = unit_mask(t), want = (uint32_t) lo & ~mask, cell;
     uint64_t i = *at ? *at - 1 : place_of(lo, t->slots);
@@ -75,7 +75,7 @@ table_next(const struct table *t, uint64_t lo, uint64_t *at)
 }
 
 void
-table_put(struct table *t, uint64_t lo, uint32_t unit)
+idem_table_put(struct table *t, uint64_t lo, uint32_t unit)
 {
     uint64_t i = place_of(lo, t->slots);
     while (t->cells[i])

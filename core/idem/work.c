@@ -31,7 +31,7 @@ soon(int ms)
 }
 
 void
-work_wake(struct idem *d)
+idem_work_wake(struct idem *d)
 {
     if (d->working)
         pthread_cond_signal(&d->work);
@@ -72,8 +72,8 @@ find_merge(struct idem *d)
     for (size_t i = 0; i < d->slice_count; i++) {
         struct idem_slice *s = d->slices[i];
         uint32_t first;
-        uint32_t n = build_due(s->runs, s->run_count,
-                               !is_newest(d, s) && !s->full_count, &first);
+        uint32_t n = idem_build_due(s->runs, s->run_count,
+                                    !is_newest(d, s) && !s->full_count, &first);
         if (n) {
             *j = (struct job){ .state = JOB_RUNS, .slice = s, .count = n };
             memcpy(j->in, s->runs + first, n * sizeof j->in[0]);
@@ -162,10 +162,10 @@ do_seal(struct idem *d)
     struct table *t = &s->full[0]; /* of which nothing more is withdrawn */
     uint32_t from = t->first, to = t->to;
     int final = !is_newest(d, s) && !s->run_count && s->full_count == 1;
-    unsigned bits = run_bits(final ? t->used : d->part_keys);
+    unsigned bits = idem_run_bits(final ? t->used : d->part_keys);
     struct run *made = NULL;
     pthread_mutex_unlock(&d->lock);
-    int rc = build_seal(d, &s->log, from, to, UINT64_MAX, bits, &made);
+    int rc = idem_build_seal(d, &s->log, from, to, UINT64_MAX, bits, &made);
     pthread_mutex_lock(&d->lock);
     job_done(d, &d->seal, made, rc);
     say(d, rc);
@@ -194,7 +194,7 @@ do_merge(struct idem *d, struct job *j, int with_units)
 {
     struct run *made = NULL;
     pthread_mutex_unlock(&d->lock);
-    int rc = build_merge(d, j->in, j->count, with_units, go_on, d, &made);
+    int rc = idem_build_merge(d, j->in, j->count, with_units, go_on, d, &made);
     pthread_mutex_lock(&d->lock);
     job_done(d, j, made, rc);
     say(d, rc);
@@ -207,7 +207,7 @@ free_garbage(struct idem *d)
     struct run *r = d->garbage;
     d->garbage = r->next;
     pthread_mutex_unlock(&d->lock);
-    run_free(r);
+    idem_run_free(r);
     pthread_mutex_lock(&d->lock);
 }
 
@@ -244,7 +244,7 @@ work_run(void *arg)
 }
 
 int
-work_start(struct idem *d)
+idem_work_start(struct idem *d)
 {
     pthread_condattr_t attr;
     sigset_t all, before;
@@ -262,7 +262,7 @@ work_start(struct idem *d)
 }
 
 void
-work_stop(struct idem *d)
+idem_work_stop(struct idem *d)
 {
     if (!d->working)
         return;
@@ -277,11 +277,11 @@ work_stop(struct idem *d)
     struct job *jobs[3] = { &d->seal, &d->merge, &d->sum_up };
     for (int i = 0; i < 3; i++)
         if (jobs[i]->state == JOB_DONE)
-            run_free(jobs[i]->made);
+            idem_run_free(jobs[i]->made);
     while (d->garbage) {
         struct run *r = d->garbage;
         d->garbage = r->next;
-        run_free(r);
+        idem_run_free(r);
     }
 }
 
@@ -291,7 +291,7 @@ static void
 install_seal(struct job *j)
 {
     struct idem_slice *s = j->slice;
-    table_free(&s->full[0]);
+    idem_table_free(&s->full[0]);
     s->full_count--;
     memmove(s->full, s->full + 1, s->full_count * sizeof s->full[0]);
     s->runs[s->run_count++] = j->made;
@@ -313,7 +313,7 @@ install_merge(struct idem *d, struct job *j)
 }
 
 void
-work_install(struct idem *d)
+idem_work_install(struct idem *d)
 {
     if (!atomic_load_explicit(&d->made, memory_order_relaxed))
         return;
@@ -333,13 +333,13 @@ work_install(struct idem *d)
         d->summary_upto = d->sum_up.upto;
         d->sum_up.state = JOB_NONE;
     }
-    work_wake(d);
+    idem_work_wake(d);
     pthread_mutex_unlock(&d->lock);
-    slices_publish(d);
+    idem_slices_publish(d);
 }
 
 int
-work_wait(struct idem *d, const struct idem_slice *s)
+idem_work_wait(struct idem *d, const struct idem_slice *s)
 {
     struct timespec t = soon(WAIT_MS);
     int rc = 0;
@@ -352,13 +352,13 @@ work_wait(struct idem *d, const struct idem_slice *s)
         else if (!atomic_load(&d->made))
             rc = ENOSPC;
         pthread_mutex_unlock(&d->lock);
-        work_install(d);
+        idem_work_install(d);
     }
     return 0;
 }
 
 void
-work_forget(struct idem *d, struct idem_slice *s)
+idem_work_forget(struct idem *d, struct idem_slice *s)
 {
     struct job *jobs[2] = { &d->seal, &d->merge };
     for (int i = 0; i < 2; i++)
@@ -369,7 +369,7 @@ work_forget(struct idem *d, struct idem_slice *s)
 }
 
 int
-work_uses(const struct idem *d, const struct idem_slice *s)
+idem_work_uses(const struct idem *d, const struct idem_slice *s)
 {
     return (d->seal.state != JOB_NONE && d->seal.slice == s)
            || (d->merge.state != JOB_NONE && d->merge.slice == s)

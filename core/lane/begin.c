@@ -160,8 +160,8 @@ begin_unmark(struct lane *l, uint64_t position)
     if (!l->cursor.fresh && position >= l->saved_position)
         return 0;
     l->cursor.fresh = 0;
-    while ((err = cursor_save(&l->cursor, position, 0)
-                      ?: cursor_save(&l->cursor, position, 1))
+    while ((err = spool_cursor_save(&l->cursor, position, 0)
+                      ?: spool_cursor_save(&l->cursor, position, 1))
            && lane_goes_on(l)) {
         lane_trouble(l, LANE_STARTING, "writing the cursor %s: %s",
                      l->cursor.path, strerror(-err));
@@ -176,7 +176,7 @@ begin_unmark(struct lane *l, uint64_t position)
 
 /* Say where and why, when it is not simply where the lane stopped. */
 static void
-begin_told(struct lane *l, uint64_t position, int known)
+say_where_it_begins(struct lane *l, uint64_t position, int known)
 {
     struct spool_stats st;
     spool_stats(l->ctx.spool, &st);
@@ -217,7 +217,7 @@ lane_begin(struct lane *l)
         return -ECANCELED;
     if (position < l->saved_position)
         spool_hold_move(l->hold, position);
-    begin_told(l, position, l->cursor_known || position);
+    say_where_it_begins(l, position, l->cursor_known || position);
     if (begin_letters(l, position) || begin_unmark(l, position))
         return -ECANCELED;
     int err;

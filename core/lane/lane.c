@@ -244,7 +244,7 @@ lane_mark(struct lane *l)
     spool_stats(l->ctx.spool, &st);
     l->given = st.last;
     l->cursor.fresh = st.last + 1;
-    int err = cursor_save(&l->cursor, l->status.position, 1);
+    int err = spool_cursor_save(&l->cursor, l->status.position, 1);
     if (err)
         log_error("lane %s: cannot write the cursor %s: %s", l->spec.name,
                   l->cursor.path, strerror(-err));
@@ -266,8 +266,8 @@ lane_letters_lost(const struct lane *l)
 static int
 lane_place(struct lane *l)
 {
-    int known = cursor_open(&l->cursor, l->ctx.state_dir, l->spec.name,
-                            spool_id(l->ctx.spool), &l->status.position);
+    int known = spool_cursor_open(&l->cursor, l->ctx.state_dir, l->spec.name,
+                                  spool_id(l->ctx.spool), &l->status.position);
     if (known < 0)
         return known;
     l->cursor_known = known;
@@ -401,7 +401,7 @@ lane_free(struct lane *l)
     entity_reader_free(l->entities);
     spool_reader_close(l->reader);
     spool_hold_free(l->hold);
-    cursor_close(&l->cursor);
+    spool_cursor_close(&l->cursor);
     pthread_cond_destroy(&l->ended);
     pthread_cond_destroy(&l->wake);
     pthread_mutex_destroy(&l->lock);

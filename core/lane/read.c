@@ -170,7 +170,7 @@ lane_takes_really(const struct lane *l, struct slice source, struct slice type)
 {
     for (size_t i = 0; i < l->spec.match_count; i++)
         if (slice_equal(l->spec.matches[i].source, source)
-            && glob_match(l->spec.matches[i].type, type))
+            && expr_glob_match(l->spec.matches[i].type, type))
             return 1;
     return 0;
 }

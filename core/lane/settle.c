@@ -320,8 +320,8 @@ lane_cursor(struct lane *l, int final)
         return;
     l->saved_us = now;
     l->cursor.letters = dead_count(l->ctx.dead, l->spec.name);
-    int err = cursor_save(&l->cursor, position,
-                          final || !l->spec.destination->resume);
+    int err = spool_cursor_save(&l->cursor, position,
+                                final || !l->spec.destination->resume);
     if (err && !l->cursor_failed)
         log_error("lane %s: cannot save the cursor %s: %s; segments of the "
                   "spool are kept until it can",

@@ -10,7 +10,7 @@
 /* Compile.  0, -ENOMEM, or -EINVAL with *error (offset points at the
  * character).  Free with expr_free. */
 int expr_compile(const char *text, size_t len, struct il_expr **out,
-                 struct text_error *error);
+                 struct lang_error *error);
 void expr_free(struct il_expr *);
 
 /* Does it hold?  1 or 0.  Never allocates, never fails; a compiled expression
@@ -26,6 +26,6 @@ int expr_fields(const struct il_expr *,
                 void *arg);
 
 /* Globs on their own ('*' any run, everything else itself): event types. */
-int glob_match(struct slice glob, struct slice text);
+int expr_glob_match(struct slice glob, struct slice text);
 
 #endif

@@ -31,18 +31,18 @@ take_operator(struct lex *s)
 {
     for (size_t i = 0; i < sizeof operators / sizeof *operators; i++) {
         const struct verb *o = &operators[i];
-        if (o->kind == NODE_COMPARE ? lex_mark(s, o->text)
-                                    : lex_word(s, o->text))
+        if (o->kind == NODE_COMPARE ? expr_lex_mark(s, o->text)
+                                    : expr_lex_word(s, o->text))
             return o;
     }
     return NULL;
 }
 
 int
-parse_is_operator(const struct lex *s)
+expr_is_operator(const struct lex *s)
 {
     struct lex ahead = *s;
-    if (lex_word(&ahead, "not"))
+    if (expr_lex_word(&ahead, "not"))
         return 1;
     return take_operator(&ahead) || (ahead.p < ahead.end && *ahead.p == '=');
 }
@@ -52,22 +52,24 @@ static void
 explain_operator(struct lex *s)
 {
     const char *p = s->p;
-    size_t len = name_len(p, s->end);
+    size_t len = lang_name_len(p, s->end);
     if (p == s->end)
-        lex_fail(s, p, "expected an operator, but the expression ends here");
+        expr_lex_fail(s, p,
+                      "expected an operator, but the expression ends here");
     else if (*p == '=')
-        lex_fail(s, p, "'=' is no comparison; write ==");
+        expr_lex_fail(s, p, "'=' is no comparison; write ==");
     else if (len)
-        lex_fail(s, p,
-                 "unknown operator '%.*s'; there are == != < <= > >= in "
-                 "contains starts_with ends_with like matches",
-                 len > 40 ? 40 : (int) len, p);
+        expr_lex_fail(s, p,
+                      "unknown operator '%.*s'; there are == != < <= > >= in "
+                      "contains starts_with ends_with like matches",
+                      len > 40 ? 40 : (int) len, p);
     else if (*p == '&' || *p == '|')
-        lex_fail(s, p, "'%c' is no operator; write 'and' (&&), 'or' (||)", *p);
+        expr_lex_fail(s, p, "'%c' is no operator; write 'and' (&&), 'or' (||)",
+                      *p);
     else if (strchr("+-*/%0123456789", *p))
-        lex_fail(s, p, "expected a comparison; there is no arithmetic");
+        expr_lex_fail(s, p, "expected a comparison; there is no arithmetic");
     else
-        lex_fail(s, p, "expected a comparison, 'and', 'or' or the end");
+        expr_lex_fail(s, p, "expected a comparison, 'and', 'or' or the end");
 }
 
 /* `not in` and its like; the negation counts for the caller. */
@@ -75,22 +77,22 @@ static const struct verb *
 parse_operator(struct lex *s, int *negate)
 {
     const char *at = s->p;
-    *negate = lex_word(s, "not");
+    *negate = expr_lex_word(s, "not");
     const struct verb *o = take_operator(s);
     if (o && *negate && o->kind == NODE_COMPARE) {
-        lex_fail(s, at,
-                 "'not' stands before the whole comparison, or before "
-                 "a word such as in");
+        expr_lex_fail(s, at,
+                      "'not' stands before the whole comparison, or before "
+                      "a word such as in");
         return NULL;
     }
     if (!o)
         explain_operator(s);
     else if (s->p < s->end && *s->p == '=' && o->kind == NODE_COMPARE)
-        lex_fail(s, s->p,
-                 "'=' does not belong here; there are == != < <= > "
-                 ">=");
+        expr_lex_fail(s, s->p,
+                      "'=' does not belong here; there are == != < <= > "
+                      ">=");
     else if (s->p < s->end && *s->p == '>' && o->op == OP_LT)
-        lex_fail(s, s->p, "'<>' is no comparison; write !=");
+        expr_lex_fail(s, s->p, "'<>' is no comparison; write !=");
     if (s->err)
         return NULL;
     *negate ^= o->negate;
@@ -124,9 +126,10 @@ make_time(struct lex *s, struct operand *o)
     if (o->kind != OPERAND_VALUE || o->type != IL_STRING)
         return 0;
     if (time_parse(o->value.str, o->value.len, &us))
-        return lex_fail(s, s->begin + o->at,
-                        "this is compared with a time and is none; write it "
-                        "like '2026-11-23T07:00:00Z'");
+        return expr_lex_fail(
+            s, s->begin + o->at,
+            "this is compared with a time and is none; write it "
+            "like '2026-11-23T07:00:00Z'");
     o->type = o->value.type = IL_TIME;
     o->value.num.i = us;
     return 0;
@@ -142,11 +145,11 @@ check_lower(struct lex *s, const struct operand *function,
         return 0;
     struct slice text = slice_of(literal->value.str, literal->value.len);
     struct folded plain = { text, 0 }, folded = { text, 1 };
-    if (folded_compare(plain, folded) == 0)
+    if (fold_compare(plain, folded) == 0)
         return 0;
-    return lex_fail(s, s->begin + literal->at,
-                    "lower() gives no capital letters, so this can never "
-                    "hold");
+    return expr_lex_fail(s, s->begin + literal->at,
+                         "lower() gives no capital letters, so this can never "
+                         "hold");
 }
 
 /* Can a and b be equal, by what is known of them? */
@@ -164,9 +167,9 @@ check_equal(struct lex *s, struct operand *a, struct operand *b)
         return 0;
     if (a->kind == OPERAND_FIELD && b->kind == OPERAND_FIELD)
         return 0;
-    return lex_fail(s, s->begin + b->at,
-                    "this can never hold: the left side is %s, this is %s",
-                    type_name(a->type), type_name(b->type));
+    return expr_lex_fail(s, s->begin + b->at,
+                         "this can never hold: the left side is %s, this is %s",
+                         type_name(a->type), type_name(b->type));
 }
 
 static int
@@ -176,10 +179,11 @@ check_order(struct lex *s, struct operand *a, struct operand *b)
     for (int i = 0; i < 2; i++) {
         int type = both[i]->type;
         if (type && type != IL_INT && type != IL_STRING && type != IL_TIME)
-            return lex_fail(s, s->begin + both[i]->at,
-                            "< <= > >= compare numbers, text and times; this "
-                            "is %s",
-                            type_name(type));
+            return expr_lex_fail(
+                s, s->begin + both[i]->at,
+                "< <= > >= compare numbers, text and times; this "
+                "is %s",
+                type_name(type));
     }
     return check_equal(s, a, b);
 }
@@ -189,15 +193,16 @@ refuse_glob(struct lex *s, const struct operand *o)
 {
     if (!o || !o->glob)
         return 0;
-    return lex_fail(s, s->begin + o->at,
-                    "'*' has a meaning only in a set and after like; put it "
-                    "in quotes if it is meant as itself");
+    return expr_lex_fail(
+        s, s->begin + o->at,
+        "'*' has a meaning only in a set and after like; put it "
+        "in quotes if it is meant as itself");
 }
 
 static void
 parse_compare(struct lex *s, struct node *n, struct operand *left)
 {
-    struct operand *right = lex_operand(s, BARE_TEXT);
+    struct operand *right = expr_lex_operand(s, BARE_TEXT);
     if (!right || refuse_glob(s, right))
         return;
     if (left->constant && !right->constant) {
@@ -221,14 +226,15 @@ read_members(struct lex *s, struct operand *left, struct operand ***out)
     struct operand **members = NULL, *o;
     uint32_t count = 0, room = 0;
     do {
-        o = lex_operand(s, BARE_TEXT);
+        o = expr_lex_operand(s, BARE_TEXT);
         if (!o)
             return 0;
         if (!o->glob && check_equal(s, left, o))
             return 0;
         if (count == room) {
             uint32_t more = room ? room * 2 : 8;
-            struct operand **wider = pool_alloc(s->pool, more * sizeof *wider);
+            struct operand **wider =
+                expr_pool_alloc(s->pool, more * sizeof *wider);
             if (!wider) {
                 s->err = -ENOMEM;
                 return 0;
@@ -239,8 +245,8 @@ read_members(struct lex *s, struct operand *left, struct operand ***out)
             room = more;
         }
         members[count++] = o;
-        lex_blank(s);
-    } while (lex_mark(s, ","));
+        expr_lex_blank(s);
+    } while (expr_lex_mark(s, ","));
     *out = members;
     return count;
 }
@@ -249,22 +255,22 @@ static void
 parse_set(struct lex *s, struct node *n, struct operand *left)
 {
     struct operand **members = NULL;
-    if (lex_mark(s, "}")) {
-        lex_fail(s, s->p - 1, "an empty set holds nothing");
+    if (expr_lex_mark(s, "}")) {
+        expr_lex_fail(s, s->p - 1, "an empty set holds nothing");
         return;
     }
     uint32_t count = read_members(s, left, &members);
     if (s->err)
         return;
     if (s->p == s->end || *s->p != '}') {
-        lex_fail(s, s->p,
-                 s->p == s->end ? "this set has no closing }"
-                                : "expected , or } in this set");
+        expr_lex_fail(s, s->p,
+                      s->p == s->end ? "this set has no closing }"
+                                     : "expected , or } in this set");
         return;
     }
     s->p++;
-    n->with.set = pool_alloc(s->pool, sizeof *n->with.set);
-    if (!n->with.set || set_build(s->pool, members, count, n->with.set))
+    n->with.set = expr_pool_alloc(s->pool, sizeof *n->with.set);
+    if (!n->with.set || expr_set_build(s->pool, members, count, n->with.set))
         s->err = -ENOMEM;
 }
 
@@ -272,80 +278,83 @@ static void
 parse_in(struct lex *s, struct node *n, struct operand *left)
 {
     const char *at = s->p;
-    if (lex_mark(s, "{")) {
+    if (expr_lex_mark(s, "{")) {
         if (left->constant)
-            lex_fail(s, s->begin + left->at,
-                     "both sides are constants; a field has no quotes");
+            expr_lex_fail(s, s->begin + left->at,
+                          "both sides are constants; a field has no quotes");
         else
             parse_set(s, n, left);
         return;
     }
     if (at < s->end && (*at == '(' || *at == '[')) {
-        lex_fail(s, at, "a set is written { }");
+        expr_lex_fail(s, at, "a set is written { }");
         return;
     }
-    struct operand *right = lex_operand(s, BARE_FIELD);
+    struct operand *right = expr_lex_operand(s, BARE_FIELD);
     if (!right)
         return;
     n->kind = NODE_IN_ARRAY;
     n->right = right;
     if (right->kind != OPERAND_FIELD || right->type)
-        lex_fail(s, at, "expected a set in { } or a field that is an array");
+        expr_lex_fail(s, at,
+                      "expected a set in { } or a field that is an array");
 }
 
 /* starts_with, ends_with, contains: text that may come from the event. */
 static void
 parse_part(struct lex *s, struct node *n, struct operand *left)
 {
-    struct operand *right = lex_operand(s, BARE_TEXT);
+    struct operand *right = expr_lex_operand(s, BARE_TEXT);
     if (!right || refuse_glob(s, right) || check_lower(s, left, right))
         return;
     n->right = right;
     if (n->kind != NODE_CONTAINS && right->type && right->type != IL_STRING)
-        lex_fail(s, s->begin + right->at,
-                 "expected text; put it in quotes if it is meant as text");
+        expr_lex_fail(s, s->begin + right->at,
+                      "expected text; put it in quotes if it is meant as text");
     else if (n->kind == NODE_CONTAINS && left->type == IL_STRING && right->type
              && right->type != IL_STRING)
-        lex_fail(s, s->begin + right->at,
-                 "the left side is text and contains text only");
+        expr_lex_fail(s, s->begin + right->at,
+                      "the left side is text and contains text only");
 }
 
 static void
 parse_pattern(struct lex *s, struct node *n, struct operand *left)
 {
     const char *at = s->p;
-    struct text_error error;
-    if (n->kind == NODE_MATCHES && at < s->end && !name_first(at, s->end)
+    struct lang_error error;
+    if (n->kind == NODE_MATCHES && at < s->end && !lang_name_first(at, s->end)
         && !strchr("'\"", *at)) {
-        lex_fail(s, at, "put the regular expression in quotes");
+        expr_lex_fail(s, at, "put the regular expression in quotes");
         return;
     }
-    struct operand *right = lex_operand(s, BARE_TEXT);
+    struct operand *right = expr_lex_operand(s, BARE_TEXT);
     if (!right || check_lower(s, left, right))
         return;
     if (right->kind != OPERAND_VALUE || right->type != IL_STRING) {
-        lex_fail(s, s->begin + right->at, "expected a pattern in quotes");
+        expr_lex_fail(s, s->begin + right->at, "expected a pattern in quotes");
         return;
     }
     n->right = right;
     struct slice pattern = slice_of(right->value.str, right->value.len);
     if (n->kind == NODE_LIKE) {
-        n->with.glob = pool_alloc(s->pool, sizeof *n->with.glob);
+        n->with.glob = expr_pool_alloc(s->pool, sizeof *n->with.glob);
         if (n->with.glob)
-            glob_prepare(pattern, n->with.glob);
+            expr_glob_prepare(pattern, n->with.glob);
         else
             s->err = -ENOMEM;
         return;
     }
     if (left->kind == OPERAND_LOWER) {
-        lex_fail(s, s->begin + left->at,
-                 "matches does not take lower(); begin the pattern with (?i)");
+        expr_lex_fail(
+            s, s->begin + left->at,
+            "matches does not take lower(); begin the pattern with (?i)");
         return;
     }
-    int err = regex_compile(s->pool, pattern, &n->with.regex, &error);
+    int err = expr_regex_compile(s->pool, pattern, &n->with.regex, &error);
     if (err == -EINVAL)
-        lex_fail(s, s->begin + lex_literal_place(s, right, error.offset), "%s",
-                 error.message);
+        expr_lex_fail(s,
+                      s->begin + expr_lex_literal_place(s, right, error.offset),
+                      "%s", error.message);
     else if (err)
         s->err = err;
 }
@@ -356,21 +365,21 @@ check_alone(struct lex *s, const struct operand *o)
 {
     if (!o->type || o->type == IL_BOOL)
         return;
-    lex_fail(s, s->begin + o->at,
-             "%s alone is neither true nor false; compare it",
-             type_name(o->type));
+    expr_lex_fail(s, s->begin + o->at,
+                  "%s alone is neither true nor false; compare it",
+                  type_name(o->type));
 }
 
 static void
 check_sides(struct lex *s, const struct node *n, const struct operand *left)
 {
     if (n->kind >= NODE_CONTAINS && left->type && left->type != IL_STRING)
-        lex_fail(s, s->begin + left->at,
-                 "expected text on the left side; "
-                 "this is %s",
-                 type_name(left->type));
+        expr_lex_fail(s, s->begin + left->at,
+                      "expected text on the left side; "
+                      "this is %s",
+                      type_name(left->type));
     else if (n->right && n->right->constant && n->left->constant)
-        lex_fail(
+        expr_lex_fail(
             s, s->begin + n->right->at,
             "both sides are constants; a field is written without quotes on "
             "the left, and as $event.payload.name on the right");
@@ -400,11 +409,11 @@ parse_right(struct lex *s, struct node *n, struct operand *left)
     }
     if (s->err)
         return;
-    lex_blank(s);
-    if (parse_is_operator(s))
-        lex_fail(s, s->p,
-                 "comparisons do not chain; join two of them with "
-                 "'and', as in 1 < n and n < 5");
+    expr_lex_blank(s);
+    if (expr_is_operator(s))
+        expr_lex_fail(s, s->p,
+                      "comparisons do not chain; join two of them with "
+                      "'and', as in 1 < n and n < 5");
     else
         check_sides(s, n, left);
 }
@@ -414,19 +423,19 @@ static int
 at_end(const struct lex *s)
 {
     struct lex ahead = *s;
-    return s->p == s->end || *s->p == ')' || lex_word(&ahead, "and")
-           || lex_word(&ahead, "or") || lex_mark(&ahead, "&&")
-           || lex_mark(&ahead, "||");
+    return s->p == s->end || *s->p == ')' || expr_lex_word(&ahead, "and")
+           || expr_lex_word(&ahead, "or") || expr_lex_mark(&ahead, "&&")
+           || expr_lex_mark(&ahead, "||");
 }
 
 struct node *
-parse_condition(struct lex *s)
+expr_parse_condition(struct lex *s)
 {
-    struct operand *left = lex_operand(s, BARE_FIELD);
+    struct operand *left = expr_lex_operand(s, BARE_FIELD);
     if (!left)
         return NULL;
-    lex_blank(s);
-    struct node *n = parse_node(s, NODE_TRUE);
+    expr_lex_blank(s);
+    struct node *n = expr_parse_node(s, NODE_TRUE);
     if (!n)
         return NULL;
     n->left = left;

@@ -48,14 +48,14 @@ get_function(int function, const struct term *of, struct term *out)
         if (is_number(&of->value))
             out->value = of->value;
         else if (of->value.type == IL_STRING
-                 && number_valid(of->value.str, of->value.len))
+                 && lang_number_valid(of->value.str, of->value.len))
             number_view(of->value.str, of->value.len, &out->value);
     }
 }
 
 void
-operand_get(const struct operand *o, const struct batch_event *e,
-            struct term *out)
+expr_operand_get(const struct operand *o, const struct batch_event *e,
+                 struct term *out)
 {
     struct term of;
     out->fold = 0;
@@ -65,7 +65,7 @@ operand_get(const struct operand *o, const struct batch_event *e,
         out->value = o->value;
     } else {
         memset(&out->value, 0, sizeof out->value);
-        operand_get(o->of, e, &of);
+        expr_operand_get(o->of, e, &of);
         get_function(o->kind, &of, out);
     }
 }
@@ -83,7 +83,7 @@ term_order(const struct term *a, const struct term *b, int *order)
 {
     int64_t us;
     if (a->value.type == IL_STRING && b->value.type == IL_STRING) {
-        *order = folded_compare(folded_of(a), folded_of(b));
+        *order = fold_compare(folded_of(a), folded_of(b));
         return 1;
     }
     if (is_number(&a->value) && is_number(&b->value)) {
@@ -110,7 +110,7 @@ term_order(const struct term *a, const struct term *b, int *order)
 }
 
 int
-term_equal(const struct term *a, const struct term *b)
+expr_term_equal(const struct term *a, const struct term *b)
 {
     const struct il_value *x = &a->value, *y = &b->value;
     int order;
@@ -128,15 +128,15 @@ eval_compare(const struct node *n, const struct batch_event *e)
 {
     struct term a, b;
     int order;
-    operand_get(n->left, e, &a);
+    expr_operand_get(n->left, e, &a);
     if (n->op == OP_EQ) {
         /* null as it is written stands for what is missing, too. */
         if (n->right->kind == OPERAND_VALUE && n->right->type == IL_NULL)
             return a.value.type == IL_NULL || a.value.type == IL_MISSING;
-        operand_get(n->right, e, &b);
-        return term_equal(&a, &b);
+        expr_operand_get(n->right, e, &b);
+        return expr_term_equal(&a, &b);
     }
-    operand_get(n->right, e, &b);
+    expr_operand_get(n->right, e, &b);
     if (!term_order(&a, &b, &order))
         return 0;
     switch (n->op) {
@@ -160,7 +160,7 @@ array_has(const struct il_value *array, const struct term *element)
     if (array->type != IL_ARRAY)
         return 0;
     while (msgcur_item(array, &iter, &key, &at.value))
-        if (term_equal(&at, element))
+        if (expr_term_equal(&at, element))
             return 1;
     return 0;
 }
@@ -169,31 +169,31 @@ static int
 eval_part(const struct node *n, const struct batch_event *e, uint64_t seed)
 {
     struct term whole, part;
-    operand_get(n->left, e, &whole);
+    expr_operand_get(n->left, e, &whole);
     if (whole.value.type == IL_MISSING)
         return 0;
-    operand_get(n->right, e, &part);
+    expr_operand_get(n->right, e, &part);
     if (n->kind == NODE_CONTAINS && whole.value.type == IL_ARRAY)
         return array_has(&whole.value, &part);
     if (whole.value.type != IL_STRING || part.value.type != IL_STRING)
         return 0;
     if (n->kind == NODE_STARTS)
-        return folded_starts(folded_of(&whole), folded_of(&part));
+        return fold_starts(folded_of(&whole), folded_of(&part));
     if (n->kind == NODE_ENDS)
-        return folded_ends(folded_of(&whole), folded_of(&part));
-    return folded_contains(folded_of(&whole), folded_of(&part), seed);
+        return fold_ends(folded_of(&whole), folded_of(&part));
+    return fold_contains(folded_of(&whole), folded_of(&part), seed);
 }
 
 static int
 eval_pattern(const struct node *n, const struct batch_event *e)
 {
     struct term t;
-    operand_get(n->left, e, &t);
+    expr_operand_get(n->left, e, &t);
     if (t.value.type != IL_STRING)
         return 0;
     if (n->kind == NODE_LIKE)
-        return glob_holds(n->with.glob, folded_of(&t));
-    return regex_search(n->with.regex, slice_of(t.value.str, t.value.len));
+        return expr_glob_holds(n->with.glob, folded_of(&t));
+    return expr_regex_search(n->with.regex, slice_of(t.value.str, t.value.len));
 }
 
 static int eval(const struct node *, const struct batch_event *, uint64_t seed);
@@ -215,16 +215,16 @@ eval_simple(const struct node *n, const struct batch_event *e, uint64_t seed)
     struct term t, array;
     switch (n->kind) {
     case NODE_SET:
-        operand_get(n->left, e, &t);
-        return set_has(n->with.set, &t, e);
+        expr_operand_get(n->left, e, &t);
+        return expr_set_has(n->with.set, &t, e);
     case NODE_COMPARE:
         return eval_compare(n, e);
     case NODE_TRUE:
-        operand_get(n->left, e, &t);
+        expr_operand_get(n->left, e, &t);
         return t.value.type == IL_BOOL && t.value.num.i != 0;
     case NODE_IN_ARRAY:
-        operand_get(n->left, e, &t);
-        operand_get(n->right, e, &array);
+        expr_operand_get(n->left, e, &t);
+        expr_operand_get(n->right, e, &array);
         return t.value.type != IL_MISSING && array_has(&array.value, &t);
     case NODE_CONTAINS:
     case NODE_STARTS:

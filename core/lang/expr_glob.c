@@ -4,7 +4,7 @@
 #include <string.h>
 
 int
-glob_match(struct slice glob, struct slice text)
+expr_glob_match(struct slice glob, struct slice text)
 {
     size_t g = 0, t = 0, star = SIZE_MAX, again = 0;
     while (t < text.len) {
@@ -29,7 +29,7 @@ glob_match(struct slice glob, struct slice text)
 }
 
 void
-glob_prepare(struct slice whole, struct glob *out)
+expr_glob_prepare(struct slice whole, struct glob *out)
 {
     const char *star = memchr(whole.ptr, '*', whole.len);
     memset(out, 0, sizeof *out);
@@ -49,12 +49,12 @@ same(const char *a, const char *b, size_t len)
 }
 
 int
-glob_holds(const struct glob *g, struct folded text)
+expr_glob_holds(const struct glob *g, struct folded text)
 {
     if (text.fold)
-        return folded_glob(g->whole, text);
+        return fold_glob(g->whole, text);
     if (!g->simple)
-        return glob_match(g->whole, text.s);
+        return expr_glob_match(g->whole, text.s);
     size_t before = g->before.len, after = g->after.len;
     return text.s.len >= before + after
            && same(g->before.ptr, text.s.ptr, before)

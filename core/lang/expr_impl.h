@@ -18,7 +18,7 @@ struct pool {
     struct pool_block *blocks;
     struct held_field *fields, *last_field; /* in the order written */
     struct regex *regexes;
-    uint64_t seed; /* for folded_contains() */
+    uint64_t seed; /* for fold_contains() */
 };
 
 /* A reference and where it stands. */
@@ -28,8 +28,8 @@ struct held_field {
     struct held_field *next;
 };
 
-void *pool_alloc(struct pool *, size_t size); /* zeroed, or NULL */
-void pool_clear(struct pool *);
+void *expr_pool_alloc(struct pool *, size_t size); /* zeroed, or NULL */
+void expr_pool_clear(struct pool *);
 
 /* --- operands --- */
 
@@ -59,11 +59,11 @@ struct term {
     int fold;              /* IL_STRING: to be read folded */
 };
 
-void operand_get(const struct operand *, const struct batch_event *,
-                 struct term *);
+void expr_operand_get(const struct operand *, const struct batch_event *,
+                      struct term *);
 
 /* Same type and value; a time and text that reads as it, too. */
-int term_equal(const struct term *, const struct term *);
+int expr_term_equal(const struct term *, const struct term *);
 
 /* --- sets, globs, regular expressions --- */
 
@@ -74,8 +74,8 @@ struct glob {
     int simple;
 };
 /* Keeps pointing to the text. */
-void glob_prepare(struct slice, struct glob *);
-int glob_holds(const struct glob *, struct folded);
+void expr_glob_prepare(struct slice, struct glob *);
+int expr_glob_holds(const struct glob *, struct folded);
 
 struct set_text {
     struct slice s;
@@ -99,18 +99,18 @@ struct set {
     uint32_t time_count;
 };
 /* Sort the members of a set into *out.  0 or -ENOMEM. */
-int set_build(struct pool *, struct operand **members, uint32_t count,
-              struct set *out);
-int set_has(const struct set *, const struct term *,
-            const struct batch_event *);
+int expr_set_build(struct pool *, struct operand **members, uint32_t count,
+                   struct set *out);
+int expr_set_has(const struct set *, const struct term *,
+                 const struct batch_event *);
 
 struct regex;
 /* Compile a pattern.  0, -ENOMEM, or -EINVAL with *error whose offset counts
  * in the pattern. */
-int regex_compile(struct pool *, struct slice pattern, struct regex **out,
-                  struct text_error *error);
-int regex_search(struct regex *, struct slice text);
-void regexes_free(struct regex *);
+int expr_regex_compile(struct pool *, struct slice pattern, struct regex **out,
+                       struct lang_error *error);
+int expr_regex_search(struct regex *, struct slice text);
+void expr_regex_free(struct regex *);
 
 /* --- the tree --- */
 
@@ -153,30 +153,30 @@ struct il_expr {
 
 struct lex {
     const char *begin, *p, *end;
-    struct text_error *error;
+    struct lang_error *error;
     struct pool *pool;
     int err; /* the first one: -EINVAL or -ENOMEM */
     int depth;
 };
 
 /* Complain at a place, unless something was wrong before.  Always -1. */
-int lex_fail(struct lex *, const char *at, const char *fmt, ...)
+int expr_lex_fail(struct lex *, const char *at, const char *fmt, ...)
     IL_PRINTF(3, 4);
 /* One level deeper, or -1.  Undo with scan->depth--. */
-int lex_deeper(struct lex *, const char *at);
+int expr_lex_deeper(struct lex *, const char *at);
 /* Blanks, line ends and comments. */
-void lex_blank(struct lex *);
+void expr_lex_blank(struct lex *);
 /* Is this word next (any case, whole)?  Steps over it and the blanks. */
-int lex_word(struct lex *, const char *word);
+int expr_lex_word(struct lex *, const char *word);
 /* Is this punctuation next?  Steps over it and the blanks. */
-int lex_mark(struct lex *, const char *mark);
+int expr_lex_mark(struct lex *, const char *mark);
 
 /* What a bare word means at this place. */
 enum { BARE_FIELD = 1, BARE_TEXT };
 /* A literal, reference or function call.  NULL after a complaint. */
-struct operand *lex_operand(struct lex *, int bare);
+struct operand *expr_lex_operand(struct lex *, int bare);
 /* Where byte `offset` of a literal's text stands in the source. */
-size_t lex_literal_place(const struct lex *, const struct operand *,
-                         size_t offset);
+size_t expr_lex_literal_place(const struct lex *, const struct operand *,
+                              size_t offset);
 
 #endif

@@ -14,7 +14,7 @@
 #include <strings.h>
 
 int
-lex_fail(struct lex *s, const char *at, const char *fmt, ...)
+expr_lex_fail(struct lex *s, const char *at, const char *fmt, ...)
 {
     va_list ap;
     if (s->err)
@@ -36,15 +36,15 @@ no_memory(struct lex *s)
 }
 
 int
-lex_deeper(struct lex *s, const char *at)
+expr_lex_deeper(struct lex *s, const char *at)
 {
     if (++s->depth <= EXPR_DEPTH_MAX)
         return 0;
-    return lex_fail(s, at, "nested deeper than %d levels", EXPR_DEPTH_MAX);
+    return expr_lex_fail(s, at, "nested deeper than %d levels", EXPR_DEPTH_MAX);
 }
 
 void
-lex_blank(struct lex *s)
+expr_lex_blank(struct lex *s)
 {
     for (; s->p < s->end; s->p++) {
         if (*s->p == '#')
@@ -62,31 +62,31 @@ same_word(const char *p, size_t len, const char *word)
 }
 
 int
-lex_word(struct lex *s, const char *word)
+expr_lex_word(struct lex *s, const char *word)
 {
-    size_t len = name_len(s->p, s->end);
+    size_t len = lang_name_len(s->p, s->end);
     if (!same_word(s->p, len, word))
         return 0;
     s->p += len;
-    lex_blank(s);
+    expr_lex_blank(s);
     return 1;
 }
 
 int
-lex_mark(struct lex *s, const char *mark)
+expr_lex_mark(struct lex *s, const char *mark)
 {
     size_t len = strlen(mark);
     if ((size_t) (s->end - s->p) < len || memcmp(s->p, mark, len) != 0)
         return 0;
     s->p += len;
-    lex_blank(s);
+    expr_lex_blank(s);
     return 1;
 }
 
 static struct operand *
 make_operand(struct lex *s, int kind, const char *at)
 {
-    struct operand *o = pool_alloc(s->pool, sizeof *o);
+    struct operand *o = expr_pool_alloc(s->pool, sizeof *o);
     if (!o)
         return no_memory(s);
     o->kind = kind;
@@ -111,7 +111,7 @@ make_text(struct lex *s, const char *at, const char *text, size_t len)
 static const char *
 keep_bytes(struct lex *s, const char *bytes, size_t len)
 {
-    char *copy = pool_alloc(s->pool, len + 1);
+    char *copy = expr_pool_alloc(s->pool, len + 1);
     if (!copy)
         return no_memory(s);
     memcpy(copy, bytes, len);
@@ -121,18 +121,18 @@ keep_bytes(struct lex *s, const char *bytes, size_t len)
 static struct operand *
 read_quoted(struct lex *s)
 {
-    struct text_error error;
+    struct lang_error error;
     const char *at = s->p;
     size_t len;
-    size_t used = quoted_read(s->begin, at, s->end, NULL, &len, &error);
+    size_t used = lang_quoted_read(s->begin, at, s->end, NULL, &len, &error);
     if (!used) {
-        lex_fail(s, s->begin + error.offset, "%s", error.message);
+        expr_lex_fail(s, s->begin + error.offset, "%s", error.message);
         return NULL;
     }
-    char *text = pool_alloc(s->pool, len + 1);
+    char *text = expr_pool_alloc(s->pool, len + 1);
     if (!text)
         return no_memory(s);
-    quoted_read(s->begin, at, s->end, text, &len, &error);
+    lang_quoted_read(s->begin, at, s->end, text, &len, &error);
     s->p = at + used;
     return make_text(s, at, text, len);
 }
@@ -140,7 +140,7 @@ read_quoted(struct lex *s)
 static struct operand *
 read_reference(struct lex *s)
 {
-    struct text_error error;
+    struct lang_error error;
     struct il_field *field;
     const char *at = s->p;
     size_t used;
@@ -149,10 +149,10 @@ read_reference(struct lex *s)
     if (err == -ENOMEM)
         return no_memory(s);
     if (err) {
-        lex_fail(s, at + error.offset, "%s", error.message);
+        expr_lex_fail(s, at + error.offset, "%s", error.message);
         return NULL;
     }
-    struct held_field *held = pool_alloc(s->pool, sizeof *held);
+    struct held_field *held = expr_pool_alloc(s->pool, sizeof *held);
     struct operand *o = make_operand(s, OPERAND_FIELD, at);
     if (!held || !o) {
         ref_free(field);
@@ -178,7 +178,7 @@ word_len(const char *p, const char *end)
 {
     const char *q = p;
     while (q < end) {
-        size_t n = name_next(q, end);
+        size_t n = lang_name_next(q, end);
         if (!n && *q && strchr(".*/@:+%~", *q))
             n = 1;
         if (!n)
@@ -253,20 +253,21 @@ static struct operand *
 bad_number(struct lex *s, const char *at, size_t len, size_t digits)
 {
     int shown = len - digits > 40 ? 40 : (int) (len - digits);
-    if (!number_valid(at, digits))
-        lex_fail(s, at,
-                 "no number begins like this (0.5 does, .5 and 01 do "
-                 "not); text that begins so is put in quotes");
-    else if (name_first(at + digits, at + len))
-        lex_fail(s, at + digits,
-                 "'%.*s' is no unit; there are B kB MB GB TB KiB MiB GiB TiB "
-                 "and us ms s m h d w (text that begins with a digit is put "
-                 "in quotes)",
-                 shown, at + digits);
+    if (!lang_number_valid(at, digits))
+        expr_lex_fail(s, at,
+                      "no number begins like this (0.5 does, .5 and 01 do "
+                      "not); text that begins so is put in quotes");
+    else if (lang_name_first(at + digits, at + len))
+        expr_lex_fail(
+            s, at + digits,
+            "'%.*s' is no unit; there are B kB MB GB TB KiB MiB GiB TiB "
+            "and us ms s m h d w (text that begins with a digit is put "
+            "in quotes)",
+            shown, at + digits);
     else
-        lex_fail(s, at,
-                 "this is no number; text that begins with a digit "
-                 "is put in quotes");
+        expr_lex_fail(s, at,
+                      "this is no number; text that begins with a digit "
+                      "is put in quotes");
     return NULL;
 }
 
@@ -278,7 +279,7 @@ read_number(struct lex *s, size_t len)
     int64_t us;
     size_t digits = number_len(at, len);
     const struct unit *unit = find_unit(at + digits, len - digits);
-    if (!number_valid(at, digits) || !unit) {
+    if (!lang_number_valid(at, digits) || !unit) {
         if (time_parse(at, len, &us))
             return bad_number(s, at, len, digits);
         s->p += len;
@@ -288,7 +289,7 @@ read_number(struct lex *s, size_t len)
     struct il_text text = { 0 };
     int err = number_scale(&text, at, digits, unit->factor, unit->shift);
     if (err == -EINVAL && unit->name[0]) {
-        lex_fail(s, at, "a number with a unit cannot be that far from 1");
+        expr_lex_fail(s, at, "a number with a unit cannot be that far from 1");
     } else if (err == -EINVAL) { /* compares as it is */
         text.len = 0;
         err = text_put(&text, at, digits);
@@ -365,25 +366,25 @@ read_call(struct lex *s, const char *at, size_t len)
     while (f < end && !same_word(at, len, f->name))
         f++;
     if (f == end) {
-        lex_fail(s, at,
-                 "unknown function '%.*s'; there are exists, len, "
-                 "lower and number",
-                 len > 40 ? 40 : (int) len, at);
+        expr_lex_fail(s, at,
+                      "unknown function '%.*s'; there are exists, len, "
+                      "lower and number",
+                      len > 40 ? 40 : (int) len, at);
         return NULL;
     }
-    if (lex_deeper(s, at))
+    if (expr_lex_deeper(s, at))
         return NULL;
-    struct operand *of = lex_operand(s, BARE_FIELD);
+    struct operand *of = expr_lex_operand(s, BARE_FIELD);
     s->depth--;
     if (!of)
         return NULL;
     if (!takes(f->kind, of)) {
-        lex_fail(s, s->begin + of->at, "%s() takes %s", f->name, f->takes);
+        expr_lex_fail(s, s->begin + of->at, "%s() takes %s", f->name, f->takes);
         return NULL;
     }
-    lex_blank(s);
+    expr_lex_blank(s);
     if (s->p == s->end || *s->p != ')') {
-        lex_fail(s, s->p, "expected ) after what %s() takes", f->name);
+        expr_lex_fail(s, s->p, "expected ) after what %s() takes", f->name);
         return NULL;
     }
     s->p++;
@@ -400,16 +401,16 @@ static struct operand *
 expected_value(struct lex *s, int bare)
 {
     const char *at = s->p;
-    size_t n = at < s->end ? utf8_len(at, s->end) : 0;
+    size_t n = at < s->end ? lang_utf8_len(at, s->end) : 0;
     if (at == s->end)
-        lex_fail(s, at, "expected %s, but the expression ends here",
-                 bare == BARE_FIELD ? "a field or a value" : "a value");
+        expr_lex_fail(s, at, "expected %s, but the expression ends here",
+                      bare == BARE_FIELD ? "a field or a value" : "a value");
     else if (n > 1)
-        lex_fail(s, at, "unexpected character '%.*s'; quotes are ' and \"",
-                 (int) n, at);
+        expr_lex_fail(s, at, "unexpected character '%.*s'; quotes are ' and \"",
+                      (int) n, at);
     else
-        lex_fail(s, at, "expected %s",
-                 bare == BARE_FIELD ? "a field or a value" : "a value");
+        expr_lex_fail(s, at, "expected %s",
+                      bare == BARE_FIELD ? "a field or a value" : "a value");
     return NULL;
 }
 
@@ -431,8 +432,8 @@ read_bare(struct lex *s, size_t name, size_t word, int bare)
             return expected_value(s, bare);
         struct lex ahead = *s;
         ahead.p += name;
-        lex_blank(&ahead);
-        if (lex_mark(&ahead, "(")) {
+        expr_lex_blank(&ahead);
+        if (expr_lex_mark(&ahead, "(")) {
             s->p = ahead.p;
             return read_call(s, at, name);
         }
@@ -452,9 +453,9 @@ read_bare(struct lex *s, size_t name, size_t word, int bare)
 }
 
 struct operand *
-lex_operand(struct lex *s, int bare)
+expr_lex_operand(struct lex *s, int bare)
 {
-    lex_blank(s);
+    expr_lex_blank(s);
     const char *p = s->p;
     if (p == s->end)
         return expected_value(s, bare);
@@ -462,7 +463,7 @@ lex_operand(struct lex *s, int bare)
         return read_quoted(s);
     if (*p == '$')
         return read_reference(s);
-    size_t name = name_len(p, s->end), word = word_len(p, s->end);
+    size_t name = lang_name_len(p, s->end), word = word_len(p, s->end);
     size_t sign = word > 1 && (*p == '-' || *p == '.');
     int numeric = word && p[sign] >= '0' && p[sign] <= '9';
     if (numeric && !memchr(p, '*', word))
@@ -477,7 +478,8 @@ lex_operand(struct lex *s, int bare)
 }
 
 size_t
-lex_literal_place(const struct lex *s, const struct operand *o, size_t offset)
+expr_lex_literal_place(const struct lex *s, const struct operand *o,
+                       size_t offset)
 {
     const char *p = s->begin + o->at;
     if (*p != '\'' && *p != '"')

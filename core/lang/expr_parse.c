@@ -10,9 +10,9 @@
 #include <sys/random.h>
 
 struct node *
-parse_node(struct lex *s, int kind)
+expr_parse_node(struct lex *s, int kind)
 {
-    struct node *n = pool_alloc(s->pool, sizeof *n);
+    struct node *n = expr_pool_alloc(s->pool, sizeof *n);
     if (!n && !s->err)
         s->err = -ENOMEM;
     if (n)
@@ -25,22 +25,23 @@ static struct node *parse_or(struct lex *);
 static struct node *
 parse_parenthesis(struct lex *s, const char *at)
 {
-    if (lex_deeper(s, at))
+    if (expr_lex_deeper(s, at))
         return NULL;
     struct node *n = parse_or(s);
     s->depth--;
     if (!n)
         return NULL;
-    if (!lex_mark(s, ")")) {
-        lex_fail(s, s->p,
-                 s->p == s->end ? "expected ), but the expression ends here"
-                                : "expected 'and', 'or' or )");
+    if (!expr_lex_mark(s, ")")) {
+        expr_lex_fail(s, s->p,
+                      s->p == s->end
+                          ? "expected ), but the expression ends here"
+                          : "expected 'and', 'or' or )");
         return NULL;
     }
-    if (parse_is_operator(s)) {
-        lex_fail(s, s->p,
-                 "only a value can be compared, not what stands in "
-                 "parentheses");
+    if (expr_is_operator(s)) {
+        expr_lex_fail(s, s->p,
+                      "only a value can be compared, not what stands in "
+                      "parentheses");
         return NULL;
     }
     return n;
@@ -53,13 +54,13 @@ parse_not(struct lex *s)
     const char *at = s->p;
     for (;;) {
         at = s->p;
-        if (lex_word(s, "not") || lex_mark(s, "!"))
+        if (expr_lex_word(s, "not") || expr_lex_mark(s, "!"))
             negate = !negate;
         else
             break;
     }
-    struct node *n =
-        lex_mark(s, "(") ? parse_parenthesis(s, at) : parse_condition(s);
+    struct node *n = expr_lex_mark(s, "(") ? parse_parenthesis(s, at)
+                                           : expr_parse_condition(s);
     if (n)
         n->negate ^= negate;
     return n;
@@ -74,8 +75,8 @@ struct link {
 static struct node *
 join(struct lex *s, int kind, struct link *last, uint32_t count)
 {
-    struct node *n = parse_node(s, kind);
-    const struct node **kids = pool_alloc(s->pool, count * sizeof *kids);
+    struct node *n = expr_parse_node(s, kind);
+    const struct node **kids = expr_pool_alloc(s->pool, count * sizeof *kids);
     if (!kids && !s->err)
         s->err = -ENOMEM;
     if (s->err)
@@ -96,7 +97,7 @@ parse_chain(struct lex *s, int kind, const char *word, const char *mark,
     uint32_t count = 0;
     do {
         n = part(s);
-        struct link *link = n ? pool_alloc(s->pool, sizeof *link) : NULL;
+        struct link *link = n ? expr_pool_alloc(s->pool, sizeof *link) : NULL;
         if (!link) {
             if (!s->err)
                 s->err = -ENOMEM;
@@ -106,7 +107,7 @@ parse_chain(struct lex *s, int kind, const char *word, const char *mark,
         link->next = last;
         last = link;
         count++;
-    } while (lex_word(s, word) || lex_mark(s, mark));
+    } while (expr_lex_word(s, word) || expr_lex_mark(s, mark));
     return count == 1 ? n : join(s, kind, last, count);
 }
 
@@ -125,20 +126,20 @@ parse_or(struct lex *s)
 static const struct node *
 parse_all(struct lex *s)
 {
-    lex_blank(s);
+    expr_lex_blank(s);
     if (s->p == s->end) {
-        lex_fail(s, s->begin, "the expression is empty");
+        expr_lex_fail(s, s->begin, "the expression is empty");
         return NULL;
     }
     struct node *n = parse_or(s);
     if (!n || s->p == s->end)
         return n;
     if (*s->p == ')')
-        lex_fail(s, s->p, "this ) closes nothing");
+        expr_lex_fail(s, s->p, "this ) closes nothing");
     else if (*s->p == '&' || *s->p == '|')
-        lex_fail(s, s->p, "expected 'and' (&&), 'or' (||) or the end");
+        expr_lex_fail(s, s->p, "expected 'and' (&&), 'or' (||) or the end");
     else
-        lex_fail(s, s->p, "expected 'and', 'or' or the end");
+        expr_lex_fail(s, s->p, "expected 'and', 'or' or the end");
     return NULL;
 }
 
@@ -148,12 +149,12 @@ check_bytes(struct lex *s)
 {
     const char *p = s->begin;
     if (s->end - s->begin > EXPR_TEXT_MAX)
-        return lex_fail(s, p, "the expression is longer than %u bytes",
-                        EXPR_TEXT_MAX);
+        return expr_lex_fail(s, p, "the expression is longer than %u bytes",
+                             EXPR_TEXT_MAX);
     while (p < s->end) {
-        size_t n = utf8_len(p, s->end);
+        size_t n = lang_utf8_len(p, s->end);
         if (!n)
-            return lex_fail(
+            return expr_lex_fail(
                 s, p, *p ? "bytes that are not UTF-8 text" : "a NUL byte");
         p += n;
     }
@@ -162,7 +163,7 @@ check_bytes(struct lex *s)
 
 int
 expr_compile(const char *text, size_t len, struct il_expr **out,
-             struct text_error *error)
+             struct lang_error *error)
 {
     struct il_expr *expr = calloc(1, sizeof *expr);
     if (!expr)
@@ -191,7 +192,7 @@ void
 expr_free(struct il_expr *expr)
 {
     if (expr)
-        pool_clear(&expr->pool);
+        expr_pool_clear(&expr->pool);
     free(expr);
 }
 

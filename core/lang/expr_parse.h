@@ -6,10 +6,10 @@
 #include "expr_impl.h"
 
 /* A new node, or NULL for lack of memory. */
-struct node *parse_node(struct lex *, int kind);
+struct node *expr_parse_node(struct lex *, int kind);
 /* One comparison, or a boolean alone.  NULL after a complaint. */
-struct node *parse_condition(struct lex *);
+struct node *expr_parse_condition(struct lex *);
 /* Does a comparison's operator come next? */
-int parse_is_operator(const struct lex *);
+int expr_is_operator(const struct lex *);
 
 #endif

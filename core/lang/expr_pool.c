@@ -14,7 +14,7 @@ struct pool_block {
 };
 
 void *
-pool_alloc(struct pool *pool, size_t size)
+expr_pool_alloc(struct pool *pool, size_t size)
 {
     struct pool_block *block = pool->blocks;
     size = (size + 15) & ~(size_t) 15;
@@ -33,11 +33,11 @@ pool_alloc(struct pool *pool, size_t size)
 }
 
 void
-pool_clear(struct pool *pool)
+expr_pool_clear(struct pool *pool)
 {
     for (struct held_field *f = pool->fields; f; f = f->next)
         ref_free(f->field);
-    regexes_free(pool->regexes);
+    expr_regex_free(pool->regexes);
     while (pool->blocks) {
         struct pool_block *block = pool->blocks;
         pool->blocks = block->next;

@@ -61,8 +61,8 @@ regex_prepare(struct regex *r)
 }
 
 int
-regex_compile(struct pool *pool, struct slice pattern, struct regex **out,
-              struct text_error *error)
+expr_regex_compile(struct pool *pool, struct slice pattern, struct regex **out,
+                   struct lang_error *error)
 {
     /* "$" is the end and nothing else: a line end after it would let through
      * what the pattern was to keep out. */
@@ -72,9 +72,9 @@ regex_compile(struct pool *pool, struct slice pattern, struct regex **out,
     PCRE2_SIZE at;
     int code;
     if (pattern.len > PATTERN_MAX)
-        return lexis_fail(error, 0, "a regular expression has at most %d bytes",
-                          PATTERN_MAX);
-    struct regex *r = pool_alloc(pool, sizeof *r);
+        return lang_fail(error, 0, "a regular expression has at most %d bytes",
+                         PATTERN_MAX);
+    struct regex *r = expr_pool_alloc(pool, sizeof *r);
     if (!r)
         return -ENOMEM;
     r->next = pool->regexes;
@@ -85,14 +85,14 @@ regex_compile(struct pool *pool, struct slice pattern, struct regex **out,
         return -ENOMEM;
     if (!r->code) {
         pcre2_get_error_message(code, why, sizeof why);
-        return lexis_fail(error, at, "bad regular expression: %s", why);
+        return lang_fail(error, at, "bad regular expression: %s", why);
     }
     *out = r;
     return regex_prepare(r);
 }
 
 int
-regex_search(struct regex *r, struct slice text)
+expr_regex_search(struct regex *r, struct slice text)
 {
     if (text.len > TEXT_MAX)
         return 0;
@@ -102,7 +102,7 @@ regex_search(struct regex *r, struct slice text)
 }
 
 void
-regexes_free(struct regex *r)
+expr_regex_free(struct regex *r)
 {
     for (; r; r = r->next) {
         pcre2_match_data_free(r->data);

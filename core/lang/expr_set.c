@@ -68,7 +68,7 @@ has_folded(const struct set *set, struct slice s)
         return has_text(set, room, fold_write(room, s));
     for (uint32_t i = 0; i < set->text_count; i++) {
         struct folded member = { set->texts[i].s, 0 };
-        if (folded_compare(text, member) == 0)
+        if (fold_compare(text, member) == 0)
             return 1;
     }
     return 0;
@@ -83,7 +83,7 @@ has_string(const struct set *set, const struct term *t)
                     : has_text(set, text.s.ptr, text.s.len)))
         return 1;
     for (uint32_t i = 0; i < set->glob_count; i++)
-        if (glob_holds(&set->globs[i], text))
+        if (expr_glob_holds(&set->globs[i], text))
             return 1;
     return 0;
 }
@@ -115,8 +115,8 @@ has_time(const struct set *set, int64_t us)
 }
 
 int
-set_has(const struct set *set, const struct term *t,
-        const struct batch_event *e)
+expr_set_has(const struct set *set, const struct term *t,
+             const struct batch_event *e)
 {
     int found;
     switch (t->value.type) {
@@ -143,8 +143,8 @@ set_has(const struct set *set, const struct term *t,
     }
     for (uint32_t i = 0; !found && i < set->other_count; i++) {
         struct term other;
-        operand_get(set->others[i], e, &other);
-        found = term_equal(t, &other);
+        expr_operand_get(set->others[i], e, &other);
+        found = expr_term_equal(t, &other);
     }
     return found;
 }
@@ -165,7 +165,7 @@ hash_texts(struct pool *pool, struct set *set)
         return 0;
     while (slots < 2 * set->text_count)
         slots *= 2;
-    set->slots = pool_alloc(pool, slots * sizeof *set->slots);
+    set->slots = expr_pool_alloc(pool, slots * sizeof *set->slots);
     if (!set->slots)
         return -ENOMEM;
     set->slot_mask = slots - 1;
@@ -196,15 +196,15 @@ add_member(struct set *set, const struct operand *o)
     else if (o->type == IL_TIME)
         set->times[set->time_count++] = o->value.num.i;
     else if (o->glob)
-        glob_prepare(s, &set->globs[set->glob_count++]);
+        expr_glob_prepare(s, &set->globs[set->glob_count++]);
     else
         set->texts[set->text_count++] =
             (struct set_text){ s, text_head(s.ptr, s.len) };
 }
 
 int
-set_build(struct pool *pool, struct operand **members, uint32_t count,
-          struct set *set)
+expr_set_build(struct pool *pool, struct operand **members, uint32_t count,
+               struct set *set)
 {
     uint32_t of[4] = { 0 };
     for (uint32_t i = 0; i < count; i++) {
@@ -214,11 +214,11 @@ set_build(struct pool *pool, struct operand **members, uint32_t count,
            : o->glob                ? 2
                                     : 3]++;
     }
-    set->others = pool_alloc(pool, of[0] * sizeof *set->others);
-    set->numbers = pool_alloc(pool, of[1] * sizeof *set->numbers);
-    set->globs = pool_alloc(pool, of[2] * sizeof *set->globs);
-    set->texts = pool_alloc(pool, of[3] * sizeof *set->texts);
-    set->times = pool_alloc(pool, of[3] * sizeof *set->times);
+    set->others = expr_pool_alloc(pool, of[0] * sizeof *set->others);
+    set->numbers = expr_pool_alloc(pool, of[1] * sizeof *set->numbers);
+    set->globs = expr_pool_alloc(pool, of[2] * sizeof *set->globs);
+    set->texts = expr_pool_alloc(pool, of[3] * sizeof *set->texts);
+    set->times = expr_pool_alloc(pool, of[3] * sizeof *set->times);
     if (!set->others || !set->numbers || !set->globs || !set->texts
         || !set->times)
         return -ENOMEM;

@@ -8,7 +8,7 @@
 #include <string.h>
 
 int
-lexis_fail(struct text_error *error, size_t offset, const char *fmt, ...)
+lang_fail(struct lang_error *error, size_t offset, const char *fmt, ...)
 {
     va_list ap;
     error->offset = offset;
@@ -19,7 +19,7 @@ lexis_fail(struct text_error *error, size_t offset, const char *fmt, ...)
 }
 
 size_t
-utf8_len(const char *p, const char *end)
+lang_utf8_len(const char *p, const char *end)
 {
     if (p == end || *p == 0)
         return 0;
@@ -46,7 +46,7 @@ is_deceptive(const char *p, size_t n)
 }
 
 size_t
-name_first(const char *p, const char *end)
+lang_name_first(const char *p, const char *end)
 {
     if (p == end)
         return 0;
@@ -55,26 +55,26 @@ name_first(const char *p, const char *end)
         return 1;
     if ((unsigned char) c < 0x80)
         return 0;
-    size_t n = utf8_len(p, end);
+    size_t n = lang_utf8_len(p, end);
     return n && !is_deceptive(p, n) ? n : 0;
 }
 
 size_t
-name_next(const char *p, const char *end)
+lang_name_next(const char *p, const char *end)
 {
     if (p < end && ((*p >= '0' && *p <= '9') || *p == '-'))
         return 1;
-    return name_first(p, end);
+    return lang_name_first(p, end);
 }
 
 size_t
-name_len(const char *p, const char *end)
+lang_name_len(const char *p, const char *end)
 {
     const char *begin = p;
-    size_t n = name_first(p, end);
+    size_t n = lang_name_first(p, end);
     while (n) {
         p += n;
-        n = name_next(p, end);
+        n = lang_name_next(p, end);
     }
     return (size_t) (p - begin);
 }
@@ -132,8 +132,8 @@ read_escape(const char *p, const char *end, char made[4], size_t *n)
 }
 
 size_t
-quoted_read(const char *begin, const char *p, const char *end, char *out,
-            size_t *out_len, struct text_error *error)
+lang_quoted_read(const char *begin, const char *p, const char *end, char *out,
+                 size_t *out_len, struct lang_error *error)
 {
     const char *open = p;
     char quote = *p++, made[4];
@@ -143,19 +143,19 @@ quoted_read(const char *begin, const char *p, const char *end, char *out,
         if (*p == '\\') {
             step = read_escape(p + 1, end, made, &n);
             if (!step) {
-                lexis_fail(error, (size_t) (p - begin),
-                           "unknown escape (a backslash itself is doubled); "
-                           "there are \\\" \\' \\\\ \\/ \\b "
-                           "\\f \\n \\r \\t and \\u with four hex digits");
+                lang_fail(error, (size_t) (p - begin),
+                          "unknown escape (a backslash itself is doubled); "
+                          "there are \\\" \\' \\\\ \\/ \\b "
+                          "\\f \\n \\r \\t and \\u with four hex digits");
                 return 0;
             }
             step++;
             from = made;
         } else {
-            step = n = utf8_len(p, end);
+            step = n = lang_utf8_len(p, end);
             if (!step) {
-                lexis_fail(error, (size_t) (p - begin),
-                           "bytes that are not UTF-8 text");
+                lang_fail(error, (size_t) (p - begin),
+                          "bytes that are not UTF-8 text");
                 return 0;
             }
         }
@@ -165,8 +165,8 @@ quoted_read(const char *begin, const char *p, const char *end, char *out,
         p += step;
     }
     if (p == end || *p != quote) {
-        lexis_fail(error, (size_t) (open - begin),
-                   "this text has no closing %c", quote);
+        lang_fail(error, (size_t) (open - begin), "this text has no closing %c",
+                  quote);
         return 0;
     }
     *out_len = len;
@@ -183,7 +183,7 @@ digits(const char *p, const char *end)
 }
 
 int
-number_valid(const char *p, size_t len)
+lang_number_valid(const char *p, size_t len)
 {
     const char *end = p + len;
     size_t n;
@@ -224,8 +224,8 @@ line_of(const char *text, size_t len, size_t at)
 }
 
 int
-text_error_show(struct il_text *out, const char *text, size_t len,
-                const struct text_error *error)
+lang_error_show(struct il_text *out, const char *text, size_t len,
+                const struct lang_error *error)
 {
     enum { WIDTH = 75, BEFORE = 50 };
     size_t at = error->offset < len ? error->offset : len;

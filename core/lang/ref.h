@@ -8,7 +8,7 @@
 
 /* Where in a text something is wrong.  Shared by references, expressions and
  * templates. */
-struct text_error {
+struct lang_error {
     size_t offset; /* bytes */
     char message[240];
 };
@@ -21,10 +21,10 @@ enum {
 /* Parse a whole text as one reference.  0 or -EINVAL with *error, or -ENOMEM.
  */
 int ref_parse(const char *text, size_t len, int flags, struct il_field **out,
-              struct text_error *error);
+              struct lang_error *error);
 /* Parse the reference at the start of text; *used gets its length. */
 int ref_parse_prefix(const char *text, size_t len, int flags, size_t *used,
-                     struct il_field **out, struct text_error *error);
+                     struct il_field **out, struct lang_error *error);
 /* A literal name, as il_field_named(). */
 int ref_named(int what, const char *name, struct il_field **out);
 void ref_free(struct il_field *);

@@ -13,7 +13,7 @@
 /* Reading of one path, done twice: to measure (field NULL), then to fill. */
 struct reader {
     const char *begin, *p, *end;
-    struct text_error *error;
+    struct lang_error *error;
     struct il_field *field;
     char *keys; /* where the next key's bytes go */
     uint32_t count;
@@ -23,7 +23,7 @@ struct reader {
 static int
 fail(const struct reader *r, const char *message)
 {
-    return lexis_fail(r->error, (size_t) (r->p - r->begin), "%s", message);
+    return lang_fail(r->error, (size_t) (r->p - r->begin), "%s", message);
 }
 
 static int
@@ -36,7 +36,7 @@ add_part(struct reader *r, const char *key, size_t len, int64_t index)
         part->key = key ? r->keys : NULL;
         part->len = len;
         part->index = index;
-        if (key && key != r->keys) /* quoted_read() puts it there itself */
+        if (key && key != r->keys) /* lang_quoted_read() puts it there itself */
             memcpy(r->keys, key, len);
         if (key)
             r->keys += len;
@@ -72,7 +72,7 @@ read_bracket(struct reader *r)
     size_t len, used;
     if (p < r->end && (*p == '"' || *p == '\'')) {
         char *into = r->field ? r->keys : NULL;
-        used = quoted_read(r->begin, p, r->end, into, &len, r->error);
+        used = lang_quoted_read(r->begin, p, r->end, into, &len, r->error);
         if (!used)
             return -EINVAL;
         p += used;
@@ -94,7 +94,7 @@ read_bracket(struct reader *r)
 static int
 read_name(struct reader *r)
 {
-    size_t len = name_len(r->p, r->end);
+    size_t len = lang_name_len(r->p, r->end);
     if (len == 0) {
         if (r->p < r->end && *r->p >= '0' && *r->p <= '9')
             return fail(r, "an element is written [0], a name that begins "
@@ -149,7 +149,7 @@ read_event(struct reader *r, int *root)
         return fail(r, "expected a field of the event, as in "
                        "$event.payload.user_id or $event.type");
     if (*r->p == '.') {
-        size_t len = name_len(r->p + 1, r->end);
+        size_t len = lang_name_len(r->p + 1, r->end);
         const char *name = r->p + 1, *after = name + len;
         *root = envelope_root(name, len);
         if (*root != ROOT_PAYLOAD) {
@@ -174,11 +174,11 @@ read_entity(struct reader *r, const struct il_kind **kind)
     if (r->p == r->end || *r->p != '.')
         return fail(r, "expected a kind of entity, as in $entity.user.plan");
     r->p++;
-    size_t len = name_len(r->p, r->end);
+    size_t len = lang_name_len(r->p, r->end);
     if (!len)
         return fail(r, "expected a kind of entity, as in $entity.user.plan");
     if (r->field) {
-        *kind = kind_intern(r->p, len);
+        *kind = batch_kind(r->p, len);
         if (!*kind)
             return -ENOMEM;
     }
@@ -191,7 +191,7 @@ starts(const struct reader *r, const char *word)
 {
     size_t len = strlen(word);
     return (size_t) (r->end - r->p) >= len && memcmp(r->p, word, len) == 0
-           && !name_next(r->p + len, r->end);
+           && !lang_name_next(r->p + len, r->end);
 }
 
 static int
@@ -219,7 +219,7 @@ read_reference(struct reader *r, int flags, int *root,
 
 int
 ref_parse_prefix(const char *text, size_t len, int flags, size_t *used,
-                 struct il_field **out, struct text_error *error)
+                 struct il_field **out, struct lang_error *error)
 {
     struct reader r = { text, text, text + len, error, NULL, NULL, 0, 0 };
     const struct il_kind *kind = NULL;
@@ -249,7 +249,7 @@ ref_parse_prefix(const char *text, size_t len, int flags, size_t *used,
 
 int
 ref_parse(const char *text, size_t len, int flags, struct il_field **out,
-          struct text_error *error)
+          struct lang_error *error)
 {
     size_t used;
     int err = ref_parse_prefix(text, len, flags, &used, out, error);
@@ -257,11 +257,11 @@ ref_parse(const char *text, size_t len, int flags, struct il_field **out,
         return err;
     ref_free(*out);
     *out = NULL;
-    if (utf8_len(text + used, text + len) == 0)
-        return lexis_fail(error, used, "bytes that are not UTF-8 text");
-    return lexis_fail(error, used,
-                      "a reference ends here; a name with other "
-                      "characters is written [\"a name\"]");
+    if (lang_utf8_len(text + used, text + len) == 0)
+        return lang_fail(error, used, "bytes that are not UTF-8 text");
+    return lang_fail(error, used,
+                     "a reference ends here; a name with other "
+                     "characters is written [\"a name\"]");
 }
 
 int
@@ -325,7 +325,7 @@ ref_type(const struct il_field *field)
 static int
 put_name(struct il_text *out, int first, const char *name, size_t len)
 {
-    if (len && name_len(name, name + len) == len)
+    if (len && lang_name_len(name, name + len) == len)
         return text_printf(out, "%s%.*s", first ? "" : ".", (int) len, name);
     return text_printf(out, "[\"%.*s\"]", (int) len, name);
 }

@@ -30,7 +30,7 @@ add_piece(struct lex *s, struct il_template *t)
 {
     if (t->count < PARTS_MAX)
         return &t->pieces[t->count++];
-    lex_fail(s, s->p, "this template has more than %d parts", PARTS_MAX);
+    expr_lex_fail(s, s->p, "this template has more than %d parts", PARTS_MAX);
     return NULL;
 }
 
@@ -40,7 +40,7 @@ add_text(struct lex *s, struct il_template *t, const char *p, size_t len)
     if (len == 0 || s->err)
         return;
     struct piece *piece = add_piece(s, t);
-    char *copy = piece ? pool_alloc(s->pool, len) : NULL;
+    char *copy = piece ? expr_pool_alloc(s->pool, len) : NULL;
     if (!copy) {
         if (!s->err)
             s->err = -ENOMEM;
@@ -54,15 +54,15 @@ static void
 add_operand(struct lex *s, struct il_template *t, const char *open)
 {
     struct piece *piece = add_piece(s, t);
-    struct operand *o = piece ? lex_operand(s, BARE_FIELD) : NULL;
+    struct operand *o = piece ? expr_lex_operand(s, BARE_FIELD) : NULL;
     if (!o)
         return;
     piece->operand = o;
-    lex_blank(s);
+    expr_lex_blank(s);
     if (s->p == s->end)
-        lex_fail(s, open, "this {{ has no closing }}");
-    else if (!lex_mark(s, "}}"))
-        lex_fail(s, s->p, "expected }}");
+        expr_lex_fail(s, open, "this {{ has no closing }}");
+    else if (!expr_lex_mark(s, "}}"))
+        expr_lex_fail(s, s->p, "expected }}");
 }
 
 static int
@@ -76,12 +76,12 @@ begins(const char *p, const char *end, const char *word)
 static int
 is_reference(const char *p, const char *end)
 {
-    size_t len = p < end && *p == '$' ? name_len(p + 1, end) : 0;
+    size_t len = p < end && *p == '$' ? lang_name_len(p + 1, end) : 0;
     if (len == 0)
         return 0;
     const char *after = p + 1 + len;
     int dotted = after + 1 < end && (*after == '.' || *after == '[')
-                 && (name_first(after + 1, end) || *after == '[');
+                 && (lang_name_first(after + 1, end) || *after == '[');
     return dotted && (begins(p, end, "$event") || begins(p, end, "$entity"));
 }
 
@@ -90,10 +90,11 @@ read_pieces(struct lex *s, struct il_template *t)
 {
     const char *from = s->p;
     while (s->p < s->end && !s->err) {
-        size_t n = utf8_len(s->p, s->end);
+        size_t n = lang_utf8_len(s->p, s->end);
         if (!n) {
-            lex_fail(s, s->p,
-                     *s->p ? "bytes that are not UTF-8 text" : "a NUL byte");
+            expr_lex_fail(s, s->p,
+                          *s->p ? "bytes that are not UTF-8 text"
+                                : "a NUL byte");
         } else if (begins(s->p, s->end, "{{")) {
             const char *open = s->p;
             add_text(s, t, from, (size_t) (open - from));
@@ -104,9 +105,9 @@ read_pieces(struct lex *s, struct il_template *t)
                 s->p--;
             from = s->p;
         } else if (is_reference(s->p, s->end)) {
-            lex_fail(s, s->p,
-                     "a reference inside text is written in braces, "
-                     "as in {{ $event.type }}");
+            expr_lex_fail(s, s->p,
+                          "a reference inside text is written in braces, "
+                          "as in {{ $event.type }}");
         } else {
             s->p += n;
         }
@@ -119,20 +120,20 @@ read_pieces(struct lex *s, struct il_template *t)
 static void
 read_lone(struct lex *s, struct il_template *t)
 {
-    struct operand *o = lex_operand(s, BARE_FIELD);
+    struct operand *o = expr_lex_operand(s, BARE_FIELD);
     if (!o)
         return;
     if (s->p != s->end)
-        lex_fail(s, s->p,
-                 "a reference ends here; inside text it is written "
-                 "in braces, as in {{ $event.type }}");
+        expr_lex_fail(s, s->p,
+                      "a reference ends here; inside text it is written "
+                      "in braces, as in {{ $event.type }}");
     t->lone = o->field;
 }
 
 static int
 is_lone(const char *p, const char *end)
 {
-    size_t len = p < end && *p == '$' ? name_len(p + 1, end) : 0;
+    size_t len = p < end && *p == '$' ? lang_name_len(p + 1, end) : 0;
     const char *after = p + 1 + len;
     if (len == 0)
         return 0;
@@ -144,7 +145,7 @@ is_lone(const char *p, const char *end)
 
 int
 template_compile(const char *text, size_t len, struct il_template **out,
-                 struct text_error *error)
+                 struct lang_error *error)
 {
     struct il_template *t = calloc(1, sizeof *t);
     if (!t)
@@ -155,8 +156,8 @@ template_compile(const char *text, size_t len, struct il_template **out,
                      .error = error,
                      .pool = &t->pool };
     if (len > EXPR_TEXT_MAX)
-        lex_fail(&s, text, "the template is longer than %u bytes",
-                 EXPR_TEXT_MAX);
+        expr_lex_fail(&s, text, "the template is longer than %u bytes",
+                      EXPR_TEXT_MAX);
     else if (is_lone(s.p, s.end))
         read_lone(&s, t);
     else
@@ -173,7 +174,7 @@ void
 template_free(struct il_template *t)
 {
     if (t)
-        pool_clear(&t->pool);
+        expr_pool_clear(&t->pool);
     free(t);
 }
 
@@ -236,7 +237,7 @@ make_piece(const struct piece *piece, const struct batch_event *e,
         m->text = piece->text;
         return 0;
     }
-    operand_get(piece->operand, e, &term);
+    expr_operand_get(piece->operand, e, &term);
     m->fold = term.fold;
     if (term.value.type != IL_ARRAY && term.value.type != IL_MAP)
         return make_scalar(&term.value, m);

@@ -11,7 +11,7 @@
 #include "ref.h"
 
 int template_compile(const char *text, size_t len, struct il_template **out,
-                     struct text_error *error);
+                     struct lang_error *error);
 void template_free(struct il_template *);
 
 /* Every reference in it; as expr_fields(). */

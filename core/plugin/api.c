@@ -127,7 +127,7 @@ static int
 api_declared_at(const struct il_host *h, size_t i, const char *reference,
                 struct il_declared *out)
 {
-    struct text_error error;
+    struct lang_error error;
     struct schema_place place;
     struct il_field *field;
     if (i >= h->declared.count)
@@ -179,7 +179,7 @@ api_route(const struct il_host *host, const struct il_route *route, void *self)
 /* --- references, expressions, templates ---------------------------------- */
 
 /* A reference found in an option's text. */
-struct found {
+struct named {
     const struct il_host *host;
     const struct il_conf *conf;
     const char *key;
@@ -203,7 +203,7 @@ nearest_declared(const struct il_host *h, const struct il_field *field,
 static int
 check_declared(void *arg, const struct il_field *field, size_t offset)
 {
-    const struct found *f = arg;
+    const struct named *f = arg;
     const struct il_host *h = f->host;
     struct schema_place place;
     struct il_text path = { 0 }, meant = { 0 };
@@ -226,7 +226,7 @@ check_declared(void *arg, const struct il_field *field, size_t offset)
 
 /* Does a step before this instance attach such an entity? */
 static int
-check_kind(const struct found *f, const struct il_kind *kind, size_t offset)
+check_kind(const struct named *f, const struct il_kind *kind, size_t offset)
 {
     const struct instance_kinds *k = f->host->kinds;
     const char *names[32];
@@ -256,7 +256,7 @@ check_reference(void *arg, const struct il_field *field, size_t offset)
 
 static int
 report(const struct il_conf *conf, const char *key, int err,
-       const struct text_error *error)
+       const struct lang_error *error)
 {
     if (err == -EINVAL)
         option_error_at(conf, key, (long) error->offset, "%s", error->message);
@@ -269,7 +269,7 @@ static int
 api_field(const struct il_host *h, const struct il_conf *conf, const char *key,
           struct il_field **out)
 {
-    struct text_error error = { 0 };
+    struct lang_error error = { 0 };
     const char *text = option_str(conf, key, 0);
     *out = NULL;
     if (!text)
@@ -277,9 +277,9 @@ api_field(const struct il_host *h, const struct il_conf *conf, const char *key,
     int err =
         report(conf, key,
                ref_parse(text, strlen(text), REF_ROOTED, out, &error), &error);
-    struct found found = { h, conf, key };
+    struct named named = { h, conf, key };
     if (!err)
-        err = check_reference(&found, *out, 0);
+        err = check_reference(&named, *out, 0);
     if (err) {
         ref_free(*out);
         *out = NULL;
@@ -299,16 +299,16 @@ static int
 api_expr(const struct il_host *h, const struct il_conf *conf, const char *key,
          struct il_expr **out)
 {
-    struct text_error error = { 0 };
+    struct lang_error error = { 0 };
     const char *text = option_str(conf, key, 0);
     *out = NULL;
     if (!text)
         return 0;
     int err = report(conf, key, expr_compile(text, strlen(text), out, &error),
                      &error);
-    struct found found = { h, conf, key };
+    struct named named = { h, conf, key };
     if (!err)
-        err = expr_fields(*out, check_reference, &found);
+        err = expr_fields(*out, check_reference, &named);
     if (err) {
         expr_free(*out);
         *out = NULL;
@@ -333,16 +333,16 @@ static int
 api_template(const struct il_host *h, const struct il_conf *conf,
              const char *key, struct il_template **out)
 {
-    struct text_error error = { 0 };
+    struct lang_error error = { 0 };
     const char *text = option_str(conf, key, 0);
     *out = NULL;
     if (!text)
         return 0;
     int err = report(conf, key,
                      template_compile(text, strlen(text), out, &error), &error);
-    struct found found = { h, conf, key };
+    struct named named = { h, conf, key };
     if (!err)
-        err = template_fields(*out, check_reference, &found);
+        err = template_fields(*out, check_reference, &named);
     if (err) {
         template_free(*out);
         *out = NULL;
@@ -430,7 +430,7 @@ static int
 api_kind(const struct il_host *h, const char *name, struct il_kind **out)
 {
     struct instance_kinds *k = h->kinds;
-    *out = kind_intern(name, strlen(name));
+    *out = batch_kind(name, strlen(name));
     if (k && k->count == sizeof k->kinds / sizeof *k->kinds)
         k->unknown = 1;
     else if (k && *out)
@@ -454,7 +454,7 @@ api_sender(const struct il_host *host, const struct il_conf *conf,
            const char *secret, struct il_sender **out)
 {
     struct il_host *h = (struct il_host *) (uintptr_t) host;
-    return sender_open(h->conf, h->name, &h->senders, conf, secret, out);
+    return gate_sender_open(h->conf, h->name, &h->senders, conf, secret, out);
 }
 
 void

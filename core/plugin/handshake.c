@@ -100,8 +100,8 @@ check_desc(const struct il_plugin *p, const char *name, const char *path,
 }
 
 int
-handshake(const void *symbol, const char *name, const char *path,
-          struct il_plugin *out, struct il_text *why)
+plugin_handshake(const void *symbol, const char *name, const char *path,
+                 struct il_plugin *out, struct il_text *why)
 {
     const struct il_plugin *theirs = symbol;
     const size_t before = why->len;

@@ -7,7 +7,7 @@
 
 /* Check a descriptor (NULL: the symbol was not there) and copy it.  0, or
  * -EINVAL after appending to why. */
-int handshake(const void *symbol, const char *name, const char *path,
-              struct il_plugin *out, struct il_text *why);
+int plugin_handshake(const void *symbol, const char *name, const char *path,
+                     struct il_plugin *out, struct il_text *why);
 
 #endif

@@ -226,8 +226,8 @@ loaded_new(void *handle, const char *name, char *path, struct il_text *why)
         p->name = strdup(name);
     if (!p || !p->name) {
         text_printf(why, "cannot load %s: no memory", path);
-    } else if (!handshake(dlsym(handle, "il_plugin"), name, path,
-                          &p->plugin.desc, why)) {
+    } else if (!plugin_handshake(dlsym(handle, "il_plugin"), name, path,
+                                 &p->plugin.desc, why)) {
         p->plugin.options.first = p->plugin.desc.options;
         p->plugin.options.stride = p->plugin.desc.option_size;
         p->plugin.path = path;

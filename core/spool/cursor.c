@@ -114,13 +114,13 @@ cursor_fail(struct cursor *c, int err)
 {
     log_error("cannot open the cursor %s: %s", c->path ? c->path : "of a lane",
               strerror(-err));
-    cursor_close(c);
+    spool_cursor_close(c);
     return err;
 }
 
 int
-cursor_open(struct cursor *c, const char *state_dir, const char *lane,
-            const uint8_t spool[16], uint64_t *position)
+spool_cursor_open(struct cursor *c, const char *state_dir, const char *lane,
+                  const uint8_t spool[16], uint64_t *position)
 {
     struct stat st;
     *c = (struct cursor){ .fd = -1 };
@@ -149,7 +149,7 @@ cursor_open(struct cursor *c, const char *state_dir, const char *lane,
 }
 
 int
-cursor_save(struct cursor *c, uint64_t position, int sync)
+spool_cursor_save(struct cursor *c, uint64_t position, int sync)
 {
     struct slot s = { .sequence = htole64(c->sequence + 1),
                       .position = htole64(position),
@@ -168,7 +168,7 @@ cursor_save(struct cursor *c, uint64_t position, int sync)
 }
 
 void
-cursor_close(struct cursor *c)
+spool_cursor_close(struct cursor *c)
 {
     if (c->fd >= 0)
         close(c->fd);

@@ -36,10 +36,10 @@ struct cursor {
 /* Open or make.  *position gets what the file says, and 1 is returned; 0: it
  * says nothing (new, damaged, of another spool: those two are logged).  A
  * negative errno after a log line. */
-int cursor_open(struct cursor *, const char *state_dir, const char *lane,
-                const uint8_t spool[16], uint64_t *position);
+int spool_cursor_open(struct cursor *, const char *state_dir, const char *lane,
+                      const uint8_t spool[16], uint64_t *position);
 /* Write; sync: not before it is on the disk.  0 or a negative errno. */
-int cursor_save(struct cursor *, uint64_t position, int sync);
-void cursor_close(struct cursor *);
+int spool_cursor_save(struct cursor *, uint64_t position, int sync);
+void spool_cursor_close(struct cursor *);
 
 #endif

@@ -93,7 +93,7 @@ spool_damage_report(struct spool *s, int fd, uint64_t segment,
                  "positions %" PRIu64 " to %" PRIu64 " are missing",
                  gap->first, gap->last);
     char name[SEGMENT_NAME];
-    segment_name(name, segment);
+    spool_segment_name(name, segment);
     if (fd < 0 || gap->end <= gap->offset) {
         log_error("spool: %s/%s: %s, %s", s->dir, name, what, range);
         return;
@@ -109,7 +109,7 @@ spool_damage_torn(struct spool *s, int fd, uint64_t segment,
                   const struct segment_gap *gap)
 {
     char name[SEGMENT_NAME];
-    segment_name(name, segment);
+    spool_segment_name(name, segment);
     log_warn("spool: %s/%s: the last %" PRIu64 " bytes, from %" PRIu64
              ", are no whole frame: cut off, copied to %s/damaged",
              s->dir, name, gap->end - gap->offset, gap->offset, s->dir);

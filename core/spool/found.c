@@ -37,7 +37,7 @@ found_name(const char *name, uint64_t *position)
 
 /* 0; -ENOTSUP. */
 static int
-found_look(struct spool *s, struct found *f)
+found_look(struct spool *s, struct found_file *f)
 {
     f->first = f->named;
     int fd = openat(s->dirfd, f->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -57,7 +57,7 @@ found_look(struct spool *s, struct found *f)
     int rc = -EINVAL;
     ssize_t n = file_pread(fd, header, sizeof header, 0);
     if (n == sizeof header)
-        rc = segment_header_unpack(header, &f->header);
+        rc = spool_header_unpack(header, &f->header);
     f->unreadable = n < 0;
     close(fd);
     if (rc == -ENOTSUP) {
@@ -71,7 +71,7 @@ found_look(struct spool *s, struct found *f)
     return 0;
 }
 
-static struct found *
+static struct found_file *
 found_add(struct found_list *list)
 {
     if (list->count == list->cap) {
@@ -82,13 +82,13 @@ found_add(struct found_list *list)
         list->items = items;
         list->cap = cap;
     }
-    struct found *f = &list->items[list->count++];
+    struct found_file *f = &list->items[list->count++];
     memset(f, 0, sizeof *f);
     return f;
 }
 
 int
-found_read(struct spool *s, struct found_list *list)
+spool_found_read(struct spool *s, struct found_list *list)
 {
     int fd = openat(s->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -105,7 +105,7 @@ found_read(struct spool *s, struct found_list *list)
         uint64_t named;
         if (!found_name(e->d_name, &named))
             continue;
-        struct found *f = found_add(list);
+        struct found_file *f = found_add(list);
         if (!f) {
             rc = -ENOMEM;
             break;
@@ -119,7 +119,7 @@ found_read(struct spool *s, struct found_list *list)
 }
 
 int
-found_majority(const struct found_list *list, uint8_t uuid[16])
+spool_found_majority(const struct found_list *list, uint8_t uuid[16])
 {
     size_t best = 0;
     for (size_t i = 0; i < list->count; i++) {
@@ -141,10 +141,10 @@ found_majority(const struct found_list *list, uint8_t uuid[16])
 }
 
 int
-found_identify(struct spool *s, struct found_list *list)
+spool_found_identify(struct spool *s, struct found_list *list)
 {
     uint8_t most[16];
-    int have = found_majority(list, most);
+    int have = spool_found_majority(list, most);
     int rc = spool_id_read(s->dirfd, s->id);
     if (rc == 0) {
         for (size_t i = 0; i < list->count; i++)
@@ -174,7 +174,7 @@ found_identify(struct spool *s, struct found_list *list)
 
 /* Is there one valid frame in it? */
 static int
-found_has_frames(struct spool *s, const struct found *f)
+found_has_frames(struct spool *s, const struct found_file *f)
 {
     int fd = openat(s->dirfd, f->name, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
@@ -183,18 +183,18 @@ found_has_frames(struct spool *s, const struct found *f)
     struct segment_scan scan;
     struct frame frame;
     struct segment_gap gap;
-    segment_io_open(&io, fd, f->size);
-    segment_scan_start(&scan, &io, spool_seed(s->id), SEGMENT_HEADER,
-                       f->first, SPOOL_POSITION_MAX);
-    int rc = segment_scan_next(&scan, &frame, &gap);
+    spool_segment_open(&io, fd, f->size);
+    spool_scan_start(&scan, &io, spool_seed(s->id), SEGMENT_HEADER, f->first,
+                     SPOOL_POSITION_MAX);
+    int rc = spool_scan_next(&scan, &frame, &gap);
     int unreadable = io.unreadable > 0;
-    segment_io_close(&io);
+    spool_segment_close(&io);
     close(fd);
     return rc > SCAN_END || unreadable;
 }
 
 static const char *
-found_misfit(struct spool *s, const struct found *f)
+found_misfit(struct spool *s, const struct found_file *f)
 {
     if (f->header_ok)
         return memcmp(f->header.uuid, s->id, 16) == 0
@@ -210,7 +210,7 @@ found_misfit(struct spool *s, const struct found *f)
 static int
 found_compare(const void *a, const void *b)
 {
-    const struct found *x = a, *y = b;
+    const struct found_file *x = a, *y = b;
     if (x->first != y->first)
         return x->first < y->first ? -1 : 1;
     /* Of two with one position: the better header, the right name, the
@@ -225,14 +225,14 @@ found_compare(const void *a, const void *b)
 }
 
 void
-found_sort(struct found_list *list)
+spool_found_sort(struct found_list *list)
 {
     if (list->count)
         qsort(list->items, list->count, sizeof *list->items, found_compare);
 }
 
 static int
-found_rename(struct spool *s, struct found *f, const char *to)
+found_rename(struct spool *s, struct found_file *f, const char *to)
 {
     if (renameat(s->dirfd, f->name, s->dirfd, to)) {
         int rc = -errno;
@@ -251,8 +251,8 @@ found_names(struct spool *s, struct found_list *list)
 {
     char name[SEGMENT_NAME + 8];
     for (size_t i = 0; i < list->count; i++) {
-        struct found *f = &list->items[i];
-        segment_name(name, f->first);
+        struct found_file *f = &list->items[i];
+        spool_segment_name(name, f->first);
         if (strcmp(f->name, name) == 0)
             continue;
         log_error("spool: %s/%s is really %s, renamed", s->dir, f->name,
@@ -263,8 +263,8 @@ found_names(struct spool *s, struct found_list *list)
             return rc;
     }
     for (size_t i = 0; i < list->count; i++) {
-        struct found *f = &list->items[i];
-        segment_name(name, f->first);
+        struct found_file *f = &list->items[i];
+        spool_segment_name(name, f->first);
         int rc = strcmp(f->name, name) ? found_rename(s, f, name) : 0;
         if (rc)
             return rc;
@@ -273,12 +273,12 @@ found_names(struct spool *s, struct found_list *list)
 }
 
 int
-found_tidy(struct spool *s, struct found_list *list)
+spool_found_tidy(struct spool *s, struct found_list *list)
 {
     size_t kept = 0;
-    found_sort(list);
+    spool_found_sort(list);
     for (size_t i = 0; i < list->count; i++) {
-        struct found *f = &list->items[i];
+        struct found_file *f = &list->items[i];
         const char *why = found_misfit(s, f);
         if (!why && kept && list->items[kept - 1].first == f->first)
             why = "there is another segment with the same first position";

@@ -5,7 +5,7 @@
 
 #include "private.h"
 
-struct found {
+struct found_file {
     char name[SEGMENT_NAME + 8];
     uint64_t named; /* the position in the name */
     uint64_t first; /* from the header; the name where that is damaged */
@@ -17,19 +17,19 @@ struct found {
 };
 
 struct found_list {
-    struct found *items;
+    struct found_file *items;
     size_t count, cap;
 };
 
 /* List the segments.  -ENOTSUP after a log line: made by a newer version. */
-int found_read(struct spool *, struct found_list *);
+int spool_found_read(struct spool *, struct found_list *);
 /* Settle whose spool it is: s->id, and DIR/ID where that is missing. */
-int found_identify(struct spool *, struct found_list *);
+int spool_found_identify(struct spool *, struct found_list *);
 /* Move aside what does not belong, give misnamed files their names, sort. */
-int found_tidy(struct spool *, struct found_list *);
+int spool_found_tidy(struct spool *, struct found_list *);
 /* Sort by first position and name. */
-void found_sort(struct found_list *);
+void spool_found_sort(struct found_list *);
 /* The UUID that most headers have; 0 if there is none. */
-int found_majority(const struct found_list *, uint8_t uuid[16]);
+int spool_found_majority(const struct found_list *, uint8_t uuid[16]);
 
 #endif

@@ -38,7 +38,7 @@ fresh_drop(struct spool *s, struct fresh *f)
         close(f->fd);
         unlinkat(s->dirfd, f->name, 0);
     }
-    segment_put(f->seg);
+    spool_segment_put(f->seg);
 }
 
 /* Its file, with blocks that are there already if there is one of those. */
@@ -66,16 +66,16 @@ fresh_begin(struct spool *s, struct fresh *f, uint64_t first,
     }
     f->fd = -1;
     pthread_mutex_lock(&s->list_lock);
-    int rc = segment_list_reserve(s);
+    int rc = spool_list_reserve(s);
     pthread_mutex_unlock(&s->list_lock);
-    f->seg = rc ? NULL : segment_new(first);
+    f->seg = rc ? NULL : spool_segment_new(first);
     if (!f->seg)
         return -ENOMEM;
     rc = fresh_open(s, f);
     if (rc == 0) {
         char page[SEGMENT_PAGE] = { 0 };
         h.reused = f->reused;
-        segment_header_pack(page, &h);
+        spool_header_pack(page, &h);
         size_t len = f->reused ? sizeof page : SEGMENT_HEADER;
         rc = file_pwrite(f->fd, page, len, 0);
         if (f->file_end < len)
@@ -95,7 +95,7 @@ fresh_sync(struct spool *s, struct fresh *f, int *final)
     *final = 1;
     if (fdatasync(f->fd))
         return -errno;
-    segment_name(name, f->seg->first);
+    spool_segment_name(name, f->seg->first);
     if (renameat(s->dirfd, f->name, s->dirfd, name)) {
         *final = 0;
         return -errno;
@@ -154,7 +154,7 @@ fresh_switch(struct spool *s, const struct fresh *f)
     s->file_end = f->file_end;
     s->retain_now = 1;
     pthread_mutex_lock(&s->list_lock);
-    segment_list_add(s, f->seg); /* its place was reserved */
+    spool_list_add(s, f->seg); /* its place was reserved */
     pthread_mutex_unlock(&s->list_lock);
     ADD(s->bytes, SEGMENT_HEADER);
 }
@@ -165,7 +165,7 @@ group_publish(struct spool *s, const struct spool_buffer *b)
 {
     struct segment *seg = s->newest;
     pthread_mutex_lock(&s->list_lock);
-    segment_mark(seg, b->first, seg->end);
+    spool_segment_mark(seg, b->first, seg->end);
     seg->end += b->len;
     seg->last = b->first + b->count - 1;
     seg->written_us = clock_wall_us();

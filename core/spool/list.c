@@ -7,7 +7,7 @@
 #include <string.h>
 
 struct segment *
-segment_new(uint64_t first)
+spool_segment_new(uint64_t first)
 {
     struct segment *seg = calloc(1, sizeof *seg);
     if (!seg)
@@ -20,7 +20,7 @@ segment_new(uint64_t first)
 }
 
 void
-segment_put(struct segment *seg)
+spool_segment_put(struct segment *seg)
 {
     if (seg && --seg->refs == 0) {
         free(seg->marks);
@@ -29,7 +29,7 @@ segment_put(struct segment *seg)
 }
 
 int
-segment_list_reserve(struct spool *s)
+spool_list_reserve(struct spool *s)
 {
     if (s->segment_count < s->segment_cap)
         return 0;
@@ -43,26 +43,26 @@ segment_list_reserve(struct spool *s)
 }
 
 int
-segment_list_add(struct spool *s, struct segment *seg)
+spool_list_add(struct spool *s, struct segment *seg)
 {
-    if (segment_list_reserve(s))
+    if (spool_list_reserve(s))
         return -ENOMEM;
     s->segments[s->segment_count++] = seg;
     return 0;
 }
 
 void
-segment_list_remove(struct spool *s, size_t i)
+spool_list_remove(struct spool *s, size_t i)
 {
     struct segment *seg = s->segments[i];
     s->segment_count--;
     memmove(s->segments + i, s->segments + i + 1,
             (s->segment_count - i) * sizeof *s->segments);
-    segment_put(seg);
+    spool_segment_put(seg);
 }
 
 struct segment *
-segment_list_find(struct spool *s, uint64_t position)
+spool_list_find(struct spool *s, uint64_t position)
 {
     size_t low = 0, high = s->segment_count;
     while (low < high) {
@@ -77,7 +77,7 @@ segment_list_find(struct spool *s, uint64_t position)
 
 /* Without memory the index merely stays sparser. */
 void
-segment_mark(struct segment *seg, uint64_t position, uint64_t offset)
+spool_segment_mark(struct segment *seg, uint64_t position, uint64_t offset)
 {
     uint64_t last = seg->marks_count
                         ? seg->marks[seg->marks_count - 1].offset
@@ -93,13 +93,13 @@ segment_mark(struct segment *seg, uint64_t position, uint64_t offset)
         seg->marks_cap = cap;
     }
     seg->marks[seg->marks_count++] =
-        (struct segment_mark){ position, offset };
+        (struct spool_segment_mark){ position, offset };
 }
 
-struct segment_mark
-segment_lookup(const struct segment *seg, uint64_t position)
+struct spool_segment_mark
+spool_segment_lookup(const struct segment *seg, uint64_t position)
 {
-    struct segment_mark best = { seg->first, SEGMENT_HEADER };
+    struct spool_segment_mark best = { seg->first, SEGMENT_HEADER };
     uint32_t low = 0, high = seg->marks_count;
     while (low < high) {
         uint32_t middle = (low + high) / 2;

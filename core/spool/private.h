@@ -32,12 +32,10 @@ struct segment_header {
     uint64_t prev_end;   /* where that segment's frames end */
 };
 
-void segment_header_pack(char out[SEGMENT_HEADER],
-                         const struct segment_header *);
+void spool_header_pack(char out[SEGMENT_HEADER], const struct segment_header *);
 /* 0; -EINVAL: damaged or none; -ENOTSUP: a version from the future. */
-int segment_header_unpack(const char in[SEGMENT_HEADER],
-                          struct segment_header *);
-void segment_name(char out[SEGMENT_NAME], uint64_t first);
+int spool_header_unpack(const char in[SEGMENT_HEADER], struct segment_header *);
+void spool_segment_name(char out[SEGMENT_NAME], uint64_t first);
 /* The bytes of zeros that are behind a group that ends at `end`, in a file that
  * is used again. */
 static inline size_t
@@ -56,8 +54,8 @@ frame_size(uint64_t body_len)
 }
 
 /* Write a frame; out has room for frame_size(len). */
-void frame_pack(char *out, uint64_t seed, uint64_t position,
-                const char *body, uint32_t len);
+void spool_frame_pack(char *out, uint64_t seed, uint64_t position,
+                      const char *body, uint32_t len);
 
 struct frame {
     uint64_t offset, position;
@@ -66,8 +64,8 @@ struct frame {
 };
 /* A valid frame at the start of bytes?  1; 0 no; -EAGAIN: perhaps, given
  * *need bytes. */
-int frame_unpack(const char *bytes, size_t len, uint64_t seed,
-                 struct frame *out, size_t *need);
+int spool_frame_unpack(const char *bytes, size_t len, uint64_t seed,
+                       struct frame *out, size_t *need);
 
 /* A window onto a file.  Blocks that cannot be read appear as zeros, and
  * unreadable counts them. */
@@ -80,12 +78,12 @@ struct segment_io {
     uint64_t unreadable; /* bytes */
     int strict;          /* fail with -EIO instead */
 };
-void segment_io_open(struct segment_io *, int fd, uint64_t end);
-void segment_io_close(struct segment_io *);
+void spool_segment_open(struct segment_io *, int fd, uint64_t end);
+void spool_segment_close(struct segment_io *);
 /* At least len bytes at offset, or what is left before end (*got).  NULL with
  * *got a negative errno. */
-const char *segment_io_view(struct segment_io *, uint64_t offset, size_t len,
-                            int64_t *got);
+const char *spool_segment_view(struct segment_io *, uint64_t offset, size_t len,
+                               int64_t *got);
 
 /* Walk the frames of a segment in order. */
 struct segment_scan {
@@ -101,20 +99,19 @@ struct segment_gap {
     uint64_t first, last;  /* positions missing; first > last: none */
 };
 enum { SCAN_END, SCAN_FRAME, SCAN_GAP };
-void segment_scan_start(struct segment_scan *, struct segment_io *,
-                        uint64_t seed, uint64_t offset, uint64_t position,
-                        uint64_t limit);
+void spool_scan_start(struct segment_scan *, struct segment_io *, uint64_t seed,
+                      uint64_t offset, uint64_t position, uint64_t limit);
 /* SCAN_FRAME fills frame, SCAN_GAP gap (a valid frame follows), SCAN_END:
  * nothing valid comes any more.  Or a negative errno. */
-int segment_scan_next(struct segment_scan *, struct frame *,
-                      struct segment_gap *);
+int spool_scan_next(struct segment_scan *, struct frame *,
+                    struct segment_gap *);
 /* Where ends what was begun behind the last frame, once the scan has met
  * SCAN_END?  At the scan's offset if nothing was.  Or a negative errno. */
-int64_t segment_scan_tail(struct segment_scan *, int reused);
+int64_t spool_scan_tail(struct segment_scan *, int reused);
 
 /* --- the spool --- */
 
-struct segment_mark {
+struct spool_segment_mark {
     uint64_t position, offset;
 };
 
@@ -127,7 +124,7 @@ struct segment {
     uint32_t refs; /* readers; the list itself is one */
     int gone;      /* retention has let it go */
     uint32_t marks_count, marks_cap;
-    struct segment_mark *marks;
+    struct spool_segment_mark *marks;
 };
 
 struct spool_buffer {
@@ -175,7 +172,7 @@ struct spool {
     pthread_mutex_t lock;
     pthread_cond_t work; /* the writer: something to do */
     pthread_cond_t room; /* appenders: the buffer was taken */
-    pthread_cond_t news; /* the herald: a failure to announce */
+    pthread_cond_t news; /* the announcer: a failure to announce */
     pthread_cond_t synced; /* spool_flush(): a group is durable, or never */
     struct spool_buffer buffers[2];
     int current;       /* the one that takes appends */
@@ -191,7 +188,7 @@ struct spool {
                         * fit */
     int start_segment; /* the next group begins a new segment ... */
     uint64_t prev_last; /* ... whose header says so */
-    int stop, herald_stop;
+    int stop, announce_stop;
     char why[256];
     struct spool_notifier notifiers[SPOOL_NOTIFIERS];
     int notifier_count;
@@ -210,7 +207,7 @@ struct spool {
     int64_t hint_us, tick_us, probe_us, drain_us;
     uint64_t drain_bytes;
     int unlinked;           /* the directory has to be synced some time */
-    pthread_t writer, herald;
+    pthread_t writer, announcer;
     int threads;          /* how many of the two run */
 
     /* segments and readers */
@@ -248,17 +245,18 @@ void spool_hint_write(struct spool *, uint64_t last);
 /* spool_recover.c */
 int spool_recover(struct spool *, struct spool_recovery *);
 
-/* spool_list.c: under list_lock, except segment_new */
-struct segment *segment_new(uint64_t first);
-void segment_put(struct segment *);
-int segment_list_reserve(struct spool *); /* room for one: 0, -ENOMEM */
-int segment_list_add(struct spool *, struct segment *);
-void segment_list_remove(struct spool *, size_t i);
+/* spool_list.c: under list_lock, except spool_segment_new */
+struct segment *spool_segment_new(uint64_t first);
+void spool_segment_put(struct segment *);
+int spool_list_reserve(struct spool *); /* room for one: 0, -ENOMEM */
+int spool_list_add(struct spool *, struct segment *);
+void spool_list_remove(struct spool *, size_t i);
 /* The first segment that may hold position or what comes after it; NULL. */
-struct segment *segment_list_find(struct spool *, uint64_t position);
-void segment_mark(struct segment *, uint64_t position, uint64_t offset);
+struct segment *spool_list_find(struct spool *, uint64_t position);
+void spool_segment_mark(struct segment *, uint64_t position, uint64_t offset);
 /* The best place to look for position from. */
-struct segment_mark segment_lookup(const struct segment *, uint64_t position);
+struct spool_segment_mark spool_segment_lookup(const struct segment *,
+                                               uint64_t position);
 
 /* spool_damage.c */
 /* Report once: log, copy aside.  fd -1: a whole segment that is not there. */

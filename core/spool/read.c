@@ -32,7 +32,7 @@ struct spool_reader {
 /* The part of a segment that is durable now. */
 struct extent {
     uint64_t end, last;
-    struct segment_mark mark;
+    struct spool_segment_mark mark;
 };
 
 int
@@ -59,7 +59,7 @@ reader_leave(struct spool_reader *r)
     if (r->fd >= 0)
         close(r->fd);
     r->fd = -1;
-    segment_put(r->segment);
+    spool_segment_put(r->segment);
     r->segment = NULL;
     r->offset = 0;
 }
@@ -115,7 +115,7 @@ reader_wait(struct spool_reader *r, const struct timespec *until,
         }
         struct segment *seg = r->segment;
         if (!seg || seg->last < r->next)
-            seg = segment_list_find(s, r->next);
+            seg = spool_list_find(s, r->next);
         if (seg) {
             if (seg != r->segment) {
                 reader_leave(r);
@@ -126,7 +126,7 @@ reader_wait(struct spool_reader *r, const struct timespec *until,
                 r->next = seg->first;
             x->end = seg->end;
             x->last = seg->last;
-            x->mark = segment_lookup(seg, r->next);
+            x->mark = spool_segment_lookup(seg, r->next);
             found = 1;
             break;
         }
@@ -162,12 +162,12 @@ reader_skip(struct spool_reader *r, const struct extent *x)
     struct segment_scan scan;
     struct frame frame;
     struct segment_gap gap;
-    segment_io_open(&io, r->fd, x->end);
-    segment_scan_start(&scan, &io, r->spool->seed, r->offset, r->next,
-                       x->last + 1);
-    int rc = segment_scan_next(&scan, &frame, &gap);
+    spool_segment_open(&io, r->fd, x->end);
+    spool_scan_start(&scan, &io, r->spool->seed, r->offset, r->next,
+                     x->last + 1);
+    int rc = spool_scan_next(&scan, &frame, &gap);
     int unreadable = io.unreadable > 0;
-    segment_io_close(&io);
+    spool_segment_close(&io);
     if (rc < 0)
         return rc;
     if (rc == SCAN_FRAME)
@@ -192,13 +192,13 @@ reader_find(struct spool_reader *r, const struct extent *x)
     struct segment_scan scan;
     struct frame frame;
     struct segment_gap gap;
-    segment_io_open(&io, r->fd, x->end);
-    segment_scan_start(&scan, &io, r->spool->seed, x->mark.offset,
-                       x->mark.position, x->last + 1);
+    spool_segment_open(&io, r->fd, x->end);
+    spool_scan_start(&scan, &io, r->spool->seed, x->mark.offset,
+                     x->mark.position, x->last + 1);
     int rc = SCAN_FRAME;
     uint64_t offset = x->mark.offset;
     while (scan.position < r->next && rc > SCAN_END) {
-        rc = segment_scan_next(&scan, &frame, &gap);
+        rc = spool_scan_next(&scan, &frame, &gap);
         /* The gap before the wanted frame is left to reader_skip(). */
         if (rc == SCAN_GAP && gap.last >= r->next) {
             scan.offset = gap.offset;
@@ -207,7 +207,7 @@ reader_find(struct spool_reader *r, const struct extent *x)
         offset = scan.offset;
     }
     int unreadable = io.unreadable > 0;
-    segment_io_close(&io);
+    spool_segment_close(&io);
     if (rc < 0)
         return rc;
     if (rc == SCAN_END && unreadable && reader_retry(r))
@@ -232,7 +232,7 @@ reader_enter(struct spool_reader *r, const struct extent *x)
 {
     if (r->fd < 0) {
         char name[SEGMENT_NAME];
-        segment_name(name, r->segment->first);
+        spool_segment_name(name, r->segment->first);
         r->fd = openat(r->spool->dirfd, name, O_RDONLY | O_CLOEXEC);
         if (r->fd < 0 && errno != ENOENT)
             return -errno;
@@ -298,9 +298,9 @@ reader_take(struct spool_reader *r, const struct extent *x,
     int rc = 0;
     while (r->next <= x->last && g->frames < g->max_frames) {
         struct frame f;
-        int is = have ? frame_unpack(text->data + base + used,
-                                     (size_t) have - used, r->spool->seed, &f,
-                                     &need)
+        int is = have ? spool_frame_unpack(text->data + base + used,
+                                           (size_t) have - used, r->spool->seed,
+                                           &f, &need)
                       : -EAGAIN;
         if (is == -EAGAIN) {
             /* Only the first frame may exceed what was asked for. */

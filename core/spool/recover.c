@@ -35,11 +35,11 @@ recover_scan(struct spool *s, struct segment *seg, struct segment_io *io,
     struct segment_scan scan;
     struct frame frame;
     struct segment_gap gap;
-    segment_scan_start(&scan, io, s->seed, SEGMENT_HEADER, seg->first, limit);
+    spool_scan_start(&scan, io, s->seed, SEGMENT_HEADER, seg->first, limit);
     int rc;
-    while ((rc = segment_scan_next(&scan, &frame, &gap)) > SCAN_END) {
+    while ((rc = spool_scan_next(&scan, &frame, &gap)) > SCAN_END) {
         if (rc == SCAN_FRAME)
-            segment_mark(seg, frame.position, frame.offset);
+            spool_segment_mark(seg, frame.position, frame.offset);
         else
             recover_gap(s, io->fd, seg->first, &gap, "damaged", r);
     }
@@ -50,8 +50,8 @@ recover_scan(struct spool *s, struct segment *seg, struct segment_io *io,
 
 /* A segment that another follows. */
 static int
-recover_closed(struct spool *s, struct segment *seg, const struct found *f,
-               const struct found *next, struct spool_recovery *r)
+recover_closed(struct spool *s, struct segment *seg, const struct found_file *f,
+               const struct found_file *next, struct spool_recovery *r)
 {
     int linked = next->header_ok && next->header.prev_first == seg->first;
     if (linked && f->header_ok && f->size >= next->header.prev_end
@@ -62,7 +62,7 @@ recover_closed(struct spool *s, struct segment *seg, const struct found *f,
     }
     int fd = openat(s->dirfd, f->name, O_RDONLY | O_CLOEXEC);
     struct segment_io io;
-    segment_io_open(&io, fd, fd < 0 ? 0 : f->size);
+    spool_segment_open(&io, fd, fd < 0 ? 0 : f->size);
     int rc = recover_scan(s, seg, &io, next->first, r);
     uint64_t given = next->header_ok ? next->header.prev_last
                                      : next->first - 1;
@@ -76,7 +76,7 @@ recover_closed(struct spool *s, struct segment *seg, const struct found *f,
         recover_gap(s, fd, seg->first, &gap,
                     linked ? "cut off" : "a segment after it is missing", r);
     }
-    segment_io_close(&io);
+    spool_segment_close(&io);
     if (fd >= 0)
         close(fd);
     return rc;
@@ -105,9 +105,9 @@ recover_tail(struct spool *s, struct segment *seg, struct segment_io *io,
              int reused, struct spool_recovery *r)
 {
     struct segment_scan scan;
-    segment_scan_start(&scan, io, s->seed, seg->end, seg->last + 1,
-                       SPOOL_POSITION_MAX);
-    int64_t tail = segment_scan_tail(&scan, reused);
+    spool_scan_start(&scan, io, s->seed, seg->end, seg->last + 1,
+                     SPOOL_POSITION_MAX);
+    int64_t tail = spool_scan_tail(&scan, reused);
     if (tail < 0)
         return (int) tail;
     uint64_t torn = (uint64_t) tail - seg->end;
@@ -135,7 +135,7 @@ recover_tail(struct spool *s, struct segment *seg, struct segment_io *io,
 }
 
 static int
-recover_sync(struct spool *s, const struct found *f, int fd)
+recover_sync(struct spool *s, const struct found_file *f, int fd)
 {
     if (fd < 0 || fdatasync(fd) == 0)
         return 0;
@@ -148,7 +148,7 @@ recover_sync(struct spool *s, const struct found *f, int fd)
  * failed to sync that, the kernel takes the pages for clean though the disk has
  * never had them: so they are read from the disk, not from memory. */
 static int
-recover_from_disk(struct spool *s, const struct found *f, int fd)
+recover_from_disk(struct spool *s, const struct found_file *f, int fd)
 {
     int rc = recover_sync(s, f, fd);
     if (rc == 0 && fd >= 0)
@@ -159,7 +159,7 @@ recover_from_disk(struct spool *s, const struct found *f, int fd)
 /* The newest segment.  It goes on taking frames unless something about it is
  * wrong. */
 static int
-recover_newest(struct spool *s, struct segment *seg, const struct found *f,
+recover_newest(struct spool *s, struct segment *seg, const struct found_file *f,
                struct spool_recovery *r)
 {
     int fd = openat(s->dirfd, f->name, O_RDWR | O_CLOEXEC);
@@ -171,7 +171,7 @@ recover_newest(struct spool *s, struct segment *seg, const struct found *f,
         close(fd);
         return rc;
     }
-    segment_io_open(&io, fd, fd < 0 ? 0 : f->size);
+    spool_segment_open(&io, fd, fd < 0 ? 0 : f->size);
     int reused = fd >= 0 && (!f->header_ok || f->header.reused);
     rc = recover_scan(s, seg, &io, SPOOL_POSITION_MAX, r);
     s->next = seg->last + 1;
@@ -181,7 +181,7 @@ recover_newest(struct spool *s, struct segment *seg, const struct found *f,
     }
     if (rc == 0)
         rc = recover_tail(s, seg, &io, reused, r);
-    segment_io_close(&io);
+    spool_segment_close(&io);
     if (rc == 0)
         rc = recover_sync(s, f, fd);
     if (rc || s->start_segment) {
@@ -219,13 +219,13 @@ recover_segments(struct spool *s, const struct found_list *list,
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < list->count; i++) {
-        const struct found *f = &list->items[i];
-        struct segment *seg = segment_new(f->first);
+        const struct found_file *f = &list->items[i];
+        struct segment *seg = spool_segment_new(f->first);
         if (!seg)
             return -ENOMEM;
         seg->written_us = f->written_us;
-        if (segment_list_add(s, seg)) {
-            segment_put(seg);
+        if (spool_list_add(s, seg)) {
+            spool_segment_put(seg);
             return -ENOMEM;
         }
         s->newest = seg;
@@ -245,11 +245,11 @@ spool_recover(struct spool *s, struct spool_recovery *r)
     uint64_t hint = 0;
     memset(r, 0, sizeof *r);
     s->next = 1;
-    int rc = found_read(s, &list);
+    int rc = spool_found_read(s, &list);
     if (rc == 0)
-        rc = found_identify(s, &list);
+        rc = spool_found_identify(s, &list);
     if (rc == 0)
-        rc = found_tidy(s, &list);
+        rc = spool_found_tidy(s, &list);
     if (rc == 0) {
         spool_id_format(s->id_text, s->id);
         s->seed = spool_seed(s->id);

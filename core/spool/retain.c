@@ -70,7 +70,7 @@ retain_passed(struct spool *s)
 
 /* Bytes of the durable frames behind position.  Under list_lock. */
 static uint64_t
-backlog_bytes(struct spool *s, uint64_t position)
+gate_backlog_bytes(struct spool *s, uint64_t position)
 {
     uint64_t bytes = 0;
     for (size_t i = s->segment_count; i-- > 0;) {
@@ -93,7 +93,7 @@ uint64_t
 spool_backlog_bytes(struct spool *s, uint64_t position)
 {
     pthread_mutex_lock(&s->list_lock);
-    uint64_t bytes = backlog_bytes(s, position);
+    uint64_t bytes = gate_backlog_bytes(s, position);
     pthread_mutex_unlock(&s->list_lock);
     return bytes;
 }
@@ -131,7 +131,7 @@ retain_take(struct spool *s, int64_t wall_us, struct segment *out, int *keep)
             *out = *seg;
             *keep = idle && wanted;
             seg->gone = taken = 1;
-            segment_list_remove(s, 0);
+            spool_list_remove(s, 0);
         }
     }
     pthread_mutex_unlock(&s->list_lock);
@@ -147,7 +147,7 @@ retain_rate(struct spool *s, int64_t now_us)
 {
     pthread_mutex_lock(&s->list_lock);
     uint64_t passed = retain_passed(s);
-    uint64_t behind = s->holds ? backlog_bytes(s, passed) : 0;
+    uint64_t behind = s->holds ? gate_backlog_bytes(s, passed) : 0;
     uint64_t end = LOAD(s->written);
     pthread_mutex_unlock(&s->list_lock);
     uint64_t drained = end > behind ? end - behind : 0;
@@ -180,7 +180,7 @@ spool_retain_tick(struct spool *s, int64_t now_us)
     int gone = 0, keep;
     while (retain_take(s, clock_wall_us(), &seg, &keep)) {
         char name[SEGMENT_NAME];
-        segment_name(name, seg.first);
+        spool_segment_name(name, seg.first);
         if ((!keep || spool_spare_keep(s, seg.first, seg.end))
             && unlinkat(s->dirfd, name, 0) && errno != ENOENT)
             log_warn("spool: cannot remove %s/%s: %s", s->dir, name,

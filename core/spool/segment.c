@@ -61,7 +61,7 @@ header_checksum(const char header[SEGMENT_HEADER])
 }
 
 void
-segment_header_pack(char out[SEGMENT_HEADER], const struct segment_header *h)
+spool_header_pack(char out[SEGMENT_HEADER], const struct segment_header *h)
 {
     memcpy(out, SEGMENT_MAGIC, 8);
     put32(out + 8, h->reused ? VERSION_REUSED : VERSION_PLAIN);
@@ -74,7 +74,7 @@ segment_header_pack(char out[SEGMENT_HEADER], const struct segment_header *h)
 }
 
 int
-segment_header_unpack(const char in[SEGMENT_HEADER], struct segment_header *h)
+spool_header_unpack(const char in[SEGMENT_HEADER], struct segment_header *h)
 {
     if (memcmp(in, SEGMENT_MAGIC, 8) != 0
         || get32(in + 12) != header_checksum(in))
@@ -95,7 +95,7 @@ segment_header_unpack(const char in[SEGMENT_HEADER], struct segment_header *h)
 }
 
 void
-segment_name(char out[SEGMENT_NAME], uint64_t first)
+spool_segment_name(char out[SEGMENT_NAME], uint64_t first)
 {
     snprintf(out, SEGMENT_NAME, "%020llu.seg", (unsigned long long) first);
 }
@@ -115,8 +115,8 @@ frame_checksum(uint64_t seed, uint64_t position, const char *body,
 }
 
 void
-frame_pack(char *out, uint64_t seed, uint64_t position, const char *body,
-           uint32_t len)
+spool_frame_pack(char *out, uint64_t seed, uint64_t position, const char *body,
+                 uint32_t len)
 {
     put32(out, len);
     put32(out + 4, frame_checksum(seed, position, body, len));
@@ -127,8 +127,8 @@ frame_pack(char *out, uint64_t seed, uint64_t position, const char *body,
 }
 
 int
-frame_unpack(const char *bytes, size_t len, uint64_t seed, struct frame *out,
-             size_t *need)
+spool_frame_unpack(const char *bytes, size_t len, uint64_t seed,
+                   struct frame *out, size_t *need)
 {
     *need = FRAME_MIN;
     if (len < FRAME_MIN)
@@ -147,7 +147,7 @@ frame_unpack(const char *bytes, size_t len, uint64_t seed, struct frame *out,
 }
 
 void
-segment_io_open(struct segment_io *io, int fd, uint64_t end)
+spool_segment_open(struct segment_io *io, int fd, uint64_t end)
 {
     memset(io, 0, sizeof *io);
     io->fd = fd;
@@ -155,7 +155,7 @@ segment_io_open(struct segment_io *io, int fd, uint64_t end)
 }
 
 void
-segment_io_close(struct segment_io *io)
+spool_segment_close(struct segment_io *io)
 {
     free(io->buffer);
     io->buffer = NULL;
@@ -197,8 +197,8 @@ io_fill(struct segment_io *io, uint64_t offset, size_t len)
 }
 
 const char *
-segment_io_view(struct segment_io *io, uint64_t offset, size_t len,
-                int64_t *got)
+spool_segment_view(struct segment_io *io, uint64_t offset, size_t len,
+                   int64_t *got)
 {
     if (offset >= io->end) {
         *got = 0;
@@ -232,9 +232,8 @@ segment_io_view(struct segment_io *io, uint64_t offset, size_t len,
 }
 
 void
-segment_scan_start(struct segment_scan *s, struct segment_io *io,
-                   uint64_t seed, uint64_t offset, uint64_t position,
-                   uint64_t limit)
+spool_scan_start(struct segment_scan *s, struct segment_io *io, uint64_t seed,
+                 uint64_t offset, uint64_t position, uint64_t limit)
 {
     s->io = io;
     s->seed = seed;
@@ -252,7 +251,7 @@ scan_frame_at(struct segment_scan *s, uint64_t offset, uint64_t low,
               uint64_t high, struct frame *frame)
 {
     int64_t got;
-    const char *p = segment_io_view(s->io, offset, FRAME_MIN, &got);
+    const char *p = spool_segment_view(s->io, offset, FRAME_MIN, &got);
     if (!p)
         return (int) got;
     if (got < FRAME_MIN)
@@ -269,11 +268,11 @@ scan_frame_at(struct segment_scan *s, uint64_t offset, uint64_t low,
             return 0;
         s->hash_budget -= len;
     }
-    p = segment_io_view(s->io, offset, need, &got);
+    p = spool_segment_view(s->io, offset, need, &got);
     if (!p)
         return (int) got;
     frame->offset = offset;
-    int rc = frame_unpack(p, (size_t) got, s->seed, frame, &need);
+    int rc = spool_frame_unpack(p, (size_t) got, s->seed, frame, &need);
     if (rc == 1 && low != high)
         s->hash_budget += len;
     return rc == -EAGAIN ? 0 : rc;
@@ -288,7 +287,7 @@ scan_candidate(struct segment_scan *s, uint64_t from, uint64_t high,
     uint64_t offset = from;
     for (;;) {
         int64_t got;
-        const char *p = segment_io_view(s->io, offset, FRAME_MIN, &got);
+        const char *p = spool_segment_view(s->io, offset, FRAME_MIN, &got);
         if (!p)
             return (int) got;
         if (got < FRAME_MIN)
@@ -306,8 +305,8 @@ scan_candidate(struct segment_scan *s, uint64_t from, uint64_t high,
 }
 
 int
-segment_scan_next(struct segment_scan *s, struct frame *frame,
-                  struct segment_gap *gap)
+spool_scan_next(struct segment_scan *s, struct frame *frame,
+                struct segment_gap *gap)
 {
     if (s->position >= s->limit)
         return SCAN_END;
@@ -353,7 +352,7 @@ scan_zeros(struct segment_io *io, uint64_t offset, uint64_t end)
     uint64_t tail = offset;
     while (offset < end) {
         int64_t got;
-        const char *p = segment_io_view(io, offset, 1, &got);
+        const char *p = spool_segment_view(io, offset, 1, &got);
         if (!p)
             return got;
         if (got == 0)
@@ -374,7 +373,7 @@ scan_zeros(struct segment_io *io, uint64_t offset, uint64_t end)
  * may be older.  Where those are gone, a frame was begun there (or one of ours
  * has gone bad), which tells by itself how long it was to be. */
 int64_t
-segment_scan_tail(struct segment_scan *s, int reused)
+spool_scan_tail(struct segment_scan *s, int reused)
 {
     struct segment_io *io = s->io;
     uint64_t end = s->offset + segment_pad(s->offset);
@@ -384,7 +383,7 @@ segment_scan_tail(struct segment_scan *s, int reused)
     if (!reused || tail <= (int64_t) s->offset)
         return tail;
     int64_t got;
-    const char *p = segment_io_view(io, s->offset, FRAME_MIN, &got);
+    const char *p = spool_segment_view(io, s->offset, FRAME_MIN, &got);
     if (!p || got < FRAME_MIN)
         return p ? tail : got;
     uint32_t len = get32(p);

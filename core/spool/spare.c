@@ -79,7 +79,7 @@ spool_spare_keep(struct spool *s, uint64_t first, uint64_t end)
     if (!spool_spare_wanted(s) || end < s->opt.segment_bytes / 2
         || end > s->opt.segment_bytes)
         return -ENOSPC;
-    segment_name(name, first);
+    spool_segment_name(name, first);
     spare_name(spare, first);
     int rc = spare_cut(s, name, end);
     if (!rc && renameat(s->dirfd, name, s->dirfd, spare))

@@ -135,7 +135,7 @@ spool_close(struct spool *s)
     if (s->dirfd >= 0)
         close(s->dirfd);
     for (size_t i = 0; i < s->segment_count; i++)
-        segment_put(s->segments[i]);
+        spool_segment_put(s->segments[i]);
     free(s->segments);
     while (s->holds)
         spool_hold_free(s->holds);

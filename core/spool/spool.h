@@ -35,17 +35,17 @@
  * removed.  And behind each group in such a file there are zeros: to the end of
  * the page, at least as many bytes as the shortest frame has (segment_pad()).
  * If they are there, nothing was torn, whatever follows them; and no page has
- * to be read to be completed.  A segment that another follows is cut at its end,
- * and never read behind it.
+ * to be read to be completed.  A segment that another follows is cut at its
+ * end, and never read behind it.
  *
  * Positions count from 1.  Within a segment they have no gaps; between two
  * there is one where the end of the first was torn or lost: a position that
  * may have been acknowledged is never given out again.
  *
  * The writer thread groups what was appended and makes it durable with one
- * pwrite and one fdatasync, and tells who waits; of failures the herald thread
- * tells.  A group that cannot be written is taken back whole and leaves nothing
- * behind (ENOSPC; tried again); a failed fdatasync is final. */
+ * pwrite and one fdatasync, and tells who waits; of failures the announcer
+ * thread tells.  A group that cannot be written is taken back whole and leaves
+ * nothing behind (ENOSPC; tried again); a failed fdatasync is final. */
 #ifndef SPOOL_H
 #define SPOOL_H
 

@@ -23,7 +23,7 @@ struct walk {
 
 /* 0, or what fn wants to stop with. */
 static int
-walk_damage(struct walk *w, const struct found *f,
+walk_damage(struct walk *w, const struct found_file *f,
             const struct segment_gap *gap, const char *what)
 {
     char text[200];
@@ -45,8 +45,8 @@ walk_damage(struct walk *w, const struct found *f,
 /* What lies between the last frame of a segment and its end, or the next
  * segment. */
 static int
-walk_end(struct walk *w, struct segment_scan *scan, const struct found *f,
-         const struct found *next)
+walk_end(struct walk *w, struct segment_scan *scan, const struct found_file *f,
+         const struct found_file *next)
 {
     struct segment_gap gap = { scan->offset, scan->offset, 1, 0 };
     uint64_t given = scan->position - 1;
@@ -56,8 +56,7 @@ walk_end(struct walk *w, struct segment_scan *scan, const struct found *f,
     if (linked && next->header.prev_end <= scan->offset
         && given < scan->position)
         return 0; /* a torn end that is known, and no part of it */
-    int64_t tail =
-        segment_scan_tail(scan, !f->header_ok || f->header.reused);
+    int64_t tail = spool_scan_tail(scan, !f->header_ok || f->header.reused);
     if (tail < 0)
         return (int) tail;
     if (scan->io->unreadable)
@@ -77,7 +76,7 @@ walk_end(struct walk *w, struct segment_scan *scan, const struct found *f,
 
 /* Behind the end that the next one names there is nothing that counts. */
 static uint64_t
-walk_size(const struct found *f, const struct found *next)
+walk_size(const struct found_file *f, const struct found_file *next)
 {
     int linked = next && next->header_ok && next->header.prev_first == f->first;
     return linked && next->header.prev_end < f->size ? next->header.prev_end
@@ -85,7 +84,8 @@ walk_size(const struct found *f, const struct found *next)
 }
 
 static int
-walk_segment(struct walk *w, const struct found *f, const struct found *next)
+walk_segment(struct walk *w, const struct found_file *f,
+             const struct found_file *next)
 {
     struct segment_io io;
     struct segment_scan scan;
@@ -105,19 +105,18 @@ walk_segment(struct walk *w, const struct found *f, const struct found *next)
     int fd = openat(w->s.dirfd, f->name, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return rc ? rc : -errno;
-    segment_io_open(&io, fd, walk_size(f, next));
-    segment_scan_start(&scan, &io, w->s.seed, SEGMENT_HEADER, f->first,
-                       next ? next->first : SPOOL_POSITION_MAX);
+    spool_segment_open(&io, fd, walk_size(f, next));
+    spool_scan_start(&scan, &io, w->s.seed, SEGMENT_HEADER, f->first,
+                     next ? next->first : SPOOL_POSITION_MAX);
     int step = SCAN_END;
-    while (rc == 0
-           && (step = segment_scan_next(&scan, &frame, &gap)) > SCAN_END)
+    while (rc == 0 && (step = spool_scan_next(&scan, &frame, &gap)) > SCAN_END)
         rc = step == SCAN_GAP
                  ? walk_damage(w, f, &gap, "damaged")
                  : w->fn(w->arg, f->name, frame.offset, frame.position,
                          frame.body, frame.len, NULL);
     if (rc == 0)
         rc = step < 0 ? step : walk_end(w, &scan, f, next);
-    segment_io_close(&io);
+    spool_segment_close(&io);
     close(fd);
     return rc;
 }
@@ -131,12 +130,12 @@ walk_open(struct walk *w, const char *dir, struct found_list *list)
         return -errno;
     if (flock(w->s.dirfd, LOCK_SH | LOCK_NB))
         return -EBUSY;
-    int rc = found_read(&w->s, list);
+    int rc = spool_found_read(&w->s, list);
     if (rc)
         return rc;
-    found_sort(list);
+    spool_found_sort(list);
     if (spool_id_read(w->s.dirfd, w->s.id)
-        && !found_majority(list, w->s.id))
+        && !spool_found_majority(list, w->s.id))
         return list->count ? -EINVAL : -ENOENT;
     w->s.seed = spool_seed(w->s.id);
     return 0;

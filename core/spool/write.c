@@ -2,10 +2,10 @@
 /* Appending: frames gather in a buffer, the writer thread takes the buffer to
  * the disk as one group and tells whoever waits.
  *
- * Failures are told by a second thread, the herald, so that a notify function
- * may wait for a lock whose owner is waiting in spool_append() for room: the
- * writer goes on meanwhile.  Successes, which need no lock, do without its
- * change of threads. */
+ * Failures are told by a second thread, the announcer, so that a notify
+ * function may wait for a lock whose owner is waiting in spool_append() for
+ * room: the writer goes on meanwhile.  Successes, which need no lock, do
+ * without its change of threads. */
 #include "private.h"
 
 #include "base/clock.h"
@@ -97,8 +97,8 @@ append(struct spool *s, const struct slice *bodies, uint32_t n,
         b->first = s->next;
     *first = s->next;
     for (uint32_t i = 0; i < n; i++) {
-        frame_pack(b->data + b->len, s->seed, s->next++, bodies[i].ptr,
-                   (uint32_t) bodies[i].len);
+        spool_frame_pack(b->data + b->len, s->seed, s->next++, bodies[i].ptr,
+                         (uint32_t) bodies[i].len);
         b->len += frame_size(bodies[i].len);
     }
     b->count += n;
@@ -330,7 +330,7 @@ write_thread(void *arg)
 }
 
 static void *
-herald_thread(void *arg)
+announce_failures(void *arg)
 {
     struct spool *s = arg;
     int told = 0; /* a final error, told once */
@@ -338,7 +338,7 @@ herald_thread(void *arg)
     for (;;) {
         int error = told ? 0 : s->failing;
         if (!error) {
-            if (s->herald_stop)
+            if (s->announce_stop)
                 break;
             pthread_cond_wait(&s->news, &s->lock);
             continue;
@@ -391,7 +391,7 @@ spool_write_start(struct spool *s)
     int rc = pthread_create(&s->writer, NULL, write_thread, s);
     if (!rc) {
         s->threads = 1;
-        rc = pthread_create(&s->herald, NULL, herald_thread, s);
+        rc = pthread_create(&s->announcer, NULL, announce_failures, s);
     }
     if (!rc)
         s->threads = 2;
@@ -410,11 +410,11 @@ spool_write_stop(struct spool *s)
     if (s->threads >= 1)
         pthread_join(s->writer, NULL);
     pthread_mutex_lock(&s->lock);
-    s->herald_stop = 1;
+    s->announce_stop = 1;
     pthread_cond_signal(&s->news);
     pthread_mutex_unlock(&s->lock);
     if (s->threads == 2)
-        pthread_join(s->herald, NULL);
+        pthread_join(s->announcer, NULL);
     for (int i = 0; i < 2; i++)
         if (s->buffers[i].data)
             munmap(s->buffers[i].data, s->opt.buffer_bytes + SEGMENT_PAD_MAX);

@@ -118,7 +118,7 @@ gate_run(void)
     app.name = name;
     gate.options.schema = schema;
     gate.options.max_event_bytes = 1 << 20;
-    pthread_mutex_init(&gate.stock_lock, NULL);
+    pthread_mutex_init(&gate.pool_lock, NULL);
     for (uint64_t i = 0; i < EVENTS; i += BATCH) {
         size_t len = 0;
         for (uint64_t k = i; k < i + BATCH; k++) {
@@ -170,14 +170,14 @@ match_make(struct match *m)
 {
     static const char keep[] = "feature in {export, *.export, api, api.*, "
                                "webhook, webhook.*}";
-    struct text_error error;
+    struct lang_error error;
     must(expr_compile(keep, sizeof keep - 1, &m->where, &error), "expression");
 }
 
 static struct il_field *
 field(const char *text)
 {
-    struct text_error error;
+    struct lang_error error;
     struct il_field *f;
     must(ref_parse(text, strlen(text), REF_ROOTED, &f, &error), text);
     return f;
@@ -205,7 +205,7 @@ enrich_make(struct enrich *e, struct entities *store)
     for (uint64_t i = 0; i < EVENTS; i++)
         text_clear(&traits[i]);
     e->host = &host;
-    e->kind = kind_intern("user", 4);
+    e->kind = batch_kind("user", 4);
     e->key = field("$event.payload.user_id");
     e->kind_name = "user";
     e->key_text = "$event.payload.user_id";
@@ -214,7 +214,7 @@ enrich_make(struct enrich *e, struct entities *store)
 static void
 column(struct plan *p, const char *text, uint32_t type, pg_put *put)
 {
-    struct text_error error;
+    struct lang_error error;
     struct il_template *value;
     must(template_compile(text, strlen(text), &value, &error), text);
     p->columns[p->count++] = (struct column){

@@ -76,7 +76,7 @@ main(void)
     }
     for (size_t k = 0; k < sizeof expressions / sizeof *expressions; k++) {
         struct il_expr *expr;
-        struct text_error error;
+        struct lang_error error;
         unsigned long held;
         if (expr_compile(expressions[k], strlen(expressions[k]), &expr,
                          &error)) {

@@ -218,11 +218,11 @@ compile(void)
 {
     static const char keep[] = "feature in {export, *.export, api, api.*, "
                                "webhook, webhook.*}";
-    struct text_error error;
+    struct lang_error error;
     must(expr_compile(keep, sizeof keep - 1, &where, &error), "expression");
     must(ref_parse("$event.payload.user_id", 22, REF_ROOTED, &user_id, &error),
          "reference");
-    user = kind_intern("user", 4);
+    user = batch_kind("user", 4);
 }
 
 static void

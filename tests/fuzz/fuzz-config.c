@@ -86,12 +86,12 @@ against_tables(const char *dir, const char *text, size_t len)
     struct config_setting_t **roots = conf_alloc(conf, n * sizeof *roots);
     for (size_t i = 0; i < n; i++)
         roots[i] = conf_root(conf, i);
-    const struct il_conf *g
-        = options_read(&(struct option_read){ .conf = conf,
-                                              .groups = roots,
-                                              .group_count = n,
-                                              .tables = &table,
-                                              .table_count = 1 });
+    const struct il_conf *g =
+        option_read_group(&(struct option_read){ .conf = conf,
+                                                 .groups = roots,
+                                                 .group_count = n,
+                                                 .tables = &table,
+                                                 .table_count = 1 });
     read_values(conf, g);
     claim_findings(conf, err);
     conf_free(conf);

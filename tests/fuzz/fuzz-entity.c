@@ -97,7 +97,7 @@ ask(struct entities *store, struct il_request *r)
 {
     struct il_text packed = { 0 };
     r->api = &api;
-    entity_api(store, r);
+    gate_entities(store, r);
     CLAIM(r->answers == 1);
     CLAIM(r->status >= 200 && r->status < 500);
     if (r->answer.len)

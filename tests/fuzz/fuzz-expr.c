@@ -20,12 +20,12 @@ static void
 try_expr(const char *text, size_t len, const struct batch_event *e)
 {
     struct il_expr *expr = NULL;
-    struct text_error error;
+    struct lang_error error;
     int err = expr_compile(text, len, &expr, &error);
     if (err) {
         struct il_text shown = { 0 };
         CLAIM(err == -EINVAL && error.offset <= len && error.message[0]);
-        CLAIM(text_error_show(&shown, text, len, &error) == 0);
+        CLAIM(lang_error_show(&shown, text, len, &error) == 0);
         text_clear(&shown);
         return;
     }
@@ -53,7 +53,7 @@ static void
 try_reference(const char *text, size_t len, const struct batch_event *e)
 {
     struct il_field *field = NULL;
-    struct text_error error;
+    struct lang_error error;
     struct il_value v;
     int err = ref_parse(text, len, REF_BARE, &field, &error);
     CLAIM(err == 0 || (err == -EINVAL && error.offset <= len));
@@ -67,7 +67,7 @@ static void
 try_template(const char *text, size_t len, struct il_batch *batch)
 {
     struct il_template *t = NULL;
-    struct text_error error;
+    struct lang_error error;
     struct il_value v;
     int err = template_compile(text, len, &t, &error);
     CLAIM(err == 0 || (err == -EINVAL && error.offset <= len));

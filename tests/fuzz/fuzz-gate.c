@@ -22,7 +22,7 @@ make_gate(struct gate_source **source)
     CLAIM(schema_add_field(&event->object, "at", SCHEMA_TIMESTAMP, 0, NULL) == 0);
     gate.options.schema = schema;
     gate.options.max_event_bytes = 4096;
-    pthread_mutex_init(&gate.stock_lock, NULL);
+    pthread_mutex_init(&gate.pool_lock, NULL);
     app.gate = &gate;
     app.name = name;
     app.id = SLICE("app");

@@ -141,20 +141,20 @@ serve_all(int fd, int hung, char *answer, size_t n)
     if (c) {
         c->readable = 1;
         c->hung |= hung != 0;
-        conn_turn(c);
+        http_conn_turn(c);
     }
     for (;;) {
         n = hear(fd, answer, n);
         if ((c = loop->conns) == NULL)
             return n;
         if (c->is_ready)
-            conn_not_soon(c);
+            http_conn_not_soon(c);
         else if (loop->brief.first)
-            hold_pause(loop);
+            http_hold_pause(loop);
         else if (c->state != CONN_ANSWER)
             return n;
         if (loop->conns)
-            conn_turn(c);
+            http_conn_turn(c);
     }
 }
 
@@ -167,7 +167,7 @@ exchange(const char *bytes, size_t len, unsigned seed, char *answer)
     size_t n = 0;
     CLAIM(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd));
     loop->now_us = clock_monotonic_us();
-    CLAIM(conn_open(loop, fd[1], NULL, 0));
+    CLAIM(http_conn_open(loop, fd[1], NULL, 0));
     while (len) {
         size_t piece = len;
         if (seed) {

@@ -148,10 +148,10 @@ mend(char *log, size_t len)
     if (len < LOG_HEADER)
         return;
     memcpy(&h, log, sizeof h);
-    h.sum = log_header_sum(&h);
+    h.sum = idem_log_header_sum(&h);
     memcpy(log, &h, sizeof h);
     memcpy(&link, log + LOG_LINK, sizeof link);
-    link.sum = log_link_sum(&link);
+    link.sum = idem_log_link_sum(&link);
     memcpy(log + LOG_LINK, &link, sizeof link);
     for (size_t at = LOG_HEADER; len - at >= sizeof b;) {
         struct entry units[64];
@@ -160,7 +160,7 @@ mend(char *log, size_t len)
             return;
         memcpy(units, log + at + sizeof b, b.units * LOG_UNIT);
         b.chain = chain;
-        chain = b.sum = log_block_sum(&h, &b, units);
+        chain = b.sum = idem_log_block_sum(&h, &b, units);
         memcpy(log + at, &b, sizeof b);
         at += sizeof b + b.units * LOG_UNIT;
     }

@@ -40,7 +40,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *origin = strchr(text, '\n');
     if (origin) {
         *origin++ = 0;
-        if (!origin_compile(text, &p) && origin_fits(&p, origin) && !p.all)
+        if (!http_origin_compile(text, &p) && http_origin_fits(&p, origin)
+            && !p.all)
             check_fit(&p, origin);
     }
     free(text);

@@ -15,7 +15,7 @@ static const char default_payload[]
       "\"email\":\"ada@acme.com\",\"user\":\"other\"}";
 
 static void
-claim_inside(const struct text_error *error, int err, size_t len)
+claim_inside(const struct lang_error *error, int err, size_t len)
 {
     CLAIM(err == -EINVAL && error->offset <= len && error->message[0]);
 }
@@ -38,7 +38,7 @@ try_reference(const char *text, size_t len, int flags,
               const struct batch_event *e)
 {
     struct il_field *field = NULL, *prefix = NULL;
-    struct text_error error;
+    struct lang_error error;
     struct il_value v, again;
     size_t used = 0;
     int whole = ref_parse(text, len, flags, &field, &error);
@@ -105,7 +105,7 @@ try_template(const char *text, size_t len, struct il_batch *batch,
              const struct event_fixture *usual)
 {
     struct il_template *t = NULL;
-    struct text_error error;
+    struct lang_error error;
     struct il_value v;
     int err = template_compile(text, len, &t, &error);
     if (err) {

@@ -30,19 +30,19 @@ make_segment(char *out, uint64_t first, uint64_t n, int reused)
                                 .prev_last = first - 1,
                                 .reused = reused };
     memcpy(h.uuid, uuid, 16);
-    segment_header_pack(out, &h);
+    spool_header_pack(out, &h);
     size_t len = SEGMENT_HEADER;
     for (uint64_t p = first; p < first + n; p++) {
-        frame_pack(out + len, spool_seed(uuid), p, "0123456789",
-                   (uint32_t) (1 + p % 10));
+        spool_frame_pack(out + len, spool_seed(uuid), p, "0123456789",
+                         (uint32_t) (1 + p % 10));
         len += frame_size(1 + p % 10);
     }
     if (reused) { /* what is left of that, from within a frame on */
         len += segment_pad(len);
-        frame_pack(out + len, spool_seed(uuid), 3, "0123456789", 10);
+        spool_frame_pack(out + len, spool_seed(uuid), 3, "0123456789", 10);
         memmove(out + len, out + len + 8, frame_size(10) - 8);
         len += frame_size(10) - 8;
-        frame_pack(out + len, spool_seed(uuid), 4, "0123456789", 10);
+        spool_frame_pack(out + len, spool_seed(uuid), 4, "0123456789", 10);
         len += frame_size(10);
     }
     return len;

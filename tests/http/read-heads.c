@@ -37,8 +37,8 @@ read_chunks(const char *bytes, size_t len, char *body, size_t *body_len)
 {
     struct chunk c = { 0 };
     const char *begin = bytes;
-    while (len && !chunk_ended(&c)) {
-        ssize_t n = chunk_feed(&c, bytes, len);
+    while (len && !http_chunk_ended(&c)) {
+        ssize_t n = http_chunk_feed(&c, bytes, len);
         if (n < 0)
             return -1;
         bytes += n;
@@ -50,9 +50,9 @@ read_chunks(const char *bytes, size_t len, char *body, size_t *body_len)
         *body_len += data;
         bytes += data;
         len -= data;
-        chunk_took(&c, data);
+        http_chunk_took(&c, data);
     }
-    return chunk_ended(&c) ? bytes - begin : -2;
+    return http_chunk_ended(&c) ? bytes - begin : -2;
 }
 
 static ssize_t
@@ -75,15 +75,15 @@ read_request(char *bytes, size_t len)
     struct head h;
     size_t body_len = 0;
     ssize_t used = -2;
-    head_begin(&h);
-    int rc = head_feed(&h, bytes, len);
+    http_head_begin(&h);
+    int rc = http_head_feed(&h, bytes, len);
     if (rc == 1)
         used = read_body(&h, bytes + h.size, len - h.size, body, &body_len);
     if (used < 0) {
         puts(rc < 0 || used == -1 ? "refused" : "more");
         return;
     }
-    head_seal(&h, bytes);
+    http_head_seal(&h, bytes);
     printf("%zd", (ssize_t) h.size + used);
     print_hex(bytes + h.method, strlen(bytes + h.method));
     print_hex(bytes + h.target, strlen(bytes + h.target));

@@ -57,10 +57,10 @@ fixture_open(struct event_fixture *f, const char *payload)
         "received_at");
     f->event.ev.timestamp_us = f->event.ev.received_us - 500000;
     f->event.ev.payload = slice_of(f->payload.data, f->payload.len);
-    f->user.kind = kind_intern("user", 4);
+    f->user.kind = batch_kind("user", 4);
     f->user.traits = fixture_map(&f->traits, traits);
     f->user.next = &f->account;
-    f->account.kind = kind_intern("account", 7);
+    f->account.kind = batch_kind("account", 7);
     /* {"plan":"big","name":"ACME"}, by hand */
     f->account.traits.type = IL_MAP;
     f->account.traits.count = 2;

@@ -266,8 +266,8 @@ attach(uint32_t i, const char *kind, const char *json)
     const char *p = t.data;
     /* msgcur_head: its length is a bound only */
     ck_assert_int_eq(msgcur_head(&p, t.data + t.len, &v), 0);
-    ck_assert_int_eq(
-        batch_attach(batch, i, kind_intern(kind, strlen(kind)), &v), 0);
+    ck_assert_int_eq(batch_attach(batch, i, batch_kind(kind, strlen(kind)), &v),
+                     0);
     memset(t.data, 0, t.len); /* it was copied */
     text_clear(&t);
 }
@@ -275,11 +275,11 @@ attach(uint32_t i, const char *kind, const char *json)
 START_TEST(kinds_are_interned)
 {
     char name[] = "user";
-    struct il_kind *k = kind_intern(name, 4);
+    struct il_kind *k = batch_kind(name, 4);
     name[0] = 'x';
-    ck_assert_ptr_eq(kind_intern("user", 4), k);
-    ck_assert_ptr_ne(kind_intern("use", 3), k);
-    ck_assert_ptr_ne(kind_intern("xser", 4), k);
+    ck_assert_ptr_eq(batch_kind("user", 4), k);
+    ck_assert_ptr_ne(batch_kind("use", 3), k);
+    ck_assert_ptr_ne(batch_kind("xser", 4), k);
     ck_assert_str_eq(k->name, "user");
 }
 END_TEST
@@ -315,7 +315,7 @@ END_TEST
 
 START_TEST(only_maps_are_attached)
 {
-    struct il_kind *kind = kind_intern("user", 4);
+    struct il_kind *kind = batch_kind("user", 4);
     struct il_value v = { .type = IL_STRING, .str = "x", .len = 1 };
     add(1, "{}");
     ck_assert_int_eq(batch_attach(batch, 0, kind, &v), -EINVAL);

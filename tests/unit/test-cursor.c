@@ -26,7 +26,7 @@ setup(void)
 static void
 teardown(void)
 {
-    cursor_close(&cursor);
+    spool_cursor_close(&cursor);
     tempdir_remove(root);
 }
 
@@ -35,8 +35,8 @@ static uint64_t
 opened(const uint8_t id[16])
 {
     uint64_t position = 77;
-    cursor_close(&cursor);
-    int known = cursor_open(&cursor, root, LANE, id, &position);
+    spool_cursor_close(&cursor);
+    int known = spool_cursor_open(&cursor, root, LANE, id, &position);
     ck_assert_int_ge(known, 0);
     ck_assert(known || position == 0);
     return known ? position : UINT64_MAX;
@@ -45,7 +45,7 @@ opened(const uint8_t id[16])
 static void
 save(uint64_t position)
 {
-    ck_assert_int_eq(cursor_save(&cursor, position, 0), 0);
+    ck_assert_int_eq(spool_cursor_save(&cursor, position, 0), 0);
 }
 
 static void
@@ -150,7 +150,7 @@ START_TEST(names_stay_in_the_folder)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct cursor c;
         uint64_t position;
-        ck_assert_int_eq(cursor_open(&c, root, bad[i], spool, &position),
+        ck_assert_int_eq(spool_cursor_open(&c, root, bad[i], spool, &position),
                          -EINVAL);
     }
 }

@@ -129,7 +129,7 @@ answer_to(void)
     req.api = &api;
     req.status = req.answers = 0;
     req.allow[0] = req.retry[0] = 0;
-    entity_api(store, &req);
+    gate_entities(store, &req);
     ck_assert_int_eq(req.answers, 1);
     return text_str(&req.answer);
 }

@@ -15,7 +15,7 @@ struct holds {
 /* From memory that ends with the text and is gone afterwards, so that checkers
  * see whoever reads on. */
 static int
-compile(const char *text, struct il_expr **expr, struct text_error *error)
+compile(const char *text, struct il_expr **expr, struct lang_error *error)
 {
     size_t len = strlen(text);
     char *exact = malloc(len ? len : 1);
@@ -31,7 +31,7 @@ static int
 evaluate(const char *text, const char *payload)
 {
     struct il_expr *expr = NULL;
-    struct text_error error;
+    struct lang_error error;
     struct event_fixture f;
     int err = compile(text, &expr, &error);
     if (err)
@@ -722,7 +722,7 @@ static const struct {
 START_TEST(errors_point_at_the_character)
 {
     struct il_expr *expr = NULL;
-    struct text_error error = { 0 };
+    struct lang_error error = { 0 };
     const char *text = errors[_i].expr, *says = errors[_i].says;
     int err = compile(text, &expr, &error);
     if (!err)
@@ -737,7 +737,7 @@ END_TEST
 START_TEST(nesting_is_bounded)
 {
     struct il_expr *expr = NULL;
-    struct text_error error;
+    struct lang_error error;
     static const char *const opens[] = { "(", "not (", "len(" };
     for (size_t i = 0; i < 3; i++) {
         char *s = repeat("", opens[i], 100000, "a");
@@ -778,7 +778,7 @@ START_TEST(fields_are_listed)
     static const char text[] =
         "plan == free and len(a.b) > $event.n or $entity.user.x";
     struct il_expr *expr = NULL;
-    struct text_error error;
+    struct lang_error error;
     struct il_text seen = { 0 };
     ck_assert_int_eq(expr_compile(text, strlen(text), &expr, &error), 0);
     ck_assert_int_eq(expr_fields(expr, note_field, &seen), 0);
@@ -804,10 +804,11 @@ START_TEST(globs_match)
                  { "a?c", "abc", 0 },
                  { "a[b]c", "a[b]c", 1 } };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        ck_assert_msg(glob_match(slice_of(rows[i].glob, strlen(rows[i].glob)),
-                                 slice_of(rows[i].text, strlen(rows[i].text)))
-                          == rows[i].holds,
-                      "%s on %s", rows[i].glob, rows[i].text);
+        ck_assert_msg(
+            expr_glob_match(slice_of(rows[i].glob, strlen(rows[i].glob)),
+                            slice_of(rows[i].text, strlen(rows[i].text)))
+                == rows[i].holds,
+            "%s on %s", rows[i].glob, rows[i].text);
 }
 END_TEST
 

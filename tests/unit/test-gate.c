@@ -694,7 +694,7 @@ setup_keys(void)
 {
     struct schema_event *event;
     struct schema_node *node;
-    struct text_error error;
+    struct lang_error error;
     log_level_set(IL_LOG_ERROR);
     dir = tempdir_make();
     setenv("INGESTLAYER_CLOCK_FILE", path_of("clock"), 1);

@@ -257,11 +257,11 @@ START_TEST(positions_that_were_passed_are_not_given_out_again)
     struct dead_letter letter = { .position = 700, .event = SLICE("x"),
                                   .reason = { .code = "c", .message = "m" } };
     events(50);
-    ck_assert_int_eq(cursor_open(&c, ctx.state_dir, LANE, spool_id(ctx.spool),
-                                 &position),
+    ck_assert_int_eq(spool_cursor_open(&c, ctx.state_dir, LANE,
+                                       spool_id(ctx.spool), &position),
                      0);
-    ck_assert_int_eq(cursor_save(&c, 500, 1), 0);
-    cursor_close(&c);
+    ck_assert_int_eq(spool_cursor_save(&c, 500, 1), 0);
+    spool_cursor_close(&c);
     world_start();
     struct slice body = SLICE("not an event");
     ck_assert_int_eq(spool_append(ctx.spool, &body, 1, &first), 0);

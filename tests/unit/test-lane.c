@@ -130,7 +130,7 @@ END_TEST
 
 START_TEST(when_leaves_the_rest_out)
 {
-    struct text_error error;
+    struct lang_error error;
     ck_assert_int_eq(expr_compile("n > 200", 7, &spec.when, &error), 0);
     events(300);
     world_start();

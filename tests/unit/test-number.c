@@ -178,9 +178,10 @@ START_TEST(validity)
                                        "+1", "1e",  "1e+",  "0x1", "1 ",
                                        " 1", "NaN", "-Inf", "1_0", "--1" };
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
-        ck_assert_msg(number_valid(good[i], strlen(good[i])), "%s", good[i]);
+        ck_assert_msg(lang_number_valid(good[i], strlen(good[i])), "%s",
+                      good[i]);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        ck_assert_msg(!number_valid(bad[i], strlen(bad[i])), "%s", bad[i]);
+        ck_assert_msg(!lang_number_valid(bad[i], strlen(bad[i])), "%s", bad[i]);
 }
 END_TEST
 

@@ -100,12 +100,12 @@ read_with(const struct il_option *table, uint32_t stride, const char *text)
     conf_load_text(conf, "t.conf", ".", text, strlen(text));
     struct config_setting_t *root = conf_root(conf, 0);
     struct option_table t = { table, stride };
-    return options_read(&(struct option_read){ .conf = conf,
-                                               .where = "step 1 (x)",
-                                               .groups = &root,
-                                               .group_count = 1,
-                                               .tables = &t,
-                                               .table_count = 1 });
+    return option_read_group(&(struct option_read){ .conf = conf,
+                                                    .where = "step 1 (x)",
+                                                    .groups = &root,
+                                                    .group_count = 1,
+                                                    .tables = &t,
+                                                    .table_count = 1 });
 }
 
 static const struct il_conf *

@@ -9,9 +9,9 @@ static int
 fits(const char *pattern, const char *origin)
 {
     struct origin_pattern p;
-    const char *why = origin_compile(pattern, &p);
+    const char *why = http_origin_compile(pattern, &p);
     ck_assert_msg(!why, "%s %s", pattern, why);
-    return origin_fits(&p, origin);
+    return http_origin_fits(&p, origin);
 }
 
 START_TEST(an_exact_origin_fits_itself_alone)
@@ -101,7 +101,7 @@ START_TEST(what_no_browser_sends_is_no_pattern)
                 { "", "scheme" } };
     struct origin_pattern p;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        const char *why = origin_compile(bad[i].text, &p);
+        const char *why = http_origin_compile(bad[i].text, &p);
         ck_assert_msg(why && strstr(why, bad[i].why), "%s: %s", bad[i].text,
                       why ? why : "accepted");
     }

@@ -53,18 +53,18 @@ START_TEST(what_is_told_to_wait_is_true)
     struct bucket b = bucket_of("10/s", 0);
     int64_t now = 5 * S;
     for (int i = 0; i < 10; i++) {
-        ck_assert_int_eq(bucket_wait_ns(&b, 1, now), 0);
-        bucket_take(&b, 1, now);
+        ck_assert_int_eq(rate_wait_ns(&b, 1, now), 0);
+        rate_take(&b, 1, now);
     }
-    ck_assert_int_eq(bucket_wait_ns(&b, 1, now), S / 10);
-    ck_assert_int_eq(bucket_wait_ns(&b, 4, now), 4 * S / 10);
+    ck_assert_int_eq(rate_wait_ns(&b, 1, now), S / 10);
+    ck_assert_int_eq(rate_wait_ns(&b, 4, now), 4 * S / 10);
     /* a moment before and at that time */
-    ck_assert_int_eq(bucket_wait_ns(&b, 4, now + 4 * S / 10 - 1), 1);
-    ck_assert_int_eq(bucket_wait_ns(&b, 4, now + 4 * S / 10), 0);
+    ck_assert_int_eq(rate_wait_ns(&b, 4, now + 4 * S / 10 - 1), 1);
+    ck_assert_int_eq(rate_wait_ns(&b, 4, now + 4 * S / 10), 0);
     /* it holds no more than the burst */
-    ck_assert_int_eq(bucket_wait_ns(&b, 10, now + 100 * S), 0);
-    bucket_take(&b, 10, now + 100 * S);
-    ck_assert_int_gt(bucket_wait_ns(&b, 1, now + 100 * S), 0);
+    ck_assert_int_eq(rate_wait_ns(&b, 10, now + 100 * S), 0);
+    rate_take(&b, 10, now + 100 * S);
+    ck_assert_int_gt(rate_wait_ns(&b, 1, now + 100 * S), 0);
 }
 END_TEST
 
@@ -74,8 +74,8 @@ START_TEST(over_time_the_rate_holds)
     int64_t now = 0;
     uint64_t taken = 0;
     for (now = 0; now < 1000 * S; now += 7777777)
-        if (!bucket_wait_ns(&b, 1, now)) {
-            bucket_take(&b, 1, now);
+        if (!rate_wait_ns(&b, 1, now)) {
+            rate_take(&b, 1, now);
             taken++;
         }
     ck_assert_uint_ge(taken, 2970);
@@ -87,12 +87,12 @@ START_TEST(a_batch_above_the_burst_waits_for_a_full_bucket_and_owes)
 {
     struct bucket b = bucket_of("100/s", 50);
     int64_t now = S;
-    ck_assert_int_eq(bucket_wait_ns(&b, 500, now), 0);
-    bucket_take(&b, 500, now);
+    ck_assert_int_eq(rate_wait_ns(&b, 500, now), 0);
+    rate_take(&b, 500, now);
     /* 450 are owed, and one more is wanted */
-    ck_assert_int_eq(bucket_wait_ns(&b, 1, now), 451 * S / 100);
-    ck_assert_int_eq(bucket_wait_ns(&b, 500, now), 5 * S);
-    ck_assert_int_eq(bucket_wait_ns(&b, 500, now + 5 * S), 0);
+    ck_assert_int_eq(rate_wait_ns(&b, 1, now), 451 * S / 100);
+    ck_assert_int_eq(rate_wait_ns(&b, 500, now), 5 * S);
+    ck_assert_int_eq(rate_wait_ns(&b, 500, now + 5 * S), 0);
 }
 END_TEST
 
@@ -100,14 +100,14 @@ START_TEST(nothing_overflows)
 {
     struct bucket b = bucket_of("1/366d", 1000000000);
     for (int i = 0; i < 100; i++)
-        bucket_take(&b, UINT32_MAX, i);
-    ck_assert_int_gt(bucket_wait_ns(&b, 1, 100), 0);
+        rate_take(&b, UINT32_MAX, i);
+    ck_assert_int_gt(rate_wait_ns(&b, 1, 100), 0);
     ck_assert_uint_eq(rate_seconds(INT64_MAX), UINT32_MAX);
     ck_assert_uint_eq(rate_seconds(0), 1);
     ck_assert_uint_eq(rate_seconds(S + 1), 2);
     struct bucket none = { .full_ns = 0 };
-    bucket_take(&none, 1, 1);
-    ck_assert_int_eq(bucket_wait_ns(&none, 1000, 1), 0);
+    rate_take(&none, 1, 1);
+    ck_assert_int_eq(rate_wait_ns(&none, 1000, 1), 0);
 }
 END_TEST
 
@@ -115,19 +115,19 @@ START_TEST(who_does_not_wait_is_not_heard_until_the_time_told)
 {
     struct limit l = { .bucket = bucket_of("100/s", 0) };
     int64_t now = S;
-    ck_assert_int_eq(limit_ask(&l, 100, now), 0);
-    limit_take(&l, 100, now);
+    ck_assert_int_eq(rate_limit_ask(&l, 100, now), 0);
+    rate_limit_take(&l, 100, now);
     for (int i = 0; i < LIMIT_PATIENCE; i++) {
-        ck_assert_int_eq(limit_deaf_ns(&l, now), 0);
-        ck_assert_int_eq(limit_ask(&l, 50, now), S / 2);
+        ck_assert_int_eq(rate_limit_refuses_ns(&l, now), 0);
+        ck_assert_int_eq(rate_limit_ask(&l, 50, now), S / 2);
     }
-    ck_assert_int_eq(limit_deaf_ns(&l, now), S / 2);
+    ck_assert_int_eq(rate_limit_refuses_ns(&l, now), S / 2);
     now += S / 2;
-    ck_assert_int_eq(limit_deaf_ns(&l, now), 0);
-    ck_assert_int_eq(limit_ask(&l, 50, now), 0);
-    limit_take(&l, 50, now);
-    ck_assert_int_gt(limit_ask(&l, 50, now), 0);
-    ck_assert_int_eq(limit_deaf_ns(&l, now), 0);
+    ck_assert_int_eq(rate_limit_refuses_ns(&l, now), 0);
+    ck_assert_int_eq(rate_limit_ask(&l, 50, now), 0);
+    rate_limit_take(&l, 50, now);
+    ck_assert_int_gt(rate_limit_ask(&l, 50, now), 0);
+    ck_assert_int_eq(rate_limit_refuses_ns(&l, now), 0);
 }
 END_TEST
 

@@ -87,7 +87,7 @@ START_TEST(reads)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct il_field *field = NULL;
-        struct text_error error;
+        struct lang_error error;
         const char *ref = rows[i].ref;
         if (ref_parse(ref, strlen(ref), REF_BARE, &field, &error))
             ck_abort_msg("%s: %s", ref, error.message);
@@ -163,7 +163,7 @@ START_TEST(mistakes)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct il_field *field = NULL;
-        struct text_error error = { 0 };
+        struct lang_error error = { 0 };
         const char *ref = rows[i].ref;
         ck_assert_int_eq(
             ref_parse(ref, strlen(ref), REF_ROOTED, &field, &error), -22);
@@ -179,7 +179,7 @@ START_TEST(depth_is_bounded)
 {
     char ref[100] = "$event.payload";
     struct il_field *field = NULL;
-    struct text_error error;
+    struct lang_error error;
     for (int i = 0; i < 32; i++)
         strcat(ref, ".a");
     ck_assert_int_eq(ref_parse(ref, strlen(ref), 0, &field, &error), 0);
@@ -194,7 +194,7 @@ END_TEST
 START_TEST(prefix_tells_how_far)
 {
     struct il_field *field = NULL;
-    struct text_error error;
+    struct lang_error error;
     size_t used = 0;
     ck_assert_int_eq(
         ref_parse_prefix("$event.a[0]['x'] == 5", 21, 0, &used, &field, &error),
@@ -226,7 +226,7 @@ START_TEST(what_is_known_beforehand)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct il_field *field = NULL;
-        struct text_error error;
+        struct lang_error error;
         struct il_text path = { 0 };
         const char *ref = rows[i].ref;
         ck_assert_int_eq(ref_parse(ref, strlen(ref), 0, &field, &error), 0);
@@ -261,7 +261,7 @@ START_TEST(reads_every_form_of_heads)
         { "first of two", SLICE("\x82\xa1n\xa2ok\xa1n\xa2no") },
     };
     struct il_field *field = NULL;
-    struct text_error error;
+    struct lang_error error;
     ck_assert_int_eq(ref_parse("n", 1, REF_BARE, &field, &error), 0);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct batch_event e = { .ev.payload = rows[i].bytes };
@@ -285,7 +285,7 @@ START_TEST(broken_payloads_do_no_harm)
     size_t len = f.payload.len;
     for (size_t r = 0; r < sizeof refs / sizeof *refs; r++) {
         struct il_field *field = NULL;
-        struct text_error error;
+        struct lang_error error;
         struct il_value v;
         ck_assert_int_eq(
             ref_parse(refs[r], strlen(refs[r]), REF_BARE, &field, &error), 0);

@@ -33,7 +33,7 @@ struct world {
 static void
 world_open(struct world *w)
 {
-    struct text_error error;
+    struct lang_error error;
     memset(w, 0, sizeof *w);
     fixture_open(&w->f, "{}");
     w->batch = batch_new();

@@ -491,7 +491,7 @@ START_TEST(references_lead_into_declarations)
     declare_order();
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct il_field *ref = NULL;
-        struct text_error error;
+        struct lang_error error;
         struct schema_place place;
         struct il_text meant = { 0 };
         ck_assert_int_eq(ref_parse(rows[i].ref, strlen(rows[i].ref), 0, &ref,

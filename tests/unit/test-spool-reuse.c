@@ -58,7 +58,7 @@ is_reused(uint64_t first)
     help_segment(path, first);
     int fd = open(path, O_RDONLY);
     int rc = fd >= 0 && read(fd, header, sizeof header) == sizeof header
-             && segment_header_unpack(header, &h) == 0;
+             && spool_header_unpack(header, &h) == 0;
     close(fd);
     return rc && h.reused;
 }
@@ -273,8 +273,8 @@ START_TEST(test_what_was_given_up_does_not_come_back)
     help_segment(path, 1);
     int fd = open(path, O_WRONLY | O_APPEND);
     for (uint64_t i = 0; i < 500; i++)
-        frame_pack(bytes + i * 24, spool_seed(spool_id(s)),
-                   spool_durable(s) + 1 + i, "?", 1);
+        spool_frame_pack(bytes + i * 24, spool_seed(spool_id(s)),
+                         spool_durable(s) + 1 + i, "?", 1);
     ck_assert_int_eq(write(fd, bytes, sizeof bytes), sizeof bytes);
     close(fd);
     spool_hold_move(hold, 1000000);

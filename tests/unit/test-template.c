@@ -15,7 +15,7 @@ static struct il_template *
 compile(const char *text)
 {
     struct il_template *t = NULL;
-    struct text_error error;
+    struct lang_error error;
     if (template_compile(text, strlen(text), &t, &error))
         ck_abort_msg("%s: at %zu: %s", text, error.offset, error.message);
     return t;
@@ -140,7 +140,7 @@ START_TEST(mistakes)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct il_template *t = NULL;
-        struct text_error error = { 0 };
+        struct lang_error error = { 0 };
         const char *text = rows[i].text;
         ck_assert_msg(template_compile(text, strlen(text), &t, &error) == -22,
                       "%s: no error", text);
@@ -156,7 +156,7 @@ START_TEST(parts_are_bounded)
 {
     struct il_text text = { 0 };
     struct il_template *t = NULL;
-    struct text_error error;
+    struct lang_error error;
     for (int i = 0; i < 64; i++)
         text_puts(&text, "{{ n }}");
     t = compile(text_str(&text));

@@ -320,7 +320,7 @@ testhost_payload(struct testhost *t, uint32_t i)
 const char *
 testhost_attached(struct testhost *t, uint32_t i, const char *kind)
 {
-    const struct il_kind *k = kind_intern(kind, strlen(kind));
+    const struct il_kind *k = batch_kind(kind, strlen(kind));
     for (struct entity_link *l = t->batch->events[i].entities; l; l = l->next)
         if (l->kind == k)
             return testhost_show(t, SHOW_ATTACHED, &l->traits);

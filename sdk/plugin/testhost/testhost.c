@@ -184,12 +184,12 @@ testhost_open(struct testhost *t, const char *path, const char *config)
         return -EINVAL;
     struct config_setting_t *root = conf_root(t->conf, 0);
     const struct il_conf *options =
-        options_read(&(struct option_read){ .conf = t->conf,
-                                            .where = p->desc.name,
-                                            .groups = &root,
-                                            .group_count = 1,
-                                            .tables = &p->options,
-                                            .table_count = 1 });
+        option_read_group(&(struct option_read){ .conf = t->conf,
+                                                 .where = p->desc.name,
+                                                 .groups = &root,
+                                                 .group_count = 1,
+                                                 .tables = &p->options,
+                                                 .table_count = 1 });
     t->host.api = &t->api;
     t->host.conf = t->conf;
     t->host.plugin = p;

@@ -21,7 +21,7 @@ request_free(struct il_request *req)
 }
 
 struct il_request *
-request_take(struct http_conn *c)
+http_request_take(struct http_conn *c)
 {
     struct http_loop *loop = c->loop;
     struct il_request *req = loop->spare;
@@ -40,7 +40,7 @@ request_take(struct http_conn *c)
         req->in_cap = sizeof(req->in_small);
     }
     memset(req, 0, offsetof(struct il_request, out));
-    head_begin(&req->head);
+    http_head_begin(&req->head);
     req->in_len = req->in_used = 0;
     req->conn = c;
     c->req = req;
@@ -61,24 +61,24 @@ shrink(struct il_request *req)
 }
 
 void
-request_again(struct il_request *req)
+http_request_again(struct il_request *req)
 {
     struct http_conn *c = req->conn;
-    body_release(req);
+    http_body_release(req);
     req->in_len -= req->in_used;
     memmove(req->in, req->in + req->in_used, req->in_len);
     req->in_used = 0;
     shrink(req);
     memset(req, 0, offsetof(struct il_request, out));
-    head_begin(&req->head);
+    http_head_begin(&req->head);
     req->conn = c;
 }
 
 void
-request_give(struct il_request *req)
+http_request_give(struct il_request *req)
 {
     struct http_loop *loop = req->conn->loop;
-    body_release(req);
+    http_body_release(req);
     req->conn->req = NULL;
     req->in_len = 0;
     shrink(req);
@@ -88,7 +88,7 @@ request_give(struct il_request *req)
 }
 
 int
-request_room(struct il_request *req, size_t more)
+http_request_room(struct il_request *req, size_t more)
 {
     if (req->in_cap - req->in_len >= more)
         return 0;
@@ -104,7 +104,7 @@ request_room(struct il_request *req, size_t more)
 }
 
 void
-request_stock_trim(struct http_loop *loop)
+http_request_pool_trim(struct http_loop *loop)
 {
     for (; loop->spare_low; loop->spare_low--) {
         struct il_request *req = loop->spare;
@@ -116,8 +116,8 @@ request_stock_trim(struct http_loop *loop)
 }
 
 void
-request_stock_free(struct http_loop *loop)
+http_request_pool_free(struct http_loop *loop)
 {
     loop->spare_low = loop->spare_count;
-    request_stock_trim(loop);
+    http_request_pool_trim(loop);
 }
