@@ -30,6 +30,7 @@ core_libcore_a_SOURCES = \
 	core/base/nearest.h \
 	core/base/number.c \
 	core/base/number.h \
+	core/base/private.h \
 	core/base/rate.c \
 	core/base/rate.h \
 	core/base/reserve.c \
@@ -87,19 +88,18 @@ core_libcore_a_SOURCES = \
 	core/lang/expr_condition.c \
 	core/lang/expr_eval.c \
 	core/lang/expr_glob.c \
-	core/lang/expr_impl.h \
 	core/lang/expr_lex.c \
 	core/lang/expr_parse.c \
-	core/lang/expr_parse.h \
 	core/lang/expr_pool.c \
+	core/lang/expr_private.h \
 	core/lang/expr_regex.c \
 	core/lang/expr_set.c \
 	core/lang/lexis.c \
 	core/lang/lexis.h \
+	core/lang/private.h \
 	core/lang/ref.c \
 	core/lang/ref.h \
 	core/lang/ref_parse.c \
-	core/lang/ref_private.h \
 	core/lang/row.c \
 	core/lang/row.h \
 	core/lang/template.c \
@@ -107,6 +107,7 @@ core_libcore_a_SOURCES = \
 	core/schema/check.c \
 	core/schema/format.c \
 	core/schema/place.c \
+	core/schema/private.h \
 	core/schema/schema.c \
 	core/schema/schema.h \
 	core/spool/cursor.c \
@@ -182,10 +183,10 @@ core_libcore_a_SOURCES = \
 	core/http/options.h \
 	core/http/origin.c \
 	core/http/origin.h \
+	core/http/pool.c \
 	core/http/private.h \
 	core/http/request.c \
 	core/http/serve.c \
-	core/http/pool.c \
 	core/http/sweep.c \
 	core/http/tls.c \
 	core/http/tls.h \
@@ -225,13 +226,12 @@ core_libcore_a_SOURCES = \
 	core/lane/status.c \
 	core/plugin/api.c \
 	core/plugin/handshake.c \
-	core/plugin/handshake.h \
 	core/plugin/instance.c \
 	core/plugin/instance.h \
 	core/plugin/loader.c \
 	core/plugin/loader.h \
 	core/plugin/loader_elf.c \
-	core/plugin/loader_elf.h \
+	core/plugin/private.h \
 	core/plugin/serial.c \
 	core/plugin/serial.h \
 	core/host/admin.c \
@@ -274,6 +274,7 @@ core_libcore_a_SOURCES = \
 	core/command/entity.c \
 	core/command/eval.c \
 	core/command/plugins.c \
+	core/command/private.h \
 	core/command/reload.c \
 	core/command/run.c \
 	core/command/spool.c \

@@ -19,6 +19,7 @@ include tests/checkers/local.mk
 include tests/clients/local.mk
 include tests/faults/local.mk
 include tests/fuzz/local.mk
+include tests/house/local.mk
 include tests/http/local.mk
 include tests/webhooks/local.mk
 

@@ -3,7 +3,7 @@
  * this process is touched. */
 #include "host/assembly.h"
 
-#include "command.h"
+#include "private.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "command.h"
+#include "private.h"
 
 #include "host/api.h"
 #include "host/assembly.h"

@@ -3,7 +3,7 @@
  * person. */
 #include "host/assembly.h"
 
-#include "command.h"
+#include "private.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* `ingestlayer dead`: events that need help, beside a running daemon or
  * without one. */
-#include "command.h"
+#include "private.h"
 #include "dead.h"
 
 #include <errno.h>

@@ -45,7 +45,7 @@ void command_dead_known(const struct dead_letter *, struct il_text *unpacked,
 /* For dead_each(): print it as the job asks. */
 int command_dead_print(void *job, const struct dead_letter *);
 
-/* command_dead_retry.c */
+/* dead_retry.c */
 int command_dead_retry(struct dead_job *, char **args, int n);
 
 #endif

@@ -3,7 +3,7 @@
  * running daemon. */
 #include <config.h>
 
-#include "command.h"
+#include "private.h"
 
 #include "codec/json.h"
 #include "host/control.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* `ingestlayer entity`: the entity store from the shell, beside a running
  * daemon or without one. */
-#include "command.h"
+#include "private.h"
 
 #include "base/state_dir.h"
 #include "store/entity_import.h"

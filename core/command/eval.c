@@ -2,7 +2,7 @@
 /* ingestlayer eval EXPR: try an expression on payloads from standard input. */
 #include "config.h"
 
-#include "command.h"
+#include "private.h"
 #include "codec/json.h"
 #include "lang/expr.h"
 #include "lang/lexis.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* ingestlayer plugins: which there are, and the options of one of them, from
  * its own table. */
-#include "command.h"
+#include "private.h"
 
 #include "plugin/loader.h"
 #include "host/settings.h"

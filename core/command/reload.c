@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* ingestlayer reload: have the running daemon read its certificates again. */
-#include "command.h"
+#include "private.h"
 
 #include "codec/event.h"
 #include "codec/json.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* ingestlayer run: the daemon, in the foreground. */
-#include "command.h"
+#include "private.h"
 
 #include "host/host.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* `ingestlayer spool`: look at a spool while no daemon runs on it. */
-#include "command.h"
+#include "private.h"
 
 #include "codec/event.h"
 #include "codec/json.h"

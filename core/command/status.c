@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* ingestlayer status: what a running daemon does. */
-#include "command.h"
+#include "private.h"
 
 #include "base/time.h"
 #include "codec/event.h"

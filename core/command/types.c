@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* ingestlayer types: the declared events as TypeScript, so that the compiler
  * of whoever sends them says what the gate would say. */
-#include "command.h"
+#include "private.h"
 
 #include "base/text.h"
 #include "codec/json.h"

@@ -16,7 +16,7 @@
  * plugin.h alone.  Waits for the disk on writes. */
 void gate_entities(struct entities *, struct il_request *);
 
-/* --- between entity_api.c and entity_api_write.c --- */
+/* --- between entities.c and entities_write.c --- */
 
 /* The store's errors as answers.  The cause is the operator's and is logged;
  * the sender learns whether to come again. */

@@ -1,6 +1,30 @@
 /* SPDX-License-Identifier: MIT */
-/* What gate.c, gate_parse.c, gate_event.c, gate_answer.c and gate_request.c
- * share: one request's events on their way through the gate. */
+/* How the room works: the checks on the way in.
+ *
+ *   request.c   a source's request becomes a batch, and its answer
+ *   parse.c     a body: one pass from JSON to frames; take.c the same of events
+ *               that a source has taken apart; event.c one event, field by
+ * field declared.c  against its declaration     limit.c, undelivered.c  rates
+ *   gate.c      deduplicate, append, know what is durable; answer.c says it
+ *   keep.c      refusals become dead letters
+ *   upsert.c    traits first, in one transaction for all who wait
+ *   emit.c      il_emit(); control.c `ingestlayer emit`; entities.c
+ * /v1/entities sender.c    who may send what; backlog.c how much of a source is
+ * undelivered
+ *
+ * Threads.  Requests run in the loops of the server, each with a batch of its
+ * own (batch.c keeps some).  The spool's thread says what has become durable
+ * and wakes the servers; requests that are held then find their outcome without
+ * a lock.  Three threads of the gate's own: one puts upserts, one calls
+ * settled(), one counts at start what was undelivered.
+ *
+ * Locks.  `lock`: from the look-up of a batch's keys to its append, so that the
+ * index and the spool have one order; nothing in between waits for a disk.
+ * pool_lock, pending_lock, upsert_lock, wake_lock: what stands beside each, and
+ * none of them is held while another is taken.
+ *
+ * A crash leaves nothing here: what was answered is in the spool, and a sender
+ * who got no answer sends again. */
 #ifndef GATE_PRIVATE_H
 #define GATE_PRIVATE_H
 
@@ -128,7 +152,7 @@ struct gate_batch {
     const char *body;        /* what items' json is an offset in ... */
     const struct il_event *offered; /* ... or what a source offered */
 
-    /* gate_upsert.c */
+    /* upsert.c */
     struct gate_upsert *upserts;
     uint32_t upsert_count, upsert_capacity;
     struct il_text traits;   /* ids and traits */
@@ -231,7 +255,7 @@ struct gate {
     struct il_counter *waits, *wait_us;
 };
 
-/* gate_batch.c */
+/* batch.c */
 struct gate_batch *gate_batch_take(struct gate *, struct gate_source *);
 void gate_batch_give(struct gate_batch *);
 void gate_batch_free_all(struct gate *);
@@ -250,7 +274,7 @@ int gate_refuse_late(struct gate_batch *, uint32_t i, const char *message);
 int gate_item_key(struct gate_batch *);
 struct slice gate_item_id(const struct gate_batch *, const struct gate_item *);
 
-/* gate_event.c: an event, field by field */
+/* event.c: an event, field by field */
 enum { FIELD_ID, FIELD_KEY, FIELD_TYPE, FIELD_TIMESTAMP, FIELD_PAYLOAD };
 /* Begin one; makes its item.  0 or -ENOMEM. */
 int gate_event_begin(struct gate_batch *);
@@ -265,7 +289,7 @@ int gate_event_end(struct gate_batch *);
 /* The event cannot be finished: give its bytes back. */
 void gate_event_abandon(struct gate_batch *);
 
-/* gate_declared.c */
+/* declared.c */
 /* Check the payload of the event at hand against its declaration; where that
  * names a key and the event came without, it has one afterwards.  0 or
  * -ENOMEM. */
@@ -283,14 +307,14 @@ gate_window(const struct gate_batch *b, const struct gate_item *item)
                         : o->window_us;
 }
 
-/* gate_parse.c: 0; -EINVAL after gate_refuse_body(); -ENOMEM */
+/* parse.c: 0; -EINVAL after gate_refuse_body(); -ENOMEM */
 int gate_parse(struct gate_batch *, struct slice body, int ndjson,
                uint32_t max_events);
 /* Refuse a body that is not JSON, naming the place. */
 int gate_refuse_json(struct gate_batch *, const char *body,
                      const struct json_error *, const char *hint);
 
-/* gate_take.c: as gate_parse() */
+/* take.c: as gate_parse() */
 int gate_take(struct gate_batch *, const struct il_event *, size_t n);
 
 /* gate.c: deduplicate, limit and append; 0, the error of spool_append(), or
@@ -304,7 +328,7 @@ void gate_ticket_done(const struct gate_ticket *, int durable);
 void gate_know_server(struct gate *, struct http *);
 void gate_wake_servers(struct gate *);
 
-/* gate_upsert.c */
+/* upsert.c */
 /* What the event at hand tells of entities is copied; problems are noted.  0 or
  * -ENOMEM. */
 int gate_upsert_take(struct gate_batch *, const struct il_event *);
@@ -320,7 +344,7 @@ void gate_upsert_release(struct gate_batch *);
 int gate_upsert_done(struct gate_batch *);
 void gate_upsert_stop(struct gate *);
 
-/* gate_limit.c */
+/* limit.c */
 /* May n more events come now?  0 or -EDQUOT.  Under the gate's lock, as the
  * next. */
 int gate_limit(struct gate_batch *, uint32_t n);
@@ -337,14 +361,14 @@ int gate_request_sender(struct il_request *, struct il_sender *);
 void gate_count_refused(struct gate_source *, struct il_sender *,
                         enum gate_code, uint64_t n);
 
-/* gate_backlog.c; the first two under the gate's lock */
+/* backlog.c; the first two under the gate's lock */
 /* How long until the source may send again; 0: now. */
 int64_t gate_backlog_wait_ns(const struct gate_batch *);
 void gate_backlog_took(const struct gate_batch *, uint32_t n,
                        uint64_t position);
 void gate_backlog_stop(struct gate *);
 
-/* gate_keep.c: count and keep what was refused */
+/* keep.c: count and keep what was refused */
 void gate_keep_refused(const struct gate_batch *);
 /* Copy what was refused, before what a source offered goes.  0 or -ENOMEM. */
 int gate_keep_copy(struct gate_batch *);
@@ -356,13 +380,13 @@ void gate_keep_request(struct gate_source *, struct il_sender *,
                        struct slice body);
 int gate_source_counters(struct gate_source *);
 
-/* gate_emit.c */
+/* emit.c */
 /* Wait until it is decided: 0 durable, or why it never will be. */
 int gate_wait(struct gate *, const struct gate_ticket *);
 void gate_settler_wake(struct gate *);
 void gate_settler_stop(struct gate *);
 
-/* gate_answer.c: the bodies of answers.  0 or -ENOMEM; the status. */
+/* answer.c: the bodies of answers.  0 or -ENOMEM; the status. */
 int gate_answer(struct il_text *, const struct gate_batch *, int *status);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The complete function table: what instance_api.c has, and what needs the
+/* The complete function table: what plugin/api.c has, and what needs the
  * lanes, the gate, the servers and the stores. */
 #include "api.h"
 

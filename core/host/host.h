@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The daemon, phase by phase; command_run.c calls them in this order.  Each
+/* The daemon, phase by phase; command/run.c calls them in this order.  Each
  * returns 0 or a negative errno after messages; from then on only host_close()
  * may follow. */
 #ifndef HOST_H

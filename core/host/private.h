@@ -1,5 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* Shared by host*.c. */
+/* How the room works: the daemon, phase by phase.
+ *
+ *   settings.c  settings_event.c   the host's own options, as tables
+ *   plan.c  plan_check.c  plan_events.c   what a config asks for, cross-checked
+ *   assembly.c  the plan with every plugin opened; check stops here
+ *   host.c      the phases: load, open, drop privileges, start, run, flush,
+ * stop stores.c    what lies in state_dir; servers.c the way in; lanes.c the
+ * way on api.c       the function table of plugins, put together from the rooms
+ *   control.c   the socket that commands ask through: status.c, reload.c,
+ * retry.c admin.c     /healthz, /readyz, /metrics; notify.c systemd;
+ * privileges.c
+ *
+ * Threads.  The main thread walks through the phases and, while the daemon
+ * runs, wakes once a second and at signals.  The control thread serves one
+ * request at a time; what it shows is read through the rooms' own functions.
+ * All other threads belong to the rooms that make them.
+ *
+ * There is no lock here: pointers are set while starting, before the threads
+ * that use them, and freed after those are gone.  The order of stopping is the
+ * order of starting, backwards: the way in first, the spool last. */
 #ifndef HOST_PRIVATE_H
 #define HOST_PRIVATE_H
 
@@ -37,11 +56,11 @@ struct host {
     int64_t deadline_us; /* of the drain; clock_monotonic_us */
 };
 
-/* host_stores.c */
+/* stores.c */
 int host_open_stores(struct host *);
 void host_close_stores(struct host *);
 
-/* host_lanes.c */
+/* lanes.c */
 int host_start_lanes(struct host *);
 /* Wait until the lanes have delivered what they can, at most until the
  * deadline. */
@@ -55,7 +74,7 @@ struct host_source {
 };
 uint64_t host_source_passed(void *arg);
 
-/* host_servers.c: sources, gate, servers */
+/* servers.c: sources, gate, servers */
 int host_prepare_servers(struct host *);
 int host_start_servers(struct host *);
 void host_quiesce(struct host *);
@@ -64,7 +83,7 @@ void host_stop_servers(struct host *);
 /* admin.c: /healthz, /readyz, /metrics; before the admin server starts */
 int host_admin_routes(struct host *);
 
-/* host_reload.c */
+/* reload.c */
 /* Look whether certificates have changed; every second. */
 void host_watch(struct host *);
 /* SIGHUP, and the "reload" request of the control socket. */
@@ -72,11 +91,11 @@ void host_reload(struct host *);
 void host_reload_control(void *host, const char *line, struct slice body,
                          struct il_text *reply);
 
-/* host_status.c: the "status" request of the control socket */
+/* status.c: the "status" request of the control socket */
 void host_status(void *host, const char *line, struct slice body,
                  struct il_text *reply);
 
-/* host_retry.c: "retry", with a lane, and a body of a position a line.  The
+/* retry.c: "retry", with a lane, and a body of a position a line.  The
  * reply is a line for each: the position, "retried", "under_way" (already),
  * "gone" or "no_event", and the position it has now; or one line "error
  * MESSAGE". */

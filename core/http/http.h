@@ -25,7 +25,7 @@ struct http_sender {
 
 struct http_options {
     const char *name;    /* "gate", "admin": for logs and metrics */
-    const char *const *listen; /* see http_address.h */
+    const char *const *listen; /* see http/address.h */
     size_t listen_count;
     struct tls *tls;          /* for all but unix sockets and http://;
                                * outlives the server; NULL: none */

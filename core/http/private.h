@@ -1,5 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* Shared by http*.c and request.c. */
+/* How the room works: one HTTP/1.1 server (RFC 9112), strict, without copies
+ * where a body comes whole.
+ *
+ *   listen.c  loop.c    sockets, and the loops that own what comes by them
+ *   conn.c    io.c      a connection's next step; bytes, through TLS or not
+ *   head.c    chunk.c   parsing, byte by byte if need be; body.c limits, gzip
+ *   serve.c             a request's way: routes, admit(), handle(), the answer
+ *   answer.c  request.c the answer's bytes; a request as plugins see it
+ *   hold.c    work.c    answered later: by its own loop, or by a thread that
+ * may wait for a disk client.c  cors.c  origin.c  sweep.c  pool.c   who sends,
+ * from which page, who is past its time, memory that is used again tls.c
+ * tls_live.c   certificates, and the one in force
+ *
+ * Threads.  Each loop is one thread with its own listening sockets
+ * (SO_REUSEPORT), connections and requests; nothing of them is touched by
+ * another, but through http_wake() (an eventfd) and the worker, which gives a
+ * request back before its loop goes on.  Routes and options do not change once
+ * the server runs.
+ *
+ * Locks.  peers.lock: the table of addresses.  work_lock: the worker's queue.
+ * All else that loops share is atomic.  No lock is held in a plugin's callback.
+ *
+ * Memory.  A connection without a request has none; bodies are charged to the
+ * server and to their sender before they are read, so both are bounded. */
 #ifndef HTTP_PRIVATE_H
 #define HTTP_PRIVATE_H
 
@@ -255,7 +278,7 @@ int http_route_has_method(const struct http_route *, const char *method);
 /* What the path takes: "OPTIONS, POST". */
 void http_methods(const struct il_request *, char out[HTTP_METHODS]);
 
-/* http_serve.c: one request's way, whatever brings its bytes.  Where one of
+/* serve.c: one request's way, whatever brings its bytes.  Where one of
  * these has answered, status is set. */
 /* The head is there, or refused. */
 void http_serve_begin(struct il_request *);
@@ -267,27 +290,27 @@ void http_serve_end(struct il_request *);
 /* Its chunks are none: answered, and to be closed. */
 void http_serve_break(struct il_request *);
 
-/* http_cors.c */
+/* cors.c */
 /* Answers a browser's question whether a page may send: 1; else 0. */
 int http_cors_preflight(struct il_request *);
 /* Tell browsers who may see the answer.  0 or -ENOMEM. */
 int http_cors_answer(const struct il_request *, struct il_text *head);
 
-/* http_listen.c: a bound, listening, non-blocking socket, or a negative errno
+/* listen.c: a bound, listening, non-blocking socket, or a negative errno
  * after a log line.  Called once for each loop: the later ones share the
  * first one's port or socket. */
 int http_listen(struct http *, struct http_listener *);
 /* Remove a unix socket, if it is still ours. */
 void http_unlisten(struct http_listener *);
 
-/* http_client.c */
+/* client.c */
 /* A connection has come: may it stay? */
 int http_admits(struct http_loop *, const struct sockaddr *, socklen_t);
 /* Its other end (NULL: unknown); counted until http_peer_remove(). */
 void http_client_begin(struct http_conn *, const struct sockaddr *);
 void http_peer_remove(struct http_conn *);
 
-/* http_io.c: bytes, through TLS where there is some. */
+/* io.c: bytes, through TLS where there is some. */
 /* Before its first byte.  0 or -ENOMEM. */
 int http_io_begin_tls(struct http_conn *);
 /* 0: done; -EAGAIN; or what went wrong. */
@@ -300,7 +323,7 @@ ssize_t http_io_send(struct http_conn *, struct iovec *, int count);
 void http_io_finish(struct http_conn *);
 void http_io_close(struct http_conn *);
 
-/* http_conn.c */
+/* conn.c */
 /* Takes fd over: a connection, or NULL with fd closed. */
 struct http_conn *http_conn_open(struct http_loop *, int fd,
                                  const struct sockaddr *, int is_tls);
@@ -313,7 +336,7 @@ void http_conn_answer(struct http_conn *);
 void http_conn_soon(struct http_conn *);
 void http_conn_not_soon(struct http_conn *);
 
-/* http_stock.c: requests, and room for what comes. */
+/* stock.c: requests, and room for what comes. */
 struct il_request *http_request_take(struct http_conn *); /* NULL: no memory */
 /* After its answer: ready for the next one, of which there may be bytes. */
 void http_request_again(struct il_request *);
@@ -324,7 +347,7 @@ int http_request_room(struct il_request *, size_t more);
 void http_request_pool_trim(struct http_loop *);
 void http_request_pool_free(struct http_loop *);
 
-/* http_answer.c */
+/* answer.c */
 /* Make the answer's head.  0 or -ENOMEM. */
 int http_answer_begin(struct il_request *);
 /* Write.  1: all of it has gone; 0: there is no room; or a negative errno. */
@@ -332,7 +355,7 @@ int http_answer_write(struct il_request *);
 /* "100 Continue", if it can be said at once.  0 or -EIO: cut the connection. */
 int http_answer_continue(struct il_request *);
 
-/* http_hold.c */
+/* hold.c */
 /* The loop ends a round: those held briefly wait together and are asked. */
 void http_hold_pause(struct http_loop *);
 /* Somebody has rung: ask those that are held. */
@@ -340,18 +363,18 @@ void http_hold_ask_all(struct http_loop *);
 /* Ask everybody, for the last time: the others hear 503. */
 void http_hold_abandon(struct http_loop *);
 
-/* http_sweep.c */
+/* sweep.c */
 /* Close who is past its time. */
 void http_loop_sweep(struct http_loop *);
 
-/* http_loop.c */
+/* loop.c */
 void http_loop_close(struct http_loop *);
 void http_loop_ring(struct http_loop *);
 
-/* http_work.c */
+/* work.c */
 void http_work_stop(struct http *);
 
-/* http_body.c */
+/* body.c */
 /* Content-Encoding and lengths, before anything is read: 0, or -EINVAL after
  * an answer. */
 int http_body_begin(struct il_request *);
@@ -372,7 +395,7 @@ void http_request_tell_refused(const struct il_request *);
 void http_request_error(struct il_request *, int status, const char *code,
                         const char *fmt, ...) IL_PRINTF(4, 5);
 const char *http_request_header(const struct il_request *, const char *);
-const char *http_request_peer(const struct il_request *); /* http_client.c */
+const char *http_request_peer(const struct il_request *); /* client.c */
 void http_request_respond_header(struct il_request *, const char *name,
                                  const char *value);
 

@@ -1,5 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of the idempotency index share. */
+/* How the room works: which (source, key) became which event.
+ *
+ *   idem.c        what the gate calls, and starting up
+ *   slice.c       slices of time, dropped whole once the window has passed
+ *   log.c         the log of a slice; load.c reads it, checkpoint.c writes all
+ *   table.c       the newest keys, in 2 MiB of memory
+ *   run.c         the older ones, in sorted files without a name that are
+ * mapped run_write.c, build.c   how those are made, of the log and of smaller
+ * ones work.c        the thread that makes them
+ *
+ * A look-up asks the table, then the runs; each says "not there" by one line of
+ * the cache, or names a place in the log, which alone is exact.
+ *
+ * Threads.  The gate's side (under the gate's lock, so one thread at a time)
+ * finds and adds.  The spool's thread says what is durable, which makes entries
+ * fit to be written.  The worker reads what does not change and hands its runs
+ * over; the gate's side installs them between two batches.
+ *
+ * `lock` guards the list of slices and what the logs say; the gate's side alone
+ * changes the list and reads it without.
+ *
+ * A crash leaves a log with a torn last block.  All that is missing is read
+ * from the spool again: a block is written only once its events are durable, so
+ * a key never outlives its event. */
 #ifndef IDEM_PRIVATE_H
 #define IDEM_PRIVATE_H
 
@@ -13,7 +36,7 @@
 #define DROPPED_MAX 64 /* slices that the checkpoint has to remove */
 #define NEAR_MAX 40
 
-/* --- the log of a slice (idem_log.c, idem_load.c) --- */
+/* --- the log of a slice (log.c, load.c) --- */
 
 #define LOG_HEADER 4096
 #define LOG_UNIT sizeof(struct entry)
@@ -89,7 +112,7 @@ struct idem_log {
 
 /* --- where in the log a key is --- */
 
-/* The newest keys of a slice, in memory (idem_table.c). */
+/* The newest keys of a slice, in memory (table.c). */
 struct table {
     uint32_t *cells; /* unit from first on, the key's lowest bits above it; 0:
                       * empty */
@@ -103,7 +126,7 @@ struct table {
 /* More than one are full only while the disk is slow. */
 #define FULL_MAX 8
 
-/* Those before them, in a file that is never changed (idem_run.c).  A key's
+/* Those before them, in a file that is never changed (run.c).  A key's
  * upper bits say which line is its home; the entries of each line follow those
  * of the line before, and what one line has no room for is at the beginning of
  * the next. */
@@ -153,7 +176,7 @@ struct idem_slice {
     int64_t expired_since_us; /* on the monotonic clock; 0: it is not */
 };
 
-/* What the worker does (idem_work.c).  Under idem->lock. */
+/* What the worker does (work.c).  Under idem->lock. */
 struct job {
     enum { JOB_NONE, JOB_RUNS, JOB_DONE } state;
     struct idem_slice *slice;
@@ -214,7 +237,7 @@ struct idem {
     uint64_t rebuilt;
 };
 
-/* idem_table.c */
+/* table.c */
 /* Empty, for so many keys, and units up to first + units.  0 or -ENOMEM. */
 int idem_table_make(struct table *, uint64_t keys, uint32_t first,
                     uint32_t units);
@@ -227,7 +250,7 @@ void idem_table_put(struct table *, uint64_t lo, uint32_t unit);
 /* Is there, for so many more keys, and units before end? */
 int idem_table_takes(const struct table *, uint64_t keys, uint64_t end);
 
-/* idem_run.c */
+/* run.c */
 /* As idem_table_next(). */
 uint32_t idem_run_next(const struct run *, uint64_t lo, uint64_t *at);
 /* 0: it does not have the key. */
@@ -235,7 +258,7 @@ int idem_run_may_have(const struct run *, uint64_t lo);
 size_t idem_run_bytes(const struct run *);
 void idem_run_free(struct run *);
 
-/* idem_run_write.c */
+/* run_write.c */
 struct run_writer;
 /* A new file, for so many keys. */
 int idem_run_create(struct idem *, uint64_t keys, unsigned bits, unsigned known,
@@ -248,7 +271,7 @@ int idem_run_finish(struct run_writer *, struct run **out);
 void idem_run_abandon(struct run_writer *);
 unsigned idem_run_bits(uint64_t keys);
 
-/* idem_build.c */
+/* build.c */
 /* Of the entries from one unit of the log on, up to another and no more than
  * max_keys; all are in the file.  bits: as idem_run_bits() of what it is merged
  * with says, which is part_keys. */
@@ -265,7 +288,7 @@ int idem_build_merge(struct idem *, struct run *const *in, uint32_t count,
 uint32_t idem_build_due(struct run *const *runs, uint32_t count, int final,
                         uint32_t *first);
 
-/* idem_work.c */
+/* work.c */
 int idem_work_start(struct idem *);
 void idem_work_stop(struct idem *);
 /* Under the lock: there may be something to do. */
@@ -285,7 +308,7 @@ place_of(uint64_t lo, uint64_t places)
     return (uint64_t) (((unsigned __int128) lo * places) >> 64);
 }
 
-/* idem_log.c */
+/* log.c */
 int idem_log_create(struct idem *, struct idem_log *);
 void idem_log_free(struct idem_log *);
 void idem_log_remove(struct idem *, struct idem_log *);
@@ -342,7 +365,7 @@ entry_units(const struct entry *e)
     return e->val & VAL_RECORD ? 1 + RECORD_UNITS(record[0]) : 1;
 }
 
-/* idem_load.c */
+/* load.c */
 /* Load what is there and can be believed; nothing behind the spool's end is.
  * *complete: the index has all up to here.  Sets broken.  0 or a negative
  * errno. */
@@ -350,7 +373,7 @@ int idem_load(struct idem *, uint64_t end, uint64_t *complete);
 /* Write the links as they should be. */
 int idem_relink(struct idem *);
 
-/* idem_slice.c */
+/* slice.c */
 void idem_slice_free(struct idem_slice *);
 /* Be ready to take n entries with ids.  base: positions are greater.  0;
  * -ENOSPC, -ENOMEM: try again later. */
@@ -381,7 +404,7 @@ int idem_slice_find(struct idem *, struct idem_slice *, struct idem_key,
 void idem_slice_drop_oldest(struct idem *);
 void idem_slice_remove_dropped(struct idem *);
 
-/* idem_checkpoint.c */
+/* checkpoint.c */
 /* Everything up to position is durable; write when there is much, or all.  0
  * or a negative errno. */
 int idem_slices_advance(struct idem *, uint64_t position, int all);

@@ -1,15 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of the lane share.
+/* How the room works: from the spool through steps to one destination.
  *
- *   lane.c         the loop, from the oldest flight to the newest; life cycle
- *   lane_read.c    read, match, steps, when: from the spool to a batch
- *   lane_settle.c  write, settle, dead letters, back-off, position
- *   lane_retry.c   frames that bring a dead letter's event again
- *   lane_begin.c   where to begin: cursor file and the destination's answer
- *   lane_status.c  status, metrics, and log lines about trouble
+ *   lane.c    the loop, from the oldest flight to the newest; life cycle
+ *   read.c    read, match, steps, when: from the spool to a batch
+ *   settle.c  write, settle, dead letters, back-off, position
+ *   retry.c   frames that bring a dead letter's event again
+ *   begin.c   where to begin: cursor file and the destination's answer
+ *   status.c  status, metrics, and log lines about trouble
  *
  * A flight is a batch with its way through the lane.  Flights form a ring in
- * the order of the spool; only the oldest ever leaves it. */
+ * the order of the spool; only the oldest ever leaves it, and with it the
+ * lane's position moves.  One that failed comes again with the same events.
+ *
+ * Threads.  A lane is one thread: it alone reads, runs its own instances of the
+ * steps and calls write().  The destination settles from whatever thread it
+ * likes; that only notes the outcome under `lock` and wakes the lane.
+ *
+ * `lock` guards the outcomes of flights, what lane_status() shows, and what
+ * others ask of the thread (drain, stop).  It is never held in a plugin.
+ *
+ * A crash leaves the cursor file, in one of its two slots, and what the
+ * destination says of itself (resume); the greater of the two counts. */
 #ifndef LANE_PRIVATE_H
 #define LANE_PRIVATE_H
 
@@ -60,7 +71,7 @@ struct flight {
     char why[512];
 };
 
-struct match_entry; /* lane_read.c */
+struct match_entry; /* read.c */
 
 struct lane {
     struct lane_spec spec;
@@ -90,7 +101,7 @@ struct lane {
     int tells; /* the destination says where it itself is */
     int begun; /* the two have talked: it is never beyond the spool then */
 
-    /* Trouble, as logged (lane_status.c). */
+    /* Trouble, as logged (status.c). */
     int64_t trouble_since_us, trouble_logged_us, overdue_us;
     uint64_t trouble_count, trouble_unlogged;
 
@@ -125,14 +136,14 @@ int lane_goes_on(struct lane *); /* 0: stop, fenced, or all is delivered */
 /* Until then, or until something happens that lane_goes_on() has not seen. */
 void lane_wait_until(struct lane *, int64_t monotonic_us);
 
-/* lane_read.c */
+/* read.c */
 int lane_matches_new(struct lane *);
 int lane_read(struct lane *, struct flight *);
 int lane_match(struct lane *, struct flight *);
 int lane_steps(struct lane *, struct flight *);
 void lane_when(struct lane *, struct flight *);
 
-/* lane_retry.c */
+/* retry.c */
 /* The i-th frame brings a letter again: 1 when this lane is to take it, 0, or a
  * negative errno.  Asked in the order of the frames. */
 int lane_retry(struct lane *, struct flight *, uint32_t i,
@@ -144,7 +155,7 @@ int lane_retried(struct lane *, struct flight *);
  * stopped. */
 int lane_retries_begin(struct lane *, uint64_t position);
 
-/* lane_settle.c */
+/* settle.c */
 void lane_write(struct lane *, struct flight *);
 void lane_settled(struct lane *);
 int lane_failed(struct lane *);
@@ -152,7 +163,7 @@ void lane_cursor(struct lane *, int final);
 /* Something failed: when to try again. */
 int64_t lane_back_off(struct lane *, int outcome);
 
-/* lane_begin.c */
+/* begin.c */
 /* Find out where to begin and open the reader.  0, or -ECANCELED when the lane
  * is to stop (or fenced) before it knows. */
 int lane_begin(struct lane *);
@@ -162,7 +173,7 @@ int lane_go_back(struct lane *);
 /* Look up how old the oldest event is that waits. */
 void lane_peek(struct lane *);
 
-/* lane_status.c */
+/* status.c */
 void lane_state_set(struct lane *, enum lane_state);
 void lane_trouble(struct lane *, enum lane_state, const char *fmt, ...)
     IL_PRINTF(3, 4);

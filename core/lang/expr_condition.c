@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One comparison: left side, operator, right side, and everything that can be
  * known to be wrong with it before an event comes. */
-#include "expr_parse.h"
+#include "expr_private.h"
 
 #include "base/time.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Evaluation: a walk over the tree, as deep as the source was nested.  Nothing
  * is allocated: functions hand on a view of their argument. */
-#include "expr_impl.h"
+#include "expr_private.h"
 
 #include "base/time.h"
 

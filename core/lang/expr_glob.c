@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "expr_impl.h"
+#include "expr_private.h"
 
 #include <string.h>
 

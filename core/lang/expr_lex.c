@@ -3,7 +3,7 @@
  *
  * What a bare word means depends on where it stands, so there is no list of
  * tokens: the parser asks for an operand and says which place it is at. */
-#include "expr_impl.h"
+#include "expr_private.h"
 
 #include "base/time.h"
 

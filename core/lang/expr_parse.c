@@ -2,7 +2,7 @@
 /* Conditions, and their joining by and, or, not: from source to tree. */
 #include "config.h"
 
-#include "expr_parse.h"
+#include "expr_private.h"
 
 #include <errno.h>
 #include <stdlib.h>

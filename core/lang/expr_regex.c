@@ -10,7 +10,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-#include "expr_impl.h"
+#include "expr_private.h"
 
 #include <errno.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "expr_impl.h"
+#include "expr_private.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
  * costs about as much as telling that its key is another one.  A memory of
  * where the key was last time would save only the comparing, since the values
  * before it have to be stepped over all the same. */
-#include "ref_private.h"
+#include "private.h"
 
 #include "codec/msgwalk.h"
 

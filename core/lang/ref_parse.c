@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* References from their text. */
 #include "lexis.h"
-#include "ref_private.h"
+#include "private.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "template.h"
 
-#include "expr_impl.h"
+#include "expr_private.h"
 #include "base/time.h"
 #include "codec/json.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "handshake.h"
+
+#include "private.h"
 
 #include "loader.h"
 

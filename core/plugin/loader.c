@@ -3,8 +3,7 @@
 
 #include "loader.h"
 
-#include "handshake.h"
-#include "loader_elf.h"
+#include "private.h"
 #include "base/log.h"
 #include "base/nearest.h"
 

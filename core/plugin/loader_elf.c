@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "loader_elf.h"
 
+#include "private.h"
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>

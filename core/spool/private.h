@@ -1,5 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of the spool share; nobody else includes it. */
+/* How the room works: the log on disk, the only truth there is.
+ *
+ *   write.c     appending: the buffers, the writer thread, the announcer
+ *   group.c     one group of frames onto the disk, durably or not at all
+ *   segment.c   the format: headers, frames, finding frames after damage
+ *   list.c      the segments in order, each with a sparse index
+ *   read.c      readers, which lanes and the index of keys hold
+ *   retain.c    what may go, and how fast it goes; spare.c files used again
+ *   recover.c   opening: found.c lists the files, damage.c names what is lost
+ *   walk.c      looking at a spool without opening it; id.c whose it is
+ *   cursor.c    the cursor file of a lane, apart from the rest
+ *
+ * Threads.  Anybody appends.  The writer takes the buffer that was filled, does
+ * one pwrite and one fdatasync, and tells those who wait; every two seconds it
+ * does the housekeeping (retain.c).  The announcer tells of failures.  Readers
+ * belong to their lanes' threads and use pread alone.
+ *
+ * Locks.  `lock` guards appending, `list_lock` segments, holds and what is
+ * known of damage; where both are held, `lock` is taken first.  Nobody holds
+ * either over a sync.  What everybody may ask at any time is atomic.
+ *
+ * A crash leaves a torn tail of the newest segment, which recovery cuts, and
+ * spare files, which it removes.  Nothing that was acknowledged is in either.
+ */
 #ifndef SPOOL_PRIVATE_H
 #define SPOOL_PRIVATE_H
 
@@ -234,7 +257,7 @@ struct spool {
 int spool_cond_init(pthread_cond_t *); /* on the monotonic clock */
 void spool_deadline(struct timespec *, int64_t timeout_us);
 
-/* spool_id.c */
+/* id.c */
 int spool_id_read(int dirfd, uint8_t uuid[16]);
 int spool_id_write(int dirfd, const uint8_t uuid[16]);
 int spool_id_make(uint8_t uuid[16]);
@@ -242,10 +265,10 @@ void spool_id_format(char out[40], const uint8_t uuid[16]);
 int spool_hint_open(struct spool *, uint64_t *last);
 void spool_hint_write(struct spool *, uint64_t last);
 
-/* spool_recover.c */
+/* recover.c */
 int spool_recover(struct spool *, struct spool_recovery *);
 
-/* spool_list.c: under list_lock, except spool_segment_new */
+/* list.c: under list_lock, except spool_segment_new */
 struct segment *spool_segment_new(uint64_t first);
 void spool_segment_put(struct segment *);
 int spool_list_reserve(struct spool *); /* room for one: 0, -ENOMEM */
@@ -258,7 +281,7 @@ void spool_segment_mark(struct segment *, uint64_t position, uint64_t offset);
 struct spool_segment_mark spool_segment_lookup(const struct segment *,
                                                uint64_t position);
 
-/* spool_damage.c */
+/* damage.c */
 /* Report once: log, copy aside.  fd -1: a whole segment that is not there. */
 void spool_damage_report(struct spool *, int fd, uint64_t segment,
                          const struct segment_gap *, const char *what);
@@ -269,16 +292,16 @@ void spool_damage_torn(struct spool *, int fd, uint64_t segment,
 int spool_damage_aside(int dirfd, const char *name, const char *why,
                        const char *dir);
 
-/* spool_write.c */
+/* write.c */
 /* 0 or why `more` bytes are not taken now.  Under the lock. */
 int spool_refused(struct spool *, uint64_t more);
 int spool_write_start(struct spool *);
 void spool_write_stop(struct spool *);
-/* spool_group.c: the writer's calls */
+/* group.c: the writer's calls */
 int spool_group_write(struct spool *, struct spool_buffer *, int *final);
 int spool_group_probe(struct spool *);
 void spool_group_rotate(struct spool *);
-/* spool_spare.c: files to be used again; the writer's calls, but for the
+/* spare.c: files to be used again; the writer's calls, but for the
  * first */
 /* Remove what an earlier process has left. */
 void spool_spare_forget(struct spool *);
@@ -294,7 +317,7 @@ int spool_spare_take(struct spool *, char name[SEGMENT_NAME], uint64_t *size);
 int spool_spare_make(struct spool *, char name[SEGMENT_NAME], uint64_t first);
 /* Remove all. */
 void spool_spare_drop(struct spool *);
-/* spool_retain.c: the writer's tick */
+/* retain.c: the writer's tick */
 void spool_retain_tick(struct spool *, int64_t now_us);
 
 #endif

@@ -3,7 +3,7 @@
 #include "codec/event.h"
 #include "codec/json.h"
 #include "store/dead.h"
-#include "command/command.h"
+#include "command/private.h"
 
 #include <check.h>
 #include <getopt.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What the files of the expression language share.  A compiled expression is a
  * tree in blocks of memory of its own; evaluation only reads it. */
-#ifndef EXPR_IMPL_H
-#define EXPR_IMPL_H
+#ifndef EXPR_PRIVATE_H
+#define EXPR_PRIVATE_H
 
 #include "expr.h"
 #include "lexis.h"
@@ -178,5 +178,14 @@ struct operand *expr_lex_operand(struct lex *, int bare);
 /* Where byte `offset` of a literal's text stands in the source. */
 size_t expr_lex_literal_place(const struct lex *, const struct operand *,
                               size_t offset);
+
+/* --- between expr_parse.c (and, or, not) and expr_condition.c --- */
+
+/* A new node, or NULL for lack of memory. */
+struct node *expr_parse_node(struct lex *, int kind);
+/* One comparison, or a boolean alone.  NULL after a complaint. */
+struct node *expr_parse_condition(struct lex *);
+/* Does a comparison's operator come next? */
+int expr_is_operator(const struct lex *);
 
 #endif
