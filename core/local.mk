@@ -224,7 +224,9 @@ core_libcore_a_SOURCES = \
 	core/lane/retry.c \
 	core/lane/settle.c \
 	core/lane/status.c \
-	core/plugin/api.c \
+	core/plugin/api_batch.c \
+	core/plugin/api_conf.c \
+	core/plugin/api_host.c \
 	core/plugin/handshake.c \
 	core/plugin/instance.c \
 	core/plugin/instance.h \

@@ -16,7 +16,7 @@
  * several threads do not mix, and a hostile sender cannot make us log much. */
 #define LINE_MAX_BYTES 4096
 
-static int log_level = IL_LOG_INFO;
+static int level_shown = IL_LOG_INFO;
 
 static const char *const level_names[] = { "", "error", "warn", "info",
                                            "debug" };
@@ -24,7 +24,7 @@ static const char *const level_names[] = { "", "error", "warn", "info",
 void
 log_level_set(int level)
 {
-    __atomic_store_n(&log_level, level, __ATOMIC_RELAXED);
+    __atomic_store_n(&level_shown, level, __ATOMIC_RELAXED);
 }
 
 int
@@ -86,29 +86,26 @@ defuse(char *text, size_t len)
             text[i] = text[i] == '\n' || text[i] == '\t' ? ' ' : '?';
 }
 
-void
-log_vline(int level, const char *prefix, const char *fmt, va_list ap)
+int
+log_level(void)
 {
-    if (level < IL_LOG_ERROR)
-        level = IL_LOG_ERROR;
-    if (level > IL_LOG_DEBUG)
-        level = IL_LOG_DEBUG;
-    if (level > __atomic_load_n(&log_level, __ATOMIC_RELAXED))
-        return;
+    return __atomic_load_n(&level_shown, __ATOMIC_RELAXED);
+}
 
-    int saved = errno;
-    char line[LINE_MAX_BYTES];
-    const size_t room = sizeof(line) - 1; /* for the newline */
-    size_t head = log_head(line, room, level), len = head;
-    int n = prefix ? snprintf(line + len, room - len, "%s: ", prefix) : 0;
-    if (n > 0)
-        len = len + (size_t) n < room ? len + (size_t) n : room - 1;
-    n = vsnprintf(line + len, room - len, fmt, ap);
-    if (n > 0)
-        len = len + (size_t) n < room ? len + (size_t) n : room - 1;
+/* Where in a line so much more of n bytes ends: an over-long one is cut. */
+static size_t
+log_end(size_t len, size_t room, int n)
+{
+    if (n <= 0)
+        return len;
+    return len + (size_t) n < room ? len + (size_t) n : room - 1;
+}
+
+static void
+log_write(char *line, size_t head, size_t len)
+{
     defuse(line + head, len - head);
     line[len++] = '\n';
-
     for (size_t done = 0; done < len;) {
         ssize_t w = write(STDERR_FILENO, line + done, len - done);
         if (w < 0 && errno == EINTR)
@@ -117,14 +114,41 @@ log_vline(int level, const char *prefix, const char *fmt, va_list ap)
             break; /* nowhere to say so */
         done += (size_t) w;
     }
+}
+
+void
+log_text(int level, const char *prefix, const char *text, size_t text_len)
+{
+    char line[LINE_MAX_BYTES];
+    const size_t room = sizeof(line) - 1; /* for the newline */
+    if (level < IL_LOG_ERROR)
+        level = IL_LOG_ERROR;
+    if (level > IL_LOG_DEBUG)
+        level = IL_LOG_DEBUG;
+    if (level > log_level())
+        return;
+    int saved = errno;
+    size_t head = log_head(line, room, level), len = head;
+    if (prefix)
+        len = log_end(len, room,
+                      snprintf(line + len, room - len, "%s: ", prefix));
+    size_t n = text_len < room - 1 - len ? text_len : room - 1 - len;
+    memcpy(line + len, text, n);
+    log_write(line, head, len + n);
     errno = saved;
 }
 
 void
 log_line(int level, const char *fmt, ...)
 {
+    char text[LINE_MAX_BYTES];
     va_list ap;
+    if (level > log_level())
+        return;
+    int saved = errno;
     va_start(ap, fmt);
-    log_vline(level, NULL, fmt, ap);
+    int n = vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
+    log_text(level, NULL, text, log_end(0, sizeof(text), n));
+    errno = saved;
 }

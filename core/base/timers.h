@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One thread that calls functions at intervals: il_timer() of all plugins. */
+/* One thread that calls functions at intervals: il_timer_every() of all
+ * plugins. */
 #ifndef TIMERS_H
 #define TIMERS_H
 

@@ -110,7 +110,7 @@ batch_add_unreadable(struct il_batch *b, uint64_t position, const char *body,
                      size_t len)
 {
     static const struct il_reason why = {
-        .code = "unreadable",
+        IL_SIZED(struct il_reason), .code = "unreadable",
         .message = "the frame's checksum is right, but it holds no event "
                    "this version can read"
     };
@@ -163,10 +163,12 @@ batch_elsewhere(struct il_batch *b, uint32_t i)
 static const struct il_reason *
 batch_reason(struct il_batch *b, const struct il_reason *why)
 {
-    static const struct il_reason unsaid = { .code = "rejected",
+    static const struct il_reason unsaid = { IL_SIZED(struct il_reason),
+                                             .code = "rejected",
                                              .message = "no reason was given" };
     static const struct il_reason no_memory = {
-        .code = "rejected", .message = "there was no memory to keep the reason"
+        IL_SIZED(struct il_reason), .code = "rejected",
+        .message = "there was no memory to keep the reason"
     };
     if (!why)
         return &unsaid;
@@ -186,7 +188,9 @@ batch_reason(struct il_batch *b, const struct il_reason *why)
             to[k] = p;
             p = stpcpy(p, from[k]) + 1;
         }
-    *copy = (struct il_reason){ to[0], to[1], to[2], to[3] };
+    *copy =
+        (struct il_reason){ IL_SIZED(struct il_reason), .code = to[0],
+                            .message = to[1], .field = to[2], .rule = to[3] };
     return copy;
 }
 

@@ -138,19 +138,12 @@ vremark(const struct il_conf *g, const char *key, size_t i, long offset,
 }
 
 void
-option_verror(const struct il_conf *g, const char *key, size_t i, long offset,
-              const char *fmt, va_list ap)
-{
-    vremark(g, key, i, offset, 0, fmt, ap);
-}
-
-void
-option_remark(const struct il_conf *g, const char *key, long offset,
+option_remark(const struct il_conf *g, const char *key, size_t i, long offset,
               int warning, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    vremark(g, key, 0, offset, warning, fmt, ap);
+    vremark(g, key, i, offset, warning, fmt, ap);
     va_end(ap);
 }
 
@@ -160,18 +153,18 @@ option_error(const struct il_conf *g, const char *key, size_t i,
 {
     va_list ap;
     va_start(ap, fmt);
-    option_verror(g, key, i, -1, fmt, ap);
+    vremark(g, key, i, -1, 0, fmt, ap);
     va_end(ap);
     return -EINVAL;
 }
 
 int
-option_error_at(const struct il_conf *g, const char *key, long offset,
+option_error_at(const struct il_conf *g, const char *key, size_t i, long offset,
                 const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    option_verror(g, key, 0, offset, fmt, ap);
+    vremark(g, key, i, offset, 0, fmt, ap);
     va_end(ap);
     return -EINVAL;
 }

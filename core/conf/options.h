@@ -58,17 +58,16 @@ int64_t option_int(const struct il_conf *, const char *key, size_t i);
 size_t option_count(const struct il_conf *, const char *key);
 const struct il_conf *option_group(const struct il_conf *, const char *key,
                                    size_t i);
-void option_verror(const struct il_conf *, const char *key, size_t i,
-                   long offset, const char *fmt, va_list);
 /* Report against element i of a key, or against a byte of its text.  Always
  * -EINVAL. */
 int option_error(const struct il_conf *, const char *key, size_t i,
                  const char *fmt, ...) IL_PRINTF(4, 5);
 /* The same, but a warning where so asked. */
-void option_remark(const struct il_conf *, const char *key, long offset,
-                   int warning, const char *fmt, ...) IL_PRINTF(5, 6);
-int option_error_at(const struct il_conf *, const char *key, long offset,
-                    const char *fmt, ...) IL_PRINTF(4, 5);
+void option_remark(const struct il_conf *, const char *key, size_t i,
+                   long offset, int warning, const char *fmt, ...)
+    IL_PRINTF(6, 7);
+int option_error_at(const struct il_conf *, const char *key, size_t i,
+                    long offset, const char *fmt, ...) IL_PRINTF(5, 6);
 
 /* The setting behind a key, or the group itself (key NULL); NULL: a default. */
 struct config_setting_t *option_setting(const struct il_conf *, const char *key,

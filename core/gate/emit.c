@@ -116,13 +116,12 @@ pend(struct gate *g, struct gate_pending *p)
 }
 
 int
-gate_emit(struct gate_source *s, const struct il_event *events, size_t n,
-          uint64_t token)
+gate_emit(struct gate_source *s, const struct il_emission *e)
 {
     struct gate *g = s->gate;
     struct gate_pending *p = NULL;
     struct gate_batch *b = gate_batch_take(g, s);
-    int err = b ? gate_take(b, events, n) : -ENOMEM;
+    int err = b ? gate_take(b, e->events, e->count, e->event_size) : -ENOMEM;
     uint32_t upserts = err ? 0 : gate_upsert_wanted(b);
     if (upserts)
         err = gate_limit_first(b, upserts);
@@ -140,7 +139,7 @@ gate_emit(struct gate_source *s, const struct il_event *events, size_t n,
     }
     if (!err && p) {
         gate_ticket_fill(b, &p->ticket);
-        p->token = token;
+        p->token = e->token;
         err = pend(g, p);
     } else if (!err && !s->settled) {
         metric_add(s->accepted, b->accepted);

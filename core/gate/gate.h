@@ -54,8 +54,7 @@ const char *gate_source_name(const struct gate_source *);
 
 /* il_emit() of a source: the events that pass the gate are accepted, the others
  * kept as dead letters.  0, -EAGAIN, or -EINVAL when none passed. */
-int gate_emit(struct gate_source *, const struct il_event *, size_t n,
-              uint64_t token);
+int gate_emit(struct gate_source *, const struct il_emission *);
 
 /* The "emit" request of the control socket; arg is the gate.  line is "json" or
  * "lines" and the name of a source, which may be left out where there is only

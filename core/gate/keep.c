@@ -126,7 +126,8 @@ void
 gate_keep_request(struct gate_source *s, struct il_sender *sender,
                   const char *code, const char *message, struct slice body)
 {
-    struct il_reason why = { .code = code, .message = message };
+    struct il_reason why = { IL_SIZED(struct il_reason), .code = code,
+                             .message = message };
     int i = 1;
     while (i < GATE_CODES && strcmp(gate_code_name[i], code))
         i++;
@@ -142,9 +143,8 @@ refused_text(const struct gate_batch *b, uint32_t i, struct il_text *made)
     const struct gate_item *item = &b->items[i];
     if (b->body)
         return slice_of(b->body + item->json, item->json_len);
-    const struct il_event *e
-        = (const void *) ((const char *) b->offered
-                          + (size_t) i * b->offered->struct_size);
+    const struct il_event *e = (const void *) ((const char *) b->offered
+                                               + (size_t) i * b->offered_size);
     struct il_value v;
     const char *p = e->payload;
     if (!p || e->encoding != IL_MSGPACK)
@@ -182,7 +182,8 @@ static void
 keep_item(const struct gate_batch *b, uint32_t i, struct il_text *made)
 {
     const struct gate_item *item = &b->items[i];
-    struct il_reason reason = { .code = gate_code_name[item->code],
+    struct il_reason reason = { IL_SIZED(struct il_reason),
+                                .code = gate_code_name[item->code],
                                 .message = "refused" };
     if (item->problems) {
         const struct gate_problem *p = &b->problems[item->problem];

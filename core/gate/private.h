@@ -150,7 +150,8 @@ struct gate_batch {
     int64_t wait_ns;         /* ... and for how long */
     int limit_own;           /* the rate is that of its key */
     const char *body;        /* what items' json is an offset in ... */
-    const struct il_event *offered; /* ... or what a source offered */
+    const struct il_event *offered; /* ... or what a source offered, */
+    size_t offered_size;            /* ... so far apart */
 
     /* upsert.c */
     struct gate_upsert *upserts;
@@ -315,7 +316,8 @@ int gate_refuse_json(struct gate_batch *, const char *body,
                      const struct json_error *, const char *hint);
 
 /* take.c: as gate_parse() */
-int gate_take(struct gate_batch *, const struct il_event *, size_t n);
+int gate_take(struct gate_batch *, const struct il_event *, size_t n,
+              size_t stride);
 
 /* gate.c: deduplicate, limit and append; 0, the error of spool_append(), or
  * -EDQUOT: b->limit is reached */

@@ -227,7 +227,8 @@ api_ingest(struct il_request *req, uint32_t max_events)
 }
 
 static void
-api_emit(struct il_request *req, const struct il_event *events, size_t n)
+api_emit(struct il_request *req, const struct il_event *events, size_t n,
+         size_t stride)
 {
     size_t len;
     const char *bytes = il_request_body(req, &len);
@@ -235,7 +236,7 @@ api_emit(struct il_request *req, const struct il_event *events, size_t n)
     if (!b)
         return;
     metric_add(b->source->bytes, len);
-    finish(req, b, gate_take(b, events, n), slice_of(bytes, len));
+    finish(req, b, gate_take(b, events, n, stride), slice_of(bytes, len));
 }
 
 static int
@@ -260,18 +261,20 @@ api_json(struct il_request *req, struct il_text *text, struct il_value *out)
 }
 
 static void
-api_refuse(struct il_request *req, int status, const char *code,
-           const char *fmt, va_list ap)
+api_refuse_text(struct il_request *req, int status, const char *code,
+                const char *text, size_t text_len)
 {
     struct gate_source *s = http_owner(req);
     char message[400];
-    size_t len;
+    size_t len,
+        shown = text_len < sizeof(message) ? text_len : sizeof(message) - 1;
     const char *bytes = il_request_body(req, &len);
-    vsnprintf(message, sizeof(message), fmt, ap);
+    memcpy(message, text, shown);
+    message[shown] = 0;
     if (s)
         gate_keep_request(s, gate_sender_of(req), code, message,
                           slice_of(bytes, len));
-    il_respond_error(req, status, code, "%s", message);
+    il_respond_error_text(req, status, code, text, text_len);
 }
 
 static void
@@ -310,7 +313,7 @@ gate_fill_api(struct il_api *api)
 {
     http_fill_request_api(api);
     http_on_refused(server_refused);
-    api->request_refuse = api_refuse;
+    api->request_refuse_text = api_refuse_text;
     api->request_json = api_json;
     api->request_ingest = api_ingest;
     api->request_emit = api_emit;

@@ -44,8 +44,8 @@ gate_sender_of(const struct il_request *req)
 }
 
 /* Append a sender to the list of its source, as a group describes it (see
- * il_sender()).  What it needs is owned by owner.  0, -EINVAL after a finding,
- * or -ENOMEM. */
+ * il_sender_from()).  What it needs is owned by owner.  0, -EINVAL after a
+ * finding, or -ENOMEM. */
 int gate_sender_open(struct conf *owner, const char *source,
                      struct il_sender **list, const struct il_conf *,
                      const char *secret, struct il_sender **out);

@@ -74,18 +74,19 @@ take_event(struct gate_batch *b, const struct il_event *from)
 }
 
 int
-gate_take(struct gate_batch *b, const struct il_event *events, size_t n)
+gate_take(struct gate_batch *b, const struct il_event *events, size_t n,
+          size_t stride)
 {
     const char *at = (const char *) events;
     b->offered = events;
+    b->offered_size = stride;
     if (!n)
         return gate_refuse_body(b, 400, GATE_NO_EVENTS,
                                 "there are no events in the body");
     for (size_t i = 0; i < n; i++) {
         struct il_event event = { 0 };
-        size_t size = events->struct_size;
-        memcpy(&event, at, size < sizeof(event) ? size : sizeof(event));
-        at += size;
+        memcpy(&event, at, stride < sizeof(event) ? stride : sizeof(event));
+        at += stride;
         int err = take_event(b, &event);
         if (err)
             return err;

@@ -95,7 +95,7 @@ gate_upsert_take(struct gate_batch *b, const struct il_event *from)
     const char *at = (const char *) from->upserts;
     for (size_t i = 0; i < from->upsert_count; i++) {
         struct il_upsert one = { 0 };
-        size_t size = from->upserts->struct_size;
+        size_t size = from->upsert_size;
         memcpy(&one, at, size < sizeof(one) ? size : sizeof(one));
         at += size;
         int err = take_one(b, &one);

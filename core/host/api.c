@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The complete function table: what plugin/api.c has, and what needs the
+/* The complete function table: what plugin/api_*.c have, and what needs the
  * lanes, the gate, the servers and the stores. */
 #include "api.h"
 
@@ -12,12 +12,11 @@
 #include <errno.h>
 
 static int
-api_emit(const struct il_host *h, const struct il_event *events, size_t n,
-         uint64_t token)
+api_emit(const struct il_host *h, const struct il_emission *e)
 {
     if (!h->source)
         return -ENOTCONN; /* a check opens sources without a gate */
-    return gate_emit(h->source, events, n, token);
+    return gate_emit(h->source, e);
 }
 
 static int

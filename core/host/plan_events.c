@@ -352,7 +352,7 @@ load_key(const struct il_conf *event, struct schema_event *into)
     if (err == -ENOMEM)
         conf_give_up();
     if (err)
-        option_error_at(g, "key", (long) error.offset, "%s", error.message);
+        option_error_at(g, "key", 0, (long) error.offset, "%s", error.message);
     else if (!ref_payload_only(into->key))
         option_error(g, "key", 0,
                      "expected a field of the payload, not in an array, such "

@@ -156,10 +156,10 @@ check_dates(const struct il_conf *g, const struct tls_cert *cert)
 {
     time_t now = (time_t) (clock_wall_us() / 1000000);
     if (tls_expires(cert) <= now)
-        option_remark(g, "certificate", -1, 1,
+        option_remark(g, "certificate", 0, -1, 1,
                       "it has expired: clients will refuse it");
     else if (tls_begins(cert) > now)
-        option_remark(g, "certificate", -1, 1,
+        option_remark(g, "certificate", 0, -1, 1,
                       "it is not valid yet: clients will refuse it");
 }
 
@@ -174,14 +174,14 @@ http_options_check_tls(struct conf *conf, const struct il_conf *server)
     if (!g || !http_options_tls(conf, server, &o))
         return;
     if (o.key.path && !stat(o.key.path, &st) && (st.st_mode & 04))
-        option_remark(g, "key", -1, 1,
+        option_remark(g, "key", 0, -1, 1,
                       "the file with this secret can be read by every user; "
                       "chmod 0640 it");
     if (!tls_load(&o, &cert, &fault)) {
         check_dates(g, cert);
         tls_release(cert);
     } else if (fault.offset >= 0) {
-        option_error_at(g, fault.key, fault.offset, "%s", fault.why);
+        option_error_at(g, fault.key, 0, fault.offset, "%s", fault.why);
     } else {
         option_error(g, fault.key, 0, "%s", fault.why);
     }

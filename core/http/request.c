@@ -179,15 +179,13 @@ api_respond(struct il_request *req, int status, const char *type,
 
 static void
 error_body(struct il_request *req, int status, const char *code,
-           const char *fmt, va_list ap)
+           const char *message, size_t len)
 {
-    char message[1024];
     struct il_text *out = http_out(req);
     req->code = code;
-    vsnprintf(message, sizeof(message), fmt, ap);
     int64_t bad = text_puts(out, "{\"error\":{\"message\":");
     if (bad >= 0)
-        bad = json_write_str(out, message, strlen(message), 0);
+        bad = json_write_str(out, message, len, 0);
     if (bad < 0) {
         /* a cut multi-byte character, or no memory: the code must do */
         out->len = 0;
@@ -200,23 +198,24 @@ error_body(struct il_request *req, int status, const char *code,
 }
 
 static void
-api_error(struct il_request *req, int status, const char *code,
-          const char *fmt, va_list ap)
+api_error_text(struct il_request *req, int status, const char *code,
+               const char *text, size_t len)
 {
     if (answer_first(req))
         return;
     if (status == 401)
         http_request_respond_header(req, "WWW-Authenticate", "Bearer");
-    error_body(req, status, code, fmt, ap);
+    error_body(req, status, code, text, len);
 }
 
 void
 http_request_error(struct il_request *req, int status, const char *code,
                    const char *fmt, ...)
 {
+    char text[IL_TEXT_MAX];
     va_list ap;
     va_start(ap, fmt);
-    api_error(req, status, code, fmt, ap);
+    api_error_text(req, status, code, text, il_format_(text, fmt, ap));
     va_end(ap);
 }
 
@@ -224,14 +223,14 @@ void
 http_unavailable(struct il_request *req, uint32_t retry_after_s,
                  const char *code, const char *fmt, ...)
 {
-    char seconds[16];
+    char seconds[16], text[IL_TEXT_MAX];
     va_list ap;
     if (answer_first(req))
         return;
     snprintf(seconds, sizeof(seconds), "%u", retry_after_s ? retry_after_s : 1);
     http_request_respond_header(req, "Retry-After", seconds);
     va_start(ap, fmt);
-    error_body(req, 503, code, fmt, ap);
+    error_body(req, 503, code, text, il_format_(text, fmt, ap));
     va_end(ap);
 }
 
@@ -342,29 +341,6 @@ http_json_type(struct il_request *req, int *ndjson)
     return -EINVAL;
 }
 
-/* Keyed hashes first, so that the time depends on the length of what was
- * sent and on nothing of the secret; the bytes are compared once they agree. */
-static int
-api_equal(const void *a, size_t a_len, const void *b, size_t b_len)
-{
-    static uint64_t seed;
-    uint64_t s = __atomic_load_n(&seed, __ATOMIC_RELAXED);
-    if (!s) {
-        if (getrandom(&s, sizeof(s), 0) != sizeof(s) || !s)
-            s = (uint64_t) (uintptr_t) &seed | 1;
-        __atomic_store_n(&seed, s, __ATOMIC_RELAXED);
-    }
-    XXH128_hash_t x = XXH3_128bits_withSeed(a, a_len, s);
-    XXH128_hash_t y = XXH3_128bits_withSeed(b, b_len, s);
-    if (((x.low64 ^ y.low64) | (x.high64 ^ y.high64)) || a_len != b_len)
-        return 0;
-    const volatile unsigned char *p = a, *q = b;
-    unsigned char differ = 0;
-    for (size_t i = 0; i < a_len; i++)
-        differ |= p[i] ^ q[i];
-    return !differ;
-}
-
 static void (*refused_hook)(void *owner, struct http_sender *,
                             const char *, struct slice);
 
@@ -398,8 +374,7 @@ http_fill_request_api(struct il_api *api)
     api->request_peer = http_request_peer;
     api->respond_header = http_request_respond_header;
     api->respond = api_respond;
-    api->respond_error = api_error;
+    api->respond_error_text = api_error_text;
     api->request_receipt = api_receipt;
     api->request_decline = api_decline;
-    api->equal = api_equal;
 }

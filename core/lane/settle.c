@@ -156,7 +156,7 @@ flight_reject_all(struct flight *f)
 {
     struct il_batch *b = f->batch;
     struct il_reason why = {
-        .code = "rejected",
+        IL_SIZED(struct il_reason), .code = "rejected",
         .message = f->why[0] ? f->why : "the destination refused the batch"
     };
     for (uint32_t i = 0; i < b->count && b->live; i++)

@@ -77,8 +77,9 @@ add_cell(struct il_row *r, uint32_t k, const struct il_cell *from)
 
 int
 row_new(const struct il_host *host, const struct il_cell *cells, size_t count,
-        struct il_row **out)
+        size_t stride, struct il_row **out)
 {
+    const char *at = (const char *) cells;
     (void) host;
     struct il_row *r = calloc(1, sizeof *r + count * sizeof *r->cells);
     if (!r)
@@ -90,8 +91,8 @@ row_new(const struct il_host *host, const struct il_cell *cells, size_t count,
     }
     for (uint32_t k = 0; k < PLACES; k++) /* 0xc1 begins nothing */
         r->places[k] = (struct place){ 1, NONE, "\xc1" };
-    for (; r->count < count; r->count++)
-        add_cell(r, r->count, &cells[r->count]);
+    for (; r->count < count; r->count++, at += stride)
+        add_cell(r, r->count, (const struct il_cell *) at);
     *out = r;
     return 0;
 }

@@ -5,9 +5,10 @@
 
 #include "ref.h"
 
-/* As il_row(), il_row_read(); cells and what they name stay the caller's. */
+/* As il_row_new(), il_row_read(); cells and what they name stay the caller's.
+ */
 int row_new(const struct il_host *, const struct il_cell *, size_t count,
-            struct il_row **out);
+            size_t stride, struct il_row **out);
 int row_read(struct il_row *, struct il_batch *, uint32_t i,
              const struct il_value **values);
 void row_free(struct il_row *);

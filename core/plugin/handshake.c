@@ -8,8 +8,8 @@
 #include <string.h>
 
 /* What ABI 1.0 had: no plugin can be shorter. */
-#define PLUGIN_SIZE_1_0 (offsetof(struct il_plugin, probe) + sizeof(void *))
-#define OPTION_SIZE_1_0 (offsetof(struct il_option, children) + sizeof(void *))
+#define PLUGIN_SIZE_1_0 sizeof(struct il_plugin)
+#define OPTION_SIZE_1_0 sizeof(struct il_option)
 /* A table without an end, or bytes that are no table. */
 #define STRIDE_MAX 4096
 #define OPTIONS_MAX 255
@@ -34,7 +34,7 @@ check_options(const struct option_table *table, int depth, const char *path,
         const char *wrong = NULL;
         if (i >= OPTIONS_MAX)
             wrong = "the table has no end";
-        else if (o.type < IL_OPT_STRING || o.type > IL_OPT_SIZE)
+        else if (o.type < IL_OPT_STRING || o.type > IL_OPT_NUMBER)
             wrong = "an option type that this host does not know";
         else if (!*o.name
                  || strspn(o.name, "abcdefghijklmnopqrstuvwxyz"
@@ -113,7 +113,7 @@ plugin_handshake(const void *symbol, const char *name, const char *path,
                     path);
         return -EINVAL;
     }
-    /* The first four fields stand in every version. */
+    /* These stand where they are in every version. */
     if (theirs->abi_major != IL_ABI_MAJOR) {
         text_printf(why,
                     "%s was built for plugin ABI %u.%u, this host has "

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "instance.h"
 
+#include "private.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/timers.h"
@@ -46,17 +47,17 @@ end_turn(struct il_host *h)
 }
 
 void
-instance_note(const struct il_host *h, const char *fmt, va_list ap)
+instance_note(const struct il_host *h, const char *text, size_t len)
 {
-    va_list again;
     if (!h->said)
         return;
-    va_copy(again, ap);
     pthread_mutex_lock(&h->said->lock);
-    vsnprintf(h->said->text, sizeof(h->said->text), fmt, again);
+    if (len >= sizeof(h->said->text))
+        len = sizeof(h->said->text) - 1;
+    memcpy(h->said->text, text, len);
+    h->said->text[len] = 0;
     h->said->at_us = clock_monotonic_us();
     pthread_mutex_unlock(&h->said->lock);
-    va_end(again);
 }
 
 void
@@ -132,4 +133,15 @@ instance_close(struct il_host *h)
         pthread_mutex_destroy(&h->said->lock);
     free(h->said);
     h->said = NULL;
+}
+
+void
+instance_fill_api(struct il_api *api)
+{
+    *api = (struct il_api){ .struct_size = sizeof(*api),
+                            .abi_major = IL_ABI_MAJOR,
+                            .abi_minor = IL_ABI_MINOR };
+    plugin_fill_host_api(api);
+    plugin_fill_conf_api(api);
+    plugin_fill_batch_api(api);
 }

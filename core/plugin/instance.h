@@ -70,7 +70,8 @@ struct il_host {
     pthread_mutex_t turn; /* IL_SERIAL_INSTANCE: one request at a time */
     struct instance_route *routes; /* in the order of registration */
     struct instance_timer *wanted; /* timers, until start */
-    struct il_sender *senders; /* in the order of il_sender(); conf's memory */
+    struct il_sender
+        *senders; /* in the order of il_sender_from(); conf's memory */
     struct instance_said *said; /* its last trouble, for its lane's status */
     int opened, started;
 };
@@ -83,7 +84,7 @@ void instance_stop(struct il_host *);
 void instance_close(struct il_host *);
 
 /* Remember that it says this. */
-void instance_note(const struct il_host *, const char *fmt, va_list);
+void instance_note(const struct il_host *, const char *text, size_t len);
 /* What it has logged last as a warning or an error since it was started, and
  * since then on the monotonic clock; "" where nothing.  Any thread. */
 void instance_said(const struct il_host *, int64_t since_us, char *out,

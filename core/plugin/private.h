@@ -5,7 +5,8 @@
  *                 file before the dynamic linker maps it
  *   handshake.c   what is demanded of a descriptor before it is called into
  *   instance.c    one configured instance: open, start, stop, close
- *   api.c         the part of the function table that needs no server, no store
+ *   api_host.c, api_conf.c, api_batch.c   the part of the function table that
+ *                 needs no server and no store, by the object it is about
  *   serial.c      turns, where calls would overlap against what threads says
  *
  * A plugin is loaded once and stays mapped until the end; its descriptor is
@@ -23,6 +24,7 @@
 
 #include "base/text.h"
 
+struct il_api;
 struct il_plugin;
 
 /* Check a descriptor (NULL: the symbol was not there) and copy it.  0, or
@@ -35,5 +37,10 @@ int plugin_handshake(const void *symbol, const char *name, const char *path,
  * SIGBUS, and its own words for a file that is none differ between C
  * libraries.  1, or 0 after why was appended. */
 int loader_is_elf(const char *path, struct il_text *why);
+
+/* Each fills in its part of the table: see instance_fill_api(). */
+void plugin_fill_host_api(struct il_api *);
+void plugin_fill_conf_api(struct il_api *);
+void plugin_fill_batch_api(struct il_api *);
 
 #endif

@@ -137,7 +137,9 @@ dead_record_view(const void *bytes, size_t len, struct dead_letter *l)
         return -EIO;
     l->at_us = head.at_us;
     l->attempts = head.attempts;
-    l->reason = (struct il_reason){ text[0], text[1], text[2], text[3] };
+    l->reason = (struct il_reason){ IL_SIZED(struct il_reason), .code = text[0],
+                                    .message = text[1], .field = text[2],
+                                    .rule = text[3] };
     l->event = slice_of(p, head.event_len);
     if (text[4])
         l->lane = text[4];

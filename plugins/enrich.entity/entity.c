@@ -90,14 +90,16 @@ entity_open(const struct il_host *host, const struct il_conf *conf, void **self)
                             "a kind is a lower-case letter and up to %d "
                             "letters, digits or _",
                             KIND_MAX - 1);
-    int key_err = il_field(host, conf, "key", &e->key);
+    int key_err = il_field_from(host, conf, "key", &e->key);
     err = err ? err : key_err;
-    if (!err && il_kind(host, e->kind_name, &e->kind))
+    if (!err && il_kind_named(host, e->kind_name, &e->kind))
         err = il_conf_error(conf, "kind", -1, "out of memory");
-    e->found = il_counter(host, "found", "Events whose entity was found.");
-    e->unknown = il_counter(host, "unknown",
-                            "Events whose entity is unknown, or whose key is "
-                            "missing.");
+    e->found = il_counter_new(host, "found", IL_UNIT_NONE,
+                              "Events whose entity was found.");
+    e->unknown =
+        il_counter_new(host, "unknown", IL_UNIT_NONE,
+                       "Events whose entity is unknown, or whose key is "
+                       "missing.");
     if (err) {
         entity_close(e);
         return err;
@@ -161,8 +163,8 @@ reject(const struct enrich *e, struct il_batch *batch, uint32_t i,
     const char *id = key->id;
     size_t len = key->len;
     char message[MESSAGE_TEXT];
-    struct il_reason why = { .code = "unknown_entity",
-                             .message = message,
+    struct il_reason why = { IL_SIZED(struct il_reason),
+                             .code = "unknown_entity", .message = message,
                              .field = e->key_text };
     size_t shown = len < ID_SHOWN ? len : ID_SHOWN;
     while (shown && shown < len && (id[shown] & 0xC0) == 0x80)
@@ -217,8 +219,8 @@ entity_process(void *self, struct il_batch *batch)
             return n; /* the same events come again; count them then */
         *(n ? &found : &unknown) += 1;
     }
-    il_count(e->host, e->found, found);
-    il_count(e->host, e->unknown, unknown);
+    il_counter_add(e->host, e->found, found);
+    il_counter_add(e->host, e->unknown, unknown);
     return 0;
 }
 

@@ -35,7 +35,7 @@ match_open(const struct il_host *host, const struct il_conf *conf, void **self)
     if (!m)
         return -ENOMEM;
     m->host = host;
-    int err = il_expr(host, conf, "where", &m->where);
+    int err = il_expr_from(host, conf, "where", &m->where);
     if (err) {
         match_close(m);
         return err;

@@ -200,7 +200,7 @@ add_key(struct event *s, const struct il_conf *conf)
         err = il_conf_error(conf, "publishable", -1,
                             "needs types, those that everybody may send, as "
                             "in types = ( \"page.*\" )");
-    int bad = il_sender(s->host, conf, "key", &key.sender);
+    int bad = il_sender_from(s->host, conf, "key", &key.sender);
     if (err || bad)
         return err ? err : bad;
     key.len = strlen(key.text);
@@ -241,12 +241,12 @@ event_declared(struct event *s)
 {
     struct il_declared d = { .struct_size = sizeof(d) };
     size_t n = 0;
-    while (!il_declared(s->host, n, &d))
+    while (!il_declared_field(s->host, n, &d))
         n++;
     s->declared = calloc(n + 1, sizeof(*s->declared));
     if (!s->declared)
         return -ENOMEM;
-    for (size_t i = 0; i < n && !il_declared(s->host, i, &d); i++)
+    for (size_t i = 0; i < n && !il_declared_field(s->host, i, &d); i++)
         s->declared[s->declared_count++]
             = (struct declared){ .event = d.event, .name = d.name };
     qsort(s->declared, s->declared_count, sizeof(*s->declared),
@@ -329,7 +329,7 @@ event_routes(struct event *s, const struct il_conf *conf)
                                                         : event_admit,
             .handle = routes[i].handle,
         };
-        int err = il_route(s->host, &r, s);
+        int err = il_route_add(s->host, &r, s);
         if (err)
             return err;
     }
@@ -358,9 +358,9 @@ event_open(const struct il_host *host, const struct il_conf *conf,
     if (!err)
         err = event_declared(s);
     if (!err)
-        err = il_kind(host, "user", &s->user);
+        err = il_kind_named(host, "user", &s->user);
     if (!err)
-        err = il_kind(host, "account", &s->account);
+        err = il_kind_named(host, "account", &s->account);
     if (!err)
         err = event_routes(s, conf);
     if (err) {

@@ -198,10 +198,9 @@ offer_refuse(struct offer *o, struct offer_event *e,
              const struct il_value *as_it_came, const char *field,
              const char *rule, const char *message)
 {
-    e->why = (struct il_reason){ .code = "invalid_event",
-                                 .message = message,
-                                 .field = field,
-                                 .rule = rule };
+    e->why =
+        (struct il_reason){ IL_SIZED(struct il_reason), .code = "invalid_event",
+                            .message = message, .field = field, .rule = rule };
     /* but not the key that Segment's clients put there */
     const struct il_value none = { .type = IL_NULL };
     const struct offer_extra key = { "writeKey", &none };
@@ -221,6 +220,7 @@ point(const struct offer *o, struct offer_event *e)
     e->event->payload = o->out->data + e->payload.at;
     e->event->payload_len = e->payload.len;
     e->event->upserts = e->upserts;
+    e->event->upsert_size = sizeof(*e->upserts);
     for (size_t i = 0; i < e->event->upsert_count; i++) {
         e->upserts[i].traits = o->out->data + e->traits[i].at;
         e->upserts[i].traits_len = e->traits[i].len;

@@ -91,7 +91,7 @@ fresh(struct conn *c)
     if (link_open(l))
         return -1;
     if (c->connects++)
-        il_count(pg->host, pg->reconnects, 1);
+        il_counter_add(pg->host, pg->reconnects, 1);
     c->checked = 0;
     forget_plan(c);
     sql_clear(s);

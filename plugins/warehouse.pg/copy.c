@@ -272,9 +272,8 @@ refuse_row(struct txn *t, uint32_t row)
     context_line(t, f->context, &rest);
     if (!column)
         column = context_column(t->job->plan, rest);
-    struct il_reason why = { .code = f->code,
-                             .message = f->message,
-                             .field = column,
+    struct il_reason why = { IL_SIZED(struct il_reason), .code = f->code,
+                             .message = f->message, .field = column,
                              .rule = *f->constraint ? f->constraint : NULL };
     pthread_mutex_lock(&t->job->of->lock);
     il_reject(t->job->batch, t->job->rows[row].event, &why);
@@ -501,10 +500,10 @@ static void
 count(struct pg *pg, const struct txn *t)
 {
     const struct job *job = t->job;
-    il_count(pg->host, pg->rows, job->row_count - t->rejected);
-    il_count(pg->host, pg->rejects, job->misfits + t->rejected);
-    il_count(pg->host, pg->replaced, job->replaced);
-    il_count(pg->host, pg->sent, t->link->bytes);
+    il_counter_add(pg->host, pg->rows, job->row_count - t->rejected);
+    il_counter_add(pg->host, pg->rejects, job->misfits + t->rejected);
+    il_counter_add(pg->host, pg->replaced, job->replaced);
+    il_counter_add(pg->host, pg->sent, t->link->bytes);
     t->link->bytes = 0;
 }
 

@@ -44,7 +44,7 @@ static int
 declared(const struct pg *pg, size_t i, struct il_declared *d)
 {
     d->struct_size = sizeof *d;
-    return il_declared(pg->host, i, d) == 0;
+    return il_declared_field(pg->host, i, d) == 0;
 }
 
 /* The type of what is declared at a reference; text where declarations

@@ -77,7 +77,7 @@ delivery_keep(struct pg *pg, struct job *job)
         return 0;
     pthread_mutex_lock(&pg->lock);
     for (uint32_t i = some_done(pg, job) ? 0 : count; i < count; i++) {
-        uint64_t position = il_position(job->batch, i);
+        uint64_t position = il_batch_position(job->batch, i);
         if (!job_has(job, position) || !lanes_done(pg, position))
             continue;
         il_keep(job->batch, i);

@@ -258,9 +258,8 @@ text_row(struct enc *e, const struct plan *plan, const struct il_value *values,
 static void
 misfit(struct enc *e, struct job *job, uint32_t event, const struct column *c)
 {
-    struct il_reason why = { .code = e->misfit.code,
-                             .message = e->misfit.message,
-                             .field = c->name };
+    struct il_reason why = { IL_SIZED(struct il_reason), .code = e->misfit.code,
+                             .message = e->misfit.message, .field = c->name };
     il_reject(job->batch, event, &why);
     job->misfits++;
 }
@@ -343,7 +342,7 @@ arrange(struct job *job, const struct plan *plan, uint32_t *places)
     uint32_t count = il_batch_count(job->batch), n = 0;
     int mixed = 0, err = 0;
     for (uint32_t i = 0; i < count; i++) {
-        if (!job_has(job, il_position(job->batch, i)))
+        if (!job_has(job, il_batch_position(job->batch, i)))
             continue;
         il_unreject(job->batch, i);
         if (!il_live(job->batch, i))
@@ -393,9 +392,10 @@ follow_plan(struct enc *e, struct plan *plan)
     if (!cells)
         return -ENOMEM;
     for (uint32_t k = 0; k < plan->count; k++)
-        cells[k] = (struct il_cell){ plan->columns[k].field,
-                                     plan->columns[k].value };
-    int err = il_row(e->host, cells, plan->count, &row);
+        cells[k] = (struct il_cell){ IL_SIZED(struct il_cell),
+                                     .field = plan->columns[k].field,
+                                     .value = plan->columns[k].value };
+    int err = il_row_new(e->host, cells, plan->count, &row);
     free(cells);
     if (err)
         return err;
@@ -416,7 +416,7 @@ events(const struct job *job)
     if (job->end - job->first == job->connections)
         return count;
     for (uint32_t i = 0; i < count; i++)
-        n += (uint32_t) job_has(job, il_position(job->batch, i));
+        n += (uint32_t) job_has(job, il_batch_position(job->batch, i));
     return n;
 }
 

@@ -207,7 +207,7 @@ open_columns(struct pg *pg, const struct il_conf *conf)
             if (strcmp(pg->mappings[k].name, m->name) == 0)
                 err = il_conf_error(group, "name", -1,
                                     "column \"%s\" is filled twice", m->name);
-        int bad = il_template(pg->host, group, "value", &m->value);
+        int bad = il_template_from(pg->host, group, "value", &m->value);
         if (bad)
             err = bad;
         else
@@ -292,14 +292,14 @@ open_tools(struct pg *pg)
     if (!pg->c_locale || pg->wake < 0 || enc_open(&pg->lane_enc, pg)
         || open_conns(pg) || deliveries_open(pg))
         return -ENOMEM;
-    pg->rows = il_counter(host, "rows", "Rows written.");
-    pg->rejects =
-        il_counter(host, "rejects", "Events that did not fit the table.");
-    pg->replaced = il_counter(host, "replaced_characters",
-                              "U+0000 and lone surrogates replaced.");
-    pg->reconnects =
-        il_counter(host, "reconnects", "Connections made after the first.");
-    pg->sent = il_counter(host, "sent_bytes", "COPY data sent.");
+    pg->rows = il_counter_new(host, "rows", IL_UNIT_NONE, "Rows written.");
+    pg->rejects = il_counter_new(host, "rejects", IL_UNIT_NONE,
+                                 "Events that did not fit the table.");
+    pg->replaced = il_counter_new(host, "replaced_characters", IL_UNIT_NONE,
+                                  "U+0000 and lone surrogates replaced.");
+    pg->reconnects = il_counter_new(host, "reconnects", IL_UNIT_NONE,
+                                    "Connections made after the first.");
+    pg->sent = il_counter_new(host, "sent", IL_UNIT_BYTES, "COPY data sent.");
     return 0;
 }
 

@@ -125,7 +125,7 @@ note_refusal(struct hook *h, struct il_request *req, struct il_counter *counter,
 {
     int64_t now = il_monotonic_us(h->host);
     int64_t last = __atomic_load_n(&h->logged_us, __ATOMIC_RELAXED);
-    il_count(h->host, counter, 1);
+    il_counter_add(h->host, counter, 1);
     if ((last && now - last < LOG_EVERY_US)
         || !__atomic_compare_exchange_n(&h->logged_us, &last, now, 0,
                                         __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
@@ -337,18 +337,19 @@ picks_free(struct picks *picks)
 static void
 open_counters(struct hook *h)
 {
-    h->unsigned_ = il_counter(h->host, "webhook_unsigned",
-                              "Requests refused without a signature.");
-    h->malformed = il_counter(h->host, "webhook_bad_signature",
-                              "Requests refused with a signature that cannot "
-                              "be read.");
-    h->stale = il_counter(h->host, "webhook_stale_signature",
-                          "Requests refused because the time of their "
-                          "signature is too far off.");
-    h->wrong = il_counter(h->host, "webhook_wrong_signature",
-                          "Requests refused because no secret fits.");
-    h->unknown = il_counter(h->host, "webhook_unknown_key",
-                            "Requests refused without a known bearer key.");
+    h->unsigned_ = il_counter_new(h->host, "webhook_unsigned", IL_UNIT_NONE,
+                                  "Requests refused without a signature.");
+    h->malformed =
+        il_counter_new(h->host, "webhook_bad_signature", IL_UNIT_NONE,
+                       "Requests refused with a signature that cannot "
+                       "be read.");
+    h->stale = il_counter_new(h->host, "webhook_stale_signature", IL_UNIT_NONE,
+                              "Requests refused because the time of their "
+                              "signature is too far off.");
+    h->wrong = il_counter_new(h->host, "webhook_wrong_signature", IL_UNIT_NONE,
+                              "Requests refused because no secret fits.");
+    h->unknown = il_counter_new(h->host, "webhook_unknown_key", IL_UNIT_NONE,
+                                "Requests refused without a known bearer key.");
 }
 
 static int
@@ -362,7 +363,7 @@ open_route(struct hook *h, const struct il_conf *conf)
         .admit = hook_admit,
         .handle = hook_handle,
     };
-    return il_route(h->host, &route, h);
+    return il_route_add(h->host, &route, h);
 }
 
 static void

@@ -228,7 +228,7 @@ read_secret(struct hook *h, const struct il_conf *conf)
     s->len = strlen(text);
     if (h->auth == AUTH_SIGNED && h->scheme.base64_secrets)
         err = decode_secret(conf, s);
-    int bad = il_sender(h->host, conf, "secret", &s->sender);
+    int bad = il_sender_from(h->host, conf, "secret", &s->sender);
     return err ? err : bad;
 }
 

@@ -36,27 +36,39 @@ bad_process(void *self, struct il_batch *batch)
 }
 #endif
 
-IL_PLUGIN = {
-#if defined(BAD_MAJOR)
-    sizeof(struct il_plugin),
-    sizeof(struct il_option),
-    7,
-    3,
-#elif defined(BAD_SIZE)
-    24,
-    sizeof(struct il_option),
-    IL_ABI_MAJOR,
-    IL_ABI_MINOR,
-#elif defined(BAD_STRIDE)
-    sizeof(struct il_plugin),
-    12,
-    IL_ABI_MAJOR,
-    IL_ABI_MINOR,
+#ifdef BAD_SIZE
+#define BAD_SIZE_OF 24
 #else
-    IL_PLUGIN_ABI,
+#define BAD_SIZE_OF sizeof(struct il_plugin)
+#endif
+#ifdef BAD_STRIDE
+#define BAD_STRIDE_OF 12
+#else
+#define BAD_STRIDE_OF sizeof(struct il_option)
+#endif
+#ifdef BAD_MAJOR
+#define BAD_MAJOR_OF 7
+#define BAD_MINOR_OF 3
+#else
+#define BAD_MAJOR_OF IL_ABI_MAJOR
 #endif
 #ifdef BAD_MINOR
-    .needs_minor = 999,
+#define BAD_MINOR_OF 999
+#elif !defined(BAD_MAJOR)
+#define BAD_MINOR_OF IL_ABI_MINOR
+#endif
+
+IL_PLUGIN = {
+#if defined(BAD_MAJOR) || defined(BAD_SIZE) || defined(BAD_STRIDE)             \
+    || defined(BAD_MINOR)
+    .struct_size = BAD_SIZE_OF,
+    .abi_major = BAD_MAJOR_OF,
+    .abi_minor = BAD_MINOR_OF,
+    .option_size = BAD_STRIDE_OF,
+    .api_size = sizeof(struct il_api),
+    .needs_minor = BAD_MINOR_OF,
+#else
+    IL_PLUGIN_ABI,
 #endif
 #ifdef BAD_KIND
     .kind = 9,

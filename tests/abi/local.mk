@@ -50,24 +50,10 @@ tests_abi_bad_symbol_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) -DBAD_SYMBOL \
 tests_abi_bad_symbol_la_CFLAGS = $(PLUGIN_CFLAGS)
 tests_abi_bad_symbol_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere
 
-# One probe per frozen header.
-check_LTLIBRARIES += tests/abi/1.0/probe.la
-tests_abi_1_0_probe_la_SOURCES = tests/abi/probe.c
-tests_abi_1_0_probe_la_CPPFLAGS = -I$(top_srcdir)/tests/abi/1.0
-tests_abi_1_0_probe_la_CFLAGS = $(PLUGIN_CFLAGS)
-tests_abi_1_0_probe_la_LDFLAGS = $(FAKE_LINK)
-EXTRA_DIST += tests/abi/1.0/ingestlayer/plugin.h
-
-check_PROGRAMS += tests/abi/test-old-headers-load
-tests_abi_test_old_headers_load_SOURCES = tests/abi/test-old-headers-load.c
-tests_abi_test_old_headers_load_CPPFLAGS = $(TESTHOST_CPPFLAGS) \
-	-DPROBE='"$(abs_top_builddir)/tests/abi/1.0/.libs/probe.so"'
-tests_abi_test_old_headers_load_LDADD = $(TESTHOST_LIBS)
-
 ABI_TESTS = \
 	tests/abi/test-bad-plugins-are-refused.sh \
 	tests/abi/test-header-compiles-alone.sh \
 	tests/abi/test-plugins-export-one-symbol.sh \
 	tests/abi/test-template-builds-outside.sh
 EXTRA_DIST += $(ABI_TESTS)
-TESTS += $(ABI_TESTS) tests/abi/test-old-headers-load
+TESTS += $(ABI_TESTS)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Public headers compile alone, as C99, C11 and C++11, without a warning.
+# Public headers compile alone, as C99, C11 and C++11 to C++20, without a warning.
 set -u
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
@@ -23,16 +23,22 @@ compiles() {
 compiles c "${CC:-cc}" c99
 compiles c "${CC:-cc}" c11
 if command -v "${CXX:-c++}" >/dev/null; then
-    compiles cc "${CXX:-c++}" c++11
+    for standard in c++11 c++14 c++17 c++20; do
+        compiles cc "${CXX:-c++}" $standard
+    done
     # The descriptor of a C++ plugin has C linkage and is not lost.
     cat > "$dir/p.cc" <<'END'
 #include <ingestlayer/plugin.h>
-IL_PLUGIN = { IL_PLUGIN_ABI, 0, IL_STEP, IL_PARALLEL, "x", "1", "X.", nullptr,
-              nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
-              nullptr, nullptr, 0, 0, nullptr, nullptr };
+static int x_open(const struct il_host *, const struct il_conf *, void **)
+{
+    return 0;
+}
+IL_PLUGIN = { IL_PLUGIN_ABI, .kind = IL_STEP, .name = "x", .version = "1",
+              .summary = "X.", .open = x_open };
 END
     # shellcheck disable=SC2086
-    "${CXX:-c++}" -std=c++11 $flags -c -o "$dir/p.o" "$dir/p.cc" &&
+    "${CXX:-c++}" -std=c++11 $flags \
+        -Wno-missing-field-initializers -c -o "$dir/p.o" "$dir/p.cc" &&
         nm "$dir/p.o" | grep -q ' [RDV] il_plugin$' || {
         echo "a C++ plugin does not export il_plugin"
         status=1

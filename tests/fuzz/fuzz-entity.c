@@ -69,12 +69,11 @@ fake_respond(struct il_request *r, int status, const char *type,
 }
 
 static void
-fake_error(struct il_request *r, int status, const char *code, const char *fmt,
-           va_list ap)
+fake_error(struct il_request *r, int status, const char *code,
+           const char *text, size_t len)
 {
-    char text[1000];
     CLAIM(*code);
-    vsnprintf(text, sizeof(text), fmt, ap);
+    CLAIM(strnlen(text, len) == len);
     r->status = status;
     r->answers++;
 }
@@ -88,7 +87,7 @@ static const struct il_api api = {
     .request_body = fake_body,
     .respond_header = fake_respond_header,
     .respond = fake_respond,
-    .respond_error = fake_error,
+    .respond_error_text = fake_error,
 };
 
 /* One answer, in JSON, and never a fault of ours. */

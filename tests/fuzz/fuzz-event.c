@@ -120,12 +120,11 @@ fake_respond(struct il_request *r, int status, const char *type,
 
 static void
 fake_error(struct il_request *r, int status, const char *code,
-           const char *fmt, va_list ap)
+           const char *text, size_t len)
 {
-    char text[1000];
     (void) status;
     (void) code;
-    vsnprintf(text, sizeof(text), fmt, ap);
+    CLAIM(strnlen(text, len) == len);
     r->answers++;
 }
 
@@ -160,8 +159,10 @@ claim_map(const char *bytes, size_t len)
 }
 
 static void
-fake_emit(struct il_request *r, const struct il_event *events, size_t n)
+fake_emit(struct il_request *r, const struct il_event *events, size_t n,
+          size_t stride)
 {
+    CLAIM(stride == sizeof(*events));
     r->answers++;
     for (size_t i = 0; i < n; i++) {
         const struct il_event *e = &events[i];
@@ -190,8 +191,8 @@ fake_api(void)
         api.request_body = fake_body;
         api.respond_header = fake_respond_header;
         api.respond = fake_respond;
-        api.respond_error = fake_error;
-        api.request_refuse = fake_error;
+        api.respond_error_text = fake_error;
+        api.request_refuse_text = fake_error;
         api.request_sender = fake_sender;
         api.request_receipt = fake_receipt;
         api.request_decline = fake_decline;
@@ -249,8 +250,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     size_t which = data[0] % 10;
     s.host = (const struct il_host *) (const void *) &host;
-    il_kind(s.host, "user", &s.user);
-    il_kind(s.host, "account", &s.account);
+    il_kind_named(s.host, "user", &s.user);
+    il_kind_named(s.host, "account", &s.account);
     r.path = paths[which];
     r.body = data + 1;
     r.len = size - 1;

@@ -73,8 +73,10 @@ try_row(const struct il_template *t, struct il_batch *batch,
     struct il_value one, any;
     const struct il_value *values;
     CLAIM(ref_named(IL_FIELD_ANY, "plan", &plan) == 0);
-    struct il_cell cells[] = { { NULL, t }, { plan, NULL }, { NULL, t } };
-    CLAIM(row_new(NULL, cells, 3, &row) == 0);
+    struct il_cell cells[] = { { IL_SIZED(struct il_cell), .value = t },
+                               { IL_SIZED(struct il_cell), .field = plan },
+                               { IL_SIZED(struct il_cell), .value = t } };
+    CLAIM(row_new(NULL, cells, 3, sizeof(*cells), &row) == 0);
     struct slice mine = batch->events[0].ev.payload;
     for (int round = 0; round < 4; round++) {
         batch->events[0].ev.payload =

@@ -72,7 +72,8 @@ list_open(const struct il_host *host, const struct il_conf *conf, void **self)
     if (!l)
         return -ENOMEM;
     l->host = host;
-    l->settled = il_counter(host, "settled", "Calls of settled().");
+    l->settled =
+        il_counter_new(host, "settled", IL_UNIT_NONE, "Calls of settled().");
     l->repeat = il_conf_int(conf, "repeat");
     l->count = il_conf_count(conf, "events");
     l->events = calloc(l->count, sizeof(struct il_event));
@@ -101,7 +102,11 @@ list_run(void *arg)
     for (int64_t round = 0; round < l->repeat; round++) {
         int err = -EAGAIN;
         while (err == -EAGAIN && !__atomic_load_n(&l->stop, __ATOMIC_ACQUIRE)) {
-            err = il_emit(l->host, l->events, l->count, (uint64_t) round);
+            struct il_emission e = { IL_SIZED(struct il_emission),
+                                     .events = l->events, .count = l->count,
+                                     .event_size = sizeof(*l->events),
+                                     .token = (uint64_t) round };
+            err = il_emit(l->host, &e);
             struct timespec pause = { .tv_nsec = 1000000 };
             if (err == -EAGAIN)
                 nanosleep(&pause, NULL);
@@ -128,7 +133,7 @@ list_settled(void *self, uint64_t token, int outcome)
     struct list *l = self;
     (void) token;
     if (outcome == IL_OK)
-        il_count(l->host, l->settled, 1);
+        il_counter_add(l->host, l->settled, 1);
 }
 
 static void

@@ -23,13 +23,13 @@ static char help_log[65536]; /* what was logged since the test began */
 
 /* These take the place of log.c. */
 void
-log_vline(int level, const char *prefix, const char *fmt, va_list ap)
+log_text(int level, const char *prefix, const char *text, size_t len)
 {
     static int lock;
     char line[1024];
     (void) level;
     (void) prefix;
-    int n = vsnprintf(line, sizeof line - 1, fmt, ap);
+    int n = snprintf(line, sizeof line - 1, "%.*s", (int) len, text);
     if (n > (int) sizeof line - 2)
         n = sizeof line - 2;
     line[n] = '\n';
@@ -47,8 +47,9 @@ void
 log_line(int level, const char *fmt, ...)
 {
     va_list ap;
+    char text[1024];
     va_start(ap, fmt);
-    log_vline(level, NULL, fmt, ap);
+    log_text(level, NULL, text, il_format_(text, fmt, ap));
     va_end(ap);
 }
 

@@ -113,7 +113,8 @@ END_TEST
 START_TEST(reasons_are_copied)
 {
     char code[] = "23505", message[] = "duplicate", rule[] = "pk";
-    struct il_reason why = { code, message, NULL, rule };
+    struct il_reason why = { IL_SIZED(struct il_reason), .code = code,
+                             .message = message, .rule = rule };
     add(1, "{}");
     add(2, "{}");
     batch_reject(batch, 0, &why);
@@ -125,7 +126,7 @@ START_TEST(reasons_are_copied)
     ck_assert_str_eq(kept->message, "duplicate");
     ck_assert_ptr_null(kept->field);
     ck_assert_str_eq(kept->rule, "pk");
-    batch_reject(batch, 1, &(struct il_reason){ NULL, NULL, NULL, NULL });
+    batch_reject(batch, 1, &(struct il_reason){ IL_SIZED(struct il_reason) });
     ck_assert_str_eq(batch->events[1].reason->code, "rejected");
 }
 END_TEST
@@ -138,8 +139,12 @@ START_TEST(a_destination_takes_back_only_its_own)
     batch_reject(batch, 0, NULL);
     batch_drop(batch, 1);
     batch_seal(batch);
-    batch_reject(batch, 2, &(struct il_reason){ .code = "one" });
-    batch_reject(batch, 2, &(struct il_reason){ .code = "two" });
+    batch_reject(
+        batch, 2,
+        &(struct il_reason){ IL_SIZED(struct il_reason), .code = "one" });
+    batch_reject(
+        batch, 2,
+        &(struct il_reason){ IL_SIZED(struct il_reason), .code = "two" });
     ck_assert_str_eq(batch->events[2].reason->code, "two");
     ck_assert_uint_eq(batch->letters, 2);
     for (uint32_t i = 0; i < 3; i++)
@@ -158,11 +163,15 @@ START_TEST(what_is_kept_is_neither_live_nor_marked)
         add(p, "{}");
     batch_reject(batch, 1, NULL);
     batch_seal(batch);
-    batch_reject(batch, 0, &(struct il_reason){ .code = "one" });
+    batch_reject(
+        batch, 0,
+        &(struct il_reason){ IL_SIZED(struct il_reason), .code = "one" });
     for (uint32_t i = 0; i < 4; i++)
         batch_keep(batch, i);
     batch_keep(batch, 2);
-    batch_reject(batch, 2, &(struct il_reason){ .code = "two" });
+    batch_reject(
+        batch, 2,
+        &(struct il_reason){ IL_SIZED(struct il_reason), .code = "two" });
     ck_assert_uint_eq(batch->kept, 3);
     ck_assert_uint_eq(batch->letters, 1); /* the step's */
     for (uint32_t i = 0; i < 3; i++)
@@ -185,7 +194,9 @@ START_TEST(endless_attempts_hold_no_more_than_one)
     batch_seal(batch);
     size_t before = 0;
     for (int attempt = 0; attempt < 1000; attempt++) {
-        batch_reject(batch, 0, &(struct il_reason){ .code = "again" });
+        batch_reject(
+            batch, 0,
+            &(struct il_reason){ IL_SIZED(struct il_reason), .code = "again" });
         ck_assert_ptr_nonnull(batch_alloc(batch, 100000));
         ck_assert_ptr_nonnull(batch_alloc(batch, 1000000));
         ck_assert(!before || batch->bytes == before);

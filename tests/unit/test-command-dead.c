@@ -87,16 +87,20 @@ fill(void)
           .position = 52,
           .at_us = 1700000001000000,
           .attempts = 1,
-          .reason = { "23514", "violates \x1b[31mcheck\nx", "n", "below_1000" },
+          .reason = { IL_SIZED(struct il_reason), .code = "23514",
+                      .message = "violates \x1b[31mcheck\nx", .field = "n",
+                      .rule = "below_1000" },
           .event = slice_of(body.data, body.len) },
         { .lane = LANE,
           .position = 60,
           .at_us = 1700000002000000,
-          .reason = { "unreadable", "what is it", NULL, NULL },
+          .reason = { IL_SIZED(struct il_reason), .code = "unreadable",
+                      .message = "what is it" },
           .event = SLICE("\x01\xff") },
     };
     ck_assert_int_eq(dead_settle(dead, LANE, 0, 99, l, 2), 0);
-    struct il_reason why = { "schema", "unknown type", "type", NULL };
+    struct il_reason why = { IL_SIZED(struct il_reason), .code = "schema",
+                             .message = "unknown type", .field = "type" };
     dead_refused(dead, "app", NULL, &why,
                  SLICE("{\"id\":\"e7\",\"type\":\"test.evnt\"}"));
     dead_refused(dead, "app", NULL, &why, SLICE("{nonsense\xff\xc3"));

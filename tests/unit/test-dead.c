@@ -459,11 +459,10 @@ END_TEST
 
 /* --- refusals --- */
 
-static const struct il_reason schema = { .code = "schema",
-                                         .message =
-                                             "user_id: expected a string",
-                                         .field = "user_id",
-                                         .rule = "type" };
+static const struct il_reason schema = {
+    IL_SIZED(struct il_reason), .code = "schema",
+    .message = "user_id: expected a string", .field = "user_id", .rule = "type"
+};
 
 START_TEST(refusals_are_kept)
 {

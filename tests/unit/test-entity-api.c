@@ -74,13 +74,13 @@ fake_respond(struct il_request *r, int status, const char *type,
 }
 
 static void
-fake_error(struct il_request *r, int status, const char *code, const char *fmt,
-           va_list ap)
+fake_error(struct il_request *r, int status, const char *code,
+           const char *text, size_t len)
 {
     r->status = status;
     r->answers++;
     text_printf(&r->answer, "%s: ", code);
-    text_vprintf(&r->answer, fmt, ap);
+    text_put(&r->answer, text, len);
 }
 
 static const struct il_api api = {
@@ -92,7 +92,7 @@ static const struct il_api api = {
     .request_body = fake_body,
     .respond_header = fake_respond_header,
     .respond = fake_respond,
-    .respond_error = fake_error,
+    .respond_error_text = fake_error,
 };
 
 static char base[64], dir[80];

@@ -920,19 +920,31 @@ offer(const char *type, const char *payload)
                               .payload_len = strlen(payload) };
 }
 
+static int
+emit(struct gate_source *s, const struct il_event *events, size_t n,
+     uint64_t token)
+{
+    struct il_emission e = { IL_SIZED(struct il_emission),
+                             .events = events,
+                             .count = n,
+                             .event_size = sizeof(*events),
+                             .token = token };
+    return gate_emit(s, &e);
+}
+
 START_TEST(offers_are_settled_when_durable)
 {
     struct gate_source *pull;
     ck_assert_int_eq(gate_source_new(gate, "pull", 0, settled, NULL, &pull), 0);
     settled_ok = settled_retry = 0;
     struct il_event e = offer("t", "{\"a\":1}");
-    ck_assert_int_eq(gate_emit(pull, &e, 1, 42), 0);
+    ck_assert_int_eq(emit(pull, &e, 1, 42), 0);
     for (int i = 0; i < 5000 && !settled_ok; i++)
         usleep(1000);
     ck_assert_int_eq(settled_ok, 1);
     ck_assert_uint_eq(settled_token, 42);
     /* a duplicate is settled as well */
-    ck_assert_int_eq(gate_emit(pull, &e, 1, 43), 0);
+    ck_assert_int_eq(emit(pull, &e, 1, 43), 0);
     for (int i = 0; i < 5000 && settled_ok < 2; i++)
         usleep(1000);
     ck_assert_int_eq(settled_ok, 2);
@@ -943,17 +955,17 @@ END_TEST
 START_TEST(bad_offers_are_refused_and_kept)
 {
     struct il_event e[2] = { offer("t", "[]"), offer("", "{}") };
-    ck_assert_int_eq(gate_emit(app, e, 2, 0), -EINVAL);
+    ck_assert_int_eq(emit(app, e, 2, 0), -EINVAL);
     e[0] = offer("t", "{\"a\":");
-    ck_assert_int_eq(gate_emit(app, e, 1, 0), -EINVAL);
+    ck_assert_int_eq(emit(app, e, 1, 0), -EINVAL);
     e[0] = offer("t", "\x81\xa1"
                       "a\x01");
     e[0].encoding = IL_MSGPACK;
-    ck_assert_int_eq(gate_emit(app, e, 1, 0), 0);
+    ck_assert_int_eq(emit(app, e, 1, 0), 0);
     e[0].payload = "\x81\xa1"
                    "a";
     e[0].payload_len = 3;
-    ck_assert_int_eq(gate_emit(app, e, 1, 0), -EINVAL);
+    ck_assert_int_eq(emit(app, e, 1, 0), -EINVAL);
     dead_flush(dead);
     ck_assert_uint_eq(dead_count(dead, "gate/app"), 4);
 }

@@ -11,7 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct il_reason too_large = { .code = "23514",
+static const struct il_reason too_large = { IL_SIZED(struct il_reason),
+                                            .code = "23514",
                                             .message = "too large",
                                             .rule = "below" };
 

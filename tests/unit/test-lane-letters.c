@@ -8,7 +8,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static const struct il_reason duplicate = { .code = "23505",
+static const struct il_reason duplicate = { IL_SIZED(struct il_reason),
+                                            .code = "23505",
                                             .message = "duplicate key",
                                             .rule = "pk" };
 
@@ -80,7 +81,8 @@ refuse_fifth(void *self, struct il_batch *b)
         batch_set_payload(b, i, IL_JSON, "{}", 2);
         if (b->events[i].position == 5)
             batch_reject(b, i,
-                         &(struct il_reason){ .code = "unknown_entity",
+                         &(struct il_reason){ IL_SIZED(struct il_reason),
+                                              .code = "unknown_entity",
                                               .message = "u_1" });
     }
     return 0;

@@ -299,8 +299,8 @@ START_TEST(plugins_point_into_texts)
 {
     const struct il_conf *c =
         read_text("\ntable = \"amount >= and\"; password = \"hunter2\";");
-    option_error_at(c, "table", 10, "expected a value");
-    option_error_at(c, "password", 3, "too short");
+    option_error_at(c, "table", 0, 10, "expected a value");
+    option_error_at(c, "password", 0, 3, "too short");
     char *out = findings();
     ck_assert_str_eq(out, "t.conf:2: step 1 (x): table: expected a value\n"
                           "    amount >= and\n"

@@ -44,14 +44,18 @@ world_open(struct world *w)
     for (size_t i = 0; i < REFERENCES; i++) {
         ck_assert_int_eq(template_compile(references[i], strlen(references[i]),
                                           &w->templates[i], &error), 0);
-        w->cells[w->count++] = (struct il_cell){ .value = w->templates[i] };
+        w->cells[w->count++] = (struct il_cell){ IL_SIZED(struct il_cell),
+                                                 .value = w->templates[i] };
     }
     /* A column's name: of the payload, else a trait. */
     ck_assert_int_eq(ref_named(IL_FIELD_ANY, "plan", &w->any[0]), 0);
     ck_assert_int_eq(ref_named(IL_FIELD_ANY, "seats", &w->any[1]), 0);
-    w->cells[w->count++] = (struct il_cell){ .field = w->any[0] };
-    w->cells[w->count++] = (struct il_cell){ .field = w->any[1] };
-    ck_assert_int_eq(row_new(NULL, w->cells, w->count, &w->row), 0);
+    w->cells[w->count++] =
+        (struct il_cell){ IL_SIZED(struct il_cell), .field = w->any[0] };
+    w->cells[w->count++] =
+        (struct il_cell){ IL_SIZED(struct il_cell), .field = w->any[1] };
+    ck_assert_int_eq(row_new(NULL, w->cells, w->count, sizeof *w->cells,
+                             &w->row), 0);
 }
 
 static void

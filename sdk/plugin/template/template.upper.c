@@ -59,7 +59,8 @@ upper_open(const struct il_host *host, const struct il_conf *conf, void **self)
     u->missing = strcmp(missing, "drop") == 0          ? DROP
                  : strcmp(missing, "dead-letter") == 0 ? DEAD_LETTER
                                                        : PASS;
-    u->changed = il_counter(host, "changed", "Events that were changed.");
+    u->changed = il_counter_new(host, "changed", IL_UNIT_NONE,
+                                "Events that were changed.");
     u->text = il_text_new(host);
     int err = u->text ? 0 : -ENOMEM;
     /* What the table cannot check, check here, against the key. */
@@ -143,7 +144,8 @@ rewrite(struct upper *u, struct il_batch *batch, uint32_t i)
 static void
 without_field(struct upper *u, struct il_batch *batch, uint32_t i)
 {
-    const struct il_reason why = { .code = "missing_field",
+    const struct il_reason why = { IL_SIZED(struct il_reason),
+                                   .code = "missing_field",
                                    .message = "the event lacks a text field "
                                               "that template.upper is to "
                                               "change",
@@ -171,7 +173,7 @@ upper_process(void *self, struct il_batch *batch)
         int err = rewrite(u, batch, i);
         if (err)
             return err;
-        il_count(u->host, u->changed, 1);
+        il_counter_add(u->host, u->changed, 1);
     }
     return 0;
 }

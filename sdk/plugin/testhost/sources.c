@@ -139,27 +139,25 @@ api_respond(struct il_request *r, int status, const char *type,
 }
 
 static void
-api_respond_error(struct il_request *r, int status, const char *code,
-                  const char *fmt, va_list ap)
+api_respond_error_text(struct il_request *r, int status, const char *code,
+                       const char *text, size_t len)
 {
-    struct il_text message = { 0 }, out = { 0 };
-    text_vprintf(&message, fmt, ap);
+    struct il_text out = { 0 };
     text_puts(&out, "{\"error\":{\"message\":");
-    json_write_str(&out, message.data ? message.data : "", message.len, 0);
+    json_write_str(&out, text, len, 0);
     text_puts(&out, ",\"code\":");
     json_write_str(&out, code, strlen(code), 0);
     text_puts(&out, "}}");
     api_respond(r, status, "application/json", out.data, out.len);
-    text_clear(&message);
     text_clear(&out);
 }
 
 static void
-api_request_refuse(struct il_request *r, int status, const char *code,
-                   const char *fmt, va_list ap)
+api_request_refuse_text(struct il_request *r, int status, const char *code,
+                        const char *text, size_t len)
 {
     r->t->refused++;
-    api_respond_error(r, status, code, fmt, ap);
+    api_respond_error_text(r, status, code, text, len);
 }
 
 static int
@@ -292,10 +290,10 @@ record(struct testhost *t, const struct il_event *events, size_t n,
 }
 
 static int
-api_emit(const struct il_host *h, const struct il_event *events, size_t n,
-         uint64_t token)
+api_emit(const struct il_host *h, const struct il_emission *e)
 {
-    return record((struct testhost *) (uintptr_t) h, events, n, token, 0);
+    return record((struct testhost *) (uintptr_t) h, e->events, e->count,
+                  e->token, 0);
 }
 
 /* As the gate does, apart from duplicates, which are not known here. */
@@ -311,8 +309,10 @@ merge_upserts(struct testhost *t, const struct il_event *e)
 }
 
 static void
-api_request_emit(struct il_request *r, const struct il_event *events, size_t n)
+api_request_emit(struct il_request *r, const struct il_event *events, size_t n,
+                 size_t stride)
 {
+    (void) stride;
     record(r->t, events, n, 0, 1);
     for (size_t i = 0; i < n; i++)
         merge_upserts(r->t, &events[i]);
@@ -449,8 +449,8 @@ testhost_fill_source_api(struct il_api *api)
     api->request_peer = api_peer;
     api->respond_header = api_respond_header;
     api->respond = api_respond;
-    api->respond_error = api_respond_error;
-    api->request_refuse = api_request_refuse;
+    api->respond_error_text = api_respond_error_text;
+    api->request_refuse_text = api_request_refuse_text;
     api->request_receipt = api_request_receipt;
     api->request_decline = api_request_decline;
     api->request_sender = api_request_sender;

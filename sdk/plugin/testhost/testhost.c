@@ -18,15 +18,23 @@ of(const struct il_host *h)
     return (struct testhost *) (uintptr_t) h;
 }
 
+/* All of it is kept. */
+static int
+api_log_level(const struct il_host *h)
+{
+    (void) h;
+    return IL_LOG_DEBUG;
+}
+
 static void
-api_log(const struct il_host *h, int level, const char *fmt, va_list ap)
+api_log_text(const struct il_host *h, int level, const char *text, size_t len)
 {
     static const char *const names[] = { "?", "error", "warn", "info",
                                          "debug" };
     struct testhost *t = of(h);
     pthread_mutex_lock(&t->lock);
     text_printf(&t->log, "%s: ", names[level >= 1 && level <= 4 ? level : 0]);
-    text_vprintf(&t->log, fmt, ap);
+    text_put(&t->log, text, len);
     text_putc(&t->log, '\n');
     pthread_mutex_unlock(&t->lock);
 }
@@ -50,7 +58,8 @@ testhost_new(void)
     pthread_mutex_init(&t->lock, NULL);
     pthread_cond_init(&t->changed, NULL);
     instance_fill_api(&t->api);
-    t->api.log = api_log;
+    t->api.log_level = api_log_level;
+    t->api.log_text = api_log_text;
     t->api.now_us = api_now_us;
     testhost_fill_batch_api(&t->api);
     testhost_fill_source_api(&t->api);
@@ -255,7 +264,7 @@ testhost_show(struct testhost *t, int slot, const struct il_value *v)
 uint64_t
 testhost_counter(struct testhost *t, const char *name)
 {
-    return metric_get(t->api.counter(&t->host, name, ""));
+    return metric_get(t->api.counter_new(&t->host, name, IL_UNIT_NONE, ""));
 }
 
 const char *
