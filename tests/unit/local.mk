@@ -216,7 +216,8 @@ tests_unit_test_lane_stops_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_lane_stops_LDADD = $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/test-idem
 TESTS += tests/unit/test-idem
-tests_unit_test_idem_SOURCES = tests/unit/test-idem.c tests/unit/spool-help.h
+tests_unit_test_idem_SOURCES = tests/unit/test-idem.c tests/unit/slow.h \
+	tests/unit/spool-help.h
 tests_unit_test_idem_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_idem_LDADD = $(UNIT_LIBS)
 
