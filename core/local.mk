@@ -137,6 +137,7 @@ core_libcore_a_SOURCES = \
 	core/idem/private.h \
 	core/idem/run.c \
 	core/idem/run_write.c \
+	core/idem/secret.c \
 	core/idem/slice.c \
 	core/idem/table.c \
 	core/idem/work.c \

@@ -9,6 +9,7 @@
 #include "base/api.h"
 #include "lang/expr.h"
 #include "lang/template.h"
+#include "idem/private.h"
 #include "gate/private.h"
 #include "plugin/instance.h"
 #include "host/api.h"
@@ -116,6 +117,8 @@ gate_run(void)
     must(schema_add_field(&event->object, "count", SCHEMA_INTEGER, 0, NULL), "schema");
     must(schema_add_field(&event->object, "plan", SCHEMA_STRING, 0, NULL), "schema");
     app.name = name;
+    static struct idem idem; /* keys are hashed, and not looked up */
+    gate.options.idem = &idem;
     gate.options.schema = schema;
     gate.options.max_event_bytes = 1 << 20;
     pthread_mutex_init(&gate.pool_lock, NULL);

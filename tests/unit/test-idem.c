@@ -74,7 +74,7 @@ static struct idem_key
 key_of(uint64_t n)
 {
     char text[64];
-    return idem_key(SLICE("app"), key_text(text, n));
+    return idem_key(idem, SLICE("app"), key_text(text, n));
 }
 
 /* Append event n, as the gate does; odd ones have an id besides the key. */
@@ -158,9 +158,12 @@ END_TEST
 
 START_TEST(test_sources_do_not_share_keys)
 {
-    struct idem_key a = idem_key(SLICE("a"), SLICE("bc"));
-    struct idem_key b = idem_key(SLICE("ab"), SLICE("c"));
+    struct idem_options o = options();
+    open_both(&o);
+    struct idem_key a = idem_key(idem, SLICE("a"), SLICE("bc"));
+    struct idem_key b = idem_key(idem, SLICE("ab"), SLICE("c"));
     ck_assert(a.hi != b.hi || a.lo != b.lo);
+    close_both();
 }
 END_TEST
 
@@ -596,6 +599,46 @@ START_TEST(test_of_another_spool_is_not_believed)
 }
 END_TEST
 
+/* Nobody can know beforehand where a key is: each state_dir has a secret.  One
+ * that is lost, or another's, costs no key that the spool still has. */
+START_TEST(test_keys_are_hashed_with_a_secret)
+{
+    struct idem_options o = options();
+    char path[160], byte = 'x';
+    struct stat st;
+    open_both(&o);
+    for (uint64_t n = 1; n <= 100; n++)
+        append(n, T0);
+    settle();
+    struct idem_key before = idem_key(idem, SLICE("app"), SLICE("k"));
+    close_both();
+    open_both(&o);
+    struct idem_key again = idem_key(idem, SLICE("app"), SLICE("k"));
+    ck_assert_uint_eq(again.lo, before.lo);
+    check_range(1, 100, T0, 1);
+    close_both();
+
+    snprintf(path, sizeof path, "%s/SECRET", idem_dir);
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_uint_eq(st.st_mode & 0777, 0600);
+    int fd = open(path, O_WRONLY);
+    ck_assert_int_eq(pwrite(fd, &byte, 1, 100), 1);
+    close(fd);
+    open_both(&o);
+    struct idem_key other = idem_key(idem, SLICE("app"), SLICE("k"));
+    ck_assert(other.lo != before.lo && other.hi != before.hi);
+    ck_assert_ptr_nonnull(strstr(help_log, "SECRET is damaged"));
+    check_range(1, 100, T0, 1);
+    check_range(101, 200, T0, 0);
+    close_both();
+
+    ck_assert_int_eq(unlink(path), 0);
+    open_both(&o);
+    check_range(1, 100, T0, 1);
+    close_both();
+}
+END_TEST
+
 static void
 copy_file(const char *from, const char *to)
 {
@@ -771,6 +814,7 @@ all_tests(const char *name, void (*before)(void))
     tcase_add_test(t, test_old_slices_are_asked_together);
     tcase_add_test(t, test_of_another_spool_is_not_believed);
     tcase_add_test(t, test_ahead_of_a_restored_spool);
+    tcase_add_test(t, test_keys_are_hashed_with_a_secret);
     return t;
 }
 
