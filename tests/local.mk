@@ -4,8 +4,8 @@
 #   tests_unit_test_json_SOURCES = tests/unit/test-json.c
 #   tests_unit_test_json_CPPFLAGS = $(UNIT_CPPFLAGS)
 #   tests_unit_test_json_LDADD = $(UNIT_LIBS)
-UNIT_LIBS = $(CORE_LIBS) $(CHECK_LIBS) $(MSGPACK_LIBS)
-UNIT_CPPFLAGS = $(core_libcore_a_CPPFLAGS) $(CHECK_CFLAGS) $(MSGPACK_CFLAGS)
+UNIT_LIBS = $(CORE_LIBS) $(CHECK_LIBS)
+UNIT_CPPFLAGS = $(core_libcore_a_CPPFLAGS) $(CHECK_CFLAGS)
 
 if HAVE_CHECK
 include tests/unit/local.mk

@@ -10,7 +10,7 @@
 #ifndef JSON_H
 #define JSON_H
 
-#include "msgcur.h"
+#include "msg_read.h"
 
 enum json_code {
     JSON_OK,
@@ -110,7 +110,7 @@ int json_to_msgpack(const char *json, size_t len, struct il_text *out,
  * many code points were replaced, or -ENOMEM / -EINVAL (broken msgpack, or
  * containers deeper than twice MSG_DEPTH_MAX), with out->len as it was.
  * IL_TIME becomes an RFC 3339 string, IL_MISSING null.  Strings are taken to
- * be WTF-8: bytes from outside pass msgcur_check() first. */
+ * be WTF-8: bytes from outside pass msg_check() first. */
 int64_t json_write(struct il_text *out, const struct il_value *value,
                    uint32_t flags);
 

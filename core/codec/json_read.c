@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The pull reader. */
-#include "json_private.h"
+#include "private.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -10,12 +10,11 @@
  *
  * The same code checks what is only skipped: then there is no place to write
  * to (*out is NULL). */
-#include "json_private.h"
+#include "private.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "msgput.h"
 #include "base/scan.h"
 
 #define OPEN_HEAD 3 /* array 16, map 16: patched when the container closes */
@@ -38,14 +37,17 @@ static char *
 put_string(char *o, const char *p, const char *close, int escaped)
 {
     size_t len = (size_t) (close - p);
-    if (!escaped)
-        return msgput_str(o, p, len);
-
+    if (!escaped) {
+        msg_put_text(&o, p, len);
+        return o;
+    }
     /* Decoded behind the head that the raw length would need, which may turn
      * out to be too long. */
-    char head[MSGPUT_HEAD], *text = msgput_str_head(o, len);
+    char *text = o, head[MSG_HEAD_MAX], *head_end = head;
+    msg_put_str(&text, len);
     len = (size_t) (json_unescape(text, p, close) - text);
-    size_t head_len = (size_t) (msgput_str_head(head, len) - head);
+    msg_put_str(&head_end, len);
+    size_t head_len = (size_t) (head_end - head);
     if (text != o + head_len)
         memmove(o + head_len, text, len);
     memcpy(o, head, head_len);
@@ -114,24 +116,19 @@ number_long(struct parse *c, const char *p, char **out)
 {
     const char *start = p;
     uint64_t value;
-    char *o = *out;
 
     switch (json_scan_number(&p, c->end, &value)) {
     case JSON_NUMBER_INT:
-        if (o)
-            *out = msgput_int(o, (int64_t) value);
+        if (*out)
+            msg_put_int64(out, (int64_t) value);
         return p;
     case JSON_NUMBER_UINT:
-        if (o)
-            *out = msgput_uint(o, value);
+        if (*out)
+            msg_put_uint64(out, value);
         return p;
     case JSON_NUMBER_DECIMAL:
-        if (o) {
-            size_t len = (size_t) (p - start);
-            o = msgput_decimal_head(o, len);
-            memcpy(o, start, len);
-            *out = o + len;
-        }
+        if (*out)
+            msg_put_decimal(out, start, (size_t) (p - start));
         return p;
     case JSON_NUMBER_CUT:
         return json_fail_end(c->r);
@@ -218,20 +215,26 @@ value(struct parse *c, const char *p, char **out)
                                    : value_other(c, p, out);
 }
 
-/* Fill in the head that was left open in front of the items. */
+/* Fill in the head that was left open in front of the items.  A small count
+ * takes the form of 16 bits, too, since the place for it is there. */
 static char *
-close_head(char *head, char *o, uint32_t count, unsigned code16)
+close_head(char *head, char *o, uint32_t count, int map)
 {
-    if (count <= 0xffff) {
-        *head = (char) code16;
-        msgput_be16(head + 1, count);
-        return o;
+    if (count > 0xffff) {
+        char *items = head + OPEN_HEAD;
+        memmove(items + 2, items, (size_t) (o - items));
+        o += 2;
     }
-    char *items = head + OPEN_HEAD;
-    memmove(items + 2, items, (size_t) (o - items));
-    *head = (char) (code16 + 1); /* the form with 32 bits */
-    msgput_be32(head + 1, count);
-    return o + 2;
+    if (count < 16) {
+        *head++ = (char) (map ? 0xde : 0xdc);
+        *head++ = 0;
+        *head = (char) count;
+    } else if (map) {
+        msg_put_map(&head, count);
+    } else {
+        msg_put_array(&head, count);
+    }
+    return o;
 }
 
 static __attribute__((noinline)) const char *
@@ -241,7 +244,7 @@ duplicate(struct parse *c, const struct json_key *key)
     const char *p = c->base + key->at;
     struct il_value name = { 0 };
 
-    msgcur_head(&p, p + key->len, &name);
+    msg_head(&p, p + key->len, &name);
     snprintf(message, sizeof(message), "the key \"%.*s%s\" comes twice",
              (int) (name.len > 100 ? 100 : name.len), name.str,
              name.len > 100 ? "..." : "");
@@ -386,7 +389,7 @@ object(struct parse *c, const char *p, char **out)
     if (!head)
         return p;
     p = check_keys(c, p, from); /* before their places may change */
-    *out = close_head(head, o, count, 0xde);
+    *out = close_head(head, o, count, 1);
     return p;
 }
 
@@ -414,7 +417,7 @@ array(struct parse *c, const char *p, char **out)
         }
     }
     if (head)
-        *out = close_head(head, o, count, 0xdc);
+        *out = close_head(head, o, count, 0);
     return p;
 }
 

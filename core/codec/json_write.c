@@ -3,8 +3,7 @@
 
 #include <string.h>
 
-#include "event.h"
-#include "msgread.h"
+#include "msg_read.h"
 #include "base/scan.h"
 #include "base/wtf8.h"
 #include "base/time.h"
@@ -318,13 +317,13 @@ put_item(struct writer *w, uint32_t map, const char *begin, const char **p,
 {
     int err;
     if (map) {
-        if (msgread_head(p, end, v) || v->type != IL_STRING)
+        if (msg_head(p, end, v) || v->type != IL_STRING)
             return -EINVAL;
         if ((err = put_string(w, v->str, v->len, begin, end)) != 0)
             return err;
         *w->o++ = ':';
     }
-    if (msgread_head(p, end, v))
+    if (msg_head(p, end, v))
         return -EINVAL;
     if (is_container(v))
         return 0;

@@ -7,6 +7,7 @@
 #include "scratch.h"
 #include "w1.h"
 #include "base/api.h"
+#include "codec/msg_pack.h"
 #include "lang/expr.h"
 #include "lang/template.h"
 #include "idem/private.h"
@@ -197,9 +198,9 @@ enrich_make(struct enrich *e, struct entities *store)
         w1_make(&w, i);
         strcpy(ids[i], w.user_id);
         strcpy(account[i], w.account);
-        msgout_map(&traits[i], 1);
-        msgout_str(&traits[i], "account", 7);
-        msgout_str(&traits[i], account[i], strlen(account[i]));
+        msg_pack_map(&traits[i], 1);
+        msg_pack_str(&traits[i], "account", 7);
+        msg_pack_str(&traits[i], account[i], strlen(account[i]));
         puts[i] = (struct entity_put){ .kind = SLICE("user"), .seen_us = 1 };
         puts[i].id = slice_of(ids[i], strlen(ids[i]));
         puts[i].traits = slice_of(traits[i].data, traits[i].len);

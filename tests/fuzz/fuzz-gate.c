@@ -45,7 +45,7 @@ claim_frame(struct gate_batch *b, const struct gate_item *item)
     CLAIM(ev.type.len >= 1 && ev.type.len <= EVENT_TYPE_MAX);
     CLAIM(ev.received_us == b->now_us);
     CLAIM(ev.payload.ptr + ev.payload.len == frame + item->len);
-    CLAIM(msgcur_check(ev.payload.ptr, ev.payload.len) == 0);
+    CLAIM(msg_check(ev.payload.ptr, ev.payload.len) == 0);
     CLAIM(item->keyed || item->made);
 }
 

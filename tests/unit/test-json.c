@@ -43,8 +43,8 @@ roundtrip(const char *text, size_t len, struct il_text *out)
     }
     if (err == 0) {
         const char *p = packed.data;
-        ck_assert_int_eq(msgcur_check(packed.data, packed.len), 0);
-        ck_assert_int_eq(msgcur_value(&p, p + packed.len, &v), 0);
+        ck_assert_int_eq(msg_check(packed.data, packed.len), 0);
+        ck_assert_int_eq(msg_value(&p, p + packed.len, &v), 0);
         ck_assert_ptr_eq(p, packed.data + packed.len);
         ck_assert_int_eq(json_write(out, &v, 0), 0);
     } else {
