@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/* What happens to events on their way through a lane.  An event leaves
+ * BATCH_LIVE once; only the destination's marks can be taken back, because
+ * only its attempts are repeated.  The counters say at any time how many are
+ * where, so that nobody walks the batch to find out. */
 #include "batch.h"
 
 #include "json.h"

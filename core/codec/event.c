@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/* A frame's body, as event.h lays it out, and the event as JSON.  Bodies are
+ * read for every event of every lane, hence the short ways for the forms that
+ * event_pack() writes; others are read as well. */
 #include "event.h"
 
 #include <endian.h>
@@ -105,11 +108,11 @@ event_unpack(const char *body, size_t len, struct event *e)
     return read_payload(p, end, v.count, &e->payload);
 }
 
-/* ,"name": with the comma left out before the first. */
+/* before: what stands between the last value and this one, name included. */
 static int
-put_member(struct il_text *out, const char *name, struct il_value v)
+put_member(struct il_text *out, const char *before, struct il_value v)
 {
-    if (text_puts(out, name))
+    if (text_puts(out, before))
         return -ENOMEM;
     int64_t n = json_write(out, &v, 0);
     return n < 0 ? (int) n : 0;

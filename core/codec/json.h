@@ -59,7 +59,7 @@ struct json_reader {
 /* depth_max limits the containers that are entered step by step, and, counted
  * anew, those of each value that json_value() or json_skip() takes: what a
  * payload may be does not depend on the envelope around it.  0 and what is
- * above MSG_DEPTH_MAX mean MSG_DEPTH_MAX.  A text of 4 GiB or more fails with
+ * above MSG_DEPTH_MAX mean MSG_DEPTH_MAX.  A text of 2 GiB or more fails with
  * JSON_MEMORY. */
 void json_open(struct json_reader *, const char *json, size_t len,
                uint32_t depth_max);

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* Numbers stay exact: what is a canonical integer of 64 bits becomes one, all
+ * others are passed on as text.  Nothing here knows floating point. */
 #include "private.h"
 
 static int

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/* Strings: one pass to check and to find the end, a second one to decode only
+ * where there was a backslash.  Decoding is never longer than the text, so it
+ * may go where the text was. */
 #include "private.h"
 
 #include <string.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/* May an event hold these bytes?  As strict as the JSON reader, so that what
+ * came as msgpack can be written as JSON and be read again.  In one walk and
+ * without recursion; keys are compared as those of JSON are. */
 #include "private.h"
 
 #include "base/wtf8.h"

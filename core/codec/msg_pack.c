@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Reserve, let msgpack-c's packer write, take over what it wrote. */
 #include "msg_pack.h"
 
 #include "base/time.h"

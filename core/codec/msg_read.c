@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* The forms that are not inline, and looking things up: a key is found by
+ * walking, since an index would have to be built by a walk. */
 #include "msg_read.h"
 
 #include <endian.h>

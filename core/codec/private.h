@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The codec: events as JSON outside, as msgpack inside.
+/* How the room works: events are JSON outside and msgpack inside.
  *
- *   json_read.c, json_value.c    JSON to msgpack; the pull reader around it
+ *   json_read.c, json_value.c   JSON to msgpack; the pull reader around it
  *   json_string.c, json_number.c, json_keys.c   what these two stand on
- *   json_write.c                 msgpack to JSON
- *   msg_read.c, msg_pack.c       msgpack: a cursor; msgpack-c's packer
- *   msg_check.c                  msgpack from outside: may an event hold it?
- *   event.c, event_retry.c       a frame's body in the spool; ids
- *   batch.c, batch_entity.c      events on their way through a lane
+ *   json_write.c                msgpack to JSON
+ *   msg_read.c, msg_pack.c      msgpack: a cursor, msgpack-c's packer
+ *   msg_check.c                 msgpack from outside: may an event hold it?
+ *   event.c, event_retry.c      a frame's body in the spool; ids
+ *   batch.c, batch_entity.c     events on their way through a lane
  *
  * JSON becomes msgpack in one pass and without a tree: json_value() reserves
  * room for the worst case once and writes behind a pointer; the head of a
@@ -18,14 +18,14 @@
  * twice is refused: up to JSON_KEYS_FEW by comparing, above that by a hash
  * whose secret senders cannot know.
  *
- * Readers move a cursor over the bytes as they lie in the frame.  What comes
- * from outside as msgpack is checked once, when it comes in; everything behind
- * that point trusts strings and keys, but never a length.
+ * Readers move a cursor over the bytes as they lie in the frame.  msgpack from
+ * outside is checked once, when it comes in; what stands behind that point
+ * trusts strings and keys, but never a length.
  *
- * Threads: readers, writers, texts and batches belong to whoever made them and
- * take no lock.  Two things belong to the process: the names of kinds, under
+ * Threads.  Readers, writers, texts and batches belong to whoever made them
+ * and take no lock.  The process owns two things: the names of kinds, under
  * kind_lock (batch_entity.c), and the secret of the hash, drawn once
- * (json_keys.c).  Nothing here touches a file or outlives a crash. */
+ * (json_keys.c).  A crash leaves nothing: no file is touched here. */
 #ifndef CODEC_PRIVATE_H
 #define CODEC_PRIVATE_H
 
@@ -39,7 +39,8 @@
 /* msgpack-c's packer, writing to memory that is known to be large enough:
  * msg_put_nil(&o), msg_put_int64(&o, v), msg_put_map(&o, pairs) and so on, as
  * msgpack_pack_*() in msgpack/pack.h.  Each moves the place after what it
- * wrote. */
+ * wrote.  Only json_value.c also writes heads of its own: of one byte where it
+ * copies by whole vectors, and of 16 bits where the count comes last. */
 
 #define MSG_HEAD_MAX 6 /* the longest head: ext 32 */
 
