@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* How the room works: which (source, key) became which event.
  *
- *   idem.c        what the gate calls, and starting up
- *   secret.c      what keys are hashed with, so that nobody can aim at a place
- *   slice.c       slices of time, dropped whole once the window has passed
- *   log.c         the log of a slice; load.c reads it, checkpoint.c writes all
- *   table.c       the newest keys, in 2 MiB of memory
- *   run.c         the older ones, in sorted files without a name that are
- * mapped run_write.c, build.c   how those are made, of the log and of smaller
- * ones work.c        the thread that makes them
+ *   idem.c       what the gate calls, and starting up
+ *   secret.c     what keys are hashed with, so that nobody can aim at a place
+ *   slice.c      slices of time, dropped whole once the window has passed
+ *   log.c        the log of a slice; load.c reads it, checkpoint.c writes all
+ *   table.c      the newest keys, in 2 MiB of memory
+ *   run.c        the older ones, in sorted files without a name, mapped
+ *   run_write.c  build.c   how those are made, of the log and of smaller ones
+ *   work.c       the thread that makes them
  *
  * A look-up asks the table, then the runs; each says "not there" by one line of
  * the cache, or names a place in the log, which alone is exact.
