@@ -5,6 +5,7 @@ TYPESCRIPT_SRC = \
 	sdk/typescript/src/compress.ts \
 	sdk/typescript/src/encode.ts \
 	sdk/typescript/src/error.ts \
+	sdk/typescript/src/events.ts \
 	sdk/typescript/src/index.ts \
 	sdk/typescript/src/key.ts \
 	sdk/typescript/src/lifecycle.ts \
@@ -41,6 +42,7 @@ EXTRA_DIST += $(TYPESCRIPT_SRC) $(TYPESCRIPT_PACKAGE) \
 	sdk/typescript/test/gzip.test.mjs \
 	sdk/typescript/test/in-browser.mjs \
 	sdk/typescript/test/ingest.test.mjs \
+	sdk/typescript/test/matrix.test.mjs \
 	sdk/typescript/test/package.test.mjs \
 	sdk/typescript/test/page.test.mjs \
 	sdk/typescript/test/process.test.mjs \
