@@ -205,6 +205,33 @@ test("what cannot be JSON is refused here", async (t) => {
   assert.equal(server.requests.length, 0);
 });
 
+test("what JSON could only write as null is refused, each by its name", async (t) => {
+  const server = await gate(t);
+  const same = { rate: -Infinity };
+  const error = await failure(server.client().ingest("t", {
+    n: NaN, fine: [0, -0, 1e308, null, undefined], items: [{ price: 1 }, { price: Infinity, tags: [[2, NaN]] }],
+    "unit price": NaN, "a.b": { c: new Number(NaN) }, at: new Date(NaN), größe: same, again: [same, same],
+  }, { idempotencyKey: "k" }));
+  assert.equal(error.code, "invalid_event");
+  assert.equal(error.message, "payload.n: is NaN, which JSON has no number for");
+  assert.deepEqual(error.problems.map(({ path, rule }) => `${path} ${rule}`), [
+    "payload.n finite", "payload.items[1].price finite", "payload.items[1].tags[0][1] finite",
+    'payload["unit price"] finite', 'payload["a.b"].c finite', "payload.at date", "payload.größe.rate finite",
+    "payload.again[0].rate finite", "payload.again[1].rate finite",
+  ]);
+  assert.ok(error.problems.every((one) => one.index === 0 && one.code === "invalid_event" && one.idempotencyKey === "k"));
+  assert.match(error.problems[1].message, /^is Infinity,/);
+  assert.equal(server.requests.length, 0);
+});
+
+test("a bigint stays an integer where the application gives bigints a toJSON()", async (t) => {
+  const server = await gate(t);
+  t.after(() => delete BigInt.prototype.toJSON);
+  BigInt.prototype.toJSON = function toJSON() { return `${this}`; };
+  await server.client().ingest("t", { n: 12345678901234567890n, s: "1" });
+  assert.match(server.requests[0].text, /"payload":\{"n":12345678901234567890,"s":"1"\}/);
+});
+
 test("wrong options say what is wrong, and nothing is sent", async (t) => {
   const server = await gate(t);
   for (const [options, message] of [
