@@ -31,6 +31,9 @@ interface Globals extends Target {
 
 const globals = globalThis as unknown as Globals;
 
+/** Timers take no more; what they are given beyond it they run at once. */
+export const TIMER_MAX_MS = 2 ** 31 - 1;
+
 // Read once: in Node the global is a getter, at some cost.
 const clock = globals.performance ?? Date;
 

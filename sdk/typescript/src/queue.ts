@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { ENVELOPE_BYTES, type Encoded, type LooseEvent, MAX_BYTES, MAX_EVENTS, encode, measure } from "./encode.js";
 import { IngestError } from "./error.js";
-import { isOffline, monotonic, startTimer, stopTimer, unwatch, watch } from "./lifecycle.js";
+import { TIMER_MAX_MS, isOffline, monotonic, startTimer, stopTimer, unwatch, watch } from "./lifecycle.js";
 import { Losses, lostJson, lostLoose } from "./loss.js";
 import { type Options, type Settings, resolve } from "./options.js";
 import { type QueueSettings, resolveQueue } from "./queue_options.js";
@@ -53,7 +53,6 @@ const BACKOFF_MAX_MS = 30_000;
 const OFFLINE_LOOK_MS = 5_000;
 /** Browsers let 64 KiB outlive a page. */
 const LEAVING_BYTES = 60 * 1024;
-const TIMER_MAX_MS = 2 ** 31 - 1;
 
 /** Events that wait to be sent in the background, oldest first. */
 export class Queue {

@@ -232,6 +232,20 @@ test("a bigint stays an integer where the application gives bigints a toJSON()",
   assert.match(server.requests[0].text, /"payload":\{"n":12345678901234567890,"s":"1"\}/);
 });
 
+test("no limit at all is no limit", async (t) => {
+  const server = await gate(t);
+  const client = server.client({ timeoutMs: Infinity, attemptTimeoutMs: Infinity, retries: 0 });
+  assert.equal((await client.ingest("t", {})).status, "accepted");
+});
+
+test("a clock that is set while a request is tried does not end it", async (t) => {
+  const server = await gate(t, (n) => (n < 2 ? { status: 503 } : undefined));
+  const { now } = Date;
+  let ahead = 0;
+  t.mock.method(Date, "now", () => now() + (ahead += 3_600_000));
+  assert.equal((await server.client().ingest("t", {})).status, "accepted");
+});
+
 test("wrong options say what is wrong, and nothing is sent", async (t) => {
   const server = await gate(t);
   for (const [options, message] of [
