@@ -4,6 +4,8 @@
 /** What a queue offers to be told. */
 export interface Watched {
   exit(): Promise<void>;
+  /** Now, without waiting for anything. */
+  die(): void;
   readonly exitSignals: readonly string[];
   leave(): void;
   wake(): void;
@@ -61,11 +63,35 @@ export function stopTimer(timer: unknown): void {
 /* --- the queues that have something to lose --- */
 
 const watched = new Set<Watched>();
+const untold = new Set<() => void>();
 const signals = new Map<string, () => void>();
 let isListening = false;
+let isDead = false;
 
 async function exitAll(): Promise<void> {
   await Promise.all([...watched].map((queue) => queue.exit()));
+}
+
+/** Is it the process's last moment? From now on no timer runs and nothing is sent. */
+export function isDying(): boolean {
+  return isDead;
+}
+
+/** Whether by process.exit(), an error that nobody caught, or by itself. */
+function dieAll(): void {
+  isDead = true;
+  for (const queue of [...watched]) queue.die();
+  for (const tell of [...untold]) tell();
+}
+
+/** Call tell when the process dies, unless toldAll() comes first. */
+export function tellAtDeath(tell: () => void): void {
+  untold.add(tell);
+  listen();
+}
+
+export function toldAll(tell: () => void): void {
+  untold.delete(tell);
 }
 
 /**
@@ -103,7 +129,9 @@ function listen(): void {
   if (typeof globals.addEventListener === "function")
     globals.addEventListener("online", () => watched.forEach((queue) => queue.wake()));
   // Emitted again when what a listener began is done: so the last one finds nothing.
-  if (!document) process?.on?.("beforeExit", () => void exitAll());
+  if (document) return;
+  process?.on?.("beforeExit", () => void exitAll());
+  process?.on?.("exit", dieAll);
 }
 
 /** From now on it holds events. */

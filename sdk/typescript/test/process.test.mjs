@@ -107,6 +107,46 @@ test("no signal is touched that was not asked for, and none with nothing to lose
   assert.equal(text, "0\n0\n1\n0\n");
 });
 
+const told = 'onError: (error, events) => console.log(error.code, error.problems.length, events.map((e) => e.payload.i).join()),';
+
+test("process.exit() tells what waits, and what nobody has heard yet", async (t) => {
+  const server = await gate(t);
+  const { status, text } = await program(server, `
+    configure({ queue: { ${far} }, ${told} });
+    track("t", { i: 1 }); track("t", { i: 2 }); track("t", { i: NaN }); process.exit(3);`).ended;
+  assert.equal(status, 3);
+  assert.equal(text, "invalid_event 1 NaN\nexit 2 1,2\n");
+  assert.equal(server.requests.length, 0);
+});
+
+test("so does an error that nobody caught, and a request that is under way", async (t) => {
+  const server = await gate(t, () => "hang");
+  const child = program(server, `
+    configure({ queue: { flushIntervalMs: 1 }, ${told} });
+    track("t", { i: 1 }); process.once("SIGUSR2", () => { throw new Error("oops"); }); setInterval(() => {}, 1000);`);
+  await until(() => server.requests.length);
+  child.kill("SIGUSR2");
+  const { status, text } = await child.ended;
+  assert.equal(status, 1);
+  assert.match(text, /^exit 1 1$/m);
+});
+
+test("what is tracked later than that is refused and told as well", async (t) => {
+  const server = await gate(t);
+  const { text } = await program(server, `
+    configure({ queue: { ${far} }, ${told} });
+    track("t", { i: 1 }); process.on("exit", () => console.log(track("t", { i: 2 }))); process.exit();`).ended;
+  assert.equal(text, "exit 1 1\nexit 1 2\nfalse\n");
+});
+
+test("without onError the last losses are logged at exit, however many there were before", async (t) => {
+  const server = await gate(t);
+  const { text } = await program(server, `
+    configure({ queue: { ${far}, maxEvents: 1 } });
+    track("t", {}); track("t", {}); setTimeout(() => { track("t", {}); setTimeout(() => process.exit(), 20); }, 20);`).ended;
+  assert.match(text, /^ingestlayer: events lost: 1; queue_full: .*\ningestlayer: events lost: 2; exit: the process ended first\n$/);
+});
+
 test("many clients do not warn of many listeners", async (t) => {
   const server = await gate(t);
   const { status, text } = await program(server,
