@@ -22,7 +22,7 @@ writeFileSync(join(target, "LICENSE"), readFileSync(join(here, "..", "..", "LICE
 if (target !== here) {
   writeFileSync(join(target, "README.md"), readFileSync(join(here, "README.md")));
   // Nothing there can be built again: npm pack is not to try.
-  const { scripts, devDependencies, ...manifest } = JSON.parse(readFileSync(join(here, "package.json"), "utf8"));
+  const { scripts, devDependencies, workspaces, ...manifest } = JSON.parse(readFileSync(join(here, "package.json"), "utf8"));
   writeFileSync(join(target, "package.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
 }
 

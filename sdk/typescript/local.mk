@@ -48,6 +48,8 @@ EXTRA_DIST += $(TYPESCRIPT_SRC) $(TYPESCRIPT_PACKAGE) \
 	sdk/typescript/test/process.test.mjs \
 	sdk/typescript/test/project.mjs \
 	sdk/typescript/test/queue.test.mjs \
+	sdk/typescript/test/runtimes.mjs \
+	sdk/typescript/test/runtimes/package.json \
 	sdk/typescript/test/server.mjs \
 	sdk/typescript/test/stand-ins/next-server.d.ts \
 	sdk/typescript/test/types/declared-bad.ts \
