@@ -22,6 +22,7 @@ TYPESCRIPT_PACKAGE = \
 	$(srcdir)/sdk/typescript/package.json \
 	sdk/typescript/tsconfig.json
 EXTRA_DIST += $(TYPESCRIPT_SRC) $(TYPESCRIPT_PACKAGE) \
+	sdk/README.md \
 	sdk/typescript/package-lock.json \
 	sdk/typescript/examples/browser.ts \
 	sdk/typescript/examples/events.d.ts \
@@ -45,6 +46,7 @@ EXTRA_DIST += $(TYPESCRIPT_SRC) $(TYPESCRIPT_PACKAGE) \
 	sdk/typescript/test/matrix.test.mjs \
 	sdk/typescript/test/package.test.mjs \
 	sdk/typescript/test/page.test.mjs \
+	sdk/typescript/test/plain-http.test.mjs \
 	sdk/typescript/test/process.test.mjs \
 	sdk/typescript/test/project.mjs \
 	sdk/typescript/test/queue.test.mjs \
