@@ -21,6 +21,7 @@ interface Process {
   removeListener?(name: string, listener: () => void): void;
   listenerCount?(name: string): number;
   kill?(pid: number, signal: string): void;
+  exit?(code: number): void;
 }
 
 interface Globals extends Target {
@@ -65,6 +66,8 @@ export function stopTimer(timer: unknown): void {
 const watched = new Set<Watched>();
 const untold = new Set<() => void>();
 const signals = new Map<string, () => void>();
+/** What the process is about to die of. */
+const deadly = new Set<string>();
 let isListening = false;
 let isDead = false;
 
@@ -94,20 +97,32 @@ export function toldAll(tell: () => void): void {
   untold.delete(tell);
 }
 
+const numbers: Record<string, number> = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
+
+function dieOf(process: Process, name: string): void {
+  // The first process of a container dies of no signal that it does not listen to.
+  if (process.pid === 1) process.exit?.(128 + numbers[name]!);
+  // An application that listens by now has its own idea; nothing is emitted of a death like that.
+  if (process.listenerCount?.(name) === 0) dieAll();
+  process.kill?.(process.pid!, name);
+}
+
 /**
  * A listener takes the signal's effect away, so the process is sent it again
  * once the events are out, unless somebody else listens: then it is theirs to
- * end the process. A second signal finds no listener and ends it at once.
+ * end the process. A second signal finds no listener and ends it at once, and
+ * so must ours, whatever is tracked in the meantime.
  */
 function listenToSignal(name: string): void {
   const { process } = globals;
-  if (signals.has(name) || !process?.on) return;
+  if (signals.has(name) || deadly.has(name) || !process?.on) return;
   const listener = () => {
     process.removeListener?.(name, listener);
     signals.delete(name);
     const isOurs = process.listenerCount?.(name) === 0;
+    if (isOurs) deadly.add(name);
     void exitAll().then(() => {
-      if (isOurs) process.kill?.(process.pid!, name);
+      if (isOurs) dieOf(process, name);
     });
   };
   signals.set(name, listener);

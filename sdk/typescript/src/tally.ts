@@ -91,7 +91,8 @@ export function said({ status, body, failure }: Outcome): { code: string; messag
   const error = (body as Answer | undefined)?.error;
   return failure ?? {
     code: text(error?.code, `http_${status}`),
-    message: text(error?.message, `the server answered ${status}`),
+    // Of one that is not followed browsers show not even the number.
+    message: text(error?.message, `the server answered ${status || "with a redirect"}`),
   };
 }
 

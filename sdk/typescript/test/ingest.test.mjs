@@ -61,6 +61,14 @@ for (const status of [301, 400, 401, 403, 404, 405, 413, 415, 422, 501, 505])
     assert.deepEqual(error.problems.map(({ index, code }) => ({ index, code })), [{ index: 0, code: "nope" }]);
   });
 
+test("a redirect is told as one where the browser hides it", async (t) => {
+  const server = await gate(t);
+  const hidden = { status: 0, headers: { get: () => null }, text: async () => "" };
+  const error = await failure(server.client({ fetch: async () => hidden }).ingest("t", {}));
+  assert.equal(error.message, "the server answered with a redirect");
+  assert.equal(error.attempts, 1);
+});
+
 test("an event whose answer was lost does not count twice", async (t) => {
   const server = await gate(t, (n, body, self) => {
     if (n > 0) return undefined;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What becomes of the queue when the process ends, in each runtime.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -12,7 +12,11 @@ import { gate, root, take, until } from "./server.mjs";
 const far = "flushIntervalMs: 3_600_000";
 const told = 'onError: (error, events) => console.log(error.code, error.problems.length, events.map((e) => e.payload.i).join()),';
 const folder = mkdtempSync(join(tmpdir(), "ingestlayer-sdk-process-"));
-after(() => rmSync(folder, { recursive: true, force: true }));
+const children = [];
+after(() => {
+  for (const child of children) child.kill("SIGKILL");
+  rmSync(folder, { recursive: true, force: true });
+});
 let programs = 0;
 
 /** A program that has the SDK; resolves with how it ended. */
@@ -24,6 +28,7 @@ function run(command, server, code) {
     env: { ...process.env, INGESTLAYER_URL: server.url, INGESTLAYER_KEY: "key", NODE_TEST_CONTEXT: "", NO_COLOR: "1" },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  children.push(child);
   child.text = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (child.text += chunk));
   const begin = performance.now();
@@ -96,6 +101,37 @@ each("a second signal ends it at once", async (t, program) => {
   const { signal, ms } = await child.ended;
   assert.equal(signal, "SIGTERM");
   assert.ok(ms < 20_000);
+});
+
+each("it dies of it though the server is away and more is tracked all the time, and tells all", async (t, program) => {
+  const server = await gate(t, () => "hang");
+  const child = program(server, `
+    let tracked = 0, told = 0;
+    configure({ queue: { exitTimeoutMs: 100, exitSignals: ["SIGTERM"] }, onError(error, events) {
+      console.log("told", tracked - (told += events.length));
+      for (let i = 0; i < 3; i++) setTimeout(() => { tracked++; track("t", {}); });
+    } });
+    setInterval(() => { tracked++; track("t", {}); }, 1); console.log("ready");`);
+  await until(() => child.text.includes("ready") && server.requests.length);
+  child.kill("SIGTERM");
+  const { signal, ms, text } = await child.ended;
+  assert.equal(signal, "SIGTERM");
+  assert.ok(ms < 10_000, `${ms}`);
+  assert.match(text, /told 0\n$/);
+});
+
+const alone = spawnSync("unshare", ["--pid", "--fork", "true"]).status === 0 ? false : "unshare is missing, or may not";
+test("the first process of a container, which a signal alone does not end, ends as well", { skip: alone }, async (t) => {
+  const server = await gate(t);
+  const child = run(["unshare", "--pid", "--fork", "--kill-child", process.execPath], server, `
+    configure({ queue: { ${far}, exitSignals: ["SIGTERM"] } });
+    track("t", {}); console.log("ready", process.pid); setInterval(() => {}, 1000);`);
+  await until(() => child.text.includes("ready 1\n"));
+  const [first] = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8").split(" ");
+  process.kill(Number(first), "SIGTERM");
+  const { status } = await child.ended;
+  assert.equal(status, 143);
+  assert.equal(server.taken.size, 1);
 });
 
 each("where the application listens to the signal, it ends the process itself", async (t, program) => {
