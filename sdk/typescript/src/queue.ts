@@ -209,7 +209,10 @@ export class Queue {
     this.limits = limits;
     if (isFirst && limits.storage) {
       this.store = new Store(limits.storage, settings.endpoint, settings.apiKey);
-      for (const { key, json, at, tried } of this.store.load()) {
+      const { found, stale } = this.store.load();
+      if (stale.length)
+        this.losses.add(this.tooLate("it was queued long ago with another key", "expired"), stale.map(({ json }) => lostJson(json)));
+      for (const { key, json, at, tried } of found) {
         const bytes = measure(json);
         // What does not fit waits there for another page.
         if (this.entries.length >= limits.maxEvents || this.bytes + bytes > limits.maxBytes) break;
