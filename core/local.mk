@@ -241,6 +241,7 @@ core_libcore_a_SOURCES = \
 	core/host/assembly.h \
 	core/host/control.c \
 	core/host/control.h \
+	core/host/gauges.c \
 	core/host/host.c \
 	core/host/host.h \
 	core/host/lanes.c \
