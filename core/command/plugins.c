@@ -8,11 +8,17 @@
 
 #include <string.h>
 
-static const char usage[] =
-    "usage: ingestlayer plugins [-c FILE] [--dump] [NAME]\n"
-    "List the plugins, or the options of one.\n"
-    "  -c, --config FILE  look in the plugin_dir of this config as well\n"
-    "      --dump         key=value lines, for scripts\n";
+static const struct command_option options[] = {
+    { 'c', "config", "FILE", "look in the plugin_dir of this config as well" },
+    { COMMAND_FLAG, "dump", NULL, "key=value lines, for scripts" },
+    { 0 }
+};
+
+const struct command_help command_plugins_help = {
+    .text = "usage: ingestlayer plugins [-c FILE] [--dump] [NAME]\n"
+            "List the plugins, or the options of one.\n",
+    .options = options,
+};
 
 /* --- for people ---------------------------------------------------------- */
 
@@ -249,8 +255,7 @@ make_loader(const char *path)
 int
 command_plugins(int argc, char **argv)
 {
-    struct command_line line = { .usage = usage,
-                                 .flag = "dump",
+    struct command_line line = { .help = &command_plugins_help,
                                  .max_arguments = 1 };
     int code = command_read(&line, argc, argv);
     if (code >= 0)
