@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* The clocks, in one place so that tests can own them: INGESTLAYER_CLOCK_FILE
+ * names a file whose text (microseconds) is added to the wall clock. */
+#ifndef CLOCK_H
+#define CLOCK_H
+
+#include <stdint.h>
+
+int64_t clock_wall_us(void);      /* since 1970 UTC; may jump */
+int64_t clock_monotonic_us(void); /* never jumps */
+
+#endif

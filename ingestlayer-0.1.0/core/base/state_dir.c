@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+#include "state_dir.h"
+
+#include "file.h"
+#include "log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int
+state_dir_path(char *out, size_t size, const char *path, const char *name)
+{
+    int n = snprintf(out, size, "%s/%s", path, name);
+    return n < 0 || (size_t) n >= size ? -ENAMETOOLONG : 0;
+}
+
+int
+state_dir_sync(const char *folder)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int err = fd < 0 || fsync(fd) ? -errno : 0;
+    if (fd >= 0)
+        close(fd);
+    if (err)
+        log_error("cannot sync the folder %s: %s", folder, strerror(-err));
+    return err;
+}
+
+/* In each of the two first pages of an LMDB file, behind the page's head. */
+#define LMDB_MAGIC 0xbeefc0deu
+#define LMDB_MAGIC_AT 16
+
+void
+state_dir_unfinished(const char *folder)
+{
+    char name[4096];
+    struct stat st;
+    int fd = -1, whole = 1;
+    int64_t page = sysconf(_SC_PAGESIZE);
+    if (!state_dir_path(name, sizeof(name), folder, "data.mdb"))
+        fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return;
+    int small = fstat(fd, &st) == 0 && st.st_size && st.st_size <= 3 * page;
+    for (int64_t i = 0; small && whole && i < 2; i++) {
+        uint32_t magic = 0;
+        int64_t n = file_pread(fd, &magic, sizeof(magic),
+                               (uint64_t) (i * page + LMDB_MAGIC_AT));
+        whole = n < 0
+                || (magic == LMDB_MAGIC && st.st_size >= 2 * page);
+    }
+    close(fd);
+    if (whole)
+        return;
+    log_warn("%s was never finished: made anew", name);
+    if (unlink(name))
+        log_warn("cannot remove %s: %s", name, strerror(errno));
+}
+
+int
+state_dir_make(const char *path, uid_t uid, gid_t gid)
+{
+    if (mkdir(path, 0750) == 0) {
+        if (uid != (uid_t) -1 && chown(path, uid, gid)) {
+            int err = -errno;
+            log_error("state_dir %s: cannot give it to the user: %s", path,
+                      strerror(errno));
+            rmdir(path);
+            return err;
+        }
+        return 0;
+    }
+    if (errno != EEXIST) {
+        int err = -errno;
+        log_error("state_dir %s: cannot make it: %s", path, strerror(errno));
+        return err;
+    }
+    struct stat st;
+    if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode)) {
+        log_error("state_dir %s: is not a directory", path);
+        return -ENOTDIR;
+    }
+    return 0;
+}
+
+int
+state_dir_lock(const char *path)
+{
+    char name[4096], pid[32] = "";
+    int err = state_dir_path(name, sizeof(name), path, "lock");
+    int fd = err ? -1 : open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        err = err ? err : -errno;
+        log_error("state_dir %s: cannot open its lock: %s", path,
+                  strerror(-err));
+        return err;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB)) {
+        err = -errno;
+        ssize_t n = pread(fd, pid, sizeof(pid) - 1, 0);
+        pid[n > 0 ? n : 0] = 0;
+        if (err == -EWOULDBLOCK)
+            log_error("state_dir %s is in use by process %.*s; stop it first, "
+                      "or give this one a state_dir of its own",
+                      path, (int) strspn(pid, "0123456789"), pid);
+        else
+            log_error("state_dir %s: cannot lock it: %s", path, strerror(-err));
+        close(fd);
+        return err;
+    }
+    int n = snprintf(pid, sizeof(pid), "%ld\n", (long) getpid());
+    if (ftruncate(fd, 0) || pwrite(fd, pid, (size_t) n, 0) != n)
+        log_warn("state_dir %s: cannot write the process id into its lock: %s",
+                 path, strerror(errno));
+    return fd;
+}

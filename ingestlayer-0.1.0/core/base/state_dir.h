@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* The directory of one daemon, and the right to be that daemon. */
+#ifndef STATE_DIR_H
+#define STATE_DIR_H
+
+#include <sys/types.h>
+
+/* Make it (0750, only its last component) where it is missing.  uid, gid: who
+ * is to own it; (uid_t) -1: whoever we are.  0 or a negative errno after a
+ * log line. */
+int state_dir_make(const char *path, uid_t uid, gid_t gid);
+
+/* Take the lock of a state_dir.  The kernel gives it back when the process
+ * dies, however it dies.  A descriptor, or a negative errno after a log line
+ * that names the other process. */
+int state_dir_lock(const char *path);
+
+/* Make the names in a folder durable: a file that was synced is of no use to
+ * whoever cannot find it after a power cut.  0 or a negative errno after a log
+ * line. */
+int state_dir_sync(const char *folder);
+
+/* Before an LMDB store in folder is opened: remove what is left of one whose
+ * making was cut off, which LMDB would take for a foreign file.  It has not
+ * got past its three first pages then, which an empty store has: the first two
+ * reach the disk with the first transaction. */
+void state_dir_unfinished(const char *folder);
+
+/* "PATH/NAME" into out.  0 or -ENAMETOOLONG. */
+int state_dir_path(char *out, size_t size, const char *path, const char *name);
+
+#endif

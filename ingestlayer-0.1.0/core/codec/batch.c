@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/* What happens to events on their way through a lane.  An event leaves
+ * BATCH_LIVE once; only the destination's marks can be taken back, because
+ * only its attempts are repeated.  The counters say at any time how many are
+ * where, so that nobody walks the batch to find out. */
+#include "batch.h"
+
+#include "json.h"
+#include "base/api.h"
+#include "base/arena.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct il_batch *
+batch_new(void)
+{
+    struct il_batch *b = calloc(1, sizeof *b);
+    if (b)
+        b->api = api_table();
+    return b;
+}
+
+void
+batch_free(struct il_batch *b)
+{
+    if (!b)
+        return;
+    batch_clear(b);
+    batch_trim(b);
+    free(b);
+}
+
+void
+batch_reset(struct il_batch *b)
+{
+    arena_reset(&b->arena, &b->bytes);
+    b->mark = NULL;
+    b->mark_used = 0;
+    b->count = b->live = b->dropped = b->letters = b->kept = b->sealed = 0;
+    b->id = 0;
+    b->reader = NULL;
+}
+
+void
+batch_clear(struct il_batch *b)
+{
+    batch_reset(b);
+    b->frames.len = 0;
+    b->last = 0;
+}
+
+void
+batch_trim(struct il_batch *b)
+{
+    arena_free(&b->arena, &b->bytes);
+    text_clear(&b->frames);
+    text_clear(&b->scratch);
+    free(b->events);
+    b->events = NULL;
+    b->capacity = 0;
+}
+
+static struct batch_event *
+batch_slot(struct il_batch *b)
+{
+    if (b->count == b->capacity) {
+        uint32_t more = b->capacity ? b->capacity * 2 : 64;
+        if (more < b->capacity)
+            return NULL;
+        struct batch_event *events = realloc(b->events, more * sizeof *events);
+        if (!events)
+            return NULL;
+        b->events = events;
+        b->capacity = more;
+    }
+    return &b->events[b->count];
+}
+
+int
+batch_add_event(struct il_batch *b, uint64_t position, const char *body,
+                size_t len, const struct event *ev)
+{
+    struct batch_event *e = batch_slot(b);
+    if (!e)
+        return -ENOMEM;
+    e->ev = *ev;
+    e->position = position;
+    e->state = BATCH_LIVE;
+    e->kept = 0;
+    e->body = body;
+    e->body_len = (uint32_t) len;
+    e->entities = NULL;
+    e->reason = NULL;
+    if (b->count++ == 0)
+        b->id = position;
+    b->live++;
+    if (b->last < position)
+        b->last = position;
+    return 0;
+}
+
+int
+batch_add(struct il_batch *b, uint64_t position, const char *body, size_t len)
+{
+    struct event ev;
+    int err = event_unpack(body, len, &ev);
+    return err ? err : batch_add_event(b, position, body, len, &ev);
+}
+
+int
+batch_add_unreadable(struct il_batch *b, uint64_t position, const char *body,
+                     size_t len)
+{
+    static const struct il_reason why = {
+        IL_SIZED(struct il_reason), .code = "unreadable",
+        .message = "the frame's checksum is right, but it holds no event "
+                   "this version can read"
+    };
+    const struct event nothing = { .id = SLICE(""),
+                                   .type = SLICE(""),
+                                   .source_id = SLICE(""),
+                                   .timestamp_us = EVENT_NO_TIME,
+                                   .payload = SLICE("\x80") };
+    int err = batch_add_event(b, position, body, len, &nothing);
+    if (err)
+        return err;
+    struct batch_event *e = &b->events[b->count - 1];
+    e->state = BATCH_REFUSED;
+    e->reason = &why;
+    b->live--;
+    b->letters++;
+    return 0;
+}
+
+void *
+batch_alloc(struct il_batch *b, size_t size)
+{
+    return arena_alloc(&b->arena, size, &b->bytes);
+}
+
+static void
+batch_leave(struct il_batch *b, uint32_t i, uint16_t state)
+{
+    if (i >= b->count || b->events[i].state != BATCH_LIVE)
+        return;
+    b->events[i].state = state;
+    b->live--;
+    b->dropped += state == BATCH_DROPPED;
+    b->letters += state == BATCH_REFUSED || state == BATCH_REJECTED;
+}
+
+void
+batch_drop(struct il_batch *b, uint32_t i)
+{
+    batch_leave(b, i, BATCH_DROPPED);
+}
+
+void
+batch_elsewhere(struct il_batch *b, uint32_t i)
+{
+    batch_leave(b, i, BATCH_ELSEWHERE);
+}
+
+/* One piece of memory for the struct and its texts. */
+static const struct il_reason *
+batch_reason(struct il_batch *b, const struct il_reason *why)
+{
+    static const struct il_reason unsaid = { IL_SIZED(struct il_reason),
+                                             .code = "rejected",
+                                             .message = "no reason was given" };
+    static const struct il_reason no_memory = {
+        IL_SIZED(struct il_reason), .code = "rejected",
+        .message = "there was no memory to keep the reason"
+    };
+    if (!why)
+        return &unsaid;
+    const char *from[4] = { why->code ? why->code : unsaid.code,
+                            why->message ? why->message : unsaid.message,
+                            why->field, why->rule };
+    const char *to[4] = { NULL };
+    size_t size = sizeof(struct il_reason);
+    for (int k = 0; k < 4; k++)
+        size += from[k] ? strlen(from[k]) + 1 : 0;
+    struct il_reason *copy = batch_alloc(b, size);
+    if (!copy)
+        return &no_memory;
+    char *p = (char *) (copy + 1);
+    for (int k = 0; k < 4; k++)
+        if (from[k]) {
+            to[k] = p;
+            p = stpcpy(p, from[k]) + 1;
+        }
+    *copy =
+        (struct il_reason){ IL_SIZED(struct il_reason), .code = to[0],
+                            .message = to[1], .field = to[2], .rule = to[3] };
+    return copy;
+}
+
+void
+batch_reject(struct il_batch *b, uint32_t i, const struct il_reason *why)
+{
+    if (i >= b->count)
+        return;
+    struct batch_event *e = &b->events[i];
+    if (e->kept || (e->state != BATCH_LIVE && e->state != BATCH_REJECTED))
+        return;
+    e->reason = batch_reason(b, why);
+    batch_leave(b, i, b->sealed ? BATCH_REJECTED : BATCH_REFUSED);
+}
+
+void
+batch_unreject(struct il_batch *b, uint32_t i)
+{
+    if (i >= b->count || b->events[i].state != BATCH_REJECTED)
+        return;
+    b->events[i].state = BATCH_LIVE;
+    b->events[i].reason = NULL;
+    b->live++;
+    b->letters--;
+}
+
+void
+batch_keep(struct il_batch *b, uint32_t i)
+{
+    if (i >= b->count || b->events[i].kept)
+        return;
+    batch_unreject(b, i);
+    b->events[i].kept = 1;
+    b->kept++;
+}
+
+int
+batch_set_payload(struct il_batch *b, uint32_t i, int encoding,
+                  const void *bytes, size_t len)
+{
+    if (i >= b->count)
+        return -EINVAL;
+    struct slice body = { bytes, len };
+    if (encoding == IL_JSON) {
+        struct json_error error;
+        b->scratch.len = 0;
+        if (json_to_msgpack(bytes, len, &b->scratch, &error))
+            return error.code == JSON_MEMORY ? -ENOMEM : -EINVAL;
+        body = slice_of(b->scratch.data, b->scratch.len);
+    } else if (encoding != IL_MSGPACK || msg_check(bytes, len)) {
+        return -EINVAL;
+    }
+    const char *p = body.ptr;
+    struct il_value v;
+    if (msg_head(&p, p + body.len, &v) || v.type != IL_MAP)
+        return -EINVAL;
+    char *copy = batch_alloc(b, body.len);
+    if (!copy)
+        return -ENOMEM;
+    memcpy(copy, body.ptr, body.len);
+    b->events[i].ev.payload = slice_of(copy, body.len);
+    return 0;
+}
+
+void
+batch_seal(struct il_batch *b)
+{
+    b->sealed = 1;
+    b->mark = b->arena;
+    b->mark_used = arena_used(b->arena);
+}
+
+void
+batch_rewind(struct il_batch *b)
+{
+    for (uint32_t i = 0; (b->letters || b->kept) && i < b->count; i++) {
+        batch_unreject(b, i);
+        b->events[i].kept = 0;
+    }
+    b->kept = 0;
+    arena_rewind(&b->arena, b->mark, b->mark_used, &b->bytes);
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* A batch: events that a lane has read, in spool order, with what steps have
+ * added.  Owned by one lane; touched by one thread at a time (the lane's, or
+ * the destination's between write() and settle). */
+#ifndef BATCH_H
+#define BATCH_H
+
+#include "event.h"
+
+/* Kinds are interned for the life of the process: equal names, same pointer.
+ * Any thread.  NULL on lack of memory.  For names that an operator chose,
+ * never for names from outside: they are not given back. */
+struct il_kind {
+    const char *name;
+    size_t len;
+};
+struct il_kind *batch_kind(const char *name, size_t len);
+
+/* One attached entity of an event, in the order of attaching. */
+struct entity_link {
+    const struct il_kind *kind;
+    struct il_value traits; /* IL_MAP, its length exact */
+    struct entity_link *next;
+};
+
+enum batch_state {
+    BATCH_LIVE,
+    BATCH_DROPPED,   /* by a step, on purpose */
+    BATCH_ELSEWHERE, /* `when` says: not for this destination */
+    BATCH_REFUSED,   /* a step's dead letter: for good */
+    BATCH_REJECTED   /* the destination's: it may take the mark back */
+};
+
+struct batch_event {
+    struct event ev; /* payload may point into the arena after a mutation */
+    uint64_t position;
+    uint16_t state;
+    uint16_t kept;     /* the destination's: settled by an earlier attempt */
+    uint32_t body_len; /* the frame as accepted, for dead letters */
+    const char *body;
+    struct entity_link *entities;
+    const struct il_reason *reason; /* in the arena; why it is no row */
+};
+
+struct arena_block;
+
+struct il_batch {
+    const struct il_api *api;
+    struct batch_event *events;
+    uint32_t count, capacity;
+    uint32_t live;          /* in state BATCH_LIVE */
+    uint32_t dropped;       /* in state BATCH_DROPPED */
+    uint32_t letters;       /* refused and rejected ones */
+    uint32_t kept;          /* of all these, those that are kept */
+    uint32_t sealed;        /* steps are done; see batch_seal() */
+    uint64_t id;            /* position of the first event */
+    uint64_t last;          /* position once settled; covers skipped frames */
+    struct il_text frames;  /* the bytes that events point into */
+    struct il_text scratch; /* while a payload is replaced */
+    struct arena_block *arena;
+    struct arena_block *mark; /* of batch_seal() */
+    size_t mark_used;
+    size_t bytes; /* held by the arena */
+    void *lane;   /* for prepare(); NULL in tests */
+    void *reader; /* entity read transaction of this pass, or NULL */
+};
+
+/* An empty batch whose api is the host's table.  NULL: no memory. */
+struct il_batch *batch_new(void);
+void batch_free(struct il_batch *);
+/* Forget the events and what was attached; keep frames and memory (arena
+ * beyond its first block apart). */
+void batch_reset(struct il_batch *);
+/* The same, and the frames as well. */
+void batch_clear(struct il_batch *);
+/* Give the memory of an empty batch back. */
+void batch_trim(struct il_batch *);
+
+/* Append an event whose frame body lies in memory that outlives the batch's
+ * use (normally batch->frames).  0, -EINVAL (unreadable body), -ENOMEM. */
+int batch_add(struct il_batch *, uint64_t position, const char *body,
+              size_t len);
+/* The same for a body that is already unpacked. */
+int batch_add_event(struct il_batch *, uint64_t position, const char *body,
+                    size_t len, const struct event *);
+/* Append a body that nothing can read: a dead letter from the start. */
+int batch_add_unreadable(struct il_batch *, uint64_t position, const char *body,
+                         size_t len);
+/* Scratch with the lifetime of the batch's content, 16-byte aligned. */
+void *batch_alloc(struct il_batch *, size_t size);
+
+void batch_drop(struct il_batch *, uint32_t i);
+/* Not for this destination: as dropped, but no step's doing. */
+void batch_elsewhere(struct il_batch *, uint32_t i);
+/* A dead letter: for good before batch_seal(), else until batch_unreject() or
+ * the next attempt.  Without memory for its texts the reason says so. */
+void batch_reject(struct il_batch *, uint32_t i, const struct il_reason *);
+void batch_unreject(struct il_batch *, uint32_t i);
+/* Settled by an earlier attempt: neither delivered again nor marked. */
+void batch_keep(struct il_batch *, uint32_t i);
+/* Is it for the destination now? */
+static inline int
+batch_live(const struct il_batch *b, uint32_t i)
+{
+    return i < b->count && b->events[i].state == BATCH_LIVE
+           && !b->events[i].kept;
+}
+int batch_set_payload(struct il_batch *, uint32_t i, int encoding, const void *,
+                      size_t);
+/* 0, -EINVAL (traits are no map) or -ENOMEM. */
+int batch_attach(struct il_batch *, uint32_t i, const struct il_kind *,
+                 const struct il_value *traits);
+
+/* Steps are done: what they did stays, whatever the destination marks. */
+void batch_seal(struct il_batch *);
+/* Before another attempt: take the destination's marks and its scratch memory
+ * back.  Bounds what endless attempts hold. */
+void batch_rewind(struct il_batch *);
+
+#endif

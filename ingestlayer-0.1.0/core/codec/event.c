@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/* A frame's body, as event.h lays it out, and the event as JSON.  Bodies are
+ * read for every event of every lane, hence the short ways for the forms that
+ * event_pack() writes; others are read as well. */
+#include "event.h"
+
+#include <endian.h>
+
+#include "private.h"
+
+#define HEADS_MAX (1 + 4 * 5 + 2 * 9) /* array, four strings, two times */
+
+int
+event_pack(struct il_text *out, const struct event *e)
+{
+    size_t room = HEADS_MAX + e->id.len + e->type.len + e->source_id.len
+                  + e->key.len + e->payload.len;
+    if (text_reserve(out, room))
+        return -ENOMEM;
+
+    char *o = out->data + out->len;
+    msg_put_array(&o, EVENT_MEMBERS);
+    msg_put_text(&o, e->id.ptr, e->id.len);
+    msg_put_text(&o, e->type.ptr, e->type.len);
+    msg_put_text(&o, e->source_id.ptr, e->source_id.len);
+    msg_put_int64(&o, e->received_us);
+    if (e->timestamp_us == EVENT_NO_TIME)
+        msg_put_nil(&o);
+    else
+        msg_put_int64(&o, e->timestamp_us);
+    if (e->key.ptr)
+        msg_put_text(&o, e->key.ptr, e->key.len);
+    else
+        msg_put_nil(&o);
+    msg_put_bytes(&o, e->payload.ptr, e->payload.len);
+    out->len = (size_t) (o - out->data);
+    return 0;
+}
+
+static int
+read_str(const char **p, const char *end, struct slice *out)
+{
+    struct il_value v;
+    if (msg_head(p, end, &v) || v.type != IL_STRING)
+        return -EINVAL;
+    *out = slice_of(v.str, v.len);
+    return 0;
+}
+
+/* nil, where it is allowed, leaves *out alone. */
+static int
+read_time(const char **p, const char *end, int optional, int64_t *out)
+{
+    struct il_value v;
+    if (end - *p > 8 && (unsigned char) **p == 0xcf && !((*p)[1] & 0x80)) {
+        uint64_t us; /* as they are written */
+        memcpy(&us, *p + 1, 8);
+        *out = (int64_t) be64toh(us);
+        *p += 9;
+        return 0;
+    }
+    if (msg_head(p, end, &v))
+        return -EINVAL;
+    if (v.type == IL_INT)
+        *out = v.num.i;
+    else if (!optional || v.type != IL_NULL)
+        return -EINVAL;
+    return 0;
+}
+
+/* The payload, which is all that is left unless more members follow. */
+static int
+read_payload(const char *p, const char *end, uint32_t members,
+             struct slice *out)
+{
+    const char *start = p, *after = end;
+    struct il_value v;
+
+    if (msg_head(&p, end, &v) || v.type != IL_MAP)
+        return -EINVAL;
+    if (members > EVENT_MEMBERS) {
+        after = start;
+        if (msg_skip(&after, end))
+            return -EINVAL;
+    }
+    *out = slice_of(start, (size_t) (after - start));
+    return 0;
+}
+
+int
+event_unpack(const char *body, size_t len, struct event *e)
+{
+    const char *p = body, *end = body + len;
+    struct il_value v;
+
+    *e = (struct event){ .timestamp_us = EVENT_NO_TIME };
+    if (msg_head(&p, end, &v) || v.type != IL_ARRAY || v.count < EVENT_MEMBERS)
+        return -EINVAL;
+    if (read_str(&p, end, &e->id) || read_str(&p, end, &e->type)
+        || read_str(&p, end, &e->source_id)
+        || read_time(&p, end, 0, &e->received_us)
+        || read_time(&p, end, 1, &e->timestamp_us))
+        return -EINVAL;
+    if (p < end && (unsigned char) *p == 0xc0)
+        p++;
+    else if (read_str(&p, end, &e->key))
+        return -EINVAL;
+    return read_payload(p, end, v.count, &e->payload);
+}
+
+/* before: what stands between the last value and this one, name included. */
+static int
+put_member(struct il_text *out, const char *before, struct il_value v)
+{
+    if (text_puts(out, before))
+        return -ENOMEM;
+    int64_t n = json_write(out, &v, 0);
+    return n < 0 ? (int) n : 0;
+}
+
+static struct il_value
+string_value(struct slice s)
+{
+    return (struct il_value){ .type = IL_STRING, .str = s.ptr, .len = s.len };
+}
+
+static struct il_value
+time_value(int64_t us)
+{
+    return (struct il_value){ .type = IL_TIME, .num.i = us };
+}
+
+int
+event_json(struct il_text *out, const struct event *e)
+{
+    size_t before = out->len;
+    const char *p = e->payload.ptr;
+    struct il_value payload;
+    int err = msg_head(&p, p + e->payload.len, &payload);
+
+    if (!err)
+        err = put_member(out, "{\"id\":", string_value(e->id));
+    if (!err)
+        err = put_member(out, ",\"type\":", string_value(e->type));
+    if (!err)
+        err = put_member(out, ",\"source_id\":", string_value(e->source_id));
+    if (!err)
+        err = put_member(out, ",\"received_at\":", time_value(e->received_us));
+    if (!err && e->timestamp_us != EVENT_NO_TIME)
+        err = put_member(out, ",\"timestamp\":", time_value(e->timestamp_us));
+    if (!err)
+        err = put_member(out, ",\"payload\":", payload);
+    if (!err)
+        err = text_putc(out, '}');
+    if (err)
+        out->len = before;
+    return err;
+}
+
+/* Crockford's digits: 5 bits each, most significant first. */
+static void
+put_base32(char *out, size_t digits, uint64_t v)
+{
+    static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    while (digits--) {
+        out[digits] = alphabet[v & 31];
+        v >>= 5;
+    }
+}
+
+void
+event_make_id(char out[EVENT_MADE_ID], int64_t received_us,
+              const uint8_t random[10])
+{
+    uint64_t ms = received_us > 0 ? (uint64_t) received_us / 1000 : 0;
+    uint64_t high = 0, low = 0;
+
+    for (int i = 0; i < 5; i++) {
+        high = high << 8 | random[i];
+        low = low << 8 | random[5 + i];
+    }
+    __builtin_memcpy(out, "evt_", 4);
+    put_base32(out + 4, 10, ms & 0xffffffffffff);
+    put_base32(out + 14, 8, high);
+    put_base32(out + 22, 8, low);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* The mark on a frame that takes a dead letter's event to its lane again. */
+#include "event.h"
+
+#include "private.h"
+
+#define MARK_MAX (1 + 5 + 9 + 5) /* array, string, two numbers; no text */
+
+static int
+read_number(const char **p, const char *end, uint64_t max, uint64_t *out)
+{
+    struct il_value v;
+    if (msg_head(p, end, &v) || (v.type != IL_INT && v.type != IL_UINT)
+        || (v.type == IL_INT && v.num.i < 0) || v.num.u > max)
+        return -EINVAL;
+    *out = v.num.u;
+    return 0;
+}
+
+int
+event_retry_read(const char *body, size_t len, struct event_retry *out)
+{
+    const char *p = body, *end = body + len;
+    struct il_value v;
+    uint64_t attempts;
+    if (msg_head(&p, end, &v) || v.type != IL_ARRAY)
+        return -EINVAL;
+    if (v.count <= EVENT_MEMBERS)
+        return 0;
+    for (int i = 0; i < EVENT_MEMBERS; i++)
+        if (msg_skip(&p, end))
+            return -EINVAL;
+    if (msg_head(&p, end, &v) || v.type != IL_ARRAY || v.count < 3
+        || msg_head(&p, end, &v) || v.type != IL_STRING)
+        return -EINVAL;
+    out->lane = slice_of(v.str, v.len);
+    if (read_number(&p, end, UINT64_MAX, &out->letter)
+        || read_number(&p, end, UINT32_MAX, &attempts))
+        return -EINVAL;
+    out->attempts = (uint32_t) attempts;
+    return 1;
+}
+
+int
+event_retry_pack(struct il_text *out, const char *body, size_t len,
+                 const struct event_retry *retry)
+{
+    struct event e;
+    size_t start = out->len;
+    int err = event_unpack(body, len, &e);
+    if (!err)
+        err = event_pack(out, &e);
+    if (!err)
+        err = text_reserve(out, MARK_MAX + retry->lane.len);
+    if (err) {
+        out->len = start;
+        return err;
+    }
+    char *o = out->data + start;
+    msg_put_array(&o, EVENT_MEMBERS + 1); /* over the head of the event */
+    o = out->data + out->len;
+    msg_put_array(&o, 3);
+    msg_put_text(&o, retry->lane.ptr, retry->lane.len);
+    msg_put_uint64(&o, retry->letter);
+    msg_put_uint64(&o, retry->attempts);
+    out->len = (size_t) (o - out->data);
+    return 0;
+}

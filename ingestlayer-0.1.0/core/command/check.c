@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* ingestlayer check: is this config right?  Without --online nothing outside
+ * this process is touched. */
+#include "host/assembly.h"
+
+#include "private.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const struct command_option options[] = {
+    { 'c', "config", "FILE", COMMAND_CONF_HELP },
+    { COMMAND_FLAG, "online", NULL,
+      "also try the far sides, without changing them" },
+    { 0 }
+};
+
+const struct command_help command_check_help = {
+    .text =
+        "usage: ingestlayer check [-c FILE] [--online]\n"
+        "Check a config file, its includes and the options of its plugins.\n",
+    .options = options,
+};
+
+/* Each line that the plugin found, behind the name of its lane. */
+static void
+print_findings(const char *lane, const char *text)
+{
+    for (const char *p = text; *p;) {
+        size_t len = strcspn(p, "\n");
+        printf("%s: %.*s\n", lane, (int) len, p);
+        p += len + (p[len] == '\n');
+    }
+}
+
+/* 0, or 1 when deliveries would fail. */
+static int
+try_far_sides(struct assembly *a)
+{
+    int failed = 0;
+    for (size_t i = 0; i < a->lane_count; i++) {
+        const struct il_host *h = &a->lanes[i].destination;
+        struct il_text found = { 0 };
+        if (!h->plugin->desc.probe) {
+            printf("%s: %s has nothing to try\n", h->lane,
+                   h->plugin->desc.name);
+            continue;
+        }
+        int err = h->plugin->desc.probe(h->self, &found);
+        print_findings(h->lane, text_str(&found));
+        if (err) {
+            printf("%s: FAILED%s%s\n", h->lane, found.len ? "" : ": ",
+                   found.len ? "" : strerror(-err));
+            failed = 1;
+        }
+        text_clear(&found);
+    }
+    return failed;
+}
+
+static void
+print_summary(const struct assembly *a, const char *path)
+{
+    const struct plan *plan = a->plan;
+    size_t drafts = 0;
+    for (size_t i = 0; i < plan->pipeline_count; i++)
+        drafts += plan->pipelines[i].status == PLAN_DRAFT;
+    printf("%s: fine: %zu source%s, %zu pipeline%s", path, plan->source_count,
+           plan->source_count == 1 ? "" : "s", plan->pipeline_count,
+           plan->pipeline_count == 1 ? "" : "s");
+    if (drafts)
+        printf(" (%zu draft%s)", drafts, drafts == 1 ? "" : "s");
+    printf(", %zu lane%s\n", a->lane_count, a->lane_count == 1 ? "" : "s");
+}
+
+int
+command_check(int argc, char **argv)
+{
+    struct command_line line = { .help = &command_check_help,
+                                 .config = COMMAND_CONF_DEFAULT };
+    int code = command_read(&line, argc, argv);
+    if (code >= 0)
+        return code;
+
+    struct assembly *a = command_assemble(line.config);
+    if (!a)
+        return 1;
+    int failed = line.has_flag ? try_far_sides(a) : 0;
+    if (!failed)
+        print_summary(a, line.config);
+    assembly_free(a);
+    return failed;
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* `ingestlayer emit`: send events from the shell, through the gate of the
+ * running daemon. */
+#include <config.h>
+
+#include "private.h"
+
+#include "codec/json.h"
+#include "host/control.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* One control request carries up to so much of standard input. */
+#define CHUNK_EVENTS 500
+#define CHUNK_BYTES (1 << 20)
+
+static const struct command_option options[] = {
+    { 'c', "config", "FILE",
+      "config of the running daemon (" COMMAND_CONF_DEFAULT ")" },
+    { 's', "source", "NAME",
+      "the source the events come from; may be left out where the config has "
+      "only one" },
+    { 0 }
+};
+
+const struct command_help command_emit_help = {
+    .text = "usage: ingestlayer emit [-c FILE] [--source NAME] TYPE JSON\n"
+            "       ingestlayer emit [-c FILE] [--source NAME] < EVENTS\n"
+            "\n"
+            "Sends one event with the payload JSON, or events from standard "
+            "input,\none a line: {\"type\":...,\"payload\":{...}}.  Prints the "
+            "status and id\nof each; exit code 1 when any was refused.\n"
+            "\n",
+    .options = options,
+};
+
+struct emit {
+    char state_dir[4096];
+    char line[300];      /* of the control request */
+    struct il_text body; /* the events to send */
+    uint32_t events;     /* in body */
+    int refused;
+};
+
+/* Print the reply.  What was refused goes to stderr. */
+static void
+print_reply(struct emit *e, struct il_text *reply)
+{
+    char *line = (char *) (uintptr_t) text_str(reply), *end;
+    for (; (end = strchr(line, '\n')); line = end + 1) {
+        *end = 0;
+        if (!strncmp(line, "error ", 6)) {
+            fprintf(stderr, "ingestlayer: %s\n", line + 6);
+            e->refused = 1;
+        } else if (!strncmp(line, "rejected ", 9)) {
+            fprintf(stderr, "%s\n", line);
+            e->refused = 1;
+        } else {
+            puts(line);
+        }
+    }
+}
+
+static int
+send_chunk(struct emit *e)
+{
+    struct il_text reply = { 0 };
+    int err = 0;
+    if (e->body.len)
+        err = control_call(e->state_dir, e->line,
+                           slice_of(e->body.data, e->body.len), &reply);
+    if (!err)
+        print_reply(e, &reply);
+    text_clear(&reply);
+    e->body.len = 0;
+    e->events = 0;
+    return err;
+}
+
+/* Standard input, as many whole lines at a time as a request carries. */
+static int
+emit_lines(struct emit *e)
+{
+    char *line = NULL;
+    size_t size = 0;
+    ssize_t len;
+    int err = 0;
+    while (!err && (len = getline(&line, &size, stdin)) > 0) {
+        err = text_put(&e->body, line, (size_t) len);
+        if (!err && ++e->events >= CHUNK_EVENTS)
+            err = send_chunk(e);
+        else if (!err && e->body.len >= CHUNK_BYTES)
+            err = send_chunk(e);
+    }
+    if (!err && ferror(stdin)) {
+        perror("ingestlayer: standard input");
+        err = -EIO;
+    }
+    if (!err && strspn(text_str(&e->body), " \t\r\n") < e->body.len)
+        err = send_chunk(e);
+    free(line);
+    return err;
+}
+
+static int
+emit_one(struct emit *e, const char *type, const char *payload)
+{
+    struct il_text packed = { 0 };
+    struct json_error error;
+    int err = json_to_msgpack(payload, strlen(payload), &packed, &error);
+    text_clear(&packed);
+    if (err == -EINVAL) {
+        fprintf(stderr, "ingestlayer: the payload is not valid JSON: %s\n"
+                        "    %s\n    %*s^\n",
+                error.message, payload, (int) error.offset, "");
+        return err;
+    }
+    if (!err)
+        err = text_puts(&e->body, "{\"type\":");
+    if (!err && json_write_str(&e->body, type, strlen(type), 0) < 0)
+        err = -ENOMEM;
+    if (!err)
+        err = text_printf(&e->body, ",\"payload\":%s}", payload);
+    return err ? err : send_chunk(e);
+}
+
+int
+command_emit(int argc, char **argv)
+{
+    const char *file = COMMAND_CONF_DEFAULT, *source = "";
+    struct emit e = { .refused = 0 };
+    int o;
+    while ((o = command_next(argc, argv, &command_emit_help)) >= 0) {
+        if (o == 'h')
+            return 0;
+        if (o == 'c')
+            file = optarg;
+        else if (o == 's')
+            source = optarg;
+        else
+            return 2;
+    }
+    int count = argc - optind;
+    if ((count != 0 && count != 2) || strlen(source) > 200
+        || strpbrk(source, " \n"))
+        return command_print_help(&command_emit_help, stderr), 2;
+    if (command_find_state_dir(file, e.state_dir, sizeof(e.state_dir)))
+        return 1;
+    snprintf(e.line, sizeof(e.line), "emit %s%s%s", count ? "json" : "lines",
+             *source ? " " : "", source);
+    int err = count ? emit_one(&e, argv[optind], argv[optind + 1])
+                    : emit_lines(&e);
+    if (err == -ENOMEM)
+        fputs("ingestlayer: no memory\n", stderr);
+    text_clear(&e.body);
+    return err || e.refused ? 1 : 0;
+}

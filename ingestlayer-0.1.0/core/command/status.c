@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+/* ingestlayer status: what a running daemon does. */
+#include "private.h"
+
+#include "base/time.h"
+#include "codec/event.h"
+#include "codec/json.h"
+#include "host/control.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct command_option options[] = {
+    { 'c', "config", "FILE", COMMAND_CONF_HELP },
+    { COMMAND_FLAG, "json", NULL, "as JSON" },
+    { 0 }
+};
+
+const struct command_help command_status_help = {
+    .text = "usage: ingestlayer status [-c FILE] [--json]\n"
+            "Show the lanes of a running daemon: where they are, how far "
+            "behind, what\nwent wrong.\n",
+    .options = options,
+};
+
+/* --- reading the reply --------------------------------------------------- */
+
+static struct il_value
+member(const struct il_value *map, const char *key)
+{
+    struct il_value v = { .type = IL_MISSING };
+    if (map->type != IL_MAP || !msg_find(map, key, strlen(key), &v))
+        v.type = IL_MISSING;
+    return v;
+}
+
+static uint64_t
+number(const struct il_value *map, const char *key)
+{
+    struct il_value v = member(map, key);
+    return v.type == IL_INT    ? (uint64_t) v.num.i
+           : v.type == IL_UINT ? v.num.u
+                               : 0;
+}
+
+/* The text, for one %.*s. */
+#define TEXT(v) (int) (v).len, (v).type == IL_STRING ? (v).str : ""
+
+static int64_t
+time_at(const struct il_value *map, const char *key)
+{
+    struct il_value v = member(map, key);
+    int64_t us = 0;
+    return v.type == IL_STRING && time_parse(v.str, v.len, &us) == 0 ? us : 0;
+}
+
+/* --- for people ---------------------------------------------------------- */
+
+static const char *
+show_bytes(char out[16], uint64_t bytes)
+{
+    static const char units[] = "BKMGTPE";
+    double n = (double) bytes;
+    size_t unit = 0;
+    while (n >= 1000 && unit + 2 < sizeof(units)) {
+        n /= 1024;
+        unit++;
+    }
+    if (unit == 0)
+        snprintf(out, 16, "%" PRIu64 " B", bytes);
+    else
+        snprintf(out, 16, n < 10 ? "%.1f %ciB" : "%.0f %ciB", n, units[unit]);
+    return out;
+}
+
+static const char *
+show_count(char out[48], uint64_t n, const char *noun)
+{
+    snprintf(out, 48, "%" PRIu64 " %s%s", n, noun, n == 1 ? "" : "s");
+    return out;
+}
+
+static const char *
+show_range(char out[64], uint64_t first, uint64_t last)
+{
+    if (first > last)
+        snprintf(out, 64, "no events");
+    else
+        snprintf(out, 64, "events %" PRIu64 " to %" PRIu64, first, last);
+    return out;
+}
+
+static const char *
+show_seconds(char out[16], double s)
+{
+    if (s <= 0)
+        snprintf(out, 16, "-");
+    else if (s < 10)
+        snprintf(out, 16, "%.1fs", s);
+    else if (s < 120)
+        snprintf(out, 16, "%.0fs", s);
+    else if (s < 7200)
+        snprintf(out, 16, "%.0fm", s / 60);
+    else if (s < 172800)
+        snprintf(out, 16, "%.0fh", s / 3600);
+    else
+        snprintf(out, 16, "%.0fd", s / 86400);
+    return out;
+}
+
+/* lag_seconds is no integer, so it comes as its text. */
+static double
+seconds(const struct il_value *lane)
+{
+    struct il_value v = member(lane, "lag_seconds");
+    char text[32];
+    double s = v.type == IL_INT ? (double) v.num.i : 0;
+    if (v.type != IL_DECIMAL || v.len >= sizeof(text))
+        return s;
+    memcpy(text, v.str, v.len);
+    text[v.len] = 0;
+    return sscanf(text, "%lf", &s) == 1 ? s : 0;
+}
+
+static void
+print_lane(const struct il_value *lane, int width)
+{
+    char bytes[16], time[16];
+    struct il_value name = member(lane, "name"), state = member(lane, "state");
+    printf("%-*.*s  %-8.*s %12" PRIu64 " %11" PRIu64 " %9s %7s %12" PRIu64
+           " %9" PRIu64 " %6" PRIu64 " %8" PRIu64 "\n",
+           width, TEXT(name), TEXT(state), number(lane, "position"),
+           number(lane, "lag_events"),
+           show_bytes(bytes, number(lane, "lag_bytes")),
+           show_seconds(time, seconds(lane)), number(lane, "delivered"),
+           number(lane, "dropped"), number(lane, "dead_letters"),
+           number(lane, "retries"));
+}
+
+static void
+print_retrying(const struct il_value *lane)
+{
+    char count[48];
+    struct il_value name = member(lane, "name");
+    uint64_t n = number(lane, "dead_letters_retrying");
+    if (n)
+        printf("%.*s: %s being tried again\n", TEXT(name),
+               show_count(count, n, "dead letter"));
+}
+
+static void
+print_error(const struct il_value *lane, int64_t now_us)
+{
+    char age[16];
+    struct il_value name = member(lane, "name");
+    struct il_value error = member(lane, "last_error");
+    if (error.type != IL_STRING || !error.len)
+        return;
+    int64_t at = time_at(lane, "last_error_at");
+    printf("%.*s: %s ago: %.*s\n", TEXT(name),
+           show_seconds(age, at ? (double) (now_us - at) / 1e6 : 0),
+           TEXT(error));
+}
+
+static void
+print_head(const struct il_value *all)
+{
+    char age[16], used[16], left[16], spare[16], count[48], events[64];
+    struct il_value gate = member(all, "gate"), spool = member(all, "spool");
+    struct il_value version = member(all, "version"), why;
+    int64_t up = time_at(all, "now") - time_at(all, "started_at");
+    printf("ingestlayer %.*s, process %" PRIu64 ", up %s\n", TEXT(version),
+           number(all, "pid"), show_seconds(age, (double) up / 1e6));
+
+    struct il_value accepting = member(&gate, "accepting");
+    why = member(&gate, "why");
+    if (accepting.type == IL_BOOL && accepting.num.i)
+        printf("gate   accepting, %s in all\n",
+               show_count(count, number(&gate, "dead_letters"), "dead letter"));
+    else
+        printf("gate   NOT accepting: %.*s\n", TEXT(why));
+
+    why = member(&spool, "trouble");
+    printf("spool  %s, %s in %s, %s free%s%.*s\n",
+           show_range(events, number(&spool, "first"), number(&spool, "last")),
+           show_bytes(used, number(&spool, "bytes")),
+           show_count(count, number(&spool, "segments"), "segment"),
+           show_bytes(left, number(&spool, "free_bytes")), why.len ? "; " : "",
+           TEXT(why));
+    if (number(&spool, "spare_bytes"))
+        printf("spool  %s in files to be used again\n",
+               show_bytes(spare, number(&spool, "spare_bytes")));
+    if (number(&spool, "damaged"))
+        printf("spool  %s, see the log and ingestlayer spool verify\n",
+               show_count(count, number(&spool, "damaged"), "damaged place"));
+}
+
+/* Source and key, as in "app/web". */
+static void
+print_key(const struct il_value *key, int width)
+{
+    struct il_value source = member(key, "source"), id = member(key, "key");
+    printf("%.*s/%-*.*s %12" PRIu64 " %10" PRIu64 " %9" PRIu64 " %9" PRIu64
+           "\n",
+           TEXT(source), width - (int) source.len - 1, TEXT(id),
+           number(key, "accepted"), number(key, "duplicates"),
+           number(key, "refused"), number(key, "limited"));
+}
+
+static void
+print_keys(const struct il_value *all)
+{
+    struct il_value keys = member(all, "keys"), key;
+    int width = 3;
+    if (keys.type != IL_ARRAY || keys.count == 0)
+        return;
+    for (size_t iter = 0; msg_item(&keys, &iter, NULL, &key);) {
+        struct il_value source = member(&key, "source");
+        struct il_value id = member(&key, "key");
+        if ((int) (source.len + id.len) + 1 > width)
+            width = (int) (source.len + id.len) + 1;
+    }
+    printf("\n%-*s %12s %10s %9s %9s\n", width, "key", "accepted", "duplicates",
+           "refused", "limited");
+    for (size_t iter = 0; msg_item(&keys, &iter, NULL, &key);)
+        print_key(&key, width);
+}
+
+static void
+print_status(const struct il_value *all)
+{
+    struct il_value lanes = member(all, "lanes"), lane;
+    int width = 4;
+    print_head(all);
+    print_keys(all);
+    if (lanes.type != IL_ARRAY || lanes.count == 0) {
+        puts("no lanes");
+        return;
+    }
+    for (size_t iter = 0; msg_item(&lanes, &iter, NULL, &lane);) {
+        struct il_value name = member(&lane, "name");
+        if ((int) name.len > width)
+            width = (int) name.len;
+    }
+    printf("\n%-*s  %-8s %12s %11s %9s %7s %12s %9s %6s %8s\n", width, "lane",
+           "state", "position", "lag", "", "", "delivered", "dropped", "dead",
+           "retries");
+    for (size_t iter = 0; msg_item(&lanes, &iter, NULL, &lane);)
+        print_lane(&lane, width);
+    for (size_t iter = 0; msg_item(&lanes, &iter, NULL, &lane);)
+        print_retrying(&lane);
+    for (size_t iter = 0; msg_item(&lanes, &iter, NULL, &lane);)
+        print_error(&lane, time_at(all, "now"));
+}
+
+int
+command_status(int argc, char **argv)
+{
+    struct command_line line = { .help = &command_status_help,
+                                 .config = COMMAND_CONF_DEFAULT };
+    char state_dir[4096];
+    int code = command_read(&line, argc, argv);
+    if (code >= 0)
+        return code;
+    if (command_find_state_dir(line.config, state_dir, sizeof(state_dir)))
+        return 1;
+
+    struct il_text reply = { 0 }, packed = { 0 };
+    struct json_error error;
+    struct il_value all;
+    struct slice none = { "", 0 };
+    int err = control_call(state_dir, "status", none, &reply);
+    if (!err && line.has_flag)
+        fputs(text_str(&reply), stdout);
+    if (!err && !line.has_flag) {
+        const char *p;
+        err = json_to_msgpack(reply.data, reply.len, &packed, &error);
+        p = packed.data;
+        if (!err)
+            err = msg_value(&p, packed.data + packed.len, &all);
+        if (err)
+            fputs("ingestlayer: the daemon's answer cannot be read; is it of "
+                  "another version?\n",
+                  stderr);
+        else
+            print_status(&all);
+    }
+    text_clear(&reply);
+    text_clear(&packed);
+    return err != 0;
+}

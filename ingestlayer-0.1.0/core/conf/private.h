@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* How the room works: config files and the options in them.
+ *
+ *   conf.c          reads files through libconfig, joins include_dir; has all
+ *                   memory of a config, which is wiped: there are secrets in it
+ *   scan.c token.c  a second look at the text, for what libconfig does not say
+ *   finding.c       what is wrong, from whoever finds it, printed in file order
+ *   options.c       a group of a file against option tables
+ *   option_item.c   one value of it; option_value.c env:, file:, units
+ *   option_get.c    reading what was validated
+ *
+ * A struct conf is the memory of one reading of a config: settings, values and
+ * findings point into it and live until conf_free().  Nothing wrong is replaced
+ * by a default; a fault makes one finding, and the reading goes on to the next.
+ *
+ * Threads.  One at a time while a config is read and checked.  After that
+ * nothing changes any more, and anybody may read options.  There are no locks. */
+#ifndef CONF_PRIVATE_H
+#define CONF_PRIVATE_H
+
+#include "conf.h"
+
+#include <libconfig.h>
+
+struct block {
+    struct block *next;
+    size_t size;
+    char data[] __attribute__((aligned(16)));
+};
+
+struct conf_file {
+    char *name, *dir;
+    config_t cfg;
+};
+
+struct finding {
+    struct conf_place place;
+    int warning;
+    size_t order;
+    char *line; /* the message, from the file's name on */
+    char *text; /* the excerpt with its caret, or NULL */
+};
+
+struct conf {
+    struct block *blocks;
+    struct conf_file **files;
+    size_t file_count;
+    struct finding *findings;
+    size_t finding_count, errors, reports, strays;
+};
+
+#endif

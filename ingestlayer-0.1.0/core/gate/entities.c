@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+#include "entities.h"
+
+#include "base/log.h"
+#include "store/entity_bulk.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Bytes of a listing; a longer one has more pages. */
+#define API_BODY_MAX (4 << 20)
+
+void
+gate_entities_error(struct il_request *req, int err)
+{
+    if (err == -EINVAL || err == -EMSGSIZE) {
+        il_respond_error(req, 422, "invalid_entity", "%s",
+                         entity_strerror(err));
+        return;
+    }
+    if (err != -ENOSPC && err != -ENOMEM)
+        log_error("entities: %s %s: %s", il_request_method(req),
+                  ENTITY_API_PATH, strerror(-err));
+    il_respond_header(req, "Retry-After", "30");
+    il_respond_error(req, 503, err == -ENOSPC ? "storage_full" : "unavailable",
+                     "%s", entity_strerror(err));
+}
+
+void
+gate_entities_respond(struct il_request *req, int status, struct il_text *body,
+                      int err)
+{
+    if (err)
+        gate_entities_error(req, err);
+    else
+        il_respond(req, status, "application/json", body->data, body->len);
+}
+
+struct api_list {
+    struct il_text body, last;
+    struct slice kind;
+    uint32_t count, limit;
+    int more;
+};
+
+static int
+api_list_one(void *arg, const struct entity *one)
+{
+    struct api_list *l = arg;
+    if (l->count == l->limit || l->body.len > API_BODY_MAX) {
+        l->more = 1;
+        return 1;
+    }
+    if (l->count++ && text_putc(&l->body, ','))
+        return -ENOMEM;
+    int err = entity_json(&l->body, one);
+    l->last.len = 0;
+    if (!err && !l->kind.ptr) {
+        err = text_put(&l->last, one->kind.ptr, one->kind.len);
+        if (!err)
+            err = text_putc(&l->last, '/');
+    }
+    return err ? err : text_put(&l->last, one->id.ptr, one->id.len);
+}
+
+static int
+api_list_fill(struct api_list *l, struct entities *store, const char *after)
+{
+    struct slice from = { after, after ? strlen(after) : 0 };
+    int err = text_puts(&l->body, "{\"data\":{\"entities\":[");
+    if (!err)
+        err = entity_each(store, l->kind, from, l->limit + 1, api_list_one, l);
+    if (err < 0)
+        return err;
+    err = text_puts(&l->body, "],\"next\":");
+    if (!err && l->more
+        && json_write_str(&l->body, l->last.data, l->last.len, 0) < 0)
+        err = -ENOMEM;
+    else if (!err && !l->more)
+        err = text_puts(&l->body, "null");
+    return err ? err : text_puts(&l->body, "}}");
+}
+
+static void
+api_list(struct entities *store, struct il_request *req)
+{
+    const char *kind = il_request_query(req, "kind");
+    const char *limit = il_request_query(req, "limit");
+    const char *after = il_request_query(req, "after");
+    struct api_list l = { .limit = ENTITY_API_PAGE };
+    if (kind) {
+        l.kind = slice_of(kind, strlen(kind));
+        if (!entity_kind_valid(l.kind)) {
+            il_respond_error(req, 400, "invalid_query",
+                             "kind is not the name of a kind of entity");
+            return;
+        }
+    }
+    if (limit) {
+        char *end = NULL;
+        long n = strtol(limit, &end, 10);
+        if (*end || end == limit || n < 1 || n > ENTITY_API_PAGE_MAX) {
+            il_respond_error(req, 400, "invalid_query",
+                             "limit must be a number from 1 to %d",
+                             ENTITY_API_PAGE_MAX);
+            return;
+        }
+        l.limit = (uint32_t) n;
+    }
+    int err = api_list_fill(&l, store, after);
+    if (err == -EINVAL)
+        il_respond_error(req, 400, "invalid_query",
+                         "after is not what an earlier page gave as next");
+    else
+        gate_entities_respond(req, 200, &l.body, err);
+    text_clear(&l.body);
+    text_clear(&l.last);
+}
+
+static void
+api_unknown(struct il_request *req)
+{
+    il_respond_error(req, 404, "not_found", "no such entity");
+}
+
+void
+gate_entities_show(struct entities *store, struct il_request *req,
+                   struct slice kind, struct slice id, int status)
+{
+    struct il_text copy = { 0 }, body = { 0 };
+    struct entity one;
+    int found = entity_get(store, kind, id, &copy, &one);
+    if (found == 0) {
+        api_unknown(req);
+    } else {
+        int err = found < 0 ? found : text_puts(&body, "{\"data\":");
+        if (!err)
+            err = entity_json(&body, &one);
+        if (!err)
+            err = text_puts(&body, "}");
+        gate_entities_respond(req, status, &body, err);
+    }
+    text_clear(&copy);
+    text_clear(&body);
+}
+
+static void
+api_delete(struct entities *store, struct il_request *req, struct slice kind,
+           struct slice id)
+{
+    struct il_text body = { 0 };
+    int n = entity_delete(store, kind, id);
+    if (n == 0) {
+        api_unknown(req);
+        return;
+    }
+    int err = n < 0 ? n : 0;
+    if (!err
+        && (text_puts(&body, "{\"data\":{\"kind\":")
+            || json_write_str(&body, kind.ptr, kind.len, 0) < 0
+            || text_puts(&body, ",\"external_id\":")
+            || json_write_str(&body, id.ptr, id.len, 0) < 0
+            || text_puts(&body, ",\"deleted\":true}}")))
+        err = -ENOMEM;
+    gate_entities_respond(req, 200, &body, err);
+    text_clear(&body);
+}
+
+/* The kind and id of a path below ENTITY_API_PATH; the id may have slashes. */
+static int
+api_one_path(const char *path, struct slice *kind, struct slice *id)
+{
+    const char *slash = strchr(path, '/');
+    if (!slash)
+        return -1;
+    *kind = slice_of(path, (size_t) (slash - path));
+    *id = slice_of(slash + 1, strlen(slash + 1));
+    return entity_kind_valid(*kind) && entity_id_valid(*id) ? 0 : -1;
+}
+
+static void
+api_one(struct entities *store, struct il_request *req, const char *path)
+{
+    const char *method = il_request_method(req);
+    struct slice kind, id;
+    if (api_one_path(path, &kind, &id)) {
+        api_unknown(req);
+    } else if (!strcmp(method, "GET") || !strcmp(method, "HEAD")) {
+        gate_entities_show(store, req, kind, id, 200);
+    } else if (!strcmp(method, "PATCH")) {
+        gate_entities_patch(store, req, kind, id);
+    } else if (!strcmp(method, "DELETE")) {
+        api_delete(store, req, kind, id);
+    } else {
+        il_respond_header(req, "Allow", "GET, PATCH, DELETE");
+        il_respond_error(req, 405, "method_not_allowed",
+                         "an entity takes GET, PATCH and DELETE");
+    }
+}
+
+void
+gate_entities(struct entities *store, struct il_request *req)
+{
+    const char *method = il_request_method(req);
+    const char *path = il_request_path(req);
+    size_t root = strlen(ENTITY_API_PATH);
+    if (strncmp(path, ENTITY_API_PATH, root)
+        || (path[root] && path[root] != '/')) {
+        il_respond_error(req, 404, "not_found", "no such path");
+        return;
+    }
+    path += root + (path[root] == '/');
+    if (*path) {
+        api_one(store, req, path);
+    } else if (!strcmp(method, "POST")) {
+        gate_entities_post(store, req);
+    } else if (!strcmp(method, "GET") || !strcmp(method, "HEAD")) {
+        api_list(store, req);
+    } else {
+        il_respond_header(req, "Allow", "GET, POST");
+        il_respond_error(req, 405, "method_not_allowed",
+                         "%s takes GET and POST", ENTITY_API_PATH);
+    }
+}

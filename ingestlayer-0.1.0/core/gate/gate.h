@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/* The gate: validate, deduplicate, append, and answer once durable. */
+#ifndef GATE_H
+#define GATE_H
+
+#include "base/rate.h"
+#include "schema/schema.h"
+#include "spool/spool.h"
+#include "idem/idem.h"
+#include "store/dead.h"
+#include "store/entity.h"
+#include "http/http.h"
+
+struct gate;
+struct gate_source;
+
+struct gate_options {
+    struct spool *spool;
+    struct idem *idem;
+    struct dead *dead;
+    struct entities *entities;
+    const struct schema *schema;
+    int64_t window_us;        /* of keys; 0: the index's */
+    uint32_t depth_max;       /* JSON nesting */
+    uint64_t max_event_bytes; /* of one event: 1 MiB */
+};
+
+/* Before the first spool_append: it registers with spool_notify. */
+int gate_new(const struct gate_options *, struct gate **out);
+/* Once all sources are known and passed() can be asked: begins to count what
+ * is undelivered since before.  0 or a negative errno. */
+int gate_start(struct gate *);
+/* From here on passed() is not asked any more. */
+void gate_lanes_gone(struct gate *);
+/* From here on nothing is accepted, and idem, dead, entities and the servers
+ * are not used any more.  After http_stop() and the sources' stop(), before
+ * http_free(). */
+void gate_stop(struct gate *);
+/* After spool_close(), which may still tell it things.  Calls gate_stop(). */
+void gate_free(struct gate *);
+
+/* What a configured source is to the gate.  undeclared: accept events whose
+ * type is not declared though declarations exist. */
+int gate_source_new(struct gate *, const char *name, int undeclared,
+                    void (*settled)(void *self, uint64_t token, int outcome),
+                    void *self, struct gate_source **out);
+/* Its rate, over all who send to it.  Before it takes anything. */
+void gate_source_limit(struct gate_source *, const struct rate *);
+/* Take nothing from it while so many bytes of it are undelivered; passed() says
+ * up to which position all is.  Then gate_start().  0 or -ENOMEM. */
+int gate_source_backlog(struct gate_source *, uint64_t max,
+                        uint64_t (*passed)(void *arg), void *arg);
+const char *gate_source_name(const struct gate_source *);
+
+/* il_emit() of a source: the events that pass the gate are accepted, the others
+ * kept as dead letters.  0, -EAGAIN, or -EINVAL when none passed. */
+int gate_emit(struct gate_source *, const struct il_emission *);
+
+/* The "emit" request of the control socket; arg is the gate.  line is "json" or
+ * "lines" and the name of a source, which may be left out where there is only
+ * one.  The reply is a line per event: "accepted ID", "duplicate ID" or
+ * "rejected CODE PATH: MESSAGE"; or one line "error MESSAGE" where nothing was
+ * accepted. */
+void gate_control(void *arg, const char *line, struct slice body,
+                  struct il_text *reply);
+
+/* 0 when events are accepted, else why not, for /readyz. */
+int gate_ready(struct gate *, char *why, size_t size);
+
+/* The entries of the host's table that belong to requests. */
+void gate_fill_api(struct il_api *);
+
+#endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/* Refusals are counted, and kept as dead letters. */
+#include "config.h"
+
+#include "private.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int
+labels(struct il_text *out, const char *source, const char *code)
+{
+    out->len = 0;
+    int err = metric_label(out, "source", source);
+    if (!err && code)
+        err = text_putc(out, ',');
+    return err || !code ? err : metric_label(out, "code", code);
+}
+
+int
+gate_source_counters(struct gate_source *s)
+{
+    struct il_text text = { 0 };
+    int err = labels(&text, s->name, NULL);
+    if (!err) {
+        s->accepted = metric_counter("gate_accepted_total", text_str(&text),
+                                     "Events accepted and durable.");
+        s->duplicates = metric_counter("gate_duplicates_total",
+                                       text_str(&text),
+                                       "Events that were there already.");
+        s->bytes = metric_counter("gate_received_bytes_total",
+                                  text_str(&text),
+                                  "Bytes of bodies, unpacked.");
+        s->unkept = metric_counter("gate_unkept_total", text_str(&text),
+                                   "Refusals that were not kept as dead "
+                                   "letters, as their key's rate was used "
+                                   "up.");
+    }
+    for (int code = 1; code < GATE_CODES && !err; code++) {
+        err = labels(&text, s->name, gate_code_name[code]);
+        if (!err)
+            s->refused[code]
+                = metric_counter("gate_refused_total", text_str(&text),
+                                 "Events or bodies refused, by reason.");
+    }
+    text_clear(&text);
+    return err;
+}
+
+/* What will be sent again is not lost, and a letter of it would be a second
+ * one.  A key with a rate makes letters at its rate, so that what anybody can
+ * read in a page does not push everybody else's letters out. */
+static int
+worth_keeping(struct gate_source *s, struct il_sender *sender,
+              enum gate_code code)
+{
+    if (!s->gate->options.dead || code >= GATE_TRANSIENT)
+        return 0;
+    int64_t now = sender && sender->letters.rate.events ? rate_now_ns() : 0;
+    if (!now)
+        return 1;
+    if (rate_wait_ns(&sender->letters, 1, now)) {
+        metric_add(s->unkept, 1);
+        return 0;
+    }
+    /* Two loops at a time may take one for both: a letter more, no matter. */
+    rate_take(&sender->letters, 1, now);
+    return 1;
+}
+
+/* The next place where a secret stands as a JSON string of its own, or NULL. */
+static char *
+find_secret(char *from, const char *end, struct slice secret)
+{
+    for (char *at = from; secret.len && at < end; at += secret.len) {
+        at = memmem(at, (size_t) (end - at), secret.ptr, secret.len);
+        if (!at)
+            return NULL;
+        if (at > from && at[-1] == '"' && at + secret.len < end
+            && at[secret.len] == '"')
+            return at;
+    }
+    return NULL;
+}
+
+/* Some clients send their key in the body ("writeKey"): it is blotted out in a
+ * copy, for which there has to be memory. */
+static struct slice
+without_secret(const struct il_sender *sender, struct slice body,
+               struct il_text *copy)
+{
+    const char *text = sender ? sender->secret : NULL;
+    struct slice secret = slice_of(text, text ? strlen(text) : 0);
+    char *at = (char *) body.ptr;
+    if (!secret.len || !find_secret(at, body.ptr + body.len, secret))
+        return body;
+    if (text_put(copy, body.ptr, body.len))
+        return SLICE("");
+    const char *end = copy->data + copy->len;
+    for (at = copy->data; (at = find_secret(at, end, secret));
+         at += secret.len)
+        memset(at, '*', secret.len);
+    return slice_of(copy->data, copy->len);
+}
+
+static void
+keep(struct gate_source *s, struct il_sender *sender, enum gate_code code,
+     const struct il_reason *why, struct slice body)
+{
+    struct il_text copy = { 0 };
+    if (worth_keeping(s, sender, code))
+        dead_refused(s->gate->options.dead, s->name,
+                     sender ? sender->id : NULL, why,
+                     without_secret(sender, body, &copy));
+    text_clear(&copy);
+}
+
+void
+gate_keep_body(struct gate_source *s, struct il_sender *sender,
+               enum gate_code code, const char *message, struct slice body)
+{
+    gate_keep_request(s, sender, gate_code_name[code], message, body);
+}
+
+void
+gate_keep_request(struct gate_source *s, struct il_sender *sender,
+                  const char *code, const char *message, struct slice body)
+{
+    struct il_reason why = { IL_SIZED(struct il_reason), .code = code,
+                             .message = message };
+    int i = 1;
+    while (i < GATE_CODES && strcmp(gate_code_name[i], code))
+        i++;
+    enum gate_code known = i < GATE_CODES ? (enum gate_code) i : GATE_OTHER;
+    gate_count_refused(s, sender, known, 1);
+    keep(s, sender, known, &why, body);
+}
+
+/* The event as it came: its JSON, or what JSON a source's offer makes. */
+static struct slice
+refused_text(const struct gate_batch *b, uint32_t i, struct il_text *made)
+{
+    const struct gate_item *item = &b->items[i];
+    if (b->body)
+        return slice_of(b->body + item->json, item->json_len);
+    const struct il_event *e = (const void *) ((const char *) b->offered
+                                               + (size_t) i * b->offered_size);
+    struct il_value v;
+    const char *p = e->payload;
+    if (!p || e->encoding != IL_MSGPACK)
+        return slice_of(p ? p : "", p ? e->payload_len : 0);
+    made->len = 0;
+    if (msg_check(p, e->payload_len) || msg_head(&p, p + e->payload_len, &v)
+        || json_write(made, &v, 0) < 0)
+        return SLICE("");
+    return slice_of(made->data, made->len);
+}
+
+int
+gate_keep_copy(struct gate_batch *b)
+{
+    struct il_text made = { 0 };
+    int err = 0;
+    for (uint32_t i = 0; i < b->count && !b->body && !err; i++) {
+        struct gate_item *item = &b->items[i];
+        if (item->state != ITEM_REFUSED)
+            continue;
+        struct slice text = refused_text(b, i, &made);
+        item->json = (uint32_t) b->kept.len;
+        item->json_len = (uint32_t) text.len;
+        err = text_put(&b->kept, text.ptr, text.len);
+    }
+    text_clear(&made);
+    if (!b->body)
+        b->body = b->kept.data ? b->kept.data : "";
+    b->offered = NULL;
+    return err;
+}
+
+static void
+keep_item(const struct gate_batch *b, uint32_t i, struct il_text *made)
+{
+    const struct gate_item *item = &b->items[i];
+    struct il_reason reason = { IL_SIZED(struct il_reason),
+                                .code = gate_code_name[item->code],
+                                .message = "refused" };
+    if (item->problems) {
+        const struct gate_problem *p = &b->problems[item->problem];
+        reason.message = b->texts.data + p->message;
+        reason.field = b->texts.data + p->path;
+        reason.rule = b->texts.data + p->rule;
+    }
+    keep(b->source, b->sender, (enum gate_code) item->code, &reason,
+         refused_text(b, i, made));
+}
+
+void
+gate_keep_refused(const struct gate_batch *b)
+{
+    struct il_text made = { 0 };
+    uint64_t count[GATE_CODES] = { 0 };
+    if (!b->refused)
+        return;
+    for (uint32_t i = 0; i < b->count; i++) {
+        if (b->items[i].state != ITEM_REFUSED)
+            continue;
+        count[b->items[i].code]++;
+        keep_item(b, i, &made);
+    }
+    for (int code = 1; code < GATE_CODES; code++)
+        if (count[code])
+            gate_count_refused(b->source, b->sender, (enum gate_code) code,
+                               count[code]);
+    text_clear(&made);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* Events that a source has taken apart itself. */
+#include "private.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int
+take_payload(struct gate_batch *b, const struct il_event *from)
+{
+    struct json_reader r;
+    int err = gate_event_payload(b);
+    if (err)
+        return err;
+    if (from->encoding == IL_MSGPACK) {
+        struct il_value v;
+        const char *p = from->payload;
+        if (msg_check(from->payload, from->payload_len)
+            || msg_head(&p, p + from->payload_len, &v) || v.type != IL_MAP)
+            return gate_problem(b, GATE_INVALID_EVENT, "payload", "type",
+                                "is no msgpack map that an event can hold");
+        return text_put(&b->frames, from->payload, from->payload_len);
+    }
+    json_open(&r, from->payload, from->payload_len,
+              b->gate->options.depth_max);
+    int c = json_peek(&r);
+    if (c == '{' && !(err = json_value(&r, &b->frames)))
+        err = json_close(&r);
+    if (err == -ENOMEM)
+        return err;
+    if (r.error.code)
+        return gate_problem(b, GATE_BAD_JSON, "payload", "json",
+                            "is not valid JSON: %s (byte %zu)",
+                            r.error.message, r.error.offset);
+    if (c != '{')
+        return gate_problem(b, GATE_INVALID_EVENT, "payload", "type",
+                            "expected an object");
+    return 0;
+}
+
+static int
+take_event(struct gate_batch *b, const struct il_event *from)
+{
+    int err = gate_event_begin(b);
+    if (!err && from->refused) {
+        const struct il_reason *why = from->refused;
+        gate_event_abandon(b);
+        return gate_problem(b, GATE_INVALID_EVENT,
+                            why->field ? why->field : "",
+                            why->rule ? why->rule : why->code, "%s",
+                            why->message);
+    }
+    if (!err && from->id)
+        err = gate_event_text(b, FIELD_ID, slice_of(from->id, from->id_len));
+    if (!err && from->key)
+        err = gate_event_text(b, FIELD_KEY,
+                              slice_of(from->key, from->key_len));
+    if (!err && from->type)
+        err = gate_event_text(b, FIELD_TYPE,
+                              slice_of(from->type, from->type_len));
+    if (!err && from->timestamp)
+        err = gate_event_text(b, FIELD_TIMESTAMP,
+                              slice_of(from->timestamp, from->timestamp_len));
+    if (!err && from->payload)
+        err = take_payload(b, from);
+    uint32_t upserts = b->upsert_count;
+    if (!err && from->upsert_count)
+        err = gate_upsert_take(b, from);
+    if (!err)
+        err = gate_event_end(b);
+    if (b->items[b->count - 1].state == ITEM_REFUSED)
+        b->upsert_count = upserts;
+    return err;
+}
+
+int
+gate_take(struct gate_batch *b, const struct il_event *events, size_t n,
+          size_t stride)
+{
+    const char *at = (const char *) events;
+    b->offered = events;
+    b->offered_size = stride;
+    if (!n)
+        return gate_refuse_body(b, 400, GATE_NO_EVENTS,
+                                "there are no events in the body");
+    for (size_t i = 0; i < n; i++) {
+        struct il_event event = { 0 };
+        memcpy(&event, at, stride < sizeof(event) ? stride : sizeof(event));
+        at += stride;
+        int err = take_event(b, &event);
+        if (err)
+            return err;
+    }
+    return 0;
+}

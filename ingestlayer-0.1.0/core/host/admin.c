@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/* The admin server: /healthz (the process answers), /readyz (events are
+ * accepted, or why not), /metrics (Prometheus). */
+#include "private.h"
+
+#include "base/metrics.h"
+#include "codec/json.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void
+healthz(void *self, struct il_request *req)
+{
+    (void) self;
+    il_respond(req, 200, "application/json", "{\"status\":\"ok\"}\n", 16);
+}
+
+static int
+put_reason(struct il_text *out, const char *why, int *count)
+{
+    if ((*count)++ && text_putc(out, ','))
+        return -ENOMEM;
+    return json_write_str(out, why, strlen(why), 0) < 0 ? -ENOMEM : 0;
+}
+
+static void
+readyz(void *self, struct il_request *req)
+{
+    struct host *h = self;
+    struct il_text *out = http_out(req);
+    char why[512] = "not ready";
+    int reasons = 0;
+    int err = text_puts(out, "{\"status\":\"not ready\",\"reasons\":[");
+    if (!err && gate_ready(h->gate, why, sizeof(why)))
+        err = put_reason(out, why, &reasons);
+    if (!err && !atomic_load(&h->serving))
+        err = put_reason(out, "starting or stopping", &reasons);
+    if (!err && !reasons) {
+        il_respond(req, 200, "application/json", "{\"status\":\"ready\"}\n",
+                   19);
+        return;
+    }
+    if (!err)
+        err = text_puts(out, "]}\n");
+    if (err)
+        il_respond_error(req, 503, "no_memory", "no memory");
+    else
+        http_respond_out(req, 503, "application/json");
+}
+
+static void
+metrics(void *self, struct il_request *req)
+{
+    (void) self;
+    if (metric_export(http_out(req)))
+        il_respond_error(req, 503, "no_memory", "no memory");
+    else
+        http_respond_out(req, 200, "text/plain; version=0.0.4; charset=utf-8");
+}
+
+int
+host_admin_routes(struct host *h)
+{
+    static const struct {
+        const char *path;
+        void (*handle)(void *self, struct il_request *);
+    } routes[] = { { "/healthz", healthz },
+                   { "/readyz", readyz },
+                   { "/metrics", metrics } };
+    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+        struct il_route r = { .struct_size = sizeof(r),
+                              .method = "GET",
+                              .path = routes[i].path,
+                              .handle = routes[i].handle };
+        int err = http_route(h->admin_http, &r, h, NULL);
+        if (err)
+            return err;
+    }
+    return 0;
+}

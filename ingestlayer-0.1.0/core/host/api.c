@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* The complete function table: what plugin/api_*.c have, and what needs the
+ * lanes, the gate, the servers and the stores. */
+#include "api.h"
+
+#include "base/api.h"
+#include "codec/json.h"
+#include "gate/gate.h"
+#include "lane/lane.h"
+#include "plugin/instance.h"
+
+#include <errno.h>
+
+static int
+api_emit(const struct il_host *h, const struct il_emission *e)
+{
+    if (!h->source)
+        return -ENOTCONN; /* a check opens sources without a gate */
+    return gate_emit(h->source, e);
+}
+
+static int
+api_entity_find(struct il_batch *b, const struct il_kind *kind, const char *id,
+                size_t len, struct il_value *traits)
+{
+    struct entity found;
+    if (!b->reader)
+        return -ENOTCONN;
+    int r = entity_reader_get(b->reader, kind, slice_of(id, len), &found);
+    if (r == 1)
+        *traits = found.traits;
+    return r;
+}
+
+static void
+api_entity_hint(struct il_batch *b, const struct il_kind *kind, const char *id,
+                size_t len)
+{
+    if (b->reader)
+        entity_reader_hint(b->reader, kind, slice_of(id, len));
+}
+
+static int
+api_entity_put(const struct il_host *h, const struct il_kind *kind,
+               const char *id, size_t len, int encoding, const void *traits,
+               size_t traits_len, int64_t seen_us)
+{
+    struct il_text packed = { 0 };
+    struct json_error error;
+    struct entity_put put = { .kind = slice_of(kind->name, kind->len),
+                              .id = slice_of(id, len),
+                              .traits = slice_of(traits, traits_len),
+                              .seen_us = seen_us };
+    int err = h->entities ? 0 : -ENOTCONN;
+    if (!err && encoding == IL_JSON) {
+        err = json_to_msgpack(traits, traits_len, &packed, &error);
+        put.traits = slice_of(packed.data, packed.len);
+    }
+    if (!err)
+        err = entity_put(h->entities, &put, 1, NULL);
+    text_clear(&packed);
+    return err;
+}
+
+void
+host_api_init(void)
+{
+    static struct il_api table;
+    instance_fill_api(&table);
+    table.prepare = lane_prepare;
+    table.settle = lane_settle;
+    table.emit = api_emit;
+    table.entity_find = api_entity_find;
+    table.entity_hint = api_entity_hint;
+    table.entity_put = api_entity_put;
+    gate_fill_api(&table);
+    api_use(&table);
+}

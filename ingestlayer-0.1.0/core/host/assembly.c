@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+#include "assembly.h"
+
+#include "base/api.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void
+open_part(struct plan *plan, struct il_host *h, const struct plan_part *part,
+          const char *lane)
+{
+    h->api = api_table();
+    h->conf = plan->conf;
+    h->plugin = part->plugin;
+    h->options = part->options;
+    h->name = part->name;
+    h->instance = part->where;
+    h->lane = lane;
+    int open = part->plugin && !part->faults && instance_open(h) == 0;
+    if (h->kinds && !open)
+        h->kinds->unknown = 1;
+}
+
+static void
+open_sources(struct assembly *a)
+{
+    static const struct lane_match all = { { NULL, 0 }, { "*", 1 } };
+    struct plan *plan = a->plan;
+    struct schema_events declared;
+    plan_declared(plan, &all, 1, &declared);
+    a->sources = conf_alloc(plan->conf,
+                            (plan->source_count + 1) * sizeof(struct il_host));
+    for (size_t i = 0; i < plan->source_count; i++) {
+        a->sources[i].declared = declared;
+        open_part(plan, &a->sources[i], &plan->sources[i].part, NULL);
+    }
+}
+
+static void
+open_lane(struct assembly *a, struct assembly_lane *l,
+          const struct plan_pipeline *p, const struct plan_destination *d)
+{
+    struct plan *plan = a->plan;
+    struct instance_kinds *kinds = conf_alloc(plan->conf, sizeof(*kinds));
+    l->pipeline = p;
+    l->plan = d;
+    l->steps = conf_alloc(plan->conf, (p->step_count + 1) * sizeof(*l->steps));
+    l->lane_steps =
+        conf_alloc(plan->conf, (p->step_count + 1) * sizeof(*l->lane_steps));
+    l->step_turns =
+        conf_alloc(plan->conf, (p->step_count + 1) * sizeof(*l->step_turns));
+    for (size_t i = 0; i < p->step_count; i++) {
+        struct il_host *h = &l->steps[i];
+        h->kinds = kinds;
+        h->declared = p->declared;
+        h->closed = !p->closed ? FIELDS_OPEN
+                    : i        ? FIELDS_CHANGED
+                               : FIELDS_CLOSED;
+        open_part(plan, h, &p->steps[i], d->lane);
+        l->lane_steps[i].instance = h->instance;
+        if (h->plugin)
+            l->lane_steps[i].plugin =
+                serial_wrap(h, &l->step_turns[i], &l->lane_steps[i].self);
+    }
+    l->destination.kinds = kinds;
+    l->destination.declared = p->declared;
+    l->destination.closed = !p->closed      ? FIELDS_OPEN
+                            : p->step_count ? FIELDS_CHANGED
+                                            : FIELDS_CLOSED;
+    open_part(plan, &l->destination, &d->part, d->lane);
+    if (d->part.options)
+        instance_expr(&l->destination, d->part.options, "when", &l->when);
+}
+
+struct assembly *
+assembly_open(struct plan *plan)
+{
+    struct assembly *a = conf_alloc(plan->conf, sizeof(*a));
+    a->plan = plan;
+    open_sources(a);
+    size_t n = 0;
+    for (size_t i = 0; i < plan->pipeline_count; i++)
+        n += plan->pipelines[i].destination_count;
+    a->lanes = conf_alloc(plan->conf, (n + 1) * sizeof(struct assembly_lane));
+    for (size_t i = 0; i < plan->pipeline_count; i++) {
+        const struct plan_pipeline *p = &plan->pipelines[i];
+        for (size_t k = 0; k < p->destination_count; k++)
+            open_lane(a, &a->lanes[a->lane_count++], p, &p->destinations[k]);
+    }
+    return a;
+}
+
+void
+assembly_free(struct assembly *a)
+{
+    if (!a)
+        return;
+    for (size_t i = 0; i < a->lane_count; i++) {
+        struct assembly_lane *l = &a->lanes[i];
+        instance_close(&l->destination);
+        for (size_t k = 0; k < l->pipeline->step_count; k++)
+            instance_close(&l->steps[k]);
+        expr_free(l->when);
+    }
+    for (size_t i = 0; i < a->plan->source_count; i++)
+        instance_close(&a->sources[i]);
+    plan_free(a->plan); /* a is in there */
+}

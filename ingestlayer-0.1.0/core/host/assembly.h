@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* A plan with every plugin opened: what check, ddl and run have in common. */
+#ifndef ASSEMBLY_H
+#define ASSEMBLY_H
+
+#include "plan.h"
+#include "plugin/instance.h"
+#include "plugin/serial.h"
+
+/* One lane: a destination and its own instances of the steps. */
+struct assembly_lane {
+    const struct plan_pipeline *pipeline;
+    const struct plan_destination *plan;
+    struct il_host *steps; /* pipeline->step_count */
+    struct il_host destination;
+    struct il_expr *when; /* or NULL */
+    struct lane_step *lane_steps;
+    struct serial *step_turns; /* pipeline->step_count */
+    struct serial turns;       /* of the destination */
+    struct lane *lane;         /* once it runs */
+};
+
+struct assembly {
+    struct plan *plan;
+    struct il_host *sources; /* plan->source_count */
+    struct assembly_lane *lanes;
+    size_t lane_count;
+};
+
+/* Open every instance that has no faults yet.  Always an assembly; look at
+ * conf_errors(plan->conf).  Takes the plan over. */
+struct assembly *assembly_open(struct plan *);
+/* Close what is open, free the plan as well. */
+void assembly_free(struct assembly *);
+
+#endif

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+#include <config.h>
+
+#include "notify.h"
+
+#include "api.h"
+#include "private.h"
+#include "privileges.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/state_dir.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* How much of the idempotency index a crash may leave to be rebuilt. */
+#define CHECKPOINT_US 5000000
+
+struct host *
+host_new(void)
+{
+    struct host *h = calloc(1, sizeof(*h));
+    if (!h) {
+        log_error("no memory");
+        return NULL;
+    }
+    h->lock = -1;
+    h->started_us = clock_wall_us();
+    host_api_init();
+    return h;
+}
+
+/* --- parse, load, open --------------------------------------------------- */
+
+int
+host_parse(struct host *h, const char *path)
+{
+    h->plan = plan_parse(path);
+    h->root = h->plan->root;
+    const char *level = option_str(h->root, "log_level", 0);
+    if (level && log_level_parse(level))
+        log_level_set(log_level_parse(level));
+    h->state_dir = option_str(h->root, "state_dir", 0);
+    if (!h->state_dir && !h->plan->broken) {
+        struct conf_finding at = { .place = conf_place_main(h->plan->conf),
+                                   .key = "state_dir",
+                                   .offset = -1 };
+        conf_add(h->plan->conf, &at,
+                 "is required to run: the directory for what must survive a "
+                 "restart");
+    }
+    return 0; /* the findings wait for those of the later phases */
+}
+
+int
+host_load(struct host *h)
+{
+    plan_load(h->plan);
+    return 0;
+}
+
+int
+host_open(struct host *h)
+{
+    struct conf *conf = h->plan->conf;
+    h->assembly = assembly_open(h->plan);
+    conf_print(conf, stderr);
+    return conf_errors(conf) ? -EINVAL : 0;
+}
+
+int
+host_drop_privileges(struct host *h)
+{
+    struct identity id;
+    int err = privileges_find(option_str(h->root, "user", 0),
+                              option_str(h->root, "group", 0), &id);
+    if (!err)
+        err = state_dir_make(h->state_dir, id.uid, id.gid);
+    if (!err)
+        err = privileges_become(&id);
+    /* After the change of user, which makes a process readable or not by rules
+     * of its own. */
+    if (!err && !option_int(h->root, "core_dumps", 0))
+        privileges_hide_memory();
+    return err;
+}
+
+/* --- start --------------------------------------------------------------- */
+
+/* Blocked in every thread, so that only host_run() sees them. */
+static void
+block_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, set, NULL);
+}
+
+static int
+start_control(struct host *h)
+{
+    h->control = control_new();
+    if (!h->control || control_on(h->control, "status", host_status, h)
+        || control_on(h->control, "emit", gate_control, h->gate)
+        || control_on(h->control, "reload", host_reload_control, h)
+        || control_on(h->control, "retry", host_retry, h))
+        return -ENOMEM;
+    return control_start(h->control, h->state_dir);
+}
+
+int
+host_start(struct host *h)
+{
+    sigset_t set;
+    block_signals(&set);
+    h->lock = state_dir_lock(h->state_dir);
+    int err = h->lock < 0 ? h->lock : host_open_stores(h);
+    if (!err) {
+        h->timers = timers_new();
+        err = h->timers ? timers_start(h->timers) : -ENOMEM;
+    }
+    if (!err)
+        err = host_prepare_servers(h);
+    if (!err)
+        err = host_start_lanes(h);
+    /* Last: whoever gets a connection gets an answer. */
+    if (!err)
+        err = host_start_servers(h);
+    if (!err)
+        err = start_control(h);
+    if (err == -ENOMEM)
+        log_error("no memory to start");
+    if (!err)
+        atomic_store(&h->serving, 1);
+    return err;
+}
+
+/* Before all that its handlers look at. */
+static void
+stop_control(struct host *h)
+{
+    control_free(h->control);
+    h->control = NULL;
+}
+
+/* --- run ----------------------------------------------------------------- */
+
+static void
+report_addresses(const struct host *h, const char *group,
+                 const struct http *http, const char *what)
+{
+    const struct il_conf *g = option_group(h->root, group, 0);
+    for (size_t i = 0; i < option_count(g, "listen"); i++) {
+        struct il_text address = { 0 };
+        http_listens_on(http, i, &address);
+        log_info("%s on %s", what, text_str(&address));
+        text_clear(&address);
+    }
+}
+
+void
+host_run(struct host *h)
+{
+    sigset_t set;
+    int64_t checkpoint_us = clock_monotonic_us() + CHECKPOINT_US;
+    block_signals(&set);
+    report_addresses(h, "http", h->gate_http, "accepting events");
+    report_addresses(h, "admin", h->admin_http, "health and metrics");
+    log_info("ingestlayer " PACKAGE_VERSION " runs: %zu source%s, %zu lane%s",
+             h->assembly->plan->source_count,
+             h->assembly->plan->source_count == 1 ? "" : "s",
+             h->assembly->lane_count, h->assembly->lane_count == 1 ? "" : "s");
+    notify_ready();
+    for (;;) {
+        struct timespec second = { .tv_sec = 1 };
+        int signal = sigtimedwait(&set, NULL, &second);
+        if (signal == SIGTERM || signal == SIGINT)
+            break;
+        if (signal == SIGHUP)
+            host_reload(h);
+        else
+            host_watch(h);
+        notify_alive();
+        if (clock_monotonic_us() >= checkpoint_us) {
+            idem_checkpoint(h->idem, clock_wall_us());
+            checkpoint_us = clock_monotonic_us() + CHECKPOINT_US;
+        }
+    }
+}
+
+/* --- flush, stop, close -------------------------------------------------- */
+
+/* Everything that counts is on disk, so leaving at once loses nothing. */
+static void
+leave_at_once(int signal)
+{
+    static const char message[] =
+        "second signal: leaving at once; what is not delivered will be "
+        "after the next start\n";
+    (void) signal;
+    ssize_t n = write(STDERR_FILENO, message, sizeof(message) - 1);
+    (void) n;
+    _exit(1);
+}
+
+static void
+expect_second_signal(void)
+{
+    sigset_t set;
+    struct sigaction act = { .sa_handler = leave_at_once };
+    sigaction(SIGTERM, &act, NULL);
+    sigaction(SIGINT, &act, NULL);
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+void
+host_flush(struct host *h)
+{
+    atomic_store(&h->serving, 0);
+    int64_t drain_ms = option_int(h->root, "drain", 0);
+    h->deadline_us = clock_monotonic_us() + drain_ms * 1000;
+    notify_stopping();
+    log_info("stopping: no new events are accepted");
+    expect_second_signal();
+    host_quiesce(h);
+    host_drain_lanes(h);
+}
+
+void
+host_stop(struct host *h)
+{
+    stop_control(h);
+    host_stop_lanes(h);
+    host_stop_servers(h);
+    host_close_stores(h);
+    log_info("stopped");
+}
+
+void
+host_close(struct host *h)
+{
+    if (!h)
+        return;
+    /* After a start that failed halfway these find what there is. */
+    stop_control(h);
+    host_stop_lanes(h);
+    host_stop_servers(h);
+    host_close_stores(h);
+    if (h->assembly)
+        assembly_free(h->assembly);
+    else
+        plan_free(h->plan);
+    if (h->lock >= 0)
+        close(h->lock);
+    free(h);
+}

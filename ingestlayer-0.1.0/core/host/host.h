@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* The daemon, phase by phase; command/run.c calls them in this order.  Each
+ * returns 0 or a negative errno after messages; from then on only host_close()
+ * may follow. */
+#ifndef HOST_H
+#define HOST_H
+
+struct host;
+
+struct host *host_new(void);
+/* Read the config; set the log level. */
+int host_parse(struct host *, const char *path);
+/* Load the plugins and check their options. */
+int host_load(struct host *);
+/* Open every instance; prints all findings so far. */
+int host_open(struct host *);
+/* Become the configured user; make memory unreadable to others. */
+int host_drop_privileges(struct host *);
+/* Take the state_dir, open the stores, start plugins, lanes and servers. */
+int host_start(struct host *);
+/* Serve until SIGTERM or SIGINT. */
+void host_run(struct host *);
+/* Stop accepting; deliver what is there, as long as `drain` allows. */
+void host_flush(struct host *);
+/* Stop lanes and plugins, close the stores. */
+void host_stop(struct host *);
+void host_close(struct host *);
+
+#endif

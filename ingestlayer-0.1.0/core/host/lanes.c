@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/* The lanes of the daemon: plugins started, threads run, all of it stopped. */
+#include "notify.h"
+
+#include "private.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+/* A lane whose far side is away now will hardly get rid of its backlog before
+ * the deadline; it gets this long to come back, and delivers after the next
+ * start. */
+#define AWAY_US 2000000
+
+static void
+serve_plugin(struct host *h, struct il_host *instance)
+{
+    instance->entities = h->entities;
+    instance->timers = h->timers;
+}
+
+static int
+start_instances(struct host *h, struct assembly_lane *l)
+{
+    int err = 0;
+    for (size_t i = 0; i < l->pipeline->step_count && !err; i++) {
+        serve_plugin(h, &l->steps[i]);
+        err = instance_start(&l->steps[i]);
+    }
+    serve_plugin(h, &l->destination);
+    return err ? err : instance_start(&l->destination);
+}
+
+static int
+make_lane(struct host *h, struct assembly_lane *l)
+{
+    const struct il_conf *batch =
+        option_group(l->plan->part.options, "batch", 0);
+    const struct lane_context shared = { .spool = h->spool,
+                                         .dead = h->dead,
+                                         .entities = h->entities,
+                                         .state_dir = h->state_dir };
+    struct lane_spec spec = {
+        .name = l->plan->lane,
+        .instance = l->destination.instance,
+        .matches = l->pipeline->matches,
+        .match_count = l->pipeline->match_count,
+        .steps = l->lane_steps,
+        .step_count = l->pipeline->step_count,
+        .when = l->when,
+        .batch_events = (uint32_t) option_int(batch, "events", 0),
+        .batch_bytes = (uint64_t) option_int(batch, "bytes", 0),
+        .batch_wait_ms = (uint32_t) option_int(batch, "wait", 0),
+        .paused = l->pipeline->status == PLAN_PAUSED,
+        .said = instance_said,
+        .host = &l->destination
+    };
+    spec.destination = serial_wrap(&l->destination, &l->turns, &spec.self);
+    return lane_new(&spec, &shared, &l->lane);
+}
+
+/* First all of them, so that every lane holds its place in the spool before
+ * any can move on; then their threads. */
+int
+host_start_lanes(struct host *h)
+{
+    struct assembly *a = h->assembly;
+    int err = 0;
+    for (size_t i = 0; i < a->lane_count && !err; i++)
+        if (a->lanes[i].pipeline->status != PLAN_DRAFT)
+            err = make_lane(h, &a->lanes[i]);
+    for (size_t i = 0; i < a->lane_count && !err; i++) {
+        if (!a->lanes[i].lane)
+            continue;
+        err = start_instances(h, &a->lanes[i]);
+        if (!err)
+            err = lane_start(a->lanes[i].lane);
+    }
+    return err;
+}
+
+/* --- what sources have undelivered --- */
+
+static int
+takes_from(const struct assembly_lane *l, const char *source)
+{
+    const struct plan_pipeline *p = l->pipeline;
+    struct slice name = slice_of(source, strlen(source));
+    for (size_t i = 0; i < p->match_count; i++)
+        if (slice_equal(p->matches[i].source, name))
+            return l->lane != NULL;
+    return 0;
+}
+
+uint64_t
+host_source_passed(void *arg)
+{
+    const struct host_source *s = arg;
+    const struct assembly *a = s->host->assembly;
+    uint64_t passed = UINT64_MAX;
+    for (size_t i = 0; i < a->lane_count; i++) {
+        if (!takes_from(&a->lanes[i], s->name))
+            continue;
+        uint64_t position = lane_passed(a->lanes[i].lane);
+        passed = position < passed ? position : passed;
+    }
+    return passed;
+}
+
+/* --- draining ------------------------------------------------------------ */
+
+enum { DONE, BUSY, AWAY };
+
+static int
+progress(struct lane *lane)
+{
+    struct lane_status s;
+    lane_status(lane, &s);
+    switch (s.state) {
+    case LANE_STOPPED:
+    case LANE_PAUSED:
+    case LANE_FENCED:
+        return DONE;
+    case LANE_WAITING:
+    case LANE_STARTING:
+        return AWAY;
+    default:
+        return BUSY;
+    }
+}
+
+void
+host_drain_lanes(struct host *h)
+{
+    struct assembly *a = h->assembly;
+    int64_t away_until = clock_monotonic_us() + AWAY_US;
+    for (size_t i = 0; i < a->lane_count; i++)
+        if (a->lanes[i].lane)
+            lane_drain(a->lanes[i].lane, h->deadline_us);
+    for (;;) {
+        int busy = 0, away = 0;
+        for (size_t i = 0; i < a->lane_count; i++) {
+            int p = a->lanes[i].lane ? progress(a->lanes[i].lane) : DONE;
+            busy |= p == BUSY;
+            away |= p == AWAY;
+        }
+        int64_t now = clock_monotonic_us();
+        if (now >= h->deadline_us || !(busy || (away && now < away_until)))
+            return;
+        poll(NULL, 0, 20);
+        notify_alive();
+    }
+}
+
+/* --- stopping ------------------------------------------------------------ */
+
+void
+host_stop_lanes(struct host *h)
+{
+    struct assembly *a = h->assembly;
+    /* the metrics still look at what sources have undelivered */
+    if (h->gate)
+        gate_lanes_gone(h->gate);
+    for (size_t i = 0; a && i < a->lane_count; i++) {
+        struct assembly_lane *l = &a->lanes[i];
+        if (!l->lane)
+            continue;
+        /* The drain is over: this waits for the batch at hand only. */
+        if (lane_stop(l->lane, clock_monotonic_us()) != 1) {
+            struct lane_status s;
+            lane_status(l->lane, &s);
+            log_info("lane %s: %llu events will be delivered after the next "
+                     "start",
+                     l->plan->lane, (unsigned long long) s.lag_events);
+        }
+        instance_stop(&l->destination);
+        for (size_t k = l->pipeline->step_count; k-- > 0;)
+            instance_stop(&l->steps[k]);
+        lane_free(l->lane);
+        l->lane = NULL;
+    }
+}

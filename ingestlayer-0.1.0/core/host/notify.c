@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* Telling systemd: ready, stopping, alive. */
+#include <config.h>
+
+#include "notify.h"
+
+#ifdef HAVE_SYSTEMD
+#include "base/clock.h"
+
+#include <systemd/sd-daemon.h>
+
+void
+notify_ready(void)
+{
+    sd_notify(0, "READY=1\nSTATUS=accepting events");
+}
+
+void
+notify_stopping(void)
+{
+    sd_notify(0, "STOPPING=1\nSTATUS=delivering what is left");
+}
+
+/* Called about every second; the watchdog wants to hear from us twice in its
+ * time. */
+void
+notify_alive(void)
+{
+    static int64_t last_us;
+    uint64_t watchdog_us;
+    if (sd_watchdog_enabled(0, &watchdog_us) <= 0)
+        return;
+    int64_t now = clock_monotonic_us();
+    if (now - last_us < (int64_t) watchdog_us / 2 - 1000000)
+        return;
+    last_us = now;
+    sd_notify(0, "WATCHDOG=1");
+}
+
+#else
+
+void
+notify_ready(void)
+{
+}
+
+void
+notify_stopping(void)
+{
+}
+
+void
+notify_alive(void)
+{
+}
+
+#endif

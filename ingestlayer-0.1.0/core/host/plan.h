@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* What a config asks for: sources, pipelines and the plugins they name, checked
+ * and cross-checked, with nothing opened yet. */
+#ifndef PLAN_H
+#define PLAN_H
+
+#include "base/rate.h"
+#include "schema/schema.h"
+#include "lane/lane.h"
+#include "plugin/loader.h"
+
+enum plan_status { PLAN_ACTIVE, PLAN_PAUSED, PLAN_DRAFT };
+
+/* One plugin in its place.  plugin is NULL where it could not be loaded. */
+struct plan_part {
+    const char *name;  /* of the source, step ("1") or destination */
+    const char *where; /* pipeline "orders", step 1 (filter.match) */
+    const struct plugin *plugin;
+    const struct il_conf *options;
+    int faults; /* findings so far, unknown keys apart: not to be opened */
+};
+
+struct plan_source {
+    struct plan_part part;
+    int accept_undeclared;
+    struct rate rate;
+    uint64_t max_undelivered; /* bytes; 0: no limit */
+};
+
+struct plan_destination {
+    struct plan_part part;
+    const char *lane; /* "pipeline/destination" */
+};
+
+struct plan_pipeline {
+    const char *name;
+    const struct il_conf *options;
+    enum plan_status status;
+    struct lane_match *matches;
+    size_t match_count;
+    struct plan_part *steps;
+    size_t step_count;
+    struct plan_destination *destinations;
+    size_t destination_count;
+    struct schema_events declared; /* events that it takes */
+    int closed; /* no other events can arrive */
+};
+
+struct plan {
+    struct conf *conf;
+    struct loader *loader;
+    const struct il_conf *root;
+    struct schema *schema;
+    struct plan_source *sources;
+    size_t source_count;
+    struct plan_pipeline *pipelines;
+    size_t pipeline_count;
+    int broken; /* a file could not be parsed: names may be missing */
+};
+
+/* Read the files and the host's own keys.  Always a plan, with what could be
+ * understood; look at conf_errors(plan->conf). */
+struct plan *plan_parse(const char *path);
+/* Load the plugins it names and check everything against their tables. */
+void plan_load(struct plan *);
+/* Only what `events` declares, instead of plan_load(): for commands that need
+ * neither plugins nor secrets. */
+void plan_load_events(struct plan *);
+void plan_free(struct plan *);
+
+/* The declared events whose type fits one of the globs (plan_events.c). */
+void plan_declared(const struct plan *, const struct lane_match *, size_t n,
+                   struct schema_events *out);
+
+#endif

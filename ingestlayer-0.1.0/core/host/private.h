@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* How the room works: the daemon, phase by phase.
+ *
+ *   settings.c  settings_event.c   the host's own options, as tables
+ *   plan.c  plan_check.c  plan_events.c
+ *                 what a config asks for, cross-checked
+ *   assembly.c    the plan with every plugin opened; check stops here
+ *   host.c        the phases: load, open, start, run, flush, stop, close
+ *   stores.c      what lies in state_dir; servers.c the way in; lanes.c on from
+ *                 there
+ *   api.c         the function table of plugins, put together from the rooms
+ *   control.c     the socket that commands ask by: status.c, reload.c, retry.c
+ *   admin.c       /healthz, /readyz, /metrics
+ *   notify.c      systemd; privileges.c becoming somebody with fewer rights
+ *
+ * Threads.  The main thread walks through the phases and, while the daemon
+ * runs, wakes once a second and at signals.  The control thread serves one
+ * request at a time; what it shows is read through the rooms' own functions.
+ * All other threads belong to the rooms that make them.
+ *
+ * There is no lock here: pointers are set while starting, before the threads
+ * that use them, and freed after those are gone.  The order of stopping is the
+ * order of starting, backwards: the way in first, the spool last. */
+#ifndef HOST_PRIVATE_H
+#define HOST_PRIVATE_H
+
+#include "assembly.h"
+#include "control.h"
+#include "host.h"
+#include "base/timers.h"
+#include "store/retry.h"
+#include "gate/gate.h"
+
+#include <stdatomic.h>
+
+enum { HOST_GAUGES = 6 };
+
+struct host {
+    struct plan *plan; /* until it is assembled */
+    struct assembly *assembly;
+    const struct il_conf *root;
+    const char *state_dir;
+    int lock; /* descriptor, -1: not taken */
+
+    struct spool *spool;
+    struct dead *dead;
+    struct retry *retry;
+    struct entities *entities;
+    struct idem *idem;
+    struct il_counter *idem_keys, *idem_slices, *idem_disk, *idem_heap,
+        *idem_mapped; /* gauges */
+    struct il_counter *gauges[HOST_GAUGES];
+    struct gate *gate;
+    struct http *gate_http, *admin_http;
+    struct tls *gate_tls, *admin_tls; /* NULL: served without */
+    struct timers *timers;
+    struct control *control;
+
+    int64_t started_us;
+    atomic_int serving;  /* /readyz: 0 while starting and stopping */
+    int64_t deadline_us; /* of the drain; clock_monotonic_us */
+};
+
+/* stores.c */
+int host_open_stores(struct host *);
+void host_close_stores(struct host *);
+
+/* gauges.c: once the spool is open, and before it is closed. */
+int host_start_gauges(struct host *);
+void host_stop_gauges(struct host *);
+
+/* lanes.c */
+int host_start_lanes(struct host *);
+/* Wait until the lanes have delivered what they can, at most until the
+ * deadline. */
+void host_drain_lanes(struct host *);
+void host_stop_lanes(struct host *);
+/* Up to where all lanes have passed that take from a source; arg is a struct
+ * host_source. */
+struct host_source {
+    struct host *host;
+    const char *name;
+};
+uint64_t host_source_passed(void *arg);
+
+/* servers.c: sources, gate, servers */
+int host_prepare_servers(struct host *);
+int host_start_servers(struct host *);
+void host_quiesce(struct host *);
+void host_stop_servers(struct host *);
+
+/* admin.c: /healthz, /readyz, /metrics; before the admin server starts */
+int host_admin_routes(struct host *);
+
+/* reload.c */
+/* Look whether certificates have changed; every second. */
+void host_watch(struct host *);
+/* SIGHUP, and the "reload" request of the control socket. */
+void host_reload(struct host *);
+void host_reload_control(void *host, const char *line, struct slice body,
+                         struct il_text *reply);
+
+/* status.c: the "status" request of the control socket */
+void host_status(void *host, const char *line, struct slice body,
+                 struct il_text *reply);
+
+/* retry.c: "retry", with a lane, and a body of a position a line.  The
+ * reply is a line for each: the position, "retried", "under_way" (already),
+ * "gone" or "no_event", and the position it has now; or one line "error
+ * MESSAGE". */
+void host_retry(void *host, const char *line, struct slice body,
+                struct il_text *reply);
+
+#endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/* The way in: sources, the gate, the two servers. */
+#include "private.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "http/options.h"
+#include "gate/sender.h"
+#include "plugin/serial.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#define EVENT_MAX_BYTES (1u << 20)
+/* The admin server's requests have no body worth mentioning. */
+#define ADMIN_MAX_BODY 4096
+
+static int
+make_http(struct host *h, const char *name, struct http_options *o,
+          struct tls **tls_out, struct http **out)
+{
+    const struct il_conf *g = option_group(h->root, name, 0);
+    o->listen_count = option_count(g, "listen");
+    const char **listen = calloc(o->listen_count + 1, sizeof(char *));
+    if (!listen)
+        return -ENOMEM;
+    for (size_t i = 0; i < o->listen_count; i++)
+        listen[i] = option_str(g, "listen", i);
+    o->listen = listen;
+    o->socket_mode = http_options_socket_mode(g);
+    struct tls_options tls;
+    int err = 0;
+    if (http_options_tls(h->assembly->plan->conf, g, &tls))
+        err = tls_new(o->name, &tls, tls_out);
+    o->tls = *tls_out;
+    if (!err)
+        err = http_new(o, out);
+    free(listen);
+    return err;
+}
+
+/* Spool, stores, lanes and their libraries. */
+#define OTHER_FILES 512
+
+/* Each connection is a file; the limit that a process begins with is often
+ * 1024, which it may raise. */
+static void
+allow_files(uint64_t connections)
+{
+    struct rlimit limit;
+    const rlim_t want = connections + OTHER_FILES;
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= want)
+        return;
+    limit.rlim_cur = limit.rlim_max < want ? limit.rlim_max : want;
+    if (setrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur < want)
+        log_warn("gate: no more than %llu files may be open, so there cannot "
+                 "be http.max_connections (%llu); raise LimitNOFILE= or "
+                 "ulimit -n",
+                 (unsigned long long) limit.rlim_cur,
+                 (unsigned long long) connections);
+}
+
+static int
+make_gate_http(struct host *h)
+{
+    const struct il_conf *g = option_group(h->root, "http", 0);
+    struct http_options o = {
+        .name = "gate",
+        .threads = (uint32_t) option_int(g, "threads", 0),
+        .max_body = (uint64_t) option_int(g, "max_body", 0),
+        .max_buffered = (uint64_t) option_int(g, "max_buffered", 0),
+        .max_connections = (uint32_t) option_int(g, "max_connections", 0),
+        .max_per_address
+        = (uint32_t) option_int(g, "max_connections_per_address", 0),
+        .timeout_ms = (uint32_t) option_int(g, "timeout", 0)
+    };
+    o.trusted = http_options_proxies(h->assembly->plan->conf, g,
+                                     &o.trusted_count, &o.trust_unix);
+    allow_files(o.max_connections);
+    return make_http(h, "http", &o, &h->gate_tls, &h->gate_http);
+}
+
+static int
+make_admin_http(struct host *h)
+{
+    struct http_options o = { .name = "admin",
+                              .threads = 1,
+                              .max_body = ADMIN_MAX_BODY,
+                              .max_connections = 100,
+                              .timeout_ms = 10000 };
+    return make_http(h, "admin", &o, &h->admin_tls, &h->admin_http);
+}
+
+static int
+make_gate(struct host *h)
+{
+    const struct gate_options o = { .spool = h->spool,
+                                    .idem = h->idem,
+                                    .dead = h->dead,
+                                    .entities = h->entities,
+                                    .schema = h->assembly->plan->schema,
+                                    .window_us = option_int(option_group(
+                                        h->root, "idempotency", 0),
+                                        "window", 0) * 1000,
+                                    .depth_max = MSG_DEPTH_MAX,
+                                    .max_event_bytes = EVENT_MAX_BYTES };
+    return gate_new(&o, &h->gate);
+}
+
+static int
+limit_source(struct host *h, const struct plan_source *plan,
+             struct gate_source *source)
+{
+    gate_source_limit(source, &plan->rate);
+    if (!plan->max_undelivered)
+        return 0;
+    struct host_source *s = conf_alloc(h->assembly->plan->conf, sizeof(*s));
+    *s = (struct host_source){ h, plan->part.name };
+    return gate_source_backlog(source, plan->max_undelivered,
+                               host_source_passed, s);
+}
+
+/* A source is known to the gate before its routes are served. */
+static int
+prepare_source(struct host *h, size_t i)
+{
+    const struct plan_source *plan = &h->assembly->plan->sources[i];
+    struct il_host *s = &h->assembly->sources[i];
+    int err = gate_source_new(h->gate, plan->part.name, plan->accept_undeclared,
+                              s->plugin->desc.settled, s->self, &s->source);
+    s->entities = h->entities;
+    s->timers = h->timers;
+    for (struct instance_route *r = s->routes; r && !err; r = r->next) {
+        struct serial_route *turns =
+            conf_alloc(h->assembly->plan->conf, sizeof(*turns));
+        struct il_route route;
+        void *self;
+        serial_route(s, r, turns, &route, &self);
+        err = http_route(h->gate_http, &route, self, s->source);
+    }
+    if (!err)
+        http_allow_origins(h->gate_http, s->source,
+                           s->senders ? &s->senders->http : NULL);
+    return err ? err : limit_source(h, plan, s->source);
+}
+
+int
+host_prepare_servers(struct host *h)
+{
+    int err = make_gate(h);
+    if (!err)
+        err = make_gate_http(h);
+    if (!err)
+        err = make_admin_http(h);
+    if (!err)
+        err = host_admin_routes(h);
+    for (size_t i = 0; i < h->assembly->plan->source_count && !err; i++)
+        err = prepare_source(h, i);
+    return err;
+}
+
+int
+host_start_servers(struct host *h)
+{
+    int err = gate_start(h->gate);
+    if (!err)
+        err = http_start(h->admin_http);
+    for (size_t i = 0; i < h->assembly->plan->source_count && !err; i++)
+        err = instance_start(&h->assembly->sources[i]);
+    return err ? err : http_start(h->gate_http);
+}
+
+/* Requests at hand are answered; the admin server stays until the end, to say
+ * what is going on. */
+void
+host_quiesce(struct host *h)
+{
+    http_quiesce(h->gate_http);
+    /* Requests at hand first: they still call their sources. */
+    http_stop(h->gate_http, h->deadline_us);
+    for (size_t i = 0; i < h->assembly->plan->source_count; i++)
+        instance_stop(&h->assembly->sources[i]);
+}
+
+void
+host_stop_servers(struct host *h)
+{
+    if (h->admin_http)
+        http_stop(h->admin_http, clock_monotonic_us());
+    if (h->gate_http)
+        http_stop(h->gate_http, clock_monotonic_us());
+    for (size_t i = 0; h->assembly && i < h->assembly->plan->source_count; i++)
+        instance_stop(&h->assembly->sources[i]);
+    if (h->gate)
+        gate_stop(h->gate);
+    http_free(h->admin_http);
+    http_free(h->gate_http);
+    timers_free(h->timers);
+    h->admin_http = h->gate_http = NULL;
+    tls_free(h->admin_tls);
+    tls_free(h->gate_tls);
+    h->admin_tls = h->gate_tls = NULL;
+    h->timers = NULL;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* What the daemon keeps in its state_dir. */
+#include "private.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/state_dir.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+static int
+open_spool(struct host *h, const char *dir)
+{
+    const struct il_conf *g = option_group(h->root, "spool", 0);
+    struct spool_recovery found;
+    struct spool_options o = {
+        .dir = dir,
+        .segment_bytes = (uint64_t) option_int(g, "segment", 0),
+        .buffer_bytes = 8 << 20,
+        .retain_us = option_int(g, "retain", 0) * 1000,
+        .retain_bytes = (uint64_t) option_int(g, "retain_size", 0),
+        .max_bytes = (uint64_t) option_int(g, "max_size", 0),
+        .min_free = (uint64_t) option_int(g, "min_free", 0)
+    };
+    return spool_open(&o, &h->spool, &found);
+}
+
+static void
+idem_gauges(void *arg)
+{
+    struct host *h = arg;
+    struct idem_stats st;
+    idem_stats(h->idem, &st);
+    metric_set(h->idem_keys, st.keys);
+    metric_set(h->idem_slices, st.slices);
+    metric_set(h->idem_disk, st.bytes + st.mapped);
+    metric_set(h->idem_heap, st.heap);
+    metric_set(h->idem_mapped, st.mapped);
+}
+
+static int
+idem_metrics(struct host *h)
+{
+    h->idem_keys = metric_gauge("idempotency_keys", "", "Keys remembered.");
+    h->idem_slices = metric_gauge("idempotency_slices", "",
+                                  "Slices of time that the keys are in.");
+    h->idem_disk = metric_gauge("idempotency_disk_bytes", "",
+                                "Bytes of the disk that the keys take.");
+    h->idem_heap = metric_gauge("idempotency_memory_bytes", "",
+                                "Bytes of memory that the keys take.");
+    h->idem_mapped
+        = metric_gauge("idempotency_mapped_bytes", "",
+                       "Bytes of the disk that keys are looked up in, in "
+                       "memory as far as the system has room.");
+    return h->idem_keys && h->idem_slices && h->idem_disk && h->idem_heap
+                   && h->idem_mapped
+               ? metric_refresh(idem_gauges, h)
+               : -ENOMEM;
+}
+
+static int
+open_idem(struct host *h, const char *dir)
+{
+    const struct il_conf *g = option_group(h->root, "idempotency", 0);
+    int64_t window = option_int(g, "window", 0) * 1000;
+    int64_t longest = schema_longest_window(h->assembly->plan->schema);
+    struct idem_options o = { .dir = dir,
+                              .window_us = longest > window ? longest : window,
+                              .max_keys =
+                                  (uint64_t) option_int(g, "max_keys", 0) };
+    int err = idem_open(&o, h->spool, &h->idem);
+    return err ? err : idem_metrics(h);
+}
+
+static int
+open_dead(struct host *h, const char *dir)
+{
+    struct spool_stats st;
+    int err = dead_open(dir, 0, &h->dead);
+    if (err)
+        return err;
+    spool_stats(h->spool, &st);
+    err = dead_claims_end(h->dead, st.last);
+    if (err)
+        log_error("dead letters: cannot write to %s: %s", dir, strerror(-err));
+    return err ? err : retry_new(h->spool, h->dead, &h->retry);
+}
+
+int
+host_open_stores(struct host *h)
+{
+    char dir[4096];
+    uint64_t map = (uint64_t) option_int(option_group(h->root, "entities", 0),
+                                         "map_size", 0);
+    int err = state_dir_path(dir, sizeof(dir), h->state_dir, "spool");
+    if (!err)
+        err = open_spool(h, dir);
+    if (!err)
+        err = host_start_gauges(h);
+    if (!err)
+        err = state_dir_path(dir, sizeof(dir), h->state_dir, "idem");
+    if (!err)
+        err = open_idem(h, dir);
+    if (!err)
+        err = state_dir_path(dir, sizeof(dir), h->state_dir, "dead");
+    if (!err)
+        err = open_dead(h, dir);
+    if (!err)
+        err = state_dir_sync(dir);
+    if (!err)
+        err = state_dir_path(dir, sizeof(dir), h->state_dir, "entities");
+    if (!err)
+        err = entity_open(dir, map, &h->entities);
+    if (!err)
+        err = state_dir_sync(dir);
+    return err ? err : state_dir_sync(h->state_dir);
+}
+
+void
+host_close_stores(struct host *h)
+{
+    if (h->idem)
+        idem_checkpoint(h->idem, clock_wall_us());
+    metric_refresh_remove(idem_gauges, h);
+    host_stop_gauges(h);
+    idem_close(h->idem);
+    spool_close(h->spool);
+    gate_free(h->gate); /* the spool's last syncs told it things */
+    retry_free(h->retry);
+    dead_close(h->dead);
+    entity_close(h->entities);
+    h->idem = NULL;
+    h->spool = NULL;
+    h->gate = NULL;
+    h->retry = NULL;
+    h->dead = NULL;
+    h->entities = NULL;
+}

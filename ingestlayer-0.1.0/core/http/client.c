@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/* Who a request comes from, and how many connections each address has. */
+#include "private.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+/* --- trusted proxies ------------------------------------------------------ */
+
+static int
+trusted(const struct http *http, const struct ip *ip)
+{
+    return ip_in(ip, http->options.trusted, http->options.trusted_count);
+}
+
+/* Each proxy appends whom it got the request from: read from the right, as
+ * long as those who wrote are trusted.  0, or -ENOENT: nobody said. */
+static int
+forwarded_for(const struct il_request *req, struct ip *client)
+{
+    const struct http *http = req->conn->loop->http;
+    const struct head *head = &req->head;
+    int found = -ENOENT;
+    for (size_t i = head->count; i-- > 0;) {
+        const struct head_field *f = &head->fields[i];
+        const char *value = req->in + f->value;
+        size_t len = f->value_len;
+        struct ip ip;
+        int rc;
+        if (strcasecmp(req->in + f->name, "X-Forwarded-For"))
+            continue;
+        while ((rc = ip_forwarded(value, &len, &ip)) == 1) {
+            *client = ip;
+            found = 0;
+            if (!trusted(http, &ip))
+                return 0;
+        }
+        if (rc < 0) /* what stands left of it is anybody's word */
+            return found;
+    }
+    return found;
+}
+
+const char *
+http_request_peer(const struct il_request *constant)
+{
+    /* made when first asked for, which is part of no answer */
+    struct il_request *req = (struct il_request *) (uintptr_t) constant;
+    const struct http_conn *conn = req->conn;
+    struct ip client = conn->ip;
+    int known = conn->has_ip;
+    if (req->peer[0])
+        return req->peer;
+    if (conn->is_proxy && !forwarded_for(req, &client))
+        known = 1;
+    if (known)
+        ip_format(&client, req->peer);
+    else
+        strcpy(req->peer, "unix");
+    return req->peer;
+}
+
+/* --- connections per address ---------------------------------------------- */
+
+/* Open addressing; a count of 0 is a free place. */
+struct http_peer {
+    struct ip ip;
+    uint32_t count;
+};
+
+#define FIRST_SIZE 64
+
+/* Whoever has one IPv6 address has the whole /64. */
+static struct ip
+shared_part(const struct ip *ip)
+{
+    static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+    struct ip out = *ip;
+    if (memcmp(ip->bytes, mapped, sizeof(mapped)))
+        memset(out.bytes + 8, 0, 8);
+    return out;
+}
+
+static size_t
+peer_home(const struct http_peers *p, const struct ip *ip)
+{
+    return XXH3_64bits_withSeed(ip, sizeof(*ip), p->seed) & (p->size - 1);
+}
+
+static struct http_peer *
+peer_find(struct http_peers *p, const struct ip *ip)
+{
+    size_t i = peer_home(p, ip);
+    while (p->table[i].count && memcmp(&p->table[i].ip, ip, sizeof(*ip)))
+        i = (i + 1) & (p->size - 1);
+    return &p->table[i];
+}
+
+static int
+peers_grow(struct http_peers *p)
+{
+    struct http_peers old = *p;
+    size_t size = p->size ? p->size * 2 : FIRST_SIZE;
+    if (p->used * 2 < p->size)
+        return 0;
+    struct http_peer *table = calloc(size, sizeof(*table));
+    if (!table)
+        return -ENOMEM;
+    p->table = table;
+    p->size = size;
+    for (size_t i = 0; i < old.size; i++)
+        if (old.table[i].count)
+            *peer_find(p, &old.table[i].ip) = old.table[i];
+    free(old.table);
+    return 0;
+}
+
+/* Take one away; those behind it that would no longer be found move up. */
+static void
+peers_drop(struct http_peers *p, struct http_peer *gone)
+{
+    size_t hole = (size_t) (gone - p->table), mask = p->size - 1;
+    p->used--;
+    gone->count = 0;
+    for (size_t i = (hole + 1) & mask; p->table[i].count; i = (i + 1) & mask) {
+        size_t home = peer_home(p, &p->table[i].ip);
+        if (((i - home) & mask) < ((i - hole) & mask))
+            continue;
+        p->table[hole] = p->table[i];
+        p->table[i].count = 0;
+        hole = i;
+    }
+}
+
+static void
+peer_add(struct http_conn *conn)
+{
+    struct http_peers *p = &conn->loop->http->peers;
+    struct ip ip = shared_part(&conn->ip);
+    if (!conn->loop->http->options.max_per_address || !conn->has_ip
+        || conn->is_proxy)
+        return;
+    pthread_mutex_lock(&p->lock);
+    if (!peers_grow(p)) {
+        struct http_peer *peer = peer_find(p, &ip);
+        if (!peer->count++) {
+            peer->ip = ip;
+            p->used++;
+        }
+        conn->is_counted = 1;
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
+void
+http_peer_remove(struct http_conn *conn)
+{
+    struct http_peers *p = &conn->loop->http->peers;
+    struct ip ip = shared_part(&conn->ip);
+    if (!conn->is_counted)
+        return;
+    pthread_mutex_lock(&p->lock);
+    struct http_peer *peer = peer_find(p, &ip);
+    if (peer->count > 1)
+        peer->count--;
+    else if (peer->count)
+        peers_drop(p, peer);
+    pthread_mutex_unlock(&p->lock);
+}
+
+static int
+peer_full(struct http *http, const struct ip *whole)
+{
+    struct http_peers *p = &http->peers;
+    struct ip ip = shared_part(whole);
+    pthread_mutex_lock(&p->lock);
+    int full = p->size
+               && peer_find(p, &ip)->count >= http->options.max_per_address;
+    pthread_mutex_unlock(&p->lock);
+    return full;
+}
+
+/* At most once a minute. */
+static void
+tell_refused(struct http *http, const struct ip *ip)
+{
+    char address[IP_TEXT];
+    int64_t now = clock_monotonic_us(),
+            told = atomic_load(&http->refused_logged_us);
+    metric_add(http->refused, 1);
+    if (now - told < 60000000
+        || !atomic_compare_exchange_strong(&http->refused_logged_us, &told,
+                                           now))
+        return;
+    ip_format(ip, address);
+    log_warn("%s: %s has max_connections_per_address (%u) connections; "
+             "further ones are closed",
+             http->options.name, address, http->options.max_per_address);
+}
+
+int
+http_admits(struct http_loop *loop, const struct sockaddr *sa, socklen_t len)
+{
+    struct http *http = loop->http;
+    struct ip ip;
+    if (atomic_load(&http->conn_total) >= http->options.max_connections) {
+        metric_add(http->refused, 1);
+        return 0;
+    }
+    if (!http->options.max_per_address || len < sizeof(sa->sa_family)
+        || ip_of(sa, &ip) || trusted(http, &ip) || !peer_full(http, &ip))
+        return 1;
+    tell_refused(http, &ip);
+    return 0;
+}
+
+void
+http_client_begin(struct http_conn *conn, const struct sockaddr *sa)
+{
+    const struct http *http = conn->loop->http;
+    conn->has_ip = sa && !ip_of(sa, &conn->ip);
+    conn->is_proxy = conn->has_ip ? trusted(http, &conn->ip)
+                                  : http->options.trust_unix;
+    peer_add(conn);
+}

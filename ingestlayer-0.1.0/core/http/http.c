@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/* Routes, and the server as a whole. */
+#include "base/clock.h"
+
+#include "private.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+static const int counted[] = { 200, 201, 202, 204, 400, 401, 403, 404, 405,
+                               408, 409, 411, 413, 414, 415, 417, 422, 429, 431,
+                               500, 501, 503, 505 };
+#define COUNTED (sizeof(counted) / sizeof(counted[0]))
+
+void
+http_count_status(struct http *http, int status)
+{
+    size_t i = 0;
+    while (i < COUNTED && counted[i] != status)
+        i++;
+    metric_add(http->requests[i], 1);
+}
+
+static void
+http_metrics(struct http *http)
+{
+    for (size_t i = 0; i <= COUNTED; i++) {
+        struct il_text labels = { 0 };
+        char code[16] = "other";
+        if (i < COUNTED)
+            snprintf(code, sizeof(code), "%d", counted[i]);
+        if (!metric_label(&labels, "server", http->options.name)
+            && !text_putc(&labels, ',') && !metric_label(&labels, "code", code))
+            http->requests[i]
+                = metric_counter("http_requests_total", text_str(&labels),
+                                 "HTTP requests answered, by status.");
+        text_clear(&labels);
+    }
+    struct il_text labels = { 0 };
+    if (!metric_label(&labels, "server", http->options.name)) {
+        http->connections
+            = metric_gauge("http_connections", text_str(&labels),
+                           "Open HTTP connections.");
+        http->bytes = metric_counter("http_received_bytes_total",
+                                     text_str(&labels),
+                                     "Bytes of request bodies received.");
+        http->refused_busy
+            = metric_counter("http_busy_total", text_str(&labels),
+                             "Requests refused because too many bodies were "
+                             "in memory.");
+        http->refused
+            = metric_counter("http_connections_refused_total",
+                             text_str(&labels),
+                             "Connections closed at once, because there were "
+                             "too many of them or of their address.");
+    }
+    text_clear(&labels);
+}
+
+/* --- routes --------------------------------------------------------------- */
+
+static void
+route_free(struct http_route *r)
+{
+    free((char *) (uintptr_t) r->route.method);
+    free((char *) (uintptr_t) r->route.path);
+    free(r);
+}
+
+int
+http_route(struct http *http, const struct il_route *route, void *self,
+           void *owner)
+{
+    size_t size = route->struct_size, len = strlen(route->path);
+    struct http_route **routes
+        = realloc(http->routes, (http->route_count + 1) * sizeof(*routes));
+    if (!routes)
+        return -ENOMEM;
+    http->routes = routes;
+    struct http_route *r = calloc(1, sizeof(*r));
+    if (!r)
+        return -ENOMEM;
+    memcpy(&r->route, route, size < sizeof(r->route) ? size : sizeof(r->route));
+    r->below = len > 0 && route->path[len - 1] == '*';
+    r->path_len = len - (r->below ? 1 : 0);
+    r->self = self;
+    r->owner = owner;
+    r->route.method = strdup(route->method);
+    r->route.path = strdup(route->path);
+    if (!r->route.method || !r->route.path) {
+        route_free(r);
+        return -ENOMEM;
+    }
+    routes[http->route_count++] = r;
+    return 0;
+}
+
+int
+http_route_has_path(const struct http_route *r, const char *path, size_t len)
+{
+    return (r->below ? len >= r->path_len : len == r->path_len)
+           && !memcmp(r->route.path, path, r->path_len);
+}
+
+int
+http_route_has_method(const struct http_route *r, const char *method)
+{
+    return !strcmp(r->route.method, method)
+           || (!strcmp(method, "HEAD") && !strcmp(r->route.method, "GET"));
+}
+
+void
+http_methods(const struct il_request *req, char out[HTTP_METHODS])
+{
+    static const char *const known[]
+        = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE" };
+    const struct http *http = req->conn->loop->http;
+    size_t len = strlen(req->path);
+    strcpy(out, "OPTIONS");
+    for (size_t m = 0; m < sizeof(known) / sizeof(known[0]); m++)
+        for (size_t i = 0; i < http->route_count; i++) {
+            const struct http_route *r = http->routes[i];
+            if (!http_route_has_path(r, req->path, len)
+                || !http_route_has_method(r, known[m]))
+                continue;
+            strcat(out, ", ");
+            strcat(out, known[m]);
+            break;
+        }
+}
+
+/* --- the server ----------------------------------------------------------- */
+
+static int
+options_copy(struct http *http, const struct http_options *from)
+{
+    struct http_options *o = &http->options;
+    *o = *from;
+    o->max_body = o->max_body ? o->max_body : 4 << 20;
+    o->max_buffered = o->max_buffered ? o->max_buffered : 64 << 20;
+    o->max_connections = o->max_connections ? o->max_connections : 10000;
+    o->timeout_ms = o->timeout_ms ? o->timeout_ms : 30000;
+    o->threads = o->threads ? o->threads : 1;
+    o->socket_mode = o->socket_mode ? o->socket_mode : 0660;
+    o->name = http->name = strdup(from->name);
+    http->listeners = calloc(o->listen_count + 1, sizeof(*http->listeners));
+    if (!http->name || !http->listeners)
+        return -ENOMEM;
+    for (size_t i = 0; i < o->listen_count; i++)
+        if (!(http->listeners[i].text = strdup(from->listen[i])))
+            return -ENOMEM;
+    o->listen = NULL;
+    return 0;
+}
+
+int
+http_new(const struct http_options *options, struct http **out)
+{
+    struct http *http = calloc(1, sizeof(*http));
+    if (!http)
+        return -ENOMEM;
+    int err = options_copy(http, options);
+    if (!err) {
+        http->loops = calloc(http->options.threads, sizeof(*http->loops));
+        err = http->loops ? 0 : -ENOMEM;
+    }
+    if (err) {
+        http_free(http);
+        return err;
+    }
+    pthread_mutex_init(&http->peers.lock, NULL);
+    if (getrandom(&http->peers.seed, sizeof(http->peers.seed), 0) < 0)
+        http->peers.seed = (uint64_t) (uintptr_t) http;
+    atomic_init(&http->refused_logged_us, INT64_MIN / 2);
+    atomic_init(&http->files_logged_us, INT64_MIN / 2);
+    pthread_mutex_init(&http->work_lock, NULL);
+    pthread_cond_init(&http->work_wake, NULL);
+    http->loop_count = http->options.threads;
+    for (size_t i = 0; i < http->loop_count; i++) {
+        http->loops[i].http = http;
+        http->loops[i].epoll = http->loops[i].wake = -1;
+    }
+    http_metrics(http);
+    *out = http;
+    return 0;
+}
+
+void
+http_free(struct http *http)
+{
+    if (!http)
+        return;
+    http_stop(http, 0);
+    for (size_t i = 0; i < http->loop_count; i++)
+        http_loop_close(&http->loops[i]);
+    for (size_t i = 0; i < http->route_count; i++)
+        route_free(http->routes[i]);
+    for (size_t i = 0; http->listeners && i < http->options.listen_count; i++) {
+        http_unlisten(&http->listeners[i]);
+        free(http->listeners[i].text);
+    }
+    free(http->peers.table);
+    if (http->loop_count) {
+        pthread_mutex_destroy(&http->peers.lock);
+        pthread_mutex_destroy(&http->work_lock);
+        pthread_cond_destroy(&http->work_wake);
+    }
+    free(http->routes);
+    free(http->loops);
+    free(http->listeners);
+    free(http->name);
+    free(http);
+}

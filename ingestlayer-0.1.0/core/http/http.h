@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* One HTTP server (HTTP/1.1 and 1.0); how it does it shows nowhere else.
+ *
+ * Each server runs its own loop threads (several loops on one port through
+ * SO_REUSEPORT).  A request may be answered at once, or held and answered
+ * later by its own loop thread: http_hold(), asked again after http_wake(). */
+#ifndef HTTP_H
+#define HTTP_H
+
+#include "base/ip.h"
+#include "base/text.h"
+
+struct http;
+struct origin_pattern;
+struct tls;
+
+/* What the server has to know of somebody who sends, as its owner keeps it: a
+ * part of something larger. */
+struct http_sender {
+    struct http_sender *next;       /* of the same owner */
+    struct origin_pattern *origins; /* none: it is no page's business */
+    size_t origin_count;
+    uint64_t buffered; /* atomic: bytes of its bodies in memory */
+};
+
+struct http_options {
+    const char *name;    /* "gate", "admin": for logs and metrics */
+    const char *const *listen; /* see http/address.h */
+    size_t listen_count;
+    struct tls *tls;          /* for all but unix sockets and http://;
+                               * outlives the server; NULL: none */
+    uint32_t socket_mode;     /* of unix sockets; 0: 0660 */
+    /* Whose X-Forwarded-For is believed; outlives the server. */
+    const struct ip_net *trusted;
+    size_t trusted_count;
+    int trust_unix;
+    uint32_t threads;         /* loops; 0: 1 */
+    uint64_t max_body;        /* bytes, also after unpacking; 0: 4 MiB */
+    uint64_t max_buffered;    /* bodies of all requests together; above: 503.
+                               * 0: 64 MiB */
+    uint32_t max_connections; /* above: accepted later; 0: 10000 */
+    uint32_t max_per_address; /* connections of one; above: closed; 0: any */
+    uint32_t timeout_ms;      /* idle or slow connections; 0: 30 s */
+};
+
+/* Copies the options.  0 or -ENOMEM. */
+int http_new(const struct http_options *, struct http **out);
+/* Before http_start.  The owner is what a request's events come from; NULL for
+ * routes of the host.  Several routes may name the same method and path: they
+ * are asked in the order of registration. */
+int http_route(struct http *, const struct il_route *, void *self,
+               void *owner);
+/* Pages may send to the routes of this owner, so far as its senders (the first
+ * of a list) name their origins.  After its http_route(), before http_start. */
+void http_allow_origins(struct http *, const void *owner,
+                        const struct http_sender *senders);
+/* Bind and serve.  0 or a negative errno after a log line naming the
+ * address. */
+int http_start(struct http *);
+/* The port that the i-th address got (for "127.0.0.1:0"). */
+int http_port(const struct http *, size_t i);
+/* Append the i-th address, with its port: "https://127.0.0.1:8443". */
+void http_listens_on(const struct http *, size_t i, struct il_text *out);
+/* Stop accepting connections; requests at hand are finished and answered with
+ * Connection: close, idle connections are closed. */
+void http_quiesce(struct http *);
+/* Wait for them until deadline (clock_monotonic_us), then close everything. */
+void http_stop(struct http *, int64_t deadline_us);
+void http_free(struct http *);
+
+/* --- answering later ------------------------------------------------------ */
+
+/* Keep a request unanswered though handle() returns.  ready() is asked right
+ * away, and again in the request's own loop thread after every http_wake(),
+ * until it has answered and returns 1.  From handle() only. */
+void http_hold(struct il_request *,
+               int (*ready)(void *arg, struct il_request *), void *arg);
+/* The same for an answer that comes within a moment.  When the loop has read
+ * what there was to read it calls pause(arg), which may wait up to
+ * HTTP_PAUSE_US for all of its requests, and asks them again: that spares each
+ * of them a wake-up.  After that time they are held as by http_hold(). */
+#define HTTP_PAUSE_US 20000
+void http_hold_brief(struct il_request *,
+                     int (*ready)(void *arg, struct il_request *),
+                     void (*pause)(void *arg), void *arg);
+/* Ask all requests that are held.  Any thread; no more than one write to an
+ * eventfd per loop that holds something. */
+void http_wake(struct http *);
+/* Room in the request for whoever holds it, until it is answered. */
+struct http_note {
+    uint64_t words[7];
+};
+void *http_note(struct il_request *);
+/* Let fn answer on a thread that may wait for the disk: one a server, in
+ * order.  The body stays until then.  From handle() only. */
+void http_defer(struct il_request *,
+                void (*fn)(void *arg, struct il_request *), void *arg);
+
+/* --- what the core may ask of a request, apart from plugin.h -------------- */
+
+/* The owner of the route that admitted it; NULL for routes of the host. */
+void *http_owner(const struct il_request *);
+struct http *http_of(const struct il_request *);
+/* Who sends it, so far as is known; set by il_request_sender(). */
+struct http_sender *http_request_sender(const struct il_request *);
+void http_request_set_sender(struct il_request *, struct http_sender *);
+/* Has its handle() been called?  Before that there is no body. */
+int http_handled(const struct il_request *);
+/* The answer's body, to be written in place (empty at first), and how to send
+ * it.  For answers that il_respond() would copy. */
+struct il_text *http_out(struct il_request *);
+void http_respond_out(struct il_request *, int status,
+                      const char *content_type);
+/* The status of il_request_receipt(), or 0, and its JSON. */
+int http_receipt(const struct il_request *, const char **json);
+/* 503 with Retry-After. */
+void http_unavailable(struct il_request *, uint32_t retry_after_s,
+                      const char *code, const char *fmt, ...) IL_PRINTF(4, 5);
+/* What a JSON body claims to be: 0, or -EINVAL after a 415.  *ndjson: lines.
+ * No Content-Type at all is JSON, and so is text/plain. */
+int http_json_type(struct il_request *, int *ndjson);
+
+/* fn hears of requests that a source has admitted and the server then refuses
+ * by itself (too large, unreadable gzip).  Any loop's thread.  Once, at start. */
+void http_on_refused(void (*fn)(void *owner, struct http_sender *,
+                                const char *code, struct slice body));
+
+/* The entries of the host's table that concern requests without regard to the
+ * gate. */
+void http_fill_request_api(struct il_api *);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* The groups http and admin of a config: checked, and made into options of a
+ * server. */
+#ifndef SERVER_OPTIONS_H
+#define SERVER_OPTIONS_H
+
+#include "tls.h"
+#include "base/ip.h"
+#include "conf/conf.h"
+
+/* Findings about the addresses. */
+void http_options_check(const struct il_conf *server);
+/* Findings about trusted_proxies, where the server has them. */
+void http_options_check_proxies(const struct il_conf *server);
+/* Findings about the certificate and key; reads them. */
+void http_options_check_tls(struct conf *, const struct il_conf *server);
+
+/* What tls = { } asks for.  1, 0: there is none.  Strings live as long as
+ * conf. */
+int http_options_tls(struct conf *, const struct il_conf *server,
+                     struct tls_options *out);
+/* Permissions of unix sockets. */
+uint32_t http_options_socket_mode(const struct il_conf *server);
+/* trusted_proxies; *unix_too: "unix" is among them. */
+const struct ip_net *http_options_proxies(struct conf *,
+                                          const struct il_conf *server,
+                                          size_t *count, int *unix_too);
+
+#endif

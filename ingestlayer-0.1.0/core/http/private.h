@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MIT */
+/* How the room works: one HTTP/1.1 server (RFC 9112), strict, without copies
+ * where a body comes whole.
+ *
+ *   listen.c  loop.c     sockets, and the loops that own what comes by them
+ *   conn.c  io.c         a connection's next step; bytes, through TLS or not
+ *   head.c  chunk.c      parsing, byte by byte if need be
+ *   body.c               limits, and unpacking
+ *   serve.c              a request's way: routes, admit(), handle(), the answer
+ *   answer.c  request.c  the answer's bytes; a request as plugins see it
+ *   hold.c  work.c       answered later: by its own loop, or by a thread that
+ *                        may wait for a disk
+ *   client.c  cors.c  origin.c    who sends, from which page
+ *   sweep.c  pool.c      who is past its time; memory that is used again
+ *   tls.c  tls_live.c    certificates, and the one in force
+ *
+ * Threads.  Each loop is one thread with its own listening sockets
+ * (SO_REUSEPORT), connections and requests; nothing of them is touched by
+ * another, but through http_wake() (an eventfd) and the worker, which gives a
+ * request back before its loop goes on.  Routes and options do not change once
+ * the server runs.
+ *
+ * Locks.  peers.lock: the table of addresses.  work_lock: the worker's queue.
+ * All else that loops share is atomic.  No lock is held in a plugin's callback.
+ *
+ * Memory.  A connection without a request has none; bodies are charged to the
+ * server and to their sender before they are read, so both are bounded. */
+#ifndef HTTP_PRIVATE_H
+#define HTTP_PRIVATE_H
+
+#include "address.h"
+#include "chunk.h"
+#include "head.h"
+#include "http.h"
+#include "tls.h"
+#include "base/metrics.h"
+
+#include <arpa/inet.h>
+#include <gnutls/gnutls.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/uio.h>
+#include <zlib.h>
+
+/* A refused body is read and thrown away up to here, so that the connection
+ * lives on and the sender surely sees the answer; above it is cut off. */
+#define HTTP_DRAIN_STRANGER (64 << 10)
+#define HTTP_DRAIN_ADMITTED (8 << 20)
+
+/* A request has room for so many bytes: most come whole, with their body.
+ * Those with a larger head get HTTP_IN_LARGE, of which a head leaves enough to
+ * read chunks' sizes by. */
+#define HTTP_IN 4096
+#define HTTP_IN_LARGE (16 << 10)
+#define HTTP_IN_SPARE 1024
+
+#define HTTP_EXTRA_BYTES 512
+
+struct http_route {
+    struct il_route route; /* strings are ours */
+    size_t path_len;       /* without the '*' */
+    int below;             /* path ended in '*' */
+    void *self;
+    void *owner;
+    const struct http_sender *senders; /* of the owner */
+};
+
+/* "OPTIONS" and all else there is. */
+#define HTTP_METHODS 96
+
+enum http_encoding { HTTP_IDENTITY, HTTP_GZIP };
+
+/* One request, from its first byte to its answer's last.  Its connection has
+ * one only as long as it lasts. */
+struct il_request {
+    const struct il_api *api;
+    struct http_conn *conn;
+    const struct http_route *route;
+    struct http_sender *sender; /* NULL: not known, or not by a sender */
+    const char *method, *path;
+    char *query;              /* NULL: none; see request.c: */
+    size_t query_len;         /* once it is cut up */
+
+    int64_t begun_us;       /* monotonic; when its head was there */
+    uint64_t received;      /* bytes of body that came */
+    const char *packing;    /* Content-Encoding, or NULL */
+    uint64_t max_body;
+    enum http_encoding encoding;
+    unsigned discard : 1;   /* the body is thrown away */
+    unsigned admitted : 1;
+    unsigned shut : 1;      /* close the connection after the answer */
+    unsigned deferred : 1;  /* the body stays until the answer */
+    unsigned handled : 1;   /* handle() was called */
+    unsigned declined : 1;  /* il_request_decline() */
+    unsigned query_cut : 1;
+    unsigned in_place : 1;  /* the body is in `in` */
+
+    struct il_text body;    /* from the loop's pool */
+    uint64_t charged;       /* its share of http->buffered ... */
+    uint64_t *account;      /* ... and of its sender's */
+    struct chunk chunk;
+
+    int status;             /* 0: not answered yet */
+    int receipt;            /* il_request_receipt(); 0: what the gate says */
+    const char *receipt_json;
+    const char *code;       /* of an error */
+    uint64_t sent;          /* bytes of the answer */
+    uint64_t answer_len;    /* of its body; 0 for HEAD */
+    uint32_t extra_len;
+
+    /* held */
+    int (*ready)(void *arg, struct il_request *);
+    void *ready_arg;
+    struct il_request *prev, *next; /* in loop->held */
+    int is_held;
+    int is_brief; /* in loop->brief instead */
+
+    /* deferred */
+    void (*work)(void *arg, struct il_request *);
+    void *work_arg;
+    struct il_request *work_next;
+    _Atomic int work_done;
+
+    char type_text[96];
+    char peer[INET6_ADDRSTRLEN];
+
+    /* From here on: not cleared between two requests. */
+    struct il_text out;    /* the answer's body */
+    struct il_text answer; /* its head, with a small body */
+    struct http_note note;
+    char extra[HTTP_EXTRA_BYTES]; /* name NUL value NUL ... */
+
+    struct head head;
+    char *in; /* what has come: the head, then what follows it */
+    uint32_t in_cap, in_len;
+    uint32_t in_used; /* of it, by the head and the body */
+    char in_small[HTTP_IN];
+};
+
+enum http_state {
+    CONN_SHAKES, /* hands, by TLS */
+    CONN_HEAD,   /* idle, or a head is coming */
+    CONN_BODY,
+    CONN_HELD,   /* the answer is not known yet; nothing is read */
+    CONN_ANSWER, /* is being written */
+    CONN_LINGERS /* answered; what still comes is thrown away */
+};
+
+struct http_conn {
+    struct http_loop *loop;
+    struct il_request *req; /* NULL: nothing has come */
+    struct http_conn *prev, *next;
+    struct http_conn *ready_prev, *ready_next; /* in loop->ready */
+    gnutls_session_t tls;  /* NULL: plain */
+    struct tls_cert *cert; /* of its session */
+    int64_t since_us;      /* start, or the end of the last request */
+    int64_t moved_us;      /* when bytes came or went */
+    int fd;
+    enum http_state state;
+    unsigned readable : 1;  /* there may be something to read */
+    unsigned hung : 1;      /* the other end sends no more */
+    unsigned wants_out : 1; /* epoll tells when there is room to write */
+    unsigned is_ready : 1;  /* in loop->ready */
+    unsigned asked : 1;     /* to go, at the next sweep */
+    unsigned has_ip : 1;
+    unsigned is_proxy : 1;   /* its X-Forwarded-For is believed */
+    unsigned is_counted : 1; /* in http->peers */
+    struct ip ip;            /* of the other end, where has_ip */
+};
+
+/* Requests in the order they came. */
+struct http_held {
+    struct il_request *first, *last;
+};
+
+#define HTTP_POOL 8
+#define HTTP_SCRATCH (64 << 10)
+
+/* A loop's part of an address. */
+struct http_door {
+    const struct http_listener *listener;
+    int fd;
+};
+
+struct http_loop {
+    struct http *http;
+    struct http_door *doors;
+    size_t door_count;
+    int doors_full; /* nobody is let in until one has left ... */
+    int doors_shut; /* ... or for a while */
+    int epoll, wake;
+    pthread_t thread;
+    int started;
+    int64_t now_us; /* when epoll returned */
+
+    struct http_conn *conns;
+    size_t conn_count, conn_limit;
+    /* those that have more to do before anybody is waited for */
+    struct http_conn *ready, *ready_last;
+    size_t ready_count;
+    int64_t turn_left; /* bytes until it is another's turn */
+
+    struct http_held held;
+    _Atomic uint32_t held_count; /* read by http_wake() */
+    struct http_held brief;
+    uint32_t brief_new; /* how many came since this was cleared */
+    void (*pause)(void *arg);
+    void *pause_arg;
+    int quiesced;
+    int64_t quiesced_us;
+    int64_t swept_us;
+
+    struct il_request *spare; /* linked by next */
+    size_t spare_count, spare_low; /* the fewest since the last sweep */
+    struct il_text pool[HTTP_POOL]; /* empty bodies, memory kept */
+    size_t pool_count;
+    z_stream inflate;
+    int inflate_ready;
+    int64_t date_s;
+    char date[40];               /* "Date: ...\r\n" of date_s */
+    char scratch[HTTP_SCRATCH];  /* for what is thrown away */
+};
+
+/* An address that is listened on. */
+struct http_listener {
+    char *text; /* as the operator wrote it */
+    struct http_address address;
+    int is_tls;
+    int port;  /* what it got */
+    int bound; /* a unix socket that is ours: */
+    int fd;
+    dev_t device;
+    ino_t inode;
+};
+
+/* Connections by address. */
+struct http_peers {
+    pthread_mutex_t lock; /* all of it */
+    struct http_peer *table;
+    size_t size, used;
+    uint64_t seed;
+};
+
+struct http {
+    struct http_options options; /* strings are ours */
+    char *name;
+    struct http_listener *listeners;
+    struct http_route **routes;
+    size_t route_count;
+    struct http_loop *loops;
+    size_t loop_count;
+    int running;
+
+    /* work_lock: the queue of deferred requests, and its thread */
+    pthread_mutex_t work_lock;
+    pthread_cond_t work_wake;
+    struct il_request *work_first, *work_last;
+    pthread_t worker;
+    int worker_runs, worker_stop;
+
+    struct http_peers peers;
+    _Atomic int64_t refused_logged_us; /* when it was last logged */
+    _Atomic int64_t files_logged_us;   /* the same of a lack of descriptors */
+
+    _Atomic uint64_t buffered;
+    uint64_t strangers; /* atomic: what of it has no sender (yet) */
+    int pages;          /* some sender may be one */
+    _Atomic uint64_t conn_total;
+    _Atomic int quiesce, stop;
+
+    struct il_counter *requests[32];
+    struct il_counter *connections, *bytes, *refused_busy, *refused;
+};
+
+/* http.c */
+void http_count_status(struct http *, int status);
+int http_route_has_path(const struct http_route *, const char *path,
+                        size_t len);
+int http_route_has_method(const struct http_route *, const char *method);
+/* What the path takes: "OPTIONS, POST". */
+void http_methods(const struct il_request *, char out[HTTP_METHODS]);
+
+/* serve.c: one request's way, whatever brings its bytes.  Where one of
+ * these has answered, status is set. */
+/* The head is there, or refused. */
+void http_serve_begin(struct il_request *);
+/* It has answered: is the rest of the request read before that is said?  Else
+ * the connection is closed after the answer. */
+int http_serve_drains(struct il_request *);
+/* The body is there.  Afterwards the request is held or answered. */
+void http_serve_end(struct il_request *);
+/* Its chunks are none: answered, and to be closed. */
+void http_serve_break(struct il_request *);
+
+/* cors.c */
+/* Answers a browser's question whether a page may send: 1; else 0. */
+int http_cors_preflight(struct il_request *);
+/* Tell browsers who may see the answer.  0 or -ENOMEM. */
+int http_cors_answer(const struct il_request *, struct il_text *head);
+
+/* listen.c: a bound, listening, non-blocking socket, or a negative errno
+ * after a log line.  Called once for each loop: the later ones share the
+ * first one's port or socket. */
+int http_listen(struct http *, struct http_listener *);
+/* Remove a unix socket, if it is still ours. */
+void http_unlisten(struct http_listener *);
+
+/* client.c */
+/* A connection has come: may it stay? */
+int http_admits(struct http_loop *, const struct sockaddr *, socklen_t);
+/* Its other end (NULL: unknown); counted until http_peer_remove(). */
+void http_client_begin(struct http_conn *, const struct sockaddr *);
+void http_peer_remove(struct http_conn *);
+
+/* io.c: bytes, through TLS where there is some. */
+/* Before its first byte.  0 or -ENOMEM. */
+int http_io_begin_tls(struct http_conn *);
+/* 0: done; -EAGAIN; or what went wrong. */
+int http_io_shake_hands(struct http_conn *);
+/* How many came; 0: no more will; -EAGAIN, or what went wrong. */
+ssize_t http_io_recv(struct http_conn *, void *, size_t);
+/* How many went: at least 1; -EAGAIN, or what went wrong. */
+ssize_t http_io_send(struct http_conn *, struct iovec *, int count);
+/* Tell the other end that nothing more will come. */
+void http_io_finish(struct http_conn *);
+void http_io_close(struct http_conn *);
+
+/* conn.c */
+/* Takes fd over: a connection, or NULL with fd closed. */
+struct http_conn *http_conn_open(struct http_loop *, int fd,
+                                 const struct sockaddr *, int is_tls);
+void http_conn_free(struct http_conn *);
+/* Do what can be done now; it may be gone afterwards. */
+void http_conn_turn(struct http_conn *);
+/* Its request, which was held, has been answered; as http_conn_turn(). */
+void http_conn_answer(struct http_conn *);
+/* Have its turn come soon, or not. */
+void http_conn_soon(struct http_conn *);
+void http_conn_not_soon(struct http_conn *);
+
+/* stock.c: requests, and room for what comes. */
+struct il_request *http_request_take(struct http_conn *); /* NULL: no memory */
+/* After its answer: ready for the next one, of which there may be bytes. */
+void http_request_again(struct il_request *);
+void http_request_give(struct il_request *);
+/* Room for more bytes behind in_len.  0 or -ENOMEM. */
+int http_request_room(struct il_request *, size_t more);
+/* Now and then: what has not been needed for a while is given back. */
+void http_request_pool_trim(struct http_loop *);
+void http_request_pool_free(struct http_loop *);
+
+/* answer.c */
+/* Make the answer's head.  0 or -ENOMEM. */
+int http_answer_begin(struct il_request *);
+/* Write.  1: all of it has gone; 0: there is no room; or a negative errno. */
+int http_answer_write(struct il_request *);
+/* "100 Continue", if it can be said at once.  0 or -EIO: cut the connection. */
+int http_answer_continue(struct il_request *);
+
+/* hold.c */
+/* The loop ends a round: those held briefly wait together and are asked. */
+void http_hold_pause(struct http_loop *);
+/* Somebody has rung: ask those that are held. */
+void http_hold_ask_all(struct http_loop *);
+/* Ask everybody, for the last time: the others hear 503. */
+void http_hold_abandon(struct http_loop *);
+
+/* sweep.c */
+/* Close who is past its time. */
+void http_loop_sweep(struct http_loop *);
+
+/* loop.c */
+void http_loop_close(struct http_loop *);
+void http_loop_ring(struct http_loop *);
+
+/* work.c */
+void http_work_stop(struct http *);
+
+/* body.c */
+/* Content-Encoding and lengths, before anything is read: 0, or -EINVAL after
+ * an answer. */
+int http_body_begin(struct il_request *);
+/* Where the next bytes of it may go, and how many: at least 1, of want. */
+size_t http_body_room(struct il_request *, size_t want, char **at);
+/* They have come there.  0, or -EIO: cut the connection. */
+int http_body_came(struct il_request *, size_t len);
+/* The same for bytes that have come elsewhere. */
+int http_body_take(struct il_request *, const char *, size_t);
+/* All of it came: unpack.  0, or -EINVAL after an answer. */
+int http_body_end(struct il_request *);
+/* Give the memory back. */
+void http_body_release(struct il_request *);
+void http_body_pool_free(struct http_loop *);
+
+/* request.c */
+void http_request_tell_refused(const struct il_request *);
+void http_request_error(struct il_request *, int status, const char *code,
+                        const char *fmt, ...) IL_PRINTF(4, 5);
+const char *http_request_header(const struct il_request *, const char *);
+const char *http_request_peer(const struct il_request *); /* client.c */
+void http_request_respond_header(struct il_request *, const char *name,
+                                 const char *value);
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* The idempotency index: which (source, key) became which event, inside a
+ * window of time.  Derived from the spool: what is missing is rebuilt.
+ *
+ *   DIR/SECRET    what keys are hashed with
+ *   DIR/SEQ.log   one slice of time: 16 bytes an entry, appended in blocks
+ *
+ * A slice takes entries for a quarter of the window, so at most five are
+ * looked into, and goes as a whole.  Where in the log a key is stands, for the
+ * newest keys, in a table of 2 MiB in memory, which a thread puts into a run
+ * when it is full: a file of 8 bytes a key, sorted, never changed, mapped, so
+ * that the kernel may drop it from memory.  Runs are merged: of n keys a slice
+ * has log n runs while it grows and one when it is over.  They have no names;
+ * each start makes them from the logs.
+ *
+ * An entry is written only once its frame is durable, so the log never knows a
+ * key that the spool could lose; what a crash takes from its end is taken from
+ * the spool again.
+ *
+ * An entry keeps 77 of the 128 bits of a key: with 10^8 keys a window, one
+ * event in 10^15 would be taken for a duplicate by mistake.
+ *
+ * One caller at a time (the gate's lock), but for idem_checkpoint() and
+ * idem_stats(), which may be called beside it. */
+#ifndef IDEM_H
+#define IDEM_H
+
+#include "spool/spool.h"
+
+struct idem;
+
+struct idem_options {
+    const char *dir;
+    int64_t window_us;  /* 24 h; where types of events have their own, the
+                         * longest of them */
+    uint64_t max_keys;  /* about; the oldest slice goes early above this, with a
+                         * log line: its keys are no longer known.  0: none */
+    uint64_t part_keys; /* kept in memory until they go into a file; 0: as many
+                         * as is best */
+};
+
+struct idem_key {
+    uint64_t hi, lo; /* 128-bit XXH3 of source id, NUL, key, with a secret */
+};
+/* Of an index that is open.  Any thread. */
+struct idem_key idem_key(const struct idem *, struct slice source_id,
+                         struct slice key);
+
+struct idem_hit {
+    uint64_t position; /* of the first event; wait until it is durable */
+    size_t id_len;     /* 0: the id is the key that was looked up */
+    char id[128];      /* else the id it has (which may be the key as well) */
+};
+
+/* Open or make; replays the spool from where the index was last synced. */
+int idem_open(const struct idem_options *, struct spool *, struct idem **out);
+void idem_close(struct idem *);
+
+/* Touch the memory of a lookup that follows soon.  Any thread: best where there
+ * is other work between two keys. */
+void idem_prefetch(struct idem *, struct idem_key);
+/* 1 and *hit when the key was seen inside the window before now_us; else 0, or
+ * a negative errno where that cannot be known now. */
+int idem_find(struct idem *, struct idem_key, int64_t now_us,
+              struct idem_hit *hit);
+/* The same for a shorter window, to 1/4096 of the index's: a key is rather
+ * known too long.  0: the index's own.  A key that is added again because its
+ * window was over is from then on the later event's. */
+int idem_find_within(struct idem *, struct idem_key, int64_t now_us,
+                     int64_t window_us, struct idem_hit *hit);
+/* Before n events are appended: will idem_add() take them?  0, -ENOMEM, or
+ * -ENOSPC: the disk has no room for the index, and accepting more would break
+ * the promise about duplicates. */
+int idem_ready(struct idem *, uint32_t n, int64_t now_us);
+/* A new event was appended at position (they only grow): one of those that
+ * idem_ready() was asked for.  id {NULL, 0}: the id is the key itself.  0 or
+ * -EINVAL. */
+int idem_add(struct idem *, struct idem_key, int64_t now_us,
+             uint64_t position, struct slice id);
+/* Everything up to position is durable.  On error < 0 forget what lies behind
+ * position. */
+void idem_durable(struct idem *, uint64_t position, int error);
+/* Sync to disk, at most every ten seconds, and remember how far; drop slices
+ * past the window.  Called every few seconds from one thread; holds nothing
+ * that the gate waits for while it waits for the disk. */
+int idem_checkpoint(struct idem *, int64_t now_us);
+
+struct idem_stats {
+    uint64_t keys, slices;
+    uint64_t bytes;   /* of the logs */
+    uint64_t heap;    /* bytes of memory that only we have */
+    uint64_t mapped;  /* bytes of files where the older keys are found; of the
+                       * disk, and of memory as far as the kernel likes */
+    uint64_t summed_up; /* slices that are asked together */
+    uint64_t rebuilt; /* keys that were taken from the spool */
+};
+void idem_stats(struct idem *, struct idem_stats *);
+
+#endif

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT */
+#include "private.h"
+
+#include "base/api.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* While a batch is on its way, gather for so long before reading a small one:
+ * fewer, larger batches cost the far side less. */
+#define LINGER_US 20000
+#define LINGER_LOOK_US 500000 /* how often to look once a batch takes long */
+
+/* --- waiting --- */
+
+int
+lane_goes_on(struct lane *l)
+{
+    pthread_mutex_lock(&l->lock);
+    int delivered =
+        l->draining && !l->used && l->status.position >= l->drain_to;
+    int on = !l->stopping && !l->fenced && !delivered;
+    l->seen = l->signals;
+    pthread_mutex_unlock(&l->lock);
+    return on;
+}
+
+void
+lane_wait_until(struct lane *l, int64_t us)
+{
+    struct timespec t = { (time_t) (us / 1000000),
+                          (long) (us % 1000000) * 1000 };
+    pthread_mutex_lock(&l->lock);
+    while (l->signals == l->seen
+           && pthread_cond_timedwait(&l->wake, &l->lock, &t) != ETIMEDOUT)
+        ;
+    pthread_mutex_unlock(&l->lock);
+}
+
+/* --- the loop --- */
+
+/* Is there a full batch to read, or would waiting a little make it fuller?
+ * With the lock held. */
+static int
+lane_worth_reading(struct lane *l, int64_t now, int64_t *look_again)
+{
+    uint64_t durable = spool_durable(l->ctx.spool);
+    uint64_t there = durable > l->read_position ? durable - l->read_position
+                                                : 0;
+    if (!l->unsettled || l->draining || there >= l->spec.batch_events
+        || spool_backlog_bytes(l->ctx.spool, l->read_position)
+               >= l->spec.batch_bytes)
+        return 1;
+    int64_t age = now - l->written_us;
+    if (age >= LINGER_US && l->unsettled < l->in_flight)
+        return 1;
+    *look_again = now + (age < 1000000 ? LINGER_US : LINGER_LOOK_US);
+    return 0;
+}
+
+/* What to work on: the oldest flight that is not at the destination, else a
+ * free one.  NULL: nothing before *until, or before something happens. */
+static struct flight *
+lane_next(struct lane *l, int64_t *until)
+{
+    struct flight *next = NULL;
+    int64_t now = clock_monotonic_us();
+    *until = now + 1000000;
+    pthread_mutex_lock(&l->lock);
+    int failed = lane_failed(l);
+    for (uint32_t i = 0; i < l->used && !next && !failed; i++) {
+        struct flight *f = lane_flight(l, i);
+        if (f->stage == FLIGHT_READ || f->stage == FLIGHT_READY)
+            next = f;
+    }
+    if (next && next->stage == FLIGHT_READY && l->unsettled >= l->in_flight)
+        next = NULL;
+    else if (!next && !failed && l->used < l->flight_count
+             && (!l->draining || l->read_position < l->drain_to)
+             && lane_worth_reading(l, now, until))
+        next = lane_flight(l, l->used);
+    pthread_mutex_unlock(&l->lock);
+    if (now < l->not_before_us) {
+        *until = l->not_before_us;
+        next = NULL;
+    }
+    if (l->pass_after_us > now && l->pass_after_us < *until)
+        *until = l->pass_after_us;
+    return next;
+}
+
+/* Make a batch of frames: matched, enriched, without what is not for here. */
+static void
+lane_make(struct lane *l, struct flight *f)
+{
+    if (lane_match(l, f) || lane_steps(l, f)) {
+        l->not_before_us = lane_back_off(l, IL_RETRY);
+        return;
+    }
+    lane_when(l, f);
+    pthread_mutex_lock(&l->lock);
+    if (f == lane_flight(l, 0))
+        l->oldest_us = f->oldest_us;
+    pthread_mutex_unlock(&l->lock);
+}
+
+/* Once all is written and somebody waits for the end: push it out. */
+static void
+lane_flush(struct lane *l)
+{
+    pthread_mutex_lock(&l->lock);
+    int due = l->draining && l->unsettled && !l->flushed
+              && l->unsettled == l->used && l->read_position >= l->drain_to;
+    int64_t left = l->deadline_us - clock_monotonic_us();
+    pthread_mutex_unlock(&l->lock);
+    if (!due || !l->spec.destination->flush)
+        return;
+    l->flushed = 1;
+    l->spec.destination->flush(l->spec.self,
+                               left > 0 ? (uint32_t) (left / 1000) : 0);
+}
+
+/* Round and round: what was settled comes before what is next, so that a read
+ * that waits for new events leaves nothing lying that was known before. */
+static void
+lane_loop(struct lane *l)
+{
+    while (lane_goes_on(l)) {
+        int64_t until;
+        lane_settled(l);
+        if (!l->reader)
+            break; /* it was to go back, and to stop before it knew where to */
+        lane_cursor(l, 0);
+        lane_flush(l);
+        lane_overdue(l);
+        struct flight *f = lane_next(l, &until);
+        if (f && f->stage == FLIGHT_FREE && lane_read(l, f))
+            l->not_before_us = lane_back_off(l, IL_RETRY);
+        if (f && f->stage == FLIGHT_READ)
+            lane_make(l, f); /* match, steps, when */
+        if (f && f->stage == FLIGHT_READY)
+            lane_write(l, f);
+        if (!f)
+            lane_wait_until(l, until);
+    }
+}
+
+/* A lane that is to deliver nothing keeps its place, and with it the spool. */
+static void
+lane_rest(struct lane *l)
+{
+    lane_state_set(l, LANE_PAUSED);
+    while (lane_goes_on(l)) {
+        lane_peek(l);
+        lane_wait_until(l, clock_monotonic_us() + 10000000);
+    }
+}
+
+static void *
+lane_run(void *arg)
+{
+    struct lane *l = arg;
+    if (l->spec.paused)
+        lane_rest(l);
+    else if (!lane_begin(l))
+        lane_loop(l);
+    if (l->reader)
+        lane_cursor(l, 1);
+    pthread_mutex_lock(&l->lock);
+    l->finished = 1;
+    if (!l->fenced)
+        l->status.state = LANE_STOPPED;
+    pthread_cond_broadcast(&l->ended);
+    pthread_mutex_unlock(&l->lock);
+    return NULL;
+}
+
+/* --- life cycle --- */
+
+static int
+lane_flights_new(struct lane *l)
+{
+    l->in_flight = l->spec.destination->in_flight;
+    if (!l->in_flight)
+        l->in_flight = 1;
+    if (l->in_flight > LANE_FLIGHTS_MAX)
+        l->in_flight = LANE_FLIGHTS_MAX;
+    /* One to fill while another is away. */
+    l->flight_count = l->in_flight < 2 ? 2 : l->in_flight;
+    l->flights = calloc(l->flight_count, sizeof *l->flights);
+    if (!l->flights)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < l->flight_count; i++) {
+        struct flight *f = &l->flights[i];
+        f->ack.api = api_table();
+        f->lane = l;
+        f->drops = calloc(l->spec.step_count + 1, sizeof *f->drops);
+        f->batch = batch_new();
+        if (!f->drops || !f->batch)
+            return -ENOMEM;
+        f->batch->lane = f;
+    }
+    return 0;
+}
+
+static void
+lane_locks_new(struct lane *l)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_mutex_init(&l->lock, NULL);
+    pthread_cond_init(&l->wake, &attr);
+    pthread_cond_init(&l->ended, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+/* Positions that this lane has passed, or has letters of, are not given out
+ * again, whatever became of the spool. */
+static int
+lane_advance(struct lane *l, uint64_t position)
+{
+    uint64_t last;
+    if (!dead_last(l->ctx.dead, l->spec.name, &last) && last > position)
+        position = last;
+    return spool_advance(l->ctx.spool, position);
+}
+
+/* From now on the spool takes events.  Should the destination turn out to be
+ * further than what was given out before, these are not what it has seen: the
+ * mark is kept until the two have talked. */
+static int
+lane_mark(struct lane *l)
+{
+    struct spool_stats st;
+    if (!l->spec.destination->resume)
+        return 0;
+    l->given = l->cursor.fresh - 1;
+    if (l->cursor.fresh)
+        return 0;
+    spool_stats(l->ctx.spool, &st);
+    l->given = st.last;
+    l->cursor.fresh = st.last + 1;
+    int err = spool_cursor_save(&l->cursor, l->status.position, 1);
+    if (err)
+        log_error("lane %s: cannot write the cursor %s: %s", l->spec.name,
+                  l->cursor.path, strerror(-err));
+    return err;
+}
+
+/* The store is derived from nothing: what was in it is gone with it. */
+static void
+lane_letters_lost(const struct lane *l)
+{
+    if (l->cursor.letters && dead_is_new(l->ctx.dead))
+        log_error("lane %s: the store of dead letters was missing; the %llu "
+                  "that this lane had are lost, but for what the spool still "
+                  "holds (ingestlayer spool export)",
+                  l->spec.name, (unsigned long long) l->cursor.letters);
+}
+
+/* What the cursor file says, and a hold on what comes after it. */
+static int
+lane_place(struct lane *l)
+{
+    int known = spool_cursor_open(&l->cursor, l->ctx.state_dir, l->spec.name,
+                                  spool_id(l->ctx.spool), &l->status.position);
+    if (known < 0)
+        return known;
+    l->cursor_known = known;
+    l->saved_position = l->status.position;
+    lane_letters_lost(l);
+    l->cursor.letters = dead_count(l->ctx.dead, l->spec.name);
+    int err = lane_advance(l, l->status.position);
+    if (!err)
+        err = lane_mark(l);
+    if (err)
+        return err;
+    l->hold = spool_hold_new(l->ctx.spool, l->spec.name, l->status.position);
+    return l->hold ? 0 : -ENOMEM;
+}
+
+int
+lane_new(const struct lane_spec *spec, const struct lane_context *ctx,
+         struct lane **out)
+{
+    struct lane *l = calloc(1, sizeof *l);
+    *out = NULL;
+    if (!l)
+        return -ENOMEM;
+    l->spec = *spec;
+    l->ctx = *ctx;
+    l->cursor.fd = -1;
+    l->trimmed = 1;
+    if (!l->spec.batch_events)
+        l->spec.batch_events = 10000;
+    if (!l->spec.batch_bytes)
+        l->spec.batch_bytes = 4u << 20;
+    if (!l->spec.retry_min_ms)
+        l->spec.retry_min_ms = 100;
+    if (!l->spec.retry_max_ms)
+        l->spec.retry_max_ms = 30000;
+    lane_locks_new(l);
+    int err = strlen(spec->name) > DEAD_LANE_MAX ? -ENAMETOOLONG : 0;
+    if (!err)
+        err = lane_place(l);
+    if (!err)
+        err = lane_flights_new(l);
+    if (!err)
+        err = lane_matches_new(l);
+    if (!err && ctx->entities && spec->step_count)
+        err = entity_reader_new(ctx->entities, &l->entities);
+    if (!err)
+        err = lane_metrics(l);
+    if (!err) {
+        *out = l;
+        return 0;
+    }
+    log_error("lane %s: cannot be set up: %s", spec->name, strerror(-err));
+    lane_free(l);
+    return err;
+}
+
+int
+lane_start(struct lane *l)
+{
+    int rc = pthread_create(&l->thread, NULL, lane_run, l);
+    if (rc)
+        log_error("lane %s: cannot start its thread: %s", l->spec.name,
+                  strerror(rc));
+    l->started = !rc;
+    return -rc;
+}
+
+/* Something happened that the thread should look at.  With the lock held. */
+static void
+lane_signal(struct lane *l)
+{
+    l->signals++;
+    pthread_cond_signal(&l->wake);
+    if (l->reading)
+        spool_reader_wake(l->reader);
+}
+
+void
+lane_drain(struct lane *l, int64_t deadline_us)
+{
+    uint64_t to = l->spec.paused ? 0 : spool_durable(l->ctx.spool);
+    pthread_mutex_lock(&l->lock);
+    if (!l->draining) {
+        l->draining = 1;
+        l->drain_to = to;
+        l->deadline_us = deadline_us;
+        lane_signal(l);
+    }
+    pthread_mutex_unlock(&l->lock);
+}
+
+int
+lane_stop(struct lane *l, int64_t deadline_us)
+{
+    struct timespec t = { (time_t) (deadline_us / 1000000),
+                          (long) (deadline_us % 1000000) * 1000 };
+    lane_drain(l, deadline_us);
+    pthread_mutex_lock(&l->lock);
+    while (l->started && !l->finished && clock_monotonic_us() < deadline_us)
+        pthread_cond_timedwait(&l->ended, &l->lock, &t);
+    l->stopping = 1;
+    lane_signal(l);
+    pthread_mutex_unlock(&l->lock);
+    if (l->started)
+        pthread_join(l->thread, NULL);
+    l->started = 0;
+    return !l->used && l->status.position >= l->drain_to;
+}
+
+void
+lane_free(struct lane *l)
+{
+    if (!l)
+        return;
+    if (l->started)
+        lane_stop(l, 0);
+    if (l->reader) {
+        /* What the destination settled while it stopped. */
+        lane_settled(l);
+        lane_cursor(l, 1);
+    }
+    lane_metrics_end(l);
+    for (uint32_t i = 0; l->flights && i < l->flight_count; i++) {
+        batch_free(l->flights[i].batch);
+        free(l->flights[i].drops);
+        free(l->flights[i].frames);
+    }
+    free(l->flights);
+    free(l->matches);
+    free(l->dropped);
+    entity_reader_free(l->entities);
+    spool_reader_close(l->reader);
+    spool_hold_free(l->hold);
+    spool_cursor_close(&l->cursor);
+    pthread_cond_destroy(&l->ended);
+    pthread_cond_destroy(&l->wake);
+    pthread_mutex_destroy(&l->lock);
+    free(l);
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* A lane: one pipeline times one destination.  One thread reads batches from
+ * the spool, matches, runs its own instances of the steps, and hands what is
+ * left to the destination; it settles, then moves its cursor.
+ *
+ * STATE_DIR/lanes/PIPELINE/DESTINATION.cursor keeps the position; it is
+ * derived: without it the destination is asked (resume), and without an answer
+ * from there the lane begins at the oldest event of the spool. */
+#ifndef LANE_H
+#define LANE_H
+
+#include "codec/batch.h"
+#include "lang/expr.h"
+#include "spool/spool.h"
+#include "store/dead.h"
+#include "store/entity.h"
+
+struct lane;
+
+/* Which events a pipeline takes. */
+struct lane_match {
+    struct slice source; /* name of the source */
+    struct slice type;   /* glob over the event type */
+};
+
+struct lane_step {
+    const struct il_plugin *plugin; /* the host's copy of the descriptor */
+    void *self;                     /* this lane's own instance */
+    const char *instance;           /* as logs name it */
+};
+
+struct lane_spec {
+    const char *name;     /* "feature-usage/warehouse.pg" */
+    const char *instance; /* the destination as logs name it */
+    const struct lane_match *matches;
+    size_t match_count;
+    const struct lane_step *steps;
+    size_t step_count;
+    struct il_expr *when; /* or NULL; owned by the caller */
+    const struct il_plugin *destination;
+    void *self;
+    /* Where 0, the value named here counts. */
+    uint32_t batch_events;  /* most events in one batch: 10000 */
+    uint64_t batch_bytes;   /* most bytes: 4 MiB */
+    uint32_t batch_wait_ms; /* wait so long for a batch to fill */
+    uint32_t retry_min_ms;  /* after a first failure; then doubled: 100 */
+    uint32_t retry_max_ms;  /* at most: 30000 */
+    int paused;             /* keeps its place, delivers nothing */
+    /* What the destination has logged last as its trouble; or NULL. */
+    void (*said)(const struct il_host *, int64_t since_us, char *out,
+                 size_t size);
+    const struct il_host *host; /* for said */
+};
+
+/* What lanes share; outlives them. */
+struct lane_context {
+    struct spool *spool;
+    struct dead *dead;
+    struct entities *entities;
+    const char *state_dir;
+};
+
+/* Reads the cursor, and from then on keeps the segments that the lane has not
+ * passed.  0 or a negative errno after a log line.  What spec points to must
+ * outlive the lane. */
+int lane_new(const struct lane_spec *, const struct lane_context *,
+             struct lane **out);
+/* Start the thread.  The destination's start() has been called. */
+int lane_start(struct lane *);
+/* Ask it to deliver what the spool holds by now, then stop.  Once all of that
+ * is with the destination, its flush() gets the time until deadline
+ * (clock_monotonic_us).  Any thread. */
+void lane_drain(struct lane *, int64_t deadline_us);
+/* Drain, wait for it until deadline, then stop it after the batch at hand;
+ * returns 1 if everything was delivered.  What is not settled by then is read
+ * again at the next start.  The lane's thread calls the destination's flush,
+ * nobody its stop. */
+int lane_stop(struct lane *, int64_t deadline_us);
+/* After the destination's stop(): what it settled meanwhile still counts. */
+void lane_free(struct lane *);
+
+enum lane_state {
+    LANE_STARTING, /* asks the destination how far it is */
+    LANE_RUNNING,
+    LANE_WAITING, /* a delivery failed; it will be tried again */
+    LANE_PAUSED,  /* by config, or by an error that only a person can mend */
+    LANE_FENCED,  /* another process owns it */
+    LANE_STOPPED
+};
+
+struct lane_status {
+    const char *name;
+    enum lane_state state;
+    uint64_t position; /* settled up to here */
+    uint64_t lag_events;
+    uint64_t lag_bytes;
+    int64_t lag_us; /* age of the oldest event not settled; 0: none */
+    uint64_t delivered, dropped, rejected, retries;
+    uint64_t dead;      /* letters waiting for help */
+    uint64_t retrying;  /* of them, those that are tried again now */
+    int64_t last_ok_us; /* 0: never */
+    int64_t last_error_us;
+    char last_error[512]; /* "" : none since the last delivery */
+};
+/* Any thread. */
+void lane_status(struct lane *, struct lane_status *);
+/* Settled up to here.  Any thread, at the price of a load. */
+uint64_t lane_passed(const struct lane *);
+const char *lane_state_name(enum lane_state);
+
+/* For il_prepare(), il_settle(): the host's table points here. */
+int lane_prepare(struct il_batch *);
+void lane_settle(struct il_ack *, int outcome, const char *why);
+
+#endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/* How the room works: from the spool through steps to one destination.
+ *
+ *   lane.c    the loop, from the oldest flight to the newest; life cycle
+ *   read.c    read, match, steps, when: from the spool to a batch
+ *   settle.c  write, settle, dead letters, back-off, position
+ *   retry.c   frames that bring a dead letter's event again
+ *   begin.c   where to begin: cursor file and the destination's answer
+ *   status.c  status, metrics, and log lines about trouble
+ *
+ * A flight is a batch with its way through the lane.  Flights form a ring in
+ * the order of the spool; only the oldest ever leaves it, and with it the
+ * lane's position moves.  One that failed comes again with the same events.
+ *
+ * Threads.  A lane is one thread: it alone reads, runs its own instances of the
+ * steps and calls write().  The destination settles from whatever thread it
+ * likes; that only notes the outcome under `lock` and wakes the lane.
+ *
+ * `lock` guards the outcomes of flights, what lane_status() shows, and what
+ * others ask of the thread (drain, stop).  It is never held in a plugin.
+ *
+ * A crash leaves the cursor file, in one of its two slots, and what the
+ * destination says of itself (resume); the greater of the two counts. */
+#ifndef LANE_PRIVATE_H
+#define LANE_PRIVATE_H
+
+#include "lane.h"
+#include "base/metrics.h"
+#include "spool/cursor.h"
+
+#include <pthread.h>
+
+#define LANE_FLIGHTS_MAX 16 /* whatever a destination asks for */
+
+/* What the ABI calls an ack; the first member of a flight. */
+struct il_ack {
+    const struct il_api *api;
+};
+
+enum flight_stage {
+    FLIGHT_FREE,
+    FLIGHT_READ,    /* frames are there, steps have not passed */
+    FLIGHT_READY,   /* to be written */
+    FLIGHT_WRITTEN, /* at the destination */
+    FLIGHT_SETTLED  /* outcome is known */
+};
+
+struct frame_place {
+    uint64_t position;
+    size_t offset, len; /* in batch->frames */
+};
+
+struct flight {
+    struct il_ack ack;
+    struct lane *lane;
+    struct il_batch *batch;
+    struct frame_place *frames;
+    uint32_t frame_count, frame_capacity;
+    uint64_t before;   /* the lane's position before this batch */
+    int64_t oldest_us; /* received_at of its first event */
+    uint32_t *drops;   /* by each step */
+    uint32_t attempts;
+    int64_t written_us;
+    int stored; /* the store may hold letters of this range */
+    /* Of its frames that bring a letter again, in their order; in the batch's
+     * memory. */
+    struct dead_claim *claims;
+    uint32_t claim_count, claims_seen;
+    /* lane->lock while WRITTEN: */
+    int stage, outcome;
+    char why[512];
+};
+
+struct match_entry; /* read.c */
+
+struct lane {
+    struct lane_spec spec;
+    struct lane_context ctx;
+    struct spool_reader *reader;
+    struct spool_hold *hold;
+    struct entity_reader *entities;
+    struct match_entry *matches;
+    struct cursor cursor;
+
+    /* Of the lane's thread. */
+    struct flight *flights;
+    uint32_t flight_count, in_flight;
+    uint32_t head, used;     /* the oldest; how many are not FREE */
+    uint64_t read_position;  /* the reader goes on after it */
+    uint64_t frame_bytes;    /* of a frame, on average, in the last batch */
+    uint64_t suspect_until;  /* letters of an earlier run may be up to here */
+    uint64_t saved_position; /* in the cursor file */
+    int64_t saved_us, written_us, read_us;
+    int64_t answered_us; /* when a batch last came to an end */
+    int64_t not_before_us; /* the next attempt of steps or destination */
+    int64_t pass_after_us; /* of keeping dead letters */
+    uint64_t given; /* positions up to here: what comes after was not there
+                     * when the destination last said how far it is */
+    uint32_t failures;     /* in a row: back-off */
+    int trimmed, flushed, cursor_failed, cursor_known;
+    int tells; /* the destination says where it itself is */
+    int begun; /* the two have talked: it is never beyond the spool then */
+
+    /* Trouble, as logged (status.c). */
+    int64_t trouble_since_us, trouble_logged_us, overdue_us;
+    uint64_t trouble_count, trouble_unlogged;
+
+    pthread_t thread;
+    int started;
+    pthread_mutex_t lock;   /* guards what follows, and flights' outcomes */
+    pthread_cond_t wake;    /* to the thread */
+    pthread_cond_t ended;   /* to lane_stop() */
+    uint64_t signals, seen; /* what happened; what the thread has seen of it */
+    uint32_t unsettled;
+    int reading; /* the thread waits in the spool */
+    int draining, stopping, finished, fenced;
+    uint64_t drain_to;
+    int64_t deadline_us; /* of the drain */
+    int64_t oldest_us;   /* received_at of the oldest event not settled */
+    struct lane_status status;
+
+    struct il_counter *delivered, *elsewhere, *dead_letters, *retries;
+    struct il_counter **dropped; /* by each step */
+    struct il_counter *gauge_lag_events, *gauge_lag_bytes, *gauge_lag,
+        *gauge_state, *gauge_dead, *gauge_retrying, *gauge_position;
+};
+
+static inline struct flight *
+lane_flight(struct lane *l, uint32_t i) /* 0: the oldest */
+{
+    return &l->flights[(l->head + i) % l->flight_count];
+}
+
+/* lane.c */
+int lane_goes_on(struct lane *); /* 0: stop, fenced, or all is delivered */
+/* Until then, or until something happens that lane_goes_on() has not seen. */
+void lane_wait_until(struct lane *, int64_t monotonic_us);
+
+/* read.c */
+int lane_matches_new(struct lane *);
+int lane_read(struct lane *, struct flight *);
+int lane_match(struct lane *, struct flight *);
+int lane_steps(struct lane *, struct flight *);
+void lane_when(struct lane *, struct flight *);
+
+/* retry.c */
+/* The i-th frame brings a letter again: 1 when this lane is to take it, 0, or a
+ * negative errno.  Asked in the order of the frames. */
+int lane_retry(struct lane *, struct flight *, uint32_t i,
+               const struct event_retry *);
+/* The flight leaves: its letters are done with, and those whose frames were
+ * lost wait for help again.  0 or a negative errno. */
+int lane_retried(struct lane *, struct flight *);
+/* The lane begins after position: the same for what it had passed when it
+ * stopped. */
+int lane_retries_begin(struct lane *, uint64_t position);
+
+/* settle.c */
+void lane_write(struct lane *, struct flight *);
+void lane_settled(struct lane *);
+int lane_failed(struct lane *);
+void lane_cursor(struct lane *, int final);
+/* Something failed: when to try again. */
+int64_t lane_back_off(struct lane *, int outcome);
+
+/* begin.c */
+/* Find out where to begin and open the reader.  0, or -ECANCELED when the lane
+ * is to stop (or fenced) before it knows. */
+int lane_begin(struct lane *);
+/* The destination has lost what it had: go on from where it is now.  As
+ * lane_begin(). */
+int lane_go_back(struct lane *);
+/* Look up how old the oldest event is that waits. */
+void lane_peek(struct lane *);
+
+/* status.c */
+void lane_state_set(struct lane *, enum lane_state);
+void lane_trouble(struct lane *, enum lane_state, const char *fmt, ...)
+    IL_PRINTF(3, 4);
+void lane_recovered(struct lane *);
+/* Is a batch away for so long that it is trouble? */
+void lane_overdue(struct lane *);
+int lane_metrics(struct lane *);
+void lane_metrics_end(struct lane *);
+
+#endif

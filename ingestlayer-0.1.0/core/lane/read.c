@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/* From the spool to a batch: read, match, steps, when. */
+#include "private.h"
+
+#include "base/clock.h"
+
+#define XXH_INLINE_ALL
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#define LANE_IDLE_MS 5000   /* then an idle lane gives its memory back */
+#define LANE_SLEEP_MS 60000 /* and sleeps for longer */
+#define LANE_SAVE_MS 1000   /* a cursor to be saved keeps it from sleeping */
+
+/* --- read --- */
+
+static int
+lane_frame(void *arg, uint64_t position, size_t offset, size_t len)
+{
+    struct flight *f = arg;
+    if (f->frame_count == f->frame_capacity) {
+        uint32_t more = f->frame_capacity ? f->frame_capacity * 2 : 64;
+        struct frame_place *frames = realloc(f->frames, more * sizeof *frames);
+        if (!frames)
+            return -ENOMEM;
+        f->frames = frames;
+        f->frame_capacity = more;
+    }
+    f->frames[f->frame_count++] = (struct frame_place){ position, offset, len };
+    return 0;
+}
+
+static uint32_t
+lane_read_timeout(struct lane *l)
+{
+    if (l->saved_position != l->status.position)
+        return LANE_SAVE_MS;
+    return l->trimmed ? LANE_SLEEP_MS : LANE_IDLE_MS;
+}
+
+#define FRAME_GUESS 128 /* bytes, before any was seen */
+
+/* How much to ask for: the spool copies that many bytes, and those beyond the
+ * last frame of the batch would be copied again for the next, and would make
+ * the buffer larger than it has to be.  Where too little was asked for the
+ * batch is a smaller one. */
+static size_t
+lane_read_bytes(const struct lane *l, const struct flight *f)
+{
+    uint64_t room = l->spec.batch_bytes - f->batch->frames.len;
+    uint64_t each = l->frame_bytes ? l->frame_bytes + l->frame_bytes / 16
+                                   : FRAME_GUESS;
+    uint64_t guess = (l->spec.batch_events - f->frame_count) * each;
+    return (size_t) (guess < room ? guess : room);
+}
+
+/* One read; the thread can be woken out of it. */
+static int
+lane_read_some(struct lane *l, struct flight *f, uint32_t timeout_ms,
+               uint64_t *last)
+{
+    struct il_text *text = &f->batch->frames;
+    pthread_mutex_lock(&l->lock);
+    int busy = l->signals != l->seen;
+    l->reading = !busy;
+    pthread_mutex_unlock(&l->lock);
+    int n = spool_reader_read(l->reader, text, lane_read_bytes(l, f),
+                              l->spec.batch_events - f->frame_count,
+                              busy ? 0 : timeout_ms, last, lane_frame, f);
+    pthread_mutex_lock(&l->lock);
+    l->reading = 0;
+    pthread_mutex_unlock(&l->lock);
+    return n;
+}
+
+/* More frames for a batch that may wait to fill. */
+static int
+lane_read_more(struct lane *l, struct flight *f, uint64_t *last)
+{
+    int64_t until =
+                clock_monotonic_us() + (int64_t) l->spec.batch_wait_ms * 1000,
+            now;
+    int n = 1;
+    while (n > 0 && f->frame_count < l->spec.batch_events
+           && f->batch->frames.len < l->spec.batch_bytes
+           && (now = clock_monotonic_us()) < until)
+        n = lane_read_some(l, f, (uint32_t) ((until - now + 999) / 1000), last);
+    return n < 0 ? n : 0;
+}
+
+/* Nobody has sent anything for a while. */
+static void
+lane_idle(struct lane *l)
+{
+    if (l->used || l->trimmed || l->saved_position != l->status.position
+        || clock_monotonic_us() - l->read_us < LANE_IDLE_MS * 1000)
+        return;
+    for (uint32_t i = 0; i < l->flight_count; i++) {
+        struct flight *f = &l->flights[i];
+        batch_trim(f->batch);
+        free(f->frames);
+        f->frames = NULL;
+        f->frame_capacity = 0;
+    }
+    if (l->entities)
+        entity_reader_trim(l->entities);
+    l->trimmed = 1;
+}
+
+/* Fill a free flight; its stage tells whether there was something. */
+int
+lane_read(struct lane *l, struct flight *f)
+{
+    uint64_t last = l->read_position;
+    f->frame_count = 0;
+    int n = lane_read_some(l, f, lane_read_timeout(l), &last);
+    int err = n < 0 ? n : 0;
+    if (n > 0 && l->spec.batch_wait_ms)
+        err = lane_read_more(l, f, &last);
+    if (err) {
+        /* Whole or not at all: what was read comes again. */
+        batch_clear(f->batch);
+        spool_reader_seek(l->reader, l->read_position);
+        lane_trouble(l, LANE_WAITING, "reading the spool after %llu: %s",
+                     (unsigned long long) l->read_position, strerror(-err));
+        return err;
+    }
+    if (last == l->read_position) {
+        lane_idle(l);
+        return 0;
+    }
+    f->before = l->read_position;
+    f->batch->last = l->read_position = last;
+    f->attempts = 0;
+    f->stored = 0;
+    f->stage = FLIGHT_READ;
+    pthread_mutex_lock(&l->lock);
+    l->used++;
+    pthread_mutex_unlock(&l->lock);
+    l->trimmed = 0;
+    l->read_us = clock_monotonic_us();
+    if (f->frame_count)
+        l->frame_bytes = f->batch->frames.len / f->frame_count;
+    return 0;
+}
+
+/* --- match --- */
+
+#define MATCH_ENTRIES 64 /* source and type pairs remembered per lane */
+#define MATCH_TEXT 192
+
+/* What a source and a type came to the last time. */
+struct match_entry {
+    uint32_t source_len, type_len;
+    int takes;
+    char text[MATCH_TEXT];
+};
+
+int
+lane_matches_new(struct lane *l)
+{
+    l->matches = calloc(MATCH_ENTRIES, sizeof *l->matches);
+    return l->matches ? 0 : -ENOMEM;
+}
+
+static int
+lane_takes_really(const struct lane *l, struct slice source, struct slice type)
+{
+    for (size_t i = 0; i < l->spec.match_count; i++)
+        if (slice_equal(l->spec.matches[i].source, source)
+            && expr_glob_match(l->spec.matches[i].type, type))
+            return 1;
+    return 0;
+}
+
+static int
+lane_takes(struct lane *l, const struct event *ev)
+{
+    struct slice source = ev->source_id, type = ev->type;
+    if (source.len + type.len > MATCH_TEXT)
+        return lane_takes_really(l, source, type);
+    uint64_t hash = XXH3_64bits_withSeed(type.ptr, type.len, source.len);
+    struct match_entry *e = &l->matches[hash % MATCH_ENTRIES];
+    if (e->source_len != source.len || e->type_len != type.len
+        || !bytes_same(e->text, source.ptr, source.len)
+        || !bytes_same(e->text + source.len, type.ptr, type.len)) {
+        e->source_len = (uint32_t) source.len;
+        e->type_len = (uint32_t) type.len;
+        memcpy(e->text, source.ptr, source.len);
+        memcpy(e->text + source.len, type.ptr, type.len);
+        e->takes = lane_takes_really(l, source, type);
+    }
+    return e->takes;
+}
+
+/* Make an event of the i-th frame, if it is for this lane.  0 or a negative
+ * errno. */
+static int
+lane_match_frame(struct lane *l, struct flight *f, uint32_t i)
+{
+    struct il_batch *b = f->batch;
+    const struct frame_place *frame = &f->frames[i];
+    const char *body = b->frames.data + frame->offset;
+    struct event_retry retry;
+    struct event ev;
+    int takes, again = event_unpack(body, frame->len, &ev);
+    if (!again)
+        again = event_retry(body, frame->len, &retry);
+    if (again < 0)
+        return batch_add_unreadable(b, frame->position, body, frame->len);
+    if (again) {
+        /* It had a match, and now somebody has asked for it by name. */
+        takes = lane_retry(l, f, i, &retry);
+    } else {
+        if (ev.received_us < f->oldest_us)
+            f->oldest_us = ev.received_us;
+        takes = lane_takes(l, &ev);
+    }
+    return takes > 0
+               ? batch_add_event(b, frame->position, body, frame->len, &ev)
+               : takes;
+}
+
+/* Make events of those frames that the pipeline takes.  May run again over
+ * the same frames: a step that failed sees the events as they were. */
+int
+lane_match(struct lane *l, struct flight *f)
+{
+    struct il_batch *b = f->batch;
+    uint64_t last = b->last;
+    int err = 0;
+    batch_reset(b);
+    f->claim_count = f->claims_seen = 0;
+    f->oldest_us = clock_wall_us();
+    for (uint32_t i = 0; i < f->frame_count && !err; i++)
+        err = lane_match_frame(l, f, i);
+    b->last = last;
+    if (err)
+        lane_trouble(l, LANE_WAITING, "reading a batch: %s", strerror(-err));
+    return err;
+}
+
+/* --- steps --- */
+
+static int
+lane_step(struct lane *l, struct flight *f, size_t i)
+{
+    const struct lane_step *step = &l->spec.steps[i];
+    uint32_t before = f->batch->dropped;
+    int err = step->plugin->process(step->self, f->batch);
+    f->drops[i] = f->batch->dropped - before;
+    if (err)
+        lane_trouble(l, LANE_WAITING, "%s: %s", step->instance,
+                     strerror(err < 0 ? -err : EINVAL));
+    return err;
+}
+
+/* Run the steps; all pass, or none has: then the batch is made anew. */
+int
+lane_steps(struct lane *l, struct flight *f)
+{
+    struct il_batch *b = f->batch;
+    int err = 0;
+    if (!l->spec.step_count || !b->live)
+        return 0;
+    memset(f->drops, 0, l->spec.step_count * sizeof *f->drops);
+    if (l->entities && (err = entity_reader_begin(l->entities))) {
+        lane_trouble(l, LANE_WAITING, "reading the entity store: %s",
+                     strerror(-err));
+        return err;
+    }
+    b->reader = l->entities;
+    for (size_t i = 0; i < l->spec.step_count && b->live && !err; i++)
+        err = lane_step(l, f, i);
+    b->reader = NULL;
+    if (l->entities)
+        entity_reader_end(l->entities);
+    for (size_t i = 0; i < l->spec.step_count && !err; i++)
+        metric_add(l->dropped[i], f->drops[i]);
+    return err;
+}
+
+/* --- when --- */
+
+/* Leave out what is not for this destination; then the batch is ready. */
+void
+lane_when(struct lane *l, struct flight *f)
+{
+    struct il_batch *b = f->batch;
+    uint32_t before = b->live;
+    for (uint32_t i = 0; l->spec.when && i < b->count; i++)
+        if (b->events[i].state == BATCH_LIVE
+            && !expr_true(l->spec.when, &b->events[i]))
+            batch_elsewhere(b, i);
+    metric_add(l->elsewhere, before - b->live);
+    batch_seal(b);
+    f->stage = FLIGHT_READY;
+}

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+/* A batch at its destination, and what becomes of it: write, settle, dead
+ * letters, back-off, position. */
+#include "private.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SAVE_US 1000000
+
+/* --- write --- */
+
+/* Any thread. */
+static void
+flight_settle(struct flight *f, int outcome, const char *why)
+{
+    struct lane *l = f->lane;
+    pthread_mutex_lock(&l->lock);
+    f->outcome = outcome;
+    f->why[0] = 0;
+    if (why)
+        snprintf(f->why, sizeof f->why, "%s", why);
+    if (f->stage == FLIGHT_WRITTEN)
+        l->unsettled--;
+    f->stage = FLIGHT_SETTLED;
+    l->signals++;
+    pthread_cond_signal(&l->wake);
+    if (l->reading)
+        spool_reader_wake(l->reader);
+    pthread_mutex_unlock(&l->lock);
+}
+
+void
+lane_settle(struct il_ack *ack, int outcome, const char *why)
+{
+    struct flight *f = (struct flight *) (void *) ack;
+    pthread_mutex_lock(&f->lane->lock);
+    int stage = f->stage;
+    pthread_mutex_unlock(&f->lane->lock);
+    if (stage == FLIGHT_WRITTEN)
+        flight_settle(f, outcome, why);
+    else
+        log_error("%s: settled a batch that it does not have",
+                  f->lane->spec.instance);
+}
+
+/* Has one that is on its way failed?  With the lock held. */
+int
+lane_failed(struct lane *l)
+{
+    for (uint32_t i = 0; i < l->used; i++) {
+        const struct flight *f = lane_flight(l, i);
+        if (f->stage == FLIGHT_SETTLED && f->outcome != IL_OK
+            && f->outcome != IL_REJECT)
+            return 1;
+    }
+    return 0;
+}
+
+/* 1: the destination takes another batch now.  Not once an older one has
+ * failed, which may have happened while this one was made. */
+static int
+flight_depart(struct lane *l, struct flight *f)
+{
+    pthread_mutex_lock(&l->lock);
+    int room = l->unsettled < l->in_flight && !lane_failed(l);
+    if (room) {
+        f->stage = FLIGHT_WRITTEN;
+        l->unsettled++;
+    }
+    pthread_mutex_unlock(&l->lock);
+    return room;
+}
+
+/* Hand a batch to the destination; one with nothing in it is settled. */
+void
+lane_write(struct lane *l, struct flight *f)
+{
+    if (!f->batch->live) {
+        flight_settle(f, IL_OK, NULL);
+        return;
+    }
+    if (!flight_depart(l, f))
+        return;
+    f->attempts++;
+    l->written_us = f->written_us = clock_monotonic_us();
+    int err = l->spec.destination->write(l->spec.self, f->batch, &f->ack);
+    if (err)
+        flight_settle(f, err == -ESTALE ? IL_FENCED : IL_RETRY,
+                      strerror(err < 0 ? -err : EINVAL));
+}
+
+/* --- dead letters --- */
+
+/* Attempts that were made for it before this frame. */
+static uint32_t
+event_attempts(const struct batch_event *e)
+{
+    struct event_retry retry;
+    return event_retry(e->body, e->body_len, &retry) == 1 ? retry.attempts : 0;
+}
+
+/* Make the letters within the flight's range exactly the marked events; those
+ * of events that were settled before are left alone. */
+static int
+flight_letters(struct flight *f)
+{
+    struct lane *l = f->lane;
+    struct il_batch *b = f->batch;
+    if (!b->letters && !f->stored && f->before >= l->suspect_until)
+        return 0; /* there can be none */
+    struct dead_letter *letters =
+        batch_alloc(b, (b->letters + 1) * sizeof *letters);
+    uint64_t *kept = batch_alloc(b, (b->kept + 1) * sizeof *kept);
+    size_t n = 0, keep = 0;
+    if (!letters || !kept)
+        return -ENOMEM;
+    int64_t now = clock_wall_us();
+    for (uint32_t i = 0; i < b->count && n + keep < b->letters + b->kept;
+         i++) {
+        const struct batch_event *e = &b->events[i];
+        if (e->kept)
+            kept[keep++] = e->position;
+        if (e->kept
+            || (e->state != BATCH_REFUSED && e->state != BATCH_REJECTED))
+            continue;
+        letters[n++] = (struct dead_letter){
+            .lane = l->spec.name,
+            .position = e->position,
+            .at_us = now,
+            .attempts = f->attempts + event_attempts(e),
+            .reason = *e->reason,
+            .event = slice_of(e->body, e->body_len),
+        };
+    }
+    /* Whatever comes of this, the store may hold some of them now. */
+    f->stored |= n > 0;
+    return dead_settle_rest(l->ctx.dead, l->spec.name, f->before, b->last,
+                            letters, n, kept, keep);
+}
+
+int
+lane_prepare(struct il_batch *b)
+{
+    return b->lane ? flight_letters(b->lane) : 0;
+}
+
+/* IL_REJECT: none of it will ever be acceptable. */
+static void
+flight_reject_all(struct flight *f)
+{
+    struct il_batch *b = f->batch;
+    struct il_reason why = {
+        IL_SIZED(struct il_reason), .code = "rejected",
+        .message = f->why[0] ? f->why : "the destination refused the batch"
+    };
+    for (uint32_t i = 0; i < b->count && b->live; i++)
+        if (batch_live(b, i))
+            batch_reject(b, i, &why);
+}
+
+/* --- settle --- */
+
+/* The oldest flight is done with: the lane has passed it. */
+static void
+flight_leave(struct lane *l, struct flight *f)
+{
+    const struct il_batch *b = f->batch;
+    int delivered = b->live != 0;
+    metric_add(l->delivered, b->live);
+    metric_add(l->dead_letters, b->letters);
+    pthread_mutex_lock(&l->lock);
+    l->status.position = b->last;
+    l->status.delivered += b->live;
+    l->status.dropped += b->dropped;
+    l->status.rejected += b->letters;
+    if (b->live)
+        l->status.last_ok_us = clock_wall_us();
+    f->stage = FLIGHT_FREE;
+    /* With none under way begin at the first again: where each is settled at
+     * once the others are never filled, and take no memory. */
+    l->head = --l->used ? (l->head + 1) % l->flight_count : 0;
+    l->oldest_us = l->used ? lane_flight(l, 0)->oldest_us : 0;
+    l->signals += (uint64_t) l->draining; /* it may have been the last */
+    pthread_mutex_unlock(&l->lock);
+    batch_clear(f->batch);
+    l->failures = 0;
+    if (l->tells && delivered)
+        l->cursor.confirmed = l->status.position;
+    l->answered_us = clock_monotonic_us();
+    lane_recovered(l);
+}
+
+/* What a person mends may be a migration that takes a second. */
+int64_t
+lane_back_off(struct lane *l, int outcome)
+{
+    int64_t most = (int64_t) l->spec.retry_max_ms * 1000, us = most;
+    int64_t least = (int64_t) l->spec.retry_min_ms * 1000;
+    if (outcome == IL_PAUSE)
+        least *= 10;
+    if (l->failures < 20)
+        us = least << l->failures;
+    if (us > most)
+        us = most;
+    /* Up to a quarter less, so that lanes do not return in step. */
+    unsigned seed = (unsigned) clock_monotonic_us() ^ (unsigned) (uintptr_t) l;
+    us -= us * (int64_t) (rand_r(&seed) % 256) / 1024;
+    if (l->failures < UINT32_MAX)
+        l->failures++;
+    return clock_monotonic_us() + us;
+}
+
+static int
+flight_failed(const struct flight *f)
+{
+    return f->stage == FLIGHT_SETTLED && f->outcome != IL_OK
+           && f->outcome != IL_REJECT;
+}
+
+/* All that failed goes again, in order, once nothing is on its way any more.
+ * One that was settled OK behind a failed one stays: it is there already. */
+static void
+lane_again(struct lane *l, struct flight *oldest)
+{
+    int outcome = oldest->outcome;
+    if (outcome == IL_FENCED) {
+        pthread_mutex_lock(&l->lock);
+        l->fenced = 1;
+        pthread_mutex_unlock(&l->lock);
+        lane_trouble(l, LANE_FENCED,
+                     "another process has taken this lane over; it stays "
+                     "stopped until a restart: %s",
+                     oldest->why);
+        return;
+    }
+    if (outcome == IL_SET_BACK) {
+        lane_trouble(l, LANE_STARTING, "%s", oldest->why);
+        lane_go_back(l);
+        return;
+    }
+    lane_trouble(l, outcome == IL_PAUSE ? LANE_PAUSED : LANE_WAITING, "%s",
+                 oldest->why[0] ? oldest->why : "the delivery failed");
+    for (uint32_t i = 0; i < l->used; i++) {
+        struct flight *f = lane_flight(l, i);
+        if (!flight_failed(f))
+            continue;
+        batch_rewind(f->batch);
+        f->stage = FLIGHT_READY;
+        metric_add(l->retries, 1);
+        pthread_mutex_lock(&l->lock);
+        l->status.retries++;
+        pthread_mutex_unlock(&l->lock);
+    }
+    l->not_before_us = lane_back_off(l, outcome);
+}
+
+/* The oldest flight's outcome is OK or REJECT; 0 once it has left. */
+static int
+lane_pass(struct lane *l, struct flight *f)
+{
+    if (f->outcome == IL_REJECT)
+        flight_reject_all(f);
+    int err = flight_letters(f);
+    if (!err)
+        err = lane_retried(l, f);
+    if (err) {
+        lane_trouble(l, LANE_WAITING, "keeping dead letters: %s",
+                     strerror(-err));
+        l->pass_after_us = lane_back_off(l, IL_RETRY);
+        return err;
+    }
+    flight_leave(l, f);
+    return 0;
+}
+
+/* Look at what was settled, oldest first. */
+void
+lane_settled(struct lane *l)
+{
+    while (l->used && !l->fenced) {
+        struct flight *f = lane_flight(l, 0);
+        pthread_mutex_lock(&l->lock);
+        int settled = f->stage == FLIGHT_SETTLED, failed = flight_failed(f);
+        uint32_t unsettled = l->unsettled;
+        pthread_mutex_unlock(&l->lock);
+        if (!settled)
+            break;
+        if (failed && unsettled)
+            break; /* the others come back first */
+        if (failed) {
+            lane_again(l, f);
+            break;
+        }
+        if (clock_monotonic_us() < l->pass_after_us || lane_pass(l, f))
+            break;
+    }
+}
+
+/* --- cursor --- */
+
+/* Save the position about once a second and at the end; then the spool may let
+ * go of what lies behind it.  Where no destination can be asked the file is
+ * the only record of what was delivered: then it is synced each time, so that
+ * a power failure repeats a second of deliveries at most.  Else the sync waits
+ * until the end. */
+void
+lane_cursor(struct lane *l, int final)
+{
+    uint64_t position = l->status.position; /* only this thread sets it */
+    int64_t now = clock_monotonic_us();
+    if (position == l->saved_position && !final)
+        return;
+    if (!final && now - l->saved_us < SAVE_US)
+        return;
+    l->saved_us = now;
+    l->cursor.letters = dead_count(l->ctx.dead, l->spec.name);
+    int err = spool_cursor_save(&l->cursor, position,
+                                final || !l->spec.destination->resume);
+    if (err && !l->cursor_failed)
+        log_error("lane %s: cannot save the cursor %s: %s; segments of the "
+                  "spool are kept until it can",
+                  l->spec.name, l->cursor.path, strerror(-err));
+    l->cursor_failed = err != 0;
+    if (err)
+        return;
+    l->saved_position = position;
+    spool_hold_move(l->hold, position);
+}

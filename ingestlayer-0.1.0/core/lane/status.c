@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/* How a lane is: status, metrics, and log lines about trouble. */
+#include "private.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/wtf8.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TROUBLE_EVERY_US 30000000 /* one line in so long */
+#define OVERDUE_US 10000000 /* more than a slow batch takes as a rule */
+
+uint64_t
+lane_passed(const struct lane *l)
+{
+    return spool_hold_position(l->hold);
+}
+
+const char *
+lane_state_name(enum lane_state state)
+{
+    static const char *const names[] = { "starting", "running", "waiting",
+                                         "paused",   "fenced",  "stopped" };
+    return (unsigned) state < sizeof names / sizeof *names ? names[state]
+                                                           : "unknown";
+}
+
+void
+lane_state_set(struct lane *l, enum lane_state state)
+{
+    pthread_mutex_lock(&l->lock);
+    l->status.state = state;
+    pthread_mutex_unlock(&l->lock);
+}
+
+/* --- trouble: the first is logged, the rest is counted --- */
+
+void
+lane_trouble(struct lane *l, enum lane_state state, const char *fmt, ...)
+{
+    char text[sizeof l->status.last_error];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    utf8_mend(text, strlen(text)); /* it ends up in JSON */
+
+    int64_t now = clock_monotonic_us();
+    pthread_mutex_lock(&l->lock);
+    int same =
+        l->status.state == state && strcmp(l->status.last_error, text) == 0;
+    l->status.state = state;
+    l->status.last_error_us = clock_wall_us();
+    memcpy(l->status.last_error, text, sizeof text);
+    pthread_mutex_unlock(&l->lock);
+
+    if (!l->trouble_count++)
+        l->trouble_since_us = now;
+    l->trouble_unlogged++;
+    int due = now - l->trouble_logged_us >= TROUBLE_EVERY_US;
+    if (same ? !due
+             : !due && l->trouble_unlogged > 1 && state != LANE_FENCED
+                   && state != LANE_PAUSED)
+        return;
+    if (l->trouble_unlogged > 1)
+        log_warn("lane %s: %s: %s (%llu times in the last %lld s)",
+                 l->spec.name, lane_state_name(state), text,
+                 (unsigned long long) l->trouble_unlogged,
+                 (long long) (now - l->trouble_logged_us) / 1000000);
+    else if (state == LANE_FENCED)
+        log_error("lane %s: %s", l->spec.name, text);
+    else
+        log_warn("lane %s: %s: %s", l->spec.name, lane_state_name(state), text);
+    l->trouble_logged_us = now;
+    l->trouble_unlogged = 0;
+}
+
+void
+lane_recovered(struct lane *l)
+{
+    if (!l->trouble_count)
+        return;
+    log_info("lane %s: goes on after %lld s and %llu failed attempts",
+             l->spec.name,
+             (long long) (clock_monotonic_us() - l->trouble_since_us) / 1000000,
+             (unsigned long long) l->trouble_count);
+    l->trouble_count = l->trouble_unlogged = 0;
+    l->trouble_logged_us = 0;
+    pthread_mutex_lock(&l->lock);
+    l->status.state = LANE_RUNNING;
+    l->status.last_error[0] = 0;
+    pthread_mutex_unlock(&l->lock);
+}
+
+void
+lane_overdue(struct lane *l)
+{
+    const struct flight *f = lane_flight(l, 0);
+    int64_t now = clock_monotonic_us();
+    char cause[400] = "";
+    pthread_mutex_lock(&l->lock);
+    int away = l->used && f->stage == FLIGHT_WRITTEN;
+    pthread_mutex_unlock(&l->lock);
+    int64_t since =
+        f->written_us > l->answered_us ? f->written_us : l->answered_us;
+    if (!away || now - since < OVERDUE_US
+        || (l->overdue_us >= since && now - l->overdue_us < TROUBLE_EVERY_US))
+        return;
+    l->overdue_us = now;
+    if (l->spec.said)
+        l->spec.said(l->spec.host, since, cause, sizeof cause);
+    lane_trouble(l, LANE_WAITING,
+                 "the destination has not answered for %lld s%s%s",
+                 (long long) (now - since) / 1000000, *cause ? ": " : "",
+                 cause);
+}
+
+/* --- status --- */
+
+void
+lane_status(struct lane *l, struct lane_status *out)
+{
+    pthread_mutex_lock(&l->lock);
+    *out = l->status;
+    int64_t oldest = l->oldest_us;
+    pthread_mutex_unlock(&l->lock);
+    uint64_t durable = spool_durable(l->ctx.spool);
+    out->name = l->spec.name;
+    out->lag_events = durable > out->position ? durable - out->position : 0;
+    out->lag_bytes =
+        out->lag_events ? spool_backlog_bytes(l->ctx.spool, out->position) : 0;
+    int64_t age = oldest && out->lag_events ? clock_wall_us() - oldest : 0;
+    out->lag_us = age > 0 ? age : 0; /* the wall clock may have jumped */
+    out->dead = dead_count(l->ctx.dead, l->spec.name);
+    out->retrying = dead_retrying(l->ctx.dead, l->spec.name);
+}
+
+/* --- metrics --- */
+
+static void
+lane_gauges(void *arg)
+{
+    struct lane *l = arg;
+    struct lane_status s;
+    lane_status(l, &s);
+    metric_set(l->gauge_position, s.position);
+    metric_set(l->gauge_lag_events, s.lag_events);
+    metric_set(l->gauge_lag_bytes, s.lag_bytes);
+    metric_set(l->gauge_lag, (uint64_t) s.lag_us);
+    metric_set(l->gauge_state, s.state);
+    metric_set(l->gauge_dead, s.dead);
+    metric_set(l->gauge_retrying, s.retrying);
+}
+
+static int
+lane_counters(struct lane *l, const char *label)
+{
+    l->delivered = metric_counter("events_delivered_total", label,
+                                  "Events that reached the destination.");
+    l->elsewhere = metric_counter("events_elsewhere_total", label,
+                                  "Events that `when` left out.");
+    l->dead_letters = metric_counter("events_dead_total", label,
+                                     "Events that became dead letters.");
+    l->retries = metric_counter("delivery_retries_total", label,
+                                "Batches that had to be sent again.");
+    l->gauge_position =
+        metric_gauge("lane_position", label, "The last settled position.");
+    l->gauge_lag_events =
+        metric_gauge("lane_lag_events", label, "Events not yet settled.");
+    l->gauge_lag_bytes = metric_gauge("lane_lag_bytes", label,
+                                      "Bytes of the spool not yet settled.");
+    l->gauge_lag =
+        metric_gauge("lane_lag_seconds", label,
+                     "Age of the oldest event that is not settled.");
+    l->gauge_state = metric_gauge("lane_state", label,
+                                  "0 starting, 1 running, 2 waiting, 3 "
+                                  "paused, 4 fenced, 5 stopped.");
+    l->gauge_dead =
+        metric_gauge("dead_letters", label, "Dead letters that wait for help.");
+    l->gauge_retrying =
+        metric_gauge("dead_letters_retrying", label,
+                     "Dead letters that are being tried again.");
+    return l->delivered && l->elsewhere && l->dead_letters && l->retries
+                   && l->gauge_position && l->gauge_lag_events
+                   && l->gauge_lag_bytes && l->gauge_lag && l->gauge_state
+                   && l->gauge_dead && l->gauge_retrying
+               ? 0
+               : -ENOMEM;
+}
+
+/* Steps may repeat: the number tells them apart. */
+static int
+lane_step_counters(struct lane *l, struct il_text *label)
+{
+    size_t common = label->len;
+    l->dropped = calloc(l->spec.step_count + 1, sizeof *l->dropped);
+    if (!l->dropped)
+        return -ENOMEM;
+    for (size_t i = 0; i < l->spec.step_count; i++) {
+        char step[160];
+        snprintf(step, sizeof step, "%zu/%s", i + 1,
+                 l->spec.steps[i].plugin->name);
+        label->len = common;
+        if (text_putc(label, ',') || metric_label(label, "step", step)
+            || !(l->dropped[i] =
+                     metric_counter("events_dropped_total", text_str(label),
+                                    "Events that a step dropped on purpose.")))
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+int
+lane_metrics(struct lane *l)
+{
+    struct il_text label = { 0 };
+    int err = metric_label(&label, "lane", l->spec.name);
+    if (!err)
+        err = lane_counters(l, text_str(&label));
+    if (!err)
+        err = lane_step_counters(l, &label);
+    if (!err)
+        err = metric_refresh(lane_gauges, l);
+    text_clear(&label);
+    return err;
+}
+
+void
+lane_metrics_end(struct lane *l)
+{
+    metric_refresh_remove(lane_gauges, l);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* The cursor file of a lane: how far it is, in two slots written in turn, so
+ * that a torn write leaves the one before.
+ *
+ *   STATE_DIR/lanes/PIPELINE/DESTINATION.cursor
+ *   slot (at 0 and 4096, little-endian): "ILCURS3\0", UUID of the spool,
+ *   u64 sequence, u64 position, u64 fresh, u64 letters, u64 confirmed, u64 XXH3
+ *   of all before
+ *
+ * fresh: 0, or the first position that the spool has given out since the
+ * destination last said how far it is: from there on it can have none.
+ *
+ * letters: how many dead letters the lane had, so that it can be told when their
+ * store is lost.
+ *
+ * confirmed: up to here the destination, which tells how far it is, had taken
+ * events; position may be further, over events that were dropped.
+ *
+ * The slots are in different pages: a torn page costs one of them.  The file
+ * is derived.  Where it is missing or unreadable the lane begins where its
+ * destination says, or at the oldest event. */
+#ifndef CURSOR_H
+#define CURSOR_H
+
+#include <stdint.h>
+
+struct cursor {
+    int fd;
+    char *path;
+    uint8_t spool[16];
+    uint64_t sequence; /* of the newest slot */
+    /* As read; they go into the slots that are written. */
+    uint64_t fresh, letters, confirmed;
+};
+
+/* Open or make.  *position gets what the file says, and 1 is returned; 0: it
+ * says nothing (new, damaged, of another spool: those two are logged).  A
+ * negative errno after a log line. */
+int spool_cursor_open(struct cursor *, const char *state_dir, const char *lane,
+                      const uint8_t spool[16], uint64_t *position);
+/* Write; sync: not before it is on the disk.  0 or a negative errno. */
+int spool_cursor_save(struct cursor *, uint64_t position, int sync);
+void spool_cursor_close(struct cursor *);
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* The dead-letter store (LMDB): events that will not be delivered without
+ * help, each with its reason.  Several processes may read and write it, so the
+ * command works beside a running daemon. */
+#ifndef DEAD_H
+#define DEAD_H
+
+#include "base/text.h"
+
+#define DEAD_LANE_MAX 400    /* bytes of a lane's name */
+#define DEAD_EVENT_MAX 65536 /* bytes kept of a refused event */
+
+struct dead;
+
+struct dead_letter {
+    const char *lane;  /* "pipeline/destination", or "gate/<source>" */
+    uint64_t position; /* in the spool; gate: a number of its own */
+    int64_t at_us;     /* when it was given up */
+    uint32_t attempts;
+    struct il_reason reason;
+    const char *key; /* id of the key it came by; NULL: none is known */
+    struct slice
+        event; /* frame body; gate: the JSON as it came, cut at 64 KiB */
+    uint64_t retry; /* read: where in the spool it is tried again; 0: not */
+};
+
+/* Open the store in dir, a folder of its own (STATE_DIR/dead), making it where
+ * it is missing, unless read_only: then -ENOENT.  0 or a negative errno,
+ * except for -ENOENT after a log line. */
+int dead_open(const char *dir, int read_only, struct dead **out);
+/* It was made by this dead_open(). */
+int dead_is_new(const struct dead *);
+/* Writes what waits first. */
+void dead_close(struct dead *);
+
+/* Make the letters of lane within (after, up_to] exactly these, durably, in
+ * one transaction.  Ordered by position.  0 or a negative errno.  Skips the
+ * disk when there is nothing to change. */
+int dead_settle(struct dead *, const char *lane, uint64_t after, uint64_t up_to,
+                const struct dead_letter *, size_t n);
+/* The same, but a letter at one of the positions in kept, which are in order,
+ * stays as it is; none of `letters` is at one of them. */
+int dead_settle_rest(struct dead *, const char *lane, uint64_t after,
+                     uint64_t up_to, const struct dead_letter *letters,
+                     size_t n, const uint64_t *kept, size_t kept_n);
+/* The position of the lane's last letter, 0 where it has none. */
+int dead_last(struct dead *, const char *lane, uint64_t *position);
+/* Keep a refusal of the gate.  Queued and written by a thread of the store in
+ * groups; the queue and the store are bounded (the oldest refusals go,
+ * counted).  Any thread, never blocks on the disk. */
+void dead_refused(struct dead *, const char *source, const char *key,
+                  const struct il_reason *, struct slice event);
+/* Wait until what is queued by now is on disk, or could not be written. */
+void dead_flush(struct dead *);
+/* Keep at most so many refusals and bytes of them: 100000 and 256 MiB. */
+void dead_limit(struct dead *, uint64_t refusals, uint64_t bytes);
+
+/* Walk, oldest first, one lane or all (NULL): lane by lane, the gate's last.
+ * No transaction is open while fn runs, so it may be slow, and delete.  fn
+ * returns non-zero to stop, and that is returned. */
+int dead_each(struct dead *, const char *lane,
+              int (*fn)(void *arg, const struct dead_letter *), void *arg);
+/* One letter; 0, -ENOENT.  fn sees it. */
+int dead_get(struct dead *, const char *lane, uint64_t position,
+             int (*fn)(void *arg, const struct dead_letter *), void *arg);
+/* 0, -ENOENT or another negative errno. */
+int dead_delete(struct dead *, const char *lane, uint64_t position);
+/* Letters of a lane, or of all lanes and the gate (NULL). */
+uint64_t dead_count(struct dead *, const char *lane);
+
+/* --- letters that are tried again --- */
+
+/* A frame of the spool takes a letter's event to its lane again.  The letter is
+ * claimed by one such frame at a time: by the first that asks. */
+struct dead_claim {
+    uint64_t letter;
+    uint64_t position; /* of the frame */
+    int held;          /* out: the letter exists, and it is this frame's */
+};
+
+/* Claim letters of a lane for their frames, durably, in one transaction.
+ * Repeating it changes nothing.  0 or a negative errno. */
+int dead_claim(struct dead *, const char *lane, struct dead_claim *, size_t n);
+/* The lane has passed these frames: delete the letters that are held.  What is
+ * not held, or any more, stays. */
+int dead_retried(struct dead *, const char *lane, const struct dead_claim *,
+                 size_t n);
+/* These frames are nowhere: their letters wait for help again. */
+int dead_unclaim(struct dead *, const char *lane, const struct dead_claim *,
+                 size_t n);
+/* The claims of frames within (after, up_to], ordered by them, held or not; to
+ * be freed. */
+int dead_claims(struct dead *, const char *lane, uint64_t after,
+                uint64_t up_to, struct dead_claim **out, size_t *n);
+/* The spool ends here: no lane's claim is behind it. */
+int dead_claims_end(struct dead *, uint64_t position);
+/* How many letters of a lane, or of all (NULL), are tried again now. */
+uint64_t dead_retrying(struct dead *, const char *lane);
+
+#endif

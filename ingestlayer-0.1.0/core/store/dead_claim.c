@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MIT */
+/* Which frame of the spool tries a letter again.  Several frames may have been
+ * written for one letter, by somebody who asked twice or by a process that died
+ * before it had noted the first; the claim says which of them counts. */
+#include "dead_store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The name of a lane's count of claims. */
+static const char *
+count_key(char out[DEAD_KEY_MAX], const char *lane)
+{
+    out[0] = 2;
+    strcpy(out + 1, lane);
+    return out;
+}
+
+static uint64_t
+value_number(const MDB_val *value)
+{
+    uint64_t n = 0;
+    if (value->mv_size == sizeof n)
+        memcpy(&n, value->mv_data, sizeof n);
+    return n;
+}
+
+uint64_t
+dead_claim_of(struct dead *d, MDB_txn *txn, const MDB_val *letter)
+{
+    MDB_val key = *letter, value;
+    return mdb_get(txn, d->claims, &key, &value) ? 0 : value_number(&value);
+}
+
+int
+dead_claim_drop(struct dead *d, MDB_txn *txn, const MDB_val *letter)
+{
+    char lane[DEAD_KEY_MAX], name[DEAD_KEY_MAX];
+    MDB_val key = { letter->mv_size, lane };
+    memcpy(lane, letter->mv_data, letter->mv_size); /* ends in NUL, and more */
+    int rc = mdb_del(txn, d->claims, &key, NULL);
+    if (rc)
+        return rc == MDB_NOTFOUND ? 0 : rc;
+    return dead_count_add(d, txn, count_key(name, lane), -1);
+}
+
+static int
+claim_put(struct dead *d, MDB_txn *txn, const char *lane, MDB_val *key,
+          uint64_t position)
+{
+    char name[DEAD_KEY_MAX];
+    MDB_val value = { sizeof position, &position };
+    int rc = mdb_put(txn, d->claims, key, &value, 0);
+    return rc ? rc : dead_count_add(d, txn, count_key(name, lane), 1);
+}
+
+/* --- some claims of a lane --- */
+
+struct claims {
+    const char *lane;
+    struct dead_claim *claims;
+    size_t n;
+};
+
+static MDB_val
+claim_key(char bytes[DEAD_KEY_MAX], const char *lane, uint64_t letter)
+{
+    return (MDB_val){ dead_key(bytes, lane, letter), bytes };
+}
+
+/* See which are held.  write NULL: 1 where one is to be written first. */
+static int
+claims_look(struct dead *d, MDB_txn *txn, struct claims *c, int write)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        struct dead_claim *claim = &c->claims[i];
+        char bytes[DEAD_KEY_MAX];
+        MDB_val key = claim_key(bytes, c->lane, claim->letter), value;
+        int rc = mdb_get(txn, d->letters, &key, &value);
+        if (rc && rc != MDB_NOTFOUND)
+            return rc;
+        claim->held = !rc;
+        uint64_t now = rc ? 0 : dead_claim_of(d, txn, &key);
+        if (now)
+            claim->held = now == claim->position;
+        else if (claim->held && !write)
+            return 1;
+        else if (claim->held
+                 && (rc = claim_put(d, txn, c->lane, &key, claim->position)))
+            return rc;
+    }
+    return 0;
+}
+
+static int
+claims_write(struct dead *d, MDB_txn *txn, void *arg)
+{
+    return claims_look(d, txn, arg, 1);
+}
+
+int
+dead_claim(struct dead *d, const char *lane, struct dead_claim *claims,
+           size_t n)
+{
+    struct claims c = { lane, claims, n };
+    MDB_txn *txn;
+    if (strlen(lane) > DEAD_LANE_MAX)
+        return -EINVAL;
+    int rc = dead_begin(d, MDB_RDONLY, &txn);
+    if (rc)
+        return dead_errno(rc);
+    rc = claims_look(d, txn, &c, 0);
+    dead_end(d, txn, MDB_NOTFOUND);
+    return rc == 1 ? dead_update(d, claims_write, &c) : dead_errno(rc);
+}
+
+static int
+retried_write(struct dead *d, MDB_txn *txn, void *arg)
+{
+    const struct claims *c = arg;
+    int64_t gone = 0;
+    int rc = 0;
+    for (size_t i = 0; i < c->n && !rc; i++) {
+        char bytes[DEAD_KEY_MAX];
+        MDB_val key = claim_key(bytes, c->lane, c->claims[i].letter);
+        if (!c->claims[i].held
+            || dead_claim_of(d, txn, &key) != c->claims[i].position)
+            continue;
+        rc = dead_claim_drop(d, txn, &key);
+        if (!rc && !(rc = mdb_del(txn, d->letters, &key, NULL)))
+            gone++;
+        else if (rc == MDB_NOTFOUND)
+            rc = 0;
+    }
+    return rc ? rc : dead_count_add(d, txn, c->lane, -gone);
+}
+
+int
+dead_retried(struct dead *d, const char *lane, const struct dead_claim *claims,
+             size_t n)
+{
+    struct claims c = { lane, (struct dead_claim *) (uintptr_t) claims, n };
+    size_t held = 0;
+    for (size_t i = 0; i < n; i++)
+        held += claims[i].held != 0;
+    return held ? dead_update(d, retried_write, &c) : 0;
+}
+
+static int
+unclaim_write(struct dead *d, MDB_txn *txn, void *arg)
+{
+    const struct claims *c = arg;
+    int rc = 0;
+    for (size_t i = 0; i < c->n && !rc; i++) {
+        char bytes[DEAD_KEY_MAX];
+        MDB_val key = claim_key(bytes, c->lane, c->claims[i].letter);
+        if (dead_claim_of(d, txn, &key) == c->claims[i].position)
+            rc = dead_claim_drop(d, txn, &key);
+    }
+    return rc;
+}
+
+int
+dead_unclaim(struct dead *d, const char *lane, const struct dead_claim *claims,
+             size_t n)
+{
+    struct claims c = { lane, (struct dead_claim *) (uintptr_t) claims, n };
+    return n ? dead_update(d, unclaim_write, &c) : 0;
+}
+
+/* --- all that are in a range --- */
+
+static int
+by_position(const void *a, const void *b)
+{
+    const struct dead_claim *x = a, *y = b;
+    return (x->position > y->position) - (x->position < y->position);
+}
+
+struct found {
+    struct il_text list; /* of struct dead_claim */
+    uint64_t after, up_to;
+};
+
+static int
+found_add(struct found *f, const MDB_val *key, const MDB_val *value)
+{
+    struct dead_claim claim = {
+        .letter = dead_key_number((char *) key->mv_data + key->mv_size - 8),
+        .position = value_number(value)
+    };
+    if (claim.position <= f->after || claim.position > f->up_to)
+        return 0;
+    return text_put(&f->list, &claim, sizeof claim) ? ENOMEM : 0;
+}
+
+/* Those of one lane come together, by letter. */
+static int
+claims_find(struct dead *d, MDB_txn *txn, const char *lane, struct found *f)
+{
+    char bytes[DEAD_KEY_MAX];
+    size_t len = dead_key(bytes, lane, 0);
+    MDB_val key = { len, bytes }, value;
+    MDB_cursor *c;
+    int rc = mdb_cursor_open(txn, d->claims, &c);
+    if (rc)
+        return rc;
+    rc = mdb_cursor_get(c, &key, &value, MDB_SET_RANGE);
+    while (!rc && key.mv_size == len
+           && memcmp(key.mv_data, bytes, len - 8) == 0
+           && !(rc = found_add(f, &key, &value)))
+        rc = mdb_cursor_get(c, &key, &value, MDB_NEXT);
+    mdb_cursor_close(c);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+int
+dead_claims(struct dead *d, const char *lane, uint64_t after, uint64_t up_to,
+            struct dead_claim **out, size_t *n)
+{
+    struct found f = { .after = after, .up_to = up_to };
+    MDB_txn *txn;
+    *out = NULL;
+    *n = 0;
+    if (strlen(lane) > DEAD_LANE_MAX)
+        return -EINVAL;
+    int rc = dead_begin(d, MDB_RDONLY, &txn);
+    if (rc)
+        return dead_errno(rc);
+    rc = claims_find(d, txn, lane, &f);
+    dead_end(d, txn, MDB_NOTFOUND);
+    if (rc || !f.list.len) {
+        text_clear(&f.list);
+        return dead_errno(rc);
+    }
+    *out = (struct dead_claim *) (void *) f.list.data;
+    *n = f.list.len / sizeof **out;
+    qsort(*out, *n, sizeof **out, by_position);
+    return 0;
+}
+
+/* --- claims whose frame or letter is gone --- */
+
+/* Delete at the cursor. */
+static int
+claim_cut(struct dead *d, MDB_txn *txn, MDB_cursor *c, const MDB_val *key)
+{
+    char bytes[DEAD_KEY_MAX], name[DEAD_KEY_MAX];
+    memcpy(bytes, key->mv_data, key->mv_size);
+    int rc = mdb_cursor_del(c, 0);
+    return rc ? rc : dead_count_add(d, txn, count_key(name, bytes), -1);
+}
+
+int
+dead_claims_trim(struct dead *d, MDB_txn *txn, const char *lane,
+                 uint64_t after, uint64_t up_to)
+{
+    char bytes[DEAD_KEY_MAX];
+    size_t len = dead_key(bytes, lane, after + 1);
+    MDB_val key = { len, bytes }, value;
+    MDB_cursor *c;
+    int rc = mdb_cursor_open(txn, d->claims, &c);
+    if (rc)
+        return rc;
+    rc = mdb_cursor_get(c, &key, &value, MDB_SET_RANGE);
+    while (!rc && key.mv_size == len
+           && memcmp(key.mv_data, bytes, len - 8) == 0
+           && dead_key_number((char *) key.mv_data + len - 8) <= up_to) {
+        rc = mdb_get(txn, d->letters, &key, &value);
+        if (rc == MDB_NOTFOUND)
+            rc = claim_cut(d, txn, c, &key);
+        if (!rc)
+            rc = mdb_cursor_get(c, &key, &value, MDB_NEXT);
+    }
+    mdb_cursor_close(c);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* arg: where the spool ends.  How many, where there is nothing to write to. */
+static int
+end_write(struct dead *d, MDB_txn *txn, void *arg)
+{
+    const uint64_t *end = arg;
+    MDB_val key, value;
+    MDB_cursor *c;
+    int rc = mdb_cursor_open(txn, d->claims, &c);
+    if (rc)
+        return rc;
+    while (!(rc = mdb_cursor_get(c, &key, &value, MDB_NEXT)))
+        if (value_number(&value) > *end
+            && (rc = claim_cut(d, txn, c, &key)))
+            break;
+    mdb_cursor_close(c);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+int
+dead_claims_end(struct dead *d, uint64_t position)
+{
+    return dead_update(d, end_write, &position);
+}
+
+uint64_t
+dead_retrying(struct dead *d, const char *lane)
+{
+    char name[DEAD_KEY_MAX];
+    MDB_txn *txn;
+    MDB_stat all;
+    uint64_t n = 0;
+    if ((lane && strlen(lane) > DEAD_LANE_MAX)
+        || dead_begin(d, MDB_RDONLY, &txn))
+        return 0;
+    if (lane)
+        n = dead_count_get(d, txn, count_key(name, lane));
+    else if (!mdb_stat(txn, d->claims, &all))
+        n = all.ms_entries;
+    dead_end(d, txn, MDB_NOTFOUND);
+    return n;
+}

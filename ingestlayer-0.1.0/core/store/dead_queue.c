@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+/* Refusals of the gate: a bounded queue and the thread that writes it.  The
+ * gate must not wait for this disk, and a flood of bad events must cost
+ * neither memory nor the disk's time without end. */
+#include "dead_store.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define DEAD_QUEUE_BYTES (4u << 20) /* what waits */
+#define DEAD_PAUSE_US 250000        /* between two groups: 16 MB/s at most */
+#define DEAD_AGAIN_US 2000000       /* after a failed write */
+#define DEAD_REFUSALS 100000
+#define DEAD_BYTES ((uint64_t) 256 << 20)
+
+struct dead_refusal {
+    struct dead_refusal *next;
+    size_t size; /* of the record */
+    char record[];
+};
+
+/* Sizes are of the record; what the list node costs comes on top. */
+static size_t
+refusal_cost(const struct dead_refusal *r)
+{
+    return sizeof *r + r->size;
+}
+
+/* Called with the lock held. */
+static void
+queue_push(struct dead *d, struct dead_refusal *r)
+{
+    r->next = NULL;
+    *d->tail = r;
+    d->tail = &r->next;
+    d->queued_bytes += refusal_cost(r);
+    d->added++;
+    while (d->queued_bytes > DEAD_QUEUE_BYTES && d->first != r) {
+        struct dead_refusal *old = d->first;
+        d->first = old->next;
+        d->queued_bytes -= refusal_cost(old);
+        d->done++;
+        metric_add(d->lost, 1);
+        free(old);
+    }
+    pthread_cond_signal(&d->wake);
+}
+
+void
+dead_refused(struct dead *d, const char *source, const char *key,
+             const struct il_reason *why, struct slice event)
+{
+    char lane[DEAD_LANE_MAX];
+    struct dead_letter l = { .lane = lane,
+                             .at_us = clock_wall_us(),
+                             .reason = *why,
+                             .key = key,
+                             .event = event };
+    size_t len = strnlen(source, sizeof lane - sizeof "gate/");
+    memcpy(lane, "gate/", 5);
+    memcpy(lane + 5, source, len);
+    lane[5 + len] = 0;
+    if (l.event.len > DEAD_EVENT_MAX)
+        l.event.len = DEAD_EVENT_MAX;
+
+    size_t size = dead_record_size(&l, 1);
+    struct dead_refusal *r = malloc(sizeof *r + size);
+    if (!r) {
+        metric_add(d->lost, 1);
+        return;
+    }
+    r->size = size;
+    dead_record_write(r->record, &l, 1);
+    pthread_mutex_lock(&d->lock);
+    queue_push(d, r);
+    pthread_mutex_unlock(&d->lock);
+}
+
+/* --- the thread --- */
+
+static int
+refused_put(struct dead *d, MDB_txn *txn, uint64_t number,
+            const struct dead_refusal *r)
+{
+    unsigned char bytes[8];
+    MDB_val key = { sizeof bytes, bytes };
+    MDB_val value = { r->size, (void *) (uintptr_t) r->record };
+    struct dead_letter l;
+    dead_key_set(bytes, number);
+    dead_record_view(r->record, r->size, &l);
+    int rc = mdb_put(txn, d->refused, &key, &value, MDB_APPEND);
+    return rc ? rc : dead_count_add(d, txn, l.lane, 1);
+}
+
+static int
+refused_next(struct dead *d, MDB_txn *txn, uint64_t *number)
+{
+    MDB_cursor *c;
+    MDB_val key, value;
+    *number = 1;
+    int rc = mdb_cursor_open(txn, d->refused, &c);
+    if (rc)
+        return rc;
+    rc = mdb_cursor_get(c, &key, &value, MDB_LAST);
+    if (!rc && key.mv_size == 8)
+        *number = dead_key_number(key.mv_data) + 1;
+    mdb_cursor_close(c);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+struct group {
+    struct dead_refusal *first, *last;
+    uint64_t n, cost, gone, max_refusals, max_bytes;
+};
+
+/* Let the oldest go until the rest is within the limits. */
+static int
+refused_trim(struct dead *d, MDB_txn *txn, struct group *g, uint64_t *bytes)
+{
+    MDB_cursor *c;
+    MDB_stat stat;
+    MDB_val key, value;
+    g->gone = 0;
+    int rc = mdb_stat(txn, d->refused, &stat);
+    if (rc || (rc = mdb_cursor_open(txn, d->refused, &c)))
+        return rc;
+    while (stat.ms_entries - g->gone > g->max_refusals
+           || *bytes > g->max_bytes) {
+        struct dead_letter l = { .lane = NULL };
+        if ((rc = mdb_cursor_get(c, &key, &value, MDB_FIRST)))
+            break;
+        *bytes -= value.mv_size < *bytes ? value.mv_size : *bytes;
+        if (!dead_record_view(value.mv_data, value.mv_size, &l) && l.lane)
+            rc = dead_count_add(d, txn, l.lane, -1);
+        if (rc || (rc = mdb_cursor_del(c, 0)))
+            break;
+        g->gone++;
+    }
+    mdb_cursor_close(c);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int
+group_write(struct dead *d, MDB_txn *txn, void *arg)
+{
+    struct group *g = arg;
+    uint64_t number, before = dead_count_get(d, txn, DEAD_BYTES_KEY);
+    uint64_t bytes = before;
+    int rc = refused_next(d, txn, &number);
+    for (struct dead_refusal *r = g->first; r && !rc; r = r->next) {
+        bytes += r->size;
+        rc = refused_put(d, txn, number++, r);
+    }
+    if (!rc)
+        rc = refused_trim(d, txn, g, &bytes);
+    return rc ? rc
+              : dead_count_add(d, txn, DEAD_BYTES_KEY,
+                               (int64_t) (bytes - before));
+}
+
+static void
+group_free(struct dead_refusal *r)
+{
+    while (r) {
+        struct dead_refusal *next = r->next;
+        free(r);
+        r = next;
+    }
+}
+
+/* Take all that waits.  With the lock held. */
+static void
+group_take(struct dead *d, struct group *g)
+{
+    *g = (struct group){ .first = d->first,
+                         .cost = d->queued_bytes,
+                         .max_refusals = d->max_refusals,
+                         .max_bytes = d->max_bytes };
+    for (struct dead_refusal *r = d->first; r; r = r->next, g->n++)
+        g->last = r;
+    d->first = NULL;
+    d->tail = &d->first;
+    d->queued_bytes = 0;
+}
+
+/* It could not be written: back to the head of the queue. */
+static void
+group_return(struct dead *d, struct group *g)
+{
+    g->last->next = d->first;
+    if (!d->first)
+        d->tail = &g->last->next;
+    d->first = g->first;
+    d->queued_bytes += g->cost;
+}
+
+/* Let a group gather, or the disk recover, unless somebody waits for it. */
+static void
+queue_pause(struct dead *d, int64_t us)
+{
+    int64_t until = clock_monotonic_us() + us;
+    struct timespec t = { (time_t) (until / 1000000),
+                          (long) (until % 1000000) * 1000 };
+    while (!d->stop && !d->hurry
+           && pthread_cond_timedwait(&d->wake, &d->lock, &t) != ETIMEDOUT)
+        ;
+}
+
+/* Write what waits; the lock is given up meanwhile. */
+static int
+queue_write(struct dead *d)
+{
+    struct group g;
+    group_take(d, &g);
+    pthread_mutex_unlock(&d->lock);
+    int err = dead_update(d, group_write, &g);
+    if (!err) {
+        group_free(g.first);
+        metric_add(d->kept, g.n);
+        metric_add(d->lost, g.gone);
+    }
+    pthread_mutex_lock(&d->lock);
+    if (err)
+        group_return(d, &g);
+    d->done += err ? 0 : g.n;
+    d->failures += err != 0;
+    pthread_cond_broadcast(&d->written);
+    return err;
+}
+
+static void *
+queue_run(void *arg)
+{
+    struct dead *d = arg;
+    int failing = 0;
+    pthread_mutex_lock(&d->lock);
+    for (;;) {
+        while (!d->first && !d->stop)
+            pthread_cond_wait(&d->wake, &d->lock);
+        if (!d->first)
+            break;
+        int err = queue_write(d);
+        if (err && !failing)
+            log_error("dead letters: cannot keep refusals in %s: %s; the "
+                      "newest are held in memory and tried again",
+                      d->dir, strerror(-err));
+        if (!err && failing)
+            log_info("dead letters: refusals are kept again");
+        failing = err != 0;
+        if (err && d->stop)
+            break;
+        queue_pause(d, err ? DEAD_AGAIN_US : DEAD_PAUSE_US);
+    }
+    pthread_mutex_unlock(&d->lock);
+    return NULL;
+}
+
+void
+dead_flush(struct dead *d)
+{
+    pthread_mutex_lock(&d->lock);
+    uint64_t target = d->added, failures = d->failures;
+    d->hurry++;
+    pthread_cond_signal(&d->wake);
+    while (d->has_thread && d->done < target && d->failures == failures)
+        pthread_cond_wait(&d->written, &d->lock);
+    d->hurry--;
+    pthread_mutex_unlock(&d->lock);
+}
+
+void
+dead_limit(struct dead *d, uint64_t refusals, uint64_t bytes)
+{
+    pthread_mutex_lock(&d->lock);
+    d->max_refusals = refusals;
+    d->max_bytes = bytes;
+    pthread_mutex_unlock(&d->lock);
+}
+
+int
+dead_queue_start(struct dead *d)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&d->wake, &attr);
+    pthread_cond_init(&d->written, NULL);
+    pthread_condattr_destroy(&attr);
+    d->tail = &d->first;
+    d->max_refusals = DEAD_REFUSALS;
+    d->max_bytes = DEAD_BYTES;
+    d->kept = metric_counter("dead_refusals_kept_total", "",
+                             "Refusals of the gate kept as dead letters.");
+    d->lost = metric_counter("dead_refusals_discarded_total", "",
+                             "Refusals that went for newer ones.");
+    int rc = pthread_create(&d->thread, NULL, queue_run, d);
+    d->has_thread = rc == 0;
+    return -rc;
+}
+
+void
+dead_queue_stop(struct dead *d)
+{
+    if (!d->has_thread)
+        return;
+    pthread_mutex_lock(&d->lock);
+    d->stop = 1;
+    pthread_cond_signal(&d->wake);
+    pthread_mutex_unlock(&d->lock);
+    pthread_join(d->thread, NULL);
+    group_free(d->first);
+    pthread_cond_destroy(&d->wake);
+    pthread_cond_destroy(&d->written);
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* The LMDB environment under the dead-letter store, shared by dead*.c.
+ *
+ *   letters  lane NUL position (big-endian)  -> record
+ *   refused  number (big-endian)             -> record with the lane in it
+ *   counts   lane                            -> u64; "\1" -> bytes in refused
+ *   claims   lane NUL position of a letter   -> u64 position of its frame
+ *
+ * A record is a struct dead_head, its texts, each with a NUL, and the event. */
+#ifndef DEAD_STORE_H
+#define DEAD_STORE_H
+
+#include "dead.h"
+#include "base/metrics.h"
+
+#include <lmdb.h>
+#include <pthread.h>
+
+#define DEAD_BYTES_KEY "\1" /* in counts: bytes of all refusals */
+#define DEAD_KEY_MAX (DEAD_LANE_MAX + 1 + 8)
+
+struct dead_refusal; /* dead_queue.c */
+
+struct dead {
+    MDB_env *env;
+    MDB_dbi letters, refused, counts, claims;
+    char *dir;
+    int read_only, made;
+    /* Held for reading by every transaction of this process, for writing while
+     * the map is laid anew. */
+    pthread_rwlock_t map_lock;
+
+    /* The queue of refusals; lock guards all that follows. */
+    pthread_mutex_t lock;
+    pthread_cond_t wake, written;
+    pthread_t thread;
+    int has_thread, stop, hurry;
+    struct dead_refusal *first, **tail;
+    uint64_t queued_bytes;
+    uint64_t added, done; /* refusals: taken in; written or discarded */
+    uint64_t failures;    /* groups that could not be written */
+    uint64_t max_refusals, max_bytes;
+    struct il_counter *kept, *lost;
+};
+
+/* An LMDB code as 0 or a negative errno. */
+int dead_errno(int rc);
+
+/* Begin and end a transaction; between them the map stays where it is.
+ * dead_end() commits when rc is 0, else it aborts; it returns the first
+ * error.  LMDB codes. */
+int dead_begin(struct dead *, unsigned flags, MDB_txn **);
+int dead_end(struct dead *, MDB_txn *, int rc);
+
+/* Run fn in a write transaction, again with a larger map where it was full.
+ * fn returns an LMDB code.  0 or a negative errno. */
+int dead_update(struct dead *, int (*fn)(struct dead *, MDB_txn *, void *arg),
+                void *arg);
+
+/* Change a count by so much. */
+int dead_count_add(struct dead *, MDB_txn *, const char *key, int64_t by);
+uint64_t dead_count_get(struct dead *, MDB_txn *, const char *key);
+
+/* "gate/...": kept among the refusals. */
+int dead_is_gate(const char *lane);
+/* Write the key of a letter; its length. */
+size_t dead_key(char out[DEAD_KEY_MAX], const char *lane, uint64_t position);
+uint64_t dead_key_number(const void *big_endian);
+void dead_key_set(void *out, uint64_t number);
+
+/* Records: size, writing, and viewing (0 or -EIO; letter->lane only where the
+ * record has one). */
+size_t dead_record_size(const struct dead_letter *, int with_lane);
+void dead_record_write(char *out, const struct dead_letter *, int with_lane);
+int dead_record_view(const void *bytes, size_t len, struct dead_letter *);
+
+/* dead_claim.c */
+/* The frame that has claimed a letter, given its key; 0: none. */
+uint64_t dead_claim_of(struct dead *, MDB_txn *, const MDB_val *letter);
+/* The letter with this key is gone.  An LMDB code. */
+int dead_claim_drop(struct dead *, MDB_txn *, const MDB_val *letter);
+/* So are those of lane within (after, up_to] that have no letter. */
+int dead_claims_trim(struct dead *, MDB_txn *, const char *lane,
+                     uint64_t after, uint64_t up_to);
+
+/* dead_queue.c */
+int dead_queue_start(struct dead *);
+void dead_queue_stop(struct dead *);
+
+#endif

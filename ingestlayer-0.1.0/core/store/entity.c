@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+#include "entity_store.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/wtf8.h"
+
+#include <errno.h>
+#include <string.h>
+
+int
+entity_kind_valid(struct slice kind)
+{
+    if (kind.len == 0 || kind.len > ENTITY_KIND_MAX)
+        return 0;
+    for (size_t i = 0; i < kind.len; i++) {
+        char c = kind.ptr[i];
+        int later = (c >= '0' && c <= '9') || c == '_';
+        if (!(c >= 'a' && c <= 'z') && !(i && later))
+            return 0;
+    }
+    return 1;
+}
+
+int
+entity_id_valid(struct slice id)
+{
+    return id.len > 0 && id.len <= ENTITY_ID_MAX && !memchr(id.ptr, 0, id.len)
+           && wtf8_valid(id.ptr, id.len);
+}
+
+static void
+entity_put_time(char *out, int64_t us)
+{
+    for (int i = 0; i < 8; i++)
+        out[i] = (char) ((uint64_t) us >> (8 * i));
+}
+
+/* What entity_put needs besides the store. */
+struct entity_writer {
+    struct entity_merge merge;
+    struct il_text value;
+    int64_t now_us;
+};
+
+static int
+entity_put_one(struct entities *e, MDB_txn *txn, struct entity_writer *w,
+               struct entity_put *put)
+{
+    char bytes[ENTITY_KEY_MAX];
+    struct entity old = { 0 };
+    struct slice old_traits = { 0 };
+    MDB_val key = { entity_key(bytes, put->kind, put->id), bytes }, value;
+    int64_t seen = put->seen_us ? put->seen_us : w->now_us;
+    put->created = 0;
+    if (!entity_kind_valid(put->kind) || !entity_id_valid(put->id))
+        return -EINVAL;
+    int rc = mdb_get(txn, e->dbi, &key, &value);
+    if (rc && rc != MDB_NOTFOUND)
+        return entity_errno(rc);
+    put->created = rc == MDB_NOTFOUND;
+    if (put->created && (put->flags & ENTITY_PUT_EXISTING))
+        return -ENOENT;
+    old.first_seen_us = old.last_seen_us = seen;
+    if (!put->created) {
+        if (entity_view(put->kind, put->id, &value, &old))
+            return -EIO;
+        old_traits = slice_of((char *) value.mv_data + ENTITY_HEAD,
+                              value.mv_size - ENTITY_HEAD);
+    }
+    w->value.len = 0;
+    if (text_reserve(&w->value, ENTITY_HEAD))
+        return -ENOMEM;
+    entity_put_time(w->value.data, old.first_seen_us);
+    entity_put_time(w->value.data + 8,
+                    seen > old.last_seen_us ? seen : old.last_seen_us);
+    w->value.len = ENTITY_HEAD;
+    int err = entity_merge(&w->merge, old_traits, put->traits, &w->value);
+    if (err)
+        return err;
+    value = (MDB_val){ w->value.len, w->value.data };
+    return entity_errno(mdb_put(txn, e->dbi, &key, &value, 0));
+}
+
+/* Is it a refusal of this one alone, and may the others go on? */
+static int
+entity_tolerates(const struct entity_put *put)
+{
+    return (put->flags & ENTITY_PUT_LENIENT)
+           && (put->error == -EINVAL || put->error == -EMSGSIZE
+               || put->error == -ENOENT);
+}
+
+/* One attempt at the whole transaction. */
+static int
+entity_put_all(struct entities *e, struct entity_writer *w,
+               struct entity_put *puts, size_t n, size_t *bad)
+{
+    MDB_txn *txn = NULL;
+    int err = entity_errno(entity_txn(e, 0, &txn));
+    if (err)
+        return err;
+    for (size_t i = 0; i < n; i++) {
+        err = puts[i].error = entity_put_one(e, txn, w, &puts[i]);
+        if (err && !entity_tolerates(&puts[i])) {
+            *bad = i;
+            entity_abort(e, txn);
+            return err;
+        }
+    }
+    return entity_errno(entity_commit(e, txn));
+}
+
+/* Once until there is room again: a full store meets every request. */
+static void
+entity_log_full(struct entities *e, int err)
+{
+    int full = err == -ENOSPC;
+    if (__atomic_exchange_n(&e->full_logged, full, __ATOMIC_RELAXED) || !full)
+        return;
+    log_error("entities: %s is full (its limit or the disk): entities are "
+              "refused until some are deleted or there is more room",
+              e->dir);
+}
+
+int
+entity_put(struct entities *e, struct entity_put *puts, size_t n, size_t *bad)
+{
+    struct entity_writer w = { .now_us = clock_wall_us() };
+    size_t unused;
+    int dead = 0;
+    if (!bad)
+        bad = &unused;
+    *bad = 0;
+    if (n == 0)
+        return 0;
+    int err = entity_put_all(e, &w, puts, n, bad);
+    if (err == -ENOSPC && !mdb_reader_check(e->env, &dead) && dead > 0)
+        err = entity_put_all(e, &w, puts, n, bad);
+    entity_log_full(e, err);
+    entity_merge_clear(&w.merge);
+    text_clear(&w.value);
+    return err;
+}
+
+int
+entity_delete(struct entities *e, struct slice kind, struct slice id)
+{
+    char bytes[ENTITY_KEY_MAX];
+    MDB_val key = { entity_key(bytes, kind, id), bytes };
+    MDB_txn *txn = NULL;
+    if (!key.mv_size || !entity_kind_valid(kind))
+        return 0;
+    int rc = entity_txn(e, 0, &txn);
+    if (rc)
+        return entity_errno(rc);
+    rc = mdb_del(txn, e->dbi, &key, NULL);
+    if (rc) {
+        entity_abort(e, txn);
+        return rc == MDB_NOTFOUND ? 0 : entity_errno(rc);
+    }
+    rc = entity_commit(e, txn);
+    return rc ? entity_errno(rc) : 1;
+}

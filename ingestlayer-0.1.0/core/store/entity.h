@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/* The entity store (LMDB): (kind, external_id) -> traits, first_seen,
+ * last_seen.  Readers take no lock; several processes may use it at once.
+ *
+ *   DIR/data.mdb, DIR/lock.mdb   mode 0600
+ *   key    kind, NUL, external_id
+ *   value  first_seen, last_seen (microseconds since 1970 UTC, i64
+ *          little-endian), traits (msgpack map)
+ * The key NUL "format" holds the version of this layout.
+ *
+ * Merging is one level deep: a trait that comes replaces the trait of that
+ * name, whatever either holds; the others stay.  null is a value like any
+ * other.  first_seen stays, last_seen never goes back. */
+#ifndef ENTITY_H
+#define ENTITY_H
+
+#include "codec/batch.h"
+#include "codec/json.h"
+
+#define ENTITY_DIR "entities"       /* below state_dir */
+#define ENTITY_KIND_MAX 64          /* bytes; [a-z][a-z0-9_]* */
+#define ENTITY_ID_MAX 256           /* bytes, none of them NUL */
+#define ENTITY_TRAITS_MAX (1 << 20) /* bytes of msgpack, after merging */
+
+struct entities;
+
+struct entity {
+    struct slice kind, id;
+    struct il_value traits; /* IL_MAP */
+    int64_t first_seen_us, last_seen_us;
+};
+
+/* Is it [a-z][a-z0-9_]*, short enough? */
+int entity_kind_valid(struct slice kind);
+/* Not empty, not too long, no NUL, all of it UTF-8? */
+int entity_id_valid(struct slice id);
+
+/* Open or make the store in dir (made with mode 0700; its parent must be
+ * there).  map_bytes is how large it may grow, address space rather than
+ * memory; 0: 64 GiB.  0 or a negative errno after a log line.  Once per
+ * process and dir; not to be used across fork(). */
+int entity_open(const char *dir, uint64_t map_bytes, struct entities **out);
+void entity_close(struct entities *);
+
+/* flags of struct entity_put */
+enum {
+    ENTITY_PUT_EXISTING = 1, /* only where there is one */
+    ENTITY_PUT_LENIENT = 2   /* where it is refused, the others go on */
+};
+
+/* One upsert.  traits: msgpack map. */
+struct entity_put {
+    struct slice kind, id, traits;
+    int64_t seen_us; /* 0: now */
+    uint32_t flags;
+    int created, error; /* out; error: 0 or why this one was refused */
+};
+/* Merge n of them, in order, in one durable transaction: all or none, lenient
+ * ones apart.  Waits for other writers.  0 or a negative errno: -EINVAL (a bad
+ * kind, id or traits), -EMSGSIZE (traits above ENTITY_TRAITS_MAX), -ENOENT (no
+ * entity to merge into): *bad (may be NULL) tells which; -ENOSPC (map or disk
+ * full). */
+int entity_put(struct entities *, struct entity_put *, size_t n, size_t *bad);
+/* Remove, durably; 1 removed, 0 unknown, or a negative errno. */
+int entity_delete(struct entities *, struct slice kind, struct slice id);
+
+/* Lane reads: within a read transaction that the caller begins per batch and
+ * ends before it waits for anything.  Values point into the store's map and
+ * live until entity_reader_end().  One thread at a time each. */
+struct entity_reader;
+int entity_reader_new(struct entities *, struct entity_reader **out);
+void entity_reader_free(struct entity_reader *);
+int entity_reader_begin(struct entity_reader *);
+void entity_reader_end(struct entity_reader *);
+/* Give the memory back that it found entities faster with; no transaction. */
+void entity_reader_trim(struct entity_reader *);
+/* It will be asked for soon.  Within a transaction. */
+void entity_reader_hint(struct entity_reader *, const struct il_kind *,
+                        struct slice id);
+/* 1 found, 0 unknown, or a negative errno. */
+int entity_reader_get(struct entity_reader *, const struct il_kind *,
+                      struct slice id, struct entity *out);
+
+/* One-off read for the API and the command: text gets a copy (appended) that
+ * out points into.  1, 0 or a negative errno. */
+int entity_get(struct entities *, struct slice kind, struct slice id,
+               struct il_text *text, struct entity *out);
+/* Walk the entities of a kind whose ids follow after (ptr NULL: from the
+ * first), in byte order, at most limit.  kind.ptr NULL: all kinds, after being
+ * "kind/id" then.  Stops when fn returns other than 0, and returns that; else
+ * 0 or a negative errno.  fn runs within a read transaction: be quick. */
+int entity_each(struct entities *, struct slice kind, struct slice after,
+                uint32_t limit, int (*fn)(void *arg, const struct entity *),
+                void *arg);
+uint64_t entity_count(struct entities *);
+
+/* Append {"kind","external_id","traits","first_seen","last_seen"}.  0,
+ * -ENOMEM or -EINVAL (broken traits). */
+int entity_json(struct il_text *, const struct entity *);
+
+/* --- entity_merge.c --- */
+
+/* Working memory of entity_merge(), reusable; begins as { 0 }. */
+struct entity_trait;
+struct entity_merge {
+    struct entity_trait *traits;
+    size_t count, capacity;
+};
+void entity_merge_clear(struct entity_merge *);
+/* Append the map that patch makes of old (len 0: nothing there).  0, -EINVAL
+ * (patch is no whole valid map, or has a name twice), -EIO (old is not),
+ * -EMSGSIZE or -ENOMEM. */
+int entity_merge(struct entity_merge *, struct slice old, struct slice patch,
+                 struct il_text *out);
+
+#endif

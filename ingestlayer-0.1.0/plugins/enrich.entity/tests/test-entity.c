@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+#include <testhost.h>
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct testhost *t;
+
+static const char *
+plugin_path(void)
+{
+    static char path[4096];
+    const char *build = getenv("IL_BUILDDIR");
+    snprintf(path, sizeof(path), "%s/plugins/enrich.entity/.libs/%s",
+             build ? build : ".", "enrich.entity.so");
+    return path;
+}
+
+static void
+setup(void)
+{
+    t = testhost_new();
+    ck_assert_ptr_nonnull(t);
+    testhost_entity(t, "user", "u1", "{\"account\":\"acme\",\"seats\":1.10}");
+    testhost_entity(t, "user", "42", "{\"account\":\"forty-two\"}");
+    testhost_entity(t, "user", "18446744073709551615", "{\"account\":\"max\"}");
+    testhost_entity(t, "user", "1.50", "{\"account\":\"decimal\"}");
+    testhost_entity(t, "account", "acme", "{\"plan\":\"pro\"}");
+}
+
+static void
+teardown(void)
+{
+    testhost_free(t);
+}
+
+static void
+use(const char *config)
+{
+    int err = testhost_open(t, plugin_path(), config);
+    ck_assert_msg(err == 0, "%s", testhost_findings(t));
+    ck_assert_int_eq(testhost_start(t), 0);
+}
+
+/* One event of a batch; its payload. */
+static void
+event(const char *payload)
+{
+    char json[2000];
+    snprintf(json, sizeof(json), "{\"type\":\"t\",\"payload\":%s}", payload);
+    ck_assert_int_eq(testhost_event(t, json), 0);
+}
+
+#define USER "kind = \"user\"; key = \"$event.payload.user_id\";"
+
+START_TEST(found_entities_are_attached)
+{
+    use(USER);
+    event("{\"user_id\":\"u1\"}");
+    event("{\"user_id\":\"nobody\"}");
+    ck_assert_int_eq(testhost_process(t), 0);
+    ck_assert_str_eq(testhost_attached(t, 0, "user"),
+                     "{\"account\":\"acme\",\"seats\":1.10}");
+    ck_assert_ptr_null(testhost_attached(t, 1, "user"));
+    ck_assert_int_eq(testhost_state(t, 0), TESTHOST_KEPT);
+    ck_assert_int_eq(testhost_state(t, 1), TESTHOST_KEPT);
+    ck_assert_str_eq(testhost_payload(t, 0), "{\"user_id\":\"u1\"}");
+    ck_assert_uint_eq(testhost_counter(t, "found"), 1);
+    ck_assert_uint_eq(testhost_counter(t, "unknown"), 1);
+}
+END_TEST
+
+START_TEST(numbers_are_keys_as_written)
+{
+    use(USER);
+    event("{\"user_id\":42}");
+    event("{\"user_id\":18446744073709551615}");
+    event("{\"user_id\":1.50}");
+    event("{\"user_id\":1.5}");
+    ck_assert_int_eq(testhost_process(t), 0);
+    ck_assert_str_eq(testhost_attached(t, 0, "user"),
+                     "{\"account\":\"forty-two\"}");
+    ck_assert_str_eq(testhost_attached(t, 1, "user"), "{\"account\":\"max\"}");
+    ck_assert_str_eq(testhost_attached(t, 2, "user"),
+                     "{\"account\":\"decimal\"}");
+    ck_assert_ptr_null(testhost_attached(t, 3, "user"));
+}
+END_TEST
+
+static const char *const keyless[] = {
+    "{}",
+    "{\"user_id\":null}",
+    "{\"user_id\":true}",
+    "{\"user_id\":[\"u1\"]}",
+    "{\"user_id\":{\"id\":\"u1\"}}",
+    "{\"user_id\":\"\"}",
+};
+#define KEYLESS (sizeof(keyless) / sizeof(*keyless))
+
+START_TEST(a_missing_key_is_an_unknown_entity)
+{
+    use(USER " unknown = \"drop\";");
+    for (size_t i = 0; i < KEYLESS; i++)
+        event(keyless[i]);
+    event("{\"user_id\":\"u1\"}");
+    ck_assert_int_eq(testhost_process(t), 0);
+    for (uint32_t i = 0; i < KEYLESS; i++)
+        ck_assert_int_eq(testhost_state(t, i), TESTHOST_DROPPED);
+    ck_assert_int_eq(testhost_state(t, KEYLESS), TESTHOST_KEPT);
+    ck_assert_uint_eq(testhost_counter(t, "unknown"), KEYLESS);
+}
+END_TEST
+
+START_TEST(unknown_entities_become_dead_letters_where_asked)
+{
+    use(USER " unknown = \"dead-letter\";");
+    event("{\"user_id\":\"u2\"}");
+    event("{}");
+    event("{\"user_id\":\"u1\"}");
+    ck_assert_int_eq(testhost_process(t), 0);
+    ck_assert_int_eq(testhost_state(t, 0), TESTHOST_REJECTED);
+    ck_assert_str_eq(testhost_reason(t, 0)->code, "unknown_entity");
+    ck_assert_str_eq(testhost_reason(t, 0)->message, "there is no user \"u2\"");
+    ck_assert_str_eq(testhost_reason(t, 0)->field, "$event.payload.user_id");
+    ck_assert_int_eq(testhost_state(t, 1), TESTHOST_REJECTED);
+    ck_assert_ptr_nonnull(strstr(testhost_reason(t, 1)->message, "is missing"));
+    ck_assert_int_eq(testhost_state(t, 2), TESTHOST_KEPT);
+}
+END_TEST
+
+START_TEST(events_that_left_the_batch_are_not_looked_up)
+{
+    use(USER " unknown = \"drop\";");
+    event("{\"user_id\":\"nobody\"}");
+    event("{\"user_id\":\"u1\"}");
+    ck_assert_int_eq(testhost_process(t), 0);
+    ck_assert_int_eq(testhost_process(t), 0);
+    ck_assert_uint_eq(testhost_counter(t, "unknown"), 1);
+    ck_assert_uint_eq(testhost_counter(t, "found"), 2);
+}
+END_TEST
+
+START_TEST(wrong_options_are_named)
+{
+    static const struct {
+        const char *config, *finding;
+    } cases[] = {
+        { "key = \"$event.id\";", "kind" },
+        { "kind = \"user\";", "key" },
+        { "kind = \"User\"; key = \"$event.id\";", "lower-case letter" },
+        { "kind = \"\"; key = \"$event.id\";", "kind" },
+        { "kind = \"user\"; key = \"user_id\";", "key" },
+        { "kind = \"user\"; key = \"$event.id\"; unknown = \"skip\";",
+          "dead-letter" },
+        { "kind = \"user\"; key = \"$event.id\"; unknwon = \"drop\";",
+          "unknown" },
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        ck_assert_int_lt(testhost_open(t, plugin_path(), cases[i].config), 0);
+        ck_assert_msg(strstr(testhost_findings(t), cases[i].finding), "%s: %s",
+                      cases[i].config, testhost_findings(t));
+        teardown();
+        setup();
+    }
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *s = suite_create("enrich.entity");
+    TCase *c = tcase_create("enrich.entity");
+    tcase_add_checked_fixture(c, setup, teardown);
+    tcase_add_test(c, found_entities_are_attached);
+    tcase_add_test(c, numbers_are_keys_as_written);
+    tcase_add_test(c, a_missing_key_is_an_unknown_entity);
+    tcase_add_test(c, unknown_entities_become_dead_letters_where_asked);
+    tcase_add_test(c, events_that_left_the_batch_are_not_looked_up);
+    tcase_add_test(c, wrong_options_are_named);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

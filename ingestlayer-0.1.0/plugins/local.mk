@@ -1,0 +1,24 @@
+# One line a plugin; each folder is complete in itself.
+if PLUGIN_SDK_EVENT
+include plugins/sdk.event/local.mk
+endif
+if PLUGIN_FILTER_MATCH
+include plugins/filter.match/local.mk
+endif
+if PLUGIN_ENRICH_ENTITY
+include plugins/enrich.entity/local.mk
+endif
+if PLUGIN_WAREHOUSE_PG
+include plugins/warehouse.pg/local.mk
+endif
+if PLUGIN_WEBHOOK_IN
+include plugins/webhook.in/local.mk
+endif
+
+# Plugins are opened by name; libtool's archives would only confuse.
+install-data-hook:
+	for plugin in $(plugin_LTLIBRARIES); do \
+	    rm -f "$(DESTDIR)$(plugindir)/$${plugin##*/}"; done
+uninstall-hook:
+	for plugin in $(plugin_LTLIBRARIES); do plugin=$${plugin##*/}; \
+	    rm -f "$(DESTDIR)$(plugindir)/$${plugin%.la}.so"; done

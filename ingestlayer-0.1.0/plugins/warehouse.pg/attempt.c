@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/* One attempt to bring a batch in, from the connection on: what has to be
+ * known first, and what is left of it after a failure. */
+#include "pg.h"
+
+#include <string.h>
+
+/* Errors that leave nothing behind keep the connection; after all others the
+ * next attempt begins from scratch, on a server that may be another one. */
+static void
+give_up(struct conn *c)
+{
+    struct link *l = &c->link;
+    const char *code = l->fault.code;
+    int mild = strncmp(code, "40", 2) == 0 || strncmp(code, "55P03", 5) == 0;
+    if (!mild)
+        link_close(l);
+    if (l->fault.action == PG_ACT_REJECT) /* of no row in particular */
+        l->fault.action = PG_ACT_RETRY;
+    c->checked = 0;
+}
+
+/* The plan that batches are encoded with from now on. */
+static void
+publish(struct pg *pg, struct plan *plan)
+{
+    pthread_mutex_lock(&pg->lock);
+    struct plan *old = pg->plan;
+    pg->plan = plan;
+    pthread_mutex_unlock(&pg->lock);
+    plan_unref(old);
+}
+
+/* The table may not be what it was: read it again, and let nothing more be
+ * encoded for it until then. */
+static void
+forget_plan(struct conn *c)
+{
+    struct pg *pg = c->pg;
+    pthread_mutex_lock(&pg->lock);
+    int latest = c->plan && c->plan == pg->plan;
+    pthread_mutex_unlock(&pg->lock);
+    plan_unref(c->plan);
+    c->plan = NULL;
+    if (latest)
+        publish(pg, NULL);
+}
+
+static void
+say_mode(struct pg *pg)
+{
+    if (pg->mode_said == (int) pg->mode)
+        return;
+    pg->mode_said = (int) pg->mode;
+    if (pg->mode == PG_MODE_LANES)
+        il_log(pg->host, IL_LOG_INFO,
+               "connected; the lane's position is kept in %s", pg->lanes);
+    else
+        il_log(pg->host, IL_LOG_WARN,
+               "connected; this role cannot use %s, so rows are written with "
+               "on conflict (%s) do nothing, which is slower (`ingestlayer "
+               "ddl` prints the grants)",
+               pg->lanes, pg->unique_column);
+}
+
+/* Which of the two ways rows are written is decided once: another one in
+ * between would write again what the first has left behind unanswered. */
+static int
+keep_mode(struct link *l, enum pg_mode possible)
+{
+    struct pg *pg = l->pg;
+    if (!pg->mode_kept)
+        pg->mode = possible;
+    if (pg->mode != PG_MODE_LANES || possible == PG_MODE_LANES)
+        return 0;
+    fault_set(&l->fault, PG_ACT_PAUSE,
+              "role \"%s\" may no longer use %s: grant select, insert, update "
+              "on %s and usage on its schema (`ingestlayer ddl` prints it)",
+              PQuser(l->db), pg->lanes, pg->lanes);
+    return -1;
+}
+
+static int
+fresh(struct conn *c)
+{
+    struct pg *pg = c->pg;
+    struct link *l = &c->link;
+    struct sql *s = &l->sql;
+    char sync[32];
+    enum pg_mode possible;
+    if (link_open(l))
+        return -1;
+    if (c->connects++)
+        il_counter_add(pg->host, pg->reconnects, 1);
+    c->checked = 0;
+    forget_plan(c);
+    sql_clear(s);
+    sql_printf(s, "select pg_catalog.current_setting('synchronous_commit')");
+    if (link_text(l, sql_str(s), sync, sizeof sync))
+        return -1;
+    c->sync_off = strcmp(sync, "off") == 0;
+    if (lanes_prepare(l, 1, &possible) || keep_mode(l, possible))
+        return -1;
+    if (!c->index)
+        say_mode(pg);
+    return 0;
+}
+
+int
+copy_connect(struct conn *c, const struct job *job)
+{
+    struct pg *pg = c->pg;
+    struct link *l = &c->link;
+    if (l->db && (!PQconsumeInput(l->db) || PQstatus(l->db) == CONNECTION_BAD))
+        link_close(l);
+    if (!l->db && fresh(c)) {
+        link_close(l);
+        return -1;
+    }
+    if (!job || !pg->claimed || c->checked)
+        return 0;
+    if (pg->mode == PG_MODE_UNIQUE)
+        c->doubt = 0;
+    else if (lanes_check(c, job)) {
+        if (l->fault.lost)
+            link_close(l);
+        return -1;
+    }
+    c->checked = 1;
+    return 0;
+}
+
+static int
+need_unique(struct link *l, const struct plan *plan)
+{
+    const struct pg *pg = l->pg;
+    if (pg->mode != PG_MODE_UNIQUE || plan->has_unique)
+        return 0;
+    fault_set(&l->fault, PG_ACT_PAUSE,
+              "rows could arrive twice: this role cannot use %s, and table %s "
+              "has no unique index on \"%s\" alone; grant select, insert, "
+              "update on %s (`ingestlayer ddl` prints it), or: create unique "
+              "index on %s (\"%s\")",
+              pg->lanes, pg->table.quoted, pg->unique_column, pg->lanes,
+              pg->table.quoted, pg->unique_column);
+    return -1;
+}
+
+static int
+copy_ready(struct conn *c, const struct job *job)
+{
+    struct pg *pg = c->pg;
+    struct link *l = &c->link;
+    struct plan *plan;
+    if (copy_connect(c, job))
+        return -1;
+    if (c->plan)
+        return 0;
+    int err = plan_read(l, &plan);
+    if (err && pg->create && strcmp(l->fault.code, "42P01") == 0) {
+        err = ddl_run(l, pg->table.schema, ddl_table);
+        if (!err)
+            err = plan_read(l, &plan);
+    }
+    if (err)
+        return -1;
+    if (need_unique(l, plan)) {
+        plan_unref(plan);
+        return -1;
+    }
+    c->plan = plan_ref(plan);
+    publish(pg, plan);
+    return 0;
+}
+
+/* Rows made with what another connection has found are as good, as long as
+ * both have found the same. */
+static void
+adopt_plan(struct conn *c, struct plan *plan)
+{
+    if (!plan || plan == c->plan
+        || strcmp(plan->signature, c->plan->signature) != 0)
+        return;
+    plan_unref(c->plan);
+    c->plan = plan_ref(plan);
+}
+
+/* The rows must be of the table as it is, and of events not yet in. */
+static int
+rows_ready(struct conn *c, struct job *job)
+{
+    adopt_plan(c, job->plan);
+    pthread_mutex_lock(&job->of->lock);
+    uint32_t kept = delivery_keep(c->pg, job);
+    int err = 0;
+    if (job->plan != c->plan || job->kept != kept || job->refused) {
+        job->kept = kept;
+        job->refused = 0;
+        err = encode_job(&c->enc, job, c->plan);
+    }
+    pthread_mutex_unlock(&job->of->lock);
+    if (err)
+        fault_set(&c->link.fault, PG_ACT_RETRY, "no memory for the rows");
+    return err ? -1 : 0;
+}
+
+static int
+is_in(const struct pg *pg, const struct job *job)
+{
+    uint64_t last = il_batch_last(job->batch);
+    for (uint32_t k = job->first; k < job->end; k++)
+        if (pg->mode != PG_MODE_LANES || pg->conns[k].position < last)
+            return 0;
+    return 1;
+}
+
+/* One attempt at a time, because most of what can change in between needs the
+ * rows to be made anew. */
+int
+copy_job(struct conn *c, struct job *job)
+{
+    struct pg *pg = c->pg;
+    int careful = 0;
+    for (int i = 0; i < 5; i++) {
+        if (copy_connect(c, job))
+            break;
+        if (c->doubt)
+            il_log(pg->host, IL_LOG_INFO,
+                   "the batch whose commit went unanswered is %s",
+                   is_in(pg, job) ? "in" : "not in");
+        c->doubt = 0;
+        if (is_in(pg, job))
+            return 0;
+        if (copy_ready(c, job) || rows_ready(c, job))
+            break;
+        int err = copy_transact(c, job, careful);
+        if (!err)
+            return 0;
+        if (err < 0)
+            break;
+        careful |= err == COPY_CAREFUL;
+        job->merge |= err == COPY_MERGE;
+        if (err == COPY_REDO)
+            forget_plan(c);
+        fault_set(&c->link.fault, PG_ACT_RETRY,
+                  "table %s keeps changing under the batch", pg->table.quoted);
+    }
+    give_up(c);
+    return -1;
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/* The DDL that a warehouse needs: run by `create = true`, printed by
+ * `ingestlayer ddl` and by the error about a missing table. */
+#include "pg.h"
+
+#include <errno.h>
+#include <string.h>
+
+void
+ddl_lanes(const struct pg *pg, struct sql *s, int with_schema)
+{
+    if (with_schema) {
+        sql_printf(s, "create schema if not exists ");
+        sql_ident(s, pg->lanes_schema);
+        sql_printf(s, ";\n");
+    }
+    sql_printf(s,
+               "create table if not exists %s (\n"
+               "    spool uuid, lane text,\n"
+               "    position bigint not null, epoch bigint not null,\n"
+               "    primary key (spool, lane)\n"
+               ") with (fillfactor = 50);\n",
+               pg->lanes);
+}
+
+static const char *
+sql_type(const struct il_declared *d)
+{
+    if (strcmp(d->format, "uuid") == 0)
+        return "uuid";
+    static const char *const known[][2] = {
+        { "string", "text" },           { "number", "numeric" },
+        { "integer", "bigint" },        { "boolean", "boolean" },
+        { "timestamp", "timestamptz" }, { "object", "jsonb" },
+        { "array", "jsonb" },
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(known[i][0], d->type) == 0)
+            return known[i][1];
+    return "text";
+}
+
+static int
+declared(const struct pg *pg, size_t i, struct il_declared *d)
+{
+    d->struct_size = sizeof *d;
+    return il_declared_field(pg->host, i, d) == 0;
+}
+
+/* The type of what is declared at a reference; text where declarations
+ * disagree.  *required: each event has it, for one that is of a type without it
+ * leaves the column empty. */
+static const char *
+declared_type(const struct pg *pg, const char *reference, int *required)
+{
+    struct il_declared d = { .struct_size = sizeof d };
+    const char *type = NULL;
+    int err;
+    *required = 1;
+    for (size_t i = 0; (err = il_declared_at(pg->host, i, reference, &d))
+                       != -ENOENT; i++) {
+        if (err == -EINVAL)
+            return NULL;
+        if (err || !d.required)
+            *required = 0;
+        if (!err) {
+            const char *t = sql_type(&d);
+            type = !type || strcmp(type, t) == 0 ? t : "text";
+        }
+        d.struct_size = sizeof d;
+    }
+    return type;
+}
+
+static const char *
+envelope_type(const char *name)
+{
+    static const char *const known[][2] = {
+        { "id", "text" },
+        { "type", "text" },
+        { "source_id", "text" },
+        { "received_at", "timestamptz" },
+        { "timestamp", "timestamptz" },
+        { "payload", "jsonb" },
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(known[i][0], name) == 0)
+            return known[i][1];
+    return NULL;
+}
+
+/* The type of a column by what is written to it: "$event.id" and so on. */
+static const char *
+mapped_type(const struct pg *pg, const char *reference, int *required)
+{
+    const char *type;
+    *required = 0;
+    if (strncmp(reference, "$event.", 7) != 0)
+        return "text";
+    if ((type = envelope_type(reference + 7)) != NULL) {
+        *required = strcmp(reference + 7, "timestamp") != 0;
+        return type;
+    }
+    type = declared_type(pg, reference, required);
+    if (!type)
+        *required = 0;
+    return type ? type : "text";
+}
+
+/* The same of a field of the payload, whatever characters its name has. */
+static const char *
+field_type(const struct pg *pg, const char *name, int *required)
+{
+    const struct il_value v = { .type = IL_STRING, .str = name,
+                                .len = strlen(name) };
+    const char *type = NULL;
+    struct sql s;
+    *required = 0;
+    if (sql_open(&s, pg->host))
+        return "text";
+    sql_printf(&s, "$event.payload[");
+    if (il_write_json(pg->host, s.text, &v, 0) >= 0) {
+        sql_printf(&s, "]");
+        if (sql_str(&s))
+            type = declared_type(pg, sql_str(&s), required);
+    }
+    sql_close(&s);
+    return type ? type : "text";
+}
+
+static int
+is_mapped(const struct pg *pg, const char *name)
+{
+    for (size_t i = 0; i < pg->mapping_count; i++)
+        if (strcmp(pg->mappings[i].name, name) == 0)
+            return 1;
+    return 0;
+}
+
+static void
+ddl_column(struct sql *s, const char *name, const char *type, int required)
+{
+    sql_printf(s, "    ");
+    sql_ident(s, name);
+    sql_printf(s, " %s%s,\n", type, required ? " not null" : "");
+}
+
+/* Has an earlier declaration given this column already? */
+static int
+is_repeated(const struct pg *pg, size_t i, const char *name)
+{
+    struct il_declared d;
+    if (envelope_type(name) || strcmp(name, pg->unique_column) == 0
+        || strcmp(name, pg->payload_column) == 0)
+        return 1;
+    for (size_t k = 0; k < i && declared(pg, k, &d); k++)
+        if (strcmp(d.name, name) == 0)
+            return 1;
+    return 0;
+}
+
+static void
+default_columns(const struct pg *pg, struct sql *s)
+{
+    struct il_declared d;
+    ddl_column(s, "type", "text", 1);
+    ddl_column(s, "source_id", "text", 1);
+    ddl_column(s, "received_at", "timestamptz", 1);
+    ddl_column(s, "timestamp", "timestamptz", 0);
+    for (size_t i = 0; declared(pg, i, &d); i++) {
+        int required;
+        if (is_repeated(pg, i, d.name))
+            continue;
+        const char *type = field_type(pg, d.name, &required);
+        ddl_column(s, d.name, type, required);
+    }
+}
+
+static void
+mapped_columns(const struct pg *pg, struct sql *s)
+{
+    for (size_t i = 0; i < pg->mapping_count; i++) {
+        const struct mapping *m = &pg->mappings[i];
+        int required;
+        const char *type = mapped_type(pg, m->reference, &required);
+        if (strcmp(m->name, pg->unique_column) != 0)
+            ddl_column(s, m->name, type, required);
+    }
+}
+
+void
+ddl_table(const struct pg *pg, struct sql *s, int with_schema)
+{
+    if (pg->table.schema && with_schema) {
+        sql_printf(s, "create schema if not exists ");
+        sql_ident(s, pg->table.schema);
+        sql_printf(s, ";\n");
+    }
+    sql_printf(s, "create table if not exists %s (\n    ", pg->table.quoted);
+    sql_ident(s, pg->unique_column);
+    sql_printf(s, " text primary key,\n");
+    if (pg->mapping_count)
+        mapped_columns(pg, s);
+    else
+        default_columns(pg, s);
+    if (!is_mapped(pg, pg->payload_column))
+        ddl_column(s, pg->payload_column, "jsonb", 0);
+    /* The comma after the last column. */
+    if (!s->err)
+        s->text->len -= 2;
+    sql_printf(s, "\n);\n");
+}
+
+static int
+schema_missing(struct link *l, const char *schema, int *missing)
+{
+    struct sql *s = &l->sql;
+    PGresult *res;
+    sql_clear(s);
+    sql_printf(s, "select not exists (select from pg_catalog.pg_namespace"
+                  " where nspname = ");
+    sql_literal(s, schema);
+    sql_printf(s, ")");
+    if (link_exec(l, sql_str(s), &res))
+        return -1;
+    *missing = *PQgetvalue(res, 0, 0) == 't';
+    PQclear(res);
+    return 0;
+}
+
+/* Several lanes may start at once; `if not exists` alone would let them trip
+ * over each other, so they take turns. */
+int
+ddl_run(struct link *l, const char *schema,
+        void (*ddl)(const struct pg *, struct sql *, int))
+{
+    struct sql *s = &l->sql;
+    int missing = 0, err;
+    if (schema && schema_missing(l, schema, &missing))
+        return -1;
+    sql_clear(s);
+    sql_printf(s, "begin; select pg_catalog.pg_advisory_xact_lock("
+                  "pg_catalog.hashtext('ingestlayer.ddl')); ");
+    ddl(l->pg, s, missing);
+    sql_printf(s, "commit");
+    err = link_exec(l, sql_str(s), NULL);
+    if (err)
+        link_rollback(l);
+    return err;
+}
+
+int
+pg_ddl(void *self, struct il_text *out)
+{
+    const struct pg *pg = self;
+    struct sql s = { .host = pg->host, .text = out };
+    sql_printf(&s, "-- %s\n", il_instance(pg->host));
+    ddl_table(pg, &s, 1);
+    sql_printf(&s, "-- Where the lane keeps its position, in the transaction "
+                   "of its rows.\n");
+    ddl_lanes(pg, &s, 1);
+    sql_printf(&s, "-- The role that writes needs no more than:\n");
+    if (pg->table.schema) {
+        sql_printf(&s, "-- grant usage on schema ");
+        sql_ident(&s, pg->table.schema);
+        sql_printf(&s, " to ROLE;\n");
+    }
+    sql_printf(&s,
+               "-- grant insert, select on %s to ROLE;\n"
+               "-- grant usage on schema ",
+               pg->table.quoted);
+    sql_ident(&s, pg->lanes_schema);
+    sql_printf(&s,
+               " to ROLE;\n-- grant select, insert, update on %s to "
+               "ROLE;\n",
+               pg->lanes);
+    return s.err;
+}

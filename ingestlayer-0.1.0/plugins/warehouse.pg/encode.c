@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: MIT */
+/* A batch becomes rows: values into fields, fields into rows, rows into one
+ * stretch of COPY data with the end of each row noted, so that any run of rows
+ * can be sent by itself.
+ *
+ * Binary first.  A value that only the server can judge ("Jan 5 2024" for a
+ * date, any value of a type not known here) turns the whole batch into text,
+ * which the server reads by its own rules. */
+#include "pg.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ARRAY_DIMS 6    /* as Postgres: MAXDIM */
+#define TEXT_BATCHES 32 /* go as text right away after one that had to */
+
+static void
+put32(struct enc *e, uint32_t n)
+{
+    unsigned char *p = (unsigned char *) e->out->data + e->out->len;
+    p[0] = (unsigned char) (n >> 24);
+    p[1] = (unsigned char) (n >> 16);
+    p[2] = (unsigned char) (n >> 8);
+    p[3] = (unsigned char) n;
+    e->out->len += 4;
+}
+
+static int
+put_null(struct enc *e)
+{
+    if (il_text_reserve(e->host, e->out, 4))
+        return -ENOMEM;
+    if (e->binary) {
+        put32(e, 0xffffffff);
+        return 0;
+    }
+    const char *word = e->in_array ? "NULL" : "\\N";
+    memcpy(e->out->data + e->out->len, word, strlen(word));
+    e->out->len += strlen(word);
+    return 0;
+}
+
+static int
+is_null(const struct il_value *v)
+{
+    return v->type == IL_NULL || v->type == IL_MISSING;
+}
+
+struct shape {
+    uint32_t dims, size[ARRAY_DIMS];
+    int has_null;
+};
+
+static int
+bad_shape(struct enc *e, const struct column *c)
+{
+    return enc_bad(e, "22P02",
+                   "malformed array for type %s[]: sub-arrays must have the "
+                   "same dimensions",
+                   c->type_name);
+}
+
+/* How deep and wide it is, by its first elements.  JSON columns keep inner
+ * arrays as their values. */
+static int
+array_shape(struct enc *e, const struct column *c, const struct il_value *v,
+            struct shape *shape)
+{
+    int json = c->put == put_json || c->put == put_jsonb;
+    struct il_value inner = *v;
+    *shape = (struct shape){ 0 };
+    while (inner.type == IL_ARRAY && (!json || shape->dims == 0)) {
+        size_t iter = 0;
+        struct il_value next;
+        if (shape->dims == ARRAY_DIMS)
+            return enc_bad(e, "54000", "number of array dimensions exceeds %d",
+                           ARRAY_DIMS);
+        shape->size[shape->dims++] = inner.count;
+        if (!il_item(e->host, &inner, &iter, NULL, &next))
+            break;
+        inner = next;
+    }
+    return 0;
+}
+
+static int
+put_items(struct enc *e, const struct column *c, const struct il_value *v,
+          struct shape *shape, uint32_t dim)
+{
+    size_t iter = 0;
+    struct il_value item;
+    int err = 0, first = 1, last = dim + 1 == shape->dims;
+    int json = c->put == put_json || c->put == put_jsonb;
+    if (v->type != IL_ARRAY || v->count != shape->size[dim])
+        return bad_shape(e, c);
+    if (!e->binary && il_text_reserve(e->host, e->out, 1))
+        return -ENOMEM;
+    if (!e->binary)
+        e->out->data[e->out->len++] = '{';
+    while (!err && il_item(e->host, v, &iter, NULL, &item)) {
+        if (!e->binary && !first) {
+            if (il_text_reserve(e->host, e->out, 1))
+                return -ENOMEM;
+            e->out->data[e->out->len++] = ',';
+        }
+        first = 0;
+        if (!last) {
+            err = put_items(e, c, &item, shape, dim + 1);
+        } else if (is_null(&item)) {
+            shape->has_null = 1;
+            err = put_null(e);
+        } else if (item.type == IL_ARRAY && !json) {
+            return bad_shape(e, c);
+        } else {
+            err = c->put(e, c, &item);
+        }
+    }
+    if (!err && !e->binary) {
+        if (il_text_reserve(e->host, e->out, 1))
+            return -ENOMEM;
+        e->out->data[e->out->len++] = '}';
+    }
+    return err;
+}
+
+static int
+array_binary(struct enc *e, const struct column *c, const struct il_value *v,
+             struct shape *shape)
+{
+    size_t begin = e->out->len;
+    int empty = 0, err;
+    for (uint32_t d = 0; d < shape->dims; d++)
+        empty |= shape->size[d] == 0;
+    if (il_text_reserve(e->host, e->out, 16 + 8 * ARRAY_DIMS))
+        return -ENOMEM;
+    put32(e, 0);
+    put32(e, empty ? 0 : shape->dims);
+    put32(e, 0);
+    put32(e, c->type);
+    for (uint32_t d = 0; d < shape->dims && !empty; d++) {
+        put32(e, shape->size[d]);
+        put32(e, 1);
+    }
+    if ((err = put_items(e, c, v, shape, 0)) != 0)
+        return err;
+    size_t end = e->out->len;
+    e->out->len = begin;
+    put32(e, (uint32_t) (end - begin - 4));
+    e->out->len = begin + 11;
+    e->out->data[e->out->len] = (char) shape->has_null;
+    e->out->len = end;
+    return 0;
+}
+
+static int
+put_array(struct enc *e, const struct column *c, const struct il_value *v)
+{
+    struct shape shape;
+    if (v->type == IL_STRING) /* '{1,2}', as Postgres reads it */
+        return put_other(e, c, v);
+    if (v->type != IL_ARRAY)
+        return enc_bad(e, "22P02",
+                       "malformed array for type %s[]: the value is no array",
+                       c->type_name);
+    int err = array_shape(e, c, v, &shape);
+    if (err)
+        return err;
+    if (e->binary)
+        return array_binary(e, c, v, &shape);
+    struct il_text *out = e->out;
+    e->out = e->scratch;
+    e->out->len = 0;
+    e->in_array = 1;
+    err = put_items(e, c, v, &shape, 0);
+    e->in_array = 0;
+    e->out = out;
+    return err ? err : enc_text(e, e->scratch->data, e->scratch->len);
+}
+
+static int
+column_value(const struct column *c, struct il_batch *batch, uint32_t i,
+             struct il_value *v)
+{
+    if (c->value)
+        return il_template_render(c->value, batch, i, v);
+    il_get(batch, i, c->field, v);
+    return 0;
+}
+
+static int
+left_out(const struct column *c, uint32_t omitted)
+{
+    return c->optional >= 0 && (omitted >> c->optional & 1);
+}
+
+static inline int
+put_column(struct enc *e, const struct column *c, const struct il_value *v)
+{
+    if (is_null(v))
+        return put_null(e);
+    return c->is_array ? put_array(e, c, v) : c->put(e, c, v);
+}
+
+/* A row in binary, its columns counted.  *bad gets the one that does not
+ * fit. */
+static int
+binary_row(struct enc *e, const struct plan *plan,
+           const struct il_value *values, uint32_t omitted,
+           const struct column **bad)
+{
+    size_t head = e->out->len;
+    uint32_t n = 0;
+    int err;
+    if (il_text_reserve(e->host, e->out, 2))
+        return -ENOMEM;
+    e->out->len += 2;
+    for (uint32_t k = 0; k < plan->count; k++) {
+        const struct column *c = &plan->columns[k];
+        if (left_out(c, omitted))
+            continue;
+        n++;
+        if ((err = put_column(e, c, &values[k])) != 0) {
+            *bad = c;
+            return err;
+        }
+    }
+    e->out->data[head] = (char) (n >> 8);
+    e->out->data[head + 1] = (char) n;
+    return 0;
+}
+
+static int
+text_row(struct enc *e, const struct plan *plan, const struct il_value *values,
+         uint32_t omitted, const struct column **bad)
+{
+    int err, first = 1;
+    for (uint32_t k = 0; k < plan->count; k++) {
+        const struct column *c = &plan->columns[k];
+        if (left_out(c, omitted))
+            continue;
+        if (il_text_reserve(e->host, e->out, 1))
+            return -ENOMEM;
+        if (!first)
+            e->out->data[e->out->len++] = '\t';
+        first = 0;
+        if ((err = put_column(e, c, &values[k])) != 0) {
+            *bad = c;
+            return err;
+        }
+    }
+    if (il_text_reserve(e->host, e->out, 1))
+        return -ENOMEM;
+    e->out->data[e->out->len++] = '\n';
+    return 0;
+}
+
+static void
+misfit(struct enc *e, struct job *job, uint32_t event, const struct column *c)
+{
+    struct il_reason why = { IL_SIZED(struct il_reason), .code = e->misfit.code,
+                             .message = e->misfit.message, .field = c->name };
+    il_reject(job->batch, event, &why);
+    job->misfits++;
+}
+
+static int
+encode_rows(struct enc *e, struct job *job, const struct plan *plan,
+            uint32_t places)
+{
+    struct part *part = NULL;
+    job->row_count = job->part_count = job->misfits = 0;
+    job->wire->len = 0;
+    e->out = job->wire;
+    e->replaced = 0;
+    for (uint32_t k = 0; k < places; k++) {
+        const struct place *at = &job->order[k];
+        const struct column *bad = NULL;
+        const struct il_value *values;
+        size_t begin = job->wire->len;
+        uint64_t replaced = e->replaced;
+        if (!part || part->omitted != at->omitted) {
+            part = &job->parts[job->part_count++];
+            *part =
+                (struct part){ at->omitted, job->row_count, job->row_count };
+        }
+        int err = il_row_read(e->row, job->batch, at->event, &values);
+        if (!err)
+            err = e->binary ? binary_row(e, plan, values, at->omitted, &bad)
+                            : text_row(e, plan, values, at->omitted, &bad);
+        if (err < 0 || err == ENC_UNSURE)
+            return err;
+        if (err == ENC_BAD) {
+            job->wire->len = begin;
+            e->replaced = replaced;
+            misfit(e, job, at->event, bad);
+            continue;
+        }
+        job->rows[job->row_count++] = (struct row){ at->event, job->wire->len };
+        part->end = job->row_count;
+    }
+    job->replaced = e->replaced;
+    job->binary = e->binary;
+    return 0;
+}
+
+/* Which columns with a default this event leaves to it.  At least one column
+ * stays, as COPY cannot do without. */
+static uint32_t
+omitted(const struct plan *plan, struct il_batch *batch, uint32_t i, int *err)
+{
+    uint32_t mask = 0;
+    for (uint32_t k = 0; k < plan->count; k++) {
+        const struct column *c = &plan->columns[k];
+        struct il_value v;
+        if (c->optional < 0)
+            continue;
+        if ((*err = column_value(c, batch, i, &v)) != 0)
+            return 0;
+        if (v.type == IL_MISSING)
+            mask |= UINT32_C(1) << c->optional;
+    }
+    if (plan->optional_count == plan->count
+        && (uint32_t) __builtin_popcount(mask) == plan->count)
+        mask &= mask - 1;
+    return mask;
+}
+
+static int
+by_mask(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+    if (x->omitted != y->omitted)
+        return x->omitted < y->omitted ? -1 : 1;
+    return x->event < y->event ? -1 : x->event > y->event;
+}
+
+/* List the events that become rows, those with the same columns together. */
+static int
+arrange(struct job *job, const struct plan *plan, uint32_t *places)
+{
+    uint32_t count = il_batch_count(job->batch), n = 0;
+    int mixed = 0, err = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!job_has(job, il_batch_position(job->batch, i)))
+            continue;
+        il_unreject(job->batch, i);
+        if (!il_live(job->batch, i))
+            continue;
+        uint32_t mask =
+            plan->optional_count ? omitted(plan, job->batch, i, &err) : 0;
+        if (err)
+            return err;
+        job->order[n] = (struct place){ mask, i };
+        mixed |= n && mask != job->order[0].omitted;
+        n++;
+    }
+    if (mixed)
+        qsort(job->order, n, sizeof *job->order, by_mask);
+    *places = n;
+    return 0;
+}
+
+static int
+grow(struct job *job, uint32_t count)
+{
+    if (count <= job->capacity)
+        return 0;
+    struct row *rows = realloc(job->rows, count * sizeof *rows);
+    if (rows)
+        job->rows = rows;
+    struct part *parts = realloc(job->parts, count * sizeof *parts);
+    if (parts)
+        job->parts = parts;
+    struct place *order = realloc(job->order, count * sizeof *order);
+    if (order)
+        job->order = order;
+    if (!rows || !parts || !order)
+        return -ENOMEM;
+    job->capacity = count;
+    return 0;
+}
+
+/* Read the columns of this plan from now on. */
+static int
+follow_plan(struct enc *e, struct plan *plan)
+{
+    struct il_row *row;
+    if (e->plan == plan)
+        return 0;
+    struct il_cell *cells = calloc(plan->count + 1, sizeof *cells);
+    if (!cells)
+        return -ENOMEM;
+    for (uint32_t k = 0; k < plan->count; k++)
+        cells[k] = (struct il_cell){ IL_SIZED(struct il_cell),
+                                     .field = plan->columns[k].field,
+                                     .value = plan->columns[k].value };
+    int err = il_row_new(e->host, cells, plan->count, &row);
+    free(cells);
+    if (err)
+        return err;
+    if (e->row)
+        il_row_free(e->host, e->row);
+    e->row = row;
+    if (e->plan)
+        plan_unref(e->plan);
+    e->plan = plan_ref(plan);
+    return 0;
+}
+
+/* How many events are of its connections. */
+static uint32_t
+events(const struct job *job)
+{
+    uint32_t count = il_batch_count(job->batch), n = 0;
+    if (job->end - job->first == job->connections)
+        return count;
+    for (uint32_t i = 0; i < count; i++)
+        n += (uint32_t) job_has(job, il_batch_position(job->batch, i));
+    return n;
+}
+
+int
+encode_job(struct enc *e, struct job *job, struct plan *plan)
+{
+    uint32_t places;
+    int err = grow(job, events(job));
+    if (!err)
+        err = follow_plan(e, plan);
+    if (!err)
+        err = arrange(job, plan, &places);
+    if (err)
+        return err;
+    e->binary = !plan->text_only && !e->prefer_text;
+    if (e->prefer_text)
+        e->prefer_text--;
+    err = encode_rows(e, job, plan, places);
+    if (err == ENC_UNSURE) {
+        for (uint32_t k = 0; k < places; k++)
+            il_unreject(job->batch, job->order[k].event);
+        e->binary = 0;
+        e->prefer_text = TEXT_BATCHES;
+        err = encode_rows(e, job, plan, places);
+    }
+    if (err)
+        return err;
+    if (job->plan != plan) {
+        plan_unref(job->plan);
+        job->plan = plan_ref(plan);
+    }
+    return 0;
+}

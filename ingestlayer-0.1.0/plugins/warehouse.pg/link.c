@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: MIT */
+/* One connection to Postgres.  libpq's asynchronous half only: every wait also
+ * watches an eventfd, so that stop() is heard at once even while the server
+ * hangs.  A hanging statement is left by closing the socket, never by
+ * PQcancel(), which would itself wait for the server. */
+#include "pg.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The server's own statement_timeout speaks first; this one is for a server
+ * that no longer speaks at all. */
+#define GRACE_MS 10000
+#define PIECE (64 * 1024) /* of COPY data between two looks at the socket */
+
+void
+fault_set(struct pg_fault *f, enum pg_action action, const char *fmt, ...)
+{
+    va_list ap;
+    memset(f, 0, sizeof *f);
+    f->action = action;
+    va_start(ap, fmt);
+    vsnprintf(f->why, sizeof f->why, fmt, ap);
+    va_end(ap);
+    snprintf(f->message, sizeof f->message, "%.500s", f->why);
+}
+
+/* The first line of a message of libpq's, without its end. */
+static void
+first_line(char *to, size_t size, const char *from)
+{
+    size_t n = strcspn(from, "\n");
+    if (n >= size)
+        n = size - 1;
+    memcpy(to, from, n);
+    to[n] = 0;
+}
+
+static int
+lost(struct link *l, const char *what)
+{
+    char line[512];
+    first_line(line, sizeof line, PQerrorMessage(l->db));
+    fault_set(&l->fault, PG_ACT_RETRY, "%s: %s", what,
+              *line ? line : "the connection to Postgres was lost");
+    l->fault.lost = 1;
+    return -1;
+}
+
+/* Wait for the socket.  0, or -1: stopping, or out of time. */
+static int
+wait_socket(struct link *l, short events, int64_t deadline_us)
+{
+    struct pollfd fds[2] = { { .fd = PQsocket(l->db), .events = events },
+                             { .fd = l->pg->wake, .events = POLLIN } };
+    for (;;) {
+        int64_t left = deadline_us - il_monotonic_us(l->pg->host);
+        if (atomic_load(&l->pg->stopping)) {
+            fault_set(&l->fault, PG_ACT_RETRY, "stopping");
+            l->fault.lost = 1;
+            return -1;
+        }
+        if (left <= 0) {
+            fault_set(&l->fault, PG_ACT_RETRY,
+                      "Postgres did not answer in time; connecting anew");
+            l->fault.lost = 1;
+            return -1;
+        }
+        int64_t ms = left / 1000 + 1;
+        int n = poll(fds, 2, ms > 60000 ? 60000 : (int) ms);
+        if (n < 0 && errno != EINTR)
+            return lost(l, "poll");
+        if (n > 0 && fds[0].revents)
+            return 0;
+    }
+}
+
+static int64_t
+deadline(const struct link *l)
+{
+    uint64_t ms = l->pg->statement_timeout_ms;
+    return il_monotonic_us(l->pg->host)
+           + (int64_t) (ms ? ms + GRACE_MS : UINT32_MAX) * 1000;
+}
+
+void
+link_pause(struct link *l, uint32_t ms)
+{
+    struct pollfd fd = { .fd = l->pg->wake, .events = POLLIN };
+    if (!atomic_load(&l->pg->stopping))
+        poll(&fd, 1, (int) ms);
+}
+
+static void
+ignore_notice(void *arg, const PGresult *res)
+{
+    (void) arg;
+    (void) res;
+}
+
+/* What was the matter with each of several hosts.  0: there was one. */
+static int
+each_host(char *to, size_t size, const char *message)
+{
+    static const char begins[] = "connection to server";
+    size_t used = 0;
+    int hosts = 0;
+    for (const char *p = message; *p;) {
+        size_t n = strcspn(p, "\n");
+        if (strncmp(p, begins, sizeof begins - 1) == 0 && used < size)
+            used += (size_t) snprintf(to + used, size - used, "%s%.*s",
+                                      hosts++ ? "; " : "", (int) n, p);
+        p += n + (p[n] != 0);
+    }
+    return hosts > 1;
+}
+
+/* libpq keeps the SQLSTATE of a refused connection to itself, but writes it
+ * into a verbose message: "FATAL:  28P01: password authentication failed". */
+static void
+connect_fault(struct link *l)
+{
+    const char *message = PQerrorMessage(l->db), *found = NULL;
+    char code[6] = "";
+    for (const char *p = message; (p = strstr(p, ": ")) != NULL; p++) {
+        const char *c = p + strspn(p, ": ");
+        size_t n = strspn(c, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+        if (n == 5 && c[5] == ':' && strpbrk(c, "0123456789") < c + 5) {
+            memcpy(code, c, 5);
+            found = c + 6 + strspn(c + 6, " ");
+        }
+    }
+    char line[512];
+    if (!each_host(line, sizeof line, message))
+        first_line(line, sizeof line, found ? found : message);
+    enum pg_action action =
+        sqlstate_action(l->pg->rules, l->pg->rule_count, code);
+    if (action == PG_ACT_REJECT)
+        action = PG_ACT_RETRY;
+    fault_set(&l->fault, action, "cannot connect to Postgres: %s%s%s%s", line,
+              *code ? " (SQLSTATE " : "", code, *code ? ")" : "");
+    memcpy(l->fault.code, code, sizeof code);
+    l->fault.lost = 1;
+}
+
+/* The next attempt begins with another one, if there is another. */
+static void
+silent_host(struct link *l)
+{
+    const char *host = PQhost(l->db), *port = PQport(l->db);
+    fault_set(&l->fault, PG_ACT_RETRY,
+              "cannot connect to Postgres: %.300s%s%.20s did not answer in "
+              "time",
+              host ? host : "", port && *port ? " port " : "",
+              port ? port : "");
+    l->fault.lost = 1;
+    hosts_turn(&l->hosts, l->db);
+}
+
+static int
+drive_connect(struct link *l)
+{
+    int64_t until = il_monotonic_us(l->pg->host)
+                    + (int64_t) l->pg->connect_timeout_ms * 1000;
+    PostgresPollingStatusType st = PGRES_POLLING_WRITING;
+    while (st != PGRES_POLLING_OK) {
+        if (st == PGRES_POLLING_FAILED) {
+            connect_fault(l);
+            return -1;
+        }
+        if (wait_socket(l, st == PGRES_POLLING_READING ? POLLIN : POLLOUT,
+                        until)) {
+            if (!atomic_load(&l->pg->stopping))
+                silent_host(l);
+            return -1;
+        }
+        st = PQconnectPoll(l->db);
+    }
+    return 0;
+}
+
+int
+link_init(struct link *l, struct pg *pg)
+{
+    memset(l, 0, sizeof *l);
+    l->pg = pg;
+    return sql_open(&l->sql, pg->host);
+}
+
+void
+link_free(struct link *l)
+{
+    link_close(l);
+    hosts_clear(&l->hosts);
+    sql_close(&l->sql);
+}
+
+int
+link_open(struct link *l)
+{
+    const struct pg *pg = l->pg;
+    const char *keys[6 + HOSTS_KEYS + 1] = { "fallback_application_name",
+                                             "keepalives_idle",
+                                             "tcp_user_timeout", "dbname",
+                                             "client_encoding" };
+    const char *values[6 + HOSTS_KEYS + 1] = { "ingestlayer", "30", "60000",
+                                               pg->connection, "UTF8" };
+    int n = 5 + hosts_params(&l->hosts, keys + 5, values + 5);
+    if (pg->application_name) {
+        keys[n] = "application_name";
+        values[n] = pg->application_name;
+    }
+    link_close(l);
+    memset(&l->fault, 0, sizeof l->fault);
+    l->db = PQconnectStartParams(keys, values, 1);
+    if (!l->db) {
+        fault_set(&l->fault, PG_ACT_RETRY, "no memory for a connection");
+        l->fault.lost = 1;
+        return -1;
+    }
+    PQsetErrorVerbosity(l->db, PQERRORS_VERBOSE);
+    PQsetNoticeReceiver(l->db, ignore_notice, NULL);
+    if (PQstatus(l->db) == CONNECTION_BAD)
+        connect_fault(l);
+    else if (drive_connect(l) == 0 && PQsetnonblocking(l->db, 1) == 0) {
+        PQsetErrorVerbosity(l->db, PQERRORS_DEFAULT);
+        hosts_clear(&l->hosts);
+        return 0;
+    }
+    link_close(l);
+    return -1;
+}
+
+void
+link_close(struct link *l)
+{
+    if (l->db)
+        PQfinish(l->db);
+    l->db = NULL;
+}
+
+static void
+field_copy(char *to, size_t size, const PGresult *res, int field)
+{
+    const char *text = PQresultErrorField(res, field);
+    snprintf(to, size, "%s", text ? text : "");
+}
+
+static void
+result_fault(struct link *l, const PGresult *res)
+{
+    struct pg_fault *f = &l->fault;
+    const char *detail = PQresultErrorField(res, PG_DIAG_MESSAGE_DETAIL);
+    const char *severity =
+        PQresultErrorField(res, PG_DIAG_SEVERITY_NONLOCALIZED);
+    memset(f, 0, sizeof *f);
+    field_copy(f->code, sizeof f->code, res, PG_DIAG_SQLSTATE);
+    if (!*f->code) {
+        lost(l, "Postgres");
+        return;
+    }
+    field_copy(f->message, sizeof f->message, res, PG_DIAG_MESSAGE_PRIMARY);
+    size_t n = strlen(f->message);
+    if (detail)
+        snprintf(f->message + n, sizeof f->message - n, ": %s", detail);
+    snprintf(f->why, sizeof f->why, "%s (SQLSTATE %s)%s", f->message, f->code,
+             strcmp(f->code, "42501") == 0
+                 ? "; grant what `ingestlayer ddl` prints"
+                 : "");
+    field_copy(f->context, sizeof f->context, res, PG_DIAG_CONTEXT);
+    field_copy(f->column, sizeof f->column, res, PG_DIAG_COLUMN_NAME);
+    field_copy(f->constraint, sizeof f->constraint, res,
+               PG_DIAG_CONSTRAINT_NAME);
+    f->action = sqlstate_action(l->pg->rules, l->pg->rule_count, f->code);
+    f->lost = PQstatus(l->db) == CONNECTION_BAD || !severity
+              || strcmp(severity, "ERROR") != 0;
+}
+
+/* The first fault of a query counts; but whatever it was, a connection that
+ * broke right after it says nothing about the next one. */
+static void
+keep_first(struct link *l, struct pg_fault *first)
+{
+    if (l->fault.lost && !first->lost) {
+        first->lost = 1;
+        first->action = PG_ACT_RETRY;
+    }
+    l->fault = *first;
+}
+
+/* Send what libpq has buffered. */
+static int
+flush(struct link *l, int64_t until)
+{
+    int more;
+    while ((more = PQflush(l->db)) > 0) {
+        if (wait_socket(l, POLLIN | POLLOUT, until))
+            return -1;
+        if (!PQconsumeInput(l->db))
+            return lost(l, "reading from Postgres");
+    }
+    return more < 0 ? lost(l, "writing to Postgres") : 0;
+}
+
+int
+link_send(struct link *l, const char *sql)
+{
+    memset(&l->fault, 0, sizeof l->fault);
+    if (!sql) {
+        fault_set(&l->fault, PG_ACT_RETRY, "no memory");
+        return -1;
+    }
+    if (!l->db) {
+        fault_set(&l->fault, PG_ACT_RETRY, "not connected to Postgres");
+        l->fault.lost = 1;
+        return -1;
+    }
+    if (!PQsendQuery(l->db, sql))
+        return lost(l, "writing to Postgres");
+    return flush(l, deadline(l));
+}
+
+PGresult *
+link_result(struct link *l, int *err)
+{
+    int64_t until = deadline(l);
+    *err = -1;
+    while (PQisBusy(l->db)) {
+        if (wait_socket(l, POLLIN, until))
+            return NULL;
+        if (!PQconsumeInput(l->db)) {
+            lost(l, "reading from Postgres");
+            return NULL;
+        }
+    }
+    PGresult *res = PQgetResult(l->db);
+    *err = 0;
+    if (!res)
+        return NULL;
+    switch (PQresultStatus(res)) {
+    case PGRES_COMMAND_OK:
+    case PGRES_TUPLES_OK:
+    case PGRES_COPY_IN:
+    case PGRES_EMPTY_QUERY:
+        return res;
+    default:
+        result_fault(l, res);
+        PQclear(res);
+        *err = -1;
+        return NULL;
+    }
+}
+
+int
+link_exec(struct link *l, const char *sql, PGresult **last)
+{
+    if (last)
+        *last = NULL;
+    if (link_send(l, sql))
+        return -1;
+    int err, failed = 0;
+    struct pg_fault first = { 0 };
+    for (;;) {
+        PGresult *res = link_result(l, &err);
+        if (err && !failed) {
+            first = l->fault;
+            failed = 1;
+        }
+        if (err && l->fault.lost)
+            break;
+        if (!err && !res)
+            break;
+        if (res && last && PQresultStatus(res) == PGRES_TUPLES_OK) {
+            PQclear(*last);
+            *last = res;
+        } else {
+            PQclear(res);
+        }
+    }
+    if (failed) {
+        keep_first(l, &first);
+        if (last) {
+            PQclear(*last);
+            *last = NULL;
+        }
+    }
+    return failed ? -1 : 0;
+}
+
+int
+link_text(struct link *l, const char *sql, char *out, size_t size)
+{
+    PGresult *res;
+    if (link_exec(l, sql, &res))
+        return -1;
+    snprintf(out, size, "%s",
+             res && PQntuples(res) ? PQgetvalue(res, 0, 0) : "");
+    PQclear(res);
+    return 0;
+}
+
+int
+link_finish(struct link *l)
+{
+    int err = 0, failed = 0;
+    struct pg_fault first = { 0 };
+    for (;;) {
+        PGresult *res = link_result(l, &err);
+        if (err && !failed) {
+            first = l->fault;
+            failed = 1;
+        }
+        PQclear(res);
+        if ((err && l->fault.lost) || (!err && !res))
+            break;
+    }
+    if (failed)
+        keep_first(l, &first);
+    return failed ? -1 : 0;
+}
+
+int
+link_copy_data(struct link *l, const char *bytes, size_t len)
+{
+    int64_t until = deadline(l);
+    while (len) {
+        size_t n = len < PIECE ? len : PIECE;
+        int put = PQputCopyData(l->db, bytes, (int) n);
+        if (put < 0)
+            return lost(l, "writing to Postgres");
+        if (flush(l, until))
+            return -1;
+        if (put == 0)
+            continue;
+        bytes += n;
+        len -= n;
+        l->bytes += n;
+        until = deadline(l);
+    }
+    return 0;
+}
+
+int
+link_copy_end(struct link *l)
+{
+    int64_t until = deadline(l);
+    int put;
+    while ((put = PQputCopyEnd(l->db, NULL)) == 0)
+        if (flush(l, until))
+            return -1;
+    if (put < 0)
+        return lost(l, "writing to Postgres");
+    return flush(l, until);
+}
+
+void
+link_rollback(struct link *l)
+{
+    if (!l->db)
+        return;
+    struct pg_fault kept = l->fault;
+    PGTransactionStatusType st = PQtransactionStatus(l->db);
+    int gone = kept.lost || PQstatus(l->db) == CONNECTION_BAD
+               || st == PQTRANS_ACTIVE || st == PQTRANS_UNKNOWN;
+    if (!gone && st != PQTRANS_IDLE)
+        gone = link_exec(l, "rollback", NULL) != 0;
+    if (gone)
+        link_close(l);
+    l->fault = kept;
+}

@@ -1,0 +1,68 @@
+# warehouse.pg
+plugin_LTLIBRARIES += plugins/warehouse.pg/warehouse.pg.la
+plugins_warehouse_pg_warehouse_pg_la_SOURCES = \
+	plugins/warehouse.pg/attempt.c \
+	plugins/warehouse.pg/claim.c \
+	plugins/warehouse.pg/copy.c \
+	plugins/warehouse.pg/ddl.c \
+	plugins/warehouse.pg/decimal.c \
+	plugins/warehouse.pg/delivery.c \
+	plugins/warehouse.pg/encode.c \
+	plugins/warehouse.pg/lanes.c \
+	plugins/warehouse.pg/link.c \
+	plugins/warehouse.pg/hosts.c \
+	plugins/warehouse.pg/pg.c \
+	plugins/warehouse.pg/pg.h \
+	plugins/warehouse.pg/probe.c \
+	plugins/warehouse.pg/scalar.c \
+	plugins/warehouse.pg/sql.c \
+	plugins/warehouse.pg/sqlstate.c \
+	plugins/warehouse.pg/table.c \
+	plugins/warehouse.pg/text.c \
+	plugins/warehouse.pg/when.c \
+	plugins/warehouse.pg/worker.c
+plugins_warehouse_pg_warehouse_pg_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(PQ_CFLAGS)
+plugins_warehouse_pg_warehouse_pg_la_CFLAGS = $(PLUGIN_CFLAGS)
+plugins_warehouse_pg_warehouse_pg_la_LDFLAGS = $(PLUGIN_LINK)
+plugins_warehouse_pg_warehouse_pg_la_LIBADD = $(PQ_LIBS) -lm -lpthread
+
+# The test programs need a server; each has a script that starts one.
+PG_TEST_CPPFLAGS = $(TESTHOST_CPPFLAGS) $(PQ_CFLAGS) $(CHECK_CFLAGS) \
+	-D_GNU_SOURCE
+PG_TEST_LIBS = $(TESTHOST_LIBS) $(PQ_LIBS) $(CHECK_LIBS)
+pg_test_scripts = \
+	plugins/warehouse.pg/tests/test-pg-connections.sh \
+	plugins/warehouse.pg/tests/test-pg-faults.sh \
+	plugins/warehouse.pg/tests/test-pg-modes.sh \
+	plugins/warehouse.pg/tests/test-pg-refused.sh \
+	plugins/warehouse.pg/tests/test-pg-rows.sh \
+	plugins/warehouse.pg/tests/test-pg-types.sh
+dist_man_MANS += plugins/warehouse.pg/warehouse.pg.5
+EXTRA_DIST += plugins/warehouse.pg/warehouse.pg.conf \
+	plugins/warehouse.pg/tests/run-with-postgres.sh \
+	plugins/warehouse.pg/tests/test-pg-check.sh \
+	plugins/warehouse.pg/tests/pgtest.h plugins/warehouse.pg/tests/proxy.h \
+	$(pg_test_scripts)
+if HAVE_CHECK
+check_PROGRAMS += \
+	plugins/warehouse.pg/tests/test-pg-connections \
+	plugins/warehouse.pg/tests/test-pg-faults \
+	plugins/warehouse.pg/tests/test-pg-modes \
+	plugins/warehouse.pg/tests/test-pg-refused \
+	plugins/warehouse.pg/tests/test-pg-rows \
+	plugins/warehouse.pg/tests/test-pg-types
+plugins_warehouse_pg_tests_test_pg_connections_CPPFLAGS = $(PG_TEST_CPPFLAGS)
+plugins_warehouse_pg_tests_test_pg_connections_LDADD = $(PG_TEST_LIBS)
+plugins_warehouse_pg_tests_test_pg_faults_CPPFLAGS = $(PG_TEST_CPPFLAGS)
+plugins_warehouse_pg_tests_test_pg_faults_LDADD = $(PG_TEST_LIBS)
+plugins_warehouse_pg_tests_test_pg_modes_CPPFLAGS = $(PG_TEST_CPPFLAGS)
+plugins_warehouse_pg_tests_test_pg_modes_LDADD = $(PG_TEST_LIBS)
+plugins_warehouse_pg_tests_test_pg_refused_CPPFLAGS = $(PG_TEST_CPPFLAGS)
+plugins_warehouse_pg_tests_test_pg_refused_LDADD = $(PG_TEST_LIBS)
+plugins_warehouse_pg_tests_test_pg_rows_CPPFLAGS = $(PG_TEST_CPPFLAGS)
+plugins_warehouse_pg_tests_test_pg_rows_LDADD = $(PG_TEST_LIBS)
+plugins_warehouse_pg_tests_test_pg_types_CPPFLAGS = $(PG_TEST_CPPFLAGS)
+plugins_warehouse_pg_tests_test_pg_types_LDADD = $(PG_TEST_LIBS)
+TESTS += $(pg_test_scripts)
+endif
+TESTS += plugins/warehouse.pg/tests/test-pg-check.sh

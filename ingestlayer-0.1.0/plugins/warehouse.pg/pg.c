@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: MIT */
+/* warehouse.pg: events as rows of a Postgres table, each exactly once.
+ *
+ * The lane's thread turns a batch into COPY data; a thread of the plugin owns
+ * each connection and sends it, so that one batch is encoded while Postgres
+ * works on the one before.  Batches go in order: when one has to come again,
+ * so do those behind it. */
+#include "pg.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RESUME_WAIT_MS 3000 /* resume() returns after this, and asks again */
+
+static const struct il_option column_options[] = {
+    { .name = "name",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_REQUIRED,
+      .help = "Column of the table, exactly as Postgres has it." },
+    { .name = "value",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_REQUIRED,
+      .help = "Reference or template that fills it." },
+    { 0 }
+};
+
+static const struct il_option sqlstate_options[] = {
+    { .name = "code",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_REQUIRED,
+      .help = "SQLSTATE (23505), or its class (23)." },
+    { .name = "action",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_REQUIRED,
+      .choices = "retry|reject|pause",
+      .help = "Try the batch again, refuse the row, or wait for a person." },
+    { 0 }
+};
+
+static const struct il_option pg_options[] = {
+    { .name = "connection",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_REQUIRED | IL_OPT_SECRET,
+      .help = "libpq connection string or URI." },
+    { .name = "table",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_REQUIRED,
+      .help = "Table that gets the rows: schema.table, quoted as in SQL." },
+    { .name = "columns",
+      .type = IL_OPT_GROUP,
+      .flags = IL_OPT_LIST,
+      .children = column_options,
+      .help = "What fills which column; without it, names decide." },
+    { .name = "payload_column",
+      .type = IL_OPT_STRING,
+      .def = "payload",
+      .help = "Column for the whole payload." },
+    { .name = "unique_column",
+      .type = IL_OPT_STRING,
+      .def = "event_id",
+      .help = "Column for the event's id; must be unique where the role "
+              "cannot use the lanes table." },
+    { .name = "create",
+      .type = IL_OPT_BOOL,
+      .def = "false",
+      .help = "Make the table from the declared fields if it is missing." },
+    { .name = "lanes_schema",
+      .type = IL_OPT_STRING,
+      .def = "ingestlayer",
+      .help = "Schema of the table that keeps the positions." },
+    { .name = "bad_text",
+      .type = IL_OPT_STRING,
+      .def = "replace",
+      .choices = "replace|dead-letter",
+      .help = "U+0000 and lone surrogates, which Postgres cannot store: write "
+              "U+FFFD, or refuse the event." },
+    { .name = "sqlstate",
+      .type = IL_OPT_GROUP,
+      .flags = IL_OPT_LIST,
+      .children = sqlstate_options,
+      .help = "Rules that come before the built-in SQLSTATE policy." },
+    { .name = "connections",
+      .type = IL_OPT_INT,
+      .def = "1",
+      .min = 1,
+      .max = PG_CONNECTIONS_MAX,
+      .help = "How many connections share the rows of a batch." },
+    { .name = "application_name",
+      .type = IL_OPT_STRING,
+      .help = "Name shown in pg_stat_activity; ingestlayer where neither this "
+              "nor the connection string says." },
+    { .name = "connect_timeout",
+      .type = IL_OPT_DURATION,
+      .def = "10s",
+      .min = 100,
+      .max = 600000,
+      .help = "Give a connection attempt up after this." },
+    { .name = "statement_timeout",
+      .type = IL_OPT_DURATION,
+      .def = "5m",
+      .max = 86400000,
+      .help = "Give a statement up after this and try again; 0s: never." },
+    { .name = "lock_timeout",
+      .type = IL_OPT_DURATION,
+      .def = "1m",
+      .max = 86400000,
+      .help = "Wait this long for a lock, then try again; 0s: for ever." },
+    { 0 }
+};
+
+/* --- open and close ------------------------------------------------------ */
+
+static void
+conns_close(struct pg *pg)
+{
+    for (uint32_t k = 0; pg->conns && k < pg->connections; k++) {
+        struct conn *c = &pg->conns[k];
+        link_free(&c->link);
+        enc_close(&c->enc);
+        plan_unref(c->plan);
+    }
+    free(pg->conns);
+}
+
+static void
+pg_close(void *self)
+{
+    struct pg *pg = self;
+    deliveries_close(pg);
+    conns_close(pg);
+    plan_unref(pg->plan);
+    for (size_t i = 0; i < pg->mapping_count; i++)
+        il_template_free(pg->host, pg->mappings[i].value);
+    free(pg->mappings);
+    free(pg->rules);
+    free(pg->lanes);
+    table_name_clear(&pg->table);
+    enc_close(&pg->lane_enc);
+    if (pg->c_locale)
+        freelocale(pg->c_locale);
+    if (pg->wake >= 0)
+        close(pg->wake);
+    pthread_cond_destroy(&pg->work);
+    pthread_cond_destroy(&pg->done);
+    pthread_mutex_destroy(&pg->lock);
+    free(pg);
+}
+
+/* libpq's own message would repeat parts of the string, which may be the
+ * password, so the answer here is in general terms. */
+static int
+check_connection(const struct pg *pg, const struct il_conf *conf)
+{
+    char *message = NULL;
+    PQconninfoOption *parts = PQconninfoParse(pg->connection, &message);
+    PQfreemem(message);
+    if (!parts)
+        return il_conf_error(conf, "connection", -1,
+                             "is no libpq connection string; expected "
+                             "postgresql://user@host:port/database or "
+                             "host=... dbname=... user=... (a value with "
+                             "blanks needs 'quotes')");
+    PQconninfoFree(parts);
+    return 0;
+}
+
+static int
+open_table(struct pg *pg, const struct il_conf *conf)
+{
+    size_t at;
+    int err = table_name_parse(il_conf_str(conf, "table"), &pg->table, &at);
+    if (err == -EINVAL)
+        return il_conf_error(conf, "table", (long) at,
+                             "is no table name; expected schema.table, with "
+                             "\"quotes\" around what SQL would quote");
+    if (err)
+        return err;
+    struct sql s;
+    if (sql_open(&s, pg->host))
+        return -ENOMEM;
+    sql_ident(&s, pg->lanes_schema);
+    sql_printf(&s, ".lanes");
+    pg->lanes = sql_str(&s) ? strdup(sql_str(&s)) : NULL;
+    sql_close(&s);
+    return pg->lanes ? 0 : -ENOMEM;
+}
+
+static int
+open_columns(struct pg *pg, const struct il_conf *conf)
+{
+    size_t n = il_conf_count(conf, "columns");
+    int err = 0;
+    pg->mappings = calloc(n + 1, sizeof *pg->mappings);
+    if (!pg->mappings)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        const struct il_conf *group = il_conf_group(conf, "columns", i);
+        struct mapping *m = &pg->mappings[pg->mapping_count];
+        m->name = il_conf_str(group, "name");
+        m->reference = il_conf_str(group, "value");
+        for (size_t k = 0; k < pg->mapping_count; k++)
+            if (strcmp(pg->mappings[k].name, m->name) == 0)
+                err = il_conf_error(group, "name", -1,
+                                    "column \"%s\" is filled twice", m->name);
+        int bad = il_template_from(pg->host, group, "value", &m->value);
+        if (bad)
+            err = bad;
+        else
+            pg->mapping_count++;
+    }
+    return err;
+}
+
+static int
+open_rules(struct pg *pg, const struct il_conf *conf)
+{
+    size_t n = il_conf_count(conf, "sqlstate");
+    int err = 0;
+    pg->rules = calloc(n + 1, sizeof *pg->rules);
+    if (!pg->rules)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        const struct il_conf *group = il_conf_group(conf, "sqlstate", i);
+        struct pg_rule *r = &pg->rules[pg->rule_count++];
+        const char *action = il_conf_str(group, "action");
+        r->action = strcmp(action, "reject") == 0  ? PG_ACT_REJECT
+                    : strcmp(action, "pause") == 0 ? PG_ACT_PAUSE
+                                                   : PG_ACT_RETRY;
+        if (sqlstate_parse(il_conf_str(group, "code"), r->code))
+            err = il_conf_error(group, "code", -1,
+                                "is no SQLSTATE; expected five characters "
+                                "(23505) or the two of a class (23)");
+    }
+    return err;
+}
+
+static int
+open_options(struct pg *pg, const struct il_conf *conf)
+{
+    pg->connection = il_conf_str(conf, "connection");
+    pg->lanes_schema = il_conf_str(conf, "lanes_schema");
+    pg->unique_column = il_conf_str(conf, "unique_column");
+    pg->payload_column = il_conf_str(conf, "payload_column");
+    pg->payload_set = strcmp(pg->payload_column, "payload") != 0;
+    pg->application_name = il_conf_str(conf, "application_name");
+    pg->create = il_conf_int(conf, "create") != 0;
+    pg->connections = (uint32_t) il_conf_int(conf, "connections");
+    pg->refuse_bad_text =
+        strcmp(il_conf_str(conf, "bad_text"), "dead-letter") == 0;
+    pg->connect_timeout_ms = (uint32_t) il_conf_int(conf, "connect_timeout");
+    pg->statement_timeout_ms =
+        (uint32_t) il_conf_int(conf, "statement_timeout");
+    pg->lock_timeout_ms = (uint32_t) il_conf_int(conf, "lock_timeout");
+    /* All findings of one run are shown together. */
+    int err = check_connection(pg, conf), e;
+    if ((e = open_table(pg, conf)) != 0)
+        err = e;
+    if ((e = open_columns(pg, conf)) != 0)
+        err = e;
+    if ((e = open_rules(pg, conf)) != 0)
+        err = e;
+    return err;
+}
+
+static int
+open_conns(struct pg *pg)
+{
+    pg->conns = calloc(pg->connections, sizeof *pg->conns);
+    if (!pg->conns)
+        return -ENOMEM;
+    for (uint32_t k = 0; k < pg->connections; k++) {
+        struct conn *c = &pg->conns[k];
+        c->pg = pg;
+        c->index = k;
+        if (link_init(&c->link, pg) || enc_open(&c->enc, pg))
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int
+open_tools(struct pg *pg)
+{
+    const struct il_host *host = pg->host;
+    pg->c_locale = newlocale(LC_ALL_MASK, "C", (locale_t) 0);
+    pg->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (!pg->c_locale || pg->wake < 0 || enc_open(&pg->lane_enc, pg)
+        || open_conns(pg) || deliveries_open(pg))
+        return -ENOMEM;
+    pg->rows = il_counter_new(host, "rows", IL_UNIT_NONE, "Rows written.");
+    pg->rejects = il_counter_new(host, "rejects", IL_UNIT_NONE,
+                                 "Events that did not fit the table.");
+    pg->replaced = il_counter_new(host, "replaced_characters", IL_UNIT_NONE,
+                                  "U+0000 and lone surrogates replaced.");
+    pg->reconnects = il_counter_new(host, "reconnects", IL_UNIT_NONE,
+                                    "Connections made after the first.");
+    pg->sent = il_counter_new(host, "sent", IL_UNIT_BYTES, "COPY data sent.");
+    return 0;
+}
+
+static int
+pg_open(const struct il_host *host, const struct il_conf *conf, void **self)
+{
+    struct pg *pg = calloc(1, sizeof *pg);
+    if (!pg)
+        return -ENOMEM;
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&pg->lock, NULL);
+    pthread_cond_init(&pg->work, NULL);
+    pthread_cond_init(&pg->done, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    for (size_t i = 0; i < PG_IN_FLIGHT; i++)
+        pthread_mutex_init(&pg->deliveries[i].lock, NULL);
+    pg->host = host;
+    pg->wake = -1;
+    int err = open_options(pg, conf);
+    if (!err)
+        err = open_tools(pg);
+    if (err) {
+        pg_close(pg);
+        return err;
+    }
+    *self = pg;
+    return 0;
+}
+
+/* --- the host's calls ---------------------------------------------------- */
+
+static void
+pg_stop(void *self)
+{
+    struct pg *pg = self;
+    uint64_t one = 1;
+    if (!pg->started)
+        return;
+    pthread_mutex_lock(&pg->lock);
+    atomic_store(&pg->stopping, 1);
+    pthread_cond_broadcast(&pg->work);
+    pthread_cond_broadcast(&pg->done);
+    pthread_mutex_unlock(&pg->lock);
+    if (write(pg->wake, &one, sizeof one) < 0)
+        il_log(pg->host, IL_LOG_WARN, "cannot wake the connection threads");
+    while (pg->started)
+        pthread_join(pg->conns[--pg->started].thread, NULL);
+    deliveries_stop(pg);
+}
+
+static int
+pg_start(void *self)
+{
+    struct pg *pg = self;
+    int err = 0;
+    for (uint32_t k = 0; k < pg->connections && !err; k++) {
+        struct conn *c = &pg->conns[k];
+        err = pthread_create(&c->thread, NULL, worker_run, c);
+        pg->started += !err;
+    }
+    if (err)
+        pg_stop(pg);
+    return -err;
+}
+
+static void
+after_ms(struct timespec *t, uint32_t ms)
+{
+    clock_gettime(CLOCK_MONOTONIC, t);
+    t->tv_sec += ms / 1000;
+    t->tv_nsec += (long) (ms % 1000) * 1000000;
+    if (t->tv_nsec >= 1000000000) {
+        t->tv_sec++;
+        t->tv_nsec -= 1000000000;
+    }
+}
+
+static void
+spool_text(struct pg *pg, const uint8_t *spool)
+{
+    char *p = pg->spool_text;
+    for (int i = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *p++ = '-';
+        p += sprintf(p, "%02x", spool[i]);
+    }
+}
+
+static int
+pg_resume(void *self, struct il_position *at)
+{
+    struct pg *pg = self;
+    struct timespec until;
+    int err = -EAGAIN, late = 0;
+    after_ms(&until, RESUME_WAIT_MS);
+    pthread_mutex_lock(&pg->lock);
+    if (!pg->resume_asked) {
+        spool_text(pg, at->spool);
+        pg->resume_local = at->position;
+        pg->given = at->struct_size >= sizeof *at ? at->given : 0;
+        pg->resume_rewind = (at->flags & IL_POSITION_REWIND) != 0;
+        pg->resume_done = 0;
+        pg->resume_asked = 1;
+        pthread_cond_broadcast(&pg->work);
+    }
+    while (!pg->resume_done && !late && !atomic_load(&pg->stopping))
+        late = pthread_cond_timedwait(&pg->done, &pg->lock, &until) != 0;
+    if (pg->resume_done) {
+        pg->resume_asked = 0;
+        err = pg->resume_err;
+        if (!err && (pg->resume_position > at->position || pg->resume_rewind))
+            at->position = pg->resume_position;
+        if (!err && at->struct_size >= sizeof *at)
+            at->there = pg->resume_there;
+    }
+    pthread_mutex_unlock(&pg->lock);
+    return err;
+}
+
+static int
+pg_write(void *self, struct il_batch *batch, struct il_ack *ack)
+{
+    return delivery_take(self, batch, ack);
+}
+
+static int
+pg_flush(void *self, uint32_t deadline_ms)
+{
+    struct pg *pg = self;
+    struct timespec until;
+    int late = 0;
+    after_ms(&until, deadline_ms);
+    pthread_mutex_lock(&pg->lock);
+    while (pg->busy && !late)
+        late = pthread_cond_timedwait(&pg->done, &pg->lock, &until) != 0;
+    int busy = pg->busy;
+    pthread_mutex_unlock(&pg->lock);
+    return busy ? -ETIMEDOUT : 0;
+}
+
+IL_PLUGIN = {
+    IL_PLUGIN_ABI,
+    .kind = IL_DESTINATION,
+    .threads = IL_SERIAL_INSTANCE,
+    .name = "warehouse.pg",
+    .version = "1.0",
+    .summary = "Write events as rows of a Postgres table, exactly once.",
+    .options = pg_options,
+    .open = pg_open,
+    .start = pg_start,
+    .write = pg_write,
+    .resume = pg_resume,
+    .flush = pg_flush,
+    .stop = pg_stop,
+    .close = pg_close,
+    .in_flight = PG_IN_FLIGHT,
+    .ddl = pg_ddl,
+    .probe = pg_probe,
+};

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: MIT */
+/* The target table: its columns as Postgres has them now, what fills each, and
+ * a signature by which a later change is noticed before it does harm. */
+#include "pg.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct type {
+    uint32_t oid; /* pg_type.dat; these never change */
+    const char *name;
+    pg_put *put;
+} types[] = {
+    { 16, "boolean", put_bool },
+    { 17, "bytea", put_bytea },
+    { 19, "name", put_name },
+    { 20, "bigint", put_int8 },
+    { 21, "smallint", put_int2 },
+    { 23, "integer", put_int4 },
+    { 25, "text", put_text },
+    { 114, "json", put_json },
+    { 650, "cidr", put_cidr },
+    { 700, "real", put_float4 },
+    { 701, "double precision", put_float8 },
+    { 869, "inet", put_inet },
+    { 1042, "character", put_varchar },
+    { 1043, "character varying", put_varchar },
+    { 1082, "date", put_date },
+    { 1083, "time", put_time },
+    { 1114, "timestamp", put_timestamp },
+    { 1184, "timestamp with time zone", put_timestamptz },
+    { 1700, "numeric", put_numeric },
+    { 2950, "uuid", put_uuid },
+    { 3802, "jsonb", put_jsonb },
+};
+
+/* Columns with their types, domains resolved to what they are made of.  For
+ * an array, elem is the element's type as binary COPY names it. */
+static const char columns_sql[] =
+    "with recursive c as (select a.attnum, a.attname, a.atttypid as typ,"
+    " a.atttypmod as mod, a.attidentity, a.attgenerated, a.atthasdef,"
+    " 0 as depth from pg_catalog.pg_attribute a"
+    " where a.attrelid = %s and a.attnum > 0 and not a.attisdropped"
+    " union all select c.attnum, c.attname, t.typbasetype, t.typtypmod,"
+    " c.attidentity, c.attgenerated, c.atthasdef or t.typdefault is not null,"
+    " c.depth + 1"
+    " from c join pg_catalog.pg_type t on t.oid = c.typ"
+    " where t.typtype = 'd'),"
+    " d as (select distinct on (attnum) * from c"
+    " order by attnum, depth desc)"
+    " select d.attname, d.mod, t.typtype, t.typname,"
+    " case when t.typlen = -1 and t.typelem <> 0 and e.typarray = t.oid"
+    " then e.oid else 0::oid end as elem, t.oid, e.typtype as elemtype,"
+    " e.typname as elemname,"
+    " d.attidentity, d.attgenerated, d.atthasdef,"
+    " pg_catalog.format_type(t.oid, null)"
+    " from d join pg_catalog.pg_type t on t.oid = d.typ"
+    " left join pg_catalog.pg_type e on e.oid = t.typelem"
+    " order by d.attnum";
+
+enum {
+    C_NAME,
+    C_MOD,
+    C_TYPTYPE,
+    C_TYPNAME,
+    C_ELEM,
+    C_TYPE,
+    C_ELEMTYPE,
+    C_ELEMNAME,
+    C_IDENTITY,
+    C_GENERATED,
+    C_DEFAULT,
+    C_FORMAT
+};
+
+static void
+regclass(const struct pg *pg, struct sql *s)
+{
+    sql_printf(s, "pg_catalog.to_regclass(");
+    sql_literal(s, pg->table.quoted);
+    sql_printf(s, ")");
+}
+
+/* The hashes cover all that the plan is made of; nothing in them depends on a
+ * locale, and the server computes both sides of every comparison.  A sum needs
+ * no order: this runs in every transaction, and sorting would double what it
+ * costs (0.1 ms). */
+void
+plan_signature_sql(const struct pg *pg, struct sql *s)
+{
+    sql_printf(s, "select coalesce(pg_catalog.sum(pg_catalog."
+                  "hashtextextended(pg_catalog.concat_ws(',', a.attrelid,"
+                  " a.attnum, a.attname, a.atttypid, a.atttypmod,"
+                  " a.atthasdef, a.attidentity, a.attgenerated), 0))::text,"
+                  " 'none') from pg_catalog.pg_attribute a"
+                  " where a.attrelid = ");
+    regclass(pg, s);
+    sql_printf(s, " and a.attnum > 0 and not a.attisdropped");
+}
+
+struct plan *
+plan_ref(struct plan *p)
+{
+    if (p)
+        atomic_fetch_add(&p->refs, 1);
+    return p;
+}
+
+void
+plan_unref(struct plan *p)
+{
+    if (!p || atomic_fetch_sub(&p->refs, 1) > 1)
+        return;
+    for (uint32_t i = 0; i < p->count; i++) {
+        free(p->columns[i].name);
+        free(p->columns[i].type_text);
+        if (p->columns[i].field)
+            il_field_free(p->host, p->columns[i].field);
+    }
+    free(p->signature);
+    free(p);
+}
+
+/* How values of a type are written: by its OID, else by what it is. */
+static const struct type *
+type_find(uint32_t oid, const char *typtype, const char *name)
+{
+    static const struct type label = { 0, "enum", put_text },
+                             citext = { 0, "citext", put_text };
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (types[i].oid == oid)
+            return &types[i];
+    if (strcmp(typtype, "e") == 0)
+        return &label;
+    if (strcmp(name, "citext") == 0)
+        return &citext;
+    return NULL;
+}
+
+static int
+no_memory(struct link *l)
+{
+    fault_set(&l->fault, PG_ACT_RETRY, "no memory");
+    return -1;
+}
+
+/* Which declared column, payload or event id is written to this one? */
+static const struct mapping *
+mapping_find(const struct pg *pg, const char *name)
+{
+    for (size_t i = 0; i < pg->mapping_count; i++)
+        if (strcmp(pg->mappings[i].name, name) == 0)
+            return &pg->mappings[i];
+    return NULL;
+}
+
+/* An "id" that the table numbers by itself is not the event's. */
+static int
+own_number(const struct column *c, const char *name, int has_default)
+{
+    return has_default && strcmp(name, "id") == 0
+           && (c->put == put_int2 || c->put == put_int4 || c->put == put_int8);
+}
+
+/* Find what fills the column.  1 found, 0 nothing does, or -ENOMEM. */
+static int
+column_source(const struct pg *pg, struct column *c, const char *name,
+              int has_default)
+{
+    const struct mapping *m = mapping_find(pg, name);
+    const char *field = name;
+    if (m) {
+        c->value = m->value;
+        return 1;
+    }
+    if (strcmp(name, pg->unique_column) == 0 || strcmp(name, "event_id") == 0)
+        field = "id";
+    else if (strcmp(name, pg->payload_column) == 0)
+        field = "payload";
+    else if (pg->mapping_count)
+        return 0;
+    if (own_number(c, name, has_default))
+        return 0;
+    int err = il_field_named(pg->host, IL_FIELD_ANY, field, &c->field);
+    return err ? err : 1;
+}
+
+static uint32_t
+number(const PGresult *res, int row, int col)
+{
+    return (uint32_t) strtoul(PQgetvalue(res, row, col), NULL, 10);
+}
+
+static int
+is_true(const PGresult *res, int row, int col)
+{
+    return *PQgetvalue(res, row, col) == 't';
+}
+
+/* Add the column in this row of the catalog, if something fills it. */
+static int
+column_add(struct link *l, struct plan *p, const PGresult *res, int row)
+{
+    const struct pg *pg = l->pg;
+    struct column *c = &p->columns[p->count];
+    const char *name = PQgetvalue(res, row, C_NAME);
+    uint32_t elem = number(res, row, C_ELEM);
+    int given =
+        is_true(res, row, C_DEFAULT) || *PQgetvalue(res, row, C_IDENTITY);
+    if (*PQgetvalue(res, row, C_GENERATED)
+        || *PQgetvalue(res, row, C_IDENTITY) == 'a')
+        return 0;
+    memset(c, 0, sizeof *c);
+    c->is_array = elem != 0;
+    c->type = elem ? elem : number(res, row, C_TYPE);
+    c->modifier = (int32_t) strtol(PQgetvalue(res, row, C_MOD), NULL, 10);
+    const struct type *t =
+        type_find(c->type, PQgetvalue(res, row, elem ? C_ELEMTYPE : C_TYPTYPE),
+                  PQgetvalue(res, row, elem ? C_ELEMNAME : C_TYPNAME));
+    c->put = t ? t->put : put_other;
+    int found = column_source(pg, c, name, given);
+    if (found <= 0)
+        return found;
+    c->name = strdup(name);
+    c->type_text = strdup(t && t->oid ? t->name
+                          : elem      ? PQgetvalue(res, row, C_ELEMNAME)
+                                      : PQgetvalue(res, row, C_FORMAT));
+    c->type_name = c->type_text;
+    c->optional = -1;
+    if (given && p->optional_count < PG_OPTIONAL_MAX)
+        c->optional = (int) p->optional_count++;
+    p->text_only |= !t;
+    p->count++;
+    return c->name && c->type_text ? 0 : -ENOMEM;
+}
+
+static int
+missing_table(struct link *l)
+{
+    struct pg *pg = l->pg;
+    struct sql s;
+    if (sql_open(&s, pg->host))
+        return no_memory(l);
+    ddl_table(pg, &s, 1);
+    const char *ddl = sql_str(&s);
+    fault_set(&l->fault, PG_ACT_PAUSE,
+              "table %s does not exist; set create = true, or make it:\n%s",
+              pg->table.quoted, ddl ? ddl : "");
+    memcpy(l->fault.code, "42P01", 6);
+    sql_close(&s);
+    return -1;
+}
+
+/* Every column that the config names must be there. */
+static int
+check_mapped(struct link *l, const struct plan *p)
+{
+    const struct pg *pg = l->pg;
+    for (size_t i = 0; i < pg->mapping_count + 1; i++) {
+        const char *name = i < pg->mapping_count ? pg->mappings[i].name
+                           : pg->payload_set     ? pg->payload_column
+                                                 : NULL;
+        uint32_t k = 0;
+        while (name && k < p->count && strcmp(p->columns[k].name, name) != 0)
+            k++;
+        if (!name || k < p->count)
+            continue;
+        fault_set(&l->fault, PG_ACT_PAUSE,
+                  "table %s has no column \"%s\" that can be written: add it "
+                  "(alter table %s add column \"%s\" ...) or change `%s`",
+                  pg->table.quoted, name, pg->table.quoted, name,
+                  i < pg->mapping_count ? "columns" : "payload_column");
+        memcpy(l->fault.code, "42703", 6);
+        return -1;
+    }
+    if (p->count)
+        return 0;
+    fault_set(&l->fault, PG_ACT_PAUSE,
+              "no column of table %s has the name of an event field (id, "
+              "type, payload, ...); name them in `columns`",
+              pg->table.quoted);
+    return -1;
+}
+
+static int
+read_unique(struct link *l, struct plan *p)
+{
+    struct sql *s = &l->sql;
+    PGresult *res;
+    sql_clear(s);
+    sql_printf(s, "select 1 from pg_catalog.pg_index i"
+                  " join pg_catalog.pg_attribute a"
+                  " on a.attrelid = i.indrelid and a.attnum = i.indkey[0]"
+                  " where i.indisunique and i.indisvalid and i.indimmediate"
+                  " and i.indnkeyatts = 1 and i.indpred is null"
+                  " and i.indexprs is null and i.indrelid = ");
+    regclass(l->pg, s);
+    sql_printf(s, " and a.attname = ");
+    sql_literal(s, l->pg->unique_column);
+    if (link_exec(l, sql_str(s), &res))
+        return -1;
+    uint32_t k = 0;
+    while (k < p->count
+           && strcmp(p->columns[k].name, l->pg->unique_column) != 0)
+        k++;
+    p->has_unique = k < p->count && res && PQntuples(res) > 0;
+    PQclear(res);
+    return 0;
+}
+
+/* The signature is read before the columns: what changes in between makes the
+ * two disagree, and the next transaction notices. */
+static int
+read_signature(struct link *l, char **out)
+{
+    struct sql *s = &l->sql;
+    PGresult *res;
+    sql_clear(s);
+    plan_signature_sql(l->pg, s);
+    if (link_exec(l, sql_str(s), &res))
+        return -1;
+    *out = res && PQntuples(res) == 1 ? strdup(PQgetvalue(res, 0, 0)) : NULL;
+    PQclear(res);
+    return *out ? 0 : no_memory(l);
+}
+
+static int
+fill_plan(struct link *l, const PGresult *res, struct plan **out)
+{
+    int n = PQntuples(res), err = 0;
+    struct plan *p =
+        calloc(1, sizeof *p + (size_t) (n + 1) * sizeof(struct column));
+    if (!p)
+        return no_memory(l);
+    p->host = l->pg->host;
+    atomic_init(&p->refs, 1);
+    for (int i = 0; i < n && !err; i++)
+        err = column_add(l, p, res, i);
+    if (err < 0 ? no_memory(l) : check_mapped(l, p) || read_unique(l, p)) {
+        plan_unref(p);
+        return -1;
+    }
+    *out = p;
+    return 0;
+}
+
+int
+plan_read(struct link *l, struct plan **out)
+{
+    struct pg *pg = l->pg;
+    struct sql *s = &l->sql, table;
+    char *signature;
+    PGresult *res = NULL;
+    if (read_signature(l, &signature))
+        return -1;
+    if (strcmp(signature, "none") == 0) {
+        free(signature);
+        return missing_table(l);
+    }
+    if (sql_open(&table, pg->host)) {
+        free(signature);
+        return no_memory(l);
+    }
+    sql_clear(s);
+    regclass(pg, &table);
+    sql_printf(s, columns_sql, sql_str(&table) ? sql_str(&table) : "");
+    sql_close(&table);
+    int err = link_exec(l, sql_str(s), &res);
+    if (!err)
+        err = res ? fill_plan(l, res, out) : no_memory(l);
+    PQclear(res);
+    if (err) {
+        free(signature);
+        return -1;
+    }
+    (*out)->signature = signature;
+    return 0;
+}

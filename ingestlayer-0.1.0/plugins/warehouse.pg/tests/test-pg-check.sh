@@ -1,0 +1,62 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The example loads and is quoted in the manual; the manual has every option;
+# `ingestlayer ddl` and `check --online` work against a real server.
+. "$(dirname "$0")/run-with-postgres.sh"
+INGESTLAYER_KEY=test-key-of-the-example
+DATABASE_URL=postgresql:///postgres
+export INGESTLAYER_KEY DATABASE_URL
+here=$IL_SRCDIR/plugins/warehouse.pg
+il=$IL_BUILDDIR/ingestlayer
+
+fail() {
+    echo "$*" >&2
+    exit 1
+}
+
+if ! "$il" plugins sdk.event >/dev/null 2>&1; then
+    echo "the example's source is not built" >&2
+    exit 77
+fi
+grep -v '^#' "$here/warehouse.pg.conf" | grep . | while IFS= read -r line; do
+    grep -qxF -e "$line" "$here/warehouse.pg.5" ||
+        fail "the manual lacks: $line"
+done || exit 1
+options=$("$il" plugins --dump warehouse.pg |
+    sed -n 's/^option\.\([a-z_]*\)\.type=.*/\1/p')
+[ -n "$options" ] || fail "no options in the dump"
+for option in $options; do
+    grep -q "^\.It Ic $option\$" "$here/warehouse.pg.5" ||
+        fail "the manual lacks the option $option"
+done
+sed -n '/^\.Sh OPTIONS/,/^\.Sh VALUES/s/^\.It Ic //p' "$here/warehouse.pg.5" |
+    while IFS= read -r option; do
+        echo "$options" | grep -qx "$option" ||
+            fail "the manual has $option, the plugin does not"
+    done || exit 1
+
+sed "s|/var/lib/ingestlayer|$work/state|" "$here/warehouse.pg.conf" \
+    >"$work/good.conf"
+"$il" check -c "$work/good.conf" || fail "the example does not load"
+
+pg_start "$work/pg" || exit 1
+"$il" check --online -c "$work/good.conf" >"$work/out" 2>&1 ||
+    fail "check --online: $(cat "$work/out")"
+grep -q 'events"."signups" will be made at start' "$work/out" ||
+    fail "check --online says: $(cat "$work/out")"
+[ "$(psql -Atc "select count(*) from pg_namespace where nspname = 'events'")" \
+    = 0 ] || fail "check --online has made something"
+"$il" ddl -c "$work/good.conf" >"$work/ddl" || fail "ddl failed"
+psql -q -v ON_ERROR_STOP=1 -f "$work/ddl" || fail "the DDL does not run"
+psql -Atc 'select user_id, count, payload from events.signups' ||
+    fail "the DDL makes another table"
+
+sed 's/env:DATABASE_URL/hunter2 nonsense/' "$work/good.conf" >"$work/bad.conf"
+if "$il" check -c "$work/bad.conf" >"$work/out" 2>&1; then
+    fail "a bad connection string was taken"
+fi
+grep -q 'connection: is no libpq connection string' "$work/out" ||
+    fail "$(cat "$work/out")"
+if grep -q hunter2 "$work/out"; then
+    fail "the secret was printed"
+fi

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* A request whose sender is known: its body, and the event made of it. */
+#include "form.h"
+#include "hook.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+void
+hook_no_memory(struct il_request *req)
+{
+    il_respond_header(req, "Retry-After", "1");
+    il_respond_error(req, 503, "no_memory",
+                     "there is no memory for this request; send again");
+}
+
+enum body_kind { BODY_JSON, BODY_FORM, BODY_OTHER };
+
+/* Many senders call JSON text, or nothing at all. */
+static enum body_kind
+kind_of_body(struct il_request *req)
+{
+    static const char *const json[] = { "application/json", "text/json",
+                                        "text/plain",
+                                        "application/octet-stream" };
+    const char *type = il_request_header(req, "Content-Type");
+    if (!type || !*type)
+        return BODY_JSON;
+    size_t len = strcspn(type, "; \t");
+    if (len == 33
+        && !strncasecmp(type, "application/x-www-form-urlencoded", len))
+        return BODY_FORM;
+    if (len > 5 && !strncasecmp(type + len - 5, "+json", 5))
+        return BODY_JSON;
+    for (size_t i = 0; i < sizeof(json) / sizeof(json[0]); i++)
+        if (strlen(json[i]) == len && !strncasecmp(type, json[i], len))
+            return BODY_JSON;
+    return BODY_OTHER;
+}
+
+static size_t
+first_pick(const struct hook *h, const struct picks *picks,
+           struct il_request *req, const struct il_value *body,
+           char buf[PICK_MAX])
+{
+    size_t len = 0;
+    for (size_t i = 0; i < picks->count && !len; i++)
+        len = pick_render(picks->at[i], h->host, req, body, buf);
+    return len;
+}
+
+/* A field of the body that is a string; NULL: it is not. */
+static const char *
+body_string(const struct hook *h, const struct il_value *body, const char *name,
+            size_t *len)
+{
+    struct il_value key, value;
+    size_t iter = 0;
+    if (body->type != IL_MAP)
+        return NULL;
+    while (il_item(h->host, body, &iter, &key, &value)) {
+        if (key.len != strlen(name) || memcmp(key.str, name, key.len))
+            continue;
+        *len = value.len;
+        return value.type == IL_STRING ? value.str : NULL;
+    }
+    return NULL;
+}
+
+/* What cannot be read goes on as it is: the gate says what is wrong with it,
+ * and keeps it. */
+static void
+emit(struct hook *h, struct il_request *req, const struct il_value *body,
+     const char *json, size_t len)
+{
+    char type[PICK_MAX], key[PICK_MAX];
+    struct il_event e = { .struct_size = sizeof(e),
+                          .encoding = IL_JSON,
+                          .payload = json,
+                          .payload_len = len };
+    e.type = type;
+    e.type_len = first_pick(h, &h->types, req, body, type);
+    if (!e.type_len) {
+        e.type = body_string(h, body, "type", &e.type_len);
+        if (!e.type || !e.type_len) {
+            e.type = h->fallback;
+            e.type_len = strlen(e.type);
+        }
+    }
+    e.key_len = first_pick(h, &h->keys, req, body, key);
+    e.key = e.key_len ? key : NULL;
+    if (h->scheme.slack)
+        il_request_receipt(req, 200, NULL);
+    il_request_emit(req, &e, 1);
+}
+
+/* Slack asks once whether the URL is ours, before it sends anything. */
+static int
+answer_challenge(const struct hook *h, struct il_request *req,
+                 const struct il_value *body)
+{
+    size_t len = 0, type_len = 0;
+    const char *type, *challenge;
+    if (!h->scheme.slack)
+        return 0;
+    type = body_string(h, body, "type", &type_len);
+    if (!type || type_len != 16 || memcmp(type, "url_verification", 16))
+        return 0;
+    challenge = body_string(h, body, "challenge", &len);
+    if (!challenge)
+        return 0;
+    il_respond_header(req, "X-Content-Type-Options", "nosniff");
+    il_respond(req, 200, "text/plain", challenge, len);
+    return 1;
+}
+
+static void
+take_json(struct hook *h, struct il_request *req, const char *json, size_t len)
+{
+    struct il_value body = { .type = IL_MISSING };
+    struct il_text *text = il_text_new(h->host);
+    int err = text ? il_read_json(h->host, text, json, len, &body) : -ENOMEM;
+    if (err == -ENOMEM) {
+        hook_no_memory(req);
+    } else {
+        if (err)
+            body.type = IL_MISSING;
+        if (!answer_challenge(h, req, &body))
+            emit(h, req, &body, json, len);
+    }
+    if (text)
+        il_text_free(h->host, text);
+}
+
+static void
+take_form(struct hook *h, struct il_request *req, const char *form, size_t len)
+{
+    struct il_text *json = il_text_new(h->host);
+    int err = json ? form_to_json(h->host, form, len, json) : -ENOMEM;
+    if (err == -E2BIG)
+        il_request_refuse(req, 422, "bad_body",
+                          "the form has more than %d fields", FORM_FIELDS_MAX);
+    else if (err)
+        hook_no_memory(req);
+    else
+        take_json(h, req, json->data, json->len);
+    if (json)
+        il_text_free(h->host, json);
+}
+
+void
+hook_take(struct hook *h, struct il_request *req, const char *body, size_t len)
+{
+    switch (kind_of_body(req)) {
+    case BODY_JSON:
+        take_json(h, req, body, len);
+        break;
+    case BODY_FORM:
+        take_form(h, req, body, len);
+        break;
+    default:
+        il_request_refuse(req, 415, "unsupported_media_type",
+                          "Content-Type \"%.80s\" is not taken here: send "
+                          "JSON or a form",
+                          il_request_header(req, "Content-Type"));
+    }
+}

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MIT */
+/* Each scheme against the vectors that its owner publishes (Slack, GitHub,
+ * Standard Webhooks; RFC 8032's first key for Ed25519), and against ones that
+ * another implementation made. */
+#include "hooktest.h"
+
+START_TEST(github)
+{
+    /* docs.github.com, "Validating webhook deliveries" */
+#define GITHUB                                                                 \
+    "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
+    must_open("scheme = \"github\"; secrets = \"It's a Secret to "
+              "Everybody\";",
+              0);
+    expect("X-Hub-Signature-256: sha256=" GITHUB "\n"
+           "X-GitHub-Event: push\nX-GitHub-Delivery: 72d3162e-cc78-11e3",
+           "Hello, World!", 202, NULL);
+    expect_event(0, "{\"key\":\"72d3162e-cc78-11e3\",\"type\":\"push\","
+                    "\"payload\":Hello, World!}");
+    expect("X-Hub-Signature-256: sha256=" GITHUB, "Hello, World?", 401,
+           "wrong_signature");
+    /* the prefix belongs to it */
+    expect("X-Hub-Signature-256: " GITHUB, "Hello, World!", 401,
+           "bad_signature");
+    expect("X-Hub-Signature: sha1=" GITHUB, "Hello, World!", 401,
+           "missing_signature");
+    ck_assert_ptr_null(testhost_emitted(host, 1));
+}
+END_TEST
+
+#define SLACK_SECRET                                                           \
+    "scheme = \"slack\"; secrets = \"8f742231b10e8888abcd99yyyzzz85a5\";"
+START_TEST(slack)
+{
+    /* api.slack.com, "Verifying requests from Slack" */
+    static const char body[] =
+        "token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain="
+        "testteamnow&channel_id=G8PSS9T3V&channel_name=foobar&user_id="
+        "U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text=&"
+        "response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2FT1DC2JH3J"
+        "%2F397700885554%2F96rGlfmibIGlgcZRskXaIFfN&trigger_id=398738663015"
+        ".47445629121.803a0bc887a14d10d2c447fce8b6703c";
+#define SLACK                                                                  \
+    "X-Slack-Signature: v0="                                                   \
+    "a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503\n"
+#define FORM "Content-Type: application/x-www-form-urlencoded\n"
+    must_open(SLACK_SECRET, 1531420618 + 299);
+    expect(SLACK FORM "X-Slack-Request-Timestamp: 1531420618", body, 200, NULL);
+    ck_assert_str_eq(testhost_answer(host), "");
+    expect_event(
+        0, "{\"key\":\"398738663015.47445629121."
+           "803a0bc887a14d10d2c447fce8b6703c\",\"type\":\"test.received\","
+           "\"payload\":{\"token\":\"xyzz0WbapA4vBCDEFasx0q6G\",\"team_id\":"
+           "\"T1DC2JH3J\",\"team_domain\":\"testteamnow\",\"channel_id\":"
+           "\"G8PSS9T3V\",\"channel_name\":\"foobar\",\"user_id\":"
+           "\"U2CERLKJA\",\"user_name\":\"roadrunner\",\"command\":"
+           "\"/webhook-collect\",\"text\":\"\",\"response_url\":"
+           "\"https://hooks.slack.com/commands/T1DC2JH3J/397700885554/"
+           "96rGlfmibIGlgcZRskXaIFfN\",\"trigger_id\":\"398738663015."
+           "47445629121.803a0bc887a14d10d2c447fce8b6703c\"}}");
+    expect(SLACK FORM "X-Slack-Request-Timestamp: 1531420619", body, 401,
+           "wrong_signature");
+    expect(SLACK FORM, body, 401, "missing_signature");
+    testhost_clock(host, (1531420618 + 301) * INT64_C(1000000));
+    expect(SLACK FORM "X-Slack-Request-Timestamp: 1531420618", body, 401,
+           "stale_signature");
+}
+END_TEST
+
+START_TEST(slack_asks_for_the_url)
+{
+    static const char body[] =
+        "{\"token\":\"x\",\"challenge\":\"3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdAL"
+        "WMmHkvFXO7tYXAYM8P\",\"type\":\"url_verification\"}";
+    must_open(SLACK_SECRET, 1531420618);
+    expect("X-Slack-Request-Timestamp: 1531420618\nX-Slack-Signature: v0="
+           "31c4d19d16d8abc077240e904755d16d484f41140dfc80e5828ffa5470eb62ed",
+           body, 200, NULL);
+    ck_assert_str_eq(testhost_answer(host),
+                     "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P");
+    ck_assert_str_eq(testhost_answer_header(host, "Content-Type"),
+                     "text/plain");
+    ck_assert_ptr_null(testhost_emitted(host, 0));
+    /* a stranger's challenge is not answered */
+    expect("X-Slack-Request-Timestamp: 1531420618\nX-Slack-Signature: v0="
+           "31c4d19d16d8abc077240e904755d16d484f41140dfc80e5828ffa5470eb62ee",
+           body, 401, "wrong_signature");
+}
+END_TEST
+
+/* The vector of the Standard Webhooks libraries. */
+#define STD_ID "msg_p5jXN8AQM9LWM0D4loKWxJek"
+#define STD_V1 "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+#define STD_V1A                                                                \
+    "v1a,fldxM4gAKugP6nnt1hdz3sgGfZ6d99nzrMFnZOELIxbzEHoVmAb2ADpkJK7zgPePmPs"  \
+    "le0zV9jSeGlHFG2NVAw=="
+#define STD_TIME 1614265330
+#define STD_BODY "{\"test\": 2432232314}"
+#define STD(signatures)                                                        \
+    "webhook-id: " STD_ID "\nwebhook-timestamp: 1614265330\n"                  \
+    "webhook-signature: " signatures
+#define STD_EVENT                                                              \
+    "{\"key\":\"" STD_ID "\",\"type\":\"test.received\",\"payload\":" STD_BODY \
+    "}"
+
+START_TEST(standard)
+{
+    must_open("scheme = \"standard\";"
+              "secrets = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\";",
+              STD_TIME);
+    expect(STD(STD_V1), STD_BODY, 202, NULL);
+    expect_event(0, STD_EVENT);
+    /* several, the one that fits being the last, and versions to come */
+    expect(
+        STD("v2,AAAA v1,Ceo5qEr07ixe2NLpvHk3FH9bwy/WavXrAFQ/9tdO6mc= " STD_V1A
+            " " STD_V1),
+        STD_BODY, 202, NULL);
+    expect(STD("v1,Ceo5qEr07ixe2NLpvHk3FH9bwy/WavXrAFQ/9tdO6mc="), STD_BODY,
+           401, "wrong_signature");
+    expect(STD(STD_V1), "{\"test\": 2432232315}", 401, "wrong_signature");
+    expect(STD("v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1O"), STD_BODY, 401,
+           "bad_signature");
+    expect(STD(""), STD_BODY, 401, "bad_signature");
+    /* an Ed25519 signature cannot pass for an HMAC */
+    expect(STD(STD_V1A), STD_BODY, 401, "wrong_signature");
+    expect("webhook-timestamp: 1614265330\nwebhook-signature: " STD_V1,
+           STD_BODY, 401, "missing_signature");
+    expect("webhook-id: x\nwebhook-signature: " STD_V1, STD_BODY, 401,
+           "missing_signature");
+    expect("webhook-id: " STD_ID "\nwebhook-timestamp: 1614265330x\n"
+           "webhook-signature: " STD_V1,
+           STD_BODY, 401, "bad_signature");
+    testhost_clock(host, (STD_TIME - 301) * INT64_C(1000000));
+    expect(STD(STD_V1), STD_BODY, 401, "stale_signature");
+    testhost_clock(host, (STD_TIME + 301) * INT64_C(1000000));
+    expect(STD(STD_V1), STD_BODY, 401, "stale_signature");
+}
+END_TEST
+
+START_TEST(standard_under_its_older_names)
+{
+    must_open("scheme = \"standard\"; secrets = "
+              "\"MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\";",
+              STD_TIME);
+    expect("svix-id: " STD_ID "\nsvix-timestamp: 1614265330\n"
+           "svix-signature: " STD_V1,
+           STD_BODY, 202, NULL);
+    expect_event(0, STD_EVENT);
+}
+END_TEST
+
+START_TEST(standard_with_a_public_key)
+{
+    must_open("scheme = \"standard\"; secrets = ("
+              "\"whpk_PUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=\","
+              "\"whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\" );",
+              STD_TIME);
+    expect(STD(STD_V1A), STD_BODY, 202, NULL);
+    ck_assert_str_eq(testhost_sender(host), "secret-2");
+    expect_event(0, STD_EVENT);
+    expect(STD("v1,AAAA " STD_V1A), STD_BODY, 202, NULL);
+    expect(STD(STD_V1A), "{\"test\": 1}", 401, "wrong_signature");
+    /* nobody can use the public key as if it were a secret */
+    expect(STD(STD_V1), STD_BODY, 401, "wrong_signature");
+    expect(STD("v1a,fldxM4gAKugP6nnt1hdz"), STD_BODY, 401, "bad_signature");
+}
+END_TEST
+
+#define STRIPE_BODY "{\"id\":\"evt_1\",\"type\":\"charge.succeeded\"}"
+#define STRIPE_GOOD                                                            \
+    "v1=4ee5e8d695c9619e003fd480d3d51700d924e29697337d379a6ef6e06e703ab4"
+#define STRIPE_OLD                                                             \
+    "v1=cce39f41e81b1bc47145dd664b32cada2d637518dc4e9d737a3649cfc7ec4c43"
+START_TEST(stripe)
+{
+    must_open("scheme = \"stripe\"; secrets = \"whsec_test_secret\";",
+              1492774577 + 300);
+    expect("Stripe-Signature: t=1492774577," STRIPE_GOOD, STRIPE_BODY, 202,
+           NULL);
+    expect_event(0, "{\"key\":\"evt_1\",\"type\":\"charge.succeeded\","
+                    "\"payload\":" STRIPE_BODY "}");
+    expect("Stripe-Signature: t=1492774577," STRIPE_OLD "," STRIPE_GOOD
+           ",v0=6ffbb59b2300aae63f272406069a9788598b792a944a07aba816edb039989"
+           "a39",
+           STRIPE_BODY, 202, NULL);
+    expect("Stripe-Signature: t=1492774577," STRIPE_OLD, STRIPE_BODY, 401,
+           "wrong_signature");
+    expect("Stripe-Signature: t=1492774578," STRIPE_GOOD, STRIPE_BODY, 401,
+           "wrong_signature");
+    expect("Stripe-Signature: t=1492774577,t=1492774578," STRIPE_GOOD,
+           STRIPE_BODY, 401, "bad_signature");
+    expect("Stripe-Signature: " STRIPE_GOOD, STRIPE_BODY, 401,
+           "missing_signature");
+    expect("Stripe-Signature: t=1492774577,v1=4ee5e8d695c9619e003fd480",
+           STRIPE_BODY, 401, "bad_signature");
+    testhost_clock(host, (1492774577 + 301) * INT64_C(1000000));
+    expect("Stripe-Signature: t=1492774577," STRIPE_GOOD, STRIPE_BODY, 401,
+           "stale_signature");
+}
+END_TEST
+
+START_TEST(both_secrets_of_a_rotation_are_valid)
+{
+    must_open("scheme = \"stripe\"; tolerance = \"1h\";"
+              "secrets = ( \"whsec_test_secret\", \"whsec_old\" );",
+              1492774577 + 3600);
+    expect("Stripe-Signature: t=1492774577," STRIPE_GOOD, STRIPE_BODY, 202,
+           NULL);
+    expect("Stripe-Signature: t=1492774577," STRIPE_OLD, STRIPE_BODY, 202,
+           NULL);
+}
+END_TEST
+
+START_TEST(shopify)
+{
+    must_open("scheme = \"shopify\"; secrets = \"hush\";", 0);
+    expect("X-Shopify-Hmac-Sha256: qBvrsZF7RfB1iS6BX6IHqJTp5L911P7intnPeTPsH0"
+           "I=\nX-Shopify-Topic: orders/create\nX-Shopify-Event-Id: 98880550",
+           "{\"id\":820982911946154508}", 202, NULL);
+    expect_event(0, "{\"key\":\"orders/create:98880550\",\"type\":"
+                    "\"orders/create\",\"payload\":"
+                    "{\"id\":820982911946154508}}");
+    expect("X-Shopify-Hmac-Sha256: qBvrsZF7RfB1iS6BX6IHqJTp5L911P7intnPeTPsH0"
+           "J=",
+           "{\"id\":820982911946154508}", 401, "bad_signature");
+    expect("X-Shopify-Hmac-Sha256: aBvrsZF7RfB1iS6BX6IHqJTp5L911P7intnPeTPsH0"
+           "I=",
+           "{\"id\":820982911946154508}", 401, "wrong_signature");
+}
+END_TEST
+
+#define IL_HEX                                                                 \
+    "229ed51bc1d277a892021b589003f62374fc4c69ea4fa6d0e6c94f27ac6cb68d"
+START_TEST(ingestlayer_with_and_without_its_prefix)
+{
+    must_open("secrets = \"s3cret\";", 0);
+    expect("X-Ingest-Signature: sha256=" IL_HEX "\nIdempotency-Key: k1",
+           "{\"type\":\"a.b\",\"n\":1}", 202, NULL);
+    expect_event(0, "{\"key\":\"k1\",\"type\":\"a.b\",\"payload\":"
+                    "{\"type\":\"a.b\",\"n\":1}}");
+    expect("X-Ingest-Signature: " IL_HEX, "{\"type\":\"a.b\",\"n\":1}", 202,
+           NULL);
+    expect("X-Ingest-Signature: 229ED51BC1D277A892021B589003F62374FC4C69EA4FA"
+           "6D0E6C94F27AC6CB68D",
+           "{\"type\":\"a.b\",\"n\":1}", 202, NULL);
+    expect("X-Ingest-Signature: sha1=" IL_HEX, "{\"type\":\"a.b\",\"n\":1}",
+           401, "bad_signature");
+    /* the bytes as they came, not what they mean */
+    expect("X-Ingest-Signature: " IL_HEX, "{\"type\":\"a.b\", \"n\":1}", 401,
+           "wrong_signature");
+}
+END_TEST
+
+START_TEST(generic_signs_what_it_is_told)
+{
+    must_open("scheme = \"generic\"; secrets = \"gk\"; signature = {"
+              "header = \"X-Sig\"; prefix = \"h=\"; separator = \"\\n\";"
+              "parts = ( \"method\", \"path\", \"header:X-Request-Id\","
+              "\"timestamp\", \"body\" ); hash = \"sha512\";"
+              "encoding = \"base64\"; timestamp_header = \"X-Time\"; };",
+              1700000000);
+#define GENERIC                                                                \
+    "X-Sig: h=fL1Q3uIg8ozewze6p1TfL6YjuS6pqAEfRJNlCz8oo0kanibxZikwoQobMI3RIc"  \
+    "3dfU6QIEGN916KMmF4b5AQaA==\n"
+    expect(GENERIC "X-Request-Id: req-9\nX-Time: 1700000000", "{\"a\":1}", 202,
+           NULL);
+    expect_event(0, "{\"type\":\"test.received\",\"payload\":{\"a\":1}}");
+    expect(GENERIC "X-Request-Id: req-8\nX-Time: 1700000000", "{\"a\":1}", 401,
+           "wrong_signature");
+    expect(GENERIC "X-Time: 1700000000", "{\"a\":1}", 401, "missing_signature");
+    expect(GENERIC "X-Request-Id: req-9", "{\"a\":1}", 401,
+           "missing_signature");
+    expect(GENERIC "X-Request-Id: req-9\nX-Time: 1699999699", "{\"a\":1}", 401,
+           "stale_signature");
+}
+END_TEST
+
+START_TEST(generic_with_the_time_beside_the_signature)
+{
+    must_open("scheme = \"generic\"; secrets = \"whsec_test_secret\";"
+              "signature = { header = \"My-Signature\"; prefix = \"v1=\";"
+              "timestamp_prefix = \"t=\"; separator = \".\";"
+              "parts = ( \"timestamp\", \"body\" ); };",
+              1492774577);
+    expect("My-Signature: t=1492774577, " STRIPE_GOOD, STRIPE_BODY, 202, NULL);
+    expect("My-Signature: t=1492774577," STRIPE_OLD, STRIPE_BODY, 401,
+           "wrong_signature");
+}
+END_TEST
+
+START_TEST(generic_with_nothing_but_a_header)
+{
+    must_open("scheme = \"generic\"; secrets = \"gk\";"
+              "signature = { header = \"X-Sig\"; hash = \"sha1\"; };",
+              0);
+    expect("X-Sig: 0998e3965fc19f361a8db5dfba6bc6e24d98406e", "{\"a\":1}", 202,
+           NULL);
+    expect("X-Sig: 0998e3965fc19f361a8db5dfba6bc6e24d98406f", "{\"a\":1}", 401,
+           "wrong_signature");
+}
+END_TEST
+
+int
+main(void)
+{
+    const TTest *const cases[] = { github,
+                                   slack,
+                                   slack_asks_for_the_url,
+                                   standard,
+                                   standard_under_its_older_names,
+                                   standard_with_a_public_key,
+                                   stripe,
+                                   both_secrets_of_a_rotation_are_valid,
+                                   shopify,
+                                   ingestlayer_with_and_without_its_prefix,
+                                   generic_signs_what_it_is_told,
+                                   generic_with_the_time_beside_the_signature,
+                                   generic_with_nothing_but_a_header };
+    return run_cases("webhook schemes", cases, sizeof cases / sizeof *cases);
+}

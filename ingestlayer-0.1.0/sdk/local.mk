@@ -1,0 +1,45 @@
+ilincludedir = $(includedir)/ingestlayer
+ilinclude_HEADERS = sdk/plugin/ingestlayer/plugin.h \
+	sdk/plugin/testhost/testhost.h
+EXTRA_DIST += sdk/plugin/template/Makefile \
+	sdk/plugin/template/template.upper.c sdk/plugin/template/test-upper.c
+dist_man_MANS += sdk/plugin/ingestlayer-plugin.3
+pkgconfigdir = $(libdir)/pkgconfig
+pkgconfig_DATA = sdk/plugin/ingestlayer-plugin.pc \
+	sdk/plugin/ingestlayer-testhost.pc
+
+# The test host reads options, events and expressions with the daemon's own
+# code, so its library holds that code as well: one archive to link.
+noinst_LIBRARIES += sdk/plugin/testhost/libtesthost.a
+sdk_plugin_testhost_libtesthost_a_SOURCES = \
+	sdk/plugin/testhost/batches.c \
+	sdk/plugin/testhost/private.h \
+	sdk/plugin/testhost/sources.c \
+	sdk/plugin/testhost/testhost.c \
+	sdk/plugin/testhost/testhost.h
+sdk_plugin_testhost_libtesthost_a_CPPFLAGS = $(core_libcore_a_CPPFLAGS) \
+	-I$(top_srcdir)/sdk/plugin/testhost
+
+testhostlibdir = $(libdir)
+testhostlib_DATA = sdk/plugin/testhost/libingestlayer-testhost.a
+CLEANFILES += sdk/plugin/testhost/libingestlayer-testhost.a
+sdk/plugin/testhost/libingestlayer-testhost.a: core/libcore.a \
+		sdk/plugin/testhost/libtesthost.a
+	$(AM_V_AR)rm -f $@ && \
+	printf 'create %s\naddlib %s\naddlib %s\nsave\nend\n' $@ \
+		core/libcore.a sdk/plugin/testhost/libtesthost.a | $(AR) -M
+
+# For tests in this tree: TESTHOST_CPPFLAGS and TESTHOST_LIBS.
+TESTHOST_CPPFLAGS = $(PLUGIN_CPPFLAGS) -I$(top_srcdir)/sdk/plugin/testhost
+TESTHOST_LIBS = sdk/plugin/testhost/libtesthost.a $(CORE_LIBS)
+
+include sdk/typescript/local.mk
+
+check_PROGRAMS += sdk/plugin/testhost/tests/test-testhost
+TESTS += sdk/plugin/testhost/tests/test-testhost
+sdk_plugin_testhost_tests_test_testhost_SOURCES = \
+	sdk/plugin/testhost/tests/test-testhost.c
+sdk_plugin_testhost_tests_test_testhost_CPPFLAGS = $(TESTHOST_CPPFLAGS) \
+	-DNULL_PLUGIN='"$(abs_top_builddir)/tests/.libs/destination.null.so"' \
+	-DLIST_PLUGIN='"$(abs_top_builddir)/tests/.libs/source.list.so"'
+sdk_plugin_testhost_tests_test_testhost_LDADD = $(TESTHOST_LIBS)

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* What the step does, without a daemon.  argv: the shared object. */
+#include <ingestlayer/testhost.h>
+#include <stdio.h>
+#include <string.h>
+
+static int failed;
+
+static void
+same(const char *what, const char *expected, const char *actual)
+{
+    if (actual && strcmp(expected, actual) == 0)
+        return;
+    printf("%s: expected %s\n%s: actual   %s\n", what, expected, what,
+           actual ? actual : "nothing");
+    failed = 1;
+}
+
+static void
+writes_capitals(const char *path)
+{
+    struct testhost *t = testhost_new();
+    if (testhost_open(t, path, "field = \"name\"; missing = \"drop\";"))
+        same("open", "", testhost_findings(t));
+    testhost_event(t, "{\"type\":\"t\",\"payload\":"
+                      "{\"n\":1.10,\"name\":\"ada \\u00e9\",\"a\":[\"x\"]}}");
+    testhost_event(t, "{\"type\":\"t\",\"payload\":{\"n\":2}}");
+    if (testhost_process(t))
+        same("process", "0", "an error");
+    same("payload", "{\"n\":1.10,\"name\":\"ADA \xc3\xa9\",\"a\":[\"x\"]}",
+         testhost_payload(t, 0));
+    same("without", "dropped",
+         testhost_state(t, 1) == TESTHOST_DROPPED ? "dropped" : "kept");
+    same("counted", "1", testhost_counter(t, "changed") == 1 ? "1" : "?");
+    testhost_free(t);
+}
+
+static void
+refuses_paths(const char *path)
+{
+    struct testhost *t = testhost_new();
+    testhost_open(t, path, "field = \"user.name\";");
+    same("finding",
+         "test:1: template.upper: field: only fields of the payload itself\n"
+         "    user.name\n"
+         "        ^\n",
+         testhost_findings(t));
+    testhost_free(t);
+}
+
+int
+main(int argc, char **argv)
+{
+    const char *path = argc > 1 ? argv[1] : "./template.upper.so";
+    writes_capitals(path);
+    refuses_paths(path);
+    return failed;
+}

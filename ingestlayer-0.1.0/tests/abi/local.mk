@@ -1,0 +1,59 @@
+# The plugin interface: what is refused, and what old headers may rely on.
+check_LTLIBRARIES += \
+	tests/abi/bad.callback.la tests/abi/bad.kind.la \
+	tests/abi/bad.major.la tests/abi/bad.minor.la tests/abi/bad.name.la \
+	tests/abi/bad.option.la tests/abi/bad.size.la \
+	tests/abi/bad.stride.la tests/abi/bad.symbol.la
+tests_abi_bad_callback_la_SOURCES = tests/abi/bad.c
+tests_abi_bad_callback_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) -DBAD_CALLBACK \
+	-DBAD_FILE='"bad.callback"'
+tests_abi_bad_callback_la_CFLAGS = $(PLUGIN_CFLAGS)
+tests_abi_bad_callback_la_LDFLAGS = $(FAKE_LINK)
+tests_abi_bad_kind_la_SOURCES = tests/abi/bad.c
+tests_abi_bad_kind_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) -DBAD_KIND \
+	-DBAD_FILE='"bad.kind"'
+tests_abi_bad_kind_la_CFLAGS = $(PLUGIN_CFLAGS)
+tests_abi_bad_kind_la_LDFLAGS = $(FAKE_LINK)
+tests_abi_bad_major_la_SOURCES = tests/abi/bad.c
+tests_abi_bad_major_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) -DBAD_MAJOR \
+	-DBAD_FILE='"bad.major"'
+tests_abi_bad_major_la_CFLAGS = $(PLUGIN_CFLAGS)
+tests_abi_bad_major_la_LDFLAGS = $(FAKE_LINK)
+tests_abi_bad_minor_la_SOURCES = tests/abi/bad.c
+tests_abi_bad_minor_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) -DBAD_MINOR \
+	-DBAD_FILE='"bad.minor"'
+tests_abi_bad_minor_la_CFLAGS = $(PLUGIN_CFLAGS)
+tests_abi_bad_minor_la_LDFLAGS = $(FAKE_LINK)
+tests_abi_bad_name_la_SOURCES = tests/abi/bad.c
+tests_abi_bad_name_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) -DBAD_NAME \
+	-DBAD_FILE='"bad.name"'
+tests_abi_bad_name_la_CFLAGS = $(PLUGIN_CFLAGS)
+tests_abi_bad_name_la_LDFLAGS = $(FAKE_LINK)
+tests_abi_bad_option_la_SOURCES = tests/abi/bad.c
+tests_abi_bad_option_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) -DBAD_OPTION \
+	-DBAD_FILE='"bad.option"'
+tests_abi_bad_option_la_CFLAGS = $(PLUGIN_CFLAGS)
+tests_abi_bad_option_la_LDFLAGS = $(FAKE_LINK)
+tests_abi_bad_size_la_SOURCES = tests/abi/bad.c
+tests_abi_bad_size_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) -DBAD_SIZE \
+	-DBAD_FILE='"bad.size"'
+tests_abi_bad_size_la_CFLAGS = $(PLUGIN_CFLAGS)
+tests_abi_bad_size_la_LDFLAGS = $(FAKE_LINK)
+tests_abi_bad_stride_la_SOURCES = tests/abi/bad.c
+tests_abi_bad_stride_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) -DBAD_STRIDE \
+	-DBAD_FILE='"bad.stride"'
+tests_abi_bad_stride_la_CFLAGS = $(PLUGIN_CFLAGS)
+tests_abi_bad_stride_la_LDFLAGS = $(FAKE_LINK)
+tests_abi_bad_symbol_la_SOURCES = tests/abi/bad.c
+tests_abi_bad_symbol_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) -DBAD_SYMBOL \
+	-DBAD_FILE='"bad.symbol"'
+tests_abi_bad_symbol_la_CFLAGS = $(PLUGIN_CFLAGS)
+tests_abi_bad_symbol_la_LDFLAGS = $(IL_SAN_FLAGS) -module -avoid-version -shared -rpath /nowhere
+
+ABI_TESTS = \
+	tests/abi/test-bad-plugins-are-refused.sh \
+	tests/abi/test-header-compiles-alone.sh \
+	tests/abi/test-plugins-export-one-symbol.sh \
+	tests/abi/test-template-builds-outside.sh
+EXTRA_DIST += $(ABI_TESTS)
+TESTS += $(ABI_TESTS)

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+/* What a lane costs by itself: W1 from the spool through a filter (and through
+ * an enrichment) to a destination that settles at once.
+ *
+ *   bench-lane [-n EVENTS] [-r ROUNDS] [-u USERS [-s]] [-e ENTITIES]
+ *
+ * Prints core-seconds per million events.  -s: nine events in ten come from a
+ * hundredth of the users.  -e: a store of bench-entity's that knows them. */
+#include "scratch.h"
+#include "w1.h"
+#include "base/api.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "codec/json.h"
+#include "lane/lane.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define CHUNK 20000
+
+static struct il_expr *where;
+static struct il_field *user_id;
+static struct il_kind *user;
+
+static void
+must(int err, const char *what)
+{
+    if (!err)
+        return;
+    fprintf(stderr, "bench-lane: %s: %s\n", what, strerror(abs(err)));
+    exit(1);
+}
+
+/* As filter.match and enrich.entity do it. */
+static int
+filter_process(void *self, struct il_batch *b)
+{
+    (void) self;
+    for (uint32_t i = 0; i < b->count; i++)
+        if (b->events[i].state == BATCH_LIVE
+            && !expr_true(where, &b->events[i]))
+            batch_drop(b, i);
+    return 0;
+}
+
+#define AHEAD 16
+
+static struct slice
+enrich_look(struct il_batch *b, uint32_t i)
+{
+    struct il_value id;
+    if (b->events[i].state != BATCH_LIVE
+        || !ref_get(user_id, &b->events[i], &id) || id.type != IL_STRING)
+        return slice_of(NULL, 0);
+    entity_reader_hint(b->reader, user, slice_of(id.str, id.len));
+    return slice_of(id.str, id.len);
+}
+
+static int
+enrich_process(void *self, struct il_batch *b)
+{
+    struct slice ids[AHEAD];
+    uint32_t next = 0;
+    int err = 0;
+    (void) self;
+    for (uint32_t i = 0; i < b->count && err >= 0; i++) {
+        struct entity e;
+        for (; next < b->count && next - i < AHEAD; next++)
+            ids[next % AHEAD] = enrich_look(b, next);
+        if (!ids[i % AHEAD].ptr)
+            continue;
+        err = entity_reader_get(b->reader, user, ids[i % AHEAD], &e);
+        if (err == 1)
+            err = batch_attach(b, i, user, &e.traits);
+    }
+    return err < 0 ? err : 0;
+}
+
+static int
+null_write(void *self, struct il_batch *b, struct il_ack *ack)
+{
+    *(uint64_t *) self += b->live;
+    lane_settle(ack, IL_OK, NULL);
+    return 0;
+}
+
+static const struct il_plugin filter = { IL_PLUGIN_ABI, .kind = IL_STEP,
+                                         .name = "filter",
+                                         .process = filter_process };
+static const struct il_plugin enrich = { IL_PLUGIN_ABI, .kind = IL_STEP,
+                                         .name = "enrich",
+                                         .process = enrich_process };
+static const struct il_plugin null = { IL_PLUGIN_ABI, .kind = IL_DESTINATION,
+                                       .name = "null", .write = null_write };
+
+static double
+cpu_seconds(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (double) (u.ru_utime.tv_sec + u.ru_stime.tv_sec)
+           + (double) (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
+static void
+fill_spool(struct spool *spool, uint64_t events)
+{
+    struct il_text payload = { 0 }, body = { 0 };
+    char json[W1_TEXT_MAX];
+    uint64_t first = 0;
+    for (uint64_t i = 0; i < events; i++) {
+        struct json_error error;
+        struct w1 w;
+        w1_make(&w, i);
+        payload.len = body.len = 0;
+        must(json_to_msgpack(json, w1_payload(json, &w), &payload, &error),
+             "json");
+        struct event ev = { .id = slice_of(w.id, strlen(w.id)),
+                            .type = SLICE("feature.used"),
+                            .source_id = SLICE("app"),
+                            .received_us = w.time_us,
+                            .timestamp_us = w.time_us,
+                            .payload = slice_of(payload.data, payload.len) };
+        must(event_pack(&body, &ev), "event");
+        struct slice s = slice_of(body.data, body.len);
+        must(spool_append(spool, &s, 1, &first), "spool");
+    }
+    while (spool_durable(spool) < first)
+        usleep(1000);
+    text_clear(&payload);
+    text_clear(&body);
+}
+
+static void
+fill_entities(struct entities *entities)
+{
+    static struct entity_put puts[CHUNK];
+    static char ids[CHUNK][16];
+    struct il_text traits = { 0 };
+    struct json_error error;
+    static const char json[] =
+        "{\"account\":\"acc_01234\",\"owner\":\"grace\",\"plan\":\"pro\"}";
+    size_t bad;
+    must(json_to_msgpack(json, sizeof json - 1, &traits, &error), "json");
+    for (uint32_t i = 0; i < w1_users;) {
+        uint32_t k = 0;
+        for (; k < CHUNK && i < w1_users; k++, i++) {
+            snprintf(ids[k], sizeof ids[k], "u_%06u", i);
+            puts[k] = (struct entity_put){
+                .kind = SLICE("user"),
+                .id = slice_of(ids[k], strlen(ids[k])),
+                .traits = slice_of(traits.data, traits.len),
+                .seen_us = 1,
+            };
+        }
+        must(entity_put(entities, puts, k, &bad), "entities");
+    }
+    text_clear(&traits);
+}
+
+static void
+run(const char *name, const struct lane_context *ctx,
+    const struct lane_step *steps, size_t n, uint64_t events)
+{
+    uint64_t delivered = 0;
+    struct lane_match all = { SLICE("app"), SLICE("feature.*") };
+    struct lane_spec spec = { .name = name,
+                              .instance = name,
+                              .matches = &all,
+                              .match_count = 1,
+                              .steps = steps,
+                              .step_count = n,
+                              .destination = &null,
+                              .self = &delivered };
+    struct lane *lane;
+    must(lane_new(&spec, ctx, &lane), "lane");
+    double cpu = cpu_seconds();
+    int64_t begin = clock_monotonic_us();
+    must(lane_start(lane), "lane");
+    if (lane_stop(lane, begin + 600000000) != 1)
+        must(1, "not all was delivered");
+    double wall = (double) (clock_monotonic_us() - begin) / 1e6;
+    cpu = cpu_seconds() - cpu;
+    printf("%-24s %9llu of %llu events  %6.3f core-seconds per million  "
+           "%9.0f events/s\n",
+           name, (unsigned long long) delivered, (unsigned long long) events,
+           cpu * 1e6 / (double) events, (double) events / wall);
+    lane_free(lane);
+}
+
+static void
+open_stores(struct lane_context *ctx, const char *dir, const char *entities)
+{
+    char path[3][300];
+    struct spool_recovery found;
+    static const char *const part[] = { "spool", "dead", "entities" };
+    for (int i = 0; i < 3; i++)
+        snprintf(path[i], sizeof path[i], "%s/%s", dir, part[i]);
+    struct spool_options o = { .dir = path[0],
+                               .segment_bytes = 64 << 20,
+                               .buffer_bytes = 8 << 20,
+                               .retain_us = INT64_MAX / 4 };
+    ctx->state_dir = dir;
+    must(spool_open(&o, &ctx->spool, &found), "spool");
+    must(dead_open(path[1], 0, &ctx->dead), "dead");
+    must(entity_open(entities ? entities : path[2], 0, &ctx->entities),
+         "entities");
+    if (!entities)
+        fill_entities(ctx->entities);
+}
+
+static void
+compile(void)
+{
+    static const char keep[] = "feature in {export, *.export, api, api.*, "
+                               "webhook, webhook.*}";
+    struct lang_error error;
+    must(expr_compile(keep, sizeof keep - 1, &where, &error), "expression");
+    must(ref_parse("$event.payload.user_id", 22, REF_ROOTED, &user_id, &error),
+         "reference");
+    user = batch_kind("user", 4);
+}
+
+static void
+round_of(int number, const struct lane_context *ctx, uint64_t events)
+{
+    static const char *const what[] = { "nothing", "filter", "enrich",
+                                        "filter+enrich" };
+    struct lane_step steps[] = { { &filter, NULL, "the filter" },
+                                 { &enrich, NULL, "the enrichment" } };
+    char name[4][32];
+    for (int k = 0; k < 4; k++)
+        snprintf(name[k], sizeof name[k], "%s/%d", what[k], number);
+    run(name[0], ctx, NULL, 0, events);
+    run(name[1], ctx, steps, 1, events);
+    run(name[2], ctx, steps + 1, 1, events);
+    run(name[3], ctx, steps, 2, events);
+}
+
+int
+main(int argc, char **argv)
+{
+    uint64_t events = 1000000;
+    int rounds = 3, o;
+    const char *entities = NULL;
+    struct lane_context ctx = { 0 };
+    while ((o = getopt(argc, argv, "n:r:u:se:")) > 0) {
+        switch (o) {
+        case 'n': events = strtoull(optarg, NULL, 10); break;
+        case 'r': rounds = atoi(optarg); break;
+        case 'u': w1_users = (uint32_t) atoi(optarg); break;
+        case 's': w1_skewed = 1; break;
+        case 'e': entities = optarg; break;
+        default: return 2;
+        }
+    }
+    log_level_set(IL_LOG_WARN);
+    open_stores(&ctx, scratch_dir(), entities);
+    compile();
+    fill_spool(ctx.spool, events);
+    for (int i = 1; i <= rounds; i++)
+        round_of(i, &ctx, events);
+    entity_close(ctx.entities);
+    dead_close(ctx.dead);
+    spool_close(ctx.spool);
+    expr_free(where);
+    ref_free(user_id);
+    return 0;
+}

@@ -1,0 +1,23 @@
+# Configs, right and wrong, and the life of the daemon without a database.
+CONFIG_TESTS = \
+	tests/config/test-check-touches-nothing.sh \
+	tests/config/test-conf-integers-do-not-wrap.sh \
+	tests/config/test-conf-listen-is-an-address.sh \
+	tests/config/test-conf-names-are-used-once.sh \
+	tests/config/test-conf-reports-everything.sh \
+	tests/config/test-conf-secrets-stay-secret.sh \
+	tests/config/test-conf-tls-pairs-fit.sh \
+	tests/config/test-conf-undeclared-names.sh \
+	tests/config/test-conf-unknown-key.sh \
+	tests/config/test-conf-unknown-kind.sh \
+	tests/config/test-conf-wrong-declarations.sh \
+	tests/config/test-default-config-loads.sh \
+	tests/config/test-drain-has-a-limit.sh \
+	tests/config/test-guarantees-name-tests-that-exist.py \
+	tests/config/test-little-memory-is-no-crash.sh \
+	tests/config/test-options-are-in-manuals.sh \
+	tests/config/test-run-delivers-and-stops.sh \
+	tests/config/test-types-need-only-events.sh \
+	tests/config/test-usage.sh
+EXTRA_DIST += $(CONFIG_TESTS) tests/config/lib.sh
+TESTS += $(CONFIG_TESTS)

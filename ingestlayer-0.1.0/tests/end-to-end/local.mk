@@ -1,0 +1,37 @@
+# end-to-end tests
+
+# The whole daemon against a real Postgres; one behaviour each.
+SYSTEM_TESTS = \
+	tests/end-to-end/test-bad-row-is-a-dead-letter.py \
+	tests/end-to-end/test-branches-by-plan.py \
+	tests/end-to-end/test-clocks-that-jump.py \
+	tests/end-to-end/test-copied-state-dir-is-fenced.py \
+	tests/end-to-end/test-dead-letters-are-retried-once.py \
+	tests/end-to-end/test-declared-orders-arrive.py \
+	tests/end-to-end/test-duplicates-stay-one-across-kill.py \
+	tests/end-to-end/test-entities-enrich-over-http.py \
+	tests/end-to-end/test-every-body-shape-arrives.py \
+	tests/end-to-end/test-every-key-is-known.py \
+	tests/end-to-end/test-exact-values-reach-the-table.py \
+	tests/end-to-end/test-full-disk-is-503.py \
+	tests/end-to-end/test-missing-table-heals.py \
+	tests/end-to-end/test-one-lane-does-not-hold-another.py \
+	tests/end-to-end/test-outage-in-the-middle-loses-nothing.py \
+	tests/end-to-end/test-postgres-away-at-start.py \
+	tests/end-to-end/test-refusals-are-kept.py \
+	tests/end-to-end/test-restored-backup-skips-nothing.py \
+	tests/end-to-end/test-second-daemon-is-refused.py \
+	tests/end-to-end/test-sigterm-delivers-what-is-there.py \
+	tests/end-to-end/test-sigterm-with-postgres-away-loses-nothing.py \
+	tests/end-to-end/test-source-limit-is-503.py \
+	tests/end-to-end/test-spool-commands.py \
+	tests/end-to-end/test-spool-limit-is-503.py \
+	tests/end-to-end/test-stalled-senders-hold-up-nobody.py \
+	tests/end-to-end/test-torn-tail-is-cut.py
+EXTRA_DIST += $(SYSTEM_TESTS)
+if PLUGIN_WAREHOUSE_PG
+TESTS += $(SYSTEM_TESTS)
+endif
+
+TESTS += tests/end-to-end/test-entity-command.sh
+EXTRA_DIST += tests/end-to-end/test-entity-command.sh

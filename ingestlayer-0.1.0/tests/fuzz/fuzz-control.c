@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* Requests to the control socket, as `ingestlayer emit` sends them and as
+ * nobody should: a line, then a body.  Every request is answered, in lines,
+ * and what was accepted is in the spool. */
+#include <config.h>
+
+#include "folder.h"
+
+#include "../../core/host/control.c"
+
+#include "gate/gate.h"
+
+static char dir[64];
+static struct spool *spool;
+static struct idem *idem;
+static struct dead *dead;
+static struct schema *schema;
+static struct gate *gate;
+static struct control control;
+
+static const char *
+at(char path[128], const char *name)
+{
+    snprintf(path, 128, "%s/%s", dir, name);
+    return path;
+}
+
+static void
+open_all(void)
+{
+    char path[128];
+    struct gate_source *source;
+    struct schema_event *event;
+    struct spool_recovery found;
+    folder_make(dir, "control");
+    struct spool_options so = { .dir = at(path, "spool"),
+                                .segment_bytes = 8 << 20,
+                                .buffer_bytes = 1 << 20 };
+    CLAIM(!spool_open(&so, &spool, &found));
+    struct idem_options io = { .dir = at(path, "idem"),
+                               .window_us = INT64_C(86400000000),
+                               .max_keys = 100000 };
+    CLAIM(!idem_open(&io, spool, &idem));
+    CLAIM(!dead_open(at(path, "dead"), 0, &dead));
+    schema = schema_new();
+    CLAIM(schema && !schema_add_event(schema, "t.x", 0, &event));
+    CLAIM(!schema_add_field(&event->object, "n", SCHEMA_NUMBER, 1, NULL));
+    struct gate_options go = { .spool = spool, .idem = idem, .dead = dead,
+                               .schema = schema, .max_event_bytes = 4096 };
+    CLAIM(!gate_new(&go, &gate));
+    CLAIM(!gate_source_new(gate, "app", 1, NULL, NULL, &source));
+    CLAIM(!gate_source_new(gate, "web", 0, NULL, NULL, &source));
+    CLAIM(!control_on(&control, "emit", gate_control, gate));
+}
+
+static void
+close_all(void)
+{
+    gate_stop(gate);
+    idem_close(idem);
+    spool_close(spool);
+    gate_free(gate);
+    dead_close(dead);
+    schema_free(schema);
+    free(control.handlers);
+    control.handlers = NULL;
+    folder_remove(dir);
+}
+
+/* How many lines of a reply begin so. */
+static uint64_t
+lines(const struct il_text *reply, const char *word)
+{
+    uint64_t n = 0;
+    const char *end = reply->data + reply->len, *p = reply->data;
+    while (p < end) {
+        n += (size_t) (end - p) > strlen(word)
+             && !strncmp(p, word, strlen(word));
+        p = memchr(p, '\n', (size_t) (end - p));
+        CLAIM(p++);
+    }
+    return n;
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static int used;
+    struct il_text request = { 0 }, reply = { 0 };
+    if (!size)
+        return 0; /* serve() hangs up on those */
+    if (used++ % 5000 == 0) {
+        log_level_set(0);
+        if (gate)
+            close_all();
+        open_all();
+    }
+    CLAIM(!text_put(&request, (const char *) data, size));
+    uint64_t before = spool_durable(spool);
+    answer(&control, &request, &reply);
+    CLAIM(reply.len > 0);
+    CLAIM(spool_durable(spool) - before == lines(&reply, "accepted "));
+    text_clear(&request);
+    text_clear(&reply);
+    return 0;
+}

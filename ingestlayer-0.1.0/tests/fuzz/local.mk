@@ -1,0 +1,156 @@
+# Fuzz targets, in libFuzzer's form.  `make check` builds each as a program
+# that replays its seeds in tests/fuzz/corpus/NAME; `make fuzz` runs all of
+# them, or FUZZ="json ...", for FUZZ_TIME each with clang.
+# To add one: six lines as below, seeds in corpus/NAME.
+FUZZ_TARGETS =
+FUZZ_TIME = 60
+FUZZ = $(FUZZ_TARGETS)
+FUZZ_REPLAY = tests/fuzz/replay.c tests/fuzz/fuzz.h
+CLANG = clang
+
+EXTRA_DIST += tests/fuzz/corpus tests/fuzz/run.sh
+
+FUZZ_TARGETS += address
+check_PROGRAMS += tests/fuzz/fuzz-address
+TESTS += tests/fuzz/fuzz-address
+tests_fuzz_fuzz_address_SOURCES = tests/fuzz/fuzz-address.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_address_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_address_LDADD = $(CORE_LIBS)
+
+FUZZ_TARGETS += event
+check_PROGRAMS += tests/fuzz/fuzz-event
+TESTS += tests/fuzz/fuzz-event
+tests_fuzz_fuzz_event_SOURCES = tests/fuzz/fuzz-event.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_event_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_event_LDADD = $(CORE_LIBS)
+
+FUZZ_TARGETS += expr
+check_PROGRAMS += tests/fuzz/fuzz-expr
+TESTS += tests/fuzz/fuzz-expr
+tests_fuzz_fuzz_expr_SOURCES = tests/fuzz/fuzz-expr.c \
+	tests/unit/event_fixture.h $(FUZZ_REPLAY)
+tests_fuzz_fuzz_expr_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_expr_LDADD = $(CORE_LIBS)
+
+FUZZ_TARGETS += gate
+check_PROGRAMS += tests/fuzz/fuzz-gate
+TESTS += tests/fuzz/fuzz-gate
+tests_fuzz_fuzz_gate_SOURCES = tests/fuzz/fuzz-gate.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_gate_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_gate_LDADD = $(CORE_LIBS)
+
+FUZZ_TARGETS += json
+check_PROGRAMS += tests/fuzz/fuzz-json
+TESTS += tests/fuzz/fuzz-json
+tests_fuzz_fuzz_json_SOURCES = tests/fuzz/fuzz-json.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_json_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_json_LDADD = $(CORE_LIBS)
+
+FUZZ_TARGETS += msg
+check_PROGRAMS += tests/fuzz/fuzz-msg
+TESTS += tests/fuzz/fuzz-msg
+tests_fuzz_fuzz_msg_SOURCES = tests/fuzz/fuzz-msg.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_msg_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_msg_LDADD = $(CORE_LIBS)
+
+FUZZ_TARGETS += origin
+check_PROGRAMS += tests/fuzz/fuzz-origin
+TESTS += tests/fuzz/fuzz-origin
+tests_fuzz_fuzz_origin_SOURCES = tests/fuzz/fuzz-origin.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_origin_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_origin_LDADD = $(CORE_LIBS)
+
+FUZZ_TARGETS += time
+check_PROGRAMS += tests/fuzz/fuzz-time
+TESTS += tests/fuzz/fuzz-time
+tests_fuzz_fuzz_time_SOURCES = tests/fuzz/fuzz-time.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_time_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_time_LDADD = $(CORE_LIBS)
+
+FUZZ_TARGETS += schema
+check_PROGRAMS += tests/fuzz/fuzz-schema
+TESTS += tests/fuzz/fuzz-schema
+tests_fuzz_fuzz_schema_SOURCES = tests/fuzz/fuzz-schema.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_schema_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_schema_LDADD = $(CORE_LIBS)
+
+FUZZ_TARGETS += spool
+check_PROGRAMS += tests/fuzz/fuzz-spool
+TESTS += tests/fuzz/fuzz-spool
+tests_fuzz_fuzz_spool_SOURCES = tests/fuzz/fuzz-spool.c \
+	tests/fuzz/folder.h $(FUZZ_REPLAY)
+tests_fuzz_fuzz_spool_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_spool_LDADD = $(CORE_LIBS)
+
+FUZZ_TARGETS += webhook
+check_PROGRAMS += tests/fuzz/fuzz-webhook
+TESTS += tests/fuzz/fuzz-webhook
+tests_fuzz_fuzz_webhook_SOURCES = tests/fuzz/fuzz-webhook.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_webhook_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_webhook_LDADD = $(CORE_LIBS)
+
+FUZZ_TARGETS += config
+check_PROGRAMS += tests/fuzz/fuzz-config
+TESTS += tests/fuzz/fuzz-config
+tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz-config.c \
+	tests/fuzz/folder.h $(FUZZ_REPLAY)
+tests_fuzz_fuzz_config_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_config_LDADD = $(CORE_LIBS)
+
+FUZZ_TARGETS += control
+check_PROGRAMS += tests/fuzz/fuzz-control
+TESTS += tests/fuzz/fuzz-control
+tests_fuzz_fuzz_control_SOURCES = tests/fuzz/fuzz-control.c \
+	tests/fuzz/folder.h $(FUZZ_REPLAY)
+tests_fuzz_fuzz_control_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_control_LDADD = $(CORE_LIBS)
+
+FUZZ_TARGETS += dead
+check_PROGRAMS += tests/fuzz/fuzz-dead
+TESTS += tests/fuzz/fuzz-dead
+tests_fuzz_fuzz_dead_SOURCES = tests/fuzz/fuzz-dead.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_dead_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_dead_LDADD = $(CORE_LIBS)
+
+FUZZ_TARGETS += entity
+check_PROGRAMS += tests/fuzz/fuzz-entity
+TESTS += tests/fuzz/fuzz-entity
+tests_fuzz_fuzz_entity_SOURCES = tests/fuzz/fuzz-entity.c \
+	tests/fuzz/folder.h $(FUZZ_REPLAY)
+tests_fuzz_fuzz_entity_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_entity_LDADD = $(CORE_LIBS)
+
+FUZZ_TARGETS += http
+check_PROGRAMS += tests/fuzz/fuzz-http
+TESTS += tests/fuzz/fuzz-http
+tests_fuzz_fuzz_http_SOURCES = tests/fuzz/fuzz-http.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_http_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_http_LDADD = $(CORE_LIBS)
+
+FUZZ_TARGETS += idem
+check_PROGRAMS += tests/fuzz/fuzz-idem
+TESTS += tests/fuzz/fuzz-idem
+tests_fuzz_fuzz_idem_SOURCES = tests/fuzz/fuzz-idem.c \
+	tests/fuzz/folder.h $(FUZZ_REPLAY)
+tests_fuzz_fuzz_idem_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_idem_LDADD = $(CORE_LIBS)
+
+FUZZ_TARGETS += ref
+check_PROGRAMS += tests/fuzz/fuzz-ref
+TESTS += tests/fuzz/fuzz-ref
+tests_fuzz_fuzz_ref_SOURCES = tests/fuzz/fuzz-ref.c \
+	tests/unit/event_fixture.h $(FUZZ_REPLAY)
+tests_fuzz_fuzz_ref_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_ref_LDADD = $(CORE_LIBS)
+
+fuzz: config.h
+	@CLANG='$(CLANG)' FUZZ_TIME='$(FUZZ_TIME)' SRCDIR='$(srcdir)' \
+	SOURCES='$(core_libcore_a_SOURCES)' LIBS='$(CORE_LIBS) $(LIBS)' \
+	$(SHELL) $(srcdir)/tests/fuzz/run.sh $(FUZZ) -- \
+	$(DEFS) $(DEFAULT_INCLUDES) $(core_libcore_a_CPPFLAGS)
+.PHONY: fuzz
+
+clean-local: clean-fuzz
+clean-fuzz:
+	rm -rf tests/fuzz/build
+.PHONY: clean-fuzz

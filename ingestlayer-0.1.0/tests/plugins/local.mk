@@ -1,0 +1,12 @@
+# Fake ends for tests and benches; never installed.  ./ingestlayer finds them.
+FAKE_LINK = $(PLUGIN_LINK) -rpath /nowhere
+
+check_LTLIBRARIES += tests/source.list.la tests/destination.null.la
+tests_source_list_la_SOURCES = tests/plugins/source.list.c
+tests_source_list_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
+tests_source_list_la_CFLAGS = $(PLUGIN_CFLAGS)
+tests_source_list_la_LDFLAGS = $(FAKE_LINK)
+tests_destination_null_la_SOURCES = tests/plugins/destination.null.c
+tests_destination_null_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
+tests_destination_null_la_CFLAGS = $(PLUGIN_CFLAGS)
+tests_destination_null_la_LDFLAGS = $(FAKE_LINK)

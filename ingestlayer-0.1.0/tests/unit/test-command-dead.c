@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+#include "tempdir.h"
+#include "codec/event.h"
+#include "codec/json.h"
+#include "store/dead.h"
+#include "command/private.h"
+
+#include <check.h>
+#include <getopt.h>
+#include <string.h>
+
+#define LANE "feature-usage/warehouse.pg"
+
+static char *root;
+static char out_path[4096], err_path[4096];
+static char out[65536], err[65536];
+static struct dead *dead;
+
+static void
+read_all(const char *path, char *to)
+{
+    FILE *f = fopen(path, "r");
+    ck_assert_ptr_nonnull(f);
+    to[fread(to, 1, 65535, f)] = 0;
+    fclose(f);
+}
+
+/* Run the command with -s STATE_DIR; the exit code.  The test is a process of
+ * its own, so its streams may be sent elsewhere. */
+static int
+run(const char *verb, const char *a, const char *b, const char *c)
+{
+    const char *argv[] = { "dead", "-s", root, verb, a, b, c, NULL };
+    int argc = 4 + (a != NULL) + (b != NULL) + (c != NULL);
+    ck_assert_ptr_nonnull(freopen(out_path, "w", stdout));
+    ck_assert_ptr_nonnull(freopen(err_path, "w", stderr));
+    optind = 0;
+    int status = command_dead(argc, (char **) (uintptr_t) argv);
+    fflush(stdout);
+    fflush(stderr);
+    read_all(out_path, out);
+    read_all(err_path, err);
+    return status;
+}
+
+static void
+setup(void)
+{
+    root = tempdir_make();
+    snprintf(out_path, sizeof out_path, "%s/out", root);
+    snprintf(err_path, sizeof err_path, "%s/err", root);
+}
+
+static void
+teardown(void)
+{
+    dead_close(dead);
+    dead = NULL;
+    tempdir_remove(root);
+}
+
+static void
+open_store(void)
+{
+    char dir[4096];
+    snprintf(dir, sizeof dir, "%s/dead", root);
+    ck_assert_int_eq(dead_open(dir, 0, &dead), 0);
+}
+
+/* Two letters of the lane and three of the gate. */
+static void
+fill(void)
+{
+    struct il_text payload = { 0 }, body = { 0 };
+    struct json_error error;
+    open_store();
+    ck_assert_int_eq(json_to_msgpack("{\"n\":5000}", 10, &payload, &error), 0);
+    struct event ev = { .id = SLICE("e000051"),
+                        .type = SLICE("test.event"),
+                        .source_id = SLICE("app"),
+                        .received_us = 1700000000000000,
+                        .timestamp_us = EVENT_NO_TIME,
+                        .payload = slice_of(payload.data, payload.len) };
+    ck_assert_int_eq(event_pack(&body, &ev), 0);
+    struct dead_letter l[2] = {
+        { .lane = LANE,
+          .position = 52,
+          .at_us = 1700000001000000,
+          .attempts = 1,
+          .reason = { IL_SIZED(struct il_reason), .code = "23514",
+                      .message = "violates \x1b[31mcheck\nx", .field = "n",
+                      .rule = "below_1000" },
+          .event = slice_of(body.data, body.len) },
+        { .lane = LANE,
+          .position = 60,
+          .at_us = 1700000002000000,
+          .reason = { IL_SIZED(struct il_reason), .code = "unreadable",
+                      .message = "what is it" },
+          .event = SLICE("\x01\xff") },
+    };
+    ck_assert_int_eq(dead_settle(dead, LANE, 0, 99, l, 2), 0);
+    struct il_reason why = { IL_SIZED(struct il_reason), .code = "schema",
+                             .message = "unknown type", .field = "type" };
+    dead_refused(dead, "app", NULL, &why,
+                 SLICE("{\"id\":\"e7\",\"type\":\"test.evnt\"}"));
+    dead_refused(dead, "app", NULL, &why, SLICE("{nonsense\xff\xc3"));
+    dead_refused(dead, "hook", NULL, &why, SLICE("[1]"));
+    dead_flush(dead);
+    text_clear(&payload);
+    text_clear(&body);
+}
+
+START_TEST(no_store_is_no_letters)
+{
+    ck_assert_int_eq(run("list", NULL, NULL, NULL), 0);
+    ck_assert_str_eq(out, "no dead letters\n");
+    ck_assert_int_eq(run("list", "--json", NULL, NULL), 0);
+    ck_assert_str_eq(out, "");
+    ck_assert_int_eq(run("show", LANE, "1", NULL), 1);
+    ck_assert_ptr_nonnull(strstr(err, "no dead letter 1"));
+    ck_assert_int_eq(run("drop", LANE, "1", NULL), 1);
+}
+END_TEST
+
+START_TEST(an_empty_store_too)
+{
+    open_store();
+    ck_assert_int_eq(run("list", NULL, NULL, NULL), 0);
+    ck_assert_str_eq(out, "no dead letters\n");
+}
+END_TEST
+
+/* The daemon's handle stays open: the command works beside it.  (LMDB wants
+ * one handle per process: here the daemon is closed first.) */
+static void
+fill_and_leave(void)
+{
+    fill();
+    dead_close(dead);
+    dead = NULL;
+}
+
+START_TEST(lists_for_people)
+{
+    fill_and_leave();
+    ck_assert_int_eq(run("list", NULL, NULL, NULL), 0);
+    ck_assert_ptr_nonnull(
+        strstr(out, LANE " 52  2023-11-14T22:13:21Z  test.event  e000051\n"
+                         "    23514, field n, rule below_1000: "
+                         "violates ?[31mcheck?x\n"));
+    ck_assert_ptr_nonnull(strstr(out, "gate/app 1  "));
+    ck_assert_ptr_nonnull(strstr(out, "test.evnt  e7\n"));
+    ck_assert_ptr_nonnull(strstr(out, "gate/hook 3  "));
+}
+END_TEST
+
+START_TEST(lists_as_json)
+{
+    fill_and_leave();
+    ck_assert_int_eq(run("list", "--json", "--lane", LANE), 0);
+    ck_assert_str_eq(
+        out, "{\"lane\":\"" LANE "\",\"position\":52,\"event_id\":\"e000051\","
+             "\"type\":\"test.event\",\"at\":\"2023-11-14T22:13:21Z\","
+             "\"attempts\":1,\"code\":\"23514\",\"field\":\"n\","
+             "\"rule\":\"below_1000\","
+             "\"message\":\"violates \\u001b[31mcheck\\nx\","
+             "\"retry\":null}\n"
+             "{\"lane\":\"" LANE "\",\"position\":60,\"event_id\":null,"
+             "\"type\":null,\"at\":\"2023-11-14T22:13:22Z\",\"attempts\":0,"
+             "\"code\":\"unreadable\",\"field\":null,\"rule\":null,"
+             "\"message\":\"what is it\",\"retry\":null}\n");
+    ck_assert_int_eq(run("list", "gate/hook", "-j", NULL), 0);
+    ck_assert_ptr_nonnull(strstr(out, "\"position\":3,\"event_id\":null"));
+}
+END_TEST
+
+START_TEST(shows_the_event)
+{
+    fill_and_leave();
+    ck_assert_int_eq(run("show", LANE, "52", NULL), 0);
+    ck_assert_ptr_nonnull(strstr(out, "{\"n\":5000}"));
+    ck_assert_ptr_nonnull(strstr(out, "below_1000"));
+    ck_assert_ptr_nonnull(strstr(out, "after 1 attempt\n"));
+    ck_assert_int_eq(run("show", "-j", LANE, "52"), 0);
+    ck_assert_ptr_nonnull(strstr(out, ",\"event\":{\"id\":\"e000051\""));
+    ck_assert_int_eq(run("show", "-j", LANE, "60"), 0);
+    ck_assert_ptr_nonnull(strstr(out, ",\"event_bytes\":\"01ff\"}\n"));
+    ck_assert_int_eq(run("show", "-j", "gate/app", "1"), 0);
+    ck_assert_ptr_nonnull(
+        strstr(out, ",\"event\":{\"id\":\"e7\",\"type\":\"test.evnt\"}}\n"));
+    ck_assert_int_eq(run("show", "-j", "gate/app", "2"), 0);
+    ck_assert_ptr_nonnull(strstr(out, ",\"event_text\":\"{nonsense??\"}\n"));
+    ck_assert_int_eq(run("show", LANE, "53", NULL), 1);
+    ck_assert_str_eq(out, "");
+    ck_assert_ptr_nonnull(strstr(err, LANE " has no dead letter 53"));
+}
+END_TEST
+
+START_TEST(drops_for_good)
+{
+    fill_and_leave();
+    ck_assert_int_eq(run("drop", LANE, "52", "53"), 1);
+    ck_assert_str_eq(out, "dropped 1\n");
+    ck_assert_int_eq(run("drop", "--all", "gate/app", NULL), 0);
+    ck_assert_str_eq(out, "dropped 2\n");
+    open_store();
+    ck_assert_uint_eq(dead_count(dead, NULL), 2);
+    ck_assert_uint_eq(dead_count(dead, "gate/app"), 0);
+}
+END_TEST
+
+START_TEST(letters_are_chosen)
+{
+    fill_and_leave();
+    ck_assert_int_eq(run("list", "--code", "23514", NULL), 0);
+    ck_assert_ptr_nonnull(strstr(out, LANE " 52"));
+    ck_assert_ptr_null(strstr(out, LANE " 60"));
+    ck_assert_int_eq(run("list", "--pipeline", "feature-usage", NULL), 0);
+    ck_assert_ptr_nonnull(strstr(out, LANE " 60"));
+    ck_assert_ptr_null(strstr(out, "gate/"));
+    ck_assert_int_eq(run("list", "--pipeline", "feature", NULL), 0);
+    ck_assert_str_eq(out, "no dead letters\n");
+    ck_assert_int_eq(run("list", "--event", "e7", NULL), 0);
+    ck_assert_ptr_nonnull(strstr(out, "gate/app 1  "));
+    ck_assert_ptr_null(strstr(out, "gate/app 2  "));
+    ck_assert_int_eq(run("drop", "--all", "--code=unreadable", LANE), 0);
+    ck_assert_str_eq(out, "dropped 1\n");
+    ck_assert_int_eq(run("list", LANE, NULL, NULL), 0);
+    ck_assert_ptr_nonnull(strstr(out, LANE " 52"));
+}
+END_TEST
+
+START_TEST(a_retry_needs_the_daemon)
+{
+    fill_and_leave();
+    ck_assert_int_eq(run("retry", "--all", NULL, NULL), 1);
+    ck_assert_ptr_nonnull(strstr(err, "no daemon runs"));
+    ck_assert_ptr_nonnull(strstr(err, "start it"));
+    ck_assert_str_eq(out, "retried 0\n");
+    ck_assert_int_eq(run("retry", LANE, "53", NULL), 1);
+    ck_assert_ptr_nonnull(strstr(err, LANE " has no dead letter 53"));
+    ck_assert_int_eq(run("retry", "gate/app", "1", NULL), 1);
+    ck_assert_ptr_nonnull(strstr(err, "never accepted"));
+}
+END_TEST
+
+START_TEST(a_letter_under_way_is_listed_so)
+{
+    struct dead_claim c = { .letter = 52, .position = 70 };
+    fill();
+    ck_assert_int_eq(dead_claim(dead, LANE, &c, 1), 0);
+    dead_close(dead);
+    dead = NULL;
+    ck_assert_int_eq(run("list", LANE, NULL, NULL), 0);
+    ck_assert_ptr_nonnull(strstr(out, "\n    being tried again, as 70\n"));
+    ck_assert_int_eq(run("list", "-j", LANE, NULL), 0);
+    ck_assert_ptr_nonnull(strstr(out, ",\"retry\":70}\n"));
+}
+END_TEST
+
+START_TEST(wrong_use_is_named)
+{
+    ck_assert_int_eq(run("retry", NULL, NULL, NULL), 2);
+    ck_assert_int_eq(run("retry", "--code=x", LANE, NULL), 2);
+    ck_assert_ptr_nonnull(strstr(err, "--all"));
+    ck_assert_int_eq(run("retry", "--all", LANE, "1"), 2);
+    ck_assert_int_eq(run("list", "--wait", NULL, NULL), 2);
+    ck_assert_int_eq(run("show", "--code=x", LANE, "1"), 2);
+    ck_assert_int_eq(run("list", "--all", NULL, NULL), 2);
+    ck_assert_int_eq(run("drop", "--all", "--pipeline=x", LANE), 2);
+    ck_assert_int_eq(run("show", LANE, NULL, NULL), 2);
+    ck_assert_ptr_nonnull(strstr(err, "a lane and a position are needed"));
+    ck_assert_int_eq(run("show", LANE, "12x", NULL), 2);
+    ck_assert_ptr_nonnull(strstr(err, "a position is a number"));
+    ck_assert_int_eq(run("drop", LANE, "-1", NULL), 2);
+    ck_assert_int_eq(run("drop", "--all", NULL, NULL), 2);
+    ck_assert_int_eq(run("list", "a", "b", NULL), 2);
+    ck_assert_int_eq(run("nonsense", NULL, NULL, NULL), 2);
+    ck_assert_int_eq(run("list", "--nonsense", NULL, NULL), 2);
+    ck_assert_int_eq(run("list", "--help", NULL, NULL), 0);
+    ck_assert_ptr_nonnull(strstr(out, "usage: ingestlayer dead list"));
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *s = suite_create("command dead");
+    TCase *t = tcase_create("command dead");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, no_store_is_no_letters);
+    tcase_add_test(t, an_empty_store_too);
+    tcase_add_test(t, lists_for_people);
+    tcase_add_test(t, lists_as_json);
+    tcase_add_test(t, shows_the_event);
+    tcase_add_test(t, drops_for_good);
+    tcase_add_test(t, letters_are_chosen);
+    tcase_add_test(t, a_retry_needs_the_daemon);
+    tcase_add_test(t, a_letter_under_way_is_listed_so);
+    tcase_add_test(t, wrong_use_is_named);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_set_fork_status(r, CK_FORK); /* streams are sent elsewhere */
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}

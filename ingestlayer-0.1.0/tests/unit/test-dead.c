@@ -1,0 +1,734 @@
+/* SPDX-License-Identifier: MIT */
+#include "tempdir.h"
+#include "base/metrics.h"
+#include "store/dead.h"
+
+#include <check.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define LANE "feature-usage/warehouse.pg"
+
+static char *root;
+static char dir[4096];
+static struct dead *dead;
+
+static void
+setup(void)
+{
+    root = tempdir_make();
+    snprintf(dir, sizeof dir, "%s/dead", root);
+    ck_assert_int_eq(dead_open(dir, 0, &dead), 0);
+}
+
+static void
+teardown(void)
+{
+    dead_close(dead);
+    dead = NULL;
+    tempdir_remove(root);
+}
+
+static void
+reopen(void)
+{
+    dead_close(dead);
+    ck_assert_int_eq(dead_open(dir, 0, &dead), 0);
+}
+
+static struct dead_letter
+letter(uint64_t position, const char *code)
+{
+    struct dead_letter l = { .lane = LANE,
+                             .position = position,
+                             .at_us = 1700000000000000 + (int64_t) position,
+                             .attempts = 2,
+                             .reason = { .code = code,
+                                         .message = "no such user" },
+                             .event = SLICE("\x97rest of the frame") };
+    return l;
+}
+
+static void
+settle(uint64_t after, uint64_t up_to, const struct dead_letter *l, size_t n)
+{
+    ck_assert_int_eq(dead_settle(dead, LANE, after, up_to, l, n), 0);
+}
+
+/* Writes "position:code " of each letter into arg. */
+static int
+note(void *arg, const struct dead_letter *l)
+{
+    char *out = arg;
+    sprintf(out + strlen(out), "%llu:%s ", (unsigned long long) l->position,
+            l->reason.code);
+    return 0;
+}
+
+static void
+expect(const char *lane, const char *want)
+{
+    char got[4096] = "";
+    ck_assert_int_eq(dead_each(dead, lane, note, got), 0);
+    ck_assert_str_eq(got, want);
+}
+
+START_TEST(what_is_kept_stays_as_it_is)
+{
+    struct dead_letter l[4];
+    for (uint64_t i = 0; i < 4; i++)
+        l[i] = letter(i + 2, "old");
+    settle(0, 10, l, 4);
+    struct dead_letter now = letter(5, "new");
+    const uint64_t kept[] = { 1, 3, 9 };
+    ck_assert_int_eq(dead_settle_rest(dead, LANE, 0, 10, &now, 1, kept, 3), 0);
+    expect(LANE, "3:old 5:new ");
+    ck_assert_uint_eq(dead_count(dead, LANE), 2);
+    /* Again, and with nothing marked any more. */
+    ck_assert_int_eq(dead_settle_rest(dead, LANE, 0, 10, &now, 1, kept, 3), 0);
+    expect(LANE, "3:old 5:new ");
+    ck_assert_int_eq(dead_settle_rest(dead, LANE, 0, 10, NULL, 0, kept, 3), 0);
+    expect(LANE, "3:old ");
+    ck_assert_uint_eq(dead_count(dead, LANE), 1);
+    reopen();
+    expect(LANE, "3:old ");
+}
+END_TEST
+
+START_TEST(keeps_all_of_a_letter)
+{
+    struct dead_letter l = letter(7, "23505");
+    l.reason.field = "user_id";
+    l.reason.rule = "signups_pkey";
+    settle(0, 10, &l, 1);
+    reopen();
+    char got[256] = "";
+    ck_assert_int_eq(dead_get(dead, LANE, 7, note, got), 0);
+    ck_assert_str_eq(got, "7:23505 ");
+    ck_assert_int_eq(dead_get(dead, LANE, 8, note, got), -ENOENT);
+    ck_assert_int_eq(dead_get(dead, "other/lane", 7, note, got), -ENOENT);
+}
+END_TEST
+
+static int
+check_all(void *arg, const struct dead_letter *l)
+{
+    ck_assert_str_eq(l->lane, LANE);
+    ck_assert_uint_eq(l->position, 7);
+    ck_assert_int_eq(l->at_us, 1700000000000007);
+    ck_assert_uint_eq(l->attempts, 2);
+    ck_assert_str_eq(l->reason.code, "23505");
+    ck_assert_str_eq(l->reason.message, "no such user");
+    ck_assert_str_eq(l->reason.field, "user_id");
+    ck_assert_ptr_null(l->reason.rule);
+    ck_assert(slice_equal(l->event, SLICE("\x97rest of the frame")));
+    ++*(int *) arg;
+    return 0;
+}
+
+START_TEST(shows_what_was_stored)
+{
+    struct dead_letter l = letter(7, "23505");
+    l.reason.field = "user_id";
+    settle(0, 10, &l, 1);
+    int n = 0;
+    ck_assert_int_eq(dead_get(dead, LANE, 7, check_all, &n), 0);
+    ck_assert_int_eq(dead_each(dead, LANE, check_all, &n), 0);
+    ck_assert_int_eq(dead_each(dead, NULL, check_all, &n), 0);
+    ck_assert_int_eq(n, 3);
+}
+END_TEST
+
+START_TEST(settling_again_changes_exactly_the_range)
+{
+    struct dead_letter first[] = { letter(2, "a"), letter(5, "b"),
+                                   letter(9, "c") };
+    settle(0, 10, first, 3);
+    struct dead_letter again[] = { letter(4, "d"), letter(5, "e") };
+    settle(2, 8, again, 2);
+    expect(LANE, "2:a 4:d 5:e 9:c ");
+    ck_assert_uint_eq(dead_count(dead, LANE), 4);
+    settle(0, 8, NULL, 0);
+    expect(LANE, "9:c ");
+    ck_assert_uint_eq(dead_count(dead, LANE), 1);
+    reopen();
+    expect(LANE, "9:c ");
+}
+END_TEST
+
+START_TEST(bounds_are_open_below_and_closed_above)
+{
+    struct dead_letter l[] = { letter(10, "a"), letter(11, "b"),
+                               letter(20, "c"), letter(21, "d") };
+    settle(0, 30, l, 4);
+    settle(10, 20, NULL, 0);
+    expect(LANE, "10:a 21:d ");
+}
+END_TEST
+
+START_TEST(lanes_are_apart)
+{
+    struct dead_letter l = letter(3, "x");
+    settle(0, 5, &l, 1);
+    ck_assert_int_eq(
+        dead_settle(dead, "feature-usage/warehouse.pg2", 0, 5, &l, 1), 0);
+    ck_assert_int_eq(dead_settle(dead, "feature", 0, 9, NULL, 0), 0);
+    settle(0, 5, NULL, 0);
+    expect(LANE, "");
+    expect("feature-usage/warehouse.pg2", "3:x ");
+    expect(NULL, "3:x ");
+}
+END_TEST
+
+START_TEST(wrong_positions_are_refused)
+{
+    struct dead_letter l[] = { letter(4, "a"), letter(4, "b") };
+    ck_assert_int_eq(dead_settle(dead, LANE, 0, 9, l, 2), -EINVAL);
+    ck_assert_int_eq(dead_settle(dead, LANE, 4, 9, l, 1), -EINVAL);
+    ck_assert_int_eq(dead_settle(dead, LANE, 0, 3, l, 1), -EINVAL);
+    expect(NULL, "");
+}
+END_TEST
+
+static uint64_t
+disk_touched(void)
+{
+    char path[4200];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/data.mdb", dir);
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_uint_eq(st.st_mode & 0777, 0600);
+    return (uint64_t) st.st_mtim.tv_sec * 1000000000u
+           + (uint64_t) st.st_mtim.tv_nsec;
+}
+
+START_TEST(skips_the_disk_when_nothing_changes)
+{
+    struct dead_letter l = letter(4, "a");
+    settle(0, 9, &l, 1);
+    uint64_t before = disk_touched();
+    usleep(20000);
+    l.at_us += 5000000;
+    l.attempts++;
+    settle(0, 9, &l, 1);
+    settle(9, 90, NULL, 0);
+    ck_assert_uint_eq(disk_touched(), before);
+    l.reason.message = "another cause";
+    settle(0, 9, &l, 1);
+    ck_assert_uint_ne(disk_touched(), before);
+}
+END_TEST
+
+START_TEST(last_letter_of_a_lane)
+{
+    uint64_t last = 99;
+    ck_assert_int_eq(dead_last(dead, LANE, &last), 0);
+    ck_assert_uint_eq(last, 0);
+    struct dead_letter l[] = { letter(4, "a"), letter(300, "b") };
+    settle(0, 400, l, 2);
+    ck_assert_int_eq(dead_settle(dead, "z/z", 0, 400, l, 1), 0);
+    ck_assert_int_eq(dead_settle(dead, "a/a", 0, 400, l, 1), 0);
+    ck_assert_int_eq(dead_last(dead, LANE, &last), 0);
+    ck_assert_uint_eq(last, 300);
+    ck_assert_int_eq(dead_last(dead, "z/z", &last), 0);
+    ck_assert_uint_eq(last, 4);
+    ck_assert_int_eq(dead_last(dead, "b", &last), 0);
+    ck_assert_uint_eq(last, 0);
+}
+END_TEST
+
+START_TEST(deletes_one)
+{
+    struct dead_letter l[] = { letter(4, "a"), letter(5, "b") };
+    settle(0, 9, l, 2);
+    ck_assert_int_eq(dead_delete(dead, LANE, 4), 0);
+    ck_assert_int_eq(dead_delete(dead, LANE, 4), -ENOENT);
+    expect(LANE, "5:b ");
+    ck_assert_uint_eq(dead_count(dead, LANE), 1);
+    ck_assert_uint_eq(dead_count(dead, NULL), 1);
+}
+END_TEST
+
+static int
+claim(uint64_t l, uint64_t position)
+{
+    struct dead_claim c = { .letter = l, .position = position, .held = 7 };
+    ck_assert_int_eq(dead_claim(dead, LANE, &c, 1), 0);
+    return c.held;
+}
+
+static int
+retry_is(void *arg, const struct dead_letter *l)
+{
+    ck_assert_uint_eq(l->retry, *(uint64_t *) arg);
+    return 0;
+}
+
+static void
+expect_claim(uint64_t l, uint64_t position)
+{
+    ck_assert_int_eq(dead_get(dead, LANE, l, retry_is, &position), 0);
+}
+
+START_TEST(the_first_claim_counts)
+{
+    struct dead_letter l[] = { letter(4, "a"), letter(5, "b") };
+    settle(0, 9, l, 2);
+    ck_assert_int_eq(claim(4, 20), 1);
+    ck_assert_int_eq(claim(4, 21), 0);
+    ck_assert_int_eq(claim(4, 20), 1);
+    ck_assert_int_eq(claim(6, 22), 0);
+    reopen();
+    ck_assert_int_eq(claim(4, 21), 0);
+    expect_claim(4, 20);
+    expect_claim(5, 0);
+    ck_assert_uint_eq(dead_retrying(dead, LANE), 1);
+
+    struct dead_claim wrong = { 4, 21, 1 }, right = { 4, 20, 1 };
+    ck_assert_int_eq(dead_unclaim(dead, LANE, &wrong, 1), 0);
+    ck_assert_int_eq(dead_retried(dead, LANE, &wrong, 1), 0);
+    expect_claim(4, 20);
+    ck_assert_int_eq(dead_retried(dead, LANE, &right, 1), 0);
+    expect(LANE, "5:b ");
+    ck_assert_uint_eq(dead_count(dead, LANE), 1);
+    ck_assert_uint_eq(dead_retrying(dead, LANE), 0);
+}
+END_TEST
+
+START_TEST(two_frames_in_one_call)
+{
+    struct dead_letter l = letter(4, "a");
+    struct dead_claim c[] = { { 4, 20, 7 }, { 4, 21, 7 }, { 3, 22, 7 } };
+    settle(0, 9, &l, 1);
+    ck_assert_int_eq(dead_claim(dead, LANE, c, 3), 0);
+    ck_assert_int_eq(c[0].held, 1);
+    ck_assert_int_eq(c[1].held, 0);
+    ck_assert_int_eq(c[2].held, 0);
+}
+END_TEST
+
+START_TEST(claims_are_found_in_the_order_of_frames)
+{
+    struct dead_letter l[] = { letter(4, "a"), letter(5, "b"), letter(6, "c") };
+    struct dead_claim *found;
+    size_t n;
+    settle(0, 9, l, 3);
+    ck_assert_int_eq(dead_settle(dead, "z/z", 0, 9, l, 3), 0);
+    claim(4, 30);
+    claim(5, 20);
+    claim(6, 31);
+    ck_assert_int_eq(dead_claims(dead, "z/z", 0, 99, &found, &n), 0);
+    ck_assert_uint_eq(n, 0);
+    ck_assert_int_eq(dead_claims(dead, LANE, 0, 30, &found, &n), 0);
+    ck_assert_uint_eq(n, 2);
+    ck_assert_uint_eq(found[0].position, 20);
+    ck_assert_uint_eq(found[1].letter, 4);
+    free(found);
+    ck_assert_int_eq(dead_claims(dead, LANE, 20, 31, &found, &n), 0);
+    ck_assert_uint_eq(n, 2);
+    free(found);
+
+    ck_assert_int_eq(dead_claims_end(dead, 30), 0);
+    expect_claim(6, 0);
+    ck_assert_uint_eq(dead_retrying(dead, NULL), 2);
+}
+END_TEST
+
+START_TEST(a_claim_goes_with_its_letter)
+{
+    struct dead_letter l[] = { letter(4, "a"), letter(5, "b"), letter(6, "c") };
+    settle(0, 9, l, 3);
+    claim(4, 20);
+    claim(5, 21);
+    claim(6, 22);
+    ck_assert_int_eq(dead_delete(dead, LANE, 6), 0);
+    ck_assert_uint_eq(dead_retrying(dead, LANE), 2);
+    settle(0, 9, l, 1); /* the lane comes by again, and 5 is fine now */
+    expect(LANE, "4:a ");
+    expect_claim(4, 20);
+    ck_assert_uint_eq(dead_retrying(dead, LANE), 1);
+    settle(0, 9, l, 3);
+    expect_claim(5, 0);
+}
+END_TEST
+
+static int
+message_is(void *arg, const struct dead_letter *l)
+{
+    ck_assert_str_eq(l->reason.message, arg);
+    return 0;
+}
+
+START_TEST(texts_that_are_no_utf8_are_mended)
+{
+    char want[] = "caf? \xc3\xa9t\xc3\xa9 ?";
+    struct dead_letter l = letter(1, "x");
+    l.reason.message = "caf\xe9 \xc3\xa9t\xc3\xa9 \xe2";
+    settle(0, 1, &l, 1);
+    ck_assert_int_eq(dead_get(dead, LANE, 1, message_is, want), 0);
+}
+END_TEST
+
+/* Eight thousand letters of 40 KB do not fit the first map. */
+START_TEST(grows_its_map)
+{
+    static char big[40000];
+    memset(big, 'x', sizeof big);
+    for (uint64_t at = 0; at < 8000; at += 500) {
+        struct dead_letter l[500];
+        for (int i = 0; i < 500; i++) {
+            l[i] = letter(at + 1 + (uint64_t) i, "big");
+            l[i].event = slice_of(big, sizeof big);
+        }
+        settle(at, at + 500, l, 500);
+    }
+    ck_assert_uint_eq(dead_count(dead, LANE), 8000);
+    reopen();
+    uint64_t last;
+    ck_assert_int_eq(dead_last(dead, LANE, &last), 0);
+    ck_assert_uint_eq(last, 8000);
+}
+END_TEST
+
+static int
+count_and_delete(void *arg, const struct dead_letter *l)
+{
+    ++*(int *) arg;
+    return dead_delete(dead, l->lane, l->position);
+}
+
+START_TEST(a_walk_may_delete)
+{
+    struct dead_letter l[3000];
+    for (int i = 0; i < 3000; i++)
+        l[i] = letter((uint64_t) i + 1, "many");
+    settle(0, 3000, l, 3000);
+    int n = 0;
+    ck_assert_int_eq(dead_each(dead, LANE, count_and_delete, &n), 0);
+    ck_assert_int_eq(n, 3000);
+    ck_assert_uint_eq(dead_count(dead, LANE), 0);
+}
+END_TEST
+
+static int
+stop_at_two(void *arg, const struct dead_letter *l)
+{
+    (void) l;
+    return ++*(int *) arg == 2 ? 42 : 0;
+}
+
+START_TEST(a_walk_stops_when_told)
+{
+    struct dead_letter l[] = { letter(1, "a"), letter(2, "b"), letter(3, "c") };
+    settle(0, 9, l, 3);
+    int n = 0;
+    ck_assert_int_eq(dead_each(dead, NULL, stop_at_two, &n), 42);
+    ck_assert_int_eq(n, 2);
+}
+END_TEST
+
+START_TEST(long_texts_are_cut_between_code_points)
+{
+    char text[9000];
+    for (size_t i = 0; i + 2 < sizeof text; i += 2)
+        memcpy(text + i, "\xc3\xa4", 3);
+    struct dead_letter l = letter(1, "x");
+    l.reason.message = text + 1; /* begins inside one: stays as it came */
+    settle(0, 1, &l, 1);
+    expect(LANE, "1:x ");
+}
+END_TEST
+
+START_TEST(read_only_does_not_make_a_store)
+{
+    char none[4200];
+    struct dead *d = dead;
+    snprintf(none, sizeof none, "%s/none", root);
+    ck_assert_int_eq(dead_open(none, 1, &d), -ENOENT);
+    ck_assert_ptr_null(d);
+    ck_assert_int_ne(access(none, F_OK), 0);
+}
+END_TEST
+
+/* --- refusals --- */
+
+static const struct il_reason schema = {
+    IL_SIZED(struct il_reason), .code = "schema",
+    .message = "user_id: expected a string", .field = "user_id", .rule = "type"
+};
+
+START_TEST(refusals_are_kept)
+{
+    dead_refused(dead, "app", NULL, &schema, SLICE("{\"type\":\"x\"}"));
+    dead_refused(dead, "hook", NULL, &schema, SLICE("{}"));
+    dead_flush(dead);
+    expect("gate/app", "1:schema ");
+    expect("gate/hook", "2:schema ");
+    expect(NULL, "1:schema 2:schema ");
+    ck_assert_uint_eq(dead_count(dead, "gate/app"), 1);
+    char got[64] = "";
+    ck_assert_int_eq(dead_get(dead, "gate/app", 2, note, got), -ENOENT);
+    reopen();
+    dead_refused(dead, "app", NULL, &schema, SLICE("[]"));
+    dead_flush(dead);
+    expect("gate/app", "1:schema 3:schema ");
+    ck_assert_int_eq(dead_delete(dead, "gate/hook", 3), -ENOENT);
+    ck_assert_int_eq(dead_delete(dead, "gate/app", 3), 0);
+    expect(NULL, "1:schema 2:schema ");
+}
+END_TEST
+
+START_TEST(closing_writes_what_waits)
+{
+    for (int i = 0; i < 100; i++)
+        dead_refused(dead, "app", NULL, &schema, SLICE("{}"));
+    reopen();
+    ck_assert_uint_eq(dead_count(dead, "gate/app"), 100);
+}
+END_TEST
+
+static int
+event_len(void *arg, const struct dead_letter *l)
+{
+    *(size_t *) arg = l->event.len;
+    return 0;
+}
+
+START_TEST(a_large_refusal_is_cut)
+{
+    static char big[200000];
+    size_t len = 0;
+    memset(big, 'x', sizeof big);
+    dead_refused(dead, "app", NULL, &schema, slice_of(big, sizeof big));
+    dead_flush(dead);
+    ck_assert_int_eq(dead_get(dead, "gate/app", 1, event_len, &len), 0);
+    ck_assert_uint_eq(len, DEAD_EVENT_MAX);
+}
+END_TEST
+
+START_TEST(the_oldest_refusals_go)
+{
+    dead_limit(dead, 10, 1 << 20);
+    for (int i = 0; i < 25; i++)
+        dead_refused(dead, i < 20 ? "app" : "hook", NULL, &schema, SLICE("{}"));
+    dead_flush(dead);
+    ck_assert_uint_eq(dead_count(dead, NULL), 10);
+    ck_assert_uint_eq(dead_count(dead, "gate/app"), 5);
+    ck_assert_uint_eq(dead_count(dead, "gate/hook"), 5);
+    expect("gate/hook", "21:schema 22:schema 23:schema 24:schema 25:schema ");
+    dead_limit(dead, 10, 400); /* bytes: three records or so */
+    dead_refused(dead, "hook", NULL, &schema, SLICE("{}"));
+    dead_flush(dead);
+    ck_assert_uint_gt(dead_count(dead, NULL), 0);
+    ck_assert_uint_lt(dead_count(dead, NULL), 5);
+}
+END_TEST
+
+START_TEST(a_flood_is_bounded_in_memory)
+{
+    static char big[DEAD_EVENT_MAX];
+    memset(big, 'x', sizeof big);
+    struct il_counter *lost =
+        metric_counter("dead_refusals_discarded_total", "", "");
+    struct il_counter *kept =
+        metric_counter("dead_refusals_kept_total", "", "");
+    uint64_t before = metric_get(lost) + metric_get(kept);
+    uint64_t kept_before = metric_get(kept);
+    for (int i = 0; i < 2000; i++)
+        dead_refused(dead, "app", NULL, &schema, slice_of(big, sizeof big));
+    dead_flush(dead);
+    ck_assert_uint_eq(metric_get(lost) + metric_get(kept) - before, 2000);
+    ck_assert_uint_gt(metric_get(lost), 0);
+    ck_assert_uint_eq(dead_count(dead, NULL), metric_get(kept) - kept_before);
+}
+END_TEST
+
+/* --- two processes, two threads --- */
+
+START_TEST(another_process_reads_and_deletes)
+{
+    int go[2], status;
+    char c = 0;
+    dead_close(dead); /* a store must not be open across a fork */
+    dead = NULL;
+    ck_assert_int_eq(pipe(go), 0);
+    pid_t pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (!pid) {
+        struct dead *other;
+        char got[256] = "";
+        int bad = read(go[0], &c, 1) != 1 || dead_open(dir, 0, &other)
+                  || dead_each(other, NULL, note, got)
+                  || strcmp(got, "1:a 2:b ") || dead_delete(other, LANE, 1);
+        if (!bad)
+            dead_close(other);
+        _exit(bad ? 1 : 0);
+    }
+    ck_assert_int_eq(dead_open(dir, 0, &dead), 0);
+    struct dead_letter l[] = { letter(1, "a"), letter(2, "b") };
+    settle(0, 2, l, 2);
+    ck_assert_int_eq(write(go[1], &c, 1), 1);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    expect(LANE, "2:b ");
+    ck_assert_uint_eq(dead_count(dead, LANE), 1);
+}
+END_TEST
+
+/* Killed in the middle: what was settled is there, and the rest goes on. */
+static void
+put_page(const char *path, long n, const char *bytes, long page)
+{
+    FILE *f = fopen(path, "r+");
+    ck_assert_ptr_nonnull(f);
+    fseek(f, n * page, SEEK_SET);
+    ck_assert_uint_eq(fwrite(bytes, 1, (size_t) page, f), (size_t) page);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
+/* A file that was cut, or a page of it not written, before the store had
+ * anything in it is made anew; one with letters is never touched. */
+START_TEST(a_store_that_was_never_finished_is_made_anew)
+{
+    char path[4200];
+    long page = sysconf(_SC_PAGESIZE);
+    char *zeros = calloc(1, (size_t) page);
+    struct dead_letter l = letter(7, "x");
+    struct stat st;
+    snprintf(path, sizeof path, "%s/data.mdb", dir);
+    for (long cut = 1; cut < 3 * page; cut += page / 4 - 3) {
+        dead_close(dead);
+        dead = NULL;
+        ck_assert_int_eq(truncate(path, cut), 0);
+        if (cut >= 2 * page)
+            put_page(path, 1, zeros, page);
+        reopen();
+        ck_assert_uint_eq(dead_count(dead, NULL), 0);
+    }
+    settle(0, 10, &l, 1);
+    dead_close(dead);
+    dead = NULL;
+    put_page(path, 0, zeros, page);
+    put_page(path, 1, zeros, page);
+    ck_assert_int_lt(dead_open(dir, 0, &dead), 0);
+    dead = NULL;
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_int_gt(st.st_size, 3 * page);
+    free(zeros);
+}
+END_TEST
+
+START_TEST(survives_a_killed_writer)
+{
+    int pipes[2];
+    ck_assert_int_eq(pipe(pipes), 0);
+    dead_close(dead);
+    dead = NULL;
+    pid_t pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (!pid) {
+        struct dead *other;
+        if (dead_open(dir, 0, &other))
+            _exit(1);
+        for (uint64_t i = 1;; i++) {
+            struct dead_letter l = letter(i, "k");
+            if (dead_settle(other, LANE, i - 1, i, &l, 1)
+                || write(pipes[1], &i, sizeof i) != sizeof i)
+                _exit(1);
+        }
+    }
+    uint64_t i = 0;
+    close(pipes[1]);
+    while (i < 50)
+        ck_assert_int_eq(read(pipes[0], &i, sizeof i), sizeof i);
+    kill(pid, SIGKILL);
+    while (read(pipes[0], &i, sizeof i) == sizeof i)
+        ;
+    close(pipes[0]);
+    waitpid(pid, NULL, 0);
+    ck_assert_int_eq(dead_open(dir, 0, &dead), 0);
+    uint64_t n = dead_count(dead, LANE), last;
+    ck_assert_uint_ge(n, i);
+    ck_assert_uint_le(n, i + 1);
+    ck_assert_int_eq(dead_last(dead, LANE, &last), 0);
+    ck_assert_uint_eq(last, n);
+    struct dead_letter l = letter(n + 5, "after");
+    settle(n, n + 5, &l, 1);
+}
+END_TEST
+
+static void *
+refuse_many(void *arg)
+{
+    for (int i = 0; i < 500; i++)
+        dead_refused(arg, "app", NULL, &schema, SLICE("{}"));
+    return NULL;
+}
+
+START_TEST(threads_do_not_disturb_each_other)
+{
+    pthread_t t[3];
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(pthread_create(&t[i], NULL, refuse_many, dead), 0);
+    for (uint64_t i = 0; i < 20; i++) {
+        struct dead_letter l = letter(i + 1, "t");
+        settle(i, i + 1, &l, 1);
+        ck_assert_uint_eq(dead_count(dead, LANE), i + 1);
+    }
+    for (int i = 0; i < 3; i++)
+        pthread_join(t[i], NULL);
+    dead_flush(dead);
+    ck_assert_uint_eq(dead_count(dead, "gate/app"), 1500);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *s = suite_create("dead");
+    TCase *t = tcase_create("dead");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_set_timeout(t, 120);
+    tcase_add_test(t, keeps_all_of_a_letter);
+    tcase_add_test(t, what_is_kept_stays_as_it_is);
+    tcase_add_test(t, shows_what_was_stored);
+    tcase_add_test(t, settling_again_changes_exactly_the_range);
+    tcase_add_test(t, bounds_are_open_below_and_closed_above);
+    tcase_add_test(t, lanes_are_apart);
+    tcase_add_test(t, wrong_positions_are_refused);
+    tcase_add_test(t, skips_the_disk_when_nothing_changes);
+    tcase_add_test(t, last_letter_of_a_lane);
+    tcase_add_test(t, deletes_one);
+    tcase_add_test(t, grows_its_map);
+    tcase_add_test(t, a_walk_may_delete);
+    tcase_add_test(t, a_walk_stops_when_told);
+    tcase_add_test(t, long_texts_are_cut_between_code_points);
+    tcase_add_test(t, the_first_claim_counts);
+    tcase_add_test(t, two_frames_in_one_call);
+    tcase_add_test(t, claims_are_found_in_the_order_of_frames);
+    tcase_add_test(t, a_claim_goes_with_its_letter);
+    tcase_add_test(t, texts_that_are_no_utf8_are_mended);
+    tcase_add_test(t, read_only_does_not_make_a_store);
+    tcase_add_test(t, refusals_are_kept);
+    tcase_add_test(t, closing_writes_what_waits);
+    tcase_add_test(t, a_large_refusal_is_cut);
+    tcase_add_test(t, the_oldest_refusals_go);
+    tcase_add_test(t, a_flood_is_bounded_in_memory);
+    tcase_add_test(t, another_process_reads_and_deletes);
+    tcase_add_test(t, a_store_that_was_never_finished_is_made_anew);
+    tcase_add_test(t, survives_a_killed_writer);
+    tcase_add_test(t, threads_do_not_disturb_each_other);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/* Counters count from every thread, and their text form is Prometheus's. */
+#include "base/metrics.h"
+
+#include <check.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static char *export(void)
+{
+    struct il_text out = { 0 };
+    ck_assert_int_eq(metric_export(&out), 0);
+    char *text = strdup(text_str(&out));
+    text_clear(&out);
+    return text;
+}
+
+START_TEST(same_series_same_counter)
+{
+    struct il_counter *a = metric_counter("x_total", "a=\"1\"", "X.");
+    ck_assert_ptr_eq(a, metric_counter("x_total", "a=\"1\"", "X."));
+    ck_assert_ptr_ne(a, metric_counter("x_total", "a=\"2\"", "X."));
+}
+END_TEST
+
+static void *
+count_many(void *arg)
+{
+    for (int i = 0; i < 100000; i++)
+        metric_add(arg, 1);
+    return NULL;
+}
+
+START_TEST(counting_from_threads_loses_nothing)
+{
+    struct il_counter *c = metric_counter("threads_total", "", "Threads.");
+    pthread_t t[4];
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(pthread_create(&t[i], NULL, count_many, c), 0);
+    for (int i = 0; i < 4; i++)
+        pthread_join(t[i], NULL);
+    ck_assert_uint_eq(metric_get(c), 400000);
+}
+END_TEST
+
+START_TEST(export_groups_series_under_one_head)
+{
+    metric_add(metric_counter("zeta_total", "l=\"b\"", "Z \\ of\nz."), 2);
+    metric_set(metric_gauge("alpha", "", "A."), UINT64_MAX);
+    metric_add(metric_counter("zeta_total", "l=\"a\"", "Z \\ of\nz."), 1);
+    char *text = export();
+    const char *want = "# HELP ingestlayer_alpha A.\n"
+                       "# TYPE ingestlayer_alpha gauge\n"
+                       "ingestlayer_alpha 18446744073709551615\n"
+                       "# HELP ingestlayer_zeta_total Z \\\\ of\\nz.\n"
+                       "# TYPE ingestlayer_zeta_total counter\n"
+                       "ingestlayer_zeta_total{l=\"a\"} 1\n"
+                       "ingestlayer_zeta_total{l=\"b\"} 2\n";
+    ck_assert_msg(strncmp(text, want, strlen(want)) == 0, "%s", text);
+    free(text);
+}
+END_TEST
+
+START_TEST(times_are_in_seconds)
+{
+    metric_add(metric_counter("wait_seconds_total", "", "W."), 12000345);
+    metric_set(metric_gauge("age_seconds", "", "A."), 7);
+    metric_set(metric_gauge("age_secondshand", "", "A."), 7);
+    char *text = export();
+    ck_assert_ptr_nonnull(
+        strstr(text, "\ningestlayer_wait_seconds_total 12.000345\n"));
+    ck_assert_ptr_nonnull(strstr(text, "\ningestlayer_age_seconds 0.000007\n"));
+    ck_assert_ptr_nonnull(strstr(text, "\ningestlayer_age_secondshand 7\n"));
+    free(text);
+}
+END_TEST
+
+START_TEST(labels_are_escaped)
+{
+    struct il_text out = { 0 };
+    metric_label(&out, "a", "x\"y\\z\n");
+    text_putc(&out, ',');
+    metric_label(&out, "b", "");
+    ck_assert_str_eq(text_str(&out), "a=\"x\\\"y\\\\z\\n\",b=\"\"");
+    text_clear(&out);
+}
+END_TEST
+
+START_TEST(process_metrics_are_there)
+{
+    char *text = export();
+    const char *rss = strstr(text, "\nprocess_resident_memory_bytes ");
+    ck_assert_ptr_nonnull(rss);
+    ck_assert_int_gt(atoll(strchr(rss + 1, ' ')), 100000);
+    const char *start = strstr(text, "\nprocess_start_time_seconds ");
+    ck_assert_ptr_nonnull(start);
+    double at = atof(strchr(start + 1, ' '));
+    ck_assert(at > (double) time(NULL) - 3600);
+    ck_assert(at < (double) time(NULL) + 2);
+    free(text);
+}
+END_TEST
+
+static void
+refresh(void *arg)
+{
+    metric_set(arg, metric_get(arg) + 1);
+}
+
+START_TEST(refreshers_run_before_each_export)
+{
+    struct il_counter *g = metric_gauge("fresh", "", "F.");
+    ck_assert_int_eq(metric_refresh(refresh, g), 0);
+    free(export());
+    free(export());
+    ck_assert_uint_eq(metric_get(g), 2);
+    metric_refresh_remove(refresh, g);
+    free(export());
+    ck_assert_uint_eq(metric_get(g), 2);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *s = suite_create("metrics");
+    TCase *t = tcase_create("metrics");
+    tcase_add_test(t, same_series_same_counter);
+    tcase_add_test(t, counting_from_threads_loses_nothing);
+    tcase_add_test(t, export_groups_series_under_one_head);
+    tcase_add_test(t, times_are_in_seconds);
+    tcase_add_test(t, labels_are_escaped);
+    tcase_add_test(t, process_metrics_are_there);
+    tcase_add_test(t, refreshers_run_before_each_export);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
