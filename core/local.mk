@@ -158,6 +158,9 @@ core_libcore_a_SOURCES = \
 	core/store/entity_read.c \
 	core/store/entity_store.c \
 	core/store/entity_store.h \
+	core/store/lmdb.c \
+	core/store/lmdb_check.c \
+	core/store/private.h \
 	core/store/retry.c \
 	core/store/retry.h \
 	core/http/address.c \

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "state_dir.h"
 
-#include "file.h"
 #include "log.h"
 
 #include <errno.h>
@@ -31,37 +30,6 @@ state_dir_sync(const char *folder)
     if (err)
         log_error("cannot sync the folder %s: %s", folder, strerror(-err));
     return err;
-}
-
-/* In each of the two first pages of an LMDB file, behind the page's head. */
-#define LMDB_MAGIC 0xbeefc0deu
-#define LMDB_MAGIC_AT 16
-
-void
-state_dir_unfinished(const char *folder)
-{
-    char name[4096];
-    struct stat st;
-    int fd = -1, whole = 1;
-    int64_t page = sysconf(_SC_PAGESIZE);
-    if (!state_dir_path(name, sizeof(name), folder, "data.mdb"))
-        fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0)
-        return;
-    int small = fstat(fd, &st) == 0 && st.st_size && st.st_size <= 3 * page;
-    for (int64_t i = 0; small && whole && i < 2; i++) {
-        uint32_t magic = 0;
-        int64_t n = file_pread(fd, &magic, sizeof(magic),
-                               (uint64_t) (i * page + LMDB_MAGIC_AT));
-        whole = n < 0
-                || (magic == LMDB_MAGIC && st.st_size >= 2 * page);
-    }
-    close(fd);
-    if (whole)
-        return;
-    log_warn("%s was never finished: made anew", name);
-    if (unlink(name))
-        log_warn("cannot remove %s: %s", name, strerror(errno));
 }
 
 int

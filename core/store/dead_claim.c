@@ -107,12 +107,12 @@ dead_claim(struct dead *d, const char *lane, struct dead_claim *claims,
     MDB_txn *txn;
     if (strlen(lane) > DEAD_LANE_MAX)
         return -EINVAL;
-    int rc = dead_begin(d, MDB_RDONLY, &txn);
+    int rc = store_begin(&d->store, MDB_RDONLY, &txn);
     if (rc)
-        return dead_errno(rc);
+        return store_errno(rc);
     rc = claims_look(d, txn, &c, 0);
-    dead_end(d, txn, MDB_NOTFOUND);
-    return rc == 1 ? dead_update(d, claims_write, &c) : dead_errno(rc);
+    store_abort(&d->store, txn);
+    return rc == 1 ? dead_update(d, claims_write, &c) : store_errno(rc);
 }
 
 static int
@@ -225,14 +225,14 @@ dead_claims(struct dead *d, const char *lane, uint64_t after, uint64_t up_to,
     *n = 0;
     if (strlen(lane) > DEAD_LANE_MAX)
         return -EINVAL;
-    int rc = dead_begin(d, MDB_RDONLY, &txn);
+    int rc = store_begin(&d->store, MDB_RDONLY, &txn);
     if (rc)
-        return dead_errno(rc);
+        return store_errno(rc);
     rc = claims_find(d, txn, lane, &f);
-    dead_end(d, txn, MDB_NOTFOUND);
+    store_abort(&d->store, txn);
     if (rc || !f.list.len) {
         text_clear(&f.list);
-        return dead_errno(rc);
+        return store_errno(rc);
     }
     *out = (struct dead_claim *) (void *) f.list.data;
     *n = f.list.len / sizeof **out;
@@ -309,12 +309,12 @@ dead_retrying(struct dead *d, const char *lane)
     MDB_stat all;
     uint64_t n = 0;
     if ((lane && strlen(lane) > DEAD_LANE_MAX)
-        || dead_begin(d, MDB_RDONLY, &txn))
+        || store_begin(&d->store, MDB_RDONLY, &txn))
         return 0;
     if (lane)
         n = dead_count_get(d, txn, count_key(name, lane));
     else if (!mdb_stat(txn, d->claims, &all))
         n = all.ms_entries;
-    dead_end(d, txn, MDB_NOTFOUND);
+    store_abort(&d->store, txn);
     return n;
 }

@@ -248,7 +248,7 @@ queue_run(void *arg)
         if (err && !failing)
             log_error("dead letters: cannot keep refusals in %s: %s; the "
                       "newest are held in memory and tried again",
-                      d->dir, strerror(-err));
+                      d->store.dir, strerror(-err));
         if (!err && failing)
             log_info("dead letters: refusals are kept again");
         failing = err != 0;

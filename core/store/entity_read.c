@@ -45,12 +45,14 @@ entity_reader_begin(struct entity_reader *r)
 {
     if (r->active)
         return 0;
-    int rc = entity_txn(r->store, MDB_RDONLY, &r->txn);
+    struct store *s = &r->store->store;
+    int rc =
+        r->txn ? store_renew(s, r->txn) : store_begin(s, MDB_RDONLY, &r->txn);
     r->active = rc == 0;
     r->positioned = 0;
     if (!rc)
-        entity_cache_begin(&r->cache, mdb_txn_id(r->txn), r->store->maps);
-    return entity_errno(rc);
+        entity_cache_begin(&r->cache, mdb_txn_id(r->txn), s->maps);
+    return store_errno(rc);
 }
 
 void
@@ -58,9 +60,8 @@ entity_reader_end(struct entity_reader *r)
 {
     if (!r->active)
         return;
-    mdb_txn_reset(r->txn);
+    store_reset(&r->store->store, r->txn);
     r->active = 0;
-    pthread_rwlock_unlock(&r->store->map_lock);
 }
 
 void
@@ -110,7 +111,7 @@ entity_reader_get(struct entity_reader *r, const struct il_kind *kind,
     if (!entity_cache_get(&r->cache, hash, &key, &value)) {
         int rc = entity_search(r, &key, &value);
         if (rc)
-            return rc == MDB_NOTFOUND ? 0 : entity_errno(rc);
+            return rc == MDB_NOTFOUND ? 0 : store_errno(rc);
         entity_cache_add(&r->cache, hash, &key, &value);
     }
     int err = entity_view(name, id, &value, out);
@@ -140,19 +141,19 @@ entity_get(struct entities *e, struct slice kind, struct slice id,
 {
     char bytes[ENTITY_KEY_MAX];
     MDB_val key = { entity_key(bytes, kind, id), bytes }, value;
-    MDB_txn *txn = NULL;
+    MDB_txn *txn;
     if (!key.mv_size || !entity_kind_valid(kind))
         return 0;
-    int rc = entity_txn(e, MDB_RDONLY, &txn);
+    int rc = store_begin(&e->store, MDB_RDONLY, &txn);
     if (rc)
-        return entity_errno(rc);
+        return store_errno(rc);
     rc = mdb_get(txn, e->dbi, &key, &value);
-    int err = rc == MDB_NOTFOUND ? 0 : entity_errno(rc);
+    int err = rc == MDB_NOTFOUND ? 0 : store_errno(rc);
     if (!rc) {
         err = entity_copy(kind, id, &value, text, out);
         err = err ? err : 1;
     }
-    entity_abort(e, txn);
+    store_abort(&e->store, txn);
     return err;
 }
 
@@ -201,14 +202,14 @@ entity_each(struct entities *e, struct slice kind, struct slice after,
     char bytes[ENTITY_KEY_MAX];
     size_t len = entity_start(bytes, kind, after);
     MDB_val key = { len, bytes }, value;
-    MDB_txn *txn = NULL;
+    MDB_txn *txn;
     MDB_cursor *cursor = NULL;
     struct entity one;
     if (!len)
         return -EINVAL;
-    int rc = entity_txn(e, MDB_RDONLY, &txn), stop = 0;
+    int rc = store_begin(&e->store, MDB_RDONLY, &txn), stop = 0;
     if (rc)
-        return entity_errno(rc);
+        return store_errno(rc);
     rc = mdb_cursor_open(txn, e->dbi, &cursor);
     if (!rc)
         rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
@@ -224,15 +225,15 @@ entity_each(struct entities *e, struct slice kind, struct slice after,
     }
     if (cursor)
         mdb_cursor_close(cursor);
-    entity_abort(e, txn);
-    return stop ? stop : rc == MDB_NOTFOUND ? 0 : entity_errno(rc);
+    store_abort(&e->store, txn);
+    return stop ? stop : rc == MDB_NOTFOUND ? 0 : store_errno(rc);
 }
 
 uint64_t
 entity_count(struct entities *e)
 {
     MDB_stat stat;
-    if (mdb_env_stat(e->env, &stat) || stat.ms_entries == 0)
+    if (mdb_env_stat(e->store.env, &stat) || stat.ms_entries == 0)
         return 0;
     return stat.ms_entries - 1; /* the format's key */
 }

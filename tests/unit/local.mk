@@ -11,6 +11,12 @@ TESTS += tests/unit/test-dead
 tests_unit_test_dead_SOURCES = tests/unit/test-dead.c tests/unit/tempdir.h
 tests_unit_test_dead_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_dead_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-store
+TESTS += tests/unit/test-store
+tests_unit_test_store_SOURCES = tests/unit/test-store.c tests/unit/tempdir.h
+tests_unit_test_store_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_store_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test-conf
 TESTS += tests/unit/test-conf
 tests_unit_test_conf_SOURCES = tests/unit/test-conf.c
