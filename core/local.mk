@@ -38,6 +38,8 @@ core_libcore_a_SOURCES = \
 	core/base/scan.h \
 	core/base/state_dir.c \
 	core/base/state_dir.h \
+	core/base/table.c \
+	core/base/table.h \
 	core/base/text.c \
 	core/base/text.h \
 	core/base/time.c \

@@ -159,7 +159,7 @@ static int
 do_seal(struct idem *d)
 {
     struct idem_slice *s = d->seal.slice;
-    struct table *t = &s->full[0]; /* of which nothing more is withdrawn */
+    struct idem_table *t = &s->full[0]; /* of which nothing more is withdrawn */
     uint32_t from = t->first, to = t->to;
     int final = !is_newest(d, s) && !s->run_count && s->full_count == 1;
     unsigned bits = idem_run_bits(final ? t->used : d->part_keys);
