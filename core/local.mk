@@ -12,6 +12,8 @@ core_libcore_a_SOURCES = \
 	core/base/arena.h \
 	core/base/clock.c \
 	core/base/clock.h \
+	core/base/cond.c \
+	core/base/cond.h \
 	core/base/csv.c \
 	core/base/csv.h \
 	core/base/file.c \

@@ -254,8 +254,6 @@ struct spool {
 #define SUB(x, v) __atomic_sub_fetch(&(x), (v), __ATOMIC_ACQ_REL)
 
 /* spool.c */
-int spool_cond_init(pthread_cond_t *); /* on the monotonic clock */
-void spool_deadline(struct timespec *, int64_t timeout_us);
 
 /* id.c */
 int spool_id_read(int dirfd, uint8_t uuid[16]);

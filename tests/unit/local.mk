@@ -23,6 +23,12 @@ tests_unit_test_table_SOURCES = tests/unit/test-table.c
 tests_unit_test_table_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_table_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test-cond
+TESTS += tests/unit/test-cond
+tests_unit_test_cond_SOURCES = tests/unit/test-cond.c
+tests_unit_test_cond_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_cond_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test-conf
 TESTS += tests/unit/test-conf
 tests_unit_test_conf_SOURCES = tests/unit/test-conf.c
