@@ -16,6 +16,7 @@ core_libcore_a_SOURCES = \
 	core/base/cond.h \
 	core/base/csv.c \
 	core/base/csv.h \
+	core/base/digits.h \
 	core/base/file.c \
 	core/base/file.h \
 	core/base/fold.c \
@@ -50,6 +51,7 @@ core_libcore_a_SOURCES = \
 	core/base/timers.h \
 	core/base/units.c \
 	core/base/units.h \
+	core/base/uuid.c \
 	core/base/wtf8.c \
 	core/base/wtf8.h \
 	core/codec/batch.c \

@@ -2,6 +2,7 @@
 /* A dead letter on standard output. */
 #include "dead.h"
 
+#include "base/digits.h"
 #include "base/time.h"
 #include "base/wtf8.h"
 #include "codec/json.h"
@@ -67,10 +68,11 @@ put_text(struct il_text *out, const char *key, const char *value)
 static int
 put_hex(struct il_text *out, struct slice bytes)
 {
-    int err = 0;
-    for (size_t i = 0; i < bytes.len && !err; i++)
-        err = text_printf(out, "%02x", (unsigned char) bytes.ptr[i]);
-    return err;
+    if (text_reserve(out, 2 * bytes.len))
+        return -ENOMEM;
+    char *end = digits_put_hex(out->data + out->len, bytes.ptr, bytes.len);
+    out->len = (size_t) (end - out->data);
+    return 0;
 }
 
 /* The event as JSON where it is an event or JSON, else as a string. */

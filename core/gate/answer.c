@@ -2,6 +2,8 @@
 /* What a sender hears. */
 #include "private.h"
 
+#include "base/digits.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,11 +55,8 @@ put_cstring(struct il_text *out, const char *name, const char *s)
 static int
 put_number(struct il_text *out, uint32_t n)
 {
-    char digits[12], *p = digits + sizeof(digits);
-    do
-        *--p = (char) ('0' + n % 10);
-    while (n /= 10);
-    return text_put(out, p, (size_t) (digits + sizeof(digits) - p));
+    char digits[DIGITS_MAX];
+    return text_put(out, digits, (size_t) (digits_put(digits, n) - digits));
 }
 
 static int

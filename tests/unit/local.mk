@@ -29,6 +29,12 @@ tests_unit_test_cond_SOURCES = tests/unit/test-cond.c
 tests_unit_test_cond_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_cond_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test-digits
+TESTS += tests/unit/test-digits
+tests_unit_test_digits_SOURCES = tests/unit/test-digits.c
+tests_unit_test_digits_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_digits_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test-conf
 TESTS += tests/unit/test-conf
 tests_unit_test_conf_SOURCES = tests/unit/test-conf.c
