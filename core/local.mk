@@ -63,6 +63,8 @@ core_libcore_a_SOURCES = \
 	core/codec/json.h \
 	core/codec/json_keys.c \
 	core/codec/json_number.c \
+	core/codec/json_out.c \
+	core/codec/json_out.h \
 	core/codec/json_read.c \
 	core/codec/json_string.c \
 	core/codec/json_value.c \

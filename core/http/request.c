@@ -4,7 +4,7 @@
 
 #include "private.h"
 #include "base/log.h"
-#include "codec/json.h"
+#include "codec/json_out.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -177,6 +177,23 @@ api_respond(struct il_request *req, int status, const char *type,
     http_respond_out(req, status, type);
 }
 
+static int
+put_error(struct il_text *out, const char *message, const char *code)
+{
+    struct json_out o;
+    out->len = 0;
+    json_out_begin(&o, out);
+    json_out_object(&o, NULL);
+    json_out_object(&o, "error");
+    json_out_str(&o, "message", message);
+    json_out_str(&o, "code", code);
+    json_out_end(&o);
+    json_out_end(&o);
+    int err = json_out_done(&o);
+    return err ? err : text_putc(out, '\n');
+}
+
+/* Where there is no room for the message, the code must do. */
 static void
 error_body(struct il_request *req, int status, const char *code,
            const char *fmt, va_list ap)
@@ -185,16 +202,7 @@ error_body(struct il_request *req, int status, const char *code,
     struct il_text *out = http_out(req);
     req->code = code;
     vsnprintf(message, sizeof(message), fmt, ap);
-    int64_t bad = text_puts(out, "{\"error\":{\"message\":");
-    if (bad >= 0)
-        bad = json_write_str(out, message, strlen(message), 0);
-    if (bad < 0) {
-        /* a cut multi-byte character, or no memory: the code must do */
-        out->len = 0;
-        bad = text_puts(out, "{\"error\":{\"message\":\"see code\"");
-    }
-    if (text_puts(out, ",\"code\":\"") || text_puts(out, code)
-        || text_puts(out, "\"}}\n"))
+    if (put_error(out, message, code) && put_error(out, "see code", code))
         out->len = 0;
     http_respond_out(req, status, "application/json");
 }

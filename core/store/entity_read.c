@@ -2,7 +2,6 @@
 #include "entity_cache.h"
 
 #include "entity_store.h"
-#include "base/time.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -238,21 +237,23 @@ entity_count(struct entities *e)
     return stat.ms_entries - 1; /* the format's key */
 }
 
+void
+entity_out(struct json_out *o, const char *key, const struct entity *entity)
+{
+    json_out_object(o, key);
+    json_out_slice(o, "kind", entity->kind);
+    json_out_slice(o, "external_id", entity->id);
+    json_out_value(o, "traits", &entity->traits);
+    json_out_time(o, "first_seen", entity->first_seen_us);
+    json_out_time(o, "last_seen", entity->last_seen_us);
+    json_out_end(o);
+}
+
 int
 entity_json(struct il_text *text, const struct entity *entity)
 {
-    char first[TIME_TEXT], last[TIME_TEXT];
-    time_format(first, entity->first_seen_us);
-    time_format(last, entity->last_seen_us);
-    if (text_puts(text, "{\"kind\":")
-        || json_write_str(text, entity->kind.ptr, entity->kind.len, 0) < 0
-        || text_puts(text, ",\"external_id\":")
-        || json_write_str(text, entity->id.ptr, entity->id.len, 0) < 0
-        || text_puts(text, ",\"traits\":"))
-        return -ENOMEM;
-    int64_t n = json_write(text, &entity->traits, 0);
-    if (n < 0)
-        return (int) n;
-    return text_printf(text, ",\"first_seen\":\"%s\",\"last_seen\":\"%s\"}",
-                       first, last);
+    struct json_out o;
+    json_out_begin(&o, text);
+    entity_out(&o, NULL, entity);
+    return json_out_done(&o);
 }

@@ -136,6 +136,12 @@ tests_unit_test_json_SOURCES = tests/unit/test-json.c
 tests_unit_test_json_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_json_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test-json-out
+TESTS += tests/unit/test-json-out
+tests_unit_test_json_out_SOURCES = tests/unit/test-json-out.c
+tests_unit_test_json_out_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_json_out_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test-json-reader
 TESTS += tests/unit/test-json-reader
 tests_unit_test_json_reader_SOURCES = tests/unit/test-json-reader.c
