@@ -39,6 +39,8 @@ core_libcore_a_SOURCES = \
 	core/base/reserve.c \
 	core/base/reserve.h \
 	core/base/scan.h \
+	core/base/secret.c \
+	core/base/secret.h \
 	core/base/state_dir.c \
 	core/base/state_dir.h \
 	core/base/table.c \

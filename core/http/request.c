@@ -4,6 +4,7 @@
 
 #include "private.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "codec/json_out.h"
 
 #include <errno.h>
@@ -11,9 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/random.h>
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 static const char *
 api_method(const struct il_request *req)
@@ -350,29 +348,6 @@ http_json_type(struct il_request *req, int *ndjson)
     return -EINVAL;
 }
 
-/* Keyed hashes first, so that the time depends on the length of what was
- * sent and on nothing of the secret; the bytes are compared once they agree. */
-static int
-api_equal(const void *a, size_t a_len, const void *b, size_t b_len)
-{
-    static uint64_t seed;
-    uint64_t s = __atomic_load_n(&seed, __ATOMIC_RELAXED);
-    if (!s) {
-        if (getrandom(&s, sizeof(s), 0) != sizeof(s) || !s)
-            s = (uint64_t) (uintptr_t) &seed | 1;
-        __atomic_store_n(&seed, s, __ATOMIC_RELAXED);
-    }
-    XXH128_hash_t x = XXH3_128bits_withSeed(a, a_len, s);
-    XXH128_hash_t y = XXH3_128bits_withSeed(b, b_len, s);
-    if (((x.low64 ^ y.low64) | (x.high64 ^ y.high64)) || a_len != b_len)
-        return 0;
-    const volatile unsigned char *p = a, *q = b;
-    unsigned char differ = 0;
-    for (size_t i = 0; i < a_len; i++)
-        differ |= p[i] ^ q[i];
-    return !differ;
-}
-
 static void (*refused_hook)(void *owner, struct http_sender *,
                             const char *, struct slice);
 
@@ -409,5 +384,5 @@ http_fill_request_api(struct il_api *api)
     api->respond_error = api_error;
     api->request_receipt = api_receipt;
     api->request_decline = api_decline;
-    api->equal = api_equal;
+    api->equal = secret_equal;
 }

@@ -439,17 +439,6 @@ api_kind(const struct il_host *h, const char *name, struct il_kind **out)
     return *out ? 0 : -ENOMEM;
 }
 
-/* The time depends on the lengths only. */
-static int
-api_equal(const void *a, size_t a_len, const void *b, size_t b_len)
-{
-    const volatile unsigned char *x = a, *y = b;
-    unsigned char differs = a_len != b_len;
-    for (size_t i = 0; i < a_len && b_len; i++)
-        differs |= x[i] ^ y[i % b_len];
-    return differs == 0 && a_len == b_len;
-}
-
 static int
 api_sender(const struct il_host *host, const struct il_conf *conf,
            const char *secret, struct il_sender **out)
@@ -510,7 +499,6 @@ instance_fill_api(struct il_api *api)
     api->entity_attach = api_entity_attach;
     api->route = api_route;
     api->sender = api_sender;
-    api->equal = api_equal;
     api->name = api_name;
     api->read_json = api_read_json;
     api->write_msgpack = api_write_msgpack;

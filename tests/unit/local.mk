@@ -35,6 +35,12 @@ tests_unit_test_digits_SOURCES = tests/unit/test-digits.c
 tests_unit_test_digits_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_digits_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test-secret
+TESTS += tests/unit/test-secret
+tests_unit_test_secret_SOURCES = tests/unit/test-secret.c
+tests_unit_test_secret_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_secret_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test-conf
 TESTS += tests/unit/test-conf
 tests_unit_test_conf_SOURCES = tests/unit/test-conf.c
