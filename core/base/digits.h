@@ -15,6 +15,10 @@ static inline char *
 digits_put(char *out, uint64_t n)
 {
     char digits[DIGITS_MAX], *p = digits + DIGITS_MAX;
+    if (n < 10) {
+        *out = (char) ('0' + n);
+        return out + 1;
+    }
     do
         *--p = (char) ('0' + n % 10);
     while (n /= 10);

@@ -67,8 +67,12 @@ put_event(struct json_out *o, const struct dead_letter *l,
     struct il_text copy = { 0 };
     const char *key = "event";
     if (k->accepted) {
-        json_out_said(o, event_json(&copy, &k->ev));
-    } else if (k->json) {
+        json_out_object(o, key);
+        event_members(o, &k->ev);
+        json_out_end(o);
+        return;
+    }
+    if (k->json) {
         json_out_said(o, text_put(&copy, l->event.ptr, l->event.len));
     } else if (strncmp(l->lane, "gate/", 5) != 0) {
         key = "event_bytes";
@@ -79,7 +83,7 @@ put_event(struct json_out *o, const struct dead_letter *l,
         utf8_mend(copy.data, copy.len);
     }
     struct slice s = slice_of(text_str(&copy), copy.len);
-    if (k->accepted || k->json)
+    if (k->json)
         json_out_raw(o, key, s);
     else
         json_out_slice(o, key, s);
