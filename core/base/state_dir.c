@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "state_dir.h"
 
+#include "file.h"
 #include "log.h"
 
 #include <errno.h>
@@ -23,10 +24,7 @@ state_dir_path(char *out, size_t size, const char *path, const char *name)
 int
 state_dir_sync(const char *folder)
 {
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int err = fd < 0 || fsync(fd) ? -errno : 0;
-    if (fd >= 0)
-        close(fd);
+    int err = file_sync_folder(folder);
     if (err)
         log_error("cannot sync the folder %s: %s", folder, strerror(-err));
     return err;

@@ -42,21 +42,7 @@ spool_id_write(int dirfd, const uint8_t uuid[16])
     char text[UUID_TEXT];
     uuid_format(text, uuid);
     text[UUID_TEXT - 1] = '\n';
-    int fd = openat(dirfd, "ID.tmp", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-                    0600);
-    if (fd < 0)
-        return -errno;
-    int rc = file_pwrite(fd, text, UUID_TEXT, 0);
-    if (!rc && fsync(fd))
-        rc = -errno;
-    close(fd);
-    if (!rc && renameat(dirfd, "ID.tmp", dirfd, "ID"))
-        rc = -errno;
-    if (!rc && fsync(dirfd))
-        rc = -errno;
-    if (rc)
-        unlinkat(dirfd, "ID.tmp", 0);
-    return rc;
+    return file_replace(dirfd, "ID", text, UUID_TEXT);
 }
 
 static uint64_t

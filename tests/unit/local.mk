@@ -41,6 +41,12 @@ tests_unit_test_secret_SOURCES = tests/unit/test-secret.c
 tests_unit_test_secret_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_secret_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test-file
+TESTS += tests/unit/test-file
+tests_unit_test_file_SOURCES = tests/unit/test-file.c tests/unit/tempdir.h
+tests_unit_test_file_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_file_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test-conf
 TESTS += tests/unit/test-conf
 tests_unit_test_conf_SOURCES = tests/unit/test-conf.c
