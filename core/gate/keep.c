@@ -4,6 +4,8 @@
 
 #include "private.h"
 
+#include "base/api.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -144,15 +146,14 @@ refused_text(const struct gate_batch *b, uint32_t i, struct il_text *made)
     const struct gate_item *item = &b->items[i];
     if (b->body)
         return slice_of(b->body + item->json, item->json_len);
-    const struct il_event *e = (const void *) ((const char *) b->offered
-                                               + (size_t) i * b->offered_size);
+    struct il_event e;
     struct il_value v;
-    const char *p = e->payload;
-    if (!p || e->encoding != IL_MSGPACK)
-        return slice_of(p ? p : "", p ? e->payload_len : 0);
+    api_copy_at(&e, sizeof(e), b->offered, i, b->offered_size, API_EVENT_1_0);
+    const char *p = e.payload;
+    if (!p || e.encoding != IL_MSGPACK)
+        return slice_of(p ? p : "", p ? e.payload_len : 0);
     made->len = 0;
-    if (msgcur_check(p, e->payload_len)
-        || msgcur_head(&p, p + e->payload_len, &v)
+    if (msgcur_check(p, e.payload_len) || msgcur_head(&p, p + e.payload_len, &v)
         || json_write(made, &v, 0) < 0)
         return SLICE("");
     return slice_of(made->data, made->len);

@@ -164,11 +164,35 @@ check_destinations(const struct plan_pipeline *p)
     }
 }
 
+/* A step keeps files under its name, or its number. */
+static void
+check_steps(const struct plan_pipeline *p)
+{
+    for (size_t i = 0; i < p->step_count; i++) {
+        const struct plan_part *a = &p->steps[i], *b;
+        if (option_has(a->options, "name"))
+            check_name(a->options, a->name);
+        for (size_t k = 0; k < i; k++) {
+            b = &p->steps[k];
+            if (strcmp(a->name, b->name) != 0)
+                continue;
+            const struct plan_part *named =
+                option_has(a->options, "name") ? a : b;
+            option_error(
+                named->options, "name", 0,
+                "the step at %s is called \"%s\", too",
+                option_origin(named == a ? b->options : a->options, NULL, 0),
+                a->name);
+        }
+    }
+}
+
 void
 plan_check_pipelines(struct plan *plan)
 {
     for (size_t i = 0; i < plan->pipeline_count; i++) {
         const struct plan_pipeline *a = &plan->pipelines[i];
+        check_steps(a);
         check_destinations(a);
         if (!option_has(a->options, "name"))
             continue;

@@ -77,6 +77,8 @@ uint64_t host_source_passed(void *arg);
 /* servers.c: sources, gate, servers */
 int host_prepare_servers(struct host *);
 int host_start_servers(struct host *);
+/* Sources are to come to an end: il_cancelled(). */
+void host_cancel_sources(struct host *);
 void host_quiesce(struct host *);
 void host_stop_servers(struct host *);
 

@@ -49,9 +49,53 @@ put_time(struct il_text *out, const char *key, int64_t us)
     }
 }
 
+/* What a lane's destination and steps say they are at. */
 static void
-put_lane(struct il_text *out, const struct lane_status *s)
+put_doing(struct il_text *out, const struct assembly_lane *l)
 {
+    struct il_text all = { 0 };
+    char text[400];
+    instance_doing(&l->destination, text, sizeof(text));
+    text_puts(&all, text);
+    for (size_t i = 0; i < l->pipeline->step_count; i++) {
+        instance_doing(&l->steps[i], text, sizeof(text));
+        if (*text)
+            text_printf(&all, "%sstep %s: %s", all.len ? "; " : "",
+                        l->steps[i].name, text);
+    }
+    put_text(out, "doing", text_str(&all));
+    text_clear(&all);
+}
+
+static void
+put_source(struct il_text *out, const struct il_host *source)
+{
+    char text[400];
+    instance_doing(source, text, sizeof(text));
+    text_puts(out, "{");
+    put_text(out, "name", source->name);
+    put_text(out, "plugin", source->plugin->desc.name);
+    put_text(out, "doing", text);
+    text_puts(out, "}");
+}
+
+static void
+put_sources(struct il_text *out, const struct assembly *a)
+{
+    put_key(out, "sources");
+    text_puts(out, "[");
+    for (size_t i = 0; i < a->plan->source_count; i++) {
+        text_puts(out, i ? "," : "");
+        put_source(out, &a->sources[i]);
+    }
+    text_puts(out, "]");
+}
+
+static void
+put_lane(struct il_text *out, const struct assembly_lane *l)
+{
+    struct lane_status status, *s = &status;
+    lane_status(l->lane, s);
     text_puts(out, "{");
     put_text(out, "name", s->name);
     put_text(out, "state", lane_state_name(s->state));
@@ -69,6 +113,7 @@ put_lane(struct il_text *out, const struct lane_status *s)
     put_time(out, "last_delivery", s->last_ok_us);
     put_time(out, "last_error_at", s->last_error_us);
     put_text(out, "last_error", s->last_error);
+    put_doing(out, l);
     text_puts(out, "}");
 }
 
@@ -165,16 +210,15 @@ host_status(void *arg, const char *line, struct slice body, struct il_text *out)
     put_gate(out, h);
     put_spool(out, h);
     put_number(out, "entities", entity_count(h->entities));
+    put_sources(out, h->assembly);
     put_senders(out, h->assembly);
     put_key(out, "lanes");
     text_puts(out, "[");
     for (size_t i = 0, n = 0; i < h->assembly->lane_count; i++) {
-        struct lane_status s;
         if (!h->assembly->lanes[i].lane)
             continue;
-        lane_status(h->assembly->lanes[i].lane, &s);
         text_puts(out, n++ ? "," : "");
-        put_lane(out, &s);
+        put_lane(out, &h->assembly->lanes[i]);
     }
     text_puts(out, "]}\n");
 }
