@@ -256,6 +256,8 @@ core_libcore_a_SOURCES = \
 	core/host/plan_check.c \
 	core/host/plan_check.h \
 	core/host/plan_events.c \
+	core/host/plan_place.c \
+	core/host/plan_place.h \
 	core/host/private.h \
 	core/host/privileges.c \
 	core/host/privileges.h \

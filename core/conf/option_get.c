@@ -13,8 +13,10 @@ static const char *
 option_path(const struct il_conf *g, const char *key)
 {
     size_t len = strlen(g->prefix);
+    const struct value *v = key ? option_find(g, key) : NULL;
     if (key && !(g->lone && !strcmp(key, g->values[0].option.name)))
-        return conf_printf(g->conf, "%s%s", g->prefix, key);
+        return conf_printf(g->conf, "%s%s",
+                           v && v->prefix ? v->prefix : g->prefix, key);
     return conf_strndup(g->conf, g->prefix, len ? len - 1 : 0);
 }
 

@@ -51,6 +51,14 @@ struct option_read {
 /* Always returns a readable group; look at conf_errors() for what is wrong. */
 const struct il_conf *option_read_group(const struct option_read *);
 
+/* Those options of a group that were read by the table that begins with first
+ * (NULL: none), and all of the group that is called below (or NULL) in it: an
+ * option that is in both is taken from there where it is written there, and
+ * written in both it is a finding.  Lives as long as conf. */
+const struct il_conf *option_view(const struct il_conf *,
+                                  const struct il_option *first,
+                                  const char *below);
+
 /* The entries of struct il_api that read options. */
 int option_has(const struct il_conf *, const char *key);
 const char *option_str(const struct il_conf *, const char *key, size_t i);

@@ -44,8 +44,7 @@ start_instances(struct host *h, struct assembly_lane *l)
 static int
 make_lane(struct host *h, struct assembly_lane *l)
 {
-    const struct il_conf *batch =
-        option_group(l->plan->part.options, "batch", 0);
+    const struct il_conf *batch = option_group(l->plan->part.place, "batch", 0);
     const struct lane_context shared = { .spool = h->spool,
                                          .dead = h->dead,
                                          .entities = h->entities,
