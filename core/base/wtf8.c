@@ -93,17 +93,23 @@ is_shown(const char *text, int n)
     return p[1] != 0x81 || p[2] < 0xa6 || p[2] > 0xa9;
 }
 
+int
+utf8_shown(const char *p, const char *end, int *bytes)
+{
+    int n = (unsigned char) *p < 0x80 ? 1 : utf8_length(p, end);
+    *bytes = n > 0 ? n : 1;
+    return n > 0 && is_shown(p, n);
+}
+
 size_t
 utf8_show(char *out, size_t room, const char *text, size_t len)
 {
     static const char hex[] = "0123456789abcdef";
     size_t used = 0;
     for (const char *p = text, *end = text + len; p < end;) {
-        int n = (unsigned char) *p < 0x80 ? 1 : utf8_length(p, end);
-        if (n < 0)
+        int bytes, shown = utf8_shown(p, end, &bytes);
+        if ((unsigned char) *p >= 0x80 && utf8_length(p, end) < 0)
             break;
-        int shown = n > 0 && is_shown(p, n);
-        int bytes = n > 0 ? n : 1;
         size_t needs = (size_t) bytes * (shown ? 1 : 4);
         if (needs > room - used)
             break;

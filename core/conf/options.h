@@ -15,8 +15,8 @@
 /* Host only: a list of groups that somebody else reads, with more tables than
  * the children, which are there for the documentation. */
 #define OPTION_RAW (1u << 17)
-/* Host only: a text or a number; of a number the text has what was written.
- * One with a fraction and more digits than a double keeps is an error. */
+/* Host only, of an IL_OPT_STRING: a text or a number; of a number the text has
+ * what was written. */
 #define OPTION_NUMBER (1u << 18)
 /* Host only: the children hold this option again, so whoever prints them stops
  * here. */
@@ -63,6 +63,7 @@ const struct il_conf *option_view(const struct il_conf *,
 int option_has(const struct il_conf *, const char *key);
 const char *option_str(const struct il_conf *, const char *key, size_t i);
 int64_t option_int(const struct il_conf *, const char *key, size_t i);
+const char *option_number(const struct il_conf *, const char *key, size_t i);
 size_t option_count(const struct il_conf *, const char *key);
 const struct il_conf *option_group(const struct il_conf *, const char *key,
                                    size_t i);
