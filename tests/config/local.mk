@@ -14,6 +14,7 @@ CONFIG_TESTS = \
 	tests/config/test-default-config-loads.sh \
 	tests/config/test-drain-has-a-limit.sh \
 	tests/config/test-guarantees-name-tests-that-exist.py \
+	tests/config/test-host-options-yield.sh \
 	tests/config/test-little-memory-is-no-crash.sh \
 	tests/config/test-options-are-in-manuals.sh \
 	tests/config/test-run-delivers-and-stops.sh \
