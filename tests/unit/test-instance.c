@@ -40,16 +40,27 @@ test_start(void *self)
     return 0;
 }
 
+static const char config[] = "columns = ( \"$event.id\",\n"
+                             "            \"$event.payload.a[\",\n"
+                             "            \"$event.payload.b\" );\n"
+                             "spec = \"id=$event.id;x=$event.payload.x[\";";
+
 static void
 set_up(void)
 {
-    static const struct il_option none[] = { { 0 } };
-    static const struct option_table tables = { none, sizeof(none[0]) };
-    const char *text = "";
+    static const struct il_option options[] = {
+        { .name = "columns",
+          .type = IL_OPT_STRING,
+          .flags = IL_OPT_LIST,
+          .help = "References." },
+        { .name = "spec", .type = IL_OPT_STRING, .help = "Has references." },
+        { 0 }
+    };
+    static const struct option_table tables = { options, sizeof(options[0]) };
     instance_fill_api(&table);
     api_use(&table);
     conf = conf_new();
-    conf_load_text(conf, "t.conf", ".", text, 0);
+    conf_load_text(conf, "t.conf", ".", config, strlen(config));
     plugin = (struct plugin){ .desc = { .kind = IL_STEP,
                                         .name = "test.step",
                                         .open = test_open,
@@ -226,6 +237,55 @@ START_TEST(it_is_cancelled_once_it_was_told)
     ck_assert_int_eq(il_cancelled(&host), 0);
     instance_cancel(&host);
     ck_assert_int_eq(il_cancelled(&host), 1);
+}
+END_TEST
+
+/* --- references ----------------------------------------------------------- */
+
+static struct il_field *fields[8];
+
+static void
+resolve(const struct il_host *h, const struct il_conf *c)
+{
+    for (size_t i = 0; i < 3; i++)
+        ck_assert_int_eq(il_field_from_at(h, c, "columns", i, &fields[i]),
+                         i == 1 ? -EINVAL : 0);
+    /* past the end there is nothing, as of an option that is absent */
+    ck_assert_int_eq(il_field_from_at(h, c, "columns", 3, &fields[3]), 0);
+    ck_assert_ptr_null(fields[3]);
+    const char *spec = il_conf_str(c, "spec");
+    ck_assert_int_eq(
+        il_field_parse(h, c, "spec", 0, 3, spec + 3, 9, &fields[4]), 0);
+    ck_assert_int_eq(
+        il_field_parse(h, c, "spec", 0, 15, spec + 15, 17, &fields[5]),
+        -EINVAL);
+    ck_assert_int_eq(il_field_parse(h, c, "spec", 0, -1, "$event.nonsense..",
+                                    17, &fields[6]),
+                     -EINVAL);
+    ck_assert_int_eq(
+        il_field_parse(h, NULL, NULL, 0, -1, "$event.y[", 9, &fields[7]),
+        -EINVAL);
+    ck_assert_ptr_null(fields[7]);
+}
+
+START_TEST(references_are_told_by_their_place)
+{
+    in_open = resolve;
+    ck_assert_int_eq(instance_open(&host), -EINVAL);
+    expect(findings(), "t.conf:2: step 1: columns #2: ");
+    expect(findings(), "\n    $event.payload.a[\n                     ^\n");
+    expect(findings(), "t.conf:4: step 1: spec: ");
+    expect(findings(), "\n    id=$event.id;x=$event.payload.x[\n"
+                       "                                    ^\n");
+    expect(findings(), "t.conf:4: step 1: spec: \"$event.nonsense..\": ");
+    ck_assert_uint_eq(conf_errors(conf), 3);
+    ck_assert_ptr_nonnull(fields[0]);
+    ck_assert_ptr_nonnull(fields[2]);
+    ck_assert_ptr_nonnull(fields[4]);
+    for (size_t i = 0; i < 8; i++) {
+        il_field_free(&host, fields[i]);
+        fields[i] = NULL;
+    }
 }
 END_TEST
 
@@ -594,6 +654,7 @@ main(void)
     tcase_add_test(t, a_status_is_what_was_said_last);
     tcase_add_test(t, faults_are_counted_and_told_once);
     tcase_add_test(t, it_is_cancelled_once_it_was_told);
+    tcase_add_test(t, references_are_told_by_their_place);
     tcase_add_loop_test(t, a_bad_counter_fails_open, 0,
                         sizeof(bad_metrics) / sizeof(bad_metrics[0]));
     tcase_add_loop_test(t, a_name_has_one_unit_and_kind, 0, 2);
