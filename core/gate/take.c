@@ -77,20 +77,28 @@ take_event(struct gate_batch *b, const struct il_event *from)
     return err;
 }
 
+static int
+fits(const void *element, size_t stride, size_t minimum)
+{
+    uint32_t size;
+    memcpy(&size, element, sizeof(size));
+    return stride >= minimum && size >= minimum;
+}
+
 int
 gate_offer_fits(const struct il_event *events, size_t n, size_t stride)
 {
-    struct il_event event;
-    struct il_upsert upsert;
-    int err = 0;
-    for (size_t i = 0; i < n && !err; i++) {
-        err = api_copy_at(&event, sizeof(event), events, i, stride,
-                          API_EVENT_1_0);
-        for (size_t k = 0; k < event.upsert_count && !err; k++)
-            err = api_copy_at(&upsert, sizeof(upsert), event.upserts, k,
-                              event.upsert_size, API_UPSERT_1_0);
+    const char *at = (const char *) events;
+    for (size_t i = 0; i < n; i++, at += stride) {
+        if (!fits(at, stride, API_EVENT_1_0))
+            return 0;
+        const struct il_event *e = (const void *) at;
+        const char *upsert = (const char *) e->upserts;
+        for (size_t k = 0; k < e->upsert_count; k++, upsert += e->upsert_size)
+            if (!fits(upsert, e->upsert_size, API_UPSERT_1_0))
+                return 0;
     }
-    return !err;
+    return 1;
 }
 
 int

@@ -25,6 +25,12 @@ pipelines = ( { name = "p"; sources = ( { source = "list"; } );
 END
 
 "$il" check -c a.conf || status=1
+"$il" plugins destination.own > plugins.txt
+grep -qxF '    price: number' plugins.txt || {
+    echo "plugins shows:"
+    cat plugins.txt
+    status=1
+}
 [ -e state ] && { echo "check made a folder"; status=1; }
 
 lanes=state/instances/lanes/p

@@ -317,6 +317,24 @@ START_TEST(numbers_are_read_digit_for_digit)
 }
 END_TEST
 
+START_TEST(whole_numbers_come_in_lists)
+{
+    static const struct il_option list[] = { { .name = "ports",
+                                               .type = IL_OPT_INT,
+                                               .flags = IL_OPT_LIST,
+                                               .min = 1,
+                                               .help = "Ports." },
+                                             { 0 } };
+    const struct il_conf *c =
+        read_with(list, sizeof(list[0]), "ports = [ 80, 443 ];");
+    ck_assert_int_eq(option_int(c, "ports", 0), 80);
+    ck_assert_int_eq(option_int(c, "ports", 1), 443);
+    ck_assert_int_eq(option_int(c, "ports", 2), 0);
+    ck_assert_uint_eq(conf_errors(conf), 0);
+    conf_free(conf);
+}
+END_TEST
+
 START_TEST(another_type_is_a_finding)
 {
     const struct il_conf *c = read_text("count = 3; price = 1.5;");
@@ -539,6 +557,7 @@ main(void)
     tcase_add_test(t, values_are_read);
     tcase_add_loop_test(t, numbers_are_read_digit_for_digit, 0,
                         sizeof(numbers) / sizeof(numbers[0]));
+    tcase_add_test(t, whole_numbers_come_in_lists);
     tcase_add_test(t, another_type_is_a_finding);
     tcase_add_test(t, an_element_of_a_list_is_named);
     tcase_add_test(t, findings_turn_no_text_around);
