@@ -241,6 +241,9 @@ core_libcore_a_SOURCES = \
 	core/plugin/handshake.c \
 	core/plugin/instance.c \
 	core/plugin/instance.h \
+	core/plugin/instance_metrics.c \
+	core/plugin/instance_said.c \
+	core/plugin/instance_timers.c \
 	core/plugin/loader.c \
 	core/plugin/loader.h \
 	core/plugin/loader_elf.c \
@@ -264,6 +267,8 @@ core_libcore_a_SOURCES = \
 	core/host/plan_check.c \
 	core/host/plan_check.h \
 	core/host/plan_events.c \
+	core/host/plan_place.c \
+	core/host/plan_place.h \
 	core/host/private.h \
 	core/host/privileges.c \
 	core/host/privileges.h \

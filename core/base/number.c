@@ -36,6 +36,32 @@ count_digits(const char *p, const char *end)
     return n;
 }
 
+int
+number_valid(const char *text, size_t len)
+{
+    const char *p = text, *end = text + len;
+    p += p < end && *p == '-';
+    size_t n = count_digits(p, end);
+    if (n == 0 || (n > 1 && *p == '0'))
+        return 0;
+    p += n;
+    if (p < end && *p == '.') {
+        n = count_digits(++p, end);
+        if (n == 0)
+            return 0;
+        p += n;
+    }
+    if (p < end && (*p == 'e' || *p == 'E')) {
+        p++;
+        p += p < end && (*p == '+' || *p == '-');
+        n = count_digits(p, end);
+        if (n == 0)
+            return 0;
+        p += n;
+    }
+    return p == end;
+}
+
 static void
 read_exponent(const char *p, const char *end, struct exponent *out)
 {

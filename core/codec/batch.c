@@ -165,8 +165,12 @@ batch_elsewhere(struct il_batch *b, uint32_t i)
 
 /* One piece of memory for the struct and its texts. */
 static const struct il_reason *
-batch_reason(struct il_batch *b, const struct il_reason *why)
+batch_reason(struct il_batch *b, const struct il_reason *given)
 {
+    static const struct il_reason unread = {
+        IL_SIZED(struct il_reason), .code = "rejected",
+        .message = "the plugin gave no reason that can be read"
+    };
     static const struct il_reason unsaid = { IL_SIZED(struct il_reason),
                                              .code = "rejected",
                                              .message = "no reason was given" };
@@ -174,11 +178,14 @@ batch_reason(struct il_batch *b, const struct il_reason *why)
         IL_SIZED(struct il_reason), .code = "rejected",
         .message = "there was no memory to keep the reason"
     };
-    if (!why)
+    struct il_reason why;
+    if (!given)
         return &unsaid;
-    const char *from[4] = { why->code ? why->code : unsaid.code,
-                            why->message ? why->message : unsaid.message,
-                            why->field, why->rule };
+    if (api_copy(&why, sizeof(why), given, API_REASON_1_0))
+        return &unread;
+    const char *from[4] = { why.code ? why.code : unsaid.code,
+                            why.message ? why.message : unsaid.message,
+                            why.field, why.rule };
     const char *to[4] = { NULL };
     size_t size = sizeof(struct il_reason);
     for (int k = 0; k < 4; k++)

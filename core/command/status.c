@@ -143,6 +143,15 @@ print_retrying(const struct il_value *lane)
                show_count(count, n, "dead letter"));
 }
 
+/* Of a lane or a source. */
+static void
+print_doing(const struct il_value *who, const char *what)
+{
+    struct il_value name = member(who, "name"), doing = member(who, "doing");
+    if (doing.type == IL_STRING && doing.len)
+        printf("%s%.*s: %.*s\n", what, TEXT(name), TEXT(doing));
+}
+
 static void
 print_error(const struct il_value *lane, int64_t now_us)
 {
@@ -225,9 +234,13 @@ static void
 print_status(const struct il_value *all)
 {
     struct il_value lanes = member(all, "lanes"), lane;
+    struct il_value sources = member(all, "sources"), source;
     int width = 4;
     print_head(all);
     print_keys(all);
+    if (sources.type == IL_ARRAY)
+        for (size_t iter = 0; msg_item(&sources, &iter, NULL, &source);)
+            print_doing(&source, "source ");
     if (lanes.type != IL_ARRAY || lanes.count == 0) {
         puts("no lanes");
         return;
@@ -244,6 +257,8 @@ print_status(const struct il_value *all)
         print_lane(&lane, width);
     for (size_t iter = 0; msg_item(&lanes, &iter, NULL, &lane);)
         print_retrying(&lane);
+    for (size_t iter = 0; msg_item(&lanes, &iter, NULL, &lane);)
+        print_doing(&lane, "");
     for (size_t iter = 0; msg_item(&lanes, &iter, NULL, &lane);)
         print_error(&lane, time_at(all, "now"));
 }

@@ -30,8 +30,9 @@ option_format(char out[32], uint32_t type, int64_t value)
 const char *
 option_type_name(uint32_t type)
 {
-    static const char *const names[] = { "?",        "string", "int", "bool",
-                                         "duration", "group",  "size" };
+    static const char *const names[] = {
+        "?", "string", "int", "bool", "duration", "group", "size", "number"
+    };
     return type < sizeof(names) / sizeof(names[0]) ? names[type] : "?";
 }
 

@@ -35,6 +35,8 @@ struct block {
 
 struct conf_file {
     char *name, *dir;
+    char **floats; /* the texts of its numbers with a point, in order */
+    size_t float_count;
     config_t cfg;
 };
 

@@ -4,6 +4,8 @@
 
 #include "private.h"
 
+#include "base/api.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -23,25 +25,26 @@ gate_source_counters(struct gate_source *s)
     struct il_text text = { 0 };
     int err = labels(&text, s->name, NULL);
     if (!err) {
-        s->accepted = metric_counter("gate_accepted_total", text_str(&text),
-                                     "Events accepted and durable.");
-        s->duplicates = metric_counter("gate_duplicates_total",
-                                       text_str(&text),
-                                       "Events that were there already.");
-        s->bytes = metric_counter("gate_received_bytes_total",
-                                  text_str(&text),
-                                  "Bytes of bodies, unpacked.");
-        s->unkept = metric_counter("gate_unkept_total", text_str(&text),
-                                   "Refusals that were not kept as dead "
-                                   "letters, as their key's rate was used "
-                                   "up.");
+        s->accepted =
+            metric_counter("gate_accepted_total", text_str(&text), IL_UNIT_NONE,
+                           "Events accepted and durable.");
+        s->duplicates =
+            metric_counter("gate_duplicates_total", text_str(&text),
+                           IL_UNIT_NONE, "Events that were there already.");
+        s->bytes = metric_counter("gate_received_bytes_total", text_str(&text),
+                                  IL_UNIT_BYTES, "Bytes of bodies, unpacked.");
+        s->unkept =
+            metric_counter("gate_unkept_total", text_str(&text), IL_UNIT_NONE,
+                           "Refusals that were not kept as dead "
+                           "letters, as their key's rate was used "
+                           "up.");
     }
     for (int code = 1; code < GATE_CODES && !err; code++) {
         err = labels(&text, s->name, gate_code_name[code]);
         if (!err)
-            s->refused[code]
-                = metric_counter("gate_refused_total", text_str(&text),
-                                 "Events or bodies refused, by reason.");
+            s->refused[code] = metric_counter(
+                "gate_refused_total", text_str(&text), IL_UNIT_NONE,
+                "Events or bodies refused, by reason.");
     }
     text_clear(&text);
     return err;
@@ -143,14 +146,14 @@ refused_text(const struct gate_batch *b, uint32_t i, struct il_text *made)
     const struct gate_item *item = &b->items[i];
     if (b->body)
         return slice_of(b->body + item->json, item->json_len);
-    const struct il_event *e = (const void *) ((const char *) b->offered
-                                               + (size_t) i * b->offered_size);
+    struct il_event e;
     struct il_value v;
-    const char *p = e->payload;
-    if (!p || e->encoding != IL_MSGPACK)
-        return slice_of(p ? p : "", p ? e->payload_len : 0);
+    api_copy_at(&e, sizeof(e), b->offered, i, b->offered_size, API_EVENT_1_0);
+    const char *p = e.payload;
+    if (!p || e.encoding != IL_MSGPACK)
+        return slice_of(p ? p : "", p ? e.payload_len : 0);
     made->len = 0;
-    if (msg_check(p, e->payload_len) || msg_head(&p, p + e->payload_len, &v)
+    if (msg_check(p, e.payload_len) || msg_head(&p, p + e.payload_len, &v)
         || json_write(made, &v, 0) < 0)
         return SLICE("");
     return slice_of(made->data, made->len);

@@ -204,7 +204,7 @@ struct gate_source {
     void *self;
     struct limit limit;
     struct backlog *backlog; /* NULL: without a limit; under the gate's lock */
-    struct il_counter *undelivered;
+    struct il_gauge *undelivered;
     struct sender_said said;
     struct il_counter *accepted, *duplicates, *refused[GATE_CODES];
     struct il_counter *bytes, *unkept;
@@ -316,6 +316,9 @@ int gate_parse(struct gate_batch *, struct slice body, int ndjson,
 int gate_refuse_json(struct gate_batch *, const char *body,
                      const struct json_error *, const char *hint);
 
+/* Has each of the events that a plugin offers, and what they tell of entities,
+ * at least the size that it had in the first version?  1 or 0. */
+int gate_offer_fits(const struct il_event *events, size_t n, size_t stride);
 /* take.c: as gate_parse() */
 int gate_take(struct gate_batch *, const struct il_event *, size_t n,
               size_t stride);

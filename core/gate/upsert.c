@@ -9,6 +9,8 @@
 
 #include "private.h"
 
+#include "base/api.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,13 +94,12 @@ take_one(struct gate_batch *b, const struct il_upsert *from)
 int
 gate_upsert_take(struct gate_batch *b, const struct il_event *from)
 {
-    const char *at = (const char *) from->upserts;
     for (size_t i = 0; i < from->upsert_count; i++) {
-        struct il_upsert one = { 0 };
-        size_t size = from->upsert_size;
-        memcpy(&one, at, size < sizeof(one) ? size : sizeof(one));
-        at += size;
-        int err = take_one(b, &one);
+        struct il_upsert one;
+        int err = api_copy_at(&one, sizeof(one), from->upserts, i,
+                              from->upsert_size, API_UPSERT_1_0);
+        if (!err)
+            err = take_one(b, &one);
         if (err)
             return err;
     }

@@ -231,6 +231,7 @@ host_flush(struct host *h)
     notify_stopping();
     log_info("stopping: no new events are accepted");
     expect_second_signal();
+    host_cancel_sources(h);
     host_quiesce(h);
     host_drain_lanes(h);
 }

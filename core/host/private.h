@@ -45,8 +45,8 @@ struct host {
     struct retry *retry;
     struct entities *entities;
     struct idem *idem;
-    struct il_counter *idem_keys, *idem_slices, *idem_disk, *idem_heap,
-        *idem_mapped; /* gauges */
+    struct il_gauge *idem_keys, *idem_slices, *idem_disk, *idem_heap,
+        *idem_mapped;
     struct gate *gate;
     struct http *gate_http, *admin_http;
     struct tls *gate_tls, *admin_tls; /* NULL: served without */
@@ -79,6 +79,8 @@ uint64_t host_source_passed(void *arg);
 /* servers.c: sources, gate, servers */
 int host_prepare_servers(struct host *);
 int host_start_servers(struct host *);
+/* Sources are to come to an end: il_cancelled(). */
+void host_cancel_sources(struct host *);
 void host_quiesce(struct host *);
 void host_stop_servers(struct host *);
 

@@ -131,6 +131,9 @@ prepare_source(struct host *h, size_t i)
                               s->plugin->desc.settled, s->self, &s->source);
     s->entities = h->entities;
     s->timers = h->timers;
+    s->state_dir = h->state_dir;
+    s->folder = conf_printf(h->assembly->plan->conf, "%s/instances/sources/%s",
+                            h->state_dir, plan->part.name);
     for (struct instance_route *r = s->routes; r && !err; r = r->next) {
         struct serial_route *turns =
             conf_alloc(h->assembly->plan->conf, sizeof(*turns));
@@ -169,6 +172,13 @@ host_start_servers(struct host *h)
     for (size_t i = 0; i < h->assembly->plan->source_count && !err; i++)
         err = instance_start(&h->assembly->sources[i]);
     return err ? err : http_start(h->gate_http);
+}
+
+void
+host_cancel_sources(struct host *h)
+{
+    for (size_t i = 0; i < h->assembly->plan->source_count; i++)
+        instance_cancel(&h->assembly->sources[i]);
 }
 
 /* Requests at hand are answered; the admin server stays until the end, to say

@@ -22,10 +22,51 @@ put_time(struct json_out *o, const char *key, int64_t us)
         json_out_null(o, key);
 }
 
+/* What a lane's destination and steps say they are at. */
 static void
-put_lane(struct json_out *o, const struct lane_status *s)
+put_doing(struct json_out *o, const struct assembly_lane *l)
 {
+    struct il_text all = { 0 };
+    char text[400];
+    instance_doing(&l->destination, text, sizeof(text));
+    text_puts(&all, text);
+    for (size_t i = 0; i < l->pipeline->step_count; i++) {
+        instance_doing(&l->steps[i], text, sizeof(text));
+        if (*text)
+            text_printf(&all, "%sstep %s: %s", all.len ? "; " : "",
+                        l->steps[i].name, text);
+    }
+    json_out_str(o, "doing", text_str(&all));
+    text_clear(&all);
+}
+
+static void
+put_source(struct json_out *o, const struct il_host *source)
+{
+    char text[400];
+    instance_doing(source, text, sizeof(text));
+    json_out_object(o, NULL);
+    json_out_str(o, "name", source->name);
+    json_out_str(o, "plugin", source->plugin->desc.name);
+    json_out_str(o, "doing", text);
+    json_out_end(o);
+}
+
+static void
+put_sources(struct json_out *o, const struct assembly *a)
+{
+    json_out_array(o, "sources");
+    for (size_t i = 0; i < a->plan->source_count; i++)
+        put_source(o, &a->sources[i]);
+    json_out_end(o);
+}
+
+static void
+put_lane(struct json_out *o, const struct assembly_lane *l)
+{
+    struct lane_status status, *s = &status;
     char lag[32];
+    lane_status(l->lane, s);
     int len = snprintf(lag, sizeof lag, "%.3f", (double) s->lag_us / 1e6);
     json_out_object(o, NULL);
     json_out_str(o, "name", s->name);
@@ -43,6 +84,7 @@ put_lane(struct json_out *o, const struct lane_status *s)
     put_time(o, "last_delivery", s->last_ok_us);
     put_time(o, "last_error_at", s->last_error_us);
     json_out_str(o, "last_error", s->last_error);
+    put_doing(o, l);
     json_out_end(o);
 }
 
@@ -118,13 +160,9 @@ static void
 put_lanes(struct json_out *o, const struct assembly *a)
 {
     json_out_array(o, "lanes");
-    for (size_t i = 0; i < a->lane_count; i++) {
-        struct lane_status s;
-        if (!a->lanes[i].lane)
-            continue;
-        lane_status(a->lanes[i].lane, &s);
-        put_lane(o, &s);
-    }
+    for (size_t i = 0; i < a->lane_count; i++)
+        if (a->lanes[i].lane)
+            put_lane(o, &a->lanes[i]);
     json_out_end(o);
 }
 
@@ -144,6 +182,7 @@ host_status(void *arg, const char *line, struct slice body, struct il_text *out)
     put_gate(&o, h);
     put_spool(&o, h);
     json_out_number(&o, "entities", entity_count(h->entities));
+    put_sources(&o, h->assembly);
     put_senders(&o, h->assembly);
     put_lanes(&o, h->assembly);
     json_out_end(&o);

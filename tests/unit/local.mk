@@ -307,3 +307,10 @@ TESTS += tests/unit/test-backlog
 tests_unit_test_backlog_SOURCES = tests/unit/test-backlog.c
 tests_unit_test_backlog_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_backlog_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-instance
+TESTS += tests/unit/test-instance
+tests_unit_test_instance_SOURCES = tests/unit/test-instance.c \
+	tests/unit/tempdir.h
+tests_unit_test_instance_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_instance_LDADD = $(UNIT_LIBS)

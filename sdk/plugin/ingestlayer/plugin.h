@@ -415,10 +415,13 @@ struct il_declared {
  *                           1.0; rebuild it"
  *   needs_minor above its own  "... needs plugin ABI 1.3 or later, this host
  *                           has 1.1; upgrade ingestlayer"
+ *   needs_minor above abi_minor  "... says that it needs plugin ABI 1.3 but was
+ *                           built for 1.2 (a fault of the plugin)"
  *   sizes that its version does not have (an unfinished header)  "... its
  *                           descriptor has 208 bytes, ABI 1.0 has 216;
  *                           rebuild it"
  *   a kind, threads, flags, option type or option flag that it does not know,
+ *   an option that is called plugin, name or host,
  *   a name that is not the file's, a callback that the kind must have.
  * It copies as much of the descriptor as both know, and takes the rest as 0.
  *
@@ -775,8 +778,9 @@ il_log_level(const struct il_host *host)
 }
 /* Log one line of len bytes.  The host adds instance and plugin; write the
  * rest, lower case, no full stop, with the value that was wrong, never a
- * secret.  Bytes that are no UTF-8 and control characters are written as
- * \xNN.  The last warning or error also shows in `status`.  Since ABI 1.0. */
+ * secret.  Bytes that are no UTF-8, control characters and marks that turn the
+ * direction of text are written as \xNN.  The last warning or error also shows
+ * in `status`.  Since ABI 1.0. */
 static inline void
 il_log_text(const struct il_host *host, int level, const char *text, size_t len)
 {
