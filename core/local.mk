@@ -12,8 +12,11 @@ core_libcore_a_SOURCES = \
 	core/base/arena.h \
 	core/base/clock.c \
 	core/base/clock.h \
+	core/base/cond.c \
+	core/base/cond.h \
 	core/base/csv.c \
 	core/base/csv.h \
+	core/base/digits.h \
 	core/base/file.c \
 	core/base/file.h \
 	core/base/fold.c \
@@ -36,8 +39,12 @@ core_libcore_a_SOURCES = \
 	core/base/reserve.c \
 	core/base/reserve.h \
 	core/base/scan.h \
+	core/base/secret.c \
+	core/base/secret.h \
 	core/base/state_dir.c \
 	core/base/state_dir.h \
+	core/base/table.c \
+	core/base/table.h \
 	core/base/text.c \
 	core/base/text.h \
 	core/base/time.c \
@@ -46,6 +53,7 @@ core_libcore_a_SOURCES = \
 	core/base/timers.h \
 	core/base/units.c \
 	core/base/units.h \
+	core/base/uuid.c \
 	core/base/wtf8.c \
 	core/base/wtf8.h \
 	core/codec/batch.c \
@@ -57,6 +65,8 @@ core_libcore_a_SOURCES = \
 	core/codec/json.h \
 	core/codec/json_keys.c \
 	core/codec/json_number.c \
+	core/codec/json_out.c \
+	core/codec/json_out.h \
 	core/codec/json_read.c \
 	core/codec/json_string.c \
 	core/codec/json_value.c \
@@ -158,6 +168,9 @@ core_libcore_a_SOURCES = \
 	core/store/entity_read.c \
 	core/store/entity_store.c \
 	core/store/entity_store.h \
+	core/store/lmdb.c \
+	core/store/lmdb_check.c \
+	core/store/private.h \
 	core/store/retry.c \
 	core/store/retry.h \
 	core/http/address.c \

@@ -25,12 +25,6 @@ int state_dir_sync(const char *folder);
  * negative errno after a log line. */
 int state_dir_make_below(const char *state_dir, const char *path);
 
-/* Before an LMDB store in folder is opened: remove what is left of one whose
- * making was cut off, which LMDB would take for a foreign file.  It has not
- * got past its three first pages then, which an empty store has: the first two
- * reach the disk with the first transaction. */
-void state_dir_unfinished(const char *folder);
-
 /* "PATH/NAME" into out.  0 or -ENAMETOOLONG. */
 int state_dir_path(char *out, size_t size, const char *path, const char *name);
 

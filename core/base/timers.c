@@ -2,11 +2,11 @@
 #include "timers.h"
 
 #include "clock.h"
+#include "cond.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 struct timer {
     struct timer *next;
@@ -32,12 +32,8 @@ timers_new(void)
     struct timers *t = calloc(1, sizeof(*t));
     if (!t)
         return NULL;
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&t->lock, NULL);
-    pthread_cond_init(&t->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init(&t->changed);
     return t;
 }
 
@@ -49,18 +45,6 @@ next_due(const struct timers *t)
         if (i->due_us < first->due_us)
             first = i;
     return first;
-}
-
-static void
-wait_until(struct timers *t, const struct timer *first)
-{
-    if (!first) {
-        pthread_cond_wait(&t->changed, &t->lock);
-        return;
-    }
-    struct timespec at = { .tv_sec = first->due_us / 1000000,
-                           .tv_nsec = first->due_us % 1000000 * 1000 };
-    pthread_cond_timedwait(&t->changed, &t->lock, &at);
 }
 
 /* The link that leads to a timer. */
@@ -99,7 +83,8 @@ timers_run(void *arg)
         struct timer *first = next_due(t);
         int64_t now = clock_monotonic_us();
         if (!first || first->due_us > now) {
-            wait_until(t, first);
+            cond_wait_until(&t->changed, &t->lock,
+                            first ? first->due_us : INT64_MAX);
             continue;
         }
         void (*fn)(void *) = first->fn;

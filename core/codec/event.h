@@ -12,6 +12,7 @@
 #ifndef EVENT_H
 #define EVENT_H
 
+#include "json_out.h"
 #include "base/text.h"
 
 #define EVENT_ID_MAX 128   /* bytes: ids and idempotency keys */
@@ -57,7 +58,9 @@ int event_retry_pack(struct il_text *out, const char *body, size_t len,
                      const struct event_retry *);
 
 /* The event as JSON: {"id","type","source_id","received_at","timestamp"?,
- * "payload"}.  0, -ENOMEM or -EINVAL. */
+ * "payload"}.  Its members within an object that is open: */
+void event_members(struct json_out *, const struct event *);
+/* And all of it, appended.  0, -ENOMEM or -EINVAL. */
 int event_json(struct il_text *out, const struct event *);
 
 /* "evt_" and a ULID (github.com/ulid/spec) made of received_us / 1000 and 80

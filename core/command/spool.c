@@ -120,18 +120,24 @@ inspect(struct look *k)
 
 /* What is for one lane only says so, behind the event's own members. */
 static int
-export_retry(struct il_text *line, const char *body, size_t len)
+export_event(struct il_text *line, const struct event *e, const char *body,
+             size_t len)
 {
     struct event_retry retry;
+    struct json_out o;
     int again = event_retry(body, len, &retry);
-    if (again <= 0)
-        return again;
-    line->len--; /* the brace */
-    if (text_puts(line, ",\"retry\":{\"lane\":")
-        || json_write_str(line, retry.lane.ptr, retry.lane.len, 0) < 0
-        || text_printf(line, ",\"letter\":%" PRIu64 "}}", retry.letter))
-        return -ENOMEM;
-    return 0;
+    json_out_begin(&o, line);
+    json_out_said(&o, again < 0 ? again : 0);
+    json_out_object(&o, NULL);
+    event_members(&o, e);
+    if (again > 0) {
+        json_out_object(&o, "retry");
+        json_out_slice(&o, "lane", retry.lane);
+        json_out_number(&o, "letter", retry.letter);
+        json_out_end(&o);
+    }
+    json_out_end(&o);
+    return json_out_done(&o);
 }
 
 static int
@@ -150,9 +156,7 @@ export_one(void *arg, const char *segment, uint64_t offset, uint64_t position,
     k->line.len = 0;
     int rc = event_unpack(body, len, &e);
     if (rc == 0)
-        rc = event_json(&k->line, &e);
-    if (rc == 0)
-        rc = export_retry(&k->line, body, len);
+        rc = export_event(&k->line, &e, body, len);
     if (rc == -ENOMEM)
         return rc;
     if (rc) {

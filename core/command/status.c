@@ -277,25 +277,12 @@ command_status(int argc, char **argv)
         return 1;
 
     struct il_text reply = { 0 }, packed = { 0 };
-    struct json_error error;
     struct il_value all;
-    struct slice none = { "", 0 };
-    int err = control_call(state_dir, "status", none, &reply);
+    int err = command_ask(state_dir, "status", &reply, &packed, &all);
     if (!err && line.has_flag)
         fputs(text_str(&reply), stdout);
-    if (!err && !line.has_flag) {
-        const char *p;
-        err = json_to_msgpack(reply.data, reply.len, &packed, &error);
-        p = packed.data;
-        if (!err)
-            err = msg_value(&p, packed.data + packed.len, &all);
-        if (err)
-            fputs("ingestlayer: the daemon's answer cannot be read; is it of "
-                  "another version?\n",
-                  stderr);
-        else
-            print_status(&all);
-    }
+    else if (!err)
+        print_status(&all);
     text_clear(&reply);
     text_clear(&packed);
     return err != 0;

@@ -225,27 +225,36 @@ file_parse(struct conf *conf, struct conf_file *f, const char *text, size_t len)
     return err;
 }
 
+int
+conf_file_open(const char *path, FILE **f, struct stat *st)
+{
+    *f = fopen(path, "re");
+    if (!*f)
+        return -errno;
+    int err = fstat(fileno(*f), st) ? -errno : 0;
+    if (!err && S_ISDIR(st->st_mode))
+        err = -EISDIR;
+    if (err)
+        fclose(*f);
+    return err;
+}
+
 /* The whole file, NUL-terminated.  0 or -errno. */
 static int
 read_all(const char *path, char **out, size_t *len)
 {
     *out = NULL;
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return -errno;
+    FILE *f;
     struct stat st;
-    int err = 0;
-    if (fstat(fileno(f), &st))
-        err = -errno;
-    else if (S_ISDIR(st.st_mode))
-        err = -EISDIR;
+    int err = conf_file_open(path, &f, &st);
+    if (err)
+        return err;
     /* Of a pipe nobody knows the size; of a file it is what it has. */
     size_t size = FILE_MAX_BYTES;
-    if (!err && S_ISREG(st.st_mode) && st.st_size > 0
-        && st.st_size < FILE_MAX_BYTES)
+    if (S_ISREG(st.st_mode) && st.st_size > 0 && st.st_size < FILE_MAX_BYTES)
         size = (size_t) st.st_size;
-    char *text = err ? NULL : malloc(size + 1);
-    if (!err && !text)
+    char *text = malloc(size + 1);
+    if (!text)
         err = -ENOMEM;
     if (!err) {
         *len = fread(text, 1, size + 1, f);

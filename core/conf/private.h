@@ -21,6 +21,11 @@
 #include "conf.h"
 
 #include <libconfig.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+/* Open a file whose text is wanted; a folder is -EISDIR.  0 or -errno. */
+int conf_file_open(const char *path, FILE **, struct stat *);
 
 struct block {
     struct block *next;

@@ -32,6 +32,7 @@
 #include "gate.h"
 #include "sender.h"
 #include "base/metrics.h"
+#include "base/table.h"
 #include "codec/json.h"
 
 #include <pthread.h>
@@ -139,8 +140,8 @@ struct gate_batch {
     struct gate_item *items;
     struct slice *bodies;    /* as many as items */
     uint32_t count, capacity;
-    uint32_t *table;         /* of keys in this batch: item + 1 */
-    uint32_t table_mask;
+    struct table keys; /* of the items in this batch */
+    uint64_t seed;     /* of their hashes */
     struct il_text frames, ids, texts, scratch, head;
     struct gate_problem *problems;
     uint32_t problem_count, problem_capacity;

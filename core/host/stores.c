@@ -108,13 +108,9 @@ host_open_stores(struct host *h)
     if (!err)
         err = open_dead(h, dir);
     if (!err)
-        err = state_dir_sync(dir);
-    if (!err)
         err = state_dir_path(dir, sizeof(dir), h->state_dir, "entities");
     if (!err)
         err = entity_open(dir, map, &h->entities);
-    if (!err)
-        err = state_dir_sync(dir);
     return err ? err : state_dir_sync(h->state_dir);
 }
 

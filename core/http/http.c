@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 static const int counted[] = { 200, 201, 202, 204, 400, 401, 403, 404, 405,
                                408, 409, 411, 413, 414, 415, 417, 422, 429, 431,
@@ -172,8 +171,6 @@ http_new(const struct http_options *options, struct http **out)
         return err;
     }
     pthread_mutex_init(&http->peers.lock, NULL);
-    if (getrandom(&http->peers.seed, sizeof(http->peers.seed), 0) < 0)
-        http->peers.seed = (uint64_t) (uintptr_t) http;
     atomic_init(&http->refused_logged_us, INT64_MIN / 2);
     atomic_init(&http->files_logged_us, INT64_MIN / 2);
     pthread_mutex_init(&http->work_lock, NULL);
@@ -202,7 +199,8 @@ http_free(struct http *http)
         http_unlisten(&http->listeners[i]);
         free(http->listeners[i].text);
     }
-    free(http->peers.table);
+    free(http->peers.list);
+    table_clear(&http->peers.table);
     if (http->loop_count) {
         pthread_mutex_destroy(&http->peers.lock);
         pthread_mutex_destroy(&http->work_lock);

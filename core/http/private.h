@@ -34,6 +34,7 @@
 #include "http.h"
 #include "tls.h"
 #include "base/metrics.h"
+#include "base/table.h"
 
 #include <arpa/inet.h>
 #include <gnutls/gnutls.h>
@@ -236,9 +237,9 @@ struct http_listener {
 /* Connections by address. */
 struct http_peers {
     pthread_mutex_t lock; /* all of it */
-    struct http_peer *table;
-    size_t size, used;
-    uint64_t seed;
+    struct http_peer *list;
+    uint32_t count, capacity;
+    struct table table; /* of list, by address */
 };
 
 struct http {

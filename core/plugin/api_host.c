@@ -11,7 +11,6 @@
 #include "gate/sender.h"
 
 #include <errno.h>
-#include <gnutls/gnutls.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,13 +87,6 @@ api_monotonic_us(const struct il_host *h)
     return clock_monotonic_us();
 }
 
-/* The time depends on the lengths only, and those are no secret. */
-static int
-api_equal(const void *a, size_t a_len, const void *b, size_t b_len)
-{
-    return a_len == b_len && gnutls_memcmp(a, b, a_len) == 0;
-}
-
 /* Deep: the plugin may have built the route on its stack. */
 static int
 api_route_add(const struct il_host *host, const struct il_route *route,
@@ -162,7 +154,6 @@ plugin_fill_host_api(struct il_api *api)
     api->status_text = plugin_doing_set;
     api->now_us = api_now_us;
     api->monotonic_us = api_monotonic_us;
-    api->equal = api_equal;
     api->sender_from = api_sender_from;
     api->route_add = api_route_add;
     api->kind_named = api_kind_named;

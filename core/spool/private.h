@@ -27,6 +27,7 @@
 #define SPOOL_PRIVATE_H
 
 #include "spool.h"
+#include "base/digits.h"
 
 #include <pthread.h>
 #include <time.h>
@@ -188,7 +189,7 @@ struct spool {
     char *dir;
     int dirfd;
     uint8_t id[16];
-    char id_text[40];
+    char id_text[UUID_TEXT];
     uint64_t seed;
 
     /* appending: protects down to the next lock */
@@ -254,14 +255,10 @@ struct spool {
 #define SUB(x, v) __atomic_sub_fetch(&(x), (v), __ATOMIC_ACQ_REL)
 
 /* spool.c */
-int spool_cond_init(pthread_cond_t *); /* on the monotonic clock */
-void spool_deadline(struct timespec *, int64_t timeout_us);
 
 /* id.c */
 int spool_id_read(int dirfd, uint8_t uuid[16]);
 int spool_id_write(int dirfd, const uint8_t uuid[16]);
-int spool_id_make(uint8_t uuid[16]);
-void spool_id_format(char out[40], const uint8_t uuid[16]);
 int spool_hint_open(struct spool *, uint64_t *last);
 void spool_hint_write(struct spool *, uint64_t last);
 

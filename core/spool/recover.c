@@ -251,7 +251,7 @@ spool_recover(struct spool *s, struct spool_recovery *r)
     if (rc == 0)
         rc = spool_found_tidy(s, &list);
     if (rc == 0) {
-        spool_id_format(s->id_text, s->id);
+        uuid_format(s->id_text, s->id);
         s->seed = spool_seed(s->id);
         if (spool_hint_open(s, &hint))
             log_warn("spool: cannot open %s/LAST: %s", s->dir,

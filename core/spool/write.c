@@ -9,6 +9,7 @@
 #include "private.h"
 
 #include "base/clock.h"
+#include "base/cond.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -136,15 +137,14 @@ spool_push(struct spool *s)
 void
 spool_flush(struct spool *s, uint32_t timeout_us)
 {
-    struct timespec until;
-    spool_deadline(&until, timeout_us);
+    int64_t until_us = clock_monotonic_us() + timeout_us;
     pthread_mutex_lock(&s->lock);
     uint64_t last = s->next - 1;
     if (s->buffers[s->current].count && push(s))
         pthread_cond_signal(&s->work);
     s->flushers++;
     while (LOAD(s->durable) < last && !s->health && !s->failing
-           && pthread_cond_timedwait(&s->synced, &s->lock, &until) == 0)
+           && cond_wait_until(&s->synced, &s->lock, until_us) == 0)
         ;
     s->flushers--;
     pthread_mutex_unlock(&s->lock);
@@ -303,10 +303,9 @@ write_wait(struct spool *s)
     int64_t us = trouble ? TICK_TROUBLE_US : TICK_US;
     if (LOAD(s->durable) != s->hinted)
         us = HINT_US;
-    struct timespec until;
-    spool_deadline(&until, us);
+    us += clock_monotonic_us();
     s->writer_idle = 1;
-    if (pthread_cond_timedwait(&s->work, &s->lock, &until))
+    if (cond_wait_until(&s->work, &s->lock, us))
         s->pushed = s->buffers[s->current].count > 0;
     s->writer_idle = 0;
 }

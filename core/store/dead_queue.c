@@ -5,12 +5,12 @@
 #include "dead_store.h"
 
 #include "base/clock.h"
+#include "base/cond.h"
 #include "base/log.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define DEAD_QUEUE_BYTES (4u << 20) /* what waits */
 #define DEAD_PAUSE_US 250000        /* between two groups: 16 MB/s at most */
@@ -203,11 +203,9 @@ group_return(struct dead *d, struct group *g)
 static void
 queue_pause(struct dead *d, int64_t us)
 {
-    int64_t until = clock_monotonic_us() + us;
-    struct timespec t = { (time_t) (until / 1000000),
-                          (long) (until % 1000000) * 1000 };
+    int64_t until_us = clock_monotonic_us() + us;
     while (!d->stop && !d->hurry
-           && pthread_cond_timedwait(&d->wake, &d->lock, &t) != ETIMEDOUT)
+           && cond_wait_until(&d->wake, &d->lock, until_us) != -ETIMEDOUT)
         ;
 }
 
@@ -248,7 +246,7 @@ queue_run(void *arg)
         if (err && !failing)
             log_error("dead letters: cannot keep refusals in %s: %s; the "
                       "newest are held in memory and tried again",
-                      d->dir, strerror(-err));
+                      d->store.dir, strerror(-err));
         if (!err && failing)
             log_info("dead letters: refusals are kept again");
         failing = err != 0;
@@ -285,12 +283,8 @@ dead_limit(struct dead *d, uint64_t refusals, uint64_t bytes)
 int
 dead_queue_start(struct dead *d)
 {
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&d->wake, &attr);
+    cond_init(&d->wake);
     pthread_cond_init(&d->written, NULL);
-    pthread_condattr_destroy(&attr);
     d->tail = &d->first;
     d->max_refusals = DEAD_REFUSALS;
     d->max_bytes = DEAD_BYTES;

@@ -11,6 +11,42 @@ TESTS += tests/unit/test-dead
 tests_unit_test_dead_SOURCES = tests/unit/test-dead.c tests/unit/tempdir.h
 tests_unit_test_dead_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_dead_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-store
+TESTS += tests/unit/test-store
+tests_unit_test_store_SOURCES = tests/unit/test-store.c tests/unit/tempdir.h
+tests_unit_test_store_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_store_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-table
+TESTS += tests/unit/test-table
+tests_unit_test_table_SOURCES = tests/unit/test-table.c
+tests_unit_test_table_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_table_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-cond
+TESTS += tests/unit/test-cond
+tests_unit_test_cond_SOURCES = tests/unit/test-cond.c
+tests_unit_test_cond_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_cond_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-digits
+TESTS += tests/unit/test-digits
+tests_unit_test_digits_SOURCES = tests/unit/test-digits.c
+tests_unit_test_digits_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_digits_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-secret
+TESTS += tests/unit/test-secret
+tests_unit_test_secret_SOURCES = tests/unit/test-secret.c
+tests_unit_test_secret_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_secret_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-file
+TESTS += tests/unit/test-file
+tests_unit_test_file_SOURCES = tests/unit/test-file.c tests/unit/tempdir.h
+tests_unit_test_file_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_file_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test-conf
 TESTS += tests/unit/test-conf
 tests_unit_test_conf_SOURCES = tests/unit/test-conf.c
@@ -111,6 +147,12 @@ TESTS += tests/unit/test-json
 tests_unit_test_json_SOURCES = tests/unit/test-json.c
 tests_unit_test_json_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_json_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-json-out
+TESTS += tests/unit/test-json-out
+tests_unit_test_json_out_SOURCES = tests/unit/test-json-out.c
+tests_unit_test_json_out_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_json_out_LDADD = $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test-json-reader
 TESTS += tests/unit/test-json-reader
