@@ -41,23 +41,19 @@ put_doing(struct json_out *o, const struct assembly_lane *l)
 }
 
 static void
-put_source(struct json_out *o, const struct il_host *source)
-{
-    char text[400];
-    instance_doing(source, text, sizeof(text));
-    json_out_object(o, NULL);
-    json_out_str(o, "name", source->name);
-    json_out_str(o, "plugin", source->plugin->desc.name);
-    json_out_str(o, "doing", text);
-    json_out_end(o);
-}
-
-static void
 put_sources(struct json_out *o, const struct assembly *a)
 {
+    char doing[400];
     json_out_array(o, "sources");
-    for (size_t i = 0; i < a->plan->source_count; i++)
-        put_source(o, &a->sources[i]);
+    for (size_t i = 0; i < a->plan->source_count; i++) {
+        const struct il_host *source = &a->sources[i];
+        instance_doing(source, doing, sizeof(doing));
+        json_out_object(o, NULL);
+        json_out_str(o, "name", source->name);
+        json_out_str(o, "plugin", source->plugin->desc.name);
+        json_out_str(o, "doing", doing);
+        json_out_end(o);
+    }
     json_out_end(o);
 }
 
