@@ -127,6 +127,7 @@ core_libcore_a_SOURCES = \
 	core/spool/spool.c \
 	core/spool/spool.h \
 	core/spool/walk.c \
+	core/spool/whole.c \
 	core/spool/write.c \
 	core/idem/build.c \
 	core/idem/checkpoint.c \
