@@ -231,6 +231,9 @@ core_libcore_a_SOURCES = \
 	core/plugin/handshake.c \
 	core/plugin/instance.c \
 	core/plugin/instance.h \
+	core/plugin/instance_metrics.c \
+	core/plugin/instance_said.c \
+	core/plugin/instance_timers.c \
 	core/plugin/loader.c \
 	core/plugin/loader.h \
 	core/plugin/loader_elf.c \

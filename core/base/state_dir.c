@@ -90,6 +90,42 @@ state_dir_make(const char *path, uid_t uid, gid_t gid)
     return 0;
 }
 
+static int
+make_folder(const char *path)
+{
+    struct stat st;
+    int err = mkdir(path, 0700) == 0 ? 0 : -errno;
+    if (err == -EEXIST)
+        err = lstat(path, &st) ? -errno : S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+    if (err)
+        log_error("cannot make the folder %s: %s", path, strerror(-err));
+    return err;
+}
+
+int
+state_dir_make_below(const char *state_dir, const char *path)
+{
+    char *here = strdup(path);
+    int err = here ? 0 : -ENOMEM;
+    char *p = here ? here + strlen(state_dir) : NULL;
+    while (!err && *p) {
+        char *end = strchr(p + 1, '/'); /* p: the slash before a name */
+        if (end)
+            *end = 0;
+        err = make_folder(here);
+        *p = 0;
+        if (!err)
+            err = state_dir_sync(here);
+        *p = '/';
+        if (!end)
+            break;
+        *end = '/';
+        p = end;
+    }
+    free(here);
+    return err;
+}
+
 int
 state_dir_lock(const char *path)
 {

@@ -262,10 +262,10 @@ gate_new(const struct gate_options *options, struct gate **out)
     pthread_mutex_init(&g->upsert_lock, NULL);
     pthread_cond_init(&g->upsert_wake, NULL);
     g->upserting_end = &g->upserting;
-    g->waits = metric_counter("gate_waits_total", "",
+    g->waits = metric_counter("gate_waits_total", "", IL_UNIT_NONE,
                               "Requests that waited for a sync.");
     g->wait_us = metric_counter("gate_wait_seconds_total", "",
-                                "Time that they waited.");
+                                IL_UNIT_MICROSECONDS, "Time that they waited.");
     g->indexed = spool_durable(options->spool);
     int err = spool_notify(options->spool, spool_is_durable, g);
     if (err) {

@@ -23,25 +23,26 @@ gate_source_counters(struct gate_source *s)
     struct il_text text = { 0 };
     int err = labels(&text, s->name, NULL);
     if (!err) {
-        s->accepted = metric_counter("gate_accepted_total", text_str(&text),
-                                     "Events accepted and durable.");
-        s->duplicates = metric_counter("gate_duplicates_total",
-                                       text_str(&text),
-                                       "Events that were there already.");
-        s->bytes = metric_counter("gate_received_bytes_total",
-                                  text_str(&text),
-                                  "Bytes of bodies, unpacked.");
-        s->unkept = metric_counter("gate_unkept_total", text_str(&text),
-                                   "Refusals that were not kept as dead "
-                                   "letters, as their key's rate was used "
-                                   "up.");
+        s->accepted =
+            metric_counter("gate_accepted_total", text_str(&text), IL_UNIT_NONE,
+                           "Events accepted and durable.");
+        s->duplicates =
+            metric_counter("gate_duplicates_total", text_str(&text),
+                           IL_UNIT_NONE, "Events that were there already.");
+        s->bytes = metric_counter("gate_received_bytes_total", text_str(&text),
+                                  IL_UNIT_BYTES, "Bytes of bodies, unpacked.");
+        s->unkept =
+            metric_counter("gate_unkept_total", text_str(&text), IL_UNIT_NONE,
+                           "Refusals that were not kept as dead "
+                           "letters, as their key's rate was used "
+                           "up.");
     }
     for (int code = 1; code < GATE_CODES && !err; code++) {
         err = labels(&text, s->name, gate_code_name[code]);
         if (!err)
-            s->refused[code]
-                = metric_counter("gate_refused_total", text_str(&text),
-                                 "Events or bodies refused, by reason.");
+            s->refused[code] = metric_counter(
+                "gate_refused_total", text_str(&text), IL_UNIT_NONE,
+                "Events or bodies refused, by reason.");
     }
     text_clear(&text);
     return err;

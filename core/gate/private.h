@@ -203,7 +203,7 @@ struct gate_source {
     void *self;
     struct limit limit;
     struct backlog *backlog; /* NULL: without a limit; under the gate's lock */
-    struct il_counter *undelivered;
+    struct il_gauge *undelivered;
     struct sender_said said;
     struct il_counter *accepted, *duplicates, *refused[GATE_CODES];
     struct il_counter *bytes, *unkept;

@@ -128,7 +128,7 @@ counter(const char *source, const char *id, const char *result)
         && !metric_label(&labels, "key", id) && !text_putc(&labels, ',')
         && !metric_label(&labels, "result", result))
         c = metric_counter("gate_key_events_total", text_str(&labels),
-                           "What became of the events of a key.");
+                           IL_UNIT_NONE, "What became of the events of a key.");
     text_clear(&labels);
     return c;
 }

@@ -43,8 +43,8 @@ struct host {
     struct retry *retry;
     struct entities *entities;
     struct idem *idem;
-    struct il_counter *idem_keys, *idem_slices, *idem_disk, *idem_heap,
-        *idem_mapped; /* gauges */
+    struct il_gauge *idem_keys, *idem_slices, *idem_disk, *idem_heap,
+        *idem_mapped;
     struct gate *gate;
     struct http *gate_http, *admin_http;
     struct tls *gate_tls, *admin_tls; /* NULL: served without */

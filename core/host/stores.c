@@ -44,17 +44,18 @@ idem_gauges(void *arg)
 static int
 idem_metrics(struct host *h)
 {
-    h->idem_keys = metric_gauge("idempotency_keys", "", "Keys remembered.");
-    h->idem_slices = metric_gauge("idempotency_slices", "",
+    h->idem_keys =
+        metric_gauge("idempotency_keys", "", IL_UNIT_NONE, "Keys remembered.");
+    h->idem_slices = metric_gauge("idempotency_slices", "", IL_UNIT_NONE,
                                   "Slices of time that the keys are in.");
-    h->idem_disk = metric_gauge("idempotency_disk_bytes", "",
+    h->idem_disk = metric_gauge("idempotency_disk_bytes", "", IL_UNIT_BYTES,
                                 "Bytes of the disk that the keys take.");
-    h->idem_heap = metric_gauge("idempotency_memory_bytes", "",
+    h->idem_heap = metric_gauge("idempotency_memory_bytes", "", IL_UNIT_BYTES,
                                 "Bytes of memory that the keys take.");
-    h->idem_mapped
-        = metric_gauge("idempotency_mapped_bytes", "",
-                       "Bytes of the disk that keys are looked up in, in "
-                       "memory as far as the system has room.");
+    h->idem_mapped =
+        metric_gauge("idempotency_mapped_bytes", "", IL_UNIT_BYTES,
+                     "Bytes of the disk that keys are looked up in, in "
+                     "memory as far as the system has room.");
     return h->idem_keys && h->idem_slices && h->idem_disk && h->idem_heap
                    && h->idem_mapped
                ? metric_refresh(idem_gauges, h)

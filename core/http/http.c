@@ -35,28 +35,27 @@ http_metrics(struct http *http)
             snprintf(code, sizeof(code), "%d", counted[i]);
         if (!metric_label(&labels, "server", http->options.name)
             && !text_putc(&labels, ',') && !metric_label(&labels, "code", code))
-            http->requests[i]
-                = metric_counter("http_requests_total", text_str(&labels),
-                                 "HTTP requests answered, by status.");
+            http->requests[i] = metric_counter(
+                "http_requests_total", text_str(&labels), IL_UNIT_NONE,
+                "HTTP requests answered, by status.");
         text_clear(&labels);
     }
     struct il_text labels = { 0 };
     if (!metric_label(&labels, "server", http->options.name)) {
-        http->connections
-            = metric_gauge("http_connections", text_str(&labels),
-                           "Open HTTP connections.");
-        http->bytes = metric_counter("http_received_bytes_total",
-                                     text_str(&labels),
-                                     "Bytes of request bodies received.");
-        http->refused_busy
-            = metric_counter("http_busy_total", text_str(&labels),
-                             "Requests refused because too many bodies were "
-                             "in memory.");
-        http->refused
-            = metric_counter("http_connections_refused_total",
-                             text_str(&labels),
-                             "Connections closed at once, because there were "
-                             "too many of them or of their address.");
+        http->connections =
+            metric_gauge("http_connections", text_str(&labels), IL_UNIT_NONE,
+                         "Open HTTP connections.");
+        http->bytes =
+            metric_counter("http_received_bytes_total", text_str(&labels),
+                           IL_UNIT_BYTES, "Bytes of request bodies received.");
+        http->refused_busy =
+            metric_counter("http_busy_total", text_str(&labels), IL_UNIT_NONE,
+                           "Requests refused because too many bodies were "
+                           "in memory.");
+        http->refused = metric_counter(
+            "http_connections_refused_total", text_str(&labels), IL_UNIT_NONE,
+            "Connections closed at once, because there were "
+            "too many of them or of their address.");
     }
     text_clear(&labels);
 }

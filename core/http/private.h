@@ -267,7 +267,8 @@ struct http {
     _Atomic int quiesce, stop;
 
     struct il_counter *requests[32];
-    struct il_counter *connections, *bytes, *refused_busy, *refused;
+    struct il_gauge *connections;
+    struct il_counter *bytes, *refused_busy, *refused;
 };
 
 /* http.c */

@@ -294,9 +294,9 @@ dead_queue_start(struct dead *d)
     d->tail = &d->first;
     d->max_refusals = DEAD_REFUSALS;
     d->max_bytes = DEAD_BYTES;
-    d->kept = metric_counter("dead_refusals_kept_total", "",
+    d->kept = metric_counter("dead_refusals_kept_total", "", IL_UNIT_NONE,
                              "Refusals of the gate kept as dead letters.");
-    d->lost = metric_counter("dead_refusals_discarded_total", "",
+    d->lost = metric_counter("dead_refusals_discarded_total", "", IL_UNIT_NONE,
                              "Refusals that went for newer ones.");
     int rc = pthread_create(&d->thread, NULL, queue_run, d);
     d->has_thread = rc == 0;

@@ -536,9 +536,9 @@ START_TEST(a_flood_is_bounded_in_memory)
     static char big[DEAD_EVENT_MAX];
     memset(big, 'x', sizeof big);
     struct il_counter *lost =
-        metric_counter("dead_refusals_discarded_total", "", "");
+        metric_counter("dead_refusals_discarded_total", "", IL_UNIT_NONE, "");
     struct il_counter *kept =
-        metric_counter("dead_refusals_kept_total", "", "");
+        metric_counter("dead_refusals_kept_total", "", IL_UNIT_NONE, "");
     uint64_t before = metric_get(lost) + metric_get(kept);
     uint64_t kept_before = metric_get(kept);
     for (int i = 0; i < 2000; i++)

@@ -4,7 +4,6 @@
 
 #include "private.h"
 #include "base/api.h"
-#include "base/metrics.h"
 #include "codec/json.h"
 
 #include <errno.h>
@@ -264,7 +263,9 @@ testhost_show(struct testhost *t, int slot, const struct il_value *v)
 uint64_t
 testhost_counter(struct testhost *t, const char *name)
 {
-    return metric_get(t->api.counter_new(&t->host, name, IL_UNIT_NONE, ""));
+    int64_t value = 0;
+    instance_metric(&t->host, name, 0, &value);
+    return (uint64_t) value;
 }
 
 const char *
@@ -282,7 +283,8 @@ void
 testhost_tick(struct testhost *t)
 {
     for (struct instance_timer *w = t->host.wanted; w; w = w->next)
-        w->fn(w->arg);
+        if (!w->once)
+            w->fn(w->arg);
 }
 
 int
