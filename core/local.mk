@@ -53,6 +53,7 @@ core_libcore_a_SOURCES = \
 	core/codec/batch_entity.c \
 	core/codec/event.c \
 	core/codec/event.h \
+	core/codec/event_marks.c \
 	core/codec/event_retry.c \
 	core/codec/json.h \
 	core/codec/json_keys.c \
