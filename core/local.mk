@@ -210,11 +210,16 @@ core_libcore_a_SOURCES = \
 	core/gate/gate.h \
 	core/gate/keep.c \
 	core/gate/limit.c \
+	core/gate/marks.c \
+	core/gate/marks.h \
+	core/gate/marks_file.c \
+	core/gate/marks_private.h \
 	core/gate/parse.c \
 	core/gate/private.h \
 	core/gate/request.c \
 	core/gate/sender.c \
 	core/gate/sender.h \
+	core/gate/settle.c \
 	core/gate/take.c \
 	core/gate/undelivered.c \
 	core/gate/upsert.c \

@@ -28,6 +28,7 @@
 #include "base/timers.h"
 #include "store/retry.h"
 #include "gate/gate.h"
+#include "gate/marks.h"
 
 #include <stdatomic.h>
 
@@ -39,6 +40,8 @@ struct host {
     int lock; /* descriptor, -1: not taken */
 
     struct spool *spool;
+    struct spool_hold *start_hold; /* until all have their own */
+    struct gate_marks *marks;
     struct dead *dead;
     struct retry *retry;
     struct entities *entities;
@@ -78,6 +81,8 @@ uint64_t host_source_passed(void *arg);
 int host_prepare_servers(struct host *);
 int host_start_servers(struct host *);
 void host_quiesce(struct host *);
+/* Sources are to come to an end: il_cancelled(). */
+void host_cancel_sources(struct host *);
 void host_stop_servers(struct host *);
 
 /* admin.c: /healthz, /readyz, /metrics; before the admin server starts */

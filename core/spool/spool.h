@@ -184,6 +184,10 @@ void spool_hold_move(struct spool_hold *, uint64_t position);
 uint64_t spool_hold_position(const struct spool_hold *);
 void spool_hold_free(struct spool_hold *);
 
+/* The first position of the newest segment: what comes before it may go as soon
+ * as it is passed.  0: there is none.  Any thread. */
+uint64_t spool_newest_begins(struct spool *);
+
 struct spool_stats {
     uint64_t first, last, durable, bytes, segments, syncs, damaged, free_bytes;
     uint64_t spare_bytes; /* of files that wait to be used again */
