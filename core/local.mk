@@ -1,8 +1,8 @@
 # Everything of the host but main(): linked by the daemon and by the tests.
 noinst_LIBRARIES += core/libcore.a
 core_libcore_a_CPPFLAGS = $(AM_CPPFLAGS) $(CONFIG_CFLAGS) \
-	$(LMDB_CFLAGS) $(PCRE2_CFLAGS) $(XXHASH_CFLAGS) $(ZLIB_CFLAGS) \
-	$(GNUTLS_CFLAGS) $(SYSTEMD_CFLAGS)
+	$(LMDB_CFLAGS) $(MSGPACK_CFLAGS) $(PCRE2_CFLAGS) $(XXHASH_CFLAGS) \
+	$(ZLIB_CFLAGS) $(GNUTLS_CFLAGS) $(SYSTEMD_CFLAGS)
 CORE_LIBS = core/libcore.a $(CONFIG_LIBS) $(LMDB_LIBS) \
 	$(PCRE2_LIBS) $(ZLIB_LIBS) $(GNUTLS_LIBS) $(SYSTEMD_LIBS)
 core_libcore_a_SOURCES = \
@@ -58,19 +58,16 @@ core_libcore_a_SOURCES = \
 	core/codec/json.h \
 	core/codec/json_keys.c \
 	core/codec/json_number.c \
-	core/codec/json_private.h \
 	core/codec/json_read.c \
 	core/codec/json_string.c \
 	core/codec/json_value.c \
 	core/codec/json_write.c \
-	core/codec/msgcheck.c \
-	core/codec/msgcur.c \
-	core/codec/msgcur.h \
-	core/codec/msgout.c \
-	core/codec/msgput.h \
-	core/codec/msgread.c \
-	core/codec/msgread.h \
-	core/codec/msgwalk.h \
+	core/codec/msg_check.c \
+	core/codec/msg_pack.c \
+	core/codec/msg_pack.h \
+	core/codec/msg_read.c \
+	core/codec/msg_read.h \
+	core/codec/private.h \
 	core/conf/conf.c \
 	core/conf/conf.h \
 	core/conf/finding.c \
@@ -139,6 +136,7 @@ core_libcore_a_SOURCES = \
 	core/idem/private.h \
 	core/idem/run.c \
 	core/idem/run_write.c \
+	core/idem/secret.c \
 	core/idem/slice.c \
 	core/idem/table.c \
 	core/idem/work.c \

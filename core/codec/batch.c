@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/* What happens to events on their way through a lane.  An event leaves
+ * BATCH_LIVE once; only the destination's marks can be taken back, because
+ * only its attempts are repeated.  The counters say at any time how many are
+ * where, so that nobody walks the batch to find out. */
 #include "batch.h"
 
 #include "json.h"
@@ -240,12 +244,12 @@ batch_set_payload(struct il_batch *b, uint32_t i, int encoding,
         if (json_to_msgpack(bytes, len, &b->scratch, &error))
             return error.code == JSON_MEMORY ? -ENOMEM : -EINVAL;
         body = slice_of(b->scratch.data, b->scratch.len);
-    } else if (encoding != IL_MSGPACK || msgcur_check(bytes, len)) {
+    } else if (encoding != IL_MSGPACK || msg_check(bytes, len)) {
         return -EINVAL;
     }
     const char *p = body.ptr;
     struct il_value v;
-    if (msgcur_head(&p, p + body.len, &v) || v.type != IL_MAP)
+    if (msg_head(&p, p + body.len, &v) || v.type != IL_MAP)
         return -EINVAL;
     char *copy = batch_alloc(b, body.len);
     if (!copy)

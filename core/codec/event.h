@@ -18,11 +18,13 @@
 #ifndef EVENT_H
 #define EVENT_H
 
-#include "msgcur.h"
+#include "base/text.h"
 
 #define EVENT_ID_MAX 128   /* bytes: ids and idempotency keys */
 #define EVENT_TYPE_MAX 128 /* bytes */
 #define EVENT_NO_TIME INT64_MIN
+#define EVENT_MEMBERS 7 /* of a frame's body; one more where it is for a lane  \
+                         */
 
 struct event {
     struct slice id, type, source_id, key; /* key.ptr NULL: the id */
@@ -50,8 +52,9 @@ int event_retry_read(const char *body, size_t len, struct event_retry *);
 static inline int
 event_retry(const char *body, size_t len, struct event_retry *out)
 {
-    return (unsigned char) body[0] == 0x97 ? 0
-                                           : event_retry_read(body, len, out);
+    if ((unsigned char) body[0] == (0x90 | EVENT_MEMBERS))
+        return 0; /* as nearly all are: an array of seven */
+    return event_retry_read(body, len, out);
 }
 
 /* Append the body of the same event, for one lane only.  0, -ENOMEM or

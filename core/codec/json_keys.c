@@ -2,7 +2,7 @@
 /* Keys that come twice in large objects.  Whoever sends the keys must not be
  * able to choose ones that collide, hence SipHash (1-3, Aumasson and
  * Bernstein) with a key that each process draws anew. */
-#include "json_private.h"
+#include "private.h"
 
 #include <pthread.h>
 #include <stdlib.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "json_private.h"
+/* Strings: one pass to check and to find the end, a second one to decode only
+ * where there was a backslash.  Decoding is never longer than the text, so it
+ * may go where the text was. */
+#include "private.h"
 
 #include <string.h>
 

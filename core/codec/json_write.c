@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT */
+/* msgpack to JSON, without recursion.
+ *
+ * Between two items there is always ROOM for a scalar, a short key and what
+ * stands around them, so that only long text asks for more.  Short text is
+ * copied by a whole vector, of which the rest is overwritten by what follows:
+ * this is where most of the time of a destination that wants JSON goes. */
 #include "json.h"
 
 #include <string.h>
 
-#include "event.h"
-#include "msgread.h"
+#include "msg_read.h"
 #include "base/scan.h"
 #include "base/wtf8.h"
 #include "base/time.h"
@@ -127,7 +132,7 @@ put_string_long(struct writer *w, const char *p, size_t len)
 
 #ifdef __SSE2__
 static inline int
-escapes(__m128i v)
+has_escaped(__m128i v)
 {
     return scan_mask_escaped(v) != 0;
 }
@@ -171,12 +176,12 @@ put_plain(struct writer *w, const char *p, size_t len)
     char *o = w->o + 1;
     for (size_t i = 0; i + SHORT < len; i += SHORT) {
         __m128i v = load(p + i);
-        if (escapes(v))
+        if (has_escaped(v))
             return 0;
         _mm_storeu_si128((__m128i *) (o + i), v);
     }
     __m128i v = load(p + len - SHORT);
-    if (escapes(v))
+    if (has_escaped(v))
         return 0;
     _mm_storeu_si128((__m128i *) (o + len - SHORT), v);
     o[-1] = '"';
@@ -318,13 +323,13 @@ put_item(struct writer *w, uint32_t map, const char *begin, const char **p,
 {
     int err;
     if (map) {
-        if (msgread_head(p, end, v) || v->type != IL_STRING)
+        if (msg_head(p, end, v) || v->type != IL_STRING)
             return -EINVAL;
         if ((err = put_string(w, v->str, v->len, begin, end)) != 0)
             return err;
         *w->o++ = ':';
     }
-    if (msgread_head(p, end, v))
+    if (msg_head(p, end, v))
         return -EINVAL;
     if (is_container(v))
         return 0;

@@ -15,7 +15,7 @@ static struct slice
 member(const struct il_value *map, const char *key)
 {
     struct il_value v;
-    if (map->type == IL_MAP && msgcur_find(map, key, strlen(key), &v)
+    if (map->type == IL_MAP && msg_find(map, key, strlen(key), &v)
         && v.type == IL_STRING)
         return slice_of(v.str, v.len);
     return slice_of(NULL, 0);
@@ -41,7 +41,7 @@ command_dead_known(const struct dead_letter *l, struct il_text *unpacked,
         return;
     const char *p = unpacked->data;
     out->json = 1;
-    if (msgcur_head(&p, p + unpacked->len, &v))
+    if (msg_head(&p, p + unpacked->len, &v))
         return;
     out->id = member(&v, "id");
     out->type = member(&v, "type");

@@ -24,7 +24,7 @@ static struct il_value
 member(const struct il_value *map, const char *key)
 {
     struct il_value v = { .type = IL_MISSING };
-    if (map->type != IL_MAP || !msgcur_find(map, key, strlen(key), &v))
+    if (map->type != IL_MAP || !msg_find(map, key, strlen(key), &v))
         v.type = IL_MISSING;
     return v;
 }
@@ -209,7 +209,7 @@ print_keys(const struct il_value *all)
     int width = 3;
     if (keys.type != IL_ARRAY || keys.count == 0)
         return;
-    for (size_t iter = 0; msgcur_item(&keys, &iter, NULL, &key);) {
+    for (size_t iter = 0; msg_item(&keys, &iter, NULL, &key);) {
         struct il_value source = member(&key, "source");
         struct il_value id = member(&key, "key");
         if ((int) (source.len + id.len) + 1 > width)
@@ -217,7 +217,7 @@ print_keys(const struct il_value *all)
     }
     printf("\n%-*s %12s %10s %9s %9s\n", width, "key", "accepted", "duplicates",
            "refused", "limited");
-    for (size_t iter = 0; msgcur_item(&keys, &iter, NULL, &key);)
+    for (size_t iter = 0; msg_item(&keys, &iter, NULL, &key);)
         print_key(&key, width);
 }
 
@@ -232,7 +232,7 @@ print_status(const struct il_value *all)
         puts("no lanes");
         return;
     }
-    for (size_t iter = 0; msgcur_item(&lanes, &iter, NULL, &lane);) {
+    for (size_t iter = 0; msg_item(&lanes, &iter, NULL, &lane);) {
         struct il_value name = member(&lane, "name");
         if ((int) name.len > width)
             width = (int) name.len;
@@ -240,11 +240,11 @@ print_status(const struct il_value *all)
     printf("\n%-*s  %-8s %12s %11s %9s %7s %12s %9s %6s %8s\n", width, "lane",
            "state", "position", "lag", "", "", "delivered", "dropped", "dead",
            "retries");
-    for (size_t iter = 0; msgcur_item(&lanes, &iter, NULL, &lane);)
+    for (size_t iter = 0; msg_item(&lanes, &iter, NULL, &lane);)
         print_lane(&lane, width);
-    for (size_t iter = 0; msgcur_item(&lanes, &iter, NULL, &lane);)
+    for (size_t iter = 0; msg_item(&lanes, &iter, NULL, &lane);)
         print_retrying(&lane);
-    for (size_t iter = 0; msgcur_item(&lanes, &iter, NULL, &lane);)
+    for (size_t iter = 0; msg_item(&lanes, &iter, NULL, &lane);)
         print_error(&lane, time_at(all, "now"));
 }
 
@@ -273,7 +273,7 @@ command_status(int argc, char **argv)
         err = json_to_msgpack(reply.data, reply.len, &packed, &error);
         p = packed.data;
         if (!err)
-            err = msgcur_value(&p, packed.data + packed.len, &all);
+            err = msg_value(&p, packed.data + packed.len, &all);
         if (err)
             fputs("ingestlayer: the daemon's answer cannot be read; is it of "
                   "another version?\n",

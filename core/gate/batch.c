@@ -236,7 +236,7 @@ gate_refuse_late(struct gate_batch *b, uint32_t i, const char *message)
         if (!err
             && !event_unpack(b->frames.data + item->frame, item->len, &ev)) {
             const char *p = ev.payload.ptr;
-            if (!msgcur_head(&p, p + ev.payload.len, &v)
+            if (!msg_head(&p, p + ev.payload.len, &v)
                 && json_write(&b->kept, &v, 0) == -ENOMEM)
                 err = -ENOMEM;
         }

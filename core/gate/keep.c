@@ -152,8 +152,7 @@ refused_text(const struct gate_batch *b, uint32_t i, struct il_text *made)
     if (!p || e->encoding != IL_MSGPACK)
         return slice_of(p ? p : "", p ? e->payload_len : 0);
     made->len = 0;
-    if (msgcur_check(p, e->payload_len)
-        || msgcur_head(&p, p + e->payload_len, &v)
+    if (msg_check(p, e->payload_len) || msg_head(&p, p + e->payload_len, &v)
         || json_write(made, &v, 0) < 0)
         return SLICE("");
     return slice_of(made->data, made->len);

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/state_dir.h"
 #include "codec/event.h"
+#include "codec/msg_pack.h"
 
 #define XXH_INLINE_ALL
 #include <endian.h>
@@ -42,16 +43,16 @@ put_u64(struct il_text *out, uint64_t v)
 static int
 put_mark(struct il_text *out, const struct mark *k)
 {
-    int err = msgout_array(out, 5);
+    int err = msg_pack_array(out, 5);
     if (!err)
-        err = msgout_str(out, k->source.ptr, k->source.len);
+        err = msg_pack_str(out, k->source.ptr, k->source.len);
     if (!err)
-        err = msgout_str(out, k->name.ptr, k->name.len);
+        err = msg_pack_str(out, k->name.ptr, k->name.len);
     if (!err)
-        err = msgout_str(out, k->value.ptr, k->value.len);
+        err = msg_pack_str(out, k->value.ptr, k->value.len);
     if (!err)
-        err = msgout_uint(out, k->position);
-    return err ? err : msgout_int(out, k->written_us);
+        err = msg_pack_uint(out, k->position);
+    return err ? err : msg_pack_int(out, k->written_us);
 }
 
 /* Holds the lock. */
@@ -180,10 +181,10 @@ read_mark(struct gate_marks *m, const char **p, const char *end,
           uint64_t durable, int *later)
 {
     struct il_value v, text[3];
-    if (msgcur_head(p, end, &v) || v.type != IL_ARRAY || v.count != 5)
+    if (msg_head(p, end, &v) || v.type != IL_ARRAY || v.count != 5)
         return -EINVAL;
     for (int i = 0; i < 3; i++)
-        if (msgcur_head(p, end, &text[i]) || text[i].type != IL_STRING)
+        if (msg_head(p, end, &text[i]) || text[i].type != IL_STRING)
             return -EINVAL;
     struct mark *k = gate_mark_new(slice_of(text[0].str, text[0].len),
                                    slice_of(text[1].str, text[1].len),
@@ -192,12 +193,12 @@ read_mark(struct gate_marks *m, const char **p, const char *end,
         free(k);
         return -ENOMEM;
     }
-    if (msgcur_head(p, end, &v) || v.type != IL_INT) {
+    if (msg_head(p, end, &v) || v.type != IL_INT) {
         free(k);
         return -EINVAL;
     }
     k->position = v.num.u;
-    if (msgcur_head(p, end, &v) || v.type != IL_INT) {
+    if (msg_head(p, end, &v) || v.type != IL_INT) {
         free(k);
         return -EINVAL;
     }

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* How the room works: the checks on the way in.
  *
- *   request.c   a source's request becomes a batch, and its answer
- *   parse.c     a body: one pass from JSON to frames; take.c the same of events
- *               that a source has taken apart; event.c one event, field by
- * field declared.c  against its declaration     limit.c, undelivered.c  rates
- *   gate.c      deduplicate, append, know what is durable; answer.c says it
- *   keep.c      refusals become dead letters
- *   upsert.c    traits first, in one transaction for all who wait
- *   emit.c      il_emit(), and settle.c what sources hear of it afterwards
- *   marks.c     how far sources have read; marks_file.c over a restart
- *   control.c   `ingestlayer emit`; entities.c /v1/entities
- *   sender.c    who may send what; backlog.c how much of a source is
- *               undelivered
+ *   request.c      a source's request becomes a batch, and its answer
+ *   parse.c        a body, in one pass from JSON to frames; take.c the same of
+ *                  events that a source has taken apart; event.c one event
+ *   declared.c     an event against its declaration
+ *   limit.c        rates; undelivered.c, backlog.c what waits of a source
+ *   gate.c         deduplicate, append, know what is durable; answer.c says it
+ *   keep.c         refusals become dead letters
+ *   upsert.c       traits first, in one transaction for all who wait
+ *   emit.c         il_emit(); settle.c what sources hear of it afterwards
+ *   marks.c        how far sources have read; marks_file.c over a restart
+ *   control.c      `ingestlayer emit`
+ *   entities.c     /v1/entities; sender.c who may send what
  *
  * Threads.  Requests run in the loops of the server, each with a batch of its
  * own (batch.c keeps some).  The spool's thread says what has become durable
@@ -292,8 +292,8 @@ int gate_problem(struct gate_batch *, enum gate_code, const char *path,
 /* Refuse the body as a whole.  Always returns -EINVAL. */
 int gate_refuse_body(struct gate_batch *, int status, enum gate_code,
                      const char *fmt, ...) IL_PRINTF(4, 5);
-/* Refuse item i, and those with its key, after gate_event_end(): traits that are too
- * large and the like.  0 or -ENOMEM. */
+/* Refuse item i, and those with its key, after gate_event_end(): traits that
+ * are too large and the like.  0 or -ENOMEM. */
 int gate_refuse_late(struct gate_batch *, uint32_t i, const char *message);
 /* Remember the last item's key; finds its twin.  0 or -ENOMEM. */
 int gate_item_key(struct gate_batch *);

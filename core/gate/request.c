@@ -249,7 +249,7 @@ api_json(struct il_request *req, struct il_text *text, struct il_value *out)
     int err = json_to_msgpack(bytes, len, text, &error);
     if (!err) {
         p = text->data;
-        return msgcur_value(&p, text->data + text->len, out);
+        return msg_value(&p, text->data + text->len, out);
     }
     struct gate_batch *b = begin(req);
     if (!b)

@@ -17,8 +17,8 @@ take_payload(struct gate_batch *b, const struct il_event *from)
     if (from->encoding == IL_MSGPACK) {
         struct il_value v;
         const char *p = from->payload;
-        if (msgcur_check(from->payload, from->payload_len)
-            || msgcur_head(&p, p + from->payload_len, &v) || v.type != IL_MAP)
+        if (msg_check(from->payload, from->payload_len)
+            || msg_head(&p, p + from->payload_len, &v) || v.type != IL_MAP)
             return gate_problem(b, GATE_INVALID_EVENT, "payload", "type",
                                 "is no msgpack map that an event can hold");
         return text_put(&b->frames, from->payload, from->payload_len);

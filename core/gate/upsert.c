@@ -51,12 +51,12 @@ copy_traits(struct gate_batch *b, const struct il_upsert *from)
         if (err)
             return err;
         p = b->traits.data + before;
-        return msgcur_head(&p, b->traits.data + b->traits.len, &v)
+        return msg_head(&p, b->traits.data + b->traits.len, &v)
                        || v.type != IL_MAP
                    ? -EINVAL
                    : 0;
     }
-    if (msgcur_check(p, from->traits_len) || msgcur_head(&p, end, &v)
+    if (msg_check(p, from->traits_len) || msg_head(&p, end, &v)
         || v.type != IL_MAP)
         return -EINVAL;
     return text_put(&b->traits, from->traits, from->traits_len);

@@ -2,14 +2,16 @@
 /* How the room works: the daemon, phase by phase.
  *
  *   settings.c  settings_event.c   the host's own options, as tables
- *   plan.c  plan_check.c  plan_events.c   what a config asks for, cross-checked
- *   assembly.c  the plan with every plugin opened; check stops here
- *   host.c      the phases: load, open, drop privileges, start, run, flush,
- * stop stores.c    what lies in state_dir; servers.c the way in; lanes.c the
- * way on api.c       the function table of plugins, put together from the rooms
- *   control.c   the socket that commands ask through: status.c, reload.c,
- * retry.c admin.c     /healthz, /readyz, /metrics; notify.c systemd;
- * privileges.c
+ *   plan.c  plan_check.c  plan_events.c
+ *                 what a config asks for, cross-checked
+ *   assembly.c    the plan with every plugin opened; check stops here
+ *   host.c        the phases: load, open, start, run, flush, stop, close
+ *   stores.c      what lies in state_dir; servers.c the way in; lanes.c on from
+ *                 there
+ *   api.c         the function table of plugins, put together from the rooms
+ *   control.c     the socket that commands ask by: status.c, reload.c, retry.c
+ *   admin.c       /healthz, /readyz, /metrics
+ *   notify.c      systemd; privileges.c becoming somebody with fewer rights
  *
  * Threads.  The main thread walks through the phases and, while the daemon
  * runs, wakes once a second and at signals.  The control thread serves one

@@ -2,15 +2,17 @@
 /* How the room works: one HTTP/1.1 server (RFC 9112), strict, without copies
  * where a body comes whole.
  *
- *   listen.c  loop.c    sockets, and the loops that own what comes by them
- *   conn.c    io.c      a connection's next step; bytes, through TLS or not
- *   head.c    chunk.c   parsing, byte by byte if need be; body.c limits, gzip
- *   serve.c             a request's way: routes, admit(), handle(), the answer
- *   answer.c  request.c the answer's bytes; a request as plugins see it
- *   hold.c    work.c    answered later: by its own loop, or by a thread that
- * may wait for a disk client.c  cors.c  origin.c  sweep.c  pool.c   who sends,
- * from which page, who is past its time, memory that is used again tls.c
- * tls_live.c   certificates, and the one in force
+ *   listen.c  loop.c     sockets, and the loops that own what comes by them
+ *   conn.c  io.c         a connection's next step; bytes, through TLS or not
+ *   head.c  chunk.c      parsing, byte by byte if need be
+ *   body.c               limits, and unpacking
+ *   serve.c              a request's way: routes, admit(), handle(), the answer
+ *   answer.c  request.c  the answer's bytes; a request as plugins see it
+ *   hold.c  work.c       answered later: by its own loop, or by a thread that
+ *                        may wait for a disk
+ *   client.c  cors.c  origin.c    who sends, from which page
+ *   sweep.c  pool.c      who is past its time; memory that is used again
+ *   tls.c  tls_live.c    certificates, and the one in force
  *
  * Threads.  Each loop is one thread with its own listening sockets
  * (SO_REUSEPORT), connections and requests; nothing of them is touched by

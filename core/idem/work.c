@@ -49,14 +49,14 @@ is_newest(const struct idem *d, const struct idem_slice *s)
 static int
 find_seal(struct idem *d)
 {
-    struct job *j = &d->seal;
+    struct idem_job *j = &d->seal;
     if (j->state != JOB_NONE || atomic_load(&d->unplaced))
         return 0;
     for (size_t i = 0; i < d->slice_count; i++) {
         struct idem_slice *s = d->slices[i];
         if (s->full_count && s->full[0].to <= s->log.written
             && s->run_count < RUNS_MAX) {
-            *j = (struct job){ .state = JOB_RUNS, .slice = s };
+            *j = (struct idem_job){ .state = JOB_RUNS, .slice = s };
             return 1;
         }
     }
@@ -66,7 +66,7 @@ find_seal(struct idem *d)
 static int
 find_merge(struct idem *d)
 {
-    struct job *j = &d->merge;
+    struct idem_job *j = &d->merge;
     if (j->state != JOB_NONE || atomic_load(&d->unplaced))
         return 0;
     for (size_t i = 0; i < d->slice_count; i++) {
@@ -75,7 +75,7 @@ find_merge(struct idem *d)
         uint32_t n = idem_build_due(s->runs, s->run_count,
                                     !is_newest(d, s) && !s->full_count, &first);
         if (n) {
-            *j = (struct job){ .state = JOB_RUNS, .slice = s, .count = n };
+            *j = (struct idem_job){ .state = JOB_RUNS, .slice = s, .count = n };
             memcpy(j->in, s->runs + first, n * sizeof j->in[0]);
             return 1;
         }
@@ -87,7 +87,7 @@ find_merge(struct idem *d)
 static int
 find_sum_up(struct idem *d)
 {
-    struct job *j = &d->sum_up;
+    struct idem_job *j = &d->sum_up;
     uint64_t upto = 0;
     uint32_t n = 0;
     if (j->state != JOB_NONE || atomic_load(&d->unplaced))
@@ -127,7 +127,7 @@ throw_away(struct idem *d, struct run *r)
 }
 
 static void
-job_done(struct idem *d, struct job *j, struct run *made, int rc)
+job_done(struct idem *d, struct idem_job *j, struct run *made, int rc)
 {
     if (rc || (j->slice && !is_listed(d, j->slice))) {
         throw_away(d, made);
@@ -190,7 +190,7 @@ go_on(void *arg)
 
 /* The same for runs that become one. */
 static int
-do_merge(struct idem *d, struct job *j, int with_units)
+do_merge(struct idem *d, struct idem_job *j, int with_units)
 {
     struct run *made = NULL;
     pthread_mutex_unlock(&d->lock);
@@ -274,7 +274,7 @@ idem_work_stop(struct idem *d)
     pthread_cond_destroy(&d->work);
     pthread_cond_destroy(&d->ready);
     d->working = 0;
-    struct job *jobs[3] = { &d->seal, &d->merge, &d->sum_up };
+    struct idem_job *jobs[3] = { &d->seal, &d->merge, &d->sum_up };
     for (int i = 0; i < 3; i++)
         if (jobs[i]->state == JOB_DONE)
             idem_run_free(jobs[i]->made);
@@ -288,7 +288,7 @@ idem_work_stop(struct idem *d)
 /* --- the gate's side ------------------------------------------------------ */
 
 static void
-install_seal(struct job *j)
+install_seal(struct idem_job *j)
 {
     struct idem_slice *s = j->slice;
     idem_table_free(&s->full[0]);
@@ -298,7 +298,7 @@ install_seal(struct job *j)
 }
 
 static void
-install_merge(struct idem *d, struct job *j)
+install_merge(struct idem *d, struct idem_job *j)
 {
     struct idem_slice *s = j->slice;
     uint32_t first = 0;
@@ -360,7 +360,7 @@ idem_work_wait(struct idem *d, const struct idem_slice *s)
 void
 idem_work_forget(struct idem *d, struct idem_slice *s)
 {
-    struct job *jobs[2] = { &d->seal, &d->merge };
+    struct idem_job *jobs[2] = { &d->seal, &d->merge };
     for (int i = 0; i < 2; i++)
         if (jobs[i]->state == JOB_DONE && jobs[i]->slice == s) {
             throw_away(d, jobs[i]->made);

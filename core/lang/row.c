@@ -6,7 +6,7 @@
 #include "row.h"
 
 #include "template.h"
-#include "codec/msgwalk.h"
+#include "codec/msg_read.h"
 
 #include <stdlib.h>
 
@@ -113,7 +113,7 @@ learn(const struct il_row *r, struct place *at, const char **p,
 {
     const char *begin = *p;
     struct slice key;
-    if (msgwalk_key(p, end, &key))
+    if (msg_key(p, end, &key))
         return -EINVAL;
     *cell = key.len == SIZE_MAX ? NONE : find_cell(r, key, r->count);
     size_t len = (size_t) (*p - begin);
@@ -134,14 +134,14 @@ take(struct il_row *r, uint32_t first, const struct batch_event *e,
     const char *begin = *p;
     struct cell *c = &r->cells[first];
     if (c->alone) {
-        int err = msgwalk_value(p, end, &r->values[first]);
+        int err = msg_value(p, end, &r->values[first]);
         if (err)
             c->turn = 0; /* as if it had not come */
         return err;
     }
     for (uint32_t k = first; k != NONE; k = r->cells[k].next)
         ref_get_at(r->cells[k].field, e, begin, end, &r->values[k]);
-    return msgwalk_skip(p, end);
+    return msg_skip(p, end);
 }
 
 /* Walk the payload until all keys were there; stops where it is damaged.
@@ -152,7 +152,7 @@ walk(struct il_row *r, const struct batch_event *e)
     const char *p = e->ev.payload.ptr, *end = p + e->ev.payload.len;
     struct il_value map;
     uint32_t left = r->keys;
-    if (msgwalk_head(&p, end, &map) || map.type != IL_MAP)
+    if (msg_enter(&p, end, &map) || map.type != IL_MAP)
         return left;
     for (uint32_t n = 0; n < map.count && left; n++) {
         struct place *at = n < PLACES ? &r->places[n] : NULL;
@@ -166,7 +166,7 @@ walk(struct il_row *r, const struct batch_event *e)
         }
         /* Of a key that comes twice the first one counts. */
         if (cell == NONE || r->cells[cell].turn == r->turn) {
-            if (msgwalk_skip(&p, end))
+            if (msg_skip(&p, end))
                 break;
             continue;
         }

@@ -298,7 +298,7 @@ entity_view(struct slice kind, struct slice id, const MDB_val *value,
     out->id = id;
     out->first_seen_us = entity_get_time(bytes);
     out->last_seen_us = entity_get_time(bytes + 8);
-    if (msgcur_head(&p, end, &out->traits) || out->traits.type != IL_MAP)
+    if (msg_head(&p, end, &out->traits) || out->traits.type != IL_MAP)
         return -EIO;
     return 0;
 }

@@ -104,6 +104,8 @@ def cases(segments):
             for name in glob.glob(s + "/idem/" + path):
                 os.truncate(name, os.path.getsize(name) // 2)
         yield "the index' %s is cut" % path, shorten, set()
+    yield "the index' secret is missing", lambda p, s: os.unlink(s + "/idem/SECRET"), set()
+    yield "the index' secret is garbage", lambda p, s: trash(s + "/idem/SECRET"), set()
     yield "the dead letters are missing", lambda p, s: shutil.rmtree(s + "/dead"), set()
     yield "the entities are missing", lambda p, s: shutil.rmtree(s + "/entities"), set()
 

@@ -124,11 +124,11 @@ tests_unit_test_json_write_SOURCES = tests/unit/test-json-write.c
 tests_unit_test_json_write_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_json_write_LDADD = $(UNIT_LIBS)
 
-check_PROGRAMS += tests/unit/test-msgcur
-TESTS += tests/unit/test-msgcur
-tests_unit_test_msgcur_SOURCES = tests/unit/test-msgcur.c
-tests_unit_test_msgcur_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_test_msgcur_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-msg
+TESTS += tests/unit/test-msg
+tests_unit_test_msg_SOURCES = tests/unit/test-msg.c
+tests_unit_test_msg_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_msg_LDADD = $(UNIT_LIBS) $(MSGPACK_LIBS)
 
 check_PROGRAMS += tests/unit/test-event
 TESTS += tests/unit/test-event
@@ -152,7 +152,7 @@ tests_unit_test_schema_rules_LDADD = $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/test-json-portable
 TESTS += tests/unit/test-json-portable
 tests_unit_test_json_portable_SOURCES = tests/unit/test-json.c \
-	core/codec/json_string.c core/codec/json_value.c core/codec/json_write.c core/codec/msgcheck.c \
+	core/codec/json_string.c core/codec/json_value.c core/codec/json_write.c core/codec/msg_check.c \
 	core/base/wtf8.c
 tests_unit_test_json_portable_CPPFLAGS = $(UNIT_CPPFLAGS) -U__SSE2__
 tests_unit_test_json_portable_LDADD = $(UNIT_LIBS)
@@ -216,7 +216,8 @@ tests_unit_test_lane_stops_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_lane_stops_LDADD = $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/test-idem
 TESTS += tests/unit/test-idem
-tests_unit_test_idem_SOURCES = tests/unit/test-idem.c tests/unit/spool-help.h
+tests_unit_test_idem_SOURCES = tests/unit/test-idem.c tests/unit/slow.h \
+	tests/unit/spool-help.h
 tests_unit_test_idem_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_idem_LDADD = $(UNIT_LIBS)
 

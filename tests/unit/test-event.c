@@ -101,6 +101,36 @@ START_TEST(what_is_packed_is_unpacked)
 }
 END_TEST
 
+/* Spools outlive the version that wrote them. */
+START_TEST(a_frame_has_these_bytes)
+{
+    static const char body[] = "\x97\xa5"
+                               "evt_1"
+                               "\xac"
+                               "feature.used"
+                               "\xa3"
+                               "app"
+                               "\xcf\x00\x06\x0a\x24\x18\x20\x22\x40"
+                               "\xff\xa3"
+                               "k-1"
+                               "\x81\xa1n\x01";
+    static const char mark[] = "\x93\xa1l\xcd\x01\x00\x02";
+    const struct event_retry retry = { SLICE("l"), 256, 2 };
+    struct il_text again = { 0 };
+
+    ck_assert_int_eq(event_pack(&out, &sample), 0);
+    ck_assert_uint_eq(out.len, sizeof(body) - 1);
+    ck_assert_mem_eq(out.data, body, out.len);
+
+    ck_assert_int_eq(event_retry_pack(&again, out.data, out.len, &retry), 0);
+    ck_assert_uint_eq(again.len, out.len + sizeof(mark) - 1);
+    ck_assert_int_eq((unsigned char) again.data[0], 0x98);
+    ck_assert_mem_eq(again.data + 1, body + 1, out.len - 1);
+    ck_assert_mem_eq(again.data + out.len, mark, sizeof(mark) - 1);
+    text_clear(&again);
+}
+END_TEST
+
 START_TEST(long_members_fit)
 {
     static char text[70000];
@@ -391,6 +421,7 @@ main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, marks_are_no_event_and_come_back_as_they_were);
     tcase_add_test(tc, what_is_packed_is_unpacked);
+    tcase_add_test(tc, a_frame_has_these_bytes);
     tcase_add_test(tc, long_members_fit);
     tcase_add_test(tc, members_after_the_payload_are_ignored);
     tcase_add_test(tc, a_retry_is_the_same_event_with_a_mark);

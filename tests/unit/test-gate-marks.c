@@ -415,8 +415,8 @@ count_frame(void *arg, uint64_t position, size_t offset, size_t len)
         return 0;
     ck_assert_int_eq(event_unpack(c->text->data + offset, len, &ev), 0);
     const char *p = ev.payload.ptr;
-    ck_assert_int_eq(msgcur_head(&p, p + ev.payload.len, &payload), 0);
-    ck_assert_int_eq(msgcur_find(&payload, "n", 1, &n), 1);
+    ck_assert_int_eq(msg_head(&p, p + ev.payload.len, &payload), 0);
+    ck_assert_int_eq(msg_find(&payload, "n", 1, &n), 1);
     ck_assert_msg(!c->last || n.num.u == c->last + 1,
                   "%llu comes after %llu", (unsigned long long) n.num.u,
                   (unsigned long long) c->last);

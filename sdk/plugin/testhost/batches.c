@@ -5,6 +5,7 @@
 #include "private.h"
 #include "base/time.h"
 #include "codec/json.h"
+#include "codec/msg_pack.h"
 #include "store/entity.h"
 
 #include <errno.h>
@@ -24,7 +25,7 @@ static struct slice
 text_of(const struct il_value *map, const char *key, const char *otherwise)
 {
     struct il_value v;
-    if (!msgcur_find(map, key, strlen(key), &v) || v.type != IL_STRING)
+    if (!msg_find(map, key, strlen(key), &v) || v.type != IL_STRING)
         return slice_of(otherwise, otherwise ? strlen(otherwise) : 0);
     return slice_of(v.str, v.len);
 }
@@ -45,7 +46,7 @@ only_known(const struct il_value *map)
                                          "source_id", "received_at",
                                          "timestamp", "payload" };
     struct il_value key, value;
-    for (size_t iter = 0; msgcur_item(map, &iter, &key, &value);) {
+    for (size_t iter = 0; msg_item(map, &iter, &key, &value);) {
         size_t i = 0;
         while (i < 6
                && (strlen(known[i]) != key.len
@@ -69,9 +70,8 @@ testhost_pack(struct testhost *t, const char *json, struct il_text *body)
     snprintf(id, sizeof(id), "evt_test_%llu",
              (unsigned long long) t->next_position);
     if (!err
-        && (msgcur_value(&p, packed.data + packed.len, &map)
-            || map.type != IL_MAP || !only_known(&map)
-            || !msgcur_find(&map, "payload", 7, &payload)
+        && (msg_value(&p, packed.data + packed.len, &map) || map.type != IL_MAP
+            || !only_known(&map) || !msg_find(&map, "payload", 7, &payload)
             || payload.type != IL_MAP))
         err = -EINVAL;
     if (!err) {
@@ -85,7 +85,7 @@ testhost_pack(struct testhost *t, const char *json, struct il_text *body)
         /* The exact bytes of the payload: write the value again. */
         struct il_text bytes = { 0 };
         if (!err)
-            err = msgout_value(&bytes, &payload);
+            err = msg_pack_value(&bytes, &payload);
         ev.payload = slice_of(bytes.data, bytes.len);
         if (!err)
             err = event_pack(body, &ev);
@@ -312,7 +312,7 @@ testhost_payload(struct testhost *t, uint32_t i)
     struct slice bytes = t->batch->events[i].ev.payload;
     const char *p = bytes.ptr;
     struct il_value v;
-    if (msgcur_value(&p, bytes.ptr + bytes.len, &v))
+    if (msg_value(&p, bytes.ptr + bytes.len, &v))
         return NULL;
     return testhost_show(t, SHOW_PAYLOAD, &v);
 }
@@ -385,7 +385,7 @@ static int
 view(const struct known_entity *e, struct il_value *traits)
 {
     const char *p = e->traits.data;
-    return msgcur_value(&p, e->traits.data + e->traits.len, traits);
+    return msg_value(&p, e->traits.data + e->traits.len, traits);
 }
 
 const char *

@@ -253,7 +253,7 @@ event_as_json(const struct il_event *e)
     } else {
         struct il_value v;
         const char *p = e->payload;
-        if (msgcur_value(&p, e->payload + e->payload_len, &v) == 0)
+        if (msg_value(&p, e->payload + e->payload_len, &v) == 0)
             json_write(&out, &v, 0);
     }
     text_putc(&out, '}');
