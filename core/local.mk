@@ -61,6 +61,7 @@ core_libcore_a_SOURCES = \
 	core/codec/batch_entity.c \
 	core/codec/event.c \
 	core/codec/event.h \
+	core/codec/event_marks.c \
 	core/codec/event_retry.c \
 	core/codec/json.h \
 	core/codec/json_keys.c \
@@ -134,6 +135,7 @@ core_libcore_a_SOURCES = \
 	core/spool/spool.c \
 	core/spool/spool.h \
 	core/spool/walk.c \
+	core/spool/whole.c \
 	core/spool/write.c \
 	core/idem/build.c \
 	core/idem/checkpoint.c \
@@ -219,11 +221,16 @@ core_libcore_a_SOURCES = \
 	core/gate/gate.h \
 	core/gate/keep.c \
 	core/gate/limit.c \
+	core/gate/marks.c \
+	core/gate/marks.h \
+	core/gate/marks_file.c \
+	core/gate/marks_private.h \
 	core/gate/parse.c \
 	core/gate/private.h \
 	core/gate/request.c \
 	core/gate/sender.c \
 	core/gate/sender.h \
+	core/gate/settle.c \
 	core/gate/take.c \
 	core/gate/undelivered.c \
 	core/gate/upsert.c \

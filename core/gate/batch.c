@@ -75,6 +75,9 @@ gate_batch_take(struct gate *gate, struct gate_source *source)
     b->declared = NULL;
     b->body = NULL;
     b->offered = NULL;
+    b->marking = NULL;
+    b->frames_max = 0;
+    b->fault = NULL;
     b->upsert_count = 0;
     b->accepted = b->duplicates = b->refused = 0;
     b->position = 0;
@@ -132,16 +135,23 @@ static int
 batch_grow(struct gate_batch *b)
 {
     uint32_t capacity = b->capacity ? b->capacity * 2 : 64;
+    size_t bodies_size = (capacity + 1) * sizeof(struct slice); /* marks */
     struct gate_item *items = realloc(b->items, capacity * sizeof(*items));
     if (!items)
         return -ENOMEM;
     b->items = items;
-    struct slice *bodies = realloc(b->bodies, capacity * sizeof(*bodies));
+    struct slice *bodies = realloc(b->bodies, bodies_size);
     if (!bodies)
         return -ENOMEM;
     b->bodies = bodies;
     b->capacity = capacity;
     return 0;
+}
+
+int
+gate_batch_reserve(struct gate_batch *b)
+{
+    return b->capacity ? 0 : batch_grow(b);
 }
 
 struct gate_item *

@@ -7,6 +7,7 @@
 #include "base/api.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int
@@ -180,19 +181,27 @@ gate_keep_copy(struct gate_batch *b)
     return err;
 }
 
+void
+gate_item_reason(const struct gate_batch *b, const struct gate_item *item,
+                 struct il_reason *out)
+{
+    *out = (struct il_reason){ IL_SIZED(struct il_reason),
+                               .code = gate_code_name[item->code],
+                               .message = "refused" };
+    if (item->problems) {
+        const struct gate_problem *p = &b->problems[item->problem];
+        out->message = b->texts.data + p->message;
+        out->field = b->texts.data + p->path;
+        out->rule = b->texts.data + p->rule;
+    }
+}
+
 static void
 keep_item(const struct gate_batch *b, uint32_t i, struct il_text *made)
 {
     const struct gate_item *item = &b->items[i];
-    struct il_reason reason = { IL_SIZED(struct il_reason),
-                                .code = gate_code_name[item->code],
-                                .message = "refused" };
-    if (item->problems) {
-        const struct gate_problem *p = &b->problems[item->problem];
-        reason.message = b->texts.data + p->message;
-        reason.field = b->texts.data + p->path;
-        reason.rule = b->texts.data + p->rule;
-    }
+    struct il_reason reason;
+    gate_item_reason(b, item, &reason);
     keep(b->source, b->sender, (enum gate_code) item->code, &reason,
          refused_text(b, i, made));
 }
@@ -201,18 +210,81 @@ void
 gate_keep_refused(const struct gate_batch *b)
 {
     struct il_text made = { 0 };
-    uint64_t count[GATE_CODES] = { 0 };
-    if (!b->refused)
-        return;
-    for (uint32_t i = 0; i < b->count; i++) {
-        if (b->items[i].state != ITEM_REFUSED)
-            continue;
-        count[b->items[i].code]++;
-        keep_item(b, i, &made);
+    for (uint32_t i = 0; i < b->count && b->refused; i++)
+        if (b->items[i].state == ITEM_REFUSED)
+            keep_item(b, i, &made);
+    text_clear(&made);
+    gate_keep_count(b);
+}
+
+/* What was refused is in b->kept, so there is room to blot. */
+static struct dead_letter
+letter_of(const struct gate_batch *b, const struct gate_item *item,
+          const char *lane)
+{
+    const struct il_sender *sender = b->sender;
+    const char *text = sender && sender->secret ? sender->secret : "";
+    struct slice secret = slice_of(text, strlen(text));
+    struct dead_letter l = { .lane = lane,
+                             .at_us = b->now_us,
+                             .key = sender ? sender->id : NULL };
+    char *body = b->kept.len ? b->kept.data + item->json : NULL;
+    for (char *at = body;
+         at && (at = find_secret(at, body + item->json_len, secret));
+         at += secret.len)
+        memset(at, '*', secret.len);
+    gate_item_reason(b, item, &l.reason);
+    l.event = slice_of(body ? body : "", item->json_len);
+    return l;
+}
+
+int
+gate_keep_now(struct gate_batch *b, int all, uint64_t *first, size_t *n)
+{
+    struct dead *dead = b->gate->options.dead;
+    char lane[DEAD_LANE_MAX];
+    *n = 0;
+    if (!dead || !b->refused)
+        return 0;
+    int err = gate_keep_copy(b);
+    struct dead_letter *letters = calloc(b->refused, sizeof(*letters));
+    if (!letters)
+        err = -ENOMEM;
+    dead_gate_lane(lane, b->source->name);
+    for (uint32_t i = 0; i < b->count && !err; i++) {
+        const struct gate_item *item = &b->items[i];
+        if (item->state == ITEM_REFUSED
+            && (all
+                || worth_keeping(b->source, b->sender,
+                                 (enum gate_code) item->code)))
+            letters[(*n)++] = letter_of(b, item, lane);
     }
+    if (!err && *n)
+        err = dead_refused_now(dead, letters, *n, first);
+    if (err)
+        *n = 0;
+    free(letters);
+    return err;
+}
+
+void
+gate_unkeep(struct gate_batch *b, uint64_t first, size_t n)
+{
+    char lane[DEAD_LANE_MAX];
+    dead_gate_lane(lane, b->source->name);
+    for (size_t i = 0; i < n; i++)
+        dead_delete(b->gate->options.dead, lane, first + i);
+}
+
+void
+gate_keep_count(const struct gate_batch *b)
+{
+    uint64_t count[GATE_CODES] = { 0 };
+    for (uint32_t i = 0; i < b->count && b->refused; i++)
+        if (b->items[i].state == ITEM_REFUSED)
+            count[b->items[i].code]++;
     for (int code = 1; code < GATE_CODES; code++)
         if (count[code])
             gate_count_refused(b->source, b->sender, (enum gate_code) code,
                                count[code]);
-    text_clear(&made);
 }

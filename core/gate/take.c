@@ -40,20 +40,27 @@ take_payload(struct gate_batch *b, const struct il_event *from)
     return 0;
 }
 
+/* The source itself found it wrong. */
+static int
+take_refused(struct gate_batch *b, const struct il_reason *from)
+{
+    struct il_reason why;
+    gate_event_abandon(b);
+    if (api_copy(&why, sizeof(why), from, API_REASON_1_0) || !why.code
+        || !why.message)
+        why = (struct il_reason){ .code = "rejected",
+                                  .message = "the plugin gave no readable "
+                                             "reason" };
+    return gate_problem(b, GATE_INVALID_EVENT, why.field ? why.field : "",
+                        why.rule ? why.rule : why.code, "%s", why.message);
+}
+
 static int
 take_event(struct gate_batch *b, const struct il_event *from)
 {
     int err = gate_event_begin(b);
-    if (!err && from->refused) {
-        struct il_reason why;
-        api_copy(&why, sizeof(why), from->refused, API_REASON_1_0);
-        gate_event_abandon(b);
-        return gate_problem(b, GATE_INVALID_EVENT, why.field ? why.field : "",
-                            why.rule   ? why.rule
-                            : why.code ? why.code
-                                       : "rejected",
-                            "%s", why.message ? why.message : "was refused");
-    }
+    if (!err && from->refused)
+        return take_refused(b, from->refused);
     if (!err && from->id)
         err = gate_event_text(b, FIELD_ID, slice_of(from->id, from->id_len));
     if (!err && from->key)
@@ -107,15 +114,19 @@ gate_take(struct gate_batch *b, const struct il_event *events, size_t n,
 {
     b->offered = events;
     b->offered_size = stride;
-    if (!n)
+    if (!n && !b->marking)
         return gate_refuse_body(b, 400, GATE_NO_EVENTS,
                                 "there are no events in the body");
     for (size_t i = 0; i < n; i++) {
         struct il_event event;
-        int err = api_copy_at(&event, sizeof(event), events, i, stride,
-                              API_EVENT_1_0);
-        if (!err)
-            err = take_event(b, &event);
+        if (api_copy_at(&event, sizeof(event), events, i, stride,
+                        API_EVENT_1_0)) {
+            b->fault = "an event's struct_size is wrong";
+            return gate_refuse_body(b, 500, GATE_OTHER, "%s", b->fault);
+        }
+        int err = take_event(b, &event);
+        if (!err && b->frames_max && b->frames.len > b->frames_max)
+            err = -EMSGSIZE;
         if (err)
             return err;
     }

@@ -177,6 +177,8 @@ gate_start(struct gate *g)
         if (s->backlog)
             err = metric_refresh(refresh, s);
     }
+    if (!err)
+        err = gate_settler_start(g);
     if (err || !limits)
         return err;
     g->old_end = spool_durable(g->options.spool);

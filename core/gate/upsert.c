@@ -8,7 +8,6 @@
 #include "config.h"
 
 #include "private.h"
-
 #include "base/api.h"
 
 #include <errno.h>
@@ -96,10 +95,12 @@ gate_upsert_take(struct gate_batch *b, const struct il_event *from)
 {
     for (size_t i = 0; i < from->upsert_count; i++) {
         struct il_upsert one;
-        int err = api_copy_at(&one, sizeof(one), from->upserts, i,
-                              from->upsert_size, API_UPSERT_1_0);
-        if (!err)
-            err = take_one(b, &one);
+        if (api_copy_at(&one, sizeof(one), from->upserts, i, from->upsert_size,
+                        API_UPSERT_1_0)) {
+            b->fault = "an upsert's struct_size is wrong";
+            return gate_refuse_body(b, 500, GATE_OTHER, "%s", b->fault);
+        }
+        int err = take_one(b, &one);
         if (err)
             return err;
     }

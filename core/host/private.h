@@ -30,6 +30,7 @@
 #include "base/timers.h"
 #include "store/retry.h"
 #include "gate/gate.h"
+#include "gate/marks.h"
 
 #include <stdatomic.h>
 
@@ -41,6 +42,8 @@ struct host {
     int lock; /* descriptor, -1: not taken */
 
     struct spool *spool;
+    struct spool_hold *start_hold; /* until all have their own */
+    struct gate_marks *marks;
     struct dead *dead;
     struct retry *retry;
     struct entities *entities;
@@ -82,6 +85,8 @@ int host_start_servers(struct host *);
 /* Sources are to come to an end: il_cancelled(). */
 void host_cancel_sources(struct host *);
 void host_quiesce(struct host *);
+/* Sources are to come to an end: il_cancelled(). */
+void host_cancel_sources(struct host *);
 void host_stop_servers(struct host *);
 
 /* admin.c: /healthz, /readyz, /metrics; before the admin server starts */

@@ -25,7 +25,13 @@ open_spool(struct host *h, const char *dir)
         .max_bytes = (uint64_t) option_int(g, "max_size", 0),
         .min_free = (uint64_t) option_int(g, "min_free", 0)
     };
-    return spool_open(&o, &h->spool, &found);
+    int err = spool_open(&o, &h->spool, &found);
+    if (err)
+        return err;
+    /* Reading the keys in may take its time, and the lanes come after that:
+     * what they need must not go meanwhile. */
+    h->start_hold = spool_hold_new(h->spool, "start", 0);
+    return h->start_hold ? gate_marks_open(dir, h->spool, &h->marks) : -ENOMEM;
 }
 
 static void
@@ -121,12 +127,17 @@ host_close_stores(struct host *h)
         idem_checkpoint(h->idem, clock_wall_us());
     metric_refresh_remove(idem_gauges, h);
     idem_close(h->idem);
+    if (h->marks)
+        gate_marks_checkpoint(h->marks, 1);
+    gate_marks_close(h->marks);
     spool_close(h->spool);
     gate_free(h->gate); /* the spool's last syncs told it things */
     retry_free(h->retry);
     dead_close(h->dead);
     entity_close(h->entities);
     h->idem = NULL;
+    h->marks = NULL;
+    h->start_hold = NULL; /* the spool freed it, if nobody did */
     h->spool = NULL;
     h->gate = NULL;
     h->retry = NULL;

@@ -2,6 +2,7 @@
 #include "instance.h"
 
 #include "private.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -69,6 +70,21 @@ void
 instance_cancel(struct il_host *h)
 {
     atomic_store(&h->cancelled, 1);
+}
+
+void
+instance_flush(struct il_host *h, int64_t deadline_us)
+{
+    int64_t left_ms = (deadline_us - clock_monotonic_us()) / 1000;
+    if (atomic_load(&h->phase) != INSTANCE_STARTED || !h->plugin->desc.flush)
+        return;
+    left_ms = left_ms < 0 ? 0 : left_ms > UINT32_MAX ? UINT32_MAX : left_ms;
+    take_turn(h);
+    int err = h->plugin->desc.flush(h->self, (uint32_t) left_ms);
+    end_turn(h);
+    if (err)
+        log_warn("%s: has not pushed out all that it had: %s", h->instance,
+                 strerror(err < 0 ? -err : EINVAL));
 }
 
 void

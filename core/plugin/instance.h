@@ -113,6 +113,9 @@ int instance_start(struct il_host *);
 void instance_stop(struct il_host *);
 void instance_close(struct il_host *);
 
+/* Push out what it has accepted, until the deadline.  Of a source, started. */
+void instance_flush(struct il_host *, int64_t deadline_us);
+
 /* From now on what it does is to come to its end. */
 void instance_cancel(struct il_host *);
 

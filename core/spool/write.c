@@ -64,8 +64,8 @@ push(struct spool *s)
 }
 
 static int
-append(struct spool *s, const struct slice *bodies, uint32_t n,
-       uint64_t *first, int gather)
+append(struct spool *s, const struct slice *bodies, uint32_t n, uint64_t *first,
+       int gather, int whole)
 {
     uint64_t need = 0;
     for (uint32_t i = 0; i < n; i++) {
@@ -98,8 +98,10 @@ append(struct spool *s, const struct slice *bodies, uint32_t n,
         b->first = s->next;
     *first = s->next;
     for (uint32_t i = 0; i < n; i++) {
-        spool_frame_pack(b->data + b->len, s->seed, s->next++, bodies[i].ptr,
-                         (uint32_t) bodies[i].len);
+        uint64_t flags =
+            !whole ? 0 : (i ? FRAME_BEHIND : 0) | (i + 1 < n ? FRAME_MORE : 0);
+        spool_frame_pack(b->data + b->len, s->seed, s->next++ | flags,
+                         bodies[i].ptr, (uint32_t) bodies[i].len);
         b->len += frame_size(bodies[i].len);
     }
     b->count += n;
@@ -114,14 +116,21 @@ int
 spool_append(struct spool *s, const struct slice *bodies, uint32_t n,
              uint64_t *first)
 {
-    return append(s, bodies, n, first, 0);
+    return append(s, bodies, n, first, 0, 0);
 }
 
 int
 spool_gather(struct spool *s, const struct slice *bodies, uint32_t n,
              uint64_t *first)
 {
-    return append(s, bodies, n, first, 1);
+    return append(s, bodies, n, first, 1, 0);
+}
+
+int
+spool_gather_whole(struct spool *s, const struct slice *bodies, uint32_t n,
+                   uint64_t *first)
+{
+    return append(s, bodies, n, first, 1, 1);
 }
 
 void

@@ -52,6 +52,32 @@ queue_push(struct dead *d, struct dead_refusal *r)
 }
 
 void
+dead_gate_lane(char out[DEAD_LANE_MAX], const char *source)
+{
+    size_t len = strnlen(source, DEAD_LANE_MAX - sizeof "gate/");
+    memcpy(out, "gate/", 5);
+    memcpy(out + 5, source, len);
+    out[5 + len] = 0;
+}
+
+/* NULL: no memory. */
+static struct dead_refusal *
+refusal_new(const struct dead_letter *letter)
+{
+    struct dead_letter l = *letter;
+    if (l.event.len > DEAD_EVENT_MAX)
+        l.event.len = DEAD_EVENT_MAX;
+    size_t size = dead_record_size(&l, 1);
+    struct dead_refusal *r = malloc(sizeof *r + size);
+    if (r) {
+        r->next = NULL;
+        r->size = size;
+        dead_record_write(r->record, &l, 1);
+    }
+    return r;
+}
+
+void
 dead_refused(struct dead *d, const char *source, const char *key,
              const struct il_reason *why, struct slice event)
 {
@@ -61,21 +87,12 @@ dead_refused(struct dead *d, const char *source, const char *key,
                              .reason = *why,
                              .key = key,
                              .event = event };
-    size_t len = strnlen(source, sizeof lane - sizeof "gate/");
-    memcpy(lane, "gate/", 5);
-    memcpy(lane + 5, source, len);
-    lane[5 + len] = 0;
-    if (l.event.len > DEAD_EVENT_MAX)
-        l.event.len = DEAD_EVENT_MAX;
-
-    size_t size = dead_record_size(&l, 1);
-    struct dead_refusal *r = malloc(sizeof *r + size);
+    dead_gate_lane(lane, source);
+    struct dead_refusal *r = refusal_new(&l);
     if (!r) {
         metric_add(d->lost, 1);
         return;
     }
-    r->size = size;
-    dead_record_write(r->record, &l, 1);
     pthread_mutex_lock(&d->lock);
     queue_push(d, r);
     pthread_mutex_unlock(&d->lock);
@@ -116,6 +133,7 @@ refused_next(struct dead *d, MDB_txn *txn, uint64_t *number)
 struct group {
     struct dead_refusal *first, *last;
     uint64_t n, cost, gone, max_refusals, max_bytes;
+    uint64_t number; /* that the first got */
 };
 
 /* Let the oldest go until the rest is within the limits. */
@@ -152,6 +170,7 @@ group_write(struct dead *d, MDB_txn *txn, void *arg)
     uint64_t number, before = dead_count_get(d, txn, DEAD_BYTES_KEY);
     uint64_t bytes = before;
     int rc = refused_next(d, txn, &number);
+    g->number = number;
     for (struct dead_refusal *r = g->first; r && !rc; r = r->next) {
         bytes += r->size;
         rc = refused_put(d, txn, number++, r);
@@ -171,6 +190,50 @@ group_free(struct dead_refusal *r)
         free(r);
         r = next;
     }
+}
+
+/* Once, and once that it is over: who waits for it tries again and again. */
+static void
+tell_trouble(struct dead *d, int err)
+{
+    int failing = err != 0;
+    if (__atomic_exchange_n(&d->failing_now, failing, __ATOMIC_RELAXED)
+        == failing)
+        return;
+    if (err)
+        log_error("dead letters: cannot keep refusals in %s: %s; what they are "
+                  "of waits for that",
+                  d->store.dir, strerror(-err));
+    else
+        log_info("dead letters: refusals are kept again");
+}
+
+int
+dead_refused_now(struct dead *d, const struct dead_letter *letters, size_t n,
+                 uint64_t *first)
+{
+    struct group g = { .n = n };
+    struct dead_refusal **tail = &g.first;
+    int err = 0;
+    for (size_t i = 0; i < n && !err; i++) {
+        *tail = refusal_new(&letters[i]);
+        err = *tail ? 0 : -ENOMEM;
+        tail = *tail ? &(*tail)->next : tail;
+    }
+    pthread_mutex_lock(&d->lock);
+    g.max_refusals = d->max_refusals;
+    g.max_bytes = d->max_bytes;
+    pthread_mutex_unlock(&d->lock);
+    if (!err)
+        err = dead_update(d, group_write, &g);
+    tell_trouble(d, err);
+    if (!err) {
+        metric_add(d->kept, n);
+        metric_add(d->lost, g.gone);
+        *first = g.number;
+    }
+    group_free(g.first);
+    return err;
 }
 
 /* Take all that waits.  With the lock held. */

@@ -28,6 +28,7 @@ struct dead {
     pthread_cond_t wake, written;
     pthread_t thread;
     int has_thread, stop, hurry;
+    int failing_now; /* atomic: dead_refused_now() did, and has said so */
     struct dead_refusal *first, **tail;
     uint64_t queued_bytes;
     uint64_t added, done; /* refusals: taken in; written or discarded */

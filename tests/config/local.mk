@@ -14,6 +14,7 @@ CONFIG_TESTS = \
 	tests/config/test-conf-wrong-declarations.sh \
 	tests/config/test-default-config-loads.sh \
 	tests/config/test-drain-has-a-limit.sh \
+	tests/config/test-sources-stop-in-order.sh \
 	tests/config/test-guarantees-name-tests-that-exist.py \
 	tests/config/test-host-options-yield.sh \
 	tests/config/test-little-memory-is-no-crash.sh \

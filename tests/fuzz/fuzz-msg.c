@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Hostile msgpack: no read past the end, and what msg_check() lets in can
  * be written as JSON and read back. */
+#include <errno.h>
 #include <string.h>
 
 #include "fuzz.h"
@@ -85,6 +86,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (event_unpack(bytes, size, &e) == 0 && event_json(&out, &e) == 0) {
         out.len = 0;
         CLAIM(event_pack(&out, &e) == 0);
+    }
+    struct event_marks marks;
+    struct event_mark one;
+    size_t iter = 0;
+    if (event_marks_unpack(bytes, size, &marks) == 0) {
+        CLAIM(event_unpack(bytes, size, &e) == -EINVAL);
+        out.len = 0;
+        while (event_marks_next(&marks, &iter, &one))
+            CLAIM(event_marks_add(&out, &one) == 0);
+        CLAIM(iter >> 32 == marks.list.count);
     }
     struct event_retry mark, same;
     if (size && event_retry(bytes, size, &mark) == 1

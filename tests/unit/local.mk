@@ -263,6 +263,18 @@ tests_unit_test_idem_SOURCES = tests/unit/test-idem.c tests/unit/slow.h \
 tests_unit_test_idem_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_idem_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test-gate-emit tests/unit/test-gate-marks
+TESTS += tests/unit/test-gate-emit tests/unit/test-gate-marks
+tests_unit_test_gate_emit_SOURCES = tests/unit/test-gate-emit.c \
+	tests/unit/gate_world.c tests/unit/gate_world.h tests/unit/tempdir.h
+tests_unit_test_gate_emit_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_gate_emit_LDADD = $(UNIT_LIBS)
+tests_unit_test_gate_marks_SOURCES = tests/unit/test-gate-marks.c \
+	tests/unit/disk.c tests/unit/disk.h \
+	tests/unit/gate_world.c tests/unit/gate_world.h tests/unit/tempdir.h
+tests_unit_test_gate_marks_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_gate_marks_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test-gate
 TESTS += tests/unit/test-gate
 tests_unit_test_gate_SOURCES = tests/unit/test-gate.c tests/unit/tempdir.h
