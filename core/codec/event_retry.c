@@ -3,13 +3,19 @@
 #include "event.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "msgput.h"
 #include "msgread.h"
 
 #define MEMBERS 7
 #define MARKED (0x90 | (MEMBERS + 1))
-#define MARK_MAX (1 + 5 + 9 + 5) /* array, string, two numbers; no text */
+#define SHORT 3          /* of the mark, without where it first stood */
+#define LONG 6
+#define UUID_HEAD "\xc4\x10" /* 16 bytes of bin, which no event has */
+#define UUID_BYTES 18
+/* array, string, numbers, UUID; no text */
+#define MARK_MAX (1 + 5 + 9 + 5 + 9 + UUID_BYTES + 5)
 
 static int
 read_number(const char **p, const char *end, uint64_t max, uint64_t *out)
@@ -19,6 +25,26 @@ read_number(const char **p, const char *end, uint64_t max, uint64_t *out)
         || (v.type == IL_INT && v.num.i < 0) || v.num.u > max)
         return -EINVAL;
     *out = v.num.u;
+    return 0;
+}
+
+/* Where it first stood; older versions do not say. */
+static int
+read_origin(const char **p, const char *end, uint32_t members,
+            struct event_origin *out)
+{
+    uint64_t set_backs;
+    *out = (struct event_origin){ .position = 0 };
+    if (members < LONG)
+        return 0;
+    if (read_number(p, end, UINT64_MAX, &out->position)
+        || end - *p < UUID_BYTES || memcmp(*p, UUID_HEAD, 2) != 0)
+        return -EINVAL;
+    memcpy(out->spool, *p + 2, 16);
+    *p += UUID_BYTES;
+    if (read_number(p, end, UINT32_MAX, &set_backs))
+        return -EINVAL;
+    out->set_backs = (uint32_t) set_backs;
     return 0;
 }
 
@@ -35,12 +61,15 @@ event_retry_read(const char *body, size_t len, struct event_retry *out)
     for (int i = 0; i < MEMBERS; i++)
         if (msgcur_skip(&p, end))
             return -EINVAL;
-    if (msgread_head(&p, end, &v) || v.type != IL_ARRAY || v.count < 3
-        || msgread_head(&p, end, &v) || v.type != IL_STRING)
+    if (msgread_head(&p, end, &v) || v.type != IL_ARRAY || v.count < SHORT)
+        return -EINVAL;
+    uint32_t members = v.count;
+    if (msgread_head(&p, end, &v) || v.type != IL_STRING)
         return -EINVAL;
     out->lane = slice_of(v.str, v.len);
     if (read_number(&p, end, UINT64_MAX, &out->letter)
-        || read_number(&p, end, UINT32_MAX, &attempts))
+        || read_number(&p, end, UINT32_MAX, &attempts)
+        || read_origin(&p, end, members, &out->origin))
         return -EINVAL;
     out->attempts = (uint32_t) attempts;
     return 1;
@@ -62,10 +91,17 @@ event_retry_pack(struct il_text *out, const char *body, size_t len,
         return err;
     }
     char *o = out->data + out->len;
-    *o++ = (char) 0x93;
+    const struct event_origin *at = &retry->origin;
+    *o++ = (char) (0x90 | (at->position ? LONG : SHORT));
     o = msgput_str(o, retry->lane.ptr, retry->lane.len);
     o = msgput_uint(o, retry->letter);
     o = msgput_uint(o, retry->attempts);
+    if (at->position) {
+        o = msgput_uint(o, at->position);
+        memcpy(o, UUID_HEAD, 2);
+        memcpy(o + 2, at->spool, 16);
+        o = msgput_uint(o + UUID_BYTES, at->set_backs);
+    }
     out->len = (size_t) (o - out->data);
     out->data[start] = (char) MARKED;
     return 0;

@@ -47,6 +47,18 @@ end_turn(struct il_host *h)
 }
 
 void
+instance_fault(const struct il_host *h, const char *fmt, ...)
+{
+    char text[400];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    log_error("%s: %s (a fault of the plugin)", h ? h->instance : "a plugin",
+              text);
+}
+
+void
 instance_note(const struct il_host *h, const char *text, size_t len)
 {
     if (!h->said)
@@ -144,4 +156,5 @@ instance_fill_api(struct il_api *api)
     plugin_fill_host_api(api);
     plugin_fill_conf_api(api);
     plugin_fill_batch_api(api);
+    plugin_fill_edit_api(api);
 }

@@ -83,6 +83,10 @@ int instance_start(struct il_host *);
 void instance_stop(struct il_host *);
 void instance_close(struct il_host *);
 
+/* Its plugin did what it must not; NULL: some plugin.  Any thread. */
+void instance_fault(const struct il_host *, const char *fmt, ...)
+    IL_PRINTF(2, 3);
+
 /* Remember that it says this. */
 void instance_note(const struct il_host *, const char *text, size_t len);
 /* What it has logged last as a warning or an error since it was started, and

@@ -79,26 +79,34 @@ spool_id_read(int dirfd, uint8_t uuid[16])
 }
 
 int
+spool_file_replace(int dirfd, const char *name, const char *bytes, size_t len)
+{
+    char aside[32];
+    snprintf(aside, sizeof aside, "%s.tmp", name);
+    int fd = openat(dirfd, aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+                    0600);
+    if (fd < 0)
+        return -errno;
+    int rc = file_pwrite(fd, bytes, len, 0);
+    if (!rc && fsync(fd))
+        rc = -errno;
+    close(fd);
+    if (!rc && renameat(dirfd, aside, dirfd, name))
+        rc = -errno;
+    if (!rc && fsync(dirfd))
+        rc = -errno;
+    if (rc)
+        unlinkat(dirfd, aside, 0);
+    return rc;
+}
+
+int
 spool_id_write(int dirfd, const uint8_t uuid[16])
 {
     char text[40];
     spool_id_format(text, uuid);
     text[ID_TEXT] = '\n';
-    int fd = openat(dirfd, "ID.tmp", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-                    0600);
-    if (fd < 0)
-        return -errno;
-    int rc = file_pwrite(fd, text, ID_TEXT + 1, 0);
-    if (!rc && fsync(fd))
-        rc = -errno;
-    close(fd);
-    if (!rc && renameat(dirfd, "ID.tmp", dirfd, "ID"))
-        rc = -errno;
-    if (!rc && fsync(dirfd))
-        rc = -errno;
-    if (rc)
-        unlinkat(dirfd, "ID.tmp", 0);
-    return rc;
+    return spool_file_replace(dirfd, "ID", text, ID_TEXT + 1);
 }
 
 static uint64_t

@@ -9,6 +9,7 @@
  *   retain.c    what may go, and how fast it goes; spare.c files used again
  *   recover.c   opening: found.c lists the files, damage.c names what is lost
  *   walk.c      looking at a spool without opening it; id.c whose it is
+ *   set_back.c  how often positions were given out a second time
  *   cursor.c    the cursor file of a lane, apart from the rest
  *
  * Threads.  Anybody appends.  The writer takes the buffer that was filled, does
@@ -243,6 +244,11 @@ struct spool {
     struct spool_damage *damage;
     size_t damage_count;
 
+    /* set_back.c */
+    pthread_mutex_t set_back_lock;     /* held by who counts one */
+    struct spool_set_backs *set_backs; /* atomic; NULL: there was none */
+    int set_back_counted;              /* by this process */
+
     /* atomics */
     uint64_t durable, bytes, written, free_bytes, syncs, damaged, drain_rate;
     uint64_t spare_bytes;
@@ -261,9 +267,17 @@ void spool_deadline(struct timespec *, int64_t timeout_us);
 int spool_id_read(int dirfd, uint8_t uuid[16]);
 int spool_id_write(int dirfd, const uint8_t uuid[16]);
 int spool_id_make(uint8_t uuid[16]);
+/* Write a small file aside, sync it, give it its name.  0 or a negative
+ * errno: then it is as it was. */
+int spool_file_replace(int dirfd, const char *name, const char *bytes,
+                       size_t len);
 void spool_id_format(char out[40], const uint8_t uuid[16]);
 int spool_hint_open(struct spool *, uint64_t *last);
 void spool_hint_write(struct spool *, uint64_t last);
+
+/* set_back.c */
+int spool_set_backs_open(struct spool *);
+void spool_set_backs_close(struct spool *);
 
 /* recover.c */
 int spool_recover(struct spool *, struct spool_recovery *);
