@@ -18,7 +18,7 @@ shift
 build=tests/fuzz/build
 flags="-g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all"
 flags="$flags -fsanitize=address,undefined"
-mkdir -p "$build/core"
+mkdir -p "$build"
 
 echo 'int LLVMFuzzerTestOneInput(const char *p, unsigned long n);
 int LLVMFuzzerTestOneInput(const char *p, unsigned long n)
@@ -38,6 +38,7 @@ for source in $SOURCES; do
     *) continue ;;
     esac
     object=$build/${source%.c}.o
+    mkdir -p "${object%/*}"
     objects="$objects $object"
     if [ ! -e "$object" ] || [ -n "$(find "$SRCDIR/core" "$SRCDIR/sdk/plugin" \
         -name '*.[ch]' -newer "$object" | head -n 1)" ]; then

@@ -89,8 +89,9 @@ END_TEST
 START_TEST(a_retry_is_the_same_event_with_a_mark)
 {
     struct il_text once = { 0 };
-    struct event_retry mark = { SLICE("feature-usage/warehouse.pg"),
-                                UINT64_MAX, UINT32_MAX }, got;
+    struct event_retry mark = { .lane = SLICE("feature-usage/warehouse.pg"),
+                                .letter = UINT64_MAX,
+                                .attempts = UINT32_MAX }, got;
     struct event e;
     ck_assert_int_eq(event_pack(&out, &sample), 0);
     ck_assert_int_eq(event_retry(out.data, out.len, &got), 0);
@@ -101,15 +102,22 @@ START_TEST(a_retry_is_the_same_event_with_a_mark)
     ck_assert(slice_equal(got.lane, mark.lane));
     ck_assert_uint_eq(got.letter, UINT64_MAX);
     ck_assert_uint_eq(got.attempts, UINT32_MAX);
+    ck_assert_uint_eq(got.origin.position, 0);
 
     /* Once more: the newer mark takes the place of the older. */
-    struct event_retry next = { SLICE("a/b"), 5, 0 };
+    struct event_retry next = { .lane = SLICE("a/b"), .letter = 5,
+                                .origin = { .position = UINT64_MAX,
+                                            .set_backs = UINT32_MAX } };
+    memcpy(next.origin.spool, "\0\1\2\xff 567890123456", 16);
     out.len = 0;
     ck_assert_int_eq(event_retry_pack(&out, once.data, once.len, &next), 0);
     ck_assert_int_eq(event_unpack(out.data, out.len, &e), 0);
     same_event(&sample, &e);
     ck_assert_int_eq(event_retry(out.data, out.len, &got), 1);
     ck_assert_uint_eq(got.letter, 5);
+    ck_assert_uint_eq(got.origin.position, UINT64_MAX);
+    ck_assert_uint_eq(got.origin.set_backs, UINT32_MAX);
+    ck_assert_mem_eq(got.origin.spool, next.origin.spool, 16);
     for (size_t cut = 1; cut < out.len; cut++) {
         char *copy = malloc(cut);
         memcpy(copy, out.data, cut);
@@ -130,6 +138,9 @@ START_TEST(wrong_marks_are_refused)
         HEAD "\x93\xa1l\xff\x05",       /* letter below 0 */
         HEAD "\x93\xa1l\xa1x\x05",      /* letter */
         HEAD "\x93\xa1l\x05\xcf\xff\xff\xff\xff\xff\xff\xff\xff",
+        HEAD "\x96\xa1l\x05\x05\x07\xc4\x0f" "0123456789abcde\x01",
+        HEAD "\x96\xa1l\x05\x05\x07\xb0" "0123456789abcdef\x01",
+        HEAD "\x96\xa1l\x05\x05\x07\xc4\x10" "0123456789abcdef\xff",
     };
     struct event_retry got;
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
