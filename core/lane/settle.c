@@ -176,9 +176,11 @@ flight_letters(struct flight *f)
 int
 lane_prepare(struct il_batch *b)
 {
-    if (b->phase == BATCH_AT_DESTINATION)
-        return flight_letters(b->lane);
     struct flight *f = b->lane;
+    if (!f)
+        return 0;
+    if (b->phase == BATCH_AT_DESTINATION)
+        return flight_letters(f);
     lane_fault(f->lane, b->instance, "il_prepare() outside write() and settle");
     return -EPERM;
 }
