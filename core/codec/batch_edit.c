@@ -136,8 +136,8 @@ splice(struct batch_event *e, size_t at, size_t old, const char *bytes,
 static void
 recount(struct batch_event *e, const struct level *l, uint32_t count)
 {
-    const unsigned char *now
-        = (const unsigned char *) e->ev.payload.ptr + l->head;
+    const unsigned char *now =
+        (const unsigned char *) e->ev.payload.ptr + l->head;
     size_t old = l->items - l->head, len;
     char head[5];
     if (old == 1 && count < 16) {
@@ -224,8 +224,8 @@ batch_set(struct il_batch *b, uint32_t i, const struct batch_part *parts,
         if (!parts[k].key)
             return -ERANGE; /* an array that is not there has no element */
     /* Elsewhere first: it may be a view of this very payload. */
-    err = compose(&b->scratch, parts + count - missing, missing, t.found,
-                  value);
+    err =
+        compose(&b->scratch, parts + count - missing, missing, t.found, value);
     if (!err)
         err = own(b, e, b->scratch.len + HEAD_GROWS);
     if (err)

@@ -10,7 +10,7 @@
 
 #define MEMBERS 7
 #define MARKED (0x90 | (MEMBERS + 1))
-#define SHORT 3          /* of the mark, without where it first stood */
+#define SHORT 3 /* of the mark, without where it first stood */
 #define LONG 6
 #define UUID_HEAD "\xc4\x10" /* 16 bytes of bin, which no event has */
 #define UUID_BYTES 18
@@ -37,8 +37,8 @@ read_origin(const char **p, const char *end, uint32_t members,
     *out = (struct event_origin){ .position = 0 };
     if (members < LONG)
         return 0;
-    if (read_number(p, end, UINT64_MAX, &out->position)
-        || end - *p < UUID_BYTES || memcmp(*p, UUID_HEAD, 2) != 0)
+    if (read_number(p, end, UINT64_MAX, &out->position) || end - *p < UUID_BYTES
+        || memcmp(*p, UUID_HEAD, 2) != 0)
         return -EINVAL;
     memcpy(out->spool, *p + 2, 16);
     *p += UUID_BYTES;

@@ -51,8 +51,7 @@ struct lane_spec {
     void (*said)(const struct il_host *, int64_t since_us, char *out,
                  size_t size);
     /* A plugin of it did what it must not; or NULL. */
-    void (*fault)(const struct il_host *, const char *fmt, ...)
-        IL_PRINTF(2, 3);
+    void (*fault)(const struct il_host *, const char *fmt, ...) IL_PRINTF(2, 3);
     const struct il_host *host; /* for said and fault */
 };
 

@@ -57,9 +57,12 @@ lane_settle(struct il_ack *ack, int outcome, const char *why)
     if (outcome < IL_OK || outcome > IL_SET_BACK) {
         snprintf(unknown, sizeof unknown,
                  "the destination settled with the outcome %d, which there is "
-                 "not", outcome);
-        lane_fault(l, l->spec.host, "settled a batch with the outcome %d, "
-                                    "which there is not", outcome);
+                 "not",
+                 outcome);
+        lane_fault(l, l->spec.host,
+                   "settled a batch with the outcome %d, "
+                   "which there is not",
+                   outcome);
         outcome = IL_RETRY;
         why = unknown;
     }
@@ -118,9 +121,11 @@ lane_write(struct lane *l, struct flight *f)
     const char *why = strerror(err < 0 ? -err : EINVAL);
     /* It leaves in this thread alone, so the ack is still that of this call. */
     if (err && !ack_settle(ack, err == -ESTALE ? IL_FENCED : IL_RETRY, why))
-        lane_fault(l, l->spec.host, "settled a batch and then returned an "
-                                    "error from write() (%s); what it settled "
-                                    "holds", why);
+        lane_fault(l, l->spec.host,
+                   "settled a batch and then returned an "
+                   "error from write() (%s); what it settled "
+                   "holds",
+                   why);
 }
 
 /* --- dead letters --- */

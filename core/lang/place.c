@@ -16,8 +16,8 @@ _Static_assert(REF_DEPTH_MAX <= BATCH_PARTS_MAX,
 static struct il_place *
 place_new(uint32_t parts, size_t bytes)
 {
-    struct il_place *p
-        = malloc(sizeof *p + parts * sizeof(struct batch_part) + bytes);
+    struct il_place *p =
+        malloc(sizeof *p + parts * sizeof(struct batch_part) + bytes);
     if (p)
         p->count = parts;
     return p;
@@ -80,8 +80,8 @@ place_named(const char *name, struct il_place **out)
     *out = p;
     if (!p)
         return -ENOMEM;
-    p->parts[0] = (struct batch_part){ memcpy(p->parts + 1, name, len), len,
-                                       0 };
+    p->parts[0] =
+        (struct batch_part){ memcpy(p->parts + 1, name, len), len, 0 };
     return 0;
 }
 

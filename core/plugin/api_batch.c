@@ -118,8 +118,8 @@ api_expr_true(const struct il_expr *expr, struct il_batch *b, uint32_t i)
 }
 
 static int
-api_template_render(const struct il_template *t, struct il_batch *b,
-                    uint32_t i, struct il_value *out)
+api_template_render(const struct il_template *t, struct il_batch *b, uint32_t i,
+                    struct il_value *out)
 {
     if (plugin_reads(b, i))
         return template_render(t, b, i, out);

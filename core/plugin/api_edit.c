@@ -13,8 +13,8 @@
 /* What is wrong at an offset of a text that itself stands at `at` of the
  * option, or (-1) came from it somehow.  conf NULL: nobody is told. */
 static int
-place_finding(const struct il_conf *conf, const char *key, size_t i,
-              int64_t at, int err, const struct lang_error *error)
+place_finding(const struct il_conf *conf, const char *key, size_t i, int64_t at,
+              int err, const struct lang_error *error)
 {
     if (!conf)
         return err;
@@ -85,8 +85,8 @@ api_remove(struct il_batch *b, uint32_t i, const struct il_place *place)
 }
 
 static int
-api_set_payload(struct il_batch *b, uint32_t i, int encoding,
-                const void *bytes, size_t len)
+api_set_payload(struct il_batch *b, uint32_t i, int encoding, const void *bytes,
+                size_t len)
 {
     if (!plugin_edits(b, i))
         return plugin_cannot_edit(b, i, "il_set_payload");

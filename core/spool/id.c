@@ -83,8 +83,8 @@ spool_file_replace(int dirfd, const char *name, const char *bytes, size_t len)
 {
     char aside[32];
     snprintf(aside, sizeof aside, "%s.tmp", name);
-    int fd = openat(dirfd, aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-                    0600);
+    int fd =
+        openat(dirfd, aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return -errno;
     int rc = file_pwrite(fd, bytes, len, 0);

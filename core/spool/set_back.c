@@ -4,8 +4,8 @@
  * Text, the spool's UUID in the first line and then, a line each, the positions
  * after which that happened, in the order in which it did.  An event's number
  * of set-backs is how many of them lie before it, so that an event of before
- * keeps its own.  Written anew each time, beside the old one; what is damaged is
- * reported and moved aside, for it is no reason not to start. */
+ * keeps its own.  Written anew each time, beside the old one; what is damaged
+ * is reported and moved aside, for it is no reason not to start. */
 #include "private.h"
 
 #include "base/file.h"
@@ -32,7 +32,8 @@ struct spool_set_backs {
 static struct spool_set_backs *
 set_backs_new(const struct spool_set_backs *from, uint32_t count)
 {
-    struct spool_set_backs *b = calloc(1, sizeof *b + count * sizeof b->after[0]);
+    struct spool_set_backs *b =
+        calloc(1, sizeof *b + count * sizeof b->after[0]);
     if (!b)
         return NULL;
     b->count = count;
@@ -110,7 +111,8 @@ spool_set_backs_open(struct spool *s)
     return spool_damage_aside(s->dirfd, NAME,
                               "is damaged: how often the spool was set back "
                               "is not known, and origins of events may come a "
-                              "second time", s->dir);
+                              "second time",
+                              s->dir);
 }
 
 void
@@ -170,8 +172,7 @@ spool_set_backs(const struct spool *s)
 }
 
 void
-spool_origin(const struct spool *s, uint64_t position,
-             struct event_origin *out)
+spool_origin(const struct spool *s, uint64_t position, struct event_origin *out)
 {
     const struct spool_set_backs *b = LOAD(s->set_backs);
     memcpy(out->spool, s->id, sizeof out->spool);

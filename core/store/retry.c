@@ -151,8 +151,8 @@ letter_origin(const struct retry *r, const struct dead_letter *l)
     struct event_retry before;
     if (l->origin.position)
         return l->origin;
-    int again = l->event.len
-                && event_retry(l->event.ptr, l->event.len, &before) == 1;
+    int again =
+        l->event.len && event_retry(l->event.ptr, l->event.len, &before) == 1;
     if (again && before.origin.position)
         return before.origin;
     spool_origin(r->spool, again ? before.letter : l->position, &here);

@@ -125,7 +125,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CLAIM(b);
     if (!json_to_msgpack(json.ptr, json.len, &payload, &error)
         && view(slice_of(payload.data, payload.len)).type == IL_MAP) {
-        struct event ev = { .id = SLICE("e"), .type = SLICE("t"),
+        struct event ev = { .id = SLICE("e"),
+                            .type = SLICE("t"),
                             .source_id = SLICE("s"),
                             .timestamp_us = EVENT_NO_TIME,
                             .payload = slice_of(payload.data, payload.len) };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* destination.null: a destination for tests and benches.  Takes everything and
  * keeps nothing, apart from a line per event in a file where asked to; can be
- * told which outcomes to settle with, and to refuse all while there is a file. */
+ * told which outcomes to settle with, and to refuse all while there is a file.
+ */
 #include <errno.h>
 #include <ingestlayer/plugin.h>
 #include <stdio.h>

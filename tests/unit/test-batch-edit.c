@@ -167,10 +167,13 @@ START_TEST(what_no_event_can_hold_is_refused)
     ck_assert_int_eq(il_set_str(batch, 0, a, "\xff", 1), -EINVAL);
     v = (struct il_value){ .type = IL_DECIMAL, .str = "1.", .len = 2 };
     ck_assert_int_eq(il_set(batch, 0, a, &v), -EINVAL);
-    v = (struct il_value){ .type = IL_ARRAY, .count = 2, .str = "\1", .len = 1 };
+    v = (struct il_value){
+        .type = IL_ARRAY, .count = 2, .str = "\1", .len = 1
+    };
     ck_assert_int_eq(il_set(batch, 0, a, &v), -EINVAL);
-    v = (struct il_value){ .type = IL_MAP, .count = 2, .str = "\xa1k\1\xa1k\2",
-                           .len = 6 };
+    v = (struct il_value){
+        .type = IL_MAP, .count = 2, .str = "\xa1k\1\xa1k\2", .len = 6
+    };
     ck_assert_int_eq(il_set(batch, 0, a, &v), -EINVAL);
     expect_payload("{\"a\":1}");
 
@@ -235,8 +238,8 @@ START_TEST(heads_grow_with_what_they_count)
             msgout_uint(&bytes, k);
         }
         add("{}");
-        ck_assert_int_eq(il_set_payload(batch, 0, IL_MSGPACK, bytes.data,
-                                        bytes.len), 0);
+        ck_assert_int_eq(
+            il_set_payload(batch, 0, IL_MSGPACK, bytes.data, bytes.len), 0);
         for (uint32_t k = 1; k <= 2; k++) {
             snprintf(name, sizeof name, "$event.x%u", k);
             ck_assert_int_eq(edit(name, "[]"), 0);
@@ -400,12 +403,17 @@ static void
 random_place(char *out, size_t size)
 {
     static const char *const parts[] = {
-        ".a", ".b", ".c", ".d", "[0]", "[1]", "[-1]", "[3]",
-        ".a_name_that_is_longer_than_thirty_one_bytes", "[\"x y\"]",
-        ".e", ".f", ".g", ".h", ".i", ".j", ".k", ".l", ".m", ".n", ".o", ".p"
+        ".a",        ".b",  ".c",
+        ".d",        "[0]", "[1]",
+        "[-1]",      "[3]", ".a_name_that_is_longer_than_thirty_one_bytes",
+        "[\"x y\"]", ".e",  ".f",
+        ".g",        ".h",  ".i",
+        ".j",        ".k",  ".l",
+        ".m",        ".n",  ".o",
+        ".p"
     };
-    size_t len = (size_t) snprintf(out, size, "$event.payload%s",
-                                   parts[below(4)]);
+    size_t len =
+        (size_t) snprintf(out, size, "$event.payload%s", parts[below(4)]);
     for (uint32_t n = below(4); n; n--)
         len += (size_t) snprintf(out + len, size - len, "%s",
                                  parts[below(sizeof parts / sizeof *parts)]);
@@ -414,8 +422,18 @@ random_place(char *out, size_t size)
 START_TEST(random_edits_are_those_of_the_model)
 {
     static const char *const values[] = {
-        "1", "-1", "1.10", "1e400", "123456789012345678901234", "null", "true",
-        "\"\"", "\"text\"", "{}", "[]", "[1,2.50,{\"a\":[]}]",
+        "1",
+        "-1",
+        "1.10",
+        "1e400",
+        "123456789012345678901234",
+        "null",
+        "true",
+        "\"\"",
+        "\"text\"",
+        "{}",
+        "[]",
+        "[1,2.50,{\"a\":[]}]",
         "{\"a\":{\"b\":[0.10,1]},\"c\":-0}",
         "\"a text of more than thirty-one bytes, which has a longer head\""
     };
@@ -481,16 +499,21 @@ START_TEST(some_references_are_no_places)
         const char *text;
         size_t offset;
     } wrong[] = {
-        { "$event.payload", 14 },     { "$event.id", 0 },
-        { "$event.received_at", 0 },  { "$entity.user.plan", 0 },
-        { "user_id", 0 },             { "", 0 },
-        { "$event.payload[0]", 14 },  { "$event.payload.a b", 16 },
+        { "$event.payload", 14 },
+        { "$event.id", 0 },
+        { "$event.received_at", 0 },
+        { "$entity.user.plan", 0 },
+        { "user_id", 0 },
+        { "", 0 },
+        { "$event.payload[0]", 14 },
+        { "$event.payload.a b", 16 },
     };
     struct lang_error error;
     struct il_place *p;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        ck_assert_int_eq(place_parse(wrong[i].text, strlen(wrong[i].text), &p,
-                                     &error), -EINVAL);
+        ck_assert_int_eq(
+            place_parse(wrong[i].text, strlen(wrong[i].text), &p, &error),
+            -EINVAL);
         ck_assert_ptr_null(p);
         ck_assert_msg(error.offset == wrong[i].offset, "%s: %zu: %s",
                       wrong[i].text, error.offset, error.message);
@@ -503,8 +526,9 @@ START_TEST(some_references_are_no_places)
     ck_assert_int_eq(il_set_str(batch, 0, p, "x", 1), 0);
     expect_payload("{\"a.b[0]\":\"x\"}");
     place_free(p);
-    ck_assert_int_eq(api_table()->place_parse(NULL, NULL, NULL, 0, -1, "$x", 2,
-                                              &p), -EINVAL);
+    ck_assert_int_eq(
+        api_table()->place_parse(NULL, NULL, NULL, 0, -1, "$x", 2, &p),
+        -EINVAL);
     ck_assert_ptr_null(p);
 }
 END_TEST

@@ -46,15 +46,15 @@ reopen(void)
 static struct dead_letter
 letter(uint64_t position, const char *code)
 {
-    struct dead_letter l = { .lane = LANE,
-                             .position = position,
-                             .at_us = 1700000000000000 + (int64_t) position,
-                             .attempts = 2,
-                             .reason = { .code = code,
-                                         .message = "no such user" },
-                             .event = SLICE("\x97rest of the frame"),
-                             .origin = { "0123456789abcdef", position - 1,
-                                         3 } };
+    struct dead_letter l = {
+        .lane = LANE,
+        .position = position,
+        .at_us = 1700000000000000 + (int64_t) position,
+        .attempts = 2,
+        .reason = { .code = code, .message = "no such user" },
+        .event = SLICE("\x97rest of the frame"),
+        .origin = { "0123456789abcdef", position - 1, 3 }
+    };
     return l;
 }
 
@@ -147,13 +147,20 @@ START_TEST(reads_letters_of_older_versions)
         int64_t at_us;
         uint32_t len[6], event_len, padding;
         char texts[9];
-    } old = { 2, 4, 5, { 1, 2, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX },
-              4, 0xffffffff, "c\0mm\0\x97" "evt" };
+    } old = { 2,
+              4,
+              5,
+              { 1, 2, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX },
+              4,
+              0xffffffff,
+              "c\0mm\0\x97"
+              "evt" };
     struct dead_letter l = { .lane = LANE };
     ck_assert_int_eq(dead_record_view(&old, 57, &l), 0);
     ck_assert_str_eq(l.reason.message, "mm");
     ck_assert_uint_eq(l.attempts, 4);
-    ck_assert(slice_equal(l.event, SLICE("\x97" "evt")));
+    ck_assert(slice_equal(l.event, SLICE("\x97"
+                                         "evt")));
     ck_assert_uint_eq(l.origin.position, 0);
     ck_assert_uint_eq(l.origin.set_backs, 0);
     old.version = 4;

@@ -91,7 +91,8 @@ START_TEST(a_retry_is_the_same_event_with_a_mark)
     struct il_text once = { 0 };
     struct event_retry mark = { .lane = SLICE("feature-usage/warehouse.pg"),
                                 .letter = UINT64_MAX,
-                                .attempts = UINT32_MAX }, got;
+                                .attempts = UINT32_MAX },
+                       got;
     struct event e;
     ck_assert_int_eq(event_pack(&out, &sample), 0);
     ck_assert_int_eq(event_retry(out.data, out.len, &got), 0);
@@ -105,7 +106,8 @@ START_TEST(a_retry_is_the_same_event_with_a_mark)
     ck_assert_uint_eq(got.origin.position, 0);
 
     /* Once more: the newer mark takes the place of the older. */
-    struct event_retry next = { .lane = SLICE("a/b"), .letter = 5,
+    struct event_retry next = { .lane = SLICE("a/b"),
+                                .letter = 5,
                                 .origin = { .position = UINT64_MAX,
                                             .set_backs = UINT32_MAX } };
     memcpy(next.origin.spool, "\0\1\2\xff 567890123456", 16);
@@ -132,15 +134,18 @@ START_TEST(wrong_marks_are_refused)
 {
 #define HEAD "\x98\xa1i\xa1t\xa1s\x01\xc0\xc0\x80"
     static const char *const wrong[] = {
-        HEAD "\xc0",                    /* none */
-        HEAD "\x92\xa1l\x05",           /* too short */
-        HEAD "\x93\x01\x05\x05",        /* lane */
-        HEAD "\x93\xa1l\xff\x05",       /* letter below 0 */
-        HEAD "\x93\xa1l\xa1x\x05",      /* letter */
+        HEAD "\xc0",               /* none */
+        HEAD "\x92\xa1l\x05",      /* too short */
+        HEAD "\x93\x01\x05\x05",   /* lane */
+        HEAD "\x93\xa1l\xff\x05",  /* letter below 0 */
+        HEAD "\x93\xa1l\xa1x\x05", /* letter */
         HEAD "\x93\xa1l\x05\xcf\xff\xff\xff\xff\xff\xff\xff\xff",
-        HEAD "\x96\xa1l\x05\x05\x07\xc4\x0f" "0123456789abcde\x01",
-        HEAD "\x96\xa1l\x05\x05\x07\xb0" "0123456789abcdef\x01",
-        HEAD "\x96\xa1l\x05\x05\x07\xc4\x10" "0123456789abcdef\xff",
+        HEAD "\x96\xa1l\x05\x05\x07\xc4\x0f"
+             "0123456789abcde\x01",
+        HEAD "\x96\xa1l\x05\x05\x07\xb0"
+             "0123456789abcdef\x01",
+        HEAD "\x96\xa1l\x05\x05\x07\xc4\x10"
+             "0123456789abcdef\xff",
     };
     struct event_retry got;
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)

@@ -41,6 +41,7 @@ expect_said(const char *want)
 static void
 start(void)
 {
+    said[0] = 0;
     spec.fault = note_fault;
     world_start();
 }

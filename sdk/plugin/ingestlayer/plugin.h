@@ -1320,8 +1320,8 @@ il_drop(struct il_batch *batch, uint32_t i)
  * other fields keep their order, and every number its digits; a new field comes
  * last.
  * 0; -ENOTDIR: what stands on the way is no object (or no array); -ERANGE: the
- * array has no such element, or is itself not there; -EINVAL: past the end, or a
- * value of IL_MISSING or none that an event can hold; -ENOMEM; -EPERM.
+ * array has no such element, or is itself not there; -EINVAL: past the end, or
+ * a value of IL_MISSING or none that an event can hold; -ENOMEM; -EPERM.
  * Unchanged unless 0.
  * Since ABI 1.0. */
 static inline int
