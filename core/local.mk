@@ -12,8 +12,11 @@ core_libcore_a_SOURCES = \
 	core/base/arena.h \
 	core/base/clock.c \
 	core/base/clock.h \
+	core/base/cond.c \
+	core/base/cond.h \
 	core/base/csv.c \
 	core/base/csv.h \
+	core/base/digits.h \
 	core/base/file.c \
 	core/base/file.h \
 	core/base/fold.c \
@@ -36,8 +39,12 @@ core_libcore_a_SOURCES = \
 	core/base/reserve.c \
 	core/base/reserve.h \
 	core/base/scan.h \
+	core/base/secret.c \
+	core/base/secret.h \
 	core/base/state_dir.c \
 	core/base/state_dir.h \
+	core/base/table.c \
+	core/base/table.h \
 	core/base/text.c \
 	core/base/text.h \
 	core/base/time.c \
@@ -46,17 +53,22 @@ core_libcore_a_SOURCES = \
 	core/base/timers.h \
 	core/base/units.c \
 	core/base/units.h \
+	core/base/uuid.c \
 	core/base/wtf8.c \
 	core/base/wtf8.h \
 	core/codec/batch.c \
 	core/codec/batch.h \
+	core/codec/batch_edit.c \
 	core/codec/batch_entity.c \
 	core/codec/event.c \
 	core/codec/event.h \
+	core/codec/event_marks.c \
 	core/codec/event_retry.c \
 	core/codec/json.h \
 	core/codec/json_keys.c \
 	core/codec/json_number.c \
+	core/codec/json_out.c \
+	core/codec/json_out.h \
 	core/codec/json_read.c \
 	core/codec/json_string.c \
 	core/codec/json_value.c \
@@ -93,6 +105,8 @@ core_libcore_a_SOURCES = \
 	core/lang/expr_set.c \
 	core/lang/lexis.c \
 	core/lang/lexis.h \
+	core/lang/place.c \
+	core/lang/place.h \
 	core/lang/private.h \
 	core/lang/ref.c \
 	core/lang/ref.h \
@@ -120,10 +134,12 @@ core_libcore_a_SOURCES = \
 	core/spool/recover.c \
 	core/spool/retain.c \
 	core/spool/segment.c \
+	core/spool/set_back.c \
 	core/spool/spare.c \
 	core/spool/spool.c \
 	core/spool/spool.h \
 	core/spool/walk.c \
+	core/spool/whole.c \
 	core/spool/write.c \
 	core/idem/build.c \
 	core/idem/checkpoint.c \
@@ -158,6 +174,9 @@ core_libcore_a_SOURCES = \
 	core/store/entity_read.c \
 	core/store/entity_store.c \
 	core/store/entity_store.h \
+	core/store/lmdb.c \
+	core/store/lmdb_check.c \
+	core/store/private.h \
 	core/store/retry.c \
 	core/store/retry.h \
 	core/http/address.c \
@@ -206,11 +225,16 @@ core_libcore_a_SOURCES = \
 	core/gate/gate.h \
 	core/gate/keep.c \
 	core/gate/limit.c \
+	core/gate/marks.c \
+	core/gate/marks.h \
+	core/gate/marks_file.c \
+	core/gate/marks_private.h \
 	core/gate/parse.c \
 	core/gate/private.h \
 	core/gate/request.c \
 	core/gate/sender.c \
 	core/gate/sender.h \
+	core/gate/settle.c \
 	core/gate/take.c \
 	core/gate/undelivered.c \
 	core/gate/upsert.c \
@@ -223,11 +247,15 @@ core_libcore_a_SOURCES = \
 	core/lane/settle.c \
 	core/lane/status.c \
 	core/plugin/api_batch.c \
+	core/plugin/api_edit.c \
 	core/plugin/api_conf.c \
 	core/plugin/api_host.c \
 	core/plugin/handshake.c \
 	core/plugin/instance.c \
 	core/plugin/instance.h \
+	core/plugin/instance_metrics.c \
+	core/plugin/instance_said.c \
+	core/plugin/instance_timers.c \
 	core/plugin/loader.c \
 	core/plugin/loader.h \
 	core/plugin/loader_elf.c \
@@ -252,6 +280,8 @@ core_libcore_a_SOURCES = \
 	core/host/plan_check.c \
 	core/host/plan_check.h \
 	core/host/plan_events.c \
+	core/host/plan_place.c \
+	core/host/plan_place.h \
 	core/host/private.h \
 	core/host/privileges.c \
 	core/host/privileges.h \

@@ -108,50 +108,31 @@ event_unpack(const char *body, size_t len, struct event *e)
     return read_payload(p, end, v.count, &e->payload);
 }
 
-/* before: what stands between the last value and this one, name included. */
-static int
-put_member(struct il_text *out, const char *before, struct il_value v)
+void
+event_members(struct json_out *o, const struct event *e)
 {
-    if (text_puts(out, before))
-        return -ENOMEM;
-    int64_t n = json_write(out, &v, 0);
-    return n < 0 ? (int) n : 0;
-}
-
-static struct il_value
-string_value(struct slice s)
-{
-    return (struct il_value){ .type = IL_STRING, .str = s.ptr, .len = s.len };
-}
-
-static struct il_value
-time_value(int64_t us)
-{
-    return (struct il_value){ .type = IL_TIME, .num.i = us };
+    const char *p = e->payload.ptr;
+    struct il_value payload;
+    json_out_said(o, msg_head(&p, p + e->payload.len, &payload));
+    json_out_slice(o, "id", e->id);
+    json_out_slice(o, "type", e->type);
+    json_out_slice(o, "source_id", e->source_id);
+    json_out_time(o, "received_at", e->received_us);
+    if (e->timestamp_us != EVENT_NO_TIME)
+        json_out_time(o, "timestamp", e->timestamp_us);
+    json_out_value(o, "payload", &payload);
 }
 
 int
 event_json(struct il_text *out, const struct event *e)
 {
     size_t before = out->len;
-    const char *p = e->payload.ptr;
-    struct il_value payload;
-    int err = msg_head(&p, p + e->payload.len, &payload);
-
-    if (!err)
-        err = put_member(out, "{\"id\":", string_value(e->id));
-    if (!err)
-        err = put_member(out, ",\"type\":", string_value(e->type));
-    if (!err)
-        err = put_member(out, ",\"source_id\":", string_value(e->source_id));
-    if (!err)
-        err = put_member(out, ",\"received_at\":", time_value(e->received_us));
-    if (!err && e->timestamp_us != EVENT_NO_TIME)
-        err = put_member(out, ",\"timestamp\":", time_value(e->timestamp_us));
-    if (!err)
-        err = put_member(out, ",\"payload\":", payload);
-    if (!err)
-        err = text_putc(out, '}');
+    struct json_out o;
+    json_out_begin(&o, out);
+    json_out_object(&o, NULL);
+    event_members(&o, e);
+    json_out_end(&o);
+    int err = json_out_done(&o);
     if (err)
         out->len = before;
     return err;

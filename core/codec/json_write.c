@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "msg_read.h"
+#include "base/digits.h"
 #include "base/scan.h"
 #include "base/wtf8.h"
 #include "base/time.h"
@@ -226,28 +227,11 @@ put_string(struct writer *w, const char *p, size_t len, const char *begin,
 }
 
 static char *
-put_digits(char *o, uint64_t v)
-{
-    char digits[NUMBER_MAX], *d = digits + sizeof(digits);
-
-    if (v < 10) {
-        *o = (char) ('0' + v);
-        return o + 1;
-    }
-    do
-        *--d = (char) ('0' + v % 10);
-    while (v /= 10);
-    size_t n = (size_t) (digits + sizeof(digits) - d);
-    memcpy(o, d, n);
-    return o + n;
-}
-
-static char *
 put_int(char *o, int64_t v)
 {
     if (v < 0)
         *o++ = '-';
-    return put_digits(o, v < 0 ? 0 - (uint64_t) v : (uint64_t) v);
+    return digits_put(o, v < 0 ? 0 - (uint64_t) v : (uint64_t) v);
 }
 
 static int
@@ -279,7 +263,7 @@ put_scalar(struct writer *w, const struct il_value *v, const char *begin,
         w->o = put_int(w->o, v->num.i);
         return 0;
     case IL_UINT:
-        w->o = put_digits(w->o, v->num.u);
+        w->o = digits_put(w->o, v->num.u);
         return 0;
     case IL_DECIMAL:
         return put_decimal(w, v);

@@ -4,6 +4,7 @@
  *   json_read.c, json_value.c   JSON to msgpack; the pull reader around it
  *   json_string.c, json_number.c, json_keys.c   what these two stand on
  *   json_write.c                msgpack to JSON
+ *   json_out.c                  JSON of our own: answers, status
  *   msg_read.c, msg_pack.c      msgpack: a cursor, msgpack-c's packer
  *   msg_check.c                 msgpack from outside: may an event hold it?
  *   event.c, event_retry.c      a frame's body in the spool; ids
@@ -16,16 +17,15 @@
  * text (ext type MSG_EXT_DECIMAL), and a lone surrogate, which JSON can
  * escape and UTF-8 cannot say, stays as three bytes (WTF-8).  A key that comes
  * twice is refused: up to JSON_KEYS_FEW by comparing, above that by a hash
- * whose secret senders cannot know.
+ * whose secret senders cannot know (base/table.h).
  *
  * Readers move a cursor over the bytes as they lie in the frame.  msgpack from
  * outside is checked once, when it comes in; what stands behind that point
  * trusts strings and keys, but never a length.
  *
  * Threads.  Readers, writers, texts and batches belong to whoever made them
- * and take no lock.  The process owns two things: the names of kinds, under
- * kind_lock (batch_entity.c), and the secret of the hash, drawn once
- * (json_keys.c).  A crash leaves nothing: no file is touched here. */
+ * and take no lock.  The process owns the names of kinds, under kind_lock
+ * (batch_entity.c).  A crash leaves nothing: no file is touched here. */
 #ifndef CODEC_PRIVATE_H
 #define CODEC_PRIVATE_H
 

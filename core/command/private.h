@@ -70,7 +70,28 @@ struct command_line {
 /* -1 to go on; else the exit code, after the usage or a message. */
 int command_read(struct command_line *, int argc, char **argv);
 
+/* --- for commands that ask the running daemon --- */
+
+struct il_text;
+struct il_value;
+
+/* Send it a line and read its answer, which is JSON: packed gets it, *answer
+ * points into that, and json, where it is not NULL, gets it as it came.  0, or
+ * a negative errno after a message. */
+int command_ask(const char *state_dir, const char *line, struct il_text *json,
+                struct il_text *packed, struct il_value *answer);
+/* The answer is none that this version knows: say so. */
+void command_answer_unknown(void);
+
 /* --- for commands that read the config --- */
+
+struct conf;
+struct il_conf;
+
+/* The options of the host's own table, and nothing else: a daemon may well run
+ * with a file that has been broken elsewhere since.  NULL after a message.
+ * conf is the caller's to free. */
+const struct il_conf *command_host_options(struct conf *conf, const char *path);
 
 /* Read it and open its plugins, and print what is wrong on stderr.  NULL: it
  * has errors. */

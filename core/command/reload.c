@@ -60,24 +60,14 @@ report(const struct il_value *all)
 static int
 reload(const char *state_dir)
 {
-    struct il_text reply = { 0 }, packed = { 0 };
-    struct json_error error;
+    struct il_text packed = { 0 };
     struct il_value all;
-    struct slice none = { "", 0 };
-    int err = control_call(state_dir, "reload", none, &reply);
+    int err = command_ask(state_dir, "reload", NULL, &packed, &all);
     if (!err) {
-        err = json_to_msgpack(reply.data, reply.len, &packed, &error);
-        const char *p = packed.data;
-        if (!err)
-            err = msg_value(&p, packed.data + packed.len, &all);
-        if (!err)
-            err = report(&all);
+        err = report(&all);
         if (err < 0)
-            fputs("ingestlayer: the daemon's answer cannot be read; is it of "
-                  "another version?\n",
-                  stderr);
+            command_answer_unknown();
     }
-    text_clear(&reply);
     text_clear(&packed);
     return err != 0;
 }

@@ -149,6 +149,15 @@ print_retrying(const struct il_value *lane)
                show_count(count, n, "dead letter"));
 }
 
+/* Of a lane or a source. */
+static void
+print_doing(const struct il_value *who, const char *what)
+{
+    struct il_value name = member(who, "name"), doing = member(who, "doing");
+    if (doing.type == IL_STRING && doing.len)
+        printf("%s%.*s: %.*s\n", what, TEXT(name), TEXT(doing));
+}
+
 static void
 print_error(const struct il_value *lane, int64_t now_us)
 {
@@ -231,9 +240,13 @@ static void
 print_status(const struct il_value *all)
 {
     struct il_value lanes = member(all, "lanes"), lane;
+    struct il_value sources = member(all, "sources"), source;
     int width = 4;
     print_head(all);
     print_keys(all);
+    if (sources.type == IL_ARRAY)
+        for (size_t iter = 0; msg_item(&sources, &iter, NULL, &source);)
+            print_doing(&source, "source ");
     if (lanes.type != IL_ARRAY || lanes.count == 0) {
         puts("no lanes");
         return;
@@ -251,6 +264,8 @@ print_status(const struct il_value *all)
     for (size_t iter = 0; msg_item(&lanes, &iter, NULL, &lane);)
         print_retrying(&lane);
     for (size_t iter = 0; msg_item(&lanes, &iter, NULL, &lane);)
+        print_doing(&lane, "");
+    for (size_t iter = 0; msg_item(&lanes, &iter, NULL, &lane);)
         print_error(&lane, time_at(all, "now"));
 }
 
@@ -267,25 +282,12 @@ command_status(int argc, char **argv)
         return 1;
 
     struct il_text reply = { 0 }, packed = { 0 };
-    struct json_error error;
     struct il_value all;
-    struct slice none = { "", 0 };
-    int err = control_call(state_dir, "status", none, &reply);
+    int err = command_ask(state_dir, "status", &reply, &packed, &all);
     if (!err && line.has_flag)
         fputs(text_str(&reply), stdout);
-    if (!err && !line.has_flag) {
-        const char *p;
-        err = json_to_msgpack(reply.data, reply.len, &packed, &error);
-        p = packed.data;
-        if (!err)
-            err = msg_value(&p, packed.data + packed.len, &all);
-        if (err)
-            fputs("ingestlayer: the daemon's answer cannot be read; is it of "
-                  "another version?\n",
-                  stderr);
-        else
-            print_status(&all);
-    }
+    else if (!err)
+        print_status(&all);
     text_clear(&reply);
     text_clear(&packed);
     return err != 0;

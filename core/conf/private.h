@@ -21,6 +21,11 @@
 #include "conf.h"
 
 #include <libconfig.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+/* Open a file whose text is wanted; a folder is -EISDIR.  0 or -errno. */
+int conf_file_open(const char *path, FILE **, struct stat *);
 
 struct block {
     struct block *next;
@@ -30,6 +35,8 @@ struct block {
 
 struct conf_file {
     char *name, *dir;
+    char **floats; /* the texts of its numbers with a point, in order */
+    size_t float_count;
     config_t cfg;
 };
 

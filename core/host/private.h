@@ -30,6 +30,7 @@
 #include "base/timers.h"
 #include "store/retry.h"
 #include "gate/gate.h"
+#include "gate/marks.h"
 
 #include <stdatomic.h>
 
@@ -43,13 +44,15 @@ struct host {
     int lock; /* descriptor, -1: not taken */
 
     struct spool *spool;
+    struct spool_hold *start_hold; /* until all have their own */
+    struct gate_marks *marks;
     struct dead *dead;
     struct retry *retry;
     struct entities *entities;
     struct idem *idem;
-    struct il_counter *idem_keys, *idem_slices, *idem_disk, *idem_heap,
-        *idem_mapped; /* gauges */
-    struct il_counter *gauges[HOST_GAUGES];
+    struct il_gauge *idem_keys, *idem_slices, *idem_disk, *idem_heap,
+        *idem_mapped;
+    struct il_gauge *gauges[HOST_GAUGES];
     struct gate *gate;
     struct http *gate_http, *admin_http;
     struct tls *gate_tls, *admin_tls; /* NULL: served without */
@@ -86,7 +89,11 @@ uint64_t host_source_passed(void *arg);
 /* servers.c: sources, gate, servers */
 int host_prepare_servers(struct host *);
 int host_start_servers(struct host *);
+/* Sources are to come to an end: il_cancelled(). */
+void host_cancel_sources(struct host *);
 void host_quiesce(struct host *);
+/* Sources are to come to an end: il_cancelled(). */
+void host_cancel_sources(struct host *);
 void host_stop_servers(struct host *);
 
 /* admin.c: /healthz, /readyz, /metrics; before the admin server starts */

@@ -34,6 +34,7 @@
 #include "http.h"
 #include "tls.h"
 #include "base/metrics.h"
+#include "base/table.h"
 
 #include <arpa/inet.h>
 #include <gnutls/gnutls.h>
@@ -236,9 +237,9 @@ struct http_listener {
 /* Connections by address. */
 struct http_peers {
     pthread_mutex_t lock; /* all of it */
-    struct http_peer *table;
-    size_t size, used;
-    uint64_t seed;
+    struct http_peer *list;
+    uint32_t count, capacity;
+    struct table table; /* of list, by address */
 };
 
 struct http {
@@ -269,7 +270,8 @@ struct http {
     _Atomic int quiesce, stop;
 
     struct il_counter *requests[32];
-    struct il_counter *connections, *bytes, *refused_busy, *refused;
+    struct il_gauge *connections;
+    struct il_counter *bytes, *refused_busy, *refused;
 };
 
 /* http.c */

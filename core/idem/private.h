@@ -118,7 +118,7 @@ struct idem_log {
 /* --- where in the log a key is --- */
 
 /* The newest keys of a slice, in memory (table.c). */
-struct table {
+struct idem_table {
     uint32_t *cells; /* unit from first on, the key's lowest bits above it; 0:
                       * empty */
     uint64_t slots, used;
@@ -170,10 +170,10 @@ struct run {
 
 struct idem_slice {
     struct idem_log log;
-    struct table hot; /* only the newest slice has one */
+    struct idem_table hot; /* only the newest slice has one */
     /* Under idem->lock; the gate's side, which alone changes them, reads them
      * without.  Oldest first. */
-    struct table full[FULL_MAX];
+    struct idem_table full[FULL_MAX];
     struct run *runs[RUNS_MAX];
     uint32_t full_count, run_count;
     _Atomic uint64_t count;   /* keys; the gate's side changes them */
@@ -249,16 +249,16 @@ int idem_secret_open(struct idem *);
 
 /* table.c */
 /* Empty, for so many keys, and units up to first + units.  0 or -ENOMEM. */
-int idem_table_make(struct table *, uint64_t keys, uint32_t first,
+int idem_table_make(struct idem_table *, uint64_t keys, uint32_t first,
                     uint32_t units);
-void idem_table_free(struct table *);
+void idem_table_free(struct idem_table *);
 /* The units that may have the key, one after the other; *at is 0 at first.  0:
  * no more. */
-uint32_t idem_table_next(const struct table *, uint64_t lo, uint64_t *at);
+uint32_t idem_table_next(const struct idem_table *, uint64_t lo, uint64_t *at);
 /* There must be room. */
-void idem_table_put(struct table *, uint64_t lo, uint32_t unit);
+void idem_table_put(struct idem_table *, uint64_t lo, uint32_t unit);
 /* Is there, for so many more keys, and units before end? */
-int idem_table_takes(const struct table *, uint64_t keys, uint64_t end);
+int idem_table_takes(const struct idem_table *, uint64_t keys, uint64_t end);
 
 /* run.c */
 /* As idem_table_next(). */

@@ -57,25 +57,6 @@ secret_read(int dirfd, struct secret_file *f)
 }
 
 static int
-secret_write(int dirfd, const struct secret_file *f)
-{
-    int fd =
-        openat(dirfd, NAME ".tmp",
-               O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return -errno;
-    int rc = file_pwrite(fd, f, sizeof *f, 0);
-    if (!rc && fsync(fd))
-        rc = -errno;
-    close(fd);
-    if (!rc && renameat(dirfd, NAME ".tmp", dirfd, NAME))
-        rc = -errno;
-    if (!rc && fsync(dirfd))
-        rc = -errno;
-    return rc;
-}
-
-static int
 secret_make(int dirfd, struct secret_file *f)
 {
     memcpy(f->magic, MAGIC, 8);
@@ -86,7 +67,7 @@ secret_make(int dirfd, struct secret_file *f)
         have += n > 0 ? (size_t) n : 0;
     }
     f->sum = secret_sum(f);
-    return secret_write(dirfd, f);
+    return file_replace(dirfd, NAME, f, sizeof *f);
 }
 
 int

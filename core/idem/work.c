@@ -8,27 +8,17 @@
 #include "config.h"
 
 #include "private.h"
+#include "base/clock.h"
+#include "base/cond.h"
 #include "base/log.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 
-#define TRY_AGAIN_MS 1000
-#define WAIT_MS 100
-
-static struct timespec
-soon(int ms)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_nsec += (long) ms * 1000000;
-    t.tv_sec += t.tv_nsec / 1000000000;
-    t.tv_nsec %= 1000000000;
-    return t;
-}
+#define TRY_AGAIN_US 1000000
+#define WAIT_US 100000
 
 void
 idem_work_wake(struct idem *d)
@@ -159,7 +149,7 @@ static int
 do_seal(struct idem *d)
 {
     struct idem_slice *s = d->seal.slice;
-    struct table *t = &s->full[0]; /* of which nothing more is withdrawn */
+    struct idem_table *t = &s->full[0]; /* of which nothing more is withdrawn */
     uint32_t from = t->first, to = t->to;
     int final = !is_newest(d, s) && !s->run_count && s->full_count == 1;
     unsigned bits = idem_run_bits(final ? t->used : d->part_keys);
@@ -233,9 +223,9 @@ work_run(void *arg)
             pthread_cond_wait(&d->work, &d->lock);
         }
         if (rc) {
-            struct timespec t = soon(TRY_AGAIN_MS);
+            int64_t until_us = clock_monotonic_us() + TRY_AGAIN_US;
             while (!atomic_load(&d->quit)
-                   && !pthread_cond_timedwait(&d->work, &d->lock, &t))
+                   && !cond_wait_until(&d->work, &d->lock, until_us))
                 ;
         }
     }
@@ -246,13 +236,9 @@ work_run(void *arg)
 int
 idem_work_start(struct idem *d)
 {
-    pthread_condattr_t attr;
     sigset_t all, before;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&d->work, &attr);
-    pthread_cond_init(&d->ready, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init(&d->work);
+    cond_init(&d->ready);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int rc = pthread_create(&d->worker, NULL, work_run, d);
@@ -341,14 +327,14 @@ idem_work_install(struct idem *d)
 int
 idem_work_wait(struct idem *d, const struct idem_slice *s)
 {
-    struct timespec t = soon(WAIT_MS);
+    int64_t until_us = clock_monotonic_us() + WAIT_US;
     int rc = 0;
     while (s->full_count == FULL_MAX) {
         if (rc)
             return -ENOSPC;
         pthread_mutex_lock(&d->lock);
         if (!atomic_load(&d->made) && !d->work_failed && d->working)
-            rc = pthread_cond_timedwait(&d->ready, &d->lock, &t);
+            rc = cond_wait_until(&d->ready, &d->lock, until_us);
         else if (!atomic_load(&d->made))
             rc = ENOSPC;
         pthread_mutex_unlock(&d->lock);

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define PEEK_FRAMES 100 /* that are no events, before the oldest event */
+
 static int
 peek_frame(void *arg, uint64_t position, size_t offset, size_t len)
 {
@@ -32,11 +34,15 @@ lane_peek(struct lane *l)
     if (l->oldest_us || spool_durable(l->ctx.spool) <= l->status.position
         || spool_reader_open(l->ctx.spool, l->status.position, &r))
         return;
-    if (spool_reader_read(r, &text, 1, 1, 0, &last, peek_frame, place) > 0
-        && !event_unpack(text.data + place[0], place[1], &ev)) {
+    for (int i = 0; i < PEEK_FRAMES; i++, text.len = 0) {
+        if (spool_reader_read(r, &text, 1, 1, 0, &last, peek_frame, place) <= 0)
+            break;
+        if (event_unpack(text.data + place[0], place[1], &ev))
+            continue; /* how far a source has read, say */
         pthread_mutex_lock(&l->lock);
         l->oldest_us = ev.received_us;
         pthread_mutex_unlock(&l->lock);
+        break;
     }
     text_clear(&text);
     spool_reader_close(r);
@@ -53,8 +59,25 @@ begin_fenced(struct lane *l)
                  "restart");
 }
 
+/* Positions after l->given are given out a second time: the spool counts that,
+ * durably, before anybody may go by it.  0, or -ECANCELED when the lane is to
+ * stop. */
+static int
+begin_count(struct lane *l)
+{
+    int err;
+    while ((err = spool_set_back(l->ctx.spool, l->given)) && lane_goes_on(l)) {
+        lane_trouble(l, LANE_STARTING,
+                     "writing how often the spool was set back: %s",
+                     strerror(-err));
+        lane_wait_until(l, lane_back_off(l, IL_RETRY));
+    }
+    return err ? -ECANCELED : 0;
+}
+
 /* The destination is further than the spool was: take it back, so that it
- * does not pass over new events.  1: to be asked; 0: it is where it should. */
+ * does not pass over new events.  1: to be asked, unless the lane is to stop;
+ * 0: it is where it should. */
 static int
 begin_rewind(struct lane *l, struct il_position *p)
 {
@@ -73,7 +96,8 @@ begin_rewind(struct lane *l, struct il_position *p)
               "be told from new ones",
               l->spec.name, (unsigned long long) p->position,
               (unsigned long long) l->given);
-    p->flags |= IL_POSITION_REWIND;
+    if (!begin_count(l))
+        p->flags |= IL_POSITION_REWIND;
     return 1;
 }
 
@@ -128,6 +152,7 @@ begin_resume(struct lane *l, uint64_t *position)
     while (lane_goes_on(l)) {
         p.position = p.flags & IL_POSITION_REWIND ? l->given : *position;
         p.given = l->given;
+        p.set_backs = spool_set_backs(l->ctx.spool);
         int err = l->spec.destination->resume(l->spec.self, &p);
         if (!err) {
             if (begin_set_back(l, &p, position))

@@ -208,6 +208,8 @@ lane_match_frame(struct lane *l, struct flight *f, uint32_t i)
     int takes, again = event_unpack(body, frame->len, &ev);
     if (!again)
         again = event_retry(body, frame->len, &retry);
+    if (again < 0 && event_is_marks(body, frame->len))
+        return 0; /* how far a source has read is for the gate alone */
     if (again < 0)
         return batch_add_unreadable(b, frame->position, body, frame->len);
     if (again) {
@@ -249,7 +251,9 @@ lane_step(struct lane *l, struct flight *f, size_t i)
 {
     const struct lane_step *step = &l->spec.steps[i];
     uint32_t before = f->batch->dropped;
+    batch_enter(f->batch, BATCH_IN_STEP, step->host);
     int err = step->plugin->process(step->self, f->batch);
+    batch_enter(f->batch, BATCH_NOBODY, NULL);
     f->drops[i] = f->batch->dropped - before;
     if (err)
         lane_trouble(l, LANE_WAITING, "%s: %s", step->instance,

@@ -5,6 +5,8 @@
  * comparison of two words, whether somebody wants its value or not. */
 #include "row.h"
 
+#include "base/api.h"
+
 #include "template.h"
 #include "codec/msg_read.h"
 
@@ -79,7 +81,7 @@ int
 row_new(const struct il_host *host, const struct il_cell *cells, size_t count,
         size_t stride, struct il_row **out)
 {
-    const char *at = (const char *) cells;
+    struct il_cell cell;
     (void) host;
     struct il_row *r = calloc(1, sizeof *r + count * sizeof *r->cells);
     if (!r)
@@ -91,8 +93,14 @@ row_new(const struct il_host *host, const struct il_cell *cells, size_t count,
     }
     for (uint32_t k = 0; k < PLACES; k++) /* 0xc1 begins nothing */
         r->places[k] = (struct place){ 1, NONE, "\xc1" };
-    for (; r->count < count; r->count++, at += stride)
-        add_cell(r, r->count, (const struct il_cell *) at);
+    for (; r->count < count; r->count++) {
+        if (api_copy_at(&cell, sizeof cell, cells, r->count, stride,
+                        API_CELL_1_0)) {
+            row_free(r);
+            return -EINVAL;
+        }
+        add_cell(r, r->count, &cell);
+    }
     *out = r;
     return 0;
 }

@@ -4,6 +4,8 @@
  *   DIR/ID                       the spool's UUID, text; segments have it too
  *   DIR/00000000000000000001.seg segments, named by their first position
  *   DIR/00000000000000000001.old no segments: they went, and are written again
+ *   DIR/SETBACKS                 positions, a line each, after which positions
+ *                                were given out a second time; none: no file
  *   DIR/LAST                     a hint: positions were given out up to here
  *   DIR/damaged/                 copies of what had to be skipped, and files
  *                                that did not belong
@@ -16,6 +18,11 @@
  * (little-endian).  checksum: low half of XXH3_64bits_withSeed(body, seed),
  * seed being position XOR the first half of the UUID XOR length << 32, so a
  * frame is valid at one place of one spool only.  Zeros may follow the last.
+ * The two highest bits of the position are no part of it.  Frames that only
+ * count together (spool_gather_whole()) have them: bit 63 says that the next
+ * one belongs to it, bit 62 that it belongs to the one before.  Where a start
+ * finds some but not all of such frames, and does not know that they were
+ * durable, it takes them away.
  *
  * Files are used again, because a sync of blocks that a file has already costs
  * the disk no inode and no journal.  Of the segments that retention lets go at
@@ -50,6 +57,7 @@
 #define SPOOL_H
 
 #include "base/text.h"
+#include "codec/event.h"
 
 struct spool;
 struct spool_reader;
@@ -84,6 +92,18 @@ void spool_close(struct spool *);
 const uint8_t *spool_id(const struct spool *); /* 16 bytes */
 const char *spool_id_text(const struct spool *);
 
+/* The spool was set back, by an old backup say: somebody has seen positions
+ * after this one, and they are given out again.  Counted durably, once in the
+ * life of the process, whoever tells of it and how often (the lowest position
+ * counts).  0 or a negative errno.  Any thread. */
+int spool_set_back(struct spool *, uint64_t after);
+/* How often that was.  Any thread. */
+uint32_t spool_set_backs(const struct spool *);
+/* What names the event at a position for ever.  Any thread, at the price of a
+ * few loads. */
+void spool_origin(const struct spool *, uint64_t position,
+                  struct event_origin *);
+
 /* Append n bodies; they get the positions *first ... *first + n - 1, and are
  * durable once spool_durable() has reached them.  All or none.  Copies.  Waits
  * while the buffer is full.  0, -ENOSPC (disk, limit, or any write error that
@@ -102,6 +122,10 @@ int spool_append(struct spool *, const struct slice *bodies, uint32_t n,
  * Forgotten, it is written with the writer's next housekeeping, in 2 s. */
 int spool_gather(struct spool *, const struct slice *bodies, uint32_t n,
                  uint64_t *first);
+/* The same, and of these frames a crash leaves all or none: of others it may
+ * leave some, as what is not acknowledged comes again. */
+int spool_gather_whole(struct spool *, const struct slice *bodies, uint32_t n,
+                       uint64_t *first);
 /* Write what has gathered. */
 void spool_push(struct spool *);
 /* The same, and wait: until all that was appended before is durable, or the
@@ -174,6 +198,10 @@ struct spool_hold *spool_hold_new(struct spool *, const char *name,
 void spool_hold_move(struct spool_hold *, uint64_t position);
 uint64_t spool_hold_position(const struct spool_hold *);
 void spool_hold_free(struct spool_hold *);
+
+/* The first position of the newest segment: what comes before it may go as soon
+ * as it is passed.  0: there is none.  Any thread. */
+uint64_t spool_newest_begins(struct spool *);
 
 struct spool_stats {
     uint64_t first, last, durable, bytes, segments, syncs, damaged, free_bytes;

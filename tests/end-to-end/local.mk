@@ -33,5 +33,8 @@ if PLUGIN_WAREHOUSE_PG
 TESTS += $(SYSTEM_TESTS)
 endif
 
-TESTS += tests/end-to-end/test-entity-command.sh
-EXTRA_DIST += tests/end-to-end/test-entity-command.sh
+SHELL_TESTS = \
+	tests/end-to-end/test-cut-stores-hold-up-nobody.sh \
+	tests/end-to-end/test-entity-command.sh
+TESTS += $(SHELL_TESTS) tests/end-to-end/test-origins-stay.py
+EXTRA_DIST += $(SHELL_TESTS) tests/end-to-end/test-origins-stay.py

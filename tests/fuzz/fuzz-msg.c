@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Hostile msgpack: no read past the end, and what msg_check() lets in can
  * be written as JSON and read back. */
+#include <errno.h>
 #include <string.h>
 
 #include "fuzz.h"
@@ -86,6 +87,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         out.len = 0;
         CLAIM(event_pack(&out, &e) == 0);
     }
+    struct event_marks marks;
+    struct event_mark one;
+    size_t iter = 0;
+    if (event_marks_unpack(bytes, size, &marks) == 0) {
+        CLAIM(event_unpack(bytes, size, &e) == -EINVAL);
+        out.len = 0;
+        while (event_marks_next(&marks, &iter, &one))
+            CLAIM(event_marks_add(&out, &one) == 0);
+        CLAIM(iter >> 32 == marks.list.count);
+    }
     struct event_retry mark, same;
     if (size && event_retry(bytes, size, &mark) == 1
         && event_unpack(bytes, size, &e) == 0) {
@@ -93,7 +104,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         CLAIM(event_retry_pack(&out, bytes, size, &mark) == 0);
         CLAIM(event_retry(out.data, out.len, &same) == 1);
         CLAIM(same.letter == mark.letter && same.attempts == mark.attempts
-              && slice_equal(same.lane, mark.lane));
+              && slice_equal(same.lane, mark.lane)
+              && same.origin.position == mark.origin.position);
+        if (mark.origin.position)
+            CLAIM(same.origin.set_backs == mark.origin.set_backs
+                  && !memcmp(same.origin.spool, mark.origin.spool, 16));
     }
     text_clear(&out);
     return 0;

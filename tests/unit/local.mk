@@ -11,6 +11,42 @@ TESTS += tests/unit/test-dead
 tests_unit_test_dead_SOURCES = tests/unit/test-dead.c tests/unit/tempdir.h
 tests_unit_test_dead_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_dead_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-store
+TESTS += tests/unit/test-store
+tests_unit_test_store_SOURCES = tests/unit/test-store.c tests/unit/tempdir.h
+tests_unit_test_store_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_store_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-table
+TESTS += tests/unit/test-table
+tests_unit_test_table_SOURCES = tests/unit/test-table.c
+tests_unit_test_table_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_table_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-cond
+TESTS += tests/unit/test-cond
+tests_unit_test_cond_SOURCES = tests/unit/test-cond.c
+tests_unit_test_cond_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_cond_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-digits
+TESTS += tests/unit/test-digits
+tests_unit_test_digits_SOURCES = tests/unit/test-digits.c
+tests_unit_test_digits_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_digits_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-secret
+TESTS += tests/unit/test-secret
+tests_unit_test_secret_SOURCES = tests/unit/test-secret.c
+tests_unit_test_secret_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_secret_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-file
+TESTS += tests/unit/test-file
+tests_unit_test_file_SOURCES = tests/unit/test-file.c tests/unit/tempdir.h
+tests_unit_test_file_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_file_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test-conf
 TESTS += tests/unit/test-conf
 tests_unit_test_conf_SOURCES = tests/unit/test-conf.c
@@ -96,6 +132,12 @@ tests_unit_test_batch_SOURCES = tests/unit/test-batch.c tests/unit/tempdir.h
 tests_unit_test_batch_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_batch_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test-batch-edit
+TESTS += tests/unit/test-batch-edit
+tests_unit_test_batch_edit_SOURCES = tests/unit/test-batch-edit.c
+tests_unit_test_batch_edit_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_batch_edit_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test-cursor
 TESTS += tests/unit/test-cursor
 tests_unit_test_cursor_SOURCES = tests/unit/test-cursor.c tests/unit/tempdir.h
@@ -111,6 +153,12 @@ TESTS += tests/unit/test-json
 tests_unit_test_json_SOURCES = tests/unit/test-json.c
 tests_unit_test_json_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_json_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-json-out
+TESTS += tests/unit/test-json-out
+tests_unit_test_json_out_SOURCES = tests/unit/test-json-out.c
+tests_unit_test_json_out_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_json_out_LDADD = $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test-json-reader
 TESTS += tests/unit/test-json-reader
@@ -194,6 +242,13 @@ TESTS += tests/unit/test-lane-begins
 tests_unit_test_lane_begins_SOURCES = tests/unit/test-lane-begins.c $(LANE_WORLD)
 tests_unit_test_lane_begins_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_lane_begins_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-lane-faults
+TESTS += tests/unit/test-lane-faults
+tests_unit_test_lane_faults_SOURCES = tests/unit/test-lane-faults.c \
+	$(LANE_WORLD)
+tests_unit_test_lane_faults_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_lane_faults_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test-lane-again
 TESTS += tests/unit/test-lane-again
 tests_unit_test_lane_again_SOURCES = tests/unit/test-lane-again.c $(LANE_WORLD)
@@ -220,6 +275,18 @@ tests_unit_test_idem_SOURCES = tests/unit/test-idem.c tests/unit/slow.h \
 	tests/unit/spool-help.h
 tests_unit_test_idem_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_idem_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-gate-emit tests/unit/test-gate-marks
+TESTS += tests/unit/test-gate-emit tests/unit/test-gate-marks
+tests_unit_test_gate_emit_SOURCES = tests/unit/test-gate-emit.c \
+	tests/unit/gate_world.c tests/unit/gate_world.h tests/unit/tempdir.h
+tests_unit_test_gate_emit_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_gate_emit_LDADD = $(UNIT_LIBS)
+tests_unit_test_gate_marks_SOURCES = tests/unit/test-gate-marks.c \
+	tests/unit/disk.c tests/unit/disk.h \
+	tests/unit/gate_world.c tests/unit/gate_world.h tests/unit/tempdir.h
+tests_unit_test_gate_marks_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_gate_marks_LDADD = $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test-gate
 TESTS += tests/unit/test-gate
@@ -265,3 +332,10 @@ TESTS += tests/unit/test-backlog
 tests_unit_test_backlog_SOURCES = tests/unit/test-backlog.c
 tests_unit_test_backlog_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_backlog_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-instance
+TESTS += tests/unit/test-instance
+tests_unit_test_instance_SOURCES = tests/unit/test-instance.c \
+	tests/unit/tempdir.h
+tests_unit_test_instance_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_instance_LDADD = $(UNIT_LIBS)

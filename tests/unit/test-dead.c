@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "tempdir.h"
 #include "base/metrics.h"
-#include "store/dead.h"
+#include "store/dead_store.h"
 
 #include <check.h>
 #include <errno.h>
+#include <glob.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,13 +47,15 @@ reopen(void)
 static struct dead_letter
 letter(uint64_t position, const char *code)
 {
-    struct dead_letter l = { .lane = LANE,
-                             .position = position,
-                             .at_us = 1700000000000000 + (int64_t) position,
-                             .attempts = 2,
-                             .reason = { .code = code,
-                                         .message = "no such user" },
-                             .event = SLICE("\x97rest of the frame") };
+    struct dead_letter l = {
+        .lane = LANE,
+        .position = position,
+        .at_us = 1700000000000000 + (int64_t) position,
+        .attempts = 2,
+        .reason = { .code = code, .message = "no such user" },
+        .event = SLICE("\x97rest of the frame"),
+        .origin = { "0123456789abcdef", position - 1, 3 }
+    };
     return l;
 }
 
@@ -129,9 +132,42 @@ check_all(void *arg, const struct dead_letter *l)
     ck_assert_str_eq(l->reason.field, "user_id");
     ck_assert_ptr_null(l->reason.rule);
     ck_assert(slice_equal(l->event, SLICE("\x97rest of the frame")));
+    ck_assert_uint_eq(l->origin.position, 6);
+    ck_assert_uint_eq(l->origin.set_backs, 3);
+    ck_assert_mem_eq(l->origin.spool, "0123456789abcdef", 16);
     ++*(int *) arg;
     return 0;
 }
+
+/* As before 1.0: a head of 48 bytes, which says nothing of where the event
+ * stood at first. */
+START_TEST(reads_letters_of_older_versions)
+{
+    struct {
+        uint32_t version, attempts;
+        int64_t at_us;
+        uint32_t len[6], event_len, padding;
+        char texts[9];
+    } old = { 2,
+              4,
+              5,
+              { 1, 2, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX },
+              4,
+              0xffffffff,
+              "c\0mm\0\x97"
+              "evt" };
+    struct dead_letter l = { .lane = LANE };
+    ck_assert_int_eq(dead_record_view(&old, 57, &l), 0);
+    ck_assert_str_eq(l.reason.message, "mm");
+    ck_assert_uint_eq(l.attempts, 4);
+    ck_assert(slice_equal(l.event, SLICE("\x97"
+                                         "evt")));
+    ck_assert_uint_eq(l.origin.position, 0);
+    ck_assert_uint_eq(l.origin.set_backs, 0);
+    old.version = 4;
+    ck_assert_int_eq(dead_record_view(&old, 57, &l), -EIO);
+}
+END_TEST
 
 START_TEST(shows_what_was_stored)
 {
@@ -536,9 +572,9 @@ START_TEST(a_flood_is_bounded_in_memory)
     static char big[DEAD_EVENT_MAX];
     memset(big, 'x', sizeof big);
     struct il_counter *lost =
-        metric_counter("dead_refusals_discarded_total", "", "");
+        metric_counter("dead_refusals_discarded_total", "", IL_UNIT_NONE, "");
     struct il_counter *kept =
-        metric_counter("dead_refusals_kept_total", "", "");
+        metric_counter("dead_refusals_kept_total", "", IL_UNIT_NONE, "");
     uint64_t before = metric_get(lost) + metric_get(kept);
     uint64_t kept_before = metric_get(kept);
     for (int i = 0; i < 2000; i++)
@@ -594,7 +630,7 @@ put_page(const char *path, long n, const char *bytes, long page)
 }
 
 /* A file that was cut, or a page of it not written, before the store had
- * anything in it is made anew; one with letters is never touched. */
+ * anything in it is made anew; one with letters is set aside as it is. */
 START_TEST(a_store_that_was_never_finished_is_made_anew)
 {
     char path[4200];
@@ -617,10 +653,16 @@ START_TEST(a_store_that_was_never_finished_is_made_anew)
     dead = NULL;
     put_page(path, 0, zeros, page);
     put_page(path, 1, zeros, page);
-    ck_assert_int_lt(dead_open(dir, 0, &dead), 0);
-    dead = NULL;
-    ck_assert_int_eq(stat(path, &st), 0);
+    reopen();
+    ck_assert_uint_eq(dead_count(dead, NULL), 0);
+    ck_assert_int_eq(dead_is_new(dead), 1);
+    glob_t aside;
+    strcat(path, ".damaged-*");
+    ck_assert_int_eq(glob(path, 0, NULL, &aside), 0);
+    ck_assert_uint_eq(aside.gl_pathc, 1);
+    ck_assert_int_eq(stat(aside.gl_pathv[0], &st), 0);
     ck_assert_int_gt(st.st_size, 3 * page);
+    globfree(&aside);
     free(zeros);
 }
 END_TEST
@@ -698,6 +740,7 @@ main(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, keeps_all_of_a_letter);
     tcase_add_test(t, what_is_kept_stays_as_it_is);
+    tcase_add_test(t, reads_letters_of_older_versions);
     tcase_add_test(t, shows_what_was_stored);
     tcase_add_test(t, settling_again_changes_exactly_the_range);
     tcase_add_test(t, bounds_are_open_below_and_closed_above);

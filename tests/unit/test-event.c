@@ -45,6 +45,46 @@ same_event(const struct event *a, const struct event *b)
     ck_assert(slice_equal(a->payload, b->payload));
 }
 
+START_TEST(marks_are_no_event_and_come_back_as_they_were)
+{
+    static const struct event_mark marks[] = {
+        { { "a", 1 }, { "17", 2 } },
+        { { "empty", 5 }, { "", 0 } },
+        { { "gone", 4 }, { NULL, 0 } },
+        { { "\xff\0\xc0", 3 }, { "\0\xfe", 2 } },
+    };
+    struct event_marks m;
+    struct event_mark one;
+    struct event e;
+    struct event_retry retry;
+    size_t iter = 0;
+    ck_assert_int_eq(event_marks_begin(&out, SLICE("src"), 1700000000123456, 4),
+                     0);
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(event_marks_add(&out, &marks[i]), 0);
+    ck_assert(event_is_marks(out.data, out.len));
+    ck_assert_int_eq(event_unpack(out.data, out.len, &e), -EINVAL);
+    ck_assert_int_ne(event_retry(out.data, out.len, &retry), 1);
+    ck_assert_int_eq(event_marks_unpack(out.data, out.len, &m), 0);
+    ck_assert(slice_equal(m.source_id, SLICE("src")));
+    ck_assert_int_eq(m.written_us, 1700000000123456);
+    for (int i = 0; i < 4; i++) {
+        ck_assert_int_eq(event_marks_next(&m, &iter, &one), 1);
+        ck_assert(slice_equal(one.name, marks[i].name));
+        ck_assert(slice_equal(one.value, marks[i].value));
+        ck_assert_int_eq(!one.value.ptr, !marks[i].value.ptr);
+    }
+    ck_assert_int_eq(event_marks_next(&m, &iter, &one), 0);
+    for (size_t n = 0; n < out.len; n++)
+        ck_assert_int_eq(event_marks_unpack(out.data, n, &m), -EINVAL);
+    ck_assert_int_eq(text_putc(&out, 0), 0);
+    ck_assert_int_eq(event_marks_unpack(out.data, out.len, &m), -EINVAL);
+    out.len = 0;
+    ck_assert_int_eq(event_pack(&out, &sample), 0);
+    ck_assert(!event_is_marks(out.data, out.len));
+}
+END_TEST
+
 START_TEST(what_is_packed_is_unpacked)
 {
     struct event e = sample, got;
@@ -75,7 +115,8 @@ START_TEST(a_frame_has_these_bytes)
                                "k-1"
                                "\x81\xa1n\x01";
     static const char mark[] = "\x93\xa1l\xcd\x01\x00\x02";
-    const struct event_retry retry = { SLICE("l"), 256, 2 };
+    const struct event_retry retry = { .lane = SLICE("l"), .letter = 256,
+                                       .attempts = 2 };
     struct il_text again = { 0 };
 
     ck_assert_int_eq(event_pack(&out, &sample), 0);
@@ -119,8 +160,10 @@ END_TEST
 START_TEST(a_retry_is_the_same_event_with_a_mark)
 {
     struct il_text once = { 0 };
-    struct event_retry mark = { SLICE("feature-usage/warehouse.pg"),
-                                UINT64_MAX, UINT32_MAX }, got;
+    struct event_retry mark = { .lane = SLICE("feature-usage/warehouse.pg"),
+                                .letter = UINT64_MAX,
+                                .attempts = UINT32_MAX },
+                       got;
     struct event e;
     ck_assert_int_eq(event_pack(&out, &sample), 0);
     ck_assert_int_eq(event_retry(out.data, out.len, &got), 0);
@@ -131,15 +174,23 @@ START_TEST(a_retry_is_the_same_event_with_a_mark)
     ck_assert(slice_equal(got.lane, mark.lane));
     ck_assert_uint_eq(got.letter, UINT64_MAX);
     ck_assert_uint_eq(got.attempts, UINT32_MAX);
+    ck_assert_uint_eq(got.origin.position, 0);
 
     /* Once more: the newer mark takes the place of the older. */
-    struct event_retry next = { SLICE("a/b"), 5, 0 };
+    struct event_retry next = { .lane = SLICE("a/b"),
+                                .letter = 5,
+                                .origin = { .position = UINT64_MAX,
+                                            .set_backs = UINT32_MAX } };
+    memcpy(next.origin.spool, "\0\1\2\xff 567890123456", 16);
     out.len = 0;
     ck_assert_int_eq(event_retry_pack(&out, once.data, once.len, &next), 0);
     ck_assert_int_eq(event_unpack(out.data, out.len, &e), 0);
     same_event(&sample, &e);
     ck_assert_int_eq(event_retry(out.data, out.len, &got), 1);
     ck_assert_uint_eq(got.letter, 5);
+    ck_assert_uint_eq(got.origin.position, UINT64_MAX);
+    ck_assert_uint_eq(got.origin.set_backs, UINT32_MAX);
+    ck_assert_mem_eq(got.origin.spool, next.origin.spool, 16);
     for (size_t cut = 1; cut < out.len; cut++) {
         char *copy = malloc(cut);
         memcpy(copy, out.data, cut);
@@ -154,12 +205,18 @@ START_TEST(wrong_marks_are_refused)
 {
 #define HEAD "\x98\xa1i\xa1t\xa1s\x01\xc0\xc0\x80"
     static const char *const wrong[] = {
-        HEAD "\xc0",                    /* none */
-        HEAD "\x92\xa1l\x05",           /* too short */
-        HEAD "\x93\x01\x05\x05",        /* lane */
-        HEAD "\x93\xa1l\xff\x05",       /* letter below 0 */
-        HEAD "\x93\xa1l\xa1x\x05",      /* letter */
+        HEAD "\xc0",               /* none */
+        HEAD "\x92\xa1l\x05",      /* too short */
+        HEAD "\x93\x01\x05\x05",   /* lane */
+        HEAD "\x93\xa1l\xff\x05",  /* letter below 0 */
+        HEAD "\x93\xa1l\xa1x\x05", /* letter */
         HEAD "\x93\xa1l\x05\xcf\xff\xff\xff\xff\xff\xff\xff\xff",
+        HEAD "\x96\xa1l\x05\x05\x07\xc4\x0f"
+             "0123456789abcde\x01",
+        HEAD "\x96\xa1l\x05\x05\x07\xb0"
+             "0123456789abcdef\x01",
+        HEAD "\x96\xa1l\x05\x05\x07\xc4\x10"
+             "0123456789abcdef\xff",
     };
     struct event_retry got;
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
@@ -379,6 +436,7 @@ main(void)
     Suite *suite = suite_create("event");
     TCase *tc = tcase_create("event");
     tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, marks_are_no_event_and_come_back_as_they_were);
     tcase_add_test(tc, what_is_packed_is_unpacked);
     tcase_add_test(tc, a_frame_has_these_bytes);
     tcase_add_test(tc, long_members_fit);

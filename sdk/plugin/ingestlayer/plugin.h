@@ -296,15 +296,16 @@ struct il_event {
 struct il_outcome {
     uint32_t struct_size;
     uint32_t what;  /* IL_ACCEPTED, IL_DUPLICATE, IL_REFUSED */
-    const char *id; /* the event's; of a duplicate the id of the first one; a
-                     * refused event may have none: NULL */
+    const char *id; /* the event's; of a duplicate the id of the first one; of
+                     * a refused event the one offered, NULL if none */
     size_t id_len;
     const struct il_reason *why; /* IL_REFUSED; else NULL */
 };
 
 /* How far a source has read upstream: a name that the source chooses (a topic
  * and partition, a table) and a value that only the source understands (an
- * offset, an LSN).  Neither need end with NUL. */
+ * offset, an LSN).  Neither need end with NUL.  A source has at most 10,000.
+ * They belong to its name in the config: under another it begins anew. */
 struct il_mark {
     uint32_t struct_size;
     uint32_t reserved; /* 0 */
@@ -322,8 +323,8 @@ struct il_emission {
     size_t count;
     size_t event_size; /* sizeof *events: their distance */
     uint64_t token;    /* of settled(); the source's own */
-    /* Whose rate and types count, and who dead letters and metrics name; NULL:
-     * the source as a whole. */
+    /* Whose rate and types count, and who dead letters and metrics name: from
+     * il_sender_from() of this source.  NULL: the source as a whole. */
     struct il_sender *sender;
     /* Made durable in the same append as the events, all or nothing. */
     const struct il_mark *marks;
@@ -339,8 +340,10 @@ struct il_emission {
  * for ever. */
 struct il_origin {
     uint32_t struct_size;
-    /* How often the spool was set back, by an old backup say, so that it gave
-     * out positions a second time. */
+    /* How often the spool had been set back, by an old backup say, so that it
+     * gave out positions a second time.  It counts when a destination tells of
+     * it; what another lane delivers of this process before that still has the
+     * number of before. */
     uint32_t set_backs;
     uint8_t spool[16]; /* UUID of the spool that the position counts in */
     /* That it got when it was accepted.  Of an event that comes again by
@@ -361,7 +364,7 @@ struct il_position {
     uint32_t flags;     /* IL_POSITION_...; ignore others */
     const char *lane;   /* "pipeline/destination" */
     uint8_t spool[16];  /* UUID of the spool the position counts in */
-    uint32_t set_backs; /* as in struct il_origin */
+    uint32_t set_backs; /* as in struct il_origin, of what comes next */
     uint32_t reserved;
     uint64_t position; /* the last position that is settled */
     /* The last one that an earlier process may have delivered: what comes
@@ -415,10 +418,13 @@ struct il_declared {
  *                           1.0; rebuild it"
  *   needs_minor above its own  "... needs plugin ABI 1.3 or later, this host
  *                           has 1.1; upgrade ingestlayer"
+ *   needs_minor above abi_minor  "... says that it needs plugin ABI 1.3 but was
+ *                           built for 1.2 (a fault of the plugin)"
  *   sizes that its version does not have (an unfinished header)  "... its
  *                           descriptor has 208 bytes, ABI 1.0 has 216;
  *                           rebuild it"
  *   a kind, threads, flags, option type or option flag that it does not know,
+ *   an option that is called plugin, name or host,
  *   a name that is not the file's, a callback that the kind must have.
  * It copies as much of the descriptor as both know, and takes the rest as 0.
  *
@@ -477,7 +483,8 @@ struct il_plugin {
      * stop() is called, and none comes after. */
     void (*settled)(void *self, uint64_t token, int outcome);
     /* Source: il_emit() has answered -EAGAIN; now it is worth trying again.
-     * Once for any number of such answers.  Not after stop() was called. */
+     * Once for any number of such answers, perhaps before the last of them has
+     * returned.  Not after stop() was called. */
     void (*room)(void *self);
     /* Pushes out what was accepted.  A source also stops taking more.  0 or
      * -ETIMEDOUT. */
@@ -775,8 +782,9 @@ il_log_level(const struct il_host *host)
 }
 /* Log one line of len bytes.  The host adds instance and plugin; write the
  * rest, lower case, no full stop, with the value that was wrong, never a
- * secret.  Bytes that are no UTF-8 and control characters are written as
- * \xNN.  The last warning or error also shows in `status`.  Since ABI 1.0. */
+ * secret.  Bytes that are no UTF-8, control characters and marks that turn the
+ * direction of text are written as \xNN.  The last warning or error also shows
+ * in `status`.  Since ABI 1.0. */
 static inline void
 il_log_text(const struct il_host *host, int level, const char *text, size_t len)
 {
@@ -1135,8 +1143,9 @@ il_template_from_at(const struct il_host *host, const struct il_conf *conf,
 {
     return IL_API(host)->template_from(host, conf, key, i, out);
 }
-/* Render for event i.  The value lives as long as the batch.  0, -ENOMEM, or
- * -EINVAL past the end of the batch; out->type is IL_MISSING then.
+/* Render for event i.  The value lives as long as the batch; that of a lone
+ * reference is a view, as of il_get().  0, -ENOMEM, or -EINVAL past the end of
+ * the batch; out->type is IL_MISSING then.
  * Since ABI 1.0. */
 static inline int
 il_template_render(const struct il_template *t, struct il_batch *batch,
@@ -1317,8 +1326,9 @@ il_drop(struct il_batch *batch, uint32_t i)
  * other fields keep their order, and every number its digits; a new field comes
  * last.
  * 0; -ENOTDIR: what stands on the way is no object (or no array); -ERANGE: the
- * array has no such element; -EINVAL: past the end, or a value of IL_MISSING or
- * none that an event can hold; -ENOMEM; -EPERM.  Unchanged unless 0.
+ * array has no such element, or is itself not there; -EINVAL: past the end, or
+ * a value of IL_MISSING or none that an event can hold; -ENOMEM; -EPERM.
+ * Unchanged unless 0.
  * Since ABI 1.0. */
 static inline int
 il_set(struct il_batch *batch, uint32_t i, const struct il_place *place,
@@ -1385,8 +1395,9 @@ il_keep(struct il_batch *batch, uint32_t i)
 /* Destination: make the dead letters of this batch durable and exactly the
  * events marked by now, those that it keeps left aside.  A transactional
  * destination calls it right before its COMMIT; for others the host does it on
- * settle.  Blocks for a sync.  0 or a negative errno: then do not commit,
- * settle IL_RETRY.  Since ABI 1.0. */
+ * settle.  Blocks for a sync.  0 or a negative errno (-EPERM: elsewhere than
+ * between write() and settle): then do not commit, settle IL_RETRY.
+ * Since ABI 1.0. */
 static inline int
 il_prepare(struct il_batch *batch)
 {
@@ -1765,25 +1776,28 @@ il_entity_put(const struct il_host *host, const struct il_kind *kind,
  *
  * All of it is taken or nothing.  Once it is taken, what the gate made of each
  * event goes to e->outcome, and settled(self, token, outcome) follows, from
- * another thread, perhaps before this returns.  An event that the gate refuses
- * is no failure: it is a dead letter, durable before the marks that pass over
- * it.  A duplicate is none either.  So a source reads on after settled(IL_OK),
- * acknowledges upstream then or not at all, and after a restart goes on from
- * its marks: each event is in the spool exactly once, whatever died.  Without
- * marks, events that are offered again after a crash are told from new ones by
- * their idempotency key alone, within its window.
+ * another thread, perhaps before this returns, but after the last outcome.  An
+ * event that the gate refuses is no failure: it is a dead letter, durable
+ * before the marks that pass over it.  A duplicate is none either.  So a source
+ * reads on after settled(IL_OK), acknowledges upstream then or not at all, and
+ * after a restart goes on from its marks: each event is in the spool exactly
+ * once, whatever died.  (A letter may be there twice, if the process died
+ * between the two.)  Without marks, events that are offered again after a crash
+ * are told from new ones by their idempotency key alone, within its window.
  *
  * What e points to need not outlive the call.  It may block for a moment while
- * others write, and while upserts become durable; not for a sync.
+ * others write, and for a sync where events bring upserts or are refused; the
+ * events themselves are not waited for.
  *
  * From start() until stop() is called.  0: taken.  Nothing was taken:
  *   -EAGAIN     the spool is behind or full, the sender is above its rate, or
  *               there is no memory: room() tells when to come again
- *   -EMSGSIZE   more than the gate takes at once (4 MiB, or 10,000 events and
- *               marks): offer it in parts; a single event that is too large is
- *               refused instead
- *   -EINVAL     the emission itself is wrong (a size, a mark without a name,
- *               neither events nor marks), which is reported
+ *   -EMSGSIZE   more than the gate takes at once (4 MiB as they are stored,
+ *               or 10,000 events and marks): offer it in parts; a single event
+ *               that is too large is refused instead
+ *   -EINVAL     the emission itself is wrong (a struct_size, the name or value
+ *               of a mark or their number, another source's sender, neither
+ *               events nor marks), which is reported
  *   -EIO        the disk has failed: nothing is taken until a restart
  *   -ESHUTDOWN  the host is stopping
  *   -EPERM      not a source, or before start() (also in a check)

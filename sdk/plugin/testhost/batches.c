@@ -132,7 +132,10 @@ int
 testhost_process(struct testhost *t)
 {
     t->batch->lane = t;
-    return t->host.plugin->desc.process(t->host.self, t->batch);
+    batch_enter(t->batch, BATCH_IN_STEP, &t->host);
+    int err = t->host.plugin->desc.process(t->host.self, t->batch);
+    batch_enter(t->batch, BATCH_NOBODY, NULL);
+    return err;
 }
 
 /* --- settling ------------------------------------------------------------ */
@@ -142,6 +145,7 @@ api_settle(struct il_ack *ack, int outcome, const char *why)
 {
     struct testhost *t = ack->t;
     pthread_mutex_lock(&t->lock);
+    batch_enter(t->batch, BATCH_NOBODY, NULL);
     t->settled++;
     t->outcome = outcome;
     snprintf(t->why, sizeof(t->why), "%s", why ? why : "");
@@ -227,9 +231,12 @@ testhost_write(struct testhost *t, uint32_t timeout_ms)
     t->why[0] = 0;
     pthread_mutex_unlock(&t->lock);
     t->ack = (struct il_ack){ &t->api, t };
+    batch_enter(t->batch, BATCH_AT_DESTINATION, &t->host);
     int err = t->host.plugin->desc.write(t->host.self, t->batch, &t->ack);
-    if (err)
+    if (err) {
+        batch_enter(t->batch, BATCH_NOBODY, NULL);
         return err;
+    }
 
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);

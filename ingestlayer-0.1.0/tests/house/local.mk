@@ -1,5 +1,0 @@
-# The tree keeps its own rules.
-house_tests = tests/house/test-no-include-runs-upward.py \
-	tests/house/test-globals-name-their-room.py
-TESTS += $(house_tests)
-EXTRA_DIST += $(house_tests) tests/house/rooms.py
