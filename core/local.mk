@@ -227,6 +227,8 @@ core_libcore_a_SOURCES = \
 	core/plugin/api_batch.c \
 	core/plugin/api_conf.c \
 	core/plugin/api_host.c \
+	core/plugin/enter.c \
+	core/plugin/enter.h \
 	core/plugin/handshake.c \
 	core/plugin/instance.c \
 	core/plugin/instance.h \
@@ -264,6 +266,7 @@ core_libcore_a_SOURCES = \
 	core/host/settings_event.c \
 	core/host/status.c \
 	core/host/stores.c \
+	core/host/watchdog.c \
 	core/command/check.c \
 	core/command/command.c \
 	core/command/command.h \

@@ -6,6 +6,7 @@
 
 #include "base/nearest.h"
 #include "conf/conf.h"
+#include "plugin/enter.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -62,6 +63,7 @@ static int
 finish(int status)
 {
     int failed = ferror(stdout);
+    plugin_guard_end();
     if ((fclose(stdout) != 0 || failed) && status == 0) {
         fprintf(stderr, "ingestlayer: writing to standard output failed\n");
         return 1;
@@ -76,14 +78,15 @@ main(int argc, char **argv)
      * its size are errors to handle where they are met, no reasons to die. */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
+    plugin_guard();
     if (argc < 2)
-        return print_usage(stderr), 2;
+        return print_usage(stderr), finish(2);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
-        return print_usage(stdout), 0;
+        return print_usage(stdout), finish(0);
     if (strcmp(argv[1], "--version") == 0)
-        return puts("ingestlayer " PACKAGE_VERSION), 0;
+        return puts("ingestlayer " PACKAGE_VERSION), finish(0);
     for (size_t i = 0; i < COUNT; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             return finish(commands[i].run(argc - 1, argv + 1));
-    return unknown(argv[1]);
+    return finish(unknown(argv[1]));
 }

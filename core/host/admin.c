@@ -13,8 +13,19 @@
 static void
 healthz(void *self, struct il_request *req)
 {
+    struct il_text *out = http_out(req);
     (void) self;
-    il_respond(req, 200, "application/json", "{\"status\":\"ok\"}\n", 16);
+    /* A plugin that hangs is no reason to restart: its lane waits, the others
+     * go on. */
+    int err = text_puts(out, "{\"status\":\"ok\",\"waiting\":[");
+    if (!err)
+        err = host_put_waiting(out);
+    if (!err)
+        err = text_puts(out, "]}\n");
+    if (err)
+        il_respond_error(req, 503, "no_memory", "no memory");
+    else
+        http_respond_out(req, 200, "application/json");
 }
 
 static int

@@ -5,16 +5,21 @@
  *   plan.c  plan_check.c  plan_events.c   what a config asks for, cross-checked
  *   assembly.c  the plan with every plugin opened; check stops here
  *   host.c      the phases: load, open, drop privileges, start, run, flush,
- * stop stores.c    what lies in state_dir; servers.c the way in; lanes.c the
- * way on api.c       the function table of plugins, put together from the rooms
+ *               stop
+ *   stores.c    what lies in state_dir
+ *   servers.c   the way in; lanes.c the way on
+ *   api.c       the function table of plugins, put together from the rooms
  *   control.c   the socket that commands ask through: status.c, reload.c,
- * retry.c admin.c     /healthz, /readyz, /metrics; notify.c systemd;
- * privileges.c
+ *               retry.c
+ *   admin.c     /healthz, /readyz, /metrics
+ *   watchdog.c  leaves when a plugin keeps the daemon from ending
+ *   notify.c    systemd; privileges.c
  *
  * Threads.  The main thread walks through the phases and, while the daemon
  * runs, wakes once a second and at signals.  The control thread serves one
  * request at a time; what it shows is read through the rooms' own functions.
- * All other threads belong to the rooms that make them.
+ * The watchdog looks twice a second whether a stop takes too long.  All other
+ * threads belong to the rooms that make them.
  *
  * There is no lock here: pointers are set while starting, before the threads
  * that use them, and freed after those are gone.  The order of stopping is the
@@ -54,6 +59,9 @@ struct host {
     int64_t started_us;
     atomic_int serving;  /* /readyz: 0 while starting and stopping */
     int64_t deadline_us; /* of the drain; clock_monotonic_us */
+    /* The same for the watchdog; 0: nobody wants it to stop. */
+    _Atomic int64_t stop_by_us;
+    struct watchdog *watchdog;
 };
 
 /* stores.c */
@@ -91,7 +99,14 @@ void host_reload(struct host *);
 void host_reload_control(void *host, const char *line, struct slice body,
                          struct il_text *reply);
 
-/* status.c: the "status" request of the control socket */
+/* watchdog.c: a plugin that hangs does not keep the daemon from ending */
+int host_watchdog_start(struct host *);
+void host_watchdog_end(struct host *);
+
+/* status.c: the "status" request of the control socket, and the plugins that
+ * are in a callback for longer than they should be: elements of an array;
+ * 0 or -ENOMEM */
+int host_put_waiting(struct il_text *out);
 void host_status(void *host, const char *line, struct slice body,
                  struct il_text *reply);
 

@@ -128,7 +128,8 @@ prepare_source(struct host *h, size_t i)
     const struct plan_source *plan = &h->assembly->plan->sources[i];
     struct il_host *s = &h->assembly->sources[i];
     int err = gate_source_new(h->gate, plan->part.name, plan->accept_undeclared,
-                              s->plugin->desc.settled, s->self, &s->source);
+                              s->plugin->desc.settled ? instance_settled : NULL,
+                              s, &s->source);
     s->entities = h->entities;
     s->timers = h->timers;
     for (struct instance_route *r = s->routes; r && !err; r = r->next) {

@@ -9,8 +9,10 @@
 #include "base/time.h"
 #include "codec/json.h"
 #include "gate/sender.h"
+#include "plugin/enter.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -47,6 +49,60 @@ put_time(struct il_text *out, const char *key, int64_t us)
     } else {
         text_puts(out, "null");
     }
+}
+
+/* --- who does not come back ---------------------------------------------- */
+
+/* Beyond this a call shows: a batch that takes as long is rare, and one that
+ * does is worth seeing. */
+#define WAITING_US 5000000
+
+static int
+put_call(void *arg, const struct il_host *h, const char *callback, int64_t us)
+{
+    struct il_text *out = arg;
+    if (us < WAITING_US)
+        return 0;
+    text_puts(out, out->len && out->data[out->len - 1] != '[' ? ",{" : "{");
+    put_text(out, "instance", h->instance);
+    if (h->lane)
+        put_text(out, "lane", h->lane);
+    put_text(out, "callback", callback);
+    put_time(out, "since", clock_wall_us() - us);
+    put_number(out, "seconds", (uint64_t) us / 1000000);
+    return text_puts(out, "}");
+}
+
+int
+host_put_waiting(struct il_text *out)
+{
+    return instance_each_call(put_call, out);
+}
+
+/* A lane whose destination or step is in a callback for long waits for it,
+ * whatever it was when it made the call. */
+static void
+note_waiting(const struct il_host *h, struct lane_status *s)
+{
+    const char *callback;
+    int64_t us = instance_busy_us(h, &callback);
+    if (us < WAITING_US
+        || (s->state != LANE_RUNNING && s->state != LANE_STARTING
+            && s->state != LANE_WAITING))
+        return;
+    s->state = LANE_WAITING;
+    s->last_error_us = clock_wall_us() - us;
+    snprintf(s->last_error, sizeof(s->last_error), "in %s of %s for %lld s",
+             callback, h->instance, (long long) (us / 1000000));
+}
+
+static void
+status_of_lane(struct assembly_lane *l, struct lane_status *s)
+{
+    lane_status(l->lane, s);
+    for (size_t i = 0; i < l->pipeline->step_count; i++)
+        note_waiting(&l->steps[i], s);
+    note_waiting(&l->destination, s);
 }
 
 static void
@@ -166,13 +222,17 @@ host_status(void *arg, const char *line, struct slice body, struct il_text *out)
     put_spool(out, h);
     put_number(out, "entities", entity_count(h->entities));
     put_senders(out, h->assembly);
+    put_key(out, "waiting");
+    text_puts(out, "[");
+    host_put_waiting(out);
+    text_puts(out, "]");
     put_key(out, "lanes");
     text_puts(out, "[");
     for (size_t i = 0, n = 0; i < h->assembly->lane_count; i++) {
         struct lane_status s;
         if (!h->assembly->lanes[i].lane)
             continue;
-        lane_status(h->assembly->lanes[i].lane, &s);
+        status_of_lane(&h->assembly->lanes[i], &s);
         text_puts(out, n++ ? "," : "");
         put_lane(out, &s);
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "instance.h"
 
+#include "enter.h"
 #include "private.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -19,7 +20,9 @@ instance_open(struct il_host *h)
     h->said = calloc(1, sizeof(*h->said));
     if (h->said)
         pthread_mutex_init(&h->said->lock, NULL);
+    struct instance_was was = instance_enter(h, "open()");
     int err = h->plugin->desc.open(h, h->options, &h->self);
+    instance_leave(was);
     h->opened = !err;
     if (err && conf_reports(h->conf) == before)
         option_error(h->options, NULL, 0, "cannot be opened: %s",
@@ -32,16 +35,21 @@ instance_open(struct il_host *h)
 }
 
 /* Other instances of the same plugin may be at work meanwhile. */
-static void
-take_turn(struct il_host *h)
+static struct instance_was
+take_turn(struct il_host *h, const char *callback)
 {
-    if (h->plugin->serial)
+    if (h->plugin->serial) {
+        struct instance_was was = instance_enter(h, INSTANCE_TURN);
         pthread_mutex_lock(h->plugin->serial);
+        instance_leave(was);
+    }
+    return instance_enter(h, callback);
 }
 
 static void
-end_turn(struct il_host *h)
+end_turn(struct il_host *h, struct instance_was was)
 {
+    instance_leave(was);
     if (h->plugin->serial)
         pthread_mutex_unlock(h->plugin->serial);
 }
@@ -78,9 +86,9 @@ instance_start(struct il_host *h)
 {
     if (h->said)
         h->said->text[0] = 0; /* what open() found is no trouble any more */
-    take_turn(h);
+    struct instance_was was = take_turn(h, "start()");
     int err = h->plugin->desc.start ? h->plugin->desc.start(h->self) : 0;
-    end_turn(h);
+    end_turn(h, was);
     if (err) {
         log_error("%s: cannot start: %s", h->instance,
                   err < 0 ? strerror(-err) : "the plugin does not say why");
@@ -105,18 +113,22 @@ instance_stop(struct il_host *h)
         return;
     if (h->timers)
         timers_remove(h->timers, h);
-    take_turn(h);
+    struct instance_was was = take_turn(h, "stop()");
     if (h->plugin->desc.stop)
         h->plugin->desc.stop(h->self);
-    end_turn(h);
+    end_turn(h, was);
     h->started = 0;
 }
 
 void
 instance_close(struct il_host *h)
 {
-    if (h->opened && h->plugin->desc.close)
+    if (h->opened && h->plugin->desc.close) {
+        struct instance_was was = instance_enter(h, "close()");
         h->plugin->desc.close(h->self);
+        instance_leave(was);
+    }
+    instance_unseen();
     h->opened = 0;
     h->self = NULL;
     while (h->wanted) {
@@ -133,6 +145,43 @@ instance_close(struct il_host *h)
         pthread_mutex_destroy(&h->said->lock);
     free(h->said);
     h->said = NULL;
+}
+
+/* --- other calls --------------------------------------------------------- */
+
+void
+instance_settled(void *instance, uint64_t token, int outcome)
+{
+    const struct il_host *h = instance;
+    struct instance_was was = instance_enter(h, "settled()");
+    h->plugin->desc.settled(h->self, token, outcome);
+    instance_leave(was);
+}
+
+void
+instance_timer(const void *instance, void (*fn)(void *arg), void *arg)
+{
+    struct instance_was was = instance_enter(instance, "a timer's function");
+    fn(arg);
+    instance_leave(was);
+}
+
+int
+instance_ddl(const struct il_host *h, struct il_text *out)
+{
+    struct instance_was was = instance_enter(h, "ddl()");
+    int err = h->plugin->desc.ddl(h->self, out);
+    instance_leave(was);
+    return err;
+}
+
+int
+instance_probe(const struct il_host *h, struct il_text *out)
+{
+    struct instance_was was = instance_enter(h, "probe()");
+    int err = h->plugin->desc.probe(h->self, out);
+    instance_leave(was);
+    return err;
 }
 
 void

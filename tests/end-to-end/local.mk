@@ -33,5 +33,7 @@ if PLUGIN_WAREHOUSE_PG
 TESTS += $(SYSTEM_TESTS)
 endif
 
-TESTS += tests/end-to-end/test-entity-command.sh
-EXTRA_DIST += tests/end-to-end/test-entity-command.sh
+TESTS += tests/end-to-end/test-entity-command.sh \
+	tests/end-to-end/test-naughty-plugins-are-named.py
+EXTRA_DIST += tests/end-to-end/test-entity-command.sh \
+	tests/end-to-end/test-naughty-plugins-are-named.py
