@@ -12,11 +12,17 @@ pkgconfig_DATA = sdk/plugin/ingestlayer-plugin.pc \
 # code, so its library holds that code as well: one archive to link.
 noinst_LIBRARIES += sdk/plugin/testhost/libtesthost.a
 sdk_plugin_testhost_libtesthost_a_SOURCES = \
+	sdk/plugin/testhost/around.c \
 	sdk/plugin/testhost/batches.c \
+	sdk/plugin/testhost/checks.c \
+	sdk/plugin/testhost/emission.c \
+	sdk/plugin/testhost/entities.c \
+	sdk/plugin/testhost/objects.c \
 	sdk/plugin/testhost/private.h \
 	sdk/plugin/testhost/sources.c \
 	sdk/plugin/testhost/testhost.c \
-	sdk/plugin/testhost/testhost.h
+	sdk/plugin/testhost/testhost.h \
+	sdk/plugin/testhost/verify.c
 sdk_plugin_testhost_libtesthost_a_CPPFLAGS = $(core_libcore_a_CPPFLAGS) \
 	-I$(top_srcdir)/sdk/plugin/testhost
 
@@ -43,3 +49,13 @@ sdk_plugin_testhost_tests_test_testhost_CPPFLAGS = $(TESTHOST_CPPFLAGS) \
 	-DNULL_PLUGIN='"$(abs_top_builddir)/tests/.libs/destination.null.so"' \
 	-DLIST_PLUGIN='"$(abs_top_builddir)/tests/.libs/source.list.so"'
 sdk_plugin_testhost_tests_test_testhost_LDADD = $(TESTHOST_LIBS)
+
+check_PROGRAMS += sdk/plugin/testhost/tests/test-testhost-faults
+TESTS += sdk/plugin/testhost/tests/test-testhost-faults
+sdk_plugin_testhost_tests_test_testhost_faults_SOURCES = \
+	sdk/plugin/testhost/tests/test-testhost-faults.c
+sdk_plugin_testhost_tests_test_testhost_faults_CPPFLAGS = \
+	$(TESTHOST_CPPFLAGS) \
+	-DSTEP='"$(abs_top_builddir)/tests/.libs/step.naughty.so"' \
+	-DDESTINATION='"$(abs_top_builddir)/tests/.libs/destination.naughty.so"'
+sdk_plugin_testhost_tests_test_testhost_faults_LDADD = $(TESTHOST_LIBS)

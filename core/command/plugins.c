@@ -10,9 +10,16 @@
 
 static const char usage[] =
     "usage: ingestlayer plugins [-c FILE] [--dump] [NAME]\n"
-    "List the plugins, or the options of one.\n"
+    "       ingestlayer plugins --verify FILE.so [OPTIONS]\n"
+    "List the plugins, or the options of one; or run one through what goes "
+    "wrong\nin the life of a daemon, and name what it breaks.\n"
     "  -c, --config FILE  look in the plugin_dir of this config as well\n"
-    "      --dump         key=value lines, for scripts\n";
+    "      --dump         key=value lines, for scripts\n"
+    "      --verify FILE.so\n"
+    "                     exit 1 where it breaks something; OPTIONS is what "
+    "would\n"
+    "                     stand between its braces in a config: "
+    "'where = \"n > 1\";'\n";
 
 /* --- for people ---------------------------------------------------------- */
 
@@ -252,6 +259,8 @@ command_plugins(int argc, char **argv)
     struct command_line line = { .usage = usage,
                                  .flag = "dump",
                                  .max_arguments = 1 };
+    if (argc > 1 && strcmp(argv[1], "--verify") == 0)
+        return command_verify(argc, argv, usage);
     int code = command_read(&line, argc, argv);
     if (code >= 0)
         return code;

@@ -2,13 +2,19 @@
 /* How the room works: one file a command, named as the command is.
  *
  *   command.c   what most commands share: their line, finding state_dir,
- * reading a config with its plugins opened run.c       the daemon, phase by
- * phase (host/host.h) check.c  ddl.c  types.c  plugins.c  eval.c   read a
- * config or a table, and touch nothing outside emit.c  status.c  reload.c
- * dead_retry.c   ask the running daemon through its control socket
- * (host/control.h) dead.c  dead_print.c  entity.c   open a store of state_dir
- * themselves, beside a running daemon or without one: LMDB lets several
- * processes in spool.c     reads segments while no daemon runs
+ *               reading a config with its plugins opened
+ *   run.c       the daemon, phase by phase (host/host.h)
+ *   check.c  ddl.c  types.c  plugins.c  eval.c
+ *               read a config or a table, and touch nothing outside
+ *   verify.c    plugins --verify, with the test host that plugins are tested
+ *               with
+ *   emit.c  status.c  reload.c  dead_retry.c
+ *               ask the running daemon through its control socket
+ *               (host/control.h)
+ *   dead.c  dead_print.c  entity.c
+ *               open a store of state_dir themselves, beside a running daemon
+ *               or without one: LMDB lets several processes in
+ *   spool.c     reads segments while no daemon runs
  *
  * A command prints results on standard output and all else on standard error,
  * and returns 0, 1 (failed) or 2 (usage).  There are no threads and no locks
@@ -36,6 +42,9 @@ struct command_line {
 };
 /* -1 to go on; else the exit code, after the usage or a message. */
 int command_read(struct command_line *, int argc, char **argv);
+
+/* plugins --verify FILE.so [OPTIONS]; usage is that of plugins. */
+int command_verify(int argc, char **argv, const char *usage);
 
 /* --- for commands that read the config --- */
 

@@ -134,6 +134,16 @@ instance_leave(struct instance_was was)
 
 /* --- looking at it ------------------------------------------------------- */
 
+const struct il_host *
+instance_current(const char **callback)
+{
+    const struct il_host *h =
+        atomic_load_explicit(&mine.host, memory_order_relaxed);
+    *callback =
+        h ? atomic_load_explicit(&mine.callback, memory_order_relaxed) : NULL;
+    return h;
+}
+
 int
 instance_each_call(int (*fn)(void *arg, const struct il_host *,
                              const char *callback, int64_t us),

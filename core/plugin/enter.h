@@ -26,6 +26,8 @@ void instance_leave(struct instance_was);
  * but does not go on either. */
 #define INSTANCE_TURN "the wait for its turn"
 
+/* The instance and the callback that the calling thread is in; NULL: none. */
+const struct il_host *instance_current(const char **callback);
 /* For how long the thread that has been longest in this instance is in it, and
  * in which callback; 0: none is.  Any thread. */
 int64_t instance_busy_us(const struct il_host *, const char **callback);

@@ -53,6 +53,7 @@ tests_abi_bad_symbol_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -
 ABI_TESTS = \
 	tests/abi/test-bad-plugins-are-refused.sh \
 	tests/abi/test-header-compiles-alone.sh \
+	tests/abi/test-plugins-are-verified.sh \
 	tests/abi/test-plugins-export-one-symbol.sh \
 	tests/abi/test-template-builds-outside.sh
 EXTRA_DIST += $(ABI_TESTS)

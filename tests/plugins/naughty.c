@@ -17,8 +17,9 @@ struct naughty {
     struct il_field *payload;
     struct il_text *text;
     struct il_ack *last; /* settled already */
+    struct il_counter *ticks;
     pthread_t thread;
-    int threads, calls;
+    int calls;
 };
 
 static const struct il_option naughty_options[] = {
@@ -30,7 +31,7 @@ static const struct il_option naughty_options[] = {
                  "thread-after-stop|index|late|edits-differ|double-settle|"
                  "settle-and-error|never-settle|odd-outcome|no-memory-is-final|"
                  "prepare-is-nothing|answer-twice|no-answer|emit-early|"
-                 "bad-emission|no-end",
+                 "bad-emission|no-end|timers",
       .help = "What to do wrong." },
     { 0 }
 };
@@ -80,6 +81,36 @@ naughty_work(struct naughty *n)
         raise(SIGSEGV);
     if (is(n, "overflow"))
         n->calls = naughty_overflow(1000000);
+}
+
+/* No fault, but for tests of those who call timers: one that comes again by its
+ * own wish, three times. */
+static void
+naughty_tick(void *self)
+{
+    struct naughty *n = self;
+    il_counter_add(n->host, n->ticks, 1);
+    if (++n->calls < 3)
+        il_timer_once(n->host, 1000, naughty_tick, n);
+}
+
+static void
+naughty_every(void *self)
+{
+    struct naughty *n = self;
+    il_counter_add(n->host, n->ticks, 100);
+}
+
+static int
+naughty_timers(struct naughty *n)
+{
+    n->ticks = il_counter_new(n->host, "ticks", IL_UNIT_NONE, "Calls.");
+    int err = il_timer_once(n->host, 60000, naughty_tick, n);
+    if (!err)
+        err = il_timer_once(n->host, 1000, naughty_tick, n); /* moved */
+    if (!err)
+        err = il_timer_every(n->host, 10000, naughty_every, n);
+    return err;
 }
 
 static void
@@ -148,6 +179,8 @@ naughty_open(const struct il_host *host, const struct il_conf *conf,
     if (is(n, "emit-early"))
         naughty_offer(n, sizeof(struct il_emission));
 #endif
+    if (!err && is(n, "timers"))
+        err = naughty_timers(n);
     if (is(n, "thread-in-open")
         && pthread_create(&n->thread, NULL, naughty_hang, NULL))
         err = -EAGAIN;
@@ -212,6 +245,16 @@ naughty_process(void *self, struct il_batch *batch)
 
 #ifdef NAUGHTY_DESTINATION
 static int
+naughty_resume(void *self, struct il_position *p)
+{
+    struct naughty *n = self;
+    il_log(n->host, IL_LOG_INFO, "resumes at %llu of %.16s, set back %u times",
+           (unsigned long long) p->position, (const char *) p->spool,
+           (unsigned) p->set_backs);
+    return 0;
+}
+
+static int
 naughty_write(void *self, struct il_batch *batch, struct il_ack *ack)
 {
     struct naughty *n = self;
@@ -255,6 +298,9 @@ naughty_write(void *self, struct il_batch *batch, struct il_ack *ack)
 IL_PLUGIN = {
     IL_PLUGIN_ABI,
     .kind = NAUGHTY_KIND,
+#ifdef NAUGHTY_DESTINATION
+    .in_flight = 4,
+#endif
     .name = NAUGHTY_NAME,
     .version = "1.0",
     .summary = "Do what no plugin may do, for tests.",
@@ -266,6 +312,7 @@ IL_PLUGIN = {
 #endif
 #ifdef NAUGHTY_DESTINATION
     .write = naughty_write,
+    .resume = naughty_resume,
 #endif
     .stop = naughty_stop,
     .close = naughty_close,
