@@ -1,8 +1,26 @@
 ilincludedir = $(includedir)/ingestlayer
 ilinclude_HEADERS = sdk/plugin/ingestlayer/plugin.h \
 	sdk/plugin/testhost/testhost.h
-EXTRA_DIST += sdk/plugin/template/Makefile \
-	sdk/plugin/template/template.upper.c sdk/plugin/template/test-upper.c
+
+# A source, a step and a destination to begin one's own with, each complete in
+# its folder: plugin, manual, test, Makefile.
+templatedir = $(datadir)/ingestlayer/template
+template_sourcedir = $(templatedir)/source
+dist_template_source_DATA = sdk/plugin/template/source/Makefile \
+	sdk/plugin/template/source/template.tail.5 \
+	sdk/plugin/template/source/template.tail.c \
+	sdk/plugin/template/source/test-tail.c
+template_stepdir = $(templatedir)/step
+dist_template_step_DATA = sdk/plugin/template/step/Makefile \
+	sdk/plugin/template/step/template.upper.5 \
+	sdk/plugin/template/step/template.upper.c \
+	sdk/plugin/template/step/test-upper.c
+template_destinationdir = $(templatedir)/destination
+dist_template_destination_DATA = sdk/plugin/template/destination/Makefile \
+	sdk/plugin/template/destination/template.file.5 \
+	sdk/plugin/template/destination/template.file.c \
+	sdk/plugin/template/destination/test-file.c
+
 dist_man_MANS += sdk/plugin/ingestlayer-plugin.3
 pkgconfigdir = $(libdir)/pkgconfig
 pkgconfig_DATA = sdk/plugin/ingestlayer-plugin.pc \

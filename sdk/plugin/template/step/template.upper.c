@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* template.upper: write one text field of each event in capitals.
  *
- * A complete plugin to begin your own with.  It is a step; what is different
- * for sources and destinations is in ingestlayer-plugin(3). */
+ * A complete step to begin your own with. */
 #include <errno.h>
 #include <ingestlayer/plugin.h>
 #include <stdlib.h>
@@ -32,7 +31,7 @@ static const struct il_option upper_options[] = {
       .def = "pass",
       .choices = "pass|drop|dead-letter",
       .help = "What becomes of events without that field." },
-    { 0 }
+    IL_OPTIONS_END
 };
 
 enum { PASS, DROP, DEAD_LETTER };
