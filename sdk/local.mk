@@ -21,6 +21,14 @@ dist_template_destination_DATA = sdk/plugin/template/destination/Makefile \
 	sdk/plugin/template/destination/template.file.c \
 	sdk/plugin/template/destination/test-file.c
 
+# Steps in other languages, beside the templates.
+examplesdir = $(datadir)/ingestlayer/examples
+examples_cxxdir = $(examplesdir)/cxx
+dist_examples_cxx_DATA = sdk/plugin/examples/cxx/example.length.cc
+examples_rustdir = $(examplesdir)/rust
+dist_examples_rust_DATA = sdk/plugin/examples/rust/example.sample.rs \
+	sdk/plugin/examples/rust/ingestlayer.rs
+
 dist_man_MANS += sdk/plugin/ingestlayer-plugin.3
 pkgconfigdir = $(libdir)/pkgconfig
 pkgconfig_DATA = sdk/plugin/ingestlayer-plugin.pc \
