@@ -2,8 +2,8 @@
 noinst_LIBRARIES += core/libcore.a
 core_libcore_a_CPPFLAGS = $(AM_CPPFLAGS) \
 	-I$(top_srcdir)/sdk/plugin/testhost $(CONFIG_CFLAGS) \
-	$(LMDB_CFLAGS) $(PCRE2_CFLAGS) $(XXHASH_CFLAGS) $(ZLIB_CFLAGS) \
-	$(GNUTLS_CFLAGS) $(SYSTEMD_CFLAGS)
+	$(LMDB_CFLAGS) $(MSGPACK_CFLAGS) $(PCRE2_CFLAGS) $(XXHASH_CFLAGS) \
+	$(ZLIB_CFLAGS) $(GNUTLS_CFLAGS) $(SYSTEMD_CFLAGS)
 CORE_LIBS = core/libcore.a $(CONFIG_LIBS) $(LMDB_LIBS) \
 	$(PCRE2_LIBS) $(ZLIB_LIBS) $(GNUTLS_LIBS) $(SYSTEMD_LIBS)
 core_libcore_a_SOURCES = \
@@ -13,8 +13,11 @@ core_libcore_a_SOURCES = \
 	core/base/arena.h \
 	core/base/clock.c \
 	core/base/clock.h \
+	core/base/cond.c \
+	core/base/cond.h \
 	core/base/csv.c \
 	core/base/csv.h \
+	core/base/digits.h \
 	core/base/file.c \
 	core/base/file.h \
 	core/base/fold.c \
@@ -37,8 +40,12 @@ core_libcore_a_SOURCES = \
 	core/base/reserve.c \
 	core/base/reserve.h \
 	core/base/scan.h \
+	core/base/secret.c \
+	core/base/secret.h \
 	core/base/state_dir.c \
 	core/base/state_dir.h \
+	core/base/table.c \
+	core/base/table.h \
 	core/base/text.c \
 	core/base/text.h \
 	core/base/time.c \
@@ -47,6 +54,7 @@ core_libcore_a_SOURCES = \
 	core/base/timers.h \
 	core/base/units.c \
 	core/base/units.h \
+	core/base/uuid.c \
 	core/base/wtf8.c \
 	core/base/wtf8.h \
 	core/codec/batch.c \
@@ -54,23 +62,23 @@ core_libcore_a_SOURCES = \
 	core/codec/batch_entity.c \
 	core/codec/event.c \
 	core/codec/event.h \
+	core/codec/event_marks.c \
 	core/codec/event_retry.c \
 	core/codec/json.h \
 	core/codec/json_keys.c \
 	core/codec/json_number.c \
-	core/codec/json_private.h \
+	core/codec/json_out.c \
+	core/codec/json_out.h \
 	core/codec/json_read.c \
 	core/codec/json_string.c \
 	core/codec/json_value.c \
 	core/codec/json_write.c \
-	core/codec/msgcheck.c \
-	core/codec/msgcur.c \
-	core/codec/msgcur.h \
-	core/codec/msgout.c \
-	core/codec/msgput.h \
-	core/codec/msgread.c \
-	core/codec/msgread.h \
-	core/codec/msgwalk.h \
+	core/codec/msg_check.c \
+	core/codec/msg_pack.c \
+	core/codec/msg_pack.h \
+	core/codec/msg_read.c \
+	core/codec/msg_read.h \
+	core/codec/private.h \
 	core/conf/conf.c \
 	core/conf/conf.h \
 	core/conf/finding.c \
@@ -128,6 +136,7 @@ core_libcore_a_SOURCES = \
 	core/spool/spool.c \
 	core/spool/spool.h \
 	core/spool/walk.c \
+	core/spool/whole.c \
 	core/spool/write.c \
 	core/idem/build.c \
 	core/idem/checkpoint.c \
@@ -138,6 +147,7 @@ core_libcore_a_SOURCES = \
 	core/idem/private.h \
 	core/idem/run.c \
 	core/idem/run_write.c \
+	core/idem/secret.c \
 	core/idem/slice.c \
 	core/idem/table.c \
 	core/idem/work.c \
@@ -161,6 +171,9 @@ core_libcore_a_SOURCES = \
 	core/store/entity_read.c \
 	core/store/entity_store.c \
 	core/store/entity_store.h \
+	core/store/lmdb.c \
+	core/store/lmdb_check.c \
+	core/store/private.h \
 	core/store/retry.c \
 	core/store/retry.h \
 	core/http/address.c \
@@ -209,11 +222,16 @@ core_libcore_a_SOURCES = \
 	core/gate/gate.h \
 	core/gate/keep.c \
 	core/gate/limit.c \
+	core/gate/marks.c \
+	core/gate/marks.h \
+	core/gate/marks_file.c \
+	core/gate/marks_private.h \
 	core/gate/parse.c \
 	core/gate/private.h \
 	core/gate/request.c \
 	core/gate/sender.c \
 	core/gate/sender.h \
+	core/gate/settle.c \
 	core/gate/take.c \
 	core/gate/undelivered.c \
 	core/gate/upsert.c \
@@ -233,6 +251,9 @@ core_libcore_a_SOURCES = \
 	core/plugin/handshake.c \
 	core/plugin/instance.c \
 	core/plugin/instance.h \
+	core/plugin/instance_metrics.c \
+	core/plugin/instance_said.c \
+	core/plugin/instance_timers.c \
 	core/plugin/loader.c \
 	core/plugin/loader.h \
 	core/plugin/loader_elf.c \
@@ -256,6 +277,8 @@ core_libcore_a_SOURCES = \
 	core/host/plan_check.c \
 	core/host/plan_check.h \
 	core/host/plan_events.c \
+	core/host/plan_place.c \
+	core/host/plan_place.h \
 	core/host/private.h \
 	core/host/privileges.c \
 	core/host/privileges.h \

@@ -4,8 +4,8 @@
 #   tests_unit_test_json_SOURCES = tests/unit/test-json.c
 #   tests_unit_test_json_CPPFLAGS = $(UNIT_CPPFLAGS)
 #   tests_unit_test_json_LDADD = $(UNIT_LIBS)
-UNIT_LIBS = $(CORE_LIBS) $(CHECK_LIBS) $(MSGPACK_LIBS)
-UNIT_CPPFLAGS = $(core_libcore_a_CPPFLAGS) $(CHECK_CFLAGS) $(MSGPACK_CFLAGS)
+UNIT_LIBS = $(CORE_LIBS) $(CHECK_LIBS)
+UNIT_CPPFLAGS = $(core_libcore_a_CPPFLAGS) $(CHECK_CFLAGS)
 
 if HAVE_CHECK
 include tests/unit/local.mk
@@ -25,3 +25,11 @@ include tests/webhooks/local.mk
 
 EXTRA_DIST += tests/lib/daemon.sh tests/lib/postgres.sh tests/lib/inject.py tests/lib/servers.py \
 	tests/lib/system.py
+
+# Tests that show more the longer they run: at full length here, and shorter in
+# `make check` (tests/unit/slow.h).
+SLOW_TESTS = tests/unit/test-idem tests/unit/test-entity
+check-slow: all
+	IL_SLOW=1 CK_DEFAULT_TIMEOUT=600 $(MAKE) $(AM_MAKEFLAGS) check \
+		TESTS='$(SLOW_TESTS)'
+.PHONY: check-slow

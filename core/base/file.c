@@ -2,6 +2,8 @@
 #include "file.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 int
@@ -37,4 +39,47 @@ file_pread(int fd, void *to, size_t len, uint64_t offset)
         have += (size_t) n;
     }
     return (int64_t) have;
+}
+
+static int
+write_synced(int dirfd, const char *name, const void *bytes, size_t len)
+{
+    int fd =
+        openat(dirfd, name,
+               O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return -errno;
+    int err = file_pwrite(fd, bytes, len, 0);
+    if (!err && fsync(fd))
+        err = -errno;
+    close(fd);
+    return err;
+}
+
+int
+file_replace(int dirfd, const char *name, const void *bytes, size_t len)
+{
+    char tmp[256];
+    int n = snprintf(tmp, sizeof tmp, "%s.tmp", name);
+    if (n < 0 || (size_t) n >= sizeof tmp)
+        return -ENAMETOOLONG;
+    int err = write_synced(dirfd, tmp, bytes, len);
+    if (!err && renameat(dirfd, tmp, dirfd, name))
+        err = -errno;
+    if (err) {
+        unlinkat(dirfd, tmp, 0);
+        return err;
+    }
+    return fsync(dirfd) ? -errno : 0;
+}
+
+int
+file_sync_folder(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    int err = fsync(fd) ? -errno : 0;
+    close(fd);
+    return err;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* All of a read or write, in however many pieces the system serves it. */
+/* All of a read or write, in however many pieces the system serves it; files
+ * and names that stay. */
 #ifndef FILE_H
 #define FILE_H
 
@@ -11,5 +12,13 @@ int file_pwrite(int fd, const void *bytes, size_t len, uint64_t offset);
 /* How many there were: fewer than len only at the end of the file.  Or a
  * negative errno. */
 int64_t file_pread(int fd, void *to, size_t len, uint64_t offset);
+
+/* Make dirfd/name hold these bytes, durably, mode 0600: whatever happens,
+ * there is the old one or the new one.  It is written as "name.tmp", synced and
+ * renamed.  For one process at a time.  0 or a negative errno. */
+int file_replace(int dirfd, const char *name, const void *bytes, size_t len);
+
+/* Make the names in a folder durable.  0 or a negative errno. */
+int file_sync_folder(const char *path);
 
 #endif

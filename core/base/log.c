@@ -2,6 +2,7 @@
 #include "log.h"
 
 #include "clock.h"
+#include "wtf8.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -76,35 +77,15 @@ log_head(char *out, size_t size, int level)
                                (int) (us / 1000 % 1000), level_names[level]);
 }
 
-/* What senders and files put into messages must not forge lines or speak to a
- * terminal.  Works in place: a control character becomes '?'. */
-static void
-defuse(char *text, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        if ((unsigned char) text[i] < 0x20 || text[i] == 0x7f)
-            text[i] = text[i] == '\n' || text[i] == '\t' ? ' ' : '?';
-}
-
 int
 log_level(void)
 {
     return __atomic_load_n(&level_shown, __ATOMIC_RELAXED);
 }
 
-/* Where in a line so much more of n bytes ends: an over-long one is cut. */
-static size_t
-log_end(size_t len, size_t room, int n)
-{
-    if (n <= 0)
-        return len;
-    return len + (size_t) n < room ? len + (size_t) n : room - 1;
-}
-
 static void
-log_write(char *line, size_t head, size_t len)
+log_write(char *line, size_t len)
 {
-    defuse(line + head, len - head);
     line[len++] = '\n';
     for (size_t done = 0; done < len;) {
         ssize_t w = write(STDERR_FILENO, line + done, len - done);
@@ -128,13 +109,16 @@ log_text(int level, const char *prefix, const char *text, size_t text_len)
     if (level > log_level())
         return;
     int saved = errno;
-    size_t head = log_head(line, room, level), len = head;
-    if (prefix)
-        len = log_end(len, room,
-                      snprintf(line + len, room - len, "%s: ", prefix));
-    size_t n = text_len < room - 1 - len ? text_len : room - 1 - len;
-    memcpy(line + len, text, n);
-    log_write(line, head, len + n);
+    size_t len = log_head(line, room, level);
+    /* What senders and files put into messages must not forge lines or speak
+     * to a terminal. */
+    if (prefix) {
+        len += utf8_show(line + len, room - len - 2, prefix, strlen(prefix));
+        line[len++] = ':';
+        line[len++] = ' ';
+    }
+    len += utf8_show(line + len, room - len, text, text_len);
+    log_write(line, len);
     errno = saved;
 }
 
@@ -149,6 +133,8 @@ log_line(int level, const char *fmt, ...)
     va_start(ap, fmt);
     int n = vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    log_text(level, NULL, text, log_end(0, sizeof(text), n));
+    if (n > 0)
+        log_text(level, NULL, text,
+                 (size_t) n < sizeof(text) ? (size_t) n : sizeof(text) - 1);
     errno = saved;
 }

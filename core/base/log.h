@@ -11,7 +11,8 @@ void log_level_set(int level); /* IL_LOG_*; IL_LOG_INFO at first */
 int log_level(void);
 int log_level_parse(const char *name); /* "error" ... "debug"; 0: unknown */
 void log_line(int level, const char *fmt, ...) IL_PRINTF(2, 3);
-/* The same of a text, with "prefix: " before it. */
+/* The same of a text, with "prefix: " before it (NULL: nothing).  What is no
+ * character of a line is written as utf8_show() does it. */
 void log_text(int level, const char *prefix, const char *text, size_t len);
 
 #define log_error(...) log_line(IL_LOG_ERROR, __VA_ARGS__)

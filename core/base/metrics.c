@@ -17,12 +17,20 @@
 enum { COUNTER = 1, GAUGE };
 
 /* A cache line each: lanes and gate threads count side by side. */
-struct il_counter {
-    uint64_t value; /* atomic */
-    int kind;
+struct series {
+    uint64_t value; /* atomic; of a gauge the bits of an int64_t */
+    int kind, unit;
     char *name, *labels, *help;
-    struct il_counter *next; /* ordered by name, then labels */
+    struct series *next; /* ordered by name, then labels */
 } __attribute__((aligned(64)));
+
+struct il_counter {
+    struct series series;
+};
+
+struct il_gauge {
+    struct series series;
+};
 
 struct refresher {
     void (*fn)(void *arg);
@@ -32,86 +40,119 @@ struct refresher {
 
 /* Protects the two lists; values are atomic and need none. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct il_counter *series;
+static struct series *first;
 static struct refresher *refreshers;
 
-static struct il_counter *
-series_make(const char *name, const char *labels, const char *help, int kind)
+static struct series *
+series_make(const char *name, const char *labels, const char *help, int kind,
+            int unit)
 {
     void *memory;
-    if (posix_memalign(&memory, 64, sizeof(struct il_counter)))
+    if (posix_memalign(&memory, 64, sizeof(struct series)))
         return NULL;
-    struct il_counter *c = memory;
-    *c = (struct il_counter){ .kind = kind,
-                              .name = strdup(name),
-                              .labels = strdup(labels),
-                              .help = strdup(help) };
-    if (c->name && c->labels && c->help)
-        return c;
-    free(c->name);
-    free(c->labels);
-    free(c->help);
-    free(c);
+    struct series *s = memory;
+    *s = (struct series){ .kind = kind,
+                          .unit = unit,
+                          .name = strdup(name),
+                          .labels = strdup(labels),
+                          .help = strdup(help) };
+    if (s->name && s->labels && s->help)
+        return s;
+    free(s->name);
+    free(s->labels);
+    free(s->help);
+    free(s);
     return NULL;
 }
 
-static struct il_counter *
-series_get(const char *name, const char *labels, const char *help, int kind)
+/* Where it is, or would be: *found says which.  With the lock. */
+static struct series **
+series_place(const char *name, const char *labels, int *found)
 {
-    if (!labels)
-        labels = "";
-    pthread_mutex_lock(&lock);
-    struct il_counter **at = &series, *found = NULL;
+    struct series **at = &first;
+    *found = 0;
     for (; *at; at = &(*at)->next) {
         int order = strcmp((*at)->name, name);
         if (order == 0)
             order = strcmp((*at)->labels, labels);
-        if (order == 0)
-            found = *at;
+        *found = order == 0;
         if (order >= 0)
             break;
     }
+    return at;
+}
+
+static struct series *
+series_get(const char *name, const char *labels, const char *help, int kind,
+           int unit)
+{
+    int found;
+    if (!labels)
+        labels = "";
+    pthread_mutex_lock(&lock);
+    struct series **at = series_place(name, labels, &found), *s = *at;
     if (!found) {
-        found = series_make(name, labels, help ? help : "", kind);
-        if (found) {
-            found->next = *at;
-            *at = found;
+        s = series_make(name, labels, help ? help : "", kind, unit);
+        if (s) {
+            s->next = *at;
+            *at = s;
         }
+    } else if (s->kind != kind || s->unit != unit) {
+        s = NULL;
     }
     pthread_mutex_unlock(&lock);
+    return s;
+}
+
+struct il_counter *
+metric_counter(const char *name, const char *labels, int unit, const char *help)
+{
+    return (struct il_counter *) series_get(name, labels, help, COUNTER, unit);
+}
+
+struct il_gauge *
+metric_gauge(const char *name, const char *labels, int unit, const char *help)
+{
+    return (struct il_gauge *) series_get(name, labels, help, GAUGE, unit);
+}
+
+int
+metric_find(const char *name, const char *labels, int64_t *value)
+{
+    int found;
+    pthread_mutex_lock(&lock);
+    const struct series *s = *series_place(name, labels, &found);
+    pthread_mutex_unlock(&lock);
+    if (found && value)
+        *value = (int64_t) __atomic_load_n(&s->value, __ATOMIC_RELAXED);
     return found;
-}
-
-struct il_counter *
-metric_counter(const char *name, const char *labels, const char *help)
-{
-    return series_get(name, labels, help, COUNTER);
-}
-
-struct il_counter *
-metric_gauge(const char *name, const char *labels, const char *help)
-{
-    return series_get(name, labels, help, GAUGE);
 }
 
 void
 metric_add(struct il_counter *c, uint64_t n)
 {
     if (c)
-        __atomic_fetch_add(&c->value, n, __ATOMIC_RELAXED);
-}
-
-void
-metric_set(struct il_counter *c, uint64_t value)
-{
-    if (c)
-        __atomic_store_n(&c->value, value, __ATOMIC_RELAXED);
+        __atomic_fetch_add(&c->series.value, n, __ATOMIC_RELAXED);
 }
 
 uint64_t
 metric_get(const struct il_counter *c)
 {
-    return c ? __atomic_load_n(&c->value, __ATOMIC_RELAXED) : 0;
+    return c ? __atomic_load_n(&c->series.value, __ATOMIC_RELAXED) : 0;
+}
+
+void
+metric_set(struct il_gauge *g, int64_t value)
+{
+    if (g)
+        __atomic_store_n(&g->series.value, (uint64_t) value, __ATOMIC_RELAXED);
+}
+
+int64_t
+metric_value(const struct il_gauge *g)
+{
+    return g ? (int64_t) __atomic_load_n(&g->series.value, __ATOMIC_RELAXED)
+             : 0;
 }
 
 /* Backslash and newline, and in label values the quote, are escaped. */
@@ -172,33 +213,36 @@ metric_refresh_remove(void (*fn)(void *arg), void *arg)
     pthread_mutex_unlock(&lock);
 }
 
+/* What a series holds, as it is printed. */
 static int
-is_time(const char *name)
+export_value(struct il_text *out, const struct series *s)
 {
-    const char *unit = strstr(name, "_seconds");
-    return unit && (!unit[8] || strcmp(unit + 8, "_total") == 0);
+    uint64_t n = __atomic_load_n(&s->value, __ATOMIC_RELAXED);
+    if (s->kind == GAUGE && (int64_t) n < 0) {
+        if (text_putc(out, '-'))
+            return -ENOMEM;
+        n = 0 - n;
+    }
+    if (s->unit == IL_UNIT_MICROSECONDS)
+        return text_printf(out, "%" PRIu64 ".%06" PRIu64 "\n", n / 1000000,
+                           n % 1000000);
+    return text_printf(out, "%" PRIu64 "\n", n);
 }
 
 static int
-export_series(struct il_text *out, const struct il_counter *c, int head)
+export_series(struct il_text *out, const struct series *s, int head)
 {
     if (head) {
-        if (text_printf(out, "# HELP " PREFIX "%s ", c->name)
-            || put_escaped(out, c->help, 0)
-            || text_printf(out, "\n# TYPE " PREFIX "%s %s\n", c->name,
-                           c->kind == COUNTER ? "counter" : "gauge"))
+        if (text_printf(out, "# HELP " PREFIX "%s ", s->name)
+            || put_escaped(out, s->help, 0)
+            || text_printf(out, "\n# TYPE " PREFIX "%s %s\n", s->name,
+                           s->kind == COUNTER ? "counter" : "gauge"))
             return -ENOMEM;
     }
-    const uint64_t n = metric_get(c);
-    int err = text_printf(out, PREFIX "%s%s%s%s ", c->name,
-                          *c->labels ? "{" : "", c->labels,
-                          *c->labels ? "}" : "");
-    if (!err && is_time(c->name))
-        err = text_printf(out, "%" PRIu64 ".%06" PRIu64 "\n", n / 1000000,
-                          n % 1000000);
-    else if (!err)
-        err = text_printf(out, "%" PRIu64 "\n", n);
-    return err;
+    int err =
+        text_printf(out, PREFIX "%s%s%s%s ", s->name, *s->labels ? "{" : "",
+                    s->labels, *s->labels ? "}" : "");
+    return err ? err : export_value(out, s);
 }
 
 /* Field n (from 1, as proc(5) counts) of /proc/self/stat; 0 where there is
@@ -269,9 +313,9 @@ metric_export(struct il_text *out)
     int err = 0;
     const char *last = "";
     pthread_mutex_lock(&lock);
-    for (struct il_counter *c = series; c && !err; c = c->next) {
-        err = export_series(out, c, strcmp(last, c->name) != 0);
-        last = c->name;
+    for (struct series *s = first; s && !err; s = s->next) {
+        err = export_series(out, s, strcmp(last, s->name) != 0);
+        last = s->name;
     }
     pthread_mutex_unlock(&lock);
     return err ? err : export_process(out);

@@ -15,50 +15,43 @@ hash(const char *name, size_t len)
     return h ^ h >> 15;
 }
 
-static void
-place(const struct nameset *set, uint32_t number)
+/* The slot of a name, or the free one where it belongs. */
+static uint32_t
+seek(const struct nameset *set, const char *name, size_t len, uint32_t h)
 {
-    const struct slice *name = &set->names[number];
-    uint32_t at = hash(name->ptr, name->len) & set->mask;
-    while (set->slots[at])
-        at = (at + 1) & set->mask;
-    set->slots[at] = number + 1;
-}
-
-static int
-grow(struct nameset *set)
-{
-    uint32_t capacity = set->slots ? set->mask + 1 : 4;
-    struct slice *names = realloc(set->names, capacity * sizeof(*names));
-    if (!names)
-        return -ENOMEM;
-    set->names = names;
-    uint32_t *slots = calloc((size_t) capacity * 2, sizeof(*slots));
-    if (!slots)
-        return -ENOMEM;
-    free(set->slots);
-    set->slots = slots;
-    set->mask = capacity * 2 - 1;
-    for (uint32_t i = 0; i < set->count; i++)
-        place(set, i);
-    return 0;
+    const struct table *t = &set->table;
+    uint32_t at = table_seek(t, h, h);
+    for (; t->slots[at].number; at = table_seek(t, h, at + 1)) {
+        const struct slice *known = &set->names[t->slots[at].number - 1];
+        if (known->len == len && !memcmp(known->ptr, name, len))
+            break;
+    }
+    return at;
 }
 
 int
 nameset_add(struct nameset *set, const char *name, size_t len)
 {
-    if (nameset_find(set, name, len) >= 0)
-        return -EEXIST;
-    /* names has room for half as many as there are slots */
-    if ((!set->slots || set->count == (set->mask + 1) / 2) && grow(set))
+    if (table_room(&set->table, 1))
         return -ENOMEM;
+    uint32_t h = hash(name, len), at = seek(set, name, len, h);
+    if (set->table.slots[at].number)
+        return -EEXIST;
+    if (set->count == set->capacity) {
+        uint32_t capacity = set->capacity ? set->capacity * 2 : 4;
+        void *names = realloc(set->names, capacity * sizeof(*set->names));
+        if (!names)
+            return -ENOMEM;
+        set->names = names;
+        set->capacity = capacity;
+    }
     char *copy = malloc(len + 1);
     if (!copy)
         return -ENOMEM;
     memcpy(copy, name, len);
     copy[len] = '\0';
     set->names[set->count] = slice_of(copy, len);
-    place(set, set->count++);
+    table_take(&set->table, at, h, set->count++);
     if (len > set->longest)
         set->longest = len;
     return 0;
@@ -69,13 +62,8 @@ nameset_find(const struct nameset *set, const char *name, size_t len)
 {
     if (!set->count || len > set->longest)
         return -1;
-    uint32_t at = hash(name, len) & set->mask;
-    for (; set->slots[at]; at = (at + 1) & set->mask) {
-        const struct slice *known = &set->names[set->slots[at] - 1];
-        if (known->len == len && !memcmp(known->ptr, name, len))
-            return set->slots[at] - 1;
-    }
-    return -1;
+    uint32_t at = seek(set, name, len, hash(name, len));
+    return (int64_t) set->table.slots[at].number - 1;
 }
 
 void
@@ -84,6 +72,6 @@ nameset_clear(struct nameset *set)
     for (uint32_t i = 0; i < set->count; i++)
         free((char *) set->names[i].ptr);
     free(set->names);
-    free(set->slots);
+    table_clear(&set->table);
     *set = (struct nameset){ 0 };
 }

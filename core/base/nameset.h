@@ -5,14 +5,15 @@
 #ifndef NAMESET_H
 #define NAMESET_H
 
+#include "table.h"
 #include "text.h"
 
 /* A zeroed one is empty. */
 struct nameset {
     struct slice *names; /* owned, NUL-terminated */
-    uint32_t *slots;     /* number + 1, 0: free; at least half of them are */
-    uint32_t count, mask;
+    uint32_t count, capacity;
     size_t longest;
+    struct table table; /* of names */
 };
 
 /* The name is copied.  0, -EEXIST or -ENOMEM. */

@@ -8,6 +8,8 @@
  * either: power_difference() subtracts them digit by digit. */
 #include "number.h"
 
+#include "digits.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -32,6 +34,32 @@ count_digits(const char *p, const char *end)
     while (p + n < end && p[n] >= '0' && p[n] <= '9')
         n++;
     return n;
+}
+
+int
+number_valid(const char *text, size_t len)
+{
+    const char *p = text, *end = text + len;
+    p += p < end && *p == '-';
+    size_t n = count_digits(p, end);
+    if (n == 0 || (n > 1 && *p == '0'))
+        return 0;
+    p += n;
+    if (p < end && *p == '.') {
+        n = count_digits(++p, end);
+        if (n == 0)
+            return 0;
+        p += n;
+    }
+    if (p < end && (*p == 'e' || *p == 'E')) {
+        p++;
+        p += p < end && (*p == '+' || *p == '-');
+        n = count_digits(p, end);
+        if (n == 0)
+            return 0;
+        p += n;
+    }
+    return p == end;
 }
 
 static void
@@ -125,17 +153,6 @@ compare_parts(const struct parts *a, const struct parts *b)
     return a->sign * compare_digits(a, b);
 }
 
-static size_t
-put_digits(char out[20], uint64_t u)
-{
-    size_t n = 20;
-    do
-        out[--n] = (char) ('0' + u % 10);
-    while (u /= 10);
-    memmove(out, out + n, 20 - n);
-    return 20 - n;
-}
-
 /* The parts of any number; room holds the digits of one that has no text. */
 static void
 value_parts(const struct il_value *v, char room[24], struct parts *out)
@@ -150,7 +167,7 @@ value_parts(const struct il_value *v, char room[24], struct parts *out)
         room[n++] = '-';
         u = 0 - u;
     }
-    n += put_digits(room + n, u);
+    n = (size_t) (digits_put(room + n, u) - room);
     read_parts(room, n, out);
 }
 

@@ -5,6 +5,9 @@
 
 #include "text.h"
 
+/* Is all of it one number in the grammar of JSON?  1 or 0. */
+int number_valid(const char *text, size_t len);
+
 /* <0, 0, >0.  Both are IL_INT, IL_UINT or IL_DECIMAL.  No memory is needed,
  * and time is bounded by the length of the texts, not by their exponents. */
 int number_compare(const struct il_value *a, const struct il_value *b);

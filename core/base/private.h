@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* How the room works: what every room stands on, and nothing of events.
  *
- *   text  arena  reserve    growable bytes, memory that goes all at once,
- * memory for libraries that do not look at malloc() file  csv  state_dir whole
- * reads and writes, CSV, the folder of a daemon clock  time  timers  rate   the
- * clocks (tests own them), times as text, one thread that calls at intervals,
- * token buckets number  units  fold  utf8/wtf8  ip   texts that mean something,
- * exactly nameset  nearest        sets of names, and "did you mean" log metrics
- * lines on stderr, counters and gauges api                     the slot of the
- * table that plugins see
+ *   text  arena  reserve   growable bytes, memory that goes all at once, memory
+ *                          for libraries that do not look at malloc()
+ *   file  csv  state_dir   whole reads and writes, CSV, the folder of a daemon
+ *   clock  time  timers    the clocks (tests own them), times as text, a thread
+ *   rate                   that calls at intervals, token buckets
+ *   number  units  fold    texts that mean something, exactly
+ *   wtf8  ip
+ *   nameset  nearest       sets of names, and "did you mean"
+ *   log  metrics           lines on stderr, counters and gauges
+ *   api                    the slot of the table that plugins see
  *
  * Each of them is a header and a file of its own that knows few of the others;
  * there is nothing to be shared here but this page.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Finding the end of a run of plain bytes, 16 (SSE2) or 8 at a time.  Private
- * to the JSON codec. */
+/* Finding the end of a run of plain bytes, 16 (SSE2) or 8 at a time: for the
+ * JSON of the codec, which looks at every byte, and for wtf8.c. */
 #ifndef SCAN_H
 #define SCAN_H
 

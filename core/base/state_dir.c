@@ -24,44 +24,10 @@ state_dir_path(char *out, size_t size, const char *path, const char *name)
 int
 state_dir_sync(const char *folder)
 {
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int err = fd < 0 || fsync(fd) ? -errno : 0;
-    if (fd >= 0)
-        close(fd);
+    int err = file_sync_folder(folder);
     if (err)
         log_error("cannot sync the folder %s: %s", folder, strerror(-err));
     return err;
-}
-
-/* In each of the two first pages of an LMDB file, behind the page's head. */
-#define LMDB_MAGIC 0xbeefc0deu
-#define LMDB_MAGIC_AT 16
-
-void
-state_dir_unfinished(const char *folder)
-{
-    char name[4096];
-    struct stat st;
-    int fd = -1, whole = 1;
-    int64_t page = sysconf(_SC_PAGESIZE);
-    if (!state_dir_path(name, sizeof(name), folder, "data.mdb"))
-        fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0)
-        return;
-    int small = fstat(fd, &st) == 0 && st.st_size && st.st_size <= 3 * page;
-    for (int64_t i = 0; small && whole && i < 2; i++) {
-        uint32_t magic = 0;
-        int64_t n = file_pread(fd, &magic, sizeof(magic),
-                               (uint64_t) (i * page + LMDB_MAGIC_AT));
-        whole = n < 0
-                || (magic == LMDB_MAGIC && st.st_size >= 2 * page);
-    }
-    close(fd);
-    if (whole)
-        return;
-    log_warn("%s was never finished: made anew", name);
-    if (unlink(name))
-        log_warn("cannot remove %s: %s", name, strerror(errno));
 }
 
 int
@@ -88,6 +54,42 @@ state_dir_make(const char *path, uid_t uid, gid_t gid)
         return -ENOTDIR;
     }
     return 0;
+}
+
+static int
+make_folder(const char *path)
+{
+    struct stat st;
+    int err = mkdir(path, 0700) == 0 ? 0 : -errno;
+    if (err == -EEXIST)
+        err = lstat(path, &st) ? -errno : S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+    if (err)
+        log_error("cannot make the folder %s: %s", path, strerror(-err));
+    return err;
+}
+
+int
+state_dir_make_below(const char *state_dir, const char *path)
+{
+    char *here = strdup(path);
+    int err = here ? 0 : -ENOMEM;
+    char *p = here ? here + strlen(state_dir) : NULL;
+    while (!err && *p) {
+        char *end = strchr(p + 1, '/'); /* p: the slash before a name */
+        if (end)
+            *end = 0;
+        err = make_folder(here);
+        *p = 0;
+        if (!err)
+            err = state_dir_sync(here);
+        *p = '/';
+        if (!end)
+            break;
+        *end = '/';
+        p = end;
+    }
+    free(here);
+    return err;
 }
 
 int

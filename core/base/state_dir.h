@@ -20,11 +20,10 @@ int state_dir_lock(const char *path);
  * line. */
 int state_dir_sync(const char *folder);
 
-/* Before an LMDB store in folder is opened: remove what is left of one whose
- * making was cut off, which LMDB would take for a foreign file.  It has not
- * got past its three first pages then, which an empty store has: the first two
- * reach the disk with the first transaction. */
-void state_dir_unfinished(const char *folder);
+/* Make a folder (0700) whose path begins with that of state_dir, and those on
+ * the way to it, durably.  What is there must be folders and no links.  0 or a
+ * negative errno after a log line. */
+int state_dir_make_below(const char *state_dir, const char *path);
 
 /* "PATH/NAME" into out.  0 or -ENAMETOOLONG. */
 int state_dir_path(char *out, size_t size, const char *path, const char *name);

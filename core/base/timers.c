@@ -2,15 +2,16 @@
 #include "timers.h"
 
 #include "clock.h"
+#include "cond.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 struct timer {
     struct timer *next;
-    int64_t interval_us, due_us;
+    int64_t interval_us; /* 0: once */
+    int64_t due_us;
     void (*fn)(void *arg);
     void *arg;
     const void *owner;
@@ -33,12 +34,8 @@ timers_new(void)
     struct timers *t = calloc(1, sizeof(*t));
     if (!t)
         return NULL;
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&t->lock, NULL);
-    pthread_cond_init(&t->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init(&t->changed);
     return t;
 }
 
@@ -52,16 +49,31 @@ next_due(const struct timers *t)
     return first;
 }
 
-static void
-wait_until(struct timers *t, const struct timer *first)
+/* The link that leads to a timer. */
+static struct timer **
+timer_place(struct timers *t, const struct timer *which)
 {
-    if (!first) {
-        pthread_cond_wait(&t->changed, &t->lock);
+    struct timer **at = &t->list;
+    while (*at && *at != which)
+        at = &(*at)->next;
+    return at;
+}
+
+/* It is due: when does it come again?  One that does not is gone before it is
+ * called, so that its function may ask for it anew. */
+static void
+timers_next(struct timers *t, struct timer *timer, int64_t now)
+{
+    if (!timer->interval_us) {
+        *timer_place(t, timer) = timer->next;
+        free(timer);
         return;
     }
-    struct timespec at = { .tv_sec = first->due_us / 1000000,
-                           .tv_nsec = first->due_us % 1000000 * 1000 };
-    pthread_cond_timedwait(&t->changed, &t->lock, &at);
+    /* A function that took longer than its interval is not called twice at
+     * once to make up for it. */
+    timer->due_us += timer->interval_us;
+    if (timer->due_us <= now)
+        timer->due_us = now + timer->interval_us;
 }
 
 static void *
@@ -73,17 +85,14 @@ timers_run(void *arg)
         struct timer *first = next_due(t);
         int64_t now = clock_monotonic_us();
         if (!first || first->due_us > now) {
-            wait_until(t, first);
+            cond_wait_until(&t->changed, &t->lock,
+                            first ? first->due_us : INT64_MAX);
             continue;
         }
-        /* A function that took longer than its interval is not called twice
-         * at once to make up for it. */
-        first->due_us += first->interval_us;
-        if (first->due_us <= now)
-            first->due_us = now + first->interval_us;
         void (*fn)(void *) = first->fn;
         void *fn_arg = first->arg;
         const void *owner = t->running = first->owner;
+        timers_next(t, first, now);
         pthread_mutex_unlock(&t->lock);
         if (t->call)
             t->call(owner, fn, fn_arg);
@@ -112,25 +121,61 @@ timers_start(struct timers *t)
     return err;
 }
 
-int
-timers_add(struct timers *t, uint32_t interval_ms, void (*fn)(void *arg),
-           void *arg, const void *owner)
+/* With the lock. */
+static int
+timers_put(struct timers *t, const struct timer *what)
 {
     struct timer *new = malloc(sizeof(*new));
     if (!new)
         return -ENOMEM;
-    int64_t interval_us = (int64_t) (interval_ms ? interval_ms : 1) * 1000;
-    *new = (struct timer){ .interval_us = interval_us,
-                           .due_us = clock_monotonic_us() + interval_us,
-                           .fn = fn,
-                           .arg = arg,
-                           .owner = owner };
-    pthread_mutex_lock(&t->lock);
+    *new = *what;
     new->next = t->list;
     t->list = new;
+    return 0;
+}
+
+int
+timers_add(struct timers *t, uint32_t interval_ms, void (*fn)(void *arg),
+           void *arg, const void *owner)
+{
+    int64_t interval_us = (int64_t) interval_ms * 1000;
+    pthread_mutex_lock(&t->lock);
+    int err = timers_put(
+        t, &(struct timer){ .interval_us = interval_us,
+                            .due_us = clock_monotonic_us() + interval_us,
+                            .fn = fn,
+                            .arg = arg,
+                            .owner = owner });
     pthread_cond_broadcast(&t->changed);
     pthread_mutex_unlock(&t->lock);
-    return 0;
+    return err;
+}
+
+int
+timers_once(struct timers *t, uint32_t delay_ms, void (*fn)(void *arg),
+            void *arg, const void *owner)
+{
+    int64_t due_us = clock_monotonic_us() + (int64_t) delay_ms * 1000;
+    int err = 0;
+    pthread_mutex_lock(&t->lock);
+    struct timer *known = t->list;
+    while (known
+           && (known->interval_us || known->owner != owner || known->fn != fn
+               || known->arg != arg))
+        known = known->next;
+    if (known && delay_ms == IL_NEVER) {
+        *timer_place(t, known) = known->next;
+        free(known);
+    } else if (known) {
+        known->due_us = due_us;
+    } else if (delay_ms != IL_NEVER) {
+        err = timers_put(
+            t, &(struct timer){
+                   .due_us = due_us, .fn = fn, .arg = arg, .owner = owner });
+    }
+    pthread_cond_broadcast(&t->changed);
+    pthread_mutex_unlock(&t->lock);
+    return err;
 }
 
 void

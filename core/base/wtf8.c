@@ -72,3 +72,57 @@ utf8_mend(char *text, size_t len)
         p += n > 0 ? n : 1;
     }
 }
+
+/* May n bytes of UTF-8 that stand for one character be shown as they are?  Not
+ * those that are no characters of a line: C0, DEL, C1; the Arabic letter mark,
+ * the marks, embeddings, overrides and isolates of direction; line and
+ * paragraph separator. */
+static int
+is_shown(const char *text, int n)
+{
+    const unsigned char *p = (const unsigned char *) text;
+    if (n == 1)
+        return p[0] >= 0x20 && p[0] != 0x7f;
+    if (n == 2)
+        return !(p[0] == 0xc2 && p[1] < 0xa0)
+               && !(p[0] == 0xd8 && p[1] == 0x9c);
+    if (n != 3 || p[0] != 0xe2)
+        return 1;
+    if (p[1] == 0x80)
+        return p[2] != 0x8e && p[2] != 0x8f && (p[2] < 0xa8 || p[2] > 0xae);
+    return p[1] != 0x81 || p[2] < 0xa6 || p[2] > 0xa9;
+}
+
+int
+utf8_shown(const char *p, const char *end, int *bytes)
+{
+    int n = (unsigned char) *p < 0x80 ? 1 : utf8_length(p, end);
+    *bytes = n > 0 ? n : 1;
+    return n > 0 && is_shown(p, n);
+}
+
+size_t
+utf8_show(char *out, size_t room, const char *text, size_t len)
+{
+    static const char hex[] = "0123456789abcdef";
+    size_t used = 0;
+    for (const char *p = text, *end = text + len; p < end;) {
+        int bytes, shown = utf8_shown(p, end, &bytes);
+        if ((unsigned char) *p >= 0x80 && utf8_length(p, end) < 0)
+            break;
+        size_t needs = (size_t) bytes * (shown ? 1 : 4);
+        if (needs > room - used)
+            break;
+        for (int i = 0; i < bytes; i++, p++) {
+            if (!shown) {
+                out[used++] = '\\';
+                out[used++] = 'x';
+                out[used++] = hex[(unsigned char) *p >> 4];
+                out[used++] = hex[(unsigned char) *p & 15];
+            } else {
+                out[used++] = *p;
+            }
+        }
+    }
+    return used;
+}

@@ -19,6 +19,17 @@ int wtf8_valid(const char *text, size_t len);
  * sides that are shown to people, whatever encoding they came in. */
 void utf8_mend(char *text, size_t len);
 
+/* May the character at p be shown in a line of a log or a terminal?  1 or 0,
+ * and *bytes is its length.  Not so are control characters, marks that turn the
+ * direction of text or end a line, and a byte that is no UTF-8. */
+int utf8_shown(const char *p, const char *end, int *bytes);
+
+/* Copy text for a log or a terminal: what may not be shown is written as \xNN,
+ * byte by byte.  A character that is cut off at the end is left out, and what
+ * does not fit into room is, between two characters.  Returns the bytes
+ * written; no NUL is added. */
+size_t utf8_show(char *out, size_t room, const char *text, size_t len);
+
 /* Is there a surrogate at p (0xed and at least one byte follow)? */
 static inline int
 wtf8_surrogate(const char *p, const char *end)

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/* What happens to events on their way through a lane.  An event leaves
+ * BATCH_LIVE once; only the destination's marks can be taken back, because
+ * only its attempts are repeated.  The counters say at any time how many are
+ * where, so that nobody walks the batch to find out. */
 #include "batch.h"
 
 #include "json.h"
@@ -161,8 +165,12 @@ batch_elsewhere(struct il_batch *b, uint32_t i)
 
 /* One piece of memory for the struct and its texts. */
 static const struct il_reason *
-batch_reason(struct il_batch *b, const struct il_reason *why)
+batch_reason(struct il_batch *b, const struct il_reason *given)
 {
+    static const struct il_reason unread = {
+        IL_SIZED(struct il_reason), .code = "rejected",
+        .message = "the plugin gave no reason that can be read"
+    };
     static const struct il_reason unsaid = { IL_SIZED(struct il_reason),
                                              .code = "rejected",
                                              .message = "no reason was given" };
@@ -170,11 +178,14 @@ batch_reason(struct il_batch *b, const struct il_reason *why)
         IL_SIZED(struct il_reason), .code = "rejected",
         .message = "there was no memory to keep the reason"
     };
-    if (!why)
+    struct il_reason why;
+    if (!given)
         return &unsaid;
-    const char *from[4] = { why->code ? why->code : unsaid.code,
-                            why->message ? why->message : unsaid.message,
-                            why->field, why->rule };
+    if (api_copy(&why, sizeof(why), given, API_REASON_1_0))
+        return &unread;
+    const char *from[4] = { why.code ? why.code : unsaid.code,
+                            why.message ? why.message : unsaid.message,
+                            why.field, why.rule };
     const char *to[4] = { NULL };
     size_t size = sizeof(struct il_reason);
     for (int k = 0; k < 4; k++)
@@ -240,12 +251,12 @@ batch_set_payload(struct il_batch *b, uint32_t i, int encoding,
         if (json_to_msgpack(bytes, len, &b->scratch, &error))
             return error.code == JSON_MEMORY ? -ENOMEM : -EINVAL;
         body = slice_of(b->scratch.data, b->scratch.len);
-    } else if (encoding != IL_MSGPACK || msgcur_check(bytes, len)) {
+    } else if (encoding != IL_MSGPACK || msg_check(bytes, len)) {
         return -EINVAL;
     }
     const char *p = body.ptr;
     struct il_value v;
-    if (msgcur_head(&p, p + body.len, &v) || v.type != IL_MAP)
+    if (msg_head(&p, p + body.len, &v) || v.type != IL_MAP)
         return -EINVAL;
     char *copy = batch_alloc(b, body.len);
     if (!copy)

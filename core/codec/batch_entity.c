@@ -2,7 +2,7 @@
 /* Entities on events: interned kinds, and traits merged one level deep. */
 #include "batch.h"
 
-#include "msgwalk.h"
+#include "msg_read.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -54,7 +54,7 @@ traits_bytes(const struct il_value *map, struct slice *out)
         return -EINVAL;
     const char *p = map->str, *end = map->str + map->len;
     for (uint64_t n = 2 * (uint64_t) map->count; n; n--)
-        if (msgwalk_skip(&p, end))
+        if (msg_skip(&p, end))
             return -EINVAL;
     *out = slice_of(map->str, (size_t) (p - map->str));
     return 0;
@@ -70,10 +70,9 @@ traits_keep(const struct il_value *old, const struct il_value *fresh,
     for (uint32_t n = old->count; n; n--) {
         const char *begin = p;
         struct il_value key, found;
-        if (msgcur_value(&p, end, &key) || msgcur_skip(&p, end))
+        if (msg_value(&p, end, &key) || msg_skip(&p, end))
             break; /* not reached: old was checked when it came in */
-        if (key.type == IL_STRING
-            && msgcur_find(fresh, key.str, key.len, &found))
+        if (key.type == IL_STRING && msg_find(fresh, key.str, key.len, &found))
             continue;
         memcpy(*out, begin, (size_t) (p - begin));
         *out += p - begin;

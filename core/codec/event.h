@@ -8,15 +8,24 @@
  * Readers accept more elements after it.  A dead letter that is tried again is
  * an array of eight, whose last is
  *   [ lane, position of the letter, attempts before ]
- * and only for that lane. */
+ * and only for that lane.
+ *
+ * Among the events of the spool are frames that say how far a source has read
+ * (il_mark).  They are no events and never delivered: an array of four,
+ *   [ nil, source_id, written_at, [ name, value | nil, ... ] ]
+ * where nil makes the mark forgotten.  Each follows the events that it was
+ * emitted with, and is there if and only if they are. */
 #ifndef EVENT_H
 #define EVENT_H
 
-#include "msgcur.h"
+#include "json_out.h"
+#include "base/text.h"
 
 #define EVENT_ID_MAX 128   /* bytes: ids and idempotency keys */
 #define EVENT_TYPE_MAX 128 /* bytes */
 #define EVENT_NO_TIME INT64_MIN
+#define EVENT_MEMBERS 7 /* of a frame's body; one more where it is for a lane  \
+                         */
 
 struct event {
     struct slice id, type, source_id, key; /* key.ptr NULL: the id */
@@ -44,8 +53,9 @@ int event_retry_read(const char *body, size_t len, struct event_retry *);
 static inline int
 event_retry(const char *body, size_t len, struct event_retry *out)
 {
-    return (unsigned char) body[0] == 0x97 ? 0
-                                           : event_retry_read(body, len, out);
+    if ((unsigned char) body[0] == (0x90 | EVENT_MEMBERS))
+        return 0; /* as nearly all are: an array of seven */
+    return event_retry_read(body, len, out);
 }
 
 /* Append the body of the same event, for one lane only.  0, -ENOMEM or
@@ -53,8 +63,40 @@ event_retry(const char *body, size_t len, struct event_retry *out)
 int event_retry_pack(struct il_text *out, const char *body, size_t len,
                      const struct event_retry *);
 
+/* How far a source has read. */
+struct event_mark {
+    struct slice name, value; /* value.ptr NULL: forgotten */
+};
+
+struct event_marks {
+    struct slice source_id;
+    int64_t written_us;
+    struct il_value list; /* of the names and values */
+};
+
+/* Is this such a frame, and no event? */
+static inline int
+event_is_marks(const char *body, size_t len)
+{
+    return len > 1 && (unsigned char) body[0] == 0x94
+           && (unsigned char) body[1] == 0xc0;
+}
+
+/* Append the body, without marks yet: n of them follow, one by one.  0 or
+ * -ENOMEM. */
+int event_marks_begin(struct il_text *out, struct slice source_id,
+                      int64_t written_us, uint32_t n);
+int event_marks_add(struct il_text *out, const struct event_mark *);
+/* View a body; points into it.  0 or -EINVAL. */
+int event_marks_unpack(const char *body, size_t len, struct event_marks *);
+/* The next one; iter begins with 0.  1, or 0 after the last. */
+int event_marks_next(const struct event_marks *, size_t *iter,
+                     struct event_mark *out);
+
 /* The event as JSON: {"id","type","source_id","received_at","timestamp"?,
- * "payload"}.  0, -ENOMEM or -EINVAL. */
+ * "payload"}.  Its members within an object that is open: */
+void event_members(struct json_out *, const struct event *);
+/* And all of it, appended.  0, -ENOMEM or -EINVAL. */
 int event_json(struct il_text *out, const struct event *);
 
 /* "evt_" and a ULID (github.com/ulid/spec) made of received_us / 1000 and 80

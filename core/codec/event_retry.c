@@ -2,20 +2,15 @@
 /* The mark on a frame that takes a dead letter's event to its lane again. */
 #include "event.h"
 
-#include <errno.h>
+#include "private.h"
 
-#include "msgput.h"
-#include "msgread.h"
-
-#define MEMBERS 7
-#define MARKED (0x90 | (MEMBERS + 1))
 #define MARK_MAX (1 + 5 + 9 + 5) /* array, string, two numbers; no text */
 
 static int
 read_number(const char **p, const char *end, uint64_t max, uint64_t *out)
 {
     struct il_value v;
-    if (msgread_head(p, end, &v) || (v.type != IL_INT && v.type != IL_UINT)
+    if (msg_head(p, end, &v) || (v.type != IL_INT && v.type != IL_UINT)
         || (v.type == IL_INT && v.num.i < 0) || v.num.u > max)
         return -EINVAL;
     *out = v.num.u;
@@ -28,15 +23,15 @@ event_retry_read(const char *body, size_t len, struct event_retry *out)
     const char *p = body, *end = body + len;
     struct il_value v;
     uint64_t attempts;
-    if (msgread_head(&p, end, &v) || v.type != IL_ARRAY)
+    if (msg_head(&p, end, &v) || v.type != IL_ARRAY)
         return -EINVAL;
-    if (v.count <= MEMBERS)
+    if (v.count <= EVENT_MEMBERS)
         return 0;
-    for (int i = 0; i < MEMBERS; i++)
-        if (msgcur_skip(&p, end))
+    for (int i = 0; i < EVENT_MEMBERS; i++)
+        if (msg_skip(&p, end))
             return -EINVAL;
-    if (msgread_head(&p, end, &v) || v.type != IL_ARRAY || v.count < 3
-        || msgread_head(&p, end, &v) || v.type != IL_STRING)
+    if (msg_head(&p, end, &v) || v.type != IL_ARRAY || v.count < 3
+        || msg_head(&p, end, &v) || v.type != IL_STRING)
         return -EINVAL;
     out->lane = slice_of(v.str, v.len);
     if (read_number(&p, end, UINT64_MAX, &out->letter)
@@ -61,12 +56,13 @@ event_retry_pack(struct il_text *out, const char *body, size_t len,
         out->len = start;
         return err;
     }
-    char *o = out->data + out->len;
-    *o++ = (char) 0x93;
-    o = msgput_str(o, retry->lane.ptr, retry->lane.len);
-    o = msgput_uint(o, retry->letter);
-    o = msgput_uint(o, retry->attempts);
+    char *o = out->data + start;
+    msg_put_array(&o, EVENT_MEMBERS + 1); /* over the head of the event */
+    o = out->data + out->len;
+    msg_put_array(&o, 3);
+    msg_put_text(&o, retry->lane.ptr, retry->lane.len);
+    msg_put_uint64(&o, retry->letter);
+    msg_put_uint64(&o, retry->attempts);
     out->len = (size_t) (o - out->data);
-    out->data[start] = (char) MARKED;
     return 0;
 }

@@ -10,7 +10,7 @@
 #ifndef JSON_H
 #define JSON_H
 
-#include "msgcur.h"
+#include "msg_read.h"
 
 enum json_code {
     JSON_OK,
@@ -59,7 +59,7 @@ struct json_reader {
 /* depth_max limits the containers that are entered step by step, and, counted
  * anew, those of each value that json_value() or json_skip() takes: what a
  * payload may be does not depend on the envelope around it.  0 and what is
- * above MSG_DEPTH_MAX mean MSG_DEPTH_MAX.  A text of 4 GiB or more fails with
+ * above MSG_DEPTH_MAX mean MSG_DEPTH_MAX.  A text of 2 GiB or more fails with
  * JSON_MEMORY. */
 void json_open(struct json_reader *, const char *json, size_t len,
                uint32_t depth_max);
@@ -110,7 +110,7 @@ int json_to_msgpack(const char *json, size_t len, struct il_text *out,
  * many code points were replaced, or -ENOMEM / -EINVAL (broken msgpack, or
  * containers deeper than twice MSG_DEPTH_MAX), with out->len as it was.
  * IL_TIME becomes an RFC 3339 string, IL_MISSING null.  Strings are taken to
- * be WTF-8: bytes from outside pass msgcur_check() first. */
+ * be WTF-8: bytes from outside pass msg_check() first. */
 int64_t json_write(struct il_text *out, const struct il_value *value,
                    uint32_t flags);
 

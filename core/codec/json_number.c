@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "json_private.h"
+/* Numbers stay exact: what is a canonical integer of 64 bits becomes one, all
+ * others are passed on as text.  Nothing here knows floating point. */
+#include "private.h"
 
 static int
 is_digit(const char *p, const char *end)
@@ -73,11 +75,12 @@ json_scan_number(const char **pp, const char *end, uint64_t *value)
     }
     for (; is_digit(p, end); p++) {
         unsigned digit = (unsigned) (*p - '0');
-        if (p - first >= 19) /* only here can it overflow */
-            over |= __builtin_mul_overflow(magnitude, 10, &magnitude)
-                    | __builtin_add_overflow(magnitude, digit, &magnitude);
-        else
+        if (p - first >= 19) { /* only here can it overflow */
+            over |= __builtin_mul_overflow(magnitude, 10, &magnitude);
+            over |= __builtin_add_overflow(magnitude, digit, &magnitude);
+        } else {
             magnitude = magnitude * 10 + digit;
+        }
     }
     size_t digits = (size_t) (p - first);
     if (digits == 0 || (*first == '0' && digits > 1)) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The pull reader. */
-#include "json_private.h"
+/* The pull reader: the envelope around events is taken step by step, so that
+ * its members go where they belong and unknown ones are refused by name; what
+ * is inside (payload, traits) goes to msgpack whole, by json_value(). */
+#include "private.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -69,8 +71,9 @@ json_open(struct json_reader *r, const char *json, size_t len,
     r->error.code = JSON_OK;
     r->error.offset = 0;
     r->error.message[0] = 0;
-    if (len >= UINT32_MAX)
-        json_fail(r, JSON_MEMORY, json, "the text is longer than 4 GiB");
+    if (len
+        > INT32_MAX) /* its msgpack, half as long again, has 32-bit places */
+        json_fail(r, JSON_MEMORY, json, "the text is 2 GiB or longer");
 }
 
 int

@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-#include "json_private.h"
+/* Strings: one pass to check and to find the end, a second one to decode only
+ * where there was a backslash.  Decoding is never longer than the text, so it
+ * may go where the text was. */
+#include "private.h"
 
 #include <string.h>
 
+#include "base/digits.h"
 #include "base/scan.h"
 #include "base/wtf8.h"
-
-static int
-hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 /* Four digits that are known to be there. */
 static uint32_t
@@ -21,7 +16,7 @@ hex4(const char *p)
 {
     uint32_t v = 0;
     for (int i = 0; i < 4; i++)
-        v = v << 4 | (uint32_t) hex_digit(p[i]);
+        v = v << 4 | (uint32_t) digits_hex(p[i]);
     return v;
 }
 
@@ -41,7 +36,7 @@ scan_escape(struct json_reader *r, const char *p)
     for (int i = 2; i < 6; i++) {
         if (p + i == r->end)
             return json_fail_end(r);
-        if (hex_digit(p[i]) < 0)
+        if (digits_hex(p[i]) < 0)
             return json_fail(r, JSON_ESCAPE, p,
                              "\\u needs four hexadecimal digits");
     }

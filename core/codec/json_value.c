@@ -10,19 +10,19 @@
  *
  * The same code checks what is only skipped: then there is no place to write
  * to (*out is NULL). */
-#include "json_private.h"
+#include "private.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "msgput.h"
 #include "base/scan.h"
 
 #define OPEN_HEAD 3 /* array 16, map 16: patched when the container closes */
 #define STRIDE 16   /* short strings are copied by whole vectors */
+#define NAME_SHOWN 100 /* bytes of a key that a message names */
 #define SLACK (OPEN_HEAD * MSG_DEPTH_MAX + 2 * STRIDE)
 
-struct parse {
+struct parser {
     struct json_reader *r;
     const char *end;
     const char *base; /* where the value's output begins */
@@ -31,21 +31,24 @@ struct parse {
     struct json_keys keys;
 };
 
-static const char *container(struct parse *, const char *p, char **out);
+static const char *parse_container(struct parser *, const char *p, char **out);
 
 /* Write a string that was scanned. */
 static char *
 put_string(char *o, const char *p, const char *close, int escaped)
 {
     size_t len = (size_t) (close - p);
-    if (!escaped)
-        return msgput_str(o, p, len);
-
+    if (!escaped) {
+        msg_put_text(&o, p, len);
+        return o;
+    }
     /* Decoded behind the head that the raw length would need, which may turn
      * out to be too long. */
-    char head[MSGPUT_HEAD], *text = msgput_str_head(o, len);
+    char *text = o, head[MSG_HEAD_MAX], *head_end = head;
+    msg_put_str(&text, len);
     len = (size_t) (json_unescape(text, p, close) - text);
-    size_t head_len = (size_t) (msgput_str_head(head, len) - head);
+    msg_put_str(&head_end, len);
+    size_t head_len = (size_t) (head_end - head);
     if (text != o + head_len)
         memmove(o + head_len, text, len);
     memcpy(o, head, head_len);
@@ -53,7 +56,7 @@ put_string(char *o, const char *p, const char *close, int escaped)
 }
 
 static __attribute__((noinline)) const char *
-string_long(struct parse *c, const char *p, char **out)
+parse_string_long(struct parser *c, const char *p, char **out)
 {
     int escaped;
     const char *close = json_scan_string(c->r, p, &escaped);
@@ -70,7 +73,7 @@ string_long(struct parse *c, const char *p, char **out)
  * (the text goes on): two vectors, of which what is too much is overwritten
  * later.  NULL: not such a string. */
 static inline const char *
-string_short(const char *p, char **out)
+parse_string_short(const char *p, char **out)
 {
     __m128i low = _mm_loadu_si128((const __m128i *) p);
     __m128i high = _mm_loadu_si128((const __m128i *) (p + STRIDE));
@@ -97,41 +100,36 @@ string_short(const char *p, char **out)
 
 /* A string from after its opening quote. */
 static inline const char *
-string(struct parse *c, const char *p, char **out)
+parse_string(struct parser *c, const char *p, char **out)
 {
 #ifdef __SSE2__
     if (c->end - p >= 2 * STRIDE) {
-        const char *after = string_short(p, out);
+        const char *after = parse_string_short(p, out);
         if (after)
             return after;
     }
 #endif
-    return string_long(c, p, out);
+    return parse_string_long(c, p, out);
 }
 
 static __attribute__((noinline)) const char *
-number_long(struct parse *c, const char *p, char **out)
+parse_number_long(struct parser *c, const char *p, char **out)
 {
     const char *start = p;
     uint64_t value;
-    char *o = *out;
 
     switch (json_scan_number(&p, c->end, &value)) {
     case JSON_NUMBER_INT:
-        if (o)
-            *out = msgput_int(o, (int64_t) value);
+        if (*out)
+            msg_put_int64(out, (int64_t) value);
         return p;
     case JSON_NUMBER_UINT:
-        if (o)
-            *out = msgput_uint(o, value);
+        if (*out)
+            msg_put_uint64(out, value);
         return p;
     case JSON_NUMBER_DECIMAL:
-        if (o) {
-            size_t len = (size_t) (p - start);
-            o = msgput_decimal_head(o, len);
-            memcpy(o, start, len);
-            *out = o + len;
-        }
+        if (*out)
+            msg_put_decimal(out, start, (size_t) (p - start));
         return p;
     case JSON_NUMBER_CUT:
         return json_fail_end(c->r);
@@ -144,18 +142,18 @@ number_long(struct parse *c, const char *p, char **out)
 
 /* Counters and flags are mostly one digit. */
 static inline const char *
-number(struct parse *c, const char *p, char **out)
+parse_number(struct parser *c, const char *p, char **out)
 {
     if (c->end - p >= 2 && *p >= '0' && (p[1] == ',' || p[1] == '}')) {
         if (*out)
             *(*out)++ = (char) (*p - '0');
         return p + 1;
     }
-    return number_long(c, p, out);
+    return parse_number_long(c, p, out);
 }
 
 static __attribute__((noinline)) const char *
-literal(struct parse *c, const char *p, char **out)
+parse_literal(struct parser *c, const char *p, char **out)
 {
     static const struct {
         const char *text;
@@ -179,18 +177,18 @@ literal(struct parse *c, const char *p, char **out)
 
 /* Any value but a string, from its first character. */
 static __attribute__((noinline)) const char *
-value_other(struct parse *c, const char *p, char **out)
+parse_other(struct parser *c, const char *p, char **out)
 {
     if (p == c->end)
         return json_fail_end(c->r);
     switch (*p) {
     case '{':
     case '[':
-        return container(c, p, out);
+        return parse_container(c, p, out);
     case 't':
     case 'f':
     case 'n':
-        return literal(c, p, out);
+        return parse_literal(c, p, out);
     case '-':
     case '0':
     case '1':
@@ -202,7 +200,7 @@ value_other(struct parse *c, const char *p, char **out)
     case '7':
     case '8':
     case '9':
-        return number(c, p, out);
+        return parse_number(c, p, out);
     default:
         c->r->p = p;
         json_peek(c->r); /* says why not */
@@ -212,51 +210,62 @@ value_other(struct parse *c, const char *p, char **out)
 
 /* Any value.  Most are strings, which need no call. */
 static inline const char *
-value(struct parse *c, const char *p, char **out)
+parse_value(struct parser *c, const char *p, char **out)
 {
-    return p < c->end && *p == '"' ? string(c, p + 1, out)
-                                   : value_other(c, p, out);
+    return p < c->end && *p == '"' ? parse_string(c, p + 1, out)
+                                   : parse_other(c, p, out);
 }
 
-/* Fill in the head that was left open in front of the items. */
+/* Fill in the head that was left open in front of the items.  A small count
+ * takes the form of 16 bits, too, since the place for it is there. */
 static char *
-close_head(char *head, char *o, uint32_t count, unsigned code16)
+close_head(char *head, char *o, uint32_t count, int map)
 {
-    if (count <= 0xffff) {
-        *head = (char) code16;
-        msgput_be16(head + 1, count);
-        return o;
+    if (count > 0xffff) {
+        char *items = head + OPEN_HEAD;
+        memmove(items + 2, items, (size_t) (o - items));
+        o += 2;
     }
-    char *items = head + OPEN_HEAD;
-    memmove(items + 2, items, (size_t) (o - items));
-    *head = (char) (code16 + 1); /* the form with 32 bits */
-    msgput_be32(head + 1, count);
-    return o + 2;
+    if (count < 16) {
+        *head++ = (char) (map ? 0xde : 0xdc);
+        *head++ = 0;
+        *head = (char) count;
+    } else if (map) {
+        msg_put_map(&head, count);
+    } else {
+        msg_put_array(&head, count);
+    }
+    return o;
 }
 
 static __attribute__((noinline)) const char *
-duplicate(struct parse *c, const struct json_key *key)
+fail_duplicate(struct parser *c, const struct json_key *key)
 {
     char message[sizeof(c->r->error.message)];
     const char *p = c->base + key->at;
     struct il_value name = { 0 };
 
-    msgcur_head(&p, p + key->len, &name);
+    msg_head(&p, p + key->len, &name);
+    size_t shown = name.len;
+    if (shown > NAME_SHOWN) {
+        shown = NAME_SHOWN; /* and no half of a character */
+        while (((unsigned char) name.str[shown] & 0xc0) == 0x80)
+            shown--;
+    }
     snprintf(message, sizeof(message), "the key \"%.*s%s\" comes twice",
-             (int) (name.len > 100 ? 100 : name.len), name.str,
-             name.len > 100 ? "..." : "");
+             (int) shown, name.str, shown < name.len ? "..." : "");
     return json_fail(c->r, JSON_DUPLICATE, c->r->begin + key->src, message);
 }
 
 /* A key, noted in c->keys, and its colon. */
 static inline const char *
-key_colon(struct parse *c, const char *p, char **out, uint32_t from)
+parse_key(struct parser *c, const char *p, char **out, uint32_t from)
 {
     const char *start = p, *written = *out;
 
     if (p == c->end || *p != '"')
         return json_fail_expected(c->r, p, "a key in double quotes");
-    p = string(c, p + 1, out);
+    p = parse_string(c, p + 1, out);
     if (!p)
         return NULL;
     if (written) {
@@ -269,7 +278,7 @@ key_colon(struct parse *c, const char *p, char **out, uint32_t from)
         if (err < 0)
             return json_fail(c->r, JSON_MEMORY, start, "no memory");
         if (err)
-            return duplicate(c, &key);
+            return fail_duplicate(c, &key);
     }
     p = json_space(p, c->end);
     if (p == c->end || *p != ':')
@@ -280,8 +289,8 @@ key_colon(struct parse *c, const char *p, char **out, uint32_t from)
 /* The key at p is the one that the last object had at this place: write it
  * and get to its value.  NULL: it is not. */
 static inline const char *
-known_key(struct parse *c, const struct json_shape_key *known, const char *p,
-          char **out)
+parse_known_key(struct parser *c, const struct json_shape_key *known,
+                const char *p, char **out)
 {
     if ((size_t) (c->end - p) < known->text_len
         || !bytes_same(p, known->text, known->text_len))
@@ -301,7 +310,7 @@ known_key(struct parse *c, const struct json_shape_key *known, const char *p,
  * object, all keys before it being those that the shape has.  1, or 0: it is
  * not for remembering, nor what follows it. */
 static int
-learn_key(struct parse *c, struct json_shape *shape, const char *p,
+learn_key(struct parser *c, struct json_shape *shape, const char *p,
           const char *value)
 {
     struct json_key *key = &c->keys.list[c->keys.count - 1];
@@ -324,17 +333,17 @@ learn_key(struct parse *c, struct json_shape *shape, const char *p,
 /* A key and its colon, of the outermost object; *shape becomes NULL where the
  * object stops being like the one before. */
 static const char *
-key_shaped(struct parse *c, const char *p, char **out, uint32_t from,
-           struct json_shape **shape)
+parse_expected_key(struct parser *c, const char *p, char **out, uint32_t from,
+                   struct json_shape **shape)
 {
     uint32_t place = c->keys.count - from;
     const char *value = NULL;
     if (place < (*shape)->count)
-        value = known_key(c, &(*shape)->keys[place], p, out);
+        value = parse_known_key(c, &(*shape)->keys[place], p, out);
     if (value || c->r->error.code)
         return value;
     (*shape)->count = place;
-    value = key_colon(c, p, out, from);
+    value = parse_key(c, p, out, from);
     if (value && !learn_key(c, *shape, p, value))
         *shape = NULL;
     return value;
@@ -342,7 +351,7 @@ key_shaped(struct parse *c, const char *p, char **out, uint32_t from,
 
 /* The keys of an object that closes. */
 static const char *
-check_keys(struct parse *c, const char *p, uint32_t from)
+check_keys(struct parser *c, const char *p, uint32_t from)
 {
     uint32_t which;
 
@@ -351,14 +360,14 @@ check_keys(struct parse *c, const char *p, uint32_t from)
         if (twice < 0)
             return json_fail(c->r, JSON_MEMORY, p, "no memory");
         if (twice)
-            return duplicate(c, &c->keys.list[which]);
+            return fail_duplicate(c, &c->keys.list[which]);
     }
     c->keys.count = from;
     return p;
 }
 
 static const char *
-object(struct parse *c, const char *p, char **out)
+parse_object(struct parser *c, const char *p, char **out)
 {
     char *head = *out, *o = head ? head + OPEN_HEAD : NULL;
     uint32_t from = c->keys.count, count = 0;
@@ -370,9 +379,9 @@ object(struct parse *c, const char *p, char **out)
         p++;
     } else {
         for (;;) {
-            p = shape ? key_shaped(c, p, &o, from, &shape)
-                      : key_colon(c, p, &o, from);
-            if (!p || !(p = value(c, p, &o)))
+            p = shape ? parse_expected_key(c, p, &o, from, &shape)
+                      : parse_key(c, p, &o, from);
+            if (!p || !(p = parse_value(c, p, &o)))
                 return NULL;
             count++;
             p = json_space(p, c->end);
@@ -386,12 +395,12 @@ object(struct parse *c, const char *p, char **out)
     if (!head)
         return p;
     p = check_keys(c, p, from); /* before their places may change */
-    *out = close_head(head, o, count, 0xde);
+    *out = close_head(head, o, count, 1);
     return p;
 }
 
 static const char *
-array(struct parse *c, const char *p, char **out)
+parse_array(struct parser *c, const char *p, char **out)
 {
     char *head = *out, *o = head ? head + OPEN_HEAD : NULL;
     uint32_t count = 0;
@@ -401,7 +410,7 @@ array(struct parse *c, const char *p, char **out)
         p++;
     } else {
         for (;;) {
-            p = value(c, p, &o);
+            p = parse_value(c, p, &o);
             if (!p)
                 return NULL;
             count++;
@@ -414,27 +423,27 @@ array(struct parse *c, const char *p, char **out)
         }
     }
     if (head)
-        *out = close_head(head, o, count, 0xdc);
+        *out = close_head(head, o, count, 0);
     return p;
 }
 
 /* Recursion ends at depth_max, at most MSG_DEPTH_MAX. */
 static const char *
-container(struct parse *c, const char *p, char **out)
+parse_container(struct parser *c, const char *p, char **out)
 {
     if (c->depth_left == 0)
         return json_fail(c->r, JSON_DEPTH, p, "nested too deep");
     c->depth_left--;
-    p = *p == '{' ? object(c, p, out) : array(c, p, out);
+    p = *p == '{' ? parse_object(c, p, out) : parse_array(c, p, out);
     c->depth_left++;
     return p;
 }
 
 /* Take a value; *out is where to write it, or NULL. */
 static int
-parse(struct json_reader *r, char **out)
+take_value(struct json_reader *r, char **out)
 {
-    struct parse c;
+    struct parser c;
 
     c.r = r;
     c.end = r->end;
@@ -442,7 +451,7 @@ parse(struct json_reader *r, char **out)
     c.depth_left = r->depth_max;
     c.shape = *out ? r->shape : NULL;
     json_keys_init(&c.keys);
-    const char *p = value(&c, json_space(r->p, r->end), out);
+    const char *p = parse_value(&c, json_space(r->p, r->end), out);
     json_keys_free(&c.keys);
     if (!p)
         return json_failed(r);
@@ -461,7 +470,7 @@ json_value(struct json_reader *r, struct il_text *out)
         return -ENOMEM;
     }
     char *o = out->data + out->len;
-    int err = parse(r, &o);
+    int err = take_value(r, &o);
     if (!err)
         out->len = (size_t) (o - out->data);
     return err;
@@ -474,5 +483,5 @@ json_skip(struct json_reader *r)
 
     if (r->error.code)
         return json_failed(r);
-    return parse(r, &nowhere);
+    return take_value(r, &nowhere);
 }

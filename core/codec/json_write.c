@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT */
+/* msgpack to JSON, without recursion.
+ *
+ * Between two items there is always ROOM for a scalar, a short key and what
+ * stands around them, so that only long text asks for more.  Short text is
+ * copied by a whole vector, of which the rest is overwritten by what follows:
+ * this is where most of the time of a destination that wants JSON goes. */
 #include "json.h"
 
 #include <string.h>
 
-#include "event.h"
-#include "msgread.h"
+#include "msg_read.h"
+#include "base/digits.h"
 #include "base/scan.h"
 #include "base/wtf8.h"
 #include "base/time.h"
@@ -127,7 +133,7 @@ put_string_long(struct writer *w, const char *p, size_t len)
 
 #ifdef __SSE2__
 static inline int
-escapes(__m128i v)
+has_escaped(__m128i v)
 {
     return scan_mask_escaped(v) != 0;
 }
@@ -171,12 +177,12 @@ put_plain(struct writer *w, const char *p, size_t len)
     char *o = w->o + 1;
     for (size_t i = 0; i + SHORT < len; i += SHORT) {
         __m128i v = load(p + i);
-        if (escapes(v))
+        if (has_escaped(v))
             return 0;
         _mm_storeu_si128((__m128i *) (o + i), v);
     }
     __m128i v = load(p + len - SHORT);
-    if (escapes(v))
+    if (has_escaped(v))
         return 0;
     _mm_storeu_si128((__m128i *) (o + len - SHORT), v);
     o[-1] = '"';
@@ -221,28 +227,11 @@ put_string(struct writer *w, const char *p, size_t len, const char *begin,
 }
 
 static char *
-put_digits(char *o, uint64_t v)
-{
-    char digits[NUMBER_MAX], *d = digits + sizeof(digits);
-
-    if (v < 10) {
-        *o = (char) ('0' + v);
-        return o + 1;
-    }
-    do
-        *--d = (char) ('0' + v % 10);
-    while (v /= 10);
-    size_t n = (size_t) (digits + sizeof(digits) - d);
-    memcpy(o, d, n);
-    return o + n;
-}
-
-static char *
 put_int(char *o, int64_t v)
 {
     if (v < 0)
         *o++ = '-';
-    return put_digits(o, v < 0 ? 0 - (uint64_t) v : (uint64_t) v);
+    return digits_put(o, v < 0 ? 0 - (uint64_t) v : (uint64_t) v);
 }
 
 static int
@@ -274,7 +263,7 @@ put_scalar(struct writer *w, const struct il_value *v, const char *begin,
         w->o = put_int(w->o, v->num.i);
         return 0;
     case IL_UINT:
-        w->o = put_digits(w->o, v->num.u);
+        w->o = digits_put(w->o, v->num.u);
         return 0;
     case IL_DECIMAL:
         return put_decimal(w, v);
@@ -318,13 +307,13 @@ put_item(struct writer *w, uint32_t map, const char *begin, const char **p,
 {
     int err;
     if (map) {
-        if (msgread_head(p, end, v) || v->type != IL_STRING)
+        if (msg_head(p, end, v) || v->type != IL_STRING)
             return -EINVAL;
         if ((err = put_string(w, v->str, v->len, begin, end)) != 0)
             return err;
         *w->o++ = ':';
     }
-    if (msgread_head(p, end, v))
+    if (msg_head(p, end, v))
         return -EINVAL;
     if (is_container(v))
         return 0;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "private.h"
 
+#include "codec/json.h"
 #include "host/api.h"
 #include "host/assembly.h"
+#include "host/control.h"
 #include "host/settings.h"
 
 #include <getopt.h>
@@ -55,37 +57,67 @@ command_find_state_dir(const char *path, char *out, unsigned long size)
     return command_find_entities(path, out, size, NULL);
 }
 
+const struct il_conf *
+command_host_options(struct conf *conf, const char *path)
+{
+    static const struct option_table table = { settings_root,
+                                               sizeof(struct il_option) };
+    if (conf_load(conf, path)) {
+        conf_print(conf, stderr);
+        return NULL;
+    }
+    struct config_setting_t *root = conf_root(conf, 0);
+    return option_read_group(&(struct option_read){ .conf = conf,
+                                                    .groups = &root,
+                                                    .group_count = 1,
+                                                    .tables = &table,
+                                                    .table_count = 1 });
+}
+
 int
 command_find_entities(const char *path, char *out, unsigned long size,
                       uint64_t *map_size)
 {
-    static const struct option_table table = { settings_root,
-                                               sizeof(struct il_option) };
     struct conf *conf = conf_new();
-    int failed = 1;
-    if (conf_load(conf, path) == 0) {
-        /* Only these keys count here: a daemon may well run with a file that
-         * has been broken elsewhere since. */
-        struct config_setting_t *root = conf_root(conf, 0);
-        const struct il_conf *g =
-            option_read_group(&(struct option_read){ .conf = conf,
-                                                     .groups = &root,
-                                                     .group_count = 1,
-                                                     .tables = &table,
-                                                     .table_count = 1 });
-        const char *dir = option_str(g, "state_dir", 0);
-        if (map_size)
-            *map_size = (uint64_t) option_int(option_group(g, "entities", 0),
-                                              "map_size", 0);
-        if (dir && strlen(dir) < size) {
-            strcpy(out, dir);
-            failed = 0;
-        } else {
-            fprintf(stderr, "%s: state_dir: is required and missing\n", path);
-        }
-    } else {
-        conf_print(conf, stderr);
-    }
+    const struct il_conf *g = command_host_options(conf, path);
+    const char *dir = g ? option_str(g, "state_dir", 0) : NULL;
+    int found = dir && strlen(dir) < size;
+    if (g && map_size)
+        *map_size = (uint64_t) option_int(option_group(g, "entities", 0),
+                                          "map_size", 0);
+    if (found)
+        strcpy(out, dir);
+    else if (g)
+        fprintf(stderr, "%s: state_dir: is required and missing\n", path);
     conf_free(conf);
-    return failed;
+    return !found;
+}
+
+void
+command_answer_unknown(void)
+{
+    fputs("ingestlayer: the daemon's answer cannot be read; is it of "
+          "another version?\n",
+          stderr);
+}
+
+int
+command_ask(const char *state_dir, const char *line, struct il_text *json,
+            struct il_text *packed, struct il_value *answer)
+{
+    struct il_text reply = { 0 };
+    struct json_error error;
+    int err = control_call(state_dir, line, slice_of("", 0), &reply);
+    if (!err) {
+        err = json_to_msgpack(reply.data, reply.len, packed, &error);
+        const char *p = packed->data;
+        if (!err)
+            err = msg_value(&p, packed->data + packed->len, answer);
+        if (err)
+            command_answer_unknown();
+    }
+    if (!err && json)
+        err = text_put(json, reply.data, reply.len);
+    text_clear(&reply);
+    return err;
 }

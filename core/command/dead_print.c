@@ -2,9 +2,11 @@
 /* A dead letter on standard output. */
 #include "dead.h"
 
+#include "base/digits.h"
 #include "base/time.h"
 #include "base/wtf8.h"
 #include "codec/json.h"
+#include "codec/json_out.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -15,7 +17,7 @@ static struct slice
 member(const struct il_value *map, const char *key)
 {
     struct il_value v;
-    if (map->type == IL_MAP && msgcur_find(map, key, strlen(key), &v)
+    if (map->type == IL_MAP && msg_find(map, key, strlen(key), &v)
         && v.type == IL_STRING)
         return slice_of(v.str, v.len);
     return slice_of(NULL, 0);
@@ -41,88 +43,80 @@ command_dead_known(const struct dead_letter *l, struct il_text *unpacked,
         return;
     const char *p = unpacked->data;
     out->json = 1;
-    if (msgcur_head(&p, p + unpacked->len, &v))
+    if (msg_head(&p, p + unpacked->len, &v))
         return;
     out->id = member(&v, "id");
     out->type = member(&v, "type");
 }
 
 static int
-put_member(struct il_text *out, const char *key, struct slice value)
-{
-    if (text_printf(out, "%s\"%s\":", out->data[out->len - 1] == '{' ? "" : ",",
-                    key))
-        return -ENOMEM;
-    if (!value.ptr)
-        return text_puts(out, "null");
-    return json_write_str(out, value.ptr, value.len, 0) < 0 ? -ENOMEM : 0;
-}
-
-static int
-put_text(struct il_text *out, const char *key, const char *value)
-{
-    return put_member(out, key, slice_of(value, value ? strlen(value) : 0));
-}
-
-static int
 put_hex(struct il_text *out, struct slice bytes)
 {
-    int err = 0;
-    for (size_t i = 0; i < bytes.len && !err; i++)
-        err = text_printf(out, "%02x", (unsigned char) bytes.ptr[i]);
-    return err;
+    if (text_reserve(out, 2 * bytes.len))
+        return -ENOMEM;
+    char *end = digits_put_hex(out->data + out->len, bytes.ptr, bytes.len);
+    out->len = (size_t) (end - out->data);
+    return 0;
 }
 
 /* The event as JSON where it is an event or JSON, else as a string. */
-static int
-put_event(struct il_text *out, const struct dead_letter *l,
+static void
+put_event(struct json_out *o, const struct dead_letter *l,
           const struct known *k)
 {
-    if (k->accepted)
-        return text_puts(out, ",\"event\":") || event_json(out, &k->ev);
-    if (k->json)
-        return text_puts(out, ",\"event\":")
-               || text_put(out, l->event.ptr, l->event.len);
-    if (strncmp(l->lane, "gate/", 5) != 0)
-        return text_puts(out, ",\"event_bytes\":\"") || put_hex(out, l->event)
-               || text_putc(out, '"');
-    /* It may have been refused because it is no UTF-8. */
     struct il_text copy = { 0 };
-    int err = text_put(&copy, l->event.ptr, l->event.len);
-    if (!err)
+    const char *key = "event";
+    if (k->accepted) {
+        json_out_object(o, key);
+        event_members(o, &k->ev);
+        json_out_end(o);
+        return;
+    }
+    if (k->json) {
+        json_out_said(o, text_put(&copy, l->event.ptr, l->event.len));
+    } else if (strncmp(l->lane, "gate/", 5) != 0) {
+        key = "event_bytes";
+        json_out_said(o, put_hex(&copy, l->event));
+    } else { /* it may have been refused because it is no UTF-8 */
+        key = "event_text";
+        json_out_said(o, text_put(&copy, l->event.ptr, l->event.len));
         utf8_mend(copy.data, copy.len);
-    err = err
-          || put_member(out, "event_text", slice_of(text_str(&copy), copy.len));
+    }
+    struct slice s = slice_of(text_str(&copy), copy.len);
+    if (k->json)
+        json_out_raw(o, key, s);
+    else
+        json_out_slice(o, key, s);
     text_clear(&copy);
-    return err;
-}
-
-static int
-put_retry(struct il_text *out, const struct dead_letter *l)
-{
-    if (!l->retry)
-        return text_puts(out, ",\"retry\":null");
-    return text_printf(out, ",\"retry\":%" PRIu64, l->retry);
 }
 
 static int
 put_json(struct il_text *out, const struct dead_letter *l,
          const struct known *k, int whole)
 {
-    char when[TIME_TEXT];
-    time_format(when, l->at_us);
-    int err = text_putc(out, '{') || put_text(out, "lane", l->lane)
-              || text_printf(out, ",\"position\":%" PRIu64, l->position)
-              || put_member(out, "event_id", k->id)
-              || put_member(out, "type", k->type) || put_text(out, "at", when)
-              || text_printf(out, ",\"attempts\":%" PRIu32, l->attempts)
-              || put_text(out, "code", l->reason.code)
-              || put_text(out, "field", l->reason.field)
-              || put_text(out, "rule", l->reason.rule)
-              || put_text(out, "message", l->reason.message)
-              || (l->key && put_text(out, "key", l->key)) || put_retry(out, l)
-              || (whole && put_event(out, l, k)) || text_puts(out, "}\n");
-    return err ? -ENOMEM : 0;
+    struct json_out o;
+    json_out_begin(&o, out);
+    json_out_object(&o, NULL);
+    json_out_str(&o, "lane", l->lane);
+    json_out_number(&o, "position", l->position);
+    json_out_slice(&o, "event_id", k->id);
+    json_out_slice(&o, "type", k->type);
+    json_out_time(&o, "at", l->at_us);
+    json_out_number(&o, "attempts", l->attempts);
+    json_out_str(&o, "code", l->reason.code);
+    json_out_str(&o, "field", l->reason.field);
+    json_out_str(&o, "rule", l->reason.rule);
+    json_out_str(&o, "message", l->reason.message);
+    if (l->key)
+        json_out_str(&o, "key", l->key);
+    if (l->retry)
+        json_out_number(&o, "retry", l->retry);
+    else
+        json_out_null(&o, "retry");
+    if (whole)
+        put_event(&o, l, k);
+    json_out_end(&o);
+    return json_out_done(&o) || text_putc(out, '\n') ? -ENOMEM : 0;
 }
 
 /* Text from outside must not command the terminal. */

@@ -6,6 +6,7 @@
 #include "private.h"
 
 #include "codec/json.h"
+#include "codec/json_out.h"
 #include "host/control.h"
 
 #include <errno.h>
@@ -112,12 +113,15 @@ emit_one(struct emit *e, const char *type, const char *payload)
                 error.message, payload, (int) error.offset, "");
         return err;
     }
-    if (!err)
-        err = text_puts(&e->body, "{\"type\":");
-    if (!err && json_write_str(&e->body, type, strlen(type), 0) < 0)
-        err = -ENOMEM;
-    if (!err)
-        err = text_printf(&e->body, ",\"payload\":%s}", payload);
+    if (!err) {
+        struct json_out o;
+        json_out_begin(&o, &e->body);
+        json_out_object(&o, NULL);
+        json_out_str(&o, "type", type);
+        json_out_raw(&o, "payload", slice_of(payload, strlen(payload)));
+        json_out_end(&o);
+        err = json_out_done(&o);
+    }
     return err ? err : send_chunk(e);
 }
 

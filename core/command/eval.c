@@ -62,7 +62,7 @@ read_payload(const char *line, size_t len, unsigned long number,
         return -1;
     const char *p = out->data;
     struct il_value v;
-    if (msgcur_head(&p, out->data + out->len, &v) || v.type != IL_MAP) {
+    if (msg_head(&p, out->data + out->len, &v) || v.type != IL_MAP) {
         fprintf(stderr,
                 "ingestlayer eval: line %lu: a payload is an object, { }\n",
                 number);

@@ -227,27 +227,17 @@ show(struct loader *loader, const char *name, int dump)
 static struct loader *
 make_loader(const char *path)
 {
-    static const struct option_table table = { settings_root,
-                                               sizeof(struct il_option) };
     if (!path)
         return loader_new(NULL, 0);
     struct conf *conf = conf_new();
     struct loader *loader = NULL;
-    if (conf_load(conf, path) == 0) {
+    const struct il_conf *g = command_host_options(conf, path);
+    if (g) {
         const char *dirs[16];
         size_t n = 0;
-        struct config_setting_t *root = conf_root(conf, 0);
-        const struct il_conf *g =
-            option_read_group(&(struct option_read){ .conf = conf,
-                                                     .groups = &root,
-                                                     .group_count = 1,
-                                                     .tables = &table,
-                                                     .table_count = 1 });
         for (; n < option_count(g, "plugin_dir") && n < 16; n++)
             dirs[n] = option_str(g, "plugin_dir", n);
         loader = loader_new(dirs, n);
-    } else {
-        conf_print(conf, stderr);
     }
     conf_free(conf);
     return loader;

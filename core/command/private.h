@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* How the room works: one file a command, named as the command is.
  *
- *   command.c   what most commands share: their line, finding state_dir,
- *               reading a config with its plugins opened
- *   run.c       the daemon, phase by phase (host/host.h)
+ *   command.c     what most commands share: their line, finding state_dir,
+ *                 reading a config with its plugins opened
+ *   run.c         the daemon, phase by phase (host/host.h)
  *   check.c  ddl.c  types.c  plugins.c  eval.c
- *               read a config or a table, and touch nothing outside
- *   verify.c    plugins --verify, with the test host that plugins are tested
- *               with
+ *                 read a config or a table, and touch nothing outside
+ *   verify.c      plugins --verify, with the test host that plugins are tested
+ *                 with
  *   emit.c  status.c  reload.c  dead_retry.c
- *               ask the running daemon through its control socket
- *               (host/control.h)
+ *                 ask the running daemon by its control socket (host/control.h)
  *   dead.c  dead_print.c  entity.c
- *               open a store of state_dir themselves, beside a running daemon
- *               or without one: LMDB lets several processes in
- *   spool.c     reads segments while no daemon runs
+ *                 open a store of state_dir themselves, beside a running daemon
+ *                 or without one: LMDB lets several processes in
+ *   spool.c       reads segments while no daemon runs
  *
  * A command prints results on standard output and all else on standard error,
  * and returns 0, 1 (failed) or 2 (usage).  There are no threads and no locks
@@ -46,7 +45,28 @@ int command_read(struct command_line *, int argc, char **argv);
 /* plugins --verify FILE.so [OPTIONS]; usage is that of plugins. */
 int command_verify(int argc, char **argv, const char *usage);
 
+/* --- for commands that ask the running daemon --- */
+
+struct il_text;
+struct il_value;
+
+/* Send it a line and read its answer, which is JSON: packed gets it, *answer
+ * points into that, and json, where it is not NULL, gets it as it came.  0, or
+ * a negative errno after a message. */
+int command_ask(const char *state_dir, const char *line, struct il_text *json,
+                struct il_text *packed, struct il_value *answer);
+/* The answer is none that this version knows: say so. */
+void command_answer_unknown(void);
+
 /* --- for commands that read the config --- */
+
+struct conf;
+struct il_conf;
+
+/* The options of the host's own table, and nothing else: a daemon may well run
+ * with a file that has been broken elsewhere since.  NULL after a message.
+ * conf is the caller's to free. */
+const struct il_conf *command_host_options(struct conf *conf, const char *path);
 
 /* Read it and open its plugins, and print what is wrong on stderr.  NULL: it
  * has errors. */

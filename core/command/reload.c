@@ -21,7 +21,7 @@ static int
 count_of(const struct il_value *all, const char *key, uint64_t *out)
 {
     struct il_value v;
-    if (all->type != IL_MAP || !msgcur_find(all, key, strlen(key), &v))
+    if (all->type != IL_MAP || !msg_find(all, key, strlen(key), &v))
         return -EINVAL;
     *out = v.type == IL_UINT ? v.num.u : (uint64_t) v.num.i;
     return v.type == IL_INT || v.type == IL_UINT ? 0 : -EINVAL;
@@ -35,10 +35,10 @@ report(const struct il_value *all)
     uint64_t taken, failed;
     if (count_of(all, "certificates", &taken)
         || count_of(all, "failed", &failed)
-        || !msgcur_find(all, "messages", strlen("messages"), &messages)
+        || !msg_find(all, "messages", strlen("messages"), &messages)
         || messages.type != IL_ARRAY)
         return -EINVAL;
-    for (size_t iter = 0; msgcur_item(&messages, &iter, NULL, &text);)
+    for (size_t iter = 0; msg_item(&messages, &iter, NULL, &text);)
         if (text.type == IL_STRING)
             fprintf(stderr, "%.*s\n", (int) text.len, text.str);
     if (failed)
@@ -54,24 +54,14 @@ report(const struct il_value *all)
 static int
 reload(const char *state_dir)
 {
-    struct il_text reply = { 0 }, packed = { 0 };
-    struct json_error error;
+    struct il_text packed = { 0 };
     struct il_value all;
-    struct slice none = { "", 0 };
-    int err = control_call(state_dir, "reload", none, &reply);
+    int err = command_ask(state_dir, "reload", NULL, &packed, &all);
     if (!err) {
-        err = json_to_msgpack(reply.data, reply.len, &packed, &error);
-        const char *p = packed.data;
-        if (!err)
-            err = msgcur_value(&p, packed.data + packed.len, &all);
-        if (!err)
-            err = report(&all);
+        err = report(&all);
         if (err < 0)
-            fputs("ingestlayer: the daemon's answer cannot be read; is it of "
-                  "another version?\n",
-                  stderr);
+            command_answer_unknown();
     }
-    text_clear(&reply);
     text_clear(&packed);
     return err != 0;
 }

@@ -32,7 +32,7 @@ static const char usage[] =
 struct look {
     char dir[4096];
     uint64_t from, to;
-    uint64_t frames, bytes, first, last, damaged;
+    uint64_t frames, bytes, first, last, marks, damaged;
     char segment[64]; /* inspect: the one that the counts belong to */
     struct il_text line;
 };
@@ -48,8 +48,15 @@ verify_one(void *arg, const char *segment, uint64_t offset, uint64_t position,
         printf("%s: byte %" PRIu64 ": %s\n", segment, offset, damage);
         return 0;
     }
-    k->frames++;
     k->bytes += len;
+    if (event_is_marks(body, len)) {
+        struct event_marks m;
+        k->marks++;
+        if (!event_marks_unpack(body, len, &m))
+            return 0;
+    } else {
+        k->frames++;
+    }
     if (event_unpack(body, len, &e)) {
         printf("%s: byte %" PRIu64 ": position %" PRIu64
                " is whole but no event\n", segment, offset, position);
@@ -65,8 +72,10 @@ verify(struct look *k)
     if (rc < 0)
         return rc;
     k->damaged += (uint64_t) rc;
-    printf("%" PRIu64 " events, %" PRIu64 " bytes, %" PRIu64 " damaged\n",
-           k->frames, k->bytes, k->damaged);
+    printf("%" PRIu64 " events, ", k->frames);
+    if (k->marks)
+        printf("%" PRIu64 " with marks of sources, ", k->marks);
+    printf("%" PRIu64 " bytes, %" PRIu64 " damaged\n", k->bytes, k->damaged);
     return k->damaged > 0;
 }
 
@@ -76,7 +85,7 @@ inspect_print(struct look *k)
     if (!k->segment[0])
         return;
     printf("%s  ", k->segment);
-    if (k->frames)
+    if (k->frames || k->marks)
         printf("%12" PRIu64 " %12" PRIu64, k->first, k->last);
     else
         printf("%12s %12s", "-", "-");
@@ -91,18 +100,21 @@ inspect_one(void *arg, const char *segment, uint64_t offset,
 {
     struct look *k = arg;
     (void) offset;
-    (void) body;
     if (strcmp(k->segment, segment) != 0) {
         inspect_print(k);
         snprintf(k->segment, sizeof k->segment, "%s", segment);
-        k->frames = k->bytes = k->damaged = 0;
+        k->frames = k->bytes = k->marks = k->damaged = 0;
     }
     if (damage) {
         k->damaged++;
         return 0;
     }
-    if (k->frames++ == 0)
+    if (k->frames + k->marks == 0)
         k->first = position;
+    if (event_is_marks(body, len))
+        k->marks++;
+    else
+        k->frames++;
     k->last = position;
     k->bytes += len;
     return 0;
@@ -120,18 +132,24 @@ inspect(struct look *k)
 
 /* What is for one lane only says so, behind the event's own members. */
 static int
-export_retry(struct il_text *line, const char *body, size_t len)
+export_event(struct il_text *line, const struct event *e, const char *body,
+             size_t len)
 {
     struct event_retry retry;
+    struct json_out o;
     int again = event_retry(body, len, &retry);
-    if (again <= 0)
-        return again;
-    line->len--; /* the brace */
-    if (text_puts(line, ",\"retry\":{\"lane\":")
-        || json_write_str(line, retry.lane.ptr, retry.lane.len, 0) < 0
-        || text_printf(line, ",\"letter\":%" PRIu64 "}}", retry.letter))
-        return -ENOMEM;
-    return 0;
+    json_out_begin(&o, line);
+    json_out_said(&o, again < 0 ? again : 0);
+    json_out_object(&o, NULL);
+    event_members(&o, e);
+    if (again > 0) {
+        json_out_object(&o, "retry");
+        json_out_slice(&o, "lane", retry.lane);
+        json_out_number(&o, "letter", retry.letter);
+        json_out_end(&o);
+    }
+    json_out_end(&o);
+    return json_out_done(&o);
 }
 
 static int
@@ -145,14 +163,12 @@ export_one(void *arg, const char *segment, uint64_t offset, uint64_t position,
                 segment, offset, damage);
         return 0;
     }
-    if (position < k->from || position > k->to)
+    if (position < k->from || position > k->to || event_is_marks(body, len))
         return 0;
     k->line.len = 0;
     int rc = event_unpack(body, len, &e);
     if (rc == 0)
-        rc = event_json(&k->line, &e);
-    if (rc == 0)
-        rc = export_retry(&k->line, body, len);
+        rc = export_event(&k->line, &e, body, len);
     if (rc == -ENOMEM)
         return rc;
     if (rc) {

@@ -24,7 +24,7 @@ static struct il_value
 member(const struct il_value *map, const char *key)
 {
     struct il_value v = { .type = IL_MISSING };
-    if (map->type != IL_MAP || !msgcur_find(map, key, strlen(key), &v))
+    if (map->type != IL_MAP || !msg_find(map, key, strlen(key), &v))
         v.type = IL_MISSING;
     return v;
 }
@@ -143,6 +143,15 @@ print_retrying(const struct il_value *lane)
                show_count(count, n, "dead letter"));
 }
 
+/* Of a lane or a source. */
+static void
+print_doing(const struct il_value *who, const char *what)
+{
+    struct il_value name = member(who, "name"), doing = member(who, "doing");
+    if (doing.type == IL_STRING && doing.len)
+        printf("%s%.*s: %.*s\n", what, TEXT(name), TEXT(doing));
+}
+
 static void
 print_error(const struct il_value *lane, int64_t now_us)
 {
@@ -165,7 +174,7 @@ print_waiting(const struct il_value *all)
     struct il_value waiting = member(all, "waiting"), one;
     if (waiting.type != IL_ARRAY)
         return;
-    for (size_t iter = 0; msgcur_item(&waiting, &iter, NULL, &one);) {
+    for (size_t iter = 0; msg_item(&waiting, &iter, NULL, &one);) {
         struct il_value name = member(&one, "instance");
         struct il_value callback = member(&one, "callback");
         if (member(&one, "lane").type == IL_MISSING)
@@ -226,7 +235,7 @@ print_keys(const struct il_value *all)
     int width = 3;
     if (keys.type != IL_ARRAY || keys.count == 0)
         return;
-    for (size_t iter = 0; msgcur_item(&keys, &iter, NULL, &key);) {
+    for (size_t iter = 0; msg_item(&keys, &iter, NULL, &key);) {
         struct il_value source = member(&key, "source");
         struct il_value id = member(&key, "key");
         if ((int) (source.len + id.len) + 1 > width)
@@ -234,7 +243,7 @@ print_keys(const struct il_value *all)
     }
     printf("\n%-*s %12s %10s %9s %9s\n", width, "key", "accepted", "duplicates",
            "refused", "limited");
-    for (size_t iter = 0; msgcur_item(&keys, &iter, NULL, &key);)
+    for (size_t iter = 0; msg_item(&keys, &iter, NULL, &key);)
         print_key(&key, width);
 }
 
@@ -242,15 +251,19 @@ static void
 print_status(const struct il_value *all)
 {
     struct il_value lanes = member(all, "lanes"), lane;
+    struct il_value sources = member(all, "sources"), source;
     int width = 4;
     print_head(all);
     print_keys(all);
     print_waiting(all);
+    if (sources.type == IL_ARRAY)
+        for (size_t iter = 0; msg_item(&sources, &iter, NULL, &source);)
+            print_doing(&source, "source ");
     if (lanes.type != IL_ARRAY || lanes.count == 0) {
         puts("no lanes");
         return;
     }
-    for (size_t iter = 0; msgcur_item(&lanes, &iter, NULL, &lane);) {
+    for (size_t iter = 0; msg_item(&lanes, &iter, NULL, &lane);) {
         struct il_value name = member(&lane, "name");
         if ((int) name.len > width)
             width = (int) name.len;
@@ -258,11 +271,13 @@ print_status(const struct il_value *all)
     printf("\n%-*s  %-8s %12s %11s %9s %7s %12s %9s %6s %8s\n", width, "lane",
            "state", "position", "lag", "", "", "delivered", "dropped", "dead",
            "retries");
-    for (size_t iter = 0; msgcur_item(&lanes, &iter, NULL, &lane);)
+    for (size_t iter = 0; msg_item(&lanes, &iter, NULL, &lane);)
         print_lane(&lane, width);
-    for (size_t iter = 0; msgcur_item(&lanes, &iter, NULL, &lane);)
+    for (size_t iter = 0; msg_item(&lanes, &iter, NULL, &lane);)
         print_retrying(&lane);
-    for (size_t iter = 0; msgcur_item(&lanes, &iter, NULL, &lane);)
+    for (size_t iter = 0; msg_item(&lanes, &iter, NULL, &lane);)
+        print_doing(&lane, "");
+    for (size_t iter = 0; msg_item(&lanes, &iter, NULL, &lane);)
         print_error(&lane, time_at(all, "now"));
 }
 
@@ -280,25 +295,12 @@ command_status(int argc, char **argv)
         return 1;
 
     struct il_text reply = { 0 }, packed = { 0 };
-    struct json_error error;
     struct il_value all;
-    struct slice none = { "", 0 };
-    int err = control_call(state_dir, "status", none, &reply);
+    int err = command_ask(state_dir, "status", &reply, &packed, &all);
     if (!err && line.has_flag)
         fputs(text_str(&reply), stdout);
-    if (!err && !line.has_flag) {
-        const char *p;
-        err = json_to_msgpack(reply.data, reply.len, &packed, &error);
-        p = packed.data;
-        if (!err)
-            err = msgcur_value(&p, packed.data + packed.len, &all);
-        if (err)
-            fputs("ingestlayer: the daemon's answer cannot be read; is it of "
-                  "another version?\n",
-                  stderr);
-        else
-            print_status(&all);
-    }
+    else if (!err)
+        print_status(&all);
     text_clear(&reply);
     text_clear(&packed);
     return err != 0;

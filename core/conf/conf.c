@@ -2,6 +2,7 @@
 #include "private.h"
 
 #include "scan.h"
+#include "token.h"
 #include "base/log.h"
 #include "base/reserve.h"
 
@@ -154,6 +155,46 @@ scan_numbers(struct conf *conf, struct conf_file *f, const char *text,
     return said;
 }
 
+/* JSON wants a digit on either side of a point, no plus and no zero in front:
+ * "+01." is 1.0. */
+static char *
+float_text(struct conf *conf, const char *p, size_t len)
+{
+    const char *end = p + len;
+    const char *sign = *p == '-' ? "-" : "";
+    p += *p == '-' || *p == '+';
+    while (p < end && *p == '0')
+        p++;
+    const char *zero = p < end && *p >= '0' && *p <= '9' ? "" : "0";
+    const char *point = memchr(p, '.', (size_t) (end - p));
+    if (!point || (point + 1 < end && point[1] >= '0' && point[1] <= '9'))
+        return conf_printf(conf, "%s%s%.*s", sign, zero, (int) (end - p), p);
+    point++;
+    return conf_printf(conf, "%s%s%.*s0%.*s", sign, zero, (int) (point - p), p,
+                       (int) (end - point), point);
+}
+
+static void
+keep_floats(struct conf *conf, struct conf_file *f, const char *text,
+            size_t len)
+{
+    for (int counting = 1; counting >= 0; counting--) {
+        const char *p = text;
+        int line = 1;
+        size_t n = 0;
+        struct token t;
+        do {
+            conf_token_next(&p, text + len, &line, &t);
+            if (t.type == TOKEN_FLOAT && !counting)
+                f->floats[n] = float_text(conf, t.start, t.len);
+            n += t.type == TOKEN_FLOAT;
+        } while (t.type != TOKEN_END);
+        if (counting)
+            f->floats = conf_alloc(conf, (n + 1) * sizeof(char *));
+        f->float_count = n;
+    }
+}
+
 static int
 file_parse(struct conf *conf, struct conf_file *f, const char *text, size_t len)
 {
@@ -178,9 +219,25 @@ file_parse(struct conf *conf, struct conf_file *f, const char *text, size_t len)
         config_init(&f->cfg);
         err = -EINVAL;
     }
+    if (!err)
+        keep_floats(conf, f, text_str(&fixed), fixed.len);
     if (fixed.data)
         explicit_bzero(fixed.data, fixed.len);
     text_clear(&fixed);
+    return err;
+}
+
+int
+conf_file_open(const char *path, FILE **f, struct stat *st)
+{
+    *f = fopen(path, "re");
+    if (!*f)
+        return -errno;
+    int err = fstat(fileno(*f), st) ? -errno : 0;
+    if (!err && S_ISDIR(st->st_mode))
+        err = -EISDIR;
+    if (err)
+        fclose(*f);
     return err;
 }
 
@@ -189,22 +246,17 @@ static int
 read_all(const char *path, char **out, size_t *len)
 {
     *out = NULL;
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return -errno;
+    FILE *f;
     struct stat st;
-    int err = 0;
-    if (fstat(fileno(f), &st))
-        err = -errno;
-    else if (S_ISDIR(st.st_mode))
-        err = -EISDIR;
+    int err = conf_file_open(path, &f, &st);
+    if (err)
+        return err;
     /* Of a pipe nobody knows the size; of a file it is what it has. */
     size_t size = FILE_MAX_BYTES;
-    if (!err && S_ISREG(st.st_mode) && st.st_size > 0
-        && st.st_size < FILE_MAX_BYTES)
+    if (S_ISREG(st.st_mode) && st.st_size > 0 && st.st_size < FILE_MAX_BYTES)
         size = (size_t) st.st_size;
-    char *text = err ? NULL : malloc(size + 1);
-    if (!err && !text)
+    char *text = malloc(size + 1);
+    if (!text)
         err = -ENOMEM;
     if (!err) {
         *len = fread(text, 1, size + 1, f);
@@ -351,6 +403,31 @@ conf_peek(const struct config_setting_t *group, const char *key)
 {
     struct config_setting_t *s = config_setting_get_member(group, key);
     return s ? config_setting_get_string(s) : NULL;
+}
+
+/* How many numbers with a point come before one, in the order of the file.  1
+ * once it is found. */
+static int
+count_floats(const struct config_setting_t *s,
+             const struct config_setting_t *wanted, size_t *n)
+{
+    if (s == wanted)
+        return 1;
+    *n += config_setting_type(s) == CONFIG_TYPE_FLOAT;
+    for (int i = 0;
+         config_setting_is_aggregate(s) && i < config_setting_length(s); i++)
+        if (count_floats(config_setting_get_elem(s, (unsigned) i), wanted, n))
+            return 1;
+    return 0;
+}
+
+const char *
+conf_float_text(const struct conf *conf, const struct config_setting_t *s)
+{
+    size_t n = 0;
+    const struct conf_file *f = conf->files[conf_place(conf, s).rank];
+    count_floats(config_root_setting(&f->cfg), s, &n);
+    return n < f->float_count ? f->floats[n] : "";
 }
 
 struct conf_place

@@ -31,6 +31,11 @@ struct config_setting_t *conf_root(const struct conf *, size_t file);
 /* The text of a string member; NULL: absent or of another type. */
 const char *conf_peek(const struct config_setting_t *group, const char *key);
 
+/* The text of a number with a point or an exponent, as it stands in its file,
+ * in JSON's grammar: what libconfig keeps is a double. */
+const char *conf_float_text(const struct conf *,
+                            const struct config_setting_t *);
+
 /* Where a setting stands. */
 struct conf_place {
     const char *file; /* as the operator named it; NULL: nowhere */

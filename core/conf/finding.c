@@ -2,16 +2,23 @@
 /* Findings: collected from whoever checks, printed together. */
 #include "private.h"
 
+#include "base/wtf8.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-/* Characters that a terminal would show, from bytes that may be anything. */
+/* Characters that a terminal may show, from bytes that may be anything: a blank
+ * for a control character, a question mark for another, so that columns stay
+ * where they are. */
 static void
 put_shown(struct il_text *out, const char *text, size_t len)
 {
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char) text[i];
-        text_putc(out, c < 0x20 || c == 0x7f ? ' ' : text[i]);
+    int bytes;
+    for (const char *p = text, *end = text + len; p < end; p += bytes) {
+        if (utf8_shown(p, end, &bytes))
+            text_put(out, p, (size_t) bytes);
+        else
+            text_putc(out, (unsigned char) *p < 0x80 ? ' ' : '?');
     }
 }
 

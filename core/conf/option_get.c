@@ -13,8 +13,10 @@ static const char *
 option_path(const struct il_conf *g, const char *key)
 {
     size_t len = strlen(g->prefix);
+    const struct value *v = key ? option_find(g, key) : NULL;
     if (key && !(g->lone && !strcmp(key, g->values[0].option.name)))
-        return conf_printf(g->conf, "%s%s", g->prefix, key);
+        return conf_printf(g->conf, "%s%s",
+                           v && v->prefix ? v->prefix : g->prefix, key);
     return conf_strndup(g->conf, g->prefix, len ? len - 1 : 0);
 }
 
@@ -77,10 +79,32 @@ value_of(const struct il_conf *g, const char *key)
     return v;
 }
 
+/* Which types each function reads. */
+#define TYPE(type) (1u << (type))
+#define AS_TEXT TYPE(IL_OPT_STRING)
+#define AS_INT                                                                 \
+    (TYPE(IL_OPT_INT) | TYPE(IL_OPT_BOOL) | TYPE(IL_OPT_DURATION)              \
+     | TYPE(IL_OPT_SIZE))
+
 static const struct item *
 item_of(const struct il_conf *g, const char *key, size_t i)
 {
     const struct value *v = value_of(g, key);
+    return v && i < v->count ? &v->items[i] : NULL;
+}
+
+/* The same where the option has one of these types. */
+static const struct item *
+item_as(const struct il_conf *g, const char *key, size_t i, unsigned types)
+{
+    const struct value *v = value_of(g, key);
+    if (v && !(TYPE(v->option.type) & types)) {
+        option_say(g, NULL, key,
+                   "the plugin reads this %s as another type (a fault of the "
+                   "plugin)",
+                   option_type_name(v->option.type));
+        return NULL;
+    }
     return v && i < v->count ? &v->items[i] : NULL;
 }
 
@@ -99,14 +123,21 @@ option_has(const struct il_conf *g, const char *key)
 const char *
 option_str(const struct il_conf *g, const char *key, size_t i)
 {
-    const struct item *item = item_of(g, key, i);
+    const struct item *item = item_as(g, key, i, AS_TEXT);
+    return item ? item->str : NULL;
+}
+
+const char *
+option_number(const struct il_conf *g, const char *key, size_t i)
+{
+    const struct item *item = item_as(g, key, i, TYPE(IL_OPT_NUMBER));
     return item ? item->str : NULL;
 }
 
 int64_t
 option_int(const struct il_conf *g, const char *key, size_t i)
 {
-    const struct item *item = item_of(g, key, i);
+    const struct item *item = item_as(g, key, i, AS_INT);
     return item ? item->num : 0;
 }
 
@@ -120,7 +151,7 @@ option_count(const struct il_conf *g, const char *key)
 const struct il_conf *
 option_group(const struct il_conf *g, const char *key, size_t i)
 {
-    const struct item *item = item_of(g, key, i);
+    const struct item *item = item_as(g, key, i, TYPE(IL_OPT_GROUP));
     return item ? item->group : NULL;
 }
 
@@ -133,8 +164,11 @@ vremark(const struct il_conf *g, const char *key, size_t i, long offset,
     const char *text = item && !item->hidden ? item->str : NULL;
     if (item && (v->option.flags & IL_OPT_LIST) && v->count > 1)
         key = conf_printf(g->conf, "%s #%zu", key, i + 1);
-    vsay(g, item && item->setting ? item->setting : g->setting, key, text,
-         offset, warning, fmt, ap);
+    /* an element that is not there stands where the list does */
+    const config_setting_t *at = item            ? item->setting
+                                 : v && v->count ? v->items[0].setting
+                                                 : NULL;
+    vsay(g, at ? at : g->setting, key, text, offset, warning, fmt, ap);
 }
 
 void

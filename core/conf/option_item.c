@@ -3,6 +3,7 @@
 #include "options_private.h"
 
 #include "base/nearest.h"
+#include "base/number.h"
 #include "base/units.h"
 
 #include <errno.h>
@@ -144,6 +145,37 @@ resolve(const struct il_conf *g, const struct il_option *o, struct item *item,
     return 0;
 }
 
+/* Against limits that are whole numbers, exactly. */
+static void
+check_number(const struct il_conf *g, const struct il_option *o,
+             const struct item *item)
+{
+    const struct il_value low = { .type = IL_INT, .num.i = o->min };
+    const struct il_value high = { .type = IL_INT, .num.i = o->max };
+    const int open_end = o->max == 0 && o->min >= 0;
+    struct il_value v;
+    if (!number_valid(item->str, strlen(item->str))) {
+        option_say(g, item->setting, o->name,
+                   item->hidden ? "expected a number, such as 1.5"
+                                : "expected a number, such as 1.5, found "
+                                  "\"%s\"",
+                   item->str);
+        return;
+    }
+    number_view(item->str, strlen(item->str), &v);
+    if ((o->min == 0 && o->max == 0)
+        || (number_compare(&v, &low) >= 0
+            && (open_end || number_compare(&v, &high) <= 0)))
+        return;
+    const char *range =
+        open_end ? conf_printf(g->conf, "%lld or more", (long long) o->min)
+                 : conf_printf(g->conf, "%lld to %lld", (long long) o->min,
+                               (long long) o->max);
+    option_say(g, item->setting, o->name,
+               item->hidden ? "expected %s" : "expected %s, found %s", range,
+               item->str);
+}
+
 static void
 check_text(const struct il_conf *g, const struct il_option *o,
            struct item *item, const char *text)
@@ -155,6 +187,10 @@ check_text(const struct il_conf *g, const struct il_option *o,
     if (o->type == IL_OPT_STRING) {
         check_choice(g, o, item);
         check_range(g, o, item, (int64_t) strlen(item->str));
+        return;
+    }
+    if (o->type == IL_OPT_NUMBER) {
+        check_number(g, o, item);
         return;
     }
     err = o->type == IL_OPT_DURATION
@@ -181,6 +217,8 @@ option_expected(const struct il_option *o)
         return "a whole number";
     case IL_OPT_BOOL:
         return "true or false";
+    case IL_OPT_NUMBER:
+        return "a number";
     case IL_OPT_DURATION:
         return "a duration in double quotes, like \"30s\"";
     case IL_OPT_SIZE:
@@ -194,12 +232,13 @@ int
 option_type_fits(const struct il_option *o, const config_setting_t *s)
 {
     const uint32_t type = o->type;
-    if ((o->flags & OPTION_NUMBER) && config_setting_is_number(s))
+    if (((o->flags & OPTION_NUMBER) || type == IL_OPT_NUMBER)
+        && config_setting_is_number(s))
         return 1;
     switch (config_setting_type(s)) {
     case CONFIG_TYPE_STRING:
         return type == IL_OPT_STRING || type == IL_OPT_DURATION
-               || type == IL_OPT_SIZE;
+               || type == IL_OPT_SIZE || type == IL_OPT_NUMBER;
     case CONFIG_TYPE_INT:
     case CONFIG_TYPE_INT64:
         return type == IL_OPT_INT;
@@ -212,24 +251,14 @@ option_type_fits(const struct il_option *o, const config_setting_t *s)
     }
 }
 
-/* libconfig reads a number with a point as a double: where that has as many
- * digits as it keeps exactly, or fewer, it is what was written. */
-static void
-check_number(const struct il_conf *g, const struct il_option *o,
-             struct item *item)
+/* A number that is written without quotes, digit for digit. */
+static const char *
+number_text(const struct il_conf *g, const config_setting_t *s)
 {
-    config_setting_t *s = item->setting;
-    if (config_setting_type(s) != CONFIG_TYPE_FLOAT) {
-        item->str = conf_printf(g->conf, "%lld",
-                                (long long) config_setting_get_int64(s));
-        return;
-    }
-    double value = config_setting_get_float(s);
-    item->str = conf_printf(g->conf, "%.15g", value);
-    if (strtod(item->str, NULL) != value)
-        option_say(g, s, o->name,
-                   "has more digits than can be read exactly; write it in "
-                   "double quotes");
+    if (config_setting_type(s) == CONFIG_TYPE_FLOAT)
+        return conf_float_text(g->conf, s);
+    return conf_printf(g->conf, "%lld",
+                       (long long) config_setting_get_int64(s));
 }
 
 void
@@ -238,6 +267,10 @@ option_check_item(const struct il_conf *g, const struct il_option *o,
 {
     config_setting_t *s = item->setting;
     if ((o->flags & OPTION_NUMBER) && config_setting_is_number(s)) {
+        item->str = number_text(g, s);
+    } else if (o->type == IL_OPT_NUMBER && config_setting_is_number(s)) {
+        item->hidden = (o->flags & IL_OPT_SECRET) != 0;
+        item->str = number_text(g, s);
         check_number(g, o, item);
     } else if (o->type == IL_OPT_INT) {
         item->num = config_setting_get_int64(s);
@@ -267,6 +300,8 @@ option_default_item(const struct il_conf *g, const struct il_option *o,
         err = units_parse_duration(text, &item->num, &why);
     } else if (o->type == IL_OPT_SIZE) {
         err = units_parse_size(text, &item->num, &why);
+    } else if (o->type == IL_OPT_NUMBER) {
+        err = !number_valid(text, strlen(text));
     }
     if (err)
         option_say(

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Values as the operator would write them, and texts that stand elsewhere. */
 #include "options.h"
+#include "private.h"
 
 #include "base/units.h"
 
@@ -29,8 +30,9 @@ option_format(char out[32], uint32_t type, int64_t value)
 const char *
 option_type_name(uint32_t type)
 {
-    static const char *const names[] = { "?",        "string", "int", "bool",
-                                         "duration", "group",  "size" };
+    static const char *const names[] = {
+        "?", "string", "int", "bool", "duration", "group", "size", "number"
+    };
     return type < sizeof(names) / sizeof(names[0]) ? names[type] : "?";
 }
 
@@ -39,20 +41,14 @@ option_type_name(uint32_t type)
 static int
 read_secret(struct conf *conf, const char *path, const char **out, int *exposed)
 {
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return -errno;
+    FILE *f;
     struct stat st;
-    int err = 0;
-    if (fstat(fileno(f), &st))
-        err = -errno;
-    else if (S_ISDIR(st.st_mode))
-        err = -EISDIR;
-    else if (st.st_size > FILE_MAX_BYTES)
-        err = -EFBIG;
-    if (err) {
-        fclose(f);
+    int err = conf_file_open(path, &f, &st);
+    if (err)
         return err;
+    if (st.st_size > FILE_MAX_BYTES) {
+        fclose(f);
+        return -EFBIG;
     }
     setvbuf(f, NULL, _IONBF, 0); /* leave no copy in a buffer */
     char *text = conf_alloc(conf, FILE_MAX_BYTES + 2);

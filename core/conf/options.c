@@ -213,6 +213,7 @@ read_group(struct il_conf *g, config_setting_t *const *groups, size_t n,
         for (size_t i = 0; option_at(&tables[t], i, &option); i++) {
             struct value *v = &g->values[g->count++];
             v->option = option;
+            v->table = tables[t].first;
             v->children = option_children(&tables[t], &option);
         }
     for (size_t i = 0; i < n && !g->allow_unknown; i++)
@@ -242,4 +243,45 @@ option_read_group(const struct option_read *r)
         g->setting ? conf_place(r->conf, g->setting) : conf_place_main(r->conf);
     read_group(g, r->groups, r->group_count, r->tables, r->table_count);
     return g;
+}
+
+/* --- views ---------------------------------------------------------------- */
+
+/* The value of an option in a view, from the group that comes first. */
+static void
+view_put(struct il_conf *view, const struct il_conf *below,
+         const struct value *from)
+{
+    struct value *to = (struct value *) option_find(view, from->option.name);
+    if (to && !from->count)
+        return;
+    if (to && to->count && to->items[0].setting && from->items[0].setting) {
+        struct conf_place at = conf_place(view->conf, to->items[0].setting);
+        option_say(below, from->items[0].setting, from->option.name,
+                   "is set twice; the first is in %s:%d", at.file, at.line);
+        return;
+    }
+    if (!to)
+        to = &view->values[view->count++];
+    *to = *from;
+    to->prefix = below->prefix;
+}
+
+const struct il_conf *
+option_view(const struct il_conf *g, const struct il_option *first,
+            const char *below)
+{
+    const struct il_conf *inner =
+        below && option_known(g, below) ? option_group(g, below, 0) : NULL;
+    struct il_conf *view = conf_alloc(g->conf, sizeof(*view));
+    size_t most = g->count + (inner ? inner->count : 0);
+    *view = *g;
+    view->count = 0;
+    view->values = conf_alloc(g->conf, (most + 1) * sizeof(struct value));
+    for (size_t i = 0; i < g->count && first; i++)
+        if (g->values[i].table == first)
+            view->values[view->count++] = g->values[i];
+    for (size_t i = 0; inner && i < inner->count; i++)
+        view_put(view, inner, &inner->values[i]);
+    return view;
 }

@@ -15,8 +15,8 @@
 /* Host only: a list of groups that somebody else reads, with more tables than
  * the children, which are there for the documentation. */
 #define OPTION_RAW (1u << 17)
-/* Host only: a text or a number; of a number the text has what was written.
- * One with a fraction and more digits than a double keeps is an error. */
+/* Host only, of an IL_OPT_STRING: a text or a number; of a number the text has
+ * what was written. */
 #define OPTION_NUMBER (1u << 18)
 /* Host only: the children hold this option again, so whoever prints them stops
  * here. */
@@ -51,10 +51,19 @@ struct option_read {
 /* Always returns a readable group; look at conf_errors() for what is wrong. */
 const struct il_conf *option_read_group(const struct option_read *);
 
+/* Those options of a group that were read by the table that begins with first
+ * (NULL: none), and all of the group that is called below (or NULL) in it: an
+ * option that is in both is taken from there where it is written there, and
+ * written in both it is a finding.  Lives as long as conf. */
+const struct il_conf *option_view(const struct il_conf *,
+                                  const struct il_option *first,
+                                  const char *below);
+
 /* The entries of struct il_api that read options. */
 int option_has(const struct il_conf *, const char *key);
 const char *option_str(const struct il_conf *, const char *key, size_t i);
 int64_t option_int(const struct il_conf *, const char *key, size_t i);
+const char *option_number(const struct il_conf *, const char *key, size_t i);
 size_t option_count(const struct il_conf *, const char *key);
 const struct il_conf *option_group(const struct il_conf *, const char *key,
                                    size_t i);

@@ -19,6 +19,8 @@ struct item {
 
 struct value {
     struct il_option option; /* our copy of the entry */
+    const struct il_option *table; /* the first of those that it was among */
+    const char *prefix; /* in a view: of the group that it is from; or NULL */
     struct option_table children;
     struct item *items;
     size_t count;

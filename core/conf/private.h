@@ -1,26 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /* How the room works: config files and the options in them.
  *
- *   conf.c      reads files through libconfig, joins include_dir; all memory of
- * a config, which is wiped when it goes: there are secrets in it scan.c token.c
- * a second look at the text, for what libconfig does not say finding.c   what
- * is wrong, from whoever finds it, printed in file order options.c   a group of
- * a file against option tables; option_item.c one value option_get.c   reading
- * what was validated; option_value.c env: file: units
+ *   conf.c          reads files through libconfig, joins include_dir; has all
+ *                   memory of a config, which is wiped: there are secrets in it
+ *   scan.c token.c  a second look at the text, for what libconfig does not say
+ *   finding.c       what is wrong, from whoever finds it, printed in file order
+ *   options.c       a group of a file against option tables
+ *   option_item.c   one value of it; option_value.c env:, file:, units
+ *   option_get.c    reading what was validated
  *
  * A struct conf is the memory of one reading of a config: settings, values and
  * findings point into it and live until conf_free().  Nothing wrong is replaced
  * by a default; a fault makes one finding, and the reading goes on to the next.
  *
  * Threads.  One at a time while a config is read and checked.  After that
- * nothing changes any more, and anybody may read options.  There are no locks.
- */
+ * nothing changes any more, and anybody may read options.  There are no locks. */
 #ifndef CONF_PRIVATE_H
 #define CONF_PRIVATE_H
 
 #include "conf.h"
 
 #include <libconfig.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+/* Open a file whose text is wanted; a folder is -EISDIR.  0 or -errno. */
+int conf_file_open(const char *path, FILE **, struct stat *);
 
 struct block {
     struct block *next;
@@ -30,6 +35,8 @@ struct block {
 
 struct conf_file {
     char *name, *dir;
+    char **floats; /* the texts of its numbers with a point, in order */
+    size_t float_count;
     config_t cfg;
 };
 

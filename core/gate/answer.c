@@ -2,6 +2,8 @@
 /* What a sender hears. */
 #include "private.h"
 
+#include "codec/json_out.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,148 +37,87 @@ const char *const gate_code_name[GATE_CODES] = {
     [GATE_UNAVAILABLE] = "unavailable",
 };
 
-static int
-put_string(struct il_text *out, const char *name, struct slice s)
-{
-    if (text_puts(out, name))
-        return -ENOMEM;
-    int64_t n = json_write_str(out, s.ptr, s.len, 0);
-    return n < 0 ? (int) n : 0;
-}
-
-static int
-put_cstring(struct il_text *out, const char *name, const char *s)
-{
-    return put_string(out, name, slice_of(s, strlen(s)));
-}
-
-static int
-put_number(struct il_text *out, uint32_t n)
-{
-    char digits[12], *p = digits + sizeof(digits);
-    do
-        *--p = (char) ('0' + n % 10);
-    while (n /= 10);
-    return text_put(out, p, (size_t) (digits + sizeof(digits) - p));
-}
-
-static int
-put_counted(struct il_text *out, const char *name, uint32_t n)
-{
-    int err = text_puts(out, name);
-    return err ? err : put_number(out, n);
-}
-
 /* One problem; index where it stands apart from its event. */
-static int
-put_problem(struct il_text *out, const struct gate_batch *b,
+static void
+put_problem(struct json_out *o, const struct gate_batch *b,
             const struct gate_problem *p, int64_t index)
 {
     const char *texts = b->texts.data;
-    int err = text_puts(out, "{");
-    if (!err && index >= 0)
-        err = put_counted(out, "\"index\":", (uint32_t) index);
-    if (!err && index >= 0)
-        err = text_puts(out, ",");
-    if (!err)
-        err = put_cstring(out, "\"path\":", texts + p->path);
-    if (!err)
-        err = put_cstring(out, ",\"rule\":", texts + p->rule);
-    if (!err)
-        err = put_cstring(out, ",\"message\":", texts + p->message);
-    return err ? err : text_puts(out, "}");
+    json_out_object(o, NULL);
+    if (index >= 0)
+        json_out_number(o, "index", (uint64_t) index);
+    json_out_str(o, "path", texts + p->path);
+    json_out_str(o, "rule", texts + p->rule);
+    json_out_str(o, "message", texts + p->message);
+    json_out_end(o);
 }
 
-static int
-put_problems(struct il_text *out, const struct gate_batch *b,
-             const struct gate_item *item, int64_t index, int *first)
+static void
+put_problems(struct json_out *o, const struct gate_batch *b,
+             const struct gate_item *item, int64_t index)
 {
-    int err = 0;
-    for (uint32_t i = 0; i < item->problems && !err; i++) {
-        if (!*first)
-            err = text_puts(out, ",");
-        *first = 0;
-        if (!err)
-            err = put_problem(out, b, &b->problems[item->problem + i], index);
-    }
-    return err;
+    for (uint32_t i = 0; i < item->problems; i++)
+        put_problem(o, b, &b->problems[item->problem + i], index);
 }
 
 /* --- 202 ------------------------------------------------------------------ */
 
-static int
-put_refused(struct il_text *out, const struct gate_batch *b,
-            const struct gate_item *item)
-{
-    int first = 1;
-    int err = text_puts(out, ",\"status\":\"rejected\",\"code\":\"");
-    if (!err)
-        err = text_puts(out, gate_code_name[item->code]);
-    if (!err)
-        err = text_puts(out, "\",\"problems\":[");
-    if (!err)
-        err = put_problems(out, b, item, -1, &first);
-    return err ? err : text_puts(out, "]}");
-}
-
-static int
-put_item(struct il_text *out, const struct gate_batch *b, uint32_t i)
+static void
+put_item(struct json_out *o, const struct gate_batch *b, uint32_t i)
 {
     const struct gate_item *item = &b->items[i];
-    int err = put_counted(out, "{\"index\":", i);
-    if (err)
-        return err;
-    if (item->state == ITEM_REFUSED)
-        return put_refused(out, b, item);
-    err = put_string(out, ",\"id\":", gate_item_id(b, item));
-    return err ? err
-               : text_puts(out, item->state == ITEM_NEW
-                                    ? ",\"status\":\"accepted\"}"
-                                    : ",\"status\":\"duplicate\"}");
+    json_out_object(o, NULL);
+    json_out_number(o, "index", i);
+    if (item->state == ITEM_REFUSED) {
+        json_out_name(o, "status", "rejected");
+        json_out_name(o, "code", gate_code_name[item->code]);
+        json_out_array(o, "problems");
+        put_problems(o, b, item, -1);
+        json_out_end(o);
+    } else {
+        json_out_slice(o, "id", gate_item_id(b, item));
+        json_out_name(o, "status",
+                      item->state == ITEM_NEW ? "accepted" : "duplicate");
+    }
+    json_out_end(o);
 }
 
-static int
-put_accepted(struct il_text *out, const struct gate_batch *b)
+static void
+put_accepted(struct json_out *o, const struct gate_batch *b)
 {
-    int first = 1;
-    int err = put_counted(out, "{\"data\":{\"accepted\":", b->accepted);
-    if (!err)
-        err = put_counted(out, ",\"duplicates\":", b->duplicates);
-    if (!err && b->refused)
-        err = put_counted(out, ",\"rejected\":", b->refused);
-    if (!err)
-        err = text_puts(out, ",\"events\":[");
-    for (uint32_t i = 0; i < b->count && !err; i++) {
+    json_out_object(o, "data");
+    json_out_number(o, "accepted", b->accepted);
+    json_out_number(o, "duplicates", b->duplicates);
+    if (b->refused)
+        json_out_number(o, "rejected", b->refused);
+    json_out_array(o, "events");
+    for (uint32_t i = 0; i < b->count; i++) {
         const struct gate_item *item = &b->items[i];
-        if (b->count > GATE_LIST_ALL && item->state == ITEM_NEW
-            && !item->made)
-            continue;
-        if (!first)
-            err = text_puts(out, ",");
-        first = 0;
-        if (!err)
-            err = put_item(out, b, i);
+        if (b->count <= GATE_LIST_ALL || item->state != ITEM_NEW || item->made)
+            put_item(o, b, i);
     }
-    return err ? err : text_puts(out, "]}}\n");
+    json_out_end(o);
+    json_out_end(o);
 }
 
 /* --- refusals ------------------------------------------------------------- */
 
-static int
-put_error(struct il_text *out, const char *message, enum gate_code code)
+/* The error's object stays open. */
+static void
+put_error(struct json_out *o, const char *message, enum gate_code code)
 {
-    int err = put_cstring(out, "{\"error\":{\"message\":", message);
-    return err ? err : put_cstring(out, ",\"code\":", gate_code_name[code]);
+    json_out_object(o, "error");
+    json_out_str(o, "message", message);
+    json_out_str(o, "code", gate_code_name[code]);
 }
 
 /* All events are refused. */
-static int
-put_all_refused(struct il_text *out, const struct gate_batch *b)
+static void
+put_all_refused(struct json_out *o, const struct gate_batch *b)
 {
     struct il_text message = { 0 };
     const struct gate_item *item = &b->items[0];
     const char *path = "", *text = "";
-    int first = 1;
     if (item->problems) {
         path = b->texts.data + b->problems[item->problem].path;
         text = b->texts.data + b->problems[item->problem].message;
@@ -188,14 +129,14 @@ put_all_refused(struct il_text *out, const struct gate_batch *b)
                                 b->count);
     if (!err)
         err = text_printf(&message, "%s%s%s", path, *path ? " " : "", text);
-    if (!err)
-        err = put_error(out, text_str(&message), item->code);
-    if (!err)
-        err = text_puts(out, ",\"problems\":[");
-    for (uint32_t i = 0; i < b->count && !err; i++)
-        err = put_problems(out, b, &b->items[i], i, &first);
+    json_out_said(o, err);
+    put_error(o, text_str(&message), item->code);
+    json_out_array(o, "problems");
+    for (uint32_t i = 0; i < b->count; i++)
+        put_problems(o, b, &b->items[i], i);
+    json_out_end(o);
+    json_out_end(o);
     text_clear(&message);
-    return err ? err : text_puts(out, "]}}\n");
 }
 
 /* One cause for all has its own status; else it is 422. */
@@ -220,15 +161,21 @@ refused_status(const struct gate_batch *b)
 int
 gate_answer(struct il_text *out, const struct gate_batch *b, int *status)
 {
+    struct json_out o;
+    json_out_begin(&o, out);
+    json_out_object(&o, NULL);
     if (b->code) {
         *status = b->status;
-        int err = put_error(out, b->message, b->code);
-        return err ? err : text_puts(out, "}}\n");
-    }
-    if (b->accepted || b->duplicates) {
+        put_error(&o, b->message, b->code);
+        json_out_end(&o);
+    } else if (b->accepted || b->duplicates) {
         *status = 202;
-        return put_accepted(out, b);
+        put_accepted(&o, b);
+    } else {
+        *status = refused_status(b);
+        put_all_refused(&o, b);
     }
-    *status = refused_status(b);
-    return put_all_refused(out, b);
+    json_out_end(&o);
+    int err = json_out_done(&o);
+    return err ? err : text_putc(out, '\n');
 }

@@ -28,9 +28,16 @@ batch_free_one(struct gate_batch *b)
     free(b->upserts);
     free(b->items);
     free(b->bodies);
-    free(b->table);
+    table_clear(&b->keys);
     free(b->problems);
     free(b);
+}
+
+/* Senders choose their keys, and know the hash that the index has of them. */
+static uint32_t
+key_hash(const struct gate_batch *b, const struct gate_item *item)
+{
+    return table_mix(b->seed, item->key.hi, item->key.lo);
 }
 
 static void
@@ -51,10 +58,12 @@ gate_batch_take(struct gate *gate, struct gate_source *source)
         gate->pool_count--;
     }
     pthread_mutex_unlock(&gate->pool_lock);
-    if (!b)
+    if (!b) {
         b = calloc(1, sizeof(*b));
-    if (!b)
-        return NULL;
+        if (!b)
+            return NULL;
+        b->seed = table_seed();
+    }
     b->next = NULL;
     b->gate = gate;
     b->source = source;
@@ -66,6 +75,9 @@ gate_batch_take(struct gate *gate, struct gate_source *source)
     b->declared = NULL;
     b->body = NULL;
     b->offered = NULL;
+    b->marking = NULL;
+    b->frames_max = 0;
+    b->fault = NULL;
     b->upsert_count = 0;
     b->accepted = b->duplicates = b->refused = 0;
     b->position = 0;
@@ -79,17 +91,13 @@ void
 gate_batch_give(struct gate_batch *b)
 {
     struct gate *gate = b->gate;
-    /* the table is cleared entry by entry, for small batches' sake */
-    if (b->table && b->count > b->table_mask / 8)
-        memset(b->table, 0, (b->table_mask + 1) * sizeof(*b->table));
+    /* key by key, for small batches' sake */
+    if (b->count > b->keys.mask / 8)
+        table_empty(&b->keys);
     else
-        for (uint32_t i = 0; i < b->count; i++) {
-            uint32_t at = (uint32_t) b->items[i].key.lo & b->table_mask;
-            while (b->items[i].keyed && b->table && b->table[at]) {
-                b->table[at] = 0;
-                at = (at + 1) & b->table_mask;
-            }
-        }
+        for (uint32_t i = 0; i < b->count && b->keys.count; i++)
+            if (b->items[i].keyed)
+                table_sweep(&b->keys, key_hash(b, &b->items[i]));
     buffer_reset(&b->frames);
     buffer_reset(&b->ids);
     buffer_reset(&b->texts);
@@ -127,16 +135,23 @@ static int
 batch_grow(struct gate_batch *b)
 {
     uint32_t capacity = b->capacity ? b->capacity * 2 : 64;
+    size_t bodies_size = (capacity + 1) * sizeof(struct slice); /* marks */
     struct gate_item *items = realloc(b->items, capacity * sizeof(*items));
     if (!items)
         return -ENOMEM;
     b->items = items;
-    struct slice *bodies = realloc(b->bodies, capacity * sizeof(*bodies));
+    struct slice *bodies = realloc(b->bodies, bodies_size);
     if (!bodies)
         return -ENOMEM;
     b->bodies = bodies;
     b->capacity = capacity;
     return 0;
+}
+
+int
+gate_batch_reserve(struct gate_batch *b)
+{
+    return b->capacity ? 0 : batch_grow(b);
 }
 
 struct gate_item *
@@ -226,7 +241,7 @@ gate_refuse_late(struct gate_batch *b, uint32_t i, const char *message)
         if (!err
             && !event_unpack(b->frames.data + item->frame, item->len, &ev)) {
             const char *p = ev.payload.ptr;
-            if (!msgcur_head(&p, p + ev.payload.len, &v)
+            if (!msg_head(&p, p + ev.payload.len, &v)
                 && json_write(&b->kept, &v, 0) == -ENOMEM)
                 err = -ENOMEM;
         }
@@ -252,47 +267,28 @@ gate_refuse_body(struct gate_batch *b, int status, enum gate_code code,
     return -EINVAL;
 }
 
-static int
-table_grow(struct gate_batch *b)
-{
-    uint32_t size = b->table ? (b->table_mask + 1) * 2 : 256;
-    uint32_t *table = calloc(size, sizeof(*table));
-    if (!table)
-        return -ENOMEM;
-    free(b->table);
-    b->table = table;
-    b->table_mask = size - 1;
-    for (uint32_t i = 0; i + 1 < b->count; i++) {
-        const struct gate_item *item = &b->items[i];
-        if (!item->keyed || item->twin != GATE_NO_TWIN
-            || item->state == ITEM_REFUSED)
-            continue;
-        uint32_t at = (uint32_t) item->key.lo & b->table_mask;
-        while (table[at])
-            at = (at + 1) & b->table_mask;
-        table[at] = i + 1;
-    }
-    return 0;
-}
-
 int
 gate_item_key(struct gate_batch *b)
 {
     struct gate_item *item = &b->items[b->count - 1];
-    if (!b->table || b->count > b->table_mask / 2)
-        if (table_grow(b))
-            return -ENOMEM;
-    uint32_t at = (uint32_t) item->key.lo & b->table_mask;
-    for (; b->table[at]; at = (at + 1) & b->table_mask) {
-        const struct gate_item *other = &b->items[b->table[at] - 1];
-        if (other->key.lo == item->key.lo && other->key.hi == item->key.hi) {
-            if (other->state == ITEM_REFUSED)
-                break; /* after it had its key: a line with a bad tail */
-            item->twin = b->table[at] - 1;
+    struct table *t = &b->keys;
+    if (table_room(t, 1))
+        return -ENOMEM;
+    uint32_t hash = key_hash(b, item), at = table_seek(t, hash, hash);
+    for (; t->slots[at].number; at = table_seek(t, hash, at + 1)) {
+        uint32_t twin = t->slots[at].number - 1;
+        const struct gate_item *other = &b->items[twin];
+        if (other->key.lo != item->key.lo || other->key.hi != item->key.hi)
+            continue;
+        if (other->state != ITEM_REFUSED) {
+            item->twin = twin;
             return 0;
         }
+        /* refused after it had its key, a line with a bad tail: no twin */
+        t->slots[at].number = b->count;
+        return 0;
     }
-    b->table[at] = b->count;
+    table_take(t, at, hash, b->count - 1);
     return 0;
 }
 

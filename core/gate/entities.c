@@ -39,6 +39,7 @@ gate_entities_respond(struct il_request *req, int status, struct il_text *body,
 
 struct api_list {
     struct il_text body, last;
+    struct json_out out; /* in body */
     struct slice kind;
     uint32_t count, limit;
     int more;
@@ -52,10 +53,10 @@ api_list_one(void *arg, const struct entity *one)
         l->more = 1;
         return 1;
     }
-    if (l->count++ && text_putc(&l->body, ','))
-        return -ENOMEM;
-    int err = entity_json(&l->body, one);
+    l->count++;
     l->last.len = 0;
+    entity_out(&l->out, NULL, one);
+    int err = l->out.err;
     if (!err && !l->kind.ptr) {
         err = text_put(&l->last, one->kind.ptr, one->kind.len);
         if (!err)
@@ -68,18 +69,20 @@ static int
 api_list_fill(struct api_list *l, struct entities *store, const char *after)
 {
     struct slice from = { after, after ? strlen(after) : 0 };
-    int err = text_puts(&l->body, "{\"data\":{\"entities\":[");
-    if (!err)
-        err = entity_each(store, l->kind, from, l->limit + 1, api_list_one, l);
+    struct json_out *o = &l->out;
+    json_out_begin(o, &l->body);
+    json_out_object(o, NULL);
+    json_out_object(o, "data");
+    json_out_array(o, "entities");
+    int err = entity_each(store, l->kind, from, l->limit + 1, api_list_one, l);
     if (err < 0)
         return err;
-    err = text_puts(&l->body, "],\"next\":");
-    if (!err && l->more
-        && json_write_str(&l->body, l->last.data, l->last.len, 0) < 0)
-        err = -ENOMEM;
-    else if (!err && !l->more)
-        err = text_puts(&l->body, "null");
-    return err ? err : text_puts(&l->body, "}}");
+    json_out_end(o);
+    json_out_slice(o, "next",
+                   slice_of(l->more ? text_str(&l->last) : NULL, l->last.len));
+    json_out_end(o);
+    json_out_end(o);
+    return json_out_done(o);
 }
 
 static void
@@ -134,11 +137,15 @@ gate_entities_show(struct entities *store, struct il_request *req,
     if (found == 0) {
         api_unknown(req);
     } else {
-        int err = found < 0 ? found : text_puts(&body, "{\"data\":");
-        if (!err)
-            err = entity_json(&body, &one);
-        if (!err)
-            err = text_puts(&body, "}");
+        struct json_out o;
+        json_out_begin(&o, &body);
+        json_out_object(&o, NULL);
+        if (found < 0)
+            json_out_said(&o, found);
+        else
+            entity_out(&o, "data", &one);
+        json_out_end(&o);
+        int err = json_out_done(&o);
         gate_entities_respond(req, status, &body, err);
     }
     text_clear(&copy);
@@ -155,15 +162,17 @@ api_delete(struct entities *store, struct il_request *req, struct slice kind,
         api_unknown(req);
         return;
     }
-    int err = n < 0 ? n : 0;
-    if (!err
-        && (text_puts(&body, "{\"data\":{\"kind\":")
-            || json_write_str(&body, kind.ptr, kind.len, 0) < 0
-            || text_puts(&body, ",\"external_id\":")
-            || json_write_str(&body, id.ptr, id.len, 0) < 0
-            || text_puts(&body, ",\"deleted\":true}}")))
-        err = -ENOMEM;
-    gate_entities_respond(req, 200, &body, err);
+    struct json_out o;
+    json_out_begin(&o, &body);
+    json_out_said(&o, n < 0 ? n : 0);
+    json_out_object(&o, NULL);
+    json_out_object(&o, "data");
+    json_out_slice(&o, "kind", kind);
+    json_out_slice(&o, "external_id", id);
+    json_out_bool(&o, "deleted", 1);
+    json_out_end(&o);
+    json_out_end(&o);
+    gate_entities_respond(req, 200, &body, json_out_done(&o));
     text_clear(&body);
 }
 

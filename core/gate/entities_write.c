@@ -2,6 +2,7 @@
 /* What POST and PATCH take in. */
 #include "entities.h"
 
+#include "codec/json_out.h"
 #include "store/entity_bulk.h"
 
 #include <errno.h>
@@ -12,11 +13,19 @@
 struct api_write {
     struct entity_bulk bulk;
     struct il_text problems;
+    struct json_out list; /* in it */
     size_t seen, failed, created, merged;
     char why[ENTITY_WHY]; /* the last problem */
-    int err;              /* of noting a problem */
     int many;             /* a bulk shape, even of one */
 };
+
+static void
+api_write_begin(struct api_write *w)
+{
+    *w = (struct api_write){ .seen = 0 };
+    json_out_begin(&w->list, &w->problems);
+    json_out_array(&w->list, NULL);
+}
 
 static void
 api_write_clear(struct api_write *w)
@@ -31,15 +40,12 @@ api_problem(void *arg, size_t index, const char *message)
     struct api_write *w = arg;
     if (message != w->why)
         snprintf(w->why, sizeof(w->why), "%s", message);
-    if (w->failed++ && text_putc(&w->problems, ','))
-        w->err = -ENOMEM;
-    if (text_printf(&w->problems,
-                    "{\"index\":%zu,\"code\":\"invalid_entity\","
-                    "\"message\":",
-                    index)
-        || json_write_str(&w->problems, message, strlen(message), 0) < 0
-        || text_putc(&w->problems, '}'))
-        w->err = -ENOMEM;
+    w->failed++;
+    json_out_object(&w->list, NULL);
+    json_out_number(&w->list, "index", index);
+    json_out_str(&w->list, "code", "invalid_entity");
+    json_out_str(&w->list, "message", message);
+    json_out_end(&w->list);
 }
 
 /* Note how reading one entity ended; 0 to go on. */
@@ -50,7 +56,7 @@ api_read(struct api_write *w, int outcome)
         api_problem(w, w->seen, w->why);
     if (outcome >= 0 && ++w->seen > ENTITY_API_MAX)
         return -E2BIG;
-    return outcome < 0 ? outcome : w->err;
+    return outcome < 0 ? outcome : w->list.err;
 }
 
 static int
@@ -170,23 +176,27 @@ static void
 api_counts(struct il_request *req, struct api_write *w)
 {
     struct il_text body = { 0 };
+    struct json_out o;
     size_t good = w->created + w->merged;
-    int err = w->err;
     int status = good || !w->failed ? 200 : 422;
-    if (!err && status == 200)
-        err = text_printf(&body,
-                          "{\"data\":{\"created\":%zu,\"merged\":%zu,"
-                          "\"failed\":%zu,\"problems\":[",
-                          w->created, w->merged, w->failed);
-    else if (!err)
-        err = text_puts(&body, "{\"error\":{\"message\":\"none of the entities "
-                               "is valid\",\"code\":\"invalid_entity\","
-                               "\"problems\":[");
-    if (!err)
-        err = text_put(&body, w->problems.data, w->problems.len);
-    if (!err)
-        err = text_puts(&body, "]}}");
-    gate_entities_respond(req, status, &body, err);
+    json_out_end(&w->list);
+    json_out_begin(&o, &body);
+    json_out_said(&o, json_out_done(&w->list));
+    json_out_object(&o, NULL);
+    if (status == 200) {
+        json_out_object(&o, "data");
+        json_out_number(&o, "created", w->created);
+        json_out_number(&o, "merged", w->merged);
+        json_out_number(&o, "failed", w->failed);
+    } else {
+        json_out_object(&o, "error");
+        json_out_str(&o, "message", "none of the entities is valid");
+        json_out_str(&o, "code", "invalid_entity");
+    }
+    json_out_raw(&o, "problems", slice_of(w->problems.data, w->problems.len));
+    json_out_end(&o);
+    json_out_end(&o);
+    gate_entities_respond(req, status, &body, json_out_done(&o));
     text_clear(&body);
 }
 
@@ -232,7 +242,7 @@ api_type(struct il_request *req)
 void
 gate_entities_post(struct entities *store, struct il_request *req)
 {
-    struct api_write w = { 0 };
+    struct api_write w;
     struct json_reader r;
     size_t len = 0;
     const char *body = il_request_body(req, &len);
@@ -243,6 +253,7 @@ gate_entities_post(struct entities *store, struct il_request *req)
                          "application/x-ndjson");
         return;
     }
+    api_write_begin(&w);
     json_open(&r, body, len, MSG_DEPTH_MAX);
     err = api_body(&w, &r, lines, body, len);
     if (err) {

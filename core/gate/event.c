@@ -254,7 +254,7 @@ take_key(struct gate_batch *b, struct gate_item *item)
     item->keyed = item->apart || !item->made;
     if (!item->keyed)
         return 0;
-    item->key = idem_key(b->source->id, key);
+    item->key = idem_key(b->gate->options.idem, b->source->id, key);
     /* The next event is parsed while it comes. */
     if (b->gate->options.idem)
         idem_prefetch(b->gate->options.idem, item->key);

@@ -184,6 +184,28 @@ index_new(struct gate_batch *b, uint64_t position)
     }
 }
 
+/* The new events, and behind them the marks.  *last: the position of whichever
+ * comes last. */
+static int
+append(struct gate_batch *b, uint32_t n, uint64_t *first)
+{
+    struct spool *spool = b->gate->options.spool;
+    if (!b->marking)
+        return spool_gather(spool, b->bodies, n, first);
+    b->bodies[n] = gate_marking_body(b->marking); /* there is room for one */
+    return spool_gather_whole(spool, b->bodies, n + 1, first);
+}
+
+/* In the order of the spool, as the lock is held. */
+static void
+expect_marks(struct gate_batch *b)
+{
+    struct gate_ticket t;
+    gate_ticket_fill(b, &t);
+    gate_marks_expect(b->marking, &t);
+    b->marking = NULL;
+}
+
 int
 gate_commit(struct gate_batch *b)
 {
@@ -201,14 +223,18 @@ gate_commit(struct gate_batch *b)
         err = idem_ready(g->options.idem, n, b->now_us);
     if (!err && n)
         err = gate_limit(b, n);
-    if (!err && n)
-        err = spool_gather(g->options.spool, b->bodies, n, &first);
+    if (!err && (n || b->marking))
+        err = append(b, n, &first);
     if (!err && n) {
         index_new(b, first);
         b->position = first + n - 1;
         gate_limit_took(b, n, b->position);
     }
     b->epoch = atomic_load(&g->epoch);
+    if (!err && b->marking) {
+        b->position = first + n;
+        expect_marks(b);
+    }
     pthread_mutex_unlock(&g->lock);
     b->accepted = n;
     return err;
@@ -243,6 +269,25 @@ gate_ticket_done(const struct gate_ticket *t, int durable)
     }
 }
 
+/* --- the monotonic clock -------------------------------------------------- */
+
+static void
+cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+void
+gate_deadline(struct timespec *t, int64_t us)
+{
+    int64_t at = clock_monotonic_us() + (us > 0 ? us : 0);
+    *t = (struct timespec){ at / 1000000, at % 1000000 * 1000 };
+}
+
 /* --- making and ending ---------------------------------------------------- */
 
 int
@@ -258,20 +303,23 @@ gate_new(const struct gate_options *options, struct gate **out)
     pthread_mutex_init(&g->wake_lock, NULL);
     pthread_mutex_init(&g->pool_lock, NULL);
     pthread_mutex_init(&g->pending_lock, NULL);
-    pthread_cond_init(&g->pending_wake, NULL);
+    cond_init(&g->pending_wake);
+    g->pending_end = &g->pending;
     pthread_mutex_init(&g->upsert_lock, NULL);
     pthread_cond_init(&g->upsert_wake, NULL);
     g->upserting_end = &g->upserting;
-    g->waits = metric_counter("gate_waits_total", "",
+    g->waits = metric_counter("gate_waits_total", "", IL_UNIT_NONE,
                               "Requests that waited for a sync.");
     g->wait_us = metric_counter("gate_wait_seconds_total", "",
-                                "Time that they waited.");
+                                IL_UNIT_MICROSECONDS, "Time that they waited.");
     g->indexed = spool_durable(options->spool);
     int err = spool_notify(options->spool, spool_is_durable, g);
     if (err) {
         gate_free(g);
         return err;
     }
+    if (options->marks)
+        gate_marks_attach(options->marks, g);
     *out = g;
     return 0;
 }
@@ -323,6 +371,12 @@ gate_free(struct gate *g)
 }
 
 void
+gate_source_room(struct gate_source *s, void (*room)(void *self))
+{
+    s->room = room;
+}
+
+void
 gate_source_limit(struct gate_source *s, const struct rate *rate)
 {
     s->limit.bucket.rate = *rate;
@@ -356,6 +410,12 @@ const char *
 gate_source_name(const struct gate_source *s)
 {
     return s->name;
+}
+
+struct gate_marks *
+gate_source_marks(const struct gate_source *s)
+{
+    return s->gate->options.marks;
 }
 
 int

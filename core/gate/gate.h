@@ -12,6 +12,7 @@
 #include "http/http.h"
 
 struct gate;
+struct gate_marks;
 struct gate_source;
 
 struct gate_options {
@@ -19,6 +20,7 @@ struct gate_options {
     struct idem *idem;
     struct dead *dead;
     struct entities *entities;
+    struct gate_marks *marks; /* NULL: none can be emitted */
     const struct schema *schema;
     int64_t window_us;        /* of keys; 0: the index's */
     uint32_t depth_max;       /* JSON nesting */
@@ -28,7 +30,8 @@ struct gate_options {
 /* Before the first spool_append: it registers with spool_notify. */
 int gate_new(const struct gate_options *, struct gate **out);
 /* Once all sources are known and passed() can be asked: begins to count what
- * is undelivered since before.  0 or a negative errno. */
+ * is undelivered since before, and to settle what they emit.  Nothing may be
+ * emitted before.  0 or a negative errno. */
 int gate_start(struct gate *);
 /* From here on passed() is not asked any more. */
 void gate_lanes_gone(struct gate *);
@@ -44,6 +47,12 @@ void gate_free(struct gate *);
 int gate_source_new(struct gate *, const char *name, int undeclared,
                     void (*settled)(void *self, uint64_t token, int outcome),
                     void *self, struct gate_source **out);
+/* Called, from a thread of the gate, once there is room after an -EAGAIN. */
+void gate_source_room(struct gate_source *, void (*room)(void *self));
+/* Take no more of it, wait for what it has emitted to become durable, and
+ * settle all of that; IL_RETRY where the deadline comes first.  On return it is
+ * not called any more.  Any number of times; no callback of its plugin may. */
+void gate_source_close(struct gate_source *, int64_t deadline_us);
 /* Its rate, over all who send to it.  Before it takes anything. */
 void gate_source_limit(struct gate_source *, const struct rate *);
 /* Take nothing from it while so many bytes of it are undelivered; passed() says
@@ -51,10 +60,11 @@ void gate_source_limit(struct gate_source *, const struct rate *);
 int gate_source_backlog(struct gate_source *, uint64_t max,
                         uint64_t (*passed)(void *arg), void *arg);
 const char *gate_source_name(const struct gate_source *);
+struct gate_marks *gate_source_marks(const struct gate_source *);
 
-/* il_emit() of a source: the events that pass the gate are accepted, the others
- * kept as dead letters.  0, -EAGAIN, or -EINVAL when none passed. */
-int gate_emit(struct gate_source *, const struct il_emission *);
+/* il_emit() of a source: see plugin.h.  *fault says why with -EINVAL. */
+int gate_emit(struct gate_source *, const struct il_emission *,
+              const char **fault);
 
 /* The "emit" request of the control socket; arg is the gate.  line is "json" or
  * "lines" and the name of a source, which may be left out where there is only

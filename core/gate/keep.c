@@ -4,7 +4,10 @@
 
 #include "private.h"
 
+#include "base/api.h"
+
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int
@@ -23,25 +26,26 @@ gate_source_counters(struct gate_source *s)
     struct il_text text = { 0 };
     int err = labels(&text, s->name, NULL);
     if (!err) {
-        s->accepted = metric_counter("gate_accepted_total", text_str(&text),
-                                     "Events accepted and durable.");
-        s->duplicates = metric_counter("gate_duplicates_total",
-                                       text_str(&text),
-                                       "Events that were there already.");
-        s->bytes = metric_counter("gate_received_bytes_total",
-                                  text_str(&text),
-                                  "Bytes of bodies, unpacked.");
-        s->unkept = metric_counter("gate_unkept_total", text_str(&text),
-                                   "Refusals that were not kept as dead "
-                                   "letters, as their key's rate was used "
-                                   "up.");
+        s->accepted =
+            metric_counter("gate_accepted_total", text_str(&text), IL_UNIT_NONE,
+                           "Events accepted and durable.");
+        s->duplicates =
+            metric_counter("gate_duplicates_total", text_str(&text),
+                           IL_UNIT_NONE, "Events that were there already.");
+        s->bytes = metric_counter("gate_received_bytes_total", text_str(&text),
+                                  IL_UNIT_BYTES, "Bytes of bodies, unpacked.");
+        s->unkept =
+            metric_counter("gate_unkept_total", text_str(&text), IL_UNIT_NONE,
+                           "Refusals that were not kept as dead "
+                           "letters, as their key's rate was used "
+                           "up.");
     }
     for (int code = 1; code < GATE_CODES && !err; code++) {
         err = labels(&text, s->name, gate_code_name[code]);
         if (!err)
-            s->refused[code]
-                = metric_counter("gate_refused_total", text_str(&text),
-                                 "Events or bodies refused, by reason.");
+            s->refused[code] = metric_counter(
+                "gate_refused_total", text_str(&text), IL_UNIT_NONE,
+                "Events or bodies refused, by reason.");
     }
     text_clear(&text);
     return err;
@@ -143,15 +147,14 @@ refused_text(const struct gate_batch *b, uint32_t i, struct il_text *made)
     const struct gate_item *item = &b->items[i];
     if (b->body)
         return slice_of(b->body + item->json, item->json_len);
-    const struct il_event *e = (const void *) ((const char *) b->offered
-                                               + (size_t) i * b->offered_size);
+    struct il_event e;
     struct il_value v;
-    const char *p = e->payload;
-    if (!p || e->encoding != IL_MSGPACK)
-        return slice_of(p ? p : "", p ? e->payload_len : 0);
+    api_copy_at(&e, sizeof(e), b->offered, i, b->offered_size, API_EVENT_1_0);
+    const char *p = e.payload;
+    if (!p || e.encoding != IL_MSGPACK)
+        return slice_of(p ? p : "", p ? e.payload_len : 0);
     made->len = 0;
-    if (msgcur_check(p, e->payload_len)
-        || msgcur_head(&p, p + e->payload_len, &v)
+    if (msg_check(p, e.payload_len) || msg_head(&p, p + e.payload_len, &v)
         || json_write(made, &v, 0) < 0)
         return SLICE("");
     return slice_of(made->data, made->len);
@@ -178,19 +181,27 @@ gate_keep_copy(struct gate_batch *b)
     return err;
 }
 
+void
+gate_item_reason(const struct gate_batch *b, const struct gate_item *item,
+                 struct il_reason *out)
+{
+    *out = (struct il_reason){ IL_SIZED(struct il_reason),
+                               .code = gate_code_name[item->code],
+                               .message = "refused" };
+    if (item->problems) {
+        const struct gate_problem *p = &b->problems[item->problem];
+        out->message = b->texts.data + p->message;
+        out->field = b->texts.data + p->path;
+        out->rule = b->texts.data + p->rule;
+    }
+}
+
 static void
 keep_item(const struct gate_batch *b, uint32_t i, struct il_text *made)
 {
     const struct gate_item *item = &b->items[i];
-    struct il_reason reason = { IL_SIZED(struct il_reason),
-                                .code = gate_code_name[item->code],
-                                .message = "refused" };
-    if (item->problems) {
-        const struct gate_problem *p = &b->problems[item->problem];
-        reason.message = b->texts.data + p->message;
-        reason.field = b->texts.data + p->path;
-        reason.rule = b->texts.data + p->rule;
-    }
+    struct il_reason reason;
+    gate_item_reason(b, item, &reason);
     keep(b->source, b->sender, (enum gate_code) item->code, &reason,
          refused_text(b, i, made));
 }
@@ -199,18 +210,81 @@ void
 gate_keep_refused(const struct gate_batch *b)
 {
     struct il_text made = { 0 };
-    uint64_t count[GATE_CODES] = { 0 };
-    if (!b->refused)
-        return;
-    for (uint32_t i = 0; i < b->count; i++) {
-        if (b->items[i].state != ITEM_REFUSED)
-            continue;
-        count[b->items[i].code]++;
-        keep_item(b, i, &made);
+    for (uint32_t i = 0; i < b->count && b->refused; i++)
+        if (b->items[i].state == ITEM_REFUSED)
+            keep_item(b, i, &made);
+    text_clear(&made);
+    gate_keep_count(b);
+}
+
+/* What was refused is in b->kept, so there is room to blot. */
+static struct dead_letter
+letter_of(const struct gate_batch *b, const struct gate_item *item,
+          const char *lane)
+{
+    const struct il_sender *sender = b->sender;
+    const char *text = sender && sender->secret ? sender->secret : "";
+    struct slice secret = slice_of(text, strlen(text));
+    struct dead_letter l = { .lane = lane,
+                             .at_us = b->now_us,
+                             .key = sender ? sender->id : NULL };
+    char *body = b->kept.len ? b->kept.data + item->json : NULL;
+    for (char *at = body;
+         at && (at = find_secret(at, body + item->json_len, secret));
+         at += secret.len)
+        memset(at, '*', secret.len);
+    gate_item_reason(b, item, &l.reason);
+    l.event = slice_of(body ? body : "", item->json_len);
+    return l;
+}
+
+int
+gate_keep_now(struct gate_batch *b, int all, uint64_t *first, size_t *n)
+{
+    struct dead *dead = b->gate->options.dead;
+    char lane[DEAD_LANE_MAX];
+    *n = 0;
+    if (!dead || !b->refused)
+        return 0;
+    int err = gate_keep_copy(b);
+    struct dead_letter *letters = calloc(b->refused, sizeof(*letters));
+    if (!letters)
+        err = -ENOMEM;
+    dead_gate_lane(lane, b->source->name);
+    for (uint32_t i = 0; i < b->count && !err; i++) {
+        const struct gate_item *item = &b->items[i];
+        if (item->state == ITEM_REFUSED
+            && (all
+                || worth_keeping(b->source, b->sender,
+                                 (enum gate_code) item->code)))
+            letters[(*n)++] = letter_of(b, item, lane);
     }
+    if (!err && *n)
+        err = dead_refused_now(dead, letters, *n, first);
+    if (err)
+        *n = 0;
+    free(letters);
+    return err;
+}
+
+void
+gate_unkeep(struct gate_batch *b, uint64_t first, size_t n)
+{
+    char lane[DEAD_LANE_MAX];
+    dead_gate_lane(lane, b->source->name);
+    for (size_t i = 0; i < n; i++)
+        dead_delete(b->gate->options.dead, lane, first + i);
+}
+
+void
+gate_keep_count(const struct gate_batch *b)
+{
+    uint64_t count[GATE_CODES] = { 0 };
+    for (uint32_t i = 0; i < b->count && b->refused; i++)
+        if (b->items[i].state == ITEM_REFUSED)
+            count[b->items[i].code]++;
     for (int code = 1; code < GATE_CODES; code++)
         if (count[code])
             gate_count_refused(b->source, b->sender, (enum gate_code) code,
                                count[code]);
-    text_clear(&made);
 }

@@ -1,27 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /* How the room works: the checks on the way in.
  *
- *   request.c   a source's request becomes a batch, and its answer
- *   parse.c     a body: one pass from JSON to frames; take.c the same of events
- *               that a source has taken apart; event.c one event, field by
- * field declared.c  against its declaration     limit.c, undelivered.c  rates
- *   gate.c      deduplicate, append, know what is durable; answer.c says it
- *   keep.c      refusals become dead letters
- *   upsert.c    traits first, in one transaction for all who wait
- *   emit.c      il_emit(); control.c `ingestlayer emit`; entities.c
- * /v1/entities sender.c    who may send what; backlog.c how much of a source is
- * undelivered
+ *   request.c      a source's request becomes a batch, and its answer
+ *   parse.c        a body, in one pass from JSON to frames; take.c the same of
+ *                  events that a source has taken apart; event.c one event
+ *   declared.c     an event against its declaration
+ *   limit.c        rates; undelivered.c, backlog.c what waits of a source
+ *   gate.c         deduplicate, append, know what is durable; answer.c says it
+ *   keep.c         refusals become dead letters
+ *   upsert.c       traits first, in one transaction for all who wait
+ *   emit.c         il_emit(); settle.c what sources hear of it afterwards
+ *   marks.c        how far sources have read; marks_file.c over a restart
+ *   control.c      `ingestlayer emit`
+ *   entities.c     /v1/entities; sender.c who may send what
  *
  * Threads.  Requests run in the loops of the server, each with a batch of its
  * own (batch.c keeps some).  The spool's thread says what has become durable
  * and wakes the servers; requests that are held then find their outcome without
  * a lock.  Three threads of the gate's own: one puts upserts, one calls
- * settled(), one counts at start what was undelivered.
+ * settled() and room(), one counts at start what was undelivered.
  *
  * Locks.  `lock`: from the look-up of a batch's keys to its append, so that the
  * index and the spool have one order; nothing in between waits for a disk.
  * pool_lock, pending_lock, upsert_lock, wake_lock: what stands beside each, and
- * none of them is held while another is taken.
+ * none of them is held while another is taken; that of the marks is, under
+ * `lock`, so that their list is in the order of the spool.
  *
  * A crash leaves nothing here: what was answered is in the spool, and a sender
  * who got no answer sends again. */
@@ -30,8 +33,10 @@
 
 #include "backlog.h"
 #include "gate.h"
+#include "marks.h"
 #include "sender.h"
 #include "base/metrics.h"
+#include "base/table.h"
 #include "codec/json.h"
 
 #include <pthread.h>
@@ -137,10 +142,10 @@ struct gate_batch {
     int64_t now_us;
 
     struct gate_item *items;
-    struct slice *bodies;    /* as many as items */
+    struct slice *bodies;    /* one more than items */
     uint32_t count, capacity;
-    uint32_t *table;         /* of keys in this batch: item + 1 */
-    uint32_t table_mask;
+    struct table keys; /* of the items in this batch */
+    uint64_t seed;     /* of their hashes */
     struct il_text frames, ids, texts, scratch, head;
     struct gate_problem *problems;
     uint32_t problem_count, problem_capacity;
@@ -152,6 +157,9 @@ struct gate_batch {
     const char *body;        /* what items' json is an offset in ... */
     const struct il_event *offered; /* ... or what a source offered, */
     size_t offered_size;            /* ... so far apart */
+    struct gate_marking *marking;   /* goes with them; NULL: none */
+    size_t frames_max;              /* bytes of frames; 0: any number */
+    const char *fault;              /* of the source; why -EINVAL */
 
     /* upsert.c */
     struct gate_upsert *upserts;
@@ -190,6 +198,17 @@ struct gate_pending {
     uint64_t token;
 };
 
+/* What a source that emits waits for; under pending_lock. */
+struct gate_waiting {
+    uint32_t emitting;  /* calls of gate_emit() */
+    uint32_t unsettled; /* in the list, or in settled() now */
+    int calling;        /* it is in room() now */
+    int closed;         /* it takes no more */
+    int given_up;       /* what is unsettled is IL_RETRY */
+    int wants_room;     /* it was told -EAGAIN ... */
+    int64_t room_ns;    /* ... and not before this time is there room */
+};
+
 #define GATE_EPOCHS 16
 #define GATE_SERVERS 8
 
@@ -200,10 +219,12 @@ struct gate_source {
     struct slice id; /* the name */
     int undeclared;
     void (*settled)(void *self, uint64_t token, int outcome);
+    void (*room)(void *self);
     void *self;
+    struct gate_waiting waiting;
     struct limit limit;
     struct backlog *backlog; /* NULL: without a limit; under the gate's lock */
-    struct il_counter *undelivered;
+    struct il_gauge *undelivered;
     struct sender_said said;
     struct il_counter *accepted, *duplicates, *refused[GATE_CODES];
     struct il_counter *bytes, *unkept;
@@ -237,8 +258,10 @@ struct gate {
 
     /* pending_lock: what il_emit() waits for, and its thread */
     pthread_mutex_t pending_lock;
-    pthread_cond_t pending_wake;
-    struct gate_pending *pending;
+    pthread_cond_t pending_wake; /* on the monotonic clock */
+    struct gate_pending *pending, **pending_end;
+    uint32_t given_up;  /* sources that are */
+    uint32_t want_room; /* sources that do */
     pthread_t settler;
     int settler_runs, settler_stop;
     uint32_t sleepers; /* in gate_wait() */
@@ -260,6 +283,8 @@ struct gate {
 struct gate_batch *gate_batch_take(struct gate *, struct gate_source *);
 void gate_batch_give(struct gate_batch *);
 void gate_batch_free_all(struct gate *);
+/* Room for one body more than there are items.  0 or -ENOMEM. */
+int gate_batch_reserve(struct gate_batch *);
 /* A new item at the end, or NULL. */
 struct gate_item *gate_item_add(struct gate_batch *);
 /* Note a problem of the last item.  0 or -ENOMEM. */
@@ -268,8 +293,8 @@ int gate_problem(struct gate_batch *, enum gate_code, const char *path,
 /* Refuse the body as a whole.  Always returns -EINVAL. */
 int gate_refuse_body(struct gate_batch *, int status, enum gate_code,
                      const char *fmt, ...) IL_PRINTF(4, 5);
-/* Refuse item i, and those with its key, after gate_event_end(): traits that are too
- * large and the like.  0 or -ENOMEM. */
+/* Refuse item i, and those with its key, after gate_event_end(): traits that
+ * are too large and the like.  0 or -ENOMEM. */
 int gate_refuse_late(struct gate_batch *, uint32_t i, const char *message);
 /* Remember the last item's key; finds its twin.  0 or -ENOMEM. */
 int gate_item_key(struct gate_batch *);
@@ -315,12 +340,17 @@ int gate_parse(struct gate_batch *, struct slice body, int ndjson,
 int gate_refuse_json(struct gate_batch *, const char *body,
                      const struct json_error *, const char *hint);
 
-/* take.c: as gate_parse() */
+/* Has each of the events that a plugin offers, and what they tell of entities,
+ * at least the size that it had in the first version?  1 or 0. */
+int gate_offer_fits(const struct il_event *events, size_t n, size_t stride);
+/* take.c: as gate_parse(); -EMSGSIZE: more than b->frames_max; b->fault with
+ * -EINVAL: an event that cannot be read.  None is no fault where there are
+ * marks. */
 int gate_take(struct gate_batch *, const struct il_event *, size_t n,
               size_t stride);
 
 /* gate.c: deduplicate, limit and append; 0, the error of spool_append(), or
- * -EDQUOT: b->limit is reached */
+ * -EDQUOT: b->limit is reached.  b->marking is taken over with 0. */
 int gate_commit(struct gate_batch *);
 /* 1 durable, 0 not yet, or the error for which it never will be. */
 int gate_outcome(struct gate *, const struct gate_ticket *);
@@ -372,6 +402,17 @@ void gate_backlog_stop(struct gate *);
 
 /* keep.c: count and keep what was refused */
 void gate_keep_refused(const struct gate_batch *);
+/* The same, but durable on return, in one transaction; without counting.  all:
+ * whatever the rate of letters.  Gives the number of the first and how many
+ * were kept, for gate_unkeep(): what they are of did not happen.  0 or a
+ * negative errno. */
+int gate_keep_now(struct gate_batch *, int all, uint64_t *first, size_t *n);
+void gate_unkeep(struct gate_batch *, uint64_t first, size_t n);
+/* Why an item was refused; as long as the batch lives. */
+void gate_item_reason(const struct gate_batch *, const struct gate_item *,
+                      struct il_reason *out);
+/* Count what was refused. */
+void gate_keep_count(const struct gate_batch *);
 /* Copy what was refused, before what a source offered goes.  0 or -ENOMEM. */
 int gate_keep_copy(struct gate_batch *);
 void gate_keep_body(struct gate_source *, struct il_sender *, enum gate_code,
@@ -382,11 +423,27 @@ void gate_keep_request(struct gate_source *, struct il_sender *,
                        struct slice body);
 int gate_source_counters(struct gate_source *);
 
-/* emit.c */
+/* settle.c */
 /* Wait until it is decided: 0 durable, or why it never will be. */
 int gate_wait(struct gate *, const struct gate_ticket *);
+int gate_settler_start(struct gate *);
 void gate_settler_wake(struct gate *);
 void gate_settler_stop(struct gate *);
+/* At the end of the list, to be settled and freed.  0, or -ESHUTDOWN: the source
+ * hears nothing any more. */
+int gate_pend(struct gate_pending *);
+/* It is told -EAGAIN, and room() follows, not before that time. */
+void gate_wants_room(struct gate_source *, int64_t not_before_ns);
+
+/* marks.c: what stands at this place of the spool.  Under the gate's lock. */
+void gate_marks_expect(struct gate_marking *, const struct gate_ticket *);
+/* Take in what has become durable. */
+void gate_marks_apply(struct gate_marks *);
+/* From here on it tells what is durable; NULL: nothing is on its way. */
+void gate_marks_attach(struct gate_marks *, struct gate *);
+
+/* gate.c: so much time on the monotonic clock from now. */
+void gate_deadline(struct timespec *, int64_t us);
 
 /* answer.c: the bodies of answers.  0 or -ENOMEM; the status. */
 int gate_answer(struct il_text *, const struct gate_batch *, int *status);

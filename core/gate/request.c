@@ -232,7 +232,13 @@ api_emit(struct il_request *req, const struct il_event *events, size_t n,
 {
     size_t len;
     const char *bytes = il_request_body(req, &len);
-    struct gate_batch *b = begin(req);
+    struct gate_batch *b = NULL;
+    if (gate_offer_fits(events, n, stride))
+        b = begin(req);
+    else
+        il_respond_error(req, 500, "plugin_fault",
+                         "the source offered events of a size that no version "
+                         "has (a fault of its plugin)");
     if (!b)
         return;
     metric_add(b->source->bytes, len);
@@ -249,7 +255,7 @@ api_json(struct il_request *req, struct il_text *text, struct il_value *out)
     int err = json_to_msgpack(bytes, len, text, &error);
     if (!err) {
         p = text->data;
-        return msgcur_value(&p, text->data + text->len, out);
+        return msg_value(&p, text->data + text->len, out);
     }
     struct gate_batch *b = begin(req);
     if (!b)

@@ -32,7 +32,8 @@ static const char *
 name_of_secret(const struct il_conf *conf, const char *secret)
 {
     static const char *const elsewhere[] = { "env:", "file:", "credential:" };
-    struct config_setting_t *setting = option_setting(conf, secret, 0);
+    struct config_setting_t *setting
+        = secret ? option_setting(conf, secret, 0) : NULL;
     const char *text = setting ? config_setting_get_string(setting) : NULL;
     for (size_t i = 0; text && i < 3; i++) {
         size_t len = strlen(elsewhere[i]);
@@ -49,6 +50,9 @@ make_id(struct conf *owner, struct il_sender *others,
         const struct il_conf *conf, const char *secret, const char **out)
 {
     const char *given = option_str(conf, "id", 0);
+    if (!given && !secret)
+        return option_error(conf, "id", 0,
+                            "is required: nothing else says who this is");
     if (given && strspn(given, ID_CHARS) != strlen(given))
         return option_error(conf, "id", 0,
                             "\"%s\" is not made of letters, digits and -._",
@@ -128,7 +132,7 @@ counter(const char *source, const char *id, const char *result)
         && !metric_label(&labels, "key", id) && !text_putc(&labels, ',')
         && !metric_label(&labels, "result", result))
         c = metric_counter("gate_key_events_total", text_str(&labels),
-                           "What became of the events of a key.");
+                           IL_UNIT_NONE, "What became of the events of a key.");
     text_clear(&labels);
     return c;
 }
@@ -139,7 +143,9 @@ gate_sender_open(struct conf *owner, const char *source,
                  const char *secret, struct il_sender **out)
 {
     struct il_sender *s = conf_alloc(owner, sizeof(*s));
-    *s = (struct il_sender){ .secret = option_str(conf, secret, 0) };
+    *s = (struct il_sender){ .of = list,
+                             .secret = secret ? option_str(conf, secret, 0)
+                                              : NULL };
     int err = make_id(owner, *list, conf, secret, &s->id);
     int bad = gate_sender_rate(conf, &s->limit.bucket.rate);
     err = err ? err : bad;

@@ -19,6 +19,7 @@ struct sender_said {
 
 struct il_sender {
     struct http_sender http; /* first: the server hands it back */
+    struct il_sender **of; /* the list it is in, of one source */
     const char *id;
     const char *secret; /* what it is known by: never shown, never kept */
     struct limit limit;

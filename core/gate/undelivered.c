@@ -38,9 +38,10 @@ gate_source_backlog(struct gate_source *s, uint64_t max,
     s->backlog->max = max;
     s->backlog->passed = passed;
     s->backlog->arg = arg;
-    s->undelivered = metric_gauge("gate_undelivered_bytes", text_str(&label),
-                                  "What a source with a limit has in the "
-                                  "spool that is not delivered.");
+    s->undelivered =
+        metric_gauge("gate_undelivered_bytes", text_str(&label), IL_UNIT_BYTES,
+                     "What a source with a limit has in the "
+                     "spool that is not delivered.");
     text_clear(&label);
     return 0;
 }
@@ -176,6 +177,8 @@ gate_start(struct gate *g)
         if (s->backlog)
             err = metric_refresh(refresh, s);
     }
+    if (!err)
+        err = gate_settler_start(g);
     if (err || !limits)
         return err;
     g->old_end = spool_durable(g->options.spool);

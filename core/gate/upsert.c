@@ -8,6 +8,7 @@
 #include "config.h"
 
 #include "private.h"
+#include "base/api.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -50,12 +51,12 @@ copy_traits(struct gate_batch *b, const struct il_upsert *from)
         if (err)
             return err;
         p = b->traits.data + before;
-        return msgcur_head(&p, b->traits.data + b->traits.len, &v)
+        return msg_head(&p, b->traits.data + b->traits.len, &v)
                        || v.type != IL_MAP
                    ? -EINVAL
                    : 0;
     }
-    if (msgcur_check(p, from->traits_len) || msgcur_head(&p, end, &v)
+    if (msg_check(p, from->traits_len) || msg_head(&p, end, &v)
         || v.type != IL_MAP)
         return -EINVAL;
     return text_put(&b->traits, from->traits, from->traits_len);
@@ -92,12 +93,13 @@ take_one(struct gate_batch *b, const struct il_upsert *from)
 int
 gate_upsert_take(struct gate_batch *b, const struct il_event *from)
 {
-    const char *at = (const char *) from->upserts;
     for (size_t i = 0; i < from->upsert_count; i++) {
-        struct il_upsert one = { 0 };
-        size_t size = from->upsert_size;
-        memcpy(&one, at, size < sizeof(one) ? size : sizeof(one));
-        at += size;
+        struct il_upsert one;
+        if (api_copy_at(&one, sizeof(one), from->upserts, i, from->upsert_size,
+                        API_UPSERT_1_0)) {
+            b->fault = "an upsert's struct_size is wrong";
+            return gate_refuse_body(b, 500, GATE_OTHER, "%s", b->fault);
+        }
         int err = take_one(b, &one);
         if (err)
             return err;

@@ -4,7 +4,7 @@
 #include "private.h"
 
 #include "base/metrics.h"
-#include "codec/json.h"
+#include "codec/json_out.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,26 +14,19 @@ static void
 healthz(void *self, struct il_request *req)
 {
     struct il_text *out = http_out(req);
+    struct json_out o;
     (void) self;
     /* A plugin that hangs is no reason to restart: its lane waits, the others
      * go on. */
-    int err = text_puts(out, "{\"status\":\"ok\",\"waiting\":[");
-    if (!err)
-        err = host_put_waiting(out);
-    if (!err)
-        err = text_puts(out, "]}\n");
-    if (err)
+    json_out_begin(&o, out);
+    json_out_object(&o, NULL);
+    json_out_str(&o, "status", "ok");
+    host_put_waiting(&o);
+    json_out_end(&o);
+    if (json_out_done(&o) || text_putc(out, '\n'))
         il_respond_error(req, 503, "no_memory", "no memory");
     else
         http_respond_out(req, 200, "application/json");
-}
-
-static int
-put_reason(struct il_text *out, const char *why, int *count)
-{
-    if ((*count)++ && text_putc(out, ','))
-        return -ENOMEM;
-    return json_write_str(out, why, strlen(why), 0) < 0 ? -ENOMEM : 0;
 }
 
 static void
@@ -41,21 +34,26 @@ readyz(void *self, struct il_request *req)
 {
     struct host *h = self;
     struct il_text *out = http_out(req);
+    struct json_out o;
     char why[512] = "not ready";
-    int reasons = 0;
-    int err = text_puts(out, "{\"status\":\"not ready\",\"reasons\":[");
-    if (!err && gate_ready(h->gate, why, sizeof(why)))
-        err = put_reason(out, why, &reasons);
-    if (!err && !atomic_load(&h->serving))
-        err = put_reason(out, "starting or stopping", &reasons);
-    if (!err && !reasons) {
+    int gate = gate_ready(h->gate, why, sizeof(why));
+    int serving = atomic_load(&h->serving);
+    if (!gate && serving) {
         il_respond(req, 200, "application/json", "{\"status\":\"ready\"}\n",
                    19);
         return;
     }
-    if (!err)
-        err = text_puts(out, "]}\n");
-    if (err)
+    json_out_begin(&o, out);
+    json_out_object(&o, NULL);
+    json_out_str(&o, "status", "not ready");
+    json_out_array(&o, "reasons");
+    if (gate)
+        json_out_str(&o, NULL, why);
+    if (!serving)
+        json_out_str(&o, NULL, "starting or stopping");
+    json_out_end(&o);
+    json_out_end(&o);
+    if (json_out_done(&o) || text_putc(out, '\n'))
         il_respond_error(req, 503, "no_memory", "no memory");
     else
         http_respond_out(req, 503, "application/json");

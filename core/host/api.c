@@ -6,17 +6,68 @@
 #include "base/api.h"
 #include "codec/json.h"
 #include "gate/gate.h"
+#include "gate/marks.h"
+#include "gate/sender.h"
 #include "lane/lane.h"
 #include "plugin/instance.h"
 
 #include <errno.h>
 
 static int
-api_emit(const struct il_host *h, const struct il_emission *e)
+api_emit(const struct il_host *h, const struct il_emission *theirs)
 {
-    if (!h->source)
-        return -ENOTCONN; /* a check opens sources without a gate */
-    return gate_emit(h->source, e);
+    struct il_emission e;
+    const char *why = NULL;
+    int err = 0;
+    if (!h->source) {
+        /* also while a check opens sources, without a gate */
+        instance_fault(h, "il_emit() is for sources, from start() on");
+        return -EPERM;
+    }
+    if (api_copy(&e, sizeof(e), theirs, API_EMISSION_1_0)) {
+        why = "its struct_size is wrong";
+        err = -EINVAL;
+    } else if (e.sender && e.sender->of != &h->senders) {
+        why = "its sender is of another source";
+        err = -EINVAL;
+    }
+    if (!err)
+        err = gate_emit(h->source, &e, &why);
+    if (err == -EINVAL)
+        instance_fault(h, "il_emit(): %s", why);
+    return err;
+}
+
+static struct slice
+source_of(const struct il_host *h)
+{
+    const char *name = gate_source_name(h->source);
+    return slice_of(name, strlen(name));
+}
+
+static int
+api_mark_get(const struct il_host *h, const char *name, size_t len,
+             struct il_text *value)
+{
+    struct gate_marks *marks = h->source ? gate_source_marks(h->source) : NULL;
+    if (!marks) {
+        instance_fault(h, "il_mark_get() is for sources, from start() on");
+        return -EPERM;
+    }
+    return gate_marks_get(marks, source_of(h), slice_of(name, len), value);
+}
+
+static int
+api_mark_each(const struct il_host *h,
+              int (*fn)(void *arg, const struct il_mark *, int64_t),
+              void *arg)
+{
+    struct gate_marks *marks = h->source ? gate_source_marks(h->source) : NULL;
+    if (!marks) {
+        instance_fault(h, "il_mark_each() is for sources, from start() on");
+        return -EPERM;
+    }
+    return gate_marks_each(marks, source_of(h), fn, arg);
 }
 
 static int
@@ -70,6 +121,8 @@ host_api_init(void)
     table.prepare = lane_prepare;
     table.settle = lane_settle;
     table.emit = api_emit;
+    table.mark_get = api_mark_get;
+    table.mark_each = api_mark_each;
     table.entity_find = api_entity_find;
     table.entity_hint = api_entity_hint;
     table.entity_put = api_entity_put;

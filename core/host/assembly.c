@@ -69,8 +69,8 @@ open_lane(struct assembly *a, struct assembly_lane *l,
                             : p->step_count ? FIELDS_CHANGED
                                             : FIELDS_CLOSED;
     open_part(plan, &l->destination, &d->part, d->lane);
-    if (d->part.options)
-        instance_expr(&l->destination, d->part.options, "when", &l->when);
+    if (d->part.place)
+        instance_expr(&l->destination, d->part.place, "when", &l->when);
 }
 
 struct assembly *

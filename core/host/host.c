@@ -133,6 +133,8 @@ host_start(struct host *h)
         err = host_prepare_servers(h);
     if (!err)
         err = host_start_lanes(h);
+    spool_hold_free(h->start_hold);
+    h->start_hold = NULL;
     /* Last: whoever gets a connection gets an answer. */
     if (!err)
         err = host_start_servers(h);
@@ -193,6 +195,7 @@ host_run(struct host *h)
         notify_alive();
         if (clock_monotonic_us() >= checkpoint_us) {
             idem_checkpoint(h->idem, clock_wall_us());
+            gate_marks_checkpoint(h->marks, 0);
             checkpoint_us = clock_monotonic_us() + CHECKPOINT_US;
         }
     }
@@ -236,6 +239,7 @@ host_flush(struct host *h)
     notify_stopping();
     log_info("stopping: no new events are accepted");
     expect_second_signal();
+    host_cancel_sources(h);
     host_quiesce(h);
     host_drain_lanes(h);
 }

@@ -15,11 +15,18 @@
  * start. */
 #define AWAY_US 2000000
 
+/* kind and below: its folder in that of the lane.  Names are unique where they
+ * stand, and none begins with a dot or has a slash in it. */
 static void
-serve_plugin(struct host *h, struct il_host *instance)
+serve_plugin(struct host *h, struct il_host *instance, const char *kind,
+             const char *below)
 {
     instance->entities = h->entities;
     instance->timers = h->timers;
+    instance->state_dir = h->state_dir;
+    instance->folder =
+        conf_printf(h->assembly->plan->conf, "%s/instances/lanes/%s/%s%s",
+                    h->state_dir, instance->lane, kind, below);
 }
 
 static int
@@ -27,18 +34,17 @@ start_instances(struct host *h, struct assembly_lane *l)
 {
     int err = 0;
     for (size_t i = 0; i < l->pipeline->step_count && !err; i++) {
-        serve_plugin(h, &l->steps[i]);
+        serve_plugin(h, &l->steps[i], "steps/", l->steps[i].name);
         err = instance_start(&l->steps[i]);
     }
-    serve_plugin(h, &l->destination);
+    serve_plugin(h, &l->destination, "destination", "");
     return err ? err : instance_start(&l->destination);
 }
 
 static int
 make_lane(struct host *h, struct assembly_lane *l)
 {
-    const struct il_conf *batch =
-        option_group(l->plan->part.options, "batch", 0);
+    const struct il_conf *batch = option_group(l->plan->part.place, "batch", 0);
     const struct lane_context shared = { .spool = h->spool,
                                          .dead = h->dead,
                                          .entities = h->entities,
@@ -157,10 +163,21 @@ host_drain_lanes(struct host *h)
 
 /* --- stopping ------------------------------------------------------------ */
 
+/* The drain is over: whoever still works is to come to an end. */
+static void
+cancel_lane(struct assembly_lane *l)
+{
+    for (size_t k = 0; k < l->pipeline->step_count; k++)
+        instance_cancel(&l->steps[k]);
+    instance_cancel(&l->destination);
+}
+
 void
 host_stop_lanes(struct host *h)
 {
     struct assembly *a = h->assembly;
+    for (size_t i = 0; a && i < a->lane_count; i++)
+        cancel_lane(&a->lanes[i]);
     /* the metrics still look at what sources have undelivered */
     if (h->gate)
         gate_lanes_gone(h->gate);
@@ -168,7 +185,7 @@ host_stop_lanes(struct host *h)
         struct assembly_lane *l = &a->lanes[i];
         if (!l->lane)
             continue;
-        /* The drain is over: this waits for the batch at hand only. */
+        /* This waits for the batch at hand only. */
         if (lane_stop(l->lane, clock_monotonic_us()) != 1) {
             struct lane_status s;
             lane_status(l->lane, &s);

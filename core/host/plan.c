@@ -2,6 +2,7 @@
 #include "plan.h"
 
 #include "plan_check.h"
+#include "plan_place.h"
 #include "settings.h"
 #include "http/options.h"
 #include "gate/sender.h"
@@ -13,25 +14,6 @@
 
 /* --- plugins in their places --------------------------------------------- */
 
-/* The tables for one place: the host's keys first, then the plugin's. */
-static const struct il_conf *
-read_part(struct plan *plan, const char *where, config_setting_t *setting,
-          const struct il_option *common, const struct plugin *plugin)
-{
-    struct option_table tables[2] = { OPTION_TABLE(common) };
-    if (plugin)
-        tables[1] = plugin->options;
-    return option_read_group(&(struct option_read){
-        .conf = plan->conf,
-        .where = where,
-        .groups = &setting,
-        .group_count = 1,
-        .tables = tables,
-        .table_count = plugin ? 2 : 1,
-        .allow_unknown = !plugin,
-    });
-}
-
 static void
 say_at(struct plan *plan, const config_setting_t *at, const char *where,
        const char *key, const char *message)
@@ -41,20 +23,6 @@ say_at(struct plan *plan, const config_setting_t *at, const char *where,
                               .key = key,
                               .offset = -1 };
     conf_add(plan->conf, &f, "%s", message);
-}
-
-/* A plugin must not take a name that is the host's in that place. */
-static void
-check_names(struct plan *plan, const struct plan_part *part,
-            config_setting_t *setting, const struct il_option *common)
-{
-    struct il_option o;
-    for (size_t i = 0; option_at(&part->plugin->options, i, &o); i++)
-        for (const struct il_option *c = common; c->name; c++)
-            if (strcmp(c->name, o.name) == 0)
-                say_at(plan, setting, part->where, o.name,
-                       "the plugin has an option of the same name as one of "
-                       "the host (a fault of the plugin)");
 }
 
 static void
@@ -71,9 +39,7 @@ load_part(struct plan *plan, struct plan_part *part, config_setting_t *setting,
                    part->where, "plugin", text_str(&why));
         text_clear(&why);
     }
-    if (part->plugin)
-        check_names(plan, part, setting, common);
-    part->options = read_part(plan, part->where, setting, common, part->plugin);
+    plan_read_place(plan, part, setting, common);
     part->faults = conf_reports(plan->conf) - conf_strays(plan->conf) != before;
 }
 
@@ -103,11 +69,11 @@ load_sources(struct plan *plan)
                              : conf_printf(plan->conf, "source %zu (%s)", i + 1,
                                            plugin ? plugin : "?");
         load_part(plan, &s->part, setting, settings_source, IL_SOURCE);
-        const char *undeclared = option_str(s->part.options, "undeclared", 0);
+        const char *undeclared = option_str(s->part.place, "undeclared", 0);
         s->accept_undeclared = undeclared && strcmp(undeclared, "accept") == 0;
-        gate_sender_rate(s->part.options, &s->rate);
-        s->max_undelivered
-            = (uint64_t) option_int(s->part.options, "max_undelivered", 0);
+        gate_sender_rate(s->part.place, &s->rate);
+        s->max_undelivered =
+            (uint64_t) option_int(s->part.place, "max_undelivered", 0);
     }
 }
 

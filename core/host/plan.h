@@ -16,7 +16,8 @@ struct plan_part {
     const char *name;  /* of the source, step ("1") or destination */
     const char *where; /* pipeline "orders", step 1 (filter.match) */
     const struct plugin *plugin;
-    const struct il_conf *options;
+    const struct il_conf *options; /* the plugin's */
+    const struct il_conf *place;   /* the host's: name, when, ... */
     int faults; /* findings so far, unknown keys apart: not to be opened */
 };
 

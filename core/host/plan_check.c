@@ -132,12 +132,12 @@ plan_check_sources(struct plan *plan)
 {
     for (size_t i = 0; i < plan->source_count; i++) {
         const struct plan_part *a = &plan->sources[i].part;
-        if (!option_has(a->options, "name"))
+        if (!option_has(a->place, "name"))
             continue;
-        check_name(a->options, a->name);
+        check_name(a->place, a->name);
         for (size_t k = 0; k < i; k++) {
             const struct plan_part *b = &plan->sources[k].part;
-            check_unique(a->options, b->options, a->name, b->name);
+            check_unique(a->place, b->place, a->name, b->name);
         }
     }
 }
@@ -147,19 +147,41 @@ check_destinations(const struct plan_pipeline *p)
 {
     for (size_t i = 0; i < p->destination_count; i++) {
         const struct plan_part *a = &p->destinations[i].part;
-        if (option_has(a->options, "name"))
-            check_name(a->options, a->name);
+        if (option_has(a->place, "name"))
+            check_name(a->place, a->name);
         for (size_t k = 0; k < i; k++) {
             const struct plan_part *b = &p->destinations[k].part;
             if (strcmp(a->name, b->name) != 0 || !*a->name)
                 continue;
-            if (option_has(a->options, "name"))
-                check_unique(a->options, b->options, a->name, b->name);
+            if (option_has(a->place, "name"))
+                check_unique(a->place, b->place, a->name, b->name);
             else
-                option_error(a->options, NULL, 0,
+                option_error(a->place, NULL, 0,
                              "two destinations of this pipeline are called "
                              "\"%s\" (see %s); give them a name each",
-                             a->name, option_origin(b->options, NULL, 0));
+                             a->name, option_origin(b->place, NULL, 0));
+        }
+    }
+}
+
+/* A step keeps files under its name, or its number. */
+static void
+check_steps(const struct plan_pipeline *p)
+{
+    for (size_t i = 0; i < p->step_count; i++) {
+        const struct plan_part *a = &p->steps[i], *b;
+        if (option_has(a->place, "name"))
+            check_name(a->place, a->name);
+        for (size_t k = 0; k < i; k++) {
+            b = &p->steps[k];
+            if (strcmp(a->name, b->name) != 0)
+                continue;
+            const struct plan_part *named =
+                option_has(a->place, "name") ? a : b;
+            option_error(
+                named->place, "name", 0, "the step at %s is called \"%s\", too",
+                option_origin(named == a ? b->place : a->place, NULL, 0),
+                a->name);
         }
     }
 }
@@ -169,6 +191,7 @@ plan_check_pipelines(struct plan *plan)
 {
     for (size_t i = 0; i < plan->pipeline_count; i++) {
         const struct plan_pipeline *a = &plan->pipelines[i];
+        check_steps(a);
         check_destinations(a);
         if (!option_has(a->options, "name"))
             continue;

@@ -36,7 +36,7 @@ read_number(struct plan *plan, const struct il_conf *g, const char *key,
     if (!err) {
         struct il_value v;
         p = packed.data;
-        err = msgcur_head(&p, p + packed.len, &v);
+        err = msg_head(&p, p + packed.len, &v);
         if (!err && v.type != IL_INT && v.type != IL_UINT
             && v.type != IL_DECIMAL)
             err = -EINVAL;

@@ -2,18 +2,17 @@
 /* How the room works: the daemon, phase by phase.
  *
  *   settings.c  settings_event.c   the host's own options, as tables
- *   plan.c  plan_check.c  plan_events.c   what a config asks for, cross-checked
- *   assembly.c  the plan with every plugin opened; check stops here
- *   host.c      the phases: load, open, drop privileges, start, run, flush,
- *               stop
- *   stores.c    what lies in state_dir
- *   servers.c   the way in; lanes.c the way on
- *   api.c       the function table of plugins, put together from the rooms
- *   control.c   the socket that commands ask through: status.c, reload.c,
- *               retry.c
- *   admin.c     /healthz, /readyz, /metrics
- *   watchdog.c  leaves when a plugin keeps the daemon from ending
- *   notify.c    systemd; privileges.c
+ *   plan.c  plan_check.c  plan_events.c
+ *                 what a config asks for, cross-checked
+ *   assembly.c    the plan with every plugin opened; check stops here
+ *   host.c        the phases: load, open, start, run, flush, stop, close
+ *   stores.c      what lies in state_dir; servers.c the way in; lanes.c on from
+ *                 there
+ *   api.c         the function table of plugins, put together from the rooms
+ *   control.c     the socket that commands ask by: status.c, reload.c, retry.c
+ *   admin.c       /healthz, /readyz, /metrics
+ *   watchdog.c    leaves when a plugin keeps the daemon from ending
+ *   notify.c      systemd; privileges.c becoming somebody with fewer rights
  *
  * Threads.  The main thread walks through the phases and, while the daemon
  * runs, wakes once a second and at signals.  The control thread serves one
@@ -33,6 +32,7 @@
 #include "base/timers.h"
 #include "store/retry.h"
 #include "gate/gate.h"
+#include "gate/marks.h"
 
 #include <stdatomic.h>
 
@@ -44,12 +44,14 @@ struct host {
     int lock; /* descriptor, -1: not taken */
 
     struct spool *spool;
+    struct spool_hold *start_hold; /* until all have their own */
+    struct gate_marks *marks;
     struct dead *dead;
     struct retry *retry;
     struct entities *entities;
     struct idem *idem;
-    struct il_counter *idem_keys, *idem_slices, *idem_disk, *idem_heap,
-        *idem_mapped; /* gauges */
+    struct il_gauge *idem_keys, *idem_slices, *idem_disk, *idem_heap,
+        *idem_mapped;
     struct gate *gate;
     struct http *gate_http, *admin_http;
     struct tls *gate_tls, *admin_tls; /* NULL: served without */
@@ -85,7 +87,11 @@ uint64_t host_source_passed(void *arg);
 /* servers.c: sources, gate, servers */
 int host_prepare_servers(struct host *);
 int host_start_servers(struct host *);
+/* Sources are to come to an end: il_cancelled(). */
+void host_cancel_sources(struct host *);
 void host_quiesce(struct host *);
+/* Sources are to come to an end: il_cancelled(). */
+void host_cancel_sources(struct host *);
 void host_stop_servers(struct host *);
 
 /* admin.c: /healthz, /readyz, /metrics; before the admin server starts */
@@ -104,9 +110,9 @@ int host_watchdog_start(struct host *);
 void host_watchdog_end(struct host *);
 
 /* status.c: the "status" request of the control socket, and the plugins that
- * are in a callback for longer than they should be: elements of an array;
- * 0 or -ENOMEM */
-int host_put_waiting(struct il_text *out);
+ * are in a callback for longer than they should be */
+struct json_out;
+void host_put_waiting(struct json_out *);
 void host_status(void *host, const char *line, struct slice body,
                  struct il_text *reply);
 

@@ -4,7 +4,7 @@
 #include "private.h"
 
 #include "base/log.h"
-#include "codec/json.h"
+#include "codec/json_out.h"
 #include "http/tls.h"
 
 #include <string.h>
@@ -20,21 +20,19 @@ host_watch(struct host *h)
 
 struct reload {
     int taken, failed;
-    struct il_text messages; /* JSON strings */
+    struct il_text messages;
+    struct json_out list; /* in it */
 };
 
 static void
-put_message(struct il_text *out, const char *server,
+put_message(struct json_out *o, const char *server,
             const struct tls_fault *fault)
 {
     struct il_text t = { 0 };
     if (!text_puts(&t, server) && !text_puts(&t, ".tls.")
         && !text_puts(&t, fault->key) && !text_puts(&t, ": ")
-        && !text_puts(&t, fault->why)) {
-        if (out->len)
-            text_putc(out, ',');
-        json_write_str(out, t.data, t.len, 0);
-    }
+        && !text_puts(&t, fault->why))
+        json_out_slice(o, NULL, slice_of(t.data, t.len));
     text_clear(&t);
 }
 
@@ -49,14 +47,17 @@ reload_one(struct reload *r, const char *server, struct tls *tls)
         return;
     }
     r->failed++;
-    put_message(&r->messages, server, &fault);
+    put_message(&r->list, server, &fault);
 }
 
 static void
 reload(struct host *h, struct reload *r)
 {
+    json_out_begin(&r->list, &r->messages);
+    json_out_array(&r->list, NULL);
     reload_one(r, "http", h->gate_tls);
     reload_one(r, "admin", h->admin_tls);
+    json_out_end(&r->list);
 }
 
 void
@@ -74,15 +75,16 @@ host_reload_control(void *arg, const char *line, struct slice body,
                     struct il_text *reply)
 {
     struct reload r = { 0 };
-    char counts[64];
+    struct json_out o;
     (void) line;
     (void) body;
     reload(arg, &r);
-    snprintf(counts, sizeof(counts), "{\"certificates\":%d,\"failed\":%d",
-             r.taken, r.failed);
-    text_puts(reply, counts);
-    text_puts(reply, ",\"messages\":[");
-    text_put(reply, r.messages.data, r.messages.len);
-    text_puts(reply, "]}\n");
+    json_out_begin(&o, reply);
+    json_out_object(&o, NULL);
+    json_out_number(&o, "certificates", (uint64_t) r.taken);
+    json_out_number(&o, "failed", (uint64_t) r.failed);
+    json_out_raw(&o, "messages", slice_of(r.messages.data, r.messages.len));
+    json_out_end(&o);
+    text_putc(reply, '\n');
     text_clear(&r.messages);
 }

@@ -99,6 +99,7 @@ make_gate(struct host *h)
                                     .idem = h->idem,
                                     .dead = h->dead,
                                     .entities = h->entities,
+                                    .marks = h->marks,
                                     .schema = h->assembly->plan->schema,
                                     .window_us = option_int(option_group(
                                         h->root, "idempotency", 0),
@@ -130,8 +131,14 @@ prepare_source(struct host *h, size_t i)
     int err = gate_source_new(h->gate, plan->part.name, plan->accept_undeclared,
                               s->plugin->desc.settled ? instance_settled : NULL,
                               s, &s->source);
+    if (!err)
+        gate_source_room(s->source,
+                         s->plugin->desc.room ? instance_room : NULL);
     s->entities = h->entities;
     s->timers = h->timers;
+    s->state_dir = h->state_dir;
+    s->folder = conf_printf(h->assembly->plan->conf, "%s/instances/sources/%s",
+                            h->state_dir, plan->part.name);
     for (struct instance_route *r = s->routes; r && !err; r = r->next) {
         struct serial_route *turns =
             conf_alloc(h->assembly->plan->conf, sizeof(*turns));
@@ -172,6 +179,26 @@ host_start_servers(struct host *h)
     return err ? err : http_start(h->gate_http);
 }
 
+void
+host_cancel_sources(struct host *h)
+{
+    for (size_t i = 0; i < h->assembly->plan->source_count; i++)
+        instance_cancel(&h->assembly->sources[i]);
+}
+
+/* It is told that it is to end, and may still emit what it has at hand; then it
+ * emits no more, and hears of all that it has emitted; and only then it is
+ * stopped, so that nothing is settled after that. */
+static void
+stop_source(struct il_host *s, int64_t deadline_us)
+{
+    instance_cancel(s);
+    instance_flush(s, deadline_us);
+    if (s->source)
+        gate_source_close(s->source, deadline_us);
+    instance_stop(s);
+}
+
 /* Requests at hand are answered; the admin server stays until the end, to say
  * what is going on. */
 void
@@ -181,7 +208,7 @@ host_quiesce(struct host *h)
     /* Requests at hand first: they still call their sources. */
     http_stop(h->gate_http, h->deadline_us);
     for (size_t i = 0; i < h->assembly->plan->source_count; i++)
-        instance_stop(&h->assembly->sources[i]);
+        stop_source(&h->assembly->sources[i], h->deadline_us);
 }
 
 void
@@ -191,8 +218,8 @@ host_stop_servers(struct host *h)
         http_stop(h->admin_http, clock_monotonic_us());
     if (h->gate_http)
         http_stop(h->gate_http, clock_monotonic_us());
-    for (size_t i = 0; h->assembly && i < h->assembly->plan->source_count; i++)
-        instance_stop(&h->assembly->sources[i]);
+    for (size_t i = 0; h->gate && i < h->assembly->plan->source_count; i++)
+        stop_source(&h->assembly->sources[i], clock_monotonic_us());
     if (h->gate)
         gate_stop(h->gate);
     http_free(h->admin_http);

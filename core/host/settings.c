@@ -181,6 +181,17 @@ static const struct il_option entities_options[] = {
     { 0 }
 };
 
+/* Names of the host's own in a place; see plan_place.c, which makes the table
+ * of this group.  Behind plugin and name, all of the place's table is in it. */
+#define HOST_GROUP(table)                                                      \
+    {                                                                          \
+        .name = "host", .type = IL_OPT_GROUP, .flags = OPTION_AGAIN,           \
+        .children = (table) + 2,                                               \
+        .help =                                                                \
+            "The options of this list that are not the plugin's, for where "   \
+            "it has one of the same name; not plugin and name."                \
+    }
+
 /* --- sources ------------------------------------------------------------- */
 
 const struct il_option settings_source[] = {
@@ -216,6 +227,7 @@ const struct il_option settings_source[] = {
       .help = "Senders are asked to come again while so much of what the "
               "source has sent is not delivered; without it, spool's limits "
               "are all." },
+    HOST_GROUP(settings_source),
     { 0 }
 };
 
@@ -290,6 +302,7 @@ const struct il_option settings_destination[] = {
       .def = "{}",
       .children = batch_options,
       .help = "How much is delivered at once." },
+    HOST_GROUP(settings_destination),
     { 0 }
 };
 

@@ -7,7 +7,8 @@
 #include "conf/options.h"
 
 extern const struct il_option settings_root[];
-/* What every source, step and destination has beside its plugin's options. */
+/* What every source, step and destination has beside its plugin's options; name
+ * and plugin come first. */
 extern const struct il_option settings_source[];
 extern const struct il_option settings_step[];
 extern const struct il_option settings_destination[];

@@ -6,49 +6,21 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
-#include "base/time.h"
-#include "codec/json.h"
+#include "codec/json_out.h"
 #include "gate/sender.h"
 #include "plugin/enter.h"
 
-#include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
-/* A member, after a comma where it is not the first. */
+/* When it was; null: never. */
 static void
-put_key(struct il_text *out, const char *key)
+put_time(struct json_out *o, const char *key, int64_t us)
 {
-    char last = out->len ? out->data[out->len - 1] : '{';
-    text_printf(out, "%s\"%s\":", last == '{' || last == '[' ? "" : ",", key);
-}
-
-static void
-put_text(struct il_text *out, const char *key, const char *value)
-{
-    put_key(out, key);
-    json_write_str(out, value, strlen(value), 0);
-}
-
-static void
-put_number(struct il_text *out, const char *key, uint64_t value)
-{
-    put_key(out, key);
-    text_printf(out, "%" PRIu64, value);
-}
-
-static void
-put_time(struct il_text *out, const char *key, int64_t us)
-{
-    char text[TIME_TEXT];
-    put_key(out, key);
-    if (us) {
-        time_format(text, us);
-        text_printf(out, "\"%s\"", text);
-    } else {
-        text_puts(out, "null");
-    }
+    if (us)
+        json_out_time(o, key, us);
+    else
+        json_out_null(o, key);
 }
 
 /* --- who does not come back ---------------------------------------------- */
@@ -60,23 +32,26 @@ put_time(struct il_text *out, const char *key, int64_t us)
 static int
 put_call(void *arg, const struct il_host *h, const char *callback, int64_t us)
 {
-    struct il_text *out = arg;
+    struct json_out *o = arg;
     if (us < WAITING_US)
         return 0;
-    text_puts(out, out->len && out->data[out->len - 1] != '[' ? ",{" : "{");
-    put_text(out, "instance", h->instance);
+    json_out_object(o, NULL);
+    json_out_str(o, "instance", h->instance);
     if (h->lane)
-        put_text(out, "lane", h->lane);
-    put_text(out, "callback", callback);
-    put_time(out, "since", clock_wall_us() - us);
-    put_number(out, "seconds", (uint64_t) us / 1000000);
-    return text_puts(out, "}");
+        json_out_str(o, "lane", h->lane);
+    json_out_str(o, "callback", callback);
+    json_out_time(o, "since", clock_wall_us() - us);
+    json_out_number(o, "seconds", (uint64_t) us / 1000000);
+    json_out_end(o);
+    return 0;
 }
 
-int
-host_put_waiting(struct il_text *out)
+void
+host_put_waiting(struct json_out *o)
 {
-    return instance_each_call(put_call, out);
+    json_out_array(o, "waiting");
+    instance_each_call(put_call, o);
+    json_out_end(o);
 }
 
 /* A lane whose destination or step is in a callback for long waits for it,
@@ -97,7 +72,7 @@ note_waiting(const struct il_host *h, struct lane_status *s)
 }
 
 static void
-status_of_lane(struct assembly_lane *l, struct lane_status *s)
+status_of_lane(const struct assembly_lane *l, struct lane_status *s)
 {
     lane_status(l->lane, s);
     for (size_t i = 0; i < l->pipeline->step_count; i++)
@@ -105,136 +80,168 @@ status_of_lane(struct assembly_lane *l, struct lane_status *s)
     note_waiting(&l->destination, s);
 }
 
+/* --- the status ---------------------------------------------------------- */
+
+/* What a lane's destination and steps say they are at. */
 static void
-put_lane(struct il_text *out, const struct lane_status *s)
+put_doing(struct json_out *o, const struct assembly_lane *l)
 {
-    text_puts(out, "{");
-    put_text(out, "name", s->name);
-    put_text(out, "state", lane_state_name(s->state));
-    put_number(out, "position", s->position);
-    put_number(out, "lag_events", s->lag_events);
-    put_number(out, "lag_bytes", s->lag_bytes);
-    put_key(out, "lag_seconds");
-    text_printf(out, "%.3f", (double) s->lag_us / 1e6);
-    put_number(out, "delivered", s->delivered);
-    put_number(out, "dropped", s->dropped);
-    put_number(out, "rejected", s->rejected);
-    put_number(out, "retries", s->retries);
-    put_number(out, "dead_letters", s->dead);
-    put_number(out, "dead_letters_retrying", s->retrying);
-    put_time(out, "last_delivery", s->last_ok_us);
-    put_time(out, "last_error_at", s->last_error_us);
-    put_text(out, "last_error", s->last_error);
-    text_puts(out, "}");
+    struct il_text all = { 0 };
+    char text[400];
+    instance_doing(&l->destination, text, sizeof(text));
+    text_puts(&all, text);
+    for (size_t i = 0; i < l->pipeline->step_count; i++) {
+        instance_doing(&l->steps[i], text, sizeof(text));
+        if (*text)
+            text_printf(&all, "%sstep %s: %s", all.len ? "; " : "",
+                        l->steps[i].name, text);
+    }
+    json_out_str(o, "doing", text_str(&all));
+    text_clear(&all);
 }
 
 static void
-put_gate(struct il_text *out, struct host *h)
+put_sources(struct json_out *o, const struct assembly *a)
+{
+    char doing[400];
+    json_out_array(o, "sources");
+    for (size_t i = 0; i < a->plan->source_count; i++) {
+        const struct il_host *source = &a->sources[i];
+        instance_doing(source, doing, sizeof(doing));
+        json_out_object(o, NULL);
+        json_out_str(o, "name", source->name);
+        json_out_str(o, "plugin", source->plugin->desc.name);
+        json_out_str(o, "doing", doing);
+        json_out_end(o);
+    }
+    json_out_end(o);
+}
+
+static void
+put_lane(struct json_out *o, const struct assembly_lane *l)
+{
+    struct lane_status status, *s = &status;
+    char lag[32];
+    status_of_lane(l, s);
+    int len = snprintf(lag, sizeof lag, "%.3f", (double) s->lag_us / 1e6);
+    json_out_object(o, NULL);
+    json_out_str(o, "name", s->name);
+    json_out_str(o, "state", lane_state_name(s->state));
+    json_out_number(o, "position", s->position);
+    json_out_number(o, "lag_events", s->lag_events);
+    json_out_number(o, "lag_bytes", s->lag_bytes);
+    json_out_raw(o, "lag_seconds", slice_of(lag, (size_t) len));
+    json_out_number(o, "delivered", s->delivered);
+    json_out_number(o, "dropped", s->dropped);
+    json_out_number(o, "rejected", s->rejected);
+    json_out_number(o, "retries", s->retries);
+    json_out_number(o, "dead_letters", s->dead);
+    json_out_number(o, "dead_letters_retrying", s->retrying);
+    put_time(o, "last_delivery", s->last_ok_us);
+    put_time(o, "last_error_at", s->last_error_us);
+    json_out_str(o, "last_error", s->last_error);
+    put_doing(o, l);
+    json_out_end(o);
+}
+
+static void
+put_gate(struct json_out *o, struct host *h)
 {
     char why[256] = "";
+    const struct il_conf *g = option_group(h->root, "http", 0);
     int accepting =
         gate_ready(h->gate, why, sizeof(why)) == 0 && atomic_load(&h->serving);
-    put_key(out, "gate");
-    text_puts(out, "{");
-    put_key(out, "accepting");
-    text_puts(out, accepting ? "true" : "false");
-    put_text(out, "why", accepting ? "" : why);
-    const struct il_conf *g = option_group(h->root, "http", 0);
-    put_key(out, "listen");
-    text_puts(out, "[");
-    for (size_t i = 0; i < option_count(g, "listen"); i++) {
-        const char *at = option_str(g, "listen", i);
-        text_puts(out, i ? "," : "");
-        json_write_str(out, at, strlen(at), 0);
-    }
-    text_puts(out, "]");
-    put_key(out, "ports");
-    text_puts(out, "[");
+    json_out_object(o, "gate");
+    json_out_bool(o, "accepting", accepting);
+    json_out_str(o, "why", accepting ? "" : why);
+    json_out_array(o, "listen");
     for (size_t i = 0; i < option_count(g, "listen"); i++)
-        text_printf(out, "%s%d", i ? "," : "", http_port(h->gate_http, i));
-    text_puts(out, "]");
-    put_number(out, "dead_letters", dead_count(h->dead, NULL));
-    text_puts(out, "}");
+        json_out_str(o, NULL, option_str(g, "listen", i));
+    json_out_end(o);
+    json_out_array(o, "ports");
+    for (size_t i = 0; i < option_count(g, "listen"); i++)
+        json_out_number(o, NULL, (uint64_t) http_port(h->gate_http, i));
+    json_out_end(o);
+    json_out_number(o, "dead_letters", dead_count(h->dead, NULL));
+    json_out_end(o);
 }
 
 static void
-put_spool(struct il_text *out, struct host *h)
+put_spool(struct json_out *o, struct host *h)
 {
     struct spool_stats s;
     char why[256];
     spool_stats(h->spool, &s);
     spool_health_text(h->spool, why, sizeof(why));
-    put_key(out, "spool");
-    text_puts(out, "{");
-    put_text(out, "id", spool_id_text(h->spool));
-    put_number(out, "first", s.first);
-    put_number(out, "last", s.last);
-    put_number(out, "durable", s.durable);
-    put_number(out, "bytes", s.bytes);
-    put_number(out, "segments", s.segments);
-    put_number(out, "spare_bytes", s.spare_bytes);
-    put_number(out, "free_bytes", s.free_bytes);
-    put_number(out, "damaged", s.damaged);
-    put_text(out, "trouble", why);
-    text_puts(out, "}");
+    json_out_object(o, "spool");
+    json_out_str(o, "id", spool_id_text(h->spool));
+    json_out_number(o, "first", s.first);
+    json_out_number(o, "last", s.last);
+    json_out_number(o, "durable", s.durable);
+    json_out_number(o, "bytes", s.bytes);
+    json_out_number(o, "segments", s.segments);
+    json_out_number(o, "spare_bytes", s.spare_bytes);
+    json_out_number(o, "free_bytes", s.free_bytes);
+    json_out_number(o, "damaged", s.damaged);
+    json_out_str(o, "trouble", why);
+    json_out_end(o);
 }
 
 static void
-put_sender(struct il_text *out, const char *source, const struct il_sender *s)
+put_sender(struct json_out *o, const char *source, const struct il_sender *s)
 {
-    text_puts(out, "{");
-    put_text(out, "source", source);
-    put_text(out, "key", s->id);
-    put_number(out, "accepted", metric_get(s->accepted));
-    put_number(out, "duplicates", metric_get(s->duplicates));
-    put_number(out, "refused", metric_get(s->refused));
-    put_number(out, "limited", metric_get(s->limited));
-    text_puts(out, "}");
+    json_out_object(o, NULL);
+    json_out_str(o, "source", source);
+    json_out_str(o, "key", s->id);
+    json_out_number(o, "accepted", metric_get(s->accepted));
+    json_out_number(o, "duplicates", metric_get(s->duplicates));
+    json_out_number(o, "refused", metric_get(s->refused));
+    json_out_number(o, "limited", metric_get(s->limited));
+    json_out_end(o);
 }
 
 /* Which keys are in use: before an old one is removed, that matters. */
 static void
-put_senders(struct il_text *out, const struct assembly *a)
+put_senders(struct json_out *o, const struct assembly *a)
 {
-    put_key(out, "keys");
-    text_puts(out, "[");
-    for (size_t i = 0, n = 0; i < a->plan->source_count; i++)
+    json_out_array(o, "keys");
+    for (size_t i = 0; i < a->plan->source_count; i++)
         for (const struct il_sender *s = a->sources[i].senders; s;
-             s = gate_sender_next(s)) {
-            text_puts(out, n++ ? "," : "");
-            put_sender(out, a->sources[i].name, s);
-        }
-    text_puts(out, "]");
+             s = gate_sender_next(s))
+            put_sender(o, a->sources[i].name, s);
+    json_out_end(o);
+}
+
+static void
+put_lanes(struct json_out *o, const struct assembly *a)
+{
+    json_out_array(o, "lanes");
+    for (size_t i = 0; i < a->lane_count; i++)
+        if (a->lanes[i].lane)
+            put_lane(o, &a->lanes[i]);
+    json_out_end(o);
 }
 
 void
 host_status(void *arg, const char *line, struct slice body, struct il_text *out)
 {
     struct host *h = arg;
+    struct json_out o;
     (void) line;
     (void) body;
-    text_puts(out, "{");
-    put_text(out, "version", PACKAGE_VERSION);
-    put_number(out, "pid", (uint64_t) getpid());
-    put_time(out, "started_at", h->started_us);
-    put_time(out, "now", clock_wall_us());
-    put_gate(out, h);
-    put_spool(out, h);
-    put_number(out, "entities", entity_count(h->entities));
-    put_senders(out, h->assembly);
-    put_key(out, "waiting");
-    text_puts(out, "[");
-    host_put_waiting(out);
-    text_puts(out, "]");
-    put_key(out, "lanes");
-    text_puts(out, "[");
-    for (size_t i = 0, n = 0; i < h->assembly->lane_count; i++) {
-        struct lane_status s;
-        if (!h->assembly->lanes[i].lane)
-            continue;
-        status_of_lane(&h->assembly->lanes[i], &s);
-        text_puts(out, n++ ? "," : "");
-        put_lane(out, &s);
-    }
-    text_puts(out, "]}\n");
+    json_out_begin(&o, out);
+    json_out_object(&o, NULL);
+    json_out_str(&o, "version", PACKAGE_VERSION);
+    json_out_number(&o, "pid", (uint64_t) getpid());
+    put_time(&o, "started_at", h->started_us);
+    put_time(&o, "now", clock_wall_us());
+    put_gate(&o, h);
+    put_spool(&o, h);
+    json_out_number(&o, "entities", entity_count(h->entities));
+    put_sources(&o, h->assembly);
+    put_senders(&o, h->assembly);
+    host_put_waiting(&o);
+    put_lanes(&o, h->assembly);
+    json_out_end(&o);
+    text_putc(out, '\n');
 }

@@ -25,7 +25,13 @@ open_spool(struct host *h, const char *dir)
         .max_bytes = (uint64_t) option_int(g, "max_size", 0),
         .min_free = (uint64_t) option_int(g, "min_free", 0)
     };
-    return spool_open(&o, &h->spool, &found);
+    int err = spool_open(&o, &h->spool, &found);
+    if (err)
+        return err;
+    /* Reading the keys in may take its time, and the lanes come after that:
+     * what they need must not go meanwhile. */
+    h->start_hold = spool_hold_new(h->spool, "start", 0);
+    return h->start_hold ? gate_marks_open(dir, h->spool, &h->marks) : -ENOMEM;
 }
 
 static void
@@ -44,17 +50,18 @@ idem_gauges(void *arg)
 static int
 idem_metrics(struct host *h)
 {
-    h->idem_keys = metric_gauge("idempotency_keys", "", "Keys remembered.");
-    h->idem_slices = metric_gauge("idempotency_slices", "",
+    h->idem_keys =
+        metric_gauge("idempotency_keys", "", IL_UNIT_NONE, "Keys remembered.");
+    h->idem_slices = metric_gauge("idempotency_slices", "", IL_UNIT_NONE,
                                   "Slices of time that the keys are in.");
-    h->idem_disk = metric_gauge("idempotency_disk_bytes", "",
+    h->idem_disk = metric_gauge("idempotency_disk_bytes", "", IL_UNIT_BYTES,
                                 "Bytes of the disk that the keys take.");
-    h->idem_heap = metric_gauge("idempotency_memory_bytes", "",
+    h->idem_heap = metric_gauge("idempotency_memory_bytes", "", IL_UNIT_BYTES,
                                 "Bytes of memory that the keys take.");
-    h->idem_mapped
-        = metric_gauge("idempotency_mapped_bytes", "",
-                       "Bytes of the disk that keys are looked up in, in "
-                       "memory as far as the system has room.");
+    h->idem_mapped =
+        metric_gauge("idempotency_mapped_bytes", "", IL_UNIT_BYTES,
+                     "Bytes of the disk that keys are looked up in, in "
+                     "memory as far as the system has room.");
     return h->idem_keys && h->idem_slices && h->idem_disk && h->idem_heap
                    && h->idem_mapped
                ? metric_refresh(idem_gauges, h)
@@ -107,13 +114,9 @@ host_open_stores(struct host *h)
     if (!err)
         err = open_dead(h, dir);
     if (!err)
-        err = state_dir_sync(dir);
-    if (!err)
         err = state_dir_path(dir, sizeof(dir), h->state_dir, "entities");
     if (!err)
         err = entity_open(dir, map, &h->entities);
-    if (!err)
-        err = state_dir_sync(dir);
     return err ? err : state_dir_sync(h->state_dir);
 }
 
@@ -124,12 +127,17 @@ host_close_stores(struct host *h)
         idem_checkpoint(h->idem, clock_wall_us());
     metric_refresh_remove(idem_gauges, h);
     idem_close(h->idem);
+    if (h->marks)
+        gate_marks_checkpoint(h->marks, 1);
+    gate_marks_close(h->marks);
     spool_close(h->spool);
     gate_free(h->gate); /* the spool's last syncs told it things */
     retry_free(h->retry);
     dead_close(h->dead);
     entity_close(h->entities);
     h->idem = NULL;
+    h->marks = NULL;
+    h->start_hold = NULL; /* the spool freed it, if nobody did */
     h->spool = NULL;
     h->gate = NULL;
     h->retry = NULL;

@@ -2,6 +2,8 @@
 /* Answers: their head, and their way out. */
 #include "private.h"
 
+#include "base/digits.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -81,19 +83,6 @@ put(char *at, const char *text)
     return stpcpy(at, text);
 }
 
-static char *
-put_number(char *at, uint64_t n)
-{
-    char digits[20];
-    size_t len = 0;
-    do
-        digits[len++] = (char) ('0' + n % 10);
-    while (n /= 10);
-    while (len)
-        *at++ = digits[--len];
-    return at;
-}
-
 /* What a source has added; each takes four bytes more than in `extra`, of
  * which two are its NULs. */
 static char *
@@ -111,7 +100,7 @@ put_extra(char *at, const struct il_request *req)
 static char *
 put_head(char *at, struct il_request *req)
 {
-    at = put(put_number(put(at, "HTTP/1.1 "), (uint64_t) req->status), " ");
+    at = put(digits_put(put(at, "HTTP/1.1 "), (uint64_t) req->status), " ");
     at = put(put(put(at, reason(req->status)), "\r\n"),
              date(req->conn->loop));
     if (req->type_text[0])
@@ -122,8 +111,7 @@ put_head(char *at, struct il_request *req)
     else if (!req->head.minor)
         at = put(at, "Connection: keep-alive\r\n");
     if (req->status != 204 && req->status != 304)
-        at = put(put_number(put(at, "Content-Length: "), req->out.len),
-                 "\r\n");
+        at = put(digits_put(put(at, "Content-Length: "), req->out.len), "\r\n");
     return at;
 }
 

@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 /* --- trusted proxies ------------------------------------------------------ */
 
@@ -69,13 +67,10 @@ http_request_peer(const struct il_request *constant)
 
 /* --- connections per address ---------------------------------------------- */
 
-/* Open addressing; a count of 0 is a free place. */
 struct http_peer {
     struct ip ip;
-    uint32_t count;
+    uint32_t hash, count;
 };
-
-#define FIRST_SIZE 64
 
 /* Whoever has one IPv6 address has the whole /64. */
 static struct ip
@@ -88,55 +83,71 @@ shared_part(const struct ip *ip)
     return out;
 }
 
-static size_t
-peer_home(const struct http_peers *p, const struct ip *ip)
+/* The slot of an address, or the free one where it belongs. */
+static uint32_t
+peer_seek(const struct http_peers *p, const struct ip *ip, uint32_t hash)
 {
-    return XXH3_64bits_withSeed(ip, sizeof(*ip), p->seed) & (p->size - 1);
+    const struct table *t = &p->table;
+    uint32_t at = table_seek(t, hash, hash);
+    while (t->slots[at].number
+           && memcmp(&p->list[t->slots[at].number - 1].ip, ip, sizeof(*ip)))
+        at = table_seek(t, hash, at + 1);
+    return at;
 }
 
-static struct http_peer *
-peer_find(struct http_peers *p, const struct ip *ip)
+/* How many connections it has. */
+static uint32_t
+peer_count(const struct http_peers *p, const struct ip *ip)
 {
-    size_t i = peer_home(p, ip);
-    while (p->table[i].count && memcmp(&p->table[i].ip, ip, sizeof(*ip)))
-        i = (i + 1) & (p->size - 1);
-    return &p->table[i];
+    if (!p->count)
+        return 0;
+    uint32_t at = peer_seek(p, ip, table_hash(ip, sizeof(*ip)));
+    uint32_t n = p->table.slots[at].number;
+    return n ? p->list[n - 1].count : 0;
 }
 
 static int
 peers_grow(struct http_peers *p)
 {
-    struct http_peers old = *p;
-    size_t size = p->size ? p->size * 2 : FIRST_SIZE;
-    if (p->used * 2 < p->size)
-        return 0;
-    struct http_peer *table = calloc(size, sizeof(*table));
-    if (!table)
+    if (table_room(&p->table, 1))
         return -ENOMEM;
-    p->table = table;
-    p->size = size;
-    for (size_t i = 0; i < old.size; i++)
-        if (old.table[i].count)
-            *peer_find(p, &old.table[i].ip) = old.table[i];
-    free(old.table);
+    if (p->count < p->capacity)
+        return 0;
+    uint32_t capacity = p->capacity ? p->capacity * 2 : 32;
+    struct http_peer *list = realloc(p->list, capacity * sizeof(*list));
+    if (!list)
+        return -ENOMEM;
+    p->list = list;
+    p->capacity = capacity;
     return 0;
 }
 
-/* Take one away; those behind it that would no longer be found move up. */
+/* The last one takes the place of the one in this slot. */
 static void
-peers_drop(struct http_peers *p, struct http_peer *gone)
+peers_drop(struct http_peers *p, uint32_t at)
 {
-    size_t hole = (size_t) (gone - p->table), mask = p->size - 1;
-    p->used--;
-    gone->count = 0;
-    for (size_t i = (hole + 1) & mask; p->table[i].count; i = (i + 1) & mask) {
-        size_t home = peer_home(p, &p->table[i].ip);
-        if (((i - home) & mask) < ((i - hole) & mask))
-            continue;
-        p->table[hole] = p->table[i];
-        p->table[i].count = 0;
-        hole = i;
+    uint32_t gone = p->table.slots[at].number;
+    const struct http_peer *last = &p->list[p->count - 1];
+    p->table.slots[peer_seek(p, &last->ip, last->hash)].number = gone;
+    p->list[gone - 1] = *last;
+    p->count--;
+    table_drop(&p->table, at);
+}
+
+static int
+peers_add(struct http_peers *p, const struct ip *ip)
+{
+    if (peers_grow(p))
+        return -ENOMEM;
+    uint32_t hash = table_hash(ip, sizeof(*ip)), at = peer_seek(p, ip, hash);
+    uint32_t n = p->table.slots[at].number;
+    if (n) {
+        p->list[n - 1].count++;
+        return 0;
     }
+    p->list[p->count] = (struct http_peer){ *ip, hash, 1 };
+    table_take(&p->table, at, hash, p->count++);
+    return 0;
 }
 
 static void
@@ -148,14 +159,7 @@ peer_add(struct http_conn *conn)
         || conn->is_proxy)
         return;
     pthread_mutex_lock(&p->lock);
-    if (!peers_grow(p)) {
-        struct http_peer *peer = peer_find(p, &ip);
-        if (!peer->count++) {
-            peer->ip = ip;
-            p->used++;
-        }
-        conn->is_counted = 1;
-    }
+    conn->is_counted = !peers_add(p, &ip);
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -167,11 +171,9 @@ http_peer_remove(struct http_conn *conn)
     if (!conn->is_counted)
         return;
     pthread_mutex_lock(&p->lock);
-    struct http_peer *peer = peer_find(p, &ip);
-    if (peer->count > 1)
-        peer->count--;
-    else if (peer->count)
-        peers_drop(p, peer);
+    uint32_t at = peer_seek(p, &ip, table_hash(&ip, sizeof(ip)));
+    if (!--p->list[p->table.slots[at].number - 1].count)
+        peers_drop(p, at);
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -181,8 +183,7 @@ peer_full(struct http *http, const struct ip *whole)
     struct http_peers *p = &http->peers;
     struct ip ip = shared_part(whole);
     pthread_mutex_lock(&p->lock);
-    int full = p->size
-               && peer_find(p, &ip)->count >= http->options.max_per_address;
+    int full = peer_count(p, &ip) >= http->options.max_per_address;
     pthread_mutex_unlock(&p->lock);
     return full;
 }

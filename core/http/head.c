@@ -3,6 +3,8 @@
 
 #include "head.h"
 
+#include "base/digits.h"
+
 #include <endian.h>
 #include <errno.h>
 #include <string.h>
@@ -430,23 +432,15 @@ http_head_seal(const struct head *h, char *bytes)
     }
 }
 
-static int
-hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 size_t
 http_head_unescape(char *text, size_t len, int plus)
 {
     char *out = text;
     for (size_t i = 0; i < len; i++) {
         int high, low;
-        if (text[i] == '%' && len - i > 2 && (high = hex(text[i + 1])) >= 0
-            && (low = hex(text[i + 2])) >= 0) {
+        if (text[i] == '%' && len - i > 2
+            && (high = digits_hex(text[i + 1])) >= 0
+            && (low = digits_hex(text[i + 2])) >= 0) {
             *out++ = (char) (high << 4 | low);
             i += 2;
         } else {

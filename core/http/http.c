@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 static const int counted[] = { 200, 201, 202, 204, 400, 401, 403, 404, 405,
                                408, 409, 411, 413, 414, 415, 417, 422, 429, 431,
@@ -35,28 +34,27 @@ http_metrics(struct http *http)
             snprintf(code, sizeof(code), "%d", counted[i]);
         if (!metric_label(&labels, "server", http->options.name)
             && !text_putc(&labels, ',') && !metric_label(&labels, "code", code))
-            http->requests[i]
-                = metric_counter("http_requests_total", text_str(&labels),
-                                 "HTTP requests answered, by status.");
+            http->requests[i] = metric_counter(
+                "http_requests_total", text_str(&labels), IL_UNIT_NONE,
+                "HTTP requests answered, by status.");
         text_clear(&labels);
     }
     struct il_text labels = { 0 };
     if (!metric_label(&labels, "server", http->options.name)) {
-        http->connections
-            = metric_gauge("http_connections", text_str(&labels),
-                           "Open HTTP connections.");
-        http->bytes = metric_counter("http_received_bytes_total",
-                                     text_str(&labels),
-                                     "Bytes of request bodies received.");
-        http->refused_busy
-            = metric_counter("http_busy_total", text_str(&labels),
-                             "Requests refused because too many bodies were "
-                             "in memory.");
-        http->refused
-            = metric_counter("http_connections_refused_total",
-                             text_str(&labels),
-                             "Connections closed at once, because there were "
-                             "too many of them or of their address.");
+        http->connections =
+            metric_gauge("http_connections", text_str(&labels), IL_UNIT_NONE,
+                         "Open HTTP connections.");
+        http->bytes =
+            metric_counter("http_received_bytes_total", text_str(&labels),
+                           IL_UNIT_BYTES, "Bytes of request bodies received.");
+        http->refused_busy =
+            metric_counter("http_busy_total", text_str(&labels), IL_UNIT_NONE,
+                           "Requests refused because too many bodies were "
+                           "in memory.");
+        http->refused = metric_counter(
+            "http_connections_refused_total", text_str(&labels), IL_UNIT_NONE,
+            "Connections closed at once, because there were "
+            "too many of them or of their address.");
     }
     text_clear(&labels);
 }
@@ -173,8 +171,6 @@ http_new(const struct http_options *options, struct http **out)
         return err;
     }
     pthread_mutex_init(&http->peers.lock, NULL);
-    if (getrandom(&http->peers.seed, sizeof(http->peers.seed), 0) < 0)
-        http->peers.seed = (uint64_t) (uintptr_t) http;
     atomic_init(&http->refused_logged_us, INT64_MIN / 2);
     atomic_init(&http->files_logged_us, INT64_MIN / 2);
     pthread_mutex_init(&http->work_lock, NULL);
@@ -203,7 +199,8 @@ http_free(struct http *http)
         http_unlisten(&http->listeners[i]);
         free(http->listeners[i].text);
     }
-    free(http->peers.table);
+    free(http->peers.list);
+    table_clear(&http->peers.table);
     if (http->loop_count) {
         pthread_mutex_destroy(&http->peers.lock);
         pthread_mutex_destroy(&http->work_lock);

@@ -2,15 +2,17 @@
 /* How the room works: one HTTP/1.1 server (RFC 9112), strict, without copies
  * where a body comes whole.
  *
- *   listen.c  loop.c    sockets, and the loops that own what comes by them
- *   conn.c    io.c      a connection's next step; bytes, through TLS or not
- *   head.c    chunk.c   parsing, byte by byte if need be; body.c limits, gzip
- *   serve.c             a request's way: routes, admit(), handle(), the answer
- *   answer.c  request.c the answer's bytes; a request as plugins see it
- *   hold.c    work.c    answered later: by its own loop, or by a thread that
- * may wait for a disk client.c  cors.c  origin.c  sweep.c  pool.c   who sends,
- * from which page, who is past its time, memory that is used again tls.c
- * tls_live.c   certificates, and the one in force
+ *   listen.c  loop.c     sockets, and the loops that own what comes by them
+ *   conn.c  io.c         a connection's next step; bytes, through TLS or not
+ *   head.c  chunk.c      parsing, byte by byte if need be
+ *   body.c               limits, and unpacking
+ *   serve.c              a request's way: routes, admit(), handle(), the answer
+ *   answer.c  request.c  the answer's bytes; a request as plugins see it
+ *   hold.c  work.c       answered later: by its own loop, or by a thread that
+ *                        may wait for a disk
+ *   client.c  cors.c  origin.c    who sends, from which page
+ *   sweep.c  pool.c      who is past its time; memory that is used again
+ *   tls.c  tls_live.c    certificates, and the one in force
  *
  * Threads.  Each loop is one thread with its own listening sockets
  * (SO_REUSEPORT), connections and requests; nothing of them is touched by
@@ -32,6 +34,7 @@
 #include "http.h"
 #include "tls.h"
 #include "base/metrics.h"
+#include "base/table.h"
 
 #include <arpa/inet.h>
 #include <gnutls/gnutls.h>
@@ -234,9 +237,9 @@ struct http_listener {
 /* Connections by address. */
 struct http_peers {
     pthread_mutex_t lock; /* all of it */
-    struct http_peer *table;
-    size_t size, used;
-    uint64_t seed;
+    struct http_peer *list;
+    uint32_t count, capacity;
+    struct table table; /* of list, by address */
 };
 
 struct http {
@@ -267,7 +270,8 @@ struct http {
     _Atomic int quiesce, stop;
 
     struct il_counter *requests[32];
-    struct il_counter *connections, *bytes, *refused_busy, *refused;
+    struct il_gauge *connections;
+    struct il_counter *bytes, *refused_busy, *refused;
 };
 
 /* http.c */

@@ -4,16 +4,14 @@
 
 #include "private.h"
 #include "base/log.h"
-#include "codec/json.h"
+#include "base/secret.h"
+#include "codec/json_out.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/random.h>
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 static const char *
 api_method(const struct il_request *req)
@@ -177,22 +175,32 @@ api_respond(struct il_request *req, int status, const char *type,
     http_respond_out(req, status, type);
 }
 
+static int
+put_error(struct il_text *out, const char *message, size_t len,
+          const char *code)
+{
+    struct json_out o;
+    out->len = 0;
+    json_out_begin(&o, out);
+    json_out_object(&o, NULL);
+    json_out_object(&o, "error");
+    json_out_slice(&o, "message", slice_of(message, len));
+    json_out_str(&o, "code", code);
+    json_out_end(&o);
+    json_out_end(&o);
+    int err = json_out_done(&o);
+    return err ? err : text_putc(out, '\n');
+}
+
+/* Where there is no room for the message, the code must do. */
 static void
 error_body(struct il_request *req, int status, const char *code,
            const char *message, size_t len)
 {
     struct il_text *out = http_out(req);
     req->code = code;
-    int64_t bad = text_puts(out, "{\"error\":{\"message\":");
-    if (bad >= 0)
-        bad = json_write_str(out, message, len, 0);
-    if (bad < 0) {
-        /* a cut multi-byte character, or no memory: the code must do */
-        out->len = 0;
-        bad = text_puts(out, "{\"error\":{\"message\":\"see code\"");
-    }
-    if (text_puts(out, ",\"code\":\"") || text_puts(out, code)
-        || text_puts(out, "\"}}\n"))
+    if (put_error(out, message, len, code)
+        && put_error(out, "see code", strlen("see code"), code))
         out->len = 0;
     http_respond_out(req, status, "application/json");
 }
@@ -377,4 +385,5 @@ http_fill_request_api(struct il_api *api)
     api->respond_error_text = api_error_text;
     api->request_receipt = api_receipt;
     api->request_decline = api_decline;
+    api->equal = secret_equal;
 }

@@ -36,7 +36,8 @@ struct tls {
     struct tls_cert *cert;
     struct stamp used[FILES]; /* of the files when they were last read */
     struct stamp seen[FILES]; /* at the last look */
-    struct il_counter *expires, *failed;
+    struct il_gauge *expires;
+    struct il_counter *failed;
 };
 
 /* --- options -------------------------------------------------------------- */
@@ -116,7 +117,7 @@ announce(const struct tls *tls)
         log_warn("%s: the certificate of %s expires soon, on %s", tls->name,
                  cert->subject, until);
     if (tls->expires)
-        metric_set(tls->expires, (uint64_t) cert->expires * 1000000);
+        metric_set(tls->expires, (int64_t) cert->expires * 1000000);
 }
 
 static int
@@ -142,11 +143,12 @@ make_metrics(struct tls *tls)
 {
     struct il_text labels = { 0 };
     if (!metric_label(&labels, "server", tls->name)) {
-        tls->expires = metric_gauge(
-            "http_certificate_expires_timestamp_seconds", text_str(&labels),
-            "When the certificate in force expires (Unix time).");
+        tls->expires =
+            metric_gauge("http_certificate_expires_timestamp_seconds",
+                         text_str(&labels), IL_UNIT_MICROSECONDS,
+                         "When the certificate in force expires (Unix time).");
         tls->failed = metric_counter(
-            "http_certificate_failed_total", text_str(&labels),
+            "http_certificate_failed_total", text_str(&labels), IL_UNIT_NONE,
             "Certificates that could not be taken; the old one stayed.");
     }
     text_clear(&labels);

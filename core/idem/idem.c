@@ -20,7 +20,7 @@
 #define RETRY_US 1000000
 
 struct idem_key
-idem_key(struct slice source_id, struct slice key)
+idem_key(const struct idem *d, struct slice source_id, struct slice key)
 {
     char text[EVENT_ID_MAX * 2 + 1];
     XXH128_hash_t h;
@@ -28,10 +28,12 @@ idem_key(struct slice source_id, struct slice key)
         memcpy(text, source_id.ptr, source_id.len);
         text[source_id.len] = '\0';
         memcpy(text + source_id.len + 1, key.ptr, key.len);
-        h = XXH3_128bits(text, source_id.len + 1 + key.len);
+        h = XXH3_128bits_withSecret(text, source_id.len + 1 + key.len,
+                                    d->secret, sizeof d->secret);
     } else {
         /* No such thing passes the gate; merely be right. */
-        h = XXH3_128bits(source_id.ptr, source_id.len);
+        h = XXH3_128bits_withSecret(source_id.ptr, source_id.len, d->secret,
+                                    sizeof d->secret);
         h = XXH3_128bits_withSeed(key.ptr, key.len, h.low64 ^ h.high64);
     }
     return (struct idem_key){ h.high64, h.low64 };
@@ -113,7 +115,8 @@ replay_one(void *arg, uint64_t position, size_t offset, size_t len)
         return 0; /* not an event: it has no key either */
     if (event_retry(r->text.data + offset, len, &again))
         return 0; /* its first frame counts, as long as the window lasts */
-    struct idem_key key = idem_key(e.source_id, e.key.ptr ? e.key : e.id);
+    struct idem_key key =
+        idem_key(r->idem, e.source_id, e.key.ptr ? e.key : e.id);
     int rc = idem_find(d, key, e.received_us, &hit);
     if (rc < 0 || e.id.len > EVENT_ID_MAX)
         return rc < 0 ? rc : 0;
@@ -335,6 +338,8 @@ idem_open(const struct idem_options *options, struct spool *spool,
                       strerror(-rc));
         }
     }
+    if (rc == 0)
+        rc = idem_secret_open(d);
     if (rc == 0)
         rc = idem_start(d);
     if (rc) {

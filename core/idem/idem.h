@@ -2,6 +2,7 @@
 /* The idempotency index: which (source, key) became which event, inside a
  * window of time.  Derived from the spool: what is missing is rebuilt.
  *
+ *   DIR/SECRET    what keys are hashed with
  *   DIR/SEQ.log   one slice of time: 16 bytes an entry, appended in blocks
  *
  * A slice takes entries for a quarter of the window, so at most five are
@@ -39,9 +40,11 @@ struct idem_options {
 };
 
 struct idem_key {
-    uint64_t hi, lo; /* 128-bit XXH3 of source id, NUL, key */
+    uint64_t hi, lo; /* 128-bit XXH3 of source id, NUL, key, with a secret */
 };
-struct idem_key idem_key(struct slice source_id, struct slice key);
+/* Of an index that is open.  Any thread. */
+struct idem_key idem_key(const struct idem *, struct slice source_id,
+                         struct slice key);
 
 struct idem_hit {
     uint64_t position; /* of the first event; wait until it is durable */

@@ -41,10 +41,10 @@ load_header(struct idem *d, struct idem_log *l, struct log_extent *f)
         return -errno;
     f->size = (uint64_t) st.st_size;
     if (file_pread(l->fd, h, sizeof *h, 0) != sizeof *h
-        || memcmp(h->magic, "ILIDEML1", 8) != 0
+        || memcmp(h->magic, "ILIDEML2", 8) != 0
         || memcmp(h->uuid, spool_id(d->spool), 16) != 0
-        || h->sum != idem_log_header_sum(h) || h->unit_us < 1
-        || h->unit_us > TIME_MAX || h->start_us < -TIME_MAX
+        || h->secret != d->secret_id || h->sum != idem_log_header_sum(h)
+        || h->unit_us < 1 || h->unit_us > TIME_MAX || h->start_us < -TIME_MAX
         || h->start_us > TIME_MAX || h->base >> 62 || !h->seq
         || h->seq != strtoull(l->name, NULL, 16))
         return -EINVAL;

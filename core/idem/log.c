@@ -46,7 +46,8 @@ int
 idem_log_create(struct idem *d, struct idem_log *l)
 {
     struct log_header *h = &l->header;
-    memcpy(h->magic, "ILIDEML1", 8);
+    memcpy(h->magic, "ILIDEML2", 8);
+    h->secret = d->secret_id;
     memcpy(h->uuid, spool_id(d->spool), 16);
     h->sum = idem_log_header_sum(h);
     l->written = l->tail_first = l->end = 1;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* How the room works: which (source, key) became which event.
  *
- *   idem.c        what the gate calls, and starting up
- *   slice.c       slices of time, dropped whole once the window has passed
- *   log.c         the log of a slice; load.c reads it, checkpoint.c writes all
- *   table.c       the newest keys, in 2 MiB of memory
- *   run.c         the older ones, in sorted files without a name that are
- * mapped run_write.c, build.c   how those are made, of the log and of smaller
- * ones work.c        the thread that makes them
+ *   idem.c       what the gate calls, and starting up
+ *   secret.c     what keys are hashed with, so that nobody can aim at a place
+ *   slice.c      slices of time, dropped whole once the window has passed
+ *   log.c        the log of a slice; load.c reads it, checkpoint.c writes all
+ *   table.c      the newest keys, in 2 MiB of memory
+ *   run.c        the older ones, in sorted files without a name, mapped
+ *   run_write.c  build.c   how those are made, of the log and of smaller ones
+ *   work.c       the thread that makes them
  *
  * A look-up asks the table, then the runs; each says "not there" by one line of
  * the cache, or names a place in the log, which alone is exact.
@@ -30,6 +31,9 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+
+/* Bytes of a secret: XXH3 has one of this size by default. */
+#define IDEM_SECRET 192
 
 #define SLICES_PER_WINDOW 4
 #define SLICES_MAX 12 /* more than five only if the clock jumps about */
@@ -68,7 +72,8 @@ struct log_header {
     uint8_t uuid[16]; /* the spool's */
     uint64_t seq;
     int64_t start_us, unit_us;
-    uint64_t base; /* positions count from here */
+    uint64_t base;   /* positions count from here */
+    uint64_t secret; /* its keys were hashed with (secret_id) */
     uint64_t sum;
 };
 
@@ -113,7 +118,7 @@ struct idem_log {
 /* --- where in the log a key is --- */
 
 /* The newest keys of a slice, in memory (table.c). */
-struct table {
+struct idem_table {
     uint32_t *cells; /* unit from first on, the key's lowest bits above it; 0:
                       * empty */
     uint64_t slots, used;
@@ -165,10 +170,10 @@ struct run {
 
 struct idem_slice {
     struct idem_log log;
-    struct table hot; /* only the newest slice has one */
+    struct idem_table hot; /* only the newest slice has one */
     /* Under idem->lock; the gate's side, which alone changes them, reads them
      * without.  Oldest first. */
-    struct table full[FULL_MAX];
+    struct idem_table full[FULL_MAX];
     struct run *runs[RUNS_MAX];
     uint32_t full_count, run_count;
     _Atomic uint64_t count;   /* keys; the gate's side changes them */
@@ -177,7 +182,7 @@ struct idem_slice {
 };
 
 /* What the worker does (work.c).  Under idem->lock. */
-struct job {
+struct idem_job {
     enum { JOB_NONE, JOB_RUNS, JOB_DONE } state;
     struct idem_slice *slice;
     struct run *in[RUNS_MAX]; /* what is merged */
@@ -191,6 +196,8 @@ struct idem {
     uint64_t part_keys;
     char *dir;
     int dirfd;
+    uint8_t secret[IDEM_SECRET];
+    uint64_t secret_id; /* its sum, which logs have */
     struct spool *spool;
     struct spool_hold *hold;
     int64_t slice_us;
@@ -216,7 +223,7 @@ struct idem {
     pthread_cond_t ready; /* something was made */
     int working;         /* the thread exists */
     _Atomic int quit;
-    struct job seal, merge, sum_up;
+    struct idem_job seal, merge, sum_up;
     /* Keys of all slices up to one, so that one line answers for them. */
     struct run *summary;
     uint64_t summary_upto; /* seq; 0: none */
@@ -237,18 +244,21 @@ struct idem {
     uint64_t rebuilt;
 };
 
+/* secret.c: read it, or make one.  0 or a negative errno after a log line. */
+int idem_secret_open(struct idem *);
+
 /* table.c */
 /* Empty, for so many keys, and units up to first + units.  0 or -ENOMEM. */
-int idem_table_make(struct table *, uint64_t keys, uint32_t first,
+int idem_table_make(struct idem_table *, uint64_t keys, uint32_t first,
                     uint32_t units);
-void idem_table_free(struct table *);
+void idem_table_free(struct idem_table *);
 /* The units that may have the key, one after the other; *at is 0 at first.  0:
  * no more. */
-uint32_t idem_table_next(const struct table *, uint64_t lo, uint64_t *at);
+uint32_t idem_table_next(const struct idem_table *, uint64_t lo, uint64_t *at);
 /* There must be room. */
-void idem_table_put(struct table *, uint64_t lo, uint32_t unit);
+void idem_table_put(struct idem_table *, uint64_t lo, uint32_t unit);
 /* Is there, for so many more keys, and units before end? */
-int idem_table_takes(const struct table *, uint64_t keys, uint64_t end);
+int idem_table_takes(const struct idem_table *, uint64_t keys, uint64_t end);
 
 /* run.c */
 /* As idem_table_next(). */

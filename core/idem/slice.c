@@ -77,7 +77,7 @@ idem_slices_publish(struct idem *d)
 /* An empty table for what comes from the end of the log on. */
 static int
 hot_make(const struct idem *d, const struct idem_slice *s, uint32_t n,
-         struct table *t)
+         struct idem_table *t)
 {
     uint64_t keys = d->part_keys > n ? d->part_keys : n;
     /* With 2 MiB of cells 12 bits are left for the key. */
@@ -266,7 +266,7 @@ static int
 hot_ready(struct idem *d, struct idem_slice *s, uint32_t n)
 {
     uint64_t end = s->log.end + (uint64_t) n * (1 + RECORD_UNITS_MAX);
-    struct table next;
+    struct idem_table next;
     if (s->hot.cells && idem_table_takes(&s->hot, n, end))
         return 0;
     int rc = idem_work_wait(d, s);
@@ -377,7 +377,7 @@ unit_hit(struct idem *d, struct idem_slice *s, uint32_t unit,
 
 /* In a table, or in a run. */
 static inline int
-place_find(struct idem *d, struct idem_slice *s, const struct table *t,
+place_find(struct idem *d, struct idem_slice *s, const struct idem_table *t,
            const struct run *r, struct idem_key key, int64_t since_us,
            struct idem_hit *hit)
 {

@@ -16,7 +16,8 @@
 #define UNIT_BITS_MIN 16
 
 int
-idem_table_make(struct table *t, uint64_t keys, uint32_t first, uint32_t units)
+idem_table_make(struct idem_table *t, uint64_t keys, uint32_t first,
+                uint32_t units)
 {
     uint64_t slots = keys / 3 * 4 + 8;
     size_t bytes = slots * sizeof *t->cells;
@@ -26,17 +27,16 @@ idem_table_make(struct table *t, uint64_t keys, uint32_t first, uint32_t units)
         return -ENOMEM;
     if (bytes >= HUGE_PAGE)
         madvise(map, bytes, MADV_HUGEPAGE);
-    *t = (struct table){ .cells = map,
-                         .slots = slots,
-                         .unit_bits = UNIT_BITS_MIN,
-                         .first = first };
+    *t = (struct idem_table){
+        .cells = map, .slots = slots, .unit_bits = UNIT_BITS_MIN, .first = first
+    };
     while (units >> t->unit_bits)
         t->unit_bits++;
     return 0;
 }
 
 void
-idem_table_free(struct table *t)
+idem_table_free(struct idem_table *t)
 {
     if (t->cells)
         munmap(t->cells, t->slots * sizeof *t->cells);
@@ -44,14 +44,14 @@ idem_table_free(struct table *t)
 }
 
 int
-idem_table_takes(const struct table *t, uint64_t keys, uint64_t end)
+idem_table_takes(const struct idem_table *t, uint64_t keys, uint64_t end)
 {
     return t->used + keys <= t->slots / 4 * 3
            && (end - t->first + 1) >> t->unit_bits == 0;
 }
 
 static inline uint32_t
-unit_mask(const struct table *t)
+unit_mask(const struct idem_table *t)
 {
     return ((uint32_t) 1 << t->unit_bits) - 1;
 }
@@ -59,7 +59,7 @@ unit_mask(const struct table *t)
 /* The slot is of the upper bits of lo, what is in the cell of the lower.  There
  * always is an empty cell. */
 uint32_t
-idem_table_next(const struct table *t, uint64_t lo, uint64_t *at)
+idem_table_next(const struct idem_table *t, uint64_t lo, uint64_t *at)
 {
     uint32_t mask = unit_mask(t), want = (uint32_t) lo & ~mask, cell;
     uint64_t i = *at ? *at - 1 : place_of(lo, t->slots);
@@ -75,7 +75,7 @@ idem_table_next(const struct table *t, uint64_t lo, uint64_t *at)
 }
 
 void
-idem_table_put(struct table *t, uint64_t lo, uint32_t unit)
+idem_table_put(struct idem_table *t, uint64_t lo, uint32_t unit)
 {
     uint64_t i = place_of(lo, t->slots);
     while (t->cells[i])

@@ -8,27 +8,17 @@
 #include "config.h"
 
 #include "private.h"
+#include "base/clock.h"
+#include "base/cond.h"
 #include "base/log.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 
-#define TRY_AGAIN_MS 1000
-#define WAIT_MS 100
-
-static struct timespec
-soon(int ms)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_nsec += (long) ms * 1000000;
-    t.tv_sec += t.tv_nsec / 1000000000;
-    t.tv_nsec %= 1000000000;
-    return t;
-}
+#define TRY_AGAIN_US 1000000
+#define WAIT_US 100000
 
 void
 idem_work_wake(struct idem *d)
@@ -49,14 +39,14 @@ is_newest(const struct idem *d, const struct idem_slice *s)
 static int
 find_seal(struct idem *d)
 {
-    struct job *j = &d->seal;
+    struct idem_job *j = &d->seal;
     if (j->state != JOB_NONE || atomic_load(&d->unplaced))
         return 0;
     for (size_t i = 0; i < d->slice_count; i++) {
         struct idem_slice *s = d->slices[i];
         if (s->full_count && s->full[0].to <= s->log.written
             && s->run_count < RUNS_MAX) {
-            *j = (struct job){ .state = JOB_RUNS, .slice = s };
+            *j = (struct idem_job){ .state = JOB_RUNS, .slice = s };
             return 1;
         }
     }
@@ -66,7 +56,7 @@ find_seal(struct idem *d)
 static int
 find_merge(struct idem *d)
 {
-    struct job *j = &d->merge;
+    struct idem_job *j = &d->merge;
     if (j->state != JOB_NONE || atomic_load(&d->unplaced))
         return 0;
     for (size_t i = 0; i < d->slice_count; i++) {
@@ -75,7 +65,7 @@ find_merge(struct idem *d)
         uint32_t n = idem_build_due(s->runs, s->run_count,
                                     !is_newest(d, s) && !s->full_count, &first);
         if (n) {
-            *j = (struct job){ .state = JOB_RUNS, .slice = s, .count = n };
+            *j = (struct idem_job){ .state = JOB_RUNS, .slice = s, .count = n };
             memcpy(j->in, s->runs + first, n * sizeof j->in[0]);
             return 1;
         }
@@ -87,7 +77,7 @@ find_merge(struct idem *d)
 static int
 find_sum_up(struct idem *d)
 {
-    struct job *j = &d->sum_up;
+    struct idem_job *j = &d->sum_up;
     uint64_t upto = 0;
     uint32_t n = 0;
     if (j->state != JOB_NONE || atomic_load(&d->unplaced))
@@ -127,7 +117,7 @@ throw_away(struct idem *d, struct run *r)
 }
 
 static void
-job_done(struct idem *d, struct job *j, struct run *made, int rc)
+job_done(struct idem *d, struct idem_job *j, struct run *made, int rc)
 {
     if (rc || (j->slice && !is_listed(d, j->slice))) {
         throw_away(d, made);
@@ -159,7 +149,7 @@ static int
 do_seal(struct idem *d)
 {
     struct idem_slice *s = d->seal.slice;
-    struct table *t = &s->full[0]; /* of which nothing more is withdrawn */
+    struct idem_table *t = &s->full[0]; /* of which nothing more is withdrawn */
     uint32_t from = t->first, to = t->to;
     int final = !is_newest(d, s) && !s->run_count && s->full_count == 1;
     unsigned bits = idem_run_bits(final ? t->used : d->part_keys);
@@ -190,7 +180,7 @@ go_on(void *arg)
 
 /* The same for runs that become one. */
 static int
-do_merge(struct idem *d, struct job *j, int with_units)
+do_merge(struct idem *d, struct idem_job *j, int with_units)
 {
     struct run *made = NULL;
     pthread_mutex_unlock(&d->lock);
@@ -233,9 +223,9 @@ work_run(void *arg)
             pthread_cond_wait(&d->work, &d->lock);
         }
         if (rc) {
-            struct timespec t = soon(TRY_AGAIN_MS);
+            int64_t until_us = clock_monotonic_us() + TRY_AGAIN_US;
             while (!atomic_load(&d->quit)
-                   && !pthread_cond_timedwait(&d->work, &d->lock, &t))
+                   && !cond_wait_until(&d->work, &d->lock, until_us))
                 ;
         }
     }
@@ -246,13 +236,9 @@ work_run(void *arg)
 int
 idem_work_start(struct idem *d)
 {
-    pthread_condattr_t attr;
     sigset_t all, before;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&d->work, &attr);
-    pthread_cond_init(&d->ready, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init(&d->work);
+    cond_init(&d->ready);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int rc = pthread_create(&d->worker, NULL, work_run, d);
@@ -274,7 +260,7 @@ idem_work_stop(struct idem *d)
     pthread_cond_destroy(&d->work);
     pthread_cond_destroy(&d->ready);
     d->working = 0;
-    struct job *jobs[3] = { &d->seal, &d->merge, &d->sum_up };
+    struct idem_job *jobs[3] = { &d->seal, &d->merge, &d->sum_up };
     for (int i = 0; i < 3; i++)
         if (jobs[i]->state == JOB_DONE)
             idem_run_free(jobs[i]->made);
@@ -288,7 +274,7 @@ idem_work_stop(struct idem *d)
 /* --- the gate's side ------------------------------------------------------ */
 
 static void
-install_seal(struct job *j)
+install_seal(struct idem_job *j)
 {
     struct idem_slice *s = j->slice;
     idem_table_free(&s->full[0]);
@@ -298,7 +284,7 @@ install_seal(struct job *j)
 }
 
 static void
-install_merge(struct idem *d, struct job *j)
+install_merge(struct idem *d, struct idem_job *j)
 {
     struct idem_slice *s = j->slice;
     uint32_t first = 0;
@@ -341,14 +327,14 @@ idem_work_install(struct idem *d)
 int
 idem_work_wait(struct idem *d, const struct idem_slice *s)
 {
-    struct timespec t = soon(WAIT_MS);
+    int64_t until_us = clock_monotonic_us() + WAIT_US;
     int rc = 0;
     while (s->full_count == FULL_MAX) {
         if (rc)
             return -ENOSPC;
         pthread_mutex_lock(&d->lock);
         if (!atomic_load(&d->made) && !d->work_failed && d->working)
-            rc = pthread_cond_timedwait(&d->ready, &d->lock, &t);
+            rc = cond_wait_until(&d->ready, &d->lock, until_us);
         else if (!atomic_load(&d->made))
             rc = ENOSPC;
         pthread_mutex_unlock(&d->lock);
@@ -360,7 +346,7 @@ idem_work_wait(struct idem *d, const struct idem_slice *s)
 void
 idem_work_forget(struct idem *d, struct idem_slice *s)
 {
-    struct job *jobs[2] = { &d->seal, &d->merge };
+    struct idem_job *jobs[2] = { &d->seal, &d->merge };
     for (int i = 0; i < 2; i++)
         if (jobs[i]->state == JOB_DONE && jobs[i]->slice == s) {
             throw_away(d, jobs[i]->made);

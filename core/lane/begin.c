@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define PEEK_FRAMES 100 /* that are no events, before the oldest event */
+
 static int
 peek_frame(void *arg, uint64_t position, size_t offset, size_t len)
 {
@@ -32,11 +34,15 @@ lane_peek(struct lane *l)
     if (l->oldest_us || spool_durable(l->ctx.spool) <= l->status.position
         || spool_reader_open(l->ctx.spool, l->status.position, &r))
         return;
-    if (spool_reader_read(r, &text, 1, 1, 0, &last, peek_frame, place) > 0
-        && !event_unpack(text.data + place[0], place[1], &ev)) {
+    for (int i = 0; i < PEEK_FRAMES; i++, text.len = 0) {
+        if (spool_reader_read(r, &text, 1, 1, 0, &last, peek_frame, place) <= 0)
+            break;
+        if (event_unpack(text.data + place[0], place[1], &ev))
+            continue; /* how far a source has read, say */
         pthread_mutex_lock(&l->lock);
         l->oldest_us = ev.received_us;
         pthread_mutex_unlock(&l->lock);
+        break;
     }
     text_clear(&text);
     spool_reader_close(r);

@@ -3,6 +3,7 @@
 
 #include "base/api.h"
 #include "base/clock.h"
+#include "base/cond.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -31,11 +32,9 @@ lane_goes_on(struct lane *l)
 void
 lane_wait_until(struct lane *l, int64_t us)
 {
-    struct timespec t = { (time_t) (us / 1000000),
-                          (long) (us % 1000000) * 1000 };
     pthread_mutex_lock(&l->lock);
     while (l->signals == l->seen
-           && pthread_cond_timedwait(&l->wake, &l->lock, &t) != ETIMEDOUT)
+           && cond_wait_until(&l->wake, &l->lock, us) != -ETIMEDOUT)
         ;
     pthread_mutex_unlock(&l->lock);
 }
@@ -209,13 +208,9 @@ lane_flights_new(struct lane *l)
 static void
 lane_locks_new(struct lane *l)
 {
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&l->lock, NULL);
-    pthread_cond_init(&l->wake, &attr);
-    pthread_cond_init(&l->ended, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init(&l->wake);
+    cond_init(&l->ended);
 }
 
 /* Positions that this lane has passed, or has letters of, are not given out
@@ -362,12 +357,10 @@ lane_drain(struct lane *l, int64_t deadline_us)
 int
 lane_stop(struct lane *l, int64_t deadline_us)
 {
-    struct timespec t = { (time_t) (deadline_us / 1000000),
-                          (long) (deadline_us % 1000000) * 1000 };
     lane_drain(l, deadline_us);
     pthread_mutex_lock(&l->lock);
     while (l->started && !l->finished && clock_monotonic_us() < deadline_us)
-        pthread_cond_timedwait(&l->ended, &l->lock, &t);
+        cond_wait_until(&l->ended, &l->lock, deadline_us);
     l->stopping = 1;
     lane_signal(l);
     pthread_mutex_unlock(&l->lock);

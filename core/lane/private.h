@@ -121,7 +121,7 @@ struct lane {
 
     struct il_counter *delivered, *elsewhere, *dead_letters, *retries;
     struct il_counter **dropped; /* by each step */
-    struct il_counter *gauge_lag_events, *gauge_lag_bytes, *gauge_lag,
+    struct il_gauge *gauge_lag_events, *gauge_lag_bytes, *gauge_lag,
         *gauge_state, *gauge_dead, *gauge_retrying, *gauge_position;
 };
 

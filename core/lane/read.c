@@ -208,6 +208,8 @@ lane_match_frame(struct lane *l, struct flight *f, uint32_t i)
     int takes, again = event_unpack(body, frame->len, &ev);
     if (!again)
         again = event_retry(body, frame->len, &retry);
+    if (again < 0 && event_is_marks(body, frame->len))
+        return 0; /* how far a source has read is for the gate alone */
     if (again < 0)
         return batch_add_unreadable(b, frame->position, body, frame->len);
     if (again) {

@@ -159,30 +159,29 @@ lane_gauges(void *arg)
 static int
 lane_counters(struct lane *l, const char *label)
 {
-    l->delivered = metric_counter("events_delivered_total", label,
+    l->delivered = metric_counter("events_delivered_total", label, IL_UNIT_NONE,
                                   "Events that reached the destination.");
-    l->elsewhere = metric_counter("events_elsewhere_total", label,
+    l->elsewhere = metric_counter("events_elsewhere_total", label, IL_UNIT_NONE,
                                   "Events that `when` left out.");
-    l->dead_letters = metric_counter("events_dead_total", label,
+    l->dead_letters = metric_counter("events_dead_total", label, IL_UNIT_NONE,
                                      "Events that became dead letters.");
-    l->retries = metric_counter("delivery_retries_total", label,
+    l->retries = metric_counter("delivery_retries_total", label, IL_UNIT_NONE,
                                 "Batches that had to be sent again.");
-    l->gauge_position =
-        metric_gauge("lane_position", label, "The last settled position.");
-    l->gauge_lag_events =
-        metric_gauge("lane_lag_events", label, "Events not yet settled.");
-    l->gauge_lag_bytes = metric_gauge("lane_lag_bytes", label,
+    l->gauge_position = metric_gauge("lane_position", label, IL_UNIT_NONE,
+                                     "The last settled position.");
+    l->gauge_lag_events = metric_gauge("lane_lag_events", label, IL_UNIT_NONE,
+                                       "Events not yet settled.");
+    l->gauge_lag_bytes = metric_gauge("lane_lag_bytes", label, IL_UNIT_BYTES,
                                       "Bytes of the spool not yet settled.");
-    l->gauge_lag =
-        metric_gauge("lane_lag_seconds", label,
-                     "Age of the oldest event that is not settled.");
-    l->gauge_state = metric_gauge("lane_state", label,
+    l->gauge_lag = metric_gauge("lane_lag_seconds", label, IL_UNIT_MICROSECONDS,
+                                "Age of the oldest event that is not settled.");
+    l->gauge_state = metric_gauge("lane_state", label, IL_UNIT_NONE,
                                   "0 starting, 1 running, 2 waiting, 3 "
                                   "paused, 4 fenced, 5 stopped.");
-    l->gauge_dead =
-        metric_gauge("dead_letters", label, "Dead letters that wait for help.");
+    l->gauge_dead = metric_gauge("dead_letters", label, IL_UNIT_NONE,
+                                 "Dead letters that wait for help.");
     l->gauge_retrying =
-        metric_gauge("dead_letters_retrying", label,
+        metric_gauge("dead_letters_retrying", label, IL_UNIT_NONE,
                      "Dead letters that are being tried again.");
     return l->delivered && l->elsewhere && l->dead_letters && l->retries
                    && l->gauge_position && l->gauge_lag_events
@@ -206,9 +205,9 @@ lane_step_counters(struct lane *l, struct il_text *label)
                  l->spec.steps[i].plugin->name);
         label->len = common;
         if (text_putc(label, ',') || metric_label(label, "step", step)
-            || !(l->dropped[i] =
-                     metric_counter("events_dropped_total", text_str(label),
-                                    "Events that a step dropped on purpose.")))
+            || !(l->dropped[i] = metric_counter(
+                     "events_dropped_total", text_str(label), IL_UNIT_NONE,
+                     "Events that a step dropped on purpose.")))
             return -ENOMEM;
     }
     return 0;

@@ -4,6 +4,7 @@
 #include "expr_private.h"
 
 #include "base/time.h"
+#include "codec/msg_read.h"
 
 #include <string.h>
 
@@ -159,7 +160,7 @@ array_has(const struct il_value *array, const struct term *element)
     size_t iter = 0;
     if (array->type != IL_ARRAY)
         return 0;
-    while (msgcur_item(array, &iter, &key, &at.value))
+    while (msg_item(array, &iter, &key, &at.value))
         if (expr_term_equal(&at, element))
             return 1;
     return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "lexis.h"
 
+#include "base/digits.h"
 #include "base/wtf8.h"
 
 #include <errno.h>
@@ -86,17 +87,10 @@ hex4(const char *p, const char *end, uint32_t *out)
     if (end - p < 4)
         return 0;
     for (int i = 0; i < 4; i++) {
-        char c = p[i];
-        uint32_t d;
-        if (c >= '0' && c <= '9')
-            d = (uint32_t) (c - '0');
-        else if (c >= 'a' && c <= 'f')
-            d = (uint32_t) (c - 'a' + 10);
-        else if (c >= 'A' && c <= 'F')
-            d = (uint32_t) (c - 'A' + 10);
-        else
+        int d = digits_hex(p[i]);
+        if (d < 0)
             return 0;
-        v = v << 4 | d;
+        v = v << 4 | (uint32_t) d;
     }
     *out = v;
     return 1;

@@ -7,8 +7,7 @@
  *   expr_pool.c           the blocks that a compiled expression lies in
  *   template.c            text with {{ operands }}, read as expressions are
  *   row.c                 many references, found in one walk over a payload
- *   lexis.c               what all of them read alike, and complaints with
- * place
+ *   lexis.c               what all of them read alike; complaints with a place
  *
  * Everything is compiled once, when a config is opened, by recursive descent
  * with a bounded depth, and constant from then on.  Reading walks the msgpack
@@ -18,8 +17,7 @@
  * Threads.  Any number may read the same reference.  An expression and a
  * template that use a regular expression are for one thread at a time (it keeps
  * its match data), and so is a row, which remembers what the event before
- * looked like: each instance of a step compiles its own.  There are no locks.
- */
+ * looked like: each instance of a step compiles its own.  There are no locks. */
 #ifndef LANG_PRIVATE_H
 #define LANG_PRIVATE_H
 

@@ -7,7 +7,7 @@
  * before it have to be stepped over all the same. */
 #include "private.h"
 
-#include "codec/msgwalk.h"
+#include "codec/msg_read.h"
 
 #include <errno.h>
 #include <string.h>
@@ -19,11 +19,11 @@ find_key(const char *p, const char *end, uint32_t pairs,
 {
     struct slice key;
     for (; pairs > 0; pairs--) {
-        if (msgwalk_key(&p, end, &key))
+        if (msg_key(&p, end, &key))
             return NULL;
         if (key.len == part->len && bytes_same(key.ptr, part->key, key.len))
             return p;
-        if (msgwalk_skip(&p, end))
+        if (msg_skip(&p, end))
             return NULL;
     }
     return NULL;
@@ -37,7 +37,7 @@ find_element(const char *p, const char *end, uint32_t count, int64_t index)
     if (index < 0 || index >= count)
         return NULL;
     for (; index > 0; index--)
-        if (msgwalk_skip(&p, end))
+        if (msg_skip(&p, end))
             return NULL;
     return p;
 }
@@ -49,7 +49,7 @@ follow(const struct ref_part *part, uint32_t parts, const char *p, const char *e
 {
     for (; parts > 0; parts--, part++) {
         struct il_value v;
-        if (msgwalk_head(&p, end, &v))
+        if (msg_enter(&p, end, &v))
             return 0;
         if (part->key && v.type == IL_MAP)
             p = find_key(p, end, v.count, part);
@@ -60,7 +60,7 @@ follow(const struct ref_part *part, uint32_t parts, const char *p, const char *e
         if (!p)
             return 0;
     }
-    return msgwalk_value(&p, end, out) == 0;
+    return msg_value(&p, end, out) == 0;
 }
 
 /* Does a value whose head has been read hold the path? */
@@ -102,7 +102,7 @@ get_payload(const struct il_field *field, const struct batch_event *e,
 {
     const char *p = e->ev.payload.ptr, *end = p + e->ev.payload.len;
     if (field->count == 0) /* it ends where its bytes do: no walk to its end */
-        return msgcur_head(&p, end, out) == 0;
+        return msg_head(&p, end, out) == 0;
     return follow(field->parts, field->count, p, end, out);
 }
 

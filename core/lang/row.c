@@ -5,8 +5,10 @@
  * comparison of two words, whether somebody wants its value or not. */
 #include "row.h"
 
+#include "base/api.h"
+
 #include "template.h"
-#include "codec/msgwalk.h"
+#include "codec/msg_read.h"
 
 #include <stdlib.h>
 
@@ -79,7 +81,7 @@ int
 row_new(const struct il_host *host, const struct il_cell *cells, size_t count,
         size_t stride, struct il_row **out)
 {
-    const char *at = (const char *) cells;
+    struct il_cell cell;
     (void) host;
     struct il_row *r = calloc(1, sizeof *r + count * sizeof *r->cells);
     if (!r)
@@ -91,8 +93,14 @@ row_new(const struct il_host *host, const struct il_cell *cells, size_t count,
     }
     for (uint32_t k = 0; k < PLACES; k++) /* 0xc1 begins nothing */
         r->places[k] = (struct place){ 1, NONE, "\xc1" };
-    for (; r->count < count; r->count++, at += stride)
-        add_cell(r, r->count, (const struct il_cell *) at);
+    for (; r->count < count; r->count++) {
+        if (api_copy_at(&cell, sizeof cell, cells, r->count, stride,
+                        API_CELL_1_0)) {
+            row_free(r);
+            return -EINVAL;
+        }
+        add_cell(r, r->count, &cell);
+    }
     *out = r;
     return 0;
 }
@@ -113,7 +121,7 @@ learn(const struct il_row *r, struct place *at, const char **p,
 {
     const char *begin = *p;
     struct slice key;
-    if (msgwalk_key(p, end, &key))
+    if (msg_key(p, end, &key))
         return -EINVAL;
     *cell = key.len == SIZE_MAX ? NONE : find_cell(r, key, r->count);
     size_t len = (size_t) (*p - begin);
@@ -134,14 +142,14 @@ take(struct il_row *r, uint32_t first, const struct batch_event *e,
     const char *begin = *p;
     struct cell *c = &r->cells[first];
     if (c->alone) {
-        int err = msgwalk_value(p, end, &r->values[first]);
+        int err = msg_value(p, end, &r->values[first]);
         if (err)
             c->turn = 0; /* as if it had not come */
         return err;
     }
     for (uint32_t k = first; k != NONE; k = r->cells[k].next)
         ref_get_at(r->cells[k].field, e, begin, end, &r->values[k]);
-    return msgwalk_skip(p, end);
+    return msg_skip(p, end);
 }
 
 /* Walk the payload until all keys were there; stops where it is damaged.
@@ -152,7 +160,7 @@ walk(struct il_row *r, const struct batch_event *e)
     const char *p = e->ev.payload.ptr, *end = p + e->ev.payload.len;
     struct il_value map;
     uint32_t left = r->keys;
-    if (msgwalk_head(&p, end, &map) || map.type != IL_MAP)
+    if (msg_enter(&p, end, &map) || map.type != IL_MAP)
         return left;
     for (uint32_t n = 0; n < map.count && left; n++) {
         struct place *at = n < PLACES ? &r->places[n] : NULL;
@@ -166,7 +174,7 @@ walk(struct il_row *r, const struct batch_event *e)
         }
         /* Of a key that comes twice the first one counts. */
         if (cell == NONE || r->cells[cell].turn == r->turn) {
-            if (msgwalk_skip(&p, end))
+            if (msg_skip(&p, end))
                 break;
             continue;
         }

@@ -5,6 +5,7 @@
 #include "instance.h"
 #include "codec/batch.h"
 #include "codec/json.h"
+#include "codec/msg_pack.h"
 
 #include <errno.h>
 #include <string.h>
@@ -109,17 +110,17 @@ api_read_json(struct il_text *text, const char *json, size_t len,
     text->len = 0;
     int err = json_to_msgpack(json, len, text, &error);
     const char *p = text->data;
-    return err ? err : msgcur_value(&p, text->data + text->len, out);
+    return err ? err : msg_value(&p, text->data + text->len, out);
 }
 
 static int
 api_write_msgpack(struct il_text *out, const struct il_value *v)
 {
     if (v->type == IL_MAP && !v->str)
-        return msgout_map(out, v->count);
+        return msg_pack_map(out, v->count);
     if (v->type == IL_ARRAY && !v->str)
-        return msgout_array(out, v->count);
-    return msgout_value(out, v);
+        return msg_pack_array(out, v->count);
+    return msg_pack_value(out, v);
 }
 
 void
@@ -137,7 +138,7 @@ plugin_fill_batch_api(struct il_api *api)
     api->reject = api_reject;
     api->unreject = api_unreject;
     api->keep = api_keep;
-    api->item = msgcur_item;
+    api->item = msg_item;
     api->text_new = api_text_new;
     api->text_reserve = text_reserve;
     api->text_free = text_free;

@@ -86,8 +86,16 @@ struct named {
     const struct il_host *host;
     const struct il_conf *conf;
     const char *key;
-    size_t i; /* element of a list */
+    size_t i;       /* element of a list */
+    int64_t offset; /* where its text begins in the option's; -1: not there */
 };
+
+/* A place in the text, as a place in that of the option. */
+static long
+place_of(const struct named *f, size_t offset)
+{
+    return f->offset < 0 ? -1 : (long) f->offset + (long) offset;
+}
 
 /* The event that has the nearest name for what none declares; what is found is
  * put into text. */
@@ -116,10 +124,12 @@ check_declared(void *arg, const struct il_field *field, size_t offset)
     for (size_t i = 0; i < h->declared.count; i++)
         if (schema_place(h->declared.events[i], field, &place) != SCHEMA_NEVER)
             return 0;
-    if (!h->declared.count || ref_path(&path, field, ref_parts(field), NULL))
-        return 0;
+    if (!h->declared.count || !f->conf)
+        return h->closed == FIELDS_CLOSED && h->declared.count ? -EINVAL : 0;
+    if (ref_path(&path, field, ref_parts(field), NULL))
+        return 0; /* no memory: as if it were declared */
     nearest_declared(h, field, &meant);
-    option_remark(f->conf, f->key, f->i, (long) offset,
+    option_remark(f->conf, f->key, f->i, place_of(f, offset),
                   h->closed != FIELDS_CLOSED,
                   "no event that arrives here declares the field \"%s\"%s%s%s",
                   text_str(&path), meant.len ? "; did you mean \"" : "",
@@ -143,7 +153,9 @@ check_kind(const struct named *f, const struct il_kind *kind, size_t offset)
         names[i] = k->kinds[i]->name;
     }
     const char *meant = nearest_name(kind->name, names, k->count);
-    option_remark(f->conf, f->key, f->i, (long) offset, 0,
+    if (!f->conf)
+        return -EINVAL;
+    option_remark(f->conf, f->key, f->i, place_of(f, offset), 0,
                   "no step before this attaches an entity of the kind "
                   "\"%s\"%s%s%s",
                   kind->name, meant ? "; did you mean \"" : "",
@@ -183,9 +195,34 @@ api_field_from(const struct il_host *h, const struct il_conf *conf,
     int err =
         report(conf, key, i,
                ref_parse(text, strlen(text), REF_ROOTED, out, &error), &error);
-    struct named named = { h, conf, key, i };
+    struct named named = { h, conf, key, i, 0 };
     if (!err)
         err = check_reference(&named, *out, 0);
+    if (err) {
+        ref_free(*out);
+        *out = NULL;
+    }
+    return err;
+}
+
+static int
+api_field_parse(const struct il_host *h, const struct il_conf *conf,
+                const char *key, size_t i, int64_t offset, const char *text,
+                size_t len, struct il_field **out)
+{
+    struct lang_error error = { 0 };
+    const struct named named = { h, conf, key, i, offset };
+    *out = NULL;
+    int err = ref_parse(text, len, REF_ROOTED, out, &error);
+    if (err == -EINVAL && conf && offset >= 0)
+        option_error_at(conf, key, i, place_of(&named, error.offset), "%s",
+                        error.message);
+    else if (err == -EINVAL && conf)
+        option_error(conf, key, i, "\"%.*s\": %s (byte %zu)",
+                     len < 200 ? (int) len : 200, text, error.message,
+                     error.offset);
+    if (!err)
+        err = check_reference((void *) &named, *out, 0);
     if (err) {
         ref_free(*out);
         *out = NULL;
@@ -212,7 +249,7 @@ api_expr_from(const struct il_host *h, const struct il_conf *conf,
         return 0;
     int err = report(conf, key, i,
                      expr_compile(text, strlen(text), out, &error), &error);
-    struct named named = { h, conf, key, i };
+    struct named named = { h, conf, key, i, 0 };
     if (!err)
         err = expr_fields(*out, check_reference, &named);
     if (err) {
@@ -246,7 +283,7 @@ api_template_from(const struct il_host *h, const struct il_conf *conf,
         return 0;
     int err = report(conf, key, i,
                      template_compile(text, strlen(text), out, &error), &error);
-    struct named named = { h, conf, key, i };
+    struct named named = { h, conf, key, i, 0 };
     if (!err)
         err = template_fields(*out, check_reference, &named);
     if (err) {
@@ -263,11 +300,13 @@ plugin_fill_conf_api(struct il_api *api)
     api->conf_count = option_count;
     api->conf_str = option_str;
     api->conf_int = option_int;
+    api->conf_number = option_number;
     api->conf_group = option_group;
     api->conf_error_text = api_conf_error_text;
     api->declared_field = api_declared_field;
     api->declared_at = api_declared_at;
     api->field_from = api_field_from;
+    api->field_parse = api_field_parse;
     api->field_named = api_field_named;
     api->field_free = ref_free;
     api->expr_from = api_expr_from;

@@ -3,15 +3,14 @@
 #include "private.h"
 
 #include "instance.h"
+#include "base/api.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/metrics.h"
-#include "base/timers.h"
+#include "base/state_dir.h"
 #include "codec/batch.h"
 #include "gate/sender.h"
 
 #include <errno.h>
-#include <gnutls/gnutls.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +30,32 @@ static const char *
 api_lane(const struct il_host *h)
 {
     return h->lane;
+}
+
+static int
+api_state_dir(const struct il_host *host, const char **path)
+{
+    struct il_host *h = (struct il_host *) host;
+    int phase = atomic_load(&h->phase), err = 0;
+    *path = NULL;
+    if (phase < INSTANCE_STARTING)
+        return -EPERM;
+    pthread_mutex_lock(&h->lock);
+    if (!h->folder)
+        err = -ENOENT;
+    else if (!h->folder_made)
+        err = state_dir_make_below(h->state_dir, h->folder);
+    h->folder_made = !err;
+    pthread_mutex_unlock(&h->lock);
+    if (!err)
+        *path = h->folder;
+    return err;
+}
+
+static int
+api_cancelled(const struct il_host *h)
+{
+    return atomic_load_explicit(&h->cancelled, memory_order_relaxed);
 }
 
 static int
@@ -62,57 +87,22 @@ api_monotonic_us(const struct il_host *h)
     return clock_monotonic_us();
 }
 
-/* Before start() the timers wait, so that none runs in a half-open plugin. */
-static int
-api_timer_every(const struct il_host *host, uint32_t interval_ms,
-                void (*fn)(void *arg), void *arg)
-{
-    struct il_host *h = (struct il_host *) host; /* the plugin may not write */
-    if (h->started && h->timers)
-        return timers_add(h->timers, interval_ms, fn, arg, h);
-    struct instance_timer *t = malloc(sizeof(*t));
-    if (!t)
-        return -ENOMEM;
-    *t = (struct instance_timer){ h->wanted, interval_ms, fn, arg };
-    h->wanted = t;
-    return 0;
-}
-
-static struct il_counter *
-api_counter_new(const struct il_host *h, const char *name, int unit,
-                const char *help)
-{
-    static const char *const units[] = { "", "_seconds", "_bytes" };
-    struct il_text full = { 0 }, labels = { 0 };
-    struct il_counter *c = NULL;
-    if (text_printf(&full, "plugin_%s%s_total", name, units[unit]) == 0
-        && metric_label(&labels, "instance", h->instance) == 0
-        && (!h->lane
-            || (text_putc(&labels, ',') == 0
-                && metric_label(&labels, "lane", h->lane) == 0)))
-        c = metric_counter(text_str(&full), text_str(&labels), help);
-    text_clear(&full);
-    text_clear(&labels);
-    return c;
-}
-
-/* The time depends on the lengths only, and those are no secret. */
-static int
-api_equal(const void *a, size_t a_len, const void *b, size_t b_len)
-{
-    return a_len == b_len && gnutls_memcmp(a, b, a_len) == 0;
-}
-
 /* Deep: the plugin may have built the route on its stack. */
 static int
 api_route_add(const struct il_host *host, const struct il_route *route,
               void *self)
 {
     struct il_host *h = (struct il_host *) host;
-    struct il_route full = { 0 };
-    memcpy(&full, route,
-           route->struct_size < sizeof(full) ? route->struct_size
-                                             : sizeof(full));
+    struct il_route full;
+    if (atomic_load(&h->phase) != INSTANCE_OPENING) {
+        instance_fault(h, "il_route_add() outside open()");
+        return -EPERM;
+    }
+    if (api_copy(&full, sizeof(full), route, API_ROUTE_1_0)) {
+        instance_fault(h, "il_route_add() with a struct_size of %u",
+                       route->struct_size);
+        return -EINVAL;
+    }
     if (!full.method || !full.path || !full.handle || *full.path != '/')
         return -EINVAL;
     size_t method = strlen(full.method) + 1, path = strlen(full.path) + 1;
@@ -158,13 +148,12 @@ plugin_fill_host_api(struct il_api *api)
     api->name = api_name;
     api->lane = api_lane;
     api->log_level = api_log_level;
+    api->state_dir = api_state_dir;
+    api->cancelled = api_cancelled;
     api->log_text = api_log_text;
+    api->status_text = plugin_doing_set;
     api->now_us = api_now_us;
     api->monotonic_us = api_monotonic_us;
-    api->timer_every = api_timer_every;
-    api->counter_new = api_counter_new;
-    api->counter_add = metric_add;
-    api->equal = api_equal;
     api->sender_from = api_sender_from;
     api->route_add = api_route_add;
     api->kind_named = api_kind_named;

@@ -5,10 +5,8 @@
 #include "private.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/timers.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,16 +15,17 @@ instance_open(struct il_host *h)
 {
     const size_t before = conf_reports(h->conf);
     pthread_mutex_init(&h->turn, NULL);
-    h->said = calloc(1, sizeof(*h->said));
-    if (h->said)
-        pthread_mutex_init(&h->said->lock, NULL);
+    pthread_mutex_init(&h->lock, NULL);
+    plugin_said_begin(h);
+    atomic_store(&h->cancelled, 0);
+    atomic_store(&h->phase, INSTANCE_OPENING);
     struct instance_was was = instance_enter(h, "open()");
     int err = h->plugin->desc.open(h, h->options, &h->self);
     instance_leave(was);
-    h->opened = !err;
     if (err && conf_reports(h->conf) == before)
         option_error(h->options, NULL, 0, "cannot be opened: %s",
                      err < 0 ? strerror(-err) : "the plugin does not say why");
+    atomic_store(&h->phase, err ? INSTANCE_NONE : INSTANCE_OPEN);
     /* A finding that open() reported and then forgot still counts. */
     if (conf_reports(h->conf) == before)
         return 0;
@@ -54,97 +53,83 @@ end_turn(struct il_host *h, struct instance_was was)
         pthread_mutex_unlock(h->plugin->serial);
 }
 
-void
-instance_note(const struct il_host *h, const char *text, size_t len)
-{
-    if (!h->said)
-        return;
-    pthread_mutex_lock(&h->said->lock);
-    if (len >= sizeof(h->said->text))
-        len = sizeof(h->said->text) - 1;
-    memcpy(h->said->text, text, len);
-    h->said->text[len] = 0;
-    h->said->at_us = clock_monotonic_us();
-    pthread_mutex_unlock(&h->said->lock);
-}
-
-void
-instance_said(const struct il_host *h, int64_t since_us, char *out,
-              size_t size)
-{
-    *out = 0;
-    if (!h->said)
-        return;
-    pthread_mutex_lock(&h->said->lock);
-    if (h->said->at_us >= since_us)
-        snprintf(out, size, "%s", h->said->text);
-    pthread_mutex_unlock(&h->said->lock);
-}
-
 int
 instance_start(struct il_host *h)
 {
     if (h->said)
         h->said->text[0] = 0; /* what open() found is no trouble any more */
     struct instance_was was = take_turn(h, "start()");
+    atomic_store(&h->phase, INSTANCE_STARTING);
     int err = h->plugin->desc.start ? h->plugin->desc.start(h->self) : 0;
     end_turn(h, was);
     if (err) {
         log_error("%s: cannot start: %s", h->instance,
                   err < 0 ? strerror(-err) : "the plugin does not say why");
+        atomic_store(&h->phase, INSTANCE_STOPPED);
         return err < 0 ? err : -EINVAL;
     }
-    h->started = 1;
-    for (; h->timers && h->wanted && !err;) {
-        struct instance_timer *t = h->wanted;
-        err = timers_add(h->timers, t->interval_ms, t->fn, t->arg, h);
-        h->wanted = t->next;
-        free(t);
-    }
+    err = plugin_timers_begin(h);
     if (err)
         instance_stop(h);
     return err;
 }
 
 void
+instance_cancel(struct il_host *h)
+{
+    atomic_store(&h->cancelled, 1);
+}
+
+void
+instance_flush(struct il_host *h, int64_t deadline_us)
+{
+    int64_t left_ms = (deadline_us - clock_monotonic_us()) / 1000;
+    if (atomic_load(&h->phase) != INSTANCE_STARTED || !h->plugin->desc.flush)
+        return;
+    left_ms = left_ms < 0 ? 0 : left_ms > UINT32_MAX ? UINT32_MAX : left_ms;
+    struct instance_was was = take_turn(h, "flush()");
+    int err = h->plugin->desc.flush(h->self, (uint32_t) left_ms);
+    end_turn(h, was);
+    if (err)
+        log_warn("%s: has not pushed out all that it had: %s", h->instance,
+                 strerror(err < 0 ? -err : EINVAL));
+}
+
+void
 instance_stop(struct il_host *h)
 {
-    if (!h->started)
+    if (atomic_load(&h->phase) != INSTANCE_STARTED)
         return;
-    if (h->timers)
-        timers_remove(h->timers, h);
+    instance_cancel(h);
+    plugin_timers_end(h);
     struct instance_was was = take_turn(h, "stop()");
     if (h->plugin->desc.stop)
         h->plugin->desc.stop(h->self);
     end_turn(h, was);
-    h->started = 0;
+    atomic_store(&h->phase, INSTANCE_STOPPED);
+    plugin_doing_set(h, "", 0);
 }
 
 void
 instance_close(struct il_host *h)
 {
-    if (h->opened && h->plugin->desc.close) {
+    if (atomic_load(&h->phase) >= INSTANCE_OPEN && h->plugin->desc.close) {
         struct instance_was was = instance_enter(h, "close()");
         h->plugin->desc.close(h->self);
         instance_leave(was);
     }
     instance_unseen();
-    h->opened = 0;
+    if (!h->said)
+        return; /* never opened */
+    atomic_store(&h->phase, INSTANCE_NONE);
     h->self = NULL;
-    while (h->wanted) {
-        struct instance_timer *t = h->wanted;
-        h->wanted = t->next;
-        free(t);
-    }
+    plugin_timers_forget(h);
     while (h->routes) {
         struct instance_route *r = h->routes;
         h->routes = r->next;
         free(r);
     }
-    if (h->said)
-        pthread_mutex_destroy(&h->said->lock);
-    free(h->said);
-    h->said = NULL;
+    plugin_said_end(h);
 }
 
 /* --- other calls --------------------------------------------------------- */
@@ -155,6 +140,15 @@ instance_settled(void *instance, uint64_t token, int outcome)
     const struct il_host *h = instance;
     struct instance_was was = instance_enter(h, "settled()");
     h->plugin->desc.settled(h->self, token, outcome);
+    instance_leave(was);
+}
+
+void
+instance_room(void *instance)
+{
+    const struct il_host *h = instance;
+    struct instance_was was = instance_enter(h, "room()");
+    h->plugin->desc.room(h->self);
     instance_leave(was);
 }
 
@@ -191,6 +185,8 @@ instance_fill_api(struct il_api *api)
                             .abi_major = IL_ABI_MAJOR,
                             .abi_minor = IL_ABI_MINOR };
     plugin_fill_host_api(api);
+    plugin_fill_metrics_api(api);
+    plugin_fill_timers_api(api);
     plugin_fill_conf_api(api);
     plugin_fill_batch_api(api);
 }

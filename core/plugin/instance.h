@@ -6,7 +6,10 @@
 #define INSTANCE_H
 
 #include "loader.h"
+#include "base/timers.h"
 #include "schema/schema.h"
+
+#include <stdatomic.h>
 
 /* What a name that is not declared means to an instance. */
 enum {
@@ -18,7 +21,17 @@ enum {
 struct entities;
 struct gate_source;
 struct il_sender;
-struct timers;
+
+/* The life of an instance.  It only moves on. */
+enum {
+    INSTANCE_NONE,
+    INSTANCE_OPENING,  /* findings are taken, routes and senders too */
+    INSTANCE_OPEN,     /* also all that a check ever sees */
+    INSTANCE_STARTING, /* from here on it may have files */
+    INSTANCE_STARTED,
+    INSTANCE_STOPPING, /* no timer runs any more */
+    INSTANCE_STOPPED
+};
 
 /* A route that a source registered, kept until the server is there. */
 struct instance_route {
@@ -29,16 +42,27 @@ struct instance_route {
 
 struct instance_timer {
     struct instance_timer *next;
-    uint32_t interval_ms;
+    uint32_t ms;
+    int once; /* ms after start(), and then no more */
     void (*fn)(void *arg);
     void *arg;
 };
 
-/* Steps and destinations log from any thread. */
+/* A kind of fault, and how often it was seen since it was logged. */
+struct instance_fault {
+    const char *fmt;
+    int64_t logged_us;
+    uint64_t unlogged;
+};
+
+/* What an instance says of itself, and the host of it, from any thread. */
 struct instance_said {
     pthread_mutex_t lock; /* protects what follows */
-    int64_t at_us;
-    char text[400];
+    int64_t at_us;        /* of text */
+    char text[400];       /* its last warning or error */
+    char doing[400];      /* il_status_text() */
+    struct instance_fault faults[8];
+    struct il_counter *fault_count; /* set once; or NULL */
 };
 
 /* The kinds of entities that the steps of a lane have resolved so far: no other
@@ -65,15 +89,21 @@ struct il_host {
     struct entities *entities;
     struct gate_source *source;
     struct timers *timers;
+    const char *state_dir;
+    const char *folder; /* its own, below that, made when it is asked for */
 
     void *self;
     pthread_mutex_t turn; /* IL_SERIAL_INSTANCE: one request at a time */
     struct instance_route *routes; /* in the order of registration */
-    struct instance_timer *wanted; /* timers, until start */
     struct il_sender
         *senders; /* in the order of il_sender_from(); conf's memory */
-    struct instance_said *said; /* its last trouble, for its lane's status */
-    int opened, started;
+    struct instance_said *said; /* NULL before open */
+    atomic_int phase;           /* INSTANCE_..., changed by the main thread */
+    atomic_int cancelled;       /* what il_cancelled() answers */
+
+    pthread_mutex_t lock;          /* protects what follows; made by open */
+    struct instance_timer *wanted; /* timers, until start */
+    int folder_made;
 };
 
 /* Call the plugin.  0, or a negative errno after a finding (open) or a log
@@ -84,12 +114,19 @@ void instance_stop(struct il_host *);
 void instance_close(struct il_host *);
 
 /* Callbacks that a plugin of this kind need not have; call those that it has.
- * settled() and timers' functions have the shape that the gate and the timers
- * want, with the instance as what is handed back. */
+ * settled(), room() and timers' functions have the shape that the gate and the
+ * timers want, with the instance as what is handed back. */
 void instance_settled(void *instance, uint64_t token, int outcome);
+void instance_room(void *instance);
 void instance_timer(const void *instance, void (*fn)(void *arg), void *arg);
 int instance_ddl(const struct il_host *, struct il_text *out);
 int instance_probe(const struct il_host *, struct il_text *out);
+
+/* Push out what it has accepted, until the deadline.  Of a source, started. */
+void instance_flush(struct il_host *, int64_t deadline_us);
+
+/* From now on what it does is to come to its end. */
+void instance_cancel(struct il_host *);
 
 /* Remember that it says this. */
 void instance_note(const struct il_host *, const char *text, size_t len);
@@ -97,6 +134,22 @@ void instance_note(const struct il_host *, const char *text, size_t len);
  * since then on the monotonic clock; "" where nothing.  Any thread. */
 void instance_said(const struct il_host *, int64_t since_us, char *out,
                    size_t size);
+
+/* What it says it is doing now; "" where nothing, and after its stop.  Any
+ * thread. */
+void instance_doing(const struct il_host *, char *out, size_t size);
+
+/* The plugin did what it must not: called something at a wrong time, with an
+ * index past the end, twice.  Counted (instance_faults_total); the first of a
+ * kind is logged at once, further ones with their number each minute.  fmt
+ * tells the kind: a constant.  Any thread. */
+void instance_fault(const struct il_host *, const char *fmt, ...)
+    IL_PRINTF(2, 3);
+
+/* What a counter or a gauge (gauge != 0) of the instance has, whatever its
+ * unit.  1, or 0: there is none. */
+int instance_metric(const struct il_host *, const char *name, int gauge,
+                    int64_t *value);
 
 /* Compile the expression in an option; NULL where it is absent.  0, or a
  * negative errno after a finding. */

@@ -4,7 +4,9 @@
  *   loader.c      finding the shared object by name; loader_elf.c a look at the
  *                 file before the dynamic linker maps it
  *   handshake.c   what is demanded of a descriptor before it is called into
- *   instance.c    one configured instance: open, start, stop, close
+ *   instance.c    one configured instance: open, start, stop, close;
+ *                 instance_said.c what it says, and its faults;
+ *                 instance_metrics.c, instance_timers.c its counters and timers
  *   api_host.c, api_conf.c, api_batch.c   the part of the function table that
  *                 needs no server and no store, by the object it is about
  *   enter.c       which callback a thread is in; exits and crashes are named
@@ -29,6 +31,7 @@
 #include "base/text.h"
 
 struct il_api;
+struct il_host;
 struct il_plugin;
 
 /* Check a descriptor (NULL: the symbol was not there) and copy it.  0, or
@@ -44,7 +47,22 @@ int loader_is_elf(const char *path, struct il_text *why);
 
 /* Each fills in its part of the table: see instance_fill_api(). */
 void plugin_fill_host_api(struct il_api *);
+void plugin_fill_metrics_api(struct il_api *);
+void plugin_fill_timers_api(struct il_api *);
 void plugin_fill_conf_api(struct il_api *);
 void plugin_fill_batch_api(struct il_api *);
+
+/* instance_said.c */
+void plugin_said_begin(struct il_host *);
+void plugin_said_end(struct il_host *);
+void plugin_doing_set(const struct il_host *, const char *text, size_t len);
+
+/* instance_metrics.c: append the labels of its series.  0 or -ENOMEM. */
+int plugin_metric_labels(const struct il_host *, struct il_text *);
+
+/* instance_timers.c: after its start(), before its stop(), at its end. */
+int plugin_timers_begin(struct il_host *);
+void plugin_timers_end(struct il_host *);
+void plugin_timers_forget(struct il_host *);
 
 #endif

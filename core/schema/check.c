@@ -9,7 +9,7 @@
 #include "base/nearest.h"
 #include "base/number.h"
 #include "base/time.h"
-#include "codec/msgread.h"
+#include "codec/msg_read.h"
 #include "conf/conf.h"
 
 #include <inttypes.h>
@@ -415,7 +415,7 @@ static void check_items(struct check *, const struct schema_node *,
 static void
 skip_value(struct check *c, const struct way *w)
 {
-    if (msgcur_skip(&c->p, c->end))
+    if (msg_skip(&c->p, c->end))
         say_unreadable(c, w);
 }
 
@@ -451,7 +451,7 @@ check_value(struct check *c, const struct schema_node *node,
     const uint32_t containers = 1u << IL_MAP | 1u << IL_ARRAY;
     const char *start = c->p;
     struct il_value v;
-    if (msgread_head(&c->p, c->end, &v)) {
+    if (msg_head(&c->p, c->end, &v)) {
         say_unreadable(c, w);
         return 1;
     }
@@ -514,7 +514,7 @@ check_object(struct check *c, const struct schema_object *object,
     memset(seen, 0, (object->count + 63) / 64 * sizeof(seen[0]));
     for (uint32_t i = 0; i < count && !c->over; i++) {
         struct il_value key;
-        if (msgread_head(&c->p, c->end, &key) || key.type != IL_STRING) {
+        if (msg_head(&c->p, c->end, &key) || key.type != IL_STRING) {
             say_unreadable(c, up);
             return;
         }
@@ -545,7 +545,7 @@ schema_check(const struct schema_event *event, struct slice payload,
                        .arg = arg };
     static const struct way root = { 0 };
     struct il_value map;
-    if (msgread_head(&c.p, c.end, &map) || map.type != IL_MAP)
+    if (msg_head(&c.p, c.end, &map) || map.type != IL_MAP)
         say(&c, &root, "type", "expected an object");
     else
         check_object(&c, &event->object, map.count, &root);

@@ -3,6 +3,8 @@
  * bytes a sender puts there. */
 #include "schema.h"
 
+#include "base/digits.h"
+
 #include <arpa/inet.h>
 #include <string.h>
 
@@ -44,29 +46,9 @@ is_letter(unsigned char c)
 }
 
 static int
-is_hex(unsigned char c)
-{
-    return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
-}
-
-static int
 is_one_of(unsigned char c, const char *set)
 {
     return c && strchr(set, c) != NULL;
-}
-
-/* RFC 9562: 8-4-4-4-12 hexadecimal digits; any version and variant. */
-static int
-is_uuid(const char *s, size_t len)
-{
-    if (len != 36)
-        return 0;
-    for (size_t i = 0; i < 36; i++) {
-        int dash = i == 8 || i == 13 || i == 18 || i == 23;
-        if (dash ? s[i] != '-' : !is_hex((unsigned char) s[i]))
-            return 0;
-    }
-    return 1;
 }
 
 /* --- email ---------------------------------------------------------------- */
@@ -131,8 +113,8 @@ is_part(const char *s, size_t len, const char *more)
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char) s[i];
         if (c == '%') {
-            if (len - i < 3 || !is_hex((unsigned char) s[i + 1])
-                || !is_hex((unsigned char) s[i + 2]))
+            if (len - i < 3 || digits_hex(s[i + 1]) < 0
+                || digits_hex(s[i + 2]) < 0)
                 return 0;
             i += 2;
         } else if (!is_letter(c) && !is_digit(c)
@@ -150,7 +132,7 @@ is_ip_literal(const char *s, size_t len)
     struct in6_addr address;
     if (len > 1 && (s[0] | 0x20) == 'v') {
         size_t i = 1;
-        while (i < len && is_hex((unsigned char) s[i]))
+        while (i < len && digits_hex(s[i]) >= 0)
             i++;
         return i > 1 && i + 1 < len && s[i] == '.'
                && !memchr(s + i, '%', len - i)
@@ -234,7 +216,7 @@ schema_format_fits(int format, const char *text, size_t len)
 {
     switch (format) {
     case SCHEMA_UUID:
-        return is_uuid(text, len);
+        return uuid_parse(text, len, NULL) == 0;
     case SCHEMA_EMAIL:
         return is_email(text, len);
     case SCHEMA_URI:

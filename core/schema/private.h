@@ -4,8 +4,7 @@
  *   schema.c   declarations as they are built: a tree of nodes an event type
  *   check.c    a payload against its declaration, in one walk over its msgpack
  *   format.c   texts of a known form (uuid, email, uri)
- *   place.c    where a reference leads to in a declaration, for checks of
- * configs
+ *   place.c    where a reference leads to in a declaration, to check configs
  *
  * The walk goes down only where a node is declared, so it is no deeper than the
  * declaration, and allocates nothing: the path of a problem is put together

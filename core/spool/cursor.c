@@ -67,12 +67,8 @@ cursor_make(struct cursor *c)
         return -errno;
     char *slash = strrchr(c->path, '/');
     *slash = 0;
-    int fd = open(c->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    err = file_sync_folder(c->path);
     *slash = '/';
-    if (fd < 0)
-        return -errno;
-    err = fsync(fd) ? -errno : 0;
-    close(fd);
     return err;
 }
 

@@ -161,7 +161,7 @@ spool_found_identify(struct spool *s, struct found_list *list)
     }
     if (have)
         memcpy(s->id, most, 16);
-    else if ((rc = spool_id_make(s->id)))
+    else if ((rc = uuid_make(s->id)))
         return rc;
     rc = spool_id_write(s->dirfd, s->id);
     if (rc) {

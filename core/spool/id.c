@@ -2,7 +2,7 @@
 /* DIR/ID, the spool's UUID, and DIR/LAST, a hint of how far it has got. */
 #include "private.h"
 
-#include "base/clock.h"
+#include "base/digits.h"
 #include "base/file.h"
 #include "base/log.h"
 
@@ -11,54 +11,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define ID_TEXT 36
 #define HINT_BYTES 40 /* magic 8, uuid 16, last 8, checksum 8 */
-
-void
-spool_id_format(char out[40], const uint8_t u[16])
-{
-    snprintf(out, 40,
-             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-"
-             "%02x%02x%02x%02x%02x%02x",
-             u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9],
-             u[10], u[11], u[12], u[13], u[14], u[15]);
-}
-
-int
-spool_id_make(uint8_t uuid[16])
-{
-    if (getrandom(uuid, 16, 0) != 16)
-        return -errno;
-    uuid[6] = (uint8_t) ((uuid[6] & 0x0f) | 0x40); /* version 4 */
-    uuid[8] = (uint8_t) ((uuid[8] & 0x3f) | 0x80);
-    return 0;
-}
-
-static int
-id_parse(const char *text, uint8_t uuid[16])
-{
-    for (int i = 0; i < 16; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10)
-            if (*text++ != '-')
-                return -EINVAL;
-        int v = 0;
-        for (int k = 0; k < 2; k++, text++) {
-            const char *digits = "0123456789abcdef";
-            const char *d = *text ? strchr(digits, *text | 0x20) : NULL;
-            if (!d)
-                return -EINVAL;
-            v = v * 16 + (int) (d - digits);
-        }
-        uuid[i] = (uint8_t) v;
-    }
-    return 0;
-}
 
 /* 0, -ENOENT, -EINVAL (not a UUID) or another negative errno. */
 int
@@ -73,32 +31,18 @@ spool_id_read(int dirfd, uint8_t uuid[16])
     close(fd);
     if (rc)
         return rc;
-    if (n != ID_TEXT && !(n == ID_TEXT + 1 && text[ID_TEXT] == '\n'))
-        return -EINVAL;
-    return id_parse(text, uuid);
+    if (n == UUID_TEXT && text[n - 1] == '\n')
+        n--;
+    return uuid_parse(text, (size_t) n, uuid);
 }
 
 int
 spool_id_write(int dirfd, const uint8_t uuid[16])
 {
-    char text[40];
-    spool_id_format(text, uuid);
-    text[ID_TEXT] = '\n';
-    int fd = openat(dirfd, "ID.tmp", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-                    0600);
-    if (fd < 0)
-        return -errno;
-    int rc = file_pwrite(fd, text, ID_TEXT + 1, 0);
-    if (!rc && fsync(fd))
-        rc = -errno;
-    close(fd);
-    if (!rc && renameat(dirfd, "ID.tmp", dirfd, "ID"))
-        rc = -errno;
-    if (!rc && fsync(dirfd))
-        rc = -errno;
-    if (rc)
-        unlinkat(dirfd, "ID.tmp", 0);
-    return rc;
+    char text[UUID_TEXT];
+    uuid_format(text, uuid);
+    text[UUID_TEXT - 1] = '\n';
+    return file_replace(dirfd, "ID", text, UUID_TEXT);
 }
 
 static uint64_t

@@ -7,7 +7,8 @@
  *   list.c      the segments in order, each with a sparse index
  *   read.c      readers, which lanes and the index of keys hold
  *   retain.c    what may go, and how fast it goes; spare.c files used again
- *   recover.c   opening: found.c lists the files, damage.c names what is lost
+ *   recover.c   opening: found.c lists the files, damage.c names what is lost,
+ *               whole.c takes away what is not whole
  *   walk.c      looking at a spool without opening it; id.c whose it is
  *   cursor.c    the cursor file of a lane, apart from the rest
  *
@@ -27,6 +28,7 @@
 #define SPOOL_PRIVATE_H
 
 #include "spool.h"
+#include "base/digits.h"
 
 #include <pthread.h>
 #include <time.h>
@@ -41,8 +43,11 @@
 /* One index entry for this many bytes: a seek reads at most so much, and the
  * index of 64 MiB costs 4 KiB. */
 #define SEGMENT_INDEX_STEP (256u << 10)
-/* Above every position that can exist; a bigint holds it. */
-#define SPOOL_POSITION_MAX ((uint64_t) 1 << 62)
+/* Above every position that can exist; a bigint holds it.  What is above it in
+ * a frame are the two flags. */
+#define SPOOL_POSITION_MAX (((uint64_t) 1 << 62) - 1)
+#define FRAME_BEHIND ((uint64_t) 1 << 62) /* belongs to the one before */
+#define FRAME_MORE ((uint64_t) 1 << 63)   /* the next one belongs to it */
 
 /* --- the format (spool_segment.c) --- */
 
@@ -76,12 +81,14 @@ frame_size(uint64_t body_len)
     return (FRAME_HEADER + body_len + 7) & ~(uint64_t) 7;
 }
 
-/* Write a frame; out has room for frame_size(len). */
+/* Write a frame; out has room for frame_size(len).  position: with its flags.
+ */
 void spool_frame_pack(char *out, uint64_t seed, uint64_t position,
                       const char *body, uint32_t len);
 
 struct frame {
     uint64_t offset, position;
+    uint64_t flags;   /* FRAME_BEHIND, FRAME_MORE */
     const char *body; /* valid until the next call on the same bytes */
     uint32_t len;
 };
@@ -188,7 +195,7 @@ struct spool {
     char *dir;
     int dirfd;
     uint8_t id[16];
-    char id_text[40];
+    char id_text[UUID_TEXT];
     uint64_t seed;
 
     /* appending: protects down to the next lock */
@@ -254,19 +261,34 @@ struct spool {
 #define SUB(x, v) __atomic_sub_fetch(&(x), (v), __ATOMIC_ACQ_REL)
 
 /* spool.c */
-int spool_cond_init(pthread_cond_t *); /* on the monotonic clock */
-void spool_deadline(struct timespec *, int64_t timeout_us);
 
 /* id.c */
 int spool_id_read(int dirfd, uint8_t uuid[16]);
 int spool_id_write(int dirfd, const uint8_t uuid[16]);
-int spool_id_make(uint8_t uuid[16]);
-void spool_id_format(char out[40], const uint8_t uuid[16]);
 int spool_hint_open(struct spool *, uint64_t *last);
 void spool_hint_write(struct spool *, uint64_t last);
 
 /* recover.c */
 int spool_recover(struct spool *, struct spool_recovery *);
+
+/* whole.c: frames that only count together, while the newest segment is read */
+struct whole {
+    uint64_t known; /* up to here all was durable: what is missing is damage */
+    int open;       /* more frames belong to those since `first` */
+    uint64_t first, offset;
+    uint64_t gap_last; /* the last position of the last gap */
+    struct segment_gap
+        *parts; /* of some that are not whole, to be taken away */
+    size_t count, cap;
+};
+/* The next frame, gap.  0 or -ENOMEM. */
+int spool_whole_frame(struct whole *, const struct frame *);
+int spool_whole_gap(struct whole *, const struct segment_gap *);
+/* The frames end before `position`.  1: they are to be cut at whole->offset,
+ * before whole->first. */
+int spool_whole_ends_torn(const struct whole *, uint64_t position);
+/* Overwrite with zeros what is not whole.  0 or a negative errno. */
+int spool_whole_clear(struct whole *, int fd);
 
 /* list.c: under list_lock, except spool_segment_new */
 struct segment *spool_segment_new(uint64_t first);

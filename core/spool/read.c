@@ -5,6 +5,7 @@
 #include "private.h"
 
 #include "base/clock.h"
+#include "base/cond.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -101,8 +102,7 @@ spool_reader_seek(struct spool_reader *r, uint64_t position)
  * 1; 0: time is up, or woken, or positions were passed over that nobody has:
  * the caller wants to know at once. */
 static int
-reader_wait(struct spool_reader *r, const struct timespec *until,
-            struct extent *x)
+reader_wait(struct spool_reader *r, int64_t until_us, struct extent *x)
 {
     struct spool *s = r->spool;
     uint64_t durable;
@@ -136,9 +136,9 @@ reader_wait(struct spool_reader *r, const struct timespec *until,
         if (r->next != r->began)
             break;
         s->waiting++;
-        int rc = pthread_cond_timedwait(&s->grown, &s->list_lock, until);
+        int rc = cond_wait_until(&s->grown, &s->list_lock, until_us);
         s->waiting--;
-        if (rc == ETIMEDOUT && s->durable < r->next)
+        if (rc == -ETIMEDOUT && s->durable < r->next)
             break;
     }
     pthread_mutex_unlock(&s->list_lock);
@@ -344,12 +344,11 @@ spool_reader_read(struct spool_reader *r, struct il_text *text,
                   void *arg)
 {
     struct reading g = { text, max_bytes, max_frames, 0, each, arg };
-    struct timespec until;
     struct extent x;
     int rc = 0;
-    spool_deadline(&until, (int64_t) timeout_ms * 1000);
+    int64_t until_us = clock_monotonic_us() + (int64_t) timeout_ms * 1000;
     r->began = r->next;
-    while (g.frames == 0 && rc == 0 && reader_wait(r, &until, &x)) {
+    while (g.frames == 0 && rc == 0 && reader_wait(r, until_us, &x)) {
         rc = reader_enter(r, &x);
         if (rc <= 0)
             continue;

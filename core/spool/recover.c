@@ -27,25 +27,51 @@ recover_gap(struct spool *s, int fd, uint64_t segment,
     spool_damage_report(s, fd, segment, gap, what);
 }
 
-/* Read a whole segment: its end and last position, its marks, its gaps. */
+/* Read a whole segment: its end and last position, its marks, its gaps.  whole:
+ * of the newest one, else NULL. */
 static int
 recover_scan(struct spool *s, struct segment *seg, struct segment_io *io,
-             uint64_t limit, struct spool_recovery *r)
+             uint64_t limit, struct whole *whole, struct spool_recovery *r)
 {
     struct segment_scan scan;
     struct frame frame;
     struct segment_gap gap;
     spool_scan_start(&scan, io, s->seed, SEGMENT_HEADER, seg->first, limit);
-    int rc;
-    while ((rc = spool_scan_next(&scan, &frame, &gap)) > SCAN_END) {
-        if (rc == SCAN_FRAME)
+    int rc, err = 0;
+    while (!err && (rc = spool_scan_next(&scan, &frame, &gap)) > SCAN_END) {
+        if (rc == SCAN_FRAME) {
             spool_segment_mark(seg, frame.position, frame.offset);
-        else
+            err = whole ? spool_whole_frame(whole, &frame) : 0;
+        } else {
             recover_gap(s, io->fd, seg->first, &gap, "damaged", r);
+            err = whole ? spool_whole_gap(whole, &gap) : 0;
+        }
     }
+    if (err)
+        return err;
     seg->end = scan.offset;
     seg->last = scan.position - 1;
+    if (!rc && whole && spool_whole_ends_torn(whole, scan.position)) {
+        seg->end = whole->offset;
+        seg->last = whole->first - 1;
+    }
     return rc;
+}
+
+/* Where that is not possible the start goes on: what it costs is that some
+ * events may be there twice. */
+static void
+recover_whole(struct spool *s, struct segment *seg, struct segment_io *io,
+              struct whole *whole, struct spool_recovery *r)
+{
+    for (size_t i = 0; i < whole->count; i++)
+        recover_gap(s, io->fd, seg->first, &whole->parts[i],
+                    "part of what did not get to the disk as a whole", r);
+    int rc = whole->count ? spool_whole_clear(whole, io->fd) : 0;
+    if (rc)
+        log_error("spool: cannot take away what is not whole: %s",
+                  strerror(-rc));
+    free(whole->parts);
 }
 
 /* A segment that another follows. */
@@ -63,7 +89,7 @@ recover_closed(struct spool *s, struct segment *seg, const struct found_file *f,
     int fd = openat(s->dirfd, f->name, O_RDONLY | O_CLOEXEC);
     struct segment_io io;
     spool_segment_open(&io, fd, fd < 0 ? 0 : f->size);
-    int rc = recover_scan(s, seg, &io, next->first, r);
+    int rc = recover_scan(s, seg, &io, next->first, NULL, r);
     uint64_t given = next->header_ok ? next->header.prev_last
                                      : next->first - 1;
     if (rc == 0 && given > seg->last && io.unreadable) {
@@ -160,8 +186,9 @@ recover_from_disk(struct spool *s, const struct found_file *f, int fd)
  * wrong. */
 static int
 recover_newest(struct spool *s, struct segment *seg, const struct found_file *f,
-               struct spool_recovery *r)
+               uint64_t hint, struct spool_recovery *r)
 {
+    struct whole whole = { .known = hint };
     int fd = openat(s->dirfd, f->name, O_RDWR | O_CLOEXEC);
     if (fd < 0)
         fd = openat(s->dirfd, f->name, O_RDONLY | O_CLOEXEC);
@@ -173,7 +200,8 @@ recover_newest(struct spool *s, struct segment *seg, const struct found_file *f,
     }
     spool_segment_open(&io, fd, fd < 0 ? 0 : f->size);
     int reused = fd >= 0 && (!f->header_ok || f->header.reused);
-    rc = recover_scan(s, seg, &io, SPOOL_POSITION_MAX, r);
+    rc = recover_scan(s, seg, &io, SPOOL_POSITION_MAX, &whole, r);
+    recover_whole(s, seg, &io, &whole, r);
     s->next = seg->last + 1;
     if (fd < 0 || !f->header_ok) {
         s->start_segment = 1;
@@ -214,7 +242,7 @@ recover_hint(struct spool *s, uint64_t hint, struct spool_recovery *r)
 }
 
 static int
-recover_segments(struct spool *s, const struct found_list *list,
+recover_segments(struct spool *s, const struct found_list *list, uint64_t hint,
                  struct spool_recovery *r)
 {
     int rc = 0;
@@ -232,7 +260,7 @@ recover_segments(struct spool *s, const struct found_list *list,
         if (i + 1 < list->count)
             rc = recover_closed(s, seg, f, f + 1, r);
         else
-            rc = recover_newest(s, seg, f, r);
+            rc = recover_newest(s, seg, f, hint, r);
         s->bytes += seg->end;
     }
     return rc;
@@ -251,12 +279,12 @@ spool_recover(struct spool *s, struct spool_recovery *r)
     if (rc == 0)
         rc = spool_found_tidy(s, &list);
     if (rc == 0) {
-        spool_id_format(s->id_text, s->id);
+        uuid_format(s->id_text, s->id);
         s->seed = spool_seed(s->id);
         if (spool_hint_open(s, &hint))
             log_warn("spool: cannot open %s/LAST: %s", s->dir,
                      strerror(errno));
-        rc = recover_segments(s, &list, r);
+        rc = recover_segments(s, &list, hint, r);
     }
     if (rc == 0) {
         recover_hint(s, hint, r);

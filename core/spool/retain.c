@@ -55,6 +55,16 @@ spool_hold_free(struct spool_hold *h)
     free(h);
 }
 
+uint64_t
+spool_newest_begins(struct spool *s)
+{
+    pthread_mutex_lock(&s->list_lock);
+    uint64_t first
+        = s->segment_count ? s->segments[s->segment_count - 1]->first : 0;
+    pthread_mutex_unlock(&s->list_lock);
+    return first;
+}
+
 /* Everything up to it has been passed by every hold.  Under list_lock. */
 static uint64_t
 retain_passed(struct spool *s)

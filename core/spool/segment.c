@@ -139,11 +139,13 @@ spool_frame_unpack(const char *bytes, size_t len, uint64_t seed,
     *need = frame_size(body_len);
     if (len < *need)
         return -EAGAIN;
-    out->position = get64(bytes + 8);
+    uint64_t position = get64(bytes + 8);
+    out->position = position & SPOOL_POSITION_MAX;
+    out->flags = position & ~SPOOL_POSITION_MAX;
     out->body = bytes + FRAME_HEADER;
     out->len = body_len;
     return get32(bytes + 4)
-           == frame_checksum(seed, out->position, out->body, body_len);
+           == frame_checksum(seed, position, out->body, body_len);
 }
 
 void
@@ -256,7 +258,7 @@ scan_frame_at(struct segment_scan *s, uint64_t offset, uint64_t low,
         return (int) got;
     if (got < FRAME_MIN)
         return 0;
-    uint64_t position = get64(p + 8);
+    uint64_t position = get64(p + 8) & SPOOL_POSITION_MAX;
     uint32_t len = get32(p);
     if (len == 0 || len > FRAME_BODY_MAX || position < low || position > high)
         return 0;
@@ -293,7 +295,7 @@ scan_candidate(struct segment_scan *s, uint64_t from, uint64_t high,
         if (got < FRAME_MIN)
             break;
         for (int64_t i = 0; i + FRAME_MIN <= got; i += 8, offset += 8) {
-            uint64_t position = get64(p + i + 8);
+            uint64_t position = get64(p + i + 8) & SPOOL_POSITION_MAX;
             if (position < s->position || position > high || get32(p + i) == 0)
                 continue;
             *found = offset;
@@ -387,7 +389,8 @@ spool_scan_tail(struct segment_scan *s, int reused)
     if (!p || got < FRAME_MIN)
         return p ? tail : got;
     uint32_t len = get32(p);
-    if (get64(p + 8) != s->position || len > FRAME_BODY_MAX)
+    if ((get64(p + 8) & SPOOL_POSITION_MAX) != s->position
+        || len > FRAME_BODY_MAX)
         return tail;
     uint64_t whole = s->offset + frame_size(len);
     if (whole > io->end)

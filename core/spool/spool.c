@@ -2,6 +2,7 @@
 /* Opening, closing and looking at a spool. */
 #include "private.h"
 
+#include "base/cond.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -12,36 +13,10 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SEGMENT_BYTES ((uint64_t) 64 << 20)
 #define BUFFER_BYTES ((uint64_t) 8 << 20)
-
-int
-spool_cond_init(pthread_cond_t *cond)
-{
-    pthread_condattr_t attr;
-    int rc = pthread_condattr_init(&attr);
-    if (rc)
-        return -rc;
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    rc = pthread_cond_init(cond, &attr);
-    pthread_condattr_destroy(&attr);
-    return -rc;
-}
-
-void
-spool_deadline(struct timespec *t, int64_t timeout_us)
-{
-    clock_gettime(CLOCK_MONOTONIC, t);
-    t->tv_sec += timeout_us / 1000000;
-    t->tv_nsec += timeout_us % 1000000 * 1000;
-    if (t->tv_nsec >= 1000000000) {
-        t->tv_nsec -= 1000000000;
-        t->tv_sec++;
-    }
-}
 
 static struct spool *
 spool_new(const struct spool_options *options)
@@ -57,11 +32,11 @@ spool_new(const struct spool_options *options)
     s->fd = s->dirfd = s->last_fd = -1;
     pthread_mutex_init(&s->lock, NULL);
     pthread_mutex_init(&s->list_lock, NULL);
-    spool_cond_init(&s->work);
-    spool_cond_init(&s->room);
-    spool_cond_init(&s->news);
-    spool_cond_init(&s->synced);
-    spool_cond_init(&s->grown);
+    cond_init(&s->work);
+    cond_init(&s->room);
+    cond_init(&s->news);
+    cond_init(&s->synced);
+    cond_init(&s->grown);
     s->dir = strdup(options->dir);
     if (!s->dir) {
         spool_close(s);

@@ -16,6 +16,11 @@
  * (little-endian).  checksum: low half of XXH3_64bits_withSeed(body, seed),
  * seed being position XOR the first half of the UUID XOR length << 32, so a
  * frame is valid at one place of one spool only.  Zeros may follow the last.
+ * The two highest bits of the position are no part of it.  Frames that only
+ * count together (spool_gather_whole()) have them: bit 63 says that the next
+ * one belongs to it, bit 62 that it belongs to the one before.  Where a start
+ * finds some but not all of such frames, and does not know that they were
+ * durable, it takes them away.
  *
  * Files are used again, because a sync of blocks that a file has already costs
  * the disk no inode and no journal.  Of the segments that retention lets go at
@@ -102,6 +107,10 @@ int spool_append(struct spool *, const struct slice *bodies, uint32_t n,
  * Forgotten, it is written with the writer's next housekeeping, in 2 s. */
 int spool_gather(struct spool *, const struct slice *bodies, uint32_t n,
                  uint64_t *first);
+/* The same, and of these frames a crash leaves all or none: of others it may
+ * leave some, as what is not acknowledged comes again. */
+int spool_gather_whole(struct spool *, const struct slice *bodies, uint32_t n,
+                       uint64_t *first);
 /* Write what has gathered. */
 void spool_push(struct spool *);
 /* The same, and wait: until all that was appended before is durable, or the
@@ -174,6 +183,10 @@ struct spool_hold *spool_hold_new(struct spool *, const char *name,
 void spool_hold_move(struct spool_hold *, uint64_t position);
 uint64_t spool_hold_position(const struct spool_hold *);
 void spool_hold_free(struct spool_hold *);
+
+/* The first position of the newest segment: what comes before it may go as soon
+ * as it is passed.  0: there is none.  Any thread. */
+uint64_t spool_newest_begins(struct spool *);
 
 struct spool_stats {
     uint64_t first, last, durable, bytes, segments, syncs, damaged, free_bytes;

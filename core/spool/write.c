@@ -9,6 +9,7 @@
 #include "private.h"
 
 #include "base/clock.h"
+#include "base/cond.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -63,8 +64,8 @@ push(struct spool *s)
 }
 
 static int
-append(struct spool *s, const struct slice *bodies, uint32_t n,
-       uint64_t *first, int gather)
+append(struct spool *s, const struct slice *bodies, uint32_t n, uint64_t *first,
+       int gather, int whole)
 {
     uint64_t need = 0;
     for (uint32_t i = 0; i < n; i++) {
@@ -97,8 +98,10 @@ append(struct spool *s, const struct slice *bodies, uint32_t n,
         b->first = s->next;
     *first = s->next;
     for (uint32_t i = 0; i < n; i++) {
-        spool_frame_pack(b->data + b->len, s->seed, s->next++, bodies[i].ptr,
-                         (uint32_t) bodies[i].len);
+        uint64_t flags =
+            !whole ? 0 : (i ? FRAME_BEHIND : 0) | (i + 1 < n ? FRAME_MORE : 0);
+        spool_frame_pack(b->data + b->len, s->seed, s->next++ | flags,
+                         bodies[i].ptr, (uint32_t) bodies[i].len);
         b->len += frame_size(bodies[i].len);
     }
     b->count += n;
@@ -113,14 +116,21 @@ int
 spool_append(struct spool *s, const struct slice *bodies, uint32_t n,
              uint64_t *first)
 {
-    return append(s, bodies, n, first, 0);
+    return append(s, bodies, n, first, 0, 0);
 }
 
 int
 spool_gather(struct spool *s, const struct slice *bodies, uint32_t n,
              uint64_t *first)
 {
-    return append(s, bodies, n, first, 1);
+    return append(s, bodies, n, first, 1, 0);
+}
+
+int
+spool_gather_whole(struct spool *s, const struct slice *bodies, uint32_t n,
+                   uint64_t *first)
+{
+    return append(s, bodies, n, first, 1, 1);
 }
 
 void
@@ -136,15 +146,14 @@ spool_push(struct spool *s)
 void
 spool_flush(struct spool *s, uint32_t timeout_us)
 {
-    struct timespec until;
-    spool_deadline(&until, timeout_us);
+    int64_t until_us = clock_monotonic_us() + timeout_us;
     pthread_mutex_lock(&s->lock);
     uint64_t last = s->next - 1;
     if (s->buffers[s->current].count && push(s))
         pthread_cond_signal(&s->work);
     s->flushers++;
     while (LOAD(s->durable) < last && !s->health && !s->failing
-           && pthread_cond_timedwait(&s->synced, &s->lock, &until) == 0)
+           && cond_wait_until(&s->synced, &s->lock, until_us) == 0)
         ;
     s->flushers--;
     pthread_mutex_unlock(&s->lock);
@@ -303,10 +312,9 @@ write_wait(struct spool *s)
     int64_t us = trouble ? TICK_TROUBLE_US : TICK_US;
     if (LOAD(s->durable) != s->hinted)
         us = HINT_US;
-    struct timespec until;
-    spool_deadline(&until, us);
+    us += clock_monotonic_us();
     s->writer_idle = 1;
-    if (pthread_cond_timedwait(&s->work, &s->lock, &until))
+    if (cond_wait_until(&s->work, &s->lock, us))
         s->pushed = s->buffers[s->current].count > 0;
     s->writer_idle = 0;
 }

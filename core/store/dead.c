@@ -80,7 +80,7 @@ settle_same(struct dead *d, const struct wanted *w)
     MDB_val key, value;
     uint64_t position;
     size_t i = 0;
-    if (dead_begin(d, MDB_RDONLY, &txn))
+    if (store_begin(&d->store, MDB_RDONLY, &txn))
         return 0;
     int rc = mdb_cursor_open(txn, d->letters, &c), first = 1;
     if (!rc) {
@@ -95,7 +95,7 @@ settle_same(struct dead *d, const struct wanted *w)
         }
         mdb_cursor_close(c);
     }
-    dead_end(d, txn, MDB_NOTFOUND); /* nothing to commit */
+    store_abort(&d->store, txn);
     return rc == MDB_NOTFOUND && i == w->n;
 }
 
@@ -180,9 +180,9 @@ dead_last(struct dead *d, const char *lane, uint64_t *position)
         return -EINVAL;
     size_t len = dead_key(bytes, lane, UINT64_MAX);
     MDB_val key = { len, bytes }, value;
-    int rc = dead_begin(d, MDB_RDONLY, &txn);
+    int rc = store_begin(&d->store, MDB_RDONLY, &txn);
     if (rc)
-        return dead_errno(rc);
+        return store_errno(rc);
     if (!(rc = mdb_cursor_open(txn, d->letters, &c))) {
         rc = mdb_cursor_get(c, &key, &value, MDB_SET_RANGE);
         rc = mdb_cursor_get(c, &key, &value, rc ? MDB_LAST : MDB_PREV);
@@ -191,8 +191,8 @@ dead_last(struct dead *d, const char *lane, uint64_t *position)
             *position = dead_key_number((char *) key.mv_data + len - 8);
         mdb_cursor_close(c);
     }
-    dead_end(d, txn, MDB_NOTFOUND);
-    return rc == MDB_NOTFOUND ? 0 : dead_errno(rc);
+    store_abort(&d->store, txn);
+    return rc == MDB_NOTFOUND ? 0 : store_errno(rc);
 }
 
 /* --- one letter, wherever it is --- */
@@ -237,16 +237,16 @@ dead_get(struct dead *d, const char *lane, uint64_t position,
     MDB_dbi dbi;
     if (letter_key(d, lane, position, bytes, &key, &dbi))
         return -ENOENT;
-    int rc = dead_begin(d, MDB_RDONLY, &txn);
+    int rc = store_begin(&d->store, MDB_RDONLY, &txn);
     if (rc)
-        return dead_errno(rc);
+        return store_errno(rc);
     rc = letter_find(txn, dbi, &key, lane, &value);
     if (!rc && text_put(&copy, value.mv_data, value.mv_size))
         rc = ENOMEM;
     if (!rc && dbi == d->letters)
         l.retry = dead_claim_of(d, txn, &key);
-    dead_end(d, txn, MDB_NOTFOUND);
-    int err = dead_errno(rc);
+    store_abort(&d->store, txn);
+    int err = store_errno(rc);
     if (!err)
         err = dead_record_view(copy.data, copy.len, &l);
     if (!err)
@@ -292,7 +292,7 @@ dead_count(struct dead *d, const char *lane)
 {
     MDB_txn *txn;
     MDB_stat a = { 0 }, b = { 0 };
-    if (dead_begin(d, MDB_RDONLY, &txn))
+    if (store_begin(&d->store, MDB_RDONLY, &txn))
         return 0;
     uint64_t n = 0;
     if (lane) {
@@ -302,6 +302,6 @@ dead_count(struct dead *d, const char *lane)
         mdb_stat(txn, d->refused, &b);
         n = a.ms_entries + b.ms_entries;
     }
-    dead_end(d, txn, MDB_NOTFOUND);
+    store_abort(&d->store, txn);
     return n;
 }

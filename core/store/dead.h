@@ -50,6 +50,14 @@ int dead_last(struct dead *, const char *lane, uint64_t *position);
  * counted).  Any thread, never blocks on the disk. */
 void dead_refused(struct dead *, const char *source, const char *key,
                   const struct il_reason *, struct slice event);
+/* The name of the lane that refusals of a source are in. */
+void dead_gate_lane(char out[DEAD_LANE_MAX], const char *source);
+/* Keep such refusals durably, in one transaction; with their lane, reason, key,
+ * event and time.  *first gets the number of the first, the others count on
+ * from there: their positions for dead_delete().  Any thread; waits for the
+ * disk.  0 or a negative errno. */
+int dead_refused_now(struct dead *, const struct dead_letter *, size_t n,
+                     uint64_t *first);
 /* Wait until what is queued by now is on disk, or could not be written. */
 void dead_flush(struct dead *);
 /* Keep at most so many refusals and bytes of them: 100000 and 256 MiB. */

@@ -107,12 +107,12 @@ dead_claim(struct dead *d, const char *lane, struct dead_claim *claims,
     MDB_txn *txn;
     if (strlen(lane) > DEAD_LANE_MAX)
         return -EINVAL;
-    int rc = dead_begin(d, MDB_RDONLY, &txn);
+    int rc = store_begin(&d->store, MDB_RDONLY, &txn);
     if (rc)
-        return dead_errno(rc);
+        return store_errno(rc);
     rc = claims_look(d, txn, &c, 0);
-    dead_end(d, txn, MDB_NOTFOUND);
-    return rc == 1 ? dead_update(d, claims_write, &c) : dead_errno(rc);
+    store_abort(&d->store, txn);
+    return rc == 1 ? dead_update(d, claims_write, &c) : store_errno(rc);
 }
 
 static int
@@ -195,22 +195,35 @@ found_add(struct found *f, const MDB_val *key, const MDB_val *value)
     return text_put(&f->list, &claim, sizeof claim) ? ENOMEM : 0;
 }
 
+/* The first claim of a lane at this letter or behind it, or, first 0, the next
+ * one: an LMDB code, MDB_NOTFOUND past the lane's last. */
+static int
+claim_next(MDB_cursor *c, const char *lane, uint64_t letter, int first,
+           MDB_val *key, MDB_val *value)
+{
+    char bytes[DEAD_KEY_MAX];
+    size_t len = dead_key(bytes, lane, letter);
+    *key = (MDB_val){ len, bytes };
+    int rc = mdb_cursor_get(c, key, value, first ? MDB_SET_RANGE : MDB_NEXT);
+    if (rc)
+        return rc;
+    return key->mv_size == len && !memcmp(key->mv_data, bytes, len - 8)
+               ? 0
+               : MDB_NOTFOUND;
+}
+
 /* Those of one lane come together, by letter. */
 static int
 claims_find(struct dead *d, MDB_txn *txn, const char *lane, struct found *f)
 {
-    char bytes[DEAD_KEY_MAX];
-    size_t len = dead_key(bytes, lane, 0);
-    MDB_val key = { len, bytes }, value;
+    MDB_val key, value;
     MDB_cursor *c;
     int rc = mdb_cursor_open(txn, d->claims, &c);
     if (rc)
         return rc;
-    rc = mdb_cursor_get(c, &key, &value, MDB_SET_RANGE);
-    while (!rc && key.mv_size == len
-           && memcmp(key.mv_data, bytes, len - 8) == 0
-           && !(rc = found_add(f, &key, &value)))
-        rc = mdb_cursor_get(c, &key, &value, MDB_NEXT);
+    rc = claim_next(c, lane, 0, 1, &key, &value);
+    while (!rc && !(rc = found_add(f, &key, &value)))
+        rc = claim_next(c, lane, 0, 0, &key, &value);
     mdb_cursor_close(c);
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
@@ -225,14 +238,14 @@ dead_claims(struct dead *d, const char *lane, uint64_t after, uint64_t up_to,
     *n = 0;
     if (strlen(lane) > DEAD_LANE_MAX)
         return -EINVAL;
-    int rc = dead_begin(d, MDB_RDONLY, &txn);
+    int rc = store_begin(&d->store, MDB_RDONLY, &txn);
     if (rc)
-        return dead_errno(rc);
+        return store_errno(rc);
     rc = claims_find(d, txn, lane, &f);
-    dead_end(d, txn, MDB_NOTFOUND);
+    store_abort(&d->store, txn);
     if (rc || !f.list.len) {
         text_clear(&f.list);
-        return dead_errno(rc);
+        return store_errno(rc);
     }
     *out = (struct dead_claim *) (void *) f.list.data;
     *n = f.list.len / sizeof **out;
@@ -256,22 +269,20 @@ int
 dead_claims_trim(struct dead *d, MDB_txn *txn, const char *lane,
                  uint64_t after, uint64_t up_to)
 {
-    char bytes[DEAD_KEY_MAX];
-    size_t len = dead_key(bytes, lane, after + 1);
-    MDB_val key = { len, bytes }, value;
+    MDB_val key, value;
     MDB_cursor *c;
     int rc = mdb_cursor_open(txn, d->claims, &c);
     if (rc)
         return rc;
-    rc = mdb_cursor_get(c, &key, &value, MDB_SET_RANGE);
-    while (!rc && key.mv_size == len
-           && memcmp(key.mv_data, bytes, len - 8) == 0
-           && dead_key_number((char *) key.mv_data + len - 8) <= up_to) {
+    rc = claim_next(c, lane, after + 1, 1, &key, &value);
+    while (!rc
+           && dead_key_number((char *) key.mv_data + key.mv_size - 8)
+                  <= up_to) {
         rc = mdb_get(txn, d->letters, &key, &value);
         if (rc == MDB_NOTFOUND)
             rc = claim_cut(d, txn, c, &key);
         if (!rc)
-            rc = mdb_cursor_get(c, &key, &value, MDB_NEXT);
+            rc = claim_next(c, lane, 0, 0, &key, &value);
     }
     mdb_cursor_close(c);
     return rc == MDB_NOTFOUND ? 0 : rc;
@@ -309,12 +320,12 @@ dead_retrying(struct dead *d, const char *lane)
     MDB_stat all;
     uint64_t n = 0;
     if ((lane && strlen(lane) > DEAD_LANE_MAX)
-        || dead_begin(d, MDB_RDONLY, &txn))
+        || store_begin(&d->store, MDB_RDONLY, &txn))
         return 0;
     if (lane)
         n = dead_count_get(d, txn, count_key(name, lane));
     else if (!mdb_stat(txn, d->claims, &all))
         n = all.ms_entries;
-    dead_end(d, txn, MDB_NOTFOUND);
+    store_abort(&d->store, txn);
     return n;
 }

@@ -5,12 +5,12 @@
 #include "dead_store.h"
 
 #include "base/clock.h"
+#include "base/cond.h"
 #include "base/log.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define DEAD_QUEUE_BYTES (4u << 20) /* what waits */
 #define DEAD_PAUSE_US 250000        /* between two groups: 16 MB/s at most */
@@ -52,6 +52,32 @@ queue_push(struct dead *d, struct dead_refusal *r)
 }
 
 void
+dead_gate_lane(char out[DEAD_LANE_MAX], const char *source)
+{
+    size_t len = strnlen(source, DEAD_LANE_MAX - sizeof "gate/");
+    memcpy(out, "gate/", 5);
+    memcpy(out + 5, source, len);
+    out[5 + len] = 0;
+}
+
+/* NULL: no memory. */
+static struct dead_refusal *
+refusal_new(const struct dead_letter *letter)
+{
+    struct dead_letter l = *letter;
+    if (l.event.len > DEAD_EVENT_MAX)
+        l.event.len = DEAD_EVENT_MAX;
+    size_t size = dead_record_size(&l, 1);
+    struct dead_refusal *r = malloc(sizeof *r + size);
+    if (r) {
+        r->next = NULL;
+        r->size = size;
+        dead_record_write(r->record, &l, 1);
+    }
+    return r;
+}
+
+void
 dead_refused(struct dead *d, const char *source, const char *key,
              const struct il_reason *why, struct slice event)
 {
@@ -61,21 +87,12 @@ dead_refused(struct dead *d, const char *source, const char *key,
                              .reason = *why,
                              .key = key,
                              .event = event };
-    size_t len = strnlen(source, sizeof lane - sizeof "gate/");
-    memcpy(lane, "gate/", 5);
-    memcpy(lane + 5, source, len);
-    lane[5 + len] = 0;
-    if (l.event.len > DEAD_EVENT_MAX)
-        l.event.len = DEAD_EVENT_MAX;
-
-    size_t size = dead_record_size(&l, 1);
-    struct dead_refusal *r = malloc(sizeof *r + size);
+    dead_gate_lane(lane, source);
+    struct dead_refusal *r = refusal_new(&l);
     if (!r) {
         metric_add(d->lost, 1);
         return;
     }
-    r->size = size;
-    dead_record_write(r->record, &l, 1);
     pthread_mutex_lock(&d->lock);
     queue_push(d, r);
     pthread_mutex_unlock(&d->lock);
@@ -116,6 +133,7 @@ refused_next(struct dead *d, MDB_txn *txn, uint64_t *number)
 struct group {
     struct dead_refusal *first, *last;
     uint64_t n, cost, gone, max_refusals, max_bytes;
+    uint64_t number; /* that the first got */
 };
 
 /* Let the oldest go until the rest is within the limits. */
@@ -152,6 +170,7 @@ group_write(struct dead *d, MDB_txn *txn, void *arg)
     uint64_t number, before = dead_count_get(d, txn, DEAD_BYTES_KEY);
     uint64_t bytes = before;
     int rc = refused_next(d, txn, &number);
+    g->number = number;
     for (struct dead_refusal *r = g->first; r && !rc; r = r->next) {
         bytes += r->size;
         rc = refused_put(d, txn, number++, r);
@@ -171,6 +190,50 @@ group_free(struct dead_refusal *r)
         free(r);
         r = next;
     }
+}
+
+/* Once, and once that it is over: who waits for it tries again and again. */
+static void
+tell_trouble(struct dead *d, int err)
+{
+    int failing = err != 0;
+    if (__atomic_exchange_n(&d->failing_now, failing, __ATOMIC_RELAXED)
+        == failing)
+        return;
+    if (err)
+        log_error("dead letters: cannot keep refusals in %s: %s; what they are "
+                  "of waits for that",
+                  d->store.dir, strerror(-err));
+    else
+        log_info("dead letters: refusals are kept again");
+}
+
+int
+dead_refused_now(struct dead *d, const struct dead_letter *letters, size_t n,
+                 uint64_t *first)
+{
+    struct group g = { .n = n };
+    struct dead_refusal **tail = &g.first;
+    int err = 0;
+    for (size_t i = 0; i < n && !err; i++) {
+        *tail = refusal_new(&letters[i]);
+        err = *tail ? 0 : -ENOMEM;
+        tail = *tail ? &(*tail)->next : tail;
+    }
+    pthread_mutex_lock(&d->lock);
+    g.max_refusals = d->max_refusals;
+    g.max_bytes = d->max_bytes;
+    pthread_mutex_unlock(&d->lock);
+    if (!err)
+        err = dead_update(d, group_write, &g);
+    tell_trouble(d, err);
+    if (!err) {
+        metric_add(d->kept, n);
+        metric_add(d->lost, g.gone);
+        *first = g.number;
+    }
+    group_free(g.first);
+    return err;
 }
 
 /* Take all that waits.  With the lock held. */
@@ -203,11 +266,9 @@ group_return(struct dead *d, struct group *g)
 static void
 queue_pause(struct dead *d, int64_t us)
 {
-    int64_t until = clock_monotonic_us() + us;
-    struct timespec t = { (time_t) (until / 1000000),
-                          (long) (until % 1000000) * 1000 };
+    int64_t until_us = clock_monotonic_us() + us;
     while (!d->stop && !d->hurry
-           && pthread_cond_timedwait(&d->wake, &d->lock, &t) != ETIMEDOUT)
+           && cond_wait_until(&d->wake, &d->lock, until_us) != -ETIMEDOUT)
         ;
 }
 
@@ -248,7 +309,7 @@ queue_run(void *arg)
         if (err && !failing)
             log_error("dead letters: cannot keep refusals in %s: %s; the "
                       "newest are held in memory and tried again",
-                      d->dir, strerror(-err));
+                      d->store.dir, strerror(-err));
         if (!err && failing)
             log_info("dead letters: refusals are kept again");
         failing = err != 0;
@@ -285,18 +346,14 @@ dead_limit(struct dead *d, uint64_t refusals, uint64_t bytes)
 int
 dead_queue_start(struct dead *d)
 {
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&d->wake, &attr);
+    cond_init(&d->wake);
     pthread_cond_init(&d->written, NULL);
-    pthread_condattr_destroy(&attr);
     d->tail = &d->first;
     d->max_refusals = DEAD_REFUSALS;
     d->max_bytes = DEAD_BYTES;
-    d->kept = metric_counter("dead_refusals_kept_total", "",
+    d->kept = metric_counter("dead_refusals_kept_total", "", IL_UNIT_NONE,
                              "Refusals of the gate kept as dead letters.");
-    d->lost = metric_counter("dead_refusals_discarded_total", "",
+    d->lost = metric_counter("dead_refusals_discarded_total", "", IL_UNIT_NONE,
                              "Refusals that went for newer ones.");
     int rc = pthread_create(&d->thread, NULL, queue_run, d);
     d->has_thread = rc == 0;

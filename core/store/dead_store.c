@@ -2,99 +2,33 @@
 #include "dead_store.h"
 
 #include "base/log.h"
-#include "base/state_dir.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-/* Address space, not disk; doubled when it is full. */
+/* To begin with; it grows. */
 #define DEAD_MAP ((size_t) 256 << 20)
 
-int
-dead_errno(int rc)
-{
-    switch (rc) {
-    case 0:
-        return 0;
-    case MDB_NOTFOUND:
-        return -ENOENT;
-    case MDB_MAP_FULL:
-    case MDB_TXN_FULL:
-        return -ENOSPC;
-    case MDB_READERS_FULL:
-    case MDB_MAP_RESIZED:
-    case MDB_BAD_RSLOT:
-        return -EAGAIN;
-    case MDB_BAD_VALSIZE:
-        return -EINVAL;
-    default:
-        return rc > 0 ? -rc : -EIO;
-    }
-}
+struct update {
+    struct dead *dead;
+    int (*fn)(struct dead *, MDB_txn *, void *arg);
+    void *arg;
+};
 
-/* Lay the map anew: as large as another process made it (factor 0), or larger.
- * No transaction of this process may be open: LMDB's rule. */
 static int
-dead_remap(struct dead *d, size_t factor)
+update_run(void *arg, MDB_txn *txn)
 {
-    MDB_envinfo info;
-    pthread_rwlock_wrlock(&d->map_lock);
-    mdb_env_info(d->env, &info);
-    int rc = ENOMEM;
-    if (info.me_mapsize <= SIZE_MAX / 4)
-        rc = mdb_env_set_mapsize(d->env, info.me_mapsize * factor);
-    pthread_rwlock_unlock(&d->map_lock);
-    return rc;
-}
-
-int
-dead_begin(struct dead *d, unsigned flags, MDB_txn **txn)
-{
-    int rc = 0;
-    for (int tries = 0; tries < 4; tries++) {
-        pthread_rwlock_rdlock(&d->map_lock);
-        rc = mdb_txn_begin(d->env, NULL, flags, txn);
-        if (!rc)
-            return 0;
-        pthread_rwlock_unlock(&d->map_lock);
-        int dead_readers;
-        if (rc == MDB_MAP_RESIZED)
-            dead_remap(d, 0);
-        else if (rc == MDB_READERS_FULL || rc == MDB_BAD_RSLOT)
-            mdb_reader_check(d->env, &dead_readers);
-        else
-            break;
-    }
-    return rc;
-}
-
-int
-dead_end(struct dead *d, MDB_txn *txn, int rc)
-{
-    if (rc)
-        mdb_txn_abort(txn);
-    else
-        rc = mdb_txn_commit(txn);
-    pthread_rwlock_unlock(&d->map_lock);
-    return rc;
+    const struct update *u = arg;
+    return u->fn(u->dead, txn, u->arg);
 }
 
 int
 dead_update(struct dead *d, int (*fn)(struct dead *, MDB_txn *, void *arg),
             void *arg)
 {
-    for (;;) {
-        MDB_txn *txn;
-        int rc = dead_begin(d, 0, &txn);
-        if (rc)
-            return dead_errno(rc);
-        rc = dead_end(d, txn, fn(d, txn, arg));
-        if (rc != MDB_MAP_FULL || dead_remap(d, 2))
-            return dead_errno(rc);
-    }
+    struct update u = { d, fn, arg };
+    return store_update(&d->store, update_run, &u);
 }
 
 uint64_t
@@ -120,10 +54,8 @@ dead_count_add(struct dead *d, MDB_txn *txn, const char *name, int64_t by)
 }
 
 static int
-dead_make(struct dead *d, MDB_txn *txn, void *arg)
+dead_make(struct dead *d, MDB_txn *txn, unsigned flags)
 {
-    (void) arg;
-    unsigned flags = d->read_only ? 0 : MDB_CREATE;
     int rc = mdb_dbi_open(txn, "letters", flags, &d->letters);
     if (!rc)
         rc = mdb_dbi_open(txn, "refused", flags, &d->refused);
@@ -135,65 +67,57 @@ dead_make(struct dead *d, MDB_txn *txn, void *arg)
 }
 
 static int
-dead_env(struct dead *d)
+dead_prepare(void *arg)
 {
-    char data[4096];
-    if (!d->read_only)
-        state_dir_unfinished(d->dir);
-    if (!state_dir_path(data, sizeof data, d->dir, "data.mdb"))
-        d->made = access(data, F_OK) != 0;
-    int stale, rc = mdb_env_create(&d->env);
+    struct dead *d = arg;
+    int read_only = d->store.options.read_only;
+    MDB_txn *txn;
+    int rc = store_begin(&d->store, read_only ? MDB_RDONLY : 0, &txn);
     if (rc)
         return rc;
-    mdb_env_set_maxdbs(d->env, 4);
-    unsigned flags = MDB_NOTLS | (d->read_only ? MDB_RDONLY : 0);
-    if ((rc = mdb_env_set_mapsize(d->env, DEAD_MAP))
-        || (rc = mdb_env_open(d->env, d->dir, flags, 0600)))
-        return rc;
-    mdb_reader_check(d->env, &stale); /* of processes that were killed */
-    MDB_txn *txn;
-    rc = dead_begin(d, d->read_only ? MDB_RDONLY : 0, &txn);
-    return rc ? rc : dead_end(d, txn, dead_make(d, txn, NULL));
+    rc = dead_make(d, txn, read_only ? 0 : MDB_CREATE);
+    if (!rc)
+        return store_commit(&d->store, txn);
+    store_abort(&d->store, txn);
+    return rc;
 }
 
 int
 dead_open(const char *dir, int read_only, struct dead **out)
 {
-    int rc = ENOMEM;
+    const struct store_options o = {
+        .what = "dead letters",
+        .lost = "its dead letters, those too that were being tried again, are "
+                "gone unless that file can be repaired",
+        .map_bytes = DEAD_MAP,
+        .databases = 4,
+        .grows = 1,
+        .read_only = read_only,
+    };
     struct dead *d = calloc(1, sizeof *d);
     *out = NULL;
     if (!d)
         return -ENOMEM;
-    d->read_only = read_only;
-    pthread_rwlock_init(&d->map_lock, NULL);
     pthread_mutex_init(&d->lock, NULL);
-    d->dir = strdup(dir);
-    if (!d->dir)
-        goto fail;
-    rc = read_only || !mkdir(dir, 0700) || errno == EEXIST ? 0 : errno;
-    if (rc || (rc = dead_env(d)))
-        goto fail;
-    if (!read_only && (rc = -dead_queue_start(d)))
-        goto fail;
+    int err = store_open(&d->store, dir, &o, dead_prepare, d);
+    if (!err && !read_only) {
+        err = dead_queue_start(d);
+        if (err)
+            log_error("dead letters: cannot start a thread: %s",
+                      strerror(-err));
+    }
+    if (err) {
+        dead_close(d);
+        return err;
+    }
     *out = d;
     return 0;
-fail:
-    dead_close(d);
-    /* A store that was never written to is no store yet. */
-    if (read_only && (rc == ENOENT || rc == MDB_NOTFOUND))
-        return -ENOENT;
-    log_error("dead letters: cannot open %s: %s%s", dir, mdb_strerror(rc),
-              rc == MDB_INVALID || rc == MDB_CORRUPTED
-                      || rc == MDB_VERSION_MISMATCH
-                  ? "; move the folder away to go on without what is in it"
-                  : "");
-    return dead_errno(rc);
 }
 
 int
 dead_is_new(const struct dead *d)
 {
-    return d->made;
+    return d->store.made;
 }
 
 void
@@ -202,10 +126,7 @@ dead_close(struct dead *d)
     if (!d)
         return;
     dead_queue_stop(d);
-    if (d->env)
-        mdb_env_close(d->env);
-    pthread_rwlock_destroy(&d->map_lock);
+    store_close(&d->store);
     pthread_mutex_destroy(&d->lock);
-    free(d->dir);
     free(d);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The LMDB environment under the dead-letter store, shared by dead*.c.
+/* The dead-letter store inside, shared by dead*.c.
  *
  *   letters  lane NUL position (big-endian)  -> record
  *   refused  number (big-endian)             -> record with the lane in it
@@ -11,10 +11,8 @@
 #define DEAD_STORE_H
 
 #include "dead.h"
+#include "private.h"
 #include "base/metrics.h"
-
-#include <lmdb.h>
-#include <pthread.h>
 
 #define DEAD_BYTES_KEY "\1" /* in counts: bytes of all refusals */
 #define DEAD_KEY_MAX (DEAD_LANE_MAX + 1 + 8)
@@ -22,19 +20,15 @@
 struct dead_refusal; /* dead_queue.c */
 
 struct dead {
-    MDB_env *env;
+    struct store store;
     MDB_dbi letters, refused, counts, claims;
-    char *dir;
-    int read_only, made;
-    /* Held for reading by every transaction of this process, for writing while
-     * the map is laid anew. */
-    pthread_rwlock_t map_lock;
 
     /* The queue of refusals; lock guards all that follows. */
     pthread_mutex_t lock;
     pthread_cond_t wake, written;
     pthread_t thread;
     int has_thread, stop, hurry;
+    int failing_now; /* atomic: dead_refused_now() did, and has said so */
     struct dead_refusal *first, **tail;
     uint64_t queued_bytes;
     uint64_t added, done; /* refusals: taken in; written or discarded */
@@ -43,17 +37,7 @@ struct dead {
     struct il_counter *kept, *lost;
 };
 
-/* An LMDB code as 0 or a negative errno. */
-int dead_errno(int rc);
-
-/* Begin and end a transaction; between them the map stays where it is.
- * dead_end() commits when rc is 0, else it aborts; it returns the first
- * error.  LMDB codes. */
-int dead_begin(struct dead *, unsigned flags, MDB_txn **);
-int dead_end(struct dead *, MDB_txn *, int rc);
-
-/* Run fn in a write transaction, again with a larger map where it was full.
- * fn returns an LMDB code.  0 or a negative errno. */
+/* store_update() of this store. */
 int dead_update(struct dead *, int (*fn)(struct dead *, MDB_txn *, void *arg),
                 void *arg);
 

@@ -48,7 +48,7 @@ walk_fill(struct dead *d, struct walk *w)
     MDB_cursor *c;
     MDB_val key = { w->key_len, w->key }, value;
     w->chunk.len = 0;
-    int rc = dead_begin(d, MDB_RDONLY, &txn);
+    int rc = store_begin(&d->store, MDB_RDONLY, &txn);
     if (rc)
         return rc;
     if (!(rc = mdb_cursor_open(txn, w->dbi, &c))) {
@@ -70,7 +70,7 @@ walk_fill(struct dead *d, struct walk *w)
         }
         mdb_cursor_close(c);
     }
-    dead_end(d, txn, MDB_NOTFOUND);
+    store_abort(&d->store, txn);
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
@@ -112,7 +112,7 @@ walk_run(struct dead *d, struct walk *w,
             at += p.key_len + p.value_len;
         }
     text_clear(&w->chunk);
-    return err ? err : dead_errno(rc);
+    return err ? err : store_errno(rc);
 }
 
 int

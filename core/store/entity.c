@@ -36,13 +36,17 @@ entity_put_time(char *out, int64_t us)
         out[i] = (char) ((uint64_t) us >> (8 * i));
 }
 
-/* What entity_put needs besides the store. */
+/* What entity_put needs. */
 struct entity_writer {
+    struct entities *store;
+    struct entity_put *puts;
+    size_t n, bad;
     struct entity_merge merge;
     struct il_text value;
     int64_t now_us;
 };
 
+/* An LMDB code or a negative errno. */
 static int
 entity_put_one(struct entities *e, MDB_txn *txn, struct entity_writer *w,
                struct entity_put *put)
@@ -57,7 +61,7 @@ entity_put_one(struct entities *e, MDB_txn *txn, struct entity_writer *w,
         return -EINVAL;
     int rc = mdb_get(txn, e->dbi, &key, &value);
     if (rc && rc != MDB_NOTFOUND)
-        return entity_errno(rc);
+        return rc;
     put->created = rc == MDB_NOTFOUND;
     if (put->created && (put->flags & ENTITY_PUT_EXISTING))
         return -ENOENT;
@@ -79,7 +83,7 @@ entity_put_one(struct entities *e, MDB_txn *txn, struct entity_writer *w,
     if (err)
         return err;
     value = (MDB_val){ w->value.len, w->value.data };
-    return entity_errno(mdb_put(txn, e->dbi, &key, &value, 0));
+    return mdb_put(txn, e->dbi, &key, &value, 0);
 }
 
 /* Is it a refusal of this one alone, and may the others go on? */
@@ -91,24 +95,19 @@ entity_tolerates(const struct entity_put *put)
                || put->error == -ENOENT);
 }
 
-/* One attempt at the whole transaction. */
 static int
-entity_put_all(struct entities *e, struct entity_writer *w,
-               struct entity_put *puts, size_t n, size_t *bad)
+entity_put_all(void *arg, MDB_txn *txn)
 {
-    MDB_txn *txn = NULL;
-    int err = entity_errno(entity_txn(e, 0, &txn));
-    if (err)
-        return err;
-    for (size_t i = 0; i < n; i++) {
-        err = puts[i].error = entity_put_one(e, txn, w, &puts[i]);
-        if (err && !entity_tolerates(&puts[i])) {
-            *bad = i;
-            entity_abort(e, txn);
-            return err;
+    struct entity_writer *w = arg;
+    for (size_t i = 0; i < w->n; i++) {
+        int rc = entity_put_one(w->store, txn, w, &w->puts[i]);
+        w->puts[i].error = store_errno(rc);
+        if (rc && !entity_tolerates(&w->puts[i])) {
+            w->bad = i;
+            return rc;
         }
     }
-    return entity_errno(entity_commit(e, txn));
+    return 0;
 }
 
 /* Once until there is room again: a full store meets every request. */
@@ -120,45 +119,47 @@ entity_log_full(struct entities *e, int err)
         return;
     log_error("entities: %s is full (its limit or the disk): entities are "
               "refused until some are deleted or there is more room",
-              e->dir);
+              e->store.dir);
 }
 
 int
 entity_put(struct entities *e, struct entity_put *puts, size_t n, size_t *bad)
 {
-    struct entity_writer w = { .now_us = clock_wall_us() };
-    size_t unused;
-    int dead = 0;
-    if (!bad)
-        bad = &unused;
-    *bad = 0;
+    struct entity_writer w = {
+        .store = e, .puts = puts, .n = n, .now_us = clock_wall_us()
+    };
+    if (bad)
+        *bad = 0;
     if (n == 0)
         return 0;
-    int err = entity_put_all(e, &w, puts, n, bad);
-    if (err == -ENOSPC && !mdb_reader_check(e->env, &dead) && dead > 0)
-        err = entity_put_all(e, &w, puts, n, bad);
+    int err = store_update(&e->store, entity_put_all, &w);
+    if (bad)
+        *bad = w.bad;
     entity_log_full(e, err);
     entity_merge_clear(&w.merge);
     text_clear(&w.value);
     return err;
 }
 
+struct victim {
+    MDB_dbi dbi;
+    MDB_val key;
+};
+
+static int
+entity_delete_one(void *arg, MDB_txn *txn)
+{
+    struct victim *v = arg;
+    return mdb_del(txn, v->dbi, &v->key, NULL);
+}
+
 int
 entity_delete(struct entities *e, struct slice kind, struct slice id)
 {
     char bytes[ENTITY_KEY_MAX];
-    MDB_val key = { entity_key(bytes, kind, id), bytes };
-    MDB_txn *txn = NULL;
-    if (!key.mv_size || !entity_kind_valid(kind))
+    struct victim v = { e->dbi, { entity_key(bytes, kind, id), bytes } };
+    if (!v.key.mv_size || !entity_kind_valid(kind))
         return 0;
-    int rc = entity_txn(e, 0, &txn);
-    if (rc)
-        return entity_errno(rc);
-    rc = mdb_del(txn, e->dbi, &key, NULL);
-    if (rc) {
-        entity_abort(e, txn);
-        return rc == MDB_NOTFOUND ? 0 : entity_errno(rc);
-    }
-    rc = entity_commit(e, txn);
-    return rc ? entity_errno(rc) : 1;
+    int err = store_update(&e->store, entity_delete_one, &v);
+    return err == -ENOENT ? 0 : err ? err : 1;
 }

@@ -16,6 +16,7 @@
 
 #include "codec/batch.h"
 #include "codec/json.h"
+#include "codec/json_out.h"
 
 #define ENTITY_DIR "entities"       /* below state_dir */
 #define ENTITY_KIND_MAX 64          /* bytes; [a-z][a-z0-9_]* */
@@ -94,8 +95,9 @@ int entity_each(struct entities *, struct slice kind, struct slice after,
                 void *arg);
 uint64_t entity_count(struct entities *);
 
-/* Append {"kind","external_id","traits","first_seen","last_seen"}.  0,
- * -ENOMEM or -EINVAL (broken traits). */
+/* Write {"kind","external_id","traits","first_seen","last_seen"}. */
+void entity_out(struct json_out *, const char *key, const struct entity *);
+/* Append it.  0, -ENOMEM or -EINVAL (broken traits). */
 int entity_json(struct il_text *, const struct entity *);
 
 /* --- entity_merge.c --- */

@@ -154,7 +154,7 @@ bulk_id(struct bulk_object *o, struct json_reader *r)
     if (err)
         return err;
     const char *p = o->b->scratch.data, *end = p + o->b->scratch.len;
-    if (msgcur_head(&p, end, &v))
+    if (msg_head(&p, end, &v))
         return -EINVAL;
     if (v.type == IL_STRING || v.type == IL_DECIMAL)
         err = text_put(&o->b->id, v.str, v.len);

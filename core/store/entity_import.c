@@ -3,6 +3,7 @@
 
 #include "entity_bulk.h"
 #include "base/csv.h"
+#include "codec/msg_pack.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -179,7 +180,7 @@ import_typed(struct import *im, struct slice cell)
     struct json_error error;
     size_t before = im->traits.len;
     if (!cell.len)
-        return msgout_nil(&im->traits) ? -ENOMEM : 1;
+        return msg_pack_nil(&im->traits) ? -ENOMEM : 1;
     char c = cell.ptr[0], last = cell.ptr[cell.len - 1];
     int word = slice_equal(cell, SLICE("true"))
                || slice_equal(cell, SLICE("false"))
@@ -200,7 +201,7 @@ import_cell(struct import *im, struct slice cell)
     int done = im->job->typed ? import_typed(im, cell) : 0;
     if (done)
         return done < 0 ? done : 0;
-    return msgout_str(&im->traits, cell.ptr, cell.len);
+    return msg_pack_str(&im->traits, cell.ptr, cell.len);
 }
 
 static int
@@ -223,17 +224,17 @@ import_row(struct import *im, const struct csv *csv, const struct columns *c)
         return 0;
     }
     im->traits.len = 0;
-    int err = msgout_map(&im->traits, (uint32_t) c->count - 1);
+    int err = msg_pack_map(&im->traits, (uint32_t) c->count - 1);
     for (size_t i = 0; i < c->count && !err; i++) {
         if (i == c->id)
             continue;
-        err = msgout_str(&im->traits, c->names[i], c->lens[i]);
+        err = msg_pack_str(&im->traits, c->names[i], c->lens[i]);
         if (!err)
             err = import_cell(im, csv_field(csv, i));
     }
     if (err)
         return err;
-    if (msgcur_check(im->traits.data, im->traits.len)) {
+    if (msg_check(im->traits.data, im->traits.len)) {
         import_problem(im->job, line, "the text is not UTF-8");
         return 0;
     }

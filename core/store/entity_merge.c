@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "entity.h"
 
+#include "codec/msg_pack.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +42,7 @@ merge_collect(struct entity_merge *m, struct slice map)
 {
     const char *p = map.ptr, *end = map.ptr + map.len;
     struct il_value head, key;
-    if (msgcur_head(&p, end, &head) || head.type != IL_MAP)
+    if (msg_head(&p, end, &head) || head.type != IL_MAP)
         return -EINVAL;
     /* A pair takes two bytes at least; a count that promises more is a lie
      * that must not become an allocation. */
@@ -49,10 +51,10 @@ merge_collect(struct entity_merge *m, struct slice map)
     if (merge_room(m, head.count))
         return -ENOMEM;
     for (uint32_t i = 0; i < head.count; i++) {
-        if (msgcur_head(&p, end, &key) || key.type != IL_STRING)
+        if (msg_head(&p, end, &key) || key.type != IL_STRING)
             return -EINVAL;
         const char *value = p;
-        if (msgcur_skip(&p, end))
+        if (msg_skip(&p, end))
             return -EINVAL;
         m->traits[m->count] = (struct entity_trait){
             .key = slice_of(key.str, key.len),
@@ -106,10 +108,10 @@ merge_resolve(struct entity_merge *m)
 static int
 merge_write(const struct entity_merge *m, struct il_text *out)
 {
-    int err = msgout_map(out, (uint32_t) m->count);
+    int err = msg_pack_map(out, (uint32_t) m->count);
     for (size_t i = 0; i < m->count && !err; i++) {
         const struct entity_trait *t = &m->traits[i];
-        err = msgout_str(out, t->key.ptr, t->key.len);
+        err = msg_pack_str(out, t->key.ptr, t->key.len);
         if (!err)
             err = text_put(out, t->value.ptr, t->value.len);
     }
@@ -121,7 +123,7 @@ entity_merge(struct entity_merge *m, struct slice old, struct slice patch,
              struct il_text *out)
 {
     size_t start = out->len;
-    int err = msgcur_check(patch.ptr, patch.len);
+    int err = msg_check(patch.ptr, patch.len);
     if (err)
         return err;
     m->count = 0;

@@ -2,7 +2,6 @@
 #include "entity_cache.h"
 
 #include "entity_store.h"
-#include "base/time.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -45,12 +44,14 @@ entity_reader_begin(struct entity_reader *r)
 {
     if (r->active)
         return 0;
-    int rc = entity_txn(r->store, MDB_RDONLY, &r->txn);
+    struct store *s = &r->store->store;
+    int rc =
+        r->txn ? store_renew(s, r->txn) : store_begin(s, MDB_RDONLY, &r->txn);
     r->active = rc == 0;
     r->positioned = 0;
     if (!rc)
-        entity_cache_begin(&r->cache, mdb_txn_id(r->txn), r->store->maps);
-    return entity_errno(rc);
+        entity_cache_begin(&r->cache, mdb_txn_id(r->txn), s->maps);
+    return store_errno(rc);
 }
 
 void
@@ -58,9 +59,8 @@ entity_reader_end(struct entity_reader *r)
 {
     if (!r->active)
         return;
-    mdb_txn_reset(r->txn);
+    store_reset(&r->store->store, r->txn);
     r->active = 0;
-    pthread_rwlock_unlock(&r->store->map_lock);
 }
 
 void
@@ -110,7 +110,7 @@ entity_reader_get(struct entity_reader *r, const struct il_kind *kind,
     if (!entity_cache_get(&r->cache, hash, &key, &value)) {
         int rc = entity_search(r, &key, &value);
         if (rc)
-            return rc == MDB_NOTFOUND ? 0 : entity_errno(rc);
+            return rc == MDB_NOTFOUND ? 0 : store_errno(rc);
         entity_cache_add(&r->cache, hash, &key, &value);
     }
     int err = entity_view(name, id, &value, out);
@@ -140,19 +140,19 @@ entity_get(struct entities *e, struct slice kind, struct slice id,
 {
     char bytes[ENTITY_KEY_MAX];
     MDB_val key = { entity_key(bytes, kind, id), bytes }, value;
-    MDB_txn *txn = NULL;
+    MDB_txn *txn;
     if (!key.mv_size || !entity_kind_valid(kind))
         return 0;
-    int rc = entity_txn(e, MDB_RDONLY, &txn);
+    int rc = store_begin(&e->store, MDB_RDONLY, &txn);
     if (rc)
-        return entity_errno(rc);
+        return store_errno(rc);
     rc = mdb_get(txn, e->dbi, &key, &value);
-    int err = rc == MDB_NOTFOUND ? 0 : entity_errno(rc);
+    int err = rc == MDB_NOTFOUND ? 0 : store_errno(rc);
     if (!rc) {
         err = entity_copy(kind, id, &value, text, out);
         err = err ? err : 1;
     }
-    entity_abort(e, txn);
+    store_abort(&e->store, txn);
     return err;
 }
 
@@ -201,14 +201,14 @@ entity_each(struct entities *e, struct slice kind, struct slice after,
     char bytes[ENTITY_KEY_MAX];
     size_t len = entity_start(bytes, kind, after);
     MDB_val key = { len, bytes }, value;
-    MDB_txn *txn = NULL;
+    MDB_txn *txn;
     MDB_cursor *cursor = NULL;
     struct entity one;
     if (!len)
         return -EINVAL;
-    int rc = entity_txn(e, MDB_RDONLY, &txn), stop = 0;
+    int rc = store_begin(&e->store, MDB_RDONLY, &txn), stop = 0;
     if (rc)
-        return entity_errno(rc);
+        return store_errno(rc);
     rc = mdb_cursor_open(txn, e->dbi, &cursor);
     if (!rc)
         rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
@@ -224,34 +224,36 @@ entity_each(struct entities *e, struct slice kind, struct slice after,
     }
     if (cursor)
         mdb_cursor_close(cursor);
-    entity_abort(e, txn);
-    return stop ? stop : rc == MDB_NOTFOUND ? 0 : entity_errno(rc);
+    store_abort(&e->store, txn);
+    return stop ? stop : rc == MDB_NOTFOUND ? 0 : store_errno(rc);
 }
 
 uint64_t
 entity_count(struct entities *e)
 {
     MDB_stat stat;
-    if (mdb_env_stat(e->env, &stat) || stat.ms_entries == 0)
+    if (mdb_env_stat(e->store.env, &stat) || stat.ms_entries == 0)
         return 0;
     return stat.ms_entries - 1; /* the format's key */
+}
+
+void
+entity_out(struct json_out *o, const char *key, const struct entity *entity)
+{
+    json_out_object(o, key);
+    json_out_slice(o, "kind", entity->kind);
+    json_out_slice(o, "external_id", entity->id);
+    json_out_value(o, "traits", &entity->traits);
+    json_out_time(o, "first_seen", entity->first_seen_us);
+    json_out_time(o, "last_seen", entity->last_seen_us);
+    json_out_end(o);
 }
 
 int
 entity_json(struct il_text *text, const struct entity *entity)
 {
-    char first[TIME_TEXT], last[TIME_TEXT];
-    time_format(first, entity->first_seen_us);
-    time_format(last, entity->last_seen_us);
-    if (text_puts(text, "{\"kind\":")
-        || json_write_str(text, entity->kind.ptr, entity->kind.len, 0) < 0
-        || text_puts(text, ",\"external_id\":")
-        || json_write_str(text, entity->id.ptr, entity->id.len, 0) < 0
-        || text_puts(text, ",\"traits\":"))
-        return -ENOMEM;
-    int64_t n = json_write(text, &entity->traits, 0);
-    if (n < 0)
-        return (int) n;
-    return text_printf(text, ",\"first_seen\":\"%s\",\"last_seen\":\"%s\"}",
-                       first, last);
+    struct json_out o;
+    json_out_begin(&o, text);
+    entity_out(&o, NULL, entity);
+    return json_out_done(&o);
 }

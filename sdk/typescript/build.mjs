@@ -3,7 +3,7 @@
 //   node build.mjs [FOLDER]     FOLDER gets what `npm pack` wants (default: here)
 // FOLDER may be elsewhere and this folder read-only.
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -12,12 +12,19 @@ const target = resolve(process.argv[2] ?? here);
 const dist = join(target, "dist");
 const tsc = join(here, "node_modules", "typescript", "bin", "tsc");
 
+if (!existsSync(tsc)) {
+  console.error(`build.mjs: there is no TypeScript in ${here}: run npm ci there first`);
+  process.exit(1);
+}
 mkdirSync(target, { recursive: true });
 // Read and written, not copied: a read-only original would make a read-only copy.
 writeFileSync(join(target, "LICENSE"), readFileSync(join(here, "..", "..", "LICENSE")));
-if (target !== here)
-  for (const name of ["package.json", "README.md"])
-    writeFileSync(join(target, name), readFileSync(join(here, name)));
+if (target !== here) {
+  writeFileSync(join(target, "README.md"), readFileSync(join(here, "README.md")));
+  // Nothing there can be built again: npm pack is not to try.
+  const { scripts, devDependencies, workspaces, ...manifest } = JSON.parse(readFileSync(join(here, "package.json"), "utf8"));
+  writeFileSync(join(target, "package.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
+}
 
 rmSync(dist, { recursive: true, force: true });
 for (const [folder, type, options] of [
@@ -35,3 +42,5 @@ for (const [folder, type, options] of [
   );
   if (status !== 0) process.exit(1);
 }
+// One interface, whichever of the two a program sees: see src/events.ts.
+writeFileSync(join(dist, "esm", "events.d.ts"), 'export type * from "../cjs/events.js";\n');

@@ -5,6 +5,7 @@ TYPESCRIPT_SRC = \
 	sdk/typescript/src/compress.ts \
 	sdk/typescript/src/encode.ts \
 	sdk/typescript/src/error.ts \
+	sdk/typescript/src/events.ts \
 	sdk/typescript/src/index.ts \
 	sdk/typescript/src/key.ts \
 	sdk/typescript/src/lifecycle.ts \
@@ -21,6 +22,7 @@ TYPESCRIPT_PACKAGE = \
 	$(srcdir)/sdk/typescript/package.json \
 	sdk/typescript/tsconfig.json
 EXTRA_DIST += $(TYPESCRIPT_SRC) $(TYPESCRIPT_PACKAGE) \
+	sdk/README.md \
 	sdk/typescript/package-lock.json \
 	sdk/typescript/examples/browser.ts \
 	sdk/typescript/examples/events.d.ts \
@@ -41,11 +43,15 @@ EXTRA_DIST += $(TYPESCRIPT_SRC) $(TYPESCRIPT_PACKAGE) \
 	sdk/typescript/test/gzip.test.mjs \
 	sdk/typescript/test/in-browser.mjs \
 	sdk/typescript/test/ingest.test.mjs \
+	sdk/typescript/test/matrix.test.mjs \
 	sdk/typescript/test/package.test.mjs \
 	sdk/typescript/test/page.test.mjs \
+	sdk/typescript/test/plain-http.test.mjs \
 	sdk/typescript/test/process.test.mjs \
 	sdk/typescript/test/project.mjs \
 	sdk/typescript/test/queue.test.mjs \
+	sdk/typescript/test/runtimes.mjs \
+	sdk/typescript/test/runtimes/package.json \
 	sdk/typescript/test/server.mjs \
 	sdk/typescript/test/stand-ins/next-server.d.ts \
 	sdk/typescript/test/types/declared-bad.ts \

@@ -14,6 +14,12 @@ static const struct il_option bad_options[] = {
 #ifdef BAD_OPTION
     { .name = "odd", .type = 77, .help = "Odd." },
 #endif
+#ifdef BAD_OPTION_FLAG
+    { .name = "odd", .type = IL_OPT_INT, .flags = 16, .help = "Odd." },
+#endif
+#ifdef BAD_RESERVED
+    { .name = "host", .type = IL_OPT_STRING, .help = "The host's." },
+#endif
     { 0 }
 };
 
@@ -57,16 +63,26 @@ bad_process(void *self, struct il_batch *batch)
 #elif !defined(BAD_MAJOR)
 #define BAD_MINOR_OF IL_ABI_MINOR
 #endif
+#ifdef BAD_NEEDS
+#define BAD_NEEDS_OF (IL_ABI_MINOR + 1)
+#else
+#define BAD_NEEDS_OF BAD_MINOR_OF
+#endif
+#ifdef BAD_TABLE
+#define BAD_TABLE_OF (sizeof(struct il_api) - sizeof(void *))
+#else
+#define BAD_TABLE_OF sizeof(struct il_api)
+#endif
 
 IL_PLUGIN = {
 #if defined(BAD_MAJOR) || defined(BAD_SIZE) || defined(BAD_STRIDE)             \
-    || defined(BAD_MINOR)
+    || defined(BAD_MINOR) || defined(BAD_NEEDS) || defined(BAD_TABLE)
     .struct_size = BAD_SIZE_OF,
     .abi_major = BAD_MAJOR_OF,
     .abi_minor = BAD_MINOR_OF,
     .option_size = BAD_STRIDE_OF,
-    .api_size = sizeof(struct il_api),
-    .needs_minor = BAD_MINOR_OF,
+    .api_size = BAD_TABLE_OF,
+    .needs_minor = BAD_NEEDS_OF,
 #else
     IL_PLUGIN_ABI,
 #endif
@@ -74,6 +90,12 @@ IL_PLUGIN = {
     .kind = 9,
 #else
     .kind = IL_STEP,
+#endif
+#ifdef BAD_THREADS
+    .threads = IL_PARALLEL + 1,
+#endif
+#ifdef BAD_FLAG
+    .flags = 0x80,
 #endif
 #ifdef BAD_NAME
     .name = "another",

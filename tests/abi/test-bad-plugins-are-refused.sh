@@ -23,12 +23,18 @@ refused() {
 
 refused bad.major 'was built for plugin ABI 7.3, this host has 1.0; rebuild it'
 refused bad.size 'its descriptor has 24 bytes, ABI 1.0 has '
-refused bad.stride 'its options have 12 bytes each, ABI 1.0 has '
+refused bad.stride 'its options have 12 bytes, ABI 1.0 has '
+refused bad.table 'its function table has '
+refused bad.needs 'says that it needs plugin ABI 1.1 but was built for 1.0'
 refused bad.minor 'needs plugin ABI 1.999 or later, this host has 1.0; upgrade'
 refused bad.symbol 'is not an ingestlayer plugin: it has no symbol il_plugin'
 refused bad.kind 'is of kind 9, which this host does not know'
 refused bad.name 'calls itself "another"; file and name must be the same'
 refused bad.callback 'is a step without process()'
+refused bad.threads 'declares a threading (3) that this host does not know'
+refused bad.flag 'has a flag (0x80) that this host does not know'
+refused bad.reserved "option \"host\": that name is the host's"
+refused bad.optionflag 'option "odd": an option flag that this host does not'
 refused bad.option 'option "odd": an option type that this host does not know'
 
 echo 'int main(void) { return 0; }' > "$dir/text.so"

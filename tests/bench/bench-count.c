@@ -7,8 +7,10 @@
 #include "scratch.h"
 #include "w1.h"
 #include "base/api.h"
+#include "codec/msg_pack.h"
 #include "lang/expr.h"
 #include "lang/template.h"
+#include "idem/private.h"
 #include "gate/private.h"
 #include "plugin/instance.h"
 #include "host/api.h"
@@ -116,6 +118,8 @@ gate_run(void)
     must(schema_add_field(&event->object, "count", SCHEMA_INTEGER, 0, NULL), "schema");
     must(schema_add_field(&event->object, "plan", SCHEMA_STRING, 0, NULL), "schema");
     app.name = name;
+    static struct idem idem; /* keys are hashed, and not looked up */
+    gate.options.idem = &idem;
     gate.options.schema = schema;
     gate.options.max_event_bytes = 1 << 20;
     pthread_mutex_init(&gate.pool_lock, NULL);
@@ -194,9 +198,9 @@ enrich_make(struct enrich *e, struct entities *store)
         w1_make(&w, i);
         strcpy(ids[i], w.user_id);
         strcpy(account[i], w.account);
-        msgout_map(&traits[i], 1);
-        msgout_str(&traits[i], "account", 7);
-        msgout_str(&traits[i], account[i], strlen(account[i]));
+        msg_pack_map(&traits[i], 1);
+        msg_pack_str(&traits[i], "account", 7);
+        msg_pack_str(&traits[i], account[i], strlen(account[i]));
         puts[i] = (struct entity_put){ .kind = SLICE("user"), .seen_us = 1 };
         puts[i].id = slice_of(ids[i], strlen(ids[i]));
         puts[i].traits = slice_of(traits[i].data, traits[i].len);

@@ -7,6 +7,7 @@
  *                                    alone, is kept and reused */
 #include "scratch.h"
 #include "base/clock.h"
+#include "codec/msg_pack.h"
 #include "store/entity.h"
 
 #include <stdio.h>
@@ -50,19 +51,19 @@ make_traits(struct il_text *out, uint64_t n)
 {
     char text[64];
     out->len = 0;
-    msgout_map(out, 4);
-    msgout_str(out, "account", 7);
+    msg_pack_map(out, 4);
+    msg_pack_str(out, "account", 7);
     int len = snprintf(text, sizeof(text), "Account %llu",
                        (unsigned long long) n / 20);
-    msgout_str(out, text, (size_t) len);
-    msgout_str(out, "plan", 4);
-    msgout_str(out, n % 3 ? "free" : "pro", n % 3 ? 4 : 3);
-    msgout_str(out, "email", 5);
+    msg_pack_str(out, text, (size_t) len);
+    msg_pack_str(out, "plan", 4);
+    msg_pack_str(out, n % 3 ? "free" : "pro", n % 3 ? 4 : 3);
+    msg_pack_str(out, "email", 5);
     len = snprintf(text, sizeof(text), "person%llu@example.com",
                    (unsigned long long) n);
-    msgout_str(out, text, (size_t) len);
-    msgout_str(out, "seats", 5);
-    msgout_uint(out, n % 500);
+    msg_pack_str(out, text, (size_t) len);
+    msg_pack_str(out, "seats", 5);
+    msg_pack_uint(out, n % 500);
 }
 
 static void

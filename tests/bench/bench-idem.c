@@ -18,11 +18,11 @@
 #define WINDOW INT64_C(86400000000)
 
 static struct idem_key
-key_of(uint64_t n)
+key_of(const struct idem *d, uint64_t n)
 {
     char text[32];
     int len = snprintf(text, sizeof text, "%026llu", (unsigned long long) n);
-    return idem_key(SLICE("app"), slice_of(text, (size_t) len));
+    return idem_key(d, SLICE("app"), slice_of(text, (size_t) len));
 }
 
 /* CPU, so that other work on the machine does not count. */
@@ -73,7 +73,7 @@ batch(struct idem *d, struct spool *spool, uint64_t from, int64_t now_us,
     struct slice frame = SLICE("all of the batch");
     uint64_t position;
     for (uint64_t i = 0; i < BATCH; i++)
-        keys[i] = key_of(from + i);
+        keys[i] = key_of(d, from + i);
     /* One frame, so that the spool is no smaller than the index thinks. */
     if (spool_append(spool, &frame, 1, &position))
         exit(1);

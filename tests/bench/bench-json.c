@@ -135,7 +135,7 @@ index_events(void)
     const char *p = packed.data, *end = p + packed.len;
     for (int i = 0; i < EVENTS; i++) {
         const char *start = p;
-        if (msgcur_skip(&p, end)
+        if (msg_skip(&p, end)
             || event_unpack(start, (size_t) (p - start), &events[i]))
             die("event_unpack");
     }
@@ -147,9 +147,9 @@ run_find(void)
     struct il_value map, v;
     for (int i = 0; i < EVENTS; i++) {
         const char *p = events[i].payload.ptr;
-        if (msgcur_head(&p, p + events[i].payload.len, &map)
-            || !msgcur_find(&map, "plan", 4, &v))
-            die("msgcur_find");
+        if (msg_head(&p, p + events[i].payload.len, &map)
+            || !msg_find(&map, "plan", 4, &v))
+            die("msg_find");
     }
 }
 
@@ -160,7 +160,7 @@ run_write(void)
     out.len = 0;
     for (int i = 0; i < EVENTS; i++) {
         const char *p = events[i].payload.ptr;
-        if (msgcur_head(&p, p + events[i].payload.len, &map)
+        if (msg_head(&p, p + events[i].payload.len, &map)
             || json_write(&out, &map, IL_JSON_FOR_POSTGRES) < 0)
             die("json_write");
     }
@@ -195,7 +195,7 @@ main(void)
     measure("envelope, payload, event_pack", run_gate);
     index_events();
     measure("event_unpack (and skip)", index_events);
-    measure("msgcur_find of the fourth field", run_find);
+    measure("msg_find of the fourth field", run_find);
     measure("json_write of the payload", run_write);
     return 0;
 }

@@ -1,5 +1,6 @@
 # Configs, right and wrong, and the life of the daemon without a database.
 CONFIG_TESTS = \
+	tests/config/test-a-source-without-end-stops.sh \
 	tests/config/test-check-touches-nothing.sh \
 	tests/config/test-conf-integers-do-not-wrap.sh \
 	tests/config/test-conf-listen-is-an-address.sh \
@@ -13,7 +14,9 @@ CONFIG_TESTS = \
 	tests/config/test-conf-wrong-declarations.sh \
 	tests/config/test-default-config-loads.sh \
 	tests/config/test-drain-has-a-limit.sh \
+	tests/config/test-sources-stop-in-order.sh \
 	tests/config/test-guarantees-name-tests-that-exist.py \
+	tests/config/test-host-options-yield.sh \
 	tests/config/test-little-memory-is-no-crash.sh \
 	tests/config/test-options-are-in-manuals.sh \
 	tests/config/test-run-delivers-and-stops.sh \

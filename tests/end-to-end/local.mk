@@ -33,7 +33,9 @@ if PLUGIN_WAREHOUSE_PG
 TESTS += $(SYSTEM_TESTS)
 endif
 
-TESTS += tests/end-to-end/test-entity-command.sh \
-	tests/end-to-end/test-naughty-plugins-are-named.py
-EXTRA_DIST += tests/end-to-end/test-entity-command.sh \
+SHELL_TESTS = \
+	tests/end-to-end/test-cut-stores-hold-up-nobody.sh \
+	tests/end-to-end/test-entity-command.sh
+TESTS += $(SHELL_TESTS) tests/end-to-end/test-naughty-plugins-are-named.py
+EXTRA_DIST += $(SHELL_TESTS) \
 	tests/end-to-end/test-naughty-plugins-are-named.py

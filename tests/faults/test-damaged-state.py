@@ -104,8 +104,19 @@ def cases(segments):
             for name in glob.glob(s + "/idem/" + path):
                 os.truncate(name, os.path.getsize(name) // 2)
         yield "the index' %s is cut" % path, shorten, set()
+    yield "the index' secret is missing", lambda p, s: os.unlink(s + "/idem/SECRET"), set()
+    yield "the index' secret is garbage", lambda p, s: trash(s + "/idem/SECRET"), set()
     yield "the dead letters are missing", lambda p, s: shutil.rmtree(s + "/dead"), set()
     yield "the entities are missing", lambda p, s: shutil.rmtree(s + "/entities"), set()
+    for store in ("dead", "entities"):
+        def spoil_store(p, s, store=store):
+            trash("%s/%s/data.mdb" % (s, store))
+        yield "the file of %s is garbage" % store, spoil_store, set()
+
+        def cut_store(p, s, store=store):
+            name = "%s/%s/data.mdb" % (s, store)
+            os.truncate(name, os.path.getsize(name) - 1)
+        yield "the file of %s is cut" % store, cut_store, set()
 
 
 def try_one(s, what, damage, may_miss):

@@ -6,7 +6,7 @@
 #include "folder.h"
 #include "base/api.h"
 #include "base/log.h"
-#include "codec/msgcur.h"
+#include "codec/msg_read.h"
 #include "store/entity_import.h"
 #include "gate/entities.h"
 

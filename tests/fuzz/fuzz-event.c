@@ -10,7 +10,7 @@
 #include "fuzz.h"
 #include "base/api.h"
 #include "host/api.h"
-#include "codec/msgcur.h"
+#include "codec/msg_read.h"
 
 struct il_request {
     const struct il_api *api;
@@ -154,8 +154,8 @@ static void
 claim_map(const char *bytes, size_t len)
 {
     struct il_value v;
-    CLAIM(!msgcur_check(bytes, len));
-    CLAIM(!msgcur_head(&bytes, bytes + len, &v) && v.type == IL_MAP);
+    CLAIM(!msg_check(bytes, len));
+    CLAIM(!msg_head(&bytes, bytes + len, &v) && v.type == IL_MAP);
 }
 
 static void
@@ -166,7 +166,7 @@ fake_emit(struct il_request *r, const struct il_event *events, size_t n,
     r->answers++;
     for (size_t i = 0; i < n; i++) {
         const struct il_event *e = &events[i];
-        CLAIM(!msgcur_check(e->payload, e->payload_len));
+        CLAIM(!msg_check(e->payload, e->payload_len));
         if (e->refused) {
             CLAIM(e->refused->message && e->refused->field);
             continue;

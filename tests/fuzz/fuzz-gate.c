@@ -3,6 +3,7 @@
  * events or none, and the most events.  What passes is a frame that can be
  * read; what does not is answered in JSON and lies inside the body. */
 #include "fuzz.h"
+#include "idem/private.h"
 #include "gate/private.h"
 
 #include <errno.h>
@@ -20,6 +21,8 @@ make_gate(struct gate_source **source)
     CLAIM(schema_add_field(&event->object, "s", SCHEMA_STRING, 1, NULL) == 0);
     CLAIM(schema_add_field(&event->object, "n", SCHEMA_NUMBER, 0, NULL) == 0);
     CLAIM(schema_add_field(&event->object, "at", SCHEMA_TIMESTAMP, 0, NULL) == 0);
+    static struct idem idem; /* keys are hashed, and not looked up */
+    gate.options.idem = &idem;
     gate.options.schema = schema;
     gate.options.max_event_bytes = 4096;
     pthread_mutex_init(&gate.pool_lock, NULL);
@@ -42,7 +45,7 @@ claim_frame(struct gate_batch *b, const struct gate_item *item)
     CLAIM(ev.type.len >= 1 && ev.type.len <= EVENT_TYPE_MAX);
     CLAIM(ev.received_us == b->now_us);
     CLAIM(ev.payload.ptr + ev.payload.len == frame + item->len);
-    CLAIM(msgcur_check(ev.payload.ptr, ev.payload.len) == 0);
+    CLAIM(msg_check(ev.payload.ptr, ev.payload.len) == 0);
     CLAIM(item->keyed || item->made);
 }
 

@@ -14,6 +14,7 @@
 #include "../../core/idem/log.c"
 #include "../../core/idem/run.c"
 #include "../../core/idem/run_write.c"
+#include "../../core/idem/secret.c"
 #include "../../core/idem/slice.c"
 #include "../../core/idem/table.c"
 #include "../../core/idem/work.c"
@@ -54,10 +55,10 @@ id_of(int i, char text[16])
 }
 
 static struct idem_key
-key_of(int i)
+key_of(const struct idem *d, int i)
 {
     char text[16];
-    return idem_key(SLICE("app"), id_of(i, text));
+    return idem_key(d, SLICE("app"), id_of(i, text));
 }
 
 /* Keys over three slices, every other one with an id of its own. */
@@ -79,7 +80,7 @@ fill(struct idem *d)
         CLAIM(!spool_append(spool, &frame, 1, &position));
         spool_flush(spool, 1000000);
         CLAIM(!idem_ready(d, 1, e.received_us));
-        CLAIM(!idem_add(d, key_of(i), e.received_us, position,
+        CLAIM(!idem_add(d, key_of(d, i), e.received_us, position,
                         i & 1 ? e.id : (struct slice){ 0 }));
         idem_durable(d, position, 0);
         text_clear(&body);
@@ -207,17 +208,17 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     put_files(dir, data, size);
     struct idem *d = open_index(dir);
     for (int i = 0; i < KEYS; i++)
-        if (idem_find(d, key_of(i), now, &hit) > 0)
+        if (idem_find(d, key_of(d, i), now, &hit) > 0)
             CLAIM(hit.id_len <= sizeof hit.id);
     idem_stats(d, &stats);
     /* It still takes a key, and knows it. */
     if (idem_ready(d, 1, now) == 0) {
         struct slice id = id_of(KEYS, text);
-        idem_add(d, key_of(KEYS), now, KEYS + 1, id);
-        CLAIM(idem_find(d, key_of(KEYS), now, &hit) == 1);
+        idem_add(d, key_of(d, KEYS), now, KEYS + 1, id);
+        CLAIM(idem_find(d, key_of(d, KEYS), now, &hit) == 1);
         CLAIM(hit.position == KEYS + 1 && hit.id_len == id.len);
         idem_durable(d, KEYS + 1, 0);
-        CLAIM(idem_find(d, key_of(KEYS), now, &hit) == 1);
+        CLAIM(idem_find(d, key_of(d, KEYS), now, &hit) == 1);
     }
     idem_checkpoint(d, now);
     idem_close(d);

@@ -93,7 +93,7 @@ write_whole(const struct il_text *packed, struct il_text *out, uint32_t flags)
     const char *p = packed->data;
     struct il_value v;
 
-    CLAIM(msgcur_value(&p, p + packed->len, &v) == 0);
+    CLAIM(msg_value(&p, p + packed->len, &v) == 0);
     CLAIM(p == packed->data + packed->len);
     out->len = 0;
     return json_write(out, &v, flags);
@@ -120,7 +120,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         compare_shaped((const char *) data, size);
     if (err == 0) {
         CLAIM(packed.len <= size + size / 2 + 2);
-        CLAIM(msgcur_check(packed.data, packed.len) == 0);
+        CLAIM(msg_check(packed.data, packed.len) == 0);
         CLAIM(write_whole(&packed, &json, 0) == 0);
         CLAIM(json_to_msgpack(json.data, json.len, &again, NULL) == 0);
         claim_same(&packed, &again);

@@ -40,7 +40,7 @@ number(int i)
     t->len = 0;
     CLAIM(!json_to_msgpack(numbers[i & 7], strlen(numbers[i & 7]), t, &error));
     const char *p = t->data;
-    CLAIM(!msgcur_head(&p, p + t->len, &v));
+    CLAIM(!msg_head(&p, p + t->len, &v));
     return v;
 }
 
@@ -118,7 +118,7 @@ static void
 try_payload(const struct schema_event *event, struct slice payload)
 {
     told = 0;
-    checked = msgcur_check(payload.ptr, payload.len) == 0;
+    checked = msg_check(payload.ptr, payload.len) == 0;
     int n = schema_check(event, payload, tell, NULL);
     CLAIM(n >= 0 && n <= SCHEMA_PROBLEMS_MAX);
     CLAIM(told == n || (told == n + 1 && n == SCHEMA_PROBLEMS_MAX));

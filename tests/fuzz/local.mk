@@ -46,12 +46,12 @@ tests_fuzz_fuzz_json_SOURCES = tests/fuzz/fuzz-json.c $(FUZZ_REPLAY)
 tests_fuzz_fuzz_json_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_fuzz_fuzz_json_LDADD = $(CORE_LIBS)
 
-FUZZ_TARGETS += msgcur
-check_PROGRAMS += tests/fuzz/fuzz-msgcur
-TESTS += tests/fuzz/fuzz-msgcur
-tests_fuzz_fuzz_msgcur_SOURCES = tests/fuzz/fuzz-msgcur.c $(FUZZ_REPLAY)
-tests_fuzz_fuzz_msgcur_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
-tests_fuzz_fuzz_msgcur_LDADD = $(CORE_LIBS)
+FUZZ_TARGETS += msg
+check_PROGRAMS += tests/fuzz/fuzz-msg
+TESTS += tests/fuzz/fuzz-msg
+tests_fuzz_fuzz_msg_SOURCES = tests/fuzz/fuzz-msg.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_msg_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_msg_LDADD = $(CORE_LIBS)
 
 FUZZ_TARGETS += origin
 check_PROGRAMS += tests/fuzz/fuzz-origin

@@ -18,7 +18,7 @@ shift
 build=tests/fuzz/build
 flags="-g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all"
 flags="$flags -fsanitize=address,undefined"
-mkdir -p "$build/core"
+mkdir -p "$build"
 
 echo 'int LLVMFuzzerTestOneInput(const char *p, unsigned long n);
 int LLVMFuzzerTestOneInput(const char *p, unsigned long n)
@@ -41,6 +41,7 @@ for source in $SOURCES; do
     objects="$objects $object"
     if [ ! -e "$object" ] || [ -n "$(find "$SRCDIR/core" "$SRCDIR/sdk/plugin" \
         -name '*.[ch]' -newer "$object" | head -n 1)" ]; then
+        mkdir -p "${object%/*}"
         $CLANG $flags -fsanitize=fuzzer-no-link "$@" -c \
             "$SRCDIR/$source" -o "$object"
     fi

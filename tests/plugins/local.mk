@@ -26,3 +26,15 @@ tests_destination_naughty_la_SOURCES = tests/plugins/naughty.c
 tests_destination_naughty_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) -DNAUGHTY_DESTINATION
 tests_destination_naughty_la_CFLAGS = $(PLUGIN_CFLAGS)
 tests_destination_naughty_la_LDFLAGS = $(FAKE_LINK)
+
+check_LTLIBRARIES += tests/destination.own.la
+tests_destination_own_la_SOURCES = tests/plugins/destination.own.c
+tests_destination_own_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
+tests_destination_own_la_CFLAGS = $(PLUGIN_CFLAGS)
+tests_destination_own_la_LDFLAGS = $(FAKE_LINK)
+
+check_LTLIBRARIES += tests/source.count.la
+tests_source_count_la_SOURCES = tests/plugins/source.count.c
+tests_source_count_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
+tests_source_count_la_CFLAGS = $(PLUGIN_CFLAGS)
+tests_source_count_la_LDFLAGS = $(FAKE_LINK)

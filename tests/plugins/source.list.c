@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* source.list: a source for tests.  Emits the events of its config, `repeat`
  * times over, from a thread of its own, and comes again while the gate is
- * behind. */
+ * behind.  Nothing but il_cancelled() ends it before. */
 #include <errno.h>
 #include <ingestlayer/plugin.h>
 #include <pthread.h>
@@ -16,7 +16,7 @@ struct list {
     size_t count;
     int64_t repeat;
     pthread_t thread;
-    int running, stop;
+    int running;
 };
 
 static const struct il_option event_options[] = {
@@ -99,9 +99,10 @@ static void *
 list_run(void *arg)
 {
     struct list *l = arg;
-    for (int64_t round = 0; round < l->repeat; round++) {
+    for (int64_t round = 0; round < l->repeat && !il_cancelled(l->host);
+         round++) {
         int err = -EAGAIN;
-        while (err == -EAGAIN && !__atomic_load_n(&l->stop, __ATOMIC_ACQUIRE)) {
+        while (err == -EAGAIN && !il_cancelled(l->host)) {
             struct il_emission e = { IL_SIZED(struct il_emission),
                                      .events = l->events, .count = l->count,
                                      .event_size = sizeof(*l->events),
@@ -140,7 +141,6 @@ static void
 list_stop(void *self)
 {
     struct list *l = self;
-    __atomic_store_n(&l->stop, 1, __ATOMIC_RELEASE);
     if (l->running)
         pthread_join(l->thread, NULL);
     l->running = 0;

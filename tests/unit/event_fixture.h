@@ -35,7 +35,7 @@ fixture_map(struct il_text *bytes, const char *json)
     bytes->len = 0;
     fixture_need(!json_to_msgpack(json, strlen(json), bytes, &error), json);
     const char *p = bytes->data;
-    fixture_need(!msgcur_value(&p, p + bytes->len, &v), json);
+    fixture_need(!msg_value(&p, p + bytes->len, &v), json);
     return v;
 }
 

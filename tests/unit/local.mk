@@ -11,6 +11,42 @@ TESTS += tests/unit/test-dead
 tests_unit_test_dead_SOURCES = tests/unit/test-dead.c tests/unit/tempdir.h
 tests_unit_test_dead_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_dead_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-store
+TESTS += tests/unit/test-store
+tests_unit_test_store_SOURCES = tests/unit/test-store.c tests/unit/tempdir.h
+tests_unit_test_store_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_store_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-table
+TESTS += tests/unit/test-table
+tests_unit_test_table_SOURCES = tests/unit/test-table.c
+tests_unit_test_table_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_table_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-cond
+TESTS += tests/unit/test-cond
+tests_unit_test_cond_SOURCES = tests/unit/test-cond.c
+tests_unit_test_cond_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_cond_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-digits
+TESTS += tests/unit/test-digits
+tests_unit_test_digits_SOURCES = tests/unit/test-digits.c
+tests_unit_test_digits_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_digits_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-secret
+TESTS += tests/unit/test-secret
+tests_unit_test_secret_SOURCES = tests/unit/test-secret.c
+tests_unit_test_secret_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_secret_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-file
+TESTS += tests/unit/test-file
+tests_unit_test_file_SOURCES = tests/unit/test-file.c tests/unit/tempdir.h
+tests_unit_test_file_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_file_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test-conf
 TESTS += tests/unit/test-conf
 tests_unit_test_conf_SOURCES = tests/unit/test-conf.c
@@ -112,6 +148,12 @@ tests_unit_test_json_SOURCES = tests/unit/test-json.c
 tests_unit_test_json_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_json_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test-json-out
+TESTS += tests/unit/test-json-out
+tests_unit_test_json_out_SOURCES = tests/unit/test-json-out.c
+tests_unit_test_json_out_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_json_out_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test-json-reader
 TESTS += tests/unit/test-json-reader
 tests_unit_test_json_reader_SOURCES = tests/unit/test-json-reader.c
@@ -124,11 +166,11 @@ tests_unit_test_json_write_SOURCES = tests/unit/test-json-write.c
 tests_unit_test_json_write_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_json_write_LDADD = $(UNIT_LIBS)
 
-check_PROGRAMS += tests/unit/test-msgcur
-TESTS += tests/unit/test-msgcur
-tests_unit_test_msgcur_SOURCES = tests/unit/test-msgcur.c
-tests_unit_test_msgcur_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_test_msgcur_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-msg
+TESTS += tests/unit/test-msg
+tests_unit_test_msg_SOURCES = tests/unit/test-msg.c
+tests_unit_test_msg_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_msg_LDADD = $(UNIT_LIBS) $(MSGPACK_LIBS)
 
 check_PROGRAMS += tests/unit/test-event
 TESTS += tests/unit/test-event
@@ -152,7 +194,7 @@ tests_unit_test_schema_rules_LDADD = $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/test-json-portable
 TESTS += tests/unit/test-json-portable
 tests_unit_test_json_portable_SOURCES = tests/unit/test-json.c \
-	core/codec/json_string.c core/codec/json_value.c core/codec/json_write.c core/codec/msgcheck.c \
+	core/codec/json_string.c core/codec/json_value.c core/codec/json_write.c core/codec/msg_check.c \
 	core/base/wtf8.c
 tests_unit_test_json_portable_CPPFLAGS = $(UNIT_CPPFLAGS) -U__SSE2__
 tests_unit_test_json_portable_LDADD = $(UNIT_LIBS)
@@ -216,9 +258,22 @@ tests_unit_test_lane_stops_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_lane_stops_LDADD = $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/test-idem
 TESTS += tests/unit/test-idem
-tests_unit_test_idem_SOURCES = tests/unit/test-idem.c tests/unit/spool-help.h
+tests_unit_test_idem_SOURCES = tests/unit/test-idem.c tests/unit/slow.h \
+	tests/unit/spool-help.h
 tests_unit_test_idem_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_idem_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-gate-emit tests/unit/test-gate-marks
+TESTS += tests/unit/test-gate-emit tests/unit/test-gate-marks
+tests_unit_test_gate_emit_SOURCES = tests/unit/test-gate-emit.c \
+	tests/unit/gate_world.c tests/unit/gate_world.h tests/unit/tempdir.h
+tests_unit_test_gate_emit_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_gate_emit_LDADD = $(UNIT_LIBS)
+tests_unit_test_gate_marks_SOURCES = tests/unit/test-gate-marks.c \
+	tests/unit/disk.c tests/unit/disk.h \
+	tests/unit/gate_world.c tests/unit/gate_world.h tests/unit/tempdir.h
+tests_unit_test_gate_marks_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_gate_marks_LDADD = $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test-gate
 TESTS += tests/unit/test-gate
@@ -264,3 +319,10 @@ TESTS += tests/unit/test-backlog
 tests_unit_test_backlog_SOURCES = tests/unit/test-backlog.c
 tests_unit_test_backlog_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_backlog_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-instance
+TESTS += tests/unit/test-instance
+tests_unit_test_instance_SOURCES = tests/unit/test-instance.c \
+	tests/unit/tempdir.h
+tests_unit_test_instance_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_instance_LDADD = $(UNIT_LIBS)

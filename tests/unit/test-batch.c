@@ -61,7 +61,7 @@ expect_payload(uint32_t i, const char *want)
     struct slice s = batch->events[i].ev.payload;
     struct il_value v;
     const char *p = s.ptr;
-    ck_assert_int_eq(msgcur_head(&p, s.ptr + s.len, &v), 0);
+    ck_assert_int_eq(msg_head(&p, s.ptr + s.len, &v), 0);
     expect_json(&v, want);
 }
 
@@ -275,8 +275,8 @@ attach(uint32_t i, const char *kind, const char *json)
     ck_assert_int_eq(json_to_msgpack(json, strlen(json), &t, &error), 0);
     ck_assert_int_eq(text_puts(&t, "more that is not of the map"), 0);
     const char *p = t.data;
-    /* msgcur_head: its length is a bound only */
-    ck_assert_int_eq(msgcur_head(&p, t.data + t.len, &v), 0);
+    /* msg_head: its length is a bound only */
+    ck_assert_int_eq(msg_head(&p, t.data + t.len, &v), 0);
     ck_assert_int_eq(batch_attach(batch, i, batch_kind(kind, strlen(kind)), &v),
                      0);
     memset(t.data, 0, t.len); /* it was copied */

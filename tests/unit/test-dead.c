@@ -5,6 +5,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <glob.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -536,9 +537,9 @@ START_TEST(a_flood_is_bounded_in_memory)
     static char big[DEAD_EVENT_MAX];
     memset(big, 'x', sizeof big);
     struct il_counter *lost =
-        metric_counter("dead_refusals_discarded_total", "", "");
+        metric_counter("dead_refusals_discarded_total", "", IL_UNIT_NONE, "");
     struct il_counter *kept =
-        metric_counter("dead_refusals_kept_total", "", "");
+        metric_counter("dead_refusals_kept_total", "", IL_UNIT_NONE, "");
     uint64_t before = metric_get(lost) + metric_get(kept);
     uint64_t kept_before = metric_get(kept);
     for (int i = 0; i < 2000; i++)
@@ -594,7 +595,7 @@ put_page(const char *path, long n, const char *bytes, long page)
 }
 
 /* A file that was cut, or a page of it not written, before the store had
- * anything in it is made anew; one with letters is never touched. */
+ * anything in it is made anew; one with letters is set aside as it is. */
 START_TEST(a_store_that_was_never_finished_is_made_anew)
 {
     char path[4200];
@@ -617,10 +618,16 @@ START_TEST(a_store_that_was_never_finished_is_made_anew)
     dead = NULL;
     put_page(path, 0, zeros, page);
     put_page(path, 1, zeros, page);
-    ck_assert_int_lt(dead_open(dir, 0, &dead), 0);
-    dead = NULL;
-    ck_assert_int_eq(stat(path, &st), 0);
+    reopen();
+    ck_assert_uint_eq(dead_count(dead, NULL), 0);
+    ck_assert_int_eq(dead_is_new(dead), 1);
+    glob_t aside;
+    strcat(path, ".damaged-*");
+    ck_assert_int_eq(glob(path, 0, NULL, &aside), 0);
+    ck_assert_uint_eq(aside.gl_pathc, 1);
+    ck_assert_int_eq(stat(aside.gl_pathv[0], &st), 0);
     ck_assert_int_gt(st.st_size, 3 * page);
+    globfree(&aside);
     free(zeros);
 }
 END_TEST

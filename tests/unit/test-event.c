@@ -45,6 +45,46 @@ same_event(const struct event *a, const struct event *b)
     ck_assert(slice_equal(a->payload, b->payload));
 }
 
+START_TEST(marks_are_no_event_and_come_back_as_they_were)
+{
+    static const struct event_mark marks[] = {
+        { { "a", 1 }, { "17", 2 } },
+        { { "empty", 5 }, { "", 0 } },
+        { { "gone", 4 }, { NULL, 0 } },
+        { { "\xff\0\xc0", 3 }, { "\0\xfe", 2 } },
+    };
+    struct event_marks m;
+    struct event_mark one;
+    struct event e;
+    struct event_retry retry;
+    size_t iter = 0;
+    ck_assert_int_eq(event_marks_begin(&out, SLICE("src"), 1700000000123456, 4),
+                     0);
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(event_marks_add(&out, &marks[i]), 0);
+    ck_assert(event_is_marks(out.data, out.len));
+    ck_assert_int_eq(event_unpack(out.data, out.len, &e), -EINVAL);
+    ck_assert_int_ne(event_retry(out.data, out.len, &retry), 1);
+    ck_assert_int_eq(event_marks_unpack(out.data, out.len, &m), 0);
+    ck_assert(slice_equal(m.source_id, SLICE("src")));
+    ck_assert_int_eq(m.written_us, 1700000000123456);
+    for (int i = 0; i < 4; i++) {
+        ck_assert_int_eq(event_marks_next(&m, &iter, &one), 1);
+        ck_assert(slice_equal(one.name, marks[i].name));
+        ck_assert(slice_equal(one.value, marks[i].value));
+        ck_assert_int_eq(!one.value.ptr, !marks[i].value.ptr);
+    }
+    ck_assert_int_eq(event_marks_next(&m, &iter, &one), 0);
+    for (size_t n = 0; n < out.len; n++)
+        ck_assert_int_eq(event_marks_unpack(out.data, n, &m), -EINVAL);
+    ck_assert_int_eq(text_putc(&out, 0), 0);
+    ck_assert_int_eq(event_marks_unpack(out.data, out.len, &m), -EINVAL);
+    out.len = 0;
+    ck_assert_int_eq(event_pack(&out, &sample), 0);
+    ck_assert(!event_is_marks(out.data, out.len));
+}
+END_TEST
+
 START_TEST(what_is_packed_is_unpacked)
 {
     struct event e = sample, got;
@@ -58,6 +98,36 @@ START_TEST(what_is_packed_is_unpacked)
     ck_assert_int_eq(event_pack(&out, &e), 0);
     ck_assert_int_eq(event_unpack(out.data, out.len, &got), 0);
     same_event(&e, &got);
+}
+END_TEST
+
+/* Spools outlive the version that wrote them. */
+START_TEST(a_frame_has_these_bytes)
+{
+    static const char body[] = "\x97\xa5"
+                               "evt_1"
+                               "\xac"
+                               "feature.used"
+                               "\xa3"
+                               "app"
+                               "\xcf\x00\x06\x0a\x24\x18\x20\x22\x40"
+                               "\xff\xa3"
+                               "k-1"
+                               "\x81\xa1n\x01";
+    static const char mark[] = "\x93\xa1l\xcd\x01\x00\x02";
+    const struct event_retry retry = { SLICE("l"), 256, 2 };
+    struct il_text again = { 0 };
+
+    ck_assert_int_eq(event_pack(&out, &sample), 0);
+    ck_assert_uint_eq(out.len, sizeof(body) - 1);
+    ck_assert_mem_eq(out.data, body, out.len);
+
+    ck_assert_int_eq(event_retry_pack(&again, out.data, out.len, &retry), 0);
+    ck_assert_uint_eq(again.len, out.len + sizeof(mark) - 1);
+    ck_assert_int_eq((unsigned char) again.data[0], 0x98);
+    ck_assert_mem_eq(again.data + 1, body + 1, out.len - 1);
+    ck_assert_mem_eq(again.data + out.len, mark, sizeof(mark) - 1);
+    text_clear(&again);
 }
 END_TEST
 
@@ -349,7 +419,9 @@ main(void)
     Suite *suite = suite_create("event");
     TCase *tc = tcase_create("event");
     tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, marks_are_no_event_and_come_back_as_they_were);
     tcase_add_test(tc, what_is_packed_is_unpacked);
+    tcase_add_test(tc, a_frame_has_these_bytes);
     tcase_add_test(tc, long_members_fit);
     tcase_add_test(tc, members_after_the_payload_are_ignored);
     tcase_add_test(tc, a_retry_is_the_same_event_with_a_mark);

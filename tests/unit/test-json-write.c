@@ -84,7 +84,7 @@ START_TEST(replacements_in_keys_and_values_are_counted)
 
     ck_assert_int_eq(json_to_msgpack(json, strlen(json), &packed, NULL), 0);
     const char *p = packed.data;
-    ck_assert_int_eq(msgcur_head(&p, p + packed.len, &v), 0);
+    ck_assert_int_eq(msg_head(&p, p + packed.len, &v), 0);
     ck_assert_int_eq(json_write(&out, &v, IL_JSON_FOR_POSTGRES), 3);
     ck_assert_str_eq(text_str(&out),
                      "{\"a\xef\xbf\xbd\":[\"\xef\xbf\xbd\",{\"b\":"
@@ -138,11 +138,11 @@ START_TEST(broken_msgpack_is_an_error_and_leaves_no_trace)
     struct il_value v;
     const char *p = broken[_i].bytes;
 
-    ck_assert_int_eq(msgcur_head(&p, p + broken[_i].len, &v), 0);
+    ck_assert_int_eq(msg_head(&p, p + broken[_i].len, &v), 0);
     text_puts(&out, "kept");
     ck_assert_int_eq(json_write(&out, &v, 0), -EINVAL);
     ck_assert_str_eq(text_str(&out), "kept");
-    ck_assert_int_eq(msgcur_check(broken[_i].bytes, broken[_i].len), -EINVAL);
+    ck_assert_int_eq(msg_check(broken[_i].bytes, broken[_i].len), -EINVAL);
 }
 END_TEST
 
@@ -154,7 +154,7 @@ START_TEST(depth_is_bounded)
     memset(bytes, 0x91, sizeof(bytes));
     bytes[2 * MSG_DEPTH_MAX] = 1;
     const char *p = bytes;
-    ck_assert_int_eq(msgcur_head(&p, bytes + sizeof(bytes), &v), 0);
+    ck_assert_int_eq(msg_head(&p, bytes + sizeof(bytes), &v), 0);
     ck_assert_int_eq(json_write(&out, &v, 0), 0);
     ck_assert_uint_eq(out.len, 4 * MSG_DEPTH_MAX + 1);
     bytes[2 * MSG_DEPTH_MAX] = (char) 0x91;

@@ -43,8 +43,8 @@ roundtrip(const char *text, size_t len, struct il_text *out)
     }
     if (err == 0) {
         const char *p = packed.data;
-        ck_assert_int_eq(msgcur_check(packed.data, packed.len), 0);
-        ck_assert_int_eq(msgcur_value(&p, p + packed.len, &v), 0);
+        ck_assert_int_eq(msg_check(packed.data, packed.len), 0);
+        ck_assert_int_eq(msg_value(&p, p + packed.len, &v), 0);
         ck_assert_ptr_eq(p, packed.data + packed.len);
         ck_assert_int_eq(json_write(out, &v, 0), 0);
     } else {
@@ -271,6 +271,30 @@ START_TEST(names_the_key_that_comes_twice)
 }
 END_TEST
 
+/* The message goes into an answer, which is UTF-8. */
+START_TEST(a_long_name_is_not_cut_within_a_character)
+{
+    struct il_text json = { 0 }, out = { 0 };
+    for (int pad = 0; pad < 4; pad++) {
+        json.len = 0;
+        for (int i = 0; i < 2; i++) {
+            text_puts(&json, i ? ",\"" : "{\"");
+            text_put(&json, "xxx", (size_t) pad);
+            for (int k = 0; k < 40; k++)
+                text_puts(&json, "\xf0\x9f\x98\x80");
+            text_puts(&json, "\":1");
+        }
+        text_putc(&json, '}');
+        struct json_error error = roundtrip(json.data, json.len, &out);
+        ck_assert_int_eq(error.code, JSON_DUPLICATE);
+        ck_assert(wtf8_valid(error.message, strlen(error.message)));
+        ck_assert_ptr_nonnull(strstr(error.message, "\x80...\" comes twice"));
+    }
+    text_clear(&json);
+    text_clear(&out);
+}
+END_TEST
+
 START_TEST(every_cut_is_an_early_end)
 {
     static const char doc[] =
@@ -466,6 +490,7 @@ main(void)
                         COUNT(refused));
     tcase_add_test(tc, refuses_nul_bytes);
     tcase_add_test(tc, names_the_key_that_comes_twice);
+    tcase_add_test(tc, a_long_name_is_not_cut_within_a_character);
     tcase_add_test(tc, every_cut_is_an_early_end);
     tcase_add_test(tc, every_flipped_byte_is_survived);
     tcase_add_test(tc, depth_limit_is_exact);

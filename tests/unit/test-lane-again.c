@@ -28,9 +28,9 @@ refuse_sevens(struct fake *f, struct il_batch *b, struct il_ack *ack, int n)
     for (uint32_t i = 0; i < b->count; i++) {
         struct il_value v;
         const char *p = b->events[i].ev.payload.ptr;
-        ck_assert_int_eq(msgcur_head(&p, p + 100, &v), 0);
+        ck_assert_int_eq(msg_head(&p, p + 100, &v), 0);
         struct il_value number;
-        ck_assert_int_eq(msgcur_find(&v, "n", 1, &number), 1);
+        ck_assert_int_eq(msg_find(&v, "n", 1, &number), 1);
         if (__atomic_load_n(&constraint, __ATOMIC_SEQ_CST)
             && number.num.i % 10 == 7)
             batch_reject(b, i, &too_large);

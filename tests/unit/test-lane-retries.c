@@ -204,7 +204,8 @@ failing_step(void *self, struct il_batch *b)
 START_TEST(a_failing_step_sees_the_events_again)
 {
     struct il_counter *dropped = metric_counter(
-        "events_dropped_total", "lane=\"" LANE "\",step=\"1/test.step\"", "");
+        "events_dropped_total", "lane=\"" LANE "\",step=\"1/test.step\"",
+        IL_UNIT_NONE, "");
     attempts_left = 3;
     with_step(failing_step, NULL);
     events(150);

@@ -64,7 +64,8 @@ drop_odd(void *self, struct il_batch *b)
 START_TEST(steps_drop_and_are_counted)
 {
     struct il_counter *dropped = metric_counter(
-        "events_dropped_total", "lane=\"" LANE "\",step=\"1/test.step\"", "");
+        "events_dropped_total", "lane=\"" LANE "\",step=\"1/test.step\"",
+        IL_UNIT_NONE, "");
     with_step(drop_odd, NULL);
     events(301);
     world_start();

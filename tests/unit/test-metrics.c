@@ -19,9 +19,12 @@ static char *export(void)
 
 START_TEST(same_series_same_counter)
 {
-    struct il_counter *a = metric_counter("x_total", "a=\"1\"", "X.");
-    ck_assert_ptr_eq(a, metric_counter("x_total", "a=\"1\"", "X."));
-    ck_assert_ptr_ne(a, metric_counter("x_total", "a=\"2\"", "X."));
+    struct il_counter *a =
+        metric_counter("x_total", "a=\"1\"", IL_UNIT_NONE, "X.");
+    ck_assert_ptr_eq(a,
+                     metric_counter("x_total", "a=\"1\"", IL_UNIT_NONE, "X."));
+    ck_assert_ptr_ne(a,
+                     metric_counter("x_total", "a=\"2\"", IL_UNIT_NONE, "X."));
 }
 END_TEST
 
@@ -35,7 +38,8 @@ count_many(void *arg)
 
 START_TEST(counting_from_threads_loses_nothing)
 {
-    struct il_counter *c = metric_counter("threads_total", "", "Threads.");
+    struct il_counter *c =
+        metric_counter("threads_total", "", IL_UNIT_NONE, "Threads.");
     pthread_t t[4];
     for (int i = 0; i < 4; i++)
         ck_assert_int_eq(pthread_create(&t[i], NULL, count_many, c), 0);
@@ -47,13 +51,17 @@ END_TEST
 
 START_TEST(export_groups_series_under_one_head)
 {
-    metric_add(metric_counter("zeta_total", "l=\"b\"", "Z \\ of\nz."), 2);
-    metric_set(metric_gauge("alpha", "", "A."), UINT64_MAX);
-    metric_add(metric_counter("zeta_total", "l=\"a\"", "Z \\ of\nz."), 1);
+    metric_add(
+        metric_counter("zeta_total", "l=\"b\"", IL_UNIT_NONE, "Z \\ of\nz."),
+        2);
+    metric_set(metric_gauge("alpha", "", IL_UNIT_NONE, "A."), INT64_MIN);
+    metric_add(
+        metric_counter("zeta_total", "l=\"a\"", IL_UNIT_NONE, "Z \\ of\nz."),
+        1);
     char *text = export();
     const char *want = "# HELP ingestlayer_alpha A.\n"
                        "# TYPE ingestlayer_alpha gauge\n"
-                       "ingestlayer_alpha 18446744073709551615\n"
+                       "ingestlayer_alpha -9223372036854775808\n"
                        "# HELP ingestlayer_zeta_total Z \\\\ of\\nz.\n"
                        "# TYPE ingestlayer_zeta_total counter\n"
                        "ingestlayer_zeta_total{l=\"a\"} 1\n"
@@ -63,17 +71,31 @@ START_TEST(export_groups_series_under_one_head)
 }
 END_TEST
 
-START_TEST(times_are_in_seconds)
+START_TEST(times_are_in_seconds_by_their_unit)
 {
-    metric_add(metric_counter("wait_seconds_total", "", "W."), 12000345);
-    metric_set(metric_gauge("age_seconds", "", "A."), 7);
-    metric_set(metric_gauge("age_secondshand", "", "A."), 7);
+    metric_add(
+        metric_counter("wait_seconds_total", "", IL_UNIT_MICROSECONDS, "W."),
+        12000345);
+    metric_set(metric_gauge("age_seconds", "", IL_UNIT_MICROSECONDS, "A."), -7);
+    /* The name alone says nothing. */
+    metric_set(metric_gauge("leap_seconds", "", IL_UNIT_NONE, "L."), 37);
     char *text = export();
     ck_assert_ptr_nonnull(
         strstr(text, "\ningestlayer_wait_seconds_total 12.000345\n"));
-    ck_assert_ptr_nonnull(strstr(text, "\ningestlayer_age_seconds 0.000007\n"));
-    ck_assert_ptr_nonnull(strstr(text, "\ningestlayer_age_secondshand 7\n"));
+    ck_assert_ptr_nonnull(
+        strstr(text, "\ningestlayer_age_seconds -0.000007\n"));
+    ck_assert_ptr_nonnull(strstr(text, "\ningestlayer_leap_seconds 37\n"));
     free(text);
+}
+END_TEST
+
+START_TEST(another_kind_or_unit_is_another_series_or_none)
+{
+    ck_assert_ptr_nonnull(metric_gauge("both", "", IL_UNIT_NONE, "B."));
+    ck_assert_ptr_null(metric_counter("both", "", IL_UNIT_NONE, "B."));
+    ck_assert_ptr_null(metric_gauge("both", "", IL_UNIT_BYTES, "B."));
+    ck_assert_int_eq(metric_find("both", "", NULL), 1);
+    ck_assert_int_eq(metric_find("both", "a=\"1\"", NULL), 0);
 }
 END_TEST
 
@@ -106,19 +128,19 @@ END_TEST
 static void
 refresh(void *arg)
 {
-    metric_set(arg, metric_get(arg) + 1);
+    metric_set(arg, metric_value(arg) + 1);
 }
 
 START_TEST(refreshers_run_before_each_export)
 {
-    struct il_counter *g = metric_gauge("fresh", "", "F.");
+    struct il_gauge *g = metric_gauge("fresh", "", IL_UNIT_NONE, "F.");
     ck_assert_int_eq(metric_refresh(refresh, g), 0);
     free(export());
     free(export());
-    ck_assert_uint_eq(metric_get(g), 2);
+    ck_assert_int_eq(metric_value(g), 2);
     metric_refresh_remove(refresh, g);
     free(export());
-    ck_assert_uint_eq(metric_get(g), 2);
+    ck_assert_int_eq(metric_value(g), 2);
 }
 END_TEST
 
@@ -130,7 +152,8 @@ main(void)
     tcase_add_test(t, same_series_same_counter);
     tcase_add_test(t, counting_from_threads_loses_nothing);
     tcase_add_test(t, export_groups_series_under_one_head);
-    tcase_add_test(t, times_are_in_seconds);
+    tcase_add_test(t, times_are_in_seconds_by_their_unit);
+    tcase_add_test(t, another_kind_or_unit_is_another_series_or_none);
     tcase_add_test(t, labels_are_escaped);
     tcase_add_test(t, process_metrics_are_there);
     tcase_add_test(t, refreshers_run_before_each_export);

@@ -88,6 +88,16 @@ static const struct il_option options[] = {
       .type = IL_OPT_STRING,
       .flags = OPTION_PLAIN,
       .help = "Name." },
+    { .name = "price",
+      .type = IL_OPT_NUMBER,
+      .flags = IL_OPT_LIST,
+      .help = "Any number." },
+    { .name = "share",
+      .type = IL_OPT_NUMBER,
+      .min = -1,
+      .max = 10,
+      .def = "0.5",
+      .help = "A number within limits." },
     { 0 }
 };
 
@@ -136,7 +146,7 @@ static const struct {
     { "zzzzzz = 1; ",
       T "zzzzzz: no such option; there are: table, mode, password, pin, keys, "
         "count, big, create, timeout, buffer, limits, columns, tags, "
-        "name\n" },
+        "name, price, share\n" },
     { "table = 1;",
       T "table: expected a text in double quotes, found a whole number\n" },
     { "table = \"\";", T "table: must not be empty\n" },
@@ -191,6 +201,32 @@ static const struct {
         "like \"30s\"\n" },
     { "mode = \"env:IL_TEST_SECRET\";",
       T "mode: expected one of: keep, drop\n" },
+    { "share = true;", T "share: expected a number, found true or false\n" },
+    { "share = \"half\";",
+      T "share: expected a number, such as 1.5, found \"half\"\n" },
+    { "share = \"1.\";",
+      T "share: expected a number, such as 1.5, found \"1.\"\n" },
+    { "share = \"01\";",
+      T "share: expected a number, such as 1.5, found \"01\"\n" },
+    { "share = \"1e\";",
+      T "share: expected a number, such as 1.5, found \"1e\"\n" },
+    { "share = \"0x10\";",
+      T "share: expected a number, such as 1.5, found \"0x10\"\n" },
+    { "share = \"\";",
+      T "share: expected a number, such as 1.5, found \"\"\n" },
+    { "share = \"env:IL_TEST_SECRET\";",
+      T "share: expected a number, such as 1.5\n" },
+    { "share = 10;", "" },
+    { "share = 10.000;", "" },
+    { "share = \"1000e-2\";", "" },
+    { "share = 11;", T "share: expected -1 to 10, found 11\n" },
+    { "share = \"-1.000000000000000000000000000001\";",
+      T "share: expected -1 to 10, found "
+        "-1.000000000000000000000000000001\n" },
+    { "share = 10.000000000000000000000000000001;",
+      T "share: expected -1 to 10, found "
+        "10.000000000000000000000000000001\n" },
+    { "share = \"1e400\";", T "share: expected -1 to 10, found 1e400\n" },
 };
 
 START_TEST(values_are_judged)
@@ -228,6 +264,121 @@ START_TEST(values_are_read)
     ck_assert(!option_has(g, "value"));
     char *out = findings();
     ck_assert_str_eq(out, "");
+    free(out);
+}
+END_TEST
+
+/* What is written, with quotes or without, and what is read. */
+static const struct {
+    const char *written, *read;
+} numbers[] = {
+    { "1.10", "1.10" },
+    { "0.1", "0.1" },
+    { "\"1.10\"", "1.10" },
+    { "\"1e400\"", "1e400" },
+    { "\"-0\"", "-0" },
+    { "-0.0", "-0.0" },
+    { "\"12345678901234567890.5\"", "12345678901234567890.5" },
+    { "12345678901234567890.50", "12345678901234567890.50" },
+    { "1.5e-3", "1.5e-3" },
+    { "+1.5E+3", "1.5E+3" },
+    { ".5", "0.5" },
+    { "-.5", "-0.5" },
+    { "2.", "2.0" },
+    { "007.50", "7.50" },
+    { "42", "42" },
+    { "-42", "-42" },
+    { "0x10", "16" },
+    { "9223372036854775807L", "9223372036854775807" },
+    { "\"env:IL_TEST_NUMBER\"", "3.140" },
+    { "\"literal:3.1\"", "3.1" },
+};
+
+START_TEST(numbers_are_read_digit_for_digit)
+{
+    /* others before it, so that it has to be found */
+    struct il_text text = { 0 };
+    setenv("IL_TEST_NUMBER", "3.140", 1);
+    text_printf(&text,
+                "share = 1.1; /* 9.9 */ price = ( 1.10, \"2.2\", 1.1, %s );",
+                numbers[_i].written);
+    const struct il_conf *c = read_text(text_str(&text));
+    text_clear(&text);
+    const char *read = option_number(c, "price", 3);
+    ck_assert_msg(read && !strcmp(read, numbers[_i].read),
+                  "%s: expected %s, actual %s", numbers[_i].written,
+                  numbers[_i].read, read ? read : "none");
+    ck_assert_str_eq(option_number(c, "price", 0), "1.10");
+    ck_assert_str_eq(option_number(c, "price", 2), "1.1");
+    ck_assert_ptr_null(option_number(c, "price", 4));
+    char *out = findings();
+    ck_assert_str_eq(out, "");
+    free(out);
+}
+END_TEST
+
+START_TEST(whole_numbers_come_in_lists)
+{
+    static const struct il_option list[] = { { .name = "ports",
+                                               .type = IL_OPT_INT,
+                                               .flags = IL_OPT_LIST,
+                                               .min = 1,
+                                               .help = "Ports." },
+                                             { 0 } };
+    const struct il_conf *c =
+        read_with(list, sizeof(list[0]), "ports = [ 80, 443 ];");
+    ck_assert_int_eq(option_int(c, "ports", 0), 80);
+    ck_assert_int_eq(option_int(c, "ports", 1), 443);
+    ck_assert_int_eq(option_int(c, "ports", 2), 0);
+    ck_assert_uint_eq(conf_errors(conf), 0);
+    conf_free(conf);
+}
+END_TEST
+
+START_TEST(another_type_is_a_finding)
+{
+    const struct il_conf *c = read_text("count = 3; price = 1.5;");
+    ck_assert_str_eq(option_number(c, "share", 0), "0.5");
+    ck_assert_uint_eq(conf_errors(conf), 0);
+    ck_assert_ptr_null(option_str(c, "count", 0));
+    ck_assert_int_eq(option_int(c, "price", 0), 0);
+    ck_assert_ptr_null(option_number(c, "mode", 0));
+    ck_assert_ptr_null(option_group(c, "count", 0));
+    char *out = findings();
+#define F "t.conf: step 1 (x): "
+#define AS " as another type (a fault of the plugin)\n"
+    ck_assert_str_eq(out, F "count: the plugin reads this int" AS F
+                            "price: the plugin reads this number" AS F
+                            "mode: the plugin reads this string" AS);
+    free(out);
+}
+END_TEST
+
+START_TEST(an_element_of_a_list_is_named)
+{
+    const struct il_conf *c = read_text("\ntags = (\n\"one\",\n\"two >\" );"
+                                        " price = 1.0;");
+    option_error_at(c, "tags", 1, 4, "expected a value");
+    option_error(c, "tags", 7, "there are too few");
+    char *out = findings();
+    ck_assert_str_eq(out, "t.conf:3: step 1 (x): tags: there are too few\n"
+                          "t.conf:4: step 1 (x): tags #2: expected a value\n"
+                          "    two >\n"
+                          "        ^\n");
+    free(out);
+}
+END_TEST
+
+START_TEST(findings_turn_no_text_around)
+{
+    const struct il_conf *c =
+        read_text("table = \"a\xe2\x80\xae>\"; mode = \"x\xc2\x85\xff\";");
+    option_error_at(c, "table", 0, 4, "expected a value");
+    char *out = findings();
+    ck_assert_str_eq(out, T "mode: \"x??\" is not one of: keep, drop\n" T
+                            "table: expected a value\n"
+                            "    a?>\n"
+                            "      ^\n");
     free(out);
 }
 END_TEST
@@ -404,6 +555,12 @@ main(void)
     tcase_add_loop_test(t, values_are_judged, 0,
                         (int) (sizeof(cases) / sizeof(cases[0])));
     tcase_add_test(t, values_are_read);
+    tcase_add_loop_test(t, numbers_are_read_digit_for_digit, 0,
+                        sizeof(numbers) / sizeof(numbers[0]));
+    tcase_add_test(t, whole_numbers_come_in_lists);
+    tcase_add_test(t, another_type_is_a_finding);
+    tcase_add_test(t, an_element_of_a_list_is_named);
+    tcase_add_test(t, findings_turn_no_text_around);
     tcase_add_test(t, defaults_are_filled_in);
     tcase_add_test(t, one_value_stands_for_a_list_of_one);
     tcase_add_test(t, texts_come_from_elsewhere);

@@ -68,7 +68,7 @@ number(const char *text)
     packed.len = 0;
     ck_assert_int_eq(json_to_msgpack(text, strlen(text), &packed, &error), 0);
     p = packed.data;
-    ck_assert_int_eq(msgcur_head(&p, p + packed.len, &v), 0);
+    ck_assert_int_eq(msg_head(&p, p + packed.len, &v), 0);
     return v;
 }
 

@@ -28,12 +28,14 @@ static struct offer {
     uint64_t position;
     struct given what;
     int found; /* by the start that followed */
+    uint32_t group;  /* so many frames from here on count together only */
 } offers[2][100000]; /* in the run that crashed, and in the one at hand */
 static size_t offer_count[2];
 static uint64_t seed;
 static uint32_t run;
 static int gaps;           /* a group whose middle has not got to the disk */
 static uint64_t delivered; /* in the run at hand */
+static uint64_t parts;     /* appends that are whole or not there: are not */
 static uint64_t reused;    /* segments in files that were others' before */
 
 static uint64_t
@@ -107,6 +109,23 @@ read_all(struct spool *s)
     }
     spool_reader_close(r);
     text_clear(&g.text);
+    for (size_t i = 0; i < offer_count[0]; i++) {
+        uint32_t n = offers[0][i].group, found = 0;
+        for (uint32_t k = 0; k < n; k++) {
+            uint64_t p = offers[0][i].position + k;
+            found +=
+                p <= end
+                && memcmp(&fixed[p], &offers[0][i + k].what, sizeof fixed[p])
+                       == 0;
+        }
+        if (offers[0][i].position <= passed)
+            continue; /* some of them may be gone */
+        ck_assert_msg(!n || !found || found == n,
+                      "of %u frames from %" PRIu64 " on that count together "
+                      "%u are there",
+                      n, offers[0][i].position, found);
+        parts += n > 1 && !found;
+    }
     for (uint64_t p = passed + 1; p <= end; p++)
         there += fixed[p].run != 0;
     ck_assert_uint_eq(g.count, there);
@@ -135,13 +154,17 @@ append_group(struct spool *s, uint32_t *number)
         g[i] = (struct given){ run, ++*number };
         slices[i] = slice_of(bodies[i], make_body(bodies[i], g[i]));
     }
-    if (spool_append(s, slices, n, &first))
+    int whole = chance(2) == 0;
+    int rc = whole ? spool_gather_whole(s, slices, n, &first)
+                   : spool_append(s, slices, n, &first);
+    if (rc)
         return 0;
     ck_assert_uint_gt(first, durable);
     for (uint32_t i = 0; i < n; i++) {
         ck_assert_uint_lt(first + i, POSITIONS);
         ck_assert_uint_eq(fixed[first + i].run, 0);
-        offers[1][offer_count[1]++] = (struct offer){ first + i, g[i], 0 };
+        offers[1][offer_count[1]++] =
+            (struct offer){ first + i, g[i], 0, whole && !i ? n : 0 };
     }
     spool_flush(s, 5000000);
     return spool_durable(s) >= first + n - 1;
@@ -303,6 +326,7 @@ START_TEST(test_nothing_is_lost_and_nothing_comes_back)
             whole = crash(whole);
         }
     }
+    printf("%" PRIu64 " appends were taken away as a whole\n", parts);
     printf("%" PRIu64 " segments in files that were used again\n", reused);
     ck_assert_uint_gt(reused, 0);
 }

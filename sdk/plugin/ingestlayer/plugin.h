@@ -296,15 +296,16 @@ struct il_event {
 struct il_outcome {
     uint32_t struct_size;
     uint32_t what;  /* IL_ACCEPTED, IL_DUPLICATE, IL_REFUSED */
-    const char *id; /* the event's; of a duplicate the id of the first one; a
-                     * refused event may have none: NULL */
+    const char *id; /* the event's; of a duplicate the id of the first one; of
+                     * a refused event the one offered, NULL if none */
     size_t id_len;
     const struct il_reason *why; /* IL_REFUSED; else NULL */
 };
 
 /* How far a source has read upstream: a name that the source chooses (a topic
  * and partition, a table) and a value that only the source understands (an
- * offset, an LSN).  Neither need end with NUL. */
+ * offset, an LSN).  Neither need end with NUL.  A source has at most 10,000.
+ * They belong to its name in the config: under another it begins anew. */
 struct il_mark {
     uint32_t struct_size;
     uint32_t reserved; /* 0 */
@@ -322,8 +323,8 @@ struct il_emission {
     size_t count;
     size_t event_size; /* sizeof *events: their distance */
     uint64_t token;    /* of settled(); the source's own */
-    /* Whose rate and types count, and who dead letters and metrics name; NULL:
-     * the source as a whole. */
+    /* Whose rate and types count, and who dead letters and metrics name: from
+     * il_sender_from() of this source.  NULL: the source as a whole. */
     struct il_sender *sender;
     /* Made durable in the same append as the events, all or nothing. */
     const struct il_mark *marks;
@@ -415,10 +416,13 @@ struct il_declared {
  *                           1.0; rebuild it"
  *   needs_minor above its own  "... needs plugin ABI 1.3 or later, this host
  *                           has 1.1; upgrade ingestlayer"
+ *   needs_minor above abi_minor  "... says that it needs plugin ABI 1.3 but was
+ *                           built for 1.2 (a fault of the plugin)"
  *   sizes that its version does not have (an unfinished header)  "... its
  *                           descriptor has 208 bytes, ABI 1.0 has 216;
  *                           rebuild it"
  *   a kind, threads, flags, option type or option flag that it does not know,
+ *   an option that is called plugin, name or host,
  *   a name that is not the file's, a callback that the kind must have.
  * It copies as much of the descriptor as both know, and takes the rest as 0.
  *
@@ -477,7 +481,8 @@ struct il_plugin {
      * stop() is called, and none comes after. */
     void (*settled)(void *self, uint64_t token, int outcome);
     /* Source: il_emit() has answered -EAGAIN; now it is worth trying again.
-     * Once for any number of such answers.  Not after stop() was called. */
+     * Once for any number of such answers, perhaps before the last of them has
+     * returned.  Not after stop() was called. */
     void (*room)(void *self);
     /* Pushes out what was accepted.  A source also stops taking more.  0 or
      * -ETIMEDOUT. */
@@ -775,8 +780,9 @@ il_log_level(const struct il_host *host)
 }
 /* Log one line of len bytes.  The host adds instance and plugin; write the
  * rest, lower case, no full stop, with the value that was wrong, never a
- * secret.  Bytes that are no UTF-8 and control characters are written as
- * \xNN.  The last warning or error also shows in `status`.  Since ABI 1.0. */
+ * secret.  Bytes that are no UTF-8, control characters and marks that turn the
+ * direction of text are written as \xNN.  The last warning or error also shows
+ * in `status`.  Since ABI 1.0. */
 static inline void
 il_log_text(const struct il_host *host, int level, const char *text, size_t len)
 {
@@ -1765,25 +1771,28 @@ il_entity_put(const struct il_host *host, const struct il_kind *kind,
  *
  * All of it is taken or nothing.  Once it is taken, what the gate made of each
  * event goes to e->outcome, and settled(self, token, outcome) follows, from
- * another thread, perhaps before this returns.  An event that the gate refuses
- * is no failure: it is a dead letter, durable before the marks that pass over
- * it.  A duplicate is none either.  So a source reads on after settled(IL_OK),
- * acknowledges upstream then or not at all, and after a restart goes on from
- * its marks: each event is in the spool exactly once, whatever died.  Without
- * marks, events that are offered again after a crash are told from new ones by
- * their idempotency key alone, within its window.
+ * another thread, perhaps before this returns, but after the last outcome.  An
+ * event that the gate refuses is no failure: it is a dead letter, durable
+ * before the marks that pass over it.  A duplicate is none either.  So a source
+ * reads on after settled(IL_OK), acknowledges upstream then or not at all, and
+ * after a restart goes on from its marks: each event is in the spool exactly
+ * once, whatever died.  (A letter may be there twice, if the process died
+ * between the two.)  Without marks, events that are offered again after a crash
+ * are told from new ones by their idempotency key alone, within its window.
  *
  * What e points to need not outlive the call.  It may block for a moment while
- * others write, and while upserts become durable; not for a sync.
+ * others write, and for a sync where events bring upserts or are refused; the
+ * events themselves are not waited for.
  *
  * From start() until stop() is called.  0: taken.  Nothing was taken:
  *   -EAGAIN     the spool is behind or full, the sender is above its rate, or
  *               there is no memory: room() tells when to come again
- *   -EMSGSIZE   more than the gate takes at once (4 MiB, or 10,000 events and
- *               marks): offer it in parts; a single event that is too large is
- *               refused instead
- *   -EINVAL     the emission itself is wrong (a size, a mark without a name,
- *               neither events nor marks), which is reported
+ *   -EMSGSIZE   more than the gate takes at once (4 MiB as they are stored,
+ *               or 10,000 events and marks): offer it in parts; a single event
+ *               that is too large is refused instead
+ *   -EINVAL     the emission itself is wrong (a struct_size, the name or value
+ *               of a mark or their number, another source's sender, neither
+ *               events nor marks), which is reported
  *   -EIO        the disk has failed: nothing is taken until a restart
  *   -ESHUTDOWN  the host is stopping
  *   -EPERM      not a source, or before start() (also in a check)

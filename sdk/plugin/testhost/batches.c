@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/time.h"
 #include "codec/json.h"
+#include "codec/msg_pack.h"
 #include "plugin/enter.h"
 
 #include <errno.h>
@@ -20,7 +21,7 @@ static struct slice
 text_of(const struct il_value *map, const char *key, const char *otherwise)
 {
     struct il_value v;
-    if (!msgcur_find(map, key, strlen(key), &v) || v.type != IL_STRING)
+    if (!msg_find(map, key, strlen(key), &v) || v.type != IL_STRING)
         return slice_of(otherwise, otherwise ? strlen(otherwise) : 0);
     return slice_of(v.str, v.len);
 }
@@ -41,7 +42,7 @@ only_known(const struct il_value *map)
                                          "source_id", "received_at",
                                          "timestamp", "payload" };
     struct il_value key, value;
-    for (size_t iter = 0; msgcur_item(map, &iter, &key, &value);) {
+    for (size_t iter = 0; msg_item(map, &iter, &key, &value);) {
         size_t i = 0;
         while (i < 6
                && (strlen(known[i]) != key.len
@@ -65,9 +66,8 @@ testhost_pack(struct testhost *t, const char *json, struct il_text *body)
     snprintf(id, sizeof(id), "evt_test_%llu",
              (unsigned long long) t->next_position);
     if (!err
-        && (msgcur_value(&p, packed.data + packed.len, &map)
-            || map.type != IL_MAP || !only_known(&map)
-            || !msgcur_find(&map, "payload", 7, &payload)
+        && (msg_value(&p, packed.data + packed.len, &map) || map.type != IL_MAP
+            || !only_known(&map) || !msg_find(&map, "payload", 7, &payload)
             || payload.type != IL_MAP))
         err = -EINVAL;
     if (!err) {
@@ -81,7 +81,7 @@ testhost_pack(struct testhost *t, const char *json, struct il_text *body)
         /* The exact bytes of the payload: write the value again. */
         struct il_text bytes = { 0 };
         if (!err)
-            err = msgout_value(&bytes, &payload);
+            err = msg_pack_value(&bytes, &payload);
         ev.payload = slice_of(bytes.data, bytes.len);
         if (!err)
             err = event_pack(body, &ev);
@@ -561,7 +561,7 @@ testhost_payload(struct testhost *t, uint32_t i)
     struct slice bytes = t->current->batch->events[i].ev.payload;
     const char *p = bytes.ptr;
     struct il_value v;
-    if (msgcur_value(&p, bytes.ptr + bytes.len, &v))
+    if (msg_value(&p, bytes.ptr + bytes.len, &v))
         return NULL;
     return testhost_show(t, SHOW_PAYLOAD, &v);
 }

@@ -4,7 +4,6 @@
 
 #include "private.h"
 #include "codec/json.h"
-#include "plugin/enter.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -50,7 +49,7 @@ event_as_json(const struct il_event *e)
     } else {
         struct il_value v;
         const char *p = e->payload;
-        if (msgcur_value(&p, e->payload + e->payload_len, &v) == 0)
+        if (msg_value(&p, e->payload + e->payload_len, &v) == 0)
             json_write(&out, &v, 0);
     }
     text_putc(&out, '}');
@@ -92,10 +91,10 @@ payload_fits(const struct il_event *e)
         }
         p = packed.data;
         end = p + packed.len;
-    } else if (e->encoding != IL_MSGPACK || msgcur_check(p, e->payload_len)) {
+    } else if (e->encoding != IL_MSGPACK || msg_check(p, e->payload_len)) {
         return 0;
     }
-    int fits = msgcur_value(&p, end, &v) == 0 && v.type == IL_MAP;
+    int fits = msg_value(&p, end, &v) == 0 && v.type == IL_MAP;
     text_clear(&packed);
     return fits;
 }
@@ -524,11 +523,8 @@ testhost_room(struct testhost *t)
     pthread_mutex_unlock(&t->lock);
     if (!wants)
         return 0;
-    if (t->host.plugin->desc.room) {
-        struct instance_was was = instance_enter(&t->host, "room()");
-        t->host.plugin->desc.room(t->host.self);
-        instance_leave(was);
-    }
+    if (t->host.plugin->desc.room)
+        instance_room(&t->host);
     return 1;
 }
 

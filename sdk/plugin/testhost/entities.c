@@ -67,7 +67,7 @@ static int
 view(const struct known_entity *e, struct il_value *traits)
 {
     const char *p = e->traits.data;
-    return msgcur_value(&p, e->traits.data + e->traits.len, traits);
+    return msg_value(&p, e->traits.data + e->traits.len, traits);
 }
 
 const char *

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { type Encoded, type LooseEvent, encode, split } from "./encode.js";
-import type { Receipt } from "./error.js";
+import type { IngestError, Receipt } from "./error.js";
 import type { Settings } from "./options.js";
 import { type Tally, accept, newTally, problem, refuse, toError } from "./tally.js";
 import { post } from "./transport.js";
@@ -36,14 +36,10 @@ export async function ingestAll(
   events.forEach((event, index) => {
     try {
       encoded.push(encode(event, index));
-    } catch (cause) {
-      tally.code = "invalid_event";
-      tally.cause = cause;
-      tally.problems.push({
-        index, code: "invalid_event", path: "", rule: "",
-        message: `cannot be written as JSON: ${(cause as Error).message}`,
-        idempotencyKey: event?.idempotencyKey ?? "",
-      });
+    } catch (error) {
+      const { code, cause, message, problems } = error as IngestError;
+      Object.assign(tally, { code, cause, message });
+      tally.problems.push(...problems);
     }
   });
   for (const request of split(encoded)) if (!(await send(settings, request, tally))) break;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import { IngestError, type Problem, tell } from "./error.js";
 import { makeKey } from "./key.js";
 
 /** An event as it is handed over, whatever its type. */
@@ -24,16 +25,46 @@ export const ENVELOPE_BYTES = '{"events":[]}'.length;
 
 const utf8 = new TextEncoder();
 
+/** What JSON can only write as null, and would be taken for a value left out. */
+interface Unwritable {
+  path: string;
+  rule: string;
+  message: string;
+}
+
+/** As the server names a field: payload.items[2]["unit price"]. */
+function pathOf(way: readonly (readonly [part: object, name: string])[], name: string): string {
+  const names = [...way.slice(1).map(([, one]) => one), name];
+  return names.reduce((path, one, i) => {
+    if (Array.isArray(way[i]![0])) return `${path}[${one}]`;
+    if (!/^[^\x00-\x20\x7f.[\]"'\\]+$/.test(one)) return `${path}[${JSON.stringify(one)}]`;
+    return path ? `${path}.${one}` : one;
+  }, "");
+}
+
 /**
- * JSON.stringify() that writes a bigint as the integer it is: the server keeps
- * integers of any size.
+ * JSON.stringify() that writes a bigint as the integer it is, since the server
+ * keeps integers of any size, and that notes numbers and dates which are none.
  */
-function stringify(value: unknown): string {
+function stringify(value: object, found: Unwritable[]): string {
   let mark = "";
-  const text = JSON.stringify(value, (_name, part: unknown) => {
-    if (typeof part !== "bigint") return part;
-    mark ||= `bigint:${makeKey()}:`;
-    return mark + part.toString();
+  // From the whole to where it writes: each object with its name in the one before.
+  const way: [object, string][] = [];
+  const text = JSON.stringify(value, function (this: Record<string, unknown>, name: string, part: unknown) {
+    while (way.length && way[way.length - 1]![0] !== this) way.pop();
+    // As it was before its toJSON(), which an application may have given to bigints.
+    const raw = part === null || typeof part === "string" ? this[name] : part;
+    if (typeof raw === "bigint") {
+      mark ||= `bigint:${makeKey()}:`;
+      return mark + raw.toString();
+    }
+    const number = part instanceof Number ? part.valueOf() : part;
+    if (typeof number === "number" && !Number.isFinite(number))
+      found.push({ path: pathOf(way, name), rule: "finite", message: `is ${number}, which JSON has no number for` });
+    else if (part === null && raw instanceof Date)
+      found.push({ path: pathOf(way, name), rule: "date", message: "is an invalid Date" });
+    else if (typeof part === "object" && part) way.push([part, name]);
+    return part;
   });
   return mark ? text.replace(new RegExp(`"${mark}(-?\\d+)"`, "g"), "$1") : text;
 }
@@ -43,17 +74,33 @@ export function measure(json: string): number {
   return utf8.encode(json).length;
 }
 
-/** Throws what JSON.stringify() or toISOString() throws. */
-export function encode(event: LooseEvent, index: number): Encoded {
-  const key = event.idempotencyKey ?? makeKey();
-  const { timestamp } = event;
-  const json = stringify({
-    type: event.type,
+function write(event: LooseEvent, key: string, found: Unwritable[]): string {
+  const { type, timestamp, payload } = event;
+  return stringify({
+    type,
     idempotencyKey: key,
     timestamp: timestamp instanceof Date ? timestamp.toISOString() : timestamp,
-    payload: event.payload,
-  });
-  return { index, key, json, bytes: measure(json) };
+    payload,
+  }, found);
+}
+
+/** Throws an IngestError with every problem. */
+export function encode(event: LooseEvent, index: number): Encoded {
+  const key = event?.idempotencyKey ?? makeKey();
+  const found: Unwritable[] = [];
+  let json = "";
+  let cause: unknown;
+  try {
+    json = write(event, key, found);
+  } catch (error) {
+    cause = error;
+    const why = (error as Error | undefined)?.message ?? String(error);
+    found.push({ path: "", rule: "", message: `cannot be written as JSON: ${why}` });
+  }
+  if (!found.length) return { index, key, json, bytes: measure(json) };
+  const code = "invalid_event";
+  const problems = found.map((one): Problem => ({ index, code, idempotencyKey: event?.idempotencyKey ?? "", ...one }));
+  throw new IngestError(tell(problems[0]!), { code, problems, cause });
 }
 
 /** Cut into requests, in order. */

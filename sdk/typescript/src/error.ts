@@ -19,6 +19,11 @@ export interface Problem {
   readonly idempotencyKey: string;
 }
 
+/** For a person. */
+export function tell({ path, message }: Problem): string {
+  return path ? `${path}: ${message}` : message;
+}
+
 /** What became of one event that was taken. */
 export interface Receipt {
   readonly id: string;

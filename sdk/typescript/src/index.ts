@@ -2,28 +2,16 @@
 import { ingestAll } from "./client.js";
 import type { LooseEvent } from "./encode.js";
 import type { Receipt } from "./error.js";
+import type { Events } from "./events.js";
 import { type Options, resolve } from "./options.js";
 import { type FlushOptions, type FlushReport, Queue } from "./queue.js";
 
 export { IngestError, type IngestErrorInit, type Problem, type Receipt } from "./error.js";
+export type * from "./events.js";
 export type { LostEvent, OnError } from "./loss.js";
 export type { Fetch, Options } from "./options.js";
 export type { FlushOptions, FlushReport } from "./queue.js";
 export type { QueueOptions, StorageLike } from "./queue_options.js";
-
-/**
- * The events of an application, to be declared by it:
- *
- *     declare module "@ingestlayer/sdk" {
- *       interface Events {
- *         "feature.used": { user_id: string; feature: string; count?: number };
- *       }
- *     }
- *
- * Then another type or a wrong field does not compile. As long as nothing is
- * declared, anything goes.
- */
-export interface Events {}
 
 /** The declared types; any text while there are none. */
 export type EventType = [keyof Events] extends [never] ? string : Extract<keyof Events, string>;

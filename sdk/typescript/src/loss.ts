@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import type { LooseEvent } from "./encode.js";
-import { IngestError, type Problem } from "./error.js";
+import { IngestError, type Problem, tell } from "./error.js";
+import { isDying, monotonic, tellAtDeath, toldAll } from "./lifecycle.js";
 
 /** An event that track() was given and that will not arrive. */
 export interface LostEvent {
@@ -16,6 +17,10 @@ export interface LostEvent {
  * their number). error.problems points into them.
  */
 export type OnError = (error: IngestError, events: readonly LostEvent[]) => void;
+
+function print(text: string): void {
+  (globalThis as Console).console?.error?.(`ingestlayer: ${text}`);
+}
 
 /** One cause and what it costs, until it is told. */
 interface Loss {
@@ -35,19 +40,24 @@ interface Console {
 /**
  * Losses are gathered and told in a task of their own: what the application
  * does there, such as calling track() again, cannot recurse, and a loop that
- * meets a full queue makes one call, not thousands.
+ * meets a full queue makes one call, not thousands.  A process that dies has no
+ * more tasks: there they are told at once.
  */
 export class Losses {
   private readonly waiting = new Map<string, Loss>();
   private loggedAt = -Infinity;
   private unlogged = 0;
+  private lastLoss: IngestError | undefined;
 
   /** handler: read when it is called, since configure() may change it. */
   constructor(private readonly handler: () => OnError | undefined) {}
 
   /** problems: with the index of their event in events; none: the error's message. */
   add(cause: IngestError, events: readonly LostEvent[], problems: readonly Problem[] = []): void {
-    if (!this.waiting.size) setTimeout(() => this.tell(), 0);
+    if (!this.waiting.size) {
+      setTimeout(() => this.tell(), 0);
+      tellAtDeath(this.tellNow);
+    }
     let loss = this.waiting.get(cause.code);
     if (!loss) this.waiting.set(cause.code, loss = { cause, events: [], problems: [], total: 0 });
     const { events: into } = loss;
@@ -67,14 +77,27 @@ export class Losses {
           index: base + i, code: cause.code, message: cause.message, path: "", rule: "",
           idempotencyKey: events[i]!.idempotencyKey,
         });
+    if (isDying()) this.tellNow();
   }
+
+  /** Nothing is lost yet, but who sees it can prevent it. */
+  warn(text: string): void {
+    if (!this.handler()) print(text);
+  }
+
+  private readonly tellNow = (): void => {
+    this.loggedAt = -Infinity;
+    this.tell();
+    if (this.unlogged) this.print();
+    toldAll(this.tellNow);
+  };
 
   private tell(): void {
     const losses = [...this.waiting.values()];
     this.waiting.clear();
     for (const { cause, events, problems, total } of losses) {
       const first = problems[0];
-      const what = first ? `${first.path ? `${first.path}: ` : ""}${first.message}` : cause.message;
+      const what = first ? tell(first) : cause.message;
       const message = total === 1 ? what : `${total} events are lost: ${what}`;
       const { status, code, retryable, attempts } = cause;
       const error = new IngestError(message, {
@@ -93,15 +116,18 @@ export class Losses {
         // Not into the application: nobody waits for this.
       }
     }
+    if (!this.waiting.size && !this.unlogged) toldAll(this.tellNow);
   }
 
   private log(error: IngestError, total: number): void {
     this.unlogged += total;
-    if (Date.now() - this.loggedAt < LOG_PAUSE_MS) return;
-    (globalThis as Console).console?.error?.(
-      `ingestlayer: events lost: ${this.unlogged}; ${error.code}: ${error.message}`,
-    );
-    this.loggedAt = Date.now();
+    this.lastLoss = error;
+    if (monotonic() - this.loggedAt >= LOG_PAUSE_MS) this.print();
+  }
+
+  private print(): void {
+    print(`events lost: ${this.unlogged}; ${this.lastLoss?.code}: ${this.lastLoss?.message}`);
+    this.loggedAt = monotonic();
     this.unlogged = 0;
   }
 }

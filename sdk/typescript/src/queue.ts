@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 import { ENVELOPE_BYTES, type Encoded, type LooseEvent, MAX_BYTES, MAX_EVENTS, encode, measure } from "./encode.js";
 import { IngestError } from "./error.js";
-import { isOffline, monotonic, startTimer, stopTimer, unwatch, watch } from "./lifecycle.js";
+import { TIMER_MAX_MS, isDying, isOffline, monotonic, startTimer, stopTimer, unwatch, watch } from "./lifecycle.js";
 import { Losses, lostJson, lostLoose } from "./loss.js";
 import { type Options, type Settings, resolve } from "./options.js";
 import { type QueueSettings, resolveQueue } from "./queue_options.js";
 import { Store } from "./store.js";
-import { accept, newTally, refuse, toError } from "./tally.js";
+import { accept, isShut, newTally, refuse, said, toError } from "./tally.js";
 import { type Outcome, attempt, backoff, plain, post } from "./transport.js";
 
 /** What became of the events that waited when flush() was called. */
@@ -32,6 +32,8 @@ interface Entry extends Encoded {
   /** As Stored has them. */
   at: number;
   tried: number;
+  /** When it first met a gate that is shut. */
+  shut: number | undefined;
   stored: boolean;
   /** From an earlier page: another one may have sent it by now. */
   adopted: boolean;
@@ -53,7 +55,6 @@ const BACKOFF_MAX_MS = 30_000;
 const OFFLINE_LOOK_MS = 5_000;
 /** Browsers let 64 KiB outlive a page. */
 const LEAVING_BYTES = 60 * 1024;
-const TIMER_MAX_MS = 2 ** 31 - 1;
 
 /** Events that wait to be sent in the background, oldest first. */
 export class Queue {
@@ -65,6 +66,8 @@ export class Queue {
   /** No request before; and did the server say so? */
   private retryAt = 0;
   private isHeld = false;
+  /** What the last request met, if it was not taken. */
+  private trouble: IngestError | undefined;
   /** Most events in the next request: less after a 413. */
   private room = MAX_EVENTS;
   private isPumping = false;
@@ -85,6 +88,7 @@ export class Queue {
     try {
       const limits = this.begin();
       if (this.isClosed) throw new IngestError("close() was called", { code: "closed" });
+      if (isDying()) throw this.tooLate("the process is ending", "exit");
       const entry = this.prepare(event);
       this.makeRoom(limits, entry);
       this.add(entry);
@@ -92,7 +96,8 @@ export class Queue {
       else if (this.timer === undefined) this.schedule();
       return true;
     } catch (cause) {
-      this.losses.add(asError(cause), event ? [lostLoose(event)] : []);
+      const error = asError(cause);
+      this.losses.add(error, [lostLoose(event)], error.problems);
       return false;
     }
   }
@@ -121,19 +126,25 @@ export class Queue {
   async close(options?: FlushOptions): Promise<FlushReport> {
     this.isClosed = true;
     const report = await this.flush(options);
-    await this.giveUp(new IngestError("close() was called before it was sent", { code: "closed" }));
+    this.giveUp(this.tooLate("close() was called before it was sent", "closed"));
     stopTimer(this.timer);
+    await told();
     return report;
   }
 
-  /** Lose what no store keeps; onError has heard it when this resolves. */
-  async giveUp(cause: IngestError): Promise<void> {
+  /** Lose what no store keeps. */
+  private giveUp(cause: IngestError): void {
     const left = this.entries;
     this.lose(left.filter((entry) => !entry.stored), cause);
     for (const entry of left) entry.gone = true; // of the rest its store takes care
     this.sweep();
     this.bytes = 0;
-    await new Promise((done) => setTimeout(done, 0));
+  }
+
+  private tooLate(message: string, code: string): IngestError {
+    const { trouble } = this;
+    const what = trouble ? `${message}; it was tried: ${trouble.message}` : message;
+    return new IngestError(what, { code, status: trouble?.status, cause: trouble });
   }
 
   /** The network is back. */
@@ -146,7 +157,13 @@ export class Queue {
   async exit(): Promise<void> {
     const timeoutMs = this.limits?.exitTimeoutMs ?? 0;
     const { pending } = await this.flush({ timeoutMs });
-    if (pending) await this.giveUp(new IngestError("the process ended first", { code: "exit" }));
+    if (!pending) return;
+    this.die();
+    await told();
+  }
+
+  die(): void {
+    this.giveUp(this.tooLate("the process ended first", "exit"));
   }
 
   get exitSignals(): readonly string[] {
@@ -192,7 +209,10 @@ export class Queue {
     this.limits = limits;
     if (isFirst && limits.storage) {
       this.store = new Store(limits.storage, settings.endpoint, settings.apiKey);
-      for (const { key, json, at, tried } of this.store.load()) {
+      const { found, stale } = this.store.load();
+      if (stale.length)
+        this.losses.add(this.tooLate("it was queued long ago with another key", "expired"), stale.map(({ json }) => lostJson(json)));
+      for (const { key, json, at, tried } of found) {
         const bytes = measure(json);
         // What does not fit waits there for another page.
         if (this.entries.length >= limits.maxEvents || this.bytes + bytes > limits.maxBytes) break;
@@ -302,10 +322,7 @@ export class Queue {
       else if (entry.tried && Date.now() - entry.tried > maxAge) old.push(entry);
       else batch.push(entry);
     }
-    this.lose(old, new IngestError(
-      "no answer for so long that the server no longer knows whether it has it",
-      { code: "expired" },
-    ));
+    this.lose(old, this.tooLate("no answer for so long that the server may have forgotten its key", "expired"));
     for (const entry of batch) this.note(entry, "sending");
     return batch;
   }
@@ -325,18 +342,35 @@ export class Queue {
       this.room = batch.length >> 1;
       return;
     }
-    if (outcome.transient) {
-      this.failures++;
-      const { retryAfterMs } = outcome;
-      this.isHeld = retryAfterMs !== undefined;
-      this.retryAt = monotonic()
-        + backoff(settings.retryDelayMs, BACKOFF_MAX_MS, this.failures, retryAfterMs);
-      return;
-    }
+    if (outcome.transient) return this.retryLater(settings, outcome);
+    if (isShut(outcome)) return this.meetShut(batch, settings, outcome);
     this.failures = this.retryAt = 0;
     this.isHeld = false;
+    this.trouble = undefined;
     this.room = Math.min(MAX_EVENTS, this.room * 2);
     this.settle(batch, outcome);
+  }
+
+  private retryLater(settings: Settings, outcome: Outcome): void {
+    const { status, retryAfterMs } = outcome;
+    const { code, message } = said(outcome);
+    this.failures++;
+    this.trouble = new IngestError(message, { code, status });
+    this.isHeld = retryAfterMs !== undefined;
+    this.retryAt = monotonic()
+      + backoff(settings.retryDelayMs, BACKOFF_MAX_MS, this.failures, retryAfterMs);
+  }
+
+  /** Nobody has looked at the events: wait for another answer, as long as each may. */
+  private meetShut(batch: Entry[], settings: Settings, outcome: Outcome): void {
+    const maxShut = this.limits!.maxShutMs;
+    const now = monotonic();
+    const isNew = !this.trouble || this.trouble.status !== outcome.status;
+    this.retryLater(settings, outcome);
+    const over = batch.filter((entry) => now - (entry.shut ??= now) >= maxShut);
+    if (isNew && over.length < batch.length)
+      this.losses.warn(`events wait and are tried again; ${this.trouble!.code}: ${this.trouble!.message}`);
+    this.settle(over, outcome);
   }
 
   /** An answer that is final. */
@@ -398,14 +432,17 @@ export class Queue {
 
 function fresh(encoded: Encoded, at: number): Entry {
   return {
-    ...encoded, at, order: 0, since: monotonic(), tried: 0,
+    ...encoded, at, order: 0, since: monotonic(), tried: 0, shut: undefined,
     stored: false, adopted: false, sending: false, leaving: false, gone: false,
   };
 }
 
 function asError(cause: unknown): IngestError {
   if (cause instanceof IngestError) return cause;
-  return new IngestError(`cannot be written as JSON: ${(cause as Error)?.message ?? cause}`, {
-    code: "invalid_event", cause,
-  });
+  return new IngestError(String((cause as Error | undefined)?.message), { code: "internal", cause });
+}
+
+/** onError has heard what was lost until now. */
+function told(): Promise<void> {
+  return new Promise((done) => setTimeout(done, 0));
 }

@@ -30,6 +30,12 @@ export interface QueueOptions {
    * Default 23 hours.
    */
   maxAgeMs?: number;
+  /**
+   * Keep an event so long that is answered with 401, 403 or 404, or by
+   * somebody else than ingestlayer: a key may be about to be known, and a
+   * proxy's server about to be back. Default 10 minutes; 0: lose it at once.
+   */
+  maxShutMs?: number;
   /** Where Node is about to exit: wait so long for what is left. Default 5000. */
   exitTimeoutMs?: number;
   /** In Node: flush on these signals, then die of them. Default: none. */
@@ -87,6 +93,7 @@ export function resolveQueue(options: QueueOptions = {}): QueueSettings {
     flushBytes: count("queue.flushBytes", options.flushBytes, (onPage ? 32 : 256) * 1024, 1),
     flushIntervalMs: count("queue.flushIntervalMs", options.flushIntervalMs, 1000, 0),
     maxAgeMs: count("queue.maxAgeMs", options.maxAgeMs, 23 * 3_600_000, 1),
+    maxShutMs: count("queue.maxShutMs", options.maxShutMs, 10 * 60_000, 0),
     exitTimeoutMs: count("queue.exitTimeoutMs", options.exitTimeoutMs, 5000, 0),
     exitSignals,
     storage: storage === undefined ? pageStorage() : storage || undefined,

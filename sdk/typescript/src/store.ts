@@ -10,6 +10,9 @@ export interface Stored {
   tried: number;
 }
 
+const NAME = "ingestlayer:";
+const STALE_MS = 30 * 86_400_000;
+
 /** Enough to tell servers and keys apart, and does not show the key. */
 function fnv(text: string): string {
   let hash = 0x811c9dc5;
@@ -40,27 +43,39 @@ export class Store {
   private readonly prefix: string;
 
   constructor(private readonly storage: StorageLike, endpoint: string, apiKey: string) {
-    this.prefix = `ingestlayer:${fnv(`${endpoint}\n${apiKey}`)}:`;
+    this.prefix = `${NAME}${fnv(`${endpoint}\n${apiKey}`)}:`;
   }
 
-  /** In the order in which they were queued. What cannot be read is removed. */
-  load(): Stored[] {
+  /**
+   * In the order in which they were queued. What cannot be read is removed, and
+   * so is what was queued with another key so long ago that nobody has that key
+   * any more: what was sent with one must not be sent with another.
+   */
+  load(): { found: Stored[]; stale: Stored[] } {
     const found: Stored[] = [];
+    const stale: Stored[] = [];
     try {
       const names: string[] = [];
       for (let i = 0; i < this.storage.length; i++) {
         const name = this.storage.key(i);
-        if (name?.startsWith(this.prefix)) names.push(name);
+        if (name?.startsWith(NAME)) names.push(name);
       }
       for (const name of names) {
+        const isOurs = name.startsWith(this.prefix);
         const stored = parse(name.slice(this.prefix.length), this.storage.getItem(name));
-        if (stored) found.push(stored);
-        else this.storage.removeItem(name);
+        if (stored && isOurs) {
+          found.push(stored);
+        } else if (isOurs) {
+          this.storage.removeItem(name);
+        } else if (stored && Date.now() - stored.at > STALE_MS) {
+          stale.push(stored);
+          this.storage.removeItem(name);
+        }
       }
     } catch {
       // Without a store nothing outlives the page; the queue works all the same.
     }
-    return found.sort((a, b) => a.at - b.at);
+    return { found: found.sort((a, b) => a.at - b.at), stale };
   }
 
   /** False: it is full, or forbidden. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import type { Encoded } from "./encode.js";
-import { IngestError, type Problem, type Receipt } from "./error.js";
+import { IngestError, type Problem, type Receipt, tell } from "./error.js";
 import type { Outcome } from "./transport.js";
 
 /** What came of the events of one call so far. */
@@ -86,12 +86,33 @@ export function accept(tally: Tally, events: readonly Encoded[], outcome: Outcom
   }
 }
 
+/** Why a request was not taken. */
+export function said({ status, body, failure }: Outcome): { code: string; message: string } {
+  const error = (body as Answer | undefined)?.error;
+  return failure ?? {
+    code: text(error?.code, `http_${status}`),
+    // Of one that is not followed browsers show not even the number.
+    message: text(error?.message, `the server answered ${status || "with a redirect"}`),
+  };
+}
+
+/**
+ * Is it the way to the gate that is shut, rather than that the gate refused
+ * these events? So it is with a key that is not known yet, and with a proxy
+ * that answers for a server which is just being replaced. 413 is an answer to
+ * the events whoever gives it.
+ */
+export function isShut({ status, body }: Outcome): boolean {
+  const error = (body as Answer | undefined)?.error;
+  if (list(error?.problems).length) return false;
+  if ([401, 403, 404].includes(status)) return true;
+  return status !== 202 && status !== 413 && typeof error?.code !== "string";
+}
+
 /** Anything else: none of them was taken, as far as is known. */
 export function refuse(tally: Tally, events: readonly Encoded[], outcome: Outcome): void {
+  const { code, message } = said(outcome);
   const error = (outcome.body as Answer | undefined)?.error;
-  const code = outcome.failure?.code ?? text(error?.code, `http_${outcome.status}`);
-  const message = outcome.failure?.message
-    ?? text(error?.message, `the server answered ${outcome.status}`);
   const told = new Set<Encoded>();
   for (const item of list(error?.problems)) {
     const event = eventAt(events, item.index);
@@ -107,7 +128,7 @@ export function refuse(tally: Tally, events: readonly Encoded[], outcome: Outcom
 function summary(tally: Tally, total: number): string {
   const lost = tally.receipts.filter((receipt) => receipt === undefined).length;
   const first = tally.problems[0]!;
-  const what = `${first.path ? `${first.path}: ` : ""}${first.message}`;
+  const what = tell(first);
   if (total === 1) return tally.problems.length === 1 ? what : tally.message || what;
   return `${lost} of ${total} events were not taken; the first (index ${first.index}): ${what}`;
 }

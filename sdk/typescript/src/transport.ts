@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { gzip } from "./compress.js";
 import { ENVELOPE_BYTES, type Encoded, envelope } from "./encode.js";
+import { TIMER_MAX_MS, monotonic } from "./lifecycle.js";
 import type { Settings } from "./options.js";
 
 /** How a request ended, after all its attempts. */
@@ -135,7 +136,7 @@ export async function attempt(
       late = true;
       controller.abort();
       reject(new Error("timeout"));
-    }, limitMs);
+    }, Math.min(limitMs, TIMER_MAX_MS));
   });
   try {
     return await Promise.race([exchange(settings, packed, controller.signal, keepalive), limit]);
@@ -162,7 +163,7 @@ async function pack(settings: Settings, events: readonly Encoded[]): Promise<Pac
 }
 
 function pause(ms: number): Promise<void> {
-  return new Promise((done) => setTimeout(done, ms));
+  return new Promise((done) => setTimeout(done, Math.min(ms, TIMER_MAX_MS)));
 }
 
 /** How long to wait after so many failures in a row. */
@@ -178,10 +179,10 @@ export function backoff(firstMs: number, maxMs: number, failures: number, retryA
  * and with it every idempotency key, is the same each time.
  */
 export async function post(settings: Settings, events: readonly Encoded[]): Promise<Outcome> {
-  const deadline = Date.now() + settings.timeoutMs;
+  const deadline = monotonic() + settings.timeoutMs;
   let packed = await pack(settings, events);
   for (let attempts = 1, failures = 1; ; attempts++, failures++) {
-    const left = Math.max(1, deadline - Date.now());
+    const left = Math.max(1, deadline - monotonic());
     const last = await attempt(settings, packed, Math.min(left, settings.attemptTimeoutMs));
     if (last.status === 415 && packed.gzip) {
       plainOnly.add(settings.endpoint);
@@ -191,7 +192,7 @@ export async function post(settings: Settings, events: readonly Encoded[]): Prom
     }
     if (!last.transient || failures > settings.retries) return { ...last, attempts };
     const wait = backoff(settings.retryDelayMs, PAUSE_MAX_MS, failures, last.retryAfterMs);
-    if (Date.now() + wait >= deadline) return { ...last, attempts };
+    if (monotonic() + wait >= deadline) return { ...last, attempts };
     await pause(wait);
   }
 }

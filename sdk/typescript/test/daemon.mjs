@@ -42,6 +42,7 @@ http  = { listen = "${new URL(url).host}"; };
 admin = { listen = "${new URL(admin).host}"; };
 events = ( { type = "feature.used"; fields = (
   { name = "user_id"; type = "string"; required = true; },
+  { name = "feature"; type = "string"; },
   { name = "count"; type = "number"; } ); },
   { type = "page.left"; fields = ( { name = "user_id"; type = "string"; } ); },
   { type = "order.paid"; fields = ( { name = "user_id"; type = "string"; } ); } );

@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: MIT
 // Against the daemon of the build tree.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { key, makeDaemon, skip, slowKey } from "./daemon.mjs";
-import { failure, listener, sdk, until } from "./server.mjs";
+import { runtimes } from "./runtimes.mjs";
+import { failure, listener, root, sdk, until } from "./server.mjs";
 
 let daemon;
+/** Runtimes whose programs have ended. */
+const ended = [];
 
 before(async () => {
   if (skip) return;
@@ -96,6 +103,23 @@ test("an event that meets a dead daemon arrives once it is back", { skip }, asyn
   assert.deepEqual(await known, { id: before.id, status: "duplicate" });
 });
 
+for (const { name, command: [program, ...args], skip: missing } of runtimes)
+  test(`${name} has receipts, and sends what it tracked before it ends`, { skip: skip || missing }, (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "ingestlayer-sdk-runtime-"));
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    const file = join(folder, "program.mjs");
+    writeFileSync(file, `
+      const { ingestBatch, track } = await import(${JSON.stringify(new URL("dist/esm/index.js", root).href)});
+      const events = Array.from({ length: 600 }, (_, n) => ({ type: "feature.used", payload: { user_id: "${name}", count: n } }));
+      const receipts = await ingestBatch(events);
+      console.log(receipts.filter(({ id, status }) => id.startsWith("evt_") && status === "accepted").length);
+      for (let n = 0; n < 50; n++) track("feature.used", { user_id: "${name}", count: n }, { idempotencyKey: "${name}-" + n });`);
+    const env = { ...process.env, INGESTLAYER_URL: daemon.url, INGESTLAYER_KEY: key, NODE_TEST_CONTEXT: "" };
+    const { stdout, stderr } = spawnSync(program, [...args, file], { encoding: "utf8", env });
+    assert.equal(stdout + stderr, "600\n");
+    ended.push(name);
+  });
+
 const queue = { flushIntervalMs: 20, flushAt: 50 };
 
 test("the queue delivers what it is given, packed", { skip }, async () => {
@@ -127,7 +151,9 @@ test("nothing is lost or doubled by a daemon that is killed again and again", { 
   const { lost, pending } = await client.close({ timeoutMs: 60_000 });
   assert.deepEqual({ lost, pending }, { lost: 0, pending: 0 });
   assert.deepEqual(heard, []);
-  const ids = (await daemon.events()).map((event) => event.payload.user_id).filter((id) => id.startsWith("kill-"));
+  const all = (await daemon.events()).map((event) => event.payload.user_id);
+  for (const name of ended) assert.equal(all.filter((id) => id === name).length, 650, name);
+  const ids = all.filter((id) => id.startsWith("kill-"));
   assert.equal(ids.length, total);
   assert.equal(new Set(ids).size, total);
 });

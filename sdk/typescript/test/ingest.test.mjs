@@ -61,6 +61,14 @@ for (const status of [301, 400, 401, 403, 404, 405, 413, 415, 422, 501, 505])
     assert.deepEqual(error.problems.map(({ index, code }) => ({ index, code })), [{ index: 0, code: "nope" }]);
   });
 
+test("a redirect is told as one where the browser hides it", async (t) => {
+  const server = await gate(t);
+  const hidden = { status: 0, headers: { get: () => null }, text: async () => "" };
+  const error = await failure(server.client({ fetch: async () => hidden }).ingest("t", {}));
+  assert.equal(error.message, "the server answered with a redirect");
+  assert.equal(error.attempts, 1);
+});
+
 test("an event whose answer was lost does not count twice", async (t) => {
   const server = await gate(t, (n, body, self) => {
     if (n > 0) return undefined;
@@ -203,6 +211,47 @@ test("what cannot be JSON is refused here", async (t) => {
   assert.equal(error.code, "invalid_event");
   assert.equal(error.retryable, false);
   assert.equal(server.requests.length, 0);
+});
+
+test("what JSON could only write as null is refused, each by its name", async (t) => {
+  const server = await gate(t);
+  const same = { rate: -Infinity };
+  const error = await failure(server.client().ingest("t", {
+    n: NaN, fine: [0, -0, 1e308, null, undefined], items: [{ price: 1 }, { price: Infinity, tags: [[2, NaN]] }],
+    "unit price": NaN, "a.b": { c: new Number(NaN) }, at: new Date(NaN), größe: same, again: [same, same],
+  }, { idempotencyKey: "k" }));
+  assert.equal(error.code, "invalid_event");
+  assert.equal(error.message, "payload.n: is NaN, which JSON has no number for");
+  assert.deepEqual(error.problems.map(({ path, rule }) => `${path} ${rule}`), [
+    "payload.n finite", "payload.items[1].price finite", "payload.items[1].tags[0][1] finite",
+    'payload["unit price"] finite', 'payload["a.b"].c finite', "payload.at date", "payload.größe.rate finite",
+    "payload.again[0].rate finite", "payload.again[1].rate finite",
+  ]);
+  assert.ok(error.problems.every((one) => one.index === 0 && one.code === "invalid_event" && one.idempotencyKey === "k"));
+  assert.match(error.problems[1].message, /^is Infinity,/);
+  assert.equal(server.requests.length, 0);
+});
+
+test("a bigint stays an integer where the application gives bigints a toJSON()", async (t) => {
+  const server = await gate(t);
+  t.after(() => delete BigInt.prototype.toJSON);
+  BigInt.prototype.toJSON = function toJSON() { return `${this}`; };
+  await server.client().ingest("t", { n: 12345678901234567890n, s: "1" });
+  assert.match(server.requests[0].text, /"payload":\{"n":12345678901234567890,"s":"1"\}/);
+});
+
+test("no limit at all is no limit", async (t) => {
+  const server = await gate(t);
+  const client = server.client({ timeoutMs: Infinity, attemptTimeoutMs: Infinity, retries: 0 });
+  assert.equal((await client.ingest("t", {})).status, "accepted");
+});
+
+test("a clock that is set while a request is tried does not end it", async (t) => {
+  const server = await gate(t, (n) => (n < 2 ? { status: 503 } : undefined));
+  const { now } = Date;
+  let ahead = 0;
+  t.mock.method(Date, "now", () => now() + (ahead += 3_600_000));
+  assert.equal((await server.client().ingest("t", {})).status, "accepted");
 });
 
 test("wrong options say what is wrong, and nothing is sent", async (t) => {

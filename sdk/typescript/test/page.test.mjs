@@ -115,6 +115,24 @@ test("refused and expired events leave the store", async (t) => {
   assert.equal(storage.length, 0);
 });
 
+test("what a key left that nobody uses any more is removed one day, and told", async (t) => {
+  const server = await gate(t);
+  const { heard, onError } = listener();
+  const storage = new Storage();
+  const old = server.client({ apiKey: "old", queue: { ...far, storage } });
+  old.track("t", { i: 1 });
+  old.track("t", { i: 2 });
+  const [[name, text]] = storage.items;
+  storage.setItem(name, text.replace(/"at":[\d.]+/, `"at":${Date.now() - 31 * 86_400_000}`));
+  storage.setItem("ingestlayer:of-others", "{");
+  const client = server.client({ apiKey: "new", queue: { ...far, storage }, onError });
+  assert.equal(client.track("t", { i: 3 }), true);
+  await until(() => heard.length);
+  assert.deepEqual(heard.map(({ error, events }) => [error.code, events.map((event) => event.payload.i)]), [["expired", [1]]]);
+  assert.equal((await client.flush()).delivered, 1);
+  assert.equal(storage.length, 2);
+});
+
 test("what waited for the network long before it was ever sent is no longer too old", async (t) => {
   const server = await gate(t);
   const storage = new Storage();

@@ -140,16 +140,101 @@ test("refused events are handed to onError, the others arrive", async (t) => {
   assert.match(events[0].timestamp, /^20/);
 });
 
+const wrongKey = { status: 401, body: { error: { message: "unknown key", code: "unauthorized" } } };
+
 test("a wrong key loses events to onError, not to silence", async (t) => {
-  const server = await gate(t, () => ({ status: 401, body: { error: { message: "unknown key", code: "unauthorized" } } }));
+  const server = await gate(t, () => wrongKey);
   const { heard, onError } = listener();
-  const client = server.client({ queue: far, onError });
+  const client = server.client({ queue: { ...far, maxShutMs: 0 }, onError });
   fill(client, 2);
   assert.deepEqual(await client.flush(), { delivered: 0, lost: 2, pending: 0 });
   await until(() => heard.length);
   assert.equal(heard[0].error.code, "unauthorized");
   assert.equal(heard[0].error.message, "2 events are lost: unknown key");
   assert.equal(heard[0].error.problems.length, 2);
+});
+
+const page = { status: 404, headers: { "Content-Type": "text/html" }, body: "<h1>nothing here</h1>" };
+for (const [what, answer] of [
+  ["a key that is not known yet", wrongKey],
+  ["a key that may not yet", { status: 403, body: { error: { message: "no", code: "forbidden" } } }],
+  ["a path that is not there yet", { status: 404, body: { error: { message: "no", code: "not_found" } } }],
+  ["a proxy's 404", page],
+  ["a proxy's 403", { ...page, status: 403 }],
+  ["a proxy's page for maintenance", { ...page, status: 405 }],
+  ["a proxy's detour", { status: 302, headers: { Location: "/login" } }],
+  ["a page of somebody else", { ...page, status: 200 }],
+])
+  test(`${what} loses nothing that waits`, async (t) => {
+    const server = await gate(t, (n) => (n < 3 ? answer : undefined));
+    const { heard, onError } = listener();
+    const client = server.client({ queue: { flushIntervalMs: 1 }, retryDelayMs: 10, onError });
+    fill(client, 3);
+    await until(() => server.taken.size === 3);
+    assert.equal(server.requests.length, 4);
+    const gaps = server.requests.slice(1).map((request, i) => request.at - server.requests[i].at);
+    gaps.forEach((gap, i) => assert.ok(gap >= 5 * 2 ** i - 2, `pause ${i}: ${gap}`));
+    assert.equal(new Set(server.requests.map(({ body }) => body.events[0].idempotencyKey)).size, 1);
+    assert.deepEqual(heard, []);
+  });
+
+test("a gate that stays shut costs each event once its own time is over", async (t) => {
+  const server = await gate(t, () => page);
+  const { heard, onError } = listener();
+  const client = server.client({ queue: { flushIntervalMs: 1, maxShutMs: 200 }, onError });
+  for (let i = 0; i < 2; i++) {
+    const begin = performance.now();
+    fill(client, 1, i);
+    await until(() => heard.length === i + 1);
+    assert.ok(performance.now() - begin >= 200);
+  }
+  assert.deepEqual(heard.map(({ error }) => [error.code, error.status]), [["http_404", 404], ["http_404", 404]]);
+  assert.deepEqual(heard.map(({ events }) => events.map((event) => event.payload.i)), [[0], [1]]);
+});
+
+test("what the gate has read and refused is final, whatever its status", async (t) => {
+  const problems = [{ index: 0, path: "type", rule: "allowed", message: "this key may not send it" }];
+  const server = await gate(t, () => ({ status: 403, body: { error: { message: "no", code: "type_not_allowed", problems } } }));
+  const client = server.client({ queue: far, onError() {} });
+  fill(client, 1);
+  assert.deepEqual(await client.flush(), { delivered: 0, lost: 1, pending: 0 });
+});
+
+test("without onError a gate that is shut is told once, before anything is lost", async (t) => {
+  const server = await gate(t, (n) => (n < 3 ? wrongKey : undefined));
+  const lines = [];
+  t.mock.method(console, "error", (line) => lines.push(line));
+  const client = server.client({ queue: far });
+  fill(client, 2);
+  assert.equal((await client.flush()).delivered, 2);
+  assert.deepEqual(lines, ["ingestlayer: events wait and are tried again; unauthorized: unknown key"]);
+});
+
+test("what is given up says what was met last", async (t) => {
+  const server = await gate(t, () => wrongKey);
+  const { heard, onError } = listener();
+  const client = server.client({ queue: far, onError });
+  fill(client, 1);
+  await client.close({ timeoutMs: 50 });
+  const [{ error }] = heard;
+  assert.equal(error.code, "closed");
+  assert.equal(error.status, 401);
+  assert.match(error.message, /it was tried: unknown key$/);
+});
+
+test("a number that is none is refused by its name, and the others are sent", async (t) => {
+  const server = await gate(t);
+  const { heard, onError } = listener();
+  const client = server.client({ queue: far, onError });
+  assert.equal(client.track("t", { items: [{ price: NaN }] }), false);
+  assert.equal(client.track("t", { i: 1 }), true);
+  assert.equal((await client.flush()).delivered, 1);
+  await until(() => heard.length);
+  const [{ error, events }] = heard;
+  assert.equal(error.code, "invalid_event");
+  assert.equal(error.message, "payload.items[0].price: is NaN, which JSON has no number for");
+  assert.deepEqual(error.problems.map(({ index, path }) => [index, path]), [[0, "payload.items[0].price"]]);
+  assert.equal(events.length, 1);
 });
 
 test("a full queue refuses the newest", async (t) => {

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "json_private.h"
+/* May an event hold these bytes?  As strict as the JSON reader, so that what
+ * came as msgpack can be written as JSON and be read again.  In one walk and
+ * without recursion; keys are compared as those of JSON are. */
+#include "private.h"
 
-#include "msgread.h"
 #include "base/wtf8.h"
 
 /* The containers that are open. */
@@ -68,7 +70,7 @@ check_one(struct check *c, const char **p, const char *end)
     struct level *in = c->depth ? &c->levels[c->depth - 1] : NULL;
     struct il_value v;
 
-    if (msgread_head(p, end, &v))
+    if (msg_head(p, end, &v))
         return -EINVAL;
     if (v.type == IL_STRING && !wtf8_valid(v.str, v.len))
         return -EINVAL;
@@ -92,7 +94,7 @@ check_one(struct check *c, const char **p, const char *end)
 }
 
 int
-msgcur_check(const char *bytes, size_t len)
+msg_check(const char *bytes, size_t len)
 {
     struct check c;
     const char *p = bytes, *end = bytes + len;

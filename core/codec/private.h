@@ -1,13 +1,84 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts of the JSON codec share. */
-#ifndef JSON_PRIVATE_H
-#define JSON_PRIVATE_H
+/* How the room works: events are JSON outside and msgpack inside.
+ *
+ *   json_read.c, json_value.c   JSON to msgpack; the pull reader around it
+ *   json_string.c, json_number.c, json_keys.c   what these two stand on
+ *   json_write.c                msgpack to JSON
+ *   json_out.c                  JSON of our own: answers, status
+ *   msg_read.c, msg_pack.c      msgpack: a cursor, msgpack-c's packer
+ *   msg_check.c                 msgpack from outside: may an event hold it?
+ *   event.c, event_retry.c      a frame's body in the spool; ids
+ *   batch.c, batch_entity.c     events on their way through a lane
+ *
+ * JSON becomes msgpack in one pass and without a tree: json_value() reserves
+ * room for the worst case once and writes behind a pointer; the head of a
+ * container is left open and filled in when its bracket closes.  Nothing is
+ * lost: a number that is no integer of 64 bits in canonical form keeps its
+ * text (ext type MSG_EXT_DECIMAL), and a lone surrogate, which JSON can
+ * escape and UTF-8 cannot say, stays as three bytes (WTF-8).  A key that comes
+ * twice is refused: up to JSON_KEYS_FEW by comparing, above that by a hash
+ * whose secret senders cannot know (base/table.h).
+ *
+ * Readers move a cursor over the bytes as they lie in the frame.  msgpack from
+ * outside is checked once, when it comes in; what stands behind that point
+ * trusts strings and keys, but never a length.
+ *
+ * Threads.  Readers, writers, texts and batches belong to whoever made them
+ * and take no lock.  The process owns the names of kinds, under kind_lock
+ * (batch_entity.c).  A crash leaves nothing: no file is touched here. */
+#ifndef CODEC_PRIVATE_H
+#define CODEC_PRIVATE_H
 
 #include <errno.h>
+#include <msgpack/pack_define.h>
+#include <msgpack/timestamp.h>
 
 #include "json.h"
+#include "msg_read.h"
 
-/* Errors (json_read.c). */
+/* msgpack-c's packer, writing to memory that is known to be large enough:
+ * msg_put_nil(&o), msg_put_int64(&o, v), msg_put_map(&o, pairs) and so on, as
+ * msgpack_pack_*() in msgpack/pack.h.  Each moves the place after what it
+ * wrote.  Only json_value.c also writes heads of its own: of one byte where it
+ * copies by whole vectors, and of 16 bits where the count comes last. */
+
+#define MSG_HEAD_MAX 6 /* the longest head: ext 32 */
+
+/* What the packer calls with each head that it has put together; in line, the
+ * compiler stores the head right where it belongs. */
+static inline void
+msg_put_bytes(char **place, const void *bytes, size_t len)
+{
+    if (len)
+        memcpy(*place, bytes, len);
+    *place += len;
+}
+
+/* The template defines them all, calls one of its own by its usual name, and
+ * takes its parameters back when it is done. */
+#define msgpack_pack_inline_func(name) static inline void msg_put##name
+#define msgpack_pack_user char **
+#define msgpack_pack_append_buffer(place, bytes, len)                          \
+    msg_put_bytes(place, bytes, len)
+#define msgpack_pack_ext msg_put_ext
+#include <msgpack/pack_template.h>
+#undef msgpack_pack_ext
+
+static inline void
+msg_put_text(char **o, const char *text, size_t len)
+{
+    msg_put_str(o, len);
+    msg_put_bytes(o, text, len);
+}
+
+static inline void
+msg_put_decimal(char **o, const char *text, size_t len)
+{
+    msg_put_ext(o, len, MSG_EXT_DECIMAL);
+    msg_put_bytes(o, text, len);
+}
+
+/* Errors of the JSON reader (json_read.c). */
 
 /* Note the first error.  Always returns NULL, for the scanners, which return
  * the place they got to. */

@@ -2,11 +2,13 @@
 /* msgpack as we read and write it, against msgpack-c. */
 #include <check.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <msgpack.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "codec/json.h"
+#include "codec/msg_pack.h"
 
 static struct il_text out;
 
@@ -34,7 +36,7 @@ same_items(const msgpack_object *o, const struct il_value *v)
     uint32_t n = 0;
     int map = o->type == MSGPACK_OBJECT_MAP;
 
-    while (msgcur_item(v, &iter, &key, &item)) {
+    while (msg_item(v, &iter, &key, &item)) {
         ck_assert_uint_lt(n, v->count);
         if (map)
             same(&o->via.map.ptr[n].key, &key);
@@ -103,13 +105,13 @@ both_read(const char *bytes, size_t len)
     ck_assert_int_eq(msgpack_unpack_next(&u, bytes, len, &used),
                      MSGPACK_UNPACK_SUCCESS);
     ck_assert_uint_eq(used, len);
-    ck_assert_int_eq(msgcur_value(&p, bytes + len, &v), 0);
+    ck_assert_int_eq(msg_value(&p, bytes + len, &v), 0);
     ck_assert_ptr_eq(p, bytes + len);
     same(&u.data, &v);
     p = bytes;
-    ck_assert_int_eq(msgcur_skip(&p, bytes + len), 0);
+    ck_assert_int_eq(msg_skip(&p, bytes + len), 0);
     ck_assert_ptr_eq(p, bytes + len);
-    ck_assert_int_eq(msgcur_check(bytes, len), 0);
+    ck_assert_int_eq(msg_check(bytes, len), 0);
     msgpack_unpacked_destroy(&u);
 }
 
@@ -195,8 +197,8 @@ START_TEST(random_values_are_read_alike_and_survive_json)
         both_read(buf.data, buf.size);
 
         const char *p = buf.data;
-        ck_assert_int_eq(msgcur_head(&p, p + buf.size, &v), 0);
-        ck_assert_int_eq(msgout_value(&again, &v), 0);
+        ck_assert_int_eq(msg_head(&p, p + buf.size, &v), 0);
+        ck_assert_int_eq(msg_pack_value(&again, &v), 0);
         /* msgpack-c writes the shortest form of all, as we do. */
         ck_assert(slice_equal(slice_of(again.data, again.len),
                               slice_of(buf.data, buf.size)));
@@ -206,7 +208,7 @@ START_TEST(random_values_are_read_alike_and_survive_json)
         both_read(out.data, out.len);
         again.len = 0;
         p = out.data;
-        ck_assert_int_eq(msgcur_head(&p, p + out.len, &v), 0);
+        ck_assert_int_eq(msg_head(&p, p + out.len, &v), 0);
         ck_assert_int_eq(json_write(&again, &v, 0), 0);
         ck_assert_str_eq(text_str(&again), text_str(&json));
     }
@@ -232,42 +234,110 @@ START_TEST(msgpack_c_reads_what_we_write)
         = { 3, 4, 5, 8, 15, 16, 17, 31, 32, 255, 256, 65535, 65536 };
 
     uint32_t count = sizeof(ints) / sizeof(ints[0]);
-    msgout_map(&out, 5);
-    msgout_str(&out, "ints", 4);
-    msgout_array(&out, count);
+    msg_pack_map(&out, 5);
+    msg_pack_str(&out, "ints", 4);
+    msg_pack_array(&out, count);
     for (uint32_t i = 0; i < count; i++)
-        msgout_int(&out, ints[i]);
-    msgout_str(&out, "uint", 4);
-    msgout_uint(&out, UINT64_MAX);
-    msgout_str(&out, "texts", 5);
+        msg_pack_int(&out, ints[i]);
+    msg_pack_str(&out, "uint", 4);
+    msg_pack_uint(&out, UINT64_MAX);
+    msg_pack_str(&out, "texts", 5);
     count = sizeof(lengths) / sizeof(lengths[0]);
-    msgout_array(&out, 2 * count);
+    msg_pack_array(&out, 2 * count);
     for (uint32_t i = 0; i < count; i++) {
-        msgout_str(&out, text, lengths[i]);
-        msgout_decimal(&out, text, lengths[i]);
+        msg_pack_str(&out, text, lengths[i]);
+        msg_pack_decimal(&out, text, lengths[i]);
     }
-    msgout_str(&out, "rest", 4);
-    msgout_array(&out, 3);
-    msgout_nil(&out);
-    msgout_bool(&out, 1);
-    msgout_bool(&out, 0);
-    msgout_str(&out, "many", 4);
-    msgout_array(&out, 70000);
+    msg_pack_str(&out, "rest", 4);
+    msg_pack_array(&out, 3);
+    msg_pack_nil(&out);
+    msg_pack_bool(&out, 1);
+    msg_pack_bool(&out, 0);
+    msg_pack_str(&out, "many", 4);
+    msg_pack_array(&out, 70000);
     for (int i = 0; i < 70000; i++)
-        msgout_map(&out, 0);
+        msg_pack_map(&out, 0);
     both_read(out.data, out.len);
+}
+END_TEST
+
+/* Ours and msgpack-c's own packer, byte for byte. */
+
+static msgpack_sbuffer theirs;
+static msgpack_packer packer;
+
+static void
+same_bytes(const char *what, uint64_t n)
+{
+    ck_assert_msg(slice_equal(slice_of(out.data, out.len),
+                              slice_of(theirs.data, theirs.size)),
+                  "%s %" PRIu64 " differs", what, n);
+    out.len = theirs.size = 0;
+}
+
+/* A number and all that it may be the length of. */
+static void
+same_packed(uint64_t n)
+{
+    static char text[66000];
+
+    msg_pack_int(&out, (int64_t) n);
+    msgpack_pack_int64(&packer, (int64_t) n);
+    same_bytes("int", n);
+    msg_pack_uint(&out, n);
+    msgpack_pack_uint64(&packer, n);
+    same_bytes("uint", n);
+    if (n > UINT32_MAX)
+        return;
+    msg_pack_map(&out, (uint32_t) n);
+    msgpack_pack_map(&packer, n);
+    same_bytes("map", n);
+    msg_pack_array(&out, (uint32_t) n);
+    msgpack_pack_array(&packer, n);
+    same_bytes("array", n);
+    if (n > sizeof(text))
+        return;
+    msg_pack_str(&out, text, n);
+    msgpack_pack_str(&packer, n);
+    msgpack_pack_str_body(&packer, text, n);
+    same_bytes("str", n);
+    msg_pack_decimal(&out, text, n);
+    msgpack_pack_ext(&packer, n, MSG_EXT_DECIMAL);
+    msgpack_pack_ext_body(&packer, text, n);
+    same_bytes("ext", n);
+}
+
+START_TEST(packs_byte_for_byte_as_msgpack_c_does)
+{
+    msgpack_sbuffer_init(&theirs);
+    msgpack_packer_init(&packer, &theirs, msgpack_sbuffer_write);
+    for (int bit = 0; bit < 64; bit++)
+        for (uint64_t near = 0; near < 7; near++) {
+            same_packed(((uint64_t) 1 << bit) + near - 3);
+            same_packed(0 - ((uint64_t) 1 << bit) + near - 3);
+        }
+    msg_pack_nil(&out);
+    msgpack_pack_nil(&packer);
+    same_bytes("nil", 0);
+    msg_pack_bool(&out, 0);
+    msgpack_pack_false(&packer);
+    same_bytes("bool", 0);
+    msg_pack_bool(&out, 2);
+    msgpack_pack_true(&packer);
+    same_bytes("bool", 1);
+    msgpack_sbuffer_destroy(&theirs);
 }
 END_TEST
 
 START_TEST(times_become_strings)
 {
     struct il_value v = { .type = IL_TIME, .num.i = 0 };
-    ck_assert_int_eq(msgout_value(&out, &v), 0);
+    ck_assert_int_eq(msg_pack_value(&out, &v), 0);
     ck_assert_str_eq(text_str(&out), "\xb4"
                                      "1970-01-01T00:00:00Z");
     v.type = IL_MISSING;
     out.len = 0;
-    ck_assert_int_eq(msgout_value(&out, &v), 0);
+    ck_assert_int_eq(msg_pack_value(&out, &v), 0);
     ck_assert_str_eq(text_str(&out), "\xc0");
 }
 END_TEST
@@ -281,7 +351,7 @@ parsed(const char *json)
     out.len = 0;
     ck_assert_int_eq(json_to_msgpack(json, strlen(json), &out, NULL), 0);
     const char *p = out.data;
-    ck_assert_int_eq(msgcur_head(&p, p + out.len, &v), 0);
+    ck_assert_int_eq(msg_head(&p, p + out.len, &v), 0);
     return v;
 }
 
@@ -289,19 +359,19 @@ START_TEST(finds_keys_behind_anything)
 {
     struct il_value v, map = parsed("{\"a\":[[1],{\"z\":2}],\"b\":{\"z\":3},"
                                     "\"ab\":1.5,\"z\":4,\"\":5}");
-    ck_assert_int_eq(msgcur_find(&map, "z", 1, &v), 1);
+    ck_assert_int_eq(msg_find(&map, "z", 1, &v), 1);
     ck_assert_int_eq(v.num.i, 4);
-    ck_assert_int_eq(msgcur_find(&map, "", 0, &v), 1);
+    ck_assert_int_eq(msg_find(&map, "", 0, &v), 1);
     ck_assert_int_eq(v.num.i, 5);
-    ck_assert_int_eq(msgcur_find(&map, "ab", 2, &v), 1);
+    ck_assert_int_eq(msg_find(&map, "ab", 2, &v), 1);
     ck_assert_uint_eq(v.type, IL_DECIMAL);
-    ck_assert_int_eq(msgcur_find(&map, "b", 1, &v), 1);
+    ck_assert_int_eq(msg_find(&map, "b", 1, &v), 1);
     ck_assert_uint_eq(v.type, IL_MAP);
-    ck_assert_int_eq(msgcur_find(&v, "z", 1, &v), 1);
+    ck_assert_int_eq(msg_find(&v, "z", 1, &v), 1);
     ck_assert_int_eq(v.num.i, 3);
-    ck_assert_int_eq(msgcur_find(&map, "zz", 2, &v), 0);
+    ck_assert_int_eq(msg_find(&map, "zz", 2, &v), 0);
     v = parsed("[\"z\",1]");
-    ck_assert_int_eq(msgcur_find(&v, "z", 1, &v), 0);
+    ck_assert_int_eq(msg_find(&v, "z", 1, &v), 0);
 }
 END_TEST
 
@@ -314,14 +384,14 @@ START_TEST(elements_from_both_ends)
     static const int64_t none[] = { 4, -5, INT64_MAX, INT64_MIN };
 
     for (int i = 0; i < 4; i++) {
-        ck_assert_int_eq(msgcur_at(&array, at[i].i, &v), 1);
+        ck_assert_int_eq(msg_at(&array, at[i].i, &v), 1);
         ck_assert_int_eq(v.num.i, at[i].want);
-        ck_assert_int_eq(msgcur_at(&array, none[i], &v), 0);
+        ck_assert_int_eq(msg_at(&array, none[i], &v), 0);
     }
-    ck_assert_int_eq(msgcur_at(&array, -2, &v), 1);
+    ck_assert_int_eq(msg_at(&array, -2, &v), 1);
     ck_assert_uint_eq(v.type, IL_MAP);
     v = parsed("{\"0\":1}");
-    ck_assert_int_eq(msgcur_at(&v, 0, &v), 0);
+    ck_assert_int_eq(msg_at(&v, 0, &v), 0);
 }
 END_TEST
 
@@ -332,18 +402,18 @@ START_TEST(walks_end_at_the_count_not_at_the_bytes)
     const char *p = bytes;
     size_t iter = 0;
 
-    ck_assert_int_eq(msgcur_head(&p, bytes + 5, &v), 0);
+    ck_assert_int_eq(msg_head(&p, bytes + 5, &v), 0);
     struct il_value key = { .type = IL_STRING };
-    ck_assert_int_eq(msgcur_item(&v, &iter, &key, &item), 1);
+    ck_assert_int_eq(msg_item(&v, &iter, &key, &item), 1);
     ck_assert_int_eq(key.type, IL_MISSING);
     ck_assert_int_eq(item.num.i, 1);
-    ck_assert_int_eq(msgcur_item(&v, &iter, NULL, &item), 1);
+    ck_assert_int_eq(msg_item(&v, &iter, NULL, &item), 1);
     ck_assert_int_eq(item.num.i, 2);
-    ck_assert_int_eq(msgcur_item(&v, &iter, NULL, &item), 0);
-    ck_assert_int_eq(msgcur_item(&v, &iter, NULL, &item), 0);
+    ck_assert_int_eq(msg_item(&v, &iter, NULL, &item), 0);
+    ck_assert_int_eq(msg_item(&v, &iter, NULL, &item), 0);
     iter = 0;
     v.type = IL_INT;
-    ck_assert_int_eq(msgcur_item(&v, &iter, NULL, &item), 0);
+    ck_assert_int_eq(msg_item(&v, &iter, NULL, &item), 0);
 }
 END_TEST
 
@@ -359,11 +429,11 @@ START_TEST(every_cut_is_refused)
         struct il_value v;
         memcpy(copy, out.data, cut);
         const char *p = copy;
-        ck_assert_int_eq(msgcur_skip(&p, copy + cut), -EINVAL);
+        ck_assert_int_eq(msg_skip(&p, copy + cut), -EINVAL);
         ck_assert_ptr_eq(p, copy);
-        ck_assert_int_eq(msgcur_value(&p, copy + cut, &v), -EINVAL);
+        ck_assert_int_eq(msg_value(&p, copy + cut, &v), -EINVAL);
         ck_assert_ptr_eq(p, copy);
-        ck_assert_int_eq(msgcur_check(copy, cut), -EINVAL);
+        ck_assert_int_eq(msg_check(copy, cut), -EINVAL);
         free(copy);
     }
 }
@@ -412,7 +482,7 @@ static const struct {
 
 START_TEST(bytes_from_outside_are_checked)
 {
-    ck_assert_int_eq(msgcur_check(outside[_i].bytes, outside[_i].len),
+    ck_assert_int_eq(msg_check(outside[_i].bytes, outside[_i].len),
                      outside[_i].ok ? 0 : -EINVAL);
 }
 END_TEST
@@ -422,12 +492,12 @@ START_TEST(depth_limit_is_exact)
     char bytes[MSG_DEPTH_MAX + 2];
     memset(bytes, 0x91, sizeof(bytes));
     bytes[MSG_DEPTH_MAX] = 1;
-    ck_assert_int_eq(msgcur_check(bytes, MSG_DEPTH_MAX + 1), 0);
+    ck_assert_int_eq(msg_check(bytes, MSG_DEPTH_MAX + 1), 0);
     bytes[MSG_DEPTH_MAX] = (char) 0x91;
     bytes[MSG_DEPTH_MAX + 1] = 1;
-    ck_assert_int_eq(msgcur_check(bytes, MSG_DEPTH_MAX + 2), -EINVAL);
+    ck_assert_int_eq(msg_check(bytes, MSG_DEPTH_MAX + 2), -EINVAL);
     bytes[MSG_DEPTH_MAX - 1] = (char) 0x90;
-    ck_assert_int_eq(msgcur_check(bytes, MSG_DEPTH_MAX), 0);
+    ck_assert_int_eq(msg_check(bytes, MSG_DEPTH_MAX), 0);
 }
 END_TEST
 
@@ -436,13 +506,14 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("msgcur");
+    Suite *suite = suite_create("msg");
     TCase *tc = tcase_create("msgpack");
     tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, random_values_are_read_alike_and_survive_json, 0,
                         5);
     tcase_add_test(tc, msgpack_c_reads_what_we_write);
+    tcase_add_test(tc, packs_byte_for_byte_as_msgpack_c_does);
     tcase_add_test(tc, times_become_strings);
     tcase_add_test(tc, finds_keys_behind_anything);
     tcase_add_test(tc, elements_from_both_ends);

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+#include "private.h"
+
+#include "base/log.h"
+#include "base/state_dir.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Lanes, threads of the gate and commands at once; a slot is 64 bytes of
+ * lock.mdb. */
+#define STORE_READERS 1022
+/* A process killed while it read leaves its slot behind, and pages that it
+ * could see are not used again until somebody notices. */
+#define STORE_CHECK_EVERY 1000 /* commits */
+/* How long a remap waits for this process's readers; a lane holds its read
+ * transaction for one batch, some milliseconds. */
+#define STORE_REMAP_S 5
+
+int
+store_errno(int rc)
+{
+    switch (rc) {
+    case MDB_SUCCESS:
+        return 0;
+    case MDB_NOTFOUND:
+        return -ENOENT;
+    case MDB_MAP_FULL:
+    case MDB_TXN_FULL:
+        return -ENOSPC;
+    case MDB_READERS_FULL:
+    case MDB_MAP_RESIZED:
+    case MDB_BAD_RSLOT:
+        return -EAGAIN;
+    case MDB_VERSION_MISMATCH:
+        return -EPROTO;
+    case MDB_BAD_VALSIZE:
+        return -EINVAL;
+    default:
+        if (rc >= MDB_KEYEXIST && rc <= MDB_LAST_ERRCODE)
+            return -EIO;
+        return rc > 0 ? -rc : rc;
+    }
+}
+
+/* --- transactions --------------------------------------------------------- */
+
+/* Lay the map anew: as large as another process made it (factor 0), or
+ * larger. */
+static int
+remap(struct store *s, size_t factor)
+{
+    struct timespec until;
+    MDB_envinfo info;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += STORE_REMAP_S;
+    if (pthread_rwlock_timedwrlock(&s->map_lock, &until))
+        return MDB_MAP_RESIZED;
+    int rc = mdb_env_info(s->env, &info);
+    if (!rc && info.me_mapsize > SIZE_MAX / 4)
+        rc = ENOMEM;
+    if (!rc)
+        rc = mdb_env_set_mapsize(s->env, info.me_mapsize * factor);
+    s->maps++;
+    pthread_rwlock_unlock(&s->map_lock);
+    return rc;
+}
+
+/* Readers that are no more have kept pages, or slots: how many. */
+static int
+clear_readers(struct store *s)
+{
+    int dead = 0;
+    return mdb_reader_check(s->env, &dead) ? 0 : dead;
+}
+
+/* Can what stopped a transaction from beginning be mended? */
+static int
+mend(struct store *s, int rc)
+{
+    if (rc == MDB_MAP_RESIZED)
+        return remap(s, 0) == 0;
+    return (rc == MDB_READERS_FULL || rc == MDB_BAD_RSLOT) && clear_readers(s);
+}
+
+/* *txn NULL: a new one. */
+static int
+start(struct store *s, unsigned flags, MDB_txn **txn)
+{
+    for (int tries = 0;; tries++) {
+        pthread_rwlock_rdlock(&s->map_lock);
+        int rc = *txn ? mdb_txn_renew(*txn)
+                      : mdb_txn_begin(s->env, NULL, flags, txn);
+        if (!rc)
+            return 0;
+        pthread_rwlock_unlock(&s->map_lock);
+        if (tries == 3 || !mend(s, rc))
+            return rc;
+    }
+}
+
+int
+store_begin(struct store *s, unsigned flags, MDB_txn **txn)
+{
+    *txn = NULL;
+    return start(s, flags, txn);
+}
+
+int
+store_renew(struct store *s, MDB_txn *txn)
+{
+    return start(s, MDB_RDONLY, &txn);
+}
+
+void
+store_abort(struct store *s, MDB_txn *txn)
+{
+    mdb_txn_abort(txn);
+    pthread_rwlock_unlock(&s->map_lock);
+}
+
+void
+store_reset(struct store *s, MDB_txn *txn)
+{
+    mdb_txn_reset(txn);
+    pthread_rwlock_unlock(&s->map_lock);
+}
+
+int
+store_commit(struct store *s, MDB_txn *txn)
+{
+    int rc = mdb_txn_commit(txn);
+    pthread_rwlock_unlock(&s->map_lock);
+    unsigned n = __atomic_add_fetch(&s->commits, 1, __ATOMIC_RELAXED);
+    if (n % STORE_CHECK_EVERY == 0)
+        clear_readers(s);
+    return rc;
+}
+
+int
+store_update(struct store *s, int (*fn)(void *arg, MDB_txn *), void *arg)
+{
+    for (int cleared = 0;;) {
+        MDB_txn *txn;
+        int rc = store_begin(s, 0, &txn);
+        if (rc)
+            return store_errno(rc);
+        rc = fn(arg, txn);
+        if (rc)
+            store_abort(s, txn);
+        else
+            rc = store_commit(s, txn);
+        if (rc != MDB_MAP_FULL)
+            return store_errno(rc);
+        int room =
+            s->options.grows ? !remap(s, 2) : !cleared++ && clear_readers(s);
+        if (!room)
+            return -ENOSPC;
+    }
+}
+
+/* --- opening -------------------------------------------------------------- */
+
+/* What root makes in another user's state_dir (an import before the daemon's
+ * first start, a list beside no daemon) must be that user's, or the daemon
+ * could not open it. */
+static void
+give(const struct store *s)
+{
+    static const char *const names[] = { ".", "data.mdb", "lock.mdb" };
+    struct stat parent;
+    char path[4096];
+    if (geteuid() != 0 || state_dir_path(path, sizeof path, s->dir, "..")
+        || stat(path, &parent) || parent.st_uid == 0)
+        return;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!state_dir_path(path, sizeof path, s->dir, names[i])
+            && lchown(path, parent.st_uid, parent.st_gid))
+            log_warn("%s: cannot give %s to the owner of its folder: %s",
+                     s->options.what, path, strerror(errno));
+}
+
+/* A name that was just made is durable once its folder is. */
+static int
+sync_names(const struct store *s)
+{
+    char path[4096];
+    if (!s->made)
+        return 0;
+    int err = state_dir_path(path, sizeof path, s->dir, "..");
+    if (!err)
+        err = state_dir_sync(s->dir);
+    return -(err ? err : state_dir_sync(path));
+}
+
+static int
+open_env(struct store *s, int (*prepare)(void *arg), void *arg)
+{
+    const struct store_options *o = &s->options;
+    uint64_t page = (uint64_t) sysconf(_SC_PAGESIZE);
+    uint64_t map = (o->map_bytes + page - 1) / page * page;
+    unsigned flags = MDB_NOTLS | (o->read_only ? MDB_RDONLY : 0);
+    int rc = mdb_env_create(&s->env);
+    if (!rc)
+        rc = mdb_env_set_maxdbs(s->env, o->databases);
+    if (!rc)
+        rc = mdb_env_set_mapsize(s->env, (size_t) map);
+    if (!rc)
+        rc = mdb_env_set_maxreaders(s->env, STORE_READERS);
+    if (!rc)
+        rc = mdb_env_open(s->env, s->dir, flags, 0600);
+    if (rc)
+        return rc;
+    clear_readers(s);
+    give(s);
+    return prepare(arg);
+}
+
+static void
+log_failure(const struct store *s, int rc)
+{
+    const struct store_options *o = &s->options;
+    if (rc == MDB_INVALID || rc == MDB_CORRUPTED || rc == MDB_VERSION_MISMATCH)
+        log_error("%s: %s/data.mdb is not a store that this version can read: "
+                  "%s; move the folder away to go on without what is in it",
+                  o->what, s->dir, mdb_strerror(rc));
+    else if (rc == ENOMEM || rc == EINVAL) /* the latter under valgrind */
+        log_error("%s: %s: no address space for the store's map; %s%s%sraise "
+                  "the limit on virtual memory (ulimit -v)",
+                  o->what, s->dir, o->limit ? "lower " : "",
+                  o->limit ? o->limit : "", o->limit ? " or " : "");
+    else
+        log_error("%s: cannot open %s: %s", o->what, s->dir, mdb_strerror(rc));
+}
+
+int
+store_open(struct store *s, const char *dir, const struct store_options *o,
+           int (*prepare)(void *arg), void *arg)
+{
+    char data[4096];
+    *s = (struct store){ .options = *o };
+    pthread_rwlock_init(&s->map_lock, NULL);
+    s->dir = strdup(dir);
+    int rc = s->dir ? 0 : ENOMEM;
+    if (!rc && !o->read_only && mkdir(dir, 0700) && errno != EEXIST)
+        rc = errno;
+    if (!rc) {
+        int err = store_check(dir, o);
+        if (err)
+            return err; /* has said why */
+        rc = -state_dir_path(data, sizeof data, dir, "data.mdb");
+    }
+    if (!rc) {
+        s->made = access(data, F_OK) != 0;
+        rc = open_env(s, prepare, arg);
+    }
+    if (!rc)
+        rc = sync_names(s);
+    if (!rc)
+        return 0;
+    /* A store that was never written to is no store yet. */
+    if (o->read_only && (rc == ENOENT || rc == MDB_NOTFOUND))
+        return -ENOENT;
+    if (s->dir)
+        log_failure(s, rc);
+    else
+        log_error("%s: no memory to open %s", o->what, dir);
+    return store_errno(rc);
+}
+
+void
+store_close(struct store *s)
+{
+    if (!s->dir)
+        return;
+    if (s->env)
+        mdb_env_close(s->env);
+    pthread_rwlock_destroy(&s->map_lock);
+    free(s->dir);
+    *s = (struct store){ .env = NULL };
+}
