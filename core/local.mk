@@ -59,6 +59,7 @@ core_libcore_a_SOURCES = \
 	core/base/wtf8.h \
 	core/codec/batch.c \
 	core/codec/batch.h \
+	core/codec/batch_edit.c \
 	core/codec/batch_entity.c \
 	core/codec/event.c \
 	core/codec/event.h \
@@ -105,6 +106,8 @@ core_libcore_a_SOURCES = \
 	core/lang/expr_set.c \
 	core/lang/lexis.c \
 	core/lang/lexis.h \
+	core/lang/place.c \
+	core/lang/place.h \
 	core/lang/private.h \
 	core/lang/ref.c \
 	core/lang/ref.h \
@@ -132,6 +135,7 @@ core_libcore_a_SOURCES = \
 	core/spool/recover.c \
 	core/spool/retain.c \
 	core/spool/segment.c \
+	core/spool/set_back.c \
 	core/spool/spare.c \
 	core/spool/spool.c \
 	core/spool/spool.h \
@@ -244,6 +248,7 @@ core_libcore_a_SOURCES = \
 	core/lane/settle.c \
 	core/lane/status.c \
 	core/plugin/api_batch.c \
+	core/plugin/api_edit.c \
 	core/plugin/api_conf.c \
 	core/plugin/api_host.c \
 	core/plugin/enter.c \

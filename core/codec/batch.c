@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+_Thread_local char batch_thread;
+
 struct il_batch *
 batch_new(void)
 {
@@ -41,6 +43,7 @@ batch_reset(struct il_batch *b)
     b->count = b->live = b->dropped = b->letters = b->kept = b->sealed = 0;
     b->id = 0;
     b->reader = NULL;
+    b->phase = BATCH_NOBODY;
 }
 
 void
@@ -89,6 +92,7 @@ batch_add_event(struct il_batch *b, uint64_t position, const char *body,
     e->position = position;
     e->state = BATCH_LIVE;
     e->kept = 0;
+    e->room = 0;
     e->body = body;
     e->body_len = (uint32_t) len;
     e->entities = NULL;
@@ -263,7 +267,29 @@ batch_set_payload(struct il_batch *b, uint32_t i, int encoding,
         return -ENOMEM;
     memcpy(copy, body.ptr, body.len);
     b->events[i].ev.payload = slice_of(copy, body.len);
+    b->events[i].room = (uint32_t) body.len;
     return 0;
+}
+
+/* A frame that brings a dead letter's event again says where it stood at
+ * first; one of an older version does not: then it was there where the letter
+ * is. */
+void
+batch_origin(const struct il_batch *b, uint32_t i, struct event_origin *out)
+{
+    const struct batch_event *e = &b->events[i];
+    struct event_retry retry;
+    uint64_t position = e->position;
+    if (event_retry(e->body, e->body_len, &retry) == 1) {
+        if (retry.origin.position) {
+            *out = retry.origin;
+            return;
+        }
+        position = retry.letter;
+    }
+    *out = (struct event_origin){ .position = position };
+    if (b->origin)
+        b->origin(b->lane, position, out);
 }
 
 void

@@ -31,12 +31,20 @@ enum batch_state {
     BATCH_REJECTED   /* the destination's: it may take the mark back */
 };
 
+/* Who has the batch: what plugins may do with it. */
+enum batch_phase {
+    BATCH_NOBODY,        /* no plugin */
+    BATCH_IN_STEP,       /* process(): edited, by its thread */
+    BATCH_AT_DESTINATION /* from write() until it is settled: marked */
+};
+
 struct batch_event {
     struct event ev; /* payload may point into the arena after a mutation */
     uint64_t position;
     uint16_t state;
     uint16_t kept;     /* the destination's: settled by an earlier attempt */
     uint32_t body_len; /* the frame as accepted, for dead letters */
+    uint32_t room;     /* of a payload that was edited: what its memory holds */
     const char *body;
     struct entity_link *entities;
     const struct il_reason *reason; /* in the arena; why it is no row */
@@ -63,7 +71,32 @@ struct il_batch {
     size_t bytes; /* held by the arena */
     void *lane;   /* for prepare(); NULL in tests */
     void *reader; /* entity read transaction of this pass, or NULL */
+    int phase;    /* of those above; see batch_enter() */
+    const char *thread;             /* of the step that has it */
+    const struct il_host *instance; /* whose plugin has it, for its faults */
+    /* Where in which spool a position is: that of lane; NULL: none is known. */
+    void (*origin)(void *lane, uint64_t position, struct event_origin *);
 };
+
+/* Its address tells threads apart, at the price of a load. */
+extern _Thread_local char batch_thread;
+
+/* A plugin gets the batch, or (BATCH_NOBODY) has it no longer.  Phases end
+ * where they began: in the lane's thread, but for what is settled, which is the
+ * destination's. */
+static inline void
+batch_enter(struct il_batch *b, int phase, const struct il_host *instance)
+{
+    b->phase = phase;
+    b->thread = &batch_thread;
+    b->instance = instance;
+}
+/* Is it a step that calls, out of process()? */
+static inline int
+batch_in_step(const struct il_batch *b)
+{
+    return b->phase == BATCH_IN_STEP && b->thread == &batch_thread;
+}
 
 /* An empty batch whose api is the host's table.  NULL: no memory. */
 struct il_batch *batch_new(void);
@@ -107,6 +140,26 @@ batch_live(const struct il_batch *b, uint32_t i)
 }
 int batch_set_payload(struct il_batch *, uint32_t i, int encoding, const void *,
                       size_t);
+/* Where event i first stood. */
+void batch_origin(const struct il_batch *, uint32_t i, struct event_origin *);
+
+/* --- batch_edit.c --- */
+
+/* A step of a path below the payload: into a map by a key, into an array by a
+ * number. */
+struct batch_part {
+    const char *key; /* NULL: an element */
+    size_t len;
+    int64_t index; /* below 0: from the end */
+};
+#define BATCH_PARTS_MAX 32 /* of a path */
+/* Make value what stands at the end of a path; as il_set().  0, -ENOTDIR,
+ * -ERANGE, -EINVAL, -ENOMEM. */
+int batch_set(struct il_batch *, uint32_t i, const struct batch_part *,
+              uint32_t parts, const struct il_value *);
+/* As il_remove(): 1, 0, -EINVAL, -ENOMEM. */
+int batch_remove(struct il_batch *, uint32_t i, const struct batch_part *,
+                 uint32_t parts);
 /* 0, -EINVAL (traits are no map) or -ENOMEM. */
 int batch_attach(struct il_batch *, uint32_t i, const struct il_kind *,
                  const struct il_value *traits);

@@ -7,8 +7,10 @@
  * is not the id.  The payload, a map, comes last, so that it is one slice.
  * Readers accept more elements after it.  A dead letter that is tried again is
  * an array of eight, whose last is
- *   [ lane, position of the letter, attempts before ]
- * and only for that lane.
+ *   [ lane, position of the letter, attempts before,
+ *     position, UUID of the spool (bin, 16 bytes), set-backs ]
+ * and only for that lane.  The last three say where the event first stood; what
+ * older versions wrote is without them.
  *
  * Among the events of the spool are frames that say how far a source has read
  * (il_mark).  They are no events and never delivered: an array of four,
@@ -40,11 +42,19 @@ int event_pack(struct il_text *out, const struct event *);
 /* View a body; points into it.  0 or -EINVAL. */
 int event_unpack(const char *body, size_t len, struct event *);
 
+/* Where an event first stood: as struct il_origin. */
+struct event_origin {
+    uint8_t spool[16];
+    uint64_t position;
+    uint32_t set_backs;
+};
+
 /* What a frame says that is for one lane only. */
 struct event_retry {
     struct slice lane;
     uint64_t letter;   /* position of the dead letter */
     uint32_t attempts; /* that came before */
+    struct event_origin origin; /* position 0: it is not said */
 };
 
 int event_retry_read(const char *body, size_t len, struct event_retry *);

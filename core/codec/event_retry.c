@@ -4,7 +4,15 @@
 
 #include "private.h"
 
-#define MARK_MAX (1 + 5 + 9 + 5) /* array, string, two numbers; no text */
+#include <errno.h>
+#include <string.h>
+
+#define SHORT 3 /* of the mark, without where it first stood */
+#define LONG 6
+#define UUID_HEAD "\xc4\x10" /* 16 bytes of bin, which no event has */
+#define UUID_BIN 18
+/* array, string, numbers, UUID; no text */
+#define MARK_MAX (1 + 5 + 9 + 5 + 9 + UUID_BIN + 5)
 
 static int
 read_number(const char **p, const char *end, uint64_t max, uint64_t *out)
@@ -14,6 +22,26 @@ read_number(const char **p, const char *end, uint64_t max, uint64_t *out)
         || (v.type == IL_INT && v.num.i < 0) || v.num.u > max)
         return -EINVAL;
     *out = v.num.u;
+    return 0;
+}
+
+/* Where it first stood; older versions do not say. */
+static int
+read_origin(const char **p, const char *end, uint32_t members,
+            struct event_origin *out)
+{
+    uint64_t set_backs;
+    *out = (struct event_origin){ .position = 0 };
+    if (members < LONG)
+        return 0;
+    if (read_number(p, end, UINT64_MAX, &out->position) || end - *p < UUID_BIN
+        || memcmp(*p, UUID_HEAD, 2) != 0)
+        return -EINVAL;
+    memcpy(out->spool, *p + 2, 16);
+    *p += UUID_BIN;
+    if (read_number(p, end, UINT32_MAX, &set_backs))
+        return -EINVAL;
+    out->set_backs = (uint32_t) set_backs;
     return 0;
 }
 
@@ -30,12 +58,15 @@ event_retry_read(const char *body, size_t len, struct event_retry *out)
     for (int i = 0; i < EVENT_MEMBERS; i++)
         if (msg_skip(&p, end))
             return -EINVAL;
-    if (msg_head(&p, end, &v) || v.type != IL_ARRAY || v.count < 3
-        || msg_head(&p, end, &v) || v.type != IL_STRING)
+    if (msg_head(&p, end, &v) || v.type != IL_ARRAY || v.count < SHORT)
+        return -EINVAL;
+    uint32_t members = v.count;
+    if (msg_head(&p, end, &v) || v.type != IL_STRING)
         return -EINVAL;
     out->lane = slice_of(v.str, v.len);
     if (read_number(&p, end, UINT64_MAX, &out->letter)
-        || read_number(&p, end, UINT32_MAX, &attempts))
+        || read_number(&p, end, UINT32_MAX, &attempts)
+        || read_origin(&p, end, members, &out->origin))
         return -EINVAL;
     out->attempts = (uint32_t) attempts;
     return 1;
@@ -57,12 +88,20 @@ event_retry_pack(struct il_text *out, const char *body, size_t len,
         return err;
     }
     char *o = out->data + start;
+    const struct event_origin *at = &retry->origin;
     msg_put_array(&o, EVENT_MEMBERS + 1); /* over the head of the event */
     o = out->data + out->len;
-    msg_put_array(&o, 3);
+    msg_put_array(&o, at->position ? LONG : SHORT);
     msg_put_text(&o, retry->lane.ptr, retry->lane.len);
     msg_put_uint64(&o, retry->letter);
     msg_put_uint64(&o, retry->attempts);
+    if (at->position) {
+        msg_put_uint64(&o, at->position);
+        memcpy(o, UUID_HEAD, 2);
+        memcpy(o + 2, at->spool, 16);
+        o += UUID_BIN;
+        msg_put_uint64(&o, at->set_backs);
+    }
     out->len = (size_t) (o - out->data);
     return 0;
 }

@@ -70,13 +70,24 @@ api_mark_each(const struct il_host *h,
     return gate_marks_each(marks, source_of(h), fn, arg);
 }
 
+/* A batch has a reader in process() alone. */
+static int
+cannot_find(const struct il_batch *b)
+{
+    if (batch_in_step(b))
+        return -ENOTCONN; /* there is no store */
+    instance_fault(b->instance, "il_entity_find() outside process()%s",
+                   b->phase == BATCH_IN_STEP ? "'s thread" : "");
+    return -EPERM;
+}
+
 static int
 api_entity_find(struct il_batch *b, const struct il_kind *kind, const char *id,
                 size_t len, struct il_value *traits)
 {
     struct entity found;
-    if (!b->reader)
-        return -ENOTCONN;
+    if (__builtin_expect(!b->reader || b->thread != &batch_thread, 0))
+        return cannot_find(b);
     int r = entity_reader_get(b->reader, kind, slice_of(id, len), &found);
     if (r == 1)
         *traits = found.traits;

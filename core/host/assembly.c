@@ -59,6 +59,7 @@ open_lane(struct assembly *a, struct assembly_lane *l,
                                : FIELDS_CLOSED;
         open_part(plan, h, &p->steps[i], d->lane);
         l->lane_steps[i].instance = h->instance;
+        l->lane_steps[i].host = h;
         if (h->plugin)
             l->lane_steps[i].plugin =
                 serial_wrap(h, &l->step_turns[i], &l->lane_steps[i].self);

@@ -62,6 +62,7 @@ make_lane(struct host *h, struct assembly_lane *l)
         .batch_wait_ms = (uint32_t) option_int(batch, "wait", 0),
         .paused = l->pipeline->status == PLAN_PAUSED,
         .said = instance_said,
+        .fault = instance_fault,
         .host = &l->destination
     };
     spec.destination = serial_wrap(&l->destination, &l->turns, &spec.self);

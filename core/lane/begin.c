@@ -59,8 +59,25 @@ begin_fenced(struct lane *l)
                  "restart");
 }
 
+/* Positions after l->given are given out a second time: the spool counts that,
+ * durably, before anybody may go by it.  0, or -ECANCELED when the lane is to
+ * stop. */
+static int
+begin_count(struct lane *l)
+{
+    int err;
+    while ((err = spool_set_back(l->ctx.spool, l->given)) && lane_goes_on(l)) {
+        lane_trouble(l, LANE_STARTING,
+                     "writing how often the spool was set back: %s",
+                     strerror(-err));
+        lane_wait_until(l, lane_back_off(l, IL_RETRY));
+    }
+    return err ? -ECANCELED : 0;
+}
+
 /* The destination is further than the spool was: take it back, so that it
- * does not pass over new events.  1: to be asked; 0: it is where it should. */
+ * does not pass over new events.  1: to be asked, unless the lane is to stop;
+ * 0: it is where it should. */
 static int
 begin_rewind(struct lane *l, struct il_position *p)
 {
@@ -79,7 +96,8 @@ begin_rewind(struct lane *l, struct il_position *p)
               "be told from new ones",
               l->spec.name, (unsigned long long) p->position,
               (unsigned long long) l->given);
-    p->flags |= IL_POSITION_REWIND;
+    if (!begin_count(l))
+        p->flags |= IL_POSITION_REWIND;
     return 1;
 }
 
@@ -134,6 +152,7 @@ begin_resume(struct lane *l, uint64_t *position)
     while (lane_goes_on(l)) {
         p.position = p.flags & IL_POSITION_REWIND ? l->given : *position;
         p.given = l->given;
+        p.set_backs = spool_set_backs(l->ctx.spool);
         int err = l->spec.destination->resume(l->spec.self, &p);
         if (!err) {
             if (begin_set_back(l, &p, position))

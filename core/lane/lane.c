@@ -179,6 +179,14 @@ lane_run(void *arg)
 
 /* --- life cycle --- */
 
+/* Of a position in the lane's spool. */
+static void
+lane_origin(void *flight, uint64_t position, struct event_origin *out)
+{
+    const struct flight *f = flight;
+    spool_origin(f->lane->ctx.spool, position, out);
+}
+
 static int
 lane_flights_new(struct lane *l)
 {
@@ -194,13 +202,15 @@ lane_flights_new(struct lane *l)
         return -ENOMEM;
     for (uint32_t i = 0; i < l->flight_count; i++) {
         struct flight *f = &l->flights[i];
-        f->ack.api = api_table();
+        for (uint32_t k = 0; k < FLIGHT_ACKS; k++)
+            f->acks[k] = (struct il_ack){ .api = api_table(), .flight = f };
         f->lane = l;
         f->drops = calloc(l->spec.step_count + 1, sizeof *f->drops);
         f->batch = batch_new();
         if (!f->drops || !f->batch)
             return -ENOMEM;
         f->batch->lane = f;
+        f->batch->origin = lane_origin;
     }
     return 0;
 }

@@ -27,6 +27,7 @@ struct lane_step {
     const struct il_plugin *plugin; /* the host's copy of the descriptor */
     void *self;                     /* this lane's own instance */
     const char *instance;           /* as logs name it */
+    const struct il_host *host;     /* for faults of its plugin */
 };
 
 struct lane_spec {
@@ -49,7 +50,9 @@ struct lane_spec {
     /* What the destination has logged last as its trouble; or NULL. */
     void (*said)(const struct il_host *, int64_t since_us, char *out,
                  size_t size);
-    const struct il_host *host; /* for said */
+    /* A plugin of it did what it must not; or NULL. */
+    void (*fault)(const struct il_host *, const char *fmt, ...) IL_PRINTF(2, 3);
+    const struct il_host *host; /* for said and fault */
 };
 
 /* What lanes share; outlives them. */

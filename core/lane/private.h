@@ -32,10 +32,14 @@
 
 #define LANE_FLIGHTS_MAX 16 /* whatever a destination asks for */
 
-/* What the ABI calls an ack; the first member of a flight. */
+/* What the ABI calls an ack.  Each write() gets another one of its flight's, in
+ * turn, so that one who settles late, a second time, has none that is open. */
 struct il_ack {
     const struct il_api *api;
+    struct flight *flight;
+    int open; /* lane->lock: from write() until it is settled */
 };
+#define FLIGHT_ACKS 32 /* writes that it takes for an address to come again */
 
 enum flight_stage {
     FLIGHT_FREE,
@@ -51,7 +55,6 @@ struct frame_place {
 };
 
 struct flight {
-    struct il_ack ack;
     struct lane *lane;
     struct il_batch *batch;
     struct frame_place *frames;
@@ -69,6 +72,8 @@ struct flight {
     /* lane->lock while WRITTEN: */
     int stage, outcome;
     char why[512];
+    uint32_t ack; /* the one in use, or used last */
+    struct il_ack acks[FLIGHT_ACKS];
 };
 
 struct match_entry; /* read.c */
@@ -130,6 +135,10 @@ lane_flight(struct lane *l, uint32_t i) /* 0: the oldest */
 {
     return &l->flights[(l->head + i) % l->flight_count];
 }
+
+/* The plugin of host (NULL: unknown) did what it must not. */
+#define lane_fault(l, host, ...)                                               \
+    ((l)->spec.fault ? (l)->spec.fault((host), __VA_ARGS__) : (void) 0)
 
 /* lane.c */
 int lane_goes_on(struct lane *); /* 0: stop, fenced, or all is delivered */

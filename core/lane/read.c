@@ -251,7 +251,9 @@ lane_step(struct lane *l, struct flight *f, size_t i)
 {
     const struct lane_step *step = &l->spec.steps[i];
     uint32_t before = f->batch->dropped;
+    batch_enter(f->batch, BATCH_IN_STEP, step->host);
     int err = step->plugin->process(step->self, f->batch);
+    batch_enter(f->batch, BATCH_NOBODY, NULL);
     f->drops[i] = f->batch->dropped - before;
     if (err)
         lane_trouble(l, LANE_WAITING, "%s: %s", step->instance,

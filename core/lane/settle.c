@@ -15,12 +15,13 @@
 
 /* --- write --- */
 
-/* Any thread. */
+/* With the lock held. */
 static void
 flight_settle(struct flight *f, int outcome, const char *why)
 {
     struct lane *l = f->lane;
-    pthread_mutex_lock(&l->lock);
+    f->acks[f->ack].open = 0;
+    batch_enter(f->batch, BATCH_NOBODY, NULL);
     f->outcome = outcome;
     f->why[0] = 0;
     if (why)
@@ -32,21 +33,42 @@ flight_settle(struct flight *f, int outcome, const char *why)
     pthread_cond_signal(&l->wake);
     if (l->reading)
         spool_reader_wake(l->reader);
+}
+
+/* Settle what an ack stands for: 1; or 0, once it has been, and then that
+ * holds.  Any thread. */
+static int
+ack_settle(struct il_ack *ack, int outcome, const char *why)
+{
+    struct lane *l = ack->flight->lane;
+    pthread_mutex_lock(&l->lock);
+    int open = ack->open;
+    if (open)
+        flight_settle(ack->flight, outcome, why);
     pthread_mutex_unlock(&l->lock);
+    return open;
 }
 
 void
 lane_settle(struct il_ack *ack, int outcome, const char *why)
 {
-    struct flight *f = (struct flight *) (void *) ack;
-    pthread_mutex_lock(&f->lane->lock);
-    int stage = f->stage;
-    pthread_mutex_unlock(&f->lane->lock);
-    if (stage == FLIGHT_WRITTEN)
-        flight_settle(f, outcome, why);
-    else
-        log_error("%s: settled a batch that it does not have",
-                  f->lane->spec.instance);
+    struct lane *l = ack->flight->lane;
+    char unknown[80];
+    if (outcome < IL_OK || outcome > IL_SET_BACK) {
+        snprintf(unknown, sizeof unknown,
+                 "the destination settled with the outcome %d, which there is "
+                 "not",
+                 outcome);
+        lane_fault(l, l->spec.host,
+                   "settled a batch with the outcome %d, "
+                   "which there is not",
+                   outcome);
+        outcome = IL_RETRY;
+        why = unknown;
+    }
+    if (!ack_settle(ack, outcome, why))
+        lane_fault(l, l->spec.host,
+                   "settled a batch a second time, which counts for nothing");
 }
 
 /* Has one that is on its way failed?  With the lock held. */
@@ -71,6 +93,9 @@ flight_depart(struct lane *l, struct flight *f)
     int room = l->unsettled < l->in_flight && !lane_failed(l);
     if (room) {
         f->stage = FLIGHT_WRITTEN;
+        f->ack = (f->ack + 1) % FLIGHT_ACKS;
+        f->acks[f->ack].open = 1;
+        batch_enter(f->batch, BATCH_AT_DESTINATION, l->spec.host);
         l->unsettled++;
     }
     pthread_mutex_unlock(&l->lock);
@@ -82,17 +107,25 @@ void
 lane_write(struct lane *l, struct flight *f)
 {
     if (!f->batch->live) {
+        pthread_mutex_lock(&l->lock);
         flight_settle(f, IL_OK, NULL);
+        pthread_mutex_unlock(&l->lock);
         return;
     }
     if (!flight_depart(l, f))
         return;
     f->attempts++;
     l->written_us = f->written_us = clock_monotonic_us();
-    int err = l->spec.destination->write(l->spec.self, f->batch, &f->ack);
-    if (err)
-        flight_settle(f, err == -ESTALE ? IL_FENCED : IL_RETRY,
-                      strerror(err < 0 ? -err : EINVAL));
+    struct il_ack *ack = &f->acks[f->ack];
+    int err = l->spec.destination->write(l->spec.self, f->batch, ack);
+    const char *why = strerror(err < 0 ? -err : EINVAL);
+    /* It leaves in this thread alone, so the ack is still that of this call. */
+    if (err && !ack_settle(ack, err == -ESTALE ? IL_FENCED : IL_RETRY, why))
+        lane_fault(l, l->spec.host,
+                   "settled a batch and then returned an "
+                   "error from write() (%s); what it settled "
+                   "holds",
+                   why);
 }
 
 /* --- dead letters --- */
@@ -137,6 +170,7 @@ flight_letters(struct flight *f)
             .reason = *e->reason,
             .event = slice_of(e->body, e->body_len),
         };
+        batch_origin(b, i, &letters[n - 1].origin);
     }
     /* Whatever comes of this, the store may hold some of them now. */
     f->stored |= n > 0;
@@ -147,7 +181,13 @@ flight_letters(struct flight *f)
 int
 lane_prepare(struct il_batch *b)
 {
-    return b->lane ? flight_letters(b->lane) : 0;
+    struct flight *f = b->lane;
+    if (!f)
+        return 0;
+    if (b->phase == BATCH_AT_DESTINATION)
+        return flight_letters(f);
+    lane_fault(f->lane, b->instance, "il_prepare() outside write() and settle");
+    return -EPERM;
 }
 
 /* IL_REJECT: none of it will ever be acceptable. */

@@ -6,6 +6,7 @@
  *   expr_eval.c  expr_set.c  expr_glob.c  expr_regex.c   evaluating the tree
  *   expr_pool.c           the blocks that a compiled expression lies in
  *   template.c            text with {{ operands }}, read as expressions are
+ *   place.c               paths to write to: a reference's, but not any
  *   row.c                 many references, found in one walk over a payload
  *   lexis.c               what all of them read alike; complaints with a place
  *
@@ -35,6 +36,8 @@ enum root {
     ROOT_RECEIVED,
     ROOT_TIMESTAMP
 };
+
+#define REF_DEPTH_MAX 32 /* parts; deeper than any event is useful */
 
 struct il_field {
     int root;

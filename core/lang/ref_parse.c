@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REF_DEPTH_MAX 32 /* parts; deeper than any event is useful */
 #define REF_INDEX_MAX 9  /* digits of an element number */
 
 /* Reading of one path, done twice: to measure (field NULL), then to fill. */

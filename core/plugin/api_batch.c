@@ -6,6 +6,9 @@
 #include "codec/batch.h"
 #include "codec/json.h"
 #include "codec/msg_pack.h"
+#include "lang/expr.h"
+#include "lang/row.h"
+#include "lang/template.h"
 
 #include <errno.h>
 #include <string.h>
@@ -28,35 +31,122 @@ api_batch_last(const struct il_batch *b)
     return b->last;
 }
 
+/* --- what plugins do at a wrong time -------------------------------------- */
+
+int
+plugin_past_end(const struct il_batch *b, uint32_t i, const char *entry)
+{
+    instance_fault(b->instance, "%s() of event %u in a batch of %u", entry, i,
+                   b->count);
+    return -EINVAL;
+}
+
+int
+plugin_cannot_edit(const struct il_batch *b, uint32_t i, const char *entry)
+{
+    if (batch_in_step(b))
+        return plugin_past_end(b, i, entry);
+    instance_fault(b->instance, "%s() outside process()%s", entry,
+                   b->phase == BATCH_IN_STEP ? "'s thread" : "");
+    return -EPERM;
+}
+
+int
+plugin_cannot_deliver(const struct il_batch *b, uint32_t i, const char *entry)
+{
+    if (b->phase == BATCH_AT_DESTINATION)
+        return plugin_past_end(b, i, entry);
+    instance_fault(b->instance, "%s() of a batch that is not with it", entry);
+    return -EPERM;
+}
+
+/* --- reading -------------------------------------------------------------- */
+
 static uint64_t
 api_batch_position(const struct il_batch *b, uint32_t i)
 {
-    return b->events[i].position;
+    if (plugin_reads(b, i))
+        return b->events[i].position;
+    plugin_past_end(b, i, "il_batch_position");
+    return 0;
+}
+
+static int
+api_batch_origin(const struct il_batch *b, uint32_t i, struct il_origin *out)
+{
+    if (!plugin_reads(b, i))
+        return plugin_past_end(b, i, "il_batch_origin");
+    struct event_origin at;
+    uint32_t size = out->struct_size;
+    batch_origin(b, i, &at);
+    struct il_origin full = { .struct_size = sizeof(full),
+                              .set_backs = at.set_backs,
+                              .position = at.position };
+    memcpy(full.spool, at.spool, sizeof(full.spool));
+    if (size < sizeof(full))
+        full.struct_size = size;
+    memcpy(out, &full, full.struct_size);
+    return 0;
 }
 
 static int
 api_live(const struct il_batch *b, uint32_t i)
 {
-    return batch_live(b, i);
+    if (plugin_reads(b, i))
+        return batch_live(b, i);
+    plugin_past_end(b, i, "il_live");
+    return 0;
 }
 
 static int
 api_get(struct il_batch *b, uint32_t i, const struct il_field *field,
         struct il_value *out)
 {
-    return ref_get(field, &b->events[i], out);
-}
-
-static int
-api_drop(struct il_batch *b, uint32_t i)
-{
-    batch_drop(b, i);
+    if (plugin_reads(b, i))
+        return ref_get(field, &b->events[i], out);
+    *out = (struct il_value){ .type = IL_MISSING };
+    plugin_past_end(b, i, "il_get");
     return 0;
 }
 
 static int
+api_expr_true(const struct il_expr *expr, struct il_batch *b, uint32_t i)
+{
+    if (plugin_reads(b, i))
+        return expr_true(expr, &b->events[i]);
+    plugin_past_end(b, i, "il_expr_true");
+    return 0;
+}
+
+static int
+api_template_render(const struct il_template *t, struct il_batch *b, uint32_t i,
+                    struct il_value *out)
+{
+    if (plugin_reads(b, i))
+        return template_render(t, b, i, out);
+    *out = (struct il_value){ .type = IL_MISSING };
+    return plugin_past_end(b, i, "il_template_render");
+}
+
+static int
+api_row_read(struct il_row *row, struct il_batch *b, uint32_t i,
+             const struct il_value **values)
+{
+    if (plugin_reads(b, i))
+        return row_read(row, b, i, values);
+    return plugin_past_end(b, i, "il_row_read");
+}
+
+/* --- what becomes of them ------------------------------------------------- */
+
+/* A step's dead letter, or a destination's mark. */
+static int
 api_reject(struct il_batch *b, uint32_t i, const struct il_reason *why)
 {
+    if (!plugin_edits(b, i) && !plugin_delivers(b, i))
+        return b->phase == BATCH_IN_STEP
+                   ? plugin_cannot_edit(b, i, "il_reject")
+                   : plugin_cannot_deliver(b, i, "il_reject");
     batch_reject(b, i, why);
     return 0;
 }
@@ -64,6 +154,8 @@ api_reject(struct il_batch *b, uint32_t i, const struct il_reason *why)
 static int
 api_unreject(struct il_batch *b, uint32_t i)
 {
+    if (!plugin_delivers(b, i))
+        return plugin_cannot_deliver(b, i, "il_unreject");
     batch_unreject(b, i);
     return 0;
 }
@@ -71,26 +163,10 @@ api_unreject(struct il_batch *b, uint32_t i)
 static int
 api_keep(struct il_batch *b, uint32_t i)
 {
+    if (!plugin_delivers(b, i))
+        return plugin_cannot_deliver(b, i, "il_keep");
     batch_keep(b, i);
     return 0;
-}
-
-/* There is no store: nothing to make ready. */
-static void
-api_entity_hint(struct il_batch *b, const struct il_kind *kind, const char *id,
-                size_t len)
-{
-    (void) b;
-    (void) kind;
-    (void) id;
-    (void) len;
-}
-
-static int
-api_entity_attach(struct il_batch *b, uint32_t i, const struct il_kind *kind,
-                  const struct il_value *traits)
-{
-    return batch_attach(b, i, kind, traits);
 }
 
 /* --- values and text ------------------------------------------------------ */
@@ -130,11 +206,13 @@ plugin_fill_batch_api(struct il_api *api)
     api->batch_id = api_batch_id;
     api->batch_last = api_batch_last;
     api->batch_position = api_batch_position;
+    api->batch_origin = api_batch_origin;
     api->batch_alloc = batch_alloc;
     api->live = api_live;
     api->get = api_get;
-    api->drop = api_drop;
-    api->set_payload = batch_set_payload;
+    api->expr_true = api_expr_true;
+    api->template_render = api_template_render;
+    api->row_read = api_row_read;
     api->reject = api_reject;
     api->unreject = api_unreject;
     api->keep = api_keep;
@@ -145,6 +223,4 @@ plugin_fill_batch_api(struct il_api *api)
     api->read_json = api_read_json;
     api->write_json = json_write;
     api->write_msgpack = api_write_msgpack;
-    api->entity_hint = api_entity_hint;
-    api->entity_attach = api_entity_attach;
 }

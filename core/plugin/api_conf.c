@@ -267,12 +267,6 @@ instance_expr(const struct il_host *h, const struct il_conf *conf,
 }
 
 static int
-api_expr_true(const struct il_expr *expr, struct il_batch *b, uint32_t i)
-{
-    return expr_true(expr, &b->events[i]);
-}
-
-static int
 api_template_from(const struct il_host *h, const struct il_conf *conf,
                   const char *key, size_t i, struct il_template **out)
 {
@@ -310,12 +304,9 @@ plugin_fill_conf_api(struct il_api *api)
     api->field_named = api_field_named;
     api->field_free = ref_free;
     api->expr_from = api_expr_from;
-    api->expr_true = api_expr_true;
     api->expr_free = expr_free;
     api->template_from = api_template_from;
-    api->template_render = template_render;
     api->template_free = template_free;
     api->row_new = row_new;
-    api->row_read = row_read;
     api->row_free = row_free;
 }

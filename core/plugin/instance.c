@@ -189,4 +189,5 @@ instance_fill_api(struct il_api *api)
     plugin_fill_timers_api(api);
     plugin_fill_conf_api(api);
     plugin_fill_batch_api(api);
+    plugin_fill_edit_api(api);
 }

@@ -142,7 +142,7 @@ void instance_doing(const struct il_host *, char *out, size_t size);
 /* The plugin did what it must not: called something at a wrong time, with an
  * index past the end, twice.  Counted (instance_faults_total); the first of a
  * kind is logged at once, further ones with their number each minute.  fmt
- * tells the kind: a constant.  Any thread. */
+ * tells the kind: a constant.  NULL: some plugin.  Any thread. */
 void instance_fault(const struct il_host *, const char *fmt, ...)
     IL_PRINTF(2, 3);
 

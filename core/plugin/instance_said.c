@@ -128,7 +128,7 @@ instance_fault(const struct il_host *h, const char *fmt, ...)
     int64_t since_us = 0;
     uint64_t n = 1;
     va_list ap;
-    if (h->said) {
+    if (h && h->said) {
         metric_add(h->said->fault_count, 1);
         n = fault_due(h->said, fmt, &since_us);
     }
@@ -142,7 +142,10 @@ instance_fault(const struct il_host *h, const char *fmt, ...)
         err =
             text_printf(&line, " (%llu times in the last %lld s)",
                         (unsigned long long) n, (long long) since_us / 1000000);
-    if (!err)
+    /* A batch that is not at an instance, as in a test, has no name. */
+    if (!err && h && h->api)
         h->api->log_text(h, IL_LOG_ERROR, line.data, line.len);
+    else if (!err)
+        log_text(IL_LOG_ERROR, "a plugin", line.data, line.len);
     text_clear(&line);
 }

@@ -7,8 +7,9 @@
  *   instance.c    one configured instance: open, start, stop, close;
  *                 instance_said.c what it says, and its faults;
  *                 instance_metrics.c, instance_timers.c its counters and timers
- *   api_host.c, api_conf.c, api_batch.c   the part of the function table that
- *                 needs no server and no store, by the object it is about
+ *   api_host.c, api_conf.c, api_batch.c, api_edit.c   the part of the function
+ *                 table that needs no server and no store, by the object it is
+ *                 about; what plugins do at a wrong time ends there
  *   enter.c       which callback a thread is in; exits and crashes are named
  *   serial.c      what lanes and the server call: turns, where calls would
  *                 overlap against what threads says, and entering
@@ -29,6 +30,7 @@
 #define PLUGIN_PRIVATE_H
 
 #include "base/text.h"
+#include "codec/batch.h"
 
 struct il_api;
 struct il_host;
@@ -45,12 +47,37 @@ int plugin_handshake(const void *symbol, const char *name, const char *path,
  * libraries.  1, or 0 after why was appended. */
 int loader_is_elf(const char *path, struct il_text *why);
 
+/* May a plugin do this with event i of a batch?  Asked for each event: what
+ * comes of a no is kept out of the way, in the functions below. */
+static inline int
+plugin_reads(const struct il_batch *b, uint32_t i)
+{
+    return __builtin_expect(i < b->count, 1);
+}
+static inline int
+plugin_edits(const struct il_batch *b, uint32_t i)
+{
+    return __builtin_expect(batch_in_step(b) & (i < b->count), 1);
+}
+static inline int
+plugin_delivers(const struct il_batch *b, uint32_t i)
+{
+    return b->phase == BATCH_AT_DESTINATION && i < b->count;
+}
+/* It may not: reported as a fault of the plugin, under the name of the entry.
+ * -EPERM where it was not its turn, else -EINVAL: past the end. */
+int plugin_past_end(const struct il_batch *, uint32_t i, const char *entry);
+int plugin_cannot_edit(const struct il_batch *, uint32_t i, const char *entry);
+int plugin_cannot_deliver(const struct il_batch *, uint32_t i,
+                          const char *entry);
+
 /* Each fills in its part of the table: see instance_fill_api(). */
 void plugin_fill_host_api(struct il_api *);
 void plugin_fill_metrics_api(struct il_api *);
 void plugin_fill_timers_api(struct il_api *);
 void plugin_fill_conf_api(struct il_api *);
 void plugin_fill_batch_api(struct il_api *);
+void plugin_fill_edit_api(struct il_api *);
 
 /* instance_said.c */
 void plugin_said_begin(struct il_host *);

@@ -10,6 +10,7 @@
  *   recover.c   opening: found.c lists the files, damage.c names what is lost,
  *               whole.c takes away what is not whole
  *   walk.c      looking at a spool without opening it; id.c whose it is
+ *   set_back.c  how often positions were given out a second time
  *   cursor.c    the cursor file of a lane, apart from the rest
  *
  * Threads.  Anybody appends.  The writer takes the buffer that was filled, does
@@ -250,6 +251,11 @@ struct spool {
     struct spool_damage *damage;
     size_t damage_count;
 
+    /* set_back.c */
+    pthread_mutex_t set_back_lock;     /* held by who counts one */
+    struct spool_set_backs *set_backs; /* atomic; NULL: there was none */
+    int set_back_counted;              /* by this process */
+
     /* atomics */
     uint64_t durable, bytes, written, free_bytes, syncs, damaged, drain_rate;
     uint64_t spare_bytes;
@@ -267,6 +273,10 @@ int spool_id_read(int dirfd, uint8_t uuid[16]);
 int spool_id_write(int dirfd, const uint8_t uuid[16]);
 int spool_hint_open(struct spool *, uint64_t *last);
 void spool_hint_write(struct spool *, uint64_t last);
+
+/* set_back.c */
+int spool_set_backs_open(struct spool *);
+void spool_set_backs_close(struct spool *);
 
 /* recover.c */
 int spool_recover(struct spool *, struct spool_recovery *);

@@ -284,7 +284,12 @@ spool_recover(struct spool *s, struct spool_recovery *r)
         if (spool_hint_open(s, &hint))
             log_warn("spool: cannot open %s/LAST: %s", s->dir,
                      strerror(errno));
-        rc = recover_segments(s, &list, hint, r);
+        rc = spool_set_backs_open(s);
+        if (rc)
+            log_error("spool: cannot read %s/SETBACKS: %s", s->dir,
+                      strerror(-rc));
+        else
+            rc = recover_segments(s, &list, hint, r);
     }
     if (rc == 0) {
         recover_hint(s, hint, r);

@@ -32,6 +32,7 @@ spool_new(const struct spool_options *options)
     s->fd = s->dirfd = s->last_fd = -1;
     pthread_mutex_init(&s->lock, NULL);
     pthread_mutex_init(&s->list_lock, NULL);
+    pthread_mutex_init(&s->set_back_lock, NULL);
     cond_init(&s->work);
     cond_init(&s->room);
     cond_init(&s->news);
@@ -115,9 +116,11 @@ spool_close(struct spool *s)
     while (s->holds)
         spool_hold_free(s->holds);
     free(s->damage);
+    spool_set_backs_close(s);
     free(s->dir);
     pthread_mutex_destroy(&s->lock);
     pthread_mutex_destroy(&s->list_lock);
+    pthread_mutex_destroy(&s->set_back_lock);
     pthread_cond_destroy(&s->work);
     pthread_cond_destroy(&s->room);
     pthread_cond_destroy(&s->news);

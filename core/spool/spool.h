@@ -4,6 +4,8 @@
  *   DIR/ID                       the spool's UUID, text; segments have it too
  *   DIR/00000000000000000001.seg segments, named by their first position
  *   DIR/00000000000000000001.old no segments: they went, and are written again
+ *   DIR/SETBACKS                 positions, a line each, after which positions
+ *                                were given out a second time; none: no file
  *   DIR/LAST                     a hint: positions were given out up to here
  *   DIR/damaged/                 copies of what had to be skipped, and files
  *                                that did not belong
@@ -55,6 +57,7 @@
 #define SPOOL_H
 
 #include "base/text.h"
+#include "codec/event.h"
 
 struct spool;
 struct spool_reader;
@@ -88,6 +91,18 @@ void spool_close(struct spool *);
 
 const uint8_t *spool_id(const struct spool *); /* 16 bytes */
 const char *spool_id_text(const struct spool *);
+
+/* The spool was set back, by an old backup say: somebody has seen positions
+ * after this one, and they are given out again.  Counted durably, once in the
+ * life of the process, whoever tells of it and how often (the lowest position
+ * counts).  0 or a negative errno.  Any thread. */
+int spool_set_back(struct spool *, uint64_t after);
+/* How often that was.  Any thread. */
+uint32_t spool_set_backs(const struct spool *);
+/* What names the event at a position for ever.  Any thread, at the price of a
+ * few loads. */
+void spool_origin(const struct spool *, uint64_t position,
+                  struct event_origin *);
 
 /* Append n bodies; they get the positions *first ... *first + n - 1, and are
  * durable once spool_durable() has reached them.  All or none.  Copies.  Waits

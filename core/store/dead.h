@@ -6,6 +6,7 @@
 #define DEAD_H
 
 #include "base/text.h"
+#include "codec/event.h"
 
 #define DEAD_LANE_MAX 400    /* bytes of a lane's name */
 #define DEAD_EVENT_MAX 65536 /* bytes kept of a refused event */
@@ -21,6 +22,9 @@ struct dead_letter {
     const char *key; /* id of the key it came by; NULL: none is known */
     struct slice
         event; /* frame body; gate: the JSON as it came, cut at 64 KiB */
+    /* Of a lane's: where its event first stood; read from what an older version
+     * wrote, position 0. */
+    struct event_origin origin;
     uint64_t retry; /* read: where in the spool it is tried again; 0: not */
 };
 

@@ -5,9 +5,11 @@
 #include "base/wtf8.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
-#define DEAD_VERSION 2
+#define DEAD_VERSION 3
+#define DEAD_BEFORE 2 /* without the origin */
 #define DEAD_ABSENT UINT32_MAX
 #define DEAD_TEXT_MAX 4096 /* a message of a far side may be of any length */
 #define DEAD_TEXTS 6       /* code, message, field, rule, lane, key */
@@ -18,7 +20,11 @@ struct dead_head {
     int64_t at_us;
     uint32_t len[DEAD_TEXTS];
     uint32_t event_len;
+    uint32_t set_backs; /* DEAD_BEFORE: not written, and the last */
+    uint64_t position;
+    uint8_t spool[16];
 };
+#define DEAD_BEFORE_SIZE offsetof(struct dead_head, position)
 
 int
 dead_is_gate(const char *lane)
@@ -96,8 +102,11 @@ dead_record_write(char *out, const struct dead_letter *l, int with_lane)
     struct dead_head head = { .version = DEAD_VERSION,
                               .attempts = l->attempts,
                               .at_us = l->at_us,
-                              .event_len = (uint32_t) l->event.len };
+                              .event_len = (uint32_t) l->event.len,
+                              .set_backs = l->origin.set_backs,
+                              .position = l->origin.position };
     char *p = out + sizeof head;
+    memcpy(head.spool, l->origin.spool, sizeof head.spool);
     dead_texts(l, with_lane, text);
     for (int i = 0; i < DEAD_TEXTS; i++) {
         head.len[i] = DEAD_ABSENT;
@@ -114,17 +123,26 @@ dead_record_write(char *out, const struct dead_letter *l, int with_lane)
     memcpy(out, &head, sizeof head);
 }
 
+static int
+dead_record_is(const char *bytes, size_t len, uint32_t version)
+{
+    return len >= sizeof version && !memcmp(bytes, &version, sizeof version);
+}
+
 int
 dead_record_view(const void *bytes, size_t len, struct dead_letter *l)
 {
     struct dead_head head;
     const char *p = bytes, *end = p + len, *text[DEAD_TEXTS] = { NULL };
-    if (len < sizeof head)
+    int before = dead_record_is(p, len, DEAD_BEFORE);
+    size_t size = before ? DEAD_BEFORE_SIZE : sizeof head;
+    memset(&head, 0, sizeof head);
+    if (len < size || (!before && !dead_record_is(p, len, DEAD_VERSION)))
         return -EIO;
-    memcpy(&head, p, sizeof head);
-    p += sizeof head;
-    if (head.version != DEAD_VERSION)
-        return -EIO;
+    memcpy(&head, p, size);
+    p += size;
+    if (before)
+        head.set_backs = 0;
     for (int i = 0; i < DEAD_TEXTS; i++) {
         if (head.len[i] == DEAD_ABSENT)
             continue;
@@ -141,6 +159,9 @@ dead_record_view(const void *bytes, size_t len, struct dead_letter *l)
                                     .message = text[1], .field = text[2],
                                     .rule = text[3] };
     l->event = slice_of(p, head.event_len);
+    l->origin = (struct event_origin){ .position = head.position,
+                                       .set_backs = head.set_backs };
+    memcpy(l->origin.spool, head.spool, sizeof head.spool);
     if (text[4])
         l->lane = text[4];
     l->key = text[5];

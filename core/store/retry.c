@@ -142,13 +142,31 @@ struct taking {
     uint64_t passed;
 };
 
+/* Where the letter's event first stood: as the letter says, or the frame that
+ * is in it, or, of older versions, where the letter is. */
+static struct event_origin
+letter_origin(const struct retry *r, const struct dead_letter *l)
+{
+    struct event_origin here;
+    struct event_retry before;
+    if (l->origin.position)
+        return l->origin;
+    int again =
+        l->event.len && event_retry(l->event.ptr, l->event.len, &before) == 1;
+    if (again && before.origin.position)
+        return before.origin;
+    spool_origin(r->spool, again ? before.letter : l->position, &here);
+    return here;
+}
+
 static int
 letter_take(void *arg, const struct dead_letter *l)
 {
     struct taking *t = arg;
     struct event_retry mark = { .lane = slice_of(l->lane, strlen(l->lane)),
                                 .letter = l->position,
-                                .attempts = l->attempts };
+                                .attempts = l->attempts,
+                                .origin = letter_origin(t->retry, l) };
     t->item->position = l->retry ? l->retry : l->position;
     if (l->retry || l->position > t->passed)
         return -EALREADY;

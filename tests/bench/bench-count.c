@@ -287,12 +287,15 @@ lane_run(const char *what, struct entities *store)
         else
             for (uint64_t i = 0; i < BATCH; i++)
                 must(batch_add(b, i + 1, part[i].ptr, part[i].len), "add");
+        batch_enter(b, BATCH_IN_STEP, &host);
         if (counted && !strcmp(what, "enrich"))
             count_enrich(&enrich, b);
         else
             must(entity_plugin.process(&enrich, b), "enrich");
+        batch_enter(b, BATCH_AT_DESTINATION, &host);
         if (counted && !strcmp(what, "encode"))
             count_encode(&enc, &job, plan);
+        batch_enter(b, BATCH_IN_STEP, &host);
         if (counted && !strcmp(what, "filter"))
             count_filter(&match, b);
         b->reader = NULL;

@@ -17,6 +17,13 @@ tests_fuzz_fuzz_address_SOURCES = tests/fuzz/fuzz-address.c $(FUZZ_REPLAY)
 tests_fuzz_fuzz_address_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_fuzz_fuzz_address_LDADD = $(CORE_LIBS)
 
+FUZZ_TARGETS += edit
+check_PROGRAMS += tests/fuzz/fuzz-edit
+TESTS += tests/fuzz/fuzz-edit
+tests_fuzz_fuzz_edit_SOURCES = tests/fuzz/fuzz-edit.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_edit_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_edit_LDADD = $(CORE_LIBS)
+
 FUZZ_TARGETS += event
 check_PROGRAMS += tests/fuzz/fuzz-event
 TESTS += tests/fuzz/fuzz-event

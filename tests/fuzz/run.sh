@@ -38,6 +38,7 @@ for source in $SOURCES; do
     *) continue ;;
     esac
     object=$build/${source%.c}.o
+    mkdir -p "${object%/*}"
     objects="$objects $object"
     if [ ! -e "$object" ] || [ -n "$(find "$SRCDIR/core" "$SRCDIR/sdk/plugin" \
         -name '*.[ch]' -newer "$object" | head -n 1)" ]; then

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* destination.null: a destination for tests and benches.  Takes everything and
  * keeps nothing, apart from a line per event in a file where asked to; can be
- * told which outcomes to settle with. */
+ * told which outcomes to settle with, and to refuse all while there is a file.
+ */
 #include <errno.h>
 #include <ingestlayer/plugin.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 struct null {
     const struct il_host *host;
@@ -15,6 +17,7 @@ struct null {
     struct il_field *id, *payload;
     struct il_text *text;
     FILE *out;
+    const char *refuse_while;
     int64_t delay_ms;
     size_t outcomes, next;
 };
@@ -23,6 +26,15 @@ static const struct il_option null_options[] = {
     { .name = "out",
       .type = IL_OPT_STRING,
       .help = "File to append a line per event to: id, blank, payload." },
+    { .name = "origins",
+      .type = IL_OPT_BOOL,
+      .def = "false",
+      .help = "Put before each line: position, position of origin, set-backs, "
+              "UUID of the spool." },
+    { .name = "refuse_while",
+      .type = IL_OPT_STRING,
+      .help = "A file: as long as it is there each event becomes a dead letter "
+              "(out gets its line all the same)." },
     { .name = "delay",
       .type = IL_OPT_DURATION,
       .min = 0,
@@ -55,6 +67,7 @@ null_open(const struct il_host *host, const struct il_conf *conf, void **self)
         return -ENOMEM;
     n->host = host;
     n->conf = conf;
+    n->refuse_while = il_conf_str(conf, "refuse_while");
     n->delay_ms = il_conf_int(conf, "delay");
     n->outcomes = il_conf_count(conf, "outcomes");
     n->text = il_text_new(host);
@@ -83,6 +96,34 @@ null_start(void *self)
 }
 
 static int
+put_origin(struct null *n, struct il_batch *batch, uint32_t i)
+{
+    struct il_origin at = { IL_SIZED(struct il_origin) };
+    int err = il_batch_origin(batch, i, &at);
+    if (err)
+        return err;
+    fprintf(n->out, "%llu %llu %u ",
+            (unsigned long long) il_batch_position(batch, i),
+            (unsigned long long) at.position, at.set_backs);
+    for (int k = 0; k < 16; k++)
+        fprintf(n->out, "%02x", at.spool[k]);
+    return fputc(' ', n->out) == EOF ? -EIO : 0;
+}
+
+/* Dead letters while the file is there. */
+static void
+refuse(struct null *n, struct il_batch *batch)
+{
+    static const struct il_reason why = { IL_SIZED(struct il_reason),
+                                          .code = "refused",
+                                          .message = "the file is there" };
+    if (!n->refuse_while || access(n->refuse_while, F_OK))
+        return;
+    for (uint32_t i = 0; i < il_batch_count(batch); i++)
+        il_reject(batch, i, &why);
+}
+
+static int
 put_event(struct null *n, struct il_batch *batch, uint32_t i)
 {
     struct il_value id, payload;
@@ -92,6 +133,8 @@ put_event(struct null *n, struct il_batch *batch, uint32_t i)
         return -EINVAL;
     if (il_write_json(n->host, n->text, &payload, 0) < 0)
         return -ENOMEM;
+    if (il_conf_int(n->conf, "origins") && put_origin(n, batch, i))
+        return -EIO;
     fprintf(n->out, "%.*s %.*s\n", (int) id.len, id.str, (int) n->text->len,
             n->text->data);
     return 0;
@@ -129,6 +172,8 @@ null_write(void *self, struct il_batch *batch, struct il_ack *ack)
             outcome = IL_RETRY;
     if (n->out && fflush(n->out))
         outcome = IL_RETRY;
+    if (outcome == IL_OK)
+        refuse(n, batch);
     il_settle(ack, outcome, outcome == IL_OK ? NULL : "as the config says");
     return 0;
 }

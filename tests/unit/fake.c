@@ -35,6 +35,7 @@ fake_resume(void *self, struct il_position *p)
     f->resumes++;
     f->resume_seen = p->position;
     memcpy(f->resume_spool, p->spool, 16);
+    f->resume_set_backs = p->set_backs;
     if (!err && (p->flags & IL_POSITION_REWIND) && !f->stubborn) {
         f->resume_position = p->position;
         f->rewinds++;

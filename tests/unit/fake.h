@@ -41,6 +41,7 @@ struct fake {
     int resume_errors[8];
     int resumes;
     uint64_t resume_position, resume_seen;
+    uint32_t resume_set_backs;
     int tells; /* where it is, by what it has got */
     int stubborn, rewinds; /* does not go back; how often it did */
     uint8_t resume_spool[16];

@@ -199,7 +199,9 @@ void
 with_step(int (*process)(void *, struct il_batch *), void *self)
 {
     step_plugin.process = process;
-    step = (struct lane_step){ &step_plugin, self, "the step" };
+    step = (struct lane_step){ .plugin = &step_plugin,
+                               .self = self,
+                               .instance = "the step" };
     spec.steps = &step;
     spec.step_count = 1;
 }

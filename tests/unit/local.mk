@@ -132,6 +132,12 @@ tests_unit_test_batch_SOURCES = tests/unit/test-batch.c tests/unit/tempdir.h
 tests_unit_test_batch_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_batch_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test-batch-edit
+TESTS += tests/unit/test-batch-edit
+tests_unit_test_batch_edit_SOURCES = tests/unit/test-batch-edit.c
+tests_unit_test_batch_edit_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_batch_edit_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test-cursor
 TESTS += tests/unit/test-cursor
 tests_unit_test_cursor_SOURCES = tests/unit/test-cursor.c tests/unit/tempdir.h
@@ -236,6 +242,13 @@ TESTS += tests/unit/test-lane-begins
 tests_unit_test_lane_begins_SOURCES = tests/unit/test-lane-begins.c $(LANE_WORLD)
 tests_unit_test_lane_begins_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_lane_begins_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-lane-faults
+TESTS += tests/unit/test-lane-faults
+tests_unit_test_lane_faults_SOURCES = tests/unit/test-lane-faults.c \
+	$(LANE_WORLD)
+tests_unit_test_lane_faults_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_lane_faults_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test-lane-again
 TESTS += tests/unit/test-lane-again
 tests_unit_test_lane_again_SOURCES = tests/unit/test-lane-again.c $(LANE_WORLD)

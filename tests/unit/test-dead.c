@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tempdir.h"
 #include "base/metrics.h"
-#include "store/dead.h"
+#include "store/dead_store.h"
 
 #include <check.h>
 #include <errno.h>
@@ -47,13 +47,15 @@ reopen(void)
 static struct dead_letter
 letter(uint64_t position, const char *code)
 {
-    struct dead_letter l = { .lane = LANE,
-                             .position = position,
-                             .at_us = 1700000000000000 + (int64_t) position,
-                             .attempts = 2,
-                             .reason = { .code = code,
-                                         .message = "no such user" },
-                             .event = SLICE("\x97rest of the frame") };
+    struct dead_letter l = {
+        .lane = LANE,
+        .position = position,
+        .at_us = 1700000000000000 + (int64_t) position,
+        .attempts = 2,
+        .reason = { .code = code, .message = "no such user" },
+        .event = SLICE("\x97rest of the frame"),
+        .origin = { "0123456789abcdef", position - 1, 3 }
+    };
     return l;
 }
 
@@ -130,9 +132,42 @@ check_all(void *arg, const struct dead_letter *l)
     ck_assert_str_eq(l->reason.field, "user_id");
     ck_assert_ptr_null(l->reason.rule);
     ck_assert(slice_equal(l->event, SLICE("\x97rest of the frame")));
+    ck_assert_uint_eq(l->origin.position, 6);
+    ck_assert_uint_eq(l->origin.set_backs, 3);
+    ck_assert_mem_eq(l->origin.spool, "0123456789abcdef", 16);
     ++*(int *) arg;
     return 0;
 }
+
+/* As before 1.0: a head of 48 bytes, which says nothing of where the event
+ * stood at first. */
+START_TEST(reads_letters_of_older_versions)
+{
+    struct {
+        uint32_t version, attempts;
+        int64_t at_us;
+        uint32_t len[6], event_len, padding;
+        char texts[9];
+    } old = { 2,
+              4,
+              5,
+              { 1, 2, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX },
+              4,
+              0xffffffff,
+              "c\0mm\0\x97"
+              "evt" };
+    struct dead_letter l = { .lane = LANE };
+    ck_assert_int_eq(dead_record_view(&old, 57, &l), 0);
+    ck_assert_str_eq(l.reason.message, "mm");
+    ck_assert_uint_eq(l.attempts, 4);
+    ck_assert(slice_equal(l.event, SLICE("\x97"
+                                         "evt")));
+    ck_assert_uint_eq(l.origin.position, 0);
+    ck_assert_uint_eq(l.origin.set_backs, 0);
+    old.version = 4;
+    ck_assert_int_eq(dead_record_view(&old, 57, &l), -EIO);
+}
+END_TEST
 
 START_TEST(shows_what_was_stored)
 {
@@ -705,6 +740,7 @@ main(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, keeps_all_of_a_letter);
     tcase_add_test(t, what_is_kept_stays_as_it_is);
+    tcase_add_test(t, reads_letters_of_older_versions);
     tcase_add_test(t, shows_what_was_stored);
     tcase_add_test(t, settling_again_changes_exactly_the_range);
     tcase_add_test(t, bounds_are_open_below_and_closed_above);

@@ -115,7 +115,8 @@ START_TEST(a_frame_has_these_bytes)
                                "k-1"
                                "\x81\xa1n\x01";
     static const char mark[] = "\x93\xa1l\xcd\x01\x00\x02";
-    const struct event_retry retry = { SLICE("l"), 256, 2 };
+    const struct event_retry retry = { .lane = SLICE("l"), .letter = 256,
+                                       .attempts = 2 };
     struct il_text again = { 0 };
 
     ck_assert_int_eq(event_pack(&out, &sample), 0);
@@ -159,8 +160,10 @@ END_TEST
 START_TEST(a_retry_is_the_same_event_with_a_mark)
 {
     struct il_text once = { 0 };
-    struct event_retry mark = { SLICE("feature-usage/warehouse.pg"),
-                                UINT64_MAX, UINT32_MAX }, got;
+    struct event_retry mark = { .lane = SLICE("feature-usage/warehouse.pg"),
+                                .letter = UINT64_MAX,
+                                .attempts = UINT32_MAX },
+                       got;
     struct event e;
     ck_assert_int_eq(event_pack(&out, &sample), 0);
     ck_assert_int_eq(event_retry(out.data, out.len, &got), 0);
@@ -171,15 +174,23 @@ START_TEST(a_retry_is_the_same_event_with_a_mark)
     ck_assert(slice_equal(got.lane, mark.lane));
     ck_assert_uint_eq(got.letter, UINT64_MAX);
     ck_assert_uint_eq(got.attempts, UINT32_MAX);
+    ck_assert_uint_eq(got.origin.position, 0);
 
     /* Once more: the newer mark takes the place of the older. */
-    struct event_retry next = { SLICE("a/b"), 5, 0 };
+    struct event_retry next = { .lane = SLICE("a/b"),
+                                .letter = 5,
+                                .origin = { .position = UINT64_MAX,
+                                            .set_backs = UINT32_MAX } };
+    memcpy(next.origin.spool, "\0\1\2\xff 567890123456", 16);
     out.len = 0;
     ck_assert_int_eq(event_retry_pack(&out, once.data, once.len, &next), 0);
     ck_assert_int_eq(event_unpack(out.data, out.len, &e), 0);
     same_event(&sample, &e);
     ck_assert_int_eq(event_retry(out.data, out.len, &got), 1);
     ck_assert_uint_eq(got.letter, 5);
+    ck_assert_uint_eq(got.origin.position, UINT64_MAX);
+    ck_assert_uint_eq(got.origin.set_backs, UINT32_MAX);
+    ck_assert_mem_eq(got.origin.spool, next.origin.spool, 16);
     for (size_t cut = 1; cut < out.len; cut++) {
         char *copy = malloc(cut);
         memcpy(copy, out.data, cut);
@@ -194,12 +205,18 @@ START_TEST(wrong_marks_are_refused)
 {
 #define HEAD "\x98\xa1i\xa1t\xa1s\x01\xc0\xc0\x80"
     static const char *const wrong[] = {
-        HEAD "\xc0",                    /* none */
-        HEAD "\x92\xa1l\x05",           /* too short */
-        HEAD "\x93\x01\x05\x05",        /* lane */
-        HEAD "\x93\xa1l\xff\x05",       /* letter below 0 */
-        HEAD "\x93\xa1l\xa1x\x05",      /* letter */
+        HEAD "\xc0",               /* none */
+        HEAD "\x92\xa1l\x05",      /* too short */
+        HEAD "\x93\x01\x05\x05",   /* lane */
+        HEAD "\x93\xa1l\xff\x05",  /* letter below 0 */
+        HEAD "\x93\xa1l\xa1x\x05", /* letter */
         HEAD "\x93\xa1l\x05\xcf\xff\xff\xff\xff\xff\xff\xff\xff",
+        HEAD "\x96\xa1l\x05\x05\x07\xc4\x0f"
+             "0123456789abcde\x01",
+        HEAD "\x96\xa1l\x05\x05\x07\xb0"
+             "0123456789abcdef\x01",
+        HEAD "\x96\xa1l\x05\x05\x07\xc4\x10"
+             "0123456789abcdef\xff",
     };
     struct event_retry got;
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Dead letters that are tried again. */
+#include "codec/msg_read.h"
 #include "lane_world.h"
 #include "tempdir.h"
 #include "store/retry.h"
@@ -91,8 +92,10 @@ static void
 frame_for(const char *lane_name, uint64_t letter)
 {
     struct il_text event = { 0 }, body = { 0 };
-    struct event_retry mark = { slice_of(lane_name, strlen(lane_name)),
-                                letter, 1 };
+    /* As older versions wrote it: without where the event first stood. */
+    struct event_retry mark = { .lane = slice_of(lane_name, strlen(lane_name)),
+                                .letter = letter,
+                                .attempts = 1 };
     uint64_t first;
     ck_assert_int_eq(dead_get(ctx.dead, LANE, 17, copy_event, &event), 0);
     ck_assert_int_eq(event_retry_pack(&body, event.data, event.len, &mark), 0);
@@ -154,6 +157,77 @@ START_TEST(what_fails_again_is_a_letter_again)
     wait_position(33);
     expect_more(1, (uint64_t[]){ 33 });
     expect_letters("17:23514 27:23514 ");
+}
+END_TEST
+
+/* Where the events that number 7 and 17 came from, each time they came. */
+static struct {
+    uint64_t position;
+    struct event_origin origin;
+} came[16];
+static uint32_t came_count;
+
+static int
+note_origins(void *self, struct il_batch *b)
+{
+    (void) self;
+    for (uint32_t i = 0; i < b->count; i++) {
+        struct il_value v, number;
+        const char *p = b->events[i].ev.payload.ptr;
+        ck_assert_int_eq(msg_head(&p, p + 100, &v), 0);
+        ck_assert_int_eq(msg_find(&v, "n", 1, &number), 1);
+        if (number.num.i != 7 && number.num.i != 17)
+            continue;
+        ck_assert_uint_lt(came_count, 16);
+        came[came_count].position = b->events[i].position;
+        batch_origin(b, i, &came[came_count++].origin);
+    }
+    return 0;
+}
+
+static void
+expect_came(uint32_t i, uint64_t position, uint64_t origin)
+{
+    ck_assert_uint_lt(i, came_count);
+    ck_assert_uint_eq(came[i].position, position);
+    ck_assert_uint_eq(came[i].origin.position, origin);
+    ck_assert_uint_eq(came[i].origin.set_backs, 0);
+    ck_assert_mem_eq(came[i].origin.spool, spool_id(ctx.spool), 16);
+}
+
+static int
+origin_is_7(void *arg, const struct dead_letter *l)
+{
+    (void) arg;
+    ck_assert_uint_eq(l->origin.position, 7);
+    ck_assert_mem_eq(l->origin.spool, spool_id(ctx.spool), 16);
+    return 0;
+}
+
+START_TEST(it_comes_from_where_it_first_stood)
+{
+    with_step(note_origins, NULL);
+    letters();
+    again(7);
+    wait_position(31);
+    ck_assert_int_eq(dead_get(ctx.dead, LANE, 31, origin_is_7, NULL), 0);
+    restart();
+    world_start();
+    again(31);
+    wait_position(32);
+    ck_assert_int_eq(dead_get(ctx.dead, LANE, 32, origin_is_7, NULL), 0);
+    /* What was set back meanwhile changes nothing for it. */
+    ck_assert_int_eq(spool_set_back(ctx.spool, 31), 0);
+    again(32);
+    wait_position(33);
+    frame_for(LANE, 17);
+    wait_position(34);
+    expect_came(0, 7, 7);
+    expect_came(1, 17, 17);
+    expect_came(2, 31, 7);
+    expect_came(3, 32, 7);
+    expect_came(4, 33, 7);
+    expect_came(5, 34, 17);
 }
 END_TEST
 
@@ -497,6 +571,7 @@ main(void)
     const TTest *const tests[] = {
         a_letter_is_delivered_once,
         what_fails_again_is_a_letter_again,
+        it_comes_from_where_it_first_stood,
         asked_twice_it_is_tried_once,
         of_several_frames_one_counts,
         the_first_unnoted_frame_counts,

@@ -152,6 +152,71 @@ START_TEST(a_destination_beyond_the_spool_goes_back)
 }
 END_TEST
 
+static void
+expect_origin(uint64_t position, uint32_t set_backs)
+{
+    struct event_origin at;
+    spool_origin(ctx.spool, position, &at);
+    ck_assert_mem_eq(at.spool, spool_id(ctx.spool), 16);
+    ck_assert_uint_eq(at.position, position);
+    ck_assert_uint_eq(at.set_backs, set_backs);
+}
+
+/* A new process, of which the far side is further than its spool. */
+static void
+begin_far_behind(void)
+{
+    world_restart();
+    fake_resuming(&fake);
+    fake.resume_position = 5000;
+    world_start();
+    wait_state(LANE_RUNNING);
+}
+
+START_TEST(set_backs_are_counted)
+{
+    char path[4200];
+    events(50);
+    fake_resuming(&fake);
+    world_start();
+    wait_position(50);
+    ck_assert_uint_eq(fake.resume_set_backs, 0);
+    begin_far_behind();
+    ck_assert_uint_eq(fake.resume_set_backs, 1);
+    ck_assert_uint_eq(spool_set_backs(ctx.spool), 1);
+    events(30);
+    wait_position(80);
+    expect_origin(50, 0);
+    expect_origin(51, 1);
+    /* Another lane tells of it, too: it is the same one. */
+    ck_assert_int_eq(spool_set_back(ctx.spool, 50), 0);
+    ck_assert_int_eq(spool_set_back(ctx.spool, 60), 0);
+    ck_assert_int_eq(spool_set_back(ctx.spool, 45), 0);
+    ck_assert_uint_eq(spool_set_backs(ctx.spool), 1);
+    expect_origin(45, 0);
+    expect_origin(46, 1);
+    begin_far_behind();
+    ck_assert_uint_eq(fake.resume_set_backs, 2);
+    events(1);
+    expect_origin(45, 0);
+    expect_origin(80, 1);
+    expect_origin(81, 2);
+    /* They are on the disk. */
+    world_restart();
+    ck_assert_uint_eq(spool_set_backs(ctx.spool), 2);
+    expect_origin(46, 1);
+    expect_origin(81, 2);
+    /* Damaged: it starts all the same. */
+    snprintf(path, sizeof path, "%s/spool/SETBACKS", ctx.state_dir);
+    FILE *f = fopen(path, "w");
+    fputs("nonsense", f);
+    fclose(f);
+    world_restart();
+    ck_assert_uint_eq(spool_set_backs(ctx.spool), 0);
+    ck_assert_int_ne(access(path, F_OK), 0);
+}
+END_TEST
+
 START_TEST(one_that_does_not_go_back_gets_the_new_events)
 {
     events(50);
@@ -289,6 +354,7 @@ main(void)
         a_lane_can_be_fenced_in_flight,
         a_write_can_say_fenced,
         a_destination_beyond_the_spool_goes_back,
+        set_backs_are_counted,
         one_that_does_not_go_back_gets_the_new_events,
         a_kill_before_the_two_have_talked_changes_nothing,
         what_a_destination_lost_is_delivered_again,

@@ -340,8 +340,10 @@ struct il_emission {
  * for ever. */
 struct il_origin {
     uint32_t struct_size;
-    /* How often the spool was set back, by an old backup say, so that it gave
-     * out positions a second time. */
+    /* How often the spool had been set back, by an old backup say, so that it
+     * gave out positions a second time.  It counts when a destination tells of
+     * it; what another lane delivers of this process before that still has the
+     * number of before. */
     uint32_t set_backs;
     uint8_t spool[16]; /* UUID of the spool that the position counts in */
     /* That it got when it was accepted.  Of an event that comes again by
@@ -362,7 +364,7 @@ struct il_position {
     uint32_t flags;     /* IL_POSITION_...; ignore others */
     const char *lane;   /* "pipeline/destination" */
     uint8_t spool[16];  /* UUID of the spool the position counts in */
-    uint32_t set_backs; /* as in struct il_origin */
+    uint32_t set_backs; /* as in struct il_origin, of what comes next */
     uint32_t reserved;
     uint64_t position; /* the last position that is settled */
     /* The last one that an earlier process may have delivered: what comes
@@ -1141,8 +1143,9 @@ il_template_from_at(const struct il_host *host, const struct il_conf *conf,
 {
     return IL_API(host)->template_from(host, conf, key, i, out);
 }
-/* Render for event i.  The value lives as long as the batch.  0, -ENOMEM, or
- * -EINVAL past the end of the batch; out->type is IL_MISSING then.
+/* Render for event i.  The value lives as long as the batch; that of a lone
+ * reference is a view, as of il_get().  0, -ENOMEM, or -EINVAL past the end of
+ * the batch; out->type is IL_MISSING then.
  * Since ABI 1.0. */
 static inline int
 il_template_render(const struct il_template *t, struct il_batch *batch,
@@ -1323,8 +1326,9 @@ il_drop(struct il_batch *batch, uint32_t i)
  * other fields keep their order, and every number its digits; a new field comes
  * last.
  * 0; -ENOTDIR: what stands on the way is no object (or no array); -ERANGE: the
- * array has no such element; -EINVAL: past the end, or a value of IL_MISSING or
- * none that an event can hold; -ENOMEM; -EPERM.  Unchanged unless 0.
+ * array has no such element, or is itself not there; -EINVAL: past the end, or
+ * a value of IL_MISSING or none that an event can hold; -ENOMEM; -EPERM.
+ * Unchanged unless 0.
  * Since ABI 1.0. */
 static inline int
 il_set(struct il_batch *batch, uint32_t i, const struct il_place *place,
@@ -1391,8 +1395,9 @@ il_keep(struct il_batch *batch, uint32_t i)
 /* Destination: make the dead letters of this batch durable and exactly the
  * events marked by now, those that it keeps left aside.  A transactional
  * destination calls it right before its COMMIT; for others the host does it on
- * settle.  Blocks for a sync.  0 or a negative errno: then do not commit,
- * settle IL_RETRY.  Since ABI 1.0. */
+ * settle.  Blocks for a sync.  0 or a negative errno (-EPERM: elsewhere than
+ * between write() and settle): then do not commit, settle IL_RETRY.
+ * Since ABI 1.0. */
 static inline int
 il_prepare(struct il_batch *batch)
 {

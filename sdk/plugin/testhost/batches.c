@@ -91,6 +91,18 @@ testhost_pack(struct testhost *t, const char *json, struct il_text *body)
     return err;
 }
 
+/* The plugin gets the batch, or has it no longer. */
+static void
+flight_enter(struct flight *f, int phase)
+{
+    static const int of_batch[] = { [PHASE_NONE] = BATCH_NOBODY,
+                                    [PHASE_STEP] = BATCH_IN_STEP,
+                                    [PHASE_DESTINATION] =
+                                        BATCH_AT_DESTINATION };
+    batch_enter(f->batch, of_batch[phase], phase ? &f->t->host : NULL);
+    atomic_store(&f->phase, phase);
+}
+
 struct flight *
 testhost_flight_new(struct testhost *t)
 {
@@ -204,11 +216,11 @@ int
 testhost_process(struct testhost *t)
 {
     struct flight *f = t->current;
-    atomic_store(&f->phase, PHASE_STEP);
+    flight_enter(f, PHASE_STEP);
     struct instance_was was = instance_enter(&t->host, "process()");
     int err = t->host.plugin->desc.process(t->host.self, f->batch);
     instance_leave(was);
-    atomic_store(&f->phase, PHASE_NONE);
+    flight_enter(f, PHASE_NONE);
     if (err > 0)
         testhost_violate(t,
                          "process(): returned %d, which is no negative "
@@ -261,7 +273,7 @@ api_settle(struct il_ack *ack, int outcome, const char *why)
         f->outcome =
             outcome < IL_OK || outcome > IL_SET_BACK ? IL_RETRY : outcome;
         snprintf(f->why, sizeof(f->why), "%s", why ? why : "");
-        atomic_store(&f->phase, PHASE_NONE);
+        flight_enter(f, PHASE_NONE);
         if (out_of_order(t, f))
             fault = "settles a batch IL_OK behind one that failed";
         pthread_cond_broadcast(&t->changed);
@@ -364,7 +376,7 @@ depart(struct testhost *t, struct flight *f)
     f->settled = f->passed = 0;
     f->why[0] = 0;
     pthread_mutex_unlock(&t->lock);
-    atomic_store(&f->phase, PHASE_DESTINATION);
+    flight_enter(f, PHASE_DESTINATION);
     struct instance_was was = instance_enter(&t->host, "write()");
     int err = t->host.plugin->desc.write(t->host.self, f->batch, ack);
     instance_leave(was);
@@ -382,7 +394,7 @@ depart(struct testhost *t, struct flight *f)
                             "error");
         return 0; /* what was settled holds */
     }
-    atomic_store(&f->phase, PHASE_NONE);
+    flight_enter(f, PHASE_NONE);
     return err;
 }
 

@@ -51,6 +51,10 @@ may_edit(const struct il_batch *b, uint32_t i, int phase, const char *what)
         testhost_violate(f->t, "%s outside of %s", what, where[phase]);
         return -EPERM;
     }
+    if (phase == PHASE_STEP && !batch_in_step(b)) {
+        testhost_violate(f->t, "%s outside of process()'s thread", what);
+        return -EPERM;
+    }
     if (!phase && !has(b, what))
         return -EPERM;
     return may_read(b, i, what) ? 0 : -EINVAL;
@@ -110,11 +114,10 @@ api_batch_alloc(struct il_batch *b, size_t size)
                : testhost_plain.batch_alloc(b, size);
 }
 
-/* Past the end is an answer here, not a fault. */
 static int
 api_live(const struct il_batch *b, uint32_t i)
 {
-    return has(b, "il_live()") && testhost_plain.live(b, i);
+    return may_read(b, i, "il_live()") && testhost_plain.live(b, i);
 }
 
 static int
@@ -241,14 +244,11 @@ testhost_fill_checks(struct il_api *api)
     api->template_render = api_template_render;
     api->row_read = api_row_read;
     api->drop = api_drop;
+    api->set = api_set;
+    api->remove = api_remove;
     api->set_payload = api_set_payload;
     api->entity_attach = api_entity_attach;
     api->reject = api_reject;
     api->unreject = api_unreject;
     api->keep = api_keep;
-    /* What the daemon itself does not have is not offered either. */
-    if (testhost_plain.set)
-        api->set = api_set;
-    if (testhost_plain.remove)
-        api->remove = api_remove;
 }

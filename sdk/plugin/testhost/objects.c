@@ -400,24 +400,20 @@ testhost_fill_objects(struct il_api *api)
     api->write_json = api_write_json;
     api->write_msgpack = api_write_msgpack;
     api->field_from = api_field_from;
+    api->field_parse = api_field_parse;
     api->field_named = api_field_named;
     api->field_free = api_field_free;
     api->expr_from = api_expr_from;
     api->expr_free = api_expr_free;
     api->template_from = api_template_from;
     api->template_free = api_template_free;
+    api->place_from = api_place_from;
+    api->place_parse = api_place_parse;
+    api->place_named = api_place_named;
+    api->place_free = api_place_free;
     api->row_new = api_row_new;
     api->row_free = api_row_free;
     api->kind_named = api_kind_named;
     api->route_add = api_route_add;
     api->sender_from = api_sender_from;
-    /* What the daemon itself does not have is not offered either. */
-    if (testhost_plain.field_parse)
-        api->field_parse = api_field_parse;
-    if (testhost_plain.place_from) {
-        api->place_from = api_place_from;
-        api->place_parse = api_place_parse;
-        api->place_named = api_place_named;
-        api->place_free = api_place_free;
-    }
 }

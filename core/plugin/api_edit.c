@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/* The function table: places, and what steps do with events. */
+#include "private.h"
+
+#include "instance.h"
+#include "lang/place.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* --- places --------------------------------------------------------------- */
+
+/* What is wrong at an offset of a text that itself stands at `at` of the
+ * option, or (-1) came from it somehow.  conf NULL: nobody is told. */
+static int
+place_finding(const struct il_conf *conf, const char *key, size_t i, int64_t at,
+              int err, const struct lang_error *error)
+{
+    if (!conf)
+        return err;
+    if (err == -EINVAL)
+        option_error_at(conf, key, i,
+                        at < 0 ? -1 : (long) (at + (int64_t) error->offset),
+                        "%s", error->message);
+    else if (err)
+        option_error(conf, key, i, "%s", strerror(-err));
+    return err;
+}
+
+static int
+api_place_parse(const struct il_host *h, const struct il_conf *conf,
+                const char *key, size_t i, int64_t offset, const char *text,
+                size_t len, struct il_place **out)
+{
+    struct lang_error error = { 0 };
+    (void) h;
+    return place_finding(conf, key, i, offset,
+                         place_parse(text, len, out, &error), &error);
+}
+
+static int
+api_place_from(const struct il_host *h, const struct il_conf *conf,
+               const char *key, size_t i, struct il_place **out)
+{
+    const char *text = option_str(conf, key, i);
+    *out = NULL;
+    return text ? api_place_parse(h, conf, key, i, 0, text, strlen(text), out)
+                : 0;
+}
+
+static int
+api_place_named(const struct il_host *h, const char *name,
+                struct il_place **out)
+{
+    (void) h;
+    return place_named(name, out);
+}
+
+/* --- editing -------------------------------------------------------------- */
+
+static int
+api_drop(struct il_batch *b, uint32_t i)
+{
+    if (!plugin_edits(b, i))
+        return plugin_cannot_edit(b, i, "il_drop");
+    batch_drop(b, i);
+    return 0;
+}
+
+static int
+api_set(struct il_batch *b, uint32_t i, const struct il_place *place,
+        const struct il_value *value)
+{
+    if (!plugin_edits(b, i))
+        return plugin_cannot_edit(b, i, "il_set");
+    return batch_set(b, i, place->parts, place->count, value);
+}
+
+static int
+api_remove(struct il_batch *b, uint32_t i, const struct il_place *place)
+{
+    if (!plugin_edits(b, i))
+        return plugin_cannot_edit(b, i, "il_remove");
+    return batch_remove(b, i, place->parts, place->count);
+}
+
+static int
+api_set_payload(struct il_batch *b, uint32_t i, int encoding, const void *bytes,
+                size_t len)
+{
+    if (!plugin_edits(b, i))
+        return plugin_cannot_edit(b, i, "il_set_payload");
+    return batch_set_payload(b, i, encoding, bytes, len);
+}
+
+static int
+api_entity_attach(struct il_batch *b, uint32_t i, const struct il_kind *kind,
+                  const struct il_value *traits)
+{
+    if (!plugin_edits(b, i))
+        return plugin_cannot_edit(b, i, "il_entity_attach");
+    return batch_attach(b, i, kind, traits);
+}
+
+/* There is no store: nothing to make ready. */
+static void
+api_entity_hint(struct il_batch *b, const struct il_kind *kind, const char *id,
+                size_t len)
+{
+    (void) b;
+    (void) kind;
+    (void) id;
+    (void) len;
+}
+
+void
+plugin_fill_edit_api(struct il_api *api)
+{
+    api->place_from = api_place_from;
+    api->place_parse = api_place_parse;
+    api->place_named = api_place_named;
+    api->place_free = place_free;
+    api->drop = api_drop;
+    api->set = api_set;
+    api->remove = api_remove;
+    api->set_payload = api_set_payload;
+    api->entity_attach = api_entity_attach;
+    api->entity_hint = api_entity_hint;
+}
