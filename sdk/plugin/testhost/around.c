@@ -4,7 +4,6 @@
 
 #include "private.h"
 #include "base/clock.h"
-#include "base/metrics.h"
 #include "plugin/enter.h"
 
 #include <errno.h>
@@ -346,21 +345,6 @@ testhost_tick(struct testhost *t)
 
 /* --- numbers ------------------------------------------------------------- */
 
-/* Find or make.  With the lock held.  NULL: no memory. */
-static struct test_number *
-number(struct testhost *t, const char *name)
-{
-    struct test_number *n = t->numbers;
-    while (n && strcmp(n->name, name) != 0)
-        n = n->next;
-    if (n || !(n = calloc(1, sizeof(*n))))
-        return n;
-    n->name = strdup(name);
-    n->next = t->numbers;
-    t->numbers = n;
-    return n;
-}
-
 static int
 may_make_number(struct testhost *t, const char *name)
 {
@@ -374,58 +358,34 @@ static struct il_counter *
 api_counter_new(const struct il_host *h, const char *name, int unit,
                 const char *help)
 {
-    struct testhost *t = testhost_of(h);
-    if (!may_make_number(t, name))
-        return NULL;
-    struct il_counter *c = testhost_plain.counter_new(h, name, unit, help);
-    pthread_mutex_lock(&t->lock);
-    struct test_number *n = c ? number(t, name) : NULL;
-    if (n)
-        n->counter = c;
-    pthread_mutex_unlock(&t->lock);
-    return c;
+    return may_make_number(testhost_of(h), name)
+               ? testhost_plain.counter_new(h, name, unit, help)
+               : NULL;
 }
 
-/* A gauge is ours alone: the daemon's would be looked for on /metrics. */
 static struct il_gauge *
 api_gauge_new(const struct il_host *h, const char *name, int unit,
               const char *help)
 {
-    struct testhost *t = testhost_of(h);
-    (void) unit;
-    (void) help;
-    if (!may_make_number(t, name))
-        return NULL;
-    pthread_mutex_lock(&t->lock);
-    struct test_number *n = number(t, name);
-    pthread_mutex_unlock(&t->lock);
-    return (struct il_gauge *) (void *) n;
-}
-
-static void
-api_gauge_set(struct il_gauge *gauge, int64_t value)
-{
-    struct test_number *n = (struct test_number *) (void *) gauge;
-    if (n)
-        atomic_store(&n->value, value);
+    return may_make_number(testhost_of(h), name)
+               ? testhost_plain.gauge_new(h, name, unit, help)
+               : NULL;
 }
 
 uint64_t
 testhost_counter(struct testhost *t, const char *name)
 {
-    pthread_mutex_lock(&t->lock);
-    struct test_number *n = number(t, name);
-    pthread_mutex_unlock(&t->lock);
-    return n && n->counter ? metric_get(n->counter) : 0;
+    int64_t value = 0;
+    instance_metric(&t->host, name, 0, &value);
+    return (uint64_t) value;
 }
 
 int64_t
 testhost_gauge(struct testhost *t, const char *name)
 {
-    pthread_mutex_lock(&t->lock);
-    struct test_number *n = number(t, name);
-    pthread_mutex_unlock(&t->lock);
-    return n ? atomic_load(&n->value) : 0;
+    int64_t value = 0;
+    instance_metric(&t->host, name, 1, &value);
+    return value;
 }
 
 void
@@ -443,7 +403,6 @@ testhost_fill_around(struct il_api *api)
     api->timer_once = api_timer_once;
     api->counter_new = api_counter_new;
     api->gauge_new = api_gauge_new;
-    api->gauge_set = api_gauge_set;
 }
 
 void
@@ -452,12 +411,6 @@ testhost_free_around(struct testhost *t)
     while (t->timers) {
         struct test_timer *gone = t->timers;
         t->timers = gone->next;
-        free(gone);
-    }
-    while (t->numbers) {
-        struct test_number *gone = t->numbers;
-        t->numbers = gone->next;
-        free(gone->name);
         free(gone);
     }
     if (t->state_dir)

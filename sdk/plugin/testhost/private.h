@@ -104,13 +104,6 @@ struct test_timer {
     int64_t due_us;      /* monotonic; before start: counted from there */
 };
 
-struct test_number {
-    struct test_number *next;
-    char *name;
-    struct il_counter *counter; /* NULL: a gauge */
-    _Atomic int64_t value;
-};
-
 enum life { LIFE_NONE, LIFE_OPENING, LIFE_OPEN, LIFE_STARTED, LIFE_STOPPING };
 
 #define THREADS_MAX 256
@@ -154,7 +147,6 @@ struct testhost {
     struct il_text log, violations, status_text;
     struct il_ack *acks;
     struct test_timer *timers;
-    struct test_number *numbers;
     struct known_entity *entities;
     struct emitted *emitted;
     struct emission *pending;
