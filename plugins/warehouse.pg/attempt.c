@@ -3,6 +3,8 @@
  * known first, and what is left of it after a failure. */
 #include "pg.h"
 
+#include "ddl.h"
+
 #include <string.h>
 
 /* Errors that leave nothing behind keep the connection; after all others the
@@ -24,10 +26,10 @@ give_up(struct conn *c)
 static void
 publish(struct pg *pg, struct plan *plan)
 {
-    pthread_mutex_lock(&pg->lock);
-    struct plan *old = pg->plan;
-    pg->plan = plan;
-    pthread_mutex_unlock(&pg->lock);
+    pthread_mutex_lock(&pg->shared.lock);
+    struct plan *old = pg->shared.plan;
+    pg->shared.plan = plan;
+    pthread_mutex_unlock(&pg->shared.lock);
     plan_unref(old);
 }
 
@@ -37,9 +39,9 @@ static void
 forget_plan(struct conn *c)
 {
     struct pg *pg = c->pg;
-    pthread_mutex_lock(&pg->lock);
-    int latest = c->plan && c->plan == pg->plan;
-    pthread_mutex_unlock(&pg->lock);
+    pthread_mutex_lock(&pg->shared.lock);
+    int latest = c->plan && c->plan == pg->shared.plan;
+    pthread_mutex_unlock(&pg->shared.lock);
     plan_unref(c->plan);
     c->plan = NULL;
     if (latest)
@@ -49,34 +51,33 @@ forget_plan(struct conn *c)
 static void
 say_mode(struct pg *pg)
 {
-    if (pg->mode_said == (int) pg->mode)
+    if (pg->lanes.mode_said == (int) pg->lanes.mode)
         return;
-    pg->mode_said = (int) pg->mode;
-    if (pg->mode == PG_MODE_LANES)
+    pg->lanes.mode_said = (int) pg->lanes.mode;
+    if (pg->lanes.mode == PG_MODE_LANES)
         il_log(pg->host, IL_LOG_INFO,
-               "connected; the lane's position is kept in %s", pg->lanes);
+               "connected; the lane's position is kept in %s", pg->opt.lanes);
     else
         il_log(pg->host, IL_LOG_WARN,
                "connected; this role cannot use %s, so rows are written with "
                "on conflict (%s) do nothing, which is slower (`ingestlayer "
                "ddl` prints the grants)",
-               pg->lanes, pg->unique_column);
+               pg->opt.lanes, pg->opt.unique_column);
 }
 
 /* Which of the two ways rows are written is decided once: another one in
  * between would write again what the first has left behind unanswered. */
 static int
-keep_mode(struct link *l, enum pg_mode possible)
+keep_mode(struct pg *pg, struct link *l, enum pg_mode possible)
 {
-    struct pg *pg = l->pg;
-    if (!pg->mode_kept)
-        pg->mode = possible;
-    if (pg->mode != PG_MODE_LANES || possible == PG_MODE_LANES)
+    if (!pg->lanes.mode_kept)
+        pg->lanes.mode = possible;
+    if (pg->lanes.mode != PG_MODE_LANES || possible == PG_MODE_LANES)
         return 0;
     fault_set(&l->fault, PG_ACT_PAUSE,
               "role \"%s\" may no longer use %s: grant select, insert, update "
               "on %s and usage on its schema (`ingestlayer ddl` prints it)",
-              PQuser(l->db), pg->lanes, pg->lanes);
+              PQuser(l->db), pg->opt.lanes, pg->opt.lanes);
     return -1;
 }
 
@@ -91,7 +92,7 @@ fresh(struct conn *c)
     if (link_open(l))
         return -1;
     if (c->connects++)
-        il_count(pg->host, pg->reconnects, 1);
+        il_count(pg->host, pg->counts.reconnects, 1);
     c->checked = 0;
     forget_plan(c);
     sql_clear(s);
@@ -99,7 +100,7 @@ fresh(struct conn *c)
     if (link_text(l, sql_str(s), sync, sizeof sync))
         return -1;
     c->sync_off = strcmp(sync, "off") == 0;
-    if (lanes_prepare(l, 1, &possible) || keep_mode(l, possible))
+    if (lanes_prepare(l, 1, &possible) || keep_mode(pg, l, possible))
         return -1;
     if (!c->index)
         say_mode(pg);
@@ -107,7 +108,7 @@ fresh(struct conn *c)
 }
 
 int
-copy_connect(struct conn *c, const struct job *job)
+attempt_connect(struct conn *c, const struct job *job)
 {
     struct pg *pg = c->pg;
     struct link *l = &c->link;
@@ -117,11 +118,13 @@ copy_connect(struct conn *c, const struct job *job)
         link_close(l);
         return -1;
     }
-    if (!job || !pg->claimed || c->checked)
+    if (!job || !pg->lanes.claimed || c->checked)
         return 0;
-    if (pg->mode == PG_MODE_UNIQUE)
+    if (pg->lanes.mode == PG_MODE_UNIQUE)
         c->doubt = 0;
-    else if (lanes_check(c, job)) {
+    else if (lanes_check(&pg->lanes, l, job)) {
+        if (l->fault.action == PG_ACT_SET_BACK)
+            c->doubt = 0;
         if (l->fault.lost)
             link_close(l);
         return -1;
@@ -131,18 +134,17 @@ copy_connect(struct conn *c, const struct job *job)
 }
 
 static int
-need_unique(struct link *l, const struct plan *plan)
+need_unique(const struct pg *pg, struct link *l, const struct plan *plan)
 {
-    const struct pg *pg = l->pg;
-    if (pg->mode != PG_MODE_UNIQUE || plan->has_unique)
+    if (pg->lanes.mode != PG_MODE_UNIQUE || plan->has_unique)
         return 0;
     fault_set(&l->fault, PG_ACT_PAUSE,
               "rows could arrive twice: this role cannot use %s, and table %s "
               "has no unique index on \"%s\" alone; grant select, insert, "
               "update on %s (`ingestlayer ddl` prints it), or: create unique "
               "index on %s (\"%s\")",
-              pg->lanes, pg->table.quoted, pg->unique_column, pg->lanes,
-              pg->table.quoted, pg->unique_column);
+              pg->opt.lanes, pg->opt.table.quoted, pg->opt.unique_column,
+              pg->opt.lanes, pg->opt.table.quoted, pg->opt.unique_column);
     return -1;
 }
 
@@ -152,19 +154,19 @@ copy_ready(struct conn *c, const struct job *job)
     struct pg *pg = c->pg;
     struct link *l = &c->link;
     struct plan *plan;
-    if (copy_connect(c, job))
+    if (attempt_connect(c, job))
         return -1;
     if (c->plan)
         return 0;
     int err = plan_read(l, &plan);
-    if (err && pg->create && strcmp(l->fault.code, "42P01") == 0) {
-        err = ddl_run(l, pg->table.schema, ddl_table);
+    if (err && pg->opt.create && strcmp(l->fault.code, "42P01") == 0) {
+        err = ddl_run(l, pg->opt.table.schema, ddl_table);
         if (!err)
             err = plan_read(l, &plan);
     }
     if (err)
         return -1;
-    if (need_unique(l, plan)) {
+    if (need_unique(pg, l, plan)) {
         plan_unref(plan);
         return -1;
     }
@@ -209,7 +211,7 @@ is_in(const struct pg *pg, const struct job *job)
 {
     uint64_t last = il_batch_last(job->batch);
     for (uint32_t k = job->first; k < job->end; k++)
-        if (pg->mode != PG_MODE_LANES || pg->conns[k].position < last)
+        if (pg->lanes.mode != PG_MODE_LANES || pg->lanes.positions[k] < last)
             return 0;
     return 1;
 }
@@ -217,12 +219,12 @@ is_in(const struct pg *pg, const struct job *job)
 /* One attempt at a time, because most of what can change in between needs the
  * rows to be made anew. */
 int
-copy_job(struct conn *c, struct job *job)
+attempt_job(struct conn *c, struct job *job)
 {
     struct pg *pg = c->pg;
     int careful = 0;
     for (int i = 0; i < 5; i++) {
-        if (copy_connect(c, job))
+        if (attempt_connect(c, job))
             break;
         if (c->doubt)
             il_log(pg->host, IL_LOG_INFO,
@@ -243,7 +245,8 @@ copy_job(struct conn *c, struct job *job)
         if (err == COPY_REDO)
             forget_plan(c);
         fault_set(&c->link.fault, PG_ACT_RETRY,
-                  "table %s keeps changing under the batch", pg->table.quoted);
+                  "table %s keeps changing under the batch",
+                  pg->opt.table.quoted);
     }
     give_up(c);
     return -1;

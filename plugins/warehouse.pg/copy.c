@@ -30,9 +30,9 @@ struct txn {
     struct link *link; /* of it */
     struct job *job;
     uint32_t lane_rows; /* that the position's update has to hit */
-    enum stage stage; /* of the savepoint */
-    int careful;      /* deferred constraints after each run of rows */
-    int same_table;   /* seen after the first failure */
+    enum stage stage;   /* of the savepoint */
+    int careful;        /* deferred constraints after each run of rows */
+    int same_table;     /* seen after the first failure */
     uint32_t rejected;
 };
 
@@ -59,27 +59,27 @@ column_list(struct sql *s, const struct plan *plan, uint32_t omitted)
 static void
 begin_sql(struct txn *t, struct sql *s)
 {
-    const struct pg *pg = t->link->pg;
+    const struct pg *pg = t->conn->pg;
     sql_printf(s, "begin isolation level read committed; ");
-    if (pg->statement_timeout_ms)
+    if (pg->opt.statement_timeout_ms)
         sql_printf(s, "set local statement_timeout = %u; ",
-                   pg->statement_timeout_ms);
-    if (pg->lock_timeout_ms)
-        sql_printf(s, "set local lock_timeout = %u; ", pg->lock_timeout_ms);
+                   pg->opt.statement_timeout_ms);
+    if (pg->opt.lock_timeout_ms)
+        sql_printf(s, "set local lock_timeout = %u; ", pg->opt.lock_timeout_ms);
     if (t->conn->sync_off)
         sql_printf(s, "set local synchronous_commit = on; ");
     if (!t->job->binary)
         sql_printf(s, "set local timezone = 'UTC'; "
                       "set local datestyle = 'ISO, YMD'; ");
-    if (pg->mode == PG_MODE_LANES)
-        t->lane_rows = lanes_update_sql(pg, s, t->job);
+    if (pg->lanes.mode == PG_MODE_LANES)
+        t->lane_rows = lanes_update_sql(&pg->lanes, s, t->job);
 }
 
 /* Through a temporary table, and what is there already stays as it is? */
 static int
 staged(const struct txn *t)
 {
-    return t->link->pg->mode == PG_MODE_UNIQUE || t->job->merge;
+    return t->conn->pg->lanes.mode == PG_MODE_UNIQUE || t->job->merge;
 }
 
 static void
@@ -88,7 +88,7 @@ stage_sql(struct txn *t, struct sql *s)
     sql_printf(s, "create temp table ingestlayer_stage on commit drop as"
                   " select ");
     column_list(s, t->job->plan, 0);
-    sql_printf(s, " from %s with no data; ", t->link->pg->table.quoted);
+    sql_printf(s, " from %s with no data; ", t->link->opt->table.quoted);
 }
 
 static void
@@ -111,7 +111,8 @@ copy_sql(struct txn *t, struct sql *s, uint32_t omitted)
         sql_printf(s, "rollback to savepoint il; ");
     }
     sql_printf(s, "copy %s (",
-               stage ? "pg_temp.ingestlayer_stage" : t->link->pg->table.quoted);
+               stage ? "pg_temp.ingestlayer_stage"
+                     : t->link->opt->table.quoted);
     column_list(s, t->job->plan, omitted);
     sql_printf(s, ") from stdin%s", t->job->binary ? " (format binary)" : "");
 }
@@ -122,7 +123,7 @@ moved(struct txn *t)
 {
     struct link *l = t->link;
     link_rollback(l);
-    return lanes_check(t->conn, t->job) ? -1 : REDO;
+    return lanes_check(&t->conn->pg->lanes, l, t->job) ? -1 : REDO;
 }
 
 /* Were the lane's rows updated?  Other statements: yes. */
@@ -144,7 +145,7 @@ open_copy(struct txn *t, const char *sql)
     for (;;) {
         PGresult *res = link_result(l, &err);
         if (err) {
-            struct pg_fault kept = l->fault;
+            struct fault kept = l->fault;
             if (!kept.lost && link_finish(l) && l->fault.lost)
                 return -1;
             l->fault = kept;
@@ -183,15 +184,15 @@ send_rows(struct txn *t, uint32_t lo, uint32_t hi)
 static int
 unstage(struct txn *t, uint32_t omitted)
 {
-    struct pg *pg = t->link->pg;
+    struct pg *pg = t->conn->pg;
     struct sql *s = &t->link->sql;
     sql_clear(s);
-    sql_printf(s, "insert into %s (", pg->table.quoted);
+    sql_printf(s, "insert into %s (", pg->opt.table.quoted);
     column_list(s, t->job->plan, omitted);
     sql_printf(s, ") select ");
     column_list(s, t->job->plan, omitted);
     sql_printf(s, " from pg_temp.ingestlayer_stage on conflict (");
-    sql_ident(s, pg->unique_column);
+    sql_ident(s, pg->opt.unique_column);
     sql_printf(s, ") do nothing");
     return link_exec(t->link, sql_str(s), NULL);
 }
@@ -227,9 +228,8 @@ try_rows(struct txn *t, const struct part *part, uint32_t lo, uint32_t hi)
 static uint32_t
 context_line(const struct txn *t, const char *context, const char **rest)
 {
-    const char *copy = context,
-               *table = staged(t) ? "ingestlayer_stage"
-                                  : t->link->pg->table.table;
+    const char *copy = context, *table = staged(t) ? "ingestlayer_stage"
+                                                   : t->link->opt->table.table;
     while ((copy = strstr(copy, "COPY ")) != NULL) {
         copy += 5;
         if (strncmp(copy, table, strlen(table)) != 0)
@@ -267,7 +267,7 @@ static void
 refuse_row(struct txn *t, uint32_t row)
 {
     struct link *l = t->link;
-    const struct pg_fault *f = &l->fault;
+    const struct fault *f = &l->fault;
     const char *rest = "", *column = *f->column ? f->column : NULL;
     context_line(t, f->context, &rest);
     if (!column)
@@ -291,7 +291,7 @@ table_changed(struct link *l, const struct plan *plan)
     sql_clear(s);
     if (PQtransactionStatus(l->db) == PQTRANS_INERROR)
         sql_printf(s, "rollback to savepoint il; ");
-    plan_signature_sql(l->pg, s);
+    plan_signature_sql(l->opt, s);
     if (link_text(l, sql_str(s), now, sizeof now))
         return -1;
     return strcmp(now, plan->signature) != 0;
@@ -303,7 +303,7 @@ static int
 look_again(struct txn *t)
 {
     struct link *l = t->link;
-    struct pg_fault kept = l->fault;
+    struct fault kept = l->fault;
     if (t->same_table)
         return 0;
     int changed = table_changed(l, t->job->plan);
@@ -323,7 +323,7 @@ look_again(struct txn *t)
 static void
 slow_run(struct conn *c, uint32_t rows)
 {
-    const struct pg_fault *f = &c->link.fault;
+    const struct fault *f = &c->link.fault;
     if (rows > 1 && !f->lost && strcmp(f->code, "57014") == 0)
         c->run_max = rows / 2;
 }
@@ -333,7 +333,7 @@ slow_run(struct conn *c, uint32_t rows)
 static int
 came_before(const struct txn *t)
 {
-    return il_batch_id(t->job->batch) <= t->link->pg->given
+    return il_batch_id(t->job->batch) <= t->conn->pg->lanes.given
            && t->job->plan->has_unique && !staged(t)
            && strcmp(t->link->fault.code, "23505") == 0;
 }
@@ -380,8 +380,7 @@ bring_part(struct txn *t, const struct part *part)
             continue;
         }
         const char *rest;
-        uint32_t line =
-            context_line(t, t->link->fault.context, &rest);
+        uint32_t line = context_line(t, t->link->fault.context, &rest);
         accused = line > 1 && line <= n;
         size = line == 1 ? 1 : accused ? line - 1 : n / 2;
     }
@@ -426,7 +425,7 @@ commit_sql(struct txn *t, struct sql *s)
                    "' is not the table these rows were made for')::int"
                    " end from (",
                    t->job->plan->signature);
-        plan_signature_sql(t->link->pg, s);
+        plan_signature_sql(t->link->opt, s);
         sql_printf(s, ") x (s); ");
     }
     sql_printf(s, "commit");
@@ -453,9 +452,9 @@ static int
 commit(struct txn *t)
 {
     struct link *l = t->link;
-    int lanes = l->pg->mode == PG_MODE_LANES;
+    int lanes = t->conn->pg->lanes.mode == PG_MODE_LANES;
     int err, committed = 0, failed = 0;
-    struct pg_fault first = { 0 };
+    struct fault first = { 0 };
     sql_clear(&l->sql);
     commit_sql(t, &l->sql);
     if (prepare(t))
@@ -490,21 +489,21 @@ static void
 advance(struct pg *pg, const struct job *job)
 {
     uint64_t last = il_batch_last(job->batch);
-    pthread_mutex_lock(&pg->lock);
+    pthread_mutex_lock(&pg->shared.lock);
     for (uint32_t k = job->first; k < job->end; k++)
-        if (pg->conns[k].position < last)
-            pg->conns[k].position = last;
-    pthread_mutex_unlock(&pg->lock);
+        if (pg->lanes.positions[k] < last)
+            pg->lanes.positions[k] = last;
+    pthread_mutex_unlock(&pg->shared.lock);
 }
 
 static void
 count(struct pg *pg, const struct txn *t)
 {
     const struct job *job = t->job;
-    il_count(pg->host, pg->rows, job->row_count - t->rejected);
-    il_count(pg->host, pg->rejects, job->misfits + t->rejected);
-    il_count(pg->host, pg->replaced, job->replaced);
-    il_count(pg->host, pg->sent, t->link->bytes);
+    il_count(pg->host, pg->counts.rows, job->row_count - t->rejected);
+    il_count(pg->host, pg->counts.rejects, job->misfits + t->rejected);
+    il_count(pg->host, pg->counts.replaced, job->replaced);
+    il_count(pg->host, pg->counts.sent, t->link->bytes);
     t->link->bytes = 0;
 }
 
@@ -512,9 +511,7 @@ int
 copy_transact(struct conn *c, struct job *job, int careful)
 {
     struct link *l = &c->link;
-    struct txn t = {
-        .conn = c, .link = l, .job = job, .careful = careful
-    };
+    struct txn t = { .conn = c, .link = l, .job = job, .careful = careful };
     int err = bring_rows(&t);
     job->refused = t.rejected;
     if (!err)
@@ -527,7 +524,7 @@ copy_transact(struct conn *c, struct job *job, int careful)
     }
     if (err == REDO || err == MERGE)
         return err;
-    struct pg_fault kept = l->fault;
+    struct fault kept = l->fault;
     link_rollback(l);
     /* A refusal may come from a table that is not the one it was.  At COMMIT
      * it may also come from a deferred constraint. */

@@ -6,7 +6,9 @@
  * Binary first.  A value that only the server can judge ("Jan 5 2024" for a
  * date, any value of a type not known here) turns the whole batch into text,
  * which the server reads by its own rules. */
-#include "pg.h"
+#include "put.h"
+
+#include "job.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -16,7 +18,7 @@
 #define TEXT_BATCHES 32 /* go as text right away after one that had to */
 
 static void
-put32(struct enc *e, uint32_t n)
+put32(struct encoder *e, uint32_t n)
 {
     unsigned char *p = (unsigned char *) e->out->data + e->out->len;
     p[0] = (unsigned char) (n >> 24);
@@ -27,7 +29,7 @@ put32(struct enc *e, uint32_t n)
 }
 
 static int
-put_null(struct enc *e)
+put_null(struct encoder *e)
 {
     if (il_text_reserve(e->host, e->out, 4))
         return -ENOMEM;
@@ -53,18 +55,18 @@ struct shape {
 };
 
 static int
-bad_shape(struct enc *e, const struct column *c)
+bad_shape(struct encoder *e, const struct column *c)
 {
-    return enc_bad(e, "22P02",
-                   "malformed array for type %s[]: sub-arrays must have the "
-                   "same dimensions",
-                   c->type_name);
+    return encode_bad(e, "22P02",
+                      "malformed array for type %s[]: sub-arrays must have the "
+                      "same dimensions",
+                      c->type_name);
 }
 
 /* How deep and wide it is, by its first elements.  JSON columns keep inner
  * arrays as their values. */
 static int
-array_shape(struct enc *e, const struct column *c, const struct il_value *v,
+array_shape(struct encoder *e, const struct column *c, const struct il_value *v,
             struct shape *shape)
 {
     int json = c->put == put_json || c->put == put_jsonb;
@@ -74,8 +76,9 @@ array_shape(struct enc *e, const struct column *c, const struct il_value *v,
         size_t iter = 0;
         struct il_value next;
         if (shape->dims == ARRAY_DIMS)
-            return enc_bad(e, "54000", "number of array dimensions exceeds %d",
-                           ARRAY_DIMS);
+            return encode_bad(e, "54000",
+                              "number of array dimensions exceeds %d",
+                              ARRAY_DIMS);
         shape->size[shape->dims++] = inner.count;
         if (!il_item(e->host, &inner, &iter, NULL, &next))
             break;
@@ -85,7 +88,7 @@ array_shape(struct enc *e, const struct column *c, const struct il_value *v,
 }
 
 static int
-put_items(struct enc *e, const struct column *c, const struct il_value *v,
+put_items(struct encoder *e, const struct column *c, const struct il_value *v,
           struct shape *shape, uint32_t dim)
 {
     size_t iter = 0;
@@ -125,8 +128,8 @@ put_items(struct enc *e, const struct column *c, const struct il_value *v,
 }
 
 static int
-array_binary(struct enc *e, const struct column *c, const struct il_value *v,
-             struct shape *shape)
+array_binary(struct encoder *e, const struct column *c,
+             const struct il_value *v, struct shape *shape)
 {
     size_t begin = e->out->len;
     int empty = 0, err;
@@ -154,15 +157,15 @@ array_binary(struct enc *e, const struct column *c, const struct il_value *v,
 }
 
 static int
-put_array(struct enc *e, const struct column *c, const struct il_value *v)
+put_array(struct encoder *e, const struct column *c, const struct il_value *v)
 {
     struct shape shape;
     if (v->type == IL_STRING) /* '{1,2}', as Postgres reads it */
         return put_other(e, c, v);
     if (v->type != IL_ARRAY)
-        return enc_bad(e, "22P02",
-                       "malformed array for type %s[]: the value is no array",
-                       c->type_name);
+        return encode_bad(
+            e, "22P02", "malformed array for type %s[]: the value is no array",
+            c->type_name);
     int err = array_shape(e, c, v, &shape);
     if (err)
         return err;
@@ -175,7 +178,7 @@ put_array(struct enc *e, const struct column *c, const struct il_value *v)
     err = put_items(e, c, v, &shape, 0);
     e->in_array = 0;
     e->out = out;
-    return err ? err : enc_text(e, e->scratch->data, e->scratch->len);
+    return err ? err : encode_text(e, e->scratch->data, e->scratch->len);
 }
 
 static int
@@ -195,7 +198,7 @@ left_out(const struct column *c, uint32_t omitted)
 }
 
 static inline int
-put_column(struct enc *e, const struct column *c, const struct il_value *v)
+put_column(struct encoder *e, const struct column *c, const struct il_value *v)
 {
     if (is_null(v))
         return put_null(e);
@@ -205,7 +208,7 @@ put_column(struct enc *e, const struct column *c, const struct il_value *v)
 /* A row in binary, its columns counted.  *bad gets the one that does not
  * fit. */
 static int
-binary_row(struct enc *e, const struct plan *plan,
+binary_row(struct encoder *e, const struct plan *plan,
            const struct il_value *values, uint32_t omitted,
            const struct column **bad)
 {
@@ -231,8 +234,9 @@ binary_row(struct enc *e, const struct plan *plan,
 }
 
 static int
-text_row(struct enc *e, const struct plan *plan, const struct il_value *values,
-         uint32_t omitted, const struct column **bad)
+text_row(struct encoder *e, const struct plan *plan,
+         const struct il_value *values, uint32_t omitted,
+         const struct column **bad)
 {
     int err, first = 1;
     for (uint32_t k = 0; k < plan->count; k++) {
@@ -256,7 +260,8 @@ text_row(struct enc *e, const struct plan *plan, const struct il_value *values,
 }
 
 static void
-misfit(struct enc *e, struct job *job, uint32_t event, const struct column *c)
+misfit(struct encoder *e, struct job *job, uint32_t event,
+       const struct column *c)
 {
     struct il_reason why = { .code = e->misfit.code,
                              .message = e->misfit.message,
@@ -266,7 +271,7 @@ misfit(struct enc *e, struct job *job, uint32_t event, const struct column *c)
 }
 
 static int
-encode_rows(struct enc *e, struct job *job, const struct plan *plan,
+encode_rows(struct encoder *e, struct job *job, const struct plan *plan,
             uint32_t places)
 {
     struct part *part = NULL;
@@ -289,9 +294,9 @@ encode_rows(struct enc *e, struct job *job, const struct plan *plan,
         if (!err)
             err = e->binary ? binary_row(e, plan, values, at->omitted, &bad)
                             : text_row(e, plan, values, at->omitted, &bad);
-        if (err < 0 || err == ENC_UNSURE)
+        if (err < 0 || err == ENCODE_UNSURE)
             return err;
-        if (err == ENC_BAD) {
+        if (err == ENCODE_BAD) {
             job->wire->len = begin;
             e->replaced = replaced;
             misfit(e, job, at->event, bad);
@@ -384,7 +389,7 @@ grow(struct job *job, uint32_t count)
 
 /* Read the columns of this plan from now on. */
 static int
-follow_plan(struct enc *e, struct plan *plan)
+follow_plan(struct encoder *e, struct plan *plan)
 {
     struct il_row *row;
     if (e->plan == plan)
@@ -393,8 +398,8 @@ follow_plan(struct enc *e, struct plan *plan)
     if (!cells)
         return -ENOMEM;
     for (uint32_t k = 0; k < plan->count; k++)
-        cells[k] = (struct il_cell){ plan->columns[k].field,
-                                     plan->columns[k].value };
+        cells[k] =
+            (struct il_cell){ plan->columns[k].field, plan->columns[k].value };
     int err = il_row(e->host, cells, plan->count, &row);
     free(cells);
     if (err)
@@ -421,7 +426,7 @@ events(const struct job *job)
 }
 
 int
-encode_job(struct enc *e, struct job *job, struct plan *plan)
+encode_job(struct encoder *e, struct job *job, struct plan *plan)
 {
     uint32_t places;
     int err = grow(job, events(job));
@@ -435,7 +440,7 @@ encode_job(struct enc *e, struct job *job, struct plan *plan)
     if (e->prefer_text)
         e->prefer_text--;
     err = encode_rows(e, job, plan, places);
-    if (err == ENC_UNSURE) {
+    if (err == ENCODE_UNSURE) {
         for (uint32_t k = 0; k < places; k++)
             il_unreject(job->batch, job->order[k].event);
         e->binary = 0;

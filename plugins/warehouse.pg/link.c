@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* One connection to Postgres.  libpq's asynchronous half only: every wait also
- * watches an eventfd, so that stop() is heard at once even while the server
- * hangs.  A hanging statement is left by closing the socket, never by
- * PQcancel(), which would itself wait for the server. */
-#include "pg.h"
+/* Connecting, waiting, and what an answer says.  A hanging statement is left by
+ * closing the socket, never by PQcancel(), which would itself wait for the
+ * server. */
+#include "link.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -15,18 +14,6 @@
  * that no longer speaks at all. */
 #define GRACE_MS 10000
 #define PIECE (64 * 1024) /* of COPY data between two looks at the socket */
-
-void
-fault_set(struct pg_fault *f, enum pg_action action, const char *fmt, ...)
-{
-    va_list ap;
-    memset(f, 0, sizeof *f);
-    f->action = action;
-    va_start(ap, fmt);
-    vsnprintf(f->why, sizeof f->why, fmt, ap);
-    va_end(ap);
-    snprintf(f->message, sizeof f->message, "%.500s", f->why);
-}
 
 /* The first line of a message of libpq's, without its end. */
 static void
@@ -55,10 +42,10 @@ static int
 wait_socket(struct link *l, short events, int64_t deadline_us)
 {
     struct pollfd fds[2] = { { .fd = PQsocket(l->db), .events = events },
-                             { .fd = l->pg->wake, .events = POLLIN } };
+                             { .fd = l->stop->wake, .events = POLLIN } };
     for (;;) {
-        int64_t left = deadline_us - il_monotonic_us(l->pg->host);
-        if (atomic_load(&l->pg->stopping)) {
+        int64_t left = deadline_us - il_monotonic_us(l->host);
+        if (atomic_load(&l->stop->now)) {
             fault_set(&l->fault, PG_ACT_RETRY, "stopping");
             l->fault.lost = 1;
             return -1;
@@ -81,17 +68,24 @@ wait_socket(struct link *l, short events, int64_t deadline_us)
 static int64_t
 deadline(const struct link *l)
 {
-    uint64_t ms = l->pg->statement_timeout_ms;
-    return il_monotonic_us(l->pg->host)
+    uint64_t ms = l->opt->statement_timeout_ms;
+    return il_monotonic_us(l->host)
            + (int64_t) (ms ? ms + GRACE_MS : UINT32_MAX) * 1000;
 }
 
 void
 link_pause(struct link *l, uint32_t ms)
 {
-    struct pollfd fd = { .fd = l->pg->wake, .events = POLLIN };
-    if (!atomic_load(&l->pg->stopping))
+    struct pollfd fd = { .fd = l->stop->wake, .events = POLLIN };
+    if (!atomic_load(&l->stop->now))
         poll(&fd, 1, (int) ms);
+}
+
+int
+link_no_memory(struct link *l)
+{
+    fault_set(&l->fault, PG_ACT_RETRY, "no memory");
+    return -1;
 }
 
 static void
@@ -137,7 +131,7 @@ connect_fault(struct link *l)
     if (!each_host(line, sizeof line, message))
         first_line(line, sizeof line, found ? found : message);
     enum pg_action action =
-        sqlstate_action(l->pg->rules, l->pg->rule_count, code);
+        fault_action(l->opt->rules, l->opt->rule_count, code);
     if (action == PG_ACT_REJECT)
         action = PG_ACT_RETRY;
     fault_set(&l->fault, action, "cannot connect to Postgres: %s%s%s%s", line,
@@ -163,8 +157,8 @@ silent_host(struct link *l)
 static int
 drive_connect(struct link *l)
 {
-    int64_t until = il_monotonic_us(l->pg->host)
-                    + (int64_t) l->pg->connect_timeout_ms * 1000;
+    int64_t until =
+        il_monotonic_us(l->host) + (int64_t) l->opt->connect_timeout_ms * 1000;
     PostgresPollingStatusType st = PGRES_POLLING_WRITING;
     while (st != PGRES_POLLING_OK) {
         if (st == PGRES_POLLING_FAILED) {
@@ -173,7 +167,7 @@ drive_connect(struct link *l)
         }
         if (wait_socket(l, st == PGRES_POLLING_READING ? POLLIN : POLLOUT,
                         until)) {
-            if (!atomic_load(&l->pg->stopping))
+            if (!atomic_load(&l->stop->now))
                 silent_host(l);
             return -1;
         }
@@ -183,11 +177,14 @@ drive_connect(struct link *l)
 }
 
 int
-link_init(struct link *l, struct pg *pg)
+link_init(struct link *l, const struct il_host *host, const struct options *opt,
+          struct link_stop *stop)
 {
     memset(l, 0, sizeof *l);
-    l->pg = pg;
-    return sql_open(&l->sql, pg->host);
+    l->host = host;
+    l->opt = opt;
+    l->stop = stop;
+    return sql_open(&l->sql, host);
 }
 
 void
@@ -201,17 +198,16 @@ link_free(struct link *l)
 int
 link_open(struct link *l)
 {
-    const struct pg *pg = l->pg;
     const char *keys[6 + HOSTS_KEYS + 1] = { "fallback_application_name",
                                              "keepalives_idle",
                                              "tcp_user_timeout", "dbname",
                                              "client_encoding" };
     const char *values[6 + HOSTS_KEYS + 1] = { "ingestlayer", "30", "60000",
-                                               pg->connection, "UTF8" };
+                                               l->opt->connection, "UTF8" };
     int n = 5 + hosts_params(&l->hosts, keys + 5, values + 5);
-    if (pg->application_name) {
+    if (l->opt->application_name) {
         keys[n] = "application_name";
-        values[n] = pg->application_name;
+        values[n] = l->opt->application_name;
     }
     link_close(l);
     memset(&l->fault, 0, sizeof l->fault);
@@ -252,7 +248,7 @@ field_copy(char *to, size_t size, const PGresult *res, int field)
 static void
 result_fault(struct link *l, const PGresult *res)
 {
-    struct pg_fault *f = &l->fault;
+    struct fault *f = &l->fault;
     const char *detail = PQresultErrorField(res, PG_DIAG_MESSAGE_DETAIL);
     const char *severity =
         PQresultErrorField(res, PG_DIAG_SEVERITY_NONLOCALIZED);
@@ -274,7 +270,7 @@ result_fault(struct link *l, const PGresult *res)
     field_copy(f->column, sizeof f->column, res, PG_DIAG_COLUMN_NAME);
     field_copy(f->constraint, sizeof f->constraint, res,
                PG_DIAG_CONSTRAINT_NAME);
-    f->action = sqlstate_action(l->pg->rules, l->pg->rule_count, f->code);
+    f->action = fault_action(l->opt->rules, l->opt->rule_count, f->code);
     f->lost = PQstatus(l->db) == CONNECTION_BAD || !severity
               || strcmp(severity, "ERROR") != 0;
 }
@@ -282,7 +278,7 @@ result_fault(struct link *l, const PGresult *res)
 /* The first fault of a query counts; but whatever it was, a connection that
  * broke right after it says nothing about the next one. */
 static void
-keep_first(struct link *l, struct pg_fault *first)
+keep_first(struct link *l, struct fault *first)
 {
     if (l->fault.lost && !first->lost) {
         first->lost = 1;
@@ -309,10 +305,8 @@ int
 link_send(struct link *l, const char *sql)
 {
     memset(&l->fault, 0, sizeof l->fault);
-    if (!sql) {
-        fault_set(&l->fault, PG_ACT_RETRY, "no memory");
-        return -1;
-    }
+    if (!sql)
+        return link_no_memory(l);
     if (!l->db) {
         fault_set(&l->fault, PG_ACT_RETRY, "not connected to Postgres");
         l->fault.lost = 1;
@@ -362,7 +356,7 @@ link_exec(struct link *l, const char *sql, PGresult **last)
     if (link_send(l, sql))
         return -1;
     int err, failed = 0;
-    struct pg_fault first = { 0 };
+    struct fault first = { 0 };
     for (;;) {
         PGresult *res = link_result(l, &err);
         if (err && !failed) {
@@ -406,7 +400,7 @@ int
 link_finish(struct link *l)
 {
     int err = 0, failed = 0;
-    struct pg_fault first = { 0 };
+    struct fault first = { 0 };
     for (;;) {
         PGresult *res = link_result(l, &err);
         if (err && !failed) {
@@ -461,7 +455,7 @@ link_rollback(struct link *l)
 {
     if (!l->db)
         return;
-    struct pg_fault kept = l->fault;
+    struct fault kept = l->fault;
     PGTransactionStatusType st = PQtransactionStatus(l->db);
     int gone = kept.lost || PQstatus(l->db) == CONNECTION_BAD
                || st == PQTRANS_ACTIVE || st == PQTRANS_UNKNOWN;

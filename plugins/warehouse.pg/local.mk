@@ -2,24 +2,41 @@
 plugin_LTLIBRARIES += plugins/warehouse.pg/warehouse.pg.la
 plugins_warehouse_pg_warehouse_pg_la_SOURCES = \
 	plugins/warehouse.pg/attempt.c \
-	plugins/warehouse.pg/claim.c \
+	plugins/warehouse.pg/conn.h \
 	plugins/warehouse.pg/copy.c \
 	plugins/warehouse.pg/ddl.c \
+	plugins/warehouse.pg/ddl.h \
 	plugins/warehouse.pg/decimal.c \
+	plugins/warehouse.pg/decimal.h \
 	plugins/warehouse.pg/delivery.c \
+	plugins/warehouse.pg/delivery.h \
 	plugins/warehouse.pg/encode.c \
-	plugins/warehouse.pg/lanes.c \
-	plugins/warehouse.pg/link.c \
+	plugins/warehouse.pg/encode.h \
+	plugins/warehouse.pg/encode_field.c \
+	plugins/warehouse.pg/fault.c \
+	plugins/warehouse.pg/fault.h \
 	plugins/warehouse.pg/hosts.c \
+	plugins/warehouse.pg/hosts.h \
+	plugins/warehouse.pg/job.h \
+	plugins/warehouse.pg/lanes.c \
+	plugins/warehouse.pg/lanes.h \
+	plugins/warehouse.pg/lanes_claim.c \
+	plugins/warehouse.pg/link.c \
+	plugins/warehouse.pg/link.h \
+	plugins/warehouse.pg/options.h \
 	plugins/warehouse.pg/pg.c \
 	plugins/warehouse.pg/pg.h \
+	plugins/warehouse.pg/plan.c \
+	plugins/warehouse.pg/plan.h \
 	plugins/warehouse.pg/probe.c \
-	plugins/warehouse.pg/scalar.c \
+	plugins/warehouse.pg/probe.h \
+	plugins/warehouse.pg/put.h \
+	plugins/warehouse.pg/put_numeric.c \
+	plugins/warehouse.pg/put_scalar.c \
+	plugins/warehouse.pg/put_text.c \
+	plugins/warehouse.pg/put_time.c \
 	plugins/warehouse.pg/sql.c \
-	plugins/warehouse.pg/sqlstate.c \
-	plugins/warehouse.pg/table.c \
-	plugins/warehouse.pg/text.c \
-	plugins/warehouse.pg/when.c \
+	plugins/warehouse.pg/sql.h \
 	plugins/warehouse.pg/worker.c
 plugins_warehouse_pg_warehouse_pg_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(PQ_CFLAGS)
 plugins_warehouse_pg_warehouse_pg_la_CFLAGS = $(PLUGIN_CFLAGS)

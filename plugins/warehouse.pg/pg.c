@@ -7,6 +7,9 @@
  * so do those behind it. */
 #include "pg.h"
 
+#include "ddl.h"
+#include "probe.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,10 +121,10 @@ static const struct il_option pg_options[] = {
 static void
 conns_close(struct pg *pg)
 {
-    for (uint32_t k = 0; pg->conns && k < pg->connections; k++) {
+    for (uint32_t k = 0; pg->conns && k < pg->opt.connections; k++) {
         struct conn *c = &pg->conns[k];
         link_free(&c->link);
-        enc_close(&c->enc);
+        encode_close(&c->enc);
         plan_unref(c->plan);
     }
     free(pg->conns);
@@ -131,23 +134,21 @@ static void
 pg_close(void *self)
 {
     struct pg *pg = self;
-    deliveries_close(pg);
+    delivery_close_all(pg);
     conns_close(pg);
-    plan_unref(pg->plan);
-    for (size_t i = 0; i < pg->mapping_count; i++)
-        il_template_free(pg->host, pg->mappings[i].value);
-    free(pg->mappings);
-    free(pg->rules);
-    free(pg->lanes);
-    table_name_clear(&pg->table);
-    enc_close(&pg->lane_enc);
-    if (pg->c_locale)
-        freelocale(pg->c_locale);
-    if (pg->wake >= 0)
-        close(pg->wake);
-    pthread_cond_destroy(&pg->work);
-    pthread_cond_destroy(&pg->done);
-    pthread_mutex_destroy(&pg->lock);
+    plan_unref(pg->shared.plan);
+    for (size_t i = 0; i < pg->opt.mapping_count; i++)
+        il_template_free(pg->host, pg->opt.mappings[i].value);
+    free(pg->opt.mappings);
+    free(pg->opt.rules);
+    free(pg->opt.lanes);
+    sql_name_clear(&pg->opt.table);
+    encode_close(&pg->lane_enc);
+    if (pg->stop.wake >= 0)
+        close(pg->stop.wake);
+    pthread_cond_destroy(&pg->shared.work);
+    pthread_cond_destroy(&pg->shared.done);
+    pthread_mutex_destroy(&pg->shared.lock);
     free(pg);
 }
 
@@ -157,7 +158,7 @@ static int
 check_connection(const struct pg *pg, const struct il_conf *conf)
 {
     char *message = NULL;
-    PQconninfoOption *parts = PQconninfoParse(pg->connection, &message);
+    PQconninfoOption *parts = PQconninfoParse(pg->opt.connection, &message);
     PQfreemem(message);
     if (!parts)
         return il_conf_error(conf, "connection", -1,
@@ -173,7 +174,7 @@ static int
 open_table(struct pg *pg, const struct il_conf *conf)
 {
     size_t at;
-    int err = table_name_parse(il_conf_str(conf, "table"), &pg->table, &at);
+    int err = sql_name_parse(il_conf_str(conf, "table"), &pg->opt.table, &at);
     if (err == -EINVAL)
         return il_conf_error(conf, "table", (long) at,
                              "is no table name; expected schema.table, with "
@@ -183,11 +184,11 @@ open_table(struct pg *pg, const struct il_conf *conf)
     struct sql s;
     if (sql_open(&s, pg->host))
         return -ENOMEM;
-    sql_ident(&s, pg->lanes_schema);
+    sql_ident(&s, pg->opt.lanes_schema);
     sql_printf(&s, ".lanes");
-    pg->lanes = sql_str(&s) ? strdup(sql_str(&s)) : NULL;
+    pg->opt.lanes = sql_str(&s) ? strdup(sql_str(&s)) : NULL;
     sql_close(&s);
-    return pg->lanes ? 0 : -ENOMEM;
+    return pg->opt.lanes ? 0 : -ENOMEM;
 }
 
 static int
@@ -195,23 +196,23 @@ open_columns(struct pg *pg, const struct il_conf *conf)
 {
     size_t n = il_conf_count(conf, "columns");
     int err = 0;
-    pg->mappings = calloc(n + 1, sizeof *pg->mappings);
-    if (!pg->mappings)
+    pg->opt.mappings = calloc(n + 1, sizeof *pg->opt.mappings);
+    if (!pg->opt.mappings)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++) {
         const struct il_conf *group = il_conf_group(conf, "columns", i);
-        struct mapping *m = &pg->mappings[pg->mapping_count];
+        struct mapping *m = &pg->opt.mappings[pg->opt.mapping_count];
         m->name = il_conf_str(group, "name");
         m->reference = il_conf_str(group, "value");
-        for (size_t k = 0; k < pg->mapping_count; k++)
-            if (strcmp(pg->mappings[k].name, m->name) == 0)
+        for (size_t k = 0; k < pg->opt.mapping_count; k++)
+            if (strcmp(pg->opt.mappings[k].name, m->name) == 0)
                 err = il_conf_error(group, "name", -1,
                                     "column \"%s\" is filled twice", m->name);
         int bad = il_template(pg->host, group, "value", &m->value);
         if (bad)
             err = bad;
         else
-            pg->mapping_count++;
+            pg->opt.mapping_count++;
     }
     return err;
 }
@@ -221,17 +222,17 @@ open_rules(struct pg *pg, const struct il_conf *conf)
 {
     size_t n = il_conf_count(conf, "sqlstate");
     int err = 0;
-    pg->rules = calloc(n + 1, sizeof *pg->rules);
-    if (!pg->rules)
+    pg->opt.rules = calloc(n + 1, sizeof *pg->opt.rules);
+    if (!pg->opt.rules)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++) {
         const struct il_conf *group = il_conf_group(conf, "sqlstate", i);
-        struct pg_rule *r = &pg->rules[pg->rule_count++];
+        struct pg_rule *r = &pg->opt.rules[pg->opt.rule_count++];
         const char *action = il_conf_str(group, "action");
         r->action = strcmp(action, "reject") == 0  ? PG_ACT_REJECT
                     : strcmp(action, "pause") == 0 ? PG_ACT_PAUSE
                                                    : PG_ACT_RETRY;
-        if (sqlstate_parse(il_conf_str(group, "code"), r->code))
+        if (fault_parse_code(il_conf_str(group, "code"), r->code))
             err = il_conf_error(group, "code", -1,
                                 "is no SQLSTATE; expected five characters "
                                 "(23505) or the two of a class (23)");
@@ -242,20 +243,21 @@ open_rules(struct pg *pg, const struct il_conf *conf)
 static int
 open_options(struct pg *pg, const struct il_conf *conf)
 {
-    pg->connection = il_conf_str(conf, "connection");
-    pg->lanes_schema = il_conf_str(conf, "lanes_schema");
-    pg->unique_column = il_conf_str(conf, "unique_column");
-    pg->payload_column = il_conf_str(conf, "payload_column");
-    pg->payload_set = strcmp(pg->payload_column, "payload") != 0;
-    pg->application_name = il_conf_str(conf, "application_name");
-    pg->create = il_conf_int(conf, "create") != 0;
-    pg->connections = (uint32_t) il_conf_int(conf, "connections");
-    pg->refuse_bad_text =
+    pg->opt.connection = il_conf_str(conf, "connection");
+    pg->opt.lanes_schema = il_conf_str(conf, "lanes_schema");
+    pg->opt.unique_column = il_conf_str(conf, "unique_column");
+    pg->opt.payload_column = il_conf_str(conf, "payload_column");
+    pg->opt.payload_set = strcmp(pg->opt.payload_column, "payload") != 0;
+    pg->opt.application_name = il_conf_str(conf, "application_name");
+    pg->opt.create = il_conf_int(conf, "create") != 0;
+    pg->opt.connections = (uint32_t) il_conf_int(conf, "connections");
+    pg->opt.refuse_bad_text =
         strcmp(il_conf_str(conf, "bad_text"), "dead-letter") == 0;
-    pg->connect_timeout_ms = (uint32_t) il_conf_int(conf, "connect_timeout");
-    pg->statement_timeout_ms =
+    pg->opt.connect_timeout_ms =
+        (uint32_t) il_conf_int(conf, "connect_timeout");
+    pg->opt.statement_timeout_ms =
         (uint32_t) il_conf_int(conf, "statement_timeout");
-    pg->lock_timeout_ms = (uint32_t) il_conf_int(conf, "lock_timeout");
+    pg->opt.lock_timeout_ms = (uint32_t) il_conf_int(conf, "lock_timeout");
     /* All findings of one run are shown together. */
     int err = check_connection(pg, conf), e;
     if ((e = open_table(pg, conf)) != 0)
@@ -270,14 +272,15 @@ open_options(struct pg *pg, const struct il_conf *conf)
 static int
 open_conns(struct pg *pg)
 {
-    pg->conns = calloc(pg->connections, sizeof *pg->conns);
+    pg->conns = calloc(pg->opt.connections, sizeof *pg->conns);
     if (!pg->conns)
         return -ENOMEM;
-    for (uint32_t k = 0; k < pg->connections; k++) {
+    for (uint32_t k = 0; k < pg->opt.connections; k++) {
         struct conn *c = &pg->conns[k];
         c->pg = pg;
         c->index = k;
-        if (link_init(&c->link, pg) || enc_open(&c->enc, pg))
+        if (link_init(&c->link, pg->host, &pg->opt, &pg->stop)
+            || encode_open(&c->enc, pg->host, pg->opt.refuse_bad_text))
             return -ENOMEM;
     }
     return 0;
@@ -287,19 +290,19 @@ static int
 open_tools(struct pg *pg)
 {
     const struct il_host *host = pg->host;
-    pg->c_locale = newlocale(LC_ALL_MASK, "C", (locale_t) 0);
-    pg->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (!pg->c_locale || pg->wake < 0 || enc_open(&pg->lane_enc, pg)
-        || open_conns(pg) || deliveries_open(pg))
+    pg->stop.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (pg->stop.wake < 0
+        || encode_open(&pg->lane_enc, host, pg->opt.refuse_bad_text)
+        || open_conns(pg) || delivery_open_all(pg))
         return -ENOMEM;
-    pg->rows = il_counter(host, "rows", "Rows written.");
-    pg->rejects =
+    pg->counts.rows = il_counter(host, "rows", "Rows written.");
+    pg->counts.rejects =
         il_counter(host, "rejects", "Events that did not fit the table.");
-    pg->replaced = il_counter(host, "replaced_characters",
-                              "U+0000 and lone surrogates replaced.");
-    pg->reconnects =
+    pg->counts.replaced = il_counter(host, "replaced_characters",
+                                     "U+0000 and lone surrogates replaced.");
+    pg->counts.reconnects =
         il_counter(host, "reconnects", "Connections made after the first.");
-    pg->sent = il_counter(host, "sent_bytes", "COPY data sent.");
+    pg->counts.sent = il_counter(host, "sent_bytes", "COPY data sent.");
     return 0;
 }
 
@@ -312,14 +315,17 @@ pg_open(const struct il_host *host, const struct il_conf *conf, void **self)
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_mutex_init(&pg->lock, NULL);
-    pthread_cond_init(&pg->work, NULL);
-    pthread_cond_init(&pg->done, &monotonic);
+    pthread_mutex_init(&pg->shared.lock, NULL);
+    pthread_cond_init(&pg->shared.work, NULL);
+    pthread_cond_init(&pg->shared.done, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    for (size_t i = 0; i < PG_IN_FLIGHT; i++)
-        pthread_mutex_init(&pg->deliveries[i].lock, NULL);
+    for (size_t i = 0; i < DELIVERY_IN_FLIGHT; i++)
+        pthread_mutex_init(&pg->shared.deliveries[i].lock, NULL);
     pg->host = host;
-    pg->wake = -1;
+    pg->lanes.host = host;
+    pg->lanes.opt = &pg->opt;
+    pg->lanes.lock = &pg->shared.lock;
+    pg->stop.wake = -1;
     int err = open_options(pg, conf);
     if (!err)
         err = open_tools(pg);
@@ -340,16 +346,16 @@ pg_stop(void *self)
     uint64_t one = 1;
     if (!pg->started)
         return;
-    pthread_mutex_lock(&pg->lock);
-    atomic_store(&pg->stopping, 1);
-    pthread_cond_broadcast(&pg->work);
-    pthread_cond_broadcast(&pg->done);
-    pthread_mutex_unlock(&pg->lock);
-    if (write(pg->wake, &one, sizeof one) < 0)
+    pthread_mutex_lock(&pg->shared.lock);
+    atomic_store(&pg->stop.now, 1);
+    pthread_cond_broadcast(&pg->shared.work);
+    pthread_cond_broadcast(&pg->shared.done);
+    pthread_mutex_unlock(&pg->shared.lock);
+    if (write(pg->stop.wake, &one, sizeof one) < 0)
         il_log(pg->host, IL_LOG_WARN, "cannot wake the connection threads");
     while (pg->started)
         pthread_join(pg->conns[--pg->started].thread, NULL);
-    deliveries_stop(pg);
+    delivery_stop_all(pg);
 }
 
 static int
@@ -357,7 +363,7 @@ pg_start(void *self)
 {
     struct pg *pg = self;
     int err = 0;
-    for (uint32_t k = 0; k < pg->connections && !err; k++) {
+    for (uint32_t k = 0; k < pg->opt.connections && !err; k++) {
         struct conn *c = &pg->conns[k];
         err = pthread_create(&c->thread, NULL, worker_run, c);
         pg->started += !err;
@@ -382,7 +388,7 @@ after_ms(struct timespec *t, uint32_t ms)
 static void
 spool_text(struct pg *pg, const uint8_t *spool)
 {
-    char *p = pg->spool_text;
+    char *p = pg->lanes.spool;
     for (int i = 0; i < 16; i++) {
         if (i == 4 || i == 6 || i == 8 || i == 10)
             *p++ = '-';
@@ -397,27 +403,31 @@ pg_resume(void *self, struct il_position *at)
     struct timespec until;
     int err = -EAGAIN, late = 0;
     after_ms(&until, RESUME_WAIT_MS);
-    pthread_mutex_lock(&pg->lock);
-    if (!pg->resume_asked) {
+    pthread_mutex_lock(&pg->shared.lock);
+    if (!pg->shared.resume.asked) {
         spool_text(pg, at->spool);
-        pg->resume_local = at->position;
-        pg->given = at->struct_size >= sizeof *at ? at->given : 0;
-        pg->resume_rewind = (at->flags & IL_POSITION_REWIND) != 0;
-        pg->resume_done = 0;
-        pg->resume_asked = 1;
-        pthread_cond_broadcast(&pg->work);
+        pg->shared.resume.local = at->position;
+        pg->lanes.given = at->struct_size >= sizeof *at ? at->given : 0;
+        pg->shared.resume.rewind = (at->flags & IL_POSITION_REWIND) != 0;
+        pg->shared.resume.done = 0;
+        pg->shared.resume.asked = 1;
+        pthread_cond_broadcast(&pg->shared.work);
     }
-    while (!pg->resume_done && !late && !atomic_load(&pg->stopping))
-        late = pthread_cond_timedwait(&pg->done, &pg->lock, &until) != 0;
-    if (pg->resume_done) {
-        pg->resume_asked = 0;
-        err = pg->resume_err;
-        if (!err && (pg->resume_position > at->position || pg->resume_rewind))
-            at->position = pg->resume_position;
+    while (!pg->shared.resume.done && !late && !atomic_load(&pg->stop.now))
+        late =
+            pthread_cond_timedwait(&pg->shared.done, &pg->shared.lock, &until)
+            != 0;
+    if (pg->shared.resume.done) {
+        pg->shared.resume.asked = 0;
+        err = pg->shared.resume.err;
+        if (!err
+            && (pg->shared.resume.position > at->position
+                || pg->shared.resume.rewind))
+            at->position = pg->shared.resume.position;
         if (!err && at->struct_size >= sizeof *at)
-            at->there = pg->resume_there;
+            at->there = pg->shared.resume.there;
     }
-    pthread_mutex_unlock(&pg->lock);
+    pthread_mutex_unlock(&pg->shared.lock);
     return err;
 }
 
@@ -434,11 +444,13 @@ pg_flush(void *self, uint32_t deadline_ms)
     struct timespec until;
     int late = 0;
     after_ms(&until, deadline_ms);
-    pthread_mutex_lock(&pg->lock);
-    while (pg->busy && !late)
-        late = pthread_cond_timedwait(&pg->done, &pg->lock, &until) != 0;
-    int busy = pg->busy;
-    pthread_mutex_unlock(&pg->lock);
+    pthread_mutex_lock(&pg->shared.lock);
+    while (pg->shared.busy && !late)
+        late =
+            pthread_cond_timedwait(&pg->shared.done, &pg->shared.lock, &until)
+            != 0;
+    int busy = pg->shared.busy;
+    pthread_mutex_unlock(&pg->shared.lock);
     return busy ? -ETIMEDOUT : 0;
 }
 
@@ -457,7 +469,7 @@ IL_PLUGIN = {
     .flush = pg_flush,
     .stop = pg_stop,
     .close = pg_close,
-    .in_flight = PG_IN_FLIGHT,
-    .ddl = pg_ddl,
-    .probe = pg_probe,
+    .in_flight = DELIVERY_IN_FLIGHT,
+    .ddl = ddl_print,
+    .probe = probe_run,
 };

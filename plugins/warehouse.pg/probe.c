@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* `ingestlayer check --online`: would deliveries work?  Reads, and changes
  * nothing. */
+#include "probe.h"
+
+#include "ddl.h"
 #include "pg.h"
 
 #include <errno.h>
@@ -42,9 +45,8 @@ may_create(struct link *l, const char *schema, int *yes)
 static int
 probe_connections(struct link *l, struct sql *out)
 {
-    const struct pg *pg = l->pg;
     char limit[32];
-    if (pg->connections == 1)
+    if (l->opt->connections == 1)
         return 0;
     if (link_text(l,
                   "select least(case when rolsuper or rolconnlimit < 0 then"
@@ -56,38 +58,38 @@ probe_connections(struct link *l, struct sql *out)
                   " and datname = pg_catalog.current_database()",
                   limit, sizeof limit))
         return -1;
-    if (strtoul(limit, NULL, 10) < pg->connections) {
+    if (strtoul(limit, NULL, 10) < l->opt->connections) {
         fault_set(&l->fault, PG_ACT_PAUSE,
                   "connections = %u, but no more than %s are allowed: see "
                   "max_connections, and the connection limit of role \"%s\" "
                   "and of the database",
-                  pg->connections, limit, PQuser(l->db));
+                  l->opt->connections, limit, PQuser(l->db));
         return -1;
     }
-    sql_printf(out, "up to %u connections\n", pg->connections);
+    sql_printf(out, "up to %u connections\n", l->opt->connections);
     return 0;
 }
 
 static int
-probe_mode(struct link *l, struct sql *out)
+probe_mode(struct link *l, struct sql *out, enum pg_mode *mode)
 {
-    struct pg *pg = l->pg;
     int yes = 0;
-    if (lanes_prepare(l, 0, &pg->mode))
+    if (lanes_prepare(l, 0, mode))
         return -1;
-    if (pg->mode == PG_MODE_UNIQUE && may_create(l, pg->lanes_schema, &yes))
+    if (*mode == PG_MODE_UNIQUE && may_create(l, l->opt->lanes_schema, &yes))
         return -1;
-    if (pg->mode == PG_MODE_LANES) {
+    if (*mode == PG_MODE_LANES) {
         sql_printf(out, "exactly once: the position is kept in %s\n",
-                   pg->lanes);
+                   l->opt->lanes);
     } else if (yes) {
-        sql_printf(out, "exactly once: %s will be made at start\n", pg->lanes);
-        pg->mode = PG_MODE_LANES;
+        sql_printf(out, "exactly once: %s will be made at start\n",
+                   l->opt->lanes);
+        *mode = PG_MODE_LANES;
     } else {
         sql_printf(out,
                    "exactly once: on conflict (%s) do nothing, because "
                    "the role can neither use nor make %s\n",
-                   pg->unique_column, pg->lanes);
+                   l->opt->unique_column, l->opt->lanes);
     }
     return 0;
 }
@@ -96,12 +98,11 @@ probe_mode(struct link *l, struct sql *out)
 static int
 probe_rights(struct link *l)
 {
-    struct pg *pg = l->pg;
     struct sql *s = &l->sql;
     PGresult *res;
     sql_clear(s);
     sql_printf(s, "select pg_catalog.has_any_column_privilege(");
-    sql_literal(s, pg->table.quoted);
+    sql_literal(s, l->opt->table.quoted);
     sql_printf(s, "::regclass, 'insert'), current_setting("
                   "'transaction_read_only') = 'on'"
                   " and pg_catalog.pg_is_in_recovery()");
@@ -113,7 +114,7 @@ probe_rights(struct link *l)
     if (!may)
         fault_set(&l->fault, PG_ACT_PAUSE,
                   "the role may not insert into %s: grant insert on %s to %s",
-                  pg->table.quoted, pg->table.quoted, PQuser(l->db));
+                  l->opt->table.quoted, l->opt->table.quoted, PQuser(l->db));
     else if (standby)
         fault_set(&l->fault, PG_ACT_RETRY,
                   "the server is a standby; deliveries wait until it is "
@@ -122,40 +123,40 @@ probe_rights(struct link *l)
 }
 
 static void
-probe_columns(const struct pg *pg, const struct plan *plan, struct sql *out)
+probe_columns(const struct link *l, const struct plan *plan, struct sql *out)
 {
-    sql_printf(out,
-               "table %s: %u columns are written (%s COPY):", pg->table.quoted,
-               plan->count, plan->text_only ? "text" : "binary");
+    sql_printf(out, "table %s: %u columns are written (%s COPY):",
+               l->opt->table.quoted, plan->count,
+               plan->text_only ? "text" : "binary");
     for (uint32_t i = 0; i < plan->count; i++)
         sql_printf(out, "%s %s", i ? "," : "", plan->columns[i].name);
     sql_printf(out, "\n");
 }
 
 static int
-probe_table(struct link *l, struct sql *out)
+probe_table(struct link *l, struct sql *out, enum pg_mode mode)
 {
-    struct pg *pg = l->pg;
     struct plan *plan;
     if (plan_read(l, &plan)) {
         int yes = 0;
-        if (strcmp(l->fault.code, "42P01") != 0 || !pg->create
-            || may_create(l, pg->table.schema ? pg->table.schema : "public",
-                          &yes)
+        if (strcmp(l->fault.code, "42P01") != 0 || !l->opt->create
+            || may_create(
+                l, l->opt->table.schema ? l->opt->table.schema : "public", &yes)
             || !yes)
             return -1;
-        sql_printf(out, "table %s will be made at start\n", pg->table.quoted);
+        sql_printf(out, "table %s will be made at start\n",
+                   l->opt->table.quoted);
         return 0;
     }
-    probe_columns(pg, plan, out);
+    probe_columns(l, plan, out);
     int err = probe_rights(l);
-    if (!err && pg->mode == PG_MODE_UNIQUE && !plan->has_unique) {
+    if (!err && mode == PG_MODE_UNIQUE && !plan->has_unique) {
         fault_set(&l->fault, PG_ACT_PAUSE,
                   "table %s has no unique index on \"%s\" alone, which this "
                   "mode needs: grant the use of %s (`ingestlayer ddl` prints "
                   "how), or create unique index on %s (\"%s\")",
-                  pg->table.quoted, pg->unique_column, pg->lanes,
-                  pg->table.quoted, pg->unique_column);
+                  l->opt->table.quoted, l->opt->unique_column, l->opt->lanes,
+                  l->opt->table.quoted, l->opt->unique_column);
         err = -1;
     }
     plan_unref(plan);
@@ -163,12 +164,13 @@ probe_table(struct link *l, struct sql *out)
 }
 
 int
-pg_probe(void *self, struct il_text *text)
+probe_run(void *self, struct il_text *text)
 {
     struct pg *pg = self;
     struct link l;
+    enum pg_mode mode = PG_MODE_UNKNOWN;
     struct sql out = { .host = pg->host, .text = text };
-    if (link_init(&l, pg)) {
+    if (link_init(&l, pg->host, &pg->opt, &pg->stop)) {
         link_free(&l);
         return -ENOMEM;
     }
@@ -176,8 +178,8 @@ pg_probe(void *self, struct il_text *text)
     if (!err) {
         probe_server(&l, &out);
         err = link_exec(&l, "begin read only", NULL)
-              || probe_connections(&l, &out) || probe_mode(&l, &out)
-              || probe_table(&l, &out);
+              || probe_connections(&l, &out) || probe_mode(&l, &out, &mode)
+              || probe_table(&l, &out, mode);
     }
     if (err)
         sql_printf(&out, "%s\n", l.fault.why);

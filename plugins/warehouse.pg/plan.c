@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The target table: its columns as Postgres has them now, what fills each, and
  * a signature by which a later change is noticed before it does harm. */
-#include "pg.h"
+#include "plan.h"
+
+#include "ddl.h"
+#include "put.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -76,10 +79,10 @@ enum {
 };
 
 static void
-regclass(const struct pg *pg, struct sql *s)
+regclass(const struct options *opt, struct sql *s)
 {
     sql_printf(s, "pg_catalog.to_regclass(");
-    sql_literal(s, pg->table.quoted);
+    sql_literal(s, opt->table.quoted);
     sql_printf(s, ")");
 }
 
@@ -88,7 +91,7 @@ regclass(const struct pg *pg, struct sql *s)
  * no order: this runs in every transaction, and sorting would double what it
  * costs (0.1 ms). */
 void
-plan_signature_sql(const struct pg *pg, struct sql *s)
+plan_signature_sql(const struct options *opt, struct sql *s)
 {
     sql_printf(s, "select coalesce(pg_catalog.sum(pg_catalog."
                   "hashtextextended(pg_catalog.concat_ws(',', a.attrelid,"
@@ -96,7 +99,7 @@ plan_signature_sql(const struct pg *pg, struct sql *s)
                   " a.atthasdef, a.attidentity, a.attgenerated), 0))::text,"
                   " 'none') from pg_catalog.pg_attribute a"
                   " where a.attrelid = ");
-    regclass(pg, s);
+    regclass(opt, s);
     sql_printf(s, " and a.attnum > 0 and not a.attisdropped");
 }
 
@@ -139,20 +142,13 @@ type_find(uint32_t oid, const char *typtype, const char *name)
     return NULL;
 }
 
-static int
-no_memory(struct link *l)
-{
-    fault_set(&l->fault, PG_ACT_RETRY, "no memory");
-    return -1;
-}
-
 /* Which declared column, payload or event id is written to this one? */
 static const struct mapping *
-mapping_find(const struct pg *pg, const char *name)
+mapping_find(const struct options *opt, const char *name)
 {
-    for (size_t i = 0; i < pg->mapping_count; i++)
-        if (strcmp(pg->mappings[i].name, name) == 0)
-            return &pg->mappings[i];
+    for (size_t i = 0; i < opt->mapping_count; i++)
+        if (strcmp(opt->mappings[i].name, name) == 0)
+            return &opt->mappings[i];
     return NULL;
 }
 
@@ -166,24 +162,25 @@ own_number(const struct column *c, const char *name, int has_default)
 
 /* Find what fills the column.  1 found, 0 nothing does, or -ENOMEM. */
 static int
-column_source(const struct pg *pg, struct column *c, const char *name,
+column_source(struct link *l, struct column *c, const char *name,
               int has_default)
 {
-    const struct mapping *m = mapping_find(pg, name);
+    const struct options *opt = l->opt;
+    const struct mapping *m = mapping_find(opt, name);
     const char *field = name;
     if (m) {
         c->value = m->value;
         return 1;
     }
-    if (strcmp(name, pg->unique_column) == 0 || strcmp(name, "event_id") == 0)
+    if (strcmp(name, opt->unique_column) == 0 || strcmp(name, "event_id") == 0)
         field = "id";
-    else if (strcmp(name, pg->payload_column) == 0)
+    else if (strcmp(name, opt->payload_column) == 0)
         field = "payload";
-    else if (pg->mapping_count)
+    else if (opt->mapping_count)
         return 0;
     if (own_number(c, name, has_default))
         return 0;
-    int err = il_field_named(pg->host, IL_FIELD_ANY, field, &c->field);
+    int err = il_field_named(l->host, IL_FIELD_ANY, field, &c->field);
     return err ? err : 1;
 }
 
@@ -203,7 +200,6 @@ is_true(const PGresult *res, int row, int col)
 static int
 column_add(struct link *l, struct plan *p, const PGresult *res, int row)
 {
-    const struct pg *pg = l->pg;
     struct column *c = &p->columns[p->count];
     const char *name = PQgetvalue(res, row, C_NAME);
     uint32_t elem = number(res, row, C_ELEM);
@@ -220,7 +216,7 @@ column_add(struct link *l, struct plan *p, const PGresult *res, int row)
         type_find(c->type, PQgetvalue(res, row, elem ? C_ELEMTYPE : C_TYPTYPE),
                   PQgetvalue(res, row, elem ? C_ELEMNAME : C_TYPNAME));
     c->put = t ? t->put : put_other;
-    int found = column_source(pg, c, name, given);
+    int found = column_source(l, c, name, given);
     if (found <= 0)
         return found;
     c->name = strdup(name);
@@ -229,7 +225,7 @@ column_add(struct link *l, struct plan *p, const PGresult *res, int row)
                                       : PQgetvalue(res, row, C_FORMAT));
     c->type_name = c->type_text;
     c->optional = -1;
-    if (given && p->optional_count < PG_OPTIONAL_MAX)
+    if (given && p->optional_count < PLAN_OPTIONAL_MAX)
         c->optional = (int) p->optional_count++;
     p->text_only |= !t;
     p->count++;
@@ -239,15 +235,15 @@ column_add(struct link *l, struct plan *p, const PGresult *res, int row)
 static int
 missing_table(struct link *l)
 {
-    struct pg *pg = l->pg;
+    const struct options *opt = l->opt;
     struct sql s;
-    if (sql_open(&s, pg->host))
-        return no_memory(l);
-    ddl_table(pg, &s, 1);
+    if (sql_open(&s, l->host))
+        return link_no_memory(l);
+    ddl_table(opt, &s, 1);
     const char *ddl = sql_str(&s);
     fault_set(&l->fault, PG_ACT_PAUSE,
               "table %s does not exist; set create = true, or make it:\n%s",
-              pg->table.quoted, ddl ? ddl : "");
+              opt->table.quoted, ddl ? ddl : "");
     memcpy(l->fault.code, "42P01", 6);
     sql_close(&s);
     return -1;
@@ -257,11 +253,11 @@ missing_table(struct link *l)
 static int
 check_mapped(struct link *l, const struct plan *p)
 {
-    const struct pg *pg = l->pg;
-    for (size_t i = 0; i < pg->mapping_count + 1; i++) {
-        const char *name = i < pg->mapping_count ? pg->mappings[i].name
-                           : pg->payload_set     ? pg->payload_column
-                                                 : NULL;
+    const struct options *opt = l->opt;
+    for (size_t i = 0; i < opt->mapping_count + 1; i++) {
+        const char *name = i < opt->mapping_count ? opt->mappings[i].name
+                           : opt->payload_set     ? opt->payload_column
+                                                  : NULL;
         uint32_t k = 0;
         while (name && k < p->count && strcmp(p->columns[k].name, name) != 0)
             k++;
@@ -270,8 +266,8 @@ check_mapped(struct link *l, const struct plan *p)
         fault_set(&l->fault, PG_ACT_PAUSE,
                   "table %s has no column \"%s\" that can be written: add it "
                   "(alter table %s add column \"%s\" ...) or change `%s`",
-                  pg->table.quoted, name, pg->table.quoted, name,
-                  i < pg->mapping_count ? "columns" : "payload_column");
+                  opt->table.quoted, name, opt->table.quoted, name,
+                  i < opt->mapping_count ? "columns" : "payload_column");
         memcpy(l->fault.code, "42703", 6);
         return -1;
     }
@@ -280,7 +276,7 @@ check_mapped(struct link *l, const struct plan *p)
     fault_set(&l->fault, PG_ACT_PAUSE,
               "no column of table %s has the name of an event field (id, "
               "type, payload, ...); name them in `columns`",
-              pg->table.quoted);
+              opt->table.quoted);
     return -1;
 }
 
@@ -296,14 +292,14 @@ read_unique(struct link *l, struct plan *p)
                   " where i.indisunique and i.indisvalid and i.indimmediate"
                   " and i.indnkeyatts = 1 and i.indpred is null"
                   " and i.indexprs is null and i.indrelid = ");
-    regclass(l->pg, s);
+    regclass(l->opt, s);
     sql_printf(s, " and a.attname = ");
-    sql_literal(s, l->pg->unique_column);
+    sql_literal(s, l->opt->unique_column);
     if (link_exec(l, sql_str(s), &res))
         return -1;
     uint32_t k = 0;
     while (k < p->count
-           && strcmp(p->columns[k].name, l->pg->unique_column) != 0)
+           && strcmp(p->columns[k].name, l->opt->unique_column) != 0)
         k++;
     p->has_unique = k < p->count && res && PQntuples(res) > 0;
     PQclear(res);
@@ -318,12 +314,12 @@ read_signature(struct link *l, char **out)
     struct sql *s = &l->sql;
     PGresult *res;
     sql_clear(s);
-    plan_signature_sql(l->pg, s);
+    plan_signature_sql(l->opt, s);
     if (link_exec(l, sql_str(s), &res))
         return -1;
     *out = res && PQntuples(res) == 1 ? strdup(PQgetvalue(res, 0, 0)) : NULL;
     PQclear(res);
-    return *out ? 0 : no_memory(l);
+    return *out ? 0 : link_no_memory(l);
 }
 
 static int
@@ -333,12 +329,12 @@ fill_plan(struct link *l, const PGresult *res, struct plan **out)
     struct plan *p =
         calloc(1, sizeof *p + (size_t) (n + 1) * sizeof(struct column));
     if (!p)
-        return no_memory(l);
-    p->host = l->pg->host;
+        return link_no_memory(l);
+    p->host = l->host;
     atomic_init(&p->refs, 1);
     for (int i = 0; i < n && !err; i++)
         err = column_add(l, p, res, i);
-    if (err < 0 ? no_memory(l) : check_mapped(l, p) || read_unique(l, p)) {
+    if (err < 0 ? link_no_memory(l) : check_mapped(l, p) || read_unique(l, p)) {
         plan_unref(p);
         return -1;
     }
@@ -349,7 +345,7 @@ fill_plan(struct link *l, const PGresult *res, struct plan **out)
 int
 plan_read(struct link *l, struct plan **out)
 {
-    struct pg *pg = l->pg;
+    const struct options *opt = l->opt;
     struct sql *s = &l->sql, table;
     char *signature;
     PGresult *res = NULL;
@@ -359,17 +355,17 @@ plan_read(struct link *l, struct plan **out)
         free(signature);
         return missing_table(l);
     }
-    if (sql_open(&table, pg->host)) {
+    if (sql_open(&table, l->host)) {
         free(signature);
-        return no_memory(l);
+        return link_no_memory(l);
     }
     sql_clear(s);
-    regclass(pg, &table);
+    regclass(opt, &table);
     sql_printf(s, columns_sql, sql_str(&table) ? sql_str(&table) : "");
     sql_close(&table);
     int err = link_exec(l, sql_str(s), &res);
     if (!err)
-        err = res ? fill_plan(l, res, out) : no_memory(l);
+        err = res ? fill_plan(l, res, out) : link_no_memory(l);
     PQclear(res);
     if (err) {
         free(signature);

@@ -4,9 +4,10 @@
  *
  * The longest prefix wins.  An unknown code is retried: waiting loses nothing
  * and the error is shown, while a wrong dead letter is work for a person. */
-#include "pg.h"
+#include "fault.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static const struct pg_rule policy[] = {
@@ -38,7 +39,7 @@ static const struct pg_rule policy[] = {
 };
 
 int
-sqlstate_parse(const char *text, char code[6])
+fault_parse_code(const char *text, char code[6])
 {
     size_t n = strspn(text, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ");
     if (n < 2 || n > 5 || (n > 2 && n < 5) || (text[n] && n == 5))
@@ -66,7 +67,7 @@ longest(const struct pg_rule *rules, size_t count, const char *code)
 }
 
 enum pg_action
-sqlstate_action(const struct pg_rule *own, size_t count, const char *code)
+fault_action(const struct pg_rule *own, size_t count, const char *code)
 {
     if (!code || !*code)
         return PG_ACT_RETRY;
@@ -74,4 +75,16 @@ sqlstate_action(const struct pg_rule *own, size_t count, const char *code)
     if (!a)
         a = longest(policy, sizeof policy / sizeof *policy, code);
     return a ? a : PG_ACT_RETRY;
+}
+
+void
+fault_set(struct fault *f, enum pg_action action, const char *fmt, ...)
+{
+    va_list ap;
+    memset(f, 0, sizeof *f);
+    f->action = action;
+    va_start(ap, fmt);
+    vsnprintf(f->why, sizeof f->why, fmt, ap);
+    va_end(ap);
+    snprintf(f->message, sizeof f->message, "%.500s", f->why);
 }

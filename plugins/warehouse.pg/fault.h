@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* What went wrong, and what that means for the lane.
+ *
+ * A fault is made where it is discovered, in words for a person; whoever gets
+ * it acts by `action` and `lost` alone and passes it on.  What a server's
+ * SQLSTATE means stands in the one table of fault.c, which the option
+ * `sqlstate` may put rules before.
+ *
+ * A struct fault lives in its link and belongs to the thread of that. */
+#ifndef PG_FAULT_H
+#define PG_FAULT_H
+
+#include <ingestlayer/plugin.h>
+
+#define FAULT_WHY 2048 /* bytes of a cause, cut beyond */
+
+/* What is worse comes later: of the parts of a batch the worst counts. */
+enum pg_action {
+    PG_ACT_RETRY = 1, /* transient: the same batch again, for ever */
+    PG_ACT_REJECT,    /* a row is wrong */
+    PG_ACT_PAUSE,     /* a person must mend something */
+    /* Not from an SQLSTATE: */
+    PG_ACT_SET_BACK, /* rows that were committed are gone */
+    PG_ACT_FENCED    /* another process has the lane */
+};
+
+struct fault {
+    char code[6]; /* SQLSTATE, or "" */
+    enum pg_action action;
+    int lost;            /* the connection is gone */
+    char why[FAULT_WHY]; /* for a person */
+    char message[512];   /* the server's words alone */
+    char context[256];
+    char column[64], constraint[64];
+};
+
+/* A fault of our own, without an SQLSTATE. */
+void fault_set(struct fault *, enum pg_action, const char *fmt, ...)
+    IL_PRINTF(3, 4);
+
+struct pg_rule {
+    char code[6]; /* an SQLSTATE or its first characters */
+    enum pg_action action;
+};
+
+/* "23505", "23" or "23*" into code; 0 or -EINVAL. */
+int fault_parse_code(const char *text, char code[6]);
+/* The longest match, the operator's rules first; code NULL or "": retry. */
+enum pg_action fault_action(const struct pg_rule *own, size_t count,
+                            const char *code);
+
+#endif

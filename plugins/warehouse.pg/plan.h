@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* The target table, and how events become rows of it.
+ *
+ * A plan is read from the catalog and never changes afterwards.  Any number of
+ * threads hold it by its count: the encoder of the lane's thread, each
+ * connection, each job whose rows were made with it.
+ *
+ * The signature is a hash that the server computes over all that the plan was
+ * made of.  Each transaction computes it again before its COMMIT, and commits
+ * only where the two are the same: bytes of one type are never stored as
+ * another's, and nothing is refused that would fit the table as it is now.
+ * Whoever finds them different reads a new plan. */
+#ifndef PG_PLAN_H
+#define PG_PLAN_H
+
+#include <stdatomic.h>
+
+#include "link.h"
+
+#define PLAN_OPTIONAL_MAX 32 /* columns with a default that may be left out */
+
+struct encoder;
+struct column;
+/* 0, -ENOMEM, ENCODE_UNSURE or ENCODE_BAD (put.h). */
+typedef int pg_put(struct encoder *, const struct column *,
+                   const struct il_value *);
+
+struct column {
+    char *name;
+    uint32_t type;    /* what binary COPY calls it: the element's for arrays */
+    int32_t modifier; /* varchar(n), numeric(p,s); -1: none */
+    const char *type_name; /* for messages */
+    char *type_text;       /* what owns it */
+    pg_put *put;           /* of the value, or of an array's elements */
+    int is_array;
+    int optional; /* bit in the mask of columns that a row may leave out */
+    struct il_field *field;          /* from a name, or */
+    const struct il_template *value; /* from the config */
+};
+
+struct plan {
+    const struct il_host *host;
+    atomic_int refs;
+    char *signature; /* changes with whatever matters here */
+    int text_only;   /* a column's type has no binary form known to us */
+    int has_unique;  /* a unique index on unique_column alone */
+    uint32_t count, optional_count;
+    struct column columns[];
+};
+
+/* Read the table.  0, or -1 with link->fault. */
+int plan_read(struct link *, struct plan **out);
+/* NULL is let pass by both. */
+struct plan *plan_ref(struct plan *);
+void plan_unref(struct plan *);
+/* Append `select` of one text: the signature the table has now. */
+void plan_signature_sql(const struct options *, struct sql *);
+
+#endif
