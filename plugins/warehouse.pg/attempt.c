@@ -5,7 +5,10 @@
 
 #include "ddl.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#define PROBE_AGAIN 64 /* rows that are tried in a batch that is out */
 
 /* Errors that leave nothing behind keep the connection; after all others the
  * next attempt begins from scratch, on a server that may be another one. */
@@ -14,11 +17,10 @@ give_up(struct conn *c)
 {
     struct link *l = &c->link;
     const char *code = l->fault.code;
-    int mild = strncmp(code, "40", 2) == 0 || strncmp(code, "55P03", 5) == 0;
-    if (!mild)
+    int mild = strncmp(code, "40", 2) == 0 || strncmp(code, "55P03", 5) == 0
+               || c->outage;
+    if (!mild || l->fault.lost)
         link_close(l);
-    if (l->fault.action == PG_ACT_REJECT) /* of no row in particular */
-        l->fault.action = PG_ACT_RETRY;
     c->checked = 0;
 }
 
@@ -216,6 +218,40 @@ is_in(const struct pg *pg, const struct job *job)
     return 1;
 }
 
+/* A batch of which no row went in comes again and again, and trying each row
+ * each time would fill the log of Postgres.  So at first some are tried, others
+ * each time; once one goes in all are.  1: go on, 0: as before, or -1. */
+static int
+still_out(struct conn *c, struct job *job)
+{
+    if (c->outage != il_batch_id(job->batch) || c->witness
+        || job->row_count <= PROBE_AGAIN)
+        return 1;
+    struct fault *f = &c->link.fault;
+    int good = copy_probe(c, job, c->probe_at);
+    c->probe_at += PROBE_AGAIN;
+    if (good || f->lost)
+        return good;
+    char why[FAULT_WHY];
+    snprintf(why, sizeof why, "still no row of the batch goes in: %.1500s",
+             f->why);
+    memcpy(f->why, why, sizeof why);
+    f->action = PG_ACT_PAUSE;
+    return 0;
+}
+
+int
+attempt_probe(struct conn *c, struct job *job)
+{
+    struct fault kept = c->link.fault;
+    int good = -1;
+    if (!attempt_connect(c, job) && !copy_ready(c, job) && !rows_ready(c, job))
+        good = copy_probe(c, job, 0);
+    if (c->link.fault.action < PG_ACT_SET_BACK)
+        c->link.fault = kept;
+    return good;
+}
+
 /* One attempt at a time, because most of what can change in between needs the
  * rows to be made anew. */
 int
@@ -233,8 +269,9 @@ attempt_job(struct conn *c, struct job *job)
         c->doubt = 0;
         if (is_in(pg, job))
             return 0;
-        if (copy_ready(c, job) || rows_ready(c, job))
+        if (copy_ready(c, job) || rows_ready(c, job) || still_out(c, job) <= 0)
             break;
+        c->outage = 0;
         int err = copy_transact(c, job, careful);
         if (!err)
             return 0;

@@ -34,6 +34,10 @@ struct conn {
     int doubt;          /* a COMMIT's answer was lost */
     int sync_off;       /* synchronous_commit is, by the settings of the role */
     int connects;
+    uint64_t outage;   /* id of the batch of which no row went in; 0: none */
+    uint32_t probe_at; /* the rows of it that are tried next time */
+    int witness;       /* a row behind the job's went in, when it was tried */
+    char good_for[64]; /* signature of the table that rows went into */
     char said[FAULT_WHY]; /* the last fault that it logged itself */
     int64_t said_us;
 };
@@ -45,15 +49,23 @@ void *worker_run(void *arg);
  * job NULL: none yet.  0 or -1. */
 int attempt_connect(struct conn *, const struct job *);
 /* The same, with the table read and as many transactions as it takes.  0, or
- * -1 with fault.action. */
+ * -1 with fault.action; conn->outage where no row went in. */
 int attempt_job(struct conn *, struct job *);
+/* Would a row of the job go in?  1, 0 or -1; the fault stays as it is, unless
+ * the lane is found fenced or set back. */
+int attempt_probe(struct conn *, struct job *);
 
 enum {
     COPY_REDO = 1, /* the table or the lane's row is not what it was */
     COPY_CAREFUL,  /* a deferred constraint: look at it run by run */
-    COPY_MERGE     /* an event of before this process may be in already */
+    COPY_MERGE,    /* an event of before this process may be in already */
+    COPY_DATA      /* a row does not fit: within copy.h only */
 };
 /* Bring a job's rows in, in one transaction.  0, COPY_* or -1. */
 int copy_transact(struct conn *, struct job *, int careful);
+/* Does any row of the job go in?  Some are tried, rows by themselves from
+ * number `from` on, and all is rolled back.  1, 0 (and the fault of the last
+ * one), or -1. */
+int copy_probe(struct conn *, struct job *, uint32_t from);
 
 #endif

@@ -17,16 +17,24 @@
 /* What is worse comes later: of the parts of a batch the worst counts. */
 enum pg_action {
     PG_ACT_RETRY = 1, /* transient: the same batch again, for ever */
-    PG_ACT_REJECT,    /* a row is wrong */
+    PG_ACT_REJECT,    /* a row is wrong: in rules only, see fault.row */
     PG_ACT_PAUSE,     /* a person must mend something */
     /* Not from an SQLSTATE: */
     PG_ACT_SET_BACK, /* rows that were committed are gone */
     PG_ACT_FENCED    /* another process has the lane */
 };
 
+/* May it be the fault of a row that was on its way? */
+enum fault_row {
+    FAULT_ROW_NO,   /* the server's, the connection's */
+    FAULT_ROW_ASK,  /* yes, if it fails alone and others go in */
+    FAULT_ROW_RULED /* yes: the operator says so */
+};
+
 struct fault {
     char code[6]; /* SQLSTATE, or "" */
     enum pg_action action;
+    int row;             /* enum fault_row */
     int lost;            /* the connection is gone */
     char why[FAULT_WHY]; /* for a person */
     char message[512];   /* the server's words alone */
@@ -45,8 +53,14 @@ struct pg_rule {
 
 /* "23505", "23" or "23*" into code; 0 or -EINVAL. */
 int fault_parse_code(const char *text, char code[6]);
-/* The longest match, the operator's rules first; code NULL or "": retry. */
-enum pg_action fault_action(const struct pg_rule *own, size_t count,
-                            const char *code);
+/* Fill in action and row by the code: the longest match, the operator's rules
+ * first. */
+void fault_judge(struct fault *, const struct pg_rule *own, size_t count);
+/* Does it name a value of the row that does not fit, or the constraint that
+ * forbids it?  Then nothing but the row can be wrong as long as the table is
+ * the one that other rows went into. */
+int fault_names_value(const struct fault *);
+/* No partition takes the row. */
+int fault_no_partition(const struct fault *);
 
 #endif

@@ -130,13 +130,10 @@ connect_fault(struct link *l)
     char line[512];
     if (!each_host(line, sizeof line, message))
         first_line(line, sizeof line, found ? found : message);
-    enum pg_action action =
-        fault_action(l->opt->rules, l->opt->rule_count, code);
-    if (action == PG_ACT_REJECT)
-        action = PG_ACT_RETRY;
-    fault_set(&l->fault, action, "cannot connect to Postgres: %s%s%s%s", line,
-              *code ? " (SQLSTATE " : "", code, *code ? ")" : "");
+    fault_set(&l->fault, PG_ACT_RETRY, "cannot connect to Postgres: %s%s%s%s",
+              line, *code ? " (SQLSTATE " : "", code, *code ? ")" : "");
     memcpy(l->fault.code, code, sizeof code);
+    fault_judge(&l->fault, l->opt->rules, l->opt->rule_count);
     l->fault.lost = 1;
 }
 
@@ -270,7 +267,7 @@ result_fault(struct link *l, const PGresult *res)
     field_copy(f->column, sizeof f->column, res, PG_DIAG_COLUMN_NAME);
     field_copy(f->constraint, sizeof f->constraint, res,
                PG_DIAG_CONSTRAINT_NAME);
-    f->action = fault_action(l->opt->rules, l->opt->rule_count, f->code);
+    fault_judge(f, l->opt->rules, l->opt->rule_count);
     f->lost = PQstatus(l->db) == CONNECTION_BAD || !severity
               || strcmp(severity, "ERROR") != 0;
 }

@@ -4,6 +4,9 @@ plugins_warehouse_pg_warehouse_pg_la_SOURCES = \
 	plugins/warehouse.pg/attempt.c \
 	plugins/warehouse.pg/conn.h \
 	plugins/warehouse.pg/copy.c \
+	plugins/warehouse.pg/copy.h \
+	plugins/warehouse.pg/copy_judge.c \
+	plugins/warehouse.pg/copy_rows.c \
 	plugins/warehouse.pg/ddl.c \
 	plugins/warehouse.pg/ddl.h \
 	plugins/warehouse.pg/decimal.c \
@@ -58,6 +61,7 @@ dist_man_MANS += plugins/warehouse.pg/warehouse.pg.5
 EXTRA_DIST += plugins/warehouse.pg/warehouse.pg.conf \
 	plugins/warehouse.pg/tests/run-with-postgres.sh \
 	plugins/warehouse.pg/tests/test-pg-check.sh \
+	plugins/warehouse.pg/tests/test-pg-lone-row-is-judged.py \
 	plugins/warehouse.pg/tests/pgtest.h plugins/warehouse.pg/tests/proxy.h \
 	$(pg_test_scripts)
 if HAVE_CHECK
@@ -83,3 +87,4 @@ plugins_warehouse_pg_tests_test_pg_types_LDADD = $(PG_TEST_LIBS)
 TESTS += $(pg_test_scripts)
 endif
 TESTS += plugins/warehouse.pg/tests/test-pg-check.sh
+TESTS += plugins/warehouse.pg/tests/test-pg-lone-row-is-judged.py

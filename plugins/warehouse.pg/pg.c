@@ -316,7 +316,7 @@ pg_open(const struct il_host *host, const struct il_conf *conf, void **self)
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&pg->shared.lock, NULL);
-    pthread_cond_init(&pg->shared.work, NULL);
+    pthread_cond_init(&pg->shared.work, &monotonic);
     pthread_cond_init(&pg->shared.done, &monotonic);
     pthread_condattr_destroy(&monotonic);
     for (size_t i = 0; i < DELIVERY_IN_FLIGHT; i++)
@@ -374,18 +374,6 @@ pg_start(void *self)
 }
 
 static void
-after_ms(struct timespec *t, uint32_t ms)
-{
-    clock_gettime(CLOCK_MONOTONIC, t);
-    t->tv_sec += ms / 1000;
-    t->tv_nsec += (long) (ms % 1000) * 1000000;
-    if (t->tv_nsec >= 1000000000) {
-        t->tv_sec++;
-        t->tv_nsec -= 1000000000;
-    }
-}
-
-static void
 spool_text(struct pg *pg, const uint8_t *spool)
 {
     char *p = pg->lanes.spool;
@@ -402,7 +390,7 @@ pg_resume(void *self, struct il_position *at)
     struct pg *pg = self;
     struct timespec until;
     int err = -EAGAIN, late = 0;
-    after_ms(&until, RESUME_WAIT_MS);
+    pg_after_ms(&until, RESUME_WAIT_MS);
     pthread_mutex_lock(&pg->shared.lock);
     if (!pg->shared.resume.asked) {
         spool_text(pg, at->spool);
@@ -443,7 +431,7 @@ pg_flush(void *self, uint32_t deadline_ms)
     struct pg *pg = self;
     struct timespec until;
     int late = 0;
-    after_ms(&until, deadline_ms);
+    pg_after_ms(&until, deadline_ms);
     pthread_mutex_lock(&pg->shared.lock);
     while (pg->shared.busy && !late)
         late =

@@ -25,6 +25,7 @@
 #define PG_H
 
 #include <pthread.h>
+#include <time.h>
 
 #include "conn.h"
 #include "delivery.h"
@@ -70,5 +71,18 @@ struct pg {
     struct conn *conns; /* each its own thread's */
     uint32_t started;   /* threads; the main thread's */
 };
+
+/* That many milliseconds from now, for the conditions of pg_shared. */
+static inline void
+pg_after_ms(struct timespec *t, uint32_t ms)
+{
+    clock_gettime(CLOCK_MONOTONIC, t);
+    t->tv_sec += ms / 1000;
+    t->tv_nsec += (long) (ms % 1000) * 1000000;
+    if (t->tv_nsec >= 1000000000) {
+        t->tv_sec++;
+        t->tv_nsec -= 1000000000;
+    }
+}
 
 #endif

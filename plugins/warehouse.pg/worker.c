@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define WITNESS_MS 250 /* so long a lone row waits for the batch behind it */
 #define REPEAT_US 60000000 /* the same fault is logged once in this time */
 
 /* Log a fault, but not the same one again and again. */
@@ -22,6 +23,38 @@ say(struct conn *c)
     il_log(pg->host, IL_LOG_WARN, "%s", c->said);
 }
 
+/* The job behind this one, which is looked at and left where it is. */
+static struct job *
+job_behind(struct conn *c, const struct job *job)
+{
+    struct pg_shared *sh = &c->pg->shared;
+    struct delivery *d;
+    struct timespec until;
+    int late = 0;
+    pg_after_ms(&until, WITNESS_MS);
+    while (!(d = job->of->next) && !late && !atomic_load(&c->pg->stop.now))
+        late = pthread_cond_timedwait(&sh->work, &sh->lock, &until) != 0;
+    uint32_t k = d && d->count == 1 ? 0 : c->index;
+    return d && k == c->index && d->jobs[k].stage == JOB_WAITS ? &d->jobs[k]
+                                                               : NULL;
+}
+
+/* No row of the job went in.  Does one of the batch behind it?  Then it is the
+ * rows, and the job is judged now. */
+static int
+find_witness(struct conn *c, const struct job *job)
+{
+    struct pg *pg = c->pg;
+    if (c->outage != il_batch_id(job->batch) || c->witness || c->doubt
+        || c->link.fault.action >= PG_ACT_SET_BACK)
+        return 0;
+    pthread_mutex_lock(&pg->shared.lock);
+    struct job *behind = job_behind(c, job);
+    pthread_mutex_unlock(&pg->shared.lock);
+    c->witness = behind && attempt_probe(c, behind) > 0;
+    return c->witness;
+}
+
 /* A job whose COMMIT went unanswered stays here until Postgres tells what
  * became of it: sent again by the host it would be a new attempt, and what was
  * marked in this one would be forgotten. */
@@ -31,7 +64,10 @@ deliver(struct conn *c, struct job *job)
     struct pg *pg = c->pg;
     const struct fault *f = &c->link.fault;
     uint32_t wait_ms = 50;
+    c->witness = 0;
     while (attempt_job(c, job) != 0) {
+        if (find_witness(c, job))
+            continue;
         if (!c->doubt || atomic_load(&pg->stop.now)
             || f->action >= PG_ACT_SET_BACK) {
             delivery_ended(pg, job, f->action, f->why);
