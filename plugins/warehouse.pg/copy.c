@@ -17,16 +17,18 @@ copy_begin_sql(struct copy_txn *t, struct sql *s)
 {
     const struct pg *pg = t->conn->pg;
     sql_printf(s, "begin isolation level read committed; ");
-    if (pg->opt.statement_timeout_ms)
-        sql_printf(s, "set local statement_timeout = %u; ",
-                   pg->opt.statement_timeout_ms);
-    if (pg->opt.lock_timeout_ms)
-        sql_printf(s, "set local lock_timeout = %u; ", pg->opt.lock_timeout_ms);
+    sql_printf(s,
+               "set local statement_timeout = %u; "
+               "set local lock_timeout = %u; ",
+               pg->opt.statement_timeout_ms, pg->opt.lock_timeout_ms);
     if (t->conn->sync_off)
         sql_printf(s, "set local synchronous_commit = on; ");
     if (!t->job->binary)
         sql_printf(s, "set local timezone = 'UTC'; "
-                      "set local datestyle = 'ISO, YMD'; ");
+                      "set local datestyle = 'ISO, YMD'; "
+                      "set local intervalstyle = 'postgres'; "
+                      "set local array_nulls = on; "
+                      "set local xmloption = 'content'; ");
     if (pg->lanes.mode == PG_MODE_LANES && !t->probing)
         t->lane_rows = lanes_update_sql(&pg->lanes, s, t->job);
 }

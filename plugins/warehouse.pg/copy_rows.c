@@ -12,12 +12,12 @@ static const char binary_head[19] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0";
 static const char binary_tail[2] = "\377\377";
 
 static void
-column_list(struct sql *s, const struct plan *plan, uint32_t omitted)
+column_list(struct sql *s, const struct plan *plan, const uint64_t *omitted)
 {
     const char *comma = "";
     for (uint32_t k = 0; k < plan->count; k++) {
         const struct column *c = &plan->columns[k];
-        if (c->optional >= 0 && (omitted >> c->optional & 1))
+        if (plan_left_out(c, omitted))
             continue;
         sql_printf(s, "%s", comma);
         sql_ident(s, c->name);
@@ -37,12 +37,12 @@ stage_sql(struct copy_txn *t, struct sql *s)
 {
     sql_printf(s, "create temp table ingestlayer_stage on commit drop as"
                   " select ");
-    column_list(s, t->job->plan, 0);
+    column_list(s, t->job->plan, NULL);
     sql_printf(s, " from %s with no data; ", t->link->opt->table.quoted);
 }
 
 static void
-copy_sql(struct copy_txn *t, struct sql *s, uint32_t omitted)
+copy_sql(struct copy_txn *t, struct sql *s, const uint64_t *omitted)
 {
     int stage = copy_staged(t);
     switch (t->stage) {
@@ -83,7 +83,7 @@ send_rows(struct copy_txn *t, uint32_t lo, uint32_t hi)
 }
 
 static int
-unstage(struct copy_txn *t, uint32_t omitted)
+unstage(struct copy_txn *t, const uint64_t *omitted)
 {
     struct pg *pg = t->conn->pg;
     struct sql *s = &t->link->sql;

@@ -175,6 +175,10 @@ default_columns(const struct options *opt, struct sql *s)
         int required;
         if (is_repeated(opt, s->host, i, d.name))
             continue;
+        if (strlen(d.name) > PG_NAME_MAX) {
+            sql_printf(s, "    -- a declared field has too long a name\n");
+            continue;
+        }
         const char *type = field_type(s->host, d.name, &required);
         ddl_column(s, d.name, type, required);
     }

@@ -42,6 +42,7 @@ job_free(const struct pg *pg, struct job *job)
     free(job->rows);
     free(job->parts);
     free(job->order);
+    free(job->sets);
 }
 
 void

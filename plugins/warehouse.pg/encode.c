@@ -160,6 +160,8 @@ static int
 put_array(struct encoder *e, const struct column *c, const struct il_value *v)
 {
     struct shape shape;
+    if (c->fields)
+        return put_record(e, c, v);
     if (v->type == IL_STRING) /* '{1,2}', as Postgres reads it */
         return put_other(e, c, v);
     if (v->type != IL_ARRAY)
@@ -191,12 +193,6 @@ column_value(const struct column *c, struct il_batch *batch, uint32_t i,
     return 0;
 }
 
-static int
-left_out(const struct column *c, uint32_t omitted)
-{
-    return c->optional >= 0 && (omitted >> c->optional & 1);
-}
-
 static inline int
 put_column(struct encoder *e, const struct column *c, const struct il_value *v)
 {
@@ -209,7 +205,7 @@ put_column(struct encoder *e, const struct column *c, const struct il_value *v)
  * fit. */
 static int
 binary_row(struct encoder *e, const struct plan *plan,
-           const struct il_value *values, uint32_t omitted,
+           const struct il_value *values, const uint64_t *omitted,
            const struct column **bad)
 {
     size_t head = e->out->len;
@@ -220,7 +216,7 @@ binary_row(struct encoder *e, const struct plan *plan,
     e->out->len += 2;
     for (uint32_t k = 0; k < plan->count; k++) {
         const struct column *c = &plan->columns[k];
-        if (left_out(c, omitted))
+        if (plan_left_out(c, omitted))
             continue;
         n++;
         if ((err = put_column(e, c, &values[k])) != 0) {
@@ -235,13 +231,13 @@ binary_row(struct encoder *e, const struct plan *plan,
 
 static int
 text_row(struct encoder *e, const struct plan *plan,
-         const struct il_value *values, uint32_t omitted,
+         const struct il_value *values, const uint64_t *omitted,
          const struct column **bad)
 {
     int err, first = 1;
     for (uint32_t k = 0; k < plan->count; k++) {
         const struct column *c = &plan->columns[k];
-        if (left_out(c, omitted))
+        if (plan_left_out(c, omitted))
             continue;
         if (il_text_reserve(e->host, e->out, 1))
             return -ENOMEM;
@@ -271,6 +267,14 @@ misfit(struct encoder *e, struct job *job, uint32_t event,
 }
 
 static int
+set_order(const struct place *x, const struct place *y)
+{
+    size_t n = x->words * sizeof *x->omitted;
+    return n && x->omitted != y->omitted ? memcmp(x->omitted, y->omitted, n)
+                                         : 0;
+}
+
+static int
 encode_rows(struct encoder *e, struct job *job, const struct plan *plan,
             uint32_t places)
 {
@@ -285,7 +289,7 @@ encode_rows(struct encoder *e, struct job *job, const struct plan *plan,
         const struct il_value *values;
         size_t begin = job->wire->len;
         uint64_t replaced = e->replaced;
-        if (!part || part->omitted != at->omitted) {
+        if (!part || set_order(at, at - 1)) {
             part = &job->parts[job->part_count++];
             *part =
                 (struct part){ at->omitted, job->row_count, job->row_count };
@@ -312,33 +316,39 @@ encode_rows(struct encoder *e, struct job *job, const struct plan *plan,
 
 /* Which columns with a default this event leaves to it.  At least one column
  * stays, as COPY cannot do without. */
-static uint32_t
-omitted(const struct plan *plan, struct il_batch *batch, uint32_t i, int *err)
+static int
+omitted(const struct plan *plan, struct il_batch *batch, uint32_t i,
+        uint64_t *set)
 {
-    uint32_t mask = 0;
+    const struct column *kept = NULL;
+    uint32_t left = plan->count;
+    memset(set, 0, plan_words(plan) * sizeof *set);
     for (uint32_t k = 0; k < plan->count; k++) {
         const struct column *c = &plan->columns[k];
         struct il_value v;
         if (c->optional < 0)
             continue;
-        if ((*err = column_value(c, batch, i, &v)) != 0)
-            return 0;
-        if (v.type == IL_MISSING)
-            mask |= UINT32_C(1) << c->optional;
+        int err = column_value(c, batch, i, &v);
+        if (err)
+            return err;
+        if (v.type != IL_MISSING)
+            continue;
+        set[c->optional / 64] |= UINT64_C(1) << c->optional % 64;
+        if (!kept)
+            kept = c;
+        left--;
     }
-    if (plan->optional_count == plan->count
-        && (uint32_t) __builtin_popcount(mask) == plan->count)
-        mask &= mask - 1;
-    return mask;
+    if (!left && kept)
+        set[kept->optional / 64] &= ~(UINT64_C(1) << kept->optional % 64);
+    return 0;
 }
 
 static int
-by_mask(const void *a, const void *b)
+by_set(const void *a, const void *b)
 {
     const struct place *x = a, *y = b;
-    if (x->omitted != y->omitted)
-        return x->omitted < y->omitted ? -1 : 1;
-    return x->event < y->event ? -1 : x->event > y->event;
+    int order = set_order(x, y);
+    return order ? order : x->event < y->event ? -1 : x->event > y->event;
 }
 
 /* List the events that become rows, those with the same columns together. */
@@ -346,6 +356,7 @@ static int
 arrange(struct job *job, const struct plan *plan, uint32_t *places)
 {
     uint32_t count = il_batch_count(job->batch), n = 0;
+    size_t words = plan_words(plan);
     int mixed = 0, err = 0;
     for (uint32_t i = 0; i < count; i++) {
         if (!job_has(job, il_position(job->batch, i)))
@@ -353,23 +364,29 @@ arrange(struct job *job, const struct plan *plan, uint32_t *places)
         il_unreject(job->batch, i);
         if (!il_live(job->batch, i))
             continue;
-        uint32_t mask =
-            plan->optional_count ? omitted(plan, job->batch, i, &err) : 0;
-        if (err)
+        uint64_t *set = words ? job->sets + n * words : NULL;
+        if (set && (err = omitted(plan, job->batch, i, set)) != 0)
             return err;
-        job->order[n] = (struct place){ mask, i };
-        mixed |= n && mask != job->order[0].omitted;
+        job->order[n] = (struct place){ set, i, (uint32_t) words };
+        mixed |= n && set_order(&job->order[n], job->order);
         n++;
     }
     if (mixed)
-        qsort(job->order, n, sizeof *job->order, by_mask);
+        qsort(job->order, n, sizeof *job->order, by_set);
     *places = n;
     return 0;
 }
 
 static int
-grow(struct job *job, uint32_t count)
+grow(struct job *job, uint32_t count, size_t words)
 {
+    if (words * count > job->set_capacity) {
+        uint64_t *sets = realloc(job->sets, words * count * sizeof *sets);
+        if (!sets)
+            return -ENOMEM;
+        job->sets = sets;
+        job->set_capacity = words * count;
+    }
     if (count <= job->capacity)
         return 0;
     struct row *rows = realloc(job->rows, count * sizeof *rows);
@@ -429,7 +446,7 @@ int
 encode_job(struct encoder *e, struct job *job, struct plan *plan)
 {
     uint32_t places;
-    int err = grow(job, events(job));
+    int err = grow(job, events(job), plan_words(plan));
     if (!err)
         err = follow_plan(e, plan);
     if (!err)

@@ -26,12 +26,14 @@ struct plan;
 
 /* A run of rows that fill the same columns. */
 struct part {
-    uint32_t omitted; /* mask over optional columns */
+    const uint64_t *omitted; /* columns left to their defaults, in job->sets */
     uint32_t first, end;
 };
 
 struct place {
-    uint32_t omitted, event;
+    const uint64_t *omitted;
+    uint32_t event;
+    uint32_t words; /* of omitted */
 };
 
 struct row {
@@ -49,6 +51,8 @@ struct job {
     struct row *rows;
     struct part *parts;
     struct place *order; /* events in the order of their rows */
+    uint64_t *sets;      /* of each place, where the plan has such columns */
+    size_t set_capacity; /* words */
     uint32_t row_count, part_count, capacity;
     int merge;        /* rows of it may be in the table already */
     uint32_t kept;    /* events that were done before */

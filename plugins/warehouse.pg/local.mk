@@ -35,6 +35,7 @@ plugins_warehouse_pg_warehouse_pg_la_SOURCES = \
 	plugins/warehouse.pg/probe.h \
 	plugins/warehouse.pg/put.h \
 	plugins/warehouse.pg/put_numeric.c \
+	plugins/warehouse.pg/put_record.c \
 	plugins/warehouse.pg/put_scalar.c \
 	plugins/warehouse.pg/put_text.c \
 	plugins/warehouse.pg/put_time.c \

@@ -8,6 +8,8 @@
 #include "sql.h"
 
 #define PG_CONNECTIONS_MAX 16
+#define PG_NAME_MAX                                                            \
+    63 /* bytes of a name that Postgres keeps; it cuts the rest */
 
 struct mapping {
     const char *name;

@@ -170,6 +170,57 @@ check_connection(const struct pg *pg, const struct il_conf *conf)
     return 0;
 }
 
+/* Postgres would cut it in silence, and then nothing would be found by it. */
+static int
+check_name(const struct il_conf *conf, const char *key, const char *name)
+{
+    size_t n = name ? strlen(name) : 0;
+    if (n <= PG_NAME_MAX)
+        return 0;
+    return il_conf_error(conf, key, -1,
+                         "\"%s\" has %zu bytes; Postgres keeps %d of a name",
+                         name, n, PG_NAME_MAX);
+}
+
+/* Declared fields become columns. */
+static int
+check_declared(const struct pg *pg, const struct il_conf *conf)
+{
+    struct il_declared d = { .struct_size = sizeof d };
+    int err = 0;
+    if (!pg->opt.create || pg->opt.mapping_count)
+        return 0;
+    for (size_t i = 0; il_declared(pg->host, i, &d) == 0; i++) {
+        size_t n = strlen(d.name);
+        if (n > PG_NAME_MAX)
+            err = il_conf_error(conf, "create", -1,
+                                "field \"%s\" of event %s has %zu bytes; "
+                                "Postgres keeps %d of a column's name: name "
+                                "the columns in `columns`",
+                                d.name, d.event, n, PG_NAME_MAX);
+        d.struct_size = sizeof d;
+    }
+    return err;
+}
+
+static int
+check_names(const struct pg *pg, const struct il_conf *conf)
+{
+    const struct options *o = &pg->opt;
+    int err = check_name(conf, "table", o->table.schema), e;
+    if ((e = check_name(conf, "table", o->table.table)) != 0)
+        err = e;
+    if ((e = check_name(conf, "lanes_schema", o->lanes_schema)) != 0)
+        err = e;
+    if ((e = check_name(conf, "unique_column", o->unique_column)) != 0)
+        err = e;
+    if ((e = check_name(conf, "payload_column", o->payload_column)) != 0)
+        err = e;
+    if ((e = check_declared(pg, conf)) != 0)
+        err = e;
+    return err;
+}
+
 static int
 open_table(struct pg *pg, const struct il_conf *conf)
 {
@@ -208,7 +259,10 @@ open_columns(struct pg *pg, const struct il_conf *conf)
             if (strcmp(pg->opt.mappings[k].name, m->name) == 0)
                 err = il_conf_error(group, "name", -1,
                                     "column \"%s\" is filled twice", m->name);
-        int bad = il_template(pg->host, group, "value", &m->value);
+        int bad = check_name(group, "name", m->name);
+        if (bad)
+            err = bad;
+        bad = il_template(pg->host, group, "value", &m->value);
         if (bad)
             err = bad;
         else
@@ -265,6 +319,8 @@ open_options(struct pg *pg, const struct il_conf *conf)
     if ((e = open_columns(pg, conf)) != 0)
         err = e;
     if ((e = open_rules(pg, conf)) != 0)
+        err = e;
+    if ((e = check_names(pg, conf)) != 0)
         err = e;
     return err;
 }

@@ -39,6 +39,8 @@ static const struct type {
     { 3802, "jsonb", put_jsonb },
 };
 
+#define COMPOSITE_DEPTH 16 /* of types within types */
+
 /* Columns with their types, domains resolved to what they are made of.  For
  * an array, elem is the element's type as binary COPY names it. */
 static const char columns_sql[] =
@@ -111,17 +113,25 @@ plan_ref(struct plan *p)
     return p;
 }
 
+static void
+column_clear(const struct il_host *host, struct column *c)
+{
+    for (uint32_t i = 0; i < c->field_count; i++)
+        column_clear(host, &c->fields[i]);
+    free(c->fields);
+    free(c->name);
+    free(c->type_text);
+    if (c->field)
+        il_field_free(host, c->field);
+}
+
 void
 plan_unref(struct plan *p)
 {
     if (!p || atomic_fetch_sub(&p->refs, 1) > 1)
         return;
-    for (uint32_t i = 0; i < p->count; i++) {
-        free(p->columns[i].name);
-        free(p->columns[i].type_text);
-        if (p->columns[i].field)
-            il_field_free(p->host, p->columns[i].field);
-    }
+    for (uint32_t i = 0; i < p->count; i++)
+        column_clear(p->host, &p->columns[i]);
     free(p->signature);
     free(p);
 }
@@ -152,12 +162,16 @@ mapping_find(const struct options *opt, const char *name)
     return NULL;
 }
 
-/* An "id" that the table numbers by itself is not the event's. */
+/* An "id" that the table makes by itself is not the event's: numbers, and UUIDs
+ * unless the config says that the event's id belongs there. */
 static int
-own_number(const struct column *c, const char *name, int has_default)
+own_id(const struct options *opt, const struct column *c, const char *name,
+       int has_default)
 {
-    return has_default && strcmp(name, "id") == 0
-           && (c->put == put_int2 || c->put == put_int4 || c->put == put_int8);
+    if (!has_default || strcmp(name, "id") != 0)
+        return 0;
+    return c->put == put_int2 || c->put == put_int4 || c->put == put_int8
+           || (c->put == put_uuid && strcmp(opt->unique_column, "id") != 0);
 }
 
 /* Find what fills the column.  1 found, 0 nothing does, or -ENOMEM. */
@@ -178,7 +192,7 @@ column_source(struct link *l, struct column *c, const char *name,
         field = "payload";
     else if (opt->mapping_count)
         return 0;
-    if (own_number(c, name, has_default))
+    if (own_id(opt, c, name, has_default))
         return 0;
     int err = il_field_named(l->host, IL_FIELD_ANY, field, &c->field);
     return err ? err : 1;
@@ -196,40 +210,104 @@ is_true(const PGresult *res, int row, int col)
     return *PQgetvalue(res, row, col) == 't';
 }
 
-/* Add the column in this row of the catalog, if something fills it. */
+/* What kind of values the column in this row of the catalog has.  0 or
+ * -ENOMEM. */
 static int
-column_add(struct link *l, struct plan *p, const PGresult *res, int row)
+column_type(struct column *c, const PGresult *res, int row)
 {
-    struct column *c = &p->columns[p->count];
     const char *name = PQgetvalue(res, row, C_NAME);
     uint32_t elem = number(res, row, C_ELEM);
-    int given =
-        is_true(res, row, C_DEFAULT) || *PQgetvalue(res, row, C_IDENTITY);
-    if (*PQgetvalue(res, row, C_GENERATED)
-        || *PQgetvalue(res, row, C_IDENTITY) == 'a')
-        return 0;
+    const char *kind = PQgetvalue(res, row, elem ? C_ELEMTYPE : C_TYPTYPE);
     memset(c, 0, sizeof *c);
+    c->optional = -1;
     c->is_array = elem != 0;
     c->type = elem ? elem : number(res, row, C_TYPE);
     c->modifier = (int32_t) strtol(PQgetvalue(res, row, C_MOD), NULL, 10);
-    const struct type *t =
-        type_find(c->type, PQgetvalue(res, row, elem ? C_ELEMTYPE : C_TYPTYPE),
-                  PQgetvalue(res, row, elem ? C_ELEMNAME : C_TYPNAME));
-    c->put = t ? t->put : put_other;
-    int found = column_source(l, c, name, given);
-    if (found <= 0)
-        return found;
+    const struct type *t = type_find(
+        c->type, kind, PQgetvalue(res, row, elem ? C_ELEMNAME : C_TYPNAME));
+    c->put = t ? t->put : strcmp(kind, "c") == 0 ? put_record : put_other;
     c->name = strdup(name);
     c->type_text = strdup(t && t->oid ? t->name
                           : elem      ? PQgetvalue(res, row, C_ELEMNAME)
                                       : PQgetvalue(res, row, C_FORMAT));
     c->type_name = c->type_text;
-    c->optional = -1;
-    if (given && p->optional_count < PLAN_OPTIONAL_MAX)
-        c->optional = (int) p->optional_count++;
-    p->text_only |= !t;
-    p->count++;
     return c->name && c->type_text ? 0 : -ENOMEM;
+}
+
+/* Has its type a binary form known here? */
+static int
+is_known(const struct column *c)
+{
+    return c->put != put_record && c->put != put_other;
+}
+
+/* Add the column in this row of the catalog, if something fills it. */
+static int
+column_add(struct link *l, struct plan *p, const PGresult *res, int row)
+{
+    struct column *c = &p->columns[p->count];
+    int given =
+        is_true(res, row, C_DEFAULT) || *PQgetvalue(res, row, C_IDENTITY);
+    if (*PQgetvalue(res, row, C_GENERATED)
+        || *PQgetvalue(res, row, C_IDENTITY) == 'a')
+        return 0;
+    int err = column_type(c, res, row), found = 0;
+    if (!err)
+        err = found = column_source(l, c, c->name, given);
+    if (err < 0 || !found) {
+        column_clear(l->host, c);
+        return err;
+    }
+    if (given)
+        c->optional = (int) p->optional_count++;
+    p->text_only |= !is_known(c);
+    p->count++;
+    return 0;
+}
+
+static int
+read_columns(struct link *l, const char *relation, PGresult **res)
+{
+    struct sql *s = &l->sql;
+    sql_clear(s);
+    sql_printf(s, columns_sql, relation);
+    return link_exec(l, sql_str(s), res) ? -1 : *res ? 0 : link_no_memory(l);
+}
+
+/* The fields of a composite type, and of those within it. */
+static int
+read_fields(struct link *l, struct column *c, int depth)
+{
+    char relation[100];
+    PGresult *res;
+    if (c->put != put_record || depth == COMPOSITE_DEPTH)
+        return 0;
+    snprintf(relation, sizeof relation,
+             "(select typrelid from pg_catalog.pg_type where oid = %u)",
+             c->type);
+    if (read_columns(l, relation, &res))
+        return -1;
+    int n = PQntuples(res), err = 0;
+    c->fields = calloc((size_t) n + 1, sizeof *c->fields);
+    for (int i = 0; i < n && c->fields && !err; i++) {
+        err = column_type(&c->fields[i], res, i);
+        c->field_count++;
+    }
+    PQclear(res);
+    if (err || !c->fields)
+        return link_no_memory(l);
+    for (int i = 0; i < n && !err; i++)
+        err = read_fields(l, &c->fields[i], depth + 1);
+    return err;
+}
+
+static int
+read_composites(struct link *l, struct plan *p)
+{
+    int err = 0;
+    for (uint32_t i = 0; i < p->count && !err; i++)
+        err = read_fields(l, &p->columns[i], 0);
+    return err;
 }
 
 static int
@@ -334,7 +412,9 @@ fill_plan(struct link *l, const PGresult *res, struct plan **out)
     atomic_init(&p->refs, 1);
     for (int i = 0; i < n && !err; i++)
         err = column_add(l, p, res, i);
-    if (err < 0 ? link_no_memory(l) : check_mapped(l, p) || read_unique(l, p)) {
+    if (err < 0 ? link_no_memory(l)
+                : check_mapped(l, p) || read_unique(l, p)
+                      || read_composites(l, p)) {
         plan_unref(p);
         return -1;
     }
@@ -346,7 +426,7 @@ int
 plan_read(struct link *l, struct plan **out)
 {
     const struct options *opt = l->opt;
-    struct sql *s = &l->sql, table;
+    struct sql table;
     char *signature;
     PGresult *res = NULL;
     if (read_signature(l, &signature))
@@ -359,13 +439,12 @@ plan_read(struct link *l, struct plan **out)
         free(signature);
         return link_no_memory(l);
     }
-    sql_clear(s);
     regclass(opt, &table);
-    sql_printf(s, columns_sql, sql_str(&table) ? sql_str(&table) : "");
+    int err = sql_str(&table) ? read_columns(l, sql_str(&table), &res)
+                              : link_no_memory(l);
     sql_close(&table);
-    int err = link_exec(l, sql_str(s), &res);
     if (!err)
-        err = res ? fill_plan(l, res, out) : link_no_memory(l);
+        err = fill_plan(l, res, out);
     PQclear(res);
     if (err) {
         free(signature);

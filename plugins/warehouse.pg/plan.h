@@ -17,8 +17,6 @@
 
 #include "link.h"
 
-#define PLAN_OPTIONAL_MAX 32 /* columns with a default that may be left out */
-
 struct encoder;
 struct column;
 /* 0, -ENOMEM, ENCODE_UNSURE or ENCODE_BAD (put.h). */
@@ -33,7 +31,9 @@ struct column {
     char *type_text;       /* what owns it */
     pg_put *put;           /* of the value, or of an array's elements */
     int is_array;
-    int optional; /* bit in the mask of columns that a row may leave out */
+    struct column *fields; /* of a composite type: name, type, fields count */
+    uint32_t field_count;
+    int optional; /* bit in the set of columns that a row may leave out */
     struct il_field *field;          /* from a name, or */
     const struct il_template *value; /* from the config */
 };
@@ -47,6 +47,21 @@ struct plan {
     uint32_t count, optional_count;
     struct column columns[];
 };
+
+/* Is the column in a set of those that a row leaves out?  Bit by bit, 64 to a
+ * word; NULL: it leaves out none. */
+static inline int
+plan_left_out(const struct column *c, const uint64_t *omitted)
+{
+    return c->optional >= 0 && omitted
+           && (omitted[c->optional / 64] >> c->optional % 64 & 1);
+}
+/* Words in such a set. */
+static inline size_t
+plan_words(const struct plan *p)
+{
+    return (p->optional_count + 63) / 64;
+}
 
 /* Read the table.  0, or -1 with link->fault. */
 int plan_read(struct link *, struct plan **out);

@@ -21,7 +21,12 @@ enum {
 pg_put put_int2, put_int4, put_int8, put_float4, put_float8, put_numeric,
     put_bool, put_text, put_varchar, put_name, put_uuid, put_date, put_time,
     put_timestamp, put_timestamptz, put_json, put_jsonb, put_bytea, put_inet,
-    put_cidr, put_other;
+    put_cidr, put_other, put_record;
+
+/* v as text that Postgres takes: *s, which may be e->json, or buf (48 bytes).
+ * 0, -ENOMEM or ENCODE_BAD. */
+int put_clean(struct encoder *, const struct il_value *v, char *buf,
+              const char **s, size_t *len);
 
 /* --- encode_field.c: for these functions --------------------------------- */
 

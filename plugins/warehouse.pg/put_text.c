@@ -95,10 +95,9 @@ refuse(struct encoder *e)
                       "U+0000 or a lone surrogate cannot be stored as text");
 }
 
-/* v as text that Postgres takes.  May use e->json. */
-static int
-clean(struct encoder *e, const struct il_value *v, char buf[48], const char **s,
-      size_t *len)
+int
+put_clean(struct encoder *e, const struct il_value *v, char *buf,
+          const char **s, size_t *len)
 {
     if ((*s = encode_scalar(v, buf, len)) != NULL) {
         uint64_t bad = v->type == IL_STRING ? count_bad(*s, *len) : 0;
@@ -123,7 +122,7 @@ clean(struct encoder *e, const struct il_value *v, char buf[48], const char **s,
 }
 
 static int
-put_clean(struct encoder *e, const char *s, size_t len)
+put_bytes(struct encoder *e, const char *s, size_t len)
 {
     return e->binary ? encode_binary(e, s, len) : encode_text(e, s, len);
 }
@@ -135,8 +134,8 @@ put_any_text(struct encoder *e, const struct il_value *v)
     char buf[48];
     const char *s;
     size_t len;
-    int err = clean(e, v, buf, &s, &len);
-    return err ? err : put_clean(e, s, len);
+    int err = put_clean(e, v, buf, &s, &len);
+    return err ? err : put_bytes(e, s, len);
 }
 
 int
@@ -170,7 +169,7 @@ put_varchar(struct encoder *e, const struct column *c, const struct il_value *v)
     char buf[48];
     const char *s;
     size_t len, most = c->modifier < 4 ? SIZE_MAX : (size_t) c->modifier - 4;
-    int err = clean(e, v, buf, &s, &len);
+    int err = put_clean(e, v, buf, &s, &len);
     if (err)
         return err;
     if (len > most) {
@@ -184,7 +183,7 @@ put_varchar(struct encoder *e, const struct column *c, const struct il_value *v)
             return encode_bad(e, "22001", "value too long for type %s(%zu)",
                               c->type_name, most);
     }
-    return put_clean(e, s, len);
+    return put_bytes(e, s, len);
 }
 
 /* 63 bytes; Postgres would cut in silence, or not take it at all. */
@@ -194,13 +193,13 @@ put_name(struct encoder *e, const struct column *c, const struct il_value *v)
     char buf[48];
     const char *s;
     size_t len;
-    int err = clean(e, v, buf, &s, &len);
+    int err = put_clean(e, v, buf, &s, &len);
     if (err)
         return err;
     if (len > 63)
         return encode_bad(e, "22001", "value too long for type %s",
                           c->type_name);
-    return put_clean(e, s, len);
+    return put_bytes(e, s, len);
 }
 
 /* JSON in binary is its text, jsonb after a version number. */

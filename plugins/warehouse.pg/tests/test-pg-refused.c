@@ -244,11 +244,10 @@ coded(const char *code, uint64_t at)
 START_TEST(a_row_that_fails_alone_is_a_dead_letter)
 {
     static const char *const codes[] = {
-        "09000", "0A000", "0L000", "21000", "22012", "23000", "23514",
-        "27000", "28000", "2BP01", "2F005", "38000", "39P01", "3D000",
-        "3F000", "42501", "42601", "42703", "42883", "42P01", "44000",
-        "54000", "54001", "55000", "F0000", "HV000", "P0001", "P0002",
-        "P0004", "XX000", "ZZ999",
+        "09000", "0A000", "0L000", "21000", "22012", "23000", "23514", "27000",
+        "28000", "2BP01", "2F005", "38000", "39P01", "3D000", "3F000", "42501",
+        "42601", "42703", "42883", "42P01", "44000", "54000", "54001", "55000",
+        "F0000", "HV000", "P0001", "P0002", "P0004", "XX000", "ZZ999",
     };
     raising_table();
     up("");
@@ -285,8 +284,8 @@ START_TEST(an_outage_makes_no_dead_letter)
         int got = testhost_write(t.host, WAIT_MS);
         ck_assert_msg(got == codes[i].outcome, "%s: outcome %d, %s",
                       codes[i].code, got, testhost_why(t.host));
-        ck_assert_msg(strstr(testhost_why(t.host), codes[i].code),
-                      "%s: %s", codes[i].code, testhost_why(t.host));
+        ck_assert_msg(strstr(testhost_why(t.host), codes[i].code), "%s: %s",
+                      codes[i].code, testhost_why(t.host));
         kept(&t, 1);
         ck_assert_uint_eq(rows(), 0);
     }
