@@ -289,7 +289,7 @@ encode_rows(struct encoder *e, struct job *job, const struct plan *plan,
         const struct il_value *values;
         size_t begin = job->wire->len;
         uint64_t replaced = e->replaced;
-        if (!part || set_order(at, at - 1)) {
+        if (!part || (at->words && set_order(at, at - 1))) {
             part = &job->parts[job->part_count++];
             *part =
                 (struct part){ at->omitted, job->row_count, job->row_count };
@@ -368,7 +368,7 @@ arrange(struct job *job, const struct plan *plan, uint32_t *places)
         if (set && (err = omitted(plan, job->batch, i, set)) != 0)
             return err;
         job->order[n] = (struct place){ set, i, (uint32_t) words };
-        mixed |= n && set_order(&job->order[n], job->order);
+        mixed |= n && words && set_order(&job->order[n], job->order);
         n++;
     }
     if (mixed)

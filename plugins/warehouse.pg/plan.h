@@ -53,7 +53,7 @@ struct plan {
 static inline int
 plan_left_out(const struct column *c, const uint64_t *omitted)
 {
-    return c->optional >= 0 && omitted
+    return omitted && c->optional >= 0
            && (omitted[c->optional / 64] >> c->optional % 64 & 1);
 }
 /* Words in such a set. */
