@@ -25,20 +25,30 @@ column_list(struct sql *s, const struct plan *plan, const uint64_t *omitted)
     }
 }
 
-/* Through a temporary table, and what is there already stays as it is? */
+/* Rows that may be there already, and what takes no COPY, go through a
+ * temporary table. */
 int
 copy_staged(const struct copy_txn *t)
 {
-    return t->conn->pg->lanes.mode == PG_MODE_UNIQUE || t->job->merge;
+    return t->conn->pg->lanes.mode == PG_MODE_UNIQUE || t->job->merge
+           || t->job->plan->insert_only;
 }
 
+/* With the types of the columns, but not made from the table: that would need
+ * the right to select. */
 static void
 stage_sql(struct copy_txn *t, struct sql *s)
 {
-    sql_printf(s, "create temp table ingestlayer_stage on commit drop as"
-                  " select ");
-    column_list(s, t->job->plan, NULL);
-    sql_printf(s, " from %s with no data; ", t->link->opt->table.quoted);
+    const struct plan *plan = t->job->plan;
+    if (plan->row_security)
+        sql_printf(s, "set local row_security = on; ");
+    sql_printf(s, "create temp table ingestlayer_stage (");
+    for (uint32_t k = 0; k < plan->count; k++) {
+        sql_printf(s, "%s", k ? ", " : "");
+        sql_ident(s, plan->columns[k].name);
+        sql_printf(s, " %s", plan->columns[k].sql_type);
+    }
+    sql_printf(s, ") on commit drop; ");
 }
 
 static void
@@ -92,9 +102,12 @@ unstage(struct copy_txn *t, const uint64_t *omitted)
     column_list(s, t->job->plan, omitted);
     sql_printf(s, ") select ");
     column_list(s, t->job->plan, omitted);
-    sql_printf(s, " from pg_temp.ingestlayer_stage on conflict (");
-    sql_ident(s, pg->opt.unique_column);
-    sql_printf(s, ") do nothing");
+    sql_printf(s, " from pg_temp.ingestlayer_stage");
+    if (pg->lanes.mode == PG_MODE_UNIQUE || t->job->merge) {
+        sql_printf(s, " on conflict (");
+        sql_ident(s, pg->opt.unique_column);
+        sql_printf(s, ") do nothing");
+    }
     return link_exec(t->link, sql_str(s), NULL);
 }
 

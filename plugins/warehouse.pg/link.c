@@ -135,6 +135,11 @@ connect_fault(struct link *l)
     memcpy(l->fault.code, code, sizeof code);
     fault_judge(&l->fault, l->opt->rules, l->opt->rule_count);
     l->fault.lost = 1;
+    size_t n = strlen(l->fault.why);
+    if (strcmp(code, "42501") == 0)
+        snprintf(l->fault.why + n, sizeof l->fault.why - n,
+                 "; grant connect on database \"%s\" to \"%s\"", PQdb(l->db),
+                 PQuser(l->db));
 }
 
 /* The next attempt begins with another one, if there is another. */

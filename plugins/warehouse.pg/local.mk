@@ -62,6 +62,7 @@ dist_man_MANS += plugins/warehouse.pg/warehouse.pg.5
 EXTRA_DIST += plugins/warehouse.pg/warehouse.pg.conf \
 	plugins/warehouse.pg/tests/run-with-postgres.sh \
 	plugins/warehouse.pg/tests/test-pg-check.sh \
+	plugins/warehouse.pg/tests/test-pg-check-foresees-start.sh \
 	plugins/warehouse.pg/tests/test-pg-lone-row-is-judged.py \
 	plugins/warehouse.pg/tests/pgtest.h plugins/warehouse.pg/tests/proxy.h \
 	$(pg_test_scripts)
@@ -88,4 +89,5 @@ plugins_warehouse_pg_tests_test_pg_types_LDADD = $(PG_TEST_LIBS)
 TESTS += $(pg_test_scripts)
 endif
 TESTS += plugins/warehouse.pg/tests/test-pg-check.sh
-TESTS += plugins/warehouse.pg/tests/test-pg-lone-row-is-judged.py
+TESTS += plugins/warehouse.pg/tests/test-pg-check-foresees-start.sh \
+	plugins/warehouse.pg/tests/test-pg-lone-row-is-judged.py

@@ -60,7 +60,8 @@ static const char columns_sql[] =
     " then e.oid else 0::oid end as elem, t.oid, e.typtype as elemtype,"
     " e.typname as elemname,"
     " d.attidentity, d.attgenerated, d.atthasdef,"
-    " pg_catalog.format_type(t.oid, null)"
+    " pg_catalog.format_type(t.oid, null),"
+    " pg_catalog.format_type(t.oid, d.mod)"
     " from d join pg_catalog.pg_type t on t.oid = d.typ"
     " left join pg_catalog.pg_type e on e.oid = t.typelem"
     " order by d.attnum";
@@ -77,7 +78,8 @@ enum {
     C_IDENTITY,
     C_GENERATED,
     C_DEFAULT,
-    C_FORMAT
+    C_FORMAT,
+    C_SQL_TYPE
 };
 
 static void
@@ -121,6 +123,7 @@ column_clear(const struct il_host *host, struct column *c)
     free(c->fields);
     free(c->name);
     free(c->type_text);
+    free(c->sql_type);
     if (c->field)
         il_field_free(host, c->field);
 }
@@ -194,6 +197,7 @@ column_source(struct link *l, struct column *c, const char *name,
         return 0;
     if (own_id(opt, c, name, has_default))
         return 0;
+    c->is_id = strcmp(field, "id") == 0;
     int err = il_field_named(l->host, IL_FIELD_ANY, field, &c->field);
     return err ? err : 1;
 }
@@ -231,7 +235,8 @@ column_type(struct column *c, const PGresult *res, int row)
                           : elem      ? PQgetvalue(res, row, C_ELEMNAME)
                                       : PQgetvalue(res, row, C_FORMAT));
     c->type_name = c->type_text;
-    return c->name && c->type_text ? 0 : -ENOMEM;
+    c->sql_type = strdup(PQgetvalue(res, row, C_SQL_TYPE));
+    return c->name && c->type_text && c->sql_type ? 0 : -ENOMEM;
 }
 
 /* Has its type a binary form known here? */
@@ -246,8 +251,10 @@ static int
 column_add(struct link *l, struct plan *p, const PGresult *res, int row)
 {
     struct column *c = &p->columns[p->count];
-    int given =
-        is_true(res, row, C_DEFAULT) || *PQgetvalue(res, row, C_IDENTITY);
+    /* Of a view that Postgres writes through, the table has the defaults. */
+    int given = is_true(res, row, C_DEFAULT)
+                || *PQgetvalue(res, row, C_IDENTITY)
+                || (p->kind == 'v' && p->insert_only);
     if (*PQgetvalue(res, row, C_GENERATED)
         || *PQgetvalue(res, row, C_IDENTITY) == 'a')
         return 0;
@@ -400,6 +407,33 @@ read_signature(struct link *l, char **out)
     return *out ? 0 : link_no_memory(l);
 }
 
+/* tgtype of pg_trigger: 1 for each row, 2 before, 4 insert, 64 instead of. */
+static int
+read_kind(struct link *l, struct plan *p)
+{
+    struct sql *s = &l->sql;
+    PGresult *res;
+    sql_clear(s);
+    sql_printf(s, "select c.relkind, pg_catalog.row_security_active(c.oid),"
+                  " exists (select from pg_catalog.pg_trigger where tgrelid ="
+                  " c.oid and tgtype & 68 = 68 and tgenabled <> 'D'),"
+                  " exists (select from pg_catalog.pg_trigger where tgrelid ="
+                  " c.oid and tgtype & 7 = 7 and tgenabled <> 'D')"
+                  " from pg_catalog.pg_class c where c.oid = ");
+    regclass(l->opt, s);
+    if (link_exec(l, sql_str(s), &res))
+        return -1;
+    if (res && PQntuples(res)) {
+        p->kind = *PQgetvalue(res, 0, 0);
+        p->row_security = is_true(res, 0, 1);
+        p->fills = is_true(res, 0, 3);
+        p->insert_only =
+            p->row_security || (p->kind == 'v' && !is_true(res, 0, 2));
+    }
+    PQclear(res);
+    return 0;
+}
+
 static int
 fill_plan(struct link *l, const PGresult *res, struct plan **out)
 {
@@ -410,6 +444,10 @@ fill_plan(struct link *l, const PGresult *res, struct plan **out)
         return link_no_memory(l);
     p->host = l->host;
     atomic_init(&p->refs, 1);
+    if (read_kind(l, p)) {
+        plan_unref(p);
+        return -1;
+    }
     for (int i = 0; i < n && !err; i++)
         err = column_add(l, p, res, i);
     if (err < 0 ? link_no_memory(l)

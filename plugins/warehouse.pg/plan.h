@@ -28,9 +28,11 @@ struct column {
     uint32_t type;    /* what binary COPY calls it: the element's for arrays */
     int32_t modifier; /* varchar(n), numeric(p,s); -1: none */
     const char *type_name; /* for messages */
+    char *sql_type;        /* ready for SQL; a domain's is what it is made of */
     char *type_text;       /* what owns it */
     pg_put *put;           /* of the value, or of an array's elements */
     int is_array;
+    int is_id;             /* gets the event's id */
     struct column *fields; /* of a composite type: name, type, fields count */
     uint32_t field_count;
     int optional; /* bit in the set of columns that a row may leave out */
@@ -41,9 +43,13 @@ struct column {
 struct plan {
     const struct il_host *host;
     atomic_int refs;
-    char *signature; /* changes with whatever matters here */
-    int text_only;   /* a column's type has no binary form known to us */
-    int has_unique;  /* a unique index on unique_column alone */
+    char *signature;  /* changes with whatever matters here */
+    int text_only;    /* a column's type has no binary form known to us */
+    int has_unique;   /* a unique index on unique_column alone */
+    char kind;        /* relkind */
+    int row_security; /* a policy decides about this role's rows */
+    int insert_only;  /* takes INSERT, but no COPY */
+    int fills;        /* a trigger may fill columns before the row goes in */
     uint32_t count, optional_count;
     struct column columns[];
 };

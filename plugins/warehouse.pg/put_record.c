@@ -93,7 +93,8 @@ member(struct encoder *e, const struct il_value *map, const char *name,
     size_t iter = 0, n = strlen(name);
     *out = (struct il_value){ .type = IL_MISSING };
     while (il_item(e->host, map, &iter, &key, &value))
-        if (key.type == IL_STRING && key.len == n && memcmp(key.str, name, n) == 0)
+        if (key.type == IL_STRING && key.len == n
+            && memcmp(key.str, name, n) == 0)
             *out = value;
 }
 

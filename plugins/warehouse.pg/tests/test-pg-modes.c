@@ -305,6 +305,68 @@ START_TEST(a_commit_is_flushed_whatever_the_role_says)
 }
 END_TEST
 
+/* Row level security and views that Postgres writes through take no COPY; what
+ * a policy or a check option forbids is the row's fault. */
+START_TEST(tables_that_take_no_copy)
+{
+    static const char *const tables[] = { "events.secured", "events.v",
+                                          "events.checked" };
+    char text[200];
+    sql(&t, "create domain events.d as text check (value <> 'z');"
+            "create table events.secured (event_id text, n int default 5,"
+            " d events.d default 'x', p bigserial);"
+            "alter table events.secured enable row level security;"
+            "create policy p on events.secured to plain with check (n <> 2);"
+            "grant insert on events.secured to plain;"
+            "grant usage on sequence events.secured_p_seq to plain;"
+            "create table events.base (event_id text, n int default 5 check"
+            " (n <> 2), d events.d default 'x', p bigserial);"
+            "grant usage on sequence events.base_p_seq to plain;"
+            "create view events.v as select * from events.base;"
+            "create view events.checked as select * from events.secured where"
+            " n <> 2 with check option;"
+            "create schema ingestlayer; create table ingestlayer.lanes"
+            " (spool uuid, lane text, position bigint, epoch bigint,"
+            " primary key (spool, lane));"
+            "grant usage on schema ingestlayer to plain;"
+            "grant select, insert, update on ingestlayer.lanes to plain;"
+            "grant insert on events.v, events.checked to plain");
+    for (int k = 0; k < 3; k++) {
+        uint64_t position = 0;
+        int tries = 0;
+        snprintf(text, sizeof text,
+                 "connection = \"dbname=postgres user=plain\"; table = \"%s\";",
+                 tables[k]);
+        pgtest_open(&t, text);
+        ck_assert_int_eq(testhost_start(t.host), 0);
+        while (testhost_resume(t.host, &position) == -EAGAIN && tries++ < 3)
+            usleep(10000);
+        testhost_position(t.host, position + 1);
+        for (unsigned i = 1; i < 6; i++)
+            event(&t,
+                  "{\"id\":\"e%u\",\"type\":\"t\",\"payload\":{\"d\":\"y\","
+                  "\"n\":%u}}",
+                  i, i);
+        event(&t, "{\"id\":\"e6\",\"type\":\"t\",\"payload\":{}}");
+        event(&t, "{\"id\":\"e7\",\"type\":\"t\",\"payload\":{\"d\":\"z\"}}");
+        deliver(&t);
+        rejected(&t, 1,
+                 k == 0   ? "42501"
+                 : k == 1 ? "23514"
+                          : "44000",
+                 NULL, NULL);
+        rejected(&t, 6, "23514", NULL, "d_check");
+        ck_assert_str_eq(sql(&t,
+                             "select string_agg(event_id || n || d, ' '"
+                             " order by p) from %s where p > %d",
+                             tables[k], k < 2 ? 0 : 100),
+                         "e11y e33y e44y e55y e65x");
+        sql(&t, "select setval('events.secured_p_seq', 100)");
+        pgtest_down(&t);
+    }
+}
+END_TEST
+
 START_TEST(probe_names_the_mode)
 {
     int err;
@@ -390,6 +452,7 @@ main(void)
     tcase_add_test(c, a_wrong_password_pauses_and_stays_secret);
     tcase_add_test(c, what_is_over_soon_is_waited_for);
     tcase_add_test(c, a_commit_is_flushed_whatever_the_role_says);
+    tcase_add_test(c, tables_that_take_no_copy);
     tcase_add_test(c, probe_names_the_mode);
     if (getenv("PGBOUNCER_PORT")) {
         tcase_add_test(c, pgbouncer_in_transaction_mode);
