@@ -61,9 +61,9 @@ say_mode(struct pg *pg)
                "connected; the lane's position is kept in %s", pg->opt.lanes);
     else
         il_log(pg->host, IL_LOG_WARN,
-               "connected; this role cannot use %s, so rows are written with "
-               "on conflict (%s) do nothing, which is slower (`ingestlayer "
-               "ddl` prints the grants)",
+               "connected; this role cannot use %s, so what may be in already is "
+               "written with on conflict (%s) do nothing (`ingestlayer ddl` "
+               "prints the grants)",
                pg->opt.lanes, pg->opt.unique_column);
 }
 
@@ -197,7 +197,10 @@ rows_ready(struct conn *c, struct job *job)
     pthread_mutex_lock(&job->of->lock);
     uint32_t kept = delivery_keep(c->pg, job);
     int err = 0;
-    if (job->plan != c->plan || job->kept != kept || job->refused) {
+    pthread_mutex_lock(&c->pg->shared.lock);
+    int maybe = lanes_maybe(&c->pg->lanes, job);
+    pthread_mutex_unlock(&c->pg->shared.lock);
+    if (job->plan != c->plan || job->kept != kept || job->refused || maybe) {
         job->kept = kept;
         job->refused = 0;
         err = encode_job(&c->enc, job, c->plan);

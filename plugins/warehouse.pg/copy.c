@@ -115,6 +115,33 @@ prepare(struct copy_txn *t)
     return -1;
 }
 
+/* Without the lanes table: these events may be in from here on.  Keeps in `was`
+ * what was said before. */
+static void
+mark_sent(struct copy_txn *t, uint64_t was[])
+{
+    struct lanes *lanes = &t->conn->pg->lanes;
+    uint64_t last = il_batch_last(t->job->batch);
+    pthread_mutex_lock(lanes->lock);
+    for (uint32_t k = t->job->first; k < t->job->end; k++) {
+        was[k] = lanes->sent[k];
+        if (lanes->sent[k] < last)
+            lanes->sent[k] = last;
+    }
+    pthread_mutex_unlock(lanes->lock);
+}
+
+/* Postgres said that it did not commit. */
+static void
+unmark_sent(struct copy_txn *t, const uint64_t was[])
+{
+    struct lanes *lanes = &t->conn->pg->lanes;
+    pthread_mutex_lock(lanes->lock);
+    for (uint32_t k = t->job->first; k < t->job->end; k++)
+        lanes->sent[k] = was[k];
+    pthread_mutex_unlock(lanes->lock);
+}
+
 /* 0, COPY_REDO or -1; conn->doubt is set where the answer was lost. */
 static int
 commit(struct copy_txn *t)
@@ -123,10 +150,12 @@ commit(struct copy_txn *t)
     int lanes = t->conn->pg->lanes.mode == PG_MODE_LANES;
     int err, committed = 0, failed = 0;
     struct fault first = { 0 };
+    uint64_t was[PG_CONNECTIONS_MAX];
     sql_clear(&l->sql);
     commit_sql(t, &l->sql);
     if (prepare(t))
         return -1;
+    mark_sent(t, was);
     t->conn->doubt = lanes;
     if (link_send(l, sql_str(&l->sql)))
         return -1;
@@ -145,6 +174,8 @@ commit(struct copy_txn *t)
             fault_set(&first, PG_ACT_RETRY, "Postgres rolled back");
         first.lost |= failed && l->fault.lost;
         t->conn->doubt = first.lost && lanes;
+        if (!first.lost)
+            unmark_sent(t, was);
         l->fault = first;
         return -1;
     }

@@ -25,16 +25,19 @@ struct copy_txn {
     struct conn *conn;
     struct link *link; /* of it */
     struct job *job;
-    uint32_t lane_rows;    /* that the position's update has to hit */
-    enum copy_stage stage; /* of the savepoint */
-    int careful;           /* deferred constraints after each run of rows */
-    int probing;           /* moves no row of the lane; rolled back */
-    int same_table;        /* seen after the first failure */
-    uint32_t good;         /* rows that went in */
-    uint32_t rejected;     /* marked as dead letters; of them */
-    uint32_t asked;        /* by what the others do, and */
-    uint32_t named;        /* those whose fault names a value */
-    struct fault first;    /* of these */
+    uint32_t lane_rows;      /* that the position's update has to hit */
+    enum copy_stage stage;   /* of the savepoint */
+    int careful;             /* deferred constraints after each run of rows */
+    int probing;             /* moves no row of the lane; rolled back */
+    int same_table;          /* seen after the first failure */
+    const struct part *part; /* of the last run, and */
+    int staged;              /* it went through a temporary table */
+    PGresult *others;  /* numbers of its rows that are not those in the table */
+    uint32_t good;     /* rows that went in */
+    uint32_t rejected; /* marked as dead letters; of them */
+    uint32_t asked;    /* by what the others do, and */
+    uint32_t named;    /* those whose fault names a value */
+    struct fault first; /* of these */
 };
 
 /* Append `begin` and all that comes before the first row. */
@@ -54,6 +57,8 @@ int copy_table_changed(struct link *, const struct plan *);
 
 /* The row failed alone: mark it. */
 void copy_refuse(struct copy_txn *, uint32_t row);
+/* The table has another row with the same unique value: mark it. */
+void copy_refuse_other(struct copy_txn *, uint32_t row);
 /* At the end of all rows: are those that were refused dead letters?  0, or -1
  * with a fault: it is an outage. */
 int copy_verdict(struct copy_txn *);
@@ -61,7 +66,5 @@ int copy_verdict(struct copy_txn *);
  * 0: none.  It is a hint: a row is refused only after it failed alone.
  * *rest gets what follows it. */
 uint32_t copy_context_line(const struct copy_txn *, const char **rest);
-/* Through a temporary table? */
-int copy_staged(const struct copy_txn *);
 
 #endif

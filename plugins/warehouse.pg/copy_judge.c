@@ -27,8 +27,8 @@ uint32_t
 copy_context_line(const struct copy_txn *t, const char **rest)
 {
     const char *copy = t->link->fault.context,
-               *table = copy_staged(t) ? "ingestlayer_stage"
-                                       : t->link->opt->table.table;
+               *table =
+                   t->staged ? "ingestlayer_stage" : t->link->opt->table.table;
     while ((copy = strstr(copy, "COPY ")) != NULL) {
         copy += 5;
         if (strncmp(copy, table, strlen(table)) != 0)
@@ -85,6 +85,21 @@ copy_refuse(struct copy_txn *t, uint32_t row)
     if (!t->asked++)
         t->first = *f;
     t->named += (uint32_t) (fault_names_value(f) != 0);
+}
+
+void
+copy_refuse_other(struct copy_txn *t, uint32_t row)
+{
+    const struct plan *plan = t->job->plan;
+    struct il_reason why = {
+        .code = "23505",
+        .message = "another row of the table has this value, of another event",
+        .field = plan->columns[plan->unique].name
+    };
+    pthread_mutex_lock(&t->job->of->lock);
+    il_reject(t->job->batch, t->job->rows[row].event, &why);
+    pthread_mutex_unlock(&t->job->of->lock);
+    t->rejected++;
 }
 
 /* The first fault, in words that say why nothing became of it. */

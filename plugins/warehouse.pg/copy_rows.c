@@ -27,11 +27,19 @@ column_list(struct sql *s, const struct plan *plan, const uint64_t *omitted)
 
 /* Rows that may be there already, and what takes no COPY, go through a
  * temporary table. */
-int
-copy_staged(const struct copy_txn *t)
+static int
+is_staged(const struct copy_txn *t, const struct part *part)
 {
-    return t->conn->pg->lanes.mode == PG_MODE_UNIQUE || t->job->merge
-           || t->job->plan->insert_only;
+    return part->merge || t->job->plan->insert_only;
+}
+
+static int
+any_staged(const struct copy_txn *t)
+{
+    int any = 0;
+    for (uint32_t i = 0; i < t->job->part_count; i++)
+        any |= is_staged(t, &t->job->parts[i]);
+    return any;
 }
 
 /* With the types of the columns, but not made from the table: that would need
@@ -52,13 +60,13 @@ stage_sql(struct copy_txn *t, struct sql *s)
 }
 
 static void
-copy_sql(struct copy_txn *t, struct sql *s, const uint64_t *omitted)
+copy_sql(struct copy_txn *t, struct sql *s)
 {
-    int stage = copy_staged(t);
+    int stage = t->staged;
     switch (t->stage) {
     case COPY_NOT_BEGUN:
         copy_begin_sql(t, s);
-        if (stage)
+        if (any_staged(t))
             stage_sql(t, s);
         sql_printf(s, "savepoint il; ");
         break;
@@ -73,7 +81,7 @@ copy_sql(struct copy_txn *t, struct sql *s, const uint64_t *omitted)
     sql_printf(s, "copy %s (",
                stage ? "pg_temp.ingestlayer_stage"
                      : t->link->opt->table.quoted);
-    column_list(s, t->job->plan, omitted);
+    column_list(s, t->job->plan, t->part->omitted);
     sql_printf(s, ") from stdin%s", t->job->binary ? " (format binary)" : "");
 }
 
@@ -92,20 +100,56 @@ send_rows(struct copy_txn *t, uint32_t lo, uint32_t hi)
     return link_copy_end(l) || link_finish(l) ? -1 : 0;
 }
 
+/* Which rows of the run have the unique value of one that is there, but are not
+ * that row?  They are of other events. */
 static int
-unstage(struct copy_txn *t, const uint64_t *omitted)
+read_others(struct copy_txn *t)
 {
-    struct pg *pg = t->conn->pg;
+    const struct plan *plan = t->job->plan;
+    const char *unique = plan->columns[plan->unique].name;
     struct sql *s = &t->link->sql;
+    const char * or = "";
+    if (!plan->can_select || plan->count < 2)
+        return 0;
     sql_clear(s);
-    sql_printf(s, "insert into %s (", pg->opt.table.quoted);
-    column_list(s, t->job->plan, omitted);
+    sql_printf(s,
+               "select s.\"il row\" from (select *, pg_catalog.row_number()"
+               " over (order by ctid) as \"il row\" from"
+               " pg_temp.ingestlayer_stage) s join %s t on t.",
+               t->link->opt->table.quoted);
+    sql_ident(s, unique);
+    sql_printf(s, " = s.");
+    sql_ident(s, unique);
+    sql_printf(s, " where ");
+    for (uint32_t k = 0; k < plan->count; k++) {
+        if (plan_left_out(&plan->columns[k], t->part->omitted))
+            continue;
+        sql_printf(s, "%ss.", or);
+        sql_ident(s, plan->columns[k].name);
+        sql_printf(s, "::text is distinct from t.");
+        sql_ident(s, plan->columns[k].name);
+        sql_printf(s, "::text");
+        or = " or ";
+    }
+    return link_exec(t->link, sql_str(s), &t->others);
+}
+
+static int
+unstage(struct copy_txn *t)
+{
+    const struct part *part = t->part;
+    struct sql *s = &t->link->sql;
+    if (part->merge && read_others(t))
+        return -1;
+    sql_clear(s);
+    sql_printf(s, "insert into %s (", t->link->opt->table.quoted);
+    column_list(s, t->job->plan, part->omitted);
     sql_printf(s, ") select ");
-    column_list(s, t->job->plan, omitted);
+    column_list(s, t->job->plan, part->omitted);
     sql_printf(s, " from pg_temp.ingestlayer_stage");
-    if (pg->lanes.mode == PG_MODE_UNIQUE || t->job->merge) {
+    if (part->merge) {
         sql_printf(s, " on conflict (");
-        sql_ident(s, pg->opt.unique_column);
+        sql_ident(s, t->link->opt->unique_column);
         sql_printf(s, ") do nothing");
     }
     return link_exec(t->link, sql_str(s), NULL);
@@ -118,20 +162,27 @@ copy_try(struct copy_txn *t, const struct part *part, uint32_t lo, uint32_t hi)
 {
     struct link *l = t->link;
     struct sql *s = &l->sql;
+    t->part = part;
+    t->staged = is_staged(t, part);
     sql_clear(s);
-    copy_sql(t, s, part->omitted);
+    copy_sql(t, s);
     int err = copy_open(t, sql_str(s));
     if (err)
         return err;
     err = send_rows(t, lo, hi);
-    if (!err && copy_staged(t))
-        err = unstage(t, part->omitted);
+    if (!err && t->staged)
+        err = unstage(t);
     if (!err && t->careful)
         err = link_exec(l,
                         "set constraints all immediate; "
                         "set constraints all deferred",
                         NULL);
     t->stage = err ? COPY_FAILED : COPY_FILLED;
+    for (int i = 0; !err && t->others && i < PQntuples(t->others); i++)
+        copy_refuse_other(t, lo + (uint32_t) atoi(PQgetvalue(t->others, i, 0))
+                                 - 1);
+    PQclear(t->others);
+    t->others = NULL;
     if (!err)
         return 0;
     return !l->fault.lost && l->fault.row ? COPY_DATA : -1;
@@ -187,8 +238,9 @@ slow_run(struct conn *c, uint32_t rows)
 static int
 came_before(const struct copy_txn *t)
 {
-    return il_batch_id(t->job->batch) <= t->conn->pg->lanes.given
-           && t->job->plan->has_unique && !copy_staged(t)
+    const struct lanes *lanes = &t->conn->pg->lanes;
+    return il_batch_id(t->job->batch) <= lanes->given && !t->job->merge
+           && lanes->mode == PG_MODE_LANES && t->job->plan->has_unique
            && strcmp(t->link->fault.code, "23505") == 0;
 }
 

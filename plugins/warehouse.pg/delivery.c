@@ -104,6 +104,9 @@ prepare_jobs(struct pg *pg, struct delivery *d, struct plan *plan)
         job->merge = 0;
         job->refused = 0;
         job->kept = delivery_keep(pg, job);
+        pthread_mutex_lock(&pg->shared.lock);
+        lanes_maybe(&pg->lanes, job);
+        pthread_mutex_unlock(&pg->shared.lock);
         plan_unref(job->plan);
         job->plan = NULL;
         /* Without a plan the connection encodes, once it has one. */

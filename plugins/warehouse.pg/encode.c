@@ -266,12 +266,18 @@ misfit(struct encoder *e, struct job *job, uint32_t event,
     job->misfits++;
 }
 
-static int
+static inline int
 set_order(const struct place *x, const struct place *y)
 {
     size_t n = x->words * sizeof *x->omitted;
     return n && x->omitted != y->omitted ? memcmp(x->omitted, y->omitted, n)
                                          : 0;
+}
+
+static inline int
+part_ends(const struct place *x, const struct place *y)
+{
+    return x->merge != y->merge || (x->words && set_order(x, y));
 }
 
 static int
@@ -289,10 +295,10 @@ encode_rows(struct encoder *e, struct job *job, const struct plan *plan,
         const struct il_value *values;
         size_t begin = job->wire->len;
         uint64_t replaced = e->replaced;
-        if (!part || (at->words && set_order(at, at - 1))) {
+        if (at->begins) {
             part = &job->parts[job->part_count++];
-            *part =
-                (struct part){ at->omitted, job->row_count, job->row_count };
+            *part = (struct part){ at->merge, at->omitted, job->row_count,
+                                   job->row_count };
         }
         int err = il_row_read(e->row, job->batch, at->event, &values);
         if (!err)
@@ -347,19 +353,105 @@ static int
 by_set(const void *a, const void *b)
 {
     const struct place *x = a, *y = b;
+    if (x->merge != y->merge)
+        return x->merge ? -1 : 1;
     int order = set_order(x, y);
     return order ? order : x->event < y->event ? -1 : x->event > y->event;
 }
 
+/* --- values that are unique ---------------------------------------------- */
+
+/* Two hashes of a value: that both agree by chance is out of the question. */
+struct encode_seen {
+    uint64_t a, b;
+};
+
+static int
+seen_clear(struct encoder *e, uint32_t count)
+{
+    size_t n = 16;
+    while (n < 2 * (size_t) count)
+        n *= 2;
+    if (n > e->seen_count) {
+        struct encode_seen *seen = realloc(e->seen, n * sizeof *seen);
+        if (!seen)
+            return -ENOMEM;
+        e->seen = seen;
+        e->seen_count = n;
+    }
+    memset(e->seen, 0, e->seen_count * sizeof *e->seen);
+    return 0;
+}
+
+static struct encode_seen
+seen_hash(const char *s, size_t len)
+{
+    struct encode_seen h = { UINT64_C(0xcbf29ce484222325),
+                             UINT64_C(0x9e3779b97f4a7c15) };
+    for (size_t i = 0; i < len; i++) {
+        h.a = (h.a ^ (unsigned char) s[i]) * UINT64_C(0x100000001b3);
+        h.b = (h.b + (unsigned char) s[i]) * UINT64_C(0xff51afd7ed558ccd);
+        h.b ^= h.b >> 29;
+    }
+    h.a |= 1; /* 0 is a free place */
+    return h;
+}
+
+/* An event that may be in the table is left alone where it is, but a second one
+ * in the batch with the same unique value cannot be the one that is: it is to
+ * be refused, as it would have been.  0 or an error. */
+static int
+first_of_its_value(struct encoder *e, struct job *job, const struct plan *plan,
+                   uint32_t n)
+{
+    struct place *place = &job->order[n];
+    struct il_value v;
+    char buf[48];
+    const char *s;
+    size_t len;
+    place->merge = 1;
+    if (plan->unique >= plan->count)
+        return 0;
+    int err = column_value(&plan->columns[plan->unique], job->batch,
+                           place->event, &v);
+    if (err || !(s = encode_scalar(&v, buf, &len)))
+        return err;
+    struct encode_seen h = seen_hash(s, len);
+    size_t at = h.b & (e->seen_count - 1);
+    for (; e->seen[at].a; at = (at + 1) & (e->seen_count - 1))
+        if (e->seen[at].a == h.a && e->seen[at].b == h.b) {
+            place->merge = 0;
+            return 0;
+        }
+    e->seen[at] = h;
+    return 0;
+}
+
+/* Those with the same columns together, and where each run begins. */
+static void
+split(struct place *order, uint32_t n)
+{
+    qsort(order, n, sizeof *order, by_set);
+    for (uint32_t k = 0; k < n; k++)
+        order[k].begins = !k || part_ends(&order[k - 1], &order[k]);
+}
+
 /* List the events that become rows, those with the same columns together. */
 static int
-arrange(struct job *job, const struct plan *plan, uint32_t *places)
+arrange(struct encoder *e, struct job *job, const struct plan *plan,
+        uint32_t *places)
 {
     uint32_t count = il_batch_count(job->batch), n = 0;
     size_t words = plan_words(plan);
-    int mixed = 0, err = 0;
+    int mixed = 0, err = 0, merges = 0;
+    for (uint32_t k = 0; k < job->connections; k++)
+        merges |= job->maybe[k] != 0;
+    int plain = !merges && !words;
+    int whole = job->end - job->first == job->connections;
+    if (merges && (err = seen_clear(e, count)) != 0)
+        return err;
     for (uint32_t i = 0; i < count; i++) {
-        if (!job_has(job, il_position(job->batch, i)))
+        if (!whole && !job_has(job, il_position(job->batch, i)))
             continue;
         il_unreject(job->batch, i);
         if (!il_live(job->batch, i))
@@ -367,12 +459,21 @@ arrange(struct job *job, const struct plan *plan, uint32_t *places)
         uint64_t *set = words ? job->sets + n * words : NULL;
         if (set && (err = omitted(plan, job->batch, i, set)) != 0)
             return err;
-        job->order[n] = (struct place){ set, i, (uint32_t) words };
-        mixed |= n && words && set_order(&job->order[n], job->order);
+        job->order[n] = (struct place){
+            .omitted = set, .event = i, .words = (uint16_t) words, .begins = !n
+        };
+        if (plain) {
+            n++;
+            continue;
+        }
+        if (merges && job_maybe(job, il_position(job->batch, i))
+            && (err = first_of_its_value(e, job, plan, n)) < 0)
+            return err;
+        mixed |= n && part_ends(&job->order[n], job->order);
         n++;
     }
     if (mixed)
-        qsort(job->order, n, sizeof *job->order, by_set);
+        split(job->order, n);
     *places = n;
     return 0;
 }
@@ -450,7 +551,7 @@ encode_job(struct encoder *e, struct job *job, struct plan *plan)
     if (!err)
         err = follow_plan(e, plan);
     if (!err)
-        err = arrange(job, plan, &places);
+        err = arrange(e, job, plan, &places);
     if (err)
         return err;
     e->binary = !plan->text_only && !e->prefer_text;

@@ -47,6 +47,9 @@ struct encoder {
     struct il_row *row;
     uint64_t replaced;
     struct misfit misfit;
+    struct encode_seen
+        *seen;         /* values that are unique, while rows are listed */
+    size_t seen_count; /* places in it, a power of two */
 };
 
 /* 0 or -ENOMEM; encode_close() copes with either. */

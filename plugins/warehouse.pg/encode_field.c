@@ -6,6 +6,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 int
@@ -34,6 +35,8 @@ encode_close(struct encoder *e)
         plan_unref(e->plan);
     if (e->c_locale)
         freelocale(e->c_locale);
+    free(e->seen);
+    e->seen = NULL;
     e->row = NULL;
     e->plan = NULL;
     e->c_locale = (locale_t) 0;

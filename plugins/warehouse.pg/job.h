@@ -10,7 +10,7 @@
 #ifndef PG_JOB_H
 #define PG_JOB_H
 
-#include <ingestlayer/plugin.h>
+#include "options.h"
 
 /* Fault campaigns, whose batches are small, are also run with 1 for both:
  * make CPPFLAGS="-DPG_STRIPE=1 -DPG_SHARE_MIN=1". */
@@ -26,6 +26,7 @@ struct plan;
 
 /* A run of rows that fill the same columns. */
 struct part {
+    int merge;               /* what is in the table already stays as it is */
     const uint64_t *omitted; /* columns left to their defaults, in job->sets */
     uint32_t first, end;
 };
@@ -33,7 +34,9 @@ struct part {
 struct place {
     const uint64_t *omitted;
     uint32_t event;
-    uint32_t words; /* of omitted */
+    uint16_t words; /* of omitted */
+    uint8_t merge;
+    uint8_t begins; /* a part */
 };
 
 struct row {
@@ -54,7 +57,10 @@ struct job {
     uint64_t *sets;      /* of each place, where the plan has such columns */
     size_t set_capacity; /* words */
     uint32_t row_count, part_count, capacity;
-    int merge;        /* rows of it may be in the table already */
+    int merge; /* an earlier process may have written its rows */
+    /* Events of each connection up to here may be in the table already; 0:
+     * none of this batch. */
+    uint64_t maybe[PG_CONNECTIONS_MAX];
     uint32_t kept;    /* events that were done before */
     uint32_t misfits; /* events that no row could be made of */
     uint32_t refused; /* events whose rows Postgres refused */
@@ -72,6 +78,13 @@ job_has(const struct job *job, uint64_t position)
     if (job->end - job->first == job->connections)
         return 1;
     return position / PG_STRIPE % job->connections == job->first;
+}
+
+/* May the event at this position be in the table already? */
+static inline int
+job_maybe(const struct job *job, uint64_t position)
+{
+    return position <= job->maybe[position / PG_STRIPE % job->connections];
 }
 
 #endif

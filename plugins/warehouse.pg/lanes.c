@@ -137,6 +137,25 @@ lanes_prepare(struct link *l, int may_create, enum pg_mode *mode)
     return 0;
 }
 
+int
+lanes_maybe(const struct lanes *lanes, struct job *job)
+{
+    int unique = lanes->mode == PG_MODE_UNIQUE, changed = 0;
+    uint64_t id = il_batch_id(job->batch), last = il_batch_last(job->batch);
+    for (uint32_t k = 0; k < lanes->opt->connections; k++) {
+        uint64_t upto = unique || job->merge ? lanes->given : 0;
+        if (unique && lanes->sent[k] > upto)
+            upto = lanes->sent[k];
+        if (upto < id)
+            upto = 0;
+        if (upto > last)
+            upto = last;
+        changed |= job->maybe[k] != upto;
+        job->maybe[k] = upto;
+    }
+    return changed;
+}
+
 /* --- reading again ------------------------------------------------------- */
 
 /* A row has gone (a dropped table, a database set back to before it): put it

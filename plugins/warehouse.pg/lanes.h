@@ -55,6 +55,9 @@ struct lanes {
     uint32_t row_count;
     /* What the row of each connection says; under the lock. */
     uint64_t positions[PG_CONNECTIONS_MAX];
+    /* Without such rows: up to where each has sent a COMMIT that may have gone
+     * through; under the lock. */
+    uint64_t sent[PG_CONNECTIONS_MAX];
 };
 
 /* Find out which mode is possible; makes the lanes table where it may. */
@@ -83,6 +86,12 @@ uint64_t lanes_floor(const struct lanes *);
 uint64_t lanes_top(const struct lanes *);
 /* Is the event at this position done? */
 int lanes_done(const struct lanes *, uint64_t position);
+
+/* Which events of a job may be in the table already, without a row of this
+ * table that would tell: those that an earlier process was given, and those of
+ * an attempt whose COMMIT went unanswered.  Fills job->maybe; is it another
+ * than before?  With the lock held. */
+int lanes_maybe(const struct lanes *, struct job *);
 
 /* For the two files: `where` of this spool, a row's name as a literal, and what
  * row a name is of (0, or -EINVAL). */

@@ -386,6 +386,7 @@ read_unique(struct link *l, struct plan *p)
     while (k < p->count
            && strcmp(p->columns[k].name, l->opt->unique_column) != 0)
         k++;
+    p->unique = k;
     p->has_unique = k < p->count && res && PQntuples(res) > 0;
     PQclear(res);
     return 0;
@@ -418,7 +419,8 @@ read_kind(struct link *l, struct plan *p)
                   " exists (select from pg_catalog.pg_trigger where tgrelid ="
                   " c.oid and tgtype & 68 = 68 and tgenabled <> 'D'),"
                   " exists (select from pg_catalog.pg_trigger where tgrelid ="
-                  " c.oid and tgtype & 7 = 7 and tgenabled <> 'D')"
+                  " c.oid and tgtype & 7 = 7 and tgenabled <> 'D'),"
+                  " pg_catalog.has_table_privilege(c.oid, 'select')"
                   " from pg_catalog.pg_class c where c.oid = ");
     regclass(l->opt, s);
     if (link_exec(l, sql_str(s), &res))
@@ -427,6 +429,7 @@ read_kind(struct link *l, struct plan *p)
         p->kind = *PQgetvalue(res, 0, 0);
         p->row_security = is_true(res, 0, 1);
         p->fills = is_true(res, 0, 3);
+        p->can_select = is_true(res, 0, 4);
         p->insert_only =
             p->row_security || (p->kind == 'v' && !is_true(res, 0, 2));
     }

@@ -46,6 +46,8 @@ struct plan {
     char *signature;  /* changes with whatever matters here */
     int text_only;    /* a column's type has no binary form known to us */
     int has_unique;   /* a unique index on unique_column alone */
+    uint32_t unique;  /* number of that column; count: it is not written */
+    int can_select;   /* the role may read all columns */
     char kind;        /* relkind */
     int row_security; /* a policy decides about this role's rows */
     int insert_only;  /* takes INSERT, but no COPY */

@@ -204,10 +204,66 @@ START_TEST(without_lanes_a_unique_id_keeps_rows_single)
     deliver(&t);
     deliver(&t); /* the same again */
     ck_assert_str_eq(ids(), "e1,e2,e3");
+    testhost_position(t.host, 3);
     events(3, 8);
     deliver(&t);
+    kept(&t, 0);
     rejected(&t, 2, "23514", NULL, "t_n_check");
     ck_assert_str_eq(ids(), "e1,e2,e3,e4,e6,e7");
+}
+END_TEST
+
+static void
+same_id(unsigned n)
+{
+    event(&t, "{\"id\":\"e1\",\"type\":\"t\",\"payload\":{\"n\":%u}}", n);
+}
+
+/* Two events of one id are two events: the second is no repetition of the
+ * first, whichever batch it is in and how often that comes. */
+START_TEST(without_lanes_another_event_of_the_same_id_is_a_dead_letter)
+{
+    struct il_position at = { .position = 0 };
+    sql(&t, "alter table events.t add unique (event_id)");
+    pgtest_open(&t, "connection = \"dbname=postgres user=plain\"; " TABLE);
+    ck_assert_int_eq(testhost_start(t.host), 0);
+    pgtest_resume(&t, &at);
+    same_id(1);
+    same_id(2);
+    event(&t, "{\"id\":\"e2\",\"type\":\"t\",\"payload\":{\"n\":3}}");
+    for (int i = 0; i < 3; i++) {
+        deliver(&t);
+        kept(&t, 0);
+        rejected(&t, 1, "23505", NULL, NULL);
+        kept(&t, 2);
+        ck_assert_str_eq(ids(), "e1,e2");
+    }
+    testhost_position(t.host, 4);
+    testhost_clear(t.host);
+    same_id(4);
+    event(&t, "{\"id\":\"e5\",\"type\":\"t\",\"payload\":{\"n\":5}}");
+    for (int i = 0; i < 3; i++) {
+        deliver(&t);
+        rejected(&t, 0, "23505", NULL, NULL);
+        kept(&t, 1);
+    }
+    ck_assert_str_eq(ids(), "e1,e2,e5");
+    pgtest_down(&t);
+    /* The next process cannot know which were delivered; but it sees that this
+     * row is another event's. */
+    pgtest_open(&t, "connection = \"dbname=postgres user=plain\"; " TABLE);
+    ck_assert_int_eq(testhost_start(t.host), 0);
+    at = (struct il_position){ .position = 3, .given = 5 };
+    pgtest_resume(&t, &at);
+    testhost_position(t.host, 4);
+    same_id(4);
+    event(&t, "{\"id\":\"e5\",\"type\":\"t\",\"payload\":{\"n\":5}}");
+    event(&t, "{\"id\":\"e2\",\"type\":\"t\",\"payload\":{\"n\":3}}");
+    deliver(&t);
+    rejected(&t, 0, "23505", "event_id", NULL);
+    kept(&t, 1);
+    rejected(&t, 2, "23505", NULL, "t_event_id_key");
+    ck_assert_str_eq(ids(), "e1,e2,e5");
 }
 END_TEST
 
@@ -447,6 +503,8 @@ main(void)
     tcase_add_test(c, a_database_set_back_is_seen);
     tcase_add_test(c, the_lanes_table_may_be_dropped);
     tcase_add_test(c, without_lanes_a_unique_id_keeps_rows_single);
+    tcase_add_test(c,
+                   without_lanes_another_event_of_the_same_id_is_a_dead_letter);
     tcase_add_test(c, without_lanes_and_unique_id_it_pauses);
     tcase_add_test(c, a_small_role_may_use_lanes);
     tcase_add_test(c, a_wrong_password_pauses_and_stays_secret);
