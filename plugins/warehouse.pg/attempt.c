@@ -6,6 +6,7 @@
 #include "ddl.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define PROBE_AGAIN 64 /* rows that are tried in a batch that is out */
@@ -60,11 +61,12 @@ say_mode(struct pg *pg)
         il_log(pg->host, IL_LOG_INFO,
                "connected; the lane's position is kept in %s", pg->opt.lanes);
     else
-        il_log(pg->host, IL_LOG_WARN,
-               "connected; this role cannot use %s, so what may be in already is "
-               "written with on conflict (%s) do nothing (`ingestlayer ddl` "
-               "prints the grants)",
-               pg->opt.lanes, pg->opt.unique_column);
+        il_log(
+            pg->host, IL_LOG_WARN,
+            "connected; this role cannot use %s, so what may be in already is "
+            "written with on conflict (%s) do nothing (`ingestlayer ddl` "
+            "prints the grants)",
+            pg->opt.lanes, pg->opt.unique_column);
 }
 
 /* Which of the two ways rows are written is decided once: another one in
@@ -84,24 +86,39 @@ keep_mode(struct pg *pg, struct link *l, enum pg_mode possible)
 }
 
 static int
+read_session(struct conn *c)
+{
+    struct link *l = &c->link;
+    PGresult *res;
+    if (link_exec(l,
+                  "select pg_catalog.current_setting('synchronous_commit'),"
+                  " pg_catalog.pg_backend_pid()",
+                  &res))
+        return -1;
+    c->sync_off = strcmp(PQgetvalue(res, 0, 0), "off") == 0;
+    l->direct = atoi(PQgetvalue(res, 0, 1)) == PQbackendPID(l->db);
+    PQclear(res);
+    return 0;
+}
+
+static int
 fresh(struct conn *c)
 {
     struct pg *pg = c->pg;
     struct link *l = &c->link;
-    struct sql *s = &l->sql;
-    char sync[32];
     enum pg_mode possible;
     if (link_open(l))
         return -1;
     if (c->connects++)
         il_count(pg->host, pg->counts.reconnects, 1);
+    l->tag = (struct link_tag){ .lane = pg->lanes.tag,
+                                .process = pg->process,
+                                .index = c->index,
+                                .serial = (uint32_t) c->connects };
     c->checked = 0;
     forget_plan(c);
-    sql_clear(s);
-    sql_printf(s, "select pg_catalog.current_setting('synchronous_commit')");
-    if (link_text(l, sql_str(s), sync, sizeof sync))
+    if (read_session(c))
         return -1;
-    c->sync_off = strcmp(sync, "off") == 0;
     if (lanes_prepare(l, 1, &possible) || keep_mode(pg, l, possible))
         return -1;
     if (!c->index)
@@ -120,6 +137,8 @@ attempt_connect(struct conn *c, const struct job *job)
         link_close(l);
         return -1;
     }
+    l->tag.epoch = pg->lanes.epoch;
+    l->alone = !job || job->end - job->first == job->connections;
     if (!job || !pg->lanes.claimed || c->checked)
         return 0;
     if (pg->lanes.mode == PG_MODE_UNIQUE)

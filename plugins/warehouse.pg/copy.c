@@ -16,11 +16,7 @@ void
 copy_begin_sql(struct copy_txn *t, struct sql *s)
 {
     const struct pg *pg = t->conn->pg;
-    sql_printf(s, "begin isolation level read committed; ");
-    sql_printf(s,
-               "set local statement_timeout = %u; "
-               "set local lock_timeout = %u; ",
-               pg->opt.statement_timeout_ms, pg->opt.lock_timeout_ms);
+    link_begin_sql(t->link, s, pg->opt.lock_timeout_ms);
     if (t->conn->sync_off)
         sql_printf(s, "set local synchronous_commit = on; ");
     if (!t->job->binary)

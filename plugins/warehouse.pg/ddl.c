@@ -246,7 +246,8 @@ ddl_run(struct link *l, const char *schema, ddl_statements *ddl)
     if (schema && schema_missing(l, schema, &missing))
         return -1;
     sql_clear(s);
-    sql_printf(s, "begin; select pg_catalog.pg_advisory_xact_lock("
+    link_begin_sql(l, s, l->opt->lock_timeout_ms);
+    sql_printf(s, "select pg_catalog.pg_advisory_xact_lock("
                   "pg_catalog.hashtext('ingestlayer.ddl')); ");
     ddl(l->opt, s, missing);
     sql_printf(s, "commit");

@@ -12,7 +12,8 @@
 
 #include <ingestlayer/plugin.h>
 
-#define FAULT_WHY 2048 /* bytes of a cause, cut beyond */
+#define FAULT_WHY 2048    /* bytes of a cause, cut beyond */
+#define FAULT_BLOCKER 400 /* and of who it waits for */
 
 /* What is worse comes later: of the parts of a batch the worst counts. */
 enum pg_action {

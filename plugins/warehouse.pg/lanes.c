@@ -156,6 +156,15 @@ lanes_maybe(const struct lanes *lanes, struct job *job)
     return changed;
 }
 
+/* A row of the lane is held for the length of a transaction: whoever holds it
+ * longer than that is dead, or somebody at a terminal. */
+uint32_t
+lanes_lock_ms(const struct lanes *lanes)
+{
+    uint32_t ms = lanes->opt->lock_timeout_ms;
+    return ms && ms < LANES_LOCK_MS ? ms : LANES_LOCK_MS;
+}
+
 /* --- reading again ------------------------------------------------------- */
 
 /* A row has gone (a dropped table, a database set back to before it): put it
@@ -267,14 +276,20 @@ lanes_check(struct lanes *lanes, struct link *l, const struct job *job)
 {
     struct sql *s = &l->sql;
     PGresult *res;
+    int err = link_begin(l, lanes_lock_ms(lanes));
     sql_clear(s);
     sql_printf(s, "select lane, position, epoch from %s", lanes->opt->lanes);
     lanes_where(lanes, s);
     where_job(lanes, s, job);
     sql_printf(s, " order by lane for update");
-    if (link_exec(l, sql_str(s), &res))
+    if (err || link_exec(l, sql_str(s), &res)) {
+        link_rollback(l);
         return -1;
-    int err = check_rows(lanes, l, job, res);
+    }
+    err = check_rows(lanes, l, job, res);
     PQclear(res);
+    if (!err)
+        return link_exec(l, "commit", NULL);
+    link_rollback(l);
     return err;
 }

@@ -45,6 +45,7 @@ struct lanes {
     const struct options *opt;
     pthread_mutex_t *lock;
     char spool[37]; /* UUID, as text */
+    uint64_t tag;   /* of spool and lane, for link_tag */
     enum pg_mode mode;
     enum pg_mode mode_kept; /* from the first resume() on */
     int mode_said;
@@ -95,6 +96,9 @@ int lanes_maybe(const struct lanes *, struct job *);
 
 /* For the two files: `where` of this spool, a row's name as a literal, and what
  * row a name is of (0, or -EINVAL). */
+/* How long they wait for a row. */
+#define LANES_LOCK_MS 10000
+uint32_t lanes_lock_ms(const struct lanes *);
 void lanes_where(const struct lanes *, struct sql *);
 void lanes_name(const struct lanes *, struct sql *, uint32_t k, uint32_t n);
 int lanes_parse(const struct lanes *, const char *name, struct lanes_row *);

@@ -227,6 +227,9 @@ claim_raise(struct lanes *lanes, struct link *l, uint64_t epoch, uint64_t local)
     uint32_t missing = lanes->opt->connections
                        - set_least(lanes, lanes->opt->connections, &least);
     PGresult *res;
+    l->tag.epoch = epoch;
+    if (link_begin(l, lanes_lock_ms(lanes)))
+        return -1;
     sql_clear(s);
     if (missing && there)
         sql_printf(s, "with a as (");
@@ -239,10 +242,14 @@ claim_raise(struct lanes *lanes, struct link *l, uint64_t epoch, uint64_t local)
     if (missing && there)
         sql_printf(s, ") select lane, position from a"
                       " union all select lane, position from b");
-    if (link_exec(l, sql_str(s), &res))
+    if (link_exec(l, sql_str(s), &res)) {
+        link_rollback(l);
         return -1;
+    }
     int hit = (uint32_t) PQntuples(res) == missing + there;
-    if (hit)
+    if (link_exec(l, hit ? "commit" : "rollback", NULL))
+        hit = -1;
+    if (hit > 0)
         claim_take(lanes, res, epoch);
     PQclear(res);
     return hit;
@@ -266,6 +273,7 @@ int
 lanes_claim(struct lanes *lanes, struct link *l, uint64_t local)
 {
     int hit = 0;
+    l->alone = 1;
     for (int i = 0; i < CLAIM_TRIES && !hit; i++) {
         if (claim_read(lanes, l))
             return -1;
@@ -334,6 +342,8 @@ lanes_rewind(struct lanes *lanes, struct link *l, uint64_t position)
     struct sql *s = &l->sql;
     uint32_t further = 0;
     PGresult *res;
+    if (link_begin(l, lanes_lock_ms(lanes)))
+        return -1;
     sql_clear(s);
     rewind_sql(lanes, s, position);
     for (uint32_t i = 0; i < lanes->row_count; i++) {
@@ -344,10 +354,14 @@ lanes_rewind(struct lanes *lanes, struct link *l, uint64_t position)
         lanes_name(lanes, s, r->k, r->n);
     }
     sql_printf(s, ") returning lane");
-    if (link_exec(l, sql_str(s), &res))
+    if (link_exec(l, sql_str(s), &res)) {
+        link_rollback(l);
         return -1;
+    }
     int hit = (uint32_t) PQntuples(res) == further;
     PQclear(res);
+    if (link_exec(l, hit ? "commit" : "rollback", NULL))
+        return -1;
     if (!hit) {
         fault_set(&l->fault, PG_ACT_RETRY,
                   "the rows of lane %s in %s changed meanwhile",

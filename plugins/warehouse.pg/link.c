@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Connecting, waiting, and what an answer says.  A hanging statement is left by
- * closing the socket, never by PQcancel(), which would itself wait for the
- * server. */
+/* Connecting, waiting, and what an answer says. */
 #include "link.h"
 
 #include <ctype.h>
@@ -13,6 +11,9 @@
 /* The server's own statement_timeout speaks first; this one is for a server
  * that no longer speaks at all. */
 #define GRACE_MS 10000
+#define LOOK_MS 3000     /* of silence, and one looks after a statement */
+#define LOOKS 4          /* so often, then every */
+#define LOOK_LATER 30000  /* milliseconds */
 #define PIECE (64 * 1024) /* of COPY data between two looks at the socket */
 
 /* The first line of a message of libpq's, without its end. */
@@ -37,27 +38,48 @@ lost(struct link *l, const char *what)
     return -1;
 }
 
-/* Wait for the socket.  0, or -1: stopping, or out of time. */
+/* Stopping, or out of time? */
+static int
+given_up(struct link *l, int64_t left_us)
+{
+    if (!atomic_load(&l->stop->now) && left_us > 0)
+        return 0;
+    fault_set(&l->fault, PG_ACT_RETRY,
+              atomic_load(&l->stop->now)
+                  ? "stopping"
+                  : "Postgres did not answer in time; connecting anew");
+    l->fault.lost = 1;
+    return 1;
+}
+
+static int64_t
+look_after(int looks)
+{
+    return (looks < LOOKS ? LOOK_MS : LOOK_LATER) * INT64_C(1000);
+}
+
+/* Wait for the socket.  0, or -1: stopping, out of time, or it is dead. */
 static int
 wait_socket(struct link *l, short events, int64_t deadline_us)
 {
     struct pollfd fds[2] = { { .fd = PQsocket(l->db), .events = events },
                              { .fd = l->stop->wake, .events = POLLIN } };
+    int watched = PQstatus(l->db) == CONNECTION_OK && !l->is_watch, looks = 0;
+    int64_t look_us = il_monotonic_us(l->host) + look_after(0);
+    l->suspicions = 0;
     for (;;) {
-        int64_t left = deadline_us - il_monotonic_us(l->host);
-        if (atomic_load(&l->stop->now)) {
-            fault_set(&l->fault, PG_ACT_RETRY, "stopping");
-            l->fault.lost = 1;
+        int64_t now = il_monotonic_us(l->host), until = deadline_us;
+        if (given_up(l, deadline_us - now))
             return -1;
+        if (watched && now >= look_us) {
+            if (link_watch(l, events == POLLIN))
+                return -1;
+            look_us = il_monotonic_us(l->host) + look_after(++looks);
         }
-        if (left <= 0) {
-            fault_set(&l->fault, PG_ACT_RETRY,
-                      "Postgres did not answer in time; connecting anew");
-            l->fault.lost = 1;
-            return -1;
-        }
-        int64_t ms = left / 1000 + 1;
-        int n = poll(fds, 2, ms > 60000 ? 60000 : (int) ms);
+        if (watched && look_us < until)
+            until = look_us;
+        int64_t ms = (until - now) / 1000 + 1;
+        int n = poll(fds, 2, ms > 60000 ? 60000 : ms > 0 ? (int) ms : 0);
         if (n < 0 && errno != EINTR)
             return lost(l, "poll");
         if (n > 0 && fds[0].revents)
@@ -69,6 +91,8 @@ static int64_t
 deadline(const struct link *l)
 {
     uint64_t ms = l->opt->statement_timeout_ms;
+    if (l->patience_ms)
+        return il_monotonic_us(l->host) + (int64_t) l->patience_ms * 1000;
     return il_monotonic_us(l->host)
            + (int64_t) (ms ? ms + GRACE_MS : UINT32_MAX) * 1000;
 }
@@ -197,16 +221,19 @@ link_free(struct link *l)
     sql_close(&l->sql);
 }
 
+#define MOST_KEYS (7 + HOSTS_KEYS)
+
 int
 link_open(struct link *l)
 {
-    const char *keys[6 + HOSTS_KEYS + 1] = { "fallback_application_name",
-                                             "keepalives_idle",
-                                             "tcp_user_timeout", "dbname",
-                                             "client_encoding" };
-    const char *values[6 + HOSTS_KEYS + 1] = { "ingestlayer", "30", "60000",
-                                               l->opt->connection, "UTF8" };
-    int n = 5 + hosts_params(&l->hosts, keys + 5, values + 5);
+    const char *keys[MOST_KEYS + 1] = {
+        "fallback_application_name", "keepalives_idle", "keepalives_interval",
+        "tcp_user_timeout",          "dbname",          "client_encoding"
+    };
+    const char *values[MOST_KEYS + 1] = {
+        "ingestlayer", "15", "5", "30000", l->opt->connection, "UTF8"
+    };
+    int n = 6 + hosts_params(&l->hosts, keys + 6, values + 6);
     if (l->opt->application_name) {
         keys[n] = "application_name";
         values[n] = l->opt->application_name;
@@ -225,6 +252,10 @@ link_open(struct link *l)
         connect_fault(l);
     else if (drive_connect(l) == 0 && PQsetnonblocking(l->db, 1) == 0) {
         PQsetErrorVerbosity(l->db, PQERRORS_DEFAULT);
+        const char *name = PQparameterStatus(l->db, "application_name");
+        snprintf(l->name, sizeof l->name, "%s", name ? name : "");
+        *l->txn_name = 0;
+        l->direct = 0;
         hosts_clear(&l->hosts);
         return 0;
     }
@@ -235,6 +266,9 @@ link_open(struct link *l)
 void
 link_close(struct link *l)
 {
+    if (l->db && PQstatus(l->db) == CONNECTION_OK
+        && PQtransactionStatus(l->db) == PQTRANS_ACTIVE)
+        link_cancel(l);
     if (l->db)
         PQfinish(l->db);
     l->db = NULL;
@@ -264,10 +298,12 @@ result_fault(struct link *l, const PGresult *res)
     size_t n = strlen(f->message);
     if (detail)
         snprintf(f->message + n, sizeof f->message - n, ": %s", detail);
-    snprintf(f->why, sizeof f->why, "%s (SQLSTATE %s)%s", f->message, f->code,
-             strcmp(f->code, "42501") == 0
-                 ? "; grant what `ingestlayer ddl` prints"
-                 : "");
+    const char *more = strcmp(f->code, "42501") == 0
+                           ? "grant what `ingestlayer ddl` prints"
+                       : strcmp(f->code, "55P03") == 0 ? l->blocker
+                                                       : "";
+    snprintf(f->why, sizeof f->why, "%s (SQLSTATE %s)%s%s", f->message, f->code,
+             *more ? "; " : "", more);
     field_copy(f->context, sizeof f->context, res, PG_DIAG_CONTEXT);
     field_copy(f->column, sizeof f->column, res, PG_DIAG_COLUMN_NAME);
     field_copy(f->constraint, sizeof f->constraint, res,

@@ -26,6 +26,8 @@ plugins_warehouse_pg_warehouse_pg_la_SOURCES = \
 	plugins/warehouse.pg/lanes_claim.c \
 	plugins/warehouse.pg/link.c \
 	plugins/warehouse.pg/link.h \
+	plugins/warehouse.pg/link_cancel.c \
+	plugins/warehouse.pg/link_watch.c \
 	plugins/warehouse.pg/options.h \
 	plugins/warehouse.pg/pg.c \
 	plugins/warehouse.pg/pg.h \
@@ -54,6 +56,7 @@ PG_TEST_LIBS = $(TESTHOST_LIBS) $(PQ_LIBS) $(CHECK_LIBS)
 pg_test_scripts = \
 	plugins/warehouse.pg/tests/test-pg-connections.sh \
 	plugins/warehouse.pg/tests/test-pg-faults.sh \
+	plugins/warehouse.pg/tests/test-pg-half-open.sh \
 	plugins/warehouse.pg/tests/test-pg-modes.sh \
 	plugins/warehouse.pg/tests/test-pg-refused.sh \
 	plugins/warehouse.pg/tests/test-pg-rows.sh \
@@ -70,6 +73,7 @@ if HAVE_CHECK
 check_PROGRAMS += \
 	plugins/warehouse.pg/tests/test-pg-connections \
 	plugins/warehouse.pg/tests/test-pg-faults \
+	plugins/warehouse.pg/tests/test-pg-half-open \
 	plugins/warehouse.pg/tests/test-pg-modes \
 	plugins/warehouse.pg/tests/test-pg-refused \
 	plugins/warehouse.pg/tests/test-pg-rows \
@@ -78,6 +82,8 @@ plugins_warehouse_pg_tests_test_pg_connections_CPPFLAGS = $(PG_TEST_CPPFLAGS)
 plugins_warehouse_pg_tests_test_pg_connections_LDADD = $(PG_TEST_LIBS)
 plugins_warehouse_pg_tests_test_pg_faults_CPPFLAGS = $(PG_TEST_CPPFLAGS)
 plugins_warehouse_pg_tests_test_pg_faults_LDADD = $(PG_TEST_LIBS)
+plugins_warehouse_pg_tests_test_pg_half_open_CPPFLAGS = $(PG_TEST_CPPFLAGS)
+plugins_warehouse_pg_tests_test_pg_half_open_LDADD = $(PG_TEST_LIBS)
 plugins_warehouse_pg_tests_test_pg_modes_CPPFLAGS = $(PG_TEST_CPPFLAGS)
 plugins_warehouse_pg_tests_test_pg_modes_LDADD = $(PG_TEST_LIBS)
 plugins_warehouse_pg_tests_test_pg_refused_CPPFLAGS = $(PG_TEST_CPPFLAGS)

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -351,6 +352,9 @@ open_tools(struct pg *pg)
         || encode_open(&pg->lane_enc, host, pg->opt.refuse_bad_text)
         || open_conns(pg) || delivery_open_all(pg))
         return -ENOMEM;
+    if (getrandom(&pg->process, sizeof pg->process, GRND_NONBLOCK) < 0)
+        pg->process = (uint32_t) getpid();
+    pg->process &= 0xffffff;
     pg->counts.rows = il_counter(host, "rows", "Rows written.");
     pg->counts.rejects =
         il_counter(host, "rejects", "Events that did not fit the table.");
@@ -429,6 +433,18 @@ pg_start(void *self)
     return -err;
 }
 
+/* FNV-1a of spool and lane, 48 bits of it. */
+static uint64_t
+lane_tag(const struct pg *pg)
+{
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+    for (const char *p = pg->lanes.spool; *p; p++)
+        h = (h ^ (unsigned char) *p) * UINT64_C(0x100000001b3);
+    for (const char *p = il_lane(pg->host); *p; p++)
+        h = (h ^ (unsigned char) *p) * UINT64_C(0x100000001b3);
+    return (h ^ h >> 48) & UINT64_C(0xffffffffffff);
+}
+
 static void
 spool_text(struct pg *pg, const uint8_t *spool)
 {
@@ -438,6 +454,7 @@ spool_text(struct pg *pg, const uint8_t *spool)
             *p++ = '-';
         p += sprintf(p, "%02x", spool[i]);
     }
+    pg->lanes.tag = lane_tag(pg);
 }
 
 static int

@@ -70,6 +70,7 @@ struct pg {
     struct pg_shared shared;
     struct conn *conns; /* each its own thread's */
     uint32_t started;   /* threads; the main thread's */
+    uint32_t process;   /* 24 random bits, constant after open */
 };
 
 /* That many milliseconds from now, for the conditions of pg_shared. */
