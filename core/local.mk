@@ -1,6 +1,7 @@
 # Everything of the host but main(): linked by the daemon and by the tests.
 noinst_LIBRARIES += core/libcore.a
-core_libcore_a_CPPFLAGS = $(AM_CPPFLAGS) $(CONFIG_CFLAGS) \
+core_libcore_a_CPPFLAGS = $(AM_CPPFLAGS) \
+	-I$(top_srcdir)/sdk/plugin/testhost $(CONFIG_CFLAGS) \
 	$(LMDB_CFLAGS) $(MSGPACK_CFLAGS) $(PCRE2_CFLAGS) $(XXHASH_CFLAGS) \
 	$(ZLIB_CFLAGS) $(GNUTLS_CFLAGS) $(SYSTEMD_CFLAGS)
 CORE_LIBS = core/libcore.a $(CONFIG_LIBS) $(LMDB_LIBS) \
@@ -250,6 +251,8 @@ core_libcore_a_SOURCES = \
 	core/plugin/api_edit.c \
 	core/plugin/api_conf.c \
 	core/plugin/api_host.c \
+	core/plugin/enter.c \
+	core/plugin/enter.h \
 	core/plugin/handshake.c \
 	core/plugin/instance.c \
 	core/plugin/instance.h \
@@ -293,6 +296,7 @@ core_libcore_a_SOURCES = \
 	core/host/settings_event.c \
 	core/host/status.c \
 	core/host/stores.c \
+	core/host/watchdog.c \
 	core/command/check.c \
 	core/command/command.c \
 	core/command/command.h \
@@ -314,13 +318,17 @@ core_libcore_a_SOURCES = \
 	core/command/status.c \
 	core/command/table.c \
 	core/command/types.c \
+	core/command/verify.c \
 	core/command/version.c
 
 dist_man_MANS += core/ingestlayer.1 core/ingestlayer.conf.5
 
 bin_PROGRAMS += core/ingestlayer
 core_ingestlayer_SOURCES = core/main.c
-core_ingestlayer_LDADD = $(CORE_LIBS)
+# A command is made of the test host, which is made of the rest: one archive
+# that has both.
+core_ingestlayer_LDADD = sdk/plugin/testhost/libingestlayer-testhost.a \
+	$(CORE_LIBS)
 
 dist_man_MANS += core/ingestlayer-expressions.7
 dist_man_MANS += core/ingestlayer-entities.7

@@ -6,6 +6,7 @@
 
 #include "base/nearest.h"
 #include "conf/conf.h"
+#include "plugin/enter.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -43,6 +44,7 @@ static int
 finish(int status)
 {
     int failed = ferror(stdout);
+    plugin_guard_end();
     if ((fclose(stdout) != 0 || failed) && status == 0) {
         fprintf(stderr, "ingestlayer: writing to standard output failed\n");
         return 1;
@@ -57,14 +59,15 @@ main(int argc, char **argv)
      * its size are errors to handle where they are met, no reasons to die. */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
+    plugin_guard();
     if (argc < 2)
-        return print_usage(stderr), 2;
+        return print_usage(stderr), finish(2);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
-        return print_usage(stdout), 0;
+        return print_usage(stdout), finish(0);
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "--verbose") == 0)
         return finish(command_version(argc, argv));
     for (size_t i = 0; i < command_count; i++)
         if (strcmp(argv[1], command_table[i].name) == 0)
             return finish(command_table[i].run(argc - 1, argv + 1));
-    return unknown(argv[1]);
+    return finish(unknown(argv[1]));
 }

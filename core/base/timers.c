@@ -22,6 +22,8 @@ struct timers {
     pthread_cond_t changed;
     struct timer *list;
     const void *running; /* the owner whose function runs */
+    /* Calls a function on behalf of its owner; NULL: directly. */
+    void (*call)(const void *owner, void (*fn)(void *arg), void *arg);
     pthread_t thread;
     int started, stop;
 };
@@ -89,16 +91,26 @@ timers_run(void *arg)
         }
         void (*fn)(void *) = first->fn;
         void *fn_arg = first->arg;
-        t->running = first->owner;
+        const void *owner = t->running = first->owner;
         timers_next(t, first, now);
         pthread_mutex_unlock(&t->lock);
-        fn(fn_arg);
+        if (t->call)
+            t->call(owner, fn, fn_arg);
+        else
+            fn(fn_arg);
         pthread_mutex_lock(&t->lock);
         t->running = NULL;
         pthread_cond_broadcast(&t->changed);
     }
     pthread_mutex_unlock(&t->lock);
     return NULL;
+}
+
+void
+timers_call_by(struct timers *t, void (*call)(const void *owner,
+                                              void (*fn)(void *arg), void *arg))
+{
+    t->call = call;
 }
 
 int

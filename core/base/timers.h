@@ -9,6 +9,11 @@
 struct timers;
 
 struct timers *timers_new(void); /* NULL: no memory */
+/* Before start: functions are called through this one, which is told whose they
+ * are. */
+void timers_call_by(struct timers *,
+                    void (*call)(const void *owner, void (*fn)(void *arg),
+                                 void *arg));
 /* Start the thread.  0 or a negative errno. */
 int timers_start(struct timers *);
 /* Call fn(arg) every interval_ms (not 0) until the owner's timers are removed.

@@ -46,7 +46,7 @@ try_far_sides(struct assembly *a)
                    h->plugin->desc.name);
             continue;
         }
-        int err = h->plugin->desc.probe(h->self, &found);
+        int err = instance_probe(h, &found);
         print_findings(h->lane, text_str(&found));
         if (err) {
             printf("%s: FAILED%s%s\n", h->lane, found.len ? "" : ": ",

@@ -12,6 +12,16 @@
 #include <unistd.h>
 
 int
+command_unexpected(const char *command, const char *argument,
+                   const struct command_help *help)
+{
+    fprintf(stderr, "ingestlayer %s: unexpected argument \"%s\"\n", command,
+            argument);
+    command_print_help(help, stderr);
+    return 2;
+}
+
+int
 command_read(struct command_line *line, int argc, char **argv)
 {
     for (int c; (c = command_next(argc, argv, line->help)) != -1;) {
@@ -25,10 +35,8 @@ command_read(struct command_line *line, int argc, char **argv)
     line->arguments = argv + optind;
     if (argc - optind <= line->max_arguments)
         return -1;
-    fprintf(stderr, "ingestlayer %s: unexpected argument \"%s\"\n", argv[0],
-            line->arguments[line->max_arguments]);
-    command_print_help(line->help, stderr);
-    return 2;
+    return command_unexpected(argv[0], line->arguments[line->max_arguments],
+                              line->help);
 }
 
 struct assembly *

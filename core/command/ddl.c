@@ -33,7 +33,7 @@ print_lane(const struct il_host *h, int *printed)
     struct il_text sql = { 0 };
     if (!h->plugin->desc.ddl)
         return 0;
-    int err = h->plugin->desc.ddl(h->self, &sql);
+    int err = instance_ddl(h, &sql);
     if (err) {
         fprintf(stderr, "ingestlayer: %s: %s\n", h->instance, strerror(-err));
     } else if (sql.len) {

@@ -9,6 +9,8 @@
  *   run.c         the daemon, phase by phase (host/host.h)
  *   check.c  ddl.c  types.c  plugins.c  eval.c
  *                 read a config or a table, and touch nothing outside
+ *   verify.c      plugins --verify, with the test host that plugins are tested
+ *                 with
  *   emit.c  status.c  reload.c  dead_retry.c
  *                 ask the running daemon by its control socket (host/control.h)
  *   dead.c  dead_print.c  entity.c
@@ -69,6 +71,13 @@ struct command_line {
 };
 /* -1 to go on; else the exit code, after the usage or a message. */
 int command_read(struct command_line *, int argc, char **argv);
+
+/* Say that this argument is one too many; 2. */
+int command_unexpected(const char *command, const char *argument,
+                       const struct command_help *);
+
+/* plugins --verify FILE [OPTIONS]; "": without any. */
+int command_verify(const char *path, const char *options);
 
 /* --- for commands that ask the running daemon --- */
 

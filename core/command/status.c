@@ -172,6 +172,23 @@ print_error(const struct il_value *lane, int64_t now_us)
            TEXT(error));
 }
 
+/* Plugins outside of lanes that do not come back; those in lanes are what their
+ * lanes wait for. */
+static void
+print_waiting(const struct il_value *all)
+{
+    struct il_value waiting = member(all, "waiting"), one;
+    if (waiting.type != IL_ARRAY)
+        return;
+    for (size_t iter = 0; msg_item(&waiting, &iter, NULL, &one);) {
+        struct il_value name = member(&one, "instance");
+        struct il_value callback = member(&one, "callback");
+        if (member(&one, "lane").type == IL_MISSING)
+            printf("%.*s: waiting, in %.*s for %" PRIu64 " s\n", TEXT(name),
+                   TEXT(callback), number(&one, "seconds"));
+    }
+}
+
 static void
 print_head(const struct il_value *all)
 {
@@ -244,6 +261,7 @@ print_status(const struct il_value *all)
     int width = 4;
     print_head(all);
     print_keys(all);
+    print_waiting(all);
     if (sources.type == IL_ARRAY)
         for (size_t iter = 0; msg_item(&sources, &iter, NULL, &source);)
             print_doing(&source, "source ");

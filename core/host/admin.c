@@ -13,8 +13,20 @@
 static void
 healthz(void *self, struct il_request *req)
 {
+    struct il_text *out = http_out(req);
+    struct json_out o;
     (void) self;
-    il_respond(req, 200, "application/json", "{\"status\":\"ok\"}\n", 16);
+    /* A plugin that hangs is no reason to restart: its lane waits, the others
+     * go on. */
+    json_out_begin(&o, out);
+    json_out_object(&o, NULL);
+    json_out_str(&o, "status", "ok");
+    host_put_waiting(&o);
+    json_out_end(&o);
+    if (json_out_done(&o) || text_putc(out, '\n'))
+        il_respond_error(req, 503, "no_memory", "no memory");
+    else
+        http_respond_out(req, 200, "application/json");
 }
 
 static void

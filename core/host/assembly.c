@@ -93,18 +93,25 @@ assembly_open(struct plan *plan)
 }
 
 void
-assembly_free(struct assembly *a)
+assembly_close(struct assembly *a)
 {
-    if (!a)
-        return;
     for (size_t i = 0; i < a->lane_count; i++) {
         struct assembly_lane *l = &a->lanes[i];
         instance_close(&l->destination);
         for (size_t k = 0; k < l->pipeline->step_count; k++)
             instance_close(&l->steps[k]);
-        expr_free(l->when);
     }
     for (size_t i = 0; i < a->plan->source_count; i++)
         instance_close(&a->sources[i]);
+}
+
+void
+assembly_free(struct assembly *a)
+{
+    if (!a)
+        return;
+    assembly_close(a);
+    for (size_t i = 0; i < a->lane_count; i++)
+        expr_free(a->lanes[i].when);
     plan_free(a->plan); /* a is in there */
 }

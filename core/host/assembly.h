@@ -30,7 +30,9 @@ struct assembly {
 /* Open every instance that has no faults yet.  Always an assembly; look at
  * conf_errors(plan->conf).  Takes the plan over. */
 struct assembly *assembly_open(struct plan *);
-/* Close what is open, free the plan as well. */
+/* Close what is open. */
+void assembly_close(struct assembly *);
+/* The same, and free the plan as well. */
 void assembly_free(struct assembly *);
 
 #endif

@@ -120,9 +120,13 @@ host_start(struct host *h)
     sigset_t set;
     block_signals(&set);
     h->lock = state_dir_lock(h->state_dir);
-    int err = h->lock < 0 ? h->lock : host_open_stores(h);
+    int err = h->lock < 0 ? h->lock : host_watchdog_start(h);
+    if (!err)
+        err = host_open_stores(h);
     if (!err) {
         h->timers = timers_new();
+        if (h->timers)
+            timers_call_by(h->timers, instance_timer);
         err = h->timers ? timers_start(h->timers) : -ENOMEM;
     }
     if (!err)
@@ -231,6 +235,7 @@ host_flush(struct host *h)
     atomic_store(&h->serving, 0);
     int64_t drain_ms = option_int(h->root, "drain", 0);
     h->deadline_us = clock_monotonic_us() + drain_ms * 1000;
+    atomic_store(&h->stop_by_us, h->deadline_us);
     notify_stopping();
     log_info("stopping: no new events are accepted");
     expect_second_signal();
@@ -259,6 +264,9 @@ host_close(struct host *h)
     host_stop_lanes(h);
     host_stop_servers(h);
     host_close_stores(h);
+    if (h->assembly)
+        assembly_close(h->assembly);
+    host_watchdog_end(h);
     if (h->assembly)
         assembly_free(h->assembly);
     else

@@ -11,12 +11,14 @@
  *   api.c         the function table of plugins, put together from the rooms
  *   control.c     the socket that commands ask by: status.c, reload.c, retry.c
  *   admin.c       /healthz, /readyz, /metrics
+ *   watchdog.c    leaves when a plugin keeps the daemon from ending
  *   notify.c      systemd; privileges.c becoming somebody with fewer rights
  *
  * Threads.  The main thread walks through the phases and, while the daemon
  * runs, wakes once a second and at signals.  The control thread serves one
  * request at a time; what it shows is read through the rooms' own functions.
- * All other threads belong to the rooms that make them.
+ * The watchdog looks twice a second whether a stop takes too long.  All other
+ * threads belong to the rooms that make them.
  *
  * There is no lock here: pointers are set while starting, before the threads
  * that use them, and freed after those are gone.  The order of stopping is the
@@ -62,6 +64,9 @@ struct host {
     int64_t started_us;
     atomic_int serving;  /* /readyz: 0 while starting and stopping */
     int64_t deadline_us; /* of the drain; clock_monotonic_us */
+    /* The same for the watchdog; 0: nobody wants it to stop. */
+    _Atomic int64_t stop_by_us;
+    struct watchdog *watchdog;
 };
 
 /* stores.c */
@@ -107,7 +112,14 @@ void host_reload(struct host *);
 void host_reload_control(void *host, const char *line, struct slice body,
                          struct il_text *reply);
 
-/* status.c: the "status" request of the control socket */
+/* watchdog.c: a plugin that hangs does not keep the daemon from ending */
+int host_watchdog_start(struct host *);
+void host_watchdog_end(struct host *);
+
+/* status.c: the "status" request of the control socket, and the plugins that
+ * are in a callback for longer than they should be */
+struct json_out;
+void host_put_waiting(struct json_out *);
 void host_status(void *host, const char *line, struct slice body,
                  struct il_text *reply);
 

@@ -129,9 +129,11 @@ prepare_source(struct host *h, size_t i)
     const struct plan_source *plan = &h->assembly->plan->sources[i];
     struct il_host *s = &h->assembly->sources[i];
     int err = gate_source_new(h->gate, plan->part.name, plan->accept_undeclared,
-                              s->plugin->desc.settled, s->self, &s->source);
+                              s->plugin->desc.settled ? instance_settled : NULL,
+                              s, &s->source);
     if (!err)
-        gate_source_room(s->source, s->plugin->desc.room);
+        gate_source_room(s->source,
+                         s->plugin->desc.room ? instance_room : NULL);
     s->entities = h->entities;
     s->timers = h->timers;
     s->state_dir = h->state_dir;

@@ -8,6 +8,7 @@
 #include "base/metrics.h"
 #include "codec/json_out.h"
 #include "gate/sender.h"
+#include "plugin/enter.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -21,6 +22,65 @@ put_time(struct json_out *o, const char *key, int64_t us)
     else
         json_out_null(o, key);
 }
+
+/* --- who does not come back ---------------------------------------------- */
+
+/* Beyond this a call shows: a batch that takes as long is rare, and one that
+ * does is worth seeing. */
+#define WAITING_US 5000000
+
+static int
+put_call(void *arg, const struct il_host *h, const char *callback, int64_t us)
+{
+    struct json_out *o = arg;
+    if (us < WAITING_US)
+        return 0;
+    json_out_object(o, NULL);
+    json_out_str(o, "instance", h->instance);
+    if (h->lane)
+        json_out_str(o, "lane", h->lane);
+    json_out_str(o, "callback", callback);
+    json_out_time(o, "since", clock_wall_us() - us);
+    json_out_number(o, "seconds", (uint64_t) us / 1000000);
+    json_out_end(o);
+    return 0;
+}
+
+void
+host_put_waiting(struct json_out *o)
+{
+    json_out_array(o, "waiting");
+    instance_each_call(put_call, o);
+    json_out_end(o);
+}
+
+/* A lane whose destination or step is in a callback for long waits for it,
+ * whatever it was when it made the call. */
+static void
+note_waiting(const struct il_host *h, struct lane_status *s)
+{
+    const char *callback;
+    int64_t us = instance_busy_us(h, &callback);
+    if (us < WAITING_US
+        || (s->state != LANE_RUNNING && s->state != LANE_STARTING
+            && s->state != LANE_WAITING))
+        return;
+    s->state = LANE_WAITING;
+    s->last_error_us = clock_wall_us() - us;
+    snprintf(s->last_error, sizeof(s->last_error), "in %s of %s for %lld s",
+             callback, h->instance, (long long) (us / 1000000));
+}
+
+static void
+status_of_lane(const struct assembly_lane *l, struct lane_status *s)
+{
+    lane_status(l->lane, s);
+    for (size_t i = 0; i < l->pipeline->step_count; i++)
+        note_waiting(&l->steps[i], s);
+    note_waiting(&l->destination, s);
+}
+
+/* --- the status ---------------------------------------------------------- */
 
 /* What a lane's destination and steps say they are at. */
 static void
@@ -62,7 +122,7 @@ put_lane(struct json_out *o, const struct assembly_lane *l)
 {
     struct lane_status status, *s = &status;
     char lag[32];
-    lane_status(l->lane, s);
+    status_of_lane(l, s);
     int len = snprintf(lag, sizeof lag, "%.3f", (double) s->lag_us / 1e6);
     json_out_object(o, NULL);
     json_out_str(o, "name", s->name);
@@ -180,6 +240,7 @@ host_status(void *arg, const char *line, struct slice body, struct il_text *out)
     json_out_number(&o, "entities", entity_count(h->entities));
     put_sources(&o, h->assembly);
     put_senders(&o, h->assembly);
+    host_put_waiting(&o);
     put_lanes(&o, h->assembly);
     json_out_end(&o);
     text_putc(out, '\n');

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "instance.h"
 
+#include "enter.h"
 #include "private.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -18,7 +19,9 @@ instance_open(struct il_host *h)
     plugin_said_begin(h);
     atomic_store(&h->cancelled, 0);
     atomic_store(&h->phase, INSTANCE_OPENING);
+    struct instance_was was = instance_enter(h, "open()");
     int err = h->plugin->desc.open(h, h->options, &h->self);
+    instance_leave(was);
     if (err && conf_reports(h->conf) == before)
         option_error(h->options, NULL, 0, "cannot be opened: %s",
                      err < 0 ? strerror(-err) : "the plugin does not say why");
@@ -31,16 +34,21 @@ instance_open(struct il_host *h)
 }
 
 /* Other instances of the same plugin may be at work meanwhile. */
-static void
-take_turn(struct il_host *h)
+static struct instance_was
+take_turn(struct il_host *h, const char *callback)
 {
-    if (h->plugin->serial)
+    if (h->plugin->serial) {
+        struct instance_was was = instance_enter(h, INSTANCE_TURN);
         pthread_mutex_lock(h->plugin->serial);
+        instance_leave(was);
+    }
+    return instance_enter(h, callback);
 }
 
 static void
-end_turn(struct il_host *h)
+end_turn(struct il_host *h, struct instance_was was)
 {
+    instance_leave(was);
     if (h->plugin->serial)
         pthread_mutex_unlock(h->plugin->serial);
 }
@@ -50,10 +58,10 @@ instance_start(struct il_host *h)
 {
     if (h->said)
         h->said->text[0] = 0; /* what open() found is no trouble any more */
-    take_turn(h);
+    struct instance_was was = take_turn(h, "start()");
     atomic_store(&h->phase, INSTANCE_STARTING);
     int err = h->plugin->desc.start ? h->plugin->desc.start(h->self) : 0;
-    end_turn(h);
+    end_turn(h, was);
     if (err) {
         log_error("%s: cannot start: %s", h->instance,
                   err < 0 ? strerror(-err) : "the plugin does not say why");
@@ -79,9 +87,9 @@ instance_flush(struct il_host *h, int64_t deadline_us)
     if (atomic_load(&h->phase) != INSTANCE_STARTED || !h->plugin->desc.flush)
         return;
     left_ms = left_ms < 0 ? 0 : left_ms > UINT32_MAX ? UINT32_MAX : left_ms;
-    take_turn(h);
+    struct instance_was was = take_turn(h, "flush()");
     int err = h->plugin->desc.flush(h->self, (uint32_t) left_ms);
-    end_turn(h);
+    end_turn(h, was);
     if (err)
         log_warn("%s: has not pushed out all that it had: %s", h->instance,
                  strerror(err < 0 ? -err : EINVAL));
@@ -94,10 +102,10 @@ instance_stop(struct il_host *h)
         return;
     instance_cancel(h);
     plugin_timers_end(h);
-    take_turn(h);
+    struct instance_was was = take_turn(h, "stop()");
     if (h->plugin->desc.stop)
         h->plugin->desc.stop(h->self);
-    end_turn(h);
+    end_turn(h, was);
     atomic_store(&h->phase, INSTANCE_STOPPED);
     plugin_doing_set(h, "", 0);
 }
@@ -105,8 +113,12 @@ instance_stop(struct il_host *h)
 void
 instance_close(struct il_host *h)
 {
-    if (atomic_load(&h->phase) >= INSTANCE_OPEN && h->plugin->desc.close)
+    if (atomic_load(&h->phase) >= INSTANCE_OPEN && h->plugin->desc.close) {
+        struct instance_was was = instance_enter(h, "close()");
         h->plugin->desc.close(h->self);
+        instance_leave(was);
+    }
+    instance_unseen();
     if (!h->said)
         return; /* never opened */
     atomic_store(&h->phase, INSTANCE_NONE);
@@ -118,6 +130,52 @@ instance_close(struct il_host *h)
         free(r);
     }
     plugin_said_end(h);
+}
+
+/* --- other calls --------------------------------------------------------- */
+
+void
+instance_settled(void *instance, uint64_t token, int outcome)
+{
+    const struct il_host *h = instance;
+    struct instance_was was = instance_enter(h, "settled()");
+    h->plugin->desc.settled(h->self, token, outcome);
+    instance_leave(was);
+}
+
+void
+instance_room(void *instance)
+{
+    const struct il_host *h = instance;
+    struct instance_was was = instance_enter(h, "room()");
+    h->plugin->desc.room(h->self);
+    instance_leave(was);
+}
+
+void
+instance_timer(const void *instance, void (*fn)(void *arg), void *arg)
+{
+    struct instance_was was = instance_enter(instance, "a timer's function");
+    fn(arg);
+    instance_leave(was);
+}
+
+int
+instance_ddl(const struct il_host *h, struct il_text *out)
+{
+    struct instance_was was = instance_enter(h, "ddl()");
+    int err = h->plugin->desc.ddl(h->self, out);
+    instance_leave(was);
+    return err;
+}
+
+int
+instance_probe(const struct il_host *h, struct il_text *out)
+{
+    struct instance_was was = instance_enter(h, "probe()");
+    int err = h->plugin->desc.probe(h->self, out);
+    instance_leave(was);
+    return err;
 }
 
 void

@@ -113,6 +113,15 @@ int instance_start(struct il_host *);
 void instance_stop(struct il_host *);
 void instance_close(struct il_host *);
 
+/* Callbacks that a plugin of this kind need not have; call those that it has.
+ * settled(), room() and timers' functions have the shape that the gate and the
+ * timers want, with the instance as what is handed back. */
+void instance_settled(void *instance, uint64_t token, int outcome);
+void instance_room(void *instance);
+void instance_timer(const void *instance, void (*fn)(void *arg), void *arg);
+int instance_ddl(const struct il_host *, struct il_text *out);
+int instance_probe(const struct il_host *, struct il_text *out);
+
 /* Push out what it has accepted, until the deadline.  Of a source, started. */
 void instance_flush(struct il_host *, int64_t deadline_us);
 

@@ -10,7 +10,9 @@
  *   api_host.c, api_conf.c, api_batch.c, api_edit.c   the part of the function
  *                 table that needs no server and no store, by the object it is
  *                 about; what plugins do at a wrong time ends there
- *   serial.c      turns, where calls would overlap against what threads says
+ *   enter.c       which callback a thread is in; exits and crashes are named
+ *   serial.c      what lanes and the server call: turns, where calls would
+ *                 overlap against what threads says, and entering
  *
  * A plugin is loaded once and stays mapped until the end; its descriptor is
  * copied, cleared where the plugin's is shorter, and only the copy is looked
@@ -21,7 +23,9 @@
  * Threads.  Loading, open, start, stop and close are the main thread's.  What
  * steps and destinations log is noted under the instance's own lock (said), for
  * the status of their lane.  A plugin that is IL_SERIAL_PLUGIN has one lock
- * that all its instances take; an instance has one for sources' requests. */
+ * that all its instances take; an instance has one for sources' requests.  What
+ * a thread is in is its own, without a lock; a list of the threads (enter.c)
+ * lets others look at it, and keeps instances from being freed meanwhile. */
 #ifndef PLUGIN_PRIVATE_H
 #define PLUGIN_PRIVATE_H
 

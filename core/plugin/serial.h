@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Keeping the promise of il_plugin.threads where the host alone would break
- * it: calls that would overlap take turns at a lock. */
+/* What lanes and the server call in place of a plugin.  Each call is entered
+ * (enter.h); and where calls would overlap against what il_plugin.threads says
+ * they take turns at a lock. */
 #ifndef SERIAL_H
 #define SERIAL_H
 
@@ -11,14 +12,13 @@
 /* A plugin in front of a plugin: pass proxy and the struct itself as self. */
 struct serial {
     struct il_plugin proxy;
-    const struct il_plugin *real;
-    void *self;
-    pthread_mutex_t *lock;
+    const struct il_host *host;
+    pthread_mutex_t *lock; /* NULL: no turns */
 };
 
-/* What a lane calls: the plugin itself, or *s where its instances must take
- * turns.  *self is set to match.  Lanes have one thread each, so calls within
- * one instance never overlap. */
+/* What a lane calls; *self is set to match.  Lanes have one thread each, so
+ * calls within one instance never overlap: only instances that must take turns
+ * have a lock. */
 const struct il_plugin *serial_wrap(const struct il_host *, struct serial *s,
                                     void **self);
 
@@ -27,6 +27,7 @@ const struct il_plugin *serial_wrap(const struct il_host *, struct serial *s,
 struct serial_route {
     struct il_route real;
     void *self;
+    const struct il_host *host;
     pthread_mutex_t *lock;
 };
 /* Fill *route and *self for http_route(). */

@@ -3,7 +3,13 @@
  * known first, and what is left of it after a failure. */
 #include "pg.h"
 
+#include "ddl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define PROBE_AGAIN 64 /* rows that are tried in a batch that is out */
 
 /* Errors that leave nothing behind keep the connection; after all others the
  * next attempt begins from scratch, on a server that may be another one. */
@@ -12,11 +18,10 @@ give_up(struct conn *c)
 {
     struct link *l = &c->link;
     const char *code = l->fault.code;
-    int mild = strncmp(code, "40", 2) == 0 || strncmp(code, "55P03", 5) == 0;
-    if (!mild)
+    int mild = strncmp(code, "40", 2) == 0 || strncmp(code, "55P03", 5) == 0
+               || c->outage;
+    if (!mild || l->fault.lost)
         link_close(l);
-    if (l->fault.action == PG_ACT_REJECT) /* of no row in particular */
-        l->fault.action = PG_ACT_RETRY;
     c->checked = 0;
 }
 
@@ -24,10 +29,10 @@ give_up(struct conn *c)
 static void
 publish(struct pg *pg, struct plan *plan)
 {
-    pthread_mutex_lock(&pg->lock);
-    struct plan *old = pg->plan;
-    pg->plan = plan;
-    pthread_mutex_unlock(&pg->lock);
+    pthread_mutex_lock(&pg->shared.lock);
+    struct plan *old = pg->shared.plan;
+    pg->shared.plan = plan;
+    pthread_mutex_unlock(&pg->shared.lock);
     plan_unref(old);
 }
 
@@ -37,9 +42,9 @@ static void
 forget_plan(struct conn *c)
 {
     struct pg *pg = c->pg;
-    pthread_mutex_lock(&pg->lock);
-    int latest = c->plan && c->plan == pg->plan;
-    pthread_mutex_unlock(&pg->lock);
+    pthread_mutex_lock(&pg->shared.lock);
+    int latest = c->plan && c->plan == pg->shared.plan;
+    pthread_mutex_unlock(&pg->shared.lock);
     plan_unref(c->plan);
     c->plan = NULL;
     if (latest)
@@ -49,35 +54,51 @@ forget_plan(struct conn *c)
 static void
 say_mode(struct pg *pg)
 {
-    if (pg->mode_said == (int) pg->mode)
+    if (pg->lanes.mode_said == (int) pg->lanes.mode)
         return;
-    pg->mode_said = (int) pg->mode;
-    if (pg->mode == PG_MODE_LANES)
+    pg->lanes.mode_said = (int) pg->lanes.mode;
+    if (pg->lanes.mode == PG_MODE_LANES)
         il_log(pg->host, IL_LOG_INFO,
-               "connected; the lane's position is kept in %s", pg->lanes);
+               "connected; the lane's position is kept in %s", pg->opt.lanes);
     else
-        il_log(pg->host, IL_LOG_WARN,
-               "connected; this role cannot use %s, so rows are written with "
-               "on conflict (%s) do nothing, which is slower (`ingestlayer "
-               "ddl` prints the grants)",
-               pg->lanes, pg->unique_column);
+        il_log(
+            pg->host, IL_LOG_WARN,
+            "connected; this role cannot use %s, so what may be in already is "
+            "written with on conflict (%s) do nothing (`ingestlayer ddl` "
+            "prints the grants)",
+            pg->opt.lanes, pg->opt.unique_column);
 }
 
 /* Which of the two ways rows are written is decided once: another one in
  * between would write again what the first has left behind unanswered. */
 static int
-keep_mode(struct link *l, enum pg_mode possible)
+keep_mode(struct pg *pg, struct link *l, enum pg_mode possible)
 {
-    struct pg *pg = l->pg;
-    if (!pg->mode_kept)
-        pg->mode = possible;
-    if (pg->mode != PG_MODE_LANES || possible == PG_MODE_LANES)
+    if (!pg->lanes.mode_kept)
+        pg->lanes.mode = possible;
+    if (pg->lanes.mode != PG_MODE_LANES || possible == PG_MODE_LANES)
         return 0;
     fault_set(&l->fault, PG_ACT_PAUSE,
               "role \"%s\" may no longer use %s: grant select, insert, update "
               "on %s and usage on its schema (`ingestlayer ddl` prints it)",
-              PQuser(l->db), pg->lanes, pg->lanes);
+              PQuser(l->db), pg->opt.lanes, pg->opt.lanes);
     return -1;
+}
+
+static int
+read_session(struct conn *c)
+{
+    struct link *l = &c->link;
+    PGresult *res;
+    if (link_exec(l,
+                  "select pg_catalog.current_setting('synchronous_commit'),"
+                  " pg_catalog.pg_backend_pid()",
+                  &res))
+        return -1;
+    c->sync_off = strcmp(PQgetvalue(res, 0, 0), "off") == 0;
+    l->direct = atoi(PQgetvalue(res, 0, 1)) == PQbackendPID(l->db);
+    PQclear(res);
+    return 0;
 }
 
 static int
@@ -85,21 +106,20 @@ fresh(struct conn *c)
 {
     struct pg *pg = c->pg;
     struct link *l = &c->link;
-    struct sql *s = &l->sql;
-    char sync[32];
     enum pg_mode possible;
     if (link_open(l))
         return -1;
     if (c->connects++)
-        il_counter_add(pg->host, pg->reconnects, 1);
+        il_counter_add(pg->host, pg->counts.reconnects, 1);
+    l->tag = (struct link_tag){ .lane = pg->lanes.tag,
+                                .process = pg->process,
+                                .index = c->index,
+                                .serial = (uint32_t) c->connects };
     c->checked = 0;
     forget_plan(c);
-    sql_clear(s);
-    sql_printf(s, "select pg_catalog.current_setting('synchronous_commit')");
-    if (link_text(l, sql_str(s), sync, sizeof sync))
+    if (read_session(c))
         return -1;
-    c->sync_off = strcmp(sync, "off") == 0;
-    if (lanes_prepare(l, 1, &possible) || keep_mode(l, possible))
+    if (lanes_prepare(l, 1, &possible) || keep_mode(pg, l, possible))
         return -1;
     if (!c->index)
         say_mode(pg);
@@ -107,7 +127,7 @@ fresh(struct conn *c)
 }
 
 int
-copy_connect(struct conn *c, const struct job *job)
+attempt_connect(struct conn *c, const struct job *job)
 {
     struct pg *pg = c->pg;
     struct link *l = &c->link;
@@ -117,11 +137,15 @@ copy_connect(struct conn *c, const struct job *job)
         link_close(l);
         return -1;
     }
-    if (!job || !pg->claimed || c->checked)
+    l->tag.epoch = pg->lanes.epoch;
+    l->alone = !job || job->end - job->first == job->connections;
+    if (!job || !pg->lanes.claimed || c->checked)
         return 0;
-    if (pg->mode == PG_MODE_UNIQUE)
+    if (pg->lanes.mode == PG_MODE_UNIQUE)
         c->doubt = 0;
-    else if (lanes_check(c, job)) {
+    else if (lanes_check(&pg->lanes, l, job)) {
+        if (l->fault.action == PG_ACT_SET_BACK)
+            c->doubt = 0;
         if (l->fault.lost)
             link_close(l);
         return -1;
@@ -131,18 +155,17 @@ copy_connect(struct conn *c, const struct job *job)
 }
 
 static int
-need_unique(struct link *l, const struct plan *plan)
+need_unique(const struct pg *pg, struct link *l, const struct plan *plan)
 {
-    const struct pg *pg = l->pg;
-    if (pg->mode != PG_MODE_UNIQUE || plan->has_unique)
+    if (pg->lanes.mode != PG_MODE_UNIQUE || plan->has_unique)
         return 0;
     fault_set(&l->fault, PG_ACT_PAUSE,
               "rows could arrive twice: this role cannot use %s, and table %s "
               "has no unique index on \"%s\" alone; grant select, insert, "
               "update on %s (`ingestlayer ddl` prints it), or: create unique "
               "index on %s (\"%s\")",
-              pg->lanes, pg->table.quoted, pg->unique_column, pg->lanes,
-              pg->table.quoted, pg->unique_column);
+              pg->opt.lanes, pg->opt.table.quoted, pg->opt.unique_column,
+              pg->opt.lanes, pg->opt.table.quoted, pg->opt.unique_column);
     return -1;
 }
 
@@ -152,19 +175,19 @@ copy_ready(struct conn *c, const struct job *job)
     struct pg *pg = c->pg;
     struct link *l = &c->link;
     struct plan *plan;
-    if (copy_connect(c, job))
+    if (attempt_connect(c, job))
         return -1;
     if (c->plan)
         return 0;
     int err = plan_read(l, &plan);
-    if (err && pg->create && strcmp(l->fault.code, "42P01") == 0) {
-        err = ddl_run(l, pg->table.schema, ddl_table);
+    if (err && pg->opt.create && strcmp(l->fault.code, "42P01") == 0) {
+        err = ddl_run(l, pg->opt.table.schema, ddl_table);
         if (!err)
             err = plan_read(l, &plan);
     }
     if (err)
         return -1;
-    if (need_unique(l, plan)) {
+    if (need_unique(pg, l, plan)) {
         plan_unref(plan);
         return -1;
     }
@@ -193,7 +216,10 @@ rows_ready(struct conn *c, struct job *job)
     pthread_mutex_lock(&job->of->lock);
     uint32_t kept = delivery_keep(c->pg, job);
     int err = 0;
-    if (job->plan != c->plan || job->kept != kept || job->refused) {
+    pthread_mutex_lock(&c->pg->shared.lock);
+    int maybe = lanes_maybe(&c->pg->lanes, job);
+    pthread_mutex_unlock(&c->pg->shared.lock);
+    if (job->plan != c->plan || job->kept != kept || job->refused || maybe) {
         job->kept = kept;
         job->refused = 0;
         err = encode_job(&c->enc, job, c->plan);
@@ -209,20 +235,54 @@ is_in(const struct pg *pg, const struct job *job)
 {
     uint64_t last = il_batch_last(job->batch);
     for (uint32_t k = job->first; k < job->end; k++)
-        if (pg->mode != PG_MODE_LANES || pg->conns[k].position < last)
+        if (pg->lanes.mode != PG_MODE_LANES || pg->lanes.positions[k] < last)
             return 0;
     return 1;
+}
+
+/* A batch of which no row went in comes again and again, and trying each row
+ * each time would fill the log of Postgres.  So at first some are tried, others
+ * each time; once one goes in all are.  1: go on, 0: as before, or -1. */
+static int
+still_out(struct conn *c, struct job *job)
+{
+    if (c->outage != il_batch_id(job->batch) || c->witness
+        || job->row_count <= PROBE_AGAIN)
+        return 1;
+    struct fault *f = &c->link.fault;
+    int good = copy_probe(c, job, c->probe_at);
+    c->probe_at += PROBE_AGAIN;
+    if (good || f->lost)
+        return good;
+    char why[FAULT_WHY];
+    snprintf(why, sizeof why, "still no row of the batch goes in: %.1500s",
+             f->why);
+    memcpy(f->why, why, sizeof why);
+    f->action = PG_ACT_PAUSE;
+    return 0;
+}
+
+int
+attempt_probe(struct conn *c, struct job *job)
+{
+    struct fault kept = c->link.fault;
+    int good = -1;
+    if (!attempt_connect(c, job) && !copy_ready(c, job) && !rows_ready(c, job))
+        good = copy_probe(c, job, 0);
+    if (c->link.fault.action < PG_ACT_SET_BACK)
+        c->link.fault = kept;
+    return good;
 }
 
 /* One attempt at a time, because most of what can change in between needs the
  * rows to be made anew. */
 int
-copy_job(struct conn *c, struct job *job)
+attempt_job(struct conn *c, struct job *job)
 {
     struct pg *pg = c->pg;
     int careful = 0;
     for (int i = 0; i < 5; i++) {
-        if (copy_connect(c, job))
+        if (attempt_connect(c, job))
             break;
         if (c->doubt)
             il_log(pg->host, IL_LOG_INFO,
@@ -231,8 +291,9 @@ copy_job(struct conn *c, struct job *job)
         c->doubt = 0;
         if (is_in(pg, job))
             return 0;
-        if (copy_ready(c, job) || rows_ready(c, job))
+        if (copy_ready(c, job) || rows_ready(c, job) || still_out(c, job) <= 0)
             break;
+        c->outage = 0;
         int err = copy_transact(c, job, careful);
         if (!err)
             return 0;
@@ -243,7 +304,8 @@ copy_job(struct conn *c, struct job *job)
         if (err == COPY_REDO)
             forget_plan(c);
         fault_set(&c->link.fault, PG_ACT_RETRY,
-                  "table %s keeps changing under the batch", pg->table.quoted);
+                  "table %s keeps changing under the batch",
+                  pg->opt.table.quoted);
     }
     give_up(c);
     return -1;

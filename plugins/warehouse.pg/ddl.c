@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* The DDL that a warehouse needs: run by `create = true`, printed by
  * `ingestlayer ddl` and by the error about a missing table. */
+#include "ddl.h"
+
 #include "pg.h"
 
 #include <errno.h>
 #include <string.h>
 
 void
-ddl_lanes(const struct pg *pg, struct sql *s, int with_schema)
+ddl_lanes(const struct options *opt, struct sql *s, int with_schema)
 {
     if (with_schema) {
         sql_printf(s, "create schema if not exists ");
-        sql_ident(s, pg->lanes_schema);
+        sql_ident(s, opt->lanes_schema);
         sql_printf(s, ";\n");
     }
     sql_printf(s,
@@ -20,7 +22,7 @@ ddl_lanes(const struct pg *pg, struct sql *s, int with_schema)
                "    position bigint not null, epoch bigint not null,\n"
                "    primary key (spool, lane)\n"
                ") with (fillfactor = 50);\n",
-               pg->lanes);
+               opt->lanes);
 }
 
 static const char *
@@ -41,24 +43,24 @@ sql_type(const struct il_declared *d)
 }
 
 static int
-declared(const struct pg *pg, size_t i, struct il_declared *d)
+declared(const struct il_host *host, size_t i, struct il_declared *d)
 {
     d->struct_size = sizeof *d;
-    return il_declared_field(pg->host, i, d) == 0;
+    return il_declared_field(host, i, d) == 0;
 }
 
 /* The type of what is declared at a reference; text where declarations
  * disagree.  *required: each event has it, for one that is of a type without it
  * leaves the column empty. */
 static const char *
-declared_type(const struct pg *pg, const char *reference, int *required)
+declared_type(const struct il_host *host, const char *reference, int *required)
 {
     struct il_declared d = { .struct_size = sizeof d };
     const char *type = NULL;
     int err;
     *required = 1;
-    for (size_t i = 0; (err = il_declared_at(pg->host, i, reference, &d))
-                       != -ENOENT; i++) {
+    for (size_t i = 0;
+         (err = il_declared_at(host, i, reference, &d)) != -ENOENT; i++) {
         if (err == -EINVAL)
             return NULL;
         if (err || !d.required)
@@ -91,7 +93,7 @@ envelope_type(const char *name)
 
 /* The type of a column by what is written to it: "$event.id" and so on. */
 static const char *
-mapped_type(const struct pg *pg, const char *reference, int *required)
+mapped_type(const struct il_host *host, const char *reference, int *required)
 {
     const char *type;
     *required = 0;
@@ -101,7 +103,7 @@ mapped_type(const struct pg *pg, const char *reference, int *required)
         *required = strcmp(reference + 7, "timestamp") != 0;
         return type;
     }
-    type = declared_type(pg, reference, required);
+    type = declared_type(host, reference, required);
     if (!type)
         *required = 0;
     return type ? type : "text";
@@ -109,30 +111,31 @@ mapped_type(const struct pg *pg, const char *reference, int *required)
 
 /* The same of a field of the payload, whatever characters its name has. */
 static const char *
-field_type(const struct pg *pg, const char *name, int *required)
+field_type(const struct il_host *host, const char *name, int *required)
 {
-    const struct il_value v = { .type = IL_STRING, .str = name,
+    const struct il_value v = { .type = IL_STRING,
+                                .str = name,
                                 .len = strlen(name) };
     const char *type = NULL;
     struct sql s;
     *required = 0;
-    if (sql_open(&s, pg->host))
+    if (sql_open(&s, host))
         return "text";
     sql_printf(&s, "$event.payload[");
-    if (il_write_json(pg->host, s.text, &v, 0) >= 0) {
+    if (il_write_json(host, s.text, &v, 0) >= 0) {
         sql_printf(&s, "]");
         if (sql_str(&s))
-            type = declared_type(pg, sql_str(&s), required);
+            type = declared_type(host, sql_str(&s), required);
     }
     sql_close(&s);
     return type ? type : "text";
 }
 
 static int
-is_mapped(const struct pg *pg, const char *name)
+is_mapped(const struct options *opt, const char *name)
 {
-    for (size_t i = 0; i < pg->mapping_count; i++)
-        if (strcmp(pg->mappings[i].name, name) == 0)
+    for (size_t i = 0; i < opt->mapping_count; i++)
+        if (strcmp(opt->mappings[i].name, name) == 0)
             return 1;
     return 0;
 }
@@ -147,64 +150,69 @@ ddl_column(struct sql *s, const char *name, const char *type, int required)
 
 /* Has an earlier declaration given this column already? */
 static int
-is_repeated(const struct pg *pg, size_t i, const char *name)
+is_repeated(const struct options *opt, const struct il_host *host, size_t i,
+            const char *name)
 {
     struct il_declared d;
-    if (envelope_type(name) || strcmp(name, pg->unique_column) == 0
-        || strcmp(name, pg->payload_column) == 0)
+    if (envelope_type(name) || strcmp(name, opt->unique_column) == 0
+        || strcmp(name, opt->payload_column) == 0)
         return 1;
-    for (size_t k = 0; k < i && declared(pg, k, &d); k++)
+    for (size_t k = 0; k < i && declared(host, k, &d); k++)
         if (strcmp(d.name, name) == 0)
             return 1;
     return 0;
 }
 
 static void
-default_columns(const struct pg *pg, struct sql *s)
+default_columns(const struct options *opt, struct sql *s)
 {
     struct il_declared d;
     ddl_column(s, "type", "text", 1);
     ddl_column(s, "source_id", "text", 1);
     ddl_column(s, "received_at", "timestamptz", 1);
     ddl_column(s, "timestamp", "timestamptz", 0);
-    for (size_t i = 0; declared(pg, i, &d); i++) {
+    for (size_t i = 0; declared(s->host, i, &d); i++) {
         int required;
-        if (is_repeated(pg, i, d.name))
+        if (is_repeated(opt, s->host, i, d.name))
             continue;
-        const char *type = field_type(pg, d.name, &required);
+        if (strlen(d.name) > PG_NAME_MAX) {
+            sql_printf(s, "    -- a declared field has too long a name\n");
+            continue;
+        }
+        const char *type = field_type(s->host, d.name, &required);
         ddl_column(s, d.name, type, required);
     }
 }
 
 static void
-mapped_columns(const struct pg *pg, struct sql *s)
+mapped_columns(const struct options *opt, struct sql *s)
 {
-    for (size_t i = 0; i < pg->mapping_count; i++) {
-        const struct mapping *m = &pg->mappings[i];
+    for (size_t i = 0; i < opt->mapping_count; i++) {
+        const struct mapping *m = &opt->mappings[i];
         int required;
-        const char *type = mapped_type(pg, m->reference, &required);
-        if (strcmp(m->name, pg->unique_column) != 0)
+        const char *type = mapped_type(s->host, m->reference, &required);
+        if (strcmp(m->name, opt->unique_column) != 0)
             ddl_column(s, m->name, type, required);
     }
 }
 
 void
-ddl_table(const struct pg *pg, struct sql *s, int with_schema)
+ddl_table(const struct options *opt, struct sql *s, int with_schema)
 {
-    if (pg->table.schema && with_schema) {
+    if (opt->table.schema && with_schema) {
         sql_printf(s, "create schema if not exists ");
-        sql_ident(s, pg->table.schema);
+        sql_ident(s, opt->table.schema);
         sql_printf(s, ";\n");
     }
-    sql_printf(s, "create table if not exists %s (\n    ", pg->table.quoted);
-    sql_ident(s, pg->unique_column);
+    sql_printf(s, "create table if not exists %s (\n    ", opt->table.quoted);
+    sql_ident(s, opt->unique_column);
     sql_printf(s, " text primary key,\n");
-    if (pg->mapping_count)
-        mapped_columns(pg, s);
+    if (opt->mapping_count)
+        mapped_columns(opt, s);
     else
-        default_columns(pg, s);
-    if (!is_mapped(pg, pg->payload_column))
-        ddl_column(s, pg->payload_column, "jsonb", 0);
+        default_columns(opt, s);
+    if (!is_mapped(opt, opt->payload_column))
+        ddl_column(s, opt->payload_column, "jsonb", 0);
     /* The comma after the last column. */
     if (!s->err)
         s->text->len -= 2;
@@ -231,17 +239,17 @@ schema_missing(struct link *l, const char *schema, int *missing)
 /* Several lanes may start at once; `if not exists` alone would let them trip
  * over each other, so they take turns. */
 int
-ddl_run(struct link *l, const char *schema,
-        void (*ddl)(const struct pg *, struct sql *, int))
+ddl_run(struct link *l, const char *schema, ddl_statements *ddl)
 {
     struct sql *s = &l->sql;
     int missing = 0, err;
     if (schema && schema_missing(l, schema, &missing))
         return -1;
     sql_clear(s);
-    sql_printf(s, "begin; select pg_catalog.pg_advisory_xact_lock("
+    link_begin_sql(l, s, l->opt->lock_timeout_ms);
+    sql_printf(s, "select pg_catalog.pg_advisory_xact_lock("
                   "pg_catalog.hashtext('ingestlayer.ddl')); ");
-    ddl(l->pg, s, missing);
+    ddl(l->opt, s, missing);
     sql_printf(s, "commit");
     err = link_exec(l, sql_str(s), NULL);
     if (err)
@@ -250,29 +258,29 @@ ddl_run(struct link *l, const char *schema,
 }
 
 int
-pg_ddl(void *self, struct il_text *out)
+ddl_print(void *self, struct il_text *out)
 {
     const struct pg *pg = self;
     struct sql s = { .host = pg->host, .text = out };
     sql_printf(&s, "-- %s\n", il_instance(pg->host));
-    ddl_table(pg, &s, 1);
+    ddl_table(&pg->opt, &s, 1);
     sql_printf(&s, "-- Where the lane keeps its position, in the transaction "
                    "of its rows.\n");
-    ddl_lanes(pg, &s, 1);
+    ddl_lanes(&pg->opt, &s, 1);
     sql_printf(&s, "-- The role that writes needs no more than:\n");
-    if (pg->table.schema) {
+    if (pg->opt.table.schema) {
         sql_printf(&s, "-- grant usage on schema ");
-        sql_ident(&s, pg->table.schema);
+        sql_ident(&s, pg->opt.table.schema);
         sql_printf(&s, " to ROLE;\n");
     }
     sql_printf(&s,
                "-- grant insert, select on %s to ROLE;\n"
                "-- grant usage on schema ",
-               pg->table.quoted);
-    sql_ident(&s, pg->lanes_schema);
+               pg->opt.table.quoted);
+    sql_ident(&s, pg->opt.lanes_schema);
     sql_printf(&s,
                " to ROLE;\n-- grant select, insert, update on %s to "
                "ROLE;\n",
-               pg->lanes);
+               pg->opt.lanes);
     return s.err;
 }

@@ -15,14 +15,14 @@
 #include <string.h>
 
 int
-deliveries_open(struct pg *pg)
+delivery_open_all(struct pg *pg)
 {
-    for (uint32_t i = 0; i < PG_IN_FLIGHT; i++) {
-        struct delivery *d = &pg->deliveries[i];
-        d->next = pg->idle;
-        pg->idle = d;
-        d->jobs = calloc(pg->connections, sizeof *d->jobs);
-        for (uint32_t k = 0; d->jobs && k < pg->connections; k++) {
+    for (uint32_t i = 0; i < DELIVERY_IN_FLIGHT; i++) {
+        struct delivery *d = &pg->shared.deliveries[i];
+        d->next = pg->shared.idle;
+        pg->shared.idle = d;
+        d->jobs = calloc(pg->opt.connections, sizeof *d->jobs);
+        for (uint32_t k = 0; d->jobs && k < pg->opt.connections; k++) {
             d->jobs[k].of = d;
             if (!(d->jobs[k].wire = il_text_new(pg->host)))
                 return -ENOMEM;
@@ -42,14 +42,15 @@ job_free(const struct pg *pg, struct job *job)
     free(job->rows);
     free(job->parts);
     free(job->order);
+    free(job->sets);
 }
 
 void
-deliveries_close(struct pg *pg)
+delivery_close_all(struct pg *pg)
 {
-    for (uint32_t i = 0; i < PG_IN_FLIGHT; i++) {
-        struct delivery *d = &pg->deliveries[i];
-        for (uint32_t k = 0; d->jobs && k < pg->connections; k++)
+    for (uint32_t i = 0; i < DELIVERY_IN_FLIGHT; i++) {
+        struct delivery *d = &pg->shared.deliveries[i];
+        for (uint32_t k = 0; d->jobs && k < pg->opt.connections; k++)
             job_free(pg, &d->jobs[k]);
         free(d->jobs);
         pthread_mutex_destroy(&d->lock);
@@ -58,32 +59,32 @@ deliveries_close(struct pg *pg)
 
 /* --- in ------------------------------------------------------------------ */
 
-/* Can any of its events be done?  With pg->lock held. */
+/* Can any of its events be done?  With pg->shared.lock held. */
 static int
 some_done(const struct pg *pg, const struct job *job)
 {
     uint64_t id = il_batch_id(job->batch);
     for (uint32_t k = job->first; k < job->end; k++)
-        if (pg->conns[k].position >= id)
+        if (pg->lanes.positions[k] >= id)
             return 1;
-    return lanes_top(pg) >= id;
+    return lanes_top(&pg->lanes) >= id;
 }
 
 uint32_t
 delivery_keep(struct pg *pg, struct job *job)
 {
     uint32_t count = il_batch_count(job->batch), kept = 0;
-    if (pg->mode != PG_MODE_LANES)
+    if (pg->lanes.mode != PG_MODE_LANES)
         return 0;
-    pthread_mutex_lock(&pg->lock);
+    pthread_mutex_lock(&pg->shared.lock);
     for (uint32_t i = some_done(pg, job) ? 0 : count; i < count; i++) {
         uint64_t position = il_batch_position(job->batch, i);
-        if (!job_has(job, position) || !lanes_done(pg, position))
+        if (!job_has(job, position) || !lanes_done(&pg->lanes, position))
             continue;
         il_keep(job->batch, i);
         kept++;
     }
-    pthread_mutex_unlock(&pg->lock);
+    pthread_mutex_unlock(&pg->shared.lock);
     return kept;
 }
 
@@ -98,11 +99,14 @@ prepare_jobs(struct pg *pg, struct delivery *d, struct plan *plan)
         job->batch = d->batch;
         job->stage = JOB_WAITS;
         job->first = k;
-        job->end = d->count == 1 ? pg->connections : k + 1;
-        job->connections = pg->connections;
+        job->end = d->count == 1 ? pg->opt.connections : k + 1;
+        job->connections = pg->opt.connections;
         job->merge = 0;
         job->refused = 0;
         job->kept = delivery_keep(pg, job);
+        pthread_mutex_lock(&pg->shared.lock);
+        lanes_maybe(&pg->lanes, job);
+        pthread_mutex_unlock(&pg->shared.lock);
         plan_unref(job->plan);
         job->plan = NULL;
         /* Without a plan the connection encodes, once it has one. */
@@ -127,28 +131,28 @@ mark_out_of_turn(struct delivery *d)
 static void
 enqueue(struct pg *pg, struct delivery *d)
 {
-    struct delivery **end = &pg->queue;
+    struct delivery **end = &pg->shared.queue;
     while (*end)
         end = &(*end)->next;
     *end = d;
-    pg->busy++;
-    if (pg->broken && il_batch_id(d->batch) > pg->broken)
+    pg->shared.busy++;
+    if (pg->shared.broken && il_batch_id(d->batch) > pg->shared.broken)
         mark_out_of_turn(d);
     else
-        pg->broken = 0;
-    pthread_cond_broadcast(&pg->work);
+        pg->shared.broken = 0;
+    pthread_cond_broadcast(&pg->shared.work);
 }
 
 int
 delivery_take(struct pg *pg, struct il_batch *batch, struct il_ack *ack)
 {
-    uint32_t n = pg->connections;
-    pthread_mutex_lock(&pg->lock);
-    struct delivery *d = pg->idle;
+    uint32_t n = pg->opt.connections;
+    pthread_mutex_lock(&pg->shared.lock);
+    struct delivery *d = pg->shared.idle;
     if (d)
-        pg->idle = d->next;
-    struct plan *plan = plan_ref(pg->plan);
-    pthread_mutex_unlock(&pg->lock);
+        pg->shared.idle = d->next;
+    struct plan *plan = plan_ref(pg->shared.plan);
+    pthread_mutex_unlock(&pg->shared.lock);
     if (!d) {
         plan_unref(plan);
         return -EAGAIN;
@@ -161,14 +165,14 @@ delivery_take(struct pg *pg, struct il_batch *batch, struct il_ack *ack)
     d->fault = 0;
     int err = prepare_jobs(pg, d, plan);
     plan_unref(plan);
-    pthread_mutex_lock(&pg->lock);
+    pthread_mutex_lock(&pg->shared.lock);
     if (err) {
-        d->next = pg->idle;
-        pg->idle = d;
+        d->next = pg->shared.idle;
+        pg->shared.idle = d;
     } else {
         enqueue(pg, d);
     }
-    pthread_mutex_unlock(&pg->lock);
+    pthread_mutex_unlock(&pg->shared.lock);
     return err;
 }
 
@@ -178,9 +182,9 @@ struct job *
 delivery_next(struct conn *c)
 {
     struct pg *pg = c->pg;
-    for (struct delivery *d = pg->queue; d; d = d->next) {
+    for (struct delivery *d = pg->shared.queue; d; d = d->next) {
         int whole = d->count == 1;
-        if (whole && (c->index || d != pg->queue))
+        if (whole && (c->index || d != pg->shared.queue))
             return NULL;
         if (d->jobs[c->index].stage == JOB_WAITS)
             return &d->jobs[c->index];
@@ -193,34 +197,34 @@ delivery_next(struct conn *c)
 static int
 outcome(enum pg_action fault)
 {
-    return !fault                       ? IL_OK
-           : fault == PG_ACT_PAUSE      ? IL_PAUSE
-           : fault == PG_ACT_FENCED     ? IL_FENCED
-           : fault == PG_ACT_SET_BACK   ? IL_SET_BACK
-                                        : IL_RETRY;
+    return !fault                     ? IL_OK
+           : fault == PG_ACT_PAUSE    ? IL_PAUSE
+           : fault == PG_ACT_FENCED   ? IL_FENCED
+           : fault == PG_ACT_SET_BACK ? IL_SET_BACK
+                                      : IL_RETRY;
 }
 
-/* With pg->lock held, which is given up meanwhile.  The delivery goes back
- * first: settling may bring the next write(). */
+/* With pg->shared.lock held, which is given up meanwhile.  The delivery goes
+ * back first: settling may bring the next write(). */
 static void
 settle(struct pg *pg, struct delivery *d)
 {
     struct il_ack *ack = d->ack;
     int as = outcome(d->fault);
-    char why[PG_WHY] = "";
+    char why[FAULT_WHY] = "";
     if (d->fault)
         memcpy(why, d->why, sizeof why);
-    struct delivery **at = &pg->queue;
+    struct delivery **at = &pg->shared.queue;
     while (*at != d)
         at = &(*at)->next;
     *at = d->next;
-    d->next = pg->idle;
-    pg->idle = d;
-    pthread_mutex_unlock(&pg->lock);
+    d->next = pg->shared.idle;
+    pg->shared.idle = d;
+    pthread_mutex_unlock(&pg->shared.lock);
     il_settle(ack, as, *why ? why : NULL);
-    pthread_mutex_lock(&pg->lock);
-    pg->busy--;
-    pthread_cond_broadcast(&pg->done);
+    pthread_mutex_lock(&pg->shared.lock);
+    pg->shared.busy--;
+    pthread_cond_broadcast(&pg->shared.done);
 }
 
 /* A batch failed: those behind it have to come again, too, or the lane's
@@ -234,8 +238,8 @@ job_failed(struct pg *pg, struct delivery *d, enum pg_action fault,
         d->fault = fault;
         snprintf(d->why, sizeof d->why, "%s", why);
     }
-    if (!pg->broken || id < pg->broken)
-        pg->broken = id;
+    if (!pg->shared.broken || id < pg->shared.broken)
+        pg->shared.broken = id;
     for (struct delivery *later = d->next; later; later = later->next)
         mark_out_of_turn(later);
 }
@@ -245,25 +249,25 @@ delivery_ended(struct pg *pg, struct job *job, enum pg_action fault,
                const char *why)
 {
     struct delivery *d = job->of;
-    pthread_mutex_lock(&pg->lock);
+    pthread_mutex_lock(&pg->shared.lock);
     job->stage = JOB_ENDED;
     if (fault)
         job_failed(pg, d, fault, why);
     if (!--d->left) {
         settle(pg, d);
-        pthread_cond_broadcast(&pg->work);
+        pthread_cond_broadcast(&pg->shared.work);
     }
-    pthread_mutex_unlock(&pg->lock);
+    pthread_mutex_unlock(&pg->shared.lock);
 }
 
 void
-deliveries_stop(struct pg *pg)
+delivery_stop_all(struct pg *pg)
 {
-    pthread_mutex_lock(&pg->lock);
-    while (pg->queue) {
-        if (!pg->queue->fault)
-            job_failed(pg, pg->queue, PG_ACT_RETRY, "stopping");
-        settle(pg, pg->queue);
+    pthread_mutex_lock(&pg->shared.lock);
+    while (pg->shared.queue) {
+        if (!pg->shared.queue->fault)
+            job_failed(pg, pg->shared.queue, PG_ACT_RETRY, "stopping");
+        settle(pg, pg->shared.queue);
     }
-    pthread_mutex_unlock(&pg->lock);
+    pthread_mutex_unlock(&pg->shared.lock);
 }

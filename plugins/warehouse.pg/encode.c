@@ -6,7 +6,9 @@
  * Binary first.  A value that only the server can judge ("Jan 5 2024" for a
  * date, any value of a type not known here) turns the whole batch into text,
  * which the server reads by its own rules. */
-#include "pg.h"
+#include "put.h"
+
+#include "job.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -16,7 +18,7 @@
 #define TEXT_BATCHES 32 /* go as text right away after one that had to */
 
 static void
-put32(struct enc *e, uint32_t n)
+put32(struct encoder *e, uint32_t n)
 {
     unsigned char *p = (unsigned char *) e->out->data + e->out->len;
     p[0] = (unsigned char) (n >> 24);
@@ -27,7 +29,7 @@ put32(struct enc *e, uint32_t n)
 }
 
 static int
-put_null(struct enc *e)
+put_null(struct encoder *e)
 {
     if (il_text_reserve(e->host, e->out, 4))
         return -ENOMEM;
@@ -53,18 +55,18 @@ struct shape {
 };
 
 static int
-bad_shape(struct enc *e, const struct column *c)
+bad_shape(struct encoder *e, const struct column *c)
 {
-    return enc_bad(e, "22P02",
-                   "malformed array for type %s[]: sub-arrays must have the "
-                   "same dimensions",
-                   c->type_name);
+    return encode_bad(e, "22P02",
+                      "malformed array for type %s[]: sub-arrays must have the "
+                      "same dimensions",
+                      c->type_name);
 }
 
 /* How deep and wide it is, by its first elements.  JSON columns keep inner
  * arrays as their values. */
 static int
-array_shape(struct enc *e, const struct column *c, const struct il_value *v,
+array_shape(struct encoder *e, const struct column *c, const struct il_value *v,
             struct shape *shape)
 {
     int json = c->put == put_json || c->put == put_jsonb;
@@ -74,8 +76,9 @@ array_shape(struct enc *e, const struct column *c, const struct il_value *v,
         size_t iter = 0;
         struct il_value next;
         if (shape->dims == ARRAY_DIMS)
-            return enc_bad(e, "54000", "number of array dimensions exceeds %d",
-                           ARRAY_DIMS);
+            return encode_bad(e, "54000",
+                              "number of array dimensions exceeds %d",
+                              ARRAY_DIMS);
         shape->size[shape->dims++] = inner.count;
         if (!il_item(e->host, &inner, &iter, NULL, &next))
             break;
@@ -85,7 +88,7 @@ array_shape(struct enc *e, const struct column *c, const struct il_value *v,
 }
 
 static int
-put_items(struct enc *e, const struct column *c, const struct il_value *v,
+put_items(struct encoder *e, const struct column *c, const struct il_value *v,
           struct shape *shape, uint32_t dim)
 {
     size_t iter = 0;
@@ -125,8 +128,8 @@ put_items(struct enc *e, const struct column *c, const struct il_value *v,
 }
 
 static int
-array_binary(struct enc *e, const struct column *c, const struct il_value *v,
-             struct shape *shape)
+array_binary(struct encoder *e, const struct column *c,
+             const struct il_value *v, struct shape *shape)
 {
     size_t begin = e->out->len;
     int empty = 0, err;
@@ -154,15 +157,17 @@ array_binary(struct enc *e, const struct column *c, const struct il_value *v,
 }
 
 static int
-put_array(struct enc *e, const struct column *c, const struct il_value *v)
+put_array(struct encoder *e, const struct column *c, const struct il_value *v)
 {
     struct shape shape;
+    if (c->fields)
+        return put_record(e, c, v);
     if (v->type == IL_STRING) /* '{1,2}', as Postgres reads it */
         return put_other(e, c, v);
     if (v->type != IL_ARRAY)
-        return enc_bad(e, "22P02",
-                       "malformed array for type %s[]: the value is no array",
-                       c->type_name);
+        return encode_bad(
+            e, "22P02", "malformed array for type %s[]: the value is no array",
+            c->type_name);
     int err = array_shape(e, c, v, &shape);
     if (err)
         return err;
@@ -175,7 +180,7 @@ put_array(struct enc *e, const struct column *c, const struct il_value *v)
     err = put_items(e, c, v, &shape, 0);
     e->in_array = 0;
     e->out = out;
-    return err ? err : enc_text(e, e->scratch->data, e->scratch->len);
+    return err ? err : encode_text(e, e->scratch->data, e->scratch->len);
 }
 
 static int
@@ -188,14 +193,8 @@ column_value(const struct column *c, struct il_batch *batch, uint32_t i,
     return 0;
 }
 
-static int
-left_out(const struct column *c, uint32_t omitted)
-{
-    return c->optional >= 0 && (omitted >> c->optional & 1);
-}
-
 static inline int
-put_column(struct enc *e, const struct column *c, const struct il_value *v)
+put_column(struct encoder *e, const struct column *c, const struct il_value *v)
 {
     if (is_null(v))
         return put_null(e);
@@ -205,8 +204,8 @@ put_column(struct enc *e, const struct column *c, const struct il_value *v)
 /* A row in binary, its columns counted.  *bad gets the one that does not
  * fit. */
 static int
-binary_row(struct enc *e, const struct plan *plan,
-           const struct il_value *values, uint32_t omitted,
+binary_row(struct encoder *e, const struct plan *plan,
+           const struct il_value *values, const uint64_t *omitted,
            const struct column **bad)
 {
     size_t head = e->out->len;
@@ -217,7 +216,7 @@ binary_row(struct enc *e, const struct plan *plan,
     e->out->len += 2;
     for (uint32_t k = 0; k < plan->count; k++) {
         const struct column *c = &plan->columns[k];
-        if (left_out(c, omitted))
+        if (plan_left_out(c, omitted))
             continue;
         n++;
         if ((err = put_column(e, c, &values[k])) != 0) {
@@ -231,13 +230,14 @@ binary_row(struct enc *e, const struct plan *plan,
 }
 
 static int
-text_row(struct enc *e, const struct plan *plan, const struct il_value *values,
-         uint32_t omitted, const struct column **bad)
+text_row(struct encoder *e, const struct plan *plan,
+         const struct il_value *values, const uint64_t *omitted,
+         const struct column **bad)
 {
     int err, first = 1;
     for (uint32_t k = 0; k < plan->count; k++) {
         const struct column *c = &plan->columns[k];
-        if (left_out(c, omitted))
+        if (plan_left_out(c, omitted))
             continue;
         if (il_text_reserve(e->host, e->out, 1))
             return -ENOMEM;
@@ -256,7 +256,8 @@ text_row(struct enc *e, const struct plan *plan, const struct il_value *values,
 }
 
 static void
-misfit(struct enc *e, struct job *job, uint32_t event, const struct column *c)
+misfit(struct encoder *e, struct job *job, uint32_t event,
+       const struct column *c)
 {
     struct il_reason why = { IL_SIZED(struct il_reason), .code = e->misfit.code,
                              .message = e->misfit.message, .field = c->name };
@@ -264,8 +265,22 @@ misfit(struct enc *e, struct job *job, uint32_t event, const struct column *c)
     job->misfits++;
 }
 
+static inline int
+set_order(const struct place *x, const struct place *y)
+{
+    size_t n = x->words * sizeof *x->omitted;
+    return n && x->omitted != y->omitted ? memcmp(x->omitted, y->omitted, n)
+                                         : 0;
+}
+
+static inline int
+part_ends(const struct place *x, const struct place *y)
+{
+    return x->merge != y->merge || (x->words && set_order(x, y));
+}
+
 static int
-encode_rows(struct enc *e, struct job *job, const struct plan *plan,
+encode_rows(struct encoder *e, struct job *job, const struct plan *plan,
             uint32_t places)
 {
     struct part *part = NULL;
@@ -279,18 +294,18 @@ encode_rows(struct enc *e, struct job *job, const struct plan *plan,
         const struct il_value *values;
         size_t begin = job->wire->len;
         uint64_t replaced = e->replaced;
-        if (!part || part->omitted != at->omitted) {
+        if (at->begins) {
             part = &job->parts[job->part_count++];
-            *part =
-                (struct part){ at->omitted, job->row_count, job->row_count };
+            *part = (struct part){ at->merge, at->omitted, job->row_count,
+                                   job->row_count };
         }
         int err = il_row_read(e->row, job->batch, at->event, &values);
         if (!err)
             err = e->binary ? binary_row(e, plan, values, at->omitted, &bad)
                             : text_row(e, plan, values, at->omitted, &bad);
-        if (err < 0 || err == ENC_UNSURE)
+        if (err < 0 || err == ENCODE_UNSURE)
             return err;
-        if (err == ENC_BAD) {
+        if (err == ENCODE_BAD) {
             job->wire->len = begin;
             e->replaced = replaced;
             misfit(e, job, at->event, bad);
@@ -306,64 +321,172 @@ encode_rows(struct enc *e, struct job *job, const struct plan *plan,
 
 /* Which columns with a default this event leaves to it.  At least one column
  * stays, as COPY cannot do without. */
-static uint32_t
-omitted(const struct plan *plan, struct il_batch *batch, uint32_t i, int *err)
+static int
+omitted(const struct plan *plan, struct il_batch *batch, uint32_t i,
+        uint64_t *set)
 {
-    uint32_t mask = 0;
+    const struct column *kept = NULL;
+    uint32_t left = plan->count;
+    memset(set, 0, plan_words(plan) * sizeof *set);
     for (uint32_t k = 0; k < plan->count; k++) {
         const struct column *c = &plan->columns[k];
         struct il_value v;
         if (c->optional < 0)
             continue;
-        if ((*err = column_value(c, batch, i, &v)) != 0)
-            return 0;
-        if (v.type == IL_MISSING)
-            mask |= UINT32_C(1) << c->optional;
+        int err = column_value(c, batch, i, &v);
+        if (err)
+            return err;
+        if (v.type != IL_MISSING)
+            continue;
+        set[c->optional / 64] |= UINT64_C(1) << c->optional % 64;
+        if (!kept)
+            kept = c;
+        left--;
     }
-    if (plan->optional_count == plan->count
-        && (uint32_t) __builtin_popcount(mask) == plan->count)
-        mask &= mask - 1;
-    return mask;
+    if (!left && kept)
+        set[kept->optional / 64] &= ~(UINT64_C(1) << kept->optional % 64);
+    return 0;
 }
 
 static int
-by_mask(const void *a, const void *b)
+by_set(const void *a, const void *b)
 {
     const struct place *x = a, *y = b;
-    if (x->omitted != y->omitted)
-        return x->omitted < y->omitted ? -1 : 1;
-    return x->event < y->event ? -1 : x->event > y->event;
+    if (x->merge != y->merge)
+        return x->merge ? -1 : 1;
+    int order = set_order(x, y);
+    return order ? order : x->event < y->event ? -1 : x->event > y->event;
+}
+
+/* --- values that are unique ---------------------------------------------- */
+
+/* Two hashes of a value: that both agree by chance is out of the question. */
+struct encode_seen {
+    uint64_t a, b;
+};
+
+static int
+seen_clear(struct encoder *e, uint32_t count)
+{
+    size_t n = 16;
+    while (n < 2 * (size_t) count)
+        n *= 2;
+    if (n > e->seen_count) {
+        struct encode_seen *seen = realloc(e->seen, n * sizeof *seen);
+        if (!seen)
+            return -ENOMEM;
+        e->seen = seen;
+        e->seen_count = n;
+    }
+    memset(e->seen, 0, e->seen_count * sizeof *e->seen);
+    return 0;
+}
+
+static struct encode_seen
+seen_hash(const char *s, size_t len)
+{
+    struct encode_seen h = { UINT64_C(0xcbf29ce484222325),
+                             UINT64_C(0x9e3779b97f4a7c15) };
+    for (size_t i = 0; i < len; i++) {
+        h.a = (h.a ^ (unsigned char) s[i]) * UINT64_C(0x100000001b3);
+        h.b = (h.b + (unsigned char) s[i]) * UINT64_C(0xff51afd7ed558ccd);
+        h.b ^= h.b >> 29;
+    }
+    h.a |= 1; /* 0 is a free place */
+    return h;
+}
+
+/* An event that may be in the table is left alone where it is, but a second one
+ * in the batch with the same unique value cannot be the one that is: it is to
+ * be refused, as it would have been.  0 or an error. */
+static int
+first_of_its_value(struct encoder *e, struct job *job, const struct plan *plan,
+                   uint32_t n)
+{
+    struct place *place = &job->order[n];
+    struct il_value v;
+    char buf[48];
+    const char *s;
+    size_t len;
+    place->merge = 1;
+    if (plan->unique >= plan->count)
+        return 0;
+    int err = column_value(&plan->columns[plan->unique], job->batch,
+                           place->event, &v);
+    if (err || !(s = encode_scalar(&v, buf, &len)))
+        return err;
+    struct encode_seen h = seen_hash(s, len);
+    size_t at = h.b & (e->seen_count - 1);
+    for (; e->seen[at].a; at = (at + 1) & (e->seen_count - 1))
+        if (e->seen[at].a == h.a && e->seen[at].b == h.b) {
+            place->merge = 0;
+            return 0;
+        }
+    e->seen[at] = h;
+    return 0;
+}
+
+/* Those with the same columns together, and where each run begins. */
+static void
+split(struct place *order, uint32_t n)
+{
+    qsort(order, n, sizeof *order, by_set);
+    for (uint32_t k = 0; k < n; k++)
+        order[k].begins = !k || part_ends(&order[k - 1], &order[k]);
 }
 
 /* List the events that become rows, those with the same columns together. */
 static int
-arrange(struct job *job, const struct plan *plan, uint32_t *places)
+arrange(struct encoder *e, struct job *job, const struct plan *plan,
+        uint32_t *places)
 {
     uint32_t count = il_batch_count(job->batch), n = 0;
-    int mixed = 0, err = 0;
+    size_t words = plan_words(plan);
+    int mixed = 0, err = 0, merges = 0;
+    for (uint32_t k = 0; k < job->connections; k++)
+        merges |= job->maybe[k] != 0;
+    int plain = !merges && !words;
+    int whole = job->end - job->first == job->connections;
+    if (merges && (err = seen_clear(e, count)) != 0)
+        return err;
     for (uint32_t i = 0; i < count; i++) {
-        if (!job_has(job, il_batch_position(job->batch, i)))
+        if (!whole && !job_has(job, il_batch_position(job->batch, i)))
             continue;
         il_unreject(job->batch, i);
         if (!il_live(job->batch, i))
             continue;
-        uint32_t mask =
-            plan->optional_count ? omitted(plan, job->batch, i, &err) : 0;
-        if (err)
+        uint64_t *set = words ? job->sets + n * words : NULL;
+        if (set && (err = omitted(plan, job->batch, i, set)) != 0)
             return err;
-        job->order[n] = (struct place){ mask, i };
-        mixed |= n && mask != job->order[0].omitted;
+        job->order[n] = (struct place){
+            .omitted = set, .event = i, .words = (uint16_t) words, .begins = !n
+        };
+        if (plain) {
+            n++;
+            continue;
+        }
+        if (merges && job_maybe(job, il_batch_position(job->batch, i))
+            && (err = first_of_its_value(e, job, plan, n)) < 0)
+            return err;
+        mixed |= n && part_ends(&job->order[n], job->order);
         n++;
     }
     if (mixed)
-        qsort(job->order, n, sizeof *job->order, by_mask);
+        split(job->order, n);
     *places = n;
     return 0;
 }
 
 static int
-grow(struct job *job, uint32_t count)
+grow(struct job *job, uint32_t count, size_t words)
 {
+    if (words * count > job->set_capacity) {
+        uint64_t *sets = realloc(job->sets, words * count * sizeof *sets);
+        if (!sets)
+            return -ENOMEM;
+        job->sets = sets;
+        job->set_capacity = words * count;
+    }
     if (count <= job->capacity)
         return 0;
     struct row *rows = realloc(job->rows, count * sizeof *rows);
@@ -383,7 +506,7 @@ grow(struct job *job, uint32_t count)
 
 /* Read the columns of this plan from now on. */
 static int
-follow_plan(struct enc *e, struct plan *plan)
+follow_plan(struct encoder *e, struct plan *plan)
 {
     struct il_row *row;
     if (e->plan == plan)
@@ -421,21 +544,21 @@ events(const struct job *job)
 }
 
 int
-encode_job(struct enc *e, struct job *job, struct plan *plan)
+encode_job(struct encoder *e, struct job *job, struct plan *plan)
 {
     uint32_t places;
-    int err = grow(job, events(job));
+    int err = grow(job, events(job), plan_words(plan));
     if (!err)
         err = follow_plan(e, plan);
     if (!err)
-        err = arrange(job, plan, &places);
+        err = arrange(e, job, plan, &places);
     if (err)
         return err;
     e->binary = !plan->text_only && !e->prefer_text;
     if (e->prefer_text)
         e->prefer_text--;
     err = encode_rows(e, job, plan, places);
-    if (err == ENC_UNSURE) {
+    if (err == ENCODE_UNSURE) {
         for (uint32_t k = 0; k < places; k++)
             il_unreject(job->batch, job->order[k].event);
         e->binary = 0;

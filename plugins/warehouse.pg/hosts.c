@@ -4,7 +4,7 @@
  * that is dead, or stopped, without a refusal would be the first at every
  * attempt, and the others would never be tried.  So the next attempt begins
  * behind the host that did not answer. */
-#include "pg.h"
+#include "hosts.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One connection to Postgres.  libpq's asynchronous half only: every wait also
- * watches an eventfd, so that stop() is heard at once even while the server
- * hangs.  A hanging statement is left by closing the socket, never by
- * PQcancel(), which would itself wait for the server. */
-#include "pg.h"
+/* Connecting, waiting, and what an answer says. */
+#include "link.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -14,19 +11,10 @@
 /* The server's own statement_timeout speaks first; this one is for a server
  * that no longer speaks at all. */
 #define GRACE_MS 10000
+#define LOOK_MS 3000      /* of silence, and one looks after a statement */
+#define LOOKS 4           /* so often, then every */
+#define LOOK_LATER 30000  /* milliseconds */
 #define PIECE (64 * 1024) /* of COPY data between two looks at the socket */
-
-void
-fault_set(struct pg_fault *f, enum pg_action action, const char *fmt, ...)
-{
-    va_list ap;
-    memset(f, 0, sizeof *f);
-    f->action = action;
-    va_start(ap, fmt);
-    vsnprintf(f->why, sizeof f->why, fmt, ap);
-    va_end(ap);
-    snprintf(f->message, sizeof f->message, "%.500s", f->why);
-}
 
 /* The first line of a message of libpq's, without its end. */
 static void
@@ -50,27 +38,48 @@ lost(struct link *l, const char *what)
     return -1;
 }
 
-/* Wait for the socket.  0, or -1: stopping, or out of time. */
+/* Stopping, or out of time? */
+static int
+given_up(struct link *l, int64_t left_us)
+{
+    if (!atomic_load(&l->stop->now) && left_us > 0)
+        return 0;
+    fault_set(&l->fault, PG_ACT_RETRY,
+              atomic_load(&l->stop->now)
+                  ? "stopping"
+                  : "Postgres did not answer in time; connecting anew");
+    l->fault.lost = 1;
+    return 1;
+}
+
+static int64_t
+look_after(int looks)
+{
+    return (looks < LOOKS ? LOOK_MS : LOOK_LATER) * INT64_C(1000);
+}
+
+/* Wait for the socket.  0, or -1: stopping, out of time, or it is dead. */
 static int
 wait_socket(struct link *l, short events, int64_t deadline_us)
 {
     struct pollfd fds[2] = { { .fd = PQsocket(l->db), .events = events },
-                             { .fd = l->pg->wake, .events = POLLIN } };
+                             { .fd = l->stop->wake, .events = POLLIN } };
+    int watched = PQstatus(l->db) == CONNECTION_OK && !l->is_watch, looks = 0;
+    int64_t look_us = il_monotonic_us(l->host) + look_after(0);
+    l->suspicions = 0;
     for (;;) {
-        int64_t left = deadline_us - il_monotonic_us(l->pg->host);
-        if (atomic_load(&l->pg->stopping)) {
-            fault_set(&l->fault, PG_ACT_RETRY, "stopping");
-            l->fault.lost = 1;
+        int64_t now = il_monotonic_us(l->host), until = deadline_us;
+        if (given_up(l, deadline_us - now))
             return -1;
+        if (watched && now >= look_us) {
+            if (link_watch(l, events == POLLIN))
+                return -1;
+            look_us = il_monotonic_us(l->host) + look_after(++looks);
         }
-        if (left <= 0) {
-            fault_set(&l->fault, PG_ACT_RETRY,
-                      "Postgres did not answer in time; connecting anew");
-            l->fault.lost = 1;
-            return -1;
-        }
-        int64_t ms = left / 1000 + 1;
-        int n = poll(fds, 2, ms > 60000 ? 60000 : (int) ms);
+        if (watched && look_us < until)
+            until = look_us;
+        int64_t ms = (until - now) / 1000 + 1;
+        int n = poll(fds, 2, ms > 60000 ? 60000 : ms > 0 ? (int) ms : 0);
         if (n < 0 && errno != EINTR)
             return lost(l, "poll");
         if (n > 0 && fds[0].revents)
@@ -81,17 +90,26 @@ wait_socket(struct link *l, short events, int64_t deadline_us)
 static int64_t
 deadline(const struct link *l)
 {
-    uint64_t ms = l->pg->statement_timeout_ms;
-    return il_monotonic_us(l->pg->host)
+    uint64_t ms = l->opt->statement_timeout_ms;
+    if (l->patience_ms)
+        return il_monotonic_us(l->host) + (int64_t) l->patience_ms * 1000;
+    return il_monotonic_us(l->host)
            + (int64_t) (ms ? ms + GRACE_MS : UINT32_MAX) * 1000;
 }
 
 void
 link_pause(struct link *l, uint32_t ms)
 {
-    struct pollfd fd = { .fd = l->pg->wake, .events = POLLIN };
-    if (!atomic_load(&l->pg->stopping))
+    struct pollfd fd = { .fd = l->stop->wake, .events = POLLIN };
+    if (!atomic_load(&l->stop->now))
         poll(&fd, 1, (int) ms);
+}
+
+int
+link_no_memory(struct link *l)
+{
+    fault_set(&l->fault, PG_ACT_RETRY, "no memory");
+    return -1;
 }
 
 static void
@@ -136,14 +154,16 @@ connect_fault(struct link *l)
     char line[512];
     if (!each_host(line, sizeof line, message))
         first_line(line, sizeof line, found ? found : message);
-    enum pg_action action =
-        sqlstate_action(l->pg->rules, l->pg->rule_count, code);
-    if (action == PG_ACT_REJECT)
-        action = PG_ACT_RETRY;
-    fault_set(&l->fault, action, "cannot connect to Postgres: %s%s%s%s", line,
-              *code ? " (SQLSTATE " : "", code, *code ? ")" : "");
+    fault_set(&l->fault, PG_ACT_RETRY, "cannot connect to Postgres: %s%s%s%s",
+              line, *code ? " (SQLSTATE " : "", code, *code ? ")" : "");
     memcpy(l->fault.code, code, sizeof code);
+    fault_judge(&l->fault, l->opt->rules, l->opt->rule_count);
     l->fault.lost = 1;
+    size_t n = strlen(l->fault.why);
+    if (strcmp(code, "42501") == 0)
+        snprintf(l->fault.why + n, sizeof l->fault.why - n,
+                 "; grant connect on database \"%s\" to \"%s\"", PQdb(l->db),
+                 PQuser(l->db));
 }
 
 /* The next attempt begins with another one, if there is another. */
@@ -163,8 +183,8 @@ silent_host(struct link *l)
 static int
 drive_connect(struct link *l)
 {
-    int64_t until = il_monotonic_us(l->pg->host)
-                    + (int64_t) l->pg->connect_timeout_ms * 1000;
+    int64_t until =
+        il_monotonic_us(l->host) + (int64_t) l->opt->connect_timeout_ms * 1000;
     PostgresPollingStatusType st = PGRES_POLLING_WRITING;
     while (st != PGRES_POLLING_OK) {
         if (st == PGRES_POLLING_FAILED) {
@@ -173,7 +193,7 @@ drive_connect(struct link *l)
         }
         if (wait_socket(l, st == PGRES_POLLING_READING ? POLLIN : POLLOUT,
                         until)) {
-            if (!atomic_load(&l->pg->stopping))
+            if (!atomic_load(&l->stop->now))
                 silent_host(l);
             return -1;
         }
@@ -183,11 +203,14 @@ drive_connect(struct link *l)
 }
 
 int
-link_init(struct link *l, struct pg *pg)
+link_init(struct link *l, const struct il_host *host, const struct options *opt,
+          struct link_stop *stop)
 {
     memset(l, 0, sizeof *l);
-    l->pg = pg;
-    return sql_open(&l->sql, pg->host);
+    l->host = host;
+    l->opt = opt;
+    l->stop = stop;
+    return sql_open(&l->sql, host);
 }
 
 void
@@ -198,20 +221,22 @@ link_free(struct link *l)
     sql_close(&l->sql);
 }
 
+#define MOST_KEYS (7 + HOSTS_KEYS)
+
 int
 link_open(struct link *l)
 {
-    const struct pg *pg = l->pg;
-    const char *keys[6 + HOSTS_KEYS + 1] = { "fallback_application_name",
-                                             "keepalives_idle",
-                                             "tcp_user_timeout", "dbname",
-                                             "client_encoding" };
-    const char *values[6 + HOSTS_KEYS + 1] = { "ingestlayer", "30", "60000",
-                                               pg->connection, "UTF8" };
-    int n = 5 + hosts_params(&l->hosts, keys + 5, values + 5);
-    if (pg->application_name) {
+    const char *keys[MOST_KEYS + 1] = {
+        "fallback_application_name", "keepalives_idle", "keepalives_interval",
+        "tcp_user_timeout",          "dbname",          "client_encoding"
+    };
+    const char *values[MOST_KEYS + 1] = {
+        "ingestlayer", "15", "5", "30000", l->opt->connection, "UTF8"
+    };
+    int n = 6 + hosts_params(&l->hosts, keys + 6, values + 6);
+    if (l->opt->application_name) {
         keys[n] = "application_name";
-        values[n] = pg->application_name;
+        values[n] = l->opt->application_name;
     }
     link_close(l);
     memset(&l->fault, 0, sizeof l->fault);
@@ -227,6 +252,10 @@ link_open(struct link *l)
         connect_fault(l);
     else if (drive_connect(l) == 0 && PQsetnonblocking(l->db, 1) == 0) {
         PQsetErrorVerbosity(l->db, PQERRORS_DEFAULT);
+        const char *name = PQparameterStatus(l->db, "application_name");
+        snprintf(l->name, sizeof l->name, "%s", name ? name : "");
+        *l->txn_name = 0;
+        l->direct = 0;
         hosts_clear(&l->hosts);
         return 0;
     }
@@ -237,6 +266,9 @@ link_open(struct link *l)
 void
 link_close(struct link *l)
 {
+    if (l->db && PQstatus(l->db) == CONNECTION_OK
+        && PQtransactionStatus(l->db) == PQTRANS_ACTIVE)
+        link_cancel(l);
     if (l->db)
         PQfinish(l->db);
     l->db = NULL;
@@ -252,7 +284,7 @@ field_copy(char *to, size_t size, const PGresult *res, int field)
 static void
 result_fault(struct link *l, const PGresult *res)
 {
-    struct pg_fault *f = &l->fault;
+    struct fault *f = &l->fault;
     const char *detail = PQresultErrorField(res, PG_DIAG_MESSAGE_DETAIL);
     const char *severity =
         PQresultErrorField(res, PG_DIAG_SEVERITY_NONLOCALIZED);
@@ -266,15 +298,17 @@ result_fault(struct link *l, const PGresult *res)
     size_t n = strlen(f->message);
     if (detail)
         snprintf(f->message + n, sizeof f->message - n, ": %s", detail);
-    snprintf(f->why, sizeof f->why, "%s (SQLSTATE %s)%s", f->message, f->code,
-             strcmp(f->code, "42501") == 0
-                 ? "; grant what `ingestlayer ddl` prints"
-                 : "");
+    const char *more = strcmp(f->code, "42501") == 0
+                           ? "grant what `ingestlayer ddl` prints"
+                       : strcmp(f->code, "55P03") == 0 ? l->blocker
+                                                       : "";
+    snprintf(f->why, sizeof f->why, "%s (SQLSTATE %s)%s%s", f->message, f->code,
+             *more ? "; " : "", more);
     field_copy(f->context, sizeof f->context, res, PG_DIAG_CONTEXT);
     field_copy(f->column, sizeof f->column, res, PG_DIAG_COLUMN_NAME);
     field_copy(f->constraint, sizeof f->constraint, res,
                PG_DIAG_CONSTRAINT_NAME);
-    f->action = sqlstate_action(l->pg->rules, l->pg->rule_count, f->code);
+    fault_judge(f, l->opt->rules, l->opt->rule_count);
     f->lost = PQstatus(l->db) == CONNECTION_BAD || !severity
               || strcmp(severity, "ERROR") != 0;
 }
@@ -282,7 +316,7 @@ result_fault(struct link *l, const PGresult *res)
 /* The first fault of a query counts; but whatever it was, a connection that
  * broke right after it says nothing about the next one. */
 static void
-keep_first(struct link *l, struct pg_fault *first)
+keep_first(struct link *l, struct fault *first)
 {
     if (l->fault.lost && !first->lost) {
         first->lost = 1;
@@ -309,10 +343,8 @@ int
 link_send(struct link *l, const char *sql)
 {
     memset(&l->fault, 0, sizeof l->fault);
-    if (!sql) {
-        fault_set(&l->fault, PG_ACT_RETRY, "no memory");
-        return -1;
-    }
+    if (!sql)
+        return link_no_memory(l);
     if (!l->db) {
         fault_set(&l->fault, PG_ACT_RETRY, "not connected to Postgres");
         l->fault.lost = 1;
@@ -362,7 +394,7 @@ link_exec(struct link *l, const char *sql, PGresult **last)
     if (link_send(l, sql))
         return -1;
     int err, failed = 0;
-    struct pg_fault first = { 0 };
+    struct fault first = { 0 };
     for (;;) {
         PGresult *res = link_result(l, &err);
         if (err && !failed) {
@@ -406,7 +438,7 @@ int
 link_finish(struct link *l)
 {
     int err = 0, failed = 0;
-    struct pg_fault first = { 0 };
+    struct fault first = { 0 };
     for (;;) {
         PGresult *res = link_result(l, &err);
         if (err && !failed) {
@@ -461,7 +493,7 @@ link_rollback(struct link *l)
 {
     if (!l->db)
         return;
-    struct pg_fault kept = l->fault;
+    struct fault kept = l->fault;
     PGTransactionStatusType st = PQtransactionStatus(l->db);
     int gone = kept.lost || PQstatus(l->db) == CONNECTION_BAD
                || st == PQTRANS_ACTIVE || st == PQTRANS_UNKNOWN;

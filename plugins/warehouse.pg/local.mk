@@ -2,24 +2,47 @@
 plugin_LTLIBRARIES += plugins/warehouse.pg/warehouse.pg.la
 plugins_warehouse_pg_warehouse_pg_la_SOURCES = \
 	plugins/warehouse.pg/attempt.c \
-	plugins/warehouse.pg/claim.c \
+	plugins/warehouse.pg/conn.h \
 	plugins/warehouse.pg/copy.c \
+	plugins/warehouse.pg/copy.h \
+	plugins/warehouse.pg/copy_judge.c \
+	plugins/warehouse.pg/copy_rows.c \
 	plugins/warehouse.pg/ddl.c \
+	plugins/warehouse.pg/ddl.h \
 	plugins/warehouse.pg/decimal.c \
+	plugins/warehouse.pg/decimal.h \
 	plugins/warehouse.pg/delivery.c \
+	plugins/warehouse.pg/delivery.h \
 	plugins/warehouse.pg/encode.c \
-	plugins/warehouse.pg/lanes.c \
-	plugins/warehouse.pg/link.c \
+	plugins/warehouse.pg/encode.h \
+	plugins/warehouse.pg/encode_field.c \
+	plugins/warehouse.pg/fault.c \
+	plugins/warehouse.pg/fault.h \
 	plugins/warehouse.pg/hosts.c \
+	plugins/warehouse.pg/hosts.h \
+	plugins/warehouse.pg/job.h \
+	plugins/warehouse.pg/lanes.c \
+	plugins/warehouse.pg/lanes.h \
+	plugins/warehouse.pg/lanes_claim.c \
+	plugins/warehouse.pg/link.c \
+	plugins/warehouse.pg/link.h \
+	plugins/warehouse.pg/link_cancel.c \
+	plugins/warehouse.pg/link_watch.c \
+	plugins/warehouse.pg/options.h \
 	plugins/warehouse.pg/pg.c \
 	plugins/warehouse.pg/pg.h \
+	plugins/warehouse.pg/plan.c \
+	plugins/warehouse.pg/plan.h \
 	plugins/warehouse.pg/probe.c \
-	plugins/warehouse.pg/scalar.c \
+	plugins/warehouse.pg/probe.h \
+	plugins/warehouse.pg/put.h \
+	plugins/warehouse.pg/put_numeric.c \
+	plugins/warehouse.pg/put_record.c \
+	plugins/warehouse.pg/put_scalar.c \
+	plugins/warehouse.pg/put_text.c \
+	plugins/warehouse.pg/put_time.c \
 	plugins/warehouse.pg/sql.c \
-	plugins/warehouse.pg/sqlstate.c \
-	plugins/warehouse.pg/table.c \
-	plugins/warehouse.pg/text.c \
-	plugins/warehouse.pg/when.c \
+	plugins/warehouse.pg/sql.h \
 	plugins/warehouse.pg/worker.c
 plugins_warehouse_pg_warehouse_pg_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(PQ_CFLAGS)
 plugins_warehouse_pg_warehouse_pg_la_CFLAGS = $(PLUGIN_CFLAGS)
@@ -33,6 +56,7 @@ PG_TEST_LIBS = $(TESTHOST_LIBS) $(PQ_LIBS) $(CHECK_LIBS)
 pg_test_scripts = \
 	plugins/warehouse.pg/tests/test-pg-connections.sh \
 	plugins/warehouse.pg/tests/test-pg-faults.sh \
+	plugins/warehouse.pg/tests/test-pg-half-open.sh \
 	plugins/warehouse.pg/tests/test-pg-modes.sh \
 	plugins/warehouse.pg/tests/test-pg-refused.sh \
 	plugins/warehouse.pg/tests/test-pg-rows.sh \
@@ -41,12 +65,15 @@ dist_man_MANS += plugins/warehouse.pg/warehouse.pg.5
 EXTRA_DIST += plugins/warehouse.pg/warehouse.pg.conf \
 	plugins/warehouse.pg/tests/run-with-postgres.sh \
 	plugins/warehouse.pg/tests/test-pg-check.sh \
+	plugins/warehouse.pg/tests/test-pg-check-foresees-start.sh \
+	plugins/warehouse.pg/tests/test-pg-lone-row-is-judged.py \
 	plugins/warehouse.pg/tests/pgtest.h plugins/warehouse.pg/tests/proxy.h \
 	$(pg_test_scripts)
 if HAVE_CHECK
 check_PROGRAMS += \
 	plugins/warehouse.pg/tests/test-pg-connections \
 	plugins/warehouse.pg/tests/test-pg-faults \
+	plugins/warehouse.pg/tests/test-pg-half-open \
 	plugins/warehouse.pg/tests/test-pg-modes \
 	plugins/warehouse.pg/tests/test-pg-refused \
 	plugins/warehouse.pg/tests/test-pg-rows \
@@ -55,6 +82,8 @@ plugins_warehouse_pg_tests_test_pg_connections_CPPFLAGS = $(PG_TEST_CPPFLAGS)
 plugins_warehouse_pg_tests_test_pg_connections_LDADD = $(PG_TEST_LIBS)
 plugins_warehouse_pg_tests_test_pg_faults_CPPFLAGS = $(PG_TEST_CPPFLAGS)
 plugins_warehouse_pg_tests_test_pg_faults_LDADD = $(PG_TEST_LIBS)
+plugins_warehouse_pg_tests_test_pg_half_open_CPPFLAGS = $(PG_TEST_CPPFLAGS)
+plugins_warehouse_pg_tests_test_pg_half_open_LDADD = $(PG_TEST_LIBS)
 plugins_warehouse_pg_tests_test_pg_modes_CPPFLAGS = $(PG_TEST_CPPFLAGS)
 plugins_warehouse_pg_tests_test_pg_modes_LDADD = $(PG_TEST_LIBS)
 plugins_warehouse_pg_tests_test_pg_refused_CPPFLAGS = $(PG_TEST_CPPFLAGS)
@@ -66,3 +95,5 @@ plugins_warehouse_pg_tests_test_pg_types_LDADD = $(PG_TEST_LIBS)
 TESTS += $(pg_test_scripts)
 endif
 TESTS += plugins/warehouse.pg/tests/test-pg-check.sh
+TESTS += plugins/warehouse.pg/tests/test-pg-check-foresees-start.sh \
+	plugins/warehouse.pg/tests/test-pg-lone-row-is-judged.py

@@ -7,11 +7,15 @@
  * so do those behind it. */
 #include "pg.h"
 
+#include "ddl.h"
+#include "probe.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -118,10 +122,10 @@ static const struct il_option pg_options[] = {
 static void
 conns_close(struct pg *pg)
 {
-    for (uint32_t k = 0; pg->conns && k < pg->connections; k++) {
+    for (uint32_t k = 0; pg->conns && k < pg->opt.connections; k++) {
         struct conn *c = &pg->conns[k];
         link_free(&c->link);
-        enc_close(&c->enc);
+        encode_close(&c->enc);
         plan_unref(c->plan);
     }
     free(pg->conns);
@@ -131,23 +135,21 @@ static void
 pg_close(void *self)
 {
     struct pg *pg = self;
-    deliveries_close(pg);
+    delivery_close_all(pg);
     conns_close(pg);
-    plan_unref(pg->plan);
-    for (size_t i = 0; i < pg->mapping_count; i++)
-        il_template_free(pg->host, pg->mappings[i].value);
-    free(pg->mappings);
-    free(pg->rules);
-    free(pg->lanes);
-    table_name_clear(&pg->table);
-    enc_close(&pg->lane_enc);
-    if (pg->c_locale)
-        freelocale(pg->c_locale);
-    if (pg->wake >= 0)
-        close(pg->wake);
-    pthread_cond_destroy(&pg->work);
-    pthread_cond_destroy(&pg->done);
-    pthread_mutex_destroy(&pg->lock);
+    plan_unref(pg->shared.plan);
+    for (size_t i = 0; i < pg->opt.mapping_count; i++)
+        il_template_free(pg->host, pg->opt.mappings[i].value);
+    free(pg->opt.mappings);
+    free(pg->opt.rules);
+    free(pg->opt.lanes);
+    sql_name_clear(&pg->opt.table);
+    encode_close(&pg->lane_enc);
+    if (pg->stop.wake >= 0)
+        close(pg->stop.wake);
+    pthread_cond_destroy(&pg->shared.work);
+    pthread_cond_destroy(&pg->shared.done);
+    pthread_mutex_destroy(&pg->shared.lock);
     free(pg);
 }
 
@@ -157,7 +159,7 @@ static int
 check_connection(const struct pg *pg, const struct il_conf *conf)
 {
     char *message = NULL;
-    PQconninfoOption *parts = PQconninfoParse(pg->connection, &message);
+    PQconninfoOption *parts = PQconninfoParse(pg->opt.connection, &message);
     PQfreemem(message);
     if (!parts)
         return il_conf_error(conf, "connection", -1,
@@ -169,11 +171,62 @@ check_connection(const struct pg *pg, const struct il_conf *conf)
     return 0;
 }
 
+/* Postgres would cut it in silence, and then nothing would be found by it. */
+static int
+check_name(const struct il_conf *conf, const char *key, const char *name)
+{
+    size_t n = name ? strlen(name) : 0;
+    if (n <= PG_NAME_MAX)
+        return 0;
+    return il_conf_error(conf, key, -1,
+                         "\"%s\" has %zu bytes; Postgres keeps %d of a name",
+                         name, n, PG_NAME_MAX);
+}
+
+/* Declared fields become columns. */
+static int
+check_declared(const struct pg *pg, const struct il_conf *conf)
+{
+    struct il_declared d = { .struct_size = sizeof d };
+    int err = 0;
+    if (!pg->opt.create || pg->opt.mapping_count)
+        return 0;
+    for (size_t i = 0; il_declared_field(pg->host, i, &d) == 0; i++) {
+        size_t n = strlen(d.name);
+        if (n > PG_NAME_MAX)
+            err = il_conf_error(conf, "create", -1,
+                                "field \"%s\" of event %s has %zu bytes; "
+                                "Postgres keeps %d of a column's name: name "
+                                "the columns in `columns`",
+                                d.name, d.event, n, PG_NAME_MAX);
+        d.struct_size = sizeof d;
+    }
+    return err;
+}
+
+static int
+check_names(const struct pg *pg, const struct il_conf *conf)
+{
+    const struct options *o = &pg->opt;
+    int err = check_name(conf, "table", o->table.schema), e;
+    if ((e = check_name(conf, "table", o->table.table)) != 0)
+        err = e;
+    if ((e = check_name(conf, "lanes_schema", o->lanes_schema)) != 0)
+        err = e;
+    if ((e = check_name(conf, "unique_column", o->unique_column)) != 0)
+        err = e;
+    if ((e = check_name(conf, "payload_column", o->payload_column)) != 0)
+        err = e;
+    if ((e = check_declared(pg, conf)) != 0)
+        err = e;
+    return err;
+}
+
 static int
 open_table(struct pg *pg, const struct il_conf *conf)
 {
     size_t at;
-    int err = table_name_parse(il_conf_str(conf, "table"), &pg->table, &at);
+    int err = sql_name_parse(il_conf_str(conf, "table"), &pg->opt.table, &at);
     if (err == -EINVAL)
         return il_conf_error(conf, "table", (long) at,
                              "is no table name; expected schema.table, with "
@@ -183,11 +236,11 @@ open_table(struct pg *pg, const struct il_conf *conf)
     struct sql s;
     if (sql_open(&s, pg->host))
         return -ENOMEM;
-    sql_ident(&s, pg->lanes_schema);
+    sql_ident(&s, pg->opt.lanes_schema);
     sql_printf(&s, ".lanes");
-    pg->lanes = sql_str(&s) ? strdup(sql_str(&s)) : NULL;
+    pg->opt.lanes = sql_str(&s) ? strdup(sql_str(&s)) : NULL;
     sql_close(&s);
-    return pg->lanes ? 0 : -ENOMEM;
+    return pg->opt.lanes ? 0 : -ENOMEM;
 }
 
 static int
@@ -195,23 +248,26 @@ open_columns(struct pg *pg, const struct il_conf *conf)
 {
     size_t n = il_conf_count(conf, "columns");
     int err = 0;
-    pg->mappings = calloc(n + 1, sizeof *pg->mappings);
-    if (!pg->mappings)
+    pg->opt.mappings = calloc(n + 1, sizeof *pg->opt.mappings);
+    if (!pg->opt.mappings)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++) {
         const struct il_conf *group = il_conf_group(conf, "columns", i);
-        struct mapping *m = &pg->mappings[pg->mapping_count];
+        struct mapping *m = &pg->opt.mappings[pg->opt.mapping_count];
         m->name = il_conf_str(group, "name");
         m->reference = il_conf_str(group, "value");
-        for (size_t k = 0; k < pg->mapping_count; k++)
-            if (strcmp(pg->mappings[k].name, m->name) == 0)
+        for (size_t k = 0; k < pg->opt.mapping_count; k++)
+            if (strcmp(pg->opt.mappings[k].name, m->name) == 0)
                 err = il_conf_error(group, "name", -1,
                                     "column \"%s\" is filled twice", m->name);
-        int bad = il_template_from(pg->host, group, "value", &m->value);
+        int bad = check_name(group, "name", m->name);
+        if (bad)
+            err = bad;
+        bad = il_template_from(pg->host, group, "value", &m->value);
         if (bad)
             err = bad;
         else
-            pg->mapping_count++;
+            pg->opt.mapping_count++;
     }
     return err;
 }
@@ -221,17 +277,17 @@ open_rules(struct pg *pg, const struct il_conf *conf)
 {
     size_t n = il_conf_count(conf, "sqlstate");
     int err = 0;
-    pg->rules = calloc(n + 1, sizeof *pg->rules);
-    if (!pg->rules)
+    pg->opt.rules = calloc(n + 1, sizeof *pg->opt.rules);
+    if (!pg->opt.rules)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++) {
         const struct il_conf *group = il_conf_group(conf, "sqlstate", i);
-        struct pg_rule *r = &pg->rules[pg->rule_count++];
+        struct pg_rule *r = &pg->opt.rules[pg->opt.rule_count++];
         const char *action = il_conf_str(group, "action");
         r->action = strcmp(action, "reject") == 0  ? PG_ACT_REJECT
                     : strcmp(action, "pause") == 0 ? PG_ACT_PAUSE
                                                    : PG_ACT_RETRY;
-        if (sqlstate_parse(il_conf_str(group, "code"), r->code))
+        if (fault_parse_code(il_conf_str(group, "code"), r->code))
             err = il_conf_error(group, "code", -1,
                                 "is no SQLSTATE; expected five characters "
                                 "(23505) or the two of a class (23)");
@@ -242,20 +298,21 @@ open_rules(struct pg *pg, const struct il_conf *conf)
 static int
 open_options(struct pg *pg, const struct il_conf *conf)
 {
-    pg->connection = il_conf_str(conf, "connection");
-    pg->lanes_schema = il_conf_str(conf, "lanes_schema");
-    pg->unique_column = il_conf_str(conf, "unique_column");
-    pg->payload_column = il_conf_str(conf, "payload_column");
-    pg->payload_set = strcmp(pg->payload_column, "payload") != 0;
-    pg->application_name = il_conf_str(conf, "application_name");
-    pg->create = il_conf_int(conf, "create") != 0;
-    pg->connections = (uint32_t) il_conf_int(conf, "connections");
-    pg->refuse_bad_text =
+    pg->opt.connection = il_conf_str(conf, "connection");
+    pg->opt.lanes_schema = il_conf_str(conf, "lanes_schema");
+    pg->opt.unique_column = il_conf_str(conf, "unique_column");
+    pg->opt.payload_column = il_conf_str(conf, "payload_column");
+    pg->opt.payload_set = strcmp(pg->opt.payload_column, "payload") != 0;
+    pg->opt.application_name = il_conf_str(conf, "application_name");
+    pg->opt.create = il_conf_int(conf, "create") != 0;
+    pg->opt.connections = (uint32_t) il_conf_int(conf, "connections");
+    pg->opt.refuse_bad_text =
         strcmp(il_conf_str(conf, "bad_text"), "dead-letter") == 0;
-    pg->connect_timeout_ms = (uint32_t) il_conf_int(conf, "connect_timeout");
-    pg->statement_timeout_ms =
+    pg->opt.connect_timeout_ms =
+        (uint32_t) il_conf_int(conf, "connect_timeout");
+    pg->opt.statement_timeout_ms =
         (uint32_t) il_conf_int(conf, "statement_timeout");
-    pg->lock_timeout_ms = (uint32_t) il_conf_int(conf, "lock_timeout");
+    pg->opt.lock_timeout_ms = (uint32_t) il_conf_int(conf, "lock_timeout");
     /* All findings of one run are shown together. */
     int err = check_connection(pg, conf), e;
     if ((e = open_table(pg, conf)) != 0)
@@ -264,20 +321,23 @@ open_options(struct pg *pg, const struct il_conf *conf)
         err = e;
     if ((e = open_rules(pg, conf)) != 0)
         err = e;
+    if ((e = check_names(pg, conf)) != 0)
+        err = e;
     return err;
 }
 
 static int
 open_conns(struct pg *pg)
 {
-    pg->conns = calloc(pg->connections, sizeof *pg->conns);
+    pg->conns = calloc(pg->opt.connections, sizeof *pg->conns);
     if (!pg->conns)
         return -ENOMEM;
-    for (uint32_t k = 0; k < pg->connections; k++) {
+    for (uint32_t k = 0; k < pg->opt.connections; k++) {
         struct conn *c = &pg->conns[k];
         c->pg = pg;
         c->index = k;
-        if (link_init(&c->link, pg) || enc_open(&c->enc, pg))
+        if (link_init(&c->link, pg->host, &pg->opt, &pg->stop)
+            || encode_open(&c->enc, pg->host, pg->opt.refuse_bad_text))
             return -ENOMEM;
     }
     return 0;
@@ -287,19 +347,25 @@ static int
 open_tools(struct pg *pg)
 {
     const struct il_host *host = pg->host;
-    pg->c_locale = newlocale(LC_ALL_MASK, "C", (locale_t) 0);
-    pg->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (!pg->c_locale || pg->wake < 0 || enc_open(&pg->lane_enc, pg)
-        || open_conns(pg) || deliveries_open(pg))
+    pg->stop.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (pg->stop.wake < 0
+        || encode_open(&pg->lane_enc, host, pg->opt.refuse_bad_text)
+        || open_conns(pg) || delivery_open_all(pg))
         return -ENOMEM;
-    pg->rows = il_counter_new(host, "rows", IL_UNIT_NONE, "Rows written.");
-    pg->rejects = il_counter_new(host, "rejects", IL_UNIT_NONE,
-                                 "Events that did not fit the table.");
-    pg->replaced = il_counter_new(host, "replaced_characters", IL_UNIT_NONE,
-                                  "U+0000 and lone surrogates replaced.");
-    pg->reconnects = il_counter_new(host, "reconnects", IL_UNIT_NONE,
-                                    "Connections made after the first.");
-    pg->sent = il_counter_new(host, "sent", IL_UNIT_BYTES, "COPY data sent.");
+    if (getrandom(&pg->process, sizeof pg->process, GRND_NONBLOCK) < 0)
+        pg->process = (uint32_t) getpid();
+    pg->process &= 0xffffff;
+    pg->counts.rows =
+        il_counter_new(host, "rows", IL_UNIT_NONE, "Rows written.");
+    pg->counts.rejects = il_counter_new(host, "rejects", IL_UNIT_NONE,
+                                        "Events that did not fit the table.");
+    pg->counts.replaced =
+        il_counter_new(host, "replaced_characters", IL_UNIT_NONE,
+                       "U+0000 and lone surrogates replaced.");
+    pg->counts.reconnects = il_counter_new(host, "reconnects", IL_UNIT_NONE,
+                                           "Connections made after the first.");
+    pg->counts.sent =
+        il_counter_new(host, "sent", IL_UNIT_BYTES, "COPY data sent.");
     return 0;
 }
 
@@ -312,14 +378,17 @@ pg_open(const struct il_host *host, const struct il_conf *conf, void **self)
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_mutex_init(&pg->lock, NULL);
-    pthread_cond_init(&pg->work, NULL);
-    pthread_cond_init(&pg->done, &monotonic);
+    pthread_mutex_init(&pg->shared.lock, NULL);
+    pthread_cond_init(&pg->shared.work, &monotonic);
+    pthread_cond_init(&pg->shared.done, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    for (size_t i = 0; i < PG_IN_FLIGHT; i++)
-        pthread_mutex_init(&pg->deliveries[i].lock, NULL);
+    for (size_t i = 0; i < DELIVERY_IN_FLIGHT; i++)
+        pthread_mutex_init(&pg->shared.deliveries[i].lock, NULL);
     pg->host = host;
-    pg->wake = -1;
+    pg->lanes.host = host;
+    pg->lanes.opt = &pg->opt;
+    pg->lanes.lock = &pg->shared.lock;
+    pg->stop.wake = -1;
     int err = open_options(pg, conf);
     if (!err)
         err = open_tools(pg);
@@ -340,16 +409,16 @@ pg_stop(void *self)
     uint64_t one = 1;
     if (!pg->started)
         return;
-    pthread_mutex_lock(&pg->lock);
-    atomic_store(&pg->stopping, 1);
-    pthread_cond_broadcast(&pg->work);
-    pthread_cond_broadcast(&pg->done);
-    pthread_mutex_unlock(&pg->lock);
-    if (write(pg->wake, &one, sizeof one) < 0)
+    pthread_mutex_lock(&pg->shared.lock);
+    atomic_store(&pg->stop.now, 1);
+    pthread_cond_broadcast(&pg->shared.work);
+    pthread_cond_broadcast(&pg->shared.done);
+    pthread_mutex_unlock(&pg->shared.lock);
+    if (write(pg->stop.wake, &one, sizeof one) < 0)
         il_log(pg->host, IL_LOG_WARN, "cannot wake the connection threads");
     while (pg->started)
         pthread_join(pg->conns[--pg->started].thread, NULL);
-    deliveries_stop(pg);
+    delivery_stop_all(pg);
 }
 
 static int
@@ -357,7 +426,7 @@ pg_start(void *self)
 {
     struct pg *pg = self;
     int err = 0;
-    for (uint32_t k = 0; k < pg->connections && !err; k++) {
+    for (uint32_t k = 0; k < pg->opt.connections && !err; k++) {
         struct conn *c = &pg->conns[k];
         err = pthread_create(&c->thread, NULL, worker_run, c);
         pg->started += !err;
@@ -367,27 +436,28 @@ pg_start(void *self)
     return -err;
 }
 
-static void
-after_ms(struct timespec *t, uint32_t ms)
+/* FNV-1a of spool and lane, 48 bits of it. */
+static uint64_t
+lane_tag(const struct pg *pg)
 {
-    clock_gettime(CLOCK_MONOTONIC, t);
-    t->tv_sec += ms / 1000;
-    t->tv_nsec += (long) (ms % 1000) * 1000000;
-    if (t->tv_nsec >= 1000000000) {
-        t->tv_sec++;
-        t->tv_nsec -= 1000000000;
-    }
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+    for (const char *p = pg->lanes.spool; *p; p++)
+        h = (h ^ (unsigned char) *p) * UINT64_C(0x100000001b3);
+    for (const char *p = il_lane(pg->host); *p; p++)
+        h = (h ^ (unsigned char) *p) * UINT64_C(0x100000001b3);
+    return (h ^ h >> 48) & UINT64_C(0xffffffffffff);
 }
 
 static void
 spool_text(struct pg *pg, const uint8_t *spool)
 {
-    char *p = pg->spool_text;
+    char *p = pg->lanes.spool;
     for (int i = 0; i < 16; i++) {
         if (i == 4 || i == 6 || i == 8 || i == 10)
             *p++ = '-';
         p += sprintf(p, "%02x", spool[i]);
     }
+    pg->lanes.tag = lane_tag(pg);
 }
 
 static int
@@ -396,28 +466,32 @@ pg_resume(void *self, struct il_position *at)
     struct pg *pg = self;
     struct timespec until;
     int err = -EAGAIN, late = 0;
-    after_ms(&until, RESUME_WAIT_MS);
-    pthread_mutex_lock(&pg->lock);
-    if (!pg->resume_asked) {
+    pg_after_ms(&until, RESUME_WAIT_MS);
+    pthread_mutex_lock(&pg->shared.lock);
+    if (!pg->shared.resume.asked) {
         spool_text(pg, at->spool);
-        pg->resume_local = at->position;
-        pg->given = at->struct_size >= sizeof *at ? at->given : 0;
-        pg->resume_rewind = (at->flags & IL_POSITION_REWIND) != 0;
-        pg->resume_done = 0;
-        pg->resume_asked = 1;
-        pthread_cond_broadcast(&pg->work);
+        pg->shared.resume.local = at->position;
+        pg->lanes.given = at->struct_size >= sizeof *at ? at->given : 0;
+        pg->shared.resume.rewind = (at->flags & IL_POSITION_REWIND) != 0;
+        pg->shared.resume.done = 0;
+        pg->shared.resume.asked = 1;
+        pthread_cond_broadcast(&pg->shared.work);
     }
-    while (!pg->resume_done && !late && !atomic_load(&pg->stopping))
-        late = pthread_cond_timedwait(&pg->done, &pg->lock, &until) != 0;
-    if (pg->resume_done) {
-        pg->resume_asked = 0;
-        err = pg->resume_err;
-        if (!err && (pg->resume_position > at->position || pg->resume_rewind))
-            at->position = pg->resume_position;
+    while (!pg->shared.resume.done && !late && !atomic_load(&pg->stop.now))
+        late =
+            pthread_cond_timedwait(&pg->shared.done, &pg->shared.lock, &until)
+            != 0;
+    if (pg->shared.resume.done) {
+        pg->shared.resume.asked = 0;
+        err = pg->shared.resume.err;
+        if (!err
+            && (pg->shared.resume.position > at->position
+                || pg->shared.resume.rewind))
+            at->position = pg->shared.resume.position;
         if (!err && at->struct_size >= sizeof *at)
-            at->there = pg->resume_there;
+            at->there = pg->shared.resume.there;
     }
-    pthread_mutex_unlock(&pg->lock);
+    pthread_mutex_unlock(&pg->shared.lock);
     return err;
 }
 
@@ -433,12 +507,14 @@ pg_flush(void *self, uint32_t deadline_ms)
     struct pg *pg = self;
     struct timespec until;
     int late = 0;
-    after_ms(&until, deadline_ms);
-    pthread_mutex_lock(&pg->lock);
-    while (pg->busy && !late)
-        late = pthread_cond_timedwait(&pg->done, &pg->lock, &until) != 0;
-    int busy = pg->busy;
-    pthread_mutex_unlock(&pg->lock);
+    pg_after_ms(&until, deadline_ms);
+    pthread_mutex_lock(&pg->shared.lock);
+    while (pg->shared.busy && !late)
+        late =
+            pthread_cond_timedwait(&pg->shared.done, &pg->shared.lock, &until)
+            != 0;
+    int busy = pg->shared.busy;
+    pthread_mutex_unlock(&pg->shared.lock);
     return busy ? -ETIMEDOUT : 0;
 }
 
@@ -457,7 +533,7 @@ IL_PLUGIN = {
     .flush = pg_flush,
     .stop = pg_stop,
     .close = pg_close,
-    .in_flight = PG_IN_FLIGHT,
-    .ddl = pg_ddl,
-    .probe = pg_probe,
+    .in_flight = DELIVERY_IN_FLIGHT,
+    .ddl = ddl_print,
+    .probe = probe_run,
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* SQL text.  Every name and value that reaches Postgres as SQL goes through
  * sql_ident() and sql_literal(), so that one place decides about quoting. */
-#include "pg.h"
+#include "sql.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -140,11 +140,11 @@ quote_into(char *to, const char *name)
 }
 
 int
-table_name_parse(const char *text, struct table_name *t, size_t *at)
+sql_name_parse(const char *text, struct sql_name *t, size_t *at)
 {
     size_t n = strlen(text) + 1;
     const char *p = text;
-    *t = (struct table_name){ 0 };
+    *t = (struct sql_name){ 0 };
     *at = 0;
     t->table = malloc(n);
     t->quoted = malloc(2 * n + 8);
@@ -172,18 +172,18 @@ table_name_parse(const char *text, struct table_name *t, size_t *at)
     return 0;
 bad:
     *at = (size_t) (p - text);
-    table_name_clear(t);
+    sql_name_clear(t);
     return -EINVAL;
 no_memory:
-    table_name_clear(t);
+    sql_name_clear(t);
     return -ENOMEM;
 }
 
 void
-table_name_clear(struct table_name *t)
+sql_name_clear(struct sql_name *t)
 {
     free(t->schema);
     free(t->table);
     free(t->quoted);
-    *t = (struct table_name){ 0 };
+    *t = (struct sql_name){ 0 };
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define WITNESS_MS 250 /* so long a lone row waits for the batch behind it */
 #define REPEAT_US 60000000 /* the same fault is logged once in this time */
 
 /* Log a fault, but not the same one again and again. */
@@ -15,12 +16,43 @@ say(struct conn *c)
 {
     const struct pg *pg = c->pg;
     int64_t now = il_monotonic_us(pg->host);
-    if (strcmp(c->said, c->link.fault.why) == 0
-        && now - c->said_us < REPEAT_US)
+    if (strcmp(c->said, c->link.fault.why) == 0 && now - c->said_us < REPEAT_US)
         return;
     snprintf(c->said, sizeof c->said, "%s", c->link.fault.why);
     c->said_us = now;
     il_log(pg->host, IL_LOG_WARN, "%s", c->said);
+}
+
+/* The job behind this one, which is looked at and left where it is. */
+static struct job *
+job_behind(struct conn *c, const struct job *job)
+{
+    struct pg_shared *sh = &c->pg->shared;
+    struct delivery *d;
+    struct timespec until;
+    int late = 0;
+    pg_after_ms(&until, WITNESS_MS);
+    while (!(d = job->of->next) && !late && !atomic_load(&c->pg->stop.now))
+        late = pthread_cond_timedwait(&sh->work, &sh->lock, &until) != 0;
+    uint32_t k = d && d->count == 1 ? 0 : c->index;
+    return d && k == c->index && d->jobs[k].stage == JOB_WAITS ? &d->jobs[k]
+                                                               : NULL;
+}
+
+/* No row of the job went in.  Does one of the batch behind it?  Then it is the
+ * rows, and the job is judged now. */
+static int
+find_witness(struct conn *c, const struct job *job)
+{
+    struct pg *pg = c->pg;
+    if (c->outage != il_batch_id(job->batch) || c->witness || c->doubt
+        || c->link.fault.action >= PG_ACT_SET_BACK)
+        return 0;
+    pthread_mutex_lock(&pg->shared.lock);
+    struct job *behind = job_behind(c, job);
+    pthread_mutex_unlock(&pg->shared.lock);
+    c->witness = behind && attempt_probe(c, behind) > 0;
+    return c->witness;
 }
 
 /* A job whose COMMIT went unanswered stays here until Postgres tells what
@@ -30,10 +62,13 @@ static void
 deliver(struct conn *c, struct job *job)
 {
     struct pg *pg = c->pg;
-    const struct pg_fault *f = &c->link.fault;
+    const struct fault *f = &c->link.fault;
     uint32_t wait_ms = 50;
-    while (copy_job(c, job) != 0) {
-        if (!c->doubt || atomic_load(&pg->stopping)
+    c->witness = 0;
+    while (attempt_job(c, job) != 0) {
+        if (find_witness(c, job))
+            continue;
+        if (!c->doubt || atomic_load(&pg->stop.now)
             || f->action >= PG_ACT_SET_BACK) {
             delivery_ended(pg, job, f->action, f->why);
             return;
@@ -55,12 +90,14 @@ resume_lanes(struct conn *c, uint64_t *there)
 {
     struct pg *pg = c->pg;
     uint64_t was_at = 0;
-    int err = lanes_claim(c, pg->resume_local);
-    if (!err && !pg->mode_kept) /* later nobody else can have moved them */
-        err = lanes_was_at(&c->link, &was_at);
-    if (!err && pg->resume_rewind && lanes_top(pg) > pg->resume_local)
-        err = lanes_rewind(c, pg->resume_local);
-    uint64_t floor = lanes_floor(pg);
+    int err = lanes_claim(&pg->lanes, &c->link, pg->shared.resume.local);
+    if (!err
+        && !pg->lanes.mode_kept) /* later nobody else can have moved them */
+        err = lanes_was_at(&pg->lanes, &c->link, &was_at);
+    if (!err && pg->shared.resume.rewind
+        && lanes_top(&pg->lanes) > pg->shared.resume.local)
+        err = lanes_rewind(&pg->lanes, &c->link, pg->shared.resume.local);
+    uint64_t floor = lanes_floor(&pg->lanes);
     *there = was_at > floor ? was_at : floor;
     return err;
 }
@@ -70,10 +107,12 @@ resume_lanes(struct conn *c, uint64_t *there)
 static uint64_t
 resume_position(const struct pg *pg)
 {
-    if (pg->mode != PG_MODE_LANES)
-        return pg->resume_local;
-    uint64_t top = lanes_top(pg);
-    return !pg->mode_kept && top > pg->given ? top : lanes_floor(pg);
+    if (pg->lanes.mode != PG_MODE_LANES)
+        return pg->shared.resume.local;
+    uint64_t top = lanes_top(&pg->lanes);
+    return !pg->lanes.mode_kept && top > pg->lanes.given
+               ? top
+               : lanes_floor(&pg->lanes);
 }
 
 static void
@@ -82,9 +121,9 @@ answer_resume(struct conn *c)
     struct pg *pg = c->pg;
     struct link *l = &c->link;
     uint64_t there = UINT64_MAX, position = 0;
-    pg->claimed = 0;
-    int err = copy_connect(c, NULL);
-    if (!err && pg->mode == PG_MODE_LANES)
+    pg->lanes.claimed = 0;
+    int err = attempt_connect(c, NULL);
+    if (!err && pg->lanes.mode == PG_MODE_LANES)
         err = resume_lanes(c, &there);
     if (err) {
         say(c);
@@ -93,20 +132,20 @@ answer_resume(struct conn *c)
     } else {
         position = resume_position(pg);
         c->said[0] = 0;
-        pg->claimed = c->checked = 1;
-        pg->mode_kept = pg->mode;
+        pg->lanes.claimed = c->checked = 1;
+        pg->lanes.mode_kept = pg->lanes.mode;
     }
-    pthread_mutex_lock(&pg->lock);
-    pg->resume_err = !err                               ? 0
-                     : l->fault.action == PG_ACT_FENCED ? -ESTALE
-                     : l->fault.action == PG_ACT_PAUSE  ? -EACCES
-                                                        : -EAGAIN;
-    pg->resume_position = position;
-    pg->resume_there = there;
-    pg->resume_done = 1;
-    pg->broken = 0;
-    pthread_cond_broadcast(&pg->done);
-    pthread_mutex_unlock(&pg->lock);
+    pthread_mutex_lock(&pg->shared.lock);
+    pg->shared.resume.err = !err                               ? 0
+                            : l->fault.action == PG_ACT_FENCED ? -ESTALE
+                            : l->fault.action == PG_ACT_PAUSE  ? -EACCES
+                                                               : -EAGAIN;
+    pg->shared.resume.position = position;
+    pg->shared.resume.there = there;
+    pg->shared.resume.done = 1;
+    pg->shared.broken = 0;
+    pthread_cond_broadcast(&pg->shared.done);
+    pthread_mutex_unlock(&pg->shared.lock);
 }
 
 void *
@@ -114,27 +153,28 @@ worker_run(void *arg)
 {
     struct conn *c = arg;
     struct pg *pg = c->pg;
-    pthread_mutex_lock(&pg->lock);
-    while (!atomic_load(&pg->stopping)) {
-        int resume = !c->index && pg->resume_asked && !pg->resume_done;
+    pthread_mutex_lock(&pg->shared.lock);
+    while (!atomic_load(&pg->stop.now)) {
+        int resume =
+            !c->index && pg->shared.resume.asked && !pg->shared.resume.done;
         struct job *job = resume ? NULL : delivery_next(c);
         int skip = job && job->of->out_of_turn;
         if (job)
             job->stage = JOB_TAKEN;
         else if (!resume) {
-            pthread_cond_wait(&pg->work, &pg->lock);
+            pthread_cond_wait(&pg->shared.work, &pg->shared.lock);
             continue;
         }
-        pthread_mutex_unlock(&pg->lock);
+        pthread_mutex_unlock(&pg->shared.lock);
         if (resume)
             answer_resume(c);
         else if (skip)
             delivery_ended(pg, job, 0, NULL);
         else
             deliver(c, job);
-        pthread_mutex_lock(&pg->lock);
+        pthread_mutex_lock(&pg->shared.lock);
     }
-    pthread_mutex_unlock(&pg->lock);
+    pthread_mutex_unlock(&pg->shared.lock);
     link_close(&c->link);
     return NULL;
 }

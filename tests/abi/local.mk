@@ -85,8 +85,16 @@ tests_abi_bad_symbol_la_LDFLAGS = $(IL_SAN_FLAGS) -module -avoid-version -shared
 ABI_TESTS = \
 	tests/abi/test-bad-plugins-are-refused.sh \
 	tests/abi/test-header-compiles-alone.sh \
+	tests/abi/test-manual-examples-run.sh \
+	tests/abi/test-plugins-are-verified.sh \
 	tests/abi/test-plugins-export-one-symbol.sh \
 	tests/abi/test-skew-fails-closed.sh \
+	tests/abi/test-step-in-cxx.sh \
+	tests/abi/test-step-in-rust.sh \
 	tests/abi/test-template-builds-outside.sh
+check_PROGRAMS += tests/abi/languages
+tests_abi_languages_SOURCES = tests/abi/languages.c
+tests_abi_languages_CPPFLAGS = $(TESTHOST_CPPFLAGS)
+tests_abi_languages_LDADD = $(TESTHOST_LIBS)
 EXTRA_DIST += $(ABI_TESTS) tests/abi/skew.c
 TESTS += $(ABI_TESTS)

@@ -27,7 +27,8 @@
 #include "../../plugins/enrich.entity/entity.c"
 #undef entity_open
 #undef entity_close
-#include "../../plugins/warehouse.pg/pg.h"
+#include "../../plugins/warehouse.pg/job.h"
+#include "../../plugins/warehouse.pg/put.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +42,7 @@ HOT count_gate(struct gate_batch *, struct slice body);
 HOT count_read(struct il_batch *, const struct slice *bodies);
 HOT count_filter(struct match *, struct il_batch *);
 HOT count_enrich(struct enrich *, struct il_batch *);
-HOT count_encode(struct enc *, struct job *, struct plan *);
+HOT count_encode(struct encoder *, struct job *, struct plan *);
 
 /* The only plan there is stays; what reads one from a server is left out. */
 struct plan *
@@ -94,7 +95,7 @@ count_enrich(struct enrich *e, struct il_batch *b)
 }
 
 void
-count_encode(struct enc *e, struct job *job, struct plan *plan)
+count_encode(struct encoder *e, struct job *job, struct plan *plan)
 {
     must(encode_job(e, job, plan), "encode_job");
 }
@@ -260,17 +261,15 @@ lane_run(const char *what, struct entities *store)
     struct match match = { .host = &host };
     struct enrich enrich = { .host = &host };
     struct entity_reader *reader;
-    struct pg *pg = calloc(1, sizeof *pg);
-    struct enc enc;
+    struct encoder enc;
     struct plan *plan = plan_make();
     struct job job = { .wire = il_text_new(&host),
                        .end = 1,
                        .connections = 1 };
     struct il_batch *b = batch_new();
-    if (!b || !pg || !job.wire)
+    if (!b || !job.wire)
         must(1, "memory");
-    pg->host = &host;
-    must(enc_open(&enc, pg), "encoder");
+    must(encode_open(&enc, &host, 0), "encoder");
     must(entity_reader_new(store, &reader), "reader");
     make_bodies();
     match_make(&match);

@@ -79,8 +79,10 @@ tests_bench_bench_count_SOURCES = tests/bench/bench-count.c \
 	tests/bench/scratch.c tests/bench/scratch.h \
 	tests/bench/w1.c tests/bench/w1.h \
 	plugins/warehouse.pg/decimal.c plugins/warehouse.pg/encode.c \
-	plugins/warehouse.pg/scalar.c plugins/warehouse.pg/text.c \
-	plugins/warehouse.pg/when.c
+	plugins/warehouse.pg/encode_field.c \
+	plugins/warehouse.pg/put_numeric.c plugins/warehouse.pg/put_scalar.c \
+	plugins/warehouse.pg/put_record.c plugins/warehouse.pg/put_text.c \
+	plugins/warehouse.pg/put_time.c
 tests_bench_bench_count_CPPFLAGS = $(core_libcore_a_CPPFLAGS) $(PQ_CFLAGS)
 tests_bench_bench_count_LDADD = $(CORE_LIBS)
 bench-count: tests/bench/bench-count

@@ -36,5 +36,8 @@ endif
 SHELL_TESTS = \
 	tests/end-to-end/test-cut-stores-hold-up-nobody.sh \
 	tests/end-to-end/test-entity-command.sh
-TESTS += $(SHELL_TESTS) tests/end-to-end/test-origins-stay.py
-EXTRA_DIST += $(SHELL_TESTS) tests/end-to-end/test-origins-stay.py
+TESTS += $(SHELL_TESTS) tests/end-to-end/test-naughty-plugins-are-named.py \
+	tests/end-to-end/test-origins-stay.py
+EXTRA_DIST += $(SHELL_TESTS) \
+	tests/end-to-end/test-naughty-plugins-are-named.py \
+	tests/end-to-end/test-origins-stay.py

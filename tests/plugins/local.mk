@@ -11,6 +11,22 @@ tests_destination_null_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
 tests_destination_null_la_CFLAGS = $(PLUGIN_CFLAGS)
 tests_destination_null_la_LDFLAGS = $(FAKE_LINK)
 
+# What no plugin may do, once for each kind.
+check_LTLIBRARIES += tests/source.naughty.la tests/step.naughty.la \
+	tests/destination.naughty.la
+tests_source_naughty_la_SOURCES = tests/plugins/naughty.c
+tests_source_naughty_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) -DNAUGHTY_SOURCE
+tests_source_naughty_la_CFLAGS = $(PLUGIN_CFLAGS)
+tests_source_naughty_la_LDFLAGS = $(FAKE_LINK)
+tests_step_naughty_la_SOURCES = tests/plugins/naughty.c
+tests_step_naughty_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) -DNAUGHTY_STEP
+tests_step_naughty_la_CFLAGS = $(PLUGIN_CFLAGS)
+tests_step_naughty_la_LDFLAGS = $(FAKE_LINK)
+tests_destination_naughty_la_SOURCES = tests/plugins/naughty.c
+tests_destination_naughty_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) -DNAUGHTY_DESTINATION
+tests_destination_naughty_la_CFLAGS = $(PLUGIN_CFLAGS)
+tests_destination_naughty_la_LDFLAGS = $(FAKE_LINK)
+
 check_LTLIBRARIES += tests/destination.own.la
 tests_destination_own_la_SOURCES = tests/plugins/destination.own.c
 tests_destination_own_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A TCP proxy before Postgres that understands where messages begin, and cuts
- * the connection that brings the n-th one of all.  The others pass. */
+ * the connection that brings the n-th one of all.  The others pass.  Or it
+ * swallows: both sides stay connected, and hear nothing more of each other, not
+ * even that one of them has gone. */
 #ifndef PROXY_H
 #define PROXY_H
 
@@ -21,6 +23,7 @@ struct proxy {
     int listener, port, server_port;
     int direction;   /* whose messages count */
     int pass_on;     /* is the n-th message still passed on? */
+    int swallows;
     atomic_int left; /* messages until the cut; < 0: never */
     atomic_int cuts, done;
     pthread_t thread;
@@ -97,6 +100,23 @@ proxy_pass(struct proxy *p, struct proxy_flow *f, int to, int counts)
     return err;
 }
 
+/* Read, and pass nothing on, until the test is over. */
+static inline void
+proxy_swallow(struct proxy *p, const int fds[2])
+{
+    char buf[65536];
+    int gone[2] = { 0, 0 };
+    while (!atomic_load(&p->done)) {
+        struct pollfd ps[2] = { { gone[0] ? -1 : fds[0], POLLIN, 0 },
+                                { gone[1] ? -1 : fds[1], POLLIN, 0 } };
+        if (poll(ps, 2, 5) < 0)
+            break;
+        for (int d = 0; d < 2; d++)
+            if (ps[d].revents && recv(fds[d], buf, sizeof buf, 0) <= 0)
+                gone[d] = 1;
+    }
+}
+
 static inline void
 proxy_relay(struct proxy *p, const int fds[2])
 {
@@ -119,6 +139,8 @@ proxy_relay(struct proxy *p, const int fds[2])
         }
     }
     free(flows);
+    if (p->swallows && atomic_load(&p->cuts))
+        proxy_swallow(p, fds);
 }
 
 static inline void *

@@ -51,6 +51,22 @@ psql -q -v ON_ERROR_STOP=1 -f "$work/ddl" || fail "the DDL does not run"
 psql -Atc 'select user_id, count, payload from events.signups' ||
     fail "the DDL makes another table"
 
+# Postgres keeps 63 bytes of a name, and would cut the rest in silence.
+long=$(printf '%064d' 0 | tr 0 x)
+for wrong in "create = true" "table = \"$long.t\"" "table = \"t.$long\"" \
+    "lanes_schema = \"$long\"" "unique_column = \"$long\"" \
+    "payload_column = \"$long\"" \
+    "columns = ( { name = \"$long\"; value = \"\$event.id\"; } )"; do
+    sed -e "s/table = .*create = true/table = \"t\"; $wrong/" \
+        -e 's/table = "t"; table/table/' -e "s/\"count\"/\"$long\"/" \
+        "$work/good.conf" >"$work/bad.conf"
+    if "$il" check -c "$work/bad.conf" >"$work/out" 2>&1; then
+        fail "a name of 64 bytes was taken: $wrong"
+    fi
+    grep -q "64 bytes; Postgres keeps 63" "$work/out" ||
+        fail "$wrong: $(cat "$work/out")"
+done
+
 sed 's/env:DATABASE_URL/hunter2 nonsense/' "$work/good.conf" >"$work/bad.conf"
 if "$il" check -c "$work/bad.conf" >"$work/out" 2>&1; then
     fail "a bad connection string was taken"

@@ -62,9 +62,9 @@ start_at(int port, const char *user, int connections)
 static struct il_position
 resume_from(uint64_t position, uint64_t given, uint32_t flags)
 {
-    struct il_position p = {
-        .position = position, .given = given, .flags = flags
-    };
+    struct il_position p = { .position = position,
+                             .given = given,
+                             .flags = flags };
     pgtest_resume(&t, &p);
     return p;
 }
@@ -83,8 +83,7 @@ batch(uint64_t from, uint64_t to)
     testhost_clear(t.host);
     testhost_position(t.host, from);
     for (uint64_t i = from; i < to; i++)
-        event(&t,
-              "{\"id\":\"e%llu\",\"type\":\"t\",\"payload\":{\"n\":%llu}}",
+        event(&t, "{\"id\":\"e%llu\",\"type\":\"t\",\"payload\":{\"n\":%llu}}",
               (unsigned long long) i, (unsigned long long) i);
 }
 
@@ -147,7 +146,7 @@ static int
 backends(void)
 {
     return atoi(sql(&t, "select count(*) from pg_stat_activity"
-                        " where application_name = 'conns'"));
+                        " where application_name like 'conns%%'"));
 }
 
 START_TEST(a_batch_is_shared_out)
@@ -212,7 +211,8 @@ cut_at(int direction, int pass_on, int n, const char *user)
     return atomic_load(&p.cuts);
 }
 
-/* At each message, or at each few: test-pg-faults cuts one connection at all. */
+/* At each message, or at each few: test-pg-faults cuts one connection at all.
+ */
 static void
 cut_everywhere(const char *user, int each)
 {
@@ -314,8 +314,8 @@ START_TEST(a_part_that_is_in_stays_in_after_a_crash)
     for (uint32_t i = 0; i < 900; i++) {
         uint64_t p = 801 + i;
         int bad = p % 100 == 7, ours = p > 1600 || p / STRIPE % 3 == 1;
-        ck_assert_msg(!bad || !ours == !testhost_reason(t.host, i),
-                      "event %u", i);
+        ck_assert_msg(!bad || !ours == !testhost_reason(t.host, i), "event %u",
+                      i);
     }
 }
 END_TEST
@@ -471,7 +471,7 @@ static int
 late_backends(void)
 {
     return atoi(sql(&t, "select count(*) from pg_stat_activity"
-                        " where application_name = 'late'"
+                        " where application_name like 'late%%'"
                         " and wait_event = 'advisory'"));
 }
 
@@ -481,9 +481,10 @@ static void
 late_claim(int connections)
 {
     char text[512];
-    sql(&t, "create function events.wait() returns trigger language plpgsql as"
-            " $$ begin if current_setting('application_name') = 'late' then"
-            " perform pg_advisory_xact_lock(42); end if; return null; end $$");
+    sql(&t,
+        "create function events.wait() returns trigger language plpgsql as"
+        " $$ begin if current_setting('application_name') like 'late%%' then"
+        " perform pg_advisory_xact_lock(42); end if; return null; end $$");
     start(connections);
     batch(1, 801);
     deliver(&t);
@@ -514,11 +515,11 @@ late_claim(int connections)
         pgtest_down(&t);
         ck_assert_uint_eq(start(connections), 800);
     }
-    char *before = strdup(sql(
-        &t, "select string_agg(epoch::text, ' ') from ingestlayer.lanes"));
+    char *before = strdup(
+        sql(&t, "select string_agg(epoch::text, ' ') from ingestlayer.lanes"));
     sql(&t, "select pg_advisory_unlock(42)");
     for (int i = 0; atoi(sql(&t, "select count(*) from pg_stat_activity where"
-                                 " application_name = 'late'"));
+                                 " application_name like 'late%%'"));
          i++) {
         ck_assert_int_lt(i, 1000 * PATIENCE);
         usleep(10000);
@@ -530,7 +531,7 @@ late_claim(int connections)
     batch(801, 1601);
     deliver(&t);
     sql(&t, "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
-            " where application_name = 'conns'");
+            " where application_name like 'conns%%'");
     batch(1601, 2401);
     insist();
     expect_rows(2400);

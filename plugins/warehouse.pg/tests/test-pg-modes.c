@@ -204,10 +204,66 @@ START_TEST(without_lanes_a_unique_id_keeps_rows_single)
     deliver(&t);
     deliver(&t); /* the same again */
     ck_assert_str_eq(ids(), "e1,e2,e3");
+    testhost_position(t.host, 3);
     events(3, 8);
     deliver(&t);
+    kept(&t, 0);
     rejected(&t, 2, "23514", NULL, "t_n_check");
     ck_assert_str_eq(ids(), "e1,e2,e3,e4,e6,e7");
+}
+END_TEST
+
+static void
+same_id(unsigned n)
+{
+    event(&t, "{\"id\":\"e1\",\"type\":\"t\",\"payload\":{\"n\":%u}}", n);
+}
+
+/* Two events of one id are two events: the second is no repetition of the
+ * first, whichever batch it is in and how often that comes. */
+START_TEST(without_lanes_another_event_of_the_same_id_is_a_dead_letter)
+{
+    struct il_position at = { .position = 0 };
+    sql(&t, "alter table events.t add unique (event_id)");
+    pgtest_open(&t, "connection = \"dbname=postgres user=plain\"; " TABLE);
+    ck_assert_int_eq(testhost_start(t.host), 0);
+    pgtest_resume(&t, &at);
+    same_id(1);
+    same_id(2);
+    event(&t, "{\"id\":\"e2\",\"type\":\"t\",\"payload\":{\"n\":3}}");
+    for (int i = 0; i < 3; i++) {
+        deliver(&t);
+        kept(&t, 0);
+        rejected(&t, 1, "23505", NULL, NULL);
+        kept(&t, 2);
+        ck_assert_str_eq(ids(), "e1,e2");
+    }
+    testhost_position(t.host, 4);
+    testhost_clear(t.host);
+    same_id(4);
+    event(&t, "{\"id\":\"e5\",\"type\":\"t\",\"payload\":{\"n\":5}}");
+    for (int i = 0; i < 3; i++) {
+        deliver(&t);
+        rejected(&t, 0, "23505", NULL, NULL);
+        kept(&t, 1);
+    }
+    ck_assert_str_eq(ids(), "e1,e2,e5");
+    pgtest_down(&t);
+    /* The next process cannot know which were delivered; but it sees that this
+     * row is another event's. */
+    pgtest_open(&t, "connection = \"dbname=postgres user=plain\"; " TABLE);
+    ck_assert_int_eq(testhost_start(t.host), 0);
+    at = (struct il_position){ .position = 3, .given = 5 };
+    pgtest_resume(&t, &at);
+    testhost_position(t.host, 4);
+    same_id(4);
+    event(&t, "{\"id\":\"e5\",\"type\":\"t\",\"payload\":{\"n\":5}}");
+    event(&t, "{\"id\":\"e2\",\"type\":\"t\",\"payload\":{\"n\":3}}");
+    deliver(&t);
+    rejected(&t, 0, "23505", "event_id", NULL);
+    kept(&t, 1);
+    rejected(&t, 2, "23505", NULL, "t_event_id_key");
+    ck_assert_str_eq(ids(), "e1,e2,e5");
 }
 END_TEST
 
@@ -305,6 +361,68 @@ START_TEST(a_commit_is_flushed_whatever_the_role_says)
 }
 END_TEST
 
+/* Row level security and views that Postgres writes through take no COPY; what
+ * a policy or a check option forbids is the row's fault. */
+START_TEST(tables_that_take_no_copy)
+{
+    static const char *const tables[] = { "events.secured", "events.v",
+                                          "events.checked" };
+    char text[200];
+    sql(&t, "create domain events.d as text check (value <> 'z');"
+            "create table events.secured (event_id text, n int default 5,"
+            " d events.d default 'x', p bigserial);"
+            "alter table events.secured enable row level security;"
+            "create policy p on events.secured to plain with check (n <> 2);"
+            "grant insert on events.secured to plain;"
+            "grant usage on sequence events.secured_p_seq to plain;"
+            "create table events.base (event_id text, n int default 5 check"
+            " (n <> 2), d events.d default 'x', p bigserial);"
+            "grant usage on sequence events.base_p_seq to plain;"
+            "create view events.v as select * from events.base;"
+            "create view events.checked as select * from events.secured where"
+            " n <> 2 with check option;"
+            "create schema ingestlayer; create table ingestlayer.lanes"
+            " (spool uuid, lane text, position bigint, epoch bigint,"
+            " primary key (spool, lane));"
+            "grant usage on schema ingestlayer to plain;"
+            "grant select, insert, update on ingestlayer.lanes to plain;"
+            "grant insert on events.v, events.checked to plain");
+    for (int k = 0; k < 3; k++) {
+        uint64_t position = 0;
+        int tries = 0;
+        snprintf(text, sizeof text,
+                 "connection = \"dbname=postgres user=plain\"; table = \"%s\";",
+                 tables[k]);
+        pgtest_open(&t, text);
+        ck_assert_int_eq(testhost_start(t.host), 0);
+        while (testhost_resume(t.host, &position) == -EAGAIN && tries++ < 3)
+            usleep(10000);
+        testhost_position(t.host, position + 1);
+        for (unsigned i = 1; i < 6; i++)
+            event(&t,
+                  "{\"id\":\"e%u\",\"type\":\"t\",\"payload\":{\"d\":\"y\","
+                  "\"n\":%u}}",
+                  i, i);
+        event(&t, "{\"id\":\"e6\",\"type\":\"t\",\"payload\":{}}");
+        event(&t, "{\"id\":\"e7\",\"type\":\"t\",\"payload\":{\"d\":\"z\"}}");
+        deliver(&t);
+        rejected(&t, 1,
+                 k == 0   ? "42501"
+                 : k == 1 ? "23514"
+                          : "44000",
+                 NULL, NULL);
+        rejected(&t, 6, "23514", NULL, "d_check");
+        ck_assert_str_eq(sql(&t,
+                             "select string_agg(event_id || n || d, ' '"
+                             " order by p) from %s where p > %d",
+                             tables[k], k < 2 ? 0 : 100),
+                         "e11y e33y e44y e55y e65x");
+        sql(&t, "select setval('events.secured_p_seq', 100)");
+        pgtest_down(&t);
+    }
+}
+END_TEST
+
 START_TEST(probe_names_the_mode)
 {
     int err;
@@ -385,11 +503,14 @@ main(void)
     tcase_add_test(c, a_database_set_back_is_seen);
     tcase_add_test(c, the_lanes_table_may_be_dropped);
     tcase_add_test(c, without_lanes_a_unique_id_keeps_rows_single);
+    tcase_add_test(c,
+                   without_lanes_another_event_of_the_same_id_is_a_dead_letter);
     tcase_add_test(c, without_lanes_and_unique_id_it_pauses);
     tcase_add_test(c, a_small_role_may_use_lanes);
     tcase_add_test(c, a_wrong_password_pauses_and_stays_secret);
     tcase_add_test(c, what_is_over_soon_is_waited_for);
     tcase_add_test(c, a_commit_is_flushed_whatever_the_role_says);
+    tcase_add_test(c, tables_that_take_no_copy);
     tcase_add_test(c, probe_names_the_mode);
     if (getenv("PGBOUNCER_PORT")) {
         tcase_add_test(c, pgbouncer_in_transaction_mode);

@@ -1,23 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* The test host: events, batches, entities. */
+/* The test host: events, batches, what becomes of them. */
 #include <config.h>
 
 #include "private.h"
+#include "base/arena.h"
 #include "base/time.h"
 #include "codec/json.h"
 #include "codec/msg_pack.h"
-#include "store/entity.h"
+#include "plugin/enter.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-static struct testhost *
-of_batch(const struct il_batch *b)
-{
-    return b->lane;
-}
 
 /* --- events -------------------------------------------------------------- */
 
@@ -95,24 +91,62 @@ testhost_pack(struct testhost *t, const char *json, struct il_text *body)
     return err;
 }
 
+/* The plugin gets the batch, or has it no longer. */
+static void
+flight_enter(struct flight *f, int phase)
+{
+    static const int of_batch[] = { [PHASE_NONE] = BATCH_NOBODY,
+                                    [PHASE_STEP] = BATCH_IN_STEP,
+                                    [PHASE_DESTINATION] =
+                                        BATCH_AT_DESTINATION };
+    batch_enter(f->batch, of_batch[phase], phase ? &f->t->host : NULL);
+    atomic_store(&f->phase, phase);
+}
+
+struct flight *
+testhost_flight_new(struct testhost *t)
+{
+    struct flight *f = calloc(1, sizeof(*f));
+    if (f && !(f->batch = batch_new())) {
+        free(f);
+        f = NULL;
+    }
+    if (f) {
+        f->t = t;
+        f->batch->lane = f;
+    }
+    return f;
+}
+
+static void
+flight_free(struct flight *f)
+{
+    if (f)
+        batch_free(f->batch);
+    free(f);
+}
+
 int
 testhost_event(struct testhost *t, const char *json)
 {
     struct il_text body = { 0 };
+    struct il_batch *b = t->current->batch;
     int err = testhost_pack(t, json, &body);
-    /* A frame must outlive the batch's use, and frames may move: the arena of
-     * conf holds a copy of each. */
+    char *frame =
+        err ? NULL : arena_alloc(&t->frames, body.len, &t->frame_bytes);
+    if (!err && !frame)
+        err = -ENOMEM;
+    /* A frame outlives the batch's use, also where the batch comes again. */
     if (!err) {
-        t->batch->lane = t;
-        err = batch_add(t->batch, t->next_position,
-                        conf_strndup(t->conf, body.data, body.len), body.len);
+        memcpy(frame, body.data, body.len);
+        err = batch_add(b, t->next_position, frame, body.len);
     }
     text_clear(&body);
     if (err)
         return err;
-    if (t->batch->count == 1)
-        t->batch->id = t->next_position;
-    t->batch->last = t->next_position++;
+    if (b->count == 1)
+        b->id = t->next_position;
+    b->last = t->next_position++;
     return 0;
 }
 
@@ -123,34 +157,131 @@ testhost_position(struct testhost *t, uint64_t position)
 }
 
 void
+testhost_origin(struct testhost *t, uint64_t position)
+{
+    struct first_place *p = malloc(sizeof(*p));
+    if (!p)
+        return;
+    *p = (struct first_place){ t->first_places, t->next_position, position };
+    t->first_places = p;
+}
+
+void
+testhost_spool(struct testhost *t, const uint8_t id[16], uint32_t set_backs)
+{
+    memcpy(t->spool, id, sizeof(t->spool));
+    t->set_backs = set_backs;
+}
+
+void
 testhost_clear(struct testhost *t)
 {
-    batch_clear(t->batch);
+    struct flight *f = t->current;
+    batch_clear(f->batch);
+    f->passed = 0;
+    f->ack = NULL;
+}
+
+/* --- process ------------------------------------------------------------- */
+
+/* As a lane does: the events are read again from their frames. */
+static int
+undo(struct il_batch *b)
+{
+    uint32_t count = b->count;
+    uint64_t id = b->id, last = b->last;
+    struct {
+        uint64_t position;
+        const char *body;
+        uint32_t len;
+    } * all;
+    int err = 0;
+    if (!(all = malloc((count + 1) * sizeof(*all))))
+        return -ENOMEM;
+    for (uint32_t i = 0; i < count; i++) {
+        all[i].position = b->events[i].position;
+        all[i].body = b->events[i].body;
+        all[i].len = b->events[i].body_len;
+    }
+    batch_reset(b);
+    for (uint32_t i = 0; i < count && !err; i++)
+        err = batch_add(b, all[i].position, all[i].body, all[i].len);
+    b->id = id;
+    b->last = last;
+    free(all);
+    return err;
 }
 
 int
 testhost_process(struct testhost *t)
 {
-    t->batch->lane = t;
-    batch_enter(t->batch, BATCH_IN_STEP, &t->host);
-    int err = t->host.plugin->desc.process(t->host.self, t->batch);
-    batch_enter(t->batch, BATCH_NOBODY, NULL);
+    struct flight *f = t->current;
+    flight_enter(f, PHASE_STEP);
+    struct instance_was was = instance_enter(&t->host, "process()");
+    int err = t->host.plugin->desc.process(t->host.self, f->batch);
+    instance_leave(was);
+    flight_enter(f, PHASE_NONE);
+    if (err > 0)
+        testhost_violate(t,
+                         "process(): returned %d, which is no negative "
+                         "errno",
+                         err);
+    if (err && undo(f->batch))
+        return -ENOMEM;
     return err;
 }
 
 /* --- settling ------------------------------------------------------------ */
 
+/* Behind one that failed, or before one that fails, all taken later come again:
+ * what was settled otherwise would be delivered out of order.  With the lock
+ * held. */
+static int
+out_of_order(const struct testhost *t, const struct flight *settled)
+{
+    int failed = settled->outcome != IL_OK && settled->outcome != IL_REJECT;
+    for (const struct flight *f = t->away; f; f = f->next) {
+        int before = f->number < settled->number;
+        if (f == settled || !f->settled || !f->number || !settled->number)
+            continue;
+        int other = f->outcome != IL_OK && f->outcome != IL_REJECT;
+        if ((before && other && !failed) || (!before && failed && !other))
+            return 1;
+    }
+    return 0;
+}
+
 static void
 api_settle(struct il_ack *ack, int outcome, const char *why)
 {
-    struct testhost *t = ack->t;
+    struct flight *f = ack->flight;
+    struct testhost *t = f->t;
+    const char *fault = NULL;
     pthread_mutex_lock(&t->lock);
-    batch_enter(t->batch, BATCH_NOBODY, NULL);
-    t->settled++;
-    t->outcome = outcome;
-    snprintf(t->why, sizeof(t->why), "%s", why ? why : "");
-    pthread_cond_broadcast(&t->changed);
+    int mine = f->ack == ack && !ack->dead;
+    if (mine)
+        f->settled++;
+    if (ack->dead)
+        fault = NULL;
+    else if (ack->settled)
+        fault = "settles a batch twice";
+    else if (ack->refused)
+        fault = "settles a batch that write() did not take";
+    else if (outcome < IL_OK || outcome > IL_SET_BACK)
+        fault = "settles a batch with an outcome that there is not";
+    if (mine && !ack->settled && !ack->refused) {
+        f->outcome =
+            outcome < IL_OK || outcome > IL_SET_BACK ? IL_RETRY : outcome;
+        snprintf(f->why, sizeof(f->why), "%s", why ? why : "");
+        flight_enter(f, PHASE_NONE);
+        if (out_of_order(t, f))
+            fault = "settles a batch IL_OK behind one that failed";
+        pthread_cond_broadcast(&t->changed);
+    }
+    ack->settled = 1;
     pthread_mutex_unlock(&t->lock);
+    if (fault)
+        testhost_violate(t, "%s", fault);
 }
 
 static int
@@ -193,7 +324,14 @@ letters_settle(struct testhost *t, const struct il_batch *b)
 static int
 api_prepare(struct il_batch *b)
 {
-    struct testhost *t = of_batch(b);
+    const struct flight *f = b->lane;
+    struct testhost *t = f->t;
+    if (atomic_load(&t->dead))
+        return -EIO;
+    if (atomic_load(&f->phase) != PHASE_DESTINATION) {
+        testhost_violate(t, "il_prepare() of a batch that it does not have");
+        return -EPERM;
+    }
     pthread_mutex_lock(&t->lock);
     t->prepared++;
     int err = t->prepare_error;
@@ -218,27 +356,54 @@ testhost_letters(struct testhost *t)
     return text_str(out);
 }
 
-int
-testhost_write(struct testhost *t, uint32_t timeout_ms)
+/* Hand a batch over.  0, or what write() returned. */
+static int
+depart(struct testhost *t, struct flight *f)
 {
-    t->batch->lane = t;
-    if (t->batch->sealed)
-        batch_rewind(t->batch);
+    struct il_ack *ack = calloc(1, sizeof(*ack));
+    if (!ack)
+        return -ENOMEM;
+    if (f->batch->sealed)
+        batch_rewind(f->batch);
     else
-        batch_seal(t->batch);
+        batch_seal(f->batch);
+    ack->api = testhost_table();
+    ack->flight = f;
     pthread_mutex_lock(&t->lock);
-    t->settled = 0;
-    t->why[0] = 0;
+    ack->next = t->acks;
+    t->acks = ack;
+    f->ack = ack;
+    f->settled = f->passed = 0;
+    f->why[0] = 0;
     pthread_mutex_unlock(&t->lock);
-    t->ack = (struct il_ack){ &t->api, t };
-    batch_enter(t->batch, BATCH_AT_DESTINATION, &t->host);
-    int err = t->host.plugin->desc.write(t->host.self, t->batch, &t->ack);
-    if (err) {
-        batch_enter(t->batch, BATCH_NOBODY, NULL);
-        return err;
+    flight_enter(f, PHASE_DESTINATION);
+    struct instance_was was = instance_enter(&t->host, "write()");
+    int err = t->host.plugin->desc.write(t->host.self, f->batch, ack);
+    instance_leave(was);
+    if (!err)
+        return 0;
+    pthread_mutex_lock(&t->lock);
+    int settled = ack->settled;
+    ack->refused = 1;
+    pthread_mutex_unlock(&t->lock);
+    if (err > 0)
+        testhost_violate(t, "write(): returned %d, which is no negative errno",
+                         err);
+    if (settled) {
+        testhost_violate(t, "write(): settled a batch and then returned an "
+                            "error");
+        return 0; /* what was settled holds */
     }
+    flight_enter(f, PHASE_NONE);
+    return err;
+}
 
+/* The outcome, or -ETIMEDOUT. */
+static int
+await(struct testhost *t, struct flight *f, uint32_t timeout_ms)
+{
     struct timespec until;
+    int err = 0;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += timeout_ms / 1000;
     until.tv_nsec += (long) (timeout_ms % 1000) * 1000000;
@@ -247,27 +412,116 @@ testhost_write(struct testhost *t, uint32_t timeout_ms)
         until.tv_nsec -= 1000000000;
     }
     pthread_mutex_lock(&t->lock);
-    while (!t->settled && !err)
+    while (!f->settled && !err)
         err = -pthread_cond_timedwait(&t->changed, &t->lock, &until);
-    if (t->settled)
-        err = t->outcome;
-    if (t->settled && err == IL_OK)
-        letters_settle(t, t->batch);
+    if (f->settled)
+        err = f->outcome;
+    if (f->settled && err == IL_OK && !f->passed++)
+        letters_settle(t, f->batch);
     pthread_mutex_unlock(&t->lock);
     return err;
+}
+
+int
+testhost_write(struct testhost *t, uint32_t timeout_ms)
+{
+    int err = depart(t, t->current);
+    return err ? err : await(t, t->current, timeout_ms);
+}
+
+int
+testhost_write_async(struct testhost *t)
+{
+    struct flight *f = t->current, *next = testhost_flight_new(t);
+    if (!next)
+        return -ENOMEM;
+    f->number = ++t->flight_count;
+    int err = depart(t, f);
+    if (err) {
+        flight_free(next);
+        f->number = 0;
+        return err;
+    }
+    pthread_mutex_lock(&t->lock);
+    f->next = t->away;
+    t->away = f;
+    pthread_mutex_unlock(&t->lock);
+    t->current = next;
+    return f->number;
+}
+
+static struct flight *
+find_away(struct testhost *t, int number)
+{
+    struct flight *f = t->away;
+    while (f && f->number != number)
+        f = f->next;
+    return f;
+}
+
+int
+testhost_await(struct testhost *t, int number, uint32_t timeout_ms)
+{
+    struct flight *f = find_away(t, number);
+    return f ? await(t, f, timeout_ms) : -ENOENT;
+}
+
+int
+testhost_take_back(struct testhost *t, int number)
+{
+    struct flight *f = find_away(t, number);
+    if (!f)
+        return -ENOENT;
+    pthread_mutex_lock(&t->lock);
+    struct flight **at = &t->away;
+    while (*at != f)
+        at = &(*at)->next;
+    *at = f->next;
+    f->next = NULL;
+    f->number = 0;
+    pthread_mutex_unlock(&t->lock);
+    /* What was there is kept until the end: a late call may still look at
+     * it. */
+    t->current->next = t->gone;
+    t->gone = t->current;
+    t->current = f;
+    return 0;
+}
+
+void
+testhost_lose_batches(struct testhost *t)
+{
+    pthread_mutex_lock(&t->lock);
+    for (struct il_ack *a = t->acks; a; a = a->next)
+        a->dead |= !a->settled;
+    pthread_mutex_unlock(&t->lock);
+}
+
+void
+testhost_unsettled(struct testhost *t)
+{
+    int left = 0;
+    pthread_mutex_lock(&t->lock);
+    for (const struct il_ack *a = t->acks; a; a = a->next)
+        left += !a->settled && !a->refused && !a->dead && a->flight->ack == a;
+    pthread_mutex_unlock(&t->lock);
+    if (left)
+        testhost_violate(t, "stop(): %d batch%s not settled", left,
+                         left == 1 ? " is" : "es are");
+    testhost_lose_batches(t);
 }
 
 const char *
 testhost_why(struct testhost *t)
 {
-    return t->why;
+    return t->current->why;
 }
 
 int
 testhost_settled(struct testhost *t)
 {
     pthread_mutex_lock(&t->lock);
-    int n = t->settled;
+    int n = t->current->settled;
     pthread_mutex_unlock(&t->lock);
     return n;
 }
@@ -294,7 +548,7 @@ testhost_prepared(struct testhost *t)
 int
 testhost_state(struct testhost *t, uint32_t i)
 {
-    switch (t->batch->events[i].state) {
+    switch (t->current->batch->events[i].state) {
     case BATCH_LIVE:
         return TESTHOST_KEPT;
     case BATCH_DROPPED:
@@ -309,14 +563,14 @@ const struct il_reason *
 testhost_reason(struct testhost *t, uint32_t i)
 {
     return testhost_state(t, i) == TESTHOST_REJECTED
-               ? t->batch->events[i].reason
+               ? t->current->batch->events[i].reason
                : NULL;
 }
 
 const char *
 testhost_payload(struct testhost *t, uint32_t i)
 {
-    struct slice bytes = t->batch->events[i].ev.payload;
+    struct slice bytes = t->current->batch->events[i].ev.payload;
     const char *p = bytes.ptr;
     struct il_value v;
     if (msg_value(&p, bytes.ptr + bytes.len, &v))
@@ -328,130 +582,46 @@ const char *
 testhost_attached(struct testhost *t, uint32_t i, const char *kind)
 {
     const struct il_kind *k = batch_kind(kind, strlen(kind));
-    for (struct entity_link *l = t->batch->events[i].entities; l; l = l->next)
+    for (struct entity_link *l = t->current->batch->events[i].entities; l;
+         l = l->next)
         if (l->kind == k)
             return testhost_show(t, SHOW_ATTACHED, &l->traits);
     return NULL;
 }
 
-/* --- entities ------------------------------------------------------------ */
-
-static struct known_entity *
-known(struct testhost *t, const char *kind, const char *id, size_t len)
-{
-    struct known_entity *e = t->entities;
-    while (e
-           && (strcmp(e->kind, kind) != 0 || strlen(e->id) != len
-               || memcmp(e->id, id, len) != 0))
-        e = e->next;
-    return e;
-}
-
-static int
-merge(struct testhost *t, const char *kind, const char *id, size_t len,
-      struct slice traits)
-{
-    struct known_entity *e = known(t, kind, id, len);
-    if (!e) {
-        e = calloc(1, sizeof(*e));
-        if (!e)
-            return -ENOMEM;
-        e->kind = strdup(kind);
-        e->id = strndup(id, len);
-        e->next = t->entities;
-        t->entities = e;
-    }
-    struct entity_merge work = { 0 };
-    struct il_text out = { 0 };
-    int err = entity_merge(&work, slice_of(e->traits.data, e->traits.len),
-                           traits, &out);
-    entity_merge_clear(&work);
-    if (err) {
-        text_clear(&out);
-        return err;
-    }
-    text_clear(&e->traits);
-    e->traits = out;
-    return 0;
-}
-
-int
-testhost_entity(struct testhost *t, const char *kind, const char *id,
-                const char *traits)
-{
-    struct il_text packed = { 0 };
-    struct json_error error;
-    int err = json_to_msgpack(traits, strlen(traits), &packed, &error);
-    if (!err)
-        err = merge(t, kind, id, strlen(id), slice_of(packed.data, packed.len));
-    text_clear(&packed);
-    return err;
-}
-
-static int
-view(const struct known_entity *e, struct il_value *traits)
-{
-    const char *p = e->traits.data;
-    return msg_value(&p, e->traits.data + e->traits.len, traits);
-}
-
-const char *
-testhost_entity_get(struct testhost *t, const char *kind, const char *id)
-{
-    struct il_value v;
-    struct known_entity *e = known(t, kind, id, strlen(id));
-    return e && !view(e, &v) ? testhost_show(t, SHOW_ENTITY, &v) : NULL;
-}
-
-static int
-api_entity_find(struct il_batch *b, const struct il_kind *kind, const char *id,
-                size_t len, struct il_value *traits)
-{
-    struct known_entity *e = known(of_batch(b), kind->name, id, len);
-    return e && !view(e, traits);
-}
-
-static int
-api_entity_put(const struct il_host *h, const struct il_kind *kind,
-               const char *id, size_t len, int encoding, const void *traits,
-               size_t traits_len, int64_t seen_us)
-{
-    struct testhost *t = (struct testhost *) (uintptr_t) h;
-    struct il_text packed = { 0 };
-    struct json_error error;
-    int err = encoding == IL_JSON
-                  ? json_to_msgpack(traits, traits_len, &packed, &error)
-                  : text_put(&packed, traits, traits_len);
-    (void) seen_us;
-    if (!err) {
-        pthread_mutex_lock(&t->lock);
-        err = merge(t, kind->name, id, len, slice_of(packed.data, packed.len));
-        pthread_mutex_unlock(&t->lock);
-    }
-    text_clear(&packed);
-    return err;
-}
-
 void
-testhost_fill_batch_api(struct il_api *api)
+testhost_fill_batches(struct il_api *api)
 {
     api->settle = api_settle;
     api->prepare = api_prepare;
-    api->entity_find = api_entity_find;
-    api->entity_put = api_entity_put;
+}
+
+static void
+flights_free(struct flight *f)
+{
+    while (f) {
+        struct flight *next = f->next;
+        flight_free(f);
+        f = next;
+    }
 }
 
 void
 testhost_free_batches(struct testhost *t)
 {
-    batch_free(t->batch);
-    free(t->letters);
-    while (t->entities) {
-        struct known_entity *e = t->entities;
-        t->entities = e->next;
-        text_clear(&e->traits);
-        free(e->kind);
-        free(e->id);
-        free(e);
+    flight_free(t->current);
+    flights_free(t->away);
+    flights_free(t->gone);
+    while (t->acks) {
+        struct il_ack *a = t->acks;
+        t->acks = a->next;
+        free(a);
     }
+    while (t->first_places) {
+        struct first_place *p = t->first_places;
+        t->first_places = p->next;
+        free(p);
+    }
+    arena_free(&t->frames, &t->frame_bytes);
+    free(t->letters);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The test host: requests to a source, and what it emits. */
+/* The test host: requests to a source. */
 #include <config.h>
 
 #include "private.h"
-#include "codec/event.h"
 #include "codec/json.h"
 #include "gate/sender.h"
+#include "plugin/enter.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -25,6 +25,12 @@ struct il_request {
     const char *receipt_json;
     int declined;
 };
+
+struct testhost *
+testhost_of_request(const struct il_request *r)
+{
+    return r->t;
+}
 
 /* --- reading a request --------------------------------------------------- */
 
@@ -131,6 +137,8 @@ api_respond(struct il_request *r, int status, const char *type,
             const void *body, size_t len)
 {
     struct testhost *t = r->t;
+    if (r->answered)
+        testhost_violate(t, "answers a request twice");
     t->status = r->answered++ ? -1 : status; /* twice: no status at all */
     if (type)
         api_respond_header(r, "Content-Type", type);
@@ -164,8 +172,7 @@ static int
 api_request_json(struct il_request *r, struct il_text *text,
                  struct il_value *out)
 {
-    int err = il_read_json((const struct il_host *) (const void *) r->t, text,
-                           r->body, r->len, out);
+    int err = il_read_json(&r->t->host, text, r->body, r->len, out);
     if (err) {
         r->t->refused++;
         il_respond_error(r, err == -EINVAL ? 400 : 503,
@@ -184,7 +191,8 @@ api_request_decline(struct il_request *r)
 static int
 api_request_sender(struct il_request *r, struct il_sender *sender)
 {
-    r->t->sender = sender->id;
+    free(r->t->sender);
+    r->t->sender = sender ? strdup(sender->id) : NULL;
     return 0;
 }
 
@@ -195,8 +203,8 @@ api_request_receipt(struct il_request *r, int status, const char *json)
     r->receipt_json = json;
 }
 
-static void
-accept_all(struct il_request *r)
+void
+testhost_accept(struct il_request *r)
 {
     static const char body[] = "{\"data\":{}}";
     if (r->receipt)
@@ -215,146 +223,7 @@ api_request_ingest(struct il_request *r, uint32_t max_events)
     r->t->has_ingested = 1;
     r->t->ingested.len = 0;
     text_put(&r->t->ingested, r->body, r->len);
-    accept_all(r);
-}
-
-/* --- emitting ------------------------------------------------------------ */
-
-static void
-put_member(struct il_text *out, const char *key, const char *text, size_t len)
-{
-    if (!text)
-        return;
-    text_printf(out, "%s\"%s\":", out->len > 1 ? "," : "", key);
-    json_write_str(out, text, len, 0);
-}
-
-static char *
-event_as_json(const struct il_event *e)
-{
-    struct il_text out = { 0 };
-    text_putc(&out, '{');
-    put_member(&out, "id", e->id, e->id_len);
-    put_member(&out, "key", e->key, e->key_len);
-    put_member(&out, "type", e->type, e->type_len);
-    put_member(&out, "timestamp", e->timestamp, e->timestamp_len);
-    if (e->refused) {
-        put_member(&out, "refused", e->refused->message,
-                   strlen(e->refused->message));
-        put_member(&out, "field", e->refused->field,
-                   e->refused->field ? strlen(e->refused->field) : 0);
-    }
-    text_puts(&out, out.len > 1 ? ",\"payload\":" : "\"payload\":");
-    if (!e->payload)
-        text_puts(&out, "null");
-    else
-    if (e->encoding == IL_JSON) {
-        text_put(&out, e->payload, e->payload_len);
-    } else {
-        struct il_value v;
-        const char *p = e->payload;
-        if (msg_value(&p, e->payload + e->payload_len, &v) == 0)
-            json_write(&out, &v, 0);
-    }
-    text_putc(&out, '}');
-    char *json = strdup(text_str(&out));
-    text_clear(&out);
-    return json;
-}
-
-static int
-record(struct testhost *t, const struct il_event *events, size_t n,
-       uint64_t token, int settled)
-{
-    pthread_mutex_lock(&t->lock);
-    struct emitted **at = &t->emitted;
-    int err = settled ? 0 : t->emit_result;
-    while (*at)
-        at = &(*at)->next;
-    for (size_t i = 0; i < n && !err; i++) {
-        struct emitted *e = calloc(1, sizeof(*e));
-        if (!e) {
-            err = -ENOMEM;
-            break;
-        }
-        *e = (struct emitted){ .json = event_as_json(&events[i]),
-                               .token = token,
-                               .settled = settled,
-                               .last = i + 1 == n };
-        *at = e;
-        at = &e->next;
-    }
-    pthread_cond_broadcast(&t->changed);
-    pthread_mutex_unlock(&t->lock);
-    return err;
-}
-
-static int
-api_emit(const struct il_host *h, const struct il_emission *e)
-{
-    return record((struct testhost *) (uintptr_t) h, e->events, e->count,
-                  e->token, 0);
-}
-
-/* As the gate does, apart from duplicates, which are not known here. */
-static void
-merge_upserts(struct testhost *t, const struct il_event *e)
-{
-    const struct il_host *host = (const struct il_host *) (const void *) t;
-    for (size_t i = 0; i < e->upsert_count && !e->refused; i++) {
-        const struct il_upsert *u = &e->upserts[i];
-        il_entity_put(host, u->kind, u->id, u->id_len, (int) u->encoding,
-                      u->traits, u->traits_len, 0);
-    }
-}
-
-static void
-api_request_emit(struct il_request *r, const struct il_event *events, size_t n,
-                 size_t stride)
-{
-    (void) stride;
-    record(r->t, events, n, 0, 1);
-    for (size_t i = 0; i < n; i++)
-        merge_upserts(r->t, &events[i]);
-    accept_all(r);
-}
-
-const char *
-testhost_emitted(struct testhost *t, size_t i)
-{
-    pthread_mutex_lock(&t->lock);
-    struct emitted *e = t->emitted;
-    for (; e && i; i--)
-        e = e->next;
-    const char *json = e ? e->json : NULL;
-    pthread_mutex_unlock(&t->lock);
-    return json;
-}
-
-void
-testhost_emit_result(struct testhost *t, int err)
-{
-    pthread_mutex_lock(&t->lock);
-    t->emit_result = err;
-    pthread_mutex_unlock(&t->lock);
-}
-
-void
-testhost_settle_emitted(struct testhost *t, int outcome)
-{
-    pthread_mutex_lock(&t->lock);
-    for (struct emitted *e = t->emitted; e; e = e->next) {
-        if (e->settled)
-            continue;
-        e->settled = 1;
-        uint64_t token = e->token;
-        if (!e->last || !t->host.plugin->desc.settled)
-            continue;
-        pthread_mutex_unlock(&t->lock);
-        t->host.plugin->desc.settled(t->host.self, token, outcome);
-        pthread_mutex_lock(&t->lock);
-    }
-    pthread_mutex_unlock(&t->lock);
+    testhost_accept(r);
 }
 
 /* --- sending a request --------------------------------------------------- */
@@ -370,31 +239,57 @@ route_fits(const struct il_route *route, const char *method, const char *path)
     return strcmp(route->path, path) == 0;
 }
 
+static int
+admit(struct testhost *t, const struct instance_route *i, struct il_request *r)
+{
+    if (!i->route.admit)
+        return 0;
+    struct instance_was was = instance_enter(&t->host, "admit()");
+    int err = i->route.admit(i->self, r);
+    instance_leave(was);
+    if (err < 0 && !r->answered)
+        testhost_violate(t, "admit(): returned an error without an answer");
+    if (err >= 0 && r->answered)
+        testhost_violate(t, "admit(): answered, and returned no error");
+    return err;
+}
+
+static void
+handle(struct testhost *t, const struct instance_route *i, struct il_request *r)
+{
+    struct instance_was was = instance_enter(&t->host, "handle()");
+    i->route.handle(i->self, r);
+    instance_leave(was);
+    if (!r->answered && !r->declined)
+        testhost_violate(t, "handle(): left a request without an answer");
+}
+
 int
 testhost_request(struct testhost *t, const char *method, const char *path,
                  const char *headers, const void *body, size_t len)
 {
     struct il_request r = {
-        .api = &t->api, .t = t, .method = method, .headers = headers
+        .api = testhost_table(), .t = t, .method = method, .headers = headers
     };
     char *only = strndup(path, strcspn(path, "?"));
     r.path = only;
     r.query = strchr(path, '?') ? strchr(path, '?') + 1 : NULL;
     t->status = 0;
+    free(t->sender);
     t->sender = NULL;
     t->has_ingested = 0;
     t->answer.len = t->answer_headers.len = 0;
     for (struct instance_route *i = t->host.routes; i; i = i->next) {
         if (!route_fits(&i->route, method, r.path))
             continue;
-        int err = i->route.admit ? i->route.admit(i->self, &r) : 0;
+        int err = admit(t, i, &r);
         if (err == IL_NOT_MINE || err == IL_NOT_HERE)
             continue;
         if (!err || err == IL_UNPROVEN) {
             r.body = body;
             r.len = len;
             r.declined = 0;
-            i->route.handle(i->self, &r);
+            handle(t, i, &r);
             if (r.declined && !r.answered)
                 continue;
         }
@@ -436,9 +331,8 @@ testhost_ingested(struct testhost *t)
 }
 
 void
-testhost_fill_source_api(struct il_api *api)
+testhost_fill_sources(struct il_api *api)
 {
-    api->emit = api_emit;
     api->request_method = api_method;
     api->request_path = api_path;
     api->request_header = api_header;
@@ -455,19 +349,13 @@ testhost_fill_source_api(struct il_api *api)
     api->request_decline = api_request_decline;
     api->request_sender = api_request_sender;
     api->request_ingest = api_request_ingest;
-    api->request_emit = api_request_emit;
-    api->request_entities = accept_all;
+    api->request_entities = testhost_accept;
 }
 
 void
 testhost_free_sources(struct testhost *t)
 {
-    while (t->emitted) {
-        struct emitted *e = t->emitted;
-        t->emitted = e->next;
-        free(e->json);
-        free(e);
-    }
+    free(t->sender);
     text_clear(&t->answer);
     text_clear(&t->answer_headers);
     text_clear(&t->ingested);

@@ -5,54 +5,40 @@
 #include "private.h"
 #include "base/api.h"
 #include "codec/json.h"
+#include "plugin/enter.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static struct testhost *
-of(const struct il_host *h)
-{
-    return (struct testhost *) (uintptr_t) h;
-}
+struct il_api testhost_plain;
+static struct il_api table;
 
-/* All of it is kept. */
-static int
-api_log_level(const struct il_host *h)
-{
-    (void) h;
-    return IL_LOG_DEBUG;
-}
-
+/* The daemon's own functions, and ours before them. */
 static void
-api_log_text(const struct il_host *h, int level, const char *text, size_t len)
+fill_tables(void)
 {
-    static const char *const names[] = { "?", "error", "warn", "info",
-                                         "debug" };
-    struct testhost *t = of(h);
-    pthread_mutex_lock(&t->lock);
-    text_printf(&t->log, "%s: ", names[level >= 1 && level <= 4 ? level : 0]);
-    text_put(&t->log, text, len);
-    text_putc(&t->log, '\n');
-    pthread_mutex_unlock(&t->lock);
+    instance_fill_api(&testhost_plain);
+    table = testhost_plain;
+    testhost_fill_around(&table);
+    testhost_fill_batches(&table);
+    testhost_fill_entities(&table);
+    testhost_fill_sources(&table);
+    testhost_fill_emission(&table);
+    testhost_fill_checks(&table);
+    testhost_fill_objects(&table);
+    api_use(&table);
 }
 
-static int64_t
-api_now_us(const struct il_host *h)
+const struct il_api *
+testhost_table(void)
 {
-    struct testhost *t = of(h);
-    pthread_mutex_lock(&t->lock);
-    int64_t us = t->clock_us;
-    pthread_mutex_unlock(&t->lock);
-    return us ? us : t->api.monotonic_us(h) + INT64_C(1700000000000000);
-}
-
-/* Nobody measures it here, and a plugin's tests link no GnuTLS. */
-static int
-api_equal(const void *a, size_t a_len, const void *b, size_t b_len)
-{
-    return a_len == b_len && (!a_len || memcmp(a, b, a_len) == 0);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, fill_tables);
+    return &table;
 }
 
 struct testhost *
@@ -61,21 +47,15 @@ testhost_new(void)
     struct testhost *t = calloc(1, sizeof(*t));
     if (!t)
         return NULL;
+    testhost_table();
     pthread_mutex_init(&t->lock, NULL);
     pthread_cond_init(&t->changed, NULL);
-    instance_fill_api(&t->api);
-    t->api.log_level = api_log_level;
-    t->api.log_text = api_log_text;
-    t->api.equal = api_equal;
-    t->api.now_us = api_now_us;
-    testhost_fill_batch_api(&t->api);
-    testhost_fill_source_api(&t->api);
-    api_use(&t->api);
     t->conf = conf_new();
-    t->batch = batch_new();
+    t->current = testhost_flight_new(t);
     t->lane = strdup("test/lane");
     t->next_position = 1;
-    if (!t->batch || !t->lane) {
+    memcpy(t->spool, "test host spool", 16);
+    if (!t->current || !t->lane) {
         testhost_free(t);
         return NULL;
     }
@@ -89,18 +69,21 @@ testhost_free(struct testhost *t)
         return;
     testhost_stop(t);
     testhost_close(t);
+    testhost_fail_alloc(t, 0);
     testhost_free_batches(t);
+    testhost_free_entities(t);
+    testhost_free_emission(t);
     testhost_free_sources(t);
-    loader_free(t->loader);
+    if (!t->threads_left)
+        loader_free(t->loader);
     conf_free(t->conf);
     for (size_t i = 0; i < sizeof(t->shown) / sizeof(t->shown[0]); i++)
         text_clear(&t->shown[i]);
-    text_clear(&t->log);
+    testhost_free_around(t);
     free(t->host.declared.events);
     schema_free(t->schema);
     free(t->lane);
     free(t->dir);
-    free(t->instance);
     free(t->findings);
     pthread_cond_destroy(&t->changed);
     pthread_mutex_destroy(&t->lock);
@@ -150,18 +133,70 @@ testhost_declare(struct testhost *t, const char *event, const char *field,
 }
 
 void
-testhost_clock(struct testhost *t, int64_t us)
-{
-    pthread_mutex_lock(&t->lock);
-    t->clock_us = us;
-    pthread_mutex_unlock(&t->lock);
-}
-
-void
 testhost_lane(struct testhost *t, const char *lane)
 {
     free(t->lane);
     t->lane = strdup(lane);
+}
+
+/* --- threads ------------------------------------------------------------- */
+
+/* How long the system may take to forget a thread that was joined. */
+#define THREAD_PATIENCE_MS 1000
+
+static _Atomic int hosts_open; /* in this process */
+
+void
+testhost_threads(struct thread_set *out)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    out->count = 0;
+    for (struct dirent *e; tasks && (e = readdir(tasks));)
+        if (*e->d_name != '.' && out->count < THREADS_MAX)
+            out->ids[out->count++] = atol(e->d_name);
+    if (tasks)
+        closedir(tasks);
+}
+
+/* One that was not there before; 0: none. */
+static long
+new_thread(const struct thread_set *before)
+{
+    struct thread_set now;
+    testhost_threads(&now);
+    for (size_t i = 0; i < now.count; i++) {
+        size_t k = 0;
+        while (k < before->count && before->ids[k] != now.ids[i])
+            k++;
+        if (k == before->count)
+            return now.ids[i];
+    }
+    return 0;
+}
+
+/* Does a thread of the plugin run where none may?  Where several test hosts are
+ * open it is not known whose it is. */
+static void
+check_threads(struct testhost *t, const char *after)
+{
+    char path[64], name[32] = "";
+    long id = 0;
+    if (atomic_load(&hosts_open) > 1)
+        return;
+    for (int ms = 0; ms < THREAD_PATIENCE_MS && (id = new_thread(&t->before));
+         ms += 10)
+        poll(NULL, 0, 10);
+    if (!id)
+        return;
+    snprintf(path, sizeof(path), "/proc/self/task/%ld/comm", id);
+    FILE *f = fopen(path, "r");
+    if (!f || !fgets(name, sizeof(name), f))
+        name[0] = 0;
+    if (f)
+        fclose(f);
+    name[strcspn(name, "\n")] = 0;
+    t->threads_left = 1;
+    testhost_violate(t, "%s: the thread \"%s\" runs after it", after, name);
 }
 
 /* --- life ---------------------------------------------------------------- */
@@ -188,11 +223,30 @@ load(struct testhost *t, const char *path)
     return p;
 }
 
+/* Once closed, another may be opened: begin anew with what is its own. */
+static void
+begin_anew(struct testhost *t)
+{
+    struct schema_events declared = t->host.declared;
+    if (!t->host.plugin)
+        return;
+    t->host = (struct il_host){ .declared = declared };
+    atomic_store(&t->cancelled, 0);
+    conf_free(t->conf);
+    t->conf = conf_new();
+    if (!t->threads_left)
+        loader_free(t->loader);
+    t->loader = NULL;
+    free(t->dir);
+    t->dir = NULL;
+}
+
 int
 testhost_open(struct testhost *t, const char *path, const char *config)
 {
-    if (t->host.plugin)
+    if (atomic_load(&t->life) != LIFE_NONE)
         return -EBUSY; /* one test host, one plugin */
+    begin_anew(t);
     if (conf_load_text(t->conf, "test", ".", config, strlen(config)))
         return -EINVAL;
     const struct plugin *p = load(t, path);
@@ -206,7 +260,7 @@ testhost_open(struct testhost *t, const char *path, const char *config)
                                                  .group_count = 1,
                                                  .tables = &p->options,
                                                  .table_count = 1 });
-    t->host.api = &t->api;
+    t->host.api = testhost_table();
     t->host.conf = t->conf;
     t->host.plugin = p;
     t->host.options = options;
@@ -215,7 +269,17 @@ testhost_open(struct testhost *t, const char *path, const char *config)
     t->host.lane = p->desc.kind == IL_SOURCE ? NULL : t->lane;
     if (conf_errors(t->conf))
         return -EINVAL;
-    return instance_open(&t->host);
+    testhost_threads(&t->before);
+    atomic_fetch_add(&hosts_open, 1);
+    atomic_store(&t->life, LIFE_OPENING);
+    int err = instance_open(&t->host);
+    atomic_store(&t->life, err ? LIFE_NONE : LIFE_OPEN);
+    check_threads(t, "open()");
+    if (err) {
+        testhost_objects_left(t);
+        atomic_fetch_sub(&hosts_open, 1);
+    }
+    return err;
 }
 
 const char *
@@ -235,27 +299,95 @@ testhost_findings(struct testhost *t)
 int
 testhost_start(struct testhost *t)
 {
-    return instance_start(&t->host);
+    int64_t now;
+    pthread_mutex_lock(&t->lock);
+    now = testhost_monotonic_us(t);
+    for (struct test_timer *i = t->timers; i; i = i->next)
+        i->due_us += now;
+    pthread_mutex_unlock(&t->lock);
+    atomic_store(&t->life, LIFE_STARTED);
+    int err = instance_start(&t->host);
+    if (err)
+        atomic_store(&t->life, LIFE_OPEN);
+    return err;
 }
 
 int
 testhost_flush(struct testhost *t, uint32_t deadline_ms)
 {
-    return t->host.plugin->desc.flush
-               ? t->host.plugin->desc.flush(t->host.self, deadline_ms)
-               : 0;
+    if (!t->host.plugin->desc.flush)
+        return 0;
+    struct instance_was was = instance_enter(&t->host, "flush()");
+    int err = t->host.plugin->desc.flush(t->host.self, deadline_ms);
+    instance_leave(was);
+    return err;
+}
+
+/* A source hears of all that it emitted before it is stopped, and of nothing
+ * after that. */
+static void
+stop_source(struct testhost *t)
+{
+    atomic_store(&t->cancelled, 1);
+    testhost_flush(t, 1000);
+    atomic_store(&t->life, LIFE_STOPPING);
+    while (atomic_load(&t->emitting))
+        poll(NULL, 0, 1);
+    testhost_settle_emitted(t, IL_RETRY);
 }
 
 void
 testhost_stop(struct testhost *t)
 {
+    if (atomic_load(&t->life) != LIFE_STARTED)
+        return;
+    if (t->host.plugin->desc.kind == IL_SOURCE && !atomic_load(&t->dead))
+        stop_source(t);
+    atomic_store(&t->life, LIFE_STOPPING);
     instance_stop(&t->host);
+    if (!atomic_load(&t->dead))
+        testhost_unsettled(t);
+    check_threads(t, "stop()");
+    pthread_mutex_lock(&t->lock);
+    t->status_text.len = 0;
+    pthread_mutex_unlock(&t->lock);
+    atomic_store(&t->life, LIFE_OPEN);
+}
+
+static void
+forget_timers(struct testhost *t)
+{
+    pthread_mutex_lock(&t->lock);
+    while (t->timers) {
+        struct test_timer *gone = t->timers;
+        t->timers = gone->next;
+        free(gone);
+    }
+    pthread_mutex_unlock(&t->lock);
 }
 
 void
 testhost_close(struct testhost *t)
 {
+    testhost_stop(t);
+    forget_timers(t);
+    if (atomic_load(&t->life) != LIFE_OPEN)
+        return;
     instance_close(&t->host);
+    testhost_objects_left(t);
+    atomic_fetch_sub(&hosts_open, 1);
+    atomic_store(&t->life, LIFE_NONE);
+}
+
+void
+testhost_kill(struct testhost *t)
+{
+    atomic_store(&t->dead, 1);
+    atomic_store(&t->cancelled, 1);
+    testhost_lose_batches(t);
+    testhost_lose_emissions(t);
+    testhost_close(t);
+    atomic_store(&t->dead, 0);
 }
 
 /* --- looking at it ------------------------------------------------------- */
@@ -268,43 +400,23 @@ testhost_show(struct testhost *t, int slot, const struct il_value *v)
     return json_write(out, v, 0) < 0 ? NULL : text_str(out);
 }
 
-uint64_t
-testhost_counter(struct testhost *t, const char *name)
-{
-    int64_t value = 0;
-    instance_metric(&t->host, name, 0, &value);
-    return (uint64_t) value;
-}
-
-const char *
-testhost_log(struct testhost *t)
-{
-    struct il_text *out = &t->shown[SHOW_LOG];
-    out->len = 0;
-    pthread_mutex_lock(&t->lock);
-    text_put(out, t->log.data, t->log.len);
-    pthread_mutex_unlock(&t->lock);
-    return text_str(out);
-}
-
-void
-testhost_tick(struct testhost *t)
-{
-    for (struct instance_timer *w = t->host.wanted; w; w = w->next)
-        if (!w->once)
-            w->fn(w->arg);
-}
-
 int
 testhost_resume_at(struct testhost *t, struct il_position *p)
 {
     p->struct_size = sizeof(*p);
     p->lane = t->lane;
     p->there = UINT64_MAX;
-    memcpy(p->spool, "test host spool", 16);
+    p->set_backs = t->set_backs;
+    memcpy(p->spool, t->spool, sizeof(p->spool));
     if (!t->host.plugin->desc.resume)
         return 0;
-    return t->host.plugin->desc.resume(t->host.self, p);
+    struct instance_was was = instance_enter(&t->host, "resume()");
+    uint64_t before = p->position;
+    int err = t->host.plugin->desc.resume(t->host.self, p);
+    instance_leave(was);
+    if (!err && p->position < before && !(p->flags & IL_POSITION_REWIND))
+        testhost_violate(t, "resume(): took the position back");
+    return err;
 }
 
 int
@@ -317,23 +429,26 @@ testhost_resume(struct testhost *t, uint64_t *position)
 }
 
 static const char *
-appended(struct testhost *t, int (*fn)(void *self, struct il_text *), int slot,
+appended(struct testhost *t,
+         int (*fn)(const struct il_host *, struct il_text *), int slot,
          int *err)
 {
     struct il_text *out = &t->shown[slot];
     out->len = 0;
-    *err = fn ? fn(t->host.self, out) : -ENOSYS;
+    *err = fn ? fn(&t->host, out) : -ENOSYS;
     return *err ? NULL : text_str(out);
 }
 
 const char *
 testhost_ddl(struct testhost *t, int *err)
 {
-    return appended(t, t->host.plugin->desc.ddl, SHOW_DDL, err);
+    return appended(t, t->host.plugin->desc.ddl ? instance_ddl : NULL, SHOW_DDL,
+                    err);
 }
 
 const char *
 testhost_probe(struct testhost *t, int *err)
 {
-    return appended(t, t->host.plugin->desc.probe, SHOW_PROBE, err);
+    return appended(t, t->host.plugin->desc.probe ? instance_probe : NULL,
+                    SHOW_PROBE, err);
 }

@@ -3,7 +3,9 @@
  * read here by the same rules; a value that cannot be the type is found here,
  * because a row that Postgres refuses costs a savepoint and a new COPY. */
 #define _GNU_SOURCE /* strtod_l: the decimal point is no matter of locale */
-#include "pg.h"
+#include "put.h"
+
+#include "decimal.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -23,18 +25,19 @@ trim(const char **s, size_t *len)
 }
 
 static int
-put_int_bytes(struct enc *e, int64_t n, int size)
+put_int_bytes(struct encoder *e, int64_t n, int size)
 {
     if (e->binary)
-        return enc_number(e, (uint64_t) n, (unsigned) size);
+        return encode_number(e, (uint64_t) n, (unsigned) size);
     char text[24];
     int len = snprintf(text, sizeof text, "%lld", (long long) n);
-    return enc_text(e, text, (size_t) len);
+    return encode_text(e, text, (size_t) len);
 }
 
-/* Text and decimals as an integer: 0, ENC_UNSURE or what enc_bad() gave. */
+/* Text and decimals as an integer: 0, ENCODE_UNSURE or what encode_bad() gave.
+ */
 static int
-read_int(struct enc *e, const struct column *c, const struct il_value *v,
+read_int(struct encoder *e, const struct column *c, const struct il_value *v,
          int64_t *out)
 {
     const char *s = v->str;
@@ -50,15 +53,15 @@ read_int(struct enc *e, const struct column *c, const struct il_value *v,
     if (!bad)
         bad = decimal_int64(&d, out);
     if (bad == -ERANGE)
-        return enc_out_of_range(e, c, v);
+        return encode_out_of_range(e, c, v);
     if (bad && v->type == IL_STRING && len > 1
         && (memchr(s, '_', len) || memchr(s, '0', 2)))
-        return ENC_UNSURE; /* 0x1f and 1_000: from version 16 on */
-    return bad ? enc_bad_value(e, "22P02", c, v) : 0;
+        return ENCODE_UNSURE; /* 0x1f and 1_000: from version 16 on */
+    return bad ? encode_bad_value(e, "22P02", c, v) : 0;
 }
 
 static int
-put_int(struct enc *e, const struct column *c, const struct il_value *v,
+put_int(struct encoder *e, const struct column *c, const struct il_value *v,
         int size)
 {
     int64_t n = v->num.i, most = INT64_MAX >> (64 - 8 * size);
@@ -67,56 +70,56 @@ put_int(struct enc *e, const struct column *c, const struct il_value *v,
     case IL_INT:
         break;
     case IL_UINT:
-        return enc_out_of_range(e, c, v);
+        return encode_out_of_range(e, c, v);
     case IL_DECIMAL:
     case IL_STRING:
         err = read_int(e, c, v, &n);
-        if (err == ENC_UNSURE && !e->binary)
+        if (err == ENCODE_UNSURE && !e->binary)
             return put_other(e, c, v);
         if (err)
             return err;
         break;
     default:
-        return enc_bad_value(e, "22P02", c, v);
+        return encode_bad_value(e, "22P02", c, v);
     }
     if (n > most || n < -most - 1)
-        return enc_out_of_range(e, c, v);
+        return encode_out_of_range(e, c, v);
     return put_int_bytes(e, n, size);
 }
 
 int
-put_int2(struct enc *e, const struct column *c, const struct il_value *v)
+put_int2(struct encoder *e, const struct column *c, const struct il_value *v)
 {
     return put_int(e, c, v, 2);
 }
 
 int
-put_int4(struct enc *e, const struct column *c, const struct il_value *v)
+put_int4(struct encoder *e, const struct column *c, const struct il_value *v)
 {
     return put_int(e, c, v, 4);
 }
 
 int
-put_int8(struct enc *e, const struct column *c, const struct il_value *v)
+put_int8(struct encoder *e, const struct column *c, const struct il_value *v)
 {
     return put_int(e, c, v, 8);
 }
 
 /* By strtod, as Postgres does it, and with its idea of what overflows. */
 static int
-put_float(struct enc *e, const struct column *c, const struct il_value *v,
+put_float(struct encoder *e, const struct column *c, const struct il_value *v,
           int size)
 {
     char buf[1024], number[48], *end;
     size_t len;
-    const char *s = enc_scalar(v, number, &len);
+    const char *s = encode_scalar(v, number, &len);
     if (!s || v->type == IL_BOOL || v->type == IL_TIME)
-        return enc_bad_value(e, "22P02", c, v);
+        return encode_bad_value(e, "22P02", c, v);
     trim(&s, &len);
     if (!len || memchr(s, 0, len))
-        return enc_bad_value(e, "22P02", c, v);
+        return encode_bad_value(e, "22P02", c, v);
     if (len >= sizeof buf)
-        return e->binary ? ENC_UNSURE : put_other(e, c, v);
+        return e->binary ? ENCODE_UNSURE : put_other(e, c, v);
     memcpy(buf, s, len);
     buf[len] = 0;
     union {
@@ -129,11 +132,11 @@ put_float(struct enc *e, const struct column *c, const struct il_value *v,
     double value = size == 4 ? (double) strtof_l(buf, &end, e->c_locale)
                              : strtod_l(buf, &end, e->c_locale);
     if (end == buf || *end)
-        return enc_bad_value(e, "22P02", c, v);
+        return encode_bad_value(e, "22P02", c, v);
     if (errno == ERANGE && (value == 0 || isinf(value)))
-        return enc_out_of_range(e, c, v);
+        return encode_out_of_range(e, c, v);
     if (!e->binary)
-        return enc_text(e, buf, len);
+        return encode_text(e, buf, len);
     if (size == 4)
         n.f = (float) value;
     else
@@ -142,13 +145,13 @@ put_float(struct enc *e, const struct column *c, const struct il_value *v,
 }
 
 int
-put_float4(struct enc *e, const struct column *c, const struct il_value *v)
+put_float4(struct encoder *e, const struct column *c, const struct il_value *v)
 {
     return put_float(e, c, v, 4);
 }
 
 int
-put_float8(struct enc *e, const struct column *c, const struct il_value *v)
+put_float8(struct encoder *e, const struct column *c, const struct il_value *v)
 {
     return put_float(e, c, v, 8);
 }
@@ -176,21 +179,21 @@ read_bool(const char *s, size_t len)
 }
 
 int
-put_bool(struct enc *e, const struct column *c, const struct il_value *v)
+put_bool(struct encoder *e, const struct column *c, const struct il_value *v)
 {
     char buf[48], byte;
     size_t len;
-    const char *s = enc_scalar(v, buf, &len);
+    const char *s = encode_scalar(v, buf, &len);
     int value = -1;
     if (s && v->type != IL_TIME) {
         trim(&s, &len);
         value = read_bool(s, len);
     }
     if (value < 0)
-        return enc_bad_value(e, "22P02", c, v);
+        return encode_bad_value(e, "22P02", c, v);
     byte = (char) value;
-    return e->binary ? enc_binary(e, &byte, 1)
-                     : enc_text(e, value ? "t" : "f", 1);
+    return e->binary ? encode_binary(e, &byte, 1)
+                     : encode_text(e, value ? "t" : "f", 1);
 }
 
 static int
@@ -204,28 +207,28 @@ hex(char c)
 
 /* 32 digits, a hyphen allowed after every fourth, braces around it allowed. */
 int
-put_uuid(struct enc *e, const struct column *c, const struct il_value *v)
+put_uuid(struct encoder *e, const struct column *c, const struct il_value *v)
 {
     unsigned char out[16];
     const char *s = v->str, *end;
     size_t len = v->len;
     if (v->type != IL_STRING)
-        return enc_bad_value(e, "22P02", c, v);
+        return encode_bad_value(e, "22P02", c, v);
     if (len > 2 && s[0] == '{' && s[len - 1] == '}')
         s++, len -= 2;
     end = s + len;
     for (int i = 0; i < 16; i++) {
         if (end - s < 2 || hex(s[0]) < 0 || hex(s[1]) < 0)
-            return enc_bad_value(e, "22P02", c, v);
+            return encode_bad_value(e, "22P02", c, v);
         out[i] = (unsigned char) (hex(s[0]) * 16 + hex(s[1]));
         s += 2;
         if (s < end && *s == '-' && i % 2 == 1 && i < 15)
             s++;
     }
     if (s != end)
-        return enc_bad_value(e, "22P02", c, v);
-    return e->binary ? enc_binary(e, out, sizeof out)
-                     : enc_text(e, v->str, v->len);
+        return encode_bad_value(e, "22P02", c, v);
+    return e->binary ? encode_binary(e, out, sizeof out)
+                     : encode_text(e, v->str, v->len);
 }
 
 static int
@@ -275,19 +278,19 @@ read_bytea(const char *s, size_t len, char *to)
 }
 
 int
-put_bytea(struct enc *e, const struct column *c, const struct il_value *v)
+put_bytea(struct encoder *e, const struct column *c, const struct il_value *v)
 {
     if (v->type != IL_STRING)
-        return enc_bad_value(e, "22P02", c, v);
+        return encode_bad_value(e, "22P02", c, v);
     e->json->len = 0;
     if (il_text_reserve(e->host, e->json, 3 * v->len + 3))
         return -ENOMEM;
     char *bytes = e->json->data, *text = bytes + v->len;
     ptrdiff_t n = read_bytea(v->str, v->len, bytes);
     if (n < 0)
-        return enc_bad_value(e, "22P02", c, v);
+        return encode_bad_value(e, "22P02", c, v);
     if (e->binary)
-        return enc_binary(e, bytes, (size_t) n);
+        return encode_binary(e, bytes, (size_t) n);
     char *p = text;
     *p++ = '\\';
     *p++ = 'x';
@@ -295,7 +298,7 @@ put_bytea(struct enc *e, const struct column *c, const struct il_value *v)
         *p++ = "0123456789abcdef"[(unsigned char) bytes[i] >> 4];
         *p++ = "0123456789abcdef"[(unsigned char) bytes[i] & 15];
     }
-    return enc_text(e, text, (size_t) (p - text));
+    return encode_text(e, text, (size_t) (p - text));
 }
 
 /* All bits past the mask are zero, as cidr demands. */
@@ -309,18 +312,18 @@ network_only(const unsigned char *addr, int size, int bits)
 }
 
 static int
-put_address(struct enc *e, const struct column *c, const struct il_value *v,
+put_address(struct encoder *e, const struct column *c, const struct il_value *v,
             int cidr)
 {
     char text[64];
     unsigned char out[20];
     if (v->type != IL_STRING || v->len >= sizeof text
         || memchr(v->str, 0, v->len))
-        return enc_bad_value(e, "22P02", c, v);
+        return encode_bad_value(e, "22P02", c, v);
     memcpy(text, v->str, v->len);
     text[v->len] = 0;
     if (text[strspn(text, "0123456789abcdefABCDEF:./ ")])
-        return enc_bad_value(e, "22P02", c, v);
+        return encode_bad_value(e, "22P02", c, v);
     char *slash = strchr(text, '/'), *end = NULL;
     long bits = -1;
     if (slash) {
@@ -330,28 +333,28 @@ put_address(struct enc *e, const struct column *c, const struct il_value *v,
     int v6 = strchr(text, ':') != NULL, size = v6 ? 16 : 4;
     if (inet_pton(v6 ? AF_INET6 : AF_INET, text, out + 4) != 1 || (end && *end)
         || bits == -2 || bits > size * 8)
-        return e->binary ? ENC_UNSURE : put_other(e, c, v);
+        return e->binary ? ENCODE_UNSURE : put_other(e, c, v);
     if (bits < 0)
         bits = size * 8;
     if (cidr && !network_only(out + 4, size, (int) bits))
-        return enc_bad_value(e, "22P02", c, v);
+        return encode_bad_value(e, "22P02", c, v);
     if (!e->binary)
-        return enc_text(e, v->str, v->len);
+        return encode_text(e, v->str, v->len);
     out[0] = v6 ? 3 : 2; /* PGSQL_AF_INET6, PGSQL_AF_INET */
     out[1] = (unsigned char) bits;
     out[2] = (unsigned char) cidr;
     out[3] = (unsigned char) size;
-    return enc_binary(e, out, 4 + (size_t) size);
+    return encode_binary(e, out, 4 + (size_t) size);
 }
 
 int
-put_inet(struct enc *e, const struct column *c, const struct il_value *v)
+put_inet(struct encoder *e, const struct column *c, const struct il_value *v)
 {
     return put_address(e, c, v, 0);
 }
 
 int
-put_cidr(struct enc *e, const struct column *c, const struct il_value *v)
+put_cidr(struct encoder *e, const struct column *c, const struct il_value *v)
 {
     return put_address(e, c, v, 1);
 }

@@ -2,7 +2,7 @@
 /* Dates and times.  ISO 8601 text is read here; whatever else Postgres reads
  * ("Jan 5 2024", "infinity", "now") is left to Postgres, which then gets the
  * batch as text.  Text without a zone means UTC for timestamptz. */
-#include "pg.h"
+#include "put.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -134,7 +134,8 @@ take_time(const char **p, const char *end, struct when *w)
     return h < 24 && m < 60 && s < 60; /* 24:00 and :60 are Postgres's */
 }
 
-/* 0, ENC_UNSURE, or ENC_BAD: clearly a date, and no day of any calendar. */
+/* 0, ENCODE_UNSURE, or ENCODE_BAD: clearly a date, and no day of any calendar.
+ */
 static int
 when_parse(const char *p, size_t len, struct when *w)
 {
@@ -147,26 +148,26 @@ when_parse(const char *p, size_t len, struct when *w)
     const char *begin = p;
     if (!take(&p, end, 4, &w->year) || !take_char(&p, end, "-")) {
         p = begin;
-        return take_time(&p, end, w) && p == end ? 0 : ENC_UNSURE;
+        return take_time(&p, end, w) && p == end ? 0 : ENCODE_UNSURE;
     }
     w->has_date = 1;
     if (!take(&p, end, 2, &w->month) || !take_char(&p, end, "-")
         || !take(&p, end, 2, &w->day))
-        return ENC_UNSURE;
+        return ENCODE_UNSURE;
     int bad = !w->month || w->month > 12 || !w->day
               || w->day > month_days(w->year, w->month);
     if (p < end
         && (!take_char(&p, end, "Tt ") || !take_time(&p, end, w)
             || !take_zone(&p, end, &w->zone_s) || p != end))
-        return ENC_UNSURE;
+        return ENCODE_UNSURE;
     if (bad)
-        return ENC_BAD;
-    return w->year ? 0 : ENC_UNSURE;
+        return ENCODE_BAD;
+    return w->year ? 0 : ENCODE_UNSURE;
 }
 
 /* Read v as a point in time; a result other than 0 has been dealt with. */
 static int
-when_read(struct enc *e, const struct column *c, const struct il_value *v,
+when_read(struct encoder *e, const struct column *c, const struct il_value *v,
           struct when *w)
 {
     if (v->type == IL_TIME) {
@@ -181,25 +182,25 @@ when_read(struct enc *e, const struct column *c, const struct il_value *v,
         return 0;
     }
     if (v->type != IL_STRING)
-        return enc_bad_value(e, "22007", c, v);
+        return encode_bad_value(e, "22007", c, v);
     int how = when_parse(v->str, v->len, w);
-    if (how == ENC_BAD)
-        return enc_bad_value(e, "22008", c, v);
+    if (how == ENCODE_BAD)
+        return encode_bad_value(e, "22008", c, v);
     return how;
 }
 
 /* What is no ISO text: by the server, unless it cannot be a time at all. */
 static int
-leave_it(struct enc *e, const struct column *c, const struct il_value *v,
+leave_it(struct encoder *e, const struct column *c, const struct il_value *v,
          int how)
 {
-    if (how != ENC_UNSURE || e->binary)
+    if (how != ENCODE_UNSURE || e->binary)
         return how;
     return put_other(e, c, v);
 }
 
 static int
-put_when_text(struct enc *e, const struct when *w, const char *zone)
+put_when_text(struct encoder *e, const struct when *w, const char *zone)
 {
     char text[64];
     int n = 0;
@@ -210,53 +211,53 @@ put_when_text(struct enc *e, const struct when *w, const char *zone)
     n += snprintf(text + n, sizeof text - (size_t) n, "%02d:%02d:%02d.%06d%s",
                   (int) (s / 3600), (int) (s / 60 % 60), (int) (s % 60),
                   (int) (w->us % 1000000), zone);
-    return enc_text(e, text, (size_t) n);
+    return encode_text(e, text, (size_t) n);
 }
 
 int
-put_date(struct enc *e, const struct column *c, const struct il_value *v)
+put_date(struct encoder *e, const struct column *c, const struct il_value *v)
 {
     struct when w;
     int how = when_read(e, c, v, &w);
     if (how)
         return leave_it(e, c, v, how);
     if (!w.has_date)
-        return enc_bad_value(e, "22007", c, v);
+        return encode_bad_value(e, "22007", c, v);
     if (e->binary)
-        return enc_number(
+        return encode_number(
             e,
             (uint64_t) (days_from_civil(w.year, w.month, w.day) - EPOCH_DAYS),
             4);
     char text[32];
     int n =
         snprintf(text, sizeof text, "%04d-%02d-%02d", w.year, w.month, w.day);
-    return enc_text(e, text, (size_t) n);
+    return encode_text(e, text, (size_t) n);
 }
 
 int
-put_time(struct enc *e, const struct column *c, const struct il_value *v)
+put_time(struct encoder *e, const struct column *c, const struct il_value *v)
 {
     struct when w;
     int how = when_read(e, c, v, &w);
     if (!how && !w.has_time)
-        how = ENC_UNSURE;
+        how = ENCODE_UNSURE;
     if (how)
         return leave_it(e, c, v, how);
     w.has_date = 0;
-    return e->binary ? enc_number(e, (uint64_t) w.us, 8)
+    return e->binary ? encode_number(e, (uint64_t) w.us, 8)
                      : put_when_text(e, &w, "");
 }
 
 static int
-put_stamp(struct enc *e, const struct column *c, const struct il_value *v,
+put_stamp(struct encoder *e, const struct column *c, const struct il_value *v,
           int with_zone)
 {
     struct when w;
     if (v->type == IL_TIME && e->binary)
-        return enc_number(e, (uint64_t) (v->num.i - EPOCH_DAYS * DAY_US), 8);
+        return encode_number(e, (uint64_t) (v->num.i - EPOCH_DAYS * DAY_US), 8);
     int how = when_read(e, c, v, &w);
     if (!how && !w.has_date)
-        how = ENC_UNSURE;
+        how = ENCODE_UNSURE;
     if (how)
         return leave_it(e, c, v, how);
     int64_t days = days_from_civil(w.year, w.month, w.day) - EPOCH_DAYS;
@@ -264,20 +265,22 @@ put_stamp(struct enc *e, const struct column *c, const struct il_value *v,
     if (with_zone)
         us -= w.zone_s * 1000000;
     if (e->binary)
-        return enc_number(e, (uint64_t) us, 8);
+        return encode_number(e, (uint64_t) us, 8);
     if (v->type == IL_STRING && with_zone)
         return put_other(e, c, v); /* as it came: Postgres knows the zone */
     return put_when_text(e, &w, with_zone ? "+00" : "");
 }
 
 int
-put_timestamp(struct enc *e, const struct column *c, const struct il_value *v)
+put_timestamp(struct encoder *e, const struct column *c,
+              const struct il_value *v)
 {
     return put_stamp(e, c, v, 0);
 }
 
 int
-put_timestamptz(struct enc *e, const struct column *c, const struct il_value *v)
+put_timestamptz(struct encoder *e, const struct column *c,
+                const struct il_value *v)
 {
     return put_stamp(e, c, v, 1);
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* template.upper: write one text field of each event in capitals.
  *
- * A complete plugin to begin your own with.  It is a step; what is different
- * for sources and destinations is in ingestlayer-plugin(3). */
+ * A complete step to begin your own with. */
 #include <errno.h>
 #include <ingestlayer/plugin.h>
 #include <stdlib.h>
@@ -14,10 +13,10 @@ struct upper {
     const struct il_host *host;
     const char *field;      /* the option: lives until close */
     int missing;            /* what the option of that name says */
-    struct il_field *value; /* resolved once, used for each event */
-    struct il_field *payload;
+    struct il_field *value; /* where to read: resolved once, used for each
+                             * event */
+    struct il_place *place; /* where to write */
     struct il_counter *changed;
-    struct il_text *text; /* the new payload, used again and again */
 };
 
 static const struct il_option upper_options[] = {
@@ -32,7 +31,7 @@ static const struct il_option upper_options[] = {
       .def = "pass",
       .choices = "pass|drop|dead-letter",
       .help = "What becomes of events without that field." },
-    { 0 }
+    IL_OPTIONS_END
 };
 
 enum { PASS, DROP, DEAD_LETTER };
@@ -42,8 +41,7 @@ upper_close(void *self)
 {
     struct upper *u = self;
     il_field_free(u->host, u->value);
-    il_field_free(u->host, u->payload);
-    il_text_free(u->host, u->text);
+    il_place_free(u->host, u->place);
     free(u);
 }
 
@@ -61,16 +59,15 @@ upper_open(const struct il_host *host, const struct il_conf *conf, void **self)
                                                        : PASS;
     u->changed = il_counter_new(host, "changed", IL_UNIT_NONE,
                                 "Events that were changed.");
-    u->text = il_text_new(host);
-    int err = u->text ? 0 : -ENOMEM;
+    int err = 0;
     /* What the table cannot check, check here, against the key. */
-    if (!err && strchr(u->field, '.'))
+    if (strchr(u->field, '.'))
         err = il_conf_error(conf, "field", strchr(u->field, '.') - u->field,
                             "only fields of the payload itself");
     if (!err)
         err = il_field_named(host, IL_FIELD_PAYLOAD, u->field, &u->value);
     if (!err)
-        err = il_field_named(host, IL_FIELD_ANY, "payload", &u->payload);
+        err = il_place_named(host, u->field, &u->place);
     if (err) {
         upper_close(u);
         return err;
@@ -79,66 +76,20 @@ upper_open(const struct il_host *host, const struct il_conf *conf, void **self)
     return 0;
 }
 
-/* Append bytes.  0 or -ENOMEM. */
+/* Write the text in ASCII capitals.  The view must not be written to, so the
+ * batch lends a copy. */
 static int
-put(struct upper *u, const char *bytes, size_t len)
+rewrite(struct upper *u, struct il_batch *batch, uint32_t i,
+        const struct il_value *value)
 {
-    int err = il_text_reserve(u->host, u->text, len);
-    if (err)
-        return err;
-    memcpy(u->text->data + u->text->len, bytes, len);
-    u->text->len += len;
-    return 0;
-}
-
-/* The text in ASCII capitals, as JSON.  The view must not be written to, so
- * the batch lends a copy. */
-static int
-put_upper(struct upper *u, struct il_batch *batch, const struct il_value *value)
-{
-    struct il_value upper = *value;
     char *copy = il_batch_alloc(batch, value->len + 1);
     if (!copy)
         return -ENOMEM;
-    for (size_t i = 0; i < value->len; i++)
-        copy[i] = value->str[i] >= 'a' && value->str[i] <= 'z'
-                      ? (char) (value->str[i] - 'a' + 'A')
-                      : value->str[i];
-    upper.str = copy;
-    return il_write_json(u->host, u->text, &upper, 0) < 0 ? -ENOMEM : 0;
-}
-
-/* The payload again, with one field changed. */
-static int
-rewrite(struct upper *u, struct il_batch *batch, uint32_t i)
-{
-    struct il_value payload, key, value;
-    const size_t len = strlen(u->field);
-    int err = 0, first = 1;
-    if (!il_get(batch, i, u->payload, &payload))
-        return 0;
-    u->text->len = 0;
-    err = put(u, "{", 1);
-    for (size_t iter = 0;
-         !err && il_item(u->host, &payload, &iter, &key, &value);) {
-        int mine = key.len == len && memcmp(key.str, u->field, len) == 0;
-        if (!first)
-            err = put(u, ",", 1);
-        first = 0;
-        if (!err && il_write_json(u->host, u->text, &key, 0) < 0)
-            err = -ENOMEM;
-        if (!err)
-            err = put(u, ":", 1);
-        if (!err && mine && value.type == IL_STRING)
-            err = put_upper(u, batch, &value);
-        else if (!err && il_write_json(u->host, u->text, &value, 0) < 0)
-            err = -ENOMEM;
-    }
-    if (!err)
-        err = put(u, "}", 1);
-    if (!err)
-        err = il_set_payload(batch, i, IL_JSON, u->text->data, u->text->len);
-    return err;
+    for (size_t k = 0; k < value->len; k++)
+        copy[k] = value->str[k] >= 'a' && value->str[k] <= 'z'
+                      ? (char) (value->str[k] - 'a' + 'A')
+                      : value->str[k];
+    return il_set_str(batch, i, u->place, copy, value->len);
 }
 
 static void
@@ -170,7 +121,7 @@ upper_process(void *self, struct il_batch *batch)
             without_field(u, batch, i);
             continue;
         }
-        int err = rewrite(u, batch, i);
+        int err = rewrite(u, batch, i, &value);
         if (err)
             return err;
         il_counter_add(u->host, u->changed, 1);

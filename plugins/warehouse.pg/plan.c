@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The target table: its columns as Postgres has them now, what fills each, and
  * a signature by which a later change is noticed before it does harm. */
-#include "pg.h"
+#include "plan.h"
+
+#include "ddl.h"
+#include "put.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -36,6 +39,8 @@ static const struct type {
     { 3802, "jsonb", put_jsonb },
 };
 
+#define COMPOSITE_DEPTH 16 /* of types within types */
+
 /* Columns with their types, domains resolved to what they are made of.  For
  * an array, elem is the element's type as binary COPY names it. */
 static const char columns_sql[] =
@@ -55,7 +60,8 @@ static const char columns_sql[] =
     " then e.oid else 0::oid end as elem, t.oid, e.typtype as elemtype,"
     " e.typname as elemname,"
     " d.attidentity, d.attgenerated, d.atthasdef,"
-    " pg_catalog.format_type(t.oid, null)"
+    " pg_catalog.format_type(t.oid, null),"
+    " pg_catalog.format_type(t.oid, d.mod)"
     " from d join pg_catalog.pg_type t on t.oid = d.typ"
     " left join pg_catalog.pg_type e on e.oid = t.typelem"
     " order by d.attnum";
@@ -72,14 +78,15 @@ enum {
     C_IDENTITY,
     C_GENERATED,
     C_DEFAULT,
-    C_FORMAT
+    C_FORMAT,
+    C_SQL_TYPE
 };
 
 static void
-regclass(const struct pg *pg, struct sql *s)
+regclass(const struct options *opt, struct sql *s)
 {
     sql_printf(s, "pg_catalog.to_regclass(");
-    sql_literal(s, pg->table.quoted);
+    sql_literal(s, opt->table.quoted);
     sql_printf(s, ")");
 }
 
@@ -88,7 +95,7 @@ regclass(const struct pg *pg, struct sql *s)
  * no order: this runs in every transaction, and sorting would double what it
  * costs (0.1 ms). */
 void
-plan_signature_sql(const struct pg *pg, struct sql *s)
+plan_signature_sql(const struct options *opt, struct sql *s)
 {
     sql_printf(s, "select coalesce(pg_catalog.sum(pg_catalog."
                   "hashtextextended(pg_catalog.concat_ws(',', a.attrelid,"
@@ -96,7 +103,7 @@ plan_signature_sql(const struct pg *pg, struct sql *s)
                   " a.atthasdef, a.attidentity, a.attgenerated), 0))::text,"
                   " 'none') from pg_catalog.pg_attribute a"
                   " where a.attrelid = ");
-    regclass(pg, s);
+    regclass(opt, s);
     sql_printf(s, " and a.attnum > 0 and not a.attisdropped");
 }
 
@@ -108,17 +115,26 @@ plan_ref(struct plan *p)
     return p;
 }
 
+static void
+column_clear(const struct il_host *host, struct column *c)
+{
+    for (uint32_t i = 0; i < c->field_count; i++)
+        column_clear(host, &c->fields[i]);
+    free(c->fields);
+    free(c->name);
+    free(c->type_text);
+    free(c->sql_type);
+    if (c->field)
+        il_field_free(host, c->field);
+}
+
 void
 plan_unref(struct plan *p)
 {
     if (!p || atomic_fetch_sub(&p->refs, 1) > 1)
         return;
-    for (uint32_t i = 0; i < p->count; i++) {
-        free(p->columns[i].name);
-        free(p->columns[i].type_text);
-        if (p->columns[i].field)
-            il_field_free(p->host, p->columns[i].field);
-    }
+    for (uint32_t i = 0; i < p->count; i++)
+        column_clear(p->host, &p->columns[i]);
     free(p->signature);
     free(p);
 }
@@ -139,51 +155,50 @@ type_find(uint32_t oid, const char *typtype, const char *name)
     return NULL;
 }
 
-static int
-no_memory(struct link *l)
-{
-    fault_set(&l->fault, PG_ACT_RETRY, "no memory");
-    return -1;
-}
-
 /* Which declared column, payload or event id is written to this one? */
 static const struct mapping *
-mapping_find(const struct pg *pg, const char *name)
+mapping_find(const struct options *opt, const char *name)
 {
-    for (size_t i = 0; i < pg->mapping_count; i++)
-        if (strcmp(pg->mappings[i].name, name) == 0)
-            return &pg->mappings[i];
+    for (size_t i = 0; i < opt->mapping_count; i++)
+        if (strcmp(opt->mappings[i].name, name) == 0)
+            return &opt->mappings[i];
     return NULL;
 }
 
-/* An "id" that the table numbers by itself is not the event's. */
+/* An "id" that the table makes by itself is not the event's: numbers, and UUIDs
+ * unless the config says that the event's id belongs there. */
 static int
-own_number(const struct column *c, const char *name, int has_default)
+own_id(const struct options *opt, const struct column *c, const char *name,
+       int has_default)
 {
-    return has_default && strcmp(name, "id") == 0
-           && (c->put == put_int2 || c->put == put_int4 || c->put == put_int8);
+    if (!has_default || strcmp(name, "id") != 0)
+        return 0;
+    return c->put == put_int2 || c->put == put_int4 || c->put == put_int8
+           || (c->put == put_uuid && strcmp(opt->unique_column, "id") != 0);
 }
 
 /* Find what fills the column.  1 found, 0 nothing does, or -ENOMEM. */
 static int
-column_source(const struct pg *pg, struct column *c, const char *name,
+column_source(struct link *l, struct column *c, const char *name,
               int has_default)
 {
-    const struct mapping *m = mapping_find(pg, name);
+    const struct options *opt = l->opt;
+    const struct mapping *m = mapping_find(opt, name);
     const char *field = name;
     if (m) {
         c->value = m->value;
         return 1;
     }
-    if (strcmp(name, pg->unique_column) == 0 || strcmp(name, "event_id") == 0)
+    if (strcmp(name, opt->unique_column) == 0 || strcmp(name, "event_id") == 0)
         field = "id";
-    else if (strcmp(name, pg->payload_column) == 0)
+    else if (strcmp(name, opt->payload_column) == 0)
         field = "payload";
-    else if (pg->mapping_count)
+    else if (opt->mapping_count)
         return 0;
-    if (own_number(c, name, has_default))
+    if (own_id(opt, c, name, has_default))
         return 0;
-    int err = il_field_named(pg->host, IL_FIELD_ANY, field, &c->field);
+    c->is_id = strcmp(field, "id") == 0;
+    int err = il_field_named(l->host, IL_FIELD_ANY, field, &c->field);
     return err ? err : 1;
 }
 
@@ -199,55 +214,121 @@ is_true(const PGresult *res, int row, int col)
     return *PQgetvalue(res, row, col) == 't';
 }
 
-/* Add the column in this row of the catalog, if something fills it. */
+/* What kind of values the column in this row of the catalog has.  0 or
+ * -ENOMEM. */
 static int
-column_add(struct link *l, struct plan *p, const PGresult *res, int row)
+column_type(struct column *c, const PGresult *res, int row)
 {
-    const struct pg *pg = l->pg;
-    struct column *c = &p->columns[p->count];
     const char *name = PQgetvalue(res, row, C_NAME);
     uint32_t elem = number(res, row, C_ELEM);
-    int given =
-        is_true(res, row, C_DEFAULT) || *PQgetvalue(res, row, C_IDENTITY);
-    if (*PQgetvalue(res, row, C_GENERATED)
-        || *PQgetvalue(res, row, C_IDENTITY) == 'a')
-        return 0;
+    const char *kind = PQgetvalue(res, row, elem ? C_ELEMTYPE : C_TYPTYPE);
     memset(c, 0, sizeof *c);
+    c->optional = -1;
     c->is_array = elem != 0;
     c->type = elem ? elem : number(res, row, C_TYPE);
     c->modifier = (int32_t) strtol(PQgetvalue(res, row, C_MOD), NULL, 10);
-    const struct type *t =
-        type_find(c->type, PQgetvalue(res, row, elem ? C_ELEMTYPE : C_TYPTYPE),
-                  PQgetvalue(res, row, elem ? C_ELEMNAME : C_TYPNAME));
-    c->put = t ? t->put : put_other;
-    int found = column_source(pg, c, name, given);
-    if (found <= 0)
-        return found;
+    const struct type *t = type_find(
+        c->type, kind, PQgetvalue(res, row, elem ? C_ELEMNAME : C_TYPNAME));
+    c->put = t ? t->put : strcmp(kind, "c") == 0 ? put_record : put_other;
     c->name = strdup(name);
     c->type_text = strdup(t && t->oid ? t->name
                           : elem      ? PQgetvalue(res, row, C_ELEMNAME)
                                       : PQgetvalue(res, row, C_FORMAT));
     c->type_name = c->type_text;
-    c->optional = -1;
-    if (given && p->optional_count < PG_OPTIONAL_MAX)
+    c->sql_type = strdup(PQgetvalue(res, row, C_SQL_TYPE));
+    return c->name && c->type_text && c->sql_type ? 0 : -ENOMEM;
+}
+
+/* Has its type a binary form known here? */
+static int
+is_known(const struct column *c)
+{
+    return c->put != put_record && c->put != put_other;
+}
+
+/* Add the column in this row of the catalog, if something fills it. */
+static int
+column_add(struct link *l, struct plan *p, const PGresult *res, int row)
+{
+    struct column *c = &p->columns[p->count];
+    /* Of a view that Postgres writes through, the table has the defaults. */
+    int given = is_true(res, row, C_DEFAULT)
+                || *PQgetvalue(res, row, C_IDENTITY)
+                || (p->kind == 'v' && p->insert_only);
+    if (*PQgetvalue(res, row, C_GENERATED)
+        || *PQgetvalue(res, row, C_IDENTITY) == 'a')
+        return 0;
+    int err = column_type(c, res, row), found = 0;
+    if (!err)
+        err = found = column_source(l, c, c->name, given);
+    if (err < 0 || !found) {
+        column_clear(l->host, c);
+        return err;
+    }
+    if (given)
         c->optional = (int) p->optional_count++;
-    p->text_only |= !t;
+    p->text_only |= !is_known(c);
     p->count++;
-    return c->name && c->type_text ? 0 : -ENOMEM;
+    return 0;
+}
+
+static int
+read_columns(struct link *l, const char *relation, PGresult **res)
+{
+    struct sql *s = &l->sql;
+    sql_clear(s);
+    sql_printf(s, columns_sql, relation);
+    return link_exec(l, sql_str(s), res) ? -1 : *res ? 0 : link_no_memory(l);
+}
+
+/* The fields of a composite type, and of those within it. */
+static int
+read_fields(struct link *l, struct column *c, int depth)
+{
+    char relation[100];
+    PGresult *res;
+    if (c->put != put_record || depth == COMPOSITE_DEPTH)
+        return 0;
+    snprintf(relation, sizeof relation,
+             "(select typrelid from pg_catalog.pg_type where oid = %u)",
+             c->type);
+    if (read_columns(l, relation, &res))
+        return -1;
+    int n = PQntuples(res), err = 0;
+    c->fields = calloc((size_t) n + 1, sizeof *c->fields);
+    for (int i = 0; i < n && c->fields && !err; i++) {
+        err = column_type(&c->fields[i], res, i);
+        c->field_count++;
+    }
+    PQclear(res);
+    if (err || !c->fields)
+        return link_no_memory(l);
+    for (int i = 0; i < n && !err; i++)
+        err = read_fields(l, &c->fields[i], depth + 1);
+    return err;
+}
+
+static int
+read_composites(struct link *l, struct plan *p)
+{
+    int err = 0;
+    for (uint32_t i = 0; i < p->count && !err; i++)
+        err = read_fields(l, &p->columns[i], 0);
+    return err;
 }
 
 static int
 missing_table(struct link *l)
 {
-    struct pg *pg = l->pg;
+    const struct options *opt = l->opt;
     struct sql s;
-    if (sql_open(&s, pg->host))
-        return no_memory(l);
-    ddl_table(pg, &s, 1);
+    if (sql_open(&s, l->host))
+        return link_no_memory(l);
+    ddl_table(opt, &s, 1);
     const char *ddl = sql_str(&s);
     fault_set(&l->fault, PG_ACT_PAUSE,
               "table %s does not exist; set create = true, or make it:\n%s",
-              pg->table.quoted, ddl ? ddl : "");
+              opt->table.quoted, ddl ? ddl : "");
     memcpy(l->fault.code, "42P01", 6);
     sql_close(&s);
     return -1;
@@ -257,11 +338,11 @@ missing_table(struct link *l)
 static int
 check_mapped(struct link *l, const struct plan *p)
 {
-    const struct pg *pg = l->pg;
-    for (size_t i = 0; i < pg->mapping_count + 1; i++) {
-        const char *name = i < pg->mapping_count ? pg->mappings[i].name
-                           : pg->payload_set     ? pg->payload_column
-                                                 : NULL;
+    const struct options *opt = l->opt;
+    for (size_t i = 0; i < opt->mapping_count + 1; i++) {
+        const char *name = i < opt->mapping_count ? opt->mappings[i].name
+                           : opt->payload_set     ? opt->payload_column
+                                                  : NULL;
         uint32_t k = 0;
         while (name && k < p->count && strcmp(p->columns[k].name, name) != 0)
             k++;
@@ -270,8 +351,8 @@ check_mapped(struct link *l, const struct plan *p)
         fault_set(&l->fault, PG_ACT_PAUSE,
                   "table %s has no column \"%s\" that can be written: add it "
                   "(alter table %s add column \"%s\" ...) or change `%s`",
-                  pg->table.quoted, name, pg->table.quoted, name,
-                  i < pg->mapping_count ? "columns" : "payload_column");
+                  opt->table.quoted, name, opt->table.quoted, name,
+                  i < opt->mapping_count ? "columns" : "payload_column");
         memcpy(l->fault.code, "42703", 6);
         return -1;
     }
@@ -280,7 +361,7 @@ check_mapped(struct link *l, const struct plan *p)
     fault_set(&l->fault, PG_ACT_PAUSE,
               "no column of table %s has the name of an event field (id, "
               "type, payload, ...); name them in `columns`",
-              pg->table.quoted);
+              opt->table.quoted);
     return -1;
 }
 
@@ -296,15 +377,16 @@ read_unique(struct link *l, struct plan *p)
                   " where i.indisunique and i.indisvalid and i.indimmediate"
                   " and i.indnkeyatts = 1 and i.indpred is null"
                   " and i.indexprs is null and i.indrelid = ");
-    regclass(l->pg, s);
+    regclass(l->opt, s);
     sql_printf(s, " and a.attname = ");
-    sql_literal(s, l->pg->unique_column);
+    sql_literal(s, l->opt->unique_column);
     if (link_exec(l, sql_str(s), &res))
         return -1;
     uint32_t k = 0;
     while (k < p->count
-           && strcmp(p->columns[k].name, l->pg->unique_column) != 0)
+           && strcmp(p->columns[k].name, l->opt->unique_column) != 0)
         k++;
+    p->unique = k;
     p->has_unique = k < p->count && res && PQntuples(res) > 0;
     PQclear(res);
     return 0;
@@ -318,12 +400,41 @@ read_signature(struct link *l, char **out)
     struct sql *s = &l->sql;
     PGresult *res;
     sql_clear(s);
-    plan_signature_sql(l->pg, s);
+    plan_signature_sql(l->opt, s);
     if (link_exec(l, sql_str(s), &res))
         return -1;
     *out = res && PQntuples(res) == 1 ? strdup(PQgetvalue(res, 0, 0)) : NULL;
     PQclear(res);
-    return *out ? 0 : no_memory(l);
+    return *out ? 0 : link_no_memory(l);
+}
+
+/* tgtype of pg_trigger: 1 for each row, 2 before, 4 insert, 64 instead of. */
+static int
+read_kind(struct link *l, struct plan *p)
+{
+    struct sql *s = &l->sql;
+    PGresult *res;
+    sql_clear(s);
+    sql_printf(s, "select c.relkind, pg_catalog.row_security_active(c.oid),"
+                  " exists (select from pg_catalog.pg_trigger where tgrelid ="
+                  " c.oid and tgtype & 68 = 68 and tgenabled <> 'D'),"
+                  " exists (select from pg_catalog.pg_trigger where tgrelid ="
+                  " c.oid and tgtype & 7 = 7 and tgenabled <> 'D'),"
+                  " pg_catalog.has_table_privilege(c.oid, 'select')"
+                  " from pg_catalog.pg_class c where c.oid = ");
+    regclass(l->opt, s);
+    if (link_exec(l, sql_str(s), &res))
+        return -1;
+    if (res && PQntuples(res)) {
+        p->kind = *PQgetvalue(res, 0, 0);
+        p->row_security = is_true(res, 0, 1);
+        p->fills = is_true(res, 0, 3);
+        p->can_select = is_true(res, 0, 4);
+        p->insert_only =
+            p->row_security || (p->kind == 'v' && !is_true(res, 0, 2));
+    }
+    PQclear(res);
+    return 0;
 }
 
 static int
@@ -333,12 +444,18 @@ fill_plan(struct link *l, const PGresult *res, struct plan **out)
     struct plan *p =
         calloc(1, sizeof *p + (size_t) (n + 1) * sizeof(struct column));
     if (!p)
-        return no_memory(l);
-    p->host = l->pg->host;
+        return link_no_memory(l);
+    p->host = l->host;
     atomic_init(&p->refs, 1);
+    if (read_kind(l, p)) {
+        plan_unref(p);
+        return -1;
+    }
     for (int i = 0; i < n && !err; i++)
         err = column_add(l, p, res, i);
-    if (err < 0 ? no_memory(l) : check_mapped(l, p) || read_unique(l, p)) {
+    if (err < 0 ? link_no_memory(l)
+                : check_mapped(l, p) || read_unique(l, p)
+                      || read_composites(l, p)) {
         plan_unref(p);
         return -1;
     }
@@ -349,8 +466,8 @@ fill_plan(struct link *l, const PGresult *res, struct plan **out)
 int
 plan_read(struct link *l, struct plan **out)
 {
-    struct pg *pg = l->pg;
-    struct sql *s = &l->sql, table;
+    const struct options *opt = l->opt;
+    struct sql table;
     char *signature;
     PGresult *res = NULL;
     if (read_signature(l, &signature))
@@ -359,17 +476,16 @@ plan_read(struct link *l, struct plan **out)
         free(signature);
         return missing_table(l);
     }
-    if (sql_open(&table, pg->host)) {
+    if (sql_open(&table, l->host)) {
         free(signature);
-        return no_memory(l);
+        return link_no_memory(l);
     }
-    sql_clear(s);
-    regclass(pg, &table);
-    sql_printf(s, columns_sql, sql_str(&table) ? sql_str(&table) : "");
+    regclass(opt, &table);
+    int err = sql_str(&table) ? read_columns(l, sql_str(&table), &res)
+                              : link_no_memory(l);
     sql_close(&table);
-    int err = link_exec(l, sql_str(s), &res);
     if (!err)
-        err = res ? fill_plan(l, res, out) : no_memory(l);
+        err = fill_plan(l, res, out);
     PQclear(res);
     if (err) {
         free(signature);

@@ -48,11 +48,34 @@ refuses_paths(const char *path)
     testhost_free(t);
 }
 
+/* Where there is no memory, the same events come again, as they were. */
+static void
+comes_again_without_memory(const char *path)
+{
+    struct testhost *t = testhost_new();
+    testhost_open(t, path, "field = \"name\"; missing = \"drop\";");
+    testhost_event(t, "{\"type\":\"t\",\"payload\":{\"a\":1}}");
+    testhost_event(t, "{\"type\":\"t\",\"payload\":{\"name\":\"x\"}}");
+    testhost_fail_alloc(t, 1);
+    same("without memory", "an error", testhost_process(t) ? "an error" : "0");
+    same("undone", "kept",
+         testhost_state(t, 0) == TESTHOST_KEPT ? "kept" : "dropped");
+    same("again", "0", testhost_process(t) ? "an error" : "0");
+    same("payload", "{\"name\":\"X\"}", testhost_payload(t, 1));
+    testhost_close(t);
+    same("violations", "", testhost_violations(t));
+    testhost_free(t);
+}
+
 int
 main(int argc, char **argv)
 {
     const char *path = argc > 1 ? argv[1] : "./template.upper.so";
     writes_capitals(path);
     refuses_paths(path);
+    comes_again_without_memory(path);
+    /* And what nobody has thought of. */
+    if (testhost_verify(path, "field = \"name\";", stdout))
+        same("verified", "nothing found", "the above");
     return failed;
 }

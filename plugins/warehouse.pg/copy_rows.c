@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs of rows: each goes in behind a savepoint, by one COPY.  One that fails
+ * is made shorter until the row that is to blame stands alone. */
+#include "copy.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char binary_head[19] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0";
+static const char binary_tail[2] = "\377\377";
+
+static void
+column_list(struct sql *s, const struct plan *plan, const uint64_t *omitted)
+{
+    const char *comma = "";
+    for (uint32_t k = 0; k < plan->count; k++) {
+        const struct column *c = &plan->columns[k];
+        if (plan_left_out(c, omitted))
+            continue;
+        sql_printf(s, "%s", comma);
+        sql_ident(s, c->name);
+        comma = ", ";
+    }
+}
+
+/* Rows that may be there already, and what takes no COPY, go through a
+ * temporary table. */
+static int
+is_staged(const struct copy_txn *t, const struct part *part)
+{
+    return part->merge || t->job->plan->insert_only;
+}
+
+static int
+any_staged(const struct copy_txn *t)
+{
+    int any = 0;
+    for (uint32_t i = 0; i < t->job->part_count; i++)
+        any |= is_staged(t, &t->job->parts[i]);
+    return any;
+}
+
+/* With the types of the columns, but not made from the table: that would need
+ * the right to select. */
+static void
+stage_sql(struct copy_txn *t, struct sql *s)
+{
+    const struct plan *plan = t->job->plan;
+    if (plan->row_security)
+        sql_printf(s, "set local row_security = on; ");
+    sql_printf(s, "create temp table ingestlayer_stage (");
+    for (uint32_t k = 0; k < plan->count; k++) {
+        sql_printf(s, "%s", k ? ", " : "");
+        sql_ident(s, plan->columns[k].name);
+        sql_printf(s, " %s", plan->columns[k].sql_type);
+    }
+    sql_printf(s, ") on commit drop; ");
+}
+
+static void
+copy_sql(struct copy_txn *t, struct sql *s)
+{
+    int stage = t->staged;
+    switch (t->stage) {
+    case COPY_NOT_BEGUN:
+        copy_begin_sql(t, s);
+        if (any_staged(t))
+            stage_sql(t, s);
+        sql_printf(s, "savepoint il; ");
+        break;
+    case COPY_FILLED:
+        if (stage)
+            sql_printf(s, "truncate pg_temp.ingestlayer_stage; ");
+        sql_printf(s, "release savepoint il; savepoint il; ");
+        break;
+    case COPY_FAILED:
+        sql_printf(s, "rollback to savepoint il; ");
+    }
+    sql_printf(s, "copy %s (",
+               stage ? "pg_temp.ingestlayer_stage"
+                     : t->link->opt->table.quoted);
+    column_list(s, t->job->plan, t->part->omitted);
+    sql_printf(s, ") from stdin%s", t->job->binary ? " (format binary)" : "");
+}
+
+static int
+send_rows(struct copy_txn *t, uint32_t lo, uint32_t hi)
+{
+    struct link *l = t->link;
+    const struct job *job = t->job;
+    size_t from = lo ? job->rows[lo - 1].end : 0, to = job->rows[hi - 1].end;
+    if (job->binary && link_copy_data(l, binary_head, sizeof binary_head))
+        return -1;
+    if (link_copy_data(l, job->wire->data + from, to - from))
+        return -1;
+    if (job->binary && link_copy_data(l, binary_tail, sizeof binary_tail))
+        return -1;
+    return link_copy_end(l) || link_finish(l) ? -1 : 0;
+}
+
+/* Which rows of the run have the unique value of one that is there, but are not
+ * that row?  They are of other events. */
+static int
+read_others(struct copy_txn *t)
+{
+    const struct plan *plan = t->job->plan;
+    const char *unique = plan->columns[plan->unique].name;
+    struct sql *s = &t->link->sql;
+    const char * or = "";
+    if (!plan->can_select || plan->count < 2)
+        return 0;
+    sql_clear(s);
+    sql_printf(s,
+               "select s.\"il row\" from (select *, pg_catalog.row_number()"
+               " over (order by ctid) as \"il row\" from"
+               " pg_temp.ingestlayer_stage) s join %s t on t.",
+               t->link->opt->table.quoted);
+    sql_ident(s, unique);
+    sql_printf(s, " = s.");
+    sql_ident(s, unique);
+    sql_printf(s, " where ");
+    for (uint32_t k = 0; k < plan->count; k++) {
+        if (plan_left_out(&plan->columns[k], t->part->omitted))
+            continue;
+        sql_printf(s, "%ss.", or);
+        sql_ident(s, plan->columns[k].name);
+        sql_printf(s, "::text is distinct from t.");
+        sql_ident(s, plan->columns[k].name);
+        sql_printf(s, "::text");
+        or = " or ";
+    }
+    return link_exec(t->link, sql_str(s), &t->others);
+}
+
+static int
+unstage(struct copy_txn *t)
+{
+    const struct part *part = t->part;
+    struct sql *s = &t->link->sql;
+    if (part->merge && read_others(t))
+        return -1;
+    sql_clear(s);
+    sql_printf(s, "insert into %s (", t->link->opt->table.quoted);
+    column_list(s, t->job->plan, part->omitted);
+    sql_printf(s, ") select ");
+    column_list(s, t->job->plan, part->omitted);
+    sql_printf(s, " from pg_temp.ingestlayer_stage");
+    if (part->merge) {
+        sql_printf(s, " on conflict (");
+        sql_ident(s, t->link->opt->unique_column);
+        sql_printf(s, ") do nothing");
+    }
+    return link_exec(t->link, sql_str(s), NULL);
+}
+
+/* Bring rows lo to hi in, behind a savepoint.  0, COPY_REDO, COPY_DATA or -1.
+ */
+int
+copy_try(struct copy_txn *t, const struct part *part, uint32_t lo, uint32_t hi)
+{
+    struct link *l = t->link;
+    struct sql *s = &l->sql;
+    t->part = part;
+    t->staged = is_staged(t, part);
+    sql_clear(s);
+    copy_sql(t, s);
+    int err = copy_open(t, sql_str(s));
+    if (err)
+        return err;
+    err = send_rows(t, lo, hi);
+    if (!err && t->staged)
+        err = unstage(t);
+    if (!err && t->careful)
+        err = link_exec(l,
+                        "set constraints all immediate; "
+                        "set constraints all deferred",
+                        NULL);
+    t->stage = err ? COPY_FAILED : COPY_FILLED;
+    for (int i = 0; !err && t->others && i < PQntuples(t->others); i++)
+        copy_refuse_other(t, lo + (uint32_t) atoi(PQgetvalue(t->others, i, 0))
+                                 - 1);
+    PQclear(t->others);
+    t->others = NULL;
+    if (!err)
+        return 0;
+    return !l->fault.lost && l->fault.row ? COPY_DATA : -1;
+}
+
+int
+copy_table_changed(struct link *l, const struct plan *plan)
+{
+    struct sql *s = &l->sql;
+    char now[64];
+    sql_clear(s);
+    if (PQtransactionStatus(l->db) == PQTRANS_INERROR)
+        sql_printf(s, "rollback to savepoint il; ");
+    plan_signature_sql(l->opt, s);
+    if (link_text(l, sql_str(s), now, sizeof now))
+        return -1;
+    return strcmp(now, plan->signature) != 0;
+}
+
+/* After Postgres refused something: nothing is isolated before it is clear
+ * that the rows were made for the table as it is. */
+static int
+look_again(struct copy_txn *t)
+{
+    struct link *l = t->link;
+    struct fault kept = l->fault;
+    if (t->same_table)
+        return 0;
+    int changed = copy_table_changed(l, t->job->plan);
+    if (changed < 0)
+        return -1;
+    if (changed) {
+        link_rollback(l);
+        return COPY_REDO;
+    }
+    t->same_table = 1;
+    l->fault = kept;
+    return 0;
+}
+
+/* A run that its time-out ended would end like that for ever: the next one is
+ * shorter.  The batch comes again as a whole. */
+static void
+slow_run(struct conn *c, uint32_t rows)
+{
+    const struct fault *f = &c->link.fault;
+    if (rows > 1 && !f->lost && strcmp(f->code, "57014") == 0)
+        c->run_max = rows / 2;
+}
+
+/* Is the refused row perhaps one that a process before this one wrote without
+ * the lanes table, and died before it had noted it? */
+static int
+came_before(const struct copy_txn *t)
+{
+    const struct lanes *lanes = &t->conn->pg->lanes;
+    return il_batch_id(t->job->batch) <= lanes->given && !t->job->merge
+           && lanes->mode == PG_MODE_LANES && t->job->plan->has_unique
+           && strcmp(t->link->fault.code, "23505") == 0;
+}
+
+/* Bring a part in, and find the rows that do not fit.
+ *
+ * The line number in an error splits the run: the rows before it go in, then
+ * the accused goes alone.  Without one the run is halved.  The length of the
+ * next run follows the last good one, so that many bad rows cost a bounded
+ * number of rows sent again, and few cost next to nothing. */
+static int
+bring_part(struct copy_txn *t, const struct part *part)
+{
+    uint32_t at = part->first, size = part->end - at, good = 0;
+    uint32_t most = t->conn->run_max ? t->conn->run_max : size;
+    int accused = 0;
+    while (at < part->end) {
+        if (size > most)
+            size = most;
+        uint32_t n = size < part->end - at ? size : part->end - at;
+        int err = copy_try(t, part, at, at + n);
+        if (err < 0)
+            slow_run(t->conn, n);
+        if (err < 0 || err == COPY_REDO)
+            return err;
+        if (err && came_before(t)) {
+            link_rollback(t->link);
+            return COPY_MERGE;
+        }
+        if (!err) {
+            at += n;
+            good += n;
+            t->good += n;
+            size = accused ? 1 : n > UINT32_MAX / 2 ? n : 2 * n;
+            accused = 0;
+            continue;
+        }
+        if ((err = look_again(t)) != 0)
+            return err;
+        if (n == 1) {
+            copy_refuse(t, at++);
+            size = good ? 2 * good : 1;
+            good = 0;
+            accused = 0;
+            continue;
+        }
+        const char *rest;
+        uint32_t line = copy_context_line(t, &rest);
+        accused = line > 1 && line <= n;
+        size = line == 1 ? 1 : accused ? line - 1 : n / 2;
+    }
+    return 0;
+}
+
+/* Nothing but the lane's rows: every event was dropped or does not fit. */
+static int
+bring_nothing(struct copy_txn *t)
+{
+    struct sql *s = &t->link->sql;
+    sql_clear(s);
+    copy_begin_sql(t, s);
+    int err = copy_open(t, sql_str(s));
+    if (!err)
+        t->stage = COPY_FILLED;
+    return err;
+}
+
+int
+copy_rows(struct copy_txn *t)
+{
+    int err = 0;
+    if (!t->job->row_count)
+        return bring_nothing(t);
+    for (uint32_t i = 0; i < t->job->part_count && !err; i++)
+        err = bring_part(t, &t->job->parts[i]);
+    if (!err)
+        err = copy_verdict(t);
+    if (!err && t->stage == COPY_FAILED)
+        err = link_exec(t->link, "rollback to savepoint il", NULL);
+    return err;
+}

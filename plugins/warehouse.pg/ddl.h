@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* The DDL that a warehouse needs: run by `create = true`, printed by
+ * `ingestlayer ddl` and by the error about a missing table. */
+#ifndef PG_DDL_H
+#define PG_DDL_H
+
+#include "link.h"
+
+/* Statements with `if not exists`, each with its semicolon.  Without the
+ * schema where it exists: making it needs a right that using it does not. */
+typedef void ddl_statements(const struct options *, struct sql *,
+                            int with_schema);
+ddl_statements ddl_lanes, ddl_table;
+/* Run one of the two.  0 or -1 with link->fault. */
+int ddl_run(struct link *, const char *schema, ddl_statements *);
+/* The descriptor's `ddl`; self is a struct pg. */
+int ddl_print(void *self, struct il_text *);
+
+#endif

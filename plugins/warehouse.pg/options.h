@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* What the operator wrote, read once by open() and constant from then on: any
+ * thread may read it without a lock. */
+#ifndef PG_OPTIONS_H
+#define PG_OPTIONS_H
+
+#include "fault.h"
+#include "sql.h"
+
+#define PG_CONNECTIONS_MAX 16
+#define PG_NAME_MAX                                                            \
+    63 /* bytes of a name that Postgres keeps; it cuts the rest */
+
+struct mapping {
+    const char *name;
+    const char *reference; /* as written, for the DDL */
+    struct il_template *value;
+};
+
+struct options {
+    const char *connection, *lanes_schema, *unique_column, *payload_column;
+    const char *application_name;
+    char *lanes; /* quoted schema.lanes */
+    struct sql_name table;
+    struct mapping *mappings;
+    size_t mapping_count;
+    struct pg_rule *rules;
+    size_t rule_count;
+    int create, payload_set, refuse_bad_text;
+    uint32_t connections;
+    uint32_t connect_timeout_ms, statement_timeout_ms, lock_timeout_ms;
+};
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* The test host: what is known of users, accounts, ... */
+#include <config.h>
+
+#include "private.h"
+#include "codec/json.h"
+#include "store/entity.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct known_entity *
+known(struct testhost *t, const char *kind, const char *id, size_t len)
+{
+    struct known_entity *e = t->entities;
+    while (e
+           && (strcmp(e->kind, kind) != 0 || strlen(e->id) != len
+               || memcmp(e->id, id, len) != 0))
+        e = e->next;
+    return e;
+}
+
+int
+testhost_merge(struct testhost *t, const char *kind, const char *id, size_t len,
+               struct slice traits)
+{
+    struct known_entity *e = known(t, kind, id, len);
+    if (!e) {
+        e = calloc(1, sizeof(*e));
+        if (!e)
+            return -ENOMEM;
+        e->kind = strdup(kind);
+        e->id = strndup(id, len);
+        e->next = t->entities;
+        t->entities = e;
+    }
+    struct entity_merge work = { 0 };
+    struct il_text out = { 0 };
+    int err = entity_merge(&work, slice_of(e->traits.data, e->traits.len),
+                           traits, &out);
+    entity_merge_clear(&work);
+    if (err) {
+        text_clear(&out);
+        return err;
+    }
+    text_clear(&e->traits);
+    e->traits = out;
+    return 0;
+}
+
+int
+testhost_entity(struct testhost *t, const char *kind, const char *id,
+                const char *traits)
+{
+    struct il_text packed = { 0 };
+    struct json_error error;
+    int err = json_to_msgpack(traits, strlen(traits), &packed, &error);
+    if (!err)
+        err = testhost_merge(t, kind, id, strlen(id),
+                             slice_of(packed.data, packed.len));
+    text_clear(&packed);
+    return err;
+}
+
+static int
+view(const struct known_entity *e, struct il_value *traits)
+{
+    const char *p = e->traits.data;
+    return msg_value(&p, e->traits.data + e->traits.len, traits);
+}
+
+const char *
+testhost_entity_get(struct testhost *t, const char *kind, const char *id)
+{
+    struct il_value v;
+    struct known_entity *e = known(t, kind, id, strlen(id));
+    return e && !view(e, &v) ? testhost_show(t, SHOW_ENTITY, &v) : NULL;
+}
+
+void
+testhost_fail_entities(struct testhost *t, int err)
+{
+    pthread_mutex_lock(&t->lock);
+    t->entity_error = err;
+    pthread_mutex_unlock(&t->lock);
+}
+
+static int
+api_entity_find(struct il_batch *b, const struct il_kind *kind, const char *id,
+                size_t len, struct il_value *traits)
+{
+    const struct flight *f = b->lane;
+    struct testhost *t = f->t;
+    if (atomic_load(&f->phase) != PHASE_STEP) {
+        testhost_violate(t, "il_entity_find() outside of process()");
+        return -EPERM;
+    }
+    if (testhost_alloc_fails(t))
+        return -ENOMEM;
+    pthread_mutex_lock(&t->lock);
+    struct known_entity *e = known(t, kind->name, id, len);
+    int found = t->entity_error;
+    if (!found)
+        found = e && !view(e, traits);
+    pthread_mutex_unlock(&t->lock);
+    return found;
+}
+
+static int
+api_entity_put(const struct il_host *h, const struct il_kind *kind,
+               const char *id, size_t len, int encoding, const void *traits,
+               size_t traits_len, int64_t seen_us)
+{
+    struct testhost *t = testhost_of(h);
+    struct il_text packed = { 0 };
+    struct json_error error;
+    (void) seen_us;
+    if (testhost_alloc_fails(t))
+        return -ENOMEM;
+    int err = encoding == IL_JSON
+                  ? json_to_msgpack(traits, traits_len, &packed, &error)
+                  : text_put(&packed, traits, traits_len);
+    pthread_mutex_lock(&t->lock);
+    if (!err)
+        err = t->entity_error;
+    if (!err)
+        err = testhost_merge(t, kind->name, id, len,
+                             slice_of(packed.data, packed.len));
+    pthread_mutex_unlock(&t->lock);
+    text_clear(&packed);
+    return err;
+}
+
+void
+testhost_fill_entities(struct il_api *api)
+{
+    api->entity_find = api_entity_find;
+    api->entity_put = api_entity_put;
+}
+
+void
+testhost_free_entities(struct testhost *t)
+{
+    while (t->entities) {
+        struct known_entity *e = t->entities;
+        t->entities = e->next;
+        text_clear(&e->traits);
+        free(e->kind);
+        free(e->id);
+        free(e);
+    }
+}
