@@ -4,7 +4,8 @@
 # rules.  Its binding has the function table as the header has it.
 set -u
 rustc=${RUSTC:-rustc}
-command -v "$rustc" >/dev/null || exit 77
+# Where rustup has no toolchain, rustc is there and does not run.
+"$rustc" --version >/dev/null 2>&1 || exit 77
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 example=$IL_SRCDIR/sdk/plugin/examples/rust
