@@ -10,13 +10,15 @@ demo: all
 
 # The config of an operator is never overwritten, and goes only if it is still
 # ours.
-EXTRA_DIST += conf/ingestlayer.conf conf/ingestlayer.service.in
-install-data-local:
+EXTRA_DIST += conf/ingestlayer.conf conf/ingestlayer.service.in \
+	conf/ingestlayer.sysusers conf/ingestlayer.tmpfiles \
+	conf/rpm/ingestlayer.spec
+install-data-local: install-service-user
 	$(MKDIR_P) '$(DESTDIR)$(sysconfdir)/ingestlayer'
 	test -f '$(DESTDIR)$(sysconfdir)/ingestlayer/ingestlayer.conf' || \
 	    $(INSTALL_DATA) '$(srcdir)/conf/ingestlayer.conf' \
 	        '$(DESTDIR)$(sysconfdir)/ingestlayer/ingestlayer.conf'
-uninstall-local:
+uninstall-local: uninstall-service-user
 	! cmp -s '$(srcdir)/conf/ingestlayer.conf' \
 	    '$(DESTDIR)$(sysconfdir)/ingestlayer/ingestlayer.conf' || \
 	    rm -f '$(DESTDIR)$(sysconfdir)/ingestlayer/ingestlayer.conf'
@@ -29,3 +31,43 @@ conf/ingestlayer.service: conf/ingestlayer.service.in Makefile
 	    -e 's|[@]sysconfdir@|$(sysconfdir)|g' \
 	    -e 's|[@]notify@|$(SERVICE_TYPE)|' \
 	    '$(srcdir)/conf/ingestlayer.service.in' > $@
+
+# Both are named in their folders as the daemon is.
+sysusersdir = $(prefix)/lib/sysusers.d
+tmpfilesdir = $(prefix)/lib/tmpfiles.d
+install-service-user:
+	$(MKDIR_P) '$(DESTDIR)$(sysusersdir)' '$(DESTDIR)$(tmpfilesdir)'
+	$(INSTALL_DATA) '$(srcdir)/conf/ingestlayer.sysusers' \
+	    '$(DESTDIR)$(sysusersdir)/ingestlayer.conf'
+	$(INSTALL_DATA) '$(srcdir)/conf/ingestlayer.tmpfiles' \
+	    '$(DESTDIR)$(tmpfilesdir)/ingestlayer.conf'
+uninstall-service-user:
+	rm -f '$(DESTDIR)$(sysusersdir)/ingestlayer.conf' \
+	    '$(DESTDIR)$(tmpfilesdir)/ingestlayer.conf'
+.PHONY: install-service-user uninstall-service-user
+
+# Alerts and a dashboard for the daemon's metrics.
+monitoringdir = $(docdir)/monitoring
+dist_monitoring_DATA = conf/monitoring/alerts.yml \
+	conf/monitoring/dashboard.json conf/monitoring/prometheus.yml
+
+# The completions are printed by the fresh command; where that cannot run, a
+# shell may ask the installed one (ingestlayer completion --help).
+bashcompletiondir = $(datadir)/bash-completion/completions
+zshcompletiondir = $(datadir)/zsh/site-functions
+fishcompletiondir = $(datadir)/fish/vendor_completions.d
+if !CROSS_COMPILING
+nodist_bashcompletion_DATA = conf/completions/ingestlayer
+nodist_zshcompletion_DATA = conf/completions/_ingestlayer
+nodist_fishcompletion_DATA = conf/completions/ingestlayer.fish
+endif
+CLEANFILES += conf/completions/ingestlayer conf/completions/_ingestlayer \
+	conf/completions/ingestlayer.fish
+COMPLETION = $(AM_V_GEN)$(MKDIR_P) conf/completions && \
+	core/ingestlayer completion
+conf/completions/ingestlayer: core/ingestlayer$(EXEEXT)
+	$(COMPLETION) bash > $@
+conf/completions/_ingestlayer: core/ingestlayer$(EXEEXT)
+	$(COMPLETION) zsh > $@
+conf/completions/ingestlayer.fish: core/ingestlayer$(EXEEXT)
+	$(COMPLETION) fish > $@

@@ -272,6 +272,7 @@ core_libcore_a_SOURCES = \
 	core/host/assembly.h \
 	core/host/control.c \
 	core/host/control.h \
+	core/host/gauges.c \
 	core/host/host.c \
 	core/host/host.h \
 	core/host/lanes.c \
@@ -299,6 +300,7 @@ core_libcore_a_SOURCES = \
 	core/command/check.c \
 	core/command/command.c \
 	core/command/command.h \
+	core/command/completion.c \
 	core/command/ddl.c \
 	core/command/dead.c \
 	core/command/dead.h \
@@ -307,14 +309,17 @@ core_libcore_a_SOURCES = \
 	core/command/emit.c \
 	core/command/entity.c \
 	core/command/eval.c \
+	core/command/help.c \
 	core/command/plugins.c \
 	core/command/private.h \
 	core/command/reload.c \
 	core/command/run.c \
 	core/command/spool.c \
 	core/command/status.c \
+	core/command/table.c \
 	core/command/types.c \
-	core/command/verify.c
+	core/command/verify.c \
+	core/command/version.c
 
 dist_man_MANS += core/ingestlayer.1 core/ingestlayer.conf.5
 

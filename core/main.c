@@ -12,45 +12,26 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct command {
-    const char *name;
-    int (*run)(int argc, char **argv);
-    const char *summary;
-} commands[] = {
-    { "run", command_run, "run the daemon" },
-    { "check", command_check, "check a config" },
-    { "plugins", command_plugins, "list plugins, or the options of one" },
-    { "eval", command_eval, "try an expression on payloads" },
-    { "emit", command_emit, "send events through the running daemon" },
-    { "entity", command_entity, "import and look up entities" },
-    { "status", command_status, "show what a running daemon does" },
-    { "reload", command_reload, "have the daemon read its certificates again" },
-    { "dead", command_dead, "list, show, retry and drop dead letters" },
-    { "spool", command_spool, "verify, inspect and export the spool" },
-    { "ddl", command_ddl, "print what destinations need on their far side" },
-    { "types", command_types, "print the declared events as TypeScript" },
-};
-
-#define COUNT (sizeof(commands) / sizeof(commands[0]))
-
 static void
 print_usage(FILE *out)
 {
     fputs("usage: ingestlayer COMMAND [OPTION]...\n\n", out);
-    for (size_t i = 0; i < COUNT; i++)
-        fprintf(out, "  %-8s  %s\n", commands[i].name, commands[i].summary);
+    for (size_t i = 0; i < command_count; i++)
+        fprintf(out, "  %-10s  %s\n", command_table[i].name,
+                command_table[i].summary);
     fputs("\nEach command has --help.  ingestlayer --version prints the "
-          "version.\n",
+          "version, and with\n--verbose how it was built.\n",
           out);
 }
 
 static int
 unknown(const char *name)
 {
-    const char *names[COUNT];
-    for (size_t i = 0; i < COUNT; i++)
-        names[i] = commands[i].name;
-    const char *meant = nearest_name(name, names, COUNT);
+    const char *names[32];
+    size_t n = 0;
+    for (; n < command_count && n < sizeof(names) / sizeof(names[0]); n++)
+        names[n] = command_table[n].name;
+    const char *meant = nearest_name(name, names, n);
     fprintf(stderr, "ingestlayer: there is no command \"%s\"", name);
     if (meant)
         fprintf(stderr, "; did you mean \"%s\"?", meant);
@@ -83,10 +64,10 @@ main(int argc, char **argv)
         return print_usage(stderr), finish(2);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
         return print_usage(stdout), finish(0);
-    if (strcmp(argv[1], "--version") == 0)
-        return puts("ingestlayer " PACKAGE_VERSION), finish(0);
-    for (size_t i = 0; i < COUNT; i++)
-        if (strcmp(argv[1], commands[i].name) == 0)
-            return finish(commands[i].run(argc - 1, argv + 1));
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "--verbose") == 0)
+        return finish(command_version(argc, argv));
+    for (size_t i = 0; i < command_count; i++)
+        if (strcmp(argv[1], command_table[i].name) == 0)
+            return finish(command_table[i].run(argc - 1, argv + 1));
     return finish(unknown(argv[1]));
 }

@@ -20,6 +20,7 @@ include tests/clients/local.mk
 include tests/faults/local.mk
 include tests/fuzz/local.mk
 include tests/house/local.mk
+include tests/packaging/local.mk
 include tests/http/local.mk
 include tests/webhooks/local.mk
 
@@ -28,7 +29,8 @@ EXTRA_DIST += tests/lib/daemon.sh tests/lib/postgres.sh tests/lib/inject.py test
 
 # Tests that show more the longer they run: at full length here, and shorter in
 # `make check` (tests/unit/slow.h).
-SLOW_TESTS = tests/unit/test-idem tests/unit/test-entity
+SLOW_TESTS = tests/unit/test-idem tests/unit/test-entity \
+	tests/packaging/test-builds-are-reproducible.sh
 check-slow: all
 	IL_SLOW=1 CK_DEFAULT_TIMEOUT=600 $(MAKE) $(AM_MAKEFLAGS) check \
 		TESTS='$(SLOW_TESTS)'

@@ -3,6 +3,7 @@
 
 #include "clock.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -278,6 +279,34 @@ start_time(void)
            + since_boot;
 }
 
+static unsigned
+open_descriptors(void)
+{
+    DIR *d = opendir("/proc/self/fd");
+    unsigned n = 0;
+    if (!d)
+        return 0;
+    while (readdir(d))
+        n++;
+    closedir(d);
+    return n > 3 ? n - 3 : 0; /* ".", ".." and the folder's own */
+}
+
+static int
+export_descriptors(struct il_text *out)
+{
+    struct rlimit limit = { 0 };
+    getrlimit(RLIMIT_NOFILE, &limit);
+    return text_printf(out,
+                       "# HELP process_open_fds Descriptors that are open.\n"
+                       "# TYPE process_open_fds gauge\n"
+                       "process_open_fds %u\n"
+                       "# HELP process_max_fds Descriptors that may be open.\n"
+                       "# TYPE process_max_fds gauge\n"
+                       "process_max_fds %" PRIu64 "\n",
+                       open_descriptors(), (uint64_t) limit.rlim_cur);
+}
+
 /* Names that every Prometheus client library uses. */
 static int
 export_process(struct il_text *out)
@@ -318,5 +347,7 @@ metric_export(struct il_text *out)
         last = s->name;
     }
     pthread_mutex_unlock(&lock);
-    return err ? err : export_process(out);
+    if (!err)
+        err = export_process(out);
+    return err ? err : export_descriptors(out);
 }

@@ -8,11 +8,19 @@
 #include <errno.h>
 #include <string.h>
 
-static const char usage[] =
-    "usage: ingestlayer check [-c FILE] [--online]\n"
-    "Check a config file, its includes and the options of its plugins.\n"
-    "  -c, --config FILE  the config (" COMMAND_CONF_DEFAULT ")\n"
-    "      --online       also try the far sides, without changing them\n";
+static const struct command_option options[] = {
+    { 'c', "config", "FILE", COMMAND_CONF_HELP },
+    { COMMAND_FLAG, "online", NULL,
+      "also try the far sides, without changing them" },
+    { 0 }
+};
+
+const struct command_help command_check_help = {
+    .text =
+        "usage: ingestlayer check [-c FILE] [--online]\n"
+        "Check a config file, its includes and the options of its plugins.\n",
+    .options = options,
+};
 
 /* Each line that the plugin found, behind the name of its lane. */
 static void
@@ -68,8 +76,7 @@ print_summary(const struct assembly *a, const char *path)
 int
 command_check(int argc, char **argv)
 {
-    struct command_line line = { .usage = usage,
-                                 .flag = "online",
+    struct command_line line = { .help = &command_check_help,
                                  .config = COMMAND_CONF_DEFAULT };
     int code = command_read(&line, argc, argv);
     if (code >= 0)

@@ -7,34 +7,36 @@
 #include "host/control.h"
 #include "host/settings.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+int
+command_unexpected(const char *command, const char *argument,
+                   const struct command_help *help)
+{
+    fprintf(stderr, "ingestlayer %s: unexpected argument \"%s\"\n", command,
+            argument);
+    command_print_help(help, stderr);
+    return 2;
+}
 
 int
 command_read(struct command_line *line, int argc, char **argv)
 {
-    const struct option options[] = {
-        { "config", required_argument, NULL, 'c' },
-        { "help", no_argument, NULL, 'h' },
-        { line->flag, no_argument, NULL, 'f' }, /* without a name: the end */
-        { 0 }
-    };
-    for (int c; (c = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
+    for (int c; (c = command_next(argc, argv, line->help)) != -1;) {
         if (c == 'c')
             line->config = optarg;
-        else if (c == 'f')
+        else if (c == COMMAND_FLAG)
             line->has_flag = 1;
         else
-            return fputs(line->usage, c == 'h' ? stdout : stderr),
-                   c == 'h' ? 0 : 2;
+            return c == 'h' ? 0 : 2;
     }
     line->arguments = argv + optind;
     if (argc - optind <= line->max_arguments)
         return -1;
-    fprintf(stderr, "ingestlayer %s: unexpected argument \"%s\"\n%s", argv[0],
-            line->arguments[line->max_arguments], line->usage);
-    return 2;
+    return command_unexpected(argv[0], line->arguments[line->max_arguments],
+                              line->help);
 }
 
 struct assembly *

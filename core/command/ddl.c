@@ -7,10 +7,15 @@
 
 #include <string.h>
 
-static const char usage[] =
-    "usage: ingestlayer ddl [-c FILE] [PIPELINE[/DESTINATION]]\n"
-    "Print what destinations need on their far side (SQL).\n"
-    "  -c, --config FILE  the config (" COMMAND_CONF_DEFAULT ")\n";
+static const struct command_option options[] = {
+    { 'c', "config", "FILE", COMMAND_CONF_HELP }, { 0 }
+};
+
+const struct command_help command_ddl_help = {
+    .text = "usage: ingestlayer ddl [-c FILE] [PIPELINE[/DESTINATION]]\n"
+            "Print what destinations need on their far side (SQL).\n",
+    .options = options,
+};
 
 /* Is this lane asked for?  lane is "pipeline/destination". */
 static int
@@ -43,7 +48,7 @@ print_lane(const struct il_host *h, int *printed)
 int
 command_ddl(int argc, char **argv)
 {
-    struct command_line line = { .usage = usage,
+    struct command_line line = { .help = &command_ddl_help,
                                  .max_arguments = 1,
                                  .config = COMMAND_CONF_DEFAULT };
     int code = command_read(&line, argc, argv);

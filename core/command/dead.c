@@ -5,41 +5,51 @@
 #include "dead.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static const char usage[] =
-    "usage: ingestlayer dead list  [options] [LANE]\n"
-    "       ingestlayer dead show  [options] LANE POSITION...\n"
-    "       ingestlayer dead retry [options] LANE POSITION...\n"
-    "       ingestlayer dead retry [options] --all [LANE]\n"
-    "       ingestlayer dead drop  [options] LANE POSITION...\n"
-    "       ingestlayer dead drop  [options] --all LANE\n"
-    "\n"
-    "list:  what will not be delivered without help, and why\n"
-    "show:  everything about a dead letter, its event included\n"
-    "retry: deliver them after all, once what was wrong is mended; the daemon\n"
-    "       must run\n"
-    "drop:  give a dead letter up for good\n"
-    "\n"
-    "LANE is pipeline/destination, or gate/source for what the gate refused.\n"
-    "\n"
-    "  -c, --config FILE     config (default " COMMAND_CONF_DEFAULT ")\n"
-    "  -s, --state-dir DIR   the state_dir, without reading a config\n"
-    "  -l, --lane LANE       list, retry: only this lane\n"
-    "  -p, --pipeline NAME   list, retry: only this pipeline's lanes\n"
-    "      --code CODE       list, retry, drop: only letters with this code,\n"
-    "                        such as a SQLSTATE\n"
-    "  -e, --event ID        list, retry, drop: only the event with this id\n"
-    "  -a, --all             retry, drop: all that the options above leave\n"
-    "  -w, --wait            retry: until it is known what became of them; exit\n"
-    "                        code 1 if one is a dead letter again\n"
-    "  -j, --json            list, show: one JSON object a line\n"
-    "  -h, --help\n";
+enum { CODE = COMMAND_FLAG + 1 };
+
+static const struct command_option options[] = {
+    { 'c', "config", "FILE", COMMAND_CONF_HELP },
+    { 's', "state-dir", "DIR", "the state_dir, without reading a config" },
+    { 'l', "lane", "LANE", "list, retry: only this lane" },
+    { 'p', "pipeline", "NAME", "list, retry: only this pipeline's lanes" },
+    { CODE, "code", "CODE",
+      "list, retry, drop: only letters with this code, such as a SQLSTATE" },
+    { 'e', "event", "ID", "list, retry, drop: only the event with this id" },
+    { 'a', "all", NULL, "retry, drop: all that the options above leave" },
+    { 'w', "wait", NULL,
+      "retry: until it is known what became of them; exit code 1 if one is a "
+      "dead letter again" },
+    { 'j', "json", NULL, "list, show: one JSON object a line" },
+    { 0 }
+};
+
+const struct command_help command_dead_help = {
+    .text = "usage: ingestlayer dead list  [options] [LANE]\n"
+            "       ingestlayer dead show  [options] LANE POSITION...\n"
+            "       ingestlayer dead retry [options] LANE POSITION...\n"
+            "       ingestlayer dead retry [options] --all [LANE]\n"
+            "       ingestlayer dead drop  [options] LANE POSITION...\n"
+            "       ingestlayer dead drop  [options] --all LANE\n"
+            "\n"
+            "list:  what will not be delivered without help, and why\n"
+            "show:  everything about a dead letter, its event included\n"
+            "retry: deliver them after all, once what was wrong is mended; the "
+            "daemon\n"
+            "       must run\n"
+            "drop:  give a dead letter up for good\n"
+            "\n"
+            "LANE is pipeline/destination, or gate/source for what the gate "
+            "refused.\n"
+            "\n",
+    .verbs = "list show retry drop",
+    .options = options,
+};
 
 int
 command_dead_usage(const char *what)
@@ -226,22 +236,7 @@ show(struct dead_job *j, char **args, int n)
 static int
 read_options(struct dead_job *j, int argc, char **argv, int *status)
 {
-    enum { CODE = 256 };
-    static const struct option options[] = {
-        { "config", required_argument, NULL, 'c' },
-        { "state-dir", required_argument, NULL, 's' },
-        { "lane", required_argument, NULL, 'l' },
-        { "pipeline", required_argument, NULL, 'p' },
-        { "code", required_argument, NULL, CODE },
-        { "event", required_argument, NULL, 'e' },
-        { "all", no_argument, NULL, 'a' },
-        { "wait", no_argument, NULL, 'w' },
-        { "json", no_argument, NULL, 'j' },
-        { "help", no_argument, NULL, 'h' },
-        { 0 }
-    };
-    for (int c;
-         (c = getopt_long(argc, argv, "c:s:l:p:e:awjh", options, NULL)) != -1;)
+    for (int c; (c = command_next(argc, argv, &command_dead_help)) != -1;)
         switch (c) {
         case 'c':
             j->config = optarg;
@@ -272,7 +267,6 @@ read_options(struct dead_job *j, int argc, char **argv, int *status)
             break;
         default:
             *status = c == 'h' ? 0 : 2;
-            fputs(usage, c == 'h' ? stdout : stderr);
             return -1;
         }
     return 0;
@@ -318,7 +312,7 @@ command_dead(int argc, char **argv)
     while (i < count && strcmp(verbs[i].verb, verb))
         i++;
     if (i == count)
-        return fputs(usage, stderr), 2;
+        return command_print_help(&command_dead_help, stderr), 2;
     status = check_options(&j, verb);
     if (!status)
         status = verbs[i].run(&j, argv + optind, argc - optind);

@@ -10,27 +10,34 @@
 #include "host/control.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* One control request carries up to so much of standard input. */
 #define CHUNK_EVENTS 500
 #define CHUNK_BYTES (1 << 20)
 
-static const char usage[]
-    = "usage: ingestlayer emit [-c FILE] [--source NAME] TYPE JSON\n"
-      "       ingestlayer emit [-c FILE] [--source NAME] < EVENTS\n"
-      "\n"
-      "Sends one event with the payload JSON, or events from standard input,\n"
-      "one a line: {\"type\":...,\"payload\":{...}}.  Prints the status and id\n"
-      "of each; exit code 1 when any was refused.\n"
-      "\n"
-      "  -c, --config FILE  config of the running daemon\n"
-      "                     (" COMMAND_CONF_DEFAULT ")\n"
-      "  -s, --source NAME  the source the events come from; may be left out\n"
-      "                     where the config has only one\n";
+static const struct command_option options[] = {
+    { 'c', "config", "FILE",
+      "config of the running daemon (" COMMAND_CONF_DEFAULT ")" },
+    { 's', "source", "NAME",
+      "the source the events come from; may be left out where the config has "
+      "only one" },
+    { 0 }
+};
+
+const struct command_help command_emit_help = {
+    .text = "usage: ingestlayer emit [-c FILE] [--source NAME] TYPE JSON\n"
+            "       ingestlayer emit [-c FILE] [--source NAME] < EVENTS\n"
+            "\n"
+            "Sends one event with the payload JSON, or events from standard "
+            "input,\none a line: {\"type\":...,\"payload\":{...}}.  Prints the "
+            "status and id\nof each; exit code 1 when any was refused.\n"
+            "\n",
+    .options = options,
+};
 
 struct emit {
     char state_dir[4096];
@@ -128,28 +135,23 @@ emit_one(struct emit *e, const char *type, const char *payload)
 int
 command_emit(int argc, char **argv)
 {
-    static const struct option options[]
-        = { { "config", required_argument, NULL, 'c' },
-            { "source", required_argument, NULL, 's' },
-            { "help", no_argument, NULL, 'h' },
-            { 0 } };
     const char *file = COMMAND_CONF_DEFAULT, *source = "";
     struct emit e = { .refused = 0 };
     int o;
-    while ((o = getopt_long(argc, argv, "c:s:h", options, NULL)) >= 0) {
+    while ((o = command_next(argc, argv, &command_emit_help)) >= 0) {
         if (o == 'h')
-            return fputs(usage, stdout), 0;
+            return 0;
         if (o == 'c')
             file = optarg;
         else if (o == 's')
             source = optarg;
         else
-            return fputs(usage, stderr), 2;
+            return 2;
     }
     int count = argc - optind;
     if ((count != 0 && count != 2) || strlen(source) > 200
         || strpbrk(source, " \n"))
-        return fputs(usage, stderr), 2;
+        return command_print_help(&command_emit_help, stderr), 2;
     if (command_find_state_dir(file, e.state_dir, sizeof(e.state_dir)))
         return 1;
     snprintf(e.line, sizeof(e.line), "emit %s%s%s", count ? "json" : "lines",

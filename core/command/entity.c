@@ -7,7 +7,6 @@
 #include "store/entity_import.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,27 +14,37 @@
 
 #define LIST_PAGE 1000 /* entities of one read transaction */
 
-static const char usage[] =
-    "usage: ingestlayer entity import [options] FILE|-\n"
-    "       ingestlayer entity get [options] KIND ID\n"
-    "       ingestlayer entity list [options]\n"
-    "       ingestlayer entity delete [options] KIND ID...\n"
-    "\n"
-    "  -c, --config FILE     config (default " COMMAND_CONF_DEFAULT ")\n"
-    "  -s, --state-dir DIR   the state_dir, without reading a config\n"
-    "  -h, --help\n"
-    "import:\n"
-    "  -k, --kind KIND       kind of entities that name none (default user)\n"
-    "  -i, --id-column NAME  CSV column with the ids (default external_id,\n"
-    "                        <kind>_id or id)\n"
-    "  -f, --format FORMAT   csv or ndjson (default: ndjson when the text\n"
-    "                        begins with {, else csv)\n"
-    "  -d, --delimiter CHAR  of CSV (default ,; \"tab\" for a tab)\n"
-    "  -t, --typed           CSV: numbers, true, false and null become JSON\n"
-    "                        values, empty cells null (default: all strings)\n"
-    "list:\n"
-    "  -k, --kind KIND       only this kind\n"
-    "  -n, --limit N         at most N entities\n";
+static const struct command_option options[] = {
+    { 'c', "config", "FILE", COMMAND_CONF_HELP },
+    { 's', "state-dir", "DIR", "the state_dir, without reading a config" },
+    { 'k', "kind", "KIND",
+      "import: kind of entities that name none (default user); list: only this "
+      "kind" },
+    { 'i', "id-column", "NAME",
+      "import: CSV column with the ids (default external_id, <kind>_id or "
+      "id)" },
+    { 'f', "format", "FORMAT",
+      "import: csv or ndjson (default: ndjson when the text begins with {, "
+      "else "
+      "csv)" },
+    { 'd', "delimiter", "CHAR",
+      "import: of CSV (default ,; \"tab\" for a tab)" },
+    { 't', "typed", NULL,
+      "import: in CSV numbers, true, false and null become JSON values, empty "
+      "cells null (default: all strings)" },
+    { 'n', "limit", "N", "list: at most N entities" },
+    { 0 }
+};
+
+const struct command_help command_entity_help = {
+    .text = "usage: ingestlayer entity import [options] FILE|-\n"
+            "       ingestlayer entity get [options] KIND ID\n"
+            "       ingestlayer entity list [options]\n"
+            "       ingestlayer entity delete [options] KIND ID...\n"
+            "\n",
+    .verbs = "import get list delete",
+    .options = options,
+};
 
 struct command {
     const char *config, *state_dir, *kind;
@@ -232,19 +241,6 @@ command_delete(struct command *c, char **args, int n)
 
 /* --- options ------------------------------------------------------------- */
 
-static const struct option long_options[] = {
-    { "config", required_argument, NULL, 'c' },
-    { "state-dir", required_argument, NULL, 's' },
-    { "kind", required_argument, NULL, 'k' },
-    { "id-column", required_argument, NULL, 'i' },
-    { "format", required_argument, NULL, 'f' },
-    { "delimiter", required_argument, NULL, 'd' },
-    { "typed", no_argument, NULL, 't' },
-    { "limit", required_argument, NULL, 'n' },
-    { "help", no_argument, NULL, 'h' },
-    { NULL, 0, NULL, 0 }
-};
-
 /* Options with a value that can be wrong.  0, or 2 after a message. */
 static int
 command_value(struct command *c, int option, const char *value)
@@ -283,9 +279,7 @@ command_options(struct command *c, int argc, char **argv)
     int option, err = 0;
     optind = 0; /* main has used getopt before */
     while (!err
-           && (option = getopt_long(argc, argv, "c:s:k:i:f:d:tn:h",
-                                    long_options, NULL))
-                  != -1) {
+           && (option = command_next(argc, argv, &command_entity_help)) != -1) {
         if (option == 'c')
             c->config = optarg;
         else if (option == 's')
@@ -310,12 +304,8 @@ command_entity(int argc, char **argv)
     struct command c = { .config = COMMAND_CONF_DEFAULT };
     c.import.delimiter = ',';
     int status = command_options(&c, argc, argv);
-    if (status == -1) {
-        fputs(usage, stdout);
-        return 0;
-    }
     if (status)
-        return status;
+        return status == -1 ? 0 : status;
     char **args = argv + optind;
     int n = argc - optind;
     const char *verb = n-- ? *args++ : "";

@@ -8,25 +8,24 @@
 #include "lang/lexis.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-static void
-usage(FILE *to)
-{
-    fputs("usage: ingestlayer eval EXPRESSION\n"
-          "Read payloads, one JSON object a line, from standard input; print "
-          "true or\n"
-          "false for each, and error for a line that is none (empty lines are "
-          "skipped).\n"
-          "\n"
-          "  -h, --help   show this\n"
-          "\n"
-          "ingestlayer-expressions(7) describes the language.\n",
-          to);
-}
+static const struct command_option options[] = { { 0 } };
+
+const struct command_help command_eval_help = {
+    .text = "usage: ingestlayer eval EXPRESSION\n"
+            "Read payloads, one JSON object a line, from standard input; print "
+            "true or\n"
+            "false for each, and error for a line that is none (empty lines "
+            "are skipped).\n"
+            "ingestlayer-expressions(7) describes the language.\n"
+            "\n",
+    .options = options,
+    .in_order = 1, /* an expression may begin with a minus */
+};
 
 static struct il_expr *
 compile(const char *text)
@@ -115,18 +114,12 @@ answer_lines(const struct il_expr *expr)
 int
 command_eval(int argc, char **argv)
 {
-    static const struct option options[] = { { "help", no_argument, NULL, 'h' },
-                                             { 0 } };
     int c;
     optind = 0;
-    while ((c = getopt_long(argc, argv, "+h", options, NULL)) != -1) {
-        usage(c == 'h' ? stdout : stderr);
+    while ((c = command_next(argc, argv, &command_eval_help)) != -1)
         return c == 'h' ? 0 : 2;
-    }
-    if (argc - optind != 1) {
-        usage(stderr);
-        return 2;
-    }
+    if (argc - optind != 1)
+        return command_print_help(&command_eval_help, stderr), 2;
     struct il_expr *expr = compile(argv[optind]);
     if (!expr)
         return 2;

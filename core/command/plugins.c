@@ -7,19 +7,26 @@
 #include "host/settings.h"
 
 #include <string.h>
+#include <unistd.h>
 
-static const char usage[] =
-    "usage: ingestlayer plugins [-c FILE] [--dump] [NAME]\n"
-    "       ingestlayer plugins --verify FILE.so [OPTIONS]\n"
-    "List the plugins, or the options of one; or run one through what goes "
-    "wrong\nin the life of a daemon, and name what it breaks.\n"
-    "  -c, --config FILE  look in the plugin_dir of this config as well\n"
-    "      --dump         key=value lines, for scripts\n"
-    "      --verify FILE.so\n"
-    "                     exit 1 where it breaks something; OPTIONS is what "
-    "would\n"
-    "                     stand between its braces in a config: "
-    "'where = \"n > 1\";'\n";
+enum { VERIFY = COMMAND_FLAG + 1 };
+
+static const struct command_option options[] = {
+    { 'c', "config", "FILE", "look in the plugin_dir of this config as well" },
+    { COMMAND_FLAG, "dump", NULL, "key=value lines, for scripts" },
+    { VERIFY, "verify", "FILE",
+      "exit 1 where it breaks something; OPTIONS is what would stand between "
+      "its braces in a config: 'where = \"n > 1\";'" },
+    { 0 }
+};
+
+const struct command_help command_plugins_help = {
+    .text = "usage: ingestlayer plugins [-c FILE] [--dump] [NAME]\n"
+            "       ingestlayer plugins --verify FILE [OPTIONS]\n"
+            "List the plugins, or the options of one; or run one through what "
+            "goes wrong\nin the life of a daemon, and name what it breaks.\n",
+    .options = options,
+};
 
 /* --- for people ---------------------------------------------------------- */
 
@@ -246,20 +253,28 @@ make_loader(const char *path)
 int
 command_plugins(int argc, char **argv)
 {
-    struct command_line line = { .usage = usage,
-                                 .flag = "dump",
-                                 .max_arguments = 1 };
-    if (argc > 1 && strcmp(argv[1], "--verify") == 0)
-        return command_verify(argc, argv, usage);
-    int code = command_read(&line, argc, argv);
-    if (code >= 0)
-        return code;
-    struct loader *loader = make_loader(line.config);
+    const char *config = NULL, *file = NULL;
+    int dump = 0;
+    for (int c; (c = command_next(argc, argv, &command_plugins_help)) != -1;) {
+        if (c == 'c')
+            config = optarg;
+        else if (c == COMMAND_FLAG)
+            dump = 1;
+        else if (c == VERIFY)
+            file = optarg;
+        else
+            return c == 'h' ? 0 : 2;
+    }
+    const char *name = argv[optind];
+    if (name && argv[optind + 1])
+        return command_unexpected(argv[0], argv[optind + 1],
+                                  &command_plugins_help);
+    if (file)
+        return command_verify(file, name ? name : "");
+    struct loader *loader = make_loader(config);
     if (!loader)
         return 1;
-    const char *name = line.arguments[0];
-    int failed = name ? show(loader, name, line.has_flag)
-                      : list(loader, line.has_flag);
+    int failed = name ? show(loader, name, dump) : list(loader, dump);
     loader_free(loader);
     return failed;
 }

@@ -3,6 +3,9 @@
  *
  *   command.c     what most commands share: their line, finding state_dir,
  *                 reading a config with its plugins opened
+ *   help.c        options: one table a command for its line and its --help
+ *   completion.c  the same tables for shells; it knows all commands
+ *   version.c     how it was built, and with what
  *   run.c         the daemon, phase by phase (host/host.h)
  *   check.c  ddl.c  types.c  plugins.c  eval.c
  *                 read a config or a table, and touch nothing outside
@@ -24,15 +27,42 @@
 #include "command.h"
 
 #include <stdint.h>
+#include <stdio.h>
 
 #define COMMAND_CONF_DEFAULT SYSCONFDIR "/ingestlayer/ingestlayer.conf"
 
 struct assembly;
 
+#define COMMAND_CONF_HELP "the config (" COMMAND_CONF_DEFAULT ")"
+
+/* --- options: one table a command, for its line, its help and the shells --- */
+
+/* Values beyond letters: the first is a command's only flag, see
+ * command_read(). */
+enum { COMMAND_FLAG = 256 };
+
+struct command_option {
+    int letter; /* or, without one, a value from COMMAND_FLAG on */
+    const char *name;
+    const char *argument; /* as it is called: FILE, DIR, N; NULL: none */
+    const char *help;     /* may be long, is broken into lines */
+};
+
+struct command_help {
+    const char *text;                     /* what stands before the options */
+    const char *verbs;                    /* "list show"; NULL: none */
+    const struct command_option *options; /* ends with { 0 }; without --help */
+    int in_order; /* the first argument that is no option ends them */
+};
+
+/* The next option as getopt does it (optarg, optind): its letter, -1: no more.
+ * 'h': --help, which was printed; '?': wrong, and all was said. */
+int command_next(int argc, char **argv, const struct command_help *);
+void command_print_help(const struct command_help *, FILE *);
+
 /* What most commands take: -c FILE, a flag of their own, arguments. */
 struct command_line {
-    const char *usage;
-    const char *flag; /* "json"; NULL: no such option */
+    const struct command_help *help;
     int max_arguments;
     const char *config; /* what counts without -c; may be NULL */
     /* what was found */
@@ -42,8 +72,12 @@ struct command_line {
 /* -1 to go on; else the exit code, after the usage or a message. */
 int command_read(struct command_line *, int argc, char **argv);
 
-/* plugins --verify FILE.so [OPTIONS]; usage is that of plugins. */
-int command_verify(int argc, char **argv, const char *usage);
+/* Say that this argument is one too many; 2. */
+int command_unexpected(const char *command, const char *argument,
+                       const struct command_help *);
+
+/* plugins --verify FILE [OPTIONS]; "": without any. */
+int command_verify(const char *path, const char *options);
 
 /* --- for commands that ask the running daemon --- */
 

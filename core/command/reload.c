@@ -10,11 +10,17 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char usage[] =
-    "usage: ingestlayer reload [-c FILE]\n"
-    "Have the running daemon read its certificates and their keys again.  All\n"
-    "else in the config is read at start only.\n"
-    "  -c, --config FILE  the config (" COMMAND_CONF_DEFAULT ")\n";
+static const struct command_option options[] = {
+    { 'c', "config", "FILE", COMMAND_CONF_HELP }, { 0 }
+};
+
+const struct command_help command_reload_help = {
+    .text =
+        "usage: ingestlayer reload [-c FILE]\n"
+        "Have the running daemon read its certificates and their keys again.  "
+        "All\nelse in the config is read at start only.\n",
+    .options = options,
+};
 
 /* Members of the answer; 0, or -EINVAL: it is none. */
 static int
@@ -69,7 +75,7 @@ reload(const char *state_dir)
 int
 command_reload(int argc, char **argv)
 {
-    struct command_line line = { .usage = usage,
+    struct command_line line = { .help = &command_reload_help,
                                  .config = COMMAND_CONF_DEFAULT };
     char state_dir[4096];
     int code = command_read(&line, argc, argv);

@@ -6,15 +6,20 @@
 
 #include <stdio.h>
 
-static const char usage[] =
-    "usage: ingestlayer run [-c FILE]\n"
-    "Run the daemon in the foreground until SIGTERM or SIGINT.\n"
-    "  -c, --config FILE  the config (" COMMAND_CONF_DEFAULT ")\n";
+static const struct command_option options[] = {
+    { 'c', "config", "FILE", COMMAND_CONF_HELP }, { 0 }
+};
+
+const struct command_help command_run_help = {
+    .text = "usage: ingestlayer run [-c FILE]\n"
+            "Run the daemon in the foreground until SIGTERM or SIGINT.\n",
+    .options = options,
+};
 
 int
 command_run(int argc, char **argv)
 {
-    struct command_line line = { .usage = usage,
+    struct command_line line = { .help = &command_run_help,
                                  .config = COMMAND_CONF_DEFAULT };
     int code = command_read(&line, argc, argv);
     if (code >= 0)

@@ -7,27 +7,36 @@
 #include "spool/spool.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-static const char usage[] =
-    "usage: ingestlayer spool verify  [-c FILE | --dir DIR]\n"
-    "       ingestlayer spool inspect [-c FILE | --dir DIR]\n"
-    "       ingestlayer spool export  [-c FILE | --dir DIR] [--from N] "
-    "[--to N]\n"
-    "\n"
-    "verify reads every event and names what is damaged; exit code 1 if\n"
-    "anything is.  inspect lists the segments.  export prints events as\n"
-    "NDJSON.  The daemon must not run.\n"
-    "\n"
-    "  -c, --config FILE   config (default " COMMAND_CONF_DEFAULT ")\n"
-    "  -d, --dir DIR       the spool itself, STATE_DIR/spool\n"
-    "      --from N        first position to export\n"
-    "      --to N          last position to export\n"
-    "  -h, --help\n";
+enum { FROM = COMMAND_FLAG + 1, TO };
+
+static const struct command_option options[] = {
+    { 'c', "config", "FILE", COMMAND_CONF_HELP },
+    { 'd', "dir", "DIR", "the spool itself, STATE_DIR/spool" },
+    { FROM, "from", "N", "first position to export" },
+    { TO, "to", "N", "last position to export" },
+    { 0 }
+};
+
+const struct command_help command_spool_help = {
+    .text =
+        "usage: ingestlayer spool verify  [-c FILE | --dir DIR]\n"
+        "       ingestlayer spool inspect [-c FILE | --dir DIR]\n"
+        "       ingestlayer spool export  [-c FILE | --dir DIR] [--from N] "
+        "[--to N]\n"
+        "\n"
+        "verify reads every event and names what is damaged; exit code 1 if\n"
+        "anything is.  inspect lists the segments.  export prints events as\n"
+        "NDJSON.  The daemon must not run.\n"
+        "\n",
+    .verbs = "verify inspect export",
+    .options = options,
+};
 
 struct look {
     char dir[4096];
@@ -218,29 +227,20 @@ parse_position(const char *text, uint64_t *out)
 static int
 parse_options(int argc, char **argv, struct look *k, const char **config)
 {
-    static const struct option options[] = {
-        { "config", required_argument, NULL, 'c' },
-        { "dir", required_argument, NULL, 'd' },
-        { "from", required_argument, NULL, 'f' },
-        { "to", required_argument, NULL, 't' },
-        { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 },
-    };
     int c, rc = 0;
     while (rc == 0
-           && (c = getopt_long(argc, argv, "c:d:h", options, NULL)) != -1) {
+           && (c = command_next(argc, argv, &command_spool_help)) != -1) {
         if (c == 'c')
             *config = optarg;
         else if (c == 'd')
             snprintf(k->dir, sizeof k->dir, "%s", optarg);
-        else if (c == 'f')
+        else if (c == FROM)
             rc = parse_position(optarg, &k->from);
-        else if (c == 't')
+        else if (c == TO)
             rc = parse_position(optarg, &k->to);
-        else if (c == 'h') {
-            fputs(usage, stdout);
+        else if (c == 'h')
             return -1;
-        } else
+        else
             rc = 2;
     }
     return rc;

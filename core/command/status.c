@@ -11,12 +11,18 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char usage[] =
-    "usage: ingestlayer status [-c FILE] [--json]\n"
-    "Show the lanes of a running daemon: where they are, how far behind, what "
-    "went wrong.\n"
-    "  -c, --config FILE  the config (" COMMAND_CONF_DEFAULT ")\n"
-    "      --json         as JSON\n";
+static const struct command_option options[] = {
+    { 'c', "config", "FILE", COMMAND_CONF_HELP },
+    { COMMAND_FLAG, "json", NULL, "as JSON" },
+    { 0 }
+};
+
+const struct command_help command_status_help = {
+    .text = "usage: ingestlayer status [-c FILE] [--json]\n"
+            "Show the lanes of a running daemon: where they are, how far "
+            "behind, what\nwent wrong.\n",
+    .options = options,
+};
 
 /* --- reading the reply --------------------------------------------------- */
 
@@ -284,8 +290,7 @@ print_status(const struct il_value *all)
 int
 command_status(int argc, char **argv)
 {
-    struct command_line line = { .usage = usage,
-                                 .flag = "json",
+    struct command_line line = { .help = &command_status_help,
                                  .config = COMMAND_CONF_DEFAULT };
     char state_dir[4096];
     int code = command_read(&line, argc, argv);

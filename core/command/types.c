@@ -15,10 +15,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char usage[] =
-    "usage: ingestlayer types [-c FILE]\n"
-    "Print the declared events as TypeScript for @ingestlayer/sdk.\n"
-    "  -c, --config FILE  the config (" COMMAND_CONF_DEFAULT ")\n";
+static const struct command_option options[] = {
+    { 'c', "config", "FILE", COMMAND_CONF_HELP }, { 0 }
+};
+
+const struct command_help command_types_help = {
+    .text = "usage: ingestlayer types [-c FILE]\n"
+            "Print the declared events as TypeScript for @ingestlayer/sdk.\n",
+    .options = options,
+};
 
 static const char head[] =
     "// Made by `ingestlayer types` from `events` of the config: change it "
@@ -242,7 +247,7 @@ print_types(const struct schema *schema)
 int
 command_types(int argc, char **argv)
 {
-    struct command_line line = { .usage = usage,
+    struct command_line line = { .help = &command_types_help,
                                  .config = COMMAND_CONF_DEFAULT };
     int code = command_read(&line, argc, argv);
     if (code >= 0)

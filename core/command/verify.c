@@ -9,21 +9,9 @@
 #include <testhost.h>
 #include <unistd.h>
 
-static int
-usage(const char *text, const char *why, const char *what)
-{
-    fprintf(stderr, "ingestlayer plugins: %s%s\n%s", why, what, text);
-    return 2;
-}
-
 int
-command_verify(int argc, char **argv, const char *text)
+command_verify(const char *path, const char *options)
 {
-    if (argc < 3)
-        return usage(text, "--verify needs the file of a plugin", "");
-    if (argc > 4)
-        return usage(text, "unexpected argument ", argv[4]);
-    const char *path = argv[2], *options = argc > 3 ? argv[3] : "";
     if (access(path, R_OK)) {
         fprintf(stderr, "ingestlayer: cannot read %s: %s\n", path,
                 strerror(errno));

@@ -36,6 +36,8 @@
 
 #include <stdatomic.h>
 
+enum { HOST_GAUGES = 6 };
+
 struct host {
     struct plan *plan; /* until it is assembled */
     struct assembly *assembly;
@@ -52,6 +54,7 @@ struct host {
     struct idem *idem;
     struct il_gauge *idem_keys, *idem_slices, *idem_disk, *idem_heap,
         *idem_mapped;
+    struct il_gauge *gauges[HOST_GAUGES];
     struct gate *gate;
     struct http *gate_http, *admin_http;
     struct tls *gate_tls, *admin_tls; /* NULL: served without */
@@ -69,6 +72,10 @@ struct host {
 /* stores.c */
 int host_open_stores(struct host *);
 void host_close_stores(struct host *);
+
+/* gauges.c: once the spool is open, and before it is closed. */
+int host_start_gauges(struct host *);
+void host_stop_gauges(struct host *);
 
 /* lanes.c */
 int host_start_lanes(struct host *);

@@ -106,6 +106,8 @@ host_open_stores(struct host *h)
     if (!err)
         err = open_spool(h, dir);
     if (!err)
+        err = host_start_gauges(h);
+    if (!err)
         err = state_dir_path(dir, sizeof(dir), h->state_dir, "idem");
     if (!err)
         err = open_idem(h, dir);
@@ -126,6 +128,7 @@ host_close_stores(struct host *h)
     if (h->idem)
         idem_checkpoint(h->idem, clock_wall_us());
     metric_refresh_remove(idem_gauges, h);
+    host_stop_gauges(h);
     idem_close(h->idem);
     if (h->marks)
         gate_marks_checkpoint(h->marks, 1);

@@ -17,7 +17,7 @@ enum { UNITS = sizeof(endings) / sizeof(endings[0]) };
 int
 plugin_metric_labels(const struct il_host *h, struct il_text *out)
 {
-    int err = metric_label(out, "instance", h->instance);
+    int err = metric_label(out, "plugin_instance", h->instance);
     if (!err && h->lane)
         err = text_putc(out, ',');
     return err || !h->lane ? err : metric_label(out, "lane", h->lane);

@@ -80,7 +80,7 @@ tests_abi_bad_symbol_la_SOURCES = tests/abi/bad.c
 tests_abi_bad_symbol_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) -DBAD_SYMBOL \
 	-DBAD_FILE='"bad.symbol"'
 tests_abi_bad_symbol_la_CFLAGS = $(PLUGIN_CFLAGS)
-tests_abi_bad_symbol_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere
+tests_abi_bad_symbol_la_LDFLAGS = $(IL_SAN_FLAGS) -module -avoid-version -shared -rpath /nowhere
 
 ABI_TESTS = \
 	tests/abi/test-bad-plugins-are-refused.sh \

@@ -25,7 +25,7 @@ header() {
 build() {
     name=$1
     shift
-    "${CC:-cc}" -std=c11 -Wall -Werror -fPIC -shared -I"$dir/$name" "$@" \
+    ${CC:-cc} -std=c11 -Wall -Werror -fPIC -shared -I"$dir/$name" "$@" \
         -o "$dir/skew.step.so" "$IL_SRCDIR/tests/abi/skew.c" 2> "$dir/errors"
 }
 

@@ -75,7 +75,7 @@ grep -qxF 'p/all: keeps files' status.txt || {
     status=1
 }
 curl -s "http://127.0.0.1:$admin/metrics" |
-    grep -qxF 'ingestlayer_plugin_written{instance="pipeline \"p\", destination all (destination.own)",lane="p/all"} 2' || {
+    grep -qxF 'ingestlayer_plugin_written{plugin_instance="pipeline \"p\", destination all (destination.own)",lane="p/all"} 2' || {
     echo "the metrics lack the gauge"
     status=1
 }

@@ -45,7 +45,7 @@ grep -q '^p/destination.null  *running  *200  *0  ' status.txt || {
 }
 curl -s "http://127.0.0.1:$admin/metrics" > metrics.txt
 for line in 'ingestlayer_events_delivered_total{lane="p/destination.null"} 100' \
-    'ingestlayer_plugin_settled_total{instance="source \"list\" (source.list)"} 100'; do
+    'ingestlayer_plugin_settled_total{plugin_instance="source \"list\" (source.list)"} 100'; do
     grep -qxF "$line" metrics.txt || {
         echo "the metrics lack: $line"
         grep -E 'delivered|settled' metrics.txt

@@ -215,7 +215,7 @@ END_TEST
 START_TEST(faults_are_counted_and_told_once)
 {
     int64_t n = 0;
-    const char *labels = "instance=\"pipeline \\\"p\\\", step 1 "
+    const char *labels = "plugin_instance=\"pipeline \\\"p\\\", step 1 "
                          "(test.step)\",lane=\"p/d\"";
     ck_assert_int_eq(instance_open(&host), 0);
     for (int i = 0; i < 1000; i++)
@@ -380,7 +380,8 @@ START_TEST(metrics_are_exported_with_their_unit)
     il_gauge_set(&host, NULL, 1);
     il_counter_add(&host, NULL, 1);
     ck_assert_int_eq(metric_export(&out), 0);
-#define OF "{instance=\"pipeline \\\"p\\\", step 1 (test.step)\",lane=\"p/d\"} "
+#define OF \
+    "{plugin_instance=\"pipeline \\\"p\\\", step 1 (test.step)\",lane=\"p/d\"} "
     expect(text_str(&out), "\ningestlayer_plugin_sent_bytes_total" OF "7\n");
     expect(text_str(&out),
            "\ningestlayer_plugin_wait_seconds_total" OF "1.500000\n");

@@ -144,7 +144,7 @@ with System(CONF, env={"SECRET": SECRET, "TOKEN": TOKEN}) as s:
     s.delivered()
     equal(s.pg.sql("select count(*), sum(n) from t.rows"), "5|11", "rows and their sum")
     status, metrics, _ = s.http("GET", "/metrics", key=None, admin=True)
-    line = 'ingestlayer_plugin_webhook_wrong_signature_total{instance="source \\"hooks\\" (webhook.in)"} 3'
+    line = 'ingestlayer_plugin_webhook_wrong_signature_total{plugin_instance="source \\"hooks\\" (webhook.in)"} 3'
     contains(metrics, line, "the counter of wrong signatures")
     equal(s.daemon.stop(), 0, "exit code")
     with open(s.daemon.log) as f:

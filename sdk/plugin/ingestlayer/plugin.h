@@ -868,7 +868,8 @@ il_timer_once(const struct il_host *host, uint32_t delay_ms,
 /* --- metrics ------------------------------------------------------------- */
 
 /* Make a counter, in open(); exported on /metrics as
- * ingestlayer_plugin_<name>[_seconds|_bytes]_total{instance="...",lane="..."}.
+ * ingestlayer_plugin_<name>[_seconds|_bytes]_total, with the labels
+ * plugin_instance and, where there is one, lane.
  *
  * name is [a-z][a-z0-9_]*, at most 64 bytes, without the ending that the unit
  * (IL_UNIT_NONE, ...) makes: _total, _seconds, _bytes.  help is one sentence.

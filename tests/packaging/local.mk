@@ -1,0 +1,18 @@
+# What is built and installed, not what it does.
+PACKAGING_TESTS = \
+	tests/packaging/test-builds-are-reproducible.sh \
+	tests/packaging/test-completions-know-every-option.sh \
+	tests/packaging/test-monitoring-names-what-exists.py \
+	tests/packaging/test-programs-are-hardened.sh \
+	tests/packaging/test-unit-is-tight.sh \
+	tests/packaging/test-version-is-one.sh
+EXTRA_DIST += $(PACKAGING_TESTS) tests/packaging/alerts.test.yml \
+	tests/packaging/check-packages.sh
+TESTS += $(PACKAGING_TESTS)
+
+# Debian's packages in a root of their own: installed, upgraded while the
+# daemon runs, purged.  Needs root, debootstrap and a mirror.
+check-packages: deb
+	$(AM_TESTS_ENVIRONMENT) $(SHELL) \
+	    '$(srcdir)/tests/packaging/check-packages.sh' deb
+.PHONY: check-packages
