@@ -144,23 +144,6 @@ batch_alloc(struct il_batch *b, size_t size)
     return arena_alloc(&b->arena, size, &b->bytes);
 }
 
-static void
-batch_leave(struct il_batch *b, uint32_t i, uint16_t state)
-{
-    if (i >= b->count || b->events[i].state != BATCH_LIVE)
-        return;
-    b->events[i].state = state;
-    b->live--;
-    b->dropped += state == BATCH_DROPPED;
-    b->letters += state == BATCH_REFUSED || state == BATCH_REJECTED;
-}
-
-void
-batch_drop(struct il_batch *b, uint32_t i)
-{
-    batch_leave(b, i, BATCH_DROPPED);
-}
-
 void
 batch_elsewhere(struct il_batch *b, uint32_t i)
 {

@@ -122,7 +122,22 @@ int batch_add_unreadable(struct il_batch *, uint64_t position, const char *body,
 /* Scratch with the lifetime of the batch's content, 16-byte aligned. */
 void *batch_alloc(struct il_batch *, size_t size);
 
-void batch_drop(struct il_batch *, uint32_t i);
+/* An event that is live is so no more.  Inline: a filter does it to most. */
+static inline void
+batch_leave(struct il_batch *b, uint32_t i, uint16_t state)
+{
+    if (i >= b->count || b->events[i].state != BATCH_LIVE)
+        return;
+    b->events[i].state = state;
+    b->live--;
+    b->dropped += state == BATCH_DROPPED;
+    b->letters += state == BATCH_REFUSED || state == BATCH_REJECTED;
+}
+static inline void
+batch_drop(struct il_batch *b, uint32_t i)
+{
+    batch_leave(b, i, BATCH_DROPPED);
+}
 /* Not for this destination: as dropped, but no step's doing. */
 void batch_elsewhere(struct il_batch *, uint32_t i);
 /* A dead letter: for good before batch_seal(), else until batch_unreject() or
