@@ -118,6 +118,16 @@ inspect(struct look *k)
     return rc < 0 ? rc : 0;
 }
 
+/* The id of such an event may be another's as well. */
+static int
+export_flags(struct il_text *line, const struct event *e)
+{
+    if (!(e->flags & EVENT_PUBLISHABLE))
+        return 0;
+    line->len--; /* the brace */
+    return text_puts(line, ",\"publishable\":true}");
+}
+
 /* What is for one lane only says so, behind the event's own members. */
 static int
 export_retry(struct il_text *line, const char *body, size_t len)
@@ -151,6 +161,8 @@ export_one(void *arg, const char *segment, uint64_t offset, uint64_t position,
     int rc = event_unpack(body, len, &e);
     if (rc == 0)
         rc = event_json(&k->line, &e);
+    if (rc == 0)
+        rc = export_flags(&k->line, &e);
     if (rc == 0)
         rc = export_retry(&k->line, body, len);
     if (rc == -ENOMEM)

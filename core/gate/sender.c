@@ -139,7 +139,13 @@ gate_sender_open(struct conf *owner, const char *source,
                  const char *secret, struct il_sender **out)
 {
     struct il_sender *s = conf_alloc(owner, sizeof(*s));
-    *s = (struct il_sender){ .secret = option_str(conf, secret, 0) };
+    *s = (struct il_sender){
+        .secret = secret ? option_str(conf, secret, 0) : NULL,
+        .options = conf,
+        .secret_option = secret,
+        .publishable = option_known(conf, "publishable")
+                       && option_int(conf, "publishable", 0),
+    };
     int err = make_id(owner, *list, conf, secret, &s->id);
     int bad = gate_sender_rate(conf, &s->limit.bucket.rate);
     err = err ? err : bad;

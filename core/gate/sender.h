@@ -21,6 +21,9 @@ struct il_sender {
     struct http_sender http; /* first: the server hands it back */
     const char *id;
     const char *secret; /* what it is known by: never shown, never kept */
+    const struct il_conf *options; /* the group that describes it, ... */
+    const char *secret_option;     /* ... and where in it the secret is */
+    int publishable;               /* everybody may know the secret */
     struct limit limit;
     struct bucket letters; /* dead letters, as fast as events */
     struct slice *types;   /* globs; none: all */

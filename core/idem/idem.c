@@ -20,13 +20,14 @@
 #define RETRY_US 1000000
 
 struct idem_key
-idem_key(const struct idem *d, struct slice source_id, struct slice key)
+idem_key(const struct idem *d, enum idem_space space, struct slice source_id,
+         struct slice key)
 {
     char text[EVENT_ID_MAX * 2 + 1];
     XXH128_hash_t h;
     if (source_id.len + 1 + key.len <= sizeof text) {
         memcpy(text, source_id.ptr, source_id.len);
-        text[source_id.len] = '\0';
+        text[source_id.len] = (char) space;
         memcpy(text + source_id.len + 1, key.ptr, key.len);
         h = XXH3_128bits_withSecret(text, source_id.len + 1 + key.len,
                                     d->secret, sizeof d->secret);
@@ -34,7 +35,7 @@ idem_key(const struct idem *d, struct slice source_id, struct slice key)
         /* No such thing passes the gate; merely be right. */
         h = XXH3_128bits_withSecret(source_id.ptr, source_id.len, d->secret,
                                     sizeof d->secret);
-        h = XXH3_128bits_withSeed(key.ptr, key.len, h.low64 ^ h.high64);
+        h = XXH3_128bits_withSeed(key.ptr, key.len, h.low64 ^ h.high64 ^ space);
     }
     return (struct idem_key){ h.high64, h.low64 };
 }
@@ -115,8 +116,9 @@ replay_one(void *arg, uint64_t position, size_t offset, size_t len)
         return 0; /* not an event: it has no key either */
     if (event_retry(r->text.data + offset, len, &again))
         return 0; /* its first frame counts, as long as the window lasts */
-    struct idem_key key =
-        idem_key(r->idem, e.source_id, e.key.ptr ? e.key : e.id);
+    struct idem_key key = idem_key(
+        r->idem, e.flags & EVENT_PUBLISHABLE ? IDEM_PUBLISHABLE : IDEM_SERVER,
+        e.source_id, e.key.ptr ? e.key : e.id);
     int rc = idem_find(d, key, e.received_us, &hit);
     if (rc < 0 || e.id.len > EVENT_ID_MAX)
         return rc < 0 ? rc : 0;

@@ -17,12 +17,16 @@
 #define KEY_MAX 1024
 
 static const struct il_option key_options[] = {
-    { .name = "key", .type = IL_OPT_STRING,
+    { .name = "key",
+      .type = IL_OPT_STRING,
       .flags = IL_OPT_REQUIRED | IL_OPT_SECRET,
       .help = "The key." },
-    { .name = "publishable", .type = IL_OPT_BOOL, .def = "false",
+    { .name = "publishable",
+      .type = IL_OPT_BOOL,
+      .def = "false",
       .help = "Everybody may know it, as it is in a page or an app: it may "
-              "come in a URL, needs types, and may not touch entities." },
+              "come in a URL, needs types, and has a namespace of its own for "
+              "ids and keys." },
     IL_SENDER_OPTIONS,
     IL_ORIGINS_OPTION,
     { 0 }

@@ -74,7 +74,7 @@ static struct idem_key
 key_of(uint64_t n)
 {
     char text[64];
-    return idem_key(idem, SLICE("app"), key_text(text, n));
+    return idem_key(idem, IDEM_SERVER, SLICE("app"), key_text(text, n));
 }
 
 /* Append event n, as the gate does; odd ones have an id besides the key. */
@@ -160,8 +160,8 @@ START_TEST(test_sources_do_not_share_keys)
 {
     struct idem_options o = options();
     open_both(&o);
-    struct idem_key a = idem_key(idem, SLICE("a"), SLICE("bc"));
-    struct idem_key b = idem_key(idem, SLICE("ab"), SLICE("c"));
+    struct idem_key a = idem_key(idem, IDEM_SERVER, SLICE("a"), SLICE("bc"));
+    struct idem_key b = idem_key(idem, IDEM_SERVER, SLICE("ab"), SLICE("c"));
     ck_assert(a.hi != b.hi || a.lo != b.lo);
     close_both();
 }
@@ -610,10 +610,12 @@ START_TEST(test_keys_are_hashed_with_a_secret)
     for (uint64_t n = 1; n <= 100; n++)
         append(n, T0);
     settle();
-    struct idem_key before = idem_key(idem, SLICE("app"), SLICE("k"));
+    struct idem_key before =
+        idem_key(idem, IDEM_SERVER, SLICE("app"), SLICE("k"));
     close_both();
     open_both(&o);
-    struct idem_key again = idem_key(idem, SLICE("app"), SLICE("k"));
+    struct idem_key again =
+        idem_key(idem, IDEM_SERVER, SLICE("app"), SLICE("k"));
     ck_assert_uint_eq(again.lo, before.lo);
     check_range(1, 100, T0, 1);
     close_both();
@@ -625,7 +627,8 @@ START_TEST(test_keys_are_hashed_with_a_secret)
     ck_assert_int_eq(pwrite(fd, &byte, 1, 100), 1);
     close(fd);
     open_both(&o);
-    struct idem_key other = idem_key(idem, SLICE("app"), SLICE("k"));
+    struct idem_key other =
+        idem_key(idem, IDEM_SERVER, SLICE("app"), SLICE("k"));
     ck_assert(other.lo != before.lo && other.hi != before.hi);
     ck_assert_ptr_nonnull(strstr(help_log, "SECRET is damaged"));
     check_range(1, 100, T0, 1);
