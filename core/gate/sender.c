@@ -150,6 +150,11 @@ gate_sender_open(struct conf *owner, const char *source,
     int bad = gate_sender_rate(conf, &s->limit.bucket.rate);
     err = err ? err : bad;
     s->letters.rate = s->limit.bucket.rate;
+    if (s->publishable && !s->limit.bucket.rate.events)
+        option_remark(conf, "publishable", 0, -1, 1,
+                      "without a rate whoever reads this key in a page may "
+                      "send any number of events; give it one, as in rate = "
+                      "\"100/s\"");
     read_types(s, conf, owner);
     if (option_known(conf, "origins"))
         bad = read_origins(s, conf, owner);

@@ -131,7 +131,9 @@ dead_make(struct dead *d, MDB_txn *txn, void *arg)
         rc = mdb_dbi_open(txn, "counts", flags, &d->counts);
     if (!rc)
         rc = mdb_dbi_open(txn, "claims", flags, &d->claims);
-    return rc;
+    if (!rc && !d->read_only)
+        rc = mdb_dbi_open(txn, "shares", flags, &d->shares);
+    return rc || d->read_only ? rc : dead_share_make(d, txn);
 }
 
 static int
@@ -145,7 +147,7 @@ dead_env(struct dead *d)
     int stale, rc = mdb_env_create(&d->env);
     if (rc)
         return rc;
-    mdb_env_set_maxdbs(d->env, 4);
+    mdb_env_set_maxdbs(d->env, 5);
     unsigned flags = MDB_NOTLS | (d->read_only ? MDB_RDONLY : 0);
     if ((rc = mdb_env_set_mapsize(d->env, DEAD_MAP))
         || (rc = mdb_env_open(d->env, d->dir, flags, 0600)))
