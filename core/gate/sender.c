@@ -87,6 +87,20 @@ gate_sender_rate(const struct il_conf *conf, struct rate *out)
     return 0;
 }
 
+/* Without a word of the operator: nobody reads, and strangers do nothing. */
+static int
+read_entities(const struct il_sender *s, const struct il_conf *conf)
+{
+    if (!option_known(conf, "entities"))
+        return SENDER_ALL;
+    const char *text = option_str(conf, "entities", 0);
+    if (!text)
+        return s->publishable ? SENDER_NOTHING : SENDER_WRITES;
+    return !strcmp(text, "all")     ? SENDER_ALL
+           : !strcmp(text, "write") ? SENDER_WRITES
+                                    : SENDER_NOTHING;
+}
+
 static void
 read_types(struct il_sender *s, const struct il_conf *conf, struct conf *owner)
 {
@@ -146,6 +160,7 @@ gate_sender_open(struct conf *owner, const char *source,
         .publishable = option_known(conf, "publishable")
                        && option_int(conf, "publishable", 0),
     };
+    s->entities = read_entities(s, conf);
     int err = make_id(owner, *list, conf, secret, &s->id);
     int bad = gate_sender_rate(conf, &s->limit.bucket.rate);
     err = err ? err : bad;

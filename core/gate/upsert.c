@@ -93,6 +93,8 @@ int
 gate_upsert_take(struct gate_batch *b, const struct il_event *from)
 {
     const char *at = (const char *) from->upserts;
+    if (b->sender && b->sender->entities == SENDER_NOTHING)
+        return 0; /* it is an event and nothing more */
     for (size_t i = 0; i < from->upsert_count; i++) {
         struct il_upsert one = { 0 };
         size_t size = from->upsert_size;

@@ -80,8 +80,9 @@ static const struct il_option http_options[] = {
       .min = MIB,
       .max = 64 * GIB,
       .def = "64MiB",
-      .help = "Most memory for the bodies of all requests together; above it "
-              "senders are asked to come again." },
+      .help = "Most memory for the bodies of all requests, and what is read "
+              "of entities, together; above it senders are asked to come "
+              "again." },
     { .name = "max_connections",
       .type = IL_OPT_INT,
       .min = 1,

@@ -1515,6 +1515,22 @@ il_write_msgpack(const struct il_host *host, struct il_text *text,
         .help = "Web pages that may send: \"https://app.example.com\", "       \
                 "\"https://*.example.com\", \"http://localhost:*\", or \"*\"." \
     }
+/* Likewise apart, for sources whose keys may be known to everybody, and for
+ * those that serve il_request_entities() or offer upserts. */
+#define IL_PUBLISHABLE_OPTION                                                  \
+    {                                                                          \
+        .name = "publishable", .type = IL_OPT_BOOL, .def = "false",            \
+        .help = "Everybody may know it, as it is in a page or an app: it may " \
+                "come in a URL, needs types, and has a namespace of its own "  \
+                "for ids and keys."                                            \
+    }
+#define IL_ENTITIES_OPTION                                                     \
+    {                                                                          \
+        .name = "entities", .type = IL_OPT_STRING,                             \
+        .choices = "none|write|all",                                           \
+        .help = "What it may do with entities; without it, write them, and "   \
+                "of a publishable key none."                                   \
+    }
 
 /* In open(): a sender, as a group with IL_SENDER_OPTIONS describes it.  The
  * option named `secret` holds what it is known by, which is never shown; the
