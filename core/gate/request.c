@@ -26,6 +26,9 @@ static const struct {
     { -ENOSPC, GATE_SPOOL_FULL,
       "events cannot be stored now: the disk or the spool is full; send again "
       "later" },
+    { -EMFILE, GATE_UNAVAILABLE,
+      "events cannot be stored now: no more files can be opened; send again "
+      "later" },
     { -EIO, GATE_SPOOL_FAILED,
       "events cannot be stored: the disk has failed; send again later" },
     { -ENOMEM, GATE_NO_MEMORY,
@@ -38,6 +41,9 @@ answer_unavailable(struct gate *g, struct il_request *req, int err)
 {
     uint32_t after = err == -ENOMEM ? 1 : spool_retry_after(g->options.spool);
     size_t i = 0;
+    int cause = err == -ENOSPC ? spool_cause(g->options.spool) : err;
+    if (cause == -EMFILE || cause == -ENFILE)
+        err = -EMFILE;
     while (unavailable[i].err && unavailable[i].err != err)
         i++;
     gate_count_refused(http_owner(req), gate_sender_of(req),

@@ -73,7 +73,13 @@ http_request_peer(const struct il_request *constant)
 struct http_peer {
     struct ip ip;
     uint32_t count;
+    uint32_t strangers; /* of them; nobody has shown a key there yet */
 };
+
+/* What of all connections the strangers of one address may have, and what of
+ * them may be silent for more than a moment. */
+#define STRANGERS_PART 4
+#define SILENT_PART 16
 
 #define FIRST_SIZE 64
 
@@ -152,9 +158,11 @@ peer_add(struct http_conn *conn)
         struct http_peer *peer = peer_find(p, &ip);
         if (!peer->count++) {
             peer->ip = ip;
+            peer->strangers = 0;
             p->used++;
         }
-        conn->is_counted = 1;
+        peer->strangers++;
+        conn->is_counted = conn->is_stranger = 1;
     }
     pthread_mutex_unlock(&p->lock);
 }
@@ -168,6 +176,8 @@ http_peer_remove(struct http_conn *conn)
         return;
     pthread_mutex_lock(&p->lock);
     struct http_peer *peer = peer_find(p, &ip);
+    if (conn->is_stranger && peer->strangers)
+        peer->strangers--;
     if (peer->count > 1)
         peer->count--;
     else if (peer->count)
@@ -175,21 +185,66 @@ http_peer_remove(struct http_conn *conn)
     pthread_mutex_unlock(&p->lock);
 }
 
-static int
-peer_full(struct http *http, const struct ip *whole)
+void
+http_peer_known(struct http_conn *conn)
+{
+    struct http_peers *p = &conn->loop->http->peers;
+    struct ip ip = shared_part(&conn->ip);
+    if (!conn->is_stranger)
+        return;
+    conn->is_stranger = 0;
+    pthread_mutex_lock(&p->lock);
+    struct http_peer *peer = peer_find(p, &ip);
+    if (peer->strangers)
+        peer->strangers--;
+    pthread_mutex_unlock(&p->lock);
+}
+
+static struct http_peer
+peer_now(struct http *http, const struct ip *whole)
 {
     struct http_peers *p = &http->peers;
+    struct http_peer now = { .count = 0 };
     struct ip ip = shared_part(whole);
     pthread_mutex_lock(&p->lock);
-    int full = p->size
-               && peer_find(p, &ip)->count >= http->options.max_per_address;
+    if (p->size)
+        now = *peer_find(p, &ip);
+    if (!now.count)
+        now.strangers = 0;
     pthread_mutex_unlock(&p->lock);
-    return full;
+    return now;
+}
+
+static uint32_t
+part(const struct http *http, uint32_t n)
+{
+    uint32_t max = http->options.max_connections;
+    return max / n ? max / n : 1;
+}
+
+int
+http_peer_crowds(const struct http_conn *conn)
+{
+    struct http *http = conn->loop->http;
+    return conn->is_stranger
+           && peer_now(http, &conn->ip).strangers > part(http, SILENT_PART);
+}
+
+/* NULL, or what there is too much of. */
+static const char *
+peer_full(struct http *http, const struct ip *ip)
+{
+    struct http_peer now = peer_now(http, ip);
+    if (now.count >= http->options.max_per_address)
+        return "max_connections_per_address";
+    return now.strangers >= part(http, STRANGERS_PART)
+               ? "a quarter of max_connections without a key"
+               : NULL;
 }
 
 /* At most once a minute. */
 static void
-tell_refused(struct http *http, const struct ip *ip)
+tell_refused(struct http *http, const struct ip *ip, const char *what)
 {
     char address[IP_TEXT];
     int64_t now = clock_monotonic_us(),
@@ -200,24 +255,25 @@ tell_refused(struct http *http, const struct ip *ip)
                                            now))
         return;
     ip_format(ip, address);
-    log_warn("%s: %s has max_connections_per_address (%u) connections; "
-             "further ones are closed",
-             http->options.name, address, http->options.max_per_address);
+    log_warn("%s: the connections of %s are %s; further ones are closed",
+             http->options.name, address, what);
 }
 
 int
 http_admits(struct http_loop *loop, const struct sockaddr *sa, socklen_t len)
 {
     struct http *http = loop->http;
+    const char *full;
     struct ip ip;
     if (atomic_load(&http->conn_total) >= http->options.max_connections) {
         metric_add(http->refused, 1);
         return 0;
     }
     if (!http->options.max_per_address || len < sizeof(sa->sa_family)
-        || ip_of(sa, &ip) || trusted(http, &ip) || !peer_full(http, &ip))
+        || ip_of(sa, &ip) || trusted(http, &ip)
+        || !(full = peer_full(http, &ip)))
         return 1;
-    tell_refused(http, &ip);
+    tell_refused(http, &ip, full);
     return 0;
 }
 

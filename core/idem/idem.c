@@ -160,7 +160,8 @@ idem_replay(struct idem *d)
     if (rc && !d->stuck)
         log_error("idempotency index: cannot take keys into %s: %s; new "
                   "events are refused", d->dir, strerror(-rc));
-    d->stuck = d->behind = rc != 0;
+    d->behind = rc != 0;
+    d->stuck = rc;
     d->replay_after = last;
     if (rc == 0 && d->rebuilt)
         log_info("idempotency index: took %" PRIu64 " keys from the spool",
@@ -195,7 +196,7 @@ idem_place(struct idem *d)
     if (rc && !d->stuck)
         log_error("idempotency index: cannot write to %s: %s; new events are "
                   "refused", d->dir, strerror(-rc));
-    d->stuck = rc != 0;
+    d->stuck = rc;
     pthread_mutex_lock(&d->lock);
     atomic_store(&d->unplaced, rc != 0);
     idem_work_wake(d);
@@ -235,8 +236,8 @@ idem_ready(struct idem *d, uint32_t n, int64_t now_us)
 {
     if (d->stuck)
         idem_retry(d);
-    if (d->stuck)
-        return -ENOSPC;
+    if (d->stuck) /* without files it is not the disk that is full */
+        return d->stuck == -EMFILE || d->stuck == -ENFILE ? d->stuck : -ENOSPC;
     return idem_slice_ready(d, n, now_us, spool_durable(d->spool));
 }
 
@@ -277,7 +278,7 @@ idem_durable(struct idem *d, uint64_t position, int error)
                   "refused", d->dir, strerror(-rc));
     else if (!rc && d->stuck)
         log_info("idempotency index: %s can be written again", d->dir);
-    d->stuck = rc != 0;
+    d->stuck = rc;
     idem_limit(d);
 }
 

@@ -75,7 +75,7 @@ int idem_find_within(struct idem *, struct idem_key, int64_t now_us,
                      int64_t window_us, struct idem_hit *hit);
 /* Before n events are appended: will idem_add() take them?  0, -ENOMEM, or
  * -ENOSPC: the disk has no room for the index, and accepting more would break
- * the promise about duplicates. */
+ * the promise about duplicates; -EMFILE, -ENFILE: no file can be opened. */
 int idem_ready(struct idem *, uint32_t n, int64_t now_us);
 /* A new event was appended at position (they only grow): one of those that
  * idem_ready() was asked for.  id {NULL, 0}: the id is the key itself.  0 or

@@ -212,6 +212,7 @@ struct spool {
     int start_segment; /* the next group begins a new segment ... */
     uint64_t prev_last; /* ... whose header says so */
     int stop, announce_stop;
+    int cause; /* errno of the last write that failed, negative; under lock */
     char why[256];
     struct spool_notifier notifiers[SPOOL_NOTIFIERS];
     int notifier_count;

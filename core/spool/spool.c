@@ -178,6 +178,17 @@ spool_health(struct spool *s)
     return rc;
 }
 
+int
+spool_cause(struct spool *s)
+{
+    pthread_mutex_lock(&s->lock);
+    int rc = spool_refused(s, s->refused);
+    if (rc && s->cause)
+        rc = s->cause;
+    pthread_mutex_unlock(&s->lock);
+    return rc;
+}
+
 void
 spool_health_text(struct spool *s, char *out, size_t size)
 {

@@ -196,6 +196,7 @@ write_failed(struct spool *s, uint64_t first, int error, int final)
     s->next = first;
     s->failing = final ? -EIO : -ENOSPC;
     s->health = s->failing;
+    s->cause = error;
     if (final)
         snprintf(s->why, sizeof s->why,
                  "cannot sync %.150s: %s; the process must be restarted",
@@ -259,7 +260,7 @@ write_probe(struct spool *s)
     pthread_mutex_lock(&s->lock);
     if (rc || s->failing || s->health != -ENOSPC)
         return;
-    s->health = 0;
+    s->health = s->cause = 0;
     s->why[0] = '\0';
     log_info("spool: %s can be written again", s->dir);
 }
