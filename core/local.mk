@@ -40,6 +40,8 @@ core_libcore_a_SOURCES = \
 	core/base/state_dir.h \
 	core/base/text.c \
 	core/base/text.h \
+	core/base/text_plain.c \
+	core/base/text_plain.h \
 	core/base/time.c \
 	core/base/time.h \
 	core/base/timers.c \

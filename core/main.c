@@ -5,11 +5,13 @@
 #include "command/command.h"
 
 #include "base/nearest.h"
+#include "base/text_plain.h"
 #include "conf/conf.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct command {
     const char *name;
@@ -69,6 +71,18 @@ finish(int status)
     return status;
 }
 
+/* Whatever a command prints may have been written by strangers.  Nothing has
+ * been printed yet. */
+static void
+plain_output(void)
+{
+    FILE *out = text_plain_stream(STDOUT_FILENO,
+                                  isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF);
+    FILE *err = text_plain_stream(STDERR_FILENO, _IOLBF);
+    stdout = out ? out : stdout;
+    stderr = err ? err : stderr;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -76,6 +90,7 @@ main(int argc, char **argv)
      * its size are errors to handle where they are met, no reasons to die. */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
+    plain_output();
     if (argc < 2)
         return print_usage(stderr), 2;
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)

@@ -246,7 +246,7 @@ static int
 find_dir(struct look *k, const char *config)
 {
     if (k->dir[0])
-        return 0;
+        return command_become_owner(k->dir, 0);
     char state_dir[4000];
     int rc = command_find_state_dir(config, state_dir, sizeof state_dir);
     if (rc == 0)

@@ -33,5 +33,9 @@ if PLUGIN_WAREHOUSE_PG
 TESTS += $(SYSTEM_TESTS)
 endif
 
-TESTS += tests/end-to-end/test-entity-command.sh
-EXTRA_DIST += tests/end-to-end/test-entity-command.sh
+TESTS += tests/end-to-end/test-entity-command.sh \
+	tests/end-to-end/test-root-acts-as-the-owner.sh \
+	tests/end-to-end/test-admin-refuses-other-names.sh
+EXTRA_DIST += tests/end-to-end/test-entity-command.sh \
+	tests/end-to-end/test-root-acts-as-the-owner.sh \
+	tests/end-to-end/test-admin-refuses-other-names.sh

@@ -265,3 +265,9 @@ TESTS += tests/unit/test-backlog
 tests_unit_test_backlog_SOURCES = tests/unit/test-backlog.c
 tests_unit_test_backlog_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_backlog_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-plain
+TESTS += tests/unit/test-plain
+tests_unit_test_plain_SOURCES = tests/unit/test-plain.c
+tests_unit_test_plain_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_plain_LDADD = $(UNIT_LIBS)
