@@ -80,6 +80,8 @@ uint64_t host_source_passed(void *arg);
 int host_prepare_servers(struct host *);
 int host_start_servers(struct host *);
 void host_quiesce(struct host *);
+/* The admin server, before what its handlers and /metrics read is gone. */
+void host_stop_admin(struct host *);
 void host_stop_servers(struct host *);
 
 /* admin.c: /healthz, /readyz, /metrics; before the admin server starts */

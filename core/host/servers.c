@@ -235,10 +235,16 @@ host_quiesce(struct host *h)
 }
 
 void
-host_stop_servers(struct host *h)
+host_stop_admin(struct host *h)
 {
     if (h->admin_http)
         http_stop(h->admin_http, clock_monotonic_us());
+}
+
+void
+host_stop_servers(struct host *h)
+{
+    host_stop_admin(h);
     if (h->gate_http)
         http_stop(h->gate_http, clock_monotonic_us());
     for (size_t i = 0; h->assembly && i < h->assembly->plan->source_count; i++)

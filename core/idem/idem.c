@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The idempotency index: what the gate calls, and starting up. */
+#include "config.h"
+
 #include "private.h"
 
 #include "base/clock.h"
@@ -58,9 +60,9 @@ idem_prefetch(struct idem *d, struct idem_key key)
     }
 }
 
-int
-idem_find_within(struct idem *d, struct idem_key key, int64_t now_us,
-                 int64_t window_us, struct idem_hit *hit)
+static int
+find(struct idem *d, struct idem_key key, int64_t now_us, int64_t window_us,
+     struct idem_hit *hit)
 {
     int64_t since_us = now_us - (window_us ? window_us : d->opt.window_us);
     int rc = 0;
@@ -75,6 +77,15 @@ idem_find_within(struct idem *d, struct idem_key key, int64_t now_us,
         rc = idem_slice_find(d, s, key, since_us, hit);
     }
     return rc;
+}
+
+int
+idem_find_within(struct idem *d, struct idem_key key, int64_t now_us,
+                 int64_t window_us, struct idem_hit *hit)
+{
+    if (atomic_load(&d->catching) == 1)
+        return -EAGAIN; /* it may be among what is being taken in */
+    return find(d, key, now_us, window_us, hit);
 }
 
 int
@@ -119,7 +130,7 @@ replay_one(void *arg, uint64_t position, size_t offset, size_t len)
     struct idem_key key = idem_key(
         r->idem, e.flags & EVENT_PUBLISHABLE ? IDEM_PUBLISHABLE : IDEM_SERVER,
         e.source_id, e.key.ptr ? e.key : e.id);
-    int rc = idem_find(d, key, e.received_us, &hit);
+    int rc = find(d, key, e.received_us, 0, &hit);
     if (rc < 0 || e.id.len > EVENT_ID_MAX)
         return rc < 0 ? rc : 0;
     /* Where an earlier event is known, it was past a shorter window. */
@@ -152,6 +163,8 @@ idem_replay(struct idem *d)
         rc = idem_slices_advance(d, last, 0);
         if (n < 0)
             rc = n;
+        if (!rc && atomic_load(&d->quit))
+            rc = -ECANCELED;
         idem_slice_remove_dropped(d);
     }
     if (reader)
@@ -216,6 +229,37 @@ idem_catch_up(struct idem *d)
     idem_mend(d);
 }
 
+static void *
+catch_up_run(void *arg)
+{
+    struct idem *d = arg;
+    pthread_setname_np(pthread_self(), "idem-catch-up");
+    idem_catch_up(d);
+    atomic_store(&d->catching, 2);
+    return NULL;
+}
+
+/* The spool may have much: nobody waits for it, and until it is taken in
+ * nothing else is done with the index. */
+static void
+catch_up_aside(struct idem *d)
+{
+    atomic_store(&d->catching, 1);
+    if (pthread_create(&d->catcher, NULL, catch_up_run, d))
+        atomic_store(&d->catching, 0); /* tried again */
+}
+
+/* 1: it goes on. */
+static int
+catches_up(struct idem *d)
+{
+    if (atomic_load(&d->catching) == 2) {
+        pthread_join(d->catcher, NULL);
+        atomic_store(&d->catching, 0);
+    }
+    return atomic_load(&d->catching);
+}
+
 /* Nothing moves while events are refused: see whether there is room. */
 static void
 idem_retry(struct idem *d)
@@ -225,7 +269,7 @@ idem_retry(struct idem *d)
         return;
     d->retried_us = now;
     if (d->behind) {
-        idem_catch_up(d);
+        catch_up_aside(d);
     } else {
         idem_durable(d, spool_durable(d->spool), 0);
     }
@@ -234,8 +278,12 @@ idem_retry(struct idem *d)
 int
 idem_ready(struct idem *d, uint32_t n, int64_t now_us)
 {
+    if (catches_up(d))
+        return -EAGAIN;
     if (d->stuck)
         idem_retry(d);
+    if (atomic_load(&d->catching))
+        return -EAGAIN;
     if (d->stuck) /* without files it is not the disk that is full */
         return d->stuck == -EMFILE || d->stuck == -ENFILE ? d->stuck : -ENOSPC;
     return idem_slice_ready(d, n, now_us, spool_durable(d->spool));
@@ -266,6 +314,8 @@ idem_forget(struct idem *d, uint64_t position)
 void
 idem_durable(struct idem *d, uint64_t position, int error)
 {
+    if (catches_up(d))
+        return; /* nothing has been appended since */
     struct idem_slice *expired = atomic_exchange(&d->expired, NULL);
     if (expired && d->slice_count > 1 && d->slices[0] == expired)
         idem_slice_drop_oldest(d);
@@ -358,6 +408,9 @@ idem_close(struct idem *d)
 {
     if (!d)
         return;
+    atomic_store(&d->quit, 1);
+    if (atomic_load(&d->catching))
+        pthread_join(d->catcher, NULL);
     if (d->hold) {
         d->synced_us = 0;
         idem_checkpoint(d, INT64_MIN);

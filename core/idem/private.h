@@ -240,6 +240,10 @@ struct idem {
     int stuck;            /* an error: the index has no room, or ... */
     int behind;         /* ... the spool has more, behind replay_after */
     uint64_t replay_after;
+    /* 1: a thread is the gate's side, and takes in what the spool has; 2: it is
+     * done, and to be joined. */
+    _Atomic int catching;
+    pthread_t catcher;
     int64_t retried_us, synced_us;
     uint64_t rebuilt;
 };

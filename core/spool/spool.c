@@ -105,6 +105,8 @@ spool_open(const struct spool_options *options, struct spool **out,
     if (rc == 0)
         rc = spool_recover(s, &r);
     if (rc == 0)
+        spool_damage_measure(s);
+    if (rc == 0)
         rc = spool_write_start(s);
     if (rc) {
         spool_close(s);
@@ -194,7 +196,8 @@ spool_health_text(struct spool *s, char *out, size_t size)
 {
     pthread_mutex_lock(&s->lock);
     int rc = spool_refused(s, s->refused);
-    uint64_t bytes = LOAD(s->bytes), free_bytes = LOAD(s->free_bytes);
+    uint64_t bytes = LOAD(s->bytes) + LOAD(s->aside_bytes),
+             free_bytes = LOAD(s->free_bytes);
     if (rc == 0)
         snprintf(out, size, "%s", "");
     else if (rc == -ESHUTDOWN)

@@ -44,7 +44,8 @@ spool_refused(struct spool *s, uint64_t more)
     if (s->failing)
         return -ENOSPC;
     uint64_t waiting = s->buffers[0].len + s->buffers[1].len + more;
-    if (s->opt.max_bytes && LOAD(s->bytes) + waiting > s->opt.max_bytes)
+    if (s->opt.max_bytes
+        && LOAD(s->bytes) + LOAD(s->aside_bytes) + waiting > s->opt.max_bytes)
         return -ENOSPC;
     if (LOAD(s->free_bytes) < s->opt.min_free + waiting)
         return -ENOSPC;
@@ -281,6 +282,8 @@ write_tick(struct spool *s)
     s->retain_now = 0;
     pthread_mutex_unlock(&s->lock);
     write_free_space(s);
+    if (s->refused && LOAD(s->aside_bytes))
+        spool_damage_measure(s); /* somebody may have made room */
     uint64_t last = LOAD(s->durable);
     if (last != s->hinted) {
         spool_hint_write(s, last);
