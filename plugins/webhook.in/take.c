@@ -68,8 +68,8 @@ body_string(const struct hook *h, const struct il_value *body, const char *name,
     return NULL;
 }
 
-/* What cannot be read goes on as it is: the gate says what is wrong with it,
- * and keeps it. */
+/* What is no event goes on as it is: the gate says what is wrong with it, and
+ * keeps it. */
 static void
 emit(struct hook *h, struct il_request *req, const struct il_value *body,
      const char *json, size_t len)
@@ -115,22 +115,23 @@ answer_challenge(const struct hook *h, struct il_request *req,
     return 1;
 }
 
+/* made: of a form, so that it is JSON; else what the request has. */
 static void
-take_json(struct hook *h, struct il_request *req, const char *json, size_t len)
+take_json(struct hook *h, struct il_request *req, const char *json, size_t len,
+          int made)
 {
     struct il_value body = { .type = IL_MISSING };
     struct il_text *text = il_text_new(h->host);
-    int err = text ? il_read_json(h->host, text, json, len, &body) : -ENOMEM;
-    if (err == -ENOMEM) {
+    int err = -ENOMEM;
+    if (text && !made)
+        err = il_request_json(req, text, &body); /* answers what is none */
+    else if (text)
+        err = il_read_json(h->host, text, json, len, &body);
+    if (!text || (err && made))
         hook_no_memory(req);
-    } else {
-        if (err)
-            body.type = IL_MISSING;
-        if (!answer_challenge(h, req, &body))
-            emit(h, req, &body, json, len);
-    }
-    if (text)
-        il_text_free(h->host, text);
+    else if (!err && !answer_challenge(h, req, &body))
+        emit(h, req, &body, json, len);
+    il_text_free(h->host, text);
 }
 
 static void
@@ -144,7 +145,7 @@ take_form(struct hook *h, struct il_request *req, const char *form, size_t len)
     else if (err)
         hook_no_memory(req);
     else
-        take_json(h, req, json->data, json->len);
+        take_json(h, req, json->data, json->len, 1);
     if (json)
         il_text_free(h->host, json);
 }
@@ -154,7 +155,7 @@ hook_take(struct hook *h, struct il_request *req, const char *body, size_t len)
 {
     switch (kind_of_body(req)) {
     case BODY_JSON:
-        take_json(h, req, body, len);
+        take_json(h, req, body, len, 0);
         break;
     case BODY_FORM:
         take_form(h, req, body, len);
