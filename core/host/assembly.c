@@ -31,7 +31,8 @@ share_a_route(const struct il_host *a, const struct il_host *b)
 {
     for (const struct instance_route *x = a->routes; x; x = x->next)
         for (const struct instance_route *y = b->routes; y; y = y->next)
-            if (!strcmp(x->route.path, y->route.path)
+            if (!strchr(x->route.path, '*')
+                && !strcmp(x->route.path, y->route.path)
                 && !strcmp(x->route.method, y->route.method))
                 return 1;
     return 0;
@@ -52,7 +53,7 @@ check_key(const struct il_sender *s, const struct il_host *other)
 }
 
 /* Sources that serve the same paths are told apart by what their senders
- * show. */
+ * show; below a path, what follows may do that. */
 static void
 check_keys(const struct assembly *a)
 {

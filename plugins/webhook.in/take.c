@@ -75,6 +75,8 @@ emit(struct hook *h, struct il_request *req, const struct il_value *body,
      const char *json, size_t len)
 {
     char type[PICK_MAX], key[PICK_MAX];
+    size_t body_len;
+    const void *sent = il_request_body(req, &body_len);
     struct il_event e = { .struct_size = sizeof(e),
                           .encoding = IL_JSON,
                           .payload = json,
@@ -88,7 +90,17 @@ emit(struct hook *h, struct il_request *req, const struct il_value *body,
             e.type_len = strlen(e.type);
         }
     }
-    e.key_len = first_pick(h, &h->keys, req, body, key);
+    const int is_content =
+        h->auth == AUTH_SIGNED && h->own_keys && h->scheme.content_key;
+    if (!is_content || verify_form(h, req) != &h->scheme)
+        e.key_len = first_pick(h, &h->keys, req, body, key);
+    if (is_content && !e.key_len) {
+        if (verify_hash(h, req, sent, body_len, key)) {
+            hook_no_memory(req);
+            return;
+        }
+        e.key_len = VERIFY_HASH - 1;
+    }
     e.key = e.key_len ? key : NULL;
     if (h->scheme.slack)
         il_request_receipt(req, 200, NULL);

@@ -228,7 +228,8 @@ START_TEST(wrong_options_are_told)
         { "token = \"a\"; secrets = \"hunter2\"; signature = { header = "
           "\"x\"; };",
           "signature: is of use only" },
-        { "token = \"a\"; secrets = \"hunter2\"; tolerance = \"5m\";",
+        { "token = \"a\"; scheme = \"github\"; secrets = \"hunter2\"; "
+          "tolerance = \"5m\";",
           "tolerance: is of no use" },
         { "token = \"a\"; secrets = \"hunter2\"; scheme = \"standard\";",
           "secrets #1: is not whsec_" },
