@@ -1106,8 +1106,10 @@ il_expr_from_at(const struct il_host *host, const struct il_conf *conf,
 {
     return IL_API(host)->expr_from(host, conf, key, i, out);
 }
-/* Does it hold for event i?  1 or 0 (also past the end of the batch); never
- * fails, never allocates.  One thread at a time for each expression.
+/* Does it hold for event i?  1 or 0 (also past the end of the batch), or -E2BIG:
+ * that depends on a regular expression which met its limit, so that nobody
+ * knows; reject the event then.  Never allocates.  One thread at a time for each
+ * expression.
  * Since ABI 1.0. */
 static inline int
 il_expr_true(const struct il_expr *expr, struct il_batch *batch, uint32_t i)
