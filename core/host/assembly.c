@@ -59,7 +59,9 @@ check_keys(const struct assembly *a)
 {
     for (size_t i = 1; i < a->plan->source_count; i++)
         for (size_t k = 0; k < i; k++) {
-            if (!share_a_route(&a->sources[i], &a->sources[k]))
+            /* two of one name are a finding already */
+            if (!strcmp(a->sources[i].name, a->sources[k].name)
+                || !share_a_route(&a->sources[i], &a->sources[k]))
                 continue;
             for (const struct il_sender *s = a->sources[i].senders; s;
                  s = gate_sender_next(s))
