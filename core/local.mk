@@ -48,6 +48,8 @@ core_libcore_a_SOURCES = \
 	core/base/table.h \
 	core/base/text.c \
 	core/base/text.h \
+	core/base/text_plain.c \
+	core/base/text_plain.h \
 	core/base/time.c \
 	core/base/time.h \
 	core/base/timers.c \
@@ -160,8 +162,11 @@ core_libcore_a_SOURCES = \
 	core/store/dead_claim.c \
 	core/store/dead_queue.c \
 	core/store/dead_record.c \
+	core/store/dead_share.c \
 	core/store/dead_store.c \
 	core/store/dead_store.h \
+	core/store/dead_wait.c \
+	core/store/dead_wait.h \
 	core/store/dead_walk.c \
 	core/store/entity.c \
 	core/store/entity.h \

@@ -5,12 +5,14 @@
 #include "command/command.h"
 
 #include "base/nearest.h"
+#include "base/text_plain.h"
 #include "conf/conf.h"
 #include "plugin/enter.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static void
 print_usage(FILE *out)
@@ -52,6 +54,18 @@ finish(int status)
     return status;
 }
 
+/* Whatever a command prints may have been written by strangers.  Nothing has
+ * been printed yet. */
+static void
+plain_output(void)
+{
+    FILE *out = text_plain_stream(STDOUT_FILENO,
+                                  isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF);
+    FILE *err = text_plain_stream(STDERR_FILENO, _IOLBF);
+    stdout = out ? out : stdout;
+    stderr = err ? err : stderr;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -60,6 +74,7 @@ main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     plugin_guard();
+    plain_output();
     if (argc < 2)
         return print_usage(stderr), finish(2);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)

@@ -19,7 +19,7 @@ event_pack(struct il_text *out, const struct event *e)
         return -ENOMEM;
 
     char *o = out->data + out->len;
-    msg_put_array(&o, EVENT_MEMBERS);
+    msg_put_array(&o, EVENT_MEMBERS + (e->flags != 0));
     msg_put_text(&o, e->id.ptr, e->id.len);
     msg_put_text(&o, e->type.ptr, e->type.len);
     msg_put_text(&o, e->source_id.ptr, e->source_id.len);
@@ -34,7 +34,26 @@ event_pack(struct il_text *out, const struct event *e)
         msg_put_nil(&o);
     msg_put_bytes(&o, e->payload.ptr, e->payload.len);
     out->len = (size_t) (o - out->data);
-    return 0;
+    return e->payload.len ? event_pack_flags(out, e->flags) : 0;
+}
+
+int
+event_pack_flags(struct il_text *out, uint32_t flags)
+{
+    return flags ? text_putc(out, (char) (flags & 0x7f)) : 0;
+}
+
+int
+event_unpack_flags(const char **p, const char *end, uint32_t *out)
+{
+    const char *at = *p;
+    struct il_value v;
+    if (at == end || msg_head(&at, end, &v)
+        || (v.type != IL_INT && v.type != IL_UINT))
+        return 0;
+    *out = (uint32_t) v.num.u;
+    *p = at;
+    return 1;
 }
 
 static int
@@ -70,20 +89,21 @@ read_time(const char **p, const char *end, int optional, int64_t *out)
 
 /* The payload, which is all that is left unless more members follow. */
 static int
-read_payload(const char *p, const char *end, uint32_t members,
-             struct slice *out)
+read_payload(const char *p, const char *end, uint32_t members, struct event *e)
 {
-    const char *start = p, *after = end;
+    const char *start = p, *after = p;
     struct il_value v;
 
     if (msg_head(&p, end, &v) || v.type != IL_MAP)
         return -EINVAL;
     if (members > EVENT_MEMBERS) {
-        after = start;
         if (msg_skip(&after, end))
             return -EINVAL;
+        e->payload = slice_of(start, (size_t) (after - start));
+        event_unpack_flags(&after, end, &e->flags);
+        return 0;
     }
-    *out = slice_of(start, (size_t) (after - start));
+    e->payload = slice_of(start, (size_t) (end - start));
     return 0;
 }
 
@@ -105,7 +125,7 @@ event_unpack(const char *body, size_t len, struct event *e)
         p++;
     else if (read_str(&p, end, &e->key))
         return -EINVAL;
-    return read_payload(p, end, v.count, &e->payload);
+    return read_payload(p, end, v.count, e);
 }
 
 void

@@ -5,12 +5,13 @@
  *   [ id, type, source_id, received_at, timestamp | nil, key | nil, payload ]
  * Times are microseconds since 1970 UTC.  key is the idempotency key where it
  * is not the id.  The payload, a map, comes last, so that it is one slice.
- * Readers accept more elements after it.  A dead letter that is tried again is
- * an array of eight, whose last is
+ * Readers accept more elements after it: a number, where it is not 0, with the
+ * flags of the event (EVENT_PUBLISHABLE, ...), and, last, where a dead letter is
+ * tried again,
  *   [ lane, position of the letter, attempts before,
  *     position, UUID of the spool (bin, 16 bytes), set-backs ]
- * and only for that lane.  The last three say where the event first stood; what
- * older versions wrote is without them.
+ * Such a frame is only for that lane.  The last three say where the event first
+ * stood; what older versions wrote is without them.
  *
  * Among the events of the spool are frames that say how far a source has read
  * (il_mark).  They are no events and never delivered: an array of four,
@@ -26,18 +27,28 @@
 #define EVENT_ID_MAX 128   /* bytes: ids and idempotency keys */
 #define EVENT_TYPE_MAX 128 /* bytes */
 #define EVENT_NO_TIME INT64_MIN
-#define EVENT_MEMBERS 7 /* of a frame's body; one more where it is for a lane  \
-                         */
+#define EVENT_MEMBERS 7 /* of a frame's body, and what follows the payload */
+
+/* Flags. */
+#define EVENT_PUBLISHABLE 1u /* its id and key are those of publishable keys */
+#define EVENT_MADE 2u        /* the gate made its id */
 
 struct event {
     struct slice id, type, source_id, key; /* key.ptr NULL: the id */
     int64_t received_us;
     int64_t timestamp_us; /* EVENT_NO_TIME: none */
     struct slice payload; /* msgpack map */
+    uint32_t flags;
 };
 
-/* Append the body.  0 or -ENOMEM. */
+/* Append the body.  With an empty payload, what stands before it: the payload
+ * and event_pack_flags() follow.  0 or -ENOMEM. */
 int event_pack(struct il_text *out, const struct event *);
+/* Append what follows the payload.  0 or -ENOMEM. */
+int event_pack_flags(struct il_text *out, uint32_t flags);
+/* Skip what event_pack_flags() wrote, if *p is at such a thing.  1 and *out: it
+ * was; 0. */
+int event_unpack_flags(const char **p, const char *end, uint32_t *out);
 
 /* View a body; points into it.  0 or -EINVAL. */
 int event_unpack(const char *body, size_t len, struct event *);

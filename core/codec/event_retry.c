@@ -51,13 +51,18 @@ event_retry_read(const char *body, size_t len, struct event_retry *out)
     const char *p = body, *end = body + len;
     struct il_value v;
     uint64_t attempts;
+    uint32_t flags, more;
     if (msg_head(&p, end, &v) || v.type != IL_ARRAY)
         return -EINVAL;
     if (v.count <= EVENT_MEMBERS)
         return 0;
+    more = v.count - EVENT_MEMBERS;
     for (int i = 0; i < EVENT_MEMBERS; i++)
         if (msg_skip(&p, end))
             return -EINVAL;
+    more -= (uint32_t) event_unpack_flags(&p, end, &flags);
+    if (!more)
+        return 0;
     if (msg_head(&p, end, &v) || v.type != IL_ARRAY || v.count < SHORT)
         return -EINVAL;
     uint32_t members = v.count;
@@ -89,7 +94,8 @@ event_retry_pack(struct il_text *out, const char *body, size_t len,
     }
     char *o = out->data + start;
     const struct event_origin *at = &retry->origin;
-    msg_put_array(&o, EVENT_MEMBERS + 1); /* over the head of the event */
+    /* over the head of the event */
+    msg_put_array(&o, EVENT_MEMBERS + (e.flags != 0) + 1);
     o = out->data + out->len;
     msg_put_array(&o, at->position ? LONG : SHORT);
     msg_put_text(&o, retry->lane.ptr, retry->lane.len);

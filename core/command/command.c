@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 #include "private.h"
 
+#include "base/state_dir.h"
 #include "codec/json.h"
 #include "host/api.h"
 #include "host/assembly.h"
 #include "host/control.h"
+#include "host/privileges.h"
 #include "host/settings.h"
 
+#include <getopt.h>
+#include <libgen.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int
@@ -53,10 +59,58 @@ command_assemble(const char *path)
     return NULL;
 }
 
+/* --- root ----------------------------------------------------------------- */
+
+/* Whom the daemon will be, as the last config that was read says. */
+static char config_user[64], config_group[64];
+
+static void
+note_user(const struct il_conf *g)
+{
+    const char *user = option_str(g, "user", 0);
+    const char *group = option_str(g, "group", 0);
+    snprintf(config_user, sizeof(config_user), "%s", user ? user : "");
+    snprintf(config_group, sizeof(config_group), "%s", group ? group : "");
+}
+
+/* Where there is no state_dir yet: who the config says, or else who could make
+ * it, which is whose folder it is to be in. */
+static int
+owner_to_be(const char *state_dir, struct identity *id)
+{
+    struct stat st;
+    if (config_user[0] || config_group[0])
+        return privileges_find(config_user[0] ? config_user : NULL,
+                               config_group[0] ? config_group : NULL, id);
+    char *copy = strdup(state_dir);
+    if (copy && stat(dirname(copy), &st) == 0 && st.st_uid)
+        *id = (struct identity){ .uid = st.st_uid, .gid = st.st_gid };
+    free(copy);
+    return 0;
+}
+
+int
+command_become_owner(const char *state_dir, int make)
+{
+    struct identity id = { .uid = (uid_t) -1, .gid = (gid_t) -1 };
+    struct stat st;
+    int err = 0;
+    if (geteuid() == 0 && stat(state_dir, &st) == 0)
+        id = (struct identity){ .uid = st.st_uid, .gid = st.st_gid };
+    else if (geteuid() == 0)
+        err = owner_to_be(state_dir, &id);
+    if (!err && make)
+        err = state_dir_make(state_dir, id.uid, id.gid);
+    if (!err && id.uid)
+        err = privileges_become(&id);
+    return err != 0; /* they have said why */
+}
+
 int
 command_find_state_dir(const char *path, char *out, unsigned long size)
 {
-    return command_find_entities(path, out, size, NULL);
+    return command_find_entities(path, out, size, NULL)
+           || command_become_owner(out, 0);
 }
 
 const struct il_conf *
@@ -87,6 +141,8 @@ command_find_entities(const char *path, char *out, unsigned long size,
     if (g && map_size)
         *map_size = (uint64_t) option_int(option_group(g, "entities", 0),
                                           "map_size", 0);
+    if (g)
+        note_user(g);
     if (found)
         strcpy(out, dir);
     else if (g)

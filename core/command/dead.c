@@ -82,6 +82,8 @@ command_dead_store(struct dead_job *j, int read_only)
                 strerror(errno));
         return 1;
     }
+    if (j->state_dir && command_become_owner(j->dir, 0))
+        return 1;
     snprintf(path, sizeof path, "%s/dead", j->dir);
     if (access(path, F_OK) != 0 && errno == ENOENT)
         return 0;

@@ -2,7 +2,7 @@
 /* A dead letter on standard output. */
 #include "dead.h"
 
-#include "base/digits.h"
+#include "base/text_plain.h"
 #include "base/time.h"
 #include "base/wtf8.h"
 #include "codec/json.h"
@@ -119,25 +119,10 @@ put_json(struct il_text *out, const struct dead_letter *l,
     return json_out_done(&o) || text_putc(out, '\n') ? -ENOMEM : 0;
 }
 
-/* Text from outside must not command the terminal. */
-static int
-put_plain(struct il_text *out, struct slice s)
-{
-    int err = 0;
-    for (size_t i = 0; i < s.len && !err; i++) {
-        unsigned char c = (unsigned char) s.ptr[i];
-        int c1 =
-            c == 0xc2 && i + 1 < s.len && (unsigned char) s.ptr[i + 1] < 0xa0;
-        i += (size_t) c1;
-        err = text_putc(out, c < 0x20 || c == 0x7f || c1 ? '?' : (char) c);
-    }
-    return err;
-}
-
 static int
 put_words(struct il_text *out, const char *before, struct slice s)
 {
-    return s.len ? text_puts(out, before) || put_plain(out, s) : 0;
+    return s.len ? text_puts(out, before) || text_plain(out, s, 0) : 0;
 }
 
 static struct slice

@@ -80,7 +80,7 @@ command_open(struct command *c, int writes)
         return 1;
     }
     /* An import may come before the daemon's first start. */
-    if (writes && state_dir_make(dir, (uid_t) -1, (gid_t) -1))
+    if (command_become_owner(dir, writes))
         return 1; /* has said why */
     if (!writes && access(path, F_OK) != 0 && errno == ENOENT) {
         fprintf(stderr,

@@ -76,7 +76,7 @@ is_blank(const char *line, size_t len)
     return strspn(line, " \t\r\n") >= len;
 }
 
-/* Returns how many lines were no payloads, or -1. */
+/* Returns how many lines had no answer, or -1. */
 static long
 answer_lines(const struct il_expr *expr)
 {
@@ -98,7 +98,15 @@ answer_lines(const struct il_expr *expr)
             continue;
         }
         e.ev.payload = slice_of(payload.data, payload.len);
-        puts(expr_true(expr, &e) ? "true" : "false");
+        int holds = expr_true(expr, &e);
+        if (holds < 0) {
+            fprintf(stderr,
+                    "ingestlayer eval: line %lu: a regular expression met its "
+                    "limit\n",
+                    number);
+            bad++;
+        }
+        puts(holds < 0 ? "error" : holds ? "true" : "false");
     }
     if (ferror(stdin) || fflush(stdout) || ferror(stdout)) {
         fprintf(stderr, "ingestlayer eval: %s: %s\n",

@@ -111,5 +111,10 @@ int command_find_state_dir(const char *path, char *out, unsigned long size);
 /* The same, and entities.map_size. */
 int command_find_entities(const char *path, char *out, unsigned long size,
                           uint64_t *map_size);
+/* All commands that go into state_dir, before they do: as root go on as its
+ * owner, so that what is written there is the daemon's, and no link in it leads
+ * to what its owner may not touch.  make: where it is missing make it, for the
+ * user and group that the config names.  For good; 0, or 1 after a message. */
+int command_become_owner(const char *state_dir, int make);
 
 #endif

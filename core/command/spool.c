@@ -151,6 +151,8 @@ export_event(struct il_text *line, const struct event *e, const char *body,
     json_out_said(&o, again < 0 ? again : 0);
     json_out_object(&o, NULL);
     event_members(&o, e);
+    if (e->flags & EVENT_PUBLISHABLE) /* its id may be another's as well */
+        json_out_bool(&o, "publishable", 1);
     if (again > 0) {
         json_out_object(&o, "retry");
         json_out_slice(&o, "lane", retry.lane);
@@ -250,7 +252,7 @@ static int
 find_dir(struct look *k, const char *config)
 {
     if (k->dir[0])
-        return 0;
+        return command_become_owner(k->dir, 0);
     char state_dir[4000];
     int rc = command_find_state_dir(config, state_dir, sizeof state_dir);
     if (rc == 0)

@@ -2,6 +2,7 @@
 /* ingestlayer status: what a running daemon does. */
 #include "private.h"
 
+#include "base/text_plain.h"
 #include "base/time.h"
 #include "codec/event.h"
 #include "codec/json.h"
@@ -46,6 +47,17 @@ number(const struct il_value *map, const char *key)
 
 /* The text, for one %.*s. */
 #define TEXT(v) (int) (v).len, (v).type == IL_STRING ? (v).str : ""
+
+/* What a far side may have said ends the line, and is one line. */
+static void
+print_said(const struct il_value *v)
+{
+    struct il_text text = { 0 };
+    if (v->type == IL_STRING && !text_plain(&text, slice_of(v->str, v->len), 0))
+        fputs(text_str(&text), stdout);
+    putchar('\n');
+    text_clear(&text);
+}
 
 static int64_t
 time_at(const struct il_value *map, const char *key)
@@ -167,9 +179,9 @@ print_error(const struct il_value *lane, int64_t now_us)
     if (error.type != IL_STRING || !error.len)
         return;
     int64_t at = time_at(lane, "last_error_at");
-    printf("%.*s: %s ago: %.*s\n", TEXT(name),
-           show_seconds(age, at ? (double) (now_us - at) / 1e6 : 0),
-           TEXT(error));
+    printf("%.*s: %s ago: ", TEXT(name),
+           show_seconds(age, at ? (double) (now_us - at) / 1e6 : 0));
+    print_said(&error);
 }
 
 /* Plugins outside of lanes that do not come back; those in lanes are what their
@@ -205,15 +217,15 @@ print_head(const struct il_value *all)
         printf("gate   accepting, %s in all\n",
                show_count(count, number(&gate, "dead_letters"), "dead letter"));
     else
-        printf("gate   NOT accepting: %.*s\n", TEXT(why));
+        printf("gate   NOT accepting: "), print_said(&why);
 
     why = member(&spool, "trouble");
-    printf("spool  %s, %s in %s, %s free%s%.*s\n",
+    printf("spool  %s, %s in %s, %s free%s",
            show_range(events, number(&spool, "first"), number(&spool, "last")),
            show_bytes(used, number(&spool, "bytes")),
            show_count(count, number(&spool, "segments"), "segment"),
-           show_bytes(left, number(&spool, "free_bytes")), why.len ? "; " : "",
-           TEXT(why));
+           show_bytes(left, number(&spool, "free_bytes")), why.len ? "; " : "");
+    print_said(&why);
     if (number(&spool, "spare_bytes"))
         printf("spool  %s in files to be used again\n",
                show_bytes(spare, number(&spool, "spare_bytes")));

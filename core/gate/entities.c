@@ -28,13 +28,13 @@ gate_entities_error(struct il_request *req, int err)
 }
 
 void
-gate_entities_respond(struct il_request *req, int status, struct il_text *body,
-                      int err)
+gate_entities_respond(const struct entity_call *c, int status,
+                      struct il_text *body, int err)
 {
     if (err)
-        gate_entities_error(req, err);
-    else
-        il_respond(req, status, "application/json", body->data, body->len);
+        gate_entities_error(c->req, err);
+    else if (!c->use->keeps || !c->use->keeps(c->req, body->len))
+        il_respond(c->req, status, "application/json", body->data, body->len);
 }
 
 struct api_list {
@@ -86,8 +86,9 @@ api_list_fill(struct api_list *l, struct entities *store, const char *after)
 }
 
 static void
-api_list(struct entities *store, struct il_request *req)
+api_list(const struct entity_call *c)
 {
+    struct il_request *req = c->req;
     const char *kind = il_request_query(req, "kind");
     const char *limit = il_request_query(req, "limit");
     const char *after = il_request_query(req, "after");
@@ -111,12 +112,12 @@ api_list(struct entities *store, struct il_request *req)
         }
         l.limit = (uint32_t) n;
     }
-    int err = api_list_fill(&l, store, after);
+    int err = api_list_fill(&l, c->store, after);
     if (err == -EINVAL)
         il_respond_error(req, 400, "invalid_query",
                          "after is not what an earlier page gave as next");
     else
-        gate_entities_respond(req, 200, &l.body, err);
+        gate_entities_respond(c, 200, &l.body, err);
     text_clear(&l.body);
     text_clear(&l.last);
 }
@@ -128,14 +129,14 @@ api_unknown(struct il_request *req)
 }
 
 void
-gate_entities_show(struct entities *store, struct il_request *req,
-                   struct slice kind, struct slice id, int status)
+gate_entities_show(const struct entity_call *c, struct slice kind,
+                   struct slice id, int status)
 {
     struct il_text copy = { 0 }, body = { 0 };
     struct entity one;
-    int found = entity_get(store, kind, id, &copy, &one);
+    int found = entity_get(c->store, kind, id, &copy, &one);
     if (found == 0) {
-        api_unknown(req);
+        api_unknown(c->req);
     } else {
         struct json_out o;
         json_out_begin(&o, &body);
@@ -146,34 +147,52 @@ gate_entities_show(struct entities *store, struct il_request *req,
             entity_out(&o, "data", &one);
         json_out_end(&o);
         int err = json_out_done(&o);
-        gate_entities_respond(req, status, &body, err);
+        gate_entities_respond(c, status, &body, err);
     }
     text_clear(&copy);
     text_clear(&body);
 }
 
+/* Which one it is, and whether it is gone. */
 static void
-api_delete(struct entities *store, struct il_request *req, struct slice kind,
-           struct slice id)
+api_named(const struct entity_call *c, struct slice kind, struct slice id,
+          int status, int deleted)
 {
     struct il_text body = { 0 };
-    int n = entity_delete(store, kind, id);
-    if (n == 0) {
-        api_unknown(req);
-        return;
-    }
     struct json_out o;
     json_out_begin(&o, &body);
-    json_out_said(&o, n < 0 ? n : 0);
     json_out_object(&o, NULL);
     json_out_object(&o, "data");
     json_out_slice(&o, "kind", kind);
     json_out_slice(&o, "external_id", id);
-    json_out_bool(&o, "deleted", 1);
+    if (deleted)
+        json_out_bool(&o, "deleted", 1);
     json_out_end(&o);
     json_out_end(&o);
-    gate_entities_respond(req, 200, &body, json_out_done(&o));
+    gate_entities_respond(c, status, &body, json_out_done(&o));
     text_clear(&body);
+}
+
+void
+gate_entities_wrote(const struct entity_call *c, struct slice kind,
+                    struct slice id, int status)
+{
+    if (c->use->reads)
+        gate_entities_show(c, kind, id, status);
+    else
+        api_named(c, kind, id, status, 0);
+}
+
+static void
+api_delete(const struct entity_call *c, struct slice kind, struct slice id)
+{
+    int n = entity_delete(c->store, kind, id);
+    if (n == 0)
+        api_unknown(c->req);
+    else if (n < 0)
+        gate_entities_error(c->req, n);
+    else
+        api_named(c, kind, id, 200, 1);
 }
 
 /* The kind and id of a path below ENTITY_API_PATH; the id may have slashes. */
@@ -189,18 +208,19 @@ api_one_path(const char *path, struct slice *kind, struct slice *id)
 }
 
 static void
-api_one(struct entities *store, struct il_request *req, const char *path)
+api_one(const struct entity_call *c, const char *path)
 {
+    struct il_request *req = c->req;
     const char *method = il_request_method(req);
     struct slice kind, id;
     if (api_one_path(path, &kind, &id)) {
         api_unknown(req);
     } else if (!strcmp(method, "GET") || !strcmp(method, "HEAD")) {
-        gate_entities_show(store, req, kind, id, 200);
+        gate_entities_show(c, kind, id, 200);
     } else if (!strcmp(method, "PATCH")) {
-        gate_entities_patch(store, req, kind, id);
+        gate_entities_patch(c, kind, id);
     } else if (!strcmp(method, "DELETE")) {
-        api_delete(store, req, kind, id);
+        api_delete(c, kind, id);
     } else {
         il_respond_header(req, "Allow", "GET, PATCH, DELETE");
         il_respond_error(req, 405, "method_not_allowed",
@@ -209,8 +229,10 @@ api_one(struct entities *store, struct il_request *req, const char *path)
 }
 
 void
-gate_entities(struct entities *store, struct il_request *req)
+gate_entities_for(struct entities *store, struct il_request *req,
+                  const struct entity_use *use)
 {
+    const struct entity_call call = { store, req, use };
     const char *method = il_request_method(req);
     const char *path = il_request_path(req);
     size_t root = strlen(ENTITY_API_PATH);
@@ -221,14 +243,21 @@ gate_entities(struct entities *store, struct il_request *req)
     }
     path += root + (path[root] == '/');
     if (*path) {
-        api_one(store, req, path);
+        api_one(&call, path);
     } else if (!strcmp(method, "POST")) {
-        gate_entities_post(store, req);
+        gate_entities_post(&call);
     } else if (!strcmp(method, "GET") || !strcmp(method, "HEAD")) {
-        api_list(store, req);
+        api_list(&call);
     } else {
         il_respond_header(req, "Allow", "GET, POST");
         il_respond_error(req, 405, "method_not_allowed",
                          "%s takes GET and POST", ENTITY_API_PATH);
     }
+}
+
+void
+gate_entities(struct entities *store, struct il_request *req)
+{
+    static const struct entity_use all = { .reads = 1 };
+    gate_entities_for(store, req, &all);
 }

@@ -173,7 +173,7 @@ api_body_error(struct il_request *req, const struct json_reader *r, int err)
 
 /* Of several: what became of them. */
 static void
-api_counts(struct il_request *req, struct api_write *w)
+api_counts(const struct entity_call *c, struct api_write *w)
 {
     struct il_text body = { 0 };
     struct json_out o;
@@ -196,22 +196,21 @@ api_counts(struct il_request *req, struct api_write *w)
     json_out_raw(&o, "problems", slice_of(w->problems.data, w->problems.len));
     json_out_end(&o);
     json_out_end(&o);
-    gate_entities_respond(req, status, &body, json_out_done(&o));
+    gate_entities_respond(c, status, &body, json_out_done(&o));
     text_clear(&body);
 }
 
 /* Answer once everything is read and, as far as it is good, stored. */
 static void
-api_answer(struct entities *store, struct il_request *req, struct api_write *w,
-           int status)
+api_answer(const struct entity_call *c, struct api_write *w, int status)
 {
     if (w->many)
-        api_counts(req, w);
+        api_counts(c, w);
     else if (w->failed)
-        il_respond_error(req, 422, "invalid_entity", "%s", w->why);
+        il_respond_error(c->req, 422, "invalid_entity", "%s", w->why);
     else
-        gate_entities_show(store, req, w->bulk.puts[0].kind, w->bulk.puts[0].id,
-                           status);
+        gate_entities_wrote(c, w->bulk.puts[0].kind, w->bulk.puts[0].id,
+                            status);
 }
 
 /* Is the type before any parameters this one? */
@@ -240,8 +239,9 @@ api_type(struct il_request *req)
 }
 
 void
-gate_entities_post(struct entities *store, struct il_request *req)
+gate_entities_post(const struct entity_call *c)
 {
+    struct il_request *req = c->req;
     struct api_write w;
     struct json_reader r;
     size_t len = 0;
@@ -258,13 +258,14 @@ gate_entities_post(struct entities *store, struct il_request *req)
     err = api_body(&w, &r, lines, body, len);
     if (err) {
         api_body_error(req, &r, err);
-    } else {
-        err = entity_bulk_put(&w.bulk, store, api_problem, &w, &w.created,
+    } else if (w.seen < 2 || !c->use->comes
+               || !c->use->comes(req, w.seen - 1)) {
+        err = entity_bulk_put(&w.bulk, c->store, api_problem, &w, &w.created,
                               &w.merged);
         if (err)
             gate_entities_error(req, err);
         else
-            api_answer(store, req, &w, w.created ? 201 : 200);
+            api_answer(c, &w, w.created ? 201 : 200);
     }
     api_write_clear(&w);
 }
@@ -301,9 +302,10 @@ api_patch_read(struct json_reader *r, struct il_text *traits,
 }
 
 void
-gate_entities_patch(struct entities *store, struct il_request *req,
-                    struct slice kind, struct slice id)
+gate_entities_patch(const struct entity_call *c, struct slice kind,
+                    struct slice id)
 {
+    struct il_request *req = c->req;
     struct il_text traits = { 0 };
     struct json_reader r;
     char why[ENTITY_WHY];
@@ -327,11 +329,13 @@ gate_entities_patch(struct entities *store, struct il_request *req,
             .traits = slice_of(traits.data, traits.len),
             .flags = ENTITY_PUT_EXISTING,
         };
-        err = entity_put(store, &put, 1, NULL);
+        err = entity_put(c->store, &put, 1, NULL);
         if (err && err != -ENOENT)
             gate_entities_error(req, err);
+        else if (err)
+            il_respond_error(req, 404, "not_found", "no such entity");
         else
-            gate_entities_show(store, req, kind, id, 200); /* 404 itself */
+            gate_entities_wrote(c, kind, id, 200); /* may be gone again */
     }
     text_clear(&traits);
 }

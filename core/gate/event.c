@@ -168,6 +168,8 @@ pack_head(struct gate_batch *b, struct il_text *out)
     size_t before = out->len;
     if (!e->ev.id.ptr)
         make_id(b);
+    e->ev.flags = (b->sender && b->sender->publishable ? EVENT_PUBLISHABLE : 0)
+                  | (e->ev.id.ptr == e->made ? EVENT_MADE : 0);
     if (event_pack(out, &e->ev))
         return -ENOMEM;
     e->head = (uint32_t) (out->len - before);
@@ -254,7 +256,10 @@ take_key(struct gate_batch *b, struct gate_item *item)
     item->keyed = item->apart || !item->made;
     if (!item->keyed)
         return 0;
-    item->key = idem_key(b->gate->options.idem, b->source->id, key);
+    item->key = idem_key(b->gate->options.idem,
+                         e->ev.flags & EVENT_PUBLISHABLE ? IDEM_PUBLISHABLE
+                                                         : IDEM_SERVER,
+                         b->source->id, key);
     /* The next event is parsed while it comes. */
     if (b->gate->options.idem)
         idem_prefetch(b->gate->options.idem, item->key);
@@ -279,6 +284,8 @@ gate_event_end(struct gate_batch *b)
         err = repack_head(b, item);
     if (!err && item->state != ITEM_REFUSED)
         err = take_key(b, item);
+    if (!err && item->state != ITEM_REFUSED)
+        err = event_pack_flags(&b->frames, e->ev.flags);
     if (err || item->state == ITEM_REFUSED) {
         gate_event_abandon(b);
         return err;

@@ -54,10 +54,31 @@ gate_count_refused(struct gate_source *s, struct il_sender *sender,
 /* --- limits --------------------------------------------------------------- */
 
 static int
-has_rate(const struct gate_batch *b)
+has_rate(const struct gate_source *s, const struct il_sender *sender)
 {
-    return b->source->limit.bucket.rate.events
-           || (b->sender && b->sender->limit.bucket.rate.events);
+    return s->limit.bucket.rate.events
+           || (sender && sender->limit.bucket.rate.events);
+}
+
+/* How long until n may come; *own: for the key's sake. */
+static int64_t
+rates_ask(struct gate_source *s, struct il_sender *sender, uint32_t n,
+          int *is_own)
+{
+    int64_t now = rate_now_ns();
+    int64_t all = rate_limit_ask(&s->limit, n, now);
+    int64_t own = sender ? rate_limit_ask(&sender->limit, n, now) : 0;
+    *is_own = own > all;
+    return own > all ? own : all;
+}
+
+static void
+rates_take(struct gate_source *s, struct il_sender *sender, uint32_t n)
+{
+    int64_t now = rate_now_ns();
+    rate_limit_take(&s->limit, n, now);
+    if (sender)
+        rate_limit_take(&sender->limit, n, now);
 }
 
 int
@@ -68,14 +89,10 @@ gate_limit(struct gate_batch *b, uint32_t n)
         return 0;
     b->limit = GATE_SOURCE_FULL;
     b->wait_ns = gate_backlog_wait_ns(b);
-    if (b->wait_ns || !has_rate(b))
+    if (b->wait_ns || !has_rate(b->source, b->sender))
         return b->wait_ns ? -EDQUOT : 0;
-    int64_t now = rate_now_ns();
-    int64_t all = rate_limit_ask(&b->source->limit, n, now);
-    int64_t own = b->sender ? rate_limit_ask(&b->sender->limit, n, now) : 0;
     b->limit = GATE_RATE;
-    b->limit_own = own > all;
-    b->wait_ns = own > all ? own : all;
+    b->wait_ns = rates_ask(b->source, b->sender, n, &b->limit_own);
     return b->wait_ns ? -EDQUOT : 0;
 }
 
@@ -92,12 +109,8 @@ void
 gate_limit_took(struct gate_batch *b, uint32_t n, uint64_t position)
 {
     gate_backlog_took(b, n, position);
-    if (b->unlimited || !has_rate(b))
-        return;
-    int64_t now = rate_now_ns();
-    rate_limit_take(&b->source->limit, n, now);
-    if (b->sender)
-        rate_limit_take(&b->sender->limit, n, now);
+    if (!b->unlimited && has_rate(b->source, b->sender))
+        rates_take(b->source, b->sender, n);
 }
 
 /* --- requests ------------------------------------------------------------- */
@@ -125,6 +138,26 @@ gate_answer_limit(struct il_request *req, const struct gate_batch *b)
                          "delivered yet; send again later");
     else
         answer_wait(req, b->wait_ns, b->limit_own ? "key" : "source");
+}
+
+int
+gate_limit_request(struct il_request *req, uint32_t n)
+{
+    struct gate_source *s = http_owner(req);
+    struct il_sender *sender = gate_sender_of(req);
+    int is_own = 0;
+    if (!s || !has_rate(s, sender))
+        return 0;
+    pthread_mutex_lock(&s->gate->lock);
+    int64_t wait_ns = rates_ask(s, sender, n, &is_own);
+    if (!wait_ns)
+        rates_take(s, sender, n);
+    pthread_mutex_unlock(&s->gate->lock);
+    if (!wait_ns)
+        return 0;
+    gate_count_refused(s, sender, GATE_RATE, n);
+    answer_wait(req, wait_ns, is_own ? "key" : "source");
+    return -EDQUOT;
 }
 
 /* Who does not wait as told is told again, before anything is read. */

@@ -385,6 +385,9 @@ int gate_limit(struct gate_batch *, uint32_t n);
 int gate_limit_first(struct gate_batch *, uint32_t n);
 /* They came: the first n of b->bodies, up to this position. */
 void gate_limit_took(struct gate_batch *, uint32_t n, uint64_t position);
+/* The rates of whoever sends a request without events, for as much as n of
+ * them: 0, or -EDQUOT after an answer.  Any thread. */
+int gate_limit_request(struct il_request *, uint32_t n);
 /* What -EDQUOT is for the sender. */
 void gate_answer_limit(struct il_request *, const struct gate_batch *);
 /* il_request_sender() */

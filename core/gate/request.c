@@ -26,6 +26,9 @@ static const struct {
     { -ENOSPC, GATE_SPOOL_FULL,
       "events cannot be stored now: the disk or the spool is full; send again "
       "later" },
+    { -EMFILE, GATE_UNAVAILABLE,
+      "events cannot be stored now: no more files can be opened; send again "
+      "later" },
     { -EIO, GATE_SPOOL_FAILED,
       "events cannot be stored: the disk has failed; send again later" },
     { -ENOMEM, GATE_NO_MEMORY,
@@ -38,6 +41,9 @@ answer_unavailable(struct gate *g, struct il_request *req, int err)
 {
     uint32_t after = err == -ENOMEM ? 1 : spool_retry_after(g->options.spool);
     size_t i = 0;
+    int cause = err == -ENOSPC ? spool_cause(g->options.spool) : err;
+    if (cause == -EMFILE || cause == -ENFILE)
+        err = -EMFILE;
     while (unavailable[i].err && unavailable[i].err != err)
         i++;
     gate_count_refused(http_owner(req), gate_sender_of(req),
@@ -283,25 +289,62 @@ api_refuse_text(struct il_request *req, int status, const char *code,
     il_respond_error_text(req, status, code, text, text_len);
 }
 
+static int
+entities_come(struct il_request *req, size_t more)
+{
+    return gate_limit_request(req, (uint32_t) more);
+}
+
+static int
+entities_keep(struct il_request *req, size_t bytes)
+{
+    return http_charge(req, bytes);
+}
+
 static void
 entities_work(void *arg, struct il_request *req)
 {
-    gate_entities(arg, req);
+    const struct il_sender *sender = gate_sender_of(req);
+    const struct entity_use use = {
+        .reads = !sender || sender->entities == SENDER_ALL,
+        .comes = entities_come,
+        .keeps = entities_keep,
+    };
+    gate_entities_for(arg, req, &use);
 }
 
-/* Reads are served at once; writes wait for the disk. */
+/* 1 when the key may not. */
+static int
+refuse_entities(struct il_request *req, int reads)
+{
+    struct il_sender *sender = gate_sender_of(req);
+    if (!sender || sender->entities == SENDER_ALL
+        || (!reads && sender->entities == SENDER_WRITES))
+        return 0;
+    il_request_refuse(req, 403, gate_code_name[GATE_ENTITIES],
+                      "this key may not %s entities; the config says what it "
+                      "may do, as in entities = \"all\"",
+                      reads                                ? "read"
+                      : sender->entities == SENDER_NOTHING ? "read or write"
+                                                           : "write");
+    return 1;
+}
+
+/* Both reads and writes wait for a disk: the store may be larger than
+ * memory. */
 static void
 api_entities(struct il_request *req)
 {
     struct gate_source *s = http_owner(req);
     struct entities *entities = s ? s->gate->options.entities : NULL;
     const char *method = il_request_method(req);
+    int reads = !strcmp(method, "GET") || !strcmp(method, "HEAD");
+    if (refuse_entities(req, reads))
+        return;
     if (!entities)
         http_unavailable(req, 60, "no_entities",
                          "there is no entity store here");
-    else if (!strcmp(method, "GET") || !strcmp(method, "HEAD"))
-        gate_entities(entities, req);
-    else
+    else if (!gate_limit_request(req, 1))
         http_defer(req, entities_work, entities);
 }
 

@@ -91,6 +91,20 @@ gate_sender_rate(const struct il_conf *conf, struct rate *out)
     return 0;
 }
 
+/* Without a word of the operator: nobody reads, and strangers do nothing. */
+static int
+read_entities(const struct il_sender *s, const struct il_conf *conf)
+{
+    if (!option_known(conf, "entities"))
+        return SENDER_ALL;
+    const char *text = option_str(conf, "entities", 0);
+    if (!text)
+        return s->publishable ? SENDER_NOTHING : SENDER_WRITES;
+    return !strcmp(text, "all")     ? SENDER_ALL
+           : !strcmp(text, "write") ? SENDER_WRITES
+                                    : SENDER_NOTHING;
+}
+
 static void
 read_types(struct il_sender *s, const struct il_conf *conf, struct conf *owner)
 {
@@ -143,13 +157,24 @@ gate_sender_open(struct conf *owner, const char *source,
                  const char *secret, struct il_sender **out)
 {
     struct il_sender *s = conf_alloc(owner, sizeof(*s));
-    *s = (struct il_sender){ .of = list,
-                             .secret = secret ? option_str(conf, secret, 0)
-                                              : NULL };
+    *s = (struct il_sender){
+        .of = list,
+        .secret = secret ? option_str(conf, secret, 0) : NULL,
+        .options = conf,
+        .secret_option = secret,
+        .publishable = option_known(conf, "publishable")
+                       && option_int(conf, "publishable", 0),
+    };
+    s->entities = read_entities(s, conf);
     int err = make_id(owner, *list, conf, secret, &s->id);
     int bad = gate_sender_rate(conf, &s->limit.bucket.rate);
     err = err ? err : bad;
     s->letters.rate = s->limit.bucket.rate;
+    if (s->publishable && !s->limit.bucket.rate.events)
+        option_remark(conf, "publishable", 0, -1, 1,
+                      "without a rate whoever reads this key in a page may "
+                      "send any number of events; give it one, as in rate = "
+                      "\"100/s\"");
     read_types(s, conf, owner);
     if (option_known(conf, "origins"))
         bad = read_origins(s, conf, owner);

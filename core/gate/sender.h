@@ -17,11 +17,18 @@ struct sender_said {
     uint64_t unsaid;
 };
 
+/* What somebody may do with entities. */
+enum { SENDER_NOTHING, SENDER_WRITES, SENDER_ALL };
+
 struct il_sender {
     struct http_sender http; /* first: the server hands it back */
     struct il_sender **of; /* the list it is in, of one source */
     const char *id;
     const char *secret; /* what it is known by: never shown, never kept */
+    const struct il_conf *options; /* the group that describes it, ... */
+    const char *secret_option;     /* ... and where in it the secret is */
+    int publishable;               /* everybody may know the secret */
+    int entities;                  /* SENDER_NOTHING ... */
     struct limit limit;
     struct bucket letters; /* dead letters, as fast as events */
     struct slice *types;   /* globs; none: all */

@@ -93,6 +93,8 @@ take_one(struct gate_batch *b, const struct il_upsert *from)
 int
 gate_upsert_take(struct gate_batch *b, const struct il_event *from)
 {
+    if (b->sender && b->sender->entities == SENDER_NOTHING)
+        return 0; /* it is an event and nothing more */
     for (size_t i = 0; i < from->upsert_count; i++) {
         struct il_upsert one;
         if (api_copy_at(&one, sizeof(one), from->upserts, i, from->upsert_size,

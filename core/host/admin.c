@@ -5,10 +5,12 @@
 
 #include "base/metrics.h"
 #include "codec/json_out.h"
+#include "conf/options.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static void
 healthz(void *self, struct il_request *req)
@@ -27,6 +29,38 @@ healthz(void *self, struct il_request *req)
         il_respond_error(req, 503, "no_memory", "no memory");
     else
         http_respond_out(req, 200, "application/json");
+}
+
+/* A name of an attacker's domain has a dot; an address, which a browser took
+ * from no name, is digits and dots alone, or in brackets. */
+static int
+host_is_ours(const struct il_conf *admin, const char *host)
+{
+    size_t len = *host == '[' ? strlen(host) : strcspn(host, ":");
+    while (len && host[len - 1] == '.')
+        len--;
+    if (*host == '[' || !memchr(host, '.', len)
+        || (len > 10 && !strncasecmp(host + len - 10, ".localhost", 10))
+        || strspn(host, "0123456789.") >= len)
+        return 1;
+    for (size_t i = 0; i < option_count(admin, "hosts"); i++) {
+        const char *name = option_str(admin, "hosts", i);
+        if (strlen(name) == len && !strncasecmp(name, host, len))
+            return 1;
+    }
+    return 0;
+}
+
+static int
+admit(void *self, struct il_request *req)
+{
+    const struct host *h = self;
+    const char *host = il_request_header(req, "Host");
+    if (!host || host_is_ours(option_group(h->root, "admin", 0), host))
+        return 0;
+    il_respond_error(req, 403, "host_not_allowed",
+                     "the name \"%.200s\" is not among admin.hosts", host);
+    return -EACCES;
 }
 
 static void
@@ -82,6 +116,7 @@ host_admin_routes(struct host *h)
         struct il_route r = { .struct_size = sizeof(r),
                               .method = "GET",
                               .path = routes[i].path,
+                              .admit = admit,
                               .handle = routes[i].handle };
         int err = http_route(h->admin_http, &r, h, NULL);
         if (err)

@@ -2,6 +2,8 @@
 #include "assembly.h"
 
 #include "base/api.h"
+#include "conf/options.h"
+#include "gate/sender.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +24,54 @@ open_part(struct plan *plan, struct il_host *h, const struct plan_part *part,
         h->kinds->unknown = 1;
 }
 
+/* --- keys of two sources -------------------------------------------------- */
+
+static int
+share_a_route(const struct il_host *a, const struct il_host *b)
+{
+    for (const struct instance_route *x = a->routes; x; x = x->next)
+        for (const struct instance_route *y = b->routes; y; y = y->next)
+            if (!strchr(x->route.path, '*')
+                && !strcmp(x->route.path, y->route.path)
+                && !strcmp(x->route.method, y->route.method))
+                return 1;
+    return 0;
+}
+
+static void
+check_key(const struct il_sender *s, const struct il_host *other)
+{
+    const struct il_sender *o = other->senders;
+    while (o && (!o->secret || strcmp(o->secret, s->secret)))
+        o = gate_sender_next(o);
+    if (o)
+        option_error(s->options, s->secret_option, 0,
+                     "is the same as that of the source \"%s\" at %s; it "
+                     "decides which of them an event belongs to",
+                     other->name,
+                     option_origin(o->options, o->secret_option, 0));
+}
+
+/* Sources that serve the same paths are told apart by what their senders
+ * show; below a path, what follows may do that. */
+static void
+check_keys(const struct assembly *a)
+{
+    for (size_t i = 1; i < a->plan->source_count; i++)
+        for (size_t k = 0; k < i; k++) {
+            /* two of one name are a finding already */
+            if (!strcmp(a->sources[i].name, a->sources[k].name)
+                || !share_a_route(&a->sources[i], &a->sources[k]))
+                continue;
+            for (const struct il_sender *s = a->sources[i].senders; s;
+                 s = gate_sender_next(s))
+                if (s->secret)
+                    check_key(s, &a->sources[k]);
+        }
+}
+
+/* --- opening -------------------------------------------------------------- */
+
 static void
 open_sources(struct assembly *a)
 {
@@ -35,6 +85,7 @@ open_sources(struct assembly *a)
         a->sources[i].declared = declared;
         open_part(plan, &a->sources[i], &plan->sources[i].part, NULL);
     }
+    check_keys(a);
 }
 
 static void

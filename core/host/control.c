@@ -3,6 +3,7 @@
 
 #include "control.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/state_dir.h"
 
@@ -21,8 +22,12 @@
 
 #define SOCKET_NAME "control"
 #define REQUEST_MAX_BYTES (64u << 20)
-/* A client that stops halfway must not keep others out for long. */
-#define CLIENT_TIMEOUT_S 5
+/* Clients at a time; one has so long to say what it wants, and so long to hear
+ * it.  None of them waits for another, but for what it asks. */
+#define CLIENTS_MAX 16
+#define CLIENT_TIMEOUT_US 5000000
+/* No file can be had: the connection stays; do not spin. */
+#define ACCEPT_PAUSE_US 100000
 
 struct handler {
     struct handler *next;
@@ -144,37 +149,163 @@ answer(struct control *c, struct il_text *request, struct il_text *reply)
                      "\"unknown\"}}\n");
 }
 
+/* One that is connected: it speaks to the end, then it is answered. */
+struct client {
+    int fd; /* -1: nobody */
+    int speaks;
+    int64_t until_us;
+    struct il_text request, reply;
+    size_t sent;
+};
+
 static void
-serve(struct control *c, int fd)
+client_end(struct client *it)
 {
-    struct il_text request = { 0 }, reply = { 0 };
-    set_timeout(fd, CLIENT_TIMEOUT_S);
-    if (read_to_end(fd, &request) == 0 && request.len) {
-        answer(c, &request, &reply);
-        write_whole(fd, reply.data, reply.len);
+    close(it->fd);
+    text_clear(&it->request);
+    text_clear(&it->reply);
+    *it = (struct client){ .fd = -1 };
+}
+
+/* What there is to read, as long as there is; 1: it was the end, 0, or
+ * negative. */
+static int
+client_hear(struct client *it)
+{
+    while (it->request.len <= REQUEST_MAX_BYTES) {
+        if (text_reserve(&it->request, 4096))
+            return -ENOMEM;
+        ssize_t n = read(it->fd, it->request.data + it->request.len, 4096);
+        if (n > 0)
+            it->request.len += (size_t) n;
+        else if (n == 0)
+            return 1;
+        else if (errno != EINTR)
+            return errno == EAGAIN ? 0 : -errno;
     }
-    text_clear(&request);
-    text_clear(&reply);
-    close(fd);
+    return -EMSGSIZE;
+}
+
+/* 1: all of the reply has gone, 0, or negative. */
+static int
+client_tell(struct client *it)
+{
+    while (it->sent < it->reply.len) {
+        ssize_t n = send(it->fd, it->reply.data + it->sent,
+                         it->reply.len - it->sent, MSG_NOSIGNAL);
+        if (n < 0 && errno != EINTR)
+            return errno == EAGAIN ? 0 : -errno;
+        it->sent += n > 0 ? (size_t) n : 0;
+    }
+    return 1;
+}
+
+static void
+client_turn(struct control *c, struct client *it)
+{
+    int rc = 0;
+    if (it->speaks) {
+        rc = client_hear(it);
+        if (rc > 0 && it->request.len) {
+            answer(c, &it->request, &it->reply);
+            it->speaks = rc = 0;
+            it->until_us = clock_monotonic_us() + CLIENT_TIMEOUT_US;
+        }
+    }
+    if (!it->speaks)
+        rc = client_tell(it);
+    if (rc)
+        client_end(it);
+}
+
+/* 0; -EAGAIN: no more now; another error: not for a while. */
+static int
+client_let_in(struct control *c, struct client *it)
+{
+    int fd = accept4(c->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0)
+        return -errno;
+    *it =
+        (struct client){ .fd = fd,
+                         .speaks = 1,
+                         .until_us = clock_monotonic_us() + CLIENT_TIMEOUT_US };
+    return 0;
+}
+
+struct control_loop {
+    struct client clients[CLIENTS_MAX];
+    int64_t shut_until_us; /* nobody is let in */
+};
+
+/* Whom to wait for; how long, in ms. */
+static int
+loop_watch(const struct control *c, const struct control_loop *l,
+           struct pollfd p[CLIENTS_MAX + 2])
+{
+    int64_t now = clock_monotonic_us(), until = INT64_MAX;
+    int room = 0;
+    for (int i = 0; i < CLIENTS_MAX; i++) {
+        const struct client *it = &l->clients[i];
+        p[i] = (struct pollfd){ .fd = it->fd,
+                                .events = it->speaks ? POLLIN : POLLOUT };
+        room |= it->fd < 0;
+        if (it->fd >= 0 && it->until_us < until)
+            until = it->until_us;
+    }
+    int shut = l->shut_until_us > now;
+    if (shut && l->shut_until_us < until)
+        until = l->shut_until_us;
+    p[CLIENTS_MAX] =
+        (struct pollfd){ .fd = room && !shut ? c->fd : -1, .events = POLLIN };
+    p[CLIENTS_MAX + 1] = (struct pollfd){ .fd = c->stop_fd, .events = POLLIN };
+    return until == INT64_MAX ? -1
+           : until <= now     ? 0
+                              : (int) ((until - now) / 1000 + 1);
+}
+
+static void
+loop_let_in(struct control *c, struct control_loop *l)
+{
+    for (int i = 0; i < CLIENTS_MAX; i++) {
+        if (l->clients[i].fd >= 0)
+            continue;
+        int err = client_let_in(c, &l->clients[i]);
+        if (err && err != -EAGAIN && err != -EINTR && err != -ECONNABORTED)
+            l->shut_until_us = clock_monotonic_us() + ACCEPT_PAUSE_US;
+        if (err)
+            return;
+    }
 }
 
 static void *
 control_run(void *arg)
 {
     struct control *c = arg;
+    struct control_loop l = { .shut_until_us = 0 };
+    struct pollfd p[CLIENTS_MAX + 2];
+    for (int i = 0; i < CLIENTS_MAX; i++)
+        l.clients[i].fd = -1;
+    pthread_setname_np(pthread_self(), "control");
     for (;;) {
-        struct pollfd p[2] = { { .fd = c->fd, .events = POLLIN },
-                               { .fd = c->stop_fd, .events = POLLIN } };
-        if (poll(p, 2, -1) < 0 && errno != EINTR)
-            return NULL;
-        if (p[1].revents)
-            return NULL;
-        int fd = p[0].revents ? accept4(c->fd, NULL, NULL, SOCK_CLOEXEC) : -1;
-        if (fd >= 0)
-            serve(c, fd);
-        else if (p[0].revents && errno == EMFILE)
-            poll(NULL, 0, 100); /* the connection stays; do not spin */
+        int wait_ms = loop_watch(c, &l, p);
+        if (poll(p, CLIENTS_MAX + 2, wait_ms) < 0 && errno != EINTR)
+            break;
+        if (p[CLIENTS_MAX + 1].revents)
+            break;
+        int64_t now = clock_monotonic_us();
+        for (int i = 0; i < CLIENTS_MAX; i++) {
+            if (p[i].fd >= 0 && p[i].revents)
+                client_turn(c, &l.clients[i]);
+            if (l.clients[i].fd >= 0 && now >= l.clients[i].until_us)
+                client_end(&l.clients[i]);
+        }
+        if (p[CLIENTS_MAX].revents)
+            loop_let_in(c, &l);
     }
+    for (int i = 0; i < CLIENTS_MAX; i++)
+        if (l.clients[i].fd >= 0)
+            client_end(&l.clients[i]);
+    return NULL;
 }
 
 static int
@@ -184,11 +315,13 @@ listen_at(struct control *c, const char *state_dir)
     int dir, err = address(state_dir, &at, &dir);
     if (err)
         return err;
-    c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     unlink(c->path);
-    mode_t mask = umask(0177); /* never, not even for a moment, others' */
-    err = bind(c->fd, (struct sockaddr *) &at, sizeof(at)) ? -errno : 0;
-    umask(mask);
+    /* Never, not even for a moment, others'.  The umask is all threads'. */
+    err = c->fd < 0 || fchmod(c->fd, 0600)
+                  || bind(c->fd, (struct sockaddr *) &at, sizeof(at))
+              ? -errno
+              : 0;
     if (dir >= 0)
         close(dir);
     if (!err && listen(c->fd, 16))

@@ -248,6 +248,7 @@ void
 host_stop(struct host *h)
 {
     stop_control(h);
+    host_stop_admin(h);
     host_stop_lanes(h);
     host_stop_servers(h);
     host_close_stores(h);
@@ -261,6 +262,7 @@ host_close(struct host *h)
         return;
     /* After a start that failed halfway these find what there is. */
     stop_control(h);
+    host_stop_admin(h);
     host_stop_lanes(h);
     host_stop_servers(h);
     host_close_stores(h);

@@ -97,8 +97,8 @@ int host_start_servers(struct host *);
 /* Sources are to come to an end: il_cancelled(). */
 void host_cancel_sources(struct host *);
 void host_quiesce(struct host *);
-/* Sources are to come to an end: il_cancelled(). */
-void host_cancel_sources(struct host *);
+/* The admin server, before what its handlers and /metrics read is gone. */
+void host_stop_admin(struct host *);
 void host_stop_servers(struct host *);
 
 /* admin.c: /healthz, /readyz, /metrics; before the admin server starts */

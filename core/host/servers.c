@@ -8,6 +8,7 @@
 #include "gate/sender.h"
 #include "plugin/serial.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -40,29 +41,77 @@ make_http(struct host *h, const char *name, struct http_options *o,
     return err;
 }
 
-/* Spool, stores, lanes and their libraries. */
-#define OTHER_FILES 512
+#define ADMIN_CONNECTIONS 100
+#define ADMIN_PER_ADDRESS 50
+
+/* Files that are to be had by others than connections, beside those that are
+ * open by now: segments, runs and copies that come and go, and what each lane
+ * has: readers, a cursor, a destination's connections. */
+#define FILES_OF_STORES 24
+#define FILES_OF_A_LANE 8
+#define FILES_OF_A_LOOP 4
+/* However few there may be. */
+#define CONNECTIONS_MIN 8
+
+static uint64_t
+files_open(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    uint64_t n = 0;
+    if (!dir)
+        return FILES_OF_STORES;
+    while (readdir(dir))
+        n++;
+    closedir(dir);
+    return n;
+}
+
+static uint64_t
+files_of_others(const struct host *h, uint32_t loops)
+{
+    const struct il_conf *http = option_group(h->root, "http", 0);
+    const struct il_conf *admin = option_group(h->root, "admin", 0);
+    return files_open() + FILES_OF_STORES
+           + h->assembly->lane_count * FILES_OF_A_LANE
+           + loops * (FILES_OF_A_LOOP + option_count(http, "listen"))
+           + FILES_OF_A_LOOP + option_count(admin, "listen");
+}
 
 /* Each connection is a file; the limit that a process begins with is often
- * 1024, which it may raise. */
+ * 1024, which it may raise.  What cannot be is not promised: a connection that
+ * is let in must not cost the spool its next segment. */
 static void
-allow_files(uint64_t connections)
+clamp_connections(const struct host *h, struct http_options *o, uint32_t *admin)
 {
     struct rlimit limit;
-    const rlim_t want = connections + OTHER_FILES;
+    const rlim_t others = files_of_others(h, o->threads);
+    const rlim_t want = others + o->max_connections + ADMIN_CONNECTIONS;
+    *admin = ADMIN_CONNECTIONS;
     if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= want)
         return;
+    rlim_t had = limit.rlim_cur;
     limit.rlim_cur = limit.rlim_max < want ? limit.rlim_max : want;
-    if (setrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur < want)
-        log_warn("gate: no more than %llu files may be open, so there cannot "
-                 "be http.max_connections (%llu); raise LimitNOFILE= or "
-                 "ulimit -n",
-                 (unsigned long long) limit.rlim_cur,
-                 (unsigned long long) connections);
+    if (setrlimit(RLIMIT_NOFILE, &limit))
+        limit.rlim_cur = had;
+    if (limit.rlim_cur >= want)
+        return;
+    rlim_t left = limit.rlim_cur > others ? limit.rlim_cur - others : 0;
+    if (left < CONNECTIONS_MIN)
+        left = CONNECTIONS_MIN;
+    *admin = (uint32_t) (left / 4 < ADMIN_CONNECTIONS ? left / 4
+                                                      : ADMIN_CONNECTIONS);
+    left -= *admin;
+    log_warn("gate: no more than %llu files may be open, and some are needed "
+             "for the spool, stores and destinations: http.max_connections is "
+             "%llu, not %u; raise LimitNOFILE= or ulimit -n",
+             (unsigned long long) limit.rlim_cur, (unsigned long long) left,
+             o->max_connections);
+    if (left < o->max_connections)
+        o->max_connections = (uint32_t) left;
 }
 
 static int
-make_gate_http(struct host *h)
+make_gate_http(struct host *h, uint32_t *admin)
 {
     const struct il_conf *g = option_group(h->root, "http", 0);
     struct http_options o = {
@@ -77,17 +126,18 @@ make_gate_http(struct host *h)
     };
     o.trusted = http_options_proxies(h->assembly->plan->conf, g,
                                      &o.trusted_count, &o.trust_unix);
-    allow_files(o.max_connections);
+    clamp_connections(h, &o, admin);
     return make_http(h, "http", &o, &h->gate_tls, &h->gate_http);
 }
 
 static int
-make_admin_http(struct host *h)
+make_admin_http(struct host *h, uint32_t connections)
 {
     struct http_options o = { .name = "admin",
                               .threads = 1,
                               .max_body = ADMIN_MAX_BODY,
-                              .max_connections = 100,
+                              .max_connections = connections,
+                              .max_per_address = ADMIN_PER_ADDRESS,
                               .timeout_ms = 10000 };
     return make_http(h, "admin", &o, &h->admin_tls, &h->admin_http);
 }
@@ -156,11 +206,12 @@ prepare_source(struct host *h, size_t i)
 int
 host_prepare_servers(struct host *h)
 {
+    uint32_t admin = ADMIN_CONNECTIONS;
     int err = make_gate(h);
     if (!err)
-        err = make_gate_http(h);
+        err = make_gate_http(h, &admin);
     if (!err)
-        err = make_admin_http(h);
+        err = make_admin_http(h, admin);
     if (!err)
         err = host_admin_routes(h);
     for (size_t i = 0; i < h->assembly->plan->source_count && !err; i++)
@@ -212,10 +263,16 @@ host_quiesce(struct host *h)
 }
 
 void
-host_stop_servers(struct host *h)
+host_stop_admin(struct host *h)
 {
     if (h->admin_http)
         http_stop(h->admin_http, clock_monotonic_us());
+}
+
+void
+host_stop_servers(struct host *h)
+{
+    host_stop_admin(h);
     if (h->gate_http)
         http_stop(h->gate_http, clock_monotonic_us());
     for (size_t i = 0; h->gate && i < h->assembly->plan->source_count; i++)

@@ -80,8 +80,9 @@ static const struct il_option http_options[] = {
       .min = MIB,
       .max = 64 * GIB,
       .def = "64MiB",
-      .help = "Most memory for the bodies of all requests together; above it "
-              "senders are asked to come again." },
+      .help = "Most memory for the bodies of all requests, and what is read "
+              "of entities, together; above it senders are asked to come "
+              "again." },
     { .name = "max_connections",
       .type = IL_OPT_INT,
       .min = 1,
@@ -112,6 +113,13 @@ static const struct il_option admin_options[] = {
       .def = "127.0.0.1:9600",
       .help = "Addresses for /healthz, /readyz and /metrics; keep them "
               "private." },
+    { .name = "hosts",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_LIST,
+      .min = 1,
+      .max = 253,
+      .help = "Names with a dot by which it may be asked; names without one "
+              "and addresses always may." },
     SOCKET_MODE,
     TLS,
     { 0 }

@@ -104,6 +104,15 @@ too_busy(struct il_request *req)
                      "too many request bodies are being received; try again");
 }
 
+int
+http_charge(struct il_request *req, uint64_t bytes)
+{
+    if (!body_charge(req, req->charged + bytes))
+        return 0;
+    too_busy(req);
+    return -ENOBUFS;
+}
+
 static int
 encoding_parse(struct il_request *req)
 {

@@ -70,7 +70,13 @@ http_request_peer(const struct il_request *constant)
 struct http_peer {
     struct ip ip;
     uint32_t hash, count;
+    uint32_t strangers; /* of them; nobody has shown a key there yet */
 };
+
+/* What of all connections the strangers of one address may have, and what of
+ * them may be silent for more than a moment. */
+#define STRANGERS_PART 4
+#define SILENT_PART 16
 
 /* Whoever has one IPv6 address has the whole /64. */
 static struct ip
@@ -95,15 +101,15 @@ peer_seek(const struct http_peers *p, const struct ip *ip, uint32_t hash)
     return at;
 }
 
-/* How many connections it has. */
-static uint32_t
-peer_count(const struct http_peers *p, const struct ip *ip)
+/* NULL: it has no connection. */
+static struct http_peer *
+peer_find(const struct http_peers *p, const struct ip *ip)
 {
     if (!p->count)
-        return 0;
+        return NULL;
     uint32_t at = peer_seek(p, ip, table_hash(ip, sizeof(*ip)));
     uint32_t n = p->table.slots[at].number;
-    return n ? p->list[n - 1].count : 0;
+    return n ? &p->list[n - 1] : NULL;
 }
 
 static int
@@ -134,20 +140,21 @@ peers_drop(struct http_peers *p, uint32_t at)
     table_drop(&p->table, at);
 }
 
-static int
+/* One connection more; NULL: no memory. */
+static struct http_peer *
 peers_add(struct http_peers *p, const struct ip *ip)
 {
     if (peers_grow(p))
-        return -ENOMEM;
+        return NULL;
     uint32_t hash = table_hash(ip, sizeof(*ip)), at = peer_seek(p, ip, hash);
     uint32_t n = p->table.slots[at].number;
-    if (n) {
-        p->list[n - 1].count++;
-        return 0;
+    if (!n) {
+        p->list[p->count] = (struct http_peer){ .ip = *ip, .hash = hash };
+        n = p->count + 1;
+        table_take(&p->table, at, hash, p->count++);
     }
-    p->list[p->count] = (struct http_peer){ *ip, hash, 1 };
-    table_take(&p->table, at, hash, p->count++);
-    return 0;
+    p->list[n - 1].count++;
+    return &p->list[n - 1];
 }
 
 static void
@@ -159,7 +166,10 @@ peer_add(struct http_conn *conn)
         || conn->is_proxy)
         return;
     pthread_mutex_lock(&p->lock);
-    conn->is_counted = !peers_add(p, &ip);
+    struct http_peer *peer = peers_add(p, &ip);
+    if (peer)
+        peer->strangers++;
+    conn->is_counted = conn->is_stranger = peer != NULL;
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -172,25 +182,73 @@ http_peer_remove(struct http_conn *conn)
         return;
     pthread_mutex_lock(&p->lock);
     uint32_t at = peer_seek(p, &ip, table_hash(&ip, sizeof(ip)));
-    if (!--p->list[p->table.slots[at].number - 1].count)
+    struct http_peer *peer = &p->list[p->table.slots[at].number - 1];
+    if (conn->is_stranger && peer->strangers)
+        peer->strangers--;
+    if (!--peer->count)
         peers_drop(p, at);
     pthread_mutex_unlock(&p->lock);
 }
 
-static int
-peer_full(struct http *http, const struct ip *whole)
+void
+http_peer_known(struct http_conn *conn)
+{
+    struct http_peers *p = &conn->loop->http->peers;
+    struct ip ip = shared_part(&conn->ip);
+    if (!conn->is_stranger)
+        return;
+    conn->is_stranger = 0;
+    pthread_mutex_lock(&p->lock);
+    struct http_peer *peer = peer_find(p, &ip);
+    if (peer && peer->strangers)
+        peer->strangers--;
+    pthread_mutex_unlock(&p->lock);
+}
+
+static struct http_peer
+peer_now(struct http *http, const struct ip *whole)
 {
     struct http_peers *p = &http->peers;
+    struct http_peer now = { .count = 0 };
     struct ip ip = shared_part(whole);
     pthread_mutex_lock(&p->lock);
-    int full = peer_count(p, &ip) >= http->options.max_per_address;
+    const struct http_peer *peer = peer_find(p, &ip);
+    if (peer)
+        now = *peer;
     pthread_mutex_unlock(&p->lock);
-    return full;
+    return now;
+}
+
+static uint32_t
+part(const struct http *http, uint32_t n)
+{
+    uint32_t max = http->options.max_connections;
+    return max / n ? max / n : 1;
+}
+
+int
+http_peer_crowds(const struct http_conn *conn)
+{
+    struct http *http = conn->loop->http;
+    return conn->is_stranger
+           && peer_now(http, &conn->ip).strangers > part(http, SILENT_PART);
+}
+
+/* NULL, or what there is too much of. */
+static const char *
+peer_full(struct http *http, const struct ip *ip)
+{
+    struct http_peer now = peer_now(http, ip);
+    if (now.count >= http->options.max_per_address)
+        return "max_connections_per_address";
+    return now.strangers >= part(http, STRANGERS_PART)
+               ? "a quarter of max_connections without a key"
+               : NULL;
 }
 
 /* At most once a minute. */
 static void
-tell_refused(struct http *http, const struct ip *ip)
+tell_refused(struct http *http, const struct ip *ip, const char *what)
 {
     char address[IP_TEXT];
     int64_t now = clock_monotonic_us(),
@@ -201,24 +259,25 @@ tell_refused(struct http *http, const struct ip *ip)
                                            now))
         return;
     ip_format(ip, address);
-    log_warn("%s: %s has max_connections_per_address (%u) connections; "
-             "further ones are closed",
-             http->options.name, address, http->options.max_per_address);
+    log_warn("%s: the connections of %s are %s; further ones are closed",
+             http->options.name, address, what);
 }
 
 int
 http_admits(struct http_loop *loop, const struct sockaddr *sa, socklen_t len)
 {
     struct http *http = loop->http;
+    const char *full;
     struct ip ip;
     if (atomic_load(&http->conn_total) >= http->options.max_connections) {
         metric_add(http->refused, 1);
         return 0;
     }
     if (!http->options.max_per_address || len < sizeof(sa->sa_family)
-        || ip_of(sa, &ip) || trusted(http, &ip) || !peer_full(http, &ip))
+        || ip_of(sa, &ip) || trusted(http, &ip)
+        || !(full = peer_full(http, &ip)))
         return 1;
-    tell_refused(http, &ip);
+    tell_refused(http, &ip, full);
     return 0;
 }
 

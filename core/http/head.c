@@ -123,11 +123,43 @@ read_version(struct head *h, const char *p, size_t len)
     return 0;
 }
 
-static int
-check_target(struct head *h, const char *target, size_t len, int is_options)
+/* Of "http://HOST/PATH", which proxies send and servers must take (RFC 9112,
+ * 3.2.2), PATH; without one the slash before HOST, which leads nowhere else.
+ * The Host header, which is there as well, says what HOST says. */
+static const char *
+skip_origin(const char *target, size_t *len)
 {
+    static const char *const schemes[] = { "http://", "https://" };
+    const char *end = target + *len, *host = NULL;
+    for (size_t i = 0; i < 2; i++) {
+        size_t n = strlen(schemes[i]);
+        if (*len > n && !strncasecmp(target, schemes[i], n))
+            host = target + n;
+    }
+    if (!host)
+        return target;
+    const char *path = host;
+    while (path < end && *path != '/' && *path != '?')
+        if (!(kind[(unsigned char) *path++] & HOST))
+            return target;
+    if (path == host)
+        return target;
+    if (path == end || *path == '?') {
+        *len = 1;
+        return host - 1;
+    }
+    *len = (size_t) (end - path);
+    return path;
+}
+
+static int
+check_target(struct head *h, const char *bytes, size_t len, int is_options)
+{
+    const char *target = bytes + h->target;
     if (len > HEAD_MAX_TARGET)
         return target_too_long(h);
+    target = skip_origin(target, &len);
+    h->target = (uint16_t) (target - bytes);
     if (memchr(target, '%', len) && memmem(target, len, "%00", 3))
         return fault(h, 400, "bad_path",
                      "the path has characters that no path has");
@@ -164,7 +196,7 @@ read_first_line(struct head *h, const char *bytes, size_t end)
     int is_options = h->method_len == 7 && !memcmp(method, "OPTIONS", 7);
     if (read_version(h, p + 1, (size_t) (stop - p - 1)))
         return -EINVAL;
-    return check_target(h, target, len, is_options);
+    return check_target(h, bytes, len, is_options);
 }
 
 /* --- fields --------------------------------------------------------------- */
@@ -198,8 +230,7 @@ note_length(struct head *h, const char *value, size_t len)
 {
     uint64_t n = 0;
     h->lengths++;
-    /* white space after it is not taken by all */
-    h->bad_length |= !len || len > 18 || value[len] != '\r';
+    h->bad_length |= !len || len > 18;
     for (size_t i = 0; i < len && !h->bad_length; i++) {
         h->bad_length = value[i] < '0' || value[i] > '9';
         n = n * 10 + (unsigned) (value[i] - '0');
@@ -285,8 +316,7 @@ note_field(struct head *h, const char *bytes, const struct head_field *f)
         if (!IS("Transfer-Encoding"))
             break;
         h->encodings++;
-        h->bad_encoding |= !is_word(value, len, "chunked")
-                           || value[len] != '\r';
+        h->bad_encoding |= !is_word(value, len, "chunked");
         break;
     default:
         break;

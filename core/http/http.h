@@ -96,6 +96,11 @@ void *http_note(struct il_request *);
 void http_defer(struct il_request *,
                 void (*fn)(void *arg, struct il_request *), void *arg);
 
+/* So many bytes of an answer are in memory until it has been written: count
+ * them as those of bodies.  0, or -ENOBUFS after a 503.  Of a request that is
+ * deferred only, by its fn. */
+int http_charge(struct il_request *, uint64_t bytes);
+
 /* --- what the core may ask of a request, apart from plugin.h -------------- */
 
 /* The owner of the route that admitted it; NULL for routes of the host. */

@@ -166,6 +166,7 @@ struct http_conn {
     unsigned has_ip : 1;
     unsigned is_proxy : 1;   /* its X-Forwarded-For is believed */
     unsigned is_counted : 1; /* in http->peers */
+    unsigned is_stranger : 1; /* ... where nobody has shown a key */
     struct ip ip;            /* of the other end, where has_ip */
 };
 
@@ -313,6 +314,10 @@ int http_admits(struct http_loop *, const struct sockaddr *, socklen_t);
 /* Its other end (NULL: unknown); counted until http_peer_remove(). */
 void http_client_begin(struct http_conn *, const struct sockaddr *);
 void http_peer_remove(struct http_conn *);
+/* Somebody has shown a key. */
+void http_peer_known(struct http_conn *);
+/* Is it one of too many strangers of its address? */
+int http_peer_crowds(const struct http_conn *);
 
 /* io.c: bytes, through TLS where there is some. */
 /* Before its first byte.  0 or -ENOMEM. */

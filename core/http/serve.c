@@ -143,6 +143,8 @@ http_serve_begin(struct il_request *req)
         req->packing = req->in + head->fields[head->packing].value;
     if (!admit(http, req, 0))
         http_body_begin(req);
+    if (req->admitted)
+        http_peer_known(req->conn);
     req->discard = req->status != 0;
 }
 
@@ -192,6 +194,8 @@ http_serve_end(struct il_request *req)
     metric_add(req->conn->loop->http->bytes, req->received);
     if (!req->status && http_body_end(req) == 0) {
         request_handle(req);
+        if (req->sender)
+            http_peer_known(req->conn);
         if (!req->is_held && !req->status)
             http_request_error(req, 500, "internal",
                                "the source did not answer");

@@ -59,15 +59,17 @@ conn_overdue(const struct http_conn *c)
            || now_us - req->begun_us > allowed_us + paced_us;
 }
 
-/* When nine tenths of all connections that there may be are in use, those that
- * do nothing make room for those that want to do something. */
+/* When nine tenths of all connections that there may be are in use, or one
+ * address has too many on which nobody has shown a key, those that do nothing
+ * make room for those that want to do something. */
 static int
 conn_may_make_room(const struct http_conn *c)
 {
     struct http *http = c->loop->http;
     return !is_active(c) && c->loop->now_us - c->since_us > CROWDED_IDLE_US
-           && atomic_load(&http->conn_total) * 10
-                  >= (uint64_t) http->options.max_connections * 9;
+           && (atomic_load(&http->conn_total) * 10
+                   >= (uint64_t) http->options.max_connections * 9
+               || http_peer_crowds(c));
 }
 
 /* The server stops: is nobody to be waited for?  What has arrived by now is

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The idempotency index: what the gate calls, and starting up. */
+#include "config.h"
+
 #include "private.h"
 
 #include "base/clock.h"
@@ -20,13 +22,14 @@
 #define RETRY_US 1000000
 
 struct idem_key
-idem_key(const struct idem *d, struct slice source_id, struct slice key)
+idem_key(const struct idem *d, enum idem_space space, struct slice source_id,
+         struct slice key)
 {
     char text[EVENT_ID_MAX * 2 + 1];
     XXH128_hash_t h;
     if (source_id.len + 1 + key.len <= sizeof text) {
         memcpy(text, source_id.ptr, source_id.len);
-        text[source_id.len] = '\0';
+        text[source_id.len] = (char) space;
         memcpy(text + source_id.len + 1, key.ptr, key.len);
         h = XXH3_128bits_withSecret(text, source_id.len + 1 + key.len,
                                     d->secret, sizeof d->secret);
@@ -34,7 +37,7 @@ idem_key(const struct idem *d, struct slice source_id, struct slice key)
         /* No such thing passes the gate; merely be right. */
         h = XXH3_128bits_withSecret(source_id.ptr, source_id.len, d->secret,
                                     sizeof d->secret);
-        h = XXH3_128bits_withSeed(key.ptr, key.len, h.low64 ^ h.high64);
+        h = XXH3_128bits_withSeed(key.ptr, key.len, h.low64 ^ h.high64 ^ space);
     }
     return (struct idem_key){ h.high64, h.low64 };
 }
@@ -57,9 +60,9 @@ idem_prefetch(struct idem *d, struct idem_key key)
     }
 }
 
-int
-idem_find_within(struct idem *d, struct idem_key key, int64_t now_us,
-                 int64_t window_us, struct idem_hit *hit)
+static int
+find(struct idem *d, struct idem_key key, int64_t now_us, int64_t window_us,
+     struct idem_hit *hit)
 {
     int64_t since_us = now_us - (window_us ? window_us : d->opt.window_us);
     int rc = 0;
@@ -74,6 +77,15 @@ idem_find_within(struct idem *d, struct idem_key key, int64_t now_us,
         rc = idem_slice_find(d, s, key, since_us, hit);
     }
     return rc;
+}
+
+int
+idem_find_within(struct idem *d, struct idem_key key, int64_t now_us,
+                 int64_t window_us, struct idem_hit *hit)
+{
+    if (atomic_load(&d->catching) == 1)
+        return -EAGAIN; /* it may be among what is being taken in */
+    return find(d, key, now_us, window_us, hit);
 }
 
 int
@@ -115,9 +127,10 @@ replay_one(void *arg, uint64_t position, size_t offset, size_t len)
         return 0; /* not an event: it has no key either */
     if (event_retry(r->text.data + offset, len, &again))
         return 0; /* its first frame counts, as long as the window lasts */
-    struct idem_key key =
-        idem_key(r->idem, e.source_id, e.key.ptr ? e.key : e.id);
-    int rc = idem_find(d, key, e.received_us, &hit);
+    struct idem_key key = idem_key(
+        r->idem, e.flags & EVENT_PUBLISHABLE ? IDEM_PUBLISHABLE : IDEM_SERVER,
+        e.source_id, e.key.ptr ? e.key : e.id);
+    int rc = find(d, key, e.received_us, 0, &hit);
     if (rc < 0 || e.id.len > EVENT_ID_MAX)
         return rc < 0 ? rc : 0;
     /* Where an earlier event is known, it was past a shorter window. */
@@ -150,6 +163,8 @@ idem_replay(struct idem *d)
         rc = idem_slices_advance(d, last, 0);
         if (n < 0)
             rc = n;
+        if (!rc && atomic_load(&d->quit))
+            rc = -ECANCELED;
         idem_slice_remove_dropped(d);
     }
     if (reader)
@@ -158,7 +173,8 @@ idem_replay(struct idem *d)
     if (rc && !d->stuck)
         log_error("idempotency index: cannot take keys into %s: %s; new "
                   "events are refused", d->dir, strerror(-rc));
-    d->stuck = d->behind = rc != 0;
+    d->behind = rc != 0;
+    d->stuck = rc;
     d->replay_after = last;
     if (rc == 0 && d->rebuilt)
         log_info("idempotency index: took %" PRIu64 " keys from the spool",
@@ -193,7 +209,7 @@ idem_place(struct idem *d)
     if (rc && !d->stuck)
         log_error("idempotency index: cannot write to %s: %s; new events are "
                   "refused", d->dir, strerror(-rc));
-    d->stuck = rc != 0;
+    d->stuck = rc;
     pthread_mutex_lock(&d->lock);
     atomic_store(&d->unplaced, rc != 0);
     idem_work_wake(d);
@@ -213,6 +229,37 @@ idem_catch_up(struct idem *d)
     idem_mend(d);
 }
 
+static void *
+catch_up_run(void *arg)
+{
+    struct idem *d = arg;
+    pthread_setname_np(pthread_self(), "idem-catch-up");
+    idem_catch_up(d);
+    atomic_store(&d->catching, 2);
+    return NULL;
+}
+
+/* The spool may have much: nobody waits for it, and until it is taken in
+ * nothing else is done with the index. */
+static void
+catch_up_aside(struct idem *d)
+{
+    atomic_store(&d->catching, 1);
+    if (pthread_create(&d->catcher, NULL, catch_up_run, d))
+        atomic_store(&d->catching, 0); /* tried again */
+}
+
+/* 1: it goes on. */
+static int
+catches_up(struct idem *d)
+{
+    if (atomic_load(&d->catching) == 2) {
+        pthread_join(d->catcher, NULL);
+        atomic_store(&d->catching, 0);
+    }
+    return atomic_load(&d->catching);
+}
+
 /* Nothing moves while events are refused: see whether there is room. */
 static void
 idem_retry(struct idem *d)
@@ -222,7 +269,7 @@ idem_retry(struct idem *d)
         return;
     d->retried_us = now;
     if (d->behind) {
-        idem_catch_up(d);
+        catch_up_aside(d);
     } else {
         idem_durable(d, spool_durable(d->spool), 0);
     }
@@ -231,10 +278,14 @@ idem_retry(struct idem *d)
 int
 idem_ready(struct idem *d, uint32_t n, int64_t now_us)
 {
+    if (catches_up(d))
+        return -EAGAIN;
     if (d->stuck)
         idem_retry(d);
-    if (d->stuck)
-        return -ENOSPC;
+    if (atomic_load(&d->catching))
+        return -EAGAIN;
+    if (d->stuck) /* without files it is not the disk that is full */
+        return d->stuck == -EMFILE || d->stuck == -ENFILE ? d->stuck : -ENOSPC;
     return idem_slice_ready(d, n, now_us, spool_durable(d->spool));
 }
 
@@ -263,6 +314,8 @@ idem_forget(struct idem *d, uint64_t position)
 void
 idem_durable(struct idem *d, uint64_t position, int error)
 {
+    if (catches_up(d))
+        return; /* nothing has been appended since */
     struct idem_slice *expired = atomic_exchange(&d->expired, NULL);
     if (expired && d->slice_count > 1 && d->slices[0] == expired)
         idem_slice_drop_oldest(d);
@@ -275,7 +328,7 @@ idem_durable(struct idem *d, uint64_t position, int error)
                   "refused", d->dir, strerror(-rc));
     else if (!rc && d->stuck)
         log_info("idempotency index: %s can be written again", d->dir);
-    d->stuck = rc != 0;
+    d->stuck = rc;
     idem_limit(d);
 }
 
@@ -355,6 +408,9 @@ idem_close(struct idem *d)
 {
     if (!d)
         return;
+    atomic_store(&d->quit, 1);
+    if (atomic_load(&d->catching))
+        pthread_join(d->catcher, NULL);
     if (d->hold) {
         d->synced_us = 0;
         idem_checkpoint(d, INT64_MIN);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The idempotency index: which (source, key) became which event, inside a
+/* The idempotency index: which (source, namespace, key) became
+ * which event, inside a
  * window of time.  Derived from the spool: what is missing is rebuilt.
  *
  *   DIR/SECRET    what keys are hashed with
@@ -40,11 +41,15 @@ struct idem_options {
 };
 
 struct idem_key {
-    uint64_t hi, lo; /* 128-bit XXH3 of source id, NUL, key, with a secret */
+    uint64_t hi, lo; /* 128-bit XXH3, with a secret, of source id, a byte with
+                      * the namespace, key */
 };
+/* Keys of one namespace have nothing to do with those of another: what anybody
+ * may send, as its key is public, is apart from what only servers send. */
+enum idem_space { IDEM_SERVER, IDEM_PUBLISHABLE };
 /* Of an index that is open.  Any thread. */
-struct idem_key idem_key(const struct idem *, struct slice source_id,
-                         struct slice key);
+struct idem_key idem_key(const struct idem *, enum idem_space,
+                         struct slice source_id, struct slice key);
 
 struct idem_hit {
     uint64_t position; /* of the first event; wait until it is durable */
@@ -70,7 +75,7 @@ int idem_find_within(struct idem *, struct idem_key, int64_t now_us,
                      int64_t window_us, struct idem_hit *hit);
 /* Before n events are appended: will idem_add() take them?  0, -ENOMEM, or
  * -ENOSPC: the disk has no room for the index, and accepting more would break
- * the promise about duplicates. */
+ * the promise about duplicates; -EMFILE, -ENFILE: no file can be opened. */
 int idem_ready(struct idem *, uint32_t n, int64_t now_us);
 /* A new event was appended at position (they only grow): one of those that
  * idem_ready() was asked for.  id {NULL, 0}: the id is the key itself.  0 or

@@ -237,9 +237,13 @@ struct idem {
     _Atomic uint64_t applied;  /* everything up to here is in the slices */
     int broken;         /* what was loaded does not fit together */
     _Atomic int unplaced; /* what was loaded is not all in runs or a table */
-    int stuck;          /* the index has no room, or ... */
+    int stuck;            /* an error: the index has no room, or ... */
     int behind;         /* ... the spool has more, behind replay_after */
     uint64_t replay_after;
+    /* 1: a thread is the gate's side, and takes in what the spool has; 2: it is
+     * done, and to be joined. */
+    _Atomic int catching;
+    pthread_t catcher;
     int64_t retried_us, synced_us;
     uint64_t rebuilt;
 };

@@ -288,17 +288,36 @@ lane_steps(struct lane *l, struct flight *f)
 
 /* --- when --- */
 
+/* Nobody knows whether it is for this destination. */
+static void
+when_unknown(struct il_batch *b, uint32_t i)
+{
+    static const struct il_reason why = {
+        IL_SIZED(struct il_reason),
+        .code = "regex_limit",
+        .message = "a regular expression of when met its limit",
+        .field = "when",
+    };
+    batch_reject(b, i, &why);
+}
+
 /* Leave out what is not for this destination; then the batch is ready. */
 void
 lane_when(struct lane *l, struct flight *f)
 {
     struct il_batch *b = f->batch;
-    uint32_t before = b->live;
-    for (uint32_t i = 0; l->spec.when && i < b->count; i++)
-        if (b->events[i].state == BATCH_LIVE
-            && !expr_true(l->spec.when, &b->events[i]))
+    uint32_t elsewhere = 0;
+    for (uint32_t i = 0; l->spec.when && i < b->count; i++) {
+        if (b->events[i].state != BATCH_LIVE)
+            continue;
+        int holds = expr_true(l->spec.when, &b->events[i]);
+        if (holds < 0)
+            when_unknown(b, i);
+        else if (!holds)
             batch_elsewhere(b, i);
-    metric_add(l->elsewhere, before - b->live);
+        elsewhere += !holds;
+    }
+    metric_add(l->elsewhere, elsewhere);
     batch_seal(b);
     f->stage = FLIGHT_READY;
 }

@@ -13,9 +13,9 @@ int expr_compile(const char *text, size_t len, struct il_expr **out,
                  struct lang_error *error);
 void expr_free(struct il_expr *);
 
-/* Does it hold?  1 or 0.  Never allocates, never fails; a compiled expression
- * may be evaluated by one thread at a time (regular expressions keep match
- * data in it). */
+/* Does it hold?  1 or 0; -E2BIG: that depends on a regular expression that met
+ * its limit.  Never allocates; a compiled expression may be evaluated by one
+ * thread at a time (regular expressions keep match data in it). */
 int expr_true(const struct il_expr *, const struct batch_event *);
 
 /* Every reference in it, in the order written, with the byte where it stands:

@@ -199,15 +199,20 @@ eval_pattern(const struct node *n, const struct batch_event *e)
 
 static int eval(const struct node *, const struct batch_event *, uint64_t seed);
 
-/* All of them hold (and); or one does (or). */
+/* All of them hold (and); or one does (or).  What is not known of one does not
+ * matter where another decides. */
 static int
 eval_joined(const struct node *n, const struct batch_event *e, uint64_t seed)
 {
-    int decides = n->kind == NODE_OR;
-    for (uint32_t i = 0; i < n->count; i++)
-        if (eval(n->kids[i], e, seed) == decides)
+    int decides = n->kind == NODE_OR, otherwise = !decides;
+    for (uint32_t i = 0; i < n->count; i++) {
+        int holds = eval(n->kids[i], e, seed);
+        if (holds == decides)
             return decides;
-    return !decides;
+        if (holds < 0)
+            otherwise = holds;
+    }
+    return otherwise;
 }
 
 static int
@@ -242,7 +247,7 @@ eval(const struct node *n, const struct batch_event *e, uint64_t seed)
     int holds = n->kind == NODE_AND || n->kind == NODE_OR
                     ? eval_joined(n, e, seed)
                     : eval_simple(n, e, seed);
-    return holds ^ n->negate;
+    return holds < 0 ? holds : holds ^ n->negate;
 }
 
 int

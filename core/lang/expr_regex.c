@@ -3,8 +3,9 @@
  *
  * PCRE2 backtracks, and its own limit counts per starting point, so that alone
  * it does not bound a search.  Three limits together do: on the length of the
- * text, on the steps per starting point, and on memory.  A text that runs into
- * one of them does not match. */
+ * text, on the steps per starting point, and on memory.  Of a text that runs
+ * into one of them it is not known whether it matches, and "not" makes no pass
+ * of that: the event has no answer. */
 #include "config.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -95,10 +96,10 @@ int
 expr_regex_search(struct regex *r, struct slice text)
 {
     if (text.len > TEXT_MAX)
-        return 0;
-    return pcre2_match(r->code, (PCRE2_SPTR) text.ptr, text.len, 0, 0, r->data,
-                       r->context)
-           >= 0;
+        return -E2BIG;
+    int rc = pcre2_match(r->code, (PCRE2_SPTR) text.ptr, text.len, 0, 0,
+                         r->data, r->context);
+    return rc >= 0 ? 1 : rc == PCRE2_ERROR_NOMATCH ? 0 : -E2BIG;
 }
 
 void

@@ -109,13 +109,26 @@ api_get(struct il_batch *b, uint32_t i, const struct il_field *field,
     return 0;
 }
 
+/* A pattern that was to keep something out must not let it pass because it was
+ * too long to be looked at: so the event goes no further here, whatever the
+ * plugin makes of the answer. */
+static const struct il_reason expr_unknown = {
+    IL_SIZED(struct il_reason),
+    .code = "regex_limit",
+    .message = "a regular expression met its limit",
+};
+
 static int
 api_expr_true(const struct il_expr *expr, struct il_batch *b, uint32_t i)
 {
-    if (plugin_reads(b, i))
-        return expr_true(expr, &b->events[i]);
-    plugin_past_end(b, i, "il_expr_true");
-    return 0;
+    if (!plugin_reads(b, i)) {
+        plugin_past_end(b, i, "il_expr_true");
+        return 0;
+    }
+    int holds = expr_true(expr, &b->events[i]);
+    if (__builtin_expect(holds < 0, 0))
+        batch_reject(b, i, &expr_unknown);
+    return holds;
 }
 
 static int

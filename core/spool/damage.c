@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/log.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -55,6 +56,27 @@ aside_copy(struct spool *s, int fd, uint64_t segment, uint64_t offset,
         at += (uint64_t) n;
     }
     close(out);
+    ADD(s->aside_bytes, at);
+}
+
+void
+spool_damage_measure(struct spool *s)
+{
+    int fd = openat(s->dirfd, "damaged",
+                    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    uint64_t bytes = 0;
+    struct dirent *e;
+    struct stat st;
+    while (dir && (e = readdir(dir)))
+        if (!fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW)
+            && S_ISREG(st.st_mode))
+            bytes += (uint64_t) st.st_size;
+    STORE(s->aside_bytes, bytes);
+    if (dir)
+        closedir(dir);
+    else if (fd >= 0)
+        close(fd);
 }
 
 /* 1 if it is new. */

@@ -220,6 +220,7 @@ struct spool {
     int start_segment; /* the next group begins a new segment ... */
     uint64_t prev_last; /* ... whose header says so */
     int stop, announce_stop;
+    int cause; /* errno of the last write that failed, negative; under lock */
     char why[256];
     struct spool_notifier notifiers[SPOOL_NOTIFIERS];
     int notifier_count;
@@ -259,6 +260,7 @@ struct spool {
     /* atomics */
     uint64_t durable, bytes, written, free_bytes, syncs, damaged, drain_rate;
     uint64_t spare_bytes;
+    uint64_t aside_bytes; /* of copies in damaged/ */
 };
 
 #define LOAD(x) __atomic_load_n(&(x), __ATOMIC_ACQUIRE)
@@ -320,6 +322,9 @@ void spool_damage_report(struct spool *, int fd, uint64_t segment,
 /* The torn end of the newest segment. */
 void spool_damage_torn(struct spool *, int fd, uint64_t segment,
                        const struct segment_gap *);
+/* Sum up what is in damaged/: it counts into max_size until somebody removes
+ * it. */
+void spool_damage_measure(struct spool *);
 /* Move a file that is no segment of this spool to damaged/. */
 int spool_damage_aside(int dirfd, const char *name, const char *why,
                        const char *dir);

@@ -108,13 +108,20 @@ spool_backlog_bytes(struct spool *s, uint64_t position)
     return bytes;
 }
 
+/* What counts into max_size and is not to be had by taking back a spare. */
+static uint64_t
+retain_counted(const struct spool *s)
+{
+    return LOAD(s->bytes) + LOAD(s->aside_bytes);
+}
+
 /* Must room be made, though what lies there could still serve a replay, or the
  * next segment? */
 static int
 retain_tight(struct spool *s)
 {
     uint64_t spare = s->opt.segment_bytes;
-    uint64_t bytes = LOAD(s->bytes) + LOAD(s->spare_bytes);
+    uint64_t bytes = retain_counted(s) + LOAD(s->spare_bytes);
     return (s->opt.max_bytes && bytes + spare > s->opt.max_bytes)
            || LOAD(s->free_bytes) < s->opt.min_free + spare;
 }
@@ -208,7 +215,7 @@ spool_retain_tick(struct spool *s, int64_t now_us)
 uint32_t
 spool_retry_after(struct spool *s)
 {
-    uint64_t bytes = LOAD(s->bytes), rate = LOAD(s->drain_rate), need = 0;
+    uint64_t bytes = retain_counted(s), rate = LOAD(s->drain_rate), need = 0;
     uint64_t spare = s->opt.segment_bytes;
     if (s->opt.max_bytes && bytes + spare > s->opt.max_bytes)
         need = bytes + spare - s->opt.max_bytes;

@@ -81,6 +81,8 @@ spool_open(const struct spool_options *options, struct spool **out,
     if (rc == 0)
         rc = spool_recover(s, &r);
     if (rc == 0)
+        spool_damage_measure(s);
+    if (rc == 0)
         rc = spool_write_start(s);
     if (rc) {
         spool_close(s);
@@ -156,12 +158,24 @@ spool_health(struct spool *s)
     return rc;
 }
 
+int
+spool_cause(struct spool *s)
+{
+    pthread_mutex_lock(&s->lock);
+    int rc = spool_refused(s, s->refused);
+    if (rc && s->cause)
+        rc = s->cause;
+    pthread_mutex_unlock(&s->lock);
+    return rc;
+}
+
 void
 spool_health_text(struct spool *s, char *out, size_t size)
 {
     pthread_mutex_lock(&s->lock);
     int rc = spool_refused(s, s->refused);
-    uint64_t bytes = LOAD(s->bytes), free_bytes = LOAD(s->free_bytes);
+    uint64_t bytes = LOAD(s->bytes) + LOAD(s->aside_bytes),
+             free_bytes = LOAD(s->free_bytes);
     if (rc == 0)
         snprintf(out, size, "%s", "");
     else if (rc == -ESHUTDOWN)

@@ -136,6 +136,9 @@ void spool_flush(struct spool *, uint32_t timeout_us);
 uint64_t spool_durable(const struct spool *);
 /* 0, or the error that new events meet now: -ENOSPC, -EIO.  Any thread. */
 int spool_health(struct spool *);
+/* The same, but -ENOSPC only where there is no room: else what kept the last
+ * write from being made, as -EMFILE.  Any thread. */
+int spool_cause(struct spool *);
 /* Why, for a person; "" when healthy. */
 void spool_health_text(struct spool *, char *out, size_t size);
 /* Seconds until the spool is likely to take events again, from the rate at

@@ -45,7 +45,8 @@ spool_refused(struct spool *s, uint64_t more)
     if (s->failing)
         return -ENOSPC;
     uint64_t waiting = s->buffers[0].len + s->buffers[1].len + more;
-    if (s->opt.max_bytes && LOAD(s->bytes) + waiting > s->opt.max_bytes)
+    if (s->opt.max_bytes
+        && LOAD(s->bytes) + LOAD(s->aside_bytes) + waiting > s->opt.max_bytes)
         return -ENOSPC;
     if (LOAD(s->free_bytes) < s->opt.min_free + waiting)
         return -ENOSPC;
@@ -205,6 +206,7 @@ write_failed(struct spool *s, uint64_t first, int error, int final)
     s->next = first;
     s->failing = final ? -EIO : -ENOSPC;
     s->health = s->failing;
+    s->cause = error;
     if (final)
         snprintf(s->why, sizeof s->why,
                  "cannot sync %.150s: %s; the process must be restarted",
@@ -268,7 +270,7 @@ write_probe(struct spool *s)
     pthread_mutex_lock(&s->lock);
     if (rc || s->failing || s->health != -ENOSPC)
         return;
-    s->health = 0;
+    s->health = s->cause = 0;
     s->why[0] = '\0';
     log_info("spool: %s can be written again", s->dir);
 }
@@ -289,6 +291,8 @@ write_tick(struct spool *s)
     s->retain_now = 0;
     pthread_mutex_unlock(&s->lock);
     write_free_space(s);
+    if (s->refused && LOAD(s->aside_bytes))
+        spool_damage_measure(s); /* somebody may have made room */
     uint64_t last = LOAD(s->durable);
     if (last != s->hinted) {
         spool_hint_write(s, last);

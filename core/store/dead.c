@@ -215,14 +215,14 @@ letter_key(struct dead *d, const char *lane, uint64_t position,
 /* Find it, and see that a refusal is of this very source. */
 static int
 letter_find(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, const char *lane,
-            MDB_val *value)
+            MDB_val *value, struct dead_letter *l)
 {
-    struct dead_letter l = { .lane = lane };
+    *l = (struct dead_letter){ .lane = lane };
     int rc = mdb_get(txn, dbi, key, value);
     if (rc || !dead_is_gate(lane)
-        || dead_record_view(value->mv_data, value->mv_size, &l))
+        || dead_record_view(value->mv_data, value->mv_size, l))
         return rc;
-    return strcmp(l.lane, lane) == 0 ? 0 : MDB_NOTFOUND;
+    return strcmp(l->lane, lane) == 0 ? 0 : MDB_NOTFOUND;
 }
 
 int
@@ -230,7 +230,7 @@ dead_get(struct dead *d, const char *lane, uint64_t position,
          int (*fn)(void *arg, const struct dead_letter *), void *arg)
 {
     char bytes[DEAD_KEY_MAX];
-    struct dead_letter l = { .lane = lane, .position = position };
+    struct dead_letter l = { .lane = lane, .position = position }, found;
     struct il_text copy = { 0 };
     MDB_txn *txn;
     MDB_val key, value;
@@ -240,7 +240,7 @@ dead_get(struct dead *d, const char *lane, uint64_t position,
     int rc = store_begin(&d->store, MDB_RDONLY, &txn);
     if (rc)
         return store_errno(rc);
-    rc = letter_find(txn, dbi, &key, lane, &value);
+    rc = letter_find(txn, dbi, &key, lane, &value, &found);
     if (!rc && text_put(&copy, value.mv_data, value.mv_size))
         rc = ENOMEM;
     if (!rc && dbi == d->letters)
@@ -267,10 +267,13 @@ letter_delete(struct dead *d, MDB_txn *txn, void *arg)
     char bytes[DEAD_KEY_MAX];
     MDB_val key, value;
     MDB_dbi dbi;
+    struct dead_letter l;
     if (letter_key(d, v->lane, v->position, bytes, &key, &dbi))
         return MDB_NOTFOUND;
-    int rc = letter_find(txn, dbi, &key, v->lane, &value);
+    int rc = letter_find(txn, dbi, &key, v->lane, &value, &l);
     int64_t size = rc ? 0 : (int64_t) value.mv_size;
+    if (!rc && dbi == d->refused)
+        rc = dead_share_drop(d, txn, &l, v->position, (size_t) size);
     if (!rc)
         rc = mdb_del(txn, dbi, &key, NULL);
     if (!rc && dbi == d->refused)

@@ -18,36 +18,13 @@
 #define DEAD_REFUSALS 100000
 #define DEAD_BYTES ((uint64_t) 256 << 20)
 
-struct dead_refusal {
-    struct dead_refusal *next;
-    size_t size; /* of the record */
-    char record[];
-};
-
-/* Sizes are of the record; what the list node costs comes on top. */
-static size_t
-refusal_cost(const struct dead_refusal *r)
-{
-    return sizeof *r + r->size;
-}
-
 /* Called with the lock held. */
 static void
 queue_push(struct dead *d, struct dead_refusal *r)
 {
-    r->next = NULL;
-    *d->tail = r;
-    d->tail = &r->next;
-    d->queued_bytes += refusal_cost(r);
-    d->added++;
-    while (d->queued_bytes > DEAD_QUEUE_BYTES && d->first != r) {
-        struct dead_refusal *old = d->first;
-        d->first = old->next;
-        d->queued_bytes -= refusal_cost(old);
-        d->done++;
-        metric_add(d->lost, 1);
-        free(old);
-    }
+    uint64_t gone = dead_wait_push(&d->waiting, r, DEAD_QUEUE_BYTES);
+    d->done += gone;
+    metric_add(d->lost, gone);
     pthread_cond_signal(&d->wake);
 }
 
@@ -89,13 +66,16 @@ dead_refused(struct dead *d, const char *source, const char *key,
                              .event = event };
     dead_gate_lane(lane, source);
     struct dead_refusal *r = refusal_new(&l);
-    if (!r) {
-        metric_add(d->lost, 1);
-        return;
-    }
     pthread_mutex_lock(&d->lock);
-    queue_push(d, r);
+    if (r && (r->list = dead_wait_list(&d->waiting, lane, key))) {
+        r->number = ++d->added;
+        queue_push(d, r);
+        r = NULL;
+    } else {
+        metric_add(d->lost, 1);
+    }
     pthread_mutex_unlock(&d->lock);
+    free(r);
 }
 
 /* --- the thread --- */
@@ -111,7 +91,9 @@ refused_put(struct dead *d, MDB_txn *txn, uint64_t number,
     dead_key_set(bytes, number);
     dead_record_view(r->record, r->size, &l);
     int rc = mdb_put(txn, d->refused, &key, &value, MDB_APPEND);
-    return rc ? rc : dead_count_add(d, txn, l.lane, 1);
+    if (!rc)
+        rc = dead_count_add(d, txn, l.lane, 1);
+    return rc ? rc : dead_share_add(d, txn, &l, number, r->size);
 }
 
 static int
@@ -131,37 +113,10 @@ refused_next(struct dead *d, MDB_txn *txn, uint64_t *number)
 }
 
 struct group {
-    struct dead_refusal *first, *last;
-    uint64_t n, cost, gone, max_refusals, max_bytes;
+    struct dead_refusal *first;
+    uint64_t n, gone, max_refusals, max_bytes;
     uint64_t number; /* that the first got */
 };
-
-/* Let the oldest go until the rest is within the limits. */
-static int
-refused_trim(struct dead *d, MDB_txn *txn, struct group *g, uint64_t *bytes)
-{
-    MDB_cursor *c;
-    MDB_stat stat;
-    MDB_val key, value;
-    g->gone = 0;
-    int rc = mdb_stat(txn, d->refused, &stat);
-    if (rc || (rc = mdb_cursor_open(txn, d->refused, &c)))
-        return rc;
-    while (stat.ms_entries - g->gone > g->max_refusals
-           || *bytes > g->max_bytes) {
-        struct dead_letter l = { .lane = NULL };
-        if ((rc = mdb_cursor_get(c, &key, &value, MDB_FIRST)))
-            break;
-        *bytes -= value.mv_size < *bytes ? value.mv_size : *bytes;
-        if (!dead_record_view(value.mv_data, value.mv_size, &l) && l.lane)
-            rc = dead_count_add(d, txn, l.lane, -1);
-        if (rc || (rc = mdb_cursor_del(c, 0)))
-            break;
-        g->gone++;
-    }
-    mdb_cursor_close(c);
-    return rc == MDB_NOTFOUND ? 0 : rc;
-}
 
 static int
 group_write(struct dead *d, MDB_txn *txn, void *arg)
@@ -176,7 +131,8 @@ group_write(struct dead *d, MDB_txn *txn, void *arg)
         rc = refused_put(d, txn, number++, r);
     }
     if (!rc)
-        rc = refused_trim(d, txn, g, &bytes);
+        rc = dead_share_trim(d, txn, g->max_refusals, g->max_bytes, &bytes,
+                             &g->gone);
     return rc ? rc
               : dead_count_add(d, txn, DEAD_BYTES_KEY,
                                (int64_t) (bytes - before));
@@ -240,26 +196,27 @@ dead_refused_now(struct dead *d, const struct dead_letter *letters, size_t n,
 static void
 group_take(struct dead *d, struct group *g)
 {
-    *g = (struct group){ .first = d->first,
-                         .cost = d->queued_bytes,
-                         .max_refusals = d->max_refusals,
+    struct dead_refusal **tail = &g->first;
+    *g = (struct group){ .max_refusals = d->max_refusals,
                          .max_bytes = d->max_bytes };
-    for (struct dead_refusal *r = d->first; r; r = r->next, g->n++)
-        g->last = r;
-    d->first = NULL;
-    d->tail = &d->first;
-    d->queued_bytes = 0;
+    while ((*tail = dead_wait_pop(&d->waiting))) {
+        tail = &(*tail)->next;
+        g->n++;
+    }
 }
 
-/* It could not be written: back to the head of the queue. */
+/* It could not be written: back to before what has come since. */
 static void
 group_return(struct dead *d, struct group *g)
 {
-    g->last->next = d->first;
-    if (!d->first)
-        d->tail = &g->last->next;
-    d->first = g->first;
-    d->queued_bytes += g->cost;
+    struct group since;
+    group_take(d, &since);
+    struct dead_refusal *lists[] = { g->first, since.first };
+    for (int i = 0; i < 2; i++)
+        for (struct dead_refusal *r = lists[i], *next; r; r = next) {
+            next = r->next;
+            queue_push(d, r);
+        }
 }
 
 /* Let a group gather, or the disk recover, unless somebody waits for it. */
@@ -301,9 +258,9 @@ queue_run(void *arg)
     int failing = 0;
     pthread_mutex_lock(&d->lock);
     for (;;) {
-        while (!d->first && !d->stop)
+        while (!d->waiting.bytes && !d->stop)
             pthread_cond_wait(&d->wake, &d->lock);
-        if (!d->first)
+        if (!d->waiting.bytes)
             break;
         int err = queue_write(d);
         if (err && !failing)
@@ -348,7 +305,6 @@ dead_queue_start(struct dead *d)
 {
     cond_init(&d->wake);
     pthread_cond_init(&d->written, NULL);
-    d->tail = &d->first;
     d->max_refusals = DEAD_REFUSALS;
     d->max_bytes = DEAD_BYTES;
     d->kept = metric_counter("dead_refusals_kept_total", "", IL_UNIT_NONE,
@@ -370,7 +326,7 @@ dead_queue_stop(struct dead *d)
     pthread_cond_signal(&d->wake);
     pthread_mutex_unlock(&d->lock);
     pthread_join(d->thread, NULL);
-    group_free(d->first);
+    dead_wait_clear(&d->waiting);
     pthread_cond_destroy(&d->wake);
     pthread_cond_destroy(&d->written);
 }

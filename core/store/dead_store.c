@@ -63,7 +63,11 @@ dead_make(struct dead *d, MDB_txn *txn, unsigned flags)
         rc = mdb_dbi_open(txn, "counts", flags, &d->counts);
     if (!rc)
         rc = mdb_dbi_open(txn, "claims", flags, &d->claims);
-    return rc;
+    /* What only reads needs no shares, and an old store has none. */
+    int writes = !d->store.options.read_only;
+    if (!rc && writes)
+        rc = mdb_dbi_open(txn, "shares", flags, &d->shares);
+    return rc || !writes ? rc : dead_share_make(d, txn);
 }
 
 static int
@@ -90,7 +94,7 @@ dead_open(const char *dir, int read_only, struct dead **out)
         .lost = "its dead letters, those too that were being tried again, are "
                 "gone unless that file can be repaired",
         .map_bytes = DEAD_MAP,
-        .databases = 4,
+        .databases = 5,
         .grows = 1,
         .read_only = read_only,
     };

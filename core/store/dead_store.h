@@ -3,6 +3,8 @@
  *
  *   letters  lane NUL position (big-endian)  -> record
  *   refused  number (big-endian)             -> record with the lane in it
+ *   shares   lane NUL id of key NUL number  -> nothing; number 0 -> what there
+ *            is of that key (dead_share.c)
  *   counts   lane                            -> u64; "\1" -> bytes in refused
  *   claims   lane NUL position of a letter   -> u64 position of its frame
  *
@@ -11,17 +13,16 @@
 #define DEAD_STORE_H
 
 #include "dead.h"
+#include "dead_wait.h"
 #include "private.h"
 #include "base/metrics.h"
 
 #define DEAD_BYTES_KEY "\1" /* in counts: bytes of all refusals */
 #define DEAD_KEY_MAX (DEAD_LANE_MAX + 1 + 8)
 
-struct dead_refusal; /* dead_queue.c */
-
 struct dead {
     struct store store;
-    MDB_dbi letters, refused, counts, claims;
+    MDB_dbi letters, refused, shares, counts, claims;
 
     /* The queue of refusals; lock guards all that follows. */
     pthread_mutex_t lock;
@@ -29,8 +30,7 @@ struct dead {
     pthread_t thread;
     int has_thread, stop, hurry;
     int failing_now; /* atomic: dead_refused_now() did, and has said so */
-    struct dead_refusal *first, **tail;
-    uint64_t queued_bytes;
+    struct dead_wait waiting;
     uint64_t added, done; /* refusals: taken in; written or discarded */
     uint64_t failures;    /* groups that could not be written */
     uint64_t max_refusals, max_bytes;
@@ -66,6 +66,19 @@ int dead_claim_drop(struct dead *, MDB_txn *, const MDB_val *letter);
 /* So are those of lane within (after, up_to] that have no letter. */
 int dead_claims_trim(struct dead *, MDB_txn *, const char *lane,
                      uint64_t after, uint64_t up_to);
+
+/* dead_share.c; LMDB codes.  `shares` is for writers only. */
+/* A refusal with this number, and a record of this size, is there, or goes. */
+int dead_share_add(struct dead *, MDB_txn *, const struct dead_letter *,
+                   uint64_t number, size_t size);
+int dead_share_drop(struct dead *, MDB_txn *, const struct dead_letter *,
+                    uint64_t number, size_t size);
+/* Make the table, where refusals are older than it. */
+int dead_share_make(struct dead *, MDB_txn *);
+/* Let refusals go until the rest is within the limits; *bytes is what all of
+ * them have, *gone how many went. */
+int dead_share_trim(struct dead *, MDB_txn *, uint64_t max_refusals,
+                    uint64_t max_bytes, uint64_t *bytes, uint64_t *gone);
 
 /* dead_queue.c */
 int dead_queue_start(struct dead *);

@@ -9,6 +9,7 @@
 struct match {
     const struct il_host *host;
     struct il_expr *where; /* compiled by the host, freed in close */
+    struct il_counter *limits;
 };
 
 static const struct il_option match_options[] = {
@@ -35,6 +36,9 @@ match_open(const struct il_host *host, const struct il_conf *conf, void **self)
     if (!m)
         return -ENOMEM;
     m->host = host;
+    m->limits = il_counter_new(host, "match_regex_limit", IL_UNIT_NONE,
+                               "Events that became dead letters because a "
+                               "regular expression met its limit.");
     int err = il_expr_from(host, conf, "where", &m->where);
     if (err) {
         match_close(m);
@@ -49,9 +53,15 @@ match_process(void *self, struct il_batch *batch)
 {
     const struct match *m = self;
     uint32_t count = il_batch_count(batch);
-    for (uint32_t i = 0; i < count; i++)
-        if (il_live(batch, i) && !il_expr_true(m->where, batch, i))
+    for (uint32_t i = 0; i < count; i++) {
+        if (!il_live(batch, i))
+            continue;
+        int holds = il_expr_true(m->where, batch, i);
+        if (holds < 0) /* the host has made it a dead letter */
+            il_counter_add(m->host, m->limits, 1);
+        else if (!holds)
             il_drop(batch, i);
+    }
     return 0;
 }
 

@@ -16,17 +16,16 @@
 /* Basic's: a longer user name is no key. */
 #define KEY_MAX 1024
 
-static const struct il_option key_options[] = {
-    { .name = "key", .type = IL_OPT_STRING,
-      .flags = IL_OPT_REQUIRED | IL_OPT_SECRET,
-      .help = "The key." },
-    { .name = "publishable", .type = IL_OPT_BOOL, .def = "false",
-      .help = "Everybody may know it, as it is in a page or an app: it may "
-              "come in a URL, needs types, and may not touch entities." },
-    IL_SENDER_OPTIONS,
-    IL_ORIGINS_OPTION,
-    { 0 }
-};
+static const struct il_option key_options[] = { { .name = "key",
+                                                  .type = IL_OPT_STRING,
+                                                  .flags = IL_OPT_REQUIRED
+                                                           | IL_OPT_SECRET,
+                                                  .help = "The key." },
+                                                IL_PUBLISHABLE_OPTION,
+                                                IL_SENDER_OPTIONS,
+                                                IL_ORIGINS_OPTION,
+                                                IL_ENTITIES_OPTION,
+                                                { 0 } };
 
 static const struct il_option event_options[] = {
     { .name = "keys", .type = IL_OPT_GROUP,
@@ -161,16 +160,12 @@ event_ingest(void *self, struct il_request *req)
         il_request_ingest(req, s->max_events);
 }
 
+/* The gate knows what a key may do with entities. */
 static void
 event_entities(void *self, struct il_request *req)
 {
-    const struct key *key = event_request_key(self, req);
-    if (key && key->publishable)
-        il_request_refuse(req, 403, "entities_not_allowed",
-                          "a publishable key neither reads nor writes "
-                          "entities");
-    else
-        il_request_entities(req);
+    (void) self;
+    il_request_entities(req);
 }
 
 /* A key has to survive an HTTP header. */

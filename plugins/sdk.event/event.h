@@ -74,7 +74,6 @@ struct offer_event {
 
 struct offer {
     const struct event *source;
-    int is_public; /* nothing is told of entities */
     struct il_text *out;
     struct offer_event *events;
     struct il_event *list; /* of the same events */
@@ -92,8 +91,8 @@ struct offer_event *offer_add(struct offer *);
 void offer_payload(struct offer *, struct offer_event *,
                    const struct il_value *data,
                    const struct offer_extra *extras, size_t n);
-/* Merge traits (IL_MAP, or IL_MISSING for none) into an entity, unless the
- * offer is_public. */
+/* Merge traits (IL_MAP, or IL_MISSING for none) into an entity; of a key that
+ * may not the gate leaves it out. */
 void offer_upsert(struct offer *, struct offer_event *,
                   const struct il_kind *kind, const struct il_value *id,
                   const struct il_value *traits);

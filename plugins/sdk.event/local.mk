@@ -13,6 +13,8 @@ dist_man_MANS += plugins/sdk.event/sdk.event.5
 SDK_EVENT_TESTS = plugins/sdk.event/tests/test-event-answers.sh \
 	plugins/sdk.event/tests/test-event-cloudevents.sh \
 	plugins/sdk.event/tests/test-event-emit.sh \
+	plugins/sdk.event/tests/test-event-entities.sh \
+	plugins/sdk.event/tests/test-event-namespaces.sh \
 	plugins/sdk.event/tests/test-event-options.sh \
 	plugins/sdk.event/tests/test-event-pages.sh \
 	plugins/sdk.event/tests/test-event-rates.sh \

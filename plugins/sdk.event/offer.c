@@ -169,8 +169,6 @@ offer_upsert(struct offer *o, struct offer_event *e,
              const struct il_kind *kind, const struct il_value *id,
              const struct il_value *traits)
 {
-    if (o->is_public)
-        return;
     begin_upsert(o, e, kind, id);
     if (traits->type == IL_MAP)
         put(o, traits);
@@ -184,8 +182,6 @@ offer_upsert_one(struct offer *o, struct offer_event *e,
                  const struct il_kind *kind, const struct il_value *id,
                  const struct offer_extra *trait)
 {
-    if (o->is_public)
-        return;
     begin_upsert(o, e, kind, id);
     put_map(o, 1);
     put_name(o, trait->name);

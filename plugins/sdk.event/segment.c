@@ -260,7 +260,7 @@ make_event(struct offer *o, const struct il_value *from, int call,
 /* --- requests ------------------------------------------------------------- */
 
 static void
-take_all(const struct event *s, struct il_request *req, int is_public,
+take_all(const struct event *s, struct il_request *req,
          const struct il_value *batch, const struct il_value *context)
 {
     struct offer o;
@@ -271,7 +271,6 @@ take_all(const struct event *s, struct il_request *req, int is_public,
     if (offer_begin(&o, s, batch->count)) {
         offer_no_memory(req);
     } else {
-        o.is_public = is_public;
         while (il_item(s->host, batch, &iter, NULL, &one))
             make_event(&o, &one, -1, context);
         il_request_receipt(req, 200, success);
@@ -281,7 +280,7 @@ take_all(const struct event *s, struct il_request *req, int is_public,
 }
 
 static void
-take_batch(const struct event *s, struct il_request *req, int is_public,
+take_batch(const struct event *s, struct il_request *req,
            const struct il_value *body)
 {
     struct il_value batch = member(s, body, "batch");
@@ -293,11 +292,11 @@ take_batch(const struct event *s, struct il_request *req, int is_public,
         il_request_refuse(req, 400, "bad_body",
                           "context: expected an object");
     else
-        take_all(s, req, is_public, &batch, &context);
+        take_all(s, req, &batch, &context);
 }
 
 static void
-take_one(const struct event *s, struct il_request *req, int is_public,
+take_one(const struct event *s, struct il_request *req,
          const struct il_value *body, int call)
 {
     const struct il_value none = { .type = IL_MISSING };
@@ -310,7 +309,6 @@ take_one(const struct event *s, struct il_request *req, int is_public,
     if (offer_begin(&o, s, 1)) {
         offer_no_memory(req);
     } else {
-        o.is_public = is_public;
         make_event(&o, body, call, &none);
         il_request_receipt(req, 200, success);
         offer_emit(&o, req);
@@ -372,8 +370,8 @@ segment_handle(void *self, struct il_request *req)
         call++;
     const struct key *key = read_body(s, req, text, &body);
     if (key && call < CALLS)
-        take_one(s, req, key->publishable, &body, call);
+        take_one(s, req, &body, call);
     else if (key)
-        take_batch(s, req, key->publishable, &body);
+        take_batch(s, req, &body);
     il_text_free(s->host, text);
 }

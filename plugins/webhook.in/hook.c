@@ -392,6 +392,7 @@ open_options(struct hook *h, const struct il_conf *conf)
     bad = read_picks(&h->types, conf, "type", h->scheme.types,
                      sizeof(h->scheme.types) / sizeof(h->scheme.types[0]));
     err = err ? err : bad;
+    h->own_keys = !il_conf_count(conf, "key");
     bad = read_picks(&h->keys, conf, "key", h->scheme.keys,
                      sizeof(h->scheme.keys) / sizeof(h->scheme.keys[0]));
     return err ? err : bad;

@@ -14,6 +14,7 @@ enum part_kind {
     PART_BODY,
     PART_TIMESTAMP,
     PART_HEADER,
+    PART_OPTIONAL, /* a header, which need not be there */
     PART_METHOD,
     PART_PATH
 };
@@ -38,6 +39,11 @@ struct scheme {
     int base64_secrets;             /* whsec_<base64>, whpk_<base64> */
     int alias;                      /* webhook-* headers may be called svix-* */
     int slack; /* url_verification, and answers without a body */
+    /* Another form of the signature's header, with a time in it. */
+    const struct scheme *timed;
+    /* Without a key that is signed, or that the config names, what is signed
+     * is the key: sent again by whoever has seen it, it is no other event. */
+    int content_key;
 };
 
 struct secret {
@@ -65,6 +71,7 @@ struct hook {
     size_t secret_count;
     int64_t tolerance_us;
     struct picks types, keys;
+    int own_keys;   /* they are the scheme's, not the config's */
     char *fallback; /* NAME.received */
     struct il_counter *unsigned_, *malformed, *stale, *wrong, *unknown;
     int64_t logged_us; /* atomically: the last line about a refusal */
@@ -96,6 +103,12 @@ enum verdict {
 /* VERIFY_OK: by this secret. */
 enum verdict verify(const struct hook *, struct il_request *, const void *body,
                     size_t len, const struct secret **by);
+/* The scheme, or its other form: how this request is signed. */
+const struct scheme *verify_form(const struct hook *, struct il_request *);
+/* The hash of what is signed, in hex.  0 or -ENOMEM. */
+#define VERIFY_HASH 65
+int verify_hash(const struct hook *, struct il_request *, const void *body,
+                size_t len, char out[VERIFY_HASH]);
 /* A header of the scheme, under either of its names. */
 const char *verify_header(const struct scheme *, struct il_request *,
                           const char *name);

@@ -9,6 +9,22 @@
 
 #define PLAIN ", "
 
+/* Sent again within the tolerance it has the same id, or the same content. */
+static const struct scheme ingestlayer_timed = {
+    .name = "ingestlayer",
+    .header = "X-Ingest-Signature",
+    .form = { .split = PLAIN,
+              .prefix = "sha256=",
+              .timestamp_prefix = "t=",
+              .size = 32 },
+    .digest = DIGEST_SHA256,
+    .parts = { { PART_TIMESTAMP, NULL },
+               { PART_OPTIONAL, "Idempotency-Key" },
+               { PART_BODY, NULL } },
+    .part_count = 3,
+    .separator = ".",
+};
+
 static const struct scheme schemes[] = {
     { .name = "ingestlayer",
       .header = "X-Ingest-Signature",
@@ -16,7 +32,9 @@ static const struct scheme schemes[] = {
       .digest = DIGEST_SHA256,
       .parts = { { PART_BODY, NULL } },
       .part_count = 1,
-      .keys = { "$header.Idempotency-Key" } },
+      .keys = { "$header.Idempotency-Key" },
+      .timed = &ingestlayer_timed,
+      .content_key = 1 },
     { .name = "github",
       .header = "X-Hub-Signature-256",
       .form = { .split = PLAIN, .prefix = "sha256=" },
@@ -81,7 +99,7 @@ static const struct scheme schemes[] = {
 int
 scheme_has_time(const struct scheme *s)
 {
-    return s->timestamp_header || s->form.timestamp_prefix;
+    return s->timestamp_header || s->form.timestamp_prefix || s->timed;
 }
 
 /* --- generic ------------------------------------------------------------- */

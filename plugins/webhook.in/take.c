@@ -68,13 +68,15 @@ body_string(const struct hook *h, const struct il_value *body, const char *name,
     return NULL;
 }
 
-/* What cannot be read goes on as it is: the gate says what is wrong with it,
- * and keeps it. */
+/* What is no event goes on as it is: the gate says what is wrong with it, and
+ * keeps it. */
 static void
 emit(struct hook *h, struct il_request *req, const struct il_value *body,
      const char *json, size_t len)
 {
     char type[PICK_MAX], key[PICK_MAX];
+    size_t body_len;
+    const void *sent = il_request_body(req, &body_len);
     struct il_event e = { .struct_size = sizeof(e),
                           .encoding = IL_JSON,
                           .payload = json,
@@ -88,7 +90,17 @@ emit(struct hook *h, struct il_request *req, const struct il_value *body,
             e.type_len = strlen(e.type);
         }
     }
-    e.key_len = first_pick(h, &h->keys, req, body, key);
+    const int is_content =
+        h->auth == AUTH_SIGNED && h->own_keys && h->scheme.content_key;
+    if (!is_content || verify_form(h, req) != &h->scheme)
+        e.key_len = first_pick(h, &h->keys, req, body, key);
+    if (is_content && !e.key_len) {
+        if (verify_hash(h, req, sent, body_len, key)) {
+            hook_no_memory(req);
+            return;
+        }
+        e.key_len = VERIFY_HASH - 1;
+    }
     e.key = e.key_len ? key : NULL;
     if (h->scheme.slack)
         il_request_receipt(req, 200, NULL);
@@ -115,22 +127,23 @@ answer_challenge(const struct hook *h, struct il_request *req,
     return 1;
 }
 
+/* made: of a form, so that it is JSON; else what the request has. */
 static void
-take_json(struct hook *h, struct il_request *req, const char *json, size_t len)
+take_json(struct hook *h, struct il_request *req, const char *json, size_t len,
+          int made)
 {
     struct il_value body = { .type = IL_MISSING };
     struct il_text *text = il_text_new(h->host);
-    int err = text ? il_read_json(h->host, text, json, len, &body) : -ENOMEM;
-    if (err == -ENOMEM) {
+    int err = -ENOMEM;
+    if (text && !made)
+        err = il_request_json(req, text, &body); /* answers what is none */
+    else if (text)
+        err = il_read_json(h->host, text, json, len, &body);
+    if (!text || (err && made))
         hook_no_memory(req);
-    } else {
-        if (err)
-            body.type = IL_MISSING;
-        if (!answer_challenge(h, req, &body))
-            emit(h, req, &body, json, len);
-    }
-    if (text)
-        il_text_free(h->host, text);
+    else if (!err && !answer_challenge(h, req, &body))
+        emit(h, req, &body, json, len);
+    il_text_free(h->host, text);
 }
 
 static void
@@ -144,7 +157,7 @@ take_form(struct hook *h, struct il_request *req, const char *form, size_t len)
     else if (err)
         hook_no_memory(req);
     else
-        take_json(h, req, json->data, json->len);
+        take_json(h, req, json->data, json->len, 1);
     if (json)
         il_text_free(h->host, json);
 }
@@ -154,7 +167,7 @@ hook_take(struct hook *h, struct il_request *req, const char *body, size_t len)
 {
     switch (kind_of_body(req)) {
     case BODY_JSON:
-        take_json(h, req, body, len);
+        take_json(h, req, body, len, 0);
         break;
     case BODY_FORM:
         take_form(h, req, body, len);

@@ -25,6 +25,7 @@ static const struct {
 /* A request and what its signature covers. */
 struct message {
     const struct hook *hook;
+    const struct scheme *scheme;
     struct il_request *req;
     const void *body;
     size_t len;
@@ -53,7 +54,7 @@ verify_header(const struct scheme *s, struct il_request *req, const char *name)
 static const void *
 part_text(const struct message *m, size_t i, size_t *len)
 {
-    const struct part *p = &m->hook->scheme.parts[i];
+    const struct part *p = &m->scheme->parts[i];
     const char *text = p->text;
     switch (p->kind) {
     case PART_BODY:
@@ -63,7 +64,8 @@ part_text(const struct message *m, size_t i, size_t *len)
         *len = m->timestamp_len;
         return m->timestamp;
     case PART_HEADER:
-        text = verify_header(&m->hook->scheme, m->req, p->text);
+    case PART_OPTIONAL:
+        text = verify_header(m->scheme, m->req, p->text);
         break;
     case PART_METHOD:
         text = il_request_method(m->req);
@@ -83,7 +85,7 @@ static int
 each_part(const struct message *m,
           int (*put)(void *arg, const void *bytes, size_t len), void *arg)
 {
-    const struct scheme *s = &m->hook->scheme;
+    const struct scheme *s = m->scheme;
     size_t separator = strlen(s->separator), len;
     int err = 0;
     for (size_t i = 0; i < s->part_count && !err; i++) {
@@ -108,8 +110,8 @@ digest_of(const struct message *m, const struct secret *secret,
           unsigned char out[SIGNATURE_BYTES])
 {
     gnutls_hmac_hd_t hmac;
-    if (gnutls_hmac_init(&hmac, digests[m->hook->scheme.digest].mac,
-                         secret->bytes, secret->len)
+    if (gnutls_hmac_init(&hmac, digests[m->scheme->digest].mac, secret->bytes,
+                         secret->len)
         < 0)
         return -ENOMEM;
     int err = each_part(m, hash_part, hmac);
@@ -183,6 +185,55 @@ try_public(const struct message *m, const struct signatures *signatures,
     return err ? err : found;
 }
 
+/* --- forms --------------------------------------------------------------- */
+
+const struct scheme *
+verify_form(const struct hook *h, struct il_request *req)
+{
+    const struct scheme *s = &h->scheme;
+    const char *header = s->timed ? verify_header(s, req, s->header) : NULL;
+    size_t len = header ? strlen(s->timed->form.timestamp_prefix) : 0;
+    for (const char *p = header; p && *p;) {
+        p += strspn(p, s->form.split);
+        if (!strncmp(p, s->timed->form.timestamp_prefix, len))
+            return s->timed;
+        p += strcspn(p, s->form.split);
+    }
+    return s;
+}
+
+static int
+content_part(void *arg, const void *bytes, size_t len)
+{
+    return gnutls_hash(arg, bytes, len) < 0 ? -ENOMEM : 0;
+}
+
+int
+verify_hash(const struct hook *h, struct il_request *req, const void *body,
+            size_t len, char out[VERIFY_HASH])
+{
+    struct message m = { .hook = h,
+                         .scheme = verify_form(h, req),
+                         .req = req,
+                         .body = body,
+                         .len = len };
+    struct signatures signatures;
+    unsigned char digest[32];
+    gnutls_hash_hd_t hash;
+    const char *header = verify_header(m.scheme, req, m.scheme->header);
+    if (header && !signature_read(&m.scheme->form, header, &signatures)) {
+        m.timestamp = signatures.timestamp;
+        m.timestamp_len = signatures.timestamp_len;
+    }
+    if (gnutls_hash_init(&hash, GNUTLS_DIG_SHA256) < 0)
+        return -ENOMEM;
+    int err = each_part(&m, content_part, hash);
+    gnutls_hash_deinit(hash, digest);
+    for (size_t i = 0; i < sizeof(digest) && !err; i++)
+        snprintf(out + 2 * i, 3, "%02x", digest[i]);
+    return err;
+}
+
 /* --- all of it ----------------------------------------------------------- */
 
 /* 1, 0 or -ENOMEM. */
@@ -191,7 +242,7 @@ try_secrets(const struct message *m, const struct signatures *signatures,
             const struct secret **by)
 {
     const struct hook *h = m->hook;
-    size_t size = verify_size(h->scheme.digest);
+    size_t size = verify_size(m->scheme->digest);
     unsigned char digest[SIGNATURE_BYTES];
     int found = 0;
     for (size_t k = 0; k < h->secret_count; k++) {
@@ -215,9 +266,9 @@ static enum verdict
 check_time(struct message *m, const struct signatures *signatures)
 {
     const struct hook *h = m->hook;
-    const struct scheme *s = &h->scheme;
+    const struct scheme *s = m->scheme;
     int64_t seconds;
-    if (!scheme_has_time(s))
+    if (!s->timestamp_header && !s->form.timestamp_prefix)
         return VERIFY_OK;
     m->timestamp = signatures->timestamp;
     m->timestamp_len = signatures->timestamp_len;
@@ -238,9 +289,11 @@ enum verdict
 verify(const struct hook *h, struct il_request *req, const void *body,
        size_t len, const struct secret **by)
 {
-    const struct scheme *s = &h->scheme;
+    const struct scheme *s = verify_form(h, req);
     struct signatures signatures;
-    struct message m = { .hook = h, .req = req, .body = body, .len = len };
+    struct message m = {
+        .hook = h, .scheme = s, .req = req, .body = body, .len = len
+    };
     const char *header = verify_header(s, req, s->header);
     if (!header)
         return VERIFY_MISSING;

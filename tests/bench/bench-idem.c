@@ -22,7 +22,7 @@ key_of(const struct idem *d, uint64_t n)
 {
     char text[32];
     int len = snprintf(text, sizeof text, "%026llu", (unsigned long long) n);
-    return idem_key(d, SLICE("app"), slice_of(text, (size_t) len));
+    return idem_key(d, IDEM_SERVER, SLICE("app"), slice_of(text, (size_t) len));
 }
 
 /* CPU, so that other work on the machine does not count. */

@@ -22,7 +22,7 @@ admin = { listen = "env:ADMIN"; };
 events = ( { type = "feature.used";
              fields = ( { name = "feature"; type = "string"; required = true; },
                         { name = "count"; type = "integer"; } ); } );
-sources = ( { name = "app"; plugin = "sdk.event"; keys = ( "env:KEY" ); undeclared = "accept"; } );
+sources = ( { name = "app"; plugin = "sdk.event"; keys = ( { key = "env:KEY"; entities = "all"; } ); undeclared = "accept"; } );
 pipelines = (
   { name = "all";
     sources = ( { source = "app"; match = "*"; } );

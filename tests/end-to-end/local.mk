@@ -27,6 +27,7 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-spool-commands.py \
 	tests/end-to-end/test-spool-limit-is-503.py \
 	tests/end-to-end/test-stalled-senders-hold-up-nobody.py \
+	tests/end-to-end/test-control-waits-for-nobody.py \
 	tests/end-to-end/test-torn-tail-is-cut.py
 EXTRA_DIST += $(SYSTEM_TESTS)
 if PLUGIN_WAREHOUSE_PG
@@ -35,7 +36,9 @@ endif
 
 SHELL_TESTS = \
 	tests/end-to-end/test-cut-stores-hold-up-nobody.sh \
-	tests/end-to-end/test-entity-command.sh
+	tests/end-to-end/test-entity-command.sh \
+	tests/end-to-end/test-root-acts-as-the-owner.sh \
+	tests/end-to-end/test-admin-refuses-other-names.sh
 TESTS += $(SHELL_TESTS) tests/end-to-end/test-naughty-plugins-are-named.py \
 	tests/end-to-end/test-origins-stay.py
 EXTRA_DIST += $(SHELL_TESTS) \

@@ -3,7 +3,7 @@
 traits it does not name."""
 from system import HEAD, System, equal, event
 
-CONF = HEAD + """
+CONF = HEAD.replace('"env:KEY"', '{ key = "env:KEY"; entities = "all"; }') + """
 pipelines = ( { name = "all"; sources = ( { source = "app"; } );
     steps = ( { plugin = "enrich.entity"; kind = "user"; key = "$event.payload.user_id"; } );
     destinations = ( { plugin = "warehouse.pg"; connection = "env:DSN"; table = "t.rows";

@@ -27,7 +27,7 @@ state_dir = "$dir/state";
 entities = { map_size = "64MiB"; };
 http = { listen = "127.0.0.1:$gate"; };
 admin = { listen = "127.0.0.1:$admin"; };
-sources = ( { name = "app"; plugin = "sdk.event"; keys = ( "env:KEY" ); } );
+sources = ( { name = "app"; plugin = "sdk.event"; keys = ( { key = "env:KEY"; entities = "all"; } ); } );
 pipelines = ();
 CONF
 KEY=one-key-for-tests

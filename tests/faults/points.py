@@ -50,7 +50,7 @@ http  = { listen = "env:GATE"; };
 admin = { listen = "env:ADMIN"; };
 spool = { segment = "1MiB"; retain = "0s"; min_free = "0B"; };
 entities = { map_size = "4MiB"; };
-sources = ( { name = "points"; plugin = "sdk.event"; keys = ( "env:KEY" ); } );
+sources = ( { name = "points"; plugin = "sdk.event"; keys = ( { key = "env:KEY"; entities = "all"; } ); } );
 pipelines = (
   { name = "points";
     sources = ( { source = "points"; match = "p.*"; } );
@@ -67,11 +67,11 @@ pipelines = (
 
 
 # For the memory: also webhooks, Segment's calls, CloudEvents, declared events.
-WIDE_CONF = CONF.replace('sources = ( { name = "points"; plugin = "sdk.event"; keys = ( "env:KEY" ); } );', """
+WIDE_CONF = CONF.replace('sources = ( { name = "points"; plugin = "sdk.event"; keys = ( { key = "env:KEY"; entities = "all"; } ); } );', """
 events = ( { type = "p.row"; unknown = "allow";
              fields = ( { name = "trial"; type = "integer"; required = true; },
                         { name = "kind"; type = "string"; } ); } );
-sources = ( { name = "points"; plugin = "sdk.event"; keys = ( "env:KEY" ); undeclared = "accept"; },
+sources = ( { name = "points"; plugin = "sdk.event"; keys = ( { key = "env:KEY"; entities = "all"; } ); undeclared = "accept"; },
             { name = "hook"; plugin = "webhook.in"; token = "hook"; secrets = ( "env:KEY" );
               undeclared = "accept"; } );
 """).replace('( { source = "points"; match = "p.*"; } )',

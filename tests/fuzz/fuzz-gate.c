@@ -44,7 +44,9 @@ claim_frame(struct gate_batch *b, const struct gate_item *item)
     CLAIM(ev.id.len >= 1 && ev.id.len <= EVENT_ID_MAX);
     CLAIM(ev.type.len >= 1 && ev.type.len <= EVENT_TYPE_MAX);
     CLAIM(ev.received_us == b->now_us);
-    CLAIM(ev.payload.ptr + ev.payload.len == frame + item->len);
+    /* behind it stand flags alone, in one byte, where there are any */
+    CLAIM(ev.payload.ptr + ev.payload.len + (ev.flags != 0)
+          == frame + item->len);
     CLAIM(msg_check(ev.payload.ptr, ev.payload.len) == 0);
     CLAIM(item->keyed || item->made);
 }

@@ -58,7 +58,7 @@ static struct idem_key
 key_of(const struct idem *d, int i)
 {
     char text[16];
-    return idem_key(d, SLICE("app"), id_of(i, text));
+    return idem_key(d, IDEM_SERVER, SLICE("app"), id_of(i, text));
 }
 
 /* Keys over three slices, every other one with an id of its own. */

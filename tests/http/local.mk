@@ -2,6 +2,7 @@
 HTTP_TESTS = \
 	tests/http/test-every-refusal-is-kept.py \
 	tests/http/test-behind-nginx.py \
+	tests/http/test-few-files-are-enough.py \
 	tests/http/test-flood-slows-nobody.py \
 	tests/http/test-heads-as-node-reads-them.py \
 	tests/http/test-idle-connections-do-not-disturb.py \

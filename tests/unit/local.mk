@@ -339,3 +339,9 @@ tests_unit_test_instance_SOURCES = tests/unit/test-instance.c \
 	tests/unit/tempdir.h
 tests_unit_test_instance_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_instance_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-plain
+TESTS += tests/unit/test-plain
+tests_unit_test_plain_SOURCES = tests/unit/test-plain.c
+tests_unit_test_plain_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_plain_LDADD = $(UNIT_LIBS)

@@ -147,7 +147,7 @@ START_TEST(lists_for_people)
     ck_assert_ptr_nonnull(
         strstr(out, LANE " 52  2023-11-14T22:13:21Z  test.event  e000051\n"
                          "    23514, field n, rule below_1000: "
-                         "violates ?[31mcheck?x\n"));
+                         "violates \\u001b[31mcheck\\u000ax\n"));
     ck_assert_ptr_nonnull(strstr(out, "gate/app 1  "));
     ck_assert_ptr_nonnull(strstr(out, "test.evnt  e7\n"));
     ck_assert_ptr_nonnull(strstr(out, "gate/hook 3  "));

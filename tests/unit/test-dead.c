@@ -6,6 +6,7 @@
 #include <check.h>
 #include <errno.h>
 #include <glob.h>
+#include <lmdb.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -567,6 +568,94 @@ START_TEST(the_oldest_refusals_go)
 }
 END_TEST
 
+/* Whoever has less than an equal share loses nothing to what others send, in
+ * the store and while it waits. */
+START_TEST(each_key_has_a_share)
+{
+    static char big[DEAD_EVENT_MAX];
+    memset(big, 'x', sizeof big);
+    dead_limit(dead, 12, 1 << 20);
+    for (int i = 0; i < 3; i++)
+        dead_refused(dead, "app", "server", &schema, SLICE("{}"));
+    dead_refused(dead, "hook", NULL, &schema, SLICE("{}"));
+    dead_flush(dead);
+    for (int i = 0; i < 100; i++) {
+        dead_refused(dead, "app", "page", &schema, SLICE("{}"));
+        if (i % 10 == 0)
+            dead_flush(dead);
+    }
+    dead_flush(dead);
+    ck_assert_uint_eq(dead_count(dead, NULL), 12);
+    ck_assert_uint_eq(dead_count(dead, "gate/hook"), 1);
+    expect("gate/hook", "4:schema ");
+    ck_assert_int_eq(dead_get(dead, "gate/app", 1, event_len, &(size_t){ 0 }),
+                     0);
+    ck_assert_int_eq(dead_get(dead, "gate/app", 3, event_len, &(size_t){ 0 }),
+                     0);
+
+    /* another source has as much as all keys of this one together */
+    for (int i = 0; i < 20; i++)
+        dead_refused(dead, "hook", NULL, &schema, SLICE("{}"));
+    dead_flush(dead);
+    ck_assert_uint_eq(dead_count(dead, "gate/hook"), 6);
+    ck_assert_uint_eq(dead_count(dead, "gate/app"), 6);
+    ck_assert_int_eq(dead_get(dead, "gate/app", 1, event_len, &(size_t){ 0 }),
+                     0);
+
+    /* what is dropped by hand is not counted for long */
+    ck_assert_int_eq(dead_delete(dead, "gate/app", 1), 0);
+    ck_assert_int_eq(dead_delete(dead, "gate/app", 2), 0);
+    reopen();
+    dead_limit(dead, 12, 1 << 20);
+    for (int i = 0; i < 20; i++)
+        dead_refused(dead, "app", "page", &schema, SLICE("{}"));
+    dead_flush(dead);
+    ck_assert_uint_eq(dead_count(dead, "gate/app"), 6);
+    ck_assert_uint_eq(dead_count(dead, "gate/hook"), 6);
+    ck_assert_int_eq(dead_get(dead, "gate/app", 3, event_len, &(size_t){ 0 }),
+                     0);
+
+    /* by bytes, and in memory: these are more than may wait */
+    dead_limit(dead, 100000, 10 << 20);
+    for (int i = 0; i < 300; i++)
+        dead_refused(dead, "loud", "page", &schema, slice_of(big, sizeof big));
+    dead_refused(dead, "app", "server", &schema, SLICE("{}"));
+    for (int i = 0; i < 300; i++)
+        dead_refused(dead, "loud", "page", &schema, slice_of(big, sizeof big));
+    dead_flush(dead);
+    ck_assert_uint_eq(dead_count(dead, "gate/app"), 7);
+}
+END_TEST
+
+/* A store from before there were shares. */
+START_TEST(shares_are_made_for_what_is_there)
+{
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi dbi;
+    for (int i = 0; i < 4; i++)
+        dead_refused(dead, i ? "app" : "hook", "k", &schema, SLICE("{}"));
+    dead_close(dead);
+    ck_assert_int_eq(mdb_env_create(&env), 0);
+    mdb_env_set_maxdbs(env, 5);
+    ck_assert_int_eq(mdb_env_open(env, dir, 0, 0600), 0);
+    ck_assert_int_eq(mdb_txn_begin(env, NULL, 0, &txn), 0);
+    ck_assert_int_eq(mdb_dbi_open(txn, "shares", 0, &dbi), 0);
+    ck_assert_int_eq(mdb_drop(txn, dbi, 1), 0);
+    ck_assert_int_eq(mdb_txn_commit(txn), 0);
+    mdb_env_close(env);
+    ck_assert_int_eq(dead_open(dir, 1, &dead), 0);
+    expect("gate/hook", "1:schema ");
+    dead_close(dead);
+    ck_assert_int_eq(dead_open(dir, 0, &dead), 0);
+    dead_limit(dead, 3, 1 << 20);
+    dead_refused(dead, "app", "k", &schema, SLICE("{}"));
+    dead_flush(dead);
+    expect("gate/hook", "1:schema ");
+    expect("gate/app", "4:schema 5:schema ");
+}
+END_TEST
+
 START_TEST(a_flood_is_bounded_in_memory)
 {
     static char big[DEAD_EVENT_MAX];
@@ -763,6 +852,8 @@ main(void)
     tcase_add_test(t, closing_writes_what_waits);
     tcase_add_test(t, a_large_refusal_is_cut);
     tcase_add_test(t, the_oldest_refusals_go);
+    tcase_add_test(t, each_key_has_a_share);
+    tcase_add_test(t, shares_are_made_for_what_is_there);
     tcase_add_test(t, a_flood_is_bounded_in_memory);
     tcase_add_test(t, another_process_reads_and_deletes);
     tcase_add_test(t, a_store_that_was_never_finished_is_made_anew);

@@ -132,6 +132,43 @@ START_TEST(a_frame_has_these_bytes)
 }
 END_TEST
 
+/* Told from a mark by its type, and kept by a mark. */
+START_TEST(flags_follow_the_payload)
+{
+    struct event e = sample, got;
+    struct event_retry mark = { .lane = SLICE("l"), .letter = 256,
+                                .attempts = 2 }, again;
+    struct il_text once = { 0 }, head = { 0 };
+    e.flags = EVENT_PUBLISHABLE | EVENT_MADE;
+    ck_assert_int_eq(event_pack(&out, &e), 0);
+    ck_assert_int_eq((unsigned char) out.data[0], 0x98);
+    ck_assert_int_eq(out.data[out.len - 1], 3);
+    ck_assert_int_eq(event_unpack(out.data, out.len, &got), 0);
+    same_event(&e, &got);
+    ck_assert_uint_eq(got.flags, 3);
+    ck_assert_int_eq(event_retry(out.data, out.len, &again), 0);
+
+    ck_assert_int_eq(event_retry_pack(&once, out.data, out.len, &mark), 0);
+    ck_assert_int_eq((unsigned char) once.data[0], 0x99);
+    ck_assert_int_eq(event_unpack(once.data, once.len, &got), 0);
+    same_event(&e, &got);
+    ck_assert_uint_eq(got.flags, 3);
+    ck_assert_int_eq(event_retry(once.data, once.len, &again), 1);
+    ck_assert_uint_eq(again.letter, 256);
+
+    /* the payload, and what follows it, may come by themselves */
+    e.payload = SLICE("");
+    ck_assert_int_eq(event_pack(&head, &e), 0);
+    ck_assert_int_eq(text_put(&head, sample.payload.ptr, sample.payload.len),
+                     0);
+    ck_assert_int_eq(event_pack_flags(&head, e.flags), 0);
+    ck_assert_uint_eq(head.len, out.len);
+    ck_assert_mem_eq(head.data, out.data, out.len);
+    text_clear(&once);
+    text_clear(&head);
+}
+END_TEST
+
 START_TEST(long_members_fit)
 {
     static char text[70000];
@@ -439,6 +476,7 @@ main(void)
     tcase_add_test(tc, marks_are_no_event_and_come_back_as_they_were);
     tcase_add_test(tc, what_is_packed_is_unpacked);
     tcase_add_test(tc, a_frame_has_these_bytes);
+    tcase_add_test(tc, flags_follow_the_payload);
     tcase_add_test(tc, long_members_fit);
     tcase_add_test(tc, members_after_the_payload_are_ignored);
     tcase_add_test(tc, a_retry_is_the_same_event_with_a_mark);

@@ -67,7 +67,9 @@ static const struct shape shapes[] = {
     SHAPE("chunks in 1.0", "POST /echo HTTP/1.0\r\n" TE "\r\n" CHUNKS),
     SHAPE("two hosts", LINE "Host: a\r\nHost: b\r\n" N3 ABC),
     SHAPE("a host with a path", LINE "Host: a/b\r\n" N3 ABC),
-    SHAPE("an URL for a path", "POST http://t/echo" H N3 ABC),
+    SHAPE("an URL of something else", "POST ftp://t/echo" H N3 ABC),
+    SHAPE("an URL without a host", "POST http:///echo" H N3 ABC),
+    SHAPE("an URL with a user", "POST http://u@t/echo" H N3 ABC),
     SHAPE("an authority", "CONNECT t:80" H "\r\n"),
     SHAPE("a path without /", "POST echo" H N3 ABC),
     SHAPE("a control in the path", "POST /ec\001ho" H N3 ABC),
@@ -78,8 +80,8 @@ static const struct shape shapes[] = {
     SHAPE("a method with (", "PO(ST /echo" H N3 ABC),
     SHAPE("a control in a name", LINE "Host: t\r\nX\001: y\r\n" N3 ABC),
     SHAPE("a control in a value", LINE "Host: t\r\nX: \001\r\n" N3 ABC),
-    SHAPE("a length and chunks", LINE "Host: t\r\nContent-Length: 5\r\n" TE
-                                      "\r\n0\r\n\r\n"),
+    SHAPE("a length and chunks",
+          LINE "Host: t\r\nContent-Length: 5\r\n" TE "\r\n0\r\n\r\n"),
     SHAPE("another encoding", LINE "Host: t\r\nTransfer-Encoding: gzip, "
                                    "chunked\r\n\r\n" CHUNKS),
     SHAPE("no encoding", LINE "Host: t\r\nTransfer-Encoding: identity\r\n" ABC),
@@ -87,10 +89,10 @@ static const struct shape shapes[] = {
                                  "\r\n" CHUNKS),
     SHAPE("chunked after VT", LINE "Host: t\r\nTransfer-Encoding: \013chunked"
                                    "\r\n\r\n" CHUNKS),
-    SHAPE("space before :", LINE "Host: t\r\nTransfer-Encoding : chunked\r\n" N3
-                                 ABC),
-    SHAPE("length with space before :", LINE "Host: t\r\nContent-Length : 3\r\n"
-                                             ABC),
+    SHAPE("space before :",
+          LINE "Host: t\r\nTransfer-Encoding : chunked\r\n" N3 ABC),
+    SHAPE("length with space before :",
+          LINE "Host: t\r\nContent-Length : 3\r\n" ABC),
     SHAPE("no host", LINE N3 ABC),
     SHAPE("bare LF after a field", LINE "Host: t\r\nX: y\n" N3 ABC),
     SHAPE("bare LF after the line", "POST /echo HTTP/1.1\nHost: t\r\n" N3 ABC),
@@ -112,8 +114,8 @@ static const struct shape shapes[] = {
     SHAPE("a first line folded", LINE " X: y\r\nHost: t\r\n" N3 ABC),
     SHAPE("two spaces", "POST  /echo" H N3 ABC),
     SHAPE("space in the path", "POST /ec ho" H N3 ABC),
-    SHAPE("space after the version", "POST /echo HTTP/1.1 \r\nHost: t\r\n" N3
-                                     ABC),
+    SHAPE("space after the version",
+          "POST /echo HTTP/1.1 \r\nHost: t\r\n" N3 ABC),
     SHAPE("tabs", "POST\t/echo\tHTTP/1.1\r\nHost: t\r\n" N3 ABC),
     SHAPE("no version", "POST /echo\r\nHost: t\r\n" N3 ABC),
     SHAPE("HTTP/2.0", "POST /echo HTTP/2.0\r\nHost: t\r\n" N3 ABC),
@@ -127,16 +129,17 @@ static const struct shape shapes[] = {
     SHAPE("lengths in a list", LINE "Host: t\r\nContent-Length: 3, 3\r\n" ABC),
     SHAPE("length in hex", LINE "Host: t\r\nContent-Length: 0x3\r\n" ABC),
     SHAPE("no length after all", LINE "Host: t\r\nContent-Length:\r\n" ABC),
-    SHAPE("length without end", LINE "Host: t\r\n"
-          "Content-Length: 99999999999999999999\r\n" ABC),
+    SHAPE("length without end",
+          LINE "Host: t\r\n"
+               "Content-Length: 99999999999999999999\r\n" ABC),
     SHAPE("chunk size in words", LINE "Host: t\r\n" TE "\r\nzz\r\nabc\r\n"),
     SHAPE("chunk size below 0", LINE "Host: t\r\n" TE "\r\n-3\r\nabc\r\n"),
     SHAPE("chunk size with 0x", LINE "Host: t\r\n" TE "\r\n0x3\r\nabc\r\n"
                                      "0\r\n\r\n"),
     SHAPE("chunk size with space", LINE "Host: t\r\n" TE "\r\n3 \r\nabc\r\n"
                                         "0\r\n\r\n"),
-    SHAPE("chunk size without end", LINE "Host: t\r\n" TE
-                                         "\r\nfffffffffffffffff\r\nabc\r\n"),
+    SHAPE("chunk size without end",
+          LINE "Host: t\r\n" TE "\r\nfffffffffffffffff\r\nabc\r\n"),
     SHAPE("chunk longer than said", LINE "Host: t\r\n" TE "\r\n3\r\nabcd\r\n"
                                          "0\r\n\r\n"),
     SHAPE("chunk without end", LINE "Host: t\r\n" TE "\r\n3\r\nabc0\r\n\r\n"),

@@ -4,6 +4,8 @@
 #include "codec/event.h"
 #include "idem/idem.h"
 
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #define SECOND INT64_C(1000000)
@@ -74,7 +76,7 @@ static struct idem_key
 key_of(uint64_t n)
 {
     char text[64];
-    return idem_key(idem, SLICE("app"), key_text(text, n));
+    return idem_key(idem, IDEM_SERVER, SLICE("app"), key_text(text, n));
 }
 
 /* Append event n, as the gate does; odd ones have an id besides the key. */
@@ -160,8 +162,8 @@ START_TEST(test_sources_do_not_share_keys)
 {
     struct idem_options o = options();
     open_both(&o);
-    struct idem_key a = idem_key(idem, SLICE("a"), SLICE("bc"));
-    struct idem_key b = idem_key(idem, SLICE("ab"), SLICE("c"));
+    struct idem_key a = idem_key(idem, IDEM_SERVER, SLICE("a"), SLICE("bc"));
+    struct idem_key b = idem_key(idem, IDEM_SERVER, SLICE("ab"), SLICE("c"));
     ck_assert(a.hi != b.hi || a.lo != b.lo);
     close_both();
 }
@@ -599,6 +601,53 @@ START_TEST(test_of_another_spool_is_not_believed)
 }
 END_TEST
 
+/* What could not be taken in at start is taken in by a thread, once there is
+ * room: the gate waits for none of it. */
+START_TEST(test_catches_up_aside)
+{
+    struct idem_options o = options();
+    struct idem_hit hit;
+    struct rlimit was, tiny;
+    char command[200];
+    open_both(&o);
+    for (uint64_t n = 1; n <= 2000; n++)
+        append(n, T0);
+    settle();
+    close_both();
+    snprintf(command, sizeof command, "rm -f %s/*.log", idem_dir);
+    ck_assert_int_eq(system(command), 0);
+
+    signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &was), 0);
+    tiny = was;
+    tiny.rlim_cur = 1000;
+    struct spool_options so = help_options();
+    so.dir = spool_dir;
+    so.segment_bytes = 1 << 20;
+    ck_assert_int_eq(spool_open(&so, &spool, NULL), 0);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &tiny), 0);
+    ck_assert_int_eq(idem_open(&o, spool, &idem), 0);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &was), 0);
+    int refused = 0, rc;
+    for (int i = 0; i < 3000 && (rc = idem_ready(idem, 1, T0)); i++) {
+        if (rc == -EAGAIN) {
+            refused++;
+            rc = idem_find(idem, key_of(1), T0, &hit);
+            ck_assert(rc == -EAGAIN || rc == 1);
+        }
+        idem_durable(idem, spool_durable(spool), 0);
+        usleep(1000);
+    }
+    ck_assert_int_eq(rc, 0);
+    ck_assert_int_gt(refused, 0);
+    check_range(1, 2000, T0, 1);
+    append(2001, T0);
+    settle();
+    check_range(1, 2001, T0, 1);
+    close_both();
+}
+END_TEST
+
 /* Nobody can know beforehand where a key is: each state_dir has a secret.  One
  * that is lost, or another's, costs no key that the spool still has. */
 START_TEST(test_keys_are_hashed_with_a_secret)
@@ -610,10 +659,12 @@ START_TEST(test_keys_are_hashed_with_a_secret)
     for (uint64_t n = 1; n <= 100; n++)
         append(n, T0);
     settle();
-    struct idem_key before = idem_key(idem, SLICE("app"), SLICE("k"));
+    struct idem_key before =
+        idem_key(idem, IDEM_SERVER, SLICE("app"), SLICE("k"));
     close_both();
     open_both(&o);
-    struct idem_key again = idem_key(idem, SLICE("app"), SLICE("k"));
+    struct idem_key again =
+        idem_key(idem, IDEM_SERVER, SLICE("app"), SLICE("k"));
     ck_assert_uint_eq(again.lo, before.lo);
     check_range(1, 100, T0, 1);
     close_both();
@@ -625,7 +676,8 @@ START_TEST(test_keys_are_hashed_with_a_secret)
     ck_assert_int_eq(pwrite(fd, &byte, 1, 100), 1);
     close(fd);
     open_both(&o);
-    struct idem_key other = idem_key(idem, SLICE("app"), SLICE("k"));
+    struct idem_key other =
+        idem_key(idem, IDEM_SERVER, SLICE("app"), SLICE("k"));
     ck_assert(other.lo != before.lo && other.hi != before.hi);
     ck_assert_ptr_nonnull(strstr(help_log, "SECRET is damaged"));
     check_range(1, 100, T0, 1);
@@ -797,6 +849,7 @@ all_tests(const char *name, void (*before)(void))
     tcase_add_checked_fixture(t, before, help_teardown);
     tcase_add_test(t, test_finds_on_the_way_and_after);
     tcase_add_test(t, test_sources_do_not_share_keys);
+    tcase_add_test(t, test_catches_up_aside);
     tcase_add_test(t, test_survives_a_restart);
     tcase_add_test(t, test_survives_a_kill);
     tcase_add_test(t, test_grows);

@@ -184,7 +184,8 @@ static const struct {
     { "/**/[1]", JSON_SYNTAX, 0 },
     { "[\v1]", JSON_SYNTAX, 1 },
     { "[\f1]", JSON_SYNTAX, 1 },
-    { "\xef\xbb\xbf{}", JSON_SYNTAX, 0 },
+    { "\xef\xbb\xbf\xef\xbb\xbf{}", JSON_SYNTAX, 3 },
+    { "{\xef\xbb\xbf}", JSON_SYNTAX, 1 },
     { "True", JSON_SYNTAX, 0 },
     { "trux", JSON_SYNTAX, 0 },
     { "[nul]", JSON_SYNTAX, 1 },
@@ -246,6 +247,13 @@ static const struct {
     { "{\"\":1,\"b\":2,\"\":3}", JSON_DUPLICATE, 12 },
     { "[{\"x\":{\"b\":{},\"b\":{}}}]", JSON_DUPLICATE, 14 },
 };
+
+START_TEST(a_byte_order_mark_is_passed_over)
+{
+    expect_same("\xef\xbb\xbf{}", 5, "{}", 2);
+    expect_same("\xef\xbb\xbf [1]", 7, "[1]", 3);
+}
+END_TEST
 
 START_TEST(refuses_what_rfc_8259_does_not_allow)
 {
@@ -486,6 +494,7 @@ main(void)
     TCase *tc = tcase_create("reading");
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, reads_what_rfc_8259_allows, 0, COUNT(accepted));
+    tcase_add_test(tc, a_byte_order_mark_is_passed_over);
     tcase_add_loop_test(tc, refuses_what_rfc_8259_does_not_allow, 0,
                         COUNT(refused));
     tcase_add_test(tc, refuses_nul_bytes);

@@ -144,6 +144,28 @@ START_TEST(when_leaves_the_rest_out)
 }
 END_TEST
 
+/* Nobody knows whether the event is for this destination: it is not lost. */
+START_TEST(when_at_its_limit_makes_a_letter)
+{
+    struct lang_error error;
+    static const char when[] = "not text matches secret";
+    static char json[20100];
+    memset(json, 'a', sizeof json);
+    memcpy(json, "{\"text\":\"", 9);
+    strcpy(json + 20000, "\"}");
+    ck_assert_int_eq(expr_compile(when, sizeof when - 1, &spec.when, &error),
+                     0);
+    append("app", "feature.used", "{\"text\":\"fine\",\"n\":1}");
+    append("app", "feature.used", json);
+    world_start();
+    struct lane_status s = wait_position(2);
+    ck_assert_uint_eq(s.delivered, 1);
+    ck_assert_uint_eq(s.rejected, 1);
+    world_stop();
+    expr_free(spec.when);
+}
+END_TEST
+
 START_TEST(a_batch_waits_to_fill)
 {
     spec.batch_wait_ms = 400;
@@ -168,6 +190,7 @@ main(void)
         what_is_settled_at_once_needs_one_batch,
         an_empty_batch_needs_no_destination,
         when_leaves_the_rest_out,
+        when_at_its_limit_makes_a_letter,
         a_batch_waits_to_fill,
     };
     return world_run("lane", tests, sizeof tests / sizeof *tests);

@@ -200,8 +200,10 @@ START_TEST(test_full_disk_at_a_new_segment)
     }
     ck_assert_int_eq(wait_error(&told), -ENOSPC);
     ck_assert_uint_eq(told.up_to, p - 1);
+    ck_assert_int_eq(spool_cause(s), -EMFILE); /* and no full disk */
     set(&open_error, 0);
     wait_healthy(s);
+    ck_assert_int_eq(spool_cause(s), 0);
     help_fill(s, p, p + 50);
     spool_close(s);
     check_all(p + 50);

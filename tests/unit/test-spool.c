@@ -310,6 +310,60 @@ START_TEST(test_max_bytes_refuses_until_drained)
 }
 END_TEST
 
+/* Copies of what was damaged lie on the same disk, until somebody looks. */
+START_TEST(test_damaged_copies_count)
+{
+    struct spool_options o = help_options();
+    char path[200];
+    uint64_t first;
+    int rc = -ENOSPC;
+    o.max_bytes = 100000;
+    spool_close(help_open_with(&o, NULL));
+    snprintf(path, sizeof path, "%s/damaged", help_dir);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    strcat(path, "/copy");
+    int fd = open(path, O_WRONLY | O_CREAT, 0600);
+    ck_assert_int_eq(ftruncate(fd, 100000), 0);
+    close(fd);
+    struct spool *s = help_open_with(&o, NULL);
+    struct slice b = SLICE("x");
+    ck_assert_int_eq(spool_append(s, &b, 1, &first), -ENOSPC);
+    ck_assert_int_eq(unlink(path), 0);
+    for (int i = 0; i < 100 && (rc = spool_append(s, &b, 1, &first)); i++)
+        usleep(50000);
+    ck_assert_int_eq(rc, 0);
+    spool_close(s);
+}
+END_TEST
+
+/* What is delivered goes for them, as it goes for what is to come. */
+START_TEST(test_what_is_delivered_makes_room_beside_damaged_copies)
+{
+    struct spool_options o = help_options();
+    char path[200], text[1000];
+    uint64_t first;
+    int rc = 0;
+    o.segment_bytes = 8192;
+    o.max_bytes = 100000;
+    spool_close(help_open_with(&o, NULL));
+    snprintf(path, sizeof path, "%s/damaged", help_dir);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    strcat(path, "/copy");
+    int fd = open(path, O_WRONLY | O_CREAT, 0600);
+    ck_assert_int_eq(ftruncate(fd, 60000), 0);
+    close(fd);
+    struct spool *s = help_open_with(&o, NULL);
+    memset(text, 'x', sizeof text);
+    struct slice b = slice_of(text, sizeof text);
+    for (int i = 0; i < 200; i++) {
+        for (int k = 0; k < 100 && (rc = spool_append(s, &b, 1, &first)); k++)
+            usleep(50000);
+        ck_assert_msg(rc == 0, "event %d: %d", i, rc);
+    }
+    spool_close(s);
+}
+END_TEST
+
 START_TEST(test_min_free_refuses)
 {
     struct spool_options o = help_options();
@@ -477,6 +531,8 @@ main(void)
     tcase_add_test(t, test_close_writes_what_waits);
     tcase_add_test(t, test_retention_waits_for_holds);
     tcase_add_test(t, test_max_bytes_refuses_until_drained);
+    tcase_add_test(t, test_damaged_copies_count);
+    tcase_add_test(t, test_what_is_delivered_makes_room_beside_damaged_copies);
     tcase_add_test(t, test_min_free_refuses);
     tcase_add_test(t, test_backlog_is_estimated);
     tcase_add_test(t, test_a_position_once_seen_is_not_given_again);

@@ -42,7 +42,7 @@ teardown(void)
 static void
 add(const char *payload)
 {
-    char json[500];
+    static char json[21000];
     snprintf(json, sizeof json, "{\"type\":\"feature.used\",\"payload\":%s}",
              payload);
     ck_assert_int_eq(testhost_event(host, json), 0);
@@ -99,6 +99,36 @@ START_TEST(decides_the_same_again)
 }
 END_TEST
 
+/* What could not be looked at passes neither way. */
+START_TEST(a_regex_at_its_limit_is_a_dead_letter)
+{
+    static char payload[20100];
+    memset(payload, 'a', sizeof payload);
+    memcpy(payload, "{\"text\":\"", 9);
+    strcpy(payload + 20000, "\"}");
+    static const char *const wheres[] = {
+        "where = \"not text matches secret\";",
+        "where = \"text matches secret\";",
+    };
+    for (size_t i = 0; i < 2; i++) {
+        testhost_free(host);
+        host = testhost_new();
+        must_open(wheres[i]);
+        add(payload);
+        ck_assert_int_eq(testhost_process(host), 0);
+        ck_assert_int_eq(testhost_state(host, 0), TESTHOST_REJECTED);
+        ck_assert_str_eq(testhost_reason(host, 0)->code, "regex_limit");
+    }
+    /* where something else decides it does not matter */
+    testhost_free(host);
+    host = testhost_new();
+    must_open("where = \"exists(text) or text matches secret\";");
+    add(payload);
+    ck_assert_int_eq(testhost_process(host), 0);
+    ck_assert_int_eq(testhost_state(host, 0), TESTHOST_KEPT);
+}
+END_TEST
+
 START_TEST(reads_the_envelope)
 {
     must_open("where = \"$event.type == feature.used and "
@@ -141,6 +171,7 @@ main(void)
     tcase_add_test(tc, keeps_what_matches_and_drops_the_rest);
     tcase_add_test(tc, leaves_the_payload_as_it_is);
     tcase_add_test(tc, decides_the_same_again);
+    tcase_add_test(tc, a_regex_at_its_limit_is_a_dead_letter);
     tcase_add_test(tc, reads_the_envelope);
     tcase_add_test(tc, a_wrong_expression_is_refused_with_its_place);
     tcase_add_test(tc, where_is_required);

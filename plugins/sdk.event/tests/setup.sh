@@ -23,7 +23,7 @@ entities = { map_size = "64MiB"; };
 http = { listen = "127.0.0.1:$port"; };
 admin = { listen = "127.0.0.1:$admin"; };
 sources = ( { name = "app"; plugin = "sdk.event"; max_body = "64KiB";
-              keys = ( "env:INGESTLAYER_KEY", "second-key" ); }${2:+, $2} );
+              keys = ( { key = "env:INGESTLAYER_KEY"; entities = "all"; }, "second-key" ); }${2:+, $2} );
 $1
 END
     URL=http://127.0.0.1:$port ADMIN=http://127.0.0.1:$admin

@@ -91,8 +91,36 @@ STATUS=$(curl -s -o "$T/answer" -D "$T/head" -w '%{http_code}' --json @"$T/body.
     -H "Authorization: Bearer $KEY" -H 'Content-Encoding: gzip' "$URL/v1/ingest")
 expect 202 '"accepted":1'
 
+# a byte order mark is no part of the text
+BOM=$(printf '\357\273\277')
+post "$BOM$GOOD"
+expect 202 '"accepted":1'
+TYPE=' application/x-ndjson' post "$BOM$GOOD"
+expect 202 '"accepted":1'
+# as proxies ask (RFC 9112, 3.2.2), and with white space around values (RFC 9110, 5.5)
+raw() { # HEAD, with %d for a length
+    printf "$1\r\nHost: x\r\nAuthorization: \t Bearer $KEY \t\r\nContent-Type: application/json \r\nContent-Length: \t%d \t\r\nConnection: close\r\n\r\n%s" \
+        ${#GOOD} "$GOOD" >"$T/raw"
+    STATUS=$(python3 -c 'import socket, sys
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=20)
+s.sendall(open(sys.argv[2], "rb").read())
+a = b""
+while (b := s.recv(65536)):
+    a += b
+open(sys.argv[3], "wb").write(a)
+print(a.split()[1].decode())' "$port" "$T/raw" "$T/answer")
+}
+raw 'POST http://events.example.com/v1/ingest HTTP/1.1'
+expect 202 '"accepted":1'
+raw 'POST HTTPS://events.example.com:8443/v1/ingest?x=y HTTP/1.1'
+expect 202 '"accepted":1'
+raw 'POST http://events.example.com HTTP/1.1'
+expect 404 '"code":"not_found"'
+raw 'POST ftp://events.example.com/v1/ingest HTTP/1.1'
+expect 400 '"code":"bad_path"'
+
 # what was accepted and refused has been counted, and the latter kept
-is "$(metric 'gate_accepted_total{source="app"}')" 10 accepted
+is "$(metric 'gate_accepted_total{source="app"}')" 14 accepted
 is "$(metric 'gate_duplicates_total{source="app"}')" 1 duplicates
 is "$(metric 'gate_refused_total{source="app",code="schema"}')" 2 schema
 is "$(metric 'gate_refused_total{source="app",code="body_too_large"}')" 2 large

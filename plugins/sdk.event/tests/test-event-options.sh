@@ -48,3 +48,22 @@ sed 's/env:INGESTLAYER_KEY/k/' "$IL_SRCDIR/plugins/sdk.event/sdk.event.conf" \
     cat "$T/out" >&2
     exit 1
 }
+# a publishable key without a rate is a warning
+publishable() { # RATE
+    printf 'sources = ( { name = "app"; plugin = "sdk.event"; keys = ( { key = "hunter"; publishable = true; types = ( "x" ); %s } ); } );\n' \
+        "$1" >"$T/il.conf"
+    "$IL_BUILDDIR/ingestlayer" check -c "$T/il.conf" >"$T/out" 2>&1 || {
+        cat "$T/out" >&2
+        exit 1
+    }
+}
+publishable ''
+grep -q 'publishable: .*without a rate' "$T/out" || {
+    cat "$T/out" >&2
+    exit 1
+}
+publishable 'rate = "1/s";'
+if grep -q 'without a rate' "$T/out"; then
+    echo "a key with a rate is warned of" >&2
+    exit 1
+fi

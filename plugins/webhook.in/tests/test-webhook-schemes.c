@@ -14,9 +14,7 @@ START_TEST(github)
               0);
     expect("X-Hub-Signature-256: sha256=" GITHUB "\n"
            "X-GitHub-Event: push\nX-GitHub-Delivery: 72d3162e-cc78-11e3",
-           "Hello, World!", 202, NULL);
-    expect_event(0, "{\"key\":\"72d3162e-cc78-11e3\",\"type\":\"push\","
-                    "\"payload\":Hello, World!}");
+           "Hello, World!", 400, "bad_json"); /* it is its sender's */
     expect("X-Hub-Signature-256: sha256=" GITHUB, "Hello, World?", 401,
            "wrong_signature");
     /* the prefix belongs to it */
@@ -231,13 +229,70 @@ END_TEST
 
 #define IL_HEX                                                                 \
     "229ed51bc1d277a892021b589003f62374fc4c69ea4fa6d0e6c94f27ac6cb68d"
+#define IL_CONTENT                                                             \
+    "439e3d897916feb9d0b0e6add562b1218c7a64c87f6def6c47f4f23c83b83994"
+#define IL_EVENT(key)                                                          \
+    "{\"key\":\"" key "\",\"type\":\"a.b\",\"payload\":"                       \
+    "{\"type\":\"a.b\",\"n\":1}}"
+#define IL_TIMED(sig) "X-Ingest-Signature: t=1700000000,sha256=" sig "\n"
+#define IL_KEYED                                                               \
+    "17e9f424cc38c29a3870dead687e815b40ca743108032ca7c3ec1352c9521a1c"
+#define IL_UNKEYED                                                             \
+    "36e64647b8671d9c7b06bf5dbeb532610bbfec5199202ae3998a2f73b9bb1bf7"
+START_TEST(ingestlayer_with_a_time_and_an_id)
+{
+    static const char body[] = "{\"type\":\"a.b\",\"n\":1}";
+    must_open("secrets = \"s3cret\"; tolerance = \"60s\";", 1700000000);
+    expect(IL_TIMED(IL_KEYED) "Idempotency-Key: k1", body, 202, NULL);
+    expect_event(0, IL_EVENT("k1"));
+    /* the id is signed, or that there is none */
+    expect(IL_TIMED(IL_KEYED) "Idempotency-Key: k2", body, 401,
+           "wrong_signature");
+    expect(IL_TIMED(IL_KEYED), body, 401, "wrong_signature");
+    expect(IL_TIMED(IL_UNKEYED), body, 202, NULL);
+    expect_event(1, IL_EVENT("737dee1a5a3ad4ded464ea05e99974c75b8b58ce8492d8668"
+                             "5bca26162b90b48"));
+    expect(IL_TIMED(IL_UNKEYED) "Idempotency-Key: k1", body, 401,
+           "wrong_signature");
+    /* so is the time */
+    expect("X-Ingest-Signature: t=1700000001,sha256=" IL_KEYED
+           "\nIdempotency-Key: k1",
+           body, 401, "wrong_signature");
+    expect("X-Ingest-Signature: t=1700000000,t=1700000000,sha256=" IL_KEYED
+           "\nIdempotency-Key: k1",
+           body, 401, "bad_signature");
+    expect("X-Ingest-Signature: sha256=" IL_KEYED "\nIdempotency-Key: k1", body,
+           401, "wrong_signature");
+    expect("X-Ingest-Signature: t=1700000000,sha256=" IL_HEX, body, 401,
+           "wrong_signature");
+    expect("X-Ingest-Signature: t=x,sha256=" IL_KEYED, body, 401,
+           "bad_signature");
+    testhost_clock(host, 1700000061 * INT64_C(1000000));
+    expect(IL_TIMED(IL_KEYED) "Idempotency-Key: k1", body, 401,
+           "stale_signature");
+}
+END_TEST
+
+/* Who names a key in the config has thought of it. */
+START_TEST(ingestlayer_with_a_key_of_the_config)
+{
+    must_open("secrets = \"s3cret\"; key = \"$header.Idempotency-Key\";", 0);
+    expect("X-Ingest-Signature: sha256=" IL_HEX "\nIdempotency-Key: k1",
+           "{\"type\":\"a.b\",\"n\":1}", 202, NULL);
+    expect_event(0, IL_EVENT("k1"));
+}
+END_TEST
+
 START_TEST(ingestlayer_with_and_without_its_prefix)
 {
     must_open("secrets = \"s3cret\";", 0);
     expect("X-Ingest-Signature: sha256=" IL_HEX "\nIdempotency-Key: k1",
            "{\"type\":\"a.b\",\"n\":1}", 202, NULL);
-    expect_event(0, "{\"key\":\"k1\",\"type\":\"a.b\",\"payload\":"
-                    "{\"type\":\"a.b\",\"n\":1}}");
+    /* nobody has signed k1: what is sent again under k2 is the same event */
+    expect_event(0, IL_EVENT(IL_CONTENT));
+    expect("X-Ingest-Signature: sha256=" IL_HEX "\nIdempotency-Key: k2",
+           "{\"type\":\"a.b\",\"n\":1}", 202, NULL);
+    expect_event(1, IL_EVENT(IL_CONTENT));
     expect("X-Ingest-Signature: " IL_HEX, "{\"type\":\"a.b\",\"n\":1}", 202,
            NULL);
     expect("X-Ingest-Signature: 229ED51BC1D277A892021B589003F62374FC4C69EA4FA"
@@ -313,6 +368,8 @@ main(void)
                                    both_secrets_of_a_rotation_are_valid,
                                    shopify,
                                    ingestlayer_with_and_without_its_prefix,
+                                   ingestlayer_with_a_time_and_an_id,
+                                   ingestlayer_with_a_key_of_the_config,
                                    generic_signs_what_it_is_told,
                                    generic_with_the_time_beside_the_signature,
                                    generic_with_nothing_but_a_header };

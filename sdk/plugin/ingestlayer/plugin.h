@@ -1115,9 +1115,11 @@ il_expr_from_at(const struct il_host *host, const struct il_conf *conf,
 {
     return IL_API(host)->expr_from(host, conf, key, i, out);
 }
-/* Does it hold for event i?  1 or 0 (also past the end of the batch); never
- * fails, never allocates.  One thread at a time for each expression.
- * Since ABI 1.0. */
+/* Does it hold for event i?  1 or 0 (also past the end of the batch), or -E2BIG:
+ * that depends on a regular expression which met its limit, so that nobody
+ * knows; the event has become a dead letter (regex_limit) by then, and there is
+ * nothing left to do.  Never allocates otherwise.  One thread at a time for each
+ * expression.  Since ABI 1.0. */
 static inline int
 il_expr_true(const struct il_expr *expr, struct il_batch *batch, uint32_t i)
 {
@@ -1526,6 +1528,22 @@ il_write_msgpack(const struct il_host *host, struct il_text *text,
         .min = 1, .max = 320,                                                  \
         .help = "Web pages that may send: \"https://app.example.com\", "       \
                 "\"https://*.example.com\", \"http://localhost:*\", or \"*\"." \
+    }
+/* Likewise apart, for sources whose keys may be known to everybody, and for
+ * those that serve il_request_entities() or offer upserts. */
+#define IL_PUBLISHABLE_OPTION                                                  \
+    {                                                                          \
+        .name = "publishable", .type = IL_OPT_BOOL, .def = "false",            \
+        .help = "Everybody may know it, as it is in a page or an app: it may " \
+                "come in a URL, needs types, and has a namespace of its own "  \
+                "for ids and keys."                                            \
+    }
+#define IL_ENTITIES_OPTION                                                     \
+    {                                                                          \
+        .name = "entities", .type = IL_OPT_STRING,                             \
+        .choices = "none|write|all",                                           \
+        .help = "What it may do with entities; without it, write them, and "   \
+                "of a publishable key none."                                   \
     }
 
 /* In open(): a sender, as a group with IL_SENDER_OPTIONS describes it.  The

@@ -133,7 +133,8 @@ static int
 api_expr_true(const struct il_expr *expr, struct il_batch *b, uint32_t i)
 {
     return may_read(b, i, "il_expr_true()")
-           && testhost_plain.expr_true(expr, b, i);
+               ? testhost_plain.expr_true(expr, b, i)
+               : 0;
 }
 
 static int

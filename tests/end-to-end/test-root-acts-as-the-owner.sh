@@ -1,0 +1,54 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Commands that root runs go on as the owner of state_dir: what they make is the
+# daemon's, and links in it lead nowhere that its owner may not go.
+[ "$(id -u)" = 0 ] || exit 77
+owner=nobody
+id $owner >/dev/null 2>&1 || exit 77
+il=$IL_BUILDDIR/ingestlayer
+T=$(mktemp -d) || exit 99
+trap 'rm -rf "$T"' EXIT
+chmod 755 "$T"
+fail() { echo "$*" >&2; exit 1; }
+printf 'user_id,plan\nu1,free\n' >"$T/users.csv"
+chmod 600 "$T/users.csv"
+owned() { # FOLDER
+    find "$1" ! -user $owner | grep . && fail "not its owner's: see above"
+}
+conf() { # STATE_DIR [MORE]
+    printf 'state_dir = "%s"; entities = { map_size = "64MiB"; }; %s\n' "$1" "${2-}" >"$T/conf"
+}
+
+# an empty folder of the daemon's
+mkdir "$T/a"
+chown $owner "$T/a"
+conf "$T/a"
+"$il" entity import "$T/users.csv" -c "$T/conf" >"$T/out" || fail "import"
+owned "$T/a"
+"$il" entity get user u1 -c "$T/conf" | grep -q free || fail "get"
+"$il" entity import "$T/users.csv" -s "$T/a" >"$T/out" || fail "import -s"
+owned "$T/a"
+"$il" dead list -c "$T/conf" >"$T/out" || fail "dead list"
+owned "$T/a"
+
+# no folder yet: the config names the user
+conf "$T/b" "user = \"$owner\";"
+"$il" entity import "$T/users.csv" -c "$T/conf" >"$T/out" || fail "first import"
+owned "$T/b"
+# ... or a folder in one of the daemon's
+mkdir "$T/home"
+chown $owner "$T/home"
+"$il" entity import "$T/users.csv" -s "$T/home/c" >"$T/out" || fail "import in its home"
+owned "$T/home"
+
+# links to what only root may touch
+mkdir "$T/secret" "$T/d"
+chmod 700 "$T/secret"
+chown $owner "$T/d"
+ln -s "$T/secret" "$T/d/entities"
+ln -s "$T/secret" "$T/d/dead"
+conf "$T/d"
+"$il" entity import "$T/users.csv" -c "$T/conf" >"$T/out" 2>&1 && fail "it followed the link"
+"$il" dead list -c "$T/conf" >"$T/out" 2>&1 # whatever it says
+[ -z "$(ls "$T/secret")" ] || fail "root followed a link: $(ls "$T/secret")"
+exit 0
