@@ -5,7 +5,9 @@ plugins_sdk_event_sdk_event_la_SOURCES = \
 	plugins/sdk.event/event.c \
 	plugins/sdk.event/event.h \
 	plugins/sdk.event/offer.c \
-	plugins/sdk.event/segment.c
+	plugins/sdk.event/segment.c \
+	plugins/sdk.event/when.c \
+	plugins/sdk.event/when.h
 plugins_sdk_event_sdk_event_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
 plugins_sdk_event_sdk_event_la_CFLAGS = $(PLUGIN_CFLAGS)
 plugins_sdk_event_sdk_event_la_LDFLAGS = $(PLUGIN_LINK)
