@@ -20,7 +20,8 @@ SDK_EVENT_TESTS = plugins/sdk.event/tests/test-event-answers.sh \
 	plugins/sdk.event/tests/test-event-options.sh \
 	plugins/sdk.event/tests/test-event-pages.sh \
 	plugins/sdk.event/tests/test-event-rates.sh \
-	plugins/sdk.event/tests/test-event-segment.sh
+	plugins/sdk.event/tests/test-event-segment.sh \
+	plugins/sdk.event/tests/test-event-shapes.sh
 TESTS += $(SDK_EVENT_TESTS)
 EXTRA_DIST += plugins/sdk.event/sdk.event.conf \
 	plugins/sdk.event/tests/setup.sh $(SDK_EVENT_TESTS)
