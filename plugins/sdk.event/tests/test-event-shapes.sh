@@ -73,6 +73,10 @@ done
 post "{\"type\":\"$(repeat n 129)\",\"payload\":{}}"
 expect 422 '1 to 128 bytes'
 
+TYPE=' application/cloudevents+json'
+post "{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"s\",\"type\":\"$(repeat n 129)\"}"
+expect 422 '1 to 128 bytes'
+
 daemon_stop || { cat "$T/log" >&2; exit 1; }
 "$IL_BUILDDIR/ingestlayer" spool export -c "$T/il.conf" >"$T/events" || exit 1
 python3 - "$T/events" "$T/want" <<'END'
