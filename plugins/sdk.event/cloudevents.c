@@ -15,6 +15,7 @@
 #define ATTRIBUTES_MAX 64
 #define NAME_MAX_LEN 64
 #define KEY_TEXT 128 /* what the gate takes for a key */
+#define TYPE_TEXT 128 /* and /v1/ingest for a type */
 
 struct attribute {
     char name[NAME_MAX_LEN + 1];
@@ -120,6 +121,8 @@ check(struct cloud *c)
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         if (check_text(c, texts[i].name, texts[i].required))
             return -EINVAL;
+    if (attribute(c, "type")->len > TYPE_TEXT)
+        return flaw(c, "type", "length", "must be 1 to 128 bytes long");
     if (!offer_is(attribute(c, "specversion"), "1.0"))
         return flaw(c, "specversion", "enum",
                     "only version 1.0 of CloudEvents is taken");

@@ -9,6 +9,7 @@
 #include "event.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -242,8 +243,10 @@ event_declared(struct event *s)
     if (!s->declared)
         return -ENOMEM;
     for (size_t i = 0; i < n && !il_declared_field(s->host, i, &d); i++)
-        s->declared[s->declared_count++]
-            = (struct declared){ .event = d.event, .name = d.name };
+        s->declared[s->declared_count++] =
+            (struct declared){ .event = d.event,
+                               .name = d.name,
+                               .object = !strcmp(d.type, "object") };
     qsort(s->declared, s->declared_count, sizeof(*s->declared),
           declared_order);
     return 0;
@@ -257,13 +260,11 @@ type_order(const char *type, size_t len, const char *event)
     return order ? order : event[len] ? -1 : 0;
 }
 
-int
-event_adds(const struct event *s, const char *type, size_t type_len,
-           const char *name)
+/* The first field of a type; the count of all where there is none. */
+static size_t
+first_declared(const struct event *s, const char *type, size_t type_len)
 {
     size_t from = 0, to = s->declared_count;
-    if (!type || memchr(type, 0, type_len))
-        return 1; /* the gate refuses it */
     while (from < to) {
         size_t middle = from + (to - from) / 2;
         if (type_order(type, type_len, s->declared[middle].event) > 0)
@@ -271,8 +272,35 @@ event_adds(const struct event *s, const char *type, size_t type_len,
         else
             to = middle;
     }
-    if (from == s->declared_count
-        || type_order(type, type_len, s->declared[from].event))
+    if (from < s->declared_count
+        && !type_order(type, type_len, s->declared[from].event))
+        return from;
+    return s->declared_count;
+}
+
+int
+event_is_object(const struct event *s, const char *type, size_t type_len,
+                const struct il_value *name)
+{
+    if (!type || memchr(type, 0, type_len))
+        return 0;
+    for (size_t i = first_declared(s, type, type_len);
+         i < s->declared_count
+         && !type_order(type, type_len, s->declared[i].event);
+         i++)
+        if (s->declared[i].object && offer_is(name, s->declared[i].name))
+            return 1;
+    return 0;
+}
+
+int
+event_adds(const struct event *s, const char *type, size_t type_len,
+           const char *name)
+{
+    if (!type || memchr(type, 0, type_len))
+        return 1; /* the gate refuses it */
+    size_t from = first_declared(s, type, type_len);
+    if (from == s->declared_count)
         return 1;
     for (; from < s->declared_count
            && !type_order(type, type_len, s->declared[from].event);
@@ -283,6 +311,23 @@ event_adds(const struct event *s, const char *type, size_t type_len,
 }
 
 /* --- opening -------------------------------------------------------------- */
+
+/* Clients put the path behind a URL that its user wrote, often with a slash at
+ * its end, and some write one behind the path. */
+static int
+segment_routes(struct event *s, struct il_route *r)
+{
+    const char *path = r->path;
+    char form[32];
+    int err = 0;
+    for (size_t i = 0; i < 4 && !err; i++) {
+        snprintf(form, sizeof(form), "%s%s%s", i & 1 ? "/" : "", path,
+                 i & 2 ? "/" : "");
+        r->path = form;
+        err = il_route_add(s->host, r, s);
+    }
+    return err;
+}
 
 static int
 event_routes(struct event *s, const struct il_conf *conf)
@@ -324,7 +369,9 @@ event_routes(struct event *s, const struct il_conf *conf)
                                                         : event_admit,
             .handle = routes[i].handle,
         };
-        int err = il_route_add(s->host, &r, s);
+        int err = routes[i].handle == segment_handle
+                      ? segment_routes(s, &r)
+                      : il_route_add(s->host, &r, s);
         if (err)
             return err;
     }

@@ -3,11 +3,14 @@
 #ifndef EVENT_SOURCE_H
 #define EVENT_SOURCE_H
 
+#include "when.h"
+
 #include <ingestlayer/plugin.h>
 
 /* A field that the config declares for an event type. */
 struct declared {
     const char *event, *name; /* the host's */
+    int object;
 };
 
 /* A key, and what it may do. */
@@ -34,6 +37,9 @@ struct event {
  * to a payload?  Yes, but for event types that are declared without it. */
 int event_adds(const struct event *, const char *type, size_t type_len,
                const char *name);
+/* Is a field of that type declared as an object? */
+int event_is_object(const struct event *, const char *type, size_t type_len,
+                    const struct il_value *name);
 
 /* The key that this is; NULL: none. */
 const struct key *event_key(const struct event *, const char *text, size_t len);
@@ -70,6 +76,8 @@ struct offer_event {
     struct offer_bytes payload, traits[2];
     char key[136];
     char ids[5][24]; /* integers as text */
+    char time[WHEN_MAX];
+    int php; /* an empty array may mean an empty object: of Segment's calls */
 };
 
 struct offer {

@@ -7,8 +7,8 @@
 #include <ingestlayer/plugin.h>
 
 /* What comes out is a type or an idempotency key, for which the gate takes
- * 128 bytes; more than this is cut, and refused there. */
-#define PICK_MAX 512
+ * 800 or 255 bytes; more than this is cut, and refused there. */
+#define PICK_MAX 1024
 
 struct pick;
 
