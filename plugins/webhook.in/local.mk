@@ -8,6 +8,7 @@ plugins_webhook_in_webhook_in_la_SOURCES = \
 	plugins/webhook.in/pick.c \
 	plugins/webhook.in/pick.h \
 	plugins/webhook.in/scheme.c \
+	plugins/webhook.in/schemes.c \
 	plugins/webhook.in/signature.c \
 	plugins/webhook.in/signature.h \
 	plugins/webhook.in/take.c \
