@@ -28,15 +28,29 @@ static const struct il_option key_options[] = { { .name = "key",
                                                 { 0 } };
 
 static const struct il_option event_options[] = {
-    { .name = "keys", .type = IL_OPT_GROUP,
+    { .name = "keys",
+      .type = IL_OPT_GROUP,
       .flags = IL_OPT_REQUIRED | IL_OPT_LIST | IL_OPT_SHORT,
       .children = key_options,
       .help = "Keys that senders show as \"Authorization: Bearer KEY\", or as "
               "the user name of Basic; all of them are valid at the same "
               "time." },
-    { .name = "max_events", .type = IL_OPT_INT, .min = 1, .max = 10000,
-      .def = "500", .help = "Most events in one request." },
-    { .name = "max_body", .type = IL_OPT_SIZE, .min = 1024, .max = 64 << 20,
+    { .name = "max_events",
+      .type = IL_OPT_INT,
+      .min = 1,
+      .max = 10000,
+      .def = "500",
+      .help = "Most events in one request." },
+    { .name = "cloudevent_data",
+      .type = IL_OPT_STRING,
+      .def = "text",
+      .choices = "text|base64|refuse",
+      .help = "What becomes of a CloudEvent's data that is not JSON: text "
+              "where it is UTF-8 and else base64, always base64, or 415." },
+    { .name = "max_body",
+      .type = IL_OPT_SIZE,
+      .min = 1024,
+      .max = 64 << 20,
       .def = "4MiB",
       .help = "Largest body of one request in bytes, also after unpacking." },
     { 0 }
@@ -349,6 +363,10 @@ event_open(const struct il_host *host, const struct il_conf *conf,
         return -ENOMEM;
     s->host = host;
     s->max_events = (uint32_t) il_conf_int(conf, "max_events");
+    const char *data = il_conf_str(conf, "cloudevent_data");
+    s->data_as = !strcmp(data, "text")     ? DATA_TEXT
+                 : !strcmp(data, "base64") ? DATA_BASE64
+                                           : DATA_REFUSED;
     int err = event_keys(s, conf);
     if (!err)
         err = event_declared(s);

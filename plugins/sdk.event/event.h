@@ -18,11 +18,15 @@ struct key {
     struct il_sender *sender;
 };
 
+/* What becomes of a CloudEvent's data that is no JSON. */
+enum data_as { DATA_TEXT, DATA_BASE64, DATA_REFUSED };
+
 struct event {
     const struct il_host *host;
     struct key *keys;
     size_t count;
     uint32_t max_events;
+    enum data_as data_as;
     struct il_kind *user, *account;
     struct declared *declared; /* sorted by event */
     size_t declared_count;
