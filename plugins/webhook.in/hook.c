@@ -73,6 +73,21 @@ static const struct il_option secret_options[] = {
     { 0 }
 };
 
+static const struct il_option handshake_options[] = {
+    { .name = "origins",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_REQUIRED | IL_OPT_LIST,
+      .help = "Senders that may deliver here, as they name themselves in "
+              "WebHook-Request-Origin; *.NAME is all below, * is all." },
+    { .name = "per_minute",
+      .type = IL_OPT_INT,
+      .min = 1,
+      .max = 1000000000,
+      .help = "Requests per minute that they are told they may send; "
+              "without it, any number." },
+    { 0 }
+};
+
 static const struct il_option hook_options[] = {
     { .name = "token",
       .type = IL_OPT_STRING,
@@ -123,6 +138,11 @@ static const struct il_option hook_options[] = {
       .type = IL_OPT_STRING,
       .flags = IL_OPT_LIST,
       .help = "Idempotency key, written as type is." },
+    { .name = "handshake",
+      .type = IL_OPT_GROUP,
+      .children = handshake_options,
+      .help = "Who is told, when it asks with OPTIONS as CloudEvents' webhooks "
+              "do, that it may deliver here." },
     { .name = "max_body",
       .type = IL_OPT_SIZE,
       .min = 1024,
@@ -300,6 +320,24 @@ hook_handle(void *self, struct il_request *req)
     hook_take(h, req, body, len);
 }
 
+/* The handshake; any other OPTIONS is the host's. */
+static int
+asks_admit(void *self, struct il_request *req)
+{
+    const struct hook *h = self;
+    const char *origin = il_request_header(req, "WebHook-Request-Origin");
+    return origin && handshake_allows(h, origin)
+                   && token_fits(h, il_request_path(req))
+               ? 0
+               : IL_NOT_HERE;
+}
+
+static void
+asks_handle(void *self, struct il_request *req)
+{
+    handshake_answer(self, req);
+}
+
 /* --- opening ------------------------------------------------------------- */
 
 static int
@@ -384,7 +422,7 @@ open_counters(struct hook *h)
 }
 
 static int
-open_route(struct hook *h, const struct il_conf *conf)
+open_routes(struct hook *h, const struct il_conf *conf)
 {
     struct il_route route = {
         .struct_size = sizeof(route),
@@ -394,7 +432,16 @@ open_route(struct hook *h, const struct il_conf *conf)
         .admit = hook_admit,
         .handle = hook_handle,
     };
-    return il_route_add(h->host, &route, h);
+    struct il_route asks = {
+        .struct_size = sizeof(asks),
+        .method = "OPTIONS",
+        .path = PREFIX "*",
+        .max_body = 1024,
+        .admit = asks_admit,
+        .handle = asks_handle,
+    };
+    int err = il_route_add(h->host, &route, h);
+    return !err && h->origin_count ? il_route_add(h->host, &asks, h) : err;
 }
 
 static void
@@ -406,6 +453,7 @@ hook_close(void *self)
     picks_free(&h->keys);
     free(h->fallback);
     free(h->tokens);
+    free(h->origins);
     free(h);
 }
 
@@ -424,6 +472,9 @@ open_options(struct hook *h, const struct il_conf *conf)
                                           : h->scheme.batch;
     bad = read_picks(&h->types, conf, "type", h->scheme.types,
                      sizeof(h->scheme.types) / sizeof(h->scheme.types[0]));
+    err = err ? err : bad;
+    err = err ? err : bad;
+    bad = handshake_open(h, conf);
     err = err ? err : bad;
     h->own_keys = !il_conf_count(conf, "key");
     bad = read_picks(&h->keys, conf, "key", h->scheme.keys,
@@ -445,7 +496,7 @@ hook_open(const struct il_host *host, const struct il_conf *conf, void **self)
     if (!err) {
         snprintf(h->fallback, size, "%s.received", name);
         open_counters(h);
-        err = open_route(h, conf);
+        err = open_routes(h, conf);
     }
     if (err) {
         hook_close(h);

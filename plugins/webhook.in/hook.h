@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What hook.c, scheme.c, schemes.c, take.c and verify.c share. */
+/* What handshake.c, hook.c, scheme.c, schemes.c, take.c and verify.c share. */
 #ifndef HOOK_H
 #define HOOK_H
 
@@ -92,6 +92,9 @@ struct hook {
     char **urls;       /* as they are signed */
     size_t url_count;
     int batch;
+    const char **origins; /* that the handshake says yes to */
+    size_t origin_count;
+    int64_t per_minute; /* 0: any rate */
     struct picks types, keys;
     int own_keys;   /* they are the scheme's, not the config's */
     char *fallback; /* NAME.received */
@@ -113,6 +116,14 @@ int scheme_open(struct hook *, const struct il_conf *);
 void scheme_close(struct hook *);
 /* Does the sender put a time under its signature? */
 int scheme_has_time(const struct scheme *);
+
+/* handshake.c: the option handshake.  0 or a negative errno after
+ * il_conf_error(). */
+int handshake_open(struct hook *, const struct il_conf *);
+/* May this sender deliver here? */
+int handshake_allows(const struct hook *, const char *origin);
+/* Tell it that it may. */
+void handshake_answer(const struct hook *, struct il_request *);
 
 /* take.c: the body of a sender who is known.  Answers the request. */
 void hook_take(struct hook *, struct il_request *, const char *body,

@@ -3,6 +3,7 @@ plugin_LTLIBRARIES += plugins/webhook.in/webhook.in.la
 plugins_webhook_in_webhook_in_la_SOURCES = \
 	plugins/webhook.in/form.c \
 	plugins/webhook.in/form.h \
+	plugins/webhook.in/handshake.c \
 	plugins/webhook.in/hook.c \
 	plugins/webhook.in/hook.h \
 	plugins/webhook.in/pick.c \
