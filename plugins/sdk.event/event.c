@@ -27,6 +27,21 @@ static const struct il_option key_options[] = { { .name = "key",
                                                 IL_ENTITIES_OPTION,
                                                 { 0 } };
 
+static const struct il_option handshake_options[] = {
+    { .name = "origins",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_REQUIRED | IL_OPT_LIST,
+      .help = "Senders that may deliver here, as they name themselves in "
+              "WebHook-Request-Origin; *.NAME is all below, * is all." },
+    { .name = "per_minute",
+      .type = IL_OPT_INT,
+      .min = 1,
+      .max = 1000000000,
+      .help = "Requests per minute that they are told they may send; "
+              "without it, any number." },
+    { 0 }
+};
+
 static const struct il_option event_options[] = {
     { .name = "keys",
       .type = IL_OPT_GROUP,
@@ -47,6 +62,11 @@ static const struct il_option event_options[] = {
       .choices = "text|base64|refuse",
       .help = "What becomes of a CloudEvent's data that is not JSON: text "
               "where it is UTF-8 and else base64, always base64, or 415." },
+    { .name = "handshake",
+      .type = IL_OPT_GROUP,
+      .children = handshake_options,
+      .help = "Who is told, when it asks with OPTIONS as CloudEvents' webhooks "
+              "do, that it may deliver here." },
     { .name = "max_body",
       .type = IL_OPT_SIZE,
       .min = 1024,
@@ -342,7 +362,15 @@ event_routes(struct event *s, const struct il_conf *conf)
         if (err)
             return err;
     }
-    return 0;
+    const struct il_route asks = {
+        .struct_size = sizeof(asks),
+        .method = "OPTIONS",
+        .path = "/v1/ingest",
+        .max_body = 1024,
+        .admit = handshake_admit,
+        .handle = handshake_answer,
+    };
+    return s->origin_count ? il_route_add(s->host, &asks, s) : 0;
 }
 
 static void
@@ -351,6 +379,7 @@ event_close(void *self)
     struct event *s = self;
     free(s->keys);
     free(s->declared);
+    free(s->origins);
     free(s);
 }
 
@@ -368,6 +397,8 @@ event_open(const struct il_host *host, const struct il_conf *conf,
                  : !strcmp(data, "base64") ? DATA_BASE64
                                            : DATA_REFUSED;
     int err = event_keys(s, conf);
+    int bad = handshake_open(s, conf);
+    err = err ? err : bad;
     if (!err)
         err = event_declared(s);
     if (!err)
