@@ -669,6 +669,46 @@ START_TEST(generic_with_the_time_in_the_body)
 }
 END_TEST
 
+/* A time is judged before the signature, which is nobody's here. */
+START_TEST(times_in_every_shape)
+{
+    static const struct {
+        const char *time, *code;
+    } cases[] = {
+        { "1700000000", "wrong_signature" },
+        { "1700000000000", "wrong_signature" },
+        { "2023-11-14T22:13:20Z", "wrong_signature" },
+        { "2023-11-14t23:43:20.123456789+01:30", "wrong_signature" },
+        { "2023-11-14T20:13:20-02:00", "wrong_signature" },
+        { "2023-11-14T22:13:20-02:00", "stale_signature" },
+        { "1700000301", "stale_signature" },
+        { "1699999699000", "stale_signature" },
+        { "17000000000", "stale_signature" },
+        { "170000000000", "stale_signature" },
+        { "170000000000000", "bad_signature" },
+        { "-1700000000", "bad_signature" },
+        { "1700000000.5", "bad_signature" },
+        { "2023-11-14T22:13:20", "bad_signature" },
+        { "2023-11-14T22:13:20.Z", "bad_signature" },
+        { "2023-11-14 22:13:20Z", "bad_signature" },
+        { "2023-11-14T22:13:20+0100", "bad_signature" },
+        { "2023-11-14T22:13:20Zx", "bad_signature" },
+        { "2023-11-14T24:13:20Z", "bad_signature" },
+        { "Tue, 14 Nov 2023 22:13:20 GMT", "bad_signature" },
+    };
+    char headers[200];
+    must_open("scheme = \"generic\"; secrets = \"gk\"; signature = {"
+              "header = \"X-Sig\"; timestamp_header = \"X-Time\";"
+              "parts = ( \"timestamp\", \"body\" ); };",
+              1700000000);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(headers, sizeof headers, "X-Sig: %064d\nX-Time: %s", 0,
+                 cases[i].time);
+        expect(headers, "{}", 401, cases[i].code);
+    }
+}
+END_TEST
+
 START_TEST(generic_with_a_form)
 {
     must_open("scheme = \"generic\"; secrets = \"gk\"; signature = {"
@@ -717,6 +757,7 @@ main(void)
                                    cloudevents_are_not_signed,
                                    generic_with_items_in_any_separator,
                                    generic_with_the_time_in_the_body,
-                                   generic_with_a_form };
+                                   generic_with_a_form,
+                                   times_in_every_shape };
     return run_cases("webhook schemes", cases, sizeof cases / sizeof *cases);
 }
