@@ -28,16 +28,50 @@ static const struct il_option key_options[] = { { .name = "key",
                                                 IL_ENTITIES_OPTION,
                                                 { 0 } };
 
+static const struct il_option handshake_options[] = {
+    { .name = "origins",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_REQUIRED | IL_OPT_LIST,
+      .help = "Senders that may deliver here, as they name themselves in "
+              "WebHook-Request-Origin; *.NAME is all below, * is all." },
+    { .name = "per_minute",
+      .type = IL_OPT_INT,
+      .min = 1,
+      .max = 1000000000,
+      .help = "Requests per minute that they are told they may send; "
+              "without it, any number." },
+    { 0 }
+};
+
 static const struct il_option event_options[] = {
-    { .name = "keys", .type = IL_OPT_GROUP,
+    { .name = "keys",
+      .type = IL_OPT_GROUP,
       .flags = IL_OPT_REQUIRED | IL_OPT_LIST | IL_OPT_SHORT,
       .children = key_options,
       .help = "Keys that senders show as \"Authorization: Bearer KEY\", or as "
               "the user name of Basic; all of them are valid at the same "
               "time." },
-    { .name = "max_events", .type = IL_OPT_INT, .min = 1, .max = 10000,
-      .def = "500", .help = "Most events in one request." },
-    { .name = "max_body", .type = IL_OPT_SIZE, .min = 1024, .max = 64 << 20,
+    { .name = "max_events",
+      .type = IL_OPT_INT,
+      .min = 1,
+      .max = 10000,
+      .def = "500",
+      .help = "Most events in one request." },
+    { .name = "cloudevent_data",
+      .type = IL_OPT_STRING,
+      .def = "text",
+      .choices = "text|base64|refuse",
+      .help = "What becomes of a CloudEvent's data that is not JSON: text "
+              "where it is UTF-8 and else base64, always base64, or 415." },
+    { .name = "handshake",
+      .type = IL_OPT_GROUP,
+      .children = handshake_options,
+      .help = "Who is told, when it asks with OPTIONS as CloudEvents' webhooks "
+              "do, that it may deliver here." },
+    { .name = "max_body",
+      .type = IL_OPT_SIZE,
+      .min = 1024,
+      .max = 64 << 20,
       .def = "4MiB",
       .help = "Largest body of one request in bytes, also after unpacking." },
     { 0 }
@@ -375,7 +409,15 @@ event_routes(struct event *s, const struct il_conf *conf)
         if (err)
             return err;
     }
-    return 0;
+    const struct il_route asks = {
+        .struct_size = sizeof(asks),
+        .method = "OPTIONS",
+        .path = "/v1/ingest",
+        .max_body = 1024,
+        .admit = handshake_admit,
+        .handle = handshake_answer,
+    };
+    return s->origin_count ? il_route_add(s->host, &asks, s) : 0;
 }
 
 static void
@@ -384,6 +426,7 @@ event_close(void *self)
     struct event *s = self;
     free(s->keys);
     free(s->declared);
+    free(s->origins);
     free(s);
 }
 
@@ -396,7 +439,13 @@ event_open(const struct il_host *host, const struct il_conf *conf,
         return -ENOMEM;
     s->host = host;
     s->max_events = (uint32_t) il_conf_int(conf, "max_events");
+    const char *data = il_conf_str(conf, "cloudevent_data");
+    s->data_as = !strcmp(data, "text")     ? DATA_TEXT
+                 : !strcmp(data, "base64") ? DATA_BASE64
+                                           : DATA_REFUSED;
     int err = event_keys(s, conf);
+    int bad = handshake_open(s, conf);
+    err = err ? err : bad;
     if (!err)
         err = event_declared(s);
     if (!err)

@@ -21,11 +21,18 @@ struct key {
     struct il_sender *sender;
 };
 
+/* What becomes of a CloudEvent's data that is no JSON. */
+enum data_as { DATA_TEXT, DATA_BASE64, DATA_REFUSED };
+
 struct event {
     const struct il_host *host;
     struct key *keys;
     size_t count;
     uint32_t max_events;
+    enum data_as data_as;
+    const char **origins; /* that the handshake says yes to */
+    size_t origin_count;
+    int64_t per_minute; /* 0: any rate */
     struct il_kind *user, *account;
     struct declared *declared; /* sorted by event */
     size_t declared_count;
@@ -51,6 +58,14 @@ const struct key *event_request_key(const struct event *,
 
 /* Is the request a CloudEvent, or several?  Then it is answered: 1; else 0. */
 int cloudevents_take(struct event *, struct il_request *);
+
+/* --- handshake.c: OPTIONS /v1/ingest --- */
+
+/* The option handshake.  0 or a negative errno after il_conf_error(). */
+int handshake_open(struct event *, const struct il_conf *);
+/* Does one ask who may deliver here?  Any other OPTIONS is the host's. */
+int handshake_admit(void *self, struct il_request *);
+void handshake_answer(void *self, struct il_request *);
 
 /* --- segment.c --- */
 

@@ -4,6 +4,7 @@ plugins_sdk_event_sdk_event_la_SOURCES = \
 	plugins/sdk.event/cloudevents.c \
 	plugins/sdk.event/event.c \
 	plugins/sdk.event/event.h \
+	plugins/sdk.event/handshake.c \
 	plugins/sdk.event/offer.c \
 	plugins/sdk.event/segment.c \
 	plugins/sdk.event/when.c \

@@ -22,6 +22,10 @@ struct pick_error {
 int pick_compile(const char *text, struct pick **out, struct pick_error *);
 void pick_free(struct pick *);
 
+/* Is something of the body in it?  Nothing else? */
+int pick_has_body(const struct pick *);
+int pick_is_body(const struct pick *);
+
 /* Render into buf; body is the body's object (or IL_MISSING).  The length, or
  * 0 where a reference leads to nothing that is text, a number or a boolean. */
 size_t pick_render(const struct pick *, const struct il_host *,
