@@ -252,6 +252,7 @@ core_libcore_a_SOURCES = \
 	core/lane/retry.c \
 	core/lane/settle.c \
 	core/lane/status.c \
+	core/lane/take.c \
 	core/plugin/api_batch.c \
 	core/plugin/api_edit.c \
 	core/plugin/api_conf.c \
@@ -301,6 +302,7 @@ core_libcore_a_SOURCES = \
 	core/host/settings_event.c \
 	core/host/status.c \
 	core/host/stores.c \
+	core/host/take.c \
 	core/host/watchdog.c \
 	core/command/check.c \
 	core/command/command.c \
@@ -315,6 +317,7 @@ core_libcore_a_SOURCES = \
 	core/command/entity.c \
 	core/command/eval.c \
 	core/command/help.c \
+	core/command/lane.c \
 	core/command/plugins.c \
 	core/command/private.h \
 	core/command/reload.c \

@@ -63,6 +63,19 @@ admit(void *self, struct il_request *req)
     return -EACCES;
 }
 
+/* A lane that somebody else has is no reason to send events elsewhere, but one
+ * to look. */
+static void
+put_fenced(struct json_out *o, const struct host *h)
+{
+    const struct assembly *a = h->assembly;
+    json_out_array(o, "fenced");
+    for (size_t i = 0; i < a->lane_count; i++)
+        if (a->lanes[i].lane && lane_is_fenced(a->lanes[i].lane))
+            json_out_str(o, NULL, a->lanes[i].plan->lane);
+    json_out_end(o);
+}
+
 static void
 readyz(void *self, struct il_request *req)
 {
@@ -72,25 +85,25 @@ readyz(void *self, struct il_request *req)
     char why[512] = "not ready";
     int gate = gate_ready(h->gate, why, sizeof(why));
     int serving = atomic_load(&h->serving);
-    if (!gate && serving) {
-        il_respond(req, 200, "application/json", "{\"status\":\"ready\"}\n",
-                   19);
-        return;
-    }
+    int ready = !gate && serving;
     json_out_begin(&o, out);
     json_out_object(&o, NULL);
-    json_out_str(&o, "status", "not ready");
-    json_out_array(&o, "reasons");
+    json_out_str(&o, "status", ready ? "ready" : "not ready");
+    if (!ready)
+        json_out_array(&o, "reasons");
     if (gate)
         json_out_str(&o, NULL, why);
     if (!serving)
         json_out_str(&o, NULL, "starting or stopping");
-    json_out_end(&o);
+    if (!ready)
+        json_out_end(&o);
+    if (serving)
+        put_fenced(&o, h);
     json_out_end(&o);
     if (json_out_done(&o) || text_putc(out, '\n'))
         il_respond_error(req, 503, "no_memory", "no memory");
     else
-        http_respond_out(req, 503, "application/json");
+        http_respond_out(req, ready ? 200 : 503, "application/json");
 }
 
 static void

@@ -115,20 +115,27 @@ start_control(struct host *h)
 }
 
 int
-host_start(struct host *h)
+host_start_state(struct host *h)
 {
-    sigset_t set;
-    block_signals(&set);
     h->lock = state_dir_lock(h->state_dir);
     int err = h->lock < 0 ? h->lock : host_watchdog_start(h);
     if (!err)
         err = host_open_stores(h);
-    if (!err) {
-        h->timers = timers_new();
-        if (h->timers)
-            timers_call_by(h->timers, instance_timer);
-        err = h->timers ? timers_start(h->timers) : -ENOMEM;
-    }
+    if (err)
+        return err;
+    h->timers = timers_new();
+    if (!h->timers)
+        return -ENOMEM;
+    timers_call_by(h->timers, instance_timer);
+    return timers_start(h->timers);
+}
+
+int
+host_start(struct host *h)
+{
+    sigset_t set;
+    block_signals(&set);
+    int err = host_start_state(h);
     if (!err)
         err = host_prepare_servers(h);
     if (!err)

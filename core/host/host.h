@@ -5,6 +5,8 @@
 #ifndef HOST_H
 #define HOST_H
 
+#include <stdint.h>
+
 struct host;
 
 struct host *host_new(void);
@@ -25,5 +27,13 @@ void host_flush(struct host *);
 /* Stop lanes and plugins, close the stores. */
 void host_stop(struct host *);
 void host_close(struct host *);
+
+/* In place of host_start(), for `ingestlayer lane take`: where a lane stands and
+ * where its destination (lane/lane.h).  -ENOENT: there is none of that name. */
+struct lane_stand;
+int host_lane_look(struct host *, const char *lane, struct lane_stand *);
+/* Then: it is ours.  *position: where it begins now. */
+int host_lane_take(struct host *, const char *lane, int from_row,
+                   uint64_t *position);
 
 #endif

@@ -69,6 +69,16 @@ make_lane(struct host *h, struct assembly_lane *l)
     return lane_new(&spec, &shared, &l->lane);
 }
 
+int
+host_start_lane(struct host *h, struct assembly_lane *l)
+{
+    int err = make_lane(h, l);
+    if (err)
+        return err;
+    serve_plugin(h, &l->destination, "destination", "");
+    return instance_start(&l->destination);
+}
+
 /* First all of them, so that every lane holds its place in the spool before
  * any can move on; then their threads. */
 int

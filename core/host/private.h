@@ -7,7 +7,7 @@
  *   assembly.c    the plan with every plugin opened; check stops here
  *   host.c        the phases: load, open, start, run, flush, stop, close
  *   stores.c      what lies in state_dir; servers.c the way in; lanes.c on from
- *                 there
+ *                 there; take.c one lane of a daemon that does not run
  *   api.c         the function table of plugins, put together from the rooms
  *   control.c     the socket that commands ask by: status.c, reload.c, retry.c
  *   admin.c       /healthz, /readyz, /metrics
@@ -77,8 +77,13 @@ void host_close_stores(struct host *);
 int host_start_gauges(struct host *);
 void host_stop_gauges(struct host *);
 
+/* host.c: the lock of state_dir, the stores and the timers. */
+int host_start_state(struct host *);
+
 /* lanes.c */
 int host_start_lanes(struct host *);
+/* One of them, without its thread and its steps. */
+int host_start_lane(struct host *, struct assembly_lane *);
 /* Wait until the lanes have delivered what they can, at most until the
  * deadline. */
 void host_drain_lanes(struct host *);

@@ -51,12 +51,15 @@ lane_peek(struct lane *l)
 static void
 begin_fenced(struct lane *l)
 {
+    char cause[400] = "";
     pthread_mutex_lock(&l->lock);
     l->fenced = 1;
     pthread_mutex_unlock(&l->lock);
-    lane_trouble(l, LANE_FENCED,
-                 "another process owns this lane; it stays stopped until a "
-                 "restart");
+    if (l->spec.said)
+        l->spec.said(l->spec.host, 0, cause, sizeof cause);
+    lane_trouble(l, LANE_FENCED, "%s; " LANE_FENCED_HELP,
+                 *cause ? cause : "another process owns this lane",
+                 l->spec.name);
 }
 
 /* Positions after l->given are given out a second time: the spool counts that,

@@ -82,12 +82,28 @@ int lane_stop(struct lane *, int64_t deadline_us);
 /* After the destination's stop(): what it settled meanwhile still counts. */
 void lane_free(struct lane *);
 
+/* Where a lane that was not started stands, and where its destination. */
+struct lane_stand {
+    int fenced;           /* 0: it is ours; nothing else counts then */
+    uint64_t cursor, row; /* as this state_dir says, and as the destination */
+    uint64_t given;       /* see struct il_position */
+    uint64_t first, last; /* what the spool has */
+};
+/* In place of lane_start(), by the caller's own thread: ask the destination.
+ * 0, -ENOTSUP where it never says, or what resume() answered for as long as one
+ * waits for it. */
+int lane_look(struct lane *, struct lane_stand *);
+/* Then: whatever has the lane, it is ours from now on, and begins where its
+ * cursor is or its row, as far as that was given out when the two last talked.
+ * *position gets that.  0 or a negative errno. */
+int lane_take(struct lane *, int from_row, uint64_t *position);
+
 enum lane_state {
     LANE_STARTING, /* asks the destination how far it is */
     LANE_RUNNING,
     LANE_WAITING, /* a delivery failed; it will be tried again */
     LANE_PAUSED,  /* by config, or by an error that only a person can mend */
-    LANE_FENCED,  /* another process owns it */
+    LANE_FENCED,  /* another process owns it, or did */
     LANE_STOPPED
 };
 
@@ -109,6 +125,8 @@ struct lane_status {
 void lane_status(struct lane *, struct lane_status *);
 /* Settled up to here.  Any thread, at the price of a load. */
 uint64_t lane_passed(const struct lane *);
+/* Another process has it, or had it.  Any thread. */
+int lane_is_fenced(struct lane *);
 const char *lane_state_name(enum lane_state);
 
 /* For il_prepare(), il_settle(): the host's table points here. */

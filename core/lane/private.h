@@ -6,6 +6,7 @@
  *   settle.c  write, settle, dead letters, back-off, position
  *   retry.c   frames that bring a dead letter's event again
  *   begin.c   where to begin: cursor file and the destination's answer
+ *   take.c    where the answer is another's; for a lane that does not run
  *   status.c  status, metrics, and log lines about trouble
  *
  * A flight is a batch with its way through the lane.  Flights form a ring in
@@ -29,6 +30,11 @@
 #include "spool/cursor.h"
 
 #include <pthread.h>
+
+/* The way out, with the lane's name. */
+#define LANE_FENCED_HELP                                                       \
+    "what there is here waits; `ingestlayer lane take %s` says what taking "   \
+    "the lane would do"
 
 #define LANE_FLIGHTS_MAX 16 /* whatever a destination asks for */
 

@@ -273,10 +273,10 @@ lane_again(struct lane *l, struct flight *oldest)
         pthread_mutex_lock(&l->lock);
         l->fenced = 1;
         pthread_mutex_unlock(&l->lock);
-        lane_trouble(l, LANE_FENCED,
-                     "another process has taken this lane over; it stays "
-                     "stopped until a restart: %s",
-                     oldest->why);
+        lane_trouble(
+            l, LANE_FENCED,
+            "another process has taken this lane over: %s; " LANE_FENCED_HELP,
+            oldest->why, l->spec.name);
         return;
     }
     if (outcome == IL_SET_BACK) {

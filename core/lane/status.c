@@ -20,6 +20,15 @@ lane_passed(const struct lane *l)
     return spool_hold_position(l->hold);
 }
 
+int
+lane_is_fenced(struct lane *l)
+{
+    pthread_mutex_lock(&l->lock);
+    int fenced = l->fenced;
+    pthread_mutex_unlock(&l->lock);
+    return fenced;
+}
+
 const char *
 lane_state_name(enum lane_state state)
 {

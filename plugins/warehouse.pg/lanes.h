@@ -7,8 +7,8 @@
  * connections need not wait for each other, and a process that dies leaves
  * behind, row by row, how far each was.
  *
- * resume() claims the lane: it reads all of its rows and raises them to one
- * epoch (lanes_claim.c).  Each update names the epoch, so that a process whose
+ * resume() claims the lane: it reads all of its rows and, where they are its own
+ * (lanes_epoch.c), raises them to one epoch (lanes_claim.c).  Each update names the epoch, so that a process whose
  * lane has been taken over hits no row: the fence.  A connection made anew
  * reads its rows again before it writes (lanes_check).
  *
@@ -40,6 +40,14 @@ struct lanes_row {
     uint64_t position, epoch;
 };
 
+/* What the folder of this instance remembers (lanes_epoch.c). */
+#define LANES_EPOCHS_MAX 8
+struct lanes_epochs {
+    uint64_t kept, meant[LANES_EPOCHS_MAX];
+    uint32_t count;
+    int read;
+};
+
 struct lanes {
     const struct il_host *host;
     const struct options *opt;
@@ -51,7 +59,8 @@ struct lanes {
     int mode_said;
     uint64_t given; /* events up to here may be of an earlier process */
     uint64_t epoch; /* ours; 0: not claimed yet */
-    int claimed;    /* resume() has been answered */
+    struct lanes_epochs epochs;
+    int claimed;                           /* resume() has been answered */
     struct lanes_row rows[LANES_ROWS_MAX]; /* as they were claimed */
     uint32_t row_count;
     /* What the row of each connection says; under the lock. */
@@ -65,8 +74,16 @@ struct lanes {
 int lanes_prepare(struct link *, int may_create, enum pg_mode *);
 /* Make, or read, the rows of all connections, raise the epoch of each row that
  * this lane has, and take their positions.  Where this process has claimed the
- * lane before, its epoch stays: PG_ACT_FENCED where there is a higher one. */
-int lanes_claim(struct lanes *, struct link *, uint64_t local);
+ * lane before, its epoch stays: PG_ACT_FENCED where there is a higher one; and
+ * at first where there is one that is not of this state_dir, but for `take`. */
+int lanes_claim(struct lanes *, struct link *, uint64_t local, int take);
+/* The epoch for a claim of rows as they were read, newest being the highest
+ * that they have; it is written down.  0, or -1: PG_ACT_FENCED where that is
+ * somebody else's and not to be taken. */
+int lanes_epoch_next(struct lanes *, struct link *, uint64_t newest, int take,
+                     uint64_t *epoch);
+/* Up to where all is done, by the rows as they were read. */
+uint64_t lanes_read_floor(const struct lanes *);
 /* Read the rows of a job's connections again, once the transaction that may
  * still hold them has ended: PG_ACT_FENCED where one is no longer ours,
  * PG_ACT_SET_BACK where one is not as far as it was; positions are then what

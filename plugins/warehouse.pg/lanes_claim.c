@@ -54,6 +54,14 @@ rows_floor(const struct lanes *lanes, uint64_t *floor)
 }
 
 uint64_t
+lanes_read_floor(const struct lanes *lanes)
+{
+    uint64_t floor;
+    rows_floor(lanes, &floor);
+    return floor;
+}
+
+uint64_t
 lanes_floor(const struct lanes *lanes)
 {
     uint64_t floor = UINT64_MAX;
@@ -270,8 +278,9 @@ claimed_elsewhere(struct lanes *lanes, struct link *l, uint64_t newest)
  * raises an epoch that it has not read: a late one finds that another has, and
  * hits nothing, instead of fencing off the process that lives. */
 int
-lanes_claim(struct lanes *lanes, struct link *l, uint64_t local)
+lanes_claim(struct lanes *lanes, struct link *l, uint64_t local, int take)
 {
+    uint64_t epoch = lanes->epoch;
     int hit = 0;
     l->alone = 1;
     for (int i = 0; i < CLAIM_TRIES && !hit; i++) {
@@ -280,8 +289,9 @@ lanes_claim(struct lanes *lanes, struct link *l, uint64_t local)
         uint64_t newest = newest_epoch(lanes);
         if (lanes->epoch && newest > lanes->epoch)
             return claimed_elsewhere(lanes, l, newest);
-        hit = claim_raise(lanes, l, lanes->epoch ? lanes->epoch : newest + 1,
-                          local);
+        if (!lanes->epoch && lanes_epoch_next(lanes, l, newest, take, &epoch))
+            return -1;
+        hit = claim_raise(lanes, l, epoch, local);
     }
     if (!hit)
         fault_set(&l->fault, PG_ACT_RETRY,

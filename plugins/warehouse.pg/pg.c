@@ -488,7 +488,7 @@ pg_resume(void *self, struct il_position *at)
             && (pg->shared.resume.position > at->position
                 || pg->shared.resume.rewind))
             at->position = pg->shared.resume.position;
-        if (!err && at->struct_size >= sizeof *at)
+        if ((!err || err == -ESTALE) && at->struct_size >= sizeof *at)
             at->there = pg->shared.resume.there;
     }
     pthread_mutex_unlock(&pg->shared.lock);

@@ -90,12 +90,16 @@ resume_lanes(struct conn *c, uint64_t *there)
 {
     struct pg *pg = c->pg;
     uint64_t was_at = 0;
-    int err = lanes_claim(&pg->lanes, &c->link, pg->shared.resume.local);
-    if (!err
-        && !pg->lanes.mode_kept) /* later nobody else can have moved them */
+    int rewind = pg->shared.resume.rewind;
+    int err =
+        lanes_claim(&pg->lanes, &c->link, pg->shared.resume.local, rewind);
+    if (err) {
+        *there = lanes_read_floor(&pg->lanes);
+        return err;
+    }
+    if (!pg->lanes.mode_kept) /* later nobody else can have moved them */
         err = lanes_was_at(&pg->lanes, &c->link, &was_at);
-    if (!err && pg->shared.resume.rewind
-        && lanes_top(&pg->lanes) > pg->shared.resume.local)
+    if (!err && rewind && lanes_top(&pg->lanes) > pg->shared.resume.local)
         err = lanes_rewind(&pg->lanes, &c->link, pg->shared.resume.local);
     uint64_t floor = lanes_floor(&pg->lanes);
     *there = was_at > floor ? was_at : floor;

@@ -140,11 +140,14 @@ def two_daemons(w):
     w.daemon.start()
     w.send(w.daemon, "b")
     w.flows()
-    w.pg.pause()  # so that both have something to deliver when it goes on
-    time.sleep(0.5)
-    copy.start()
+    w.pg.pause()  # so that there is something to deliver when it goes on
     time.sleep(0.5)
     w.pg.go_on()
+    # The copy has nothing of its own to deliver, and takes the lane all the same.
+    r = copy.command("lane", "take", "-c", copy.conf, "--from", "row", "load/warehouse.pg")
+    if r.returncode:
+        raise Failed("lane take: " + r.stderr.decode())
+    copy.start()
     w.shows(r"another process", "fenced", limit=60)
     before = w.lane()["position"]
     w.lasts(2)
@@ -155,4 +158,7 @@ def two_daemons(w):
     # The first is the one that is wanted: it takes its lane back.
     copy.kill()
     w.daemon.kill()
+    r = w.daemon.command("lane", "take", "-c", w.daemon.conf, "--from", "cursor", "load/warehouse.pg")
+    if r.returncode:
+        raise Failed("lane take: " + r.stderr.decode())
     w.daemon.start()

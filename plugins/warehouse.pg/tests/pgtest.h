@@ -24,6 +24,7 @@ struct pgtest {
     PGconn *db;
     char value[8192];
     uint64_t before[5]; /* counters when the plugin was opened */
+    char state[32];     /* state_dir of all its hosts; "": none yet */
 };
 
 static const char *const pgtest_counters[5] = { "rows", "rejects",
@@ -64,11 +65,33 @@ static inline const char *IL_PRINTF(2, 3)
     return t->value;
 }
 
+/* The next host is of another state_dir than the one before. */
+static inline void
+pgtest_state_new(struct pgtest *t)
+{
+    strcpy(t->state, "/tmp/pgtest-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(t->state));
+}
+
+static inline void
+pgtest_state_remove(struct pgtest *t)
+{
+    char path[64];
+    snprintf(path, sizeof path, "%s/epoch", t->state);
+    if (*t->state && (unlink(path) == 0 || errno == ENOENT))
+        rmdir(t->state);
+    *t->state = 0;
+}
+
 static inline void
 pgtest_open(struct pgtest *t, const char *config)
 {
-    if (!t->host)
+    if (!*t->state)
+        pgtest_state_new(t);
+    if (!t->host) {
         t->host = testhost_new();
+        ck_assert_int_eq(testhost_keep_state_dir(t->host, t->state), 0);
+    }
     int err = testhost_open(t->host, getenv("IL_PLUGIN"), config);
     if (err)
         ck_abort_msg("open: %d\n%s", err, testhost_findings(t->host));
@@ -109,6 +132,7 @@ static inline void
 pgtest_free(struct pgtest *t)
 {
     pgtest_down(t);
+    pgtest_state_remove(t);
     if (t->db)
         PQfinish(t->db);
     t->db = NULL;

@@ -139,6 +139,7 @@ START_TEST(a_process_that_vanished_holds_nothing_up)
 {
     proxy_start(p, server_port(), PROXY_TO_SERVER, 0, -1);
     p->swallows = 1;
+    pgtest_state_new(&t);
     pid_t pid = fork();
     if (!pid) {
         t.db = NULL;

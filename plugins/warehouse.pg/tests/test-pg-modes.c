@@ -107,9 +107,85 @@ START_TEST(a_local_cursor_may_be_ahead)
     events(2, 3);
     deliver(&t);
     ck_assert_str_eq(ids(), "e1,e2");
-    ck_assert_str_eq(sql(&t, "select position || ' ' || epoch from"
+    ck_assert_str_eq(sql(&t, "select position || ' ' || (epoch >> 32) from"
                              " ingestlayer.lanes"),
                      "91 2");
+}
+END_TEST
+
+/* A lane row as a version has left it that counted epochs and kept nothing. */
+START_TEST(epochs_of_an_older_version_go_on)
+{
+    uint64_t position = 0;
+    ck_assert_int_eq(up("ingest", "", &position), 0);
+    events(1, 4);
+    deliver(&t);
+    pgtest_down(&t);
+    pgtest_state_remove(&t);
+    sql(&t, "update ingestlayer.lanes set epoch = 41");
+    position = 0;
+    ck_assert_int_eq(up("ingest", "", &position), 0);
+    ck_assert_uint_eq(position, 3);
+    ck_assert_str_eq(sql(&t, "select epoch >> 32 from ingestlayer.lanes"), "1");
+    pgtest_down(&t);
+    ck_assert_int_eq(up("ingest", "", &position), 0);
+    ck_assert_str_eq(sql(&t, "select epoch >> 32 from ingestlayer.lanes"), "2");
+}
+END_TEST
+
+/* What was meant when the answer to a claim was lost is ours as well. */
+START_TEST(an_epoch_that_was_meant_is_ours)
+{
+    uint64_t position = 0;
+    char path[64], meant[32];
+    ck_assert_int_eq(up("ingest", "", &position), 0);
+    events(1, 4);
+    deliver(&t);
+    pgtest_down(&t);
+    snprintf(meant, sizeof meant, "%llu", 77ull << 32 | 5);
+    snprintf(path, sizeof path, "%s/epoch", t.state);
+    FILE *f = fopen(path, "a");
+    ck_assert_ptr_nonnull(f);
+    fprintf(f, "%s\n", meant);
+    fclose(f);
+    sql(&t, "update ingestlayer.lanes set epoch = %s", meant);
+    position = 0;
+    ck_assert_int_eq(up("ingest", "", &position), 0);
+    ck_assert_uint_eq(position, 3);
+    ck_assert_str_eq(sql(&t, "select epoch >> 32 from ingestlayer.lanes"),
+                     "78");
+}
+END_TEST
+
+/* A copy of state_dir has the lane: its row is neither believed nor touched,
+ * until somebody says that it is to be taken. */
+START_TEST(rows_of_a_copy_are_not_believed)
+{
+    struct il_position p = { .position = 0, .given = 5 };
+    uint64_t position = 0;
+    ck_assert_int_eq(up("ingest", "", &position), 0);
+    events(1, 4);
+    deliver(&t);
+    pgtest_down(&t);
+    sql(&t, "update ingestlayer.lanes set position = 9, epoch = 99::bigint <<"
+            " 32");
+    p.struct_size = sizeof p;
+    ck_assert_int_eq(up("ingest", "", &position), -ESTALE);
+    ck_assert_uint_eq(position, 0);
+    ck_assert_ptr_nonnull(
+        strstr(testhost_log(t.host), "not of this state_dir"));
+    ck_assert_int_eq(testhost_resume_at(t.host, &p), -ESTALE);
+    ck_assert_uint_eq(p.there, 9);
+    ck_assert_str_eq(sql(&t, "select position || ' ' || (epoch >> 32) from"
+                             " ingestlayer.lanes where lane = 'test/lane'"),
+                     "9 99");
+    p.position = 5;
+    p.flags = IL_POSITION_REWIND;
+    pgtest_resume(&t, &p);
+    ck_assert_uint_eq(p.position, 5);
+    ck_assert_str_eq(sql(&t, "select position || ' ' || (epoch >> 32) from"
+                             " ingestlayer.lanes where lane = 'test/lane'"),
+                     "5 100");
 }
 END_TEST
 
@@ -498,6 +574,9 @@ main(void)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, a_restart_goes_on_where_the_table_says);
     tcase_add_test(c, a_local_cursor_may_be_ahead);
+    tcase_add_test(c, epochs_of_an_older_version_go_on);
+    tcase_add_test(c, an_epoch_that_was_meant_is_ours);
+    tcase_add_test(c, rows_of_a_copy_are_not_believed);
     tcase_add_test(c, a_second_process_fences_the_first);
     tcase_add_test(c, a_row_that_went_missing_is_written_again);
     tcase_add_test(c, a_database_set_back_is_seen);

@@ -354,7 +354,8 @@ struct il_origin {
 /* In il_position.flags: what the destination has answered lies past all that
  * the spool had given out: the spool was set back, by an old backup say.  The
  * destination is to make `position` its own, durably, and to answer that: what
- * comes next are new events, under numbers that it has seen before. */
+ * comes next are new events, under numbers that it has seen before.  At the very
+ * first call: whoever has the lane, it is this process's from now on. */
 #define IL_POSITION_REWIND 1u
 
 /* How far a transactional destination is.  The host fills in all of it;
@@ -474,7 +475,8 @@ struct il_plugin {
     /* Destination: how far are you?  0 (position raised or not), -EAGAIN: the
      * far side is away, ask again; -EACCES: a person must mend something, ask
      * again now and then (as IL_PAUSE); -ESTALE: another process owns the
-     * lane.  Log the cause: there is no other way for it to be seen. */
+     * lane, and `there` may tell how far it is.  Log the cause: there is no
+     * other way for it to be seen. */
     int (*resume)(void *self, struct il_position *);
     /* Source: what became of an il_emit() that answered 0.  IL_OK: events and
      * marks are durable, refused ones as dead letters; IL_RETRY: neither

@@ -139,6 +139,14 @@ testhost_state_dir(struct testhost *t)
     return t->state_dir;
 }
 
+int
+testhost_keep_state_dir(struct testhost *t, const char *path)
+{
+    t->state_dir = strdup(path);
+    t->state_dir_stays = 1;
+    return t->state_dir ? 0 : -ENOMEM;
+}
+
 static int
 api_cancelled(const struct il_host *h)
 {
@@ -413,7 +421,7 @@ testhost_free_around(struct testhost *t)
         t->timers = gone->next;
         free(gone);
     }
-    if (t->state_dir)
+    if (t->state_dir && !t->state_dir_stays)
         nftw(t->state_dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     free(t->state_dir);
     text_clear(&t->log);

@@ -154,6 +154,7 @@ struct testhost {
     struct letter *letters; /* in order */
     size_t letter_count;
     char *state_dir;
+    int state_dir_stays;
 
     struct il_text answer, answer_headers, ingested;
     int status, has_ingested, refused;

@@ -151,6 +151,9 @@ int64_t testhost_gauge(struct testhost *, const char *name);
 const char *testhost_status(struct testhost *);
 /* Its directory; NULL: it did not ask for one.  Removed by testhost_free(). */
 const char *testhost_state_dir(struct testhost *);
+/* Before start(): let this be its directory, as it is after a restart.  It is
+ * there, and testhost_free() leaves it.  0 or -ENOMEM. */
+int testhost_keep_state_dir(struct testhost *, const char *path);
 /* All that the plugin logged, one line each: "warn: message". */
 const char *testhost_log(struct testhost *);
 /* Call the functions of all timers once, due or not. */

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/* `ingestlayer lane`: what a person decides about a lane while no daemon
+ * runs. */
+#include "private.h"
+
+#include "base/log.h"
+#include "host/host.h"
+#include "lane/lane.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { FROM = COMMAND_FLAG + 1 };
+enum { FROM_NOWHERE, FROM_CURSOR, FROM_ROW };
+
+static const struct command_option options[] = {
+    { 'c', "config", "FILE", COMMAND_CONF_HELP },
+    { FROM, "from", "WHERE",
+      "take: do it, and go on from this state_dir's own position (cursor) or "
+      "from that of the destination (row)" },
+    { 0 }
+};
+
+const struct command_help command_lane_help = {
+    .text =
+        "usage: ingestlayer lane take [-c FILE] [--from cursor|row] LANE\n"
+        "\n"
+        "take: make a fenced lane this state_dir's again.  First, and without "
+        "--from\n"
+        "      only, it says what would come twice or be passed over.  The "
+        "daemon must\n"
+        "      not run; what delivers the lane elsewhere is fenced from then "
+        "on.\n"
+        "\n"
+        "LANE is pipeline/destination.\n"
+        "\n",
+    .verbs = "take",
+    .options = options,
+};
+
+/* Of (after, up_to], as far as the spool has it. */
+static uint64_t
+there(const struct lane_stand *s, uint64_t after, uint64_t up_to)
+{
+    if (after + 1 < s->first)
+        after = s->first - 1;
+    if (up_to > s->last)
+        up_to = s->last;
+    return up_to > after ? up_to - after : 0;
+}
+
+/* The row is further: what lies between comes twice, or is passed over. */
+static void
+say_ahead(const struct lane_stand *s, uint64_t row)
+{
+    uint64_t n = there(s, s->cursor, row);
+    printf("--from cursor: goes on after %" PRIu64 ": the %" PRIu64
+           " events up to %" PRIu64 " are delivered from here; those that the "
+           "destination has already come twice\n"
+           "--from row:    goes on after %" PRIu64 ": these %" PRIu64
+           " events are passed over; those that the destination has not are "
+           "missing there\n",
+           s->cursor, n, row, row, n);
+}
+
+static void
+say_behind(const struct lane_stand *s, uint64_t row)
+{
+    uint64_t n = there(s, row, s->cursor);
+    printf("--from cursor: goes on after %" PRIu64 ": the %" PRIu64
+           " events from %" PRIu64 " on, which were delivered from here, are "
+           "passed over; those that the destination has lost are missing "
+           "there\n"
+           "--from row:    goes on after %" PRIu64 ": these %" PRIu64
+           " events are delivered again; those that the destination has come "
+           "twice\n",
+           s->cursor, n, row + 1, row, n);
+}
+
+/* What was accepted here since the destination last talked is none that the
+ * row can mean, however far it is. */
+static void
+say_stand(const char *name, const struct lane_stand *s)
+{
+    uint64_t row = s->row < s->given ? s->row : s->given;
+    uint64_t both = row > s->cursor ? row : s->cursor;
+    printf("lane %s: its destination is at %" PRIu64 ", which another process "
+           "has written; here it is at %" PRIu64
+           ", and the spool ends at %" PRIu64 "\n",
+           name, s->row, s->cursor, s->last);
+    if (row > s->cursor)
+        say_ahead(s, row);
+    else if (row < s->cursor)
+        say_behind(s, row);
+    else
+        puts("nothing comes twice, and nothing is passed over");
+    printf("either way the %" PRIu64 " events after %" PRIu64 " are "
+           "delivered\n",
+           there(s, both, s->last), both);
+}
+
+static int
+look_failed(const char *name, int err)
+{
+    if (err == -ENOENT)
+        fprintf(stderr,
+                "ingestlayer lane: there is no lane \"%s\" in this "
+                "config\n",
+                name);
+    else if (err == -ENOTSUP)
+        fprintf(stderr,
+                "ingestlayer lane: the destination of %s keeps no "
+                "position: nobody can have taken it\n",
+                name);
+    else if (err == -EAGAIN || err == -EACCES)
+        fprintf(stderr,
+                "ingestlayer lane: the destination of %s does not say "
+                "how far it is; its messages are above\n",
+                name);
+    return 1;
+}
+
+static int
+take(struct host *h, const char *name, int from)
+{
+    struct lane_stand stand;
+    uint64_t position;
+    int err = host_lane_look(h, name, &stand);
+    if (err)
+        return look_failed(name, err);
+    if (!stand.fenced) {
+        printf("lane %s: it is this state_dir's already\n", name);
+        return 0;
+    }
+    say_stand(name, &stand);
+    if (!from)
+        return 0;
+    fflush(stdout);
+    err = host_lane_take(h, name, from == FROM_ROW, &position);
+    if (err) {
+        fprintf(stderr, "ingestlayer lane: %s is not taken: %s\n", name,
+                strerror(-err));
+        return 1;
+    }
+    printf("lane %s: taken, goes on after %" PRIu64 "\n", name, position);
+    return 0;
+}
+
+static int
+take_with(const char *config, const char *name, int from)
+{
+    struct host *h = host_new();
+    if (!h)
+        return 1;
+    int failed = host_parse(h, config) || host_load(h) || host_open(h)
+                 || host_drop_privileges(h);
+    log_level_set(IL_LOG_WARN);
+    if (!failed)
+        failed = take(h, name, from);
+    host_close(h);
+    return failed;
+}
+
+static int
+usage(const char *what)
+{
+    fprintf(stderr, "ingestlayer lane: %s; see ingestlayer lane --help\n",
+            what);
+    return 2;
+}
+
+int
+command_lane(int argc, char **argv)
+{
+    const char *config = COMMAND_CONF_DEFAULT;
+    int from = FROM_NOWHERE;
+    for (int c; (c = command_next(argc, argv, &command_lane_help)) != -1;) {
+        if (c == 'h')
+            return 0;
+        else if (c == 'c')
+            config = optarg;
+        else if (c == FROM && strcmp(optarg, "cursor") == 0)
+            from = FROM_CURSOR;
+        else if (c == FROM && strcmp(optarg, "row") == 0)
+            from = FROM_ROW;
+        else if (c == FROM)
+            return usage("--from takes cursor or row");
+        else
+            return 2;
+    }
+    const char *verb = optind < argc ? argv[optind] : "";
+    if (strcmp(verb, "take") == 0 && argc - optind == 2)
+        return take_with(config, argv[optind + 1], from);
+    return usage("say take and one lane");
+}
