@@ -160,6 +160,7 @@ core_libcore_a_SOURCES = \
 	core/store/dead.c \
 	core/store/dead.h \
 	core/store/dead_claim.c \
+	core/store/dead_move.c \
 	core/store/dead_queue.c \
 	core/store/dead_record.c \
 	core/store/dead_share.c \
@@ -247,6 +248,9 @@ core_libcore_a_SOURCES = \
 	core/lane/begin.c \
 	core/lane/lane.c \
 	core/lane/lane.h \
+	core/lane/left.c \
+	core/lane/left.h \
+	core/lane/place.c \
 	core/lane/private.h \
 	core/lane/read.c \
 	core/lane/retry.c \
@@ -282,6 +286,7 @@ core_libcore_a_SOURCES = \
 	core/host/host.c \
 	core/host/host.h \
 	core/host/lanes.c \
+	core/host/left.c \
 	core/host/notify.c \
 	core/host/notify.h \
 	core/host/plan.c \
@@ -291,6 +296,7 @@ core_libcore_a_SOURCES = \
 	core/host/plan_events.c \
 	core/host/plan_place.c \
 	core/host/plan_place.h \
+	core/host/plan_was.c \
 	core/host/private.h \
 	core/host/privileges.c \
 	core/host/privileges.h \
@@ -318,6 +324,8 @@ core_libcore_a_SOURCES = \
 	core/command/eval.c \
 	core/command/help.c \
 	core/command/lane.c \
+	core/command/lane.h \
+	core/command/lane_left.c \
 	core/command/plugins.c \
 	core/command/private.h \
 	core/command/reload.c \

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE /* nftw() */
 #include "state_dir.h"
 
 #include "file.h"
@@ -6,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,4 +124,21 @@ state_dir_lock(const char *path)
         log_warn("state_dir %s: cannot write the process id into its lock: %s",
                  path, strerror(errno));
     return fd;
+}
+
+static int
+remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+    (void) st;
+    (void) kind;
+    (void) at;
+    return remove(path);
+}
+
+int
+state_dir_remove_below(const char *path)
+{
+    return nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) && errno != ENOENT
+               ? -errno
+               : 0;
 }

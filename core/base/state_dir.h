@@ -25,6 +25,10 @@ int state_dir_sync(const char *folder);
  * negative errno after a log line. */
 int state_dir_make_below(const char *state_dir, const char *path);
 
+/* Remove a folder below state_dir with all that is in it, following no link.
+ * 0, also where there is none, or a negative errno. */
+int state_dir_remove_below(const char *path);
+
 /* "PATH/NAME" into out.  0 or -ENAMETOOLONG. */
 int state_dir_path(char *out, size_t size, const char *path, const char *name);
 

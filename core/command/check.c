@@ -3,6 +3,7 @@
  * this process is touched. */
 #include "host/assembly.h"
 
+#include "lane.h"
 #include "private.h"
 
 #include <errno.h>
@@ -86,6 +87,7 @@ command_check(int argc, char **argv)
     if (!a)
         return 1;
     int failed = line.has_flag ? try_far_sides(a) : 0;
+    command_say_left(a->plan);
     if (!failed)
         print_summary(a, line.config);
     assembly_free(a);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* `ingestlayer lane`: what a person decides about a lane while no daemon
  * runs. */
+#include "lane.h"
 #include "private.h"
 
 #include "base/log.h"
+#include "host/assembly.h"
 #include "host/host.h"
 #include "lane/lane.h"
 
@@ -26,18 +28,26 @@ static const struct command_option options[] = {
 
 const struct command_help command_lane_help = {
     .text =
-        "usage: ingestlayer lane take [-c FILE] [--from cursor|row] LANE\n"
+        "usage: ingestlayer lane list   [-c FILE]\n"
+        "       ingestlayer lane take   [-c FILE] [--from cursor|row] LANE\n"
+        "       ingestlayer lane forget [-c FILE] LANE\n"
         "\n"
+        "list: all lanes that state_dir knows, in the config or not\n"
         "take: make a fenced lane this state_dir's again.  First, and without "
         "--from\n"
         "      only, it says what would come twice or be passed over.  The "
         "daemon must\n"
         "      not run; what delivers the lane elsewhere is fenced from then "
         "on.\n"
+        "forget: let go of what is kept for a lane that is not in the config "
+        "any more:\n"
+        "      its position, its dead letters, what its plugins keep.  The "
+        "daemon must\n"
+        "      not run.\n"
         "\n"
         "LANE is pipeline/destination.\n"
         "\n",
-    .verbs = "take",
+    .verbs = "list take forget",
     .options = options,
 };
 
@@ -164,6 +174,23 @@ take_with(const char *config, const char *name, int from)
     return failed;
 }
 
+/* list and forget (lane not NULL) */
+static int
+with_plan(const char *config, const char *lane)
+{
+    char state_dir[4096];
+    struct assembly *a = command_assemble(config);
+    int failed = !a;
+    if (a)
+        failed = command_find_state_dir(config, state_dir, sizeof state_dir);
+    if (!failed)
+        failed = lane ? command_lane_forget(a->plan, state_dir, lane)
+                      : command_lane_list(a->plan, state_dir);
+    if (a)
+        assembly_free(a);
+    return failed;
+}
+
 static int
 usage(const char *what)
 {
@@ -194,5 +221,9 @@ command_lane(int argc, char **argv)
     const char *verb = optind < argc ? argv[optind] : "";
     if (strcmp(verb, "take") == 0 && argc - optind == 2)
         return take_with(config, argv[optind + 1], from);
-    return usage("say take and one lane");
+    if (strcmp(verb, "forget") == 0 && argc - optind == 2)
+        return with_plan(config, argv[optind + 1]);
+    if (strcmp(verb, "list") == 0 && argc - optind == 1)
+        return with_plan(config, NULL);
+    return usage("say list, or take or forget and one lane");
 }

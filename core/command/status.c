@@ -265,6 +265,25 @@ print_keys(const struct il_value *all)
         print_key(&key, width);
 }
 
+/* Lanes that are not in the config. */
+static void
+print_left(const struct il_value *all)
+{
+    char bytes[16], count[48];
+    struct il_value left = member(all, "left"), one;
+    if (left.type != IL_ARRAY)
+        return;
+    for (size_t iter = 0; msg_item(&left, &iter, NULL, &one);) {
+        struct il_value name = member(&one, "name");
+        printf("lane %.*s is not in the config: ", TEXT(name));
+        printf("%s (%s)",
+               show_count(count, number(&one, "lag_events"), "event"),
+               show_bytes(bytes, number(&one, "lag_bytes")));
+        printf(" and %s are kept for it, until ingestlayer lane forget\n",
+               show_count(count, number(&one, "dead_letters"), "dead letter"));
+    }
+}
+
 static void
 print_status(const struct il_value *all)
 {
@@ -274,6 +293,7 @@ print_status(const struct il_value *all)
     print_head(all);
     print_keys(all);
     print_waiting(all);
+    print_left(all);
     if (sources.type == IL_ARRAY)
         for (size_t iter = 0; msg_item(&sources, &iter, NULL, &source);)
             print_doing(&source, "source ");

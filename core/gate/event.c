@@ -265,10 +265,12 @@ take_key(struct gate_batch *b, struct gate_item *item)
     item->keyed = item->apart || !item->made;
     if (!item->keyed)
         return 0;
-    item->key = idem_key(b->gate->options.idem,
-                         e->ev.flags & EVENT_PUBLISHABLE ? IDEM_PUBLISHABLE
-                                                         : IDEM_SERVER,
-                         b->source->id, key);
+    enum idem_space space =
+        e->ev.flags & EVENT_PUBLISHABLE ? IDEM_PUBLISHABLE : IDEM_SERVER;
+    item->key = idem_key(b->gate->options.idem, space, b->source->id, key);
+    if (b->source->was.ptr)
+        item->key_was =
+            idem_key(b->gate->options.idem, space, b->source->was, key);
     /* The next event is parsed while it comes. */
     if (b->gate->options.idem)
         idem_prefetch(b->gate->options.idem, item->key);

@@ -127,6 +127,18 @@ first_id(const struct gate_batch *b, const struct gate_item *item,
  * since: it is fetched from the next one, so many keys before it is needed. */
 #define KEYS_AHEAD 8
 
+int
+gate_find(struct gate_batch *b, const struct gate_item *item,
+          struct idem_hit *hit)
+{
+    struct idem *idem = b->gate->options.idem;
+    int64_t window = gate_window(b, item);
+    int found = idem_find_within(idem, item->key, b->now_us, window, hit);
+    if (found || !b->source->was.ptr)
+        return found;
+    return idem_find_within(idem, item->key_was, b->now_us, window, hit);
+}
+
 /* Look the keys up.  Sets how many events are new; their bodies are in
  * b->bodies. */
 static int
@@ -150,10 +162,7 @@ find_new(struct gate_batch *b, uint32_t *count)
             err = make_duplicate(b, item, slice_of(copy, id.len));
             continue;
         }
-        int found = item->keyed
-                        ? idem_find_within(idem, item->key, b->now_us,
-                                           gate_window(b, item), &hit)
-                        : 0;
+        int found = item->keyed ? gate_find(b, item, &hit) : 0;
         if (found > 0) {
             err = make_duplicate(b, item, first_id(b, item, &hit));
             if (hit.position > b->position)
@@ -342,6 +351,7 @@ static void
 source_free(struct gate_source *s)
 {
     free(s->backlog);
+    free(s->was_name);
     free(s->name);
     free(s);
 }
@@ -403,6 +413,16 @@ gate_source_new(struct gate *g, const char *name, int undeclared,
     s->next = g->sources;
     g->sources = s;
     *out = s;
+    return 0;
+}
+
+int
+gate_source_was(struct gate_source *s, const char *name)
+{
+    s->was_name = strdup(name);
+    if (!s->was_name)
+        return -ENOMEM;
+    s->was = slice_of(s->was_name, strlen(s->was_name));
     return 0;
 }
 

@@ -47,6 +47,9 @@ void gate_free(struct gate *);
 int gate_source_new(struct gate *, const char *name, int undeclared,
                     void (*settled)(void *self, uint64_t token, int outcome),
                     void *self, struct gate_source **out);
+/* It had this name before: keys of what came in under that are known.  0 or
+ * -ENOMEM.  Before it takes anything. */
+int gate_source_was(struct gate_source *, const char *name);
 /* Called, from a thread of the gate, once there is room after an -EAGAIN. */
 void gate_source_room(struct gate_source *, void (*room)(void *self));
 /* Take no more of it, wait for what it has emitted to become durable, and

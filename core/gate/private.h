@@ -105,6 +105,7 @@ struct gate_item {
     uint32_t json, json_len; /* in the request's body, for dead letters */
     uint32_t problem, problems; /* in batch->problems */
     struct idem_key key;
+    struct idem_key key_was; /* the same by the source's name before */
 };
 
 /* path, rule and message are offsets of strings in batch->texts */
@@ -222,6 +223,8 @@ struct gate_source {
     struct gate *gate;
     char *name;
     struct slice id; /* the name */
+    char *was_name;
+    struct slice was; /* the name before; ptr NULL: none */
     int undeclared;
     void (*settled)(void *self, uint64_t token, int outcome);
     void (*room)(void *self);
@@ -301,6 +304,8 @@ int gate_refuse_body(struct gate_batch *, int status, enum gate_code,
 /* Refuse item i, and those with its key, after gate_event_end(): traits that
  * are too large and the like.  0 or -ENOMEM. */
 int gate_refuse_late(struct gate_batch *, uint32_t i, const char *message);
+/* Is the item's key known?  As idem_find(), with the gate's lock held. */
+int gate_find(struct gate_batch *, const struct gate_item *, struct idem_hit *);
 /* Remember the last item's key; finds its twin.  0 or -ENOMEM. */
 int gate_item_key(struct gate_batch *);
 struct slice gate_item_id(const struct gate_batch *, const struct gate_item *);

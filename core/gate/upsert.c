@@ -125,10 +125,7 @@ gate_upsert_wanted(struct gate_batch *b)
         const struct gate_item *item = &b->items[u->item];
         u->skip = item->state == ITEM_REFUSED || item->twin != GATE_NO_TWIN
                   || (item->keyed && !atomic_load(&g->closed)
-                      && idem_find_within(g->options.idem, item->key,
-                                          b->now_us, gate_window(b, item),
-                                          &hit)
-                             > 0);
+                      && gate_find(b, item, &hit) > 0);
         wanted += !u->skip;
     }
     pthread_mutex_unlock(&g->lock);

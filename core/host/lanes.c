@@ -6,9 +6,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#include "base/state_dir.h"
+
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A lane whose far side is away now will hardly get rid of its backlog before
  * the deadline; it gets this long to come back, and delivers after the next
@@ -29,16 +33,52 @@ serve_plugin(struct host *h, struct il_host *instance, const char *kind,
                     h->state_dir, instance->lane, kind, below);
 }
 
+/* What the plugins of a lane kept under the name that it had before.  What is
+ * there under its own is of a lane that has never begun. */
+static int
+take_files_over(struct host *h, const struct assembly_lane *l)
+{
+    const char *was = lane_takes_over(l->lane);
+    struct conf *conf = h->assembly->plan->conf;
+    if (!was)
+        return 0;
+    char *from = conf_printf(conf, "%s/instances/lanes/%s", h->state_dir, was);
+    char *to =
+        conf_printf(conf, "%s/instances/lanes/%s", h->state_dir, l->plan->lane);
+    if (access(from, F_OK))
+        return 0;
+    int err = state_dir_make_below(h->state_dir, to);
+    if (!err)
+        err = state_dir_remove_below(to);
+    if (!err && rename(from, to))
+        err = -errno;
+    if (!err)
+        err = state_dir_sync(h->state_dir);
+    if (err)
+        log_error("lane %s: cannot take the files of %s over: %s",
+                  l->plan->lane, was, strerror(-err));
+    return err;
+}
+
 static int
 start_instances(struct host *h, struct assembly_lane *l)
 {
-    int err = 0;
+    int err = take_files_over(h, l);
     for (size_t i = 0; i < l->pipeline->step_count && !err; i++) {
         serve_plugin(h, &l->steps[i], "steps/", l->steps[i].name);
         err = instance_start(&l->steps[i]);
     }
     serve_plugin(h, &l->destination, "destination", "");
     return err ? err : instance_start(&l->destination);
+}
+
+static enum lane_begin_at
+place_begin(const struct il_conf *place)
+{
+    const char *begin = option_str(place, "begin", 0);
+    return !begin                      ? LANE_BEGIN_UNSAID
+           : strcmp(begin, "now") == 0 ? LANE_BEGIN_NOW
+                                       : LANE_BEGIN_OLDEST;
 }
 
 static int
@@ -51,6 +91,8 @@ make_lane(struct host *h, struct assembly_lane *l)
                                          .state_dir = h->state_dir };
     struct lane_spec spec = {
         .name = l->plan->lane,
+        .was = option_str(l->plan->part.place, "was", 0),
+        .begin = place_begin(l->plan->part.place),
         .instance = l->destination.instance,
         .matches = l->pipeline->matches,
         .match_count = l->pipeline->match_count,
@@ -89,6 +131,8 @@ host_start_lanes(struct host *h)
     for (size_t i = 0; i < a->lane_count && !err; i++)
         if (a->lanes[i].pipeline->status != PLAN_DRAFT)
             err = make_lane(h, &a->lanes[i]);
+    if (!err)
+        err = host_find_left(h);
     for (size_t i = 0; i < a->lane_count && !err; i++) {
         if (!a->lanes[i].lane)
             continue;

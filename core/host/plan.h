@@ -69,6 +69,12 @@ void plan_load(struct plan *);
 void plan_load_events(struct plan *);
 void plan_free(struct plan *);
 
+/* The lane of a name, and the first that had it before; or NULL. */
+const struct plan_destination *plan_find_lane(const struct plan *,
+                                              const char *name);
+const struct plan_destination *plan_find_was(const struct plan *,
+                                             const char *was);
+
 /* The declared events whose type fits one of the globs (plan_events.c). */
 void plan_declared(const struct plan *, const struct lane_match *, size_t n,
                    struct schema_events *out);

@@ -16,4 +16,8 @@ int plan_check_closed(struct plan *, const struct plan_pipeline *);
 void plan_check_sources(struct plan *);
 void plan_check_pipelines(struct plan *);
 
+/* What lanes and sources were called before: none that there is, and each by
+ * one. */
+void plan_check_was(const struct plan *);
+
 #endif

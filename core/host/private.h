@@ -2,12 +2,12 @@
 /* How the room works: the daemon, phase by phase.
  *
  *   settings.c  settings_event.c   the host's own options, as tables
- *   plan.c  plan_check.c  plan_events.c
+ *   plan.c  plan_check.c  plan_events.c  plan_was.c
  *                 what a config asks for, cross-checked
  *   assembly.c    the plan with every plugin opened; check stops here
  *   host.c        the phases: load, open, start, run, flush, stop, close
  *   stores.c      what lies in state_dir; servers.c the way in; lanes.c on from
- *                 there; take.c one lane of a daemon that does not run
+ *                 there; left.c what is not in the config; take.c one lane of a daemon that does not run
  *   api.c         the function table of plugins, put together from the rooms
  *   control.c     the socket that commands ask by: status.c, reload.c, retry.c
  *   admin.c       /healthz, /readyz, /metrics
@@ -38,6 +38,9 @@
 
 enum { HOST_GAUGES = 6 };
 
+struct json_out;
+struct host_left;
+
 struct host {
     struct plan *plan; /* until it is assembled */
     struct assembly *assembly;
@@ -47,6 +50,7 @@ struct host {
 
     struct spool *spool;
     struct spool_hold *start_hold; /* until all have their own */
+    struct host_left *left;
     struct gate_marks *marks;
     struct dead *dead;
     struct retry *retry;
@@ -79,6 +83,12 @@ void host_stop_gauges(struct host *);
 
 /* host.c: the lock of state_dir, the stores and the timers. */
 int host_start_state(struct host *);
+
+/* left.c: cursors of lanes that are not in the config, once the others are
+ * made */
+int host_find_left(struct host *);
+void host_put_left(struct json_out *, const struct host *);
+void host_free_left(struct host *); /* before the spool is closed */
 
 /* lanes.c */
 int host_start_lanes(struct host *);
@@ -123,7 +133,6 @@ void host_watchdog_end(struct host *);
 
 /* status.c: the "status" request of the control socket, and the plugins that
  * are in a callback for longer than they should be */
-struct json_out;
 void host_put_waiting(struct json_out *);
 void host_status(void *host, const char *line, struct slice body,
                  struct il_text *reply);

@@ -181,6 +181,9 @@ prepare_source(struct host *h, size_t i)
     int err = gate_source_new(h->gate, plan->part.name, plan->accept_undeclared,
                               s->plugin->desc.settled ? instance_settled : NULL,
                               s, &s->source);
+    const char *was = option_str(plan->part.place, "was", 0);
+    if (!err && was)
+        err = gate_source_was(s->source, was);
     if (!err)
         gate_source_room(s->source,
                          s->plugin->desc.room ? instance_room : NULL);

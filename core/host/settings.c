@@ -212,6 +212,13 @@ const struct il_option settings_source[] = {
       .type = IL_OPT_STRING,
       .flags = IL_OPT_REQUIRED | OPTION_PLAIN,
       .help = "The plugin that receives the events." },
+    { .name = "was",
+      .type = IL_OPT_STRING,
+      .flags = OPTION_PLAIN,
+      .min = 1,
+      .max = 64,
+      .help = "The source's name before: keys of events that came in under it "
+              "are known." },
     { .name = "undeclared",
       .type = IL_OPT_STRING,
       .flags = OPTION_PLAIN,
@@ -300,6 +307,20 @@ const struct il_option settings_destination[] = {
       .flags = OPTION_PLAIN,
       .help = "What the lane is called, unique in the pipeline; without it, "
               "the plugin's name." },
+    { .name = "was",
+      .type = IL_OPT_STRING,
+      .flags = OPTION_PLAIN,
+      .min = 3,
+      .max = 200,
+      .help = "The lane's name before, as in \"pipeline/destination\": it goes "
+              "on where that was." },
+    { .name = "begin",
+      .type = IL_OPT_STRING,
+      .flags = OPTION_PLAIN,
+      .choices = "oldest|now",
+      .help = "Where a lane begins that is new while the spool is not: at the "
+              "oldest event, or after those that are there at its first "
+              "start." },
     { .name = "when",
       .type = IL_OPT_STRING,
       .min = 1,

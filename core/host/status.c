@@ -242,6 +242,7 @@ host_status(void *arg, const char *line, struct slice body, struct il_text *out)
     put_senders(&o, h->assembly);
     host_put_waiting(&o);
     put_lanes(&o, h->assembly);
+    host_put_left(&o, h);
     json_out_end(&o);
     text_putc(out, '\n');
 }

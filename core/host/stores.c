@@ -133,6 +133,7 @@ host_close_stores(struct host *h)
     if (h->marks)
         gate_marks_checkpoint(h->marks, 1);
     gate_marks_close(h->marks);
+    host_free_left(h);
     spool_close(h->spool);
     gate_free(h->gate); /* the spool's last syncs told it things */
     retry_free(h->retry);

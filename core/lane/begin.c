@@ -152,6 +152,8 @@ begin_resume(struct lane *l, uint64_t *position)
                              .lane = l->spec.name,
                              .there = UINT64_MAX };
     memcpy(p.spool, spool_id(l->ctx.spool), 16);
+    if (l->asks_was)
+        p.was = l->spec.was;
     while (lane_goes_on(l)) {
         p.position = p.flags & IL_POSITION_REWIND ? l->given : *position;
         p.given = l->given;
@@ -185,9 +187,10 @@ static int
 begin_unmark(struct lane *l, uint64_t position)
 {
     int err;
-    if (!l->cursor.fresh && position >= l->saved_position)
+    if (!l->cursor.fresh && position >= l->saved_position && !l->undecided)
         return 0;
     l->cursor.fresh = 0;
+    l->undecided = 0;
     while ((err = spool_cursor_save(&l->cursor, position, 0)
                       ?: spool_cursor_save(&l->cursor, position, 1))
            && lane_goes_on(l)) {
@@ -242,6 +245,8 @@ lane_begin(struct lane *l)
 {
     uint64_t position = l->status.position;
     if (l->spec.destination->resume && begin_resume(l, &position))
+        return -ECANCELED;
+    if (lane_place_decide(l, &position))
         return -ECANCELED;
     if (position < l->saved_position)
         spool_hold_move(l->hold, position);

@@ -271,8 +271,7 @@ lane_letters_lost(const struct lane *l)
 static int
 lane_place(struct lane *l)
 {
-    int known = spool_cursor_open(&l->cursor, l->ctx.state_dir, l->spec.name,
-                                  spool_id(l->ctx.spool), &l->status.position);
+    int known = lane_place_open(l);
     if (known < 0)
         return known;
     l->cursor_known = known;

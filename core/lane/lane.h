@@ -5,7 +5,7 @@
  *
  * STATE_DIR/lanes/PIPELINE/DESTINATION.cursor keeps the position; it is
  * derived: without it the destination is asked (resume), and without an answer
- * from there the lane begins at the oldest event of the spool. */
+ * from there somebody has to say where the lane begins (place.c). */
 #ifndef LANE_H
 #define LANE_H
 
@@ -30,8 +30,13 @@ struct lane_step {
     const struct il_host *host;     /* for faults of its plugin */
 };
 
+/* Where a lane begins that has never begun, where nothing else says so. */
+enum lane_begin_at { LANE_BEGIN_OLDEST, LANE_BEGIN_NOW, LANE_BEGIN_UNSAID };
+
 struct lane_spec {
     const char *name;     /* "feature-usage/warehouse.pg" */
+    const char *was;      /* its name before; or NULL */
+    enum lane_begin_at begin;
     const char *instance; /* the destination as logs name it */
     const struct lane_match *matches;
     size_t match_count;
@@ -68,6 +73,8 @@ struct lane_context {
  * outlive the lane. */
 int lane_new(const struct lane_spec *, const struct lane_context *,
              struct lane **out);
+/* The name whose plugins' files it is to have, before they start; or NULL. */
+const char *lane_takes_over(const struct lane *);
 /* Start the thread.  The destination's start() has been called. */
 int lane_start(struct lane *);
 /* Ask it to deliver what the spool holds by now, then stop.  Once all of that

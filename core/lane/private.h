@@ -5,8 +5,10 @@
  *   read.c    read, match, steps, when: from the spool to a batch
  *   settle.c  write, settle, dead letters, back-off, position
  *   retry.c   frames that bring a dead letter's event again
+ *   place.c   where a lane begins that never has, and one with a new name
  *   begin.c   where to begin: cursor file and the destination's answer
  *   take.c    where the answer is another's; for a lane that does not run
+ *   left.c    lanes as their cursor files tell of them, run or not
  *   status.c  status, metrics, and log lines about trouble
  *
  * A flight is a batch with its way through the lane.  Flights form a ring in
@@ -110,6 +112,9 @@ struct lane {
     uint32_t failures;     /* in a row: back-off */
     int trimmed, flushed, cursor_failed, cursor_known;
     int tells; /* the destination says where it itself is */
+    int asks_was;  /* the destination is to move its rows */
+    int moves;     /* the cursor is still that of `was` */
+    int undecided; /* what was decided is not in the cursor yet */
     int begun; /* the two have talked: it is never beyond the spool then */
 
     /* Trouble, as logged (status.c). */
@@ -177,6 +182,13 @@ int lane_failed(struct lane *);
 void lane_cursor(struct lane *, int final);
 /* Something failed: when to try again. */
 int64_t lane_back_off(struct lane *, int outcome);
+
+/* place.c */
+/* Open the cursor, or that of the name before.  As spool_cursor_open(). */
+int lane_place_open(struct lane *);
+/* The destination has talked: decide where to begin, if it is not decided.  0,
+ * or -ECANCELED when the lane is to stop before anybody has said. */
+int lane_place_decide(struct lane *, uint64_t *position);
 
 /* begin.c */
 /* Find out where to begin and open the reader.  0, or -ECANCELED when the lane

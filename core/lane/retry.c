@@ -16,11 +16,14 @@
 
 #define LOOK_BYTES (1u << 20)
 
+/* Also what was written for the lane's name before: its letters came along. */
 static int
 retry_is_ours(const struct lane *l, const struct event_retry *retry)
 {
+    const char *was = l->spec.was;
     return slice_equal(retry->lane,
-                       slice_of(l->spec.name, strlen(l->spec.name)));
+                       slice_of(l->spec.name, strlen(l->spec.name)))
+           || (was && slice_equal(retry->lane, slice_of(was, strlen(was))));
 }
 
 /* Claim the letters of all frames from the i-th on. */

@@ -15,21 +15,36 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#define CURSOR_MAGIC "ILCURS3" /* with its NUL: 8 bytes */
+#define CURSOR_MAGIC "ILCURS4" /* with its NUL: 8 bytes */
+#define CURSOR_OLD "ILCURS3"   /* ends with the checksum in place of begun */
 #define CURSOR_SLOT 4096
 
 struct slot {
     char magic[8];
     uint8_t spool[16];
-    uint64_t sequence, position, fresh, letters, confirmed, sum;
+    uint64_t sequence, position, fresh, letters, confirmed, begun, noted, sum;
 };
 
-_Static_assert(sizeof(struct slot) == 72, "no padding");
+_Static_assert(sizeof(struct slot) == 88, "no padding");
 
 static uint64_t
 slot_sum(const struct slot *s)
 {
     return htole64(XXH3_64bits(s, offsetof(struct slot, sum)));
+}
+
+/* Is it whole?  What an older version has written had begun. */
+static int
+slot_read(struct slot *s)
+{
+    if (memcmp(s->magic, CURSOR_MAGIC, 8) == 0)
+        return s->sum == slot_sum(s);
+    if (memcmp(s->magic, CURSOR_OLD, 8) != 0
+        || s->begun != htole64(XXH3_64bits(s, offsetof(struct slot, begun))))
+        return 0;
+    s->begun = htole64(1);
+    s->noted = 0;
+    return 1;
 }
 
 /* Make the folders above path, which lies in state_dir. */
@@ -83,7 +98,7 @@ cursor_read(struct cursor *c, uint64_t *position)
             != sizeof s)
             continue;
         marks += s.magic[0] != 0;
-        if (memcmp(s.magic, CURSOR_MAGIC, 8) != 0 || s.sum != slot_sum(&s))
+        if (!slot_read(&s))
             continue;
         uint64_t sequence = le64toh(s.sequence);
         if (memcmp(s.spool, c->spool, 16) != 0) {
@@ -94,10 +109,13 @@ cursor_read(struct cursor *c, uint64_t *position)
             c->fresh = le64toh(s.fresh);
             c->letters = le64toh(s.letters);
             c->confirmed = le64toh(s.confirmed);
+            c->begun = le64toh(s.begun) != 0;
+            c->noted = le64toh(s.noted);
         }
         if (sequence > c->sequence)
             c->sequence = sequence;
     }
+    c->made = !marks; /* a start that was killed has left zeros */
     if (!found && foreign)
         log_warn("%s counts in another spool: taken as missing", c->path);
     else if (!found && marks)
@@ -114,6 +132,93 @@ cursor_fail(struct cursor *c, int err)
     return err;
 }
 
+static char *
+cursor_path(const char *state_dir, const char *lane)
+{
+    size_t room = strlen(state_dir) + strlen(lane) + sizeof "/lanes/.cursor";
+    char *path = malloc(room);
+    if (path)
+        snprintf(path, room, "%s/lanes/%s.cursor", state_dir, lane);
+    return path;
+}
+
+int
+spool_cursor_exists(const char *state_dir, const char *lane)
+{
+    char *path = cursor_path(state_dir, lane);
+    int there = path && cursor_name_ok(lane) && access(path, F_OK) == 0;
+    free(path);
+    return there;
+}
+
+int
+spool_cursor_look(struct cursor *c, const char *state_dir, const char *lane,
+                  const uint8_t *spool, uint64_t *position)
+{
+    struct slot s;
+    *c = (struct cursor){ .fd = -1 };
+    *position = 0;
+    if (!cursor_name_ok(lane))
+        return 0;
+    if (!(c->path = cursor_path(state_dir, lane)))
+        return -ENOMEM;
+    c->fd = open(c->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int err = c->fd < 0 && errno != ENOENT ? -errno : 0;
+    /* The spool of any slot that is whole will do. */
+    for (int i = 0; !spool && c->fd >= 0 && i < 2; i++)
+        if (file_pread(c->fd, &s, sizeof s, (uint64_t) i * CURSOR_SLOT)
+                == sizeof s
+            && slot_read(&s))
+            memcpy(c->spool, s.spool, 16);
+    if (spool)
+        memcpy(c->spool, spool, 16);
+    int known = c->fd < 0 ? err : cursor_read(c, position);
+    spool_cursor_close(c);
+    return known;
+}
+
+/* The folder of a path, durably. */
+static int
+cursor_sync_folder(char *path)
+{
+    char *slash = strrchr(path, '/');
+    *slash = 0;
+    int err = file_sync_folder(path);
+    *slash = '/';
+    return err;
+}
+
+int
+spool_cursor_remove(const char *state_dir, const char *lane)
+{
+    char *path = cursor_path(state_dir, lane);
+    if (!path || !cursor_name_ok(lane)) {
+        free(path);
+        return path ? -EINVAL : -ENOMEM;
+    }
+    int err = unlink(path) ? -errno : cursor_sync_folder(path);
+    free(path);
+    return err;
+}
+
+int
+spool_cursor_rename(struct cursor *c, const char *state_dir, const char *lane)
+{
+    char *path = cursor_path(state_dir, lane);
+    if (!path)
+        return -ENOMEM;
+    int err = rename(c->path, path) ? -errno : cursor_sync_folder(path);
+    if (!err)
+        err = cursor_sync_folder(c->path);
+    if (!err) {
+        char *was = c->path;
+        c->path = path;
+        path = was;
+    }
+    free(path);
+    return err;
+}
+
 int
 spool_cursor_open(struct cursor *c, const char *state_dir, const char *lane,
                   const uint8_t spool[16], uint64_t *position)
@@ -126,10 +231,8 @@ spool_cursor_open(struct cursor *c, const char *state_dir, const char *lane,
         log_error("lane \"%s\": the name cannot be that of a file", lane);
         return -EINVAL;
     }
-    size_t room = strlen(state_dir) + strlen(lane) + sizeof "/lanes/.cursor";
-    if (!(c->path = malloc(room)))
+    if (!(c->path = cursor_path(state_dir, lane)))
         return cursor_fail(c, -ENOMEM);
-    snprintf(c->path, room, "%s/lanes/%s.cursor", state_dir, lane);
     int err = cursor_folders(c->path, strlen(state_dir) + 1);
     if (err)
         return cursor_fail(c, err);
@@ -140,6 +243,7 @@ spool_cursor_open(struct cursor *c, const char *state_dir, const char *lane,
         return cursor_read(c, position);
     if (st.st_size)
         log_warn("%s is damaged: taken as missing", c->path);
+    c->made = !st.st_size;
     err = cursor_make(c);
     return err ? cursor_fail(c, err) : 0;
 }
@@ -151,7 +255,9 @@ spool_cursor_save(struct cursor *c, uint64_t position, int sync)
                       .position = htole64(position),
                       .fresh = htole64(c->fresh),
                       .letters = htole64(c->letters),
-                      .confirmed = htole64(c->confirmed) };
+                      .confirmed = htole64(c->confirmed),
+                      .begun = htole64((uint64_t) c->begun),
+                      .noted = htole64(c->noted) };
     memcpy(s.magic, CURSOR_MAGIC, 8);
     memcpy(s.spool, c->spool, 16);
     s.sum = slot_sum(&s);

@@ -3,9 +3,10 @@
  * that a torn write leaves the one before.
  *
  *   STATE_DIR/lanes/PIPELINE/DESTINATION.cursor
- *   slot (at 0 and 4096, little-endian): "ILCURS3\0", UUID of the spool,
- *   u64 sequence, u64 position, u64 fresh, u64 letters, u64 confirmed, u64 XXH3
- *   of all before
+ *   slot (at 0 and 4096, little-endian): "ILCURS4\0", UUID of the spool,
+ *   u64 sequence, u64 position, u64 fresh, u64 letters, u64 confirmed,
+ *   u64 begun, u64 noted, u64 XXH3 of all before; "ILCURS3\0" had neither begun
+ *   nor noted
  *
  * fresh: 0, or the first position that the spool has given out since the
  * destination last said how far it is: from there on it can have none.
@@ -15,6 +16,10 @@
  *
  * confirmed: up to here the destination, which tells how far it is, had taken
  * events; position may be further, over events that were dropped.
+ *
+ * begun: it is decided where the lane begins.
+ * noted: 0, or the first position that the spool had not given out when the lane
+ * was first in a config that was started.
  *
  * The slots are in different pages: a torn page costs one of them.  The file
  * is derived.  Where it is missing or unreadable the lane begins where its
@@ -30,7 +35,9 @@ struct cursor {
     uint8_t spool[16];
     uint64_t sequence; /* of the newest slot */
     /* As read; they go into the slots that are written. */
-    uint64_t fresh, letters, confirmed;
+    uint64_t fresh, letters, confirmed, noted;
+    int begun;
+    int made; /* nothing was ever written to it */
 };
 
 /* Open or make.  *position gets what the file says, and 1 is returned; 0: it
@@ -38,6 +45,18 @@ struct cursor {
  * negative errno after a log line. */
 int spool_cursor_open(struct cursor *, const char *state_dir, const char *lane,
                       const uint8_t spool[16], uint64_t *position);
+/* The same, of a spool or (NULL) of any, and change nothing; the cursor has no
+ * file then. */
+int spool_cursor_look(struct cursor *, const char *state_dir, const char *lane,
+                      const uint8_t *spool, uint64_t *position);
+/* Durably.  0 or a negative errno. */
+int spool_cursor_remove(const char *state_dir, const char *lane);
+/* Is there one? */
+int spool_cursor_exists(const char *state_dir, const char *lane);
+/* Make it that of another lane, in place of what that had; its folder is there.
+ * Durable.  0 or a negative errno: then it can be called again. */
+int spool_cursor_rename(struct cursor *, const char *state_dir,
+                        const char *lane);
 /* Write; sync: not before it is on the disk.  0 or a negative errno. */
 int spool_cursor_save(struct cursor *, uint64_t position, int sync);
 void spool_cursor_close(struct cursor *);

@@ -51,6 +51,37 @@ hint_checksum(const char *hint)
     return htole64(XXH3_64bits(hint, HINT_BYTES - 8));
 }
 
+/* What a hint says; 0: nothing.  Of this spool, or (NULL) of any. */
+static uint64_t
+hint_value(int fd, const uint8_t *id)
+{
+    char hint[HINT_BYTES];
+    uint64_t sum, v;
+    if (file_pread(fd, hint, sizeof hint, 0) != sizeof hint
+        || memcmp(hint, "ILLAST01", 8) != 0
+        || (id && memcmp(hint + 8, id, 16) != 0))
+        return 0;
+    memcpy(&sum, hint + HINT_BYTES - 8, 8);
+    if (sum != hint_checksum(hint))
+        return 0;
+    memcpy(&v, hint + 24, 8);
+    v = le64toh(v);
+    return v <= SPOOL_POSITION_MAX ? v : 0;
+}
+
+uint64_t
+spool_hint_read(const char *dir)
+{
+    char path[4096];
+    if ((size_t) snprintf(path, sizeof path, "%s/LAST", dir) >= sizeof path)
+        return 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    uint64_t last = fd < 0 ? 0 : hint_value(fd, NULL);
+    if (fd >= 0)
+        close(fd);
+    return last;
+}
+
 /* Open DIR/LAST; *last is 0 when it tells nothing. */
 int
 spool_hint_open(struct spool *s, uint64_t *last)
@@ -59,19 +90,7 @@ spool_hint_open(struct spool *s, uint64_t *last)
     s->last_fd = openat(s->dirfd, "LAST", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (s->last_fd < 0)
         return -errno;
-    char hint[HINT_BYTES];
-    uint64_t sum, v;
-    if (file_pread(s->last_fd, hint, sizeof hint, 0) != sizeof hint
-        || memcmp(hint, "ILLAST01", 8) != 0
-        || memcmp(hint + 8, s->id, 16) != 0)
-        return 0;
-    memcpy(&sum, hint + HINT_BYTES - 8, 8);
-    if (sum != hint_checksum(hint))
-        return 0;
-    memcpy(&v, hint + 24, 8);
-    v = le64toh(v);
-    if (v <= SPOOL_POSITION_MAX)
-        *last = v;
+    *last = hint_value(s->last_fd, s->id);
     return 0;
 }
 

@@ -214,6 +214,10 @@ void spool_stats(struct spool *, struct spool_stats *);
 
 /* --- offline: `ingestlayer spool` --- */
 
+/* The last position that the spool in dir has given out, as far as is written
+ * down; a daemon may run on it.  0: nothing is. */
+uint64_t spool_hint_read(const char *dir);
+
 /* Walk a spool that no process may have open; each damaged range and each
  * frame is reported to fn (body NULL: damage, with a text).  Changes nothing.
  * Returns the number of damaged ranges or a negative errno. */

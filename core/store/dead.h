@@ -77,6 +77,10 @@ int dead_get(struct dead *, const char *lane, uint64_t position,
              int (*fn)(void *arg, const struct dead_letter *), void *arg);
 /* 0, -ENOENT or another negative errno. */
 int dead_delete(struct dead *, const char *lane, uint64_t position);
+/* All letters of a lane, claims included, get another lane's name; or go.  One
+ * transaction, durable; 0 or a negative errno. */
+int dead_rename(struct dead *, const char *from, const char *to);
+int dead_forget(struct dead *, const char *lane);
 /* Letters of a lane, or of all lanes and the gate (NULL). */
 uint64_t dead_count(struct dead *, const char *lane);
 

@@ -55,6 +55,15 @@ claim_put(struct dead *d, MDB_txn *txn, const char *lane, MDB_val *key,
     return rc ? rc : dead_count_add(d, txn, count_key(name, lane), 1);
 }
 
+int
+dead_claim_set(struct dead *d, MDB_txn *txn, const char *lane, uint64_t letter,
+               uint64_t position)
+{
+    char bytes[DEAD_KEY_MAX];
+    MDB_val key = { dead_key(bytes, lane, letter), bytes };
+    return claim_put(d, txn, lane, &key, position);
+}
+
 /* --- some claims of a lane --- */
 
 struct claims {

@@ -63,6 +63,9 @@ int dead_record_view(const void *bytes, size_t len, struct dead_letter *);
 uint64_t dead_claim_of(struct dead *, MDB_txn *, const MDB_val *letter);
 /* The letter with this key is gone.  An LMDB code. */
 int dead_claim_drop(struct dead *, MDB_txn *, const MDB_val *letter);
+/* One more, where there is none. */
+int dead_claim_set(struct dead *, MDB_txn *, const char *lane, uint64_t letter,
+                   uint64_t position);
 /* So are those of lane within (after, up_to] that have no letter. */
 int dead_claims_trim(struct dead *, MDB_txn *, const char *lane,
                      uint64_t after, uint64_t up_to);

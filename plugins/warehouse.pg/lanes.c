@@ -26,7 +26,7 @@ void
 lanes_name(const struct lanes *lanes, struct sql *s, uint32_t k, uint32_t n)
 {
     char which[32];
-    sql_literal(s, il_lane(lanes->host));
+    sql_literal(s, lanes->name);
     if (n == 1)
         return;
     snprintf(which, sizeof which, " (%u of %u)", k + 1, n);
@@ -37,7 +37,7 @@ lanes_name(const struct lanes *lanes, struct sql *s, uint32_t k, uint32_t n)
 int
 lanes_parse(const struct lanes *lanes, const char *name, struct lanes_row *row)
 {
-    const char *lane = il_lane(lanes->host);
+    const char *lane = lanes->name;
     size_t len = strlen(lane);
     char which[32];
     *row = (struct lanes_row){ .k = 1, .n = 1 };

@@ -51,6 +51,7 @@ struct lanes_epochs {
 struct lanes {
     const struct il_host *host;
     const struct options *opt;
+    const char *name; /* the lane's; while rows are moved, the one before */
     pthread_mutex_t *lock;
     char spool[37]; /* UUID, as text */
     uint64_t tag;   /* of spool and lane, for link_tag */
@@ -77,11 +78,17 @@ int lanes_prepare(struct link *, int may_create, enum pg_mode *);
  * lane before, its epoch stays: PG_ACT_FENCED where there is a higher one; and
  * at first where there is one that is not of this state_dir, but for `take`. */
 int lanes_claim(struct lanes *, struct link *, uint64_t local, int take);
+/* Before that: the rows that the lane has under the name `was` are its own, in
+ * place of what there is.  0 or -1. */
+int lanes_move(struct lanes *, struct link *, const char *was);
 /* The epoch for a claim of rows as they were read, newest being the highest
- * that they have; it is written down.  0, or -1: PG_ACT_FENCED where that is
- * somebody else's and not to be taken. */
-int lanes_epoch_next(struct lanes *, struct link *, uint64_t newest, int take,
-                     uint64_t *epoch);
+ * that they have, and higher than that of others; it is written down.  0, or
+ * -1: PG_ACT_FENCED where newest is somebody else's and not to be taken. */
+int lanes_epoch_next(struct lanes *, struct link *, uint64_t newest,
+                     uint64_t others, int take, uint64_t *epoch);
+/* Read the rows, into rows; the highest epoch of those. */
+int lanes_read(struct lanes *, struct link *);
+uint64_t lanes_newest(const struct lanes *);
 /* Up to where all is done, by the rows as they were read. */
 uint64_t lanes_read_floor(const struct lanes *);
 /* Read the rows of a job's connections again, once the transaction that may

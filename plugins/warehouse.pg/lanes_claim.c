@@ -98,15 +98,15 @@ lanes_done(const struct lanes *lanes, uint64_t position)
 
 /* --- reading and raising ------------------------------------------------- */
 
-static int
-claim_read(struct lanes *lanes, struct link *l)
+int
+lanes_read(struct lanes *lanes, struct link *l)
 {
     struct sql *s = &l->sql;
     PGresult *res;
     sql_clear(s);
     sql_printf(s, "select r.lane, r.position, r.epoch from %s r, (select ",
                lanes->opt->lanes);
-    sql_literal(s, il_lane(lanes->host));
+    sql_literal(s, lanes->name);
     sql_printf(s, "::text as name) x");
     lanes_where(lanes, s);
     sql_printf(s, " and pg_catalog.left(r.lane, pg_catalog.length(x.name))"
@@ -127,8 +127,8 @@ claim_read(struct lanes *lanes, struct link *l)
     return 0;
 }
 
-static uint64_t
-newest_epoch(const struct lanes *lanes)
+uint64_t
+lanes_newest(const struct lanes *lanes)
 {
     uint64_t newest = 0;
     for (uint32_t i = 0; i < lanes->row_count; i++)
@@ -284,12 +284,13 @@ lanes_claim(struct lanes *lanes, struct link *l, uint64_t local, int take)
     int hit = 0;
     l->alone = 1;
     for (int i = 0; i < CLAIM_TRIES && !hit; i++) {
-        if (claim_read(lanes, l))
+        if (lanes_read(lanes, l))
             return -1;
-        uint64_t newest = newest_epoch(lanes);
+        uint64_t newest = lanes_newest(lanes);
         if (lanes->epoch && newest > lanes->epoch)
             return claimed_elsewhere(lanes, l, newest);
-        if (!lanes->epoch && lanes_epoch_next(lanes, l, newest, take, &epoch))
+        if (!lanes->epoch
+            && lanes_epoch_next(lanes, l, newest, 0, take, &epoch))
             return -1;
         hit = claim_raise(lanes, l, epoch, local);
     }

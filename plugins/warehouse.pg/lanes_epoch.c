@@ -144,8 +144,8 @@ mean(const struct lanes *lanes, struct lanes_epochs *e, uint64_t newest)
 }
 
 int
-lanes_epoch_next(struct lanes *lanes, struct link *l, uint64_t newest, int take,
-                 uint64_t *epoch)
+lanes_epoch_next(struct lanes *lanes, struct link *l, uint64_t newest,
+                 uint64_t others, int take, uint64_t *epoch)
 {
     struct lanes_epochs next;
     int err = epoch_read(lanes);
@@ -154,13 +154,13 @@ lanes_epoch_next(struct lanes *lanes, struct link *l, uint64_t newest, int take,
                   "another process owns lane %s: in %s it is at %" PRIu64
                   ", with epoch %" PRIu64 ", which is not of this state_dir; a "
                   "copy of that has run, or it is an older backup",
-                  il_lane(lanes->host), lanes->opt->lanes,
-                  lanes_read_floor(lanes), newest);
+                  lanes->name, lanes->opt->lanes, lanes_read_floor(lanes),
+                  newest);
         return -1;
     }
     next = lanes->epochs;
     if (!err)
-        err = mean(lanes, &next, newest);
+        err = mean(lanes, &next, newest > others ? newest : others);
     if (err) {
         fault_set(&l->fault, PG_ACT_RETRY,
                   "cannot keep the epoch of this lane in state_dir: %s",

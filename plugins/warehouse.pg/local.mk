@@ -25,6 +25,7 @@ plugins_warehouse_pg_warehouse_pg_la_SOURCES = \
 	plugins/warehouse.pg/lanes.h \
 	plugins/warehouse.pg/lanes_claim.c \
 	plugins/warehouse.pg/lanes_epoch.c \
+	plugins/warehouse.pg/lanes_move.c \
 	plugins/warehouse.pg/link.c \
 	plugins/warehouse.pg/link.h \
 	plugins/warehouse.pg/link_cancel.c \

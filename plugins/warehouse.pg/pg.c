@@ -386,6 +386,7 @@ pg_open(const struct il_host *host, const struct il_conf *conf, void **self)
         pthread_mutex_init(&pg->shared.deliveries[i].lock, NULL);
     pg->host = host;
     pg->lanes.host = host;
+    pg->lanes.name = il_lane(host);
     pg->lanes.opt = &pg->opt;
     pg->lanes.lock = &pg->shared.lock;
     pg->stop.wake = -1;
@@ -460,6 +461,11 @@ spool_text(struct pg *pg, const uint8_t *spool)
     pg->lanes.tag = lane_tag(pg);
 }
 
+/* An older host knows less. */
+#define TOLD(at, member)                                                       \
+    ((at)->struct_size                                                         \
+     >= offsetof(struct il_position, member) + sizeof(at)->member)
+
 static int
 pg_resume(void *self, struct il_position *at)
 {
@@ -471,7 +477,8 @@ pg_resume(void *self, struct il_position *at)
     if (!pg->shared.resume.asked) {
         spool_text(pg, at->spool);
         pg->shared.resume.local = at->position;
-        pg->lanes.given = at->struct_size >= sizeof *at ? at->given : 0;
+        pg->lanes.given = TOLD(at, given) ? at->given : 0;
+        pg->shared.resume.was = TOLD(at, was) ? at->was : NULL;
         pg->shared.resume.rewind = (at->flags & IL_POSITION_REWIND) != 0;
         pg->shared.resume.done = 0;
         pg->shared.resume.asked = 1;
@@ -488,7 +495,7 @@ pg_resume(void *self, struct il_position *at)
             && (pg->shared.resume.position > at->position
                 || pg->shared.resume.rewind))
             at->position = pg->shared.resume.position;
-        if ((!err || err == -ESTALE) && at->struct_size >= sizeof *at)
+        if ((!err || err == -ESTALE) && TOLD(at, there))
             at->there = pg->shared.resume.there;
     }
     pthread_mutex_unlock(&pg->shared.lock);

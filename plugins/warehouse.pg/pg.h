@@ -45,6 +45,7 @@ struct pg_resume {
     uint64_t local, position;
     uint64_t there; /* UINT64_MAX: there is no row that tells */
     int rewind;     /* the rows have to go back to local */
+    const char *was; /* the lane's name before; NULL: it had none */
 };
 
 /* Between the threads: protected by its lock. */

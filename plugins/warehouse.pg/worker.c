@@ -91,8 +91,11 @@ resume_lanes(struct conn *c, uint64_t *there)
     struct pg *pg = c->pg;
     uint64_t was_at = 0;
     int rewind = pg->shared.resume.rewind;
-    int err =
-        lanes_claim(&pg->lanes, &c->link, pg->shared.resume.local, rewind);
+    const char *was = pg->lanes.epoch ? NULL : pg->shared.resume.was;
+    int err = was ? lanes_move(&pg->lanes, &c->link, was) : 0;
+    if (!err)
+        err =
+            lanes_claim(&pg->lanes, &c->link, pg->shared.resume.local, rewind);
     if (err) {
         *there = lanes_read_floor(&pg->lanes);
         return err;

@@ -14,11 +14,13 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-every-key-is-known.py \
 	tests/end-to-end/test-exact-values-reach-the-table.py \
 	tests/end-to-end/test-full-disk-is-503.py \
+	tests/end-to-end/test-left-lane-keeps-its-events.py \
 	tests/end-to-end/test-missing-table-heals.py \
 	tests/end-to-end/test-one-lane-does-not-hold-another.py \
 	tests/end-to-end/test-outage-in-the-middle-loses-nothing.py \
 	tests/end-to-end/test-postgres-away-at-start.py \
 	tests/end-to-end/test-refusals-are-kept.py \
+	tests/end-to-end/test-renamed-lane-goes-on.py \
 	tests/end-to-end/test-restored-backup-skips-nothing.py \
 	tests/end-to-end/test-second-daemon-is-refused.py \
 	tests/end-to-end/test-sigterm-delivers-what-is-there.py \
@@ -40,7 +42,9 @@ SHELL_TESTS = \
 	tests/end-to-end/test-root-acts-as-the-owner.sh \
 	tests/end-to-end/test-admin-refuses-other-names.sh
 TESTS += $(SHELL_TESTS) tests/end-to-end/test-naughty-plugins-are-named.py \
-	tests/end-to-end/test-origins-stay.py
+	tests/end-to-end/test-origins-stay.py \
+	tests/end-to-end/test-renamed-source-knows-its-keys.py
 EXTRA_DIST += $(SHELL_TESTS) \
 	tests/end-to-end/test-naughty-plugins-are-named.py \
-	tests/end-to-end/test-origins-stay.py
+	tests/end-to-end/test-origins-stay.py \
+	tests/end-to-end/test-renamed-source-knows-its-keys.py

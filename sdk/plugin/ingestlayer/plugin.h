@@ -375,6 +375,10 @@ struct il_position {
      * with the events: it may have lost what it had, in a failover say.  The
      * host presets UINT64_MAX: not told. */
     uint64_t there;
+    /* The name that the lane had before, or NULL: what the destination keeps
+     * for that name, how far it is first of all, is the lane's from now on, in
+     * place of what there is for its own.  Done once more after a crash. */
+    const char *was;
 };
 
 /* A route that a source serves.  Several sources may register the same route:

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/* Lanes as state_dir has them: `lane list`, `lane forget`, and what check says
+ * of those that are not in the config. */
+#include "lane.h"
+#include "private.h"
+
+#include "base/state_dir.h"
+#include "host/assembly.h"
+#include "host/plan.h"
+#include "lane/left.h"
+#include "spool/cursor.h"
+#include "spool/spool.h"
+#include "store/dead.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+struct look {
+    const struct plan *plan;
+    const char *name; /* forget: this one */
+    struct lane_left found;
+    struct dead *dead; /* or NULL */
+    uint64_t last;     /* that the spool has given out, as far as is known */
+    int lines;
+};
+
+static uint64_t
+undelivered(const struct look *k, const struct lane_left *l)
+{
+    return k->last > l->position ? k->last - l->position : 0;
+}
+
+static uint64_t
+letters(const struct look *k, const char *lane)
+{
+    return k->dead ? dead_count(k->dead, lane) : 0;
+}
+
+static int
+furthest(void *arg, const struct lane_left *l)
+{
+    struct look *k = arg;
+    k->last = l->position > k->last ? l->position : k->last;
+    return 0;
+}
+
+/* How far the spool is stands in a hint, which a daemon that was killed may
+ * have left behind: so many events at least. */
+static void
+look_last(struct look *k, const char *state_dir)
+{
+    char path[4096];
+    if (!state_dir_path(path, sizeof path, state_dir, "spool"))
+        k->last = spool_hint_read(path);
+    lane_left_each(state_dir, NULL, furthest, k);
+}
+
+static void
+look_open(struct look *k, const char *state_dir)
+{
+    char path[4096];
+    look_last(k, state_dir);
+    if (!state_dir_path(path, sizeof path, state_dir, "dead")
+        && access(path, F_OK) == 0)
+        dead_open(path, 1, &k->dead);
+}
+
+/* --- check --------------------------------------------------------------- */
+
+static int
+say_left(void *arg, const struct lane_left *l)
+{
+    struct look *k = arg;
+    if (!plan_find_lane(k->plan, l->name) && !plan_find_was(k->plan, l->name))
+        printf("lane %s is not in this config any more: at least %" PRIu64
+               " events and %" PRIu64 " dead letters are kept for it until "
+               "`ingestlayer lane forget %s`\n",
+               l->name, undelivered(k, l), letters(k, l->name), l->name);
+    return 0;
+}
+
+void
+command_say_left(const struct plan *plan)
+{
+    const char *state_dir = option_str(plan->root, "state_dir", 0);
+    struct look k = { .plan = plan };
+    if (!state_dir || access(state_dir, R_OK | X_OK))
+        return;
+    look_open(&k, state_dir);
+    lane_left_each(state_dir, NULL, say_left, &k);
+    if (k.dead)
+        dead_close(k.dead);
+}
+
+/* --- list ---------------------------------------------------------------- */
+
+static int
+list_one(void *arg, const struct lane_left *l)
+{
+    struct look *k = arg;
+    const struct plan_destination *d = plan_find_lane(k->plan, l->name);
+    if (!k->lines++)
+        printf("%-40s %12s %12s %6s  %s\n", "lane", "position", "behind",
+               "dead", "");
+    printf("%-40s %12" PRIu64 " %12" PRIu64 " %6" PRIu64 "  %s\n", l->name,
+           l->position, undelivered(k, l), letters(k, l->name),
+           !d          ? plan_find_was(k->plan, l->name) ? "to be renamed"
+                                                         : "not in the config"
+           : !l->begun ? "has not begun"
+                       : "");
+    return 0;
+}
+
+int
+command_lane_list(const struct plan *plan, const char *state_dir)
+{
+    struct look k = { .plan = plan };
+    look_open(&k, state_dir);
+    int err = lane_left_each(state_dir, NULL, list_one, &k);
+    if (k.dead)
+        dead_close(k.dead);
+    if (err)
+        fprintf(stderr, "ingestlayer lane: %s: %s\n", state_dir,
+                strerror(-err));
+    return err != 0;
+}
+
+/* --- forget -------------------------------------------------------------- */
+
+static int
+find_one(void *arg, const struct lane_left *l)
+{
+    struct look *k = arg;
+    if (strcmp(l->name, k->name) != 0)
+        return 0;
+    k->found = *l;
+    return 1;
+}
+
+/* The cursor last: as long as that is there it can be done again. */
+static int
+forget(struct look *k, const char *state_dir)
+{
+    char path[4096];
+    int err = k->dead ? dead_forget(k->dead, k->name) : 0;
+    if (!err
+        && (size_t) snprintf(path, sizeof path, "%s/instances/lanes/%s",
+                             state_dir, k->name)
+               < sizeof path)
+        err = state_dir_remove_below(path);
+    return err ? err : spool_cursor_remove(state_dir, k->name);
+}
+
+static int
+forget_locked(struct look *k, const char *state_dir)
+{
+    char path[4096];
+    if (lane_left_each(state_dir, NULL, find_one, k) <= 0) {
+        fprintf(stderr, "ingestlayer lane: state_dir knows no lane \"%s\"\n",
+                k->name);
+        return 1;
+    }
+    int err = state_dir_path(path, sizeof path, state_dir, "dead");
+    look_last(k, state_dir);
+    if (!err && access(path, F_OK) == 0)
+        err = dead_open(path, 0, &k->dead);
+    uint64_t n = undelivered(k, &k->found), dead = letters(k, k->name);
+    if (!err)
+        err = forget(k, state_dir);
+    if (k->dead)
+        dead_close(k->dead);
+    if (err)
+        fprintf(stderr, "ingestlayer lane: %s is not forgotten: %s\n", k->name,
+                strerror(-err));
+    else
+        printf("lane %s: forgotten, with at least %" PRIu64
+               " events after %" PRIu64 " that it had not come to and %" PRIu64
+               " dead letters; what its "
+               "destination keeps of it stays there\n",
+               k->name, n, k->found.position, dead);
+    return err != 0;
+}
+
+int
+command_lane_forget(const struct plan *plan, const char *state_dir,
+                    const char *name)
+{
+    struct look k = { .plan = plan, .name = name };
+    if (plan_find_lane(plan, name)) {
+        fprintf(stderr,
+                "ingestlayer lane: %s is in the config; only one that "
+                "is not can be forgotten\n",
+                name);
+        return 1;
+    }
+    int lock = state_dir_lock(state_dir);
+    if (lock < 0)
+        return 1;
+    int failed = forget_locked(&k, state_dir);
+    close(lock);
+    return failed;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* Lanes that left the config: their events are kept until a person lets them
+ * go. */
+#include "private.h"
+
+#include "base/log.h"
+#include "codec/json_out.h"
+#include "lane/left.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct host_left {
+    struct host_left *next;
+    struct spool_hold *hold;
+    struct lane_left lane;
+};
+
+/* One that another is about to be goes on as that. */
+static int
+is_taken_over(const struct host *h, const char *name)
+{
+    const struct assembly *a = h->assembly;
+    for (size_t i = 0; i < a->lane_count; i++) {
+        const char *was =
+            a->lanes[i].lane ? lane_takes_over(a->lanes[i].lane) : NULL;
+        if (was && strcmp(was, name) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+static uint64_t
+undelivered(const struct host *h, const struct lane_left *l)
+{
+    uint64_t durable = spool_durable(h->spool);
+    return durable > l->position ? durable - l->position : 0;
+}
+
+static int
+keep(void *arg, const struct lane_left *lane)
+{
+    struct host *h = arg;
+    if (plan_find_lane(h->assembly->plan, lane->name)
+        || is_taken_over(h, lane->name))
+        return 0;
+    struct host_left *l = malloc(sizeof *l);
+    if (!l)
+        return -ENOMEM;
+    *l = (struct host_left){ .next = h->left, .lane = *lane };
+    l->hold = spool_hold_new(h->spool, l->lane.name, lane->position);
+    if (!l->hold) {
+        free(l);
+        return -ENOMEM;
+    }
+    h->left = l;
+    log_warn("lane %s is not in this config any more: it keeps the spool from "
+             "%" PRIu64 " on (%" PRIu64 " events by now) and has %" PRIu64
+             " dead letters; `ingestlayer lane forget %s` lets all of it go",
+             lane->name, lane->position + 1, undelivered(h, lane),
+             dead_count(h->dead, lane->name), lane->name);
+    return 0;
+}
+
+int
+host_find_left(struct host *h)
+{
+    return lane_left_each(h->state_dir, spool_id(h->spool), keep, h);
+}
+
+void
+host_put_left(struct json_out *o, const struct host *h)
+{
+    json_out_array(o, "left");
+    for (const struct host_left *l = h->left; l; l = l->next) {
+        json_out_object(o, NULL);
+        json_out_str(o, "name", l->lane.name);
+        json_out_number(o, "position", l->lane.position);
+        json_out_number(o, "lag_events", undelivered(h, &l->lane));
+        json_out_number(o, "lag_bytes",
+                        spool_backlog_bytes(h->spool, l->lane.position));
+        json_out_number(o, "dead_letters", dead_count(h->dead, l->lane.name));
+        json_out_end(o);
+    }
+    json_out_end(o);
+}
+
+void
+host_free_left(struct host *h)
+{
+    while (h->left) {
+        struct host_left *l = h->left;
+        h->left = l->next;
+        spool_hold_free(l->hold);
+        free(l);
+    }
+}
