@@ -139,7 +139,7 @@ def known_senders(s, body):
     post(s, "open", gzip.compress(body), 202, Content_Encoding="gzip")
     post(s, "open", b"{nonsense", 400, "bad_json")
     post(s, "open", b"[1,2]", 422, "invalid_event")
-    post(s, "open", json.dumps({"id": "i" * 200}).encode(), 422, "invalid_event")
+    post(s, "open", json.dumps({"id": "i" * 300}).encode(), 422, "invalid_event")
     post(s, "open", b"<a/>", 415, "unsupported_media_type", Content_Type="application/xml")
 
 
