@@ -187,12 +187,14 @@ static int
 begin_unmark(struct lane *l, uint64_t position)
 {
     int err;
-    if (!l->cursor.fresh && position >= l->saved_position && !l->undecided)
+    int both = l->cursor.fresh || position < l->saved_position;
+    if (!both && !l->undecided)
         return 0;
     l->cursor.fresh = 0;
     l->undecided = 0;
-    while ((err = spool_cursor_save(&l->cursor, position, 0)
-                      ?: spool_cursor_save(&l->cursor, position, 1))
+    while ((err = spool_cursor_save(&l->cursor, position, !both)
+                      ?: both ? spool_cursor_save(&l->cursor, position, 1)
+                              : 0)
            && lane_goes_on(l)) {
         lane_trouble(l, LANE_STARTING, "writing the cursor %s: %s",
                      l->cursor.path, strerror(-err));

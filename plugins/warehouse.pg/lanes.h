@@ -43,9 +43,9 @@ struct lanes_row {
 /* What the folder of this instance remembers (lanes_epoch.c). */
 #define LANES_EPOCHS_MAX 8
 struct lanes_epochs {
-    uint64_t kept, meant[LANES_EPOCHS_MAX];
+    int fd; /* -1: not open yet */
+    uint64_t sequence, kept, meant[LANES_EPOCHS_MAX];
     uint32_t count;
-    int read;
 };
 
 struct lanes {
@@ -81,6 +81,10 @@ int lanes_claim(struct lanes *, struct link *, uint64_t local, int take);
 /* Before that: the rows that the lane has under the name `was` are its own, in
  * place of what there is.  0 or -1. */
 int lanes_move(struct lanes *, struct link *, const char *was);
+/* Read what is remembered, and have room to write it.  From start() on, where it
+ * may fail: it is called again.  0 or a negative errno. */
+int lanes_epoch_open(struct lanes *);
+void lanes_epoch_close(struct lanes *);
 /* The epoch for a claim of rows as they were read, newest being the highest
  * that they have, and higher than that of others; it is written down.  0, or
  * -1: PG_ACT_FENCED where newest is somebody else's and not to be taken. */

@@ -9,107 +9,125 @@
  * so that two copies never mean the same one.  A higher one that is not among
  * them is somebody else's: what the rows say is not how far this spool is.
  *
- *   FOLDER/epoch    numbers, one a line: the one read, then those meant
+ *   FOLDER/epoch    two slots, written in turn: a torn one leaves the other.
+ *                   They take their room at start(): what a full disk holds can
+ *                   only be delivered by who can claim
  *
  * Versions before this one counted 1, 2, 3 and kept nothing: where there is no
- * file, rows with so low an epoch are ours. */
+ * slot, rows with so low an epoch are ours. */
 #include "lanes.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define COUNTED_MOST UINT32_MAX /* epochs of before there was a file */
+#define SLOT 4096               /* a page each */
+
+/* Native byte order: the folder does not leave the machine's kind. */
+struct slot {
+    char magic[8];
+    uint64_t sequence, kept, count, meant[LANES_EPOCHS_MAX], sum;
+};
+
+/* FNV-1a of all before it. */
+static uint64_t
+slot_sum(const struct slot *s)
+{
+    const unsigned char *p = (const unsigned char *) s;
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < offsetof(struct slot, sum); i++)
+        h = (h ^ p[i]) * UINT64_C(0x100000001b3);
+    return h;
+}
+
+static void
+epoch_read(struct lanes_epochs *e)
+{
+    e->kept = COUNTED_MOST;
+    for (int i = 0; i < 2; i++) {
+        struct slot s;
+        if (pread(e->fd, &s, sizeof s, i * SLOT) != sizeof s
+            || memcmp(s.magic, "ILEPOCH", 8) != 0 || s.sum != slot_sum(&s)
+            || s.count > LANES_EPOCHS_MAX || s.sequence < e->sequence)
+            continue;
+        e->sequence = s.sequence;
+        e->kept = s.kept;
+        e->count = (uint32_t) s.count;
+        memcpy(e->meant, s.meant, sizeof s.meant);
+    }
+}
 
 static int
-epoch_path(const struct lanes *lanes, char *out, size_t size, const char *name)
+make_room(int fd, const char *folder)
 {
+    static const char zeros[2 * SLOT];
+    ssize_t n = pwrite(fd, zeros, sizeof zeros, 0);
+    if (n != (ssize_t) sizeof zeros || fdatasync(fd))
+        return n < 0 || n == (ssize_t) sizeof zeros ? -errno : -ENOSPC;
+    int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int err = dir < 0 || fsync(dir) ? -errno : 0;
+    if (dir >= 0)
+        close(dir);
+    return err;
+}
+
+int
+lanes_epoch_open(struct lanes *lanes)
+{
+    struct lanes_epochs *e = &lanes->epochs;
     const char *folder;
+    char path[4096];
+    struct stat st;
+    if (e->fd >= 0)
+        return 0;
     int err = il_state_dir(lanes->host, &folder);
     if (err)
         return err;
-    return (size_t) snprintf(out, size, "%s/%s", folder, name) < size
-               ? 0
-               : -ENAMETOOLONG;
-}
-
-/* 0 where there is none, too. */
-static int
-epoch_read(struct lanes *lanes)
-{
-    struct lanes_epochs *e = &lanes->epochs;
-    char path[4096];
-    int err = epoch_path(lanes, path, sizeof path, "epoch");
-    if (err || e->read)
+    if ((size_t) snprintf(path, sizeof path, "%s/epoch", folder) >= sizeof path)
+        return -ENAMETOOLONG;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0 || fstat(fd, &st))
+        err = -errno;
+    else if (st.st_size < 2 * SLOT)
+        err = make_room(fd, folder);
+    if (err) {
+        if (fd >= 0)
+            close(fd);
         return err;
-    FILE *f = fopen(path, "re");
-    if (!f && errno != ENOENT)
-        return -errno;
-    e->kept = COUNTED_MOST;
-    if (f && fscanf(f, "%" SCNu64, &e->kept) != 1)
-        il_log(lanes->host, IL_LOG_WARN, "%s is damaged: taken as missing",
-               path);
-    while (f && e->count < LANES_EPOCHS_MAX
-           && fscanf(f, "%" SCNu64, &e->meant[e->count]) == 1)
-        e->count++;
-    if (f)
-        fclose(f);
-    e->read = 1;
+    }
+    e->fd = fd;
+    epoch_read(e);
     return 0;
 }
 
-static int
-write_synced(const char *path, const char *text, size_t len)
+void
+lanes_epoch_close(struct lanes *lanes)
 {
-    int fd =
-        open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return -errno;
-    ssize_t n = write(fd, text, len);
-    int err = n < 0                ? -errno
-              : (size_t) n != len  ? -ENOSPC
-              : fdatasync(fd) != 0 ? -errno
-                                   : 0;
-    close(fd);
-    return err;
+    if (lanes->epochs.fd >= 0)
+        close(lanes->epochs.fd);
+    lanes->epochs.fd = -1;
 }
 
 static int
-sync_folder(const char *path)
+epoch_write(struct lanes_epochs *e)
 {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int err = fd < 0 || fsync(fd) ? -errno : 0;
-    if (fd >= 0)
-        close(fd);
-    return err;
-}
-
-/* The old file or the new one, whatever happens. */
-static int
-epoch_write(const struct lanes *lanes, const struct lanes_epochs *e)
-{
-    char path[4096], made[4096], folder[4096];
-    char text[(LANES_EPOCHS_MAX + 1) * 24];
-    int err = epoch_path(lanes, path, sizeof path, "epoch");
-    if (!err)
-        err = epoch_path(lanes, made, sizeof made, "epoch.tmp");
-    if (!err)
-        err = epoch_path(lanes, folder, sizeof folder, "");
-    if (err)
-        return err;
-    int len = snprintf(text, sizeof text, "%" PRIu64 "\n", e->kept);
-    for (uint32_t i = 0; i < e->count; i++)
-        len += snprintf(text + len, sizeof text - (size_t) len, "%" PRIu64 "\n",
-                        e->meant[i]);
-    err = write_synced(made, text, (size_t) len);
-    if (!err && rename(made, path))
-        err = -errno;
-    return err ? err : sync_folder(folder);
+    struct slot s = { .magic = "ILEPOCH",
+                      .sequence = e->sequence + 1,
+                      .kept = e->kept,
+                      .count = e->count };
+    memcpy(s.meant, e->meant, sizeof s.meant);
+    s.sum = slot_sum(&s);
+    ssize_t n = pwrite(e->fd, &s, sizeof s, s.sequence % 2 ? SLOT : 0);
+    if (n != (ssize_t) sizeof s)
+        return n < 0 ? -errno : -ENOSPC;
+    e->sequence++;
+    return fdatasync(e->fd) ? -errno : 0;
 }
 
 static int
@@ -126,7 +144,7 @@ is_ours(const struct lanes_epochs *e, uint64_t epoch)
  * if each met a connection that broke at this very moment: then the last one is
  * meant again. */
 static int
-mean(const struct lanes *lanes, struct lanes_epochs *e, uint64_t newest)
+mean(struct lanes_epochs *e, uint64_t newest)
 {
     uint32_t low, count = 0;
     if (getrandom(&low, sizeof low, 0) != sizeof low)
@@ -140,7 +158,7 @@ mean(const struct lanes *lanes, struct lanes_epochs *e, uint64_t newest)
     if (count == LANES_EPOCHS_MAX)
         return 0;
     e->meant[e->count++] = ((e->kept >> 32) + 1) << 32 | low;
-    return epoch_write(lanes, e);
+    return epoch_write(e);
 }
 
 int
@@ -148,7 +166,7 @@ lanes_epoch_next(struct lanes *lanes, struct link *l, uint64_t newest,
                  uint64_t others, int take, uint64_t *epoch)
 {
     struct lanes_epochs next;
-    int err = epoch_read(lanes);
+    int err = lanes_epoch_open(lanes);
     if (!err && !take && !is_ours(&lanes->epochs, newest)) {
         fault_set(&l->fault, PG_ACT_FENCED,
                   "another process owns lane %s: in %s it is at %" PRIu64
@@ -160,7 +178,7 @@ lanes_epoch_next(struct lanes *lanes, struct link *l, uint64_t newest,
     }
     next = lanes->epochs;
     if (!err)
-        err = mean(lanes, &next, newest > others ? newest : others);
+        err = mean(&next, newest > others ? newest : others);
     if (err) {
         fault_set(&l->fault, PG_ACT_RETRY,
                   "cannot keep the epoch of this lane in state_dir: %s",

@@ -137,6 +137,7 @@ pg_close(void *self)
     struct pg *pg = self;
     delivery_close_all(pg);
     conns_close(pg);
+    lanes_epoch_close(&pg->lanes);
     plan_unref(pg->shared.plan);
     for (size_t i = 0; i < pg->opt.mapping_count; i++)
         il_template_free(pg->host, pg->opt.mappings[i].value);
@@ -387,6 +388,7 @@ pg_open(const struct il_host *host, const struct il_conf *conf, void **self)
     pg->host = host;
     pg->lanes.host = host;
     pg->lanes.name = il_lane(host);
+    pg->lanes.epochs.fd = -1;
     pg->lanes.opt = &pg->opt;
     pg->lanes.lock = &pg->shared.lock;
     pg->stop.wake = -1;
@@ -427,6 +429,7 @@ pg_start(void *self)
 {
     struct pg *pg = self;
     int err = 0;
+    lanes_epoch_open(&pg->lanes); /* else the claim says why not */
     for (uint32_t k = 0; k < pg->opt.connections && !err; k++) {
         struct conn *c = &pg->conns[k];
         err = pthread_create(&c->thread, NULL, worker_run, c);
