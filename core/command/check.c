@@ -87,6 +87,7 @@ command_check(int argc, char **argv)
     if (!a)
         return 1;
     int failed = line.has_flag ? try_far_sides(a) : 0;
+    failed |= command_check_begin(a->plan);
     command_say_left(a->plan);
     if (!failed)
         print_summary(a, line.config);

@@ -95,6 +95,47 @@ command_say_left(const struct plan *plan)
         dead_close(k.dead);
 }
 
+/* The lane has begun, or the start will find where. */
+static int
+begins(const struct plan_destination *d, const char *state_dir)
+{
+    const char *was = option_str(d->part.place, "was", 0);
+    struct cursor c;
+    uint64_t position;
+    int known = spool_cursor_look(&c, state_dir, d->lane, NULL, &position);
+    return option_has(d->part.place, "begin")
+           || (known > 0 && (c.begun || c.noted == 1))
+           || (was && spool_cursor_exists(state_dir, was));
+}
+
+int
+command_check_begin(const struct plan *plan)
+{
+    const char *state_dir = option_str(plan->root, "state_dir", 0);
+    struct look k = { .plan = plan };
+    int failed = 0;
+    if (!state_dir || access(state_dir, R_OK | X_OK))
+        return 0;
+    look_last(&k, state_dir);
+    for (size_t i = 0; k.last && i < plan->pipeline_count; i++) {
+        const struct plan_pipeline *p = &plan->pipelines[i];
+        for (size_t n = 0; n < p->destination_count; n++) {
+            const struct plan_destination *d = &p->destinations[n];
+            if (p->status == PLAN_DRAFT || begins(d, state_dir))
+                continue;
+            fprintf(stderr,
+                    "%s: %s: begin: lane %s is new, and the spool has given "
+                    "out at least %" PRIu64 " events before; say \"oldest\" or "
+                    "\"now\", or was = \"PIPELINE/DESTINATION\" if it had "
+                    "another name\n",
+                    option_origin(d->part.place, NULL, 0), d->part.where,
+                    d->lane, k.last);
+            failed = 1;
+        }
+    }
+    return failed;
+}
+
 /* --- list ---------------------------------------------------------------- */
 
 static int

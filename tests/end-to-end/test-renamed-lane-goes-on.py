@@ -74,6 +74,9 @@ with System(conf(("one", "pg", "a", FOUR)), table=TABLES) as s:
     # A new lane beside it: nobody says where it begins.
     s.daemon.kill()
     configure(s, ("three", "x", "a", FOUR), ("new", "y", "b", ""))
+    r = s.daemon.command("check", "-c", s.conf)
+    equal(r.returncode, 1, "exit code of check")
+    contains(r.stderr.decode(), "begin: lane new/y is new", "its finding")
     s.daemon.start()
     post(10)
     eventually(lambda: s.lane("three/x")["lag_events"] == 0, "the other lane goes on")
@@ -81,6 +84,9 @@ with System(conf(("one", "pg", "a", FOUR)), table=TABLES) as s:
     equal(lane["state"], "paused", "state of the new lane")
     contains(lane["last_error"], "needs begin", "its error")
     equal(rows(s, "b"), "0|0", "its rows")
+
+    r = s.daemon.command("check", "-c", s.conf)
+    equal(r.returncode, 1, "exit code of check while it waits")
 
     # From now on; "now" is when it was first in a config.
     s.daemon.kill()
