@@ -339,6 +339,26 @@ START_TEST(the_first_claim_counts)
 }
 END_TEST
 
+START_TEST(letters_take_another_name_with_their_claims)
+{
+    struct dead_letter l[] = { letter(4, "a"), letter(5, "b") };
+    struct dead_claim again = { 5, 21, 7 };
+    settle(0, 9, l, 2);
+    ck_assert_int_eq(claim(5, 21), 1);
+    for (int i = 0; i < 2; i++) /* a second time there is nothing to do */
+        ck_assert_int_eq(dead_rename(dead, LANE, "other/name"), 0);
+    expect(LANE, "");
+    expect("other/name", "4:a 5:b ");
+    ck_assert_uint_eq(dead_count(dead, LANE), 0);
+    ck_assert_uint_eq(dead_count(dead, "other/name"), 2);
+    ck_assert_uint_eq(dead_retrying(dead, LANE), 0);
+    ck_assert_uint_eq(dead_retrying(dead, "other/name"), 1);
+    ck_assert_int_eq(dead_retried(dead, "other/name", &again, 1), 0);
+    ck_assert_int_eq(dead_forget(dead, "other/name"), 0);
+    ck_assert_uint_eq(dead_count(dead, NULL), 0);
+}
+END_TEST
+
 START_TEST(two_frames_in_one_call)
 {
     struct dead_letter l = letter(4, "a");
@@ -843,6 +863,7 @@ main(void)
     tcase_add_test(t, a_walk_stops_when_told);
     tcase_add_test(t, long_texts_are_cut_between_code_points);
     tcase_add_test(t, the_first_claim_counts);
+    tcase_add_test(t, letters_take_another_name_with_their_claims);
     tcase_add_test(t, two_frames_in_one_call);
     tcase_add_test(t, claims_are_found_in_the_order_of_frames);
     tcase_add_test(t, a_claim_goes_with_its_letter);
