@@ -228,8 +228,9 @@ lane_locks_new(struct lane *l)
 static int
 lane_advance(struct lane *l, uint64_t position)
 {
+    const char *name = l->moves ? l->spec.was : l->spec.name;
     uint64_t last;
-    if (!dead_last(l->ctx.dead, l->spec.name, &last) && last > position)
+    if (!dead_last(l->ctx.dead, name, &last) && last > position)
         position = last;
     return spool_advance(l->ctx.spool, position);
 }
