@@ -45,18 +45,32 @@ command_read(struct command_line *line, int argc, char **argv)
                               line->help);
 }
 
-struct assembly *
-command_assemble(const char *path)
+static struct assembly *
+assemble(const char *path, int to_run)
 {
     host_api_init();
     struct plan *plan = plan_parse(path);
     plan_load(plan);
     struct assembly *a = assembly_open(plan);
+    if (to_run)
+        plan_check_start(plan);
     conf_print(a->plan->conf, stderr);
     if (!conf_errors(a->plan->conf))
         return a;
     assembly_free(a);
     return NULL;
+}
+
+struct assembly *
+command_assemble(const char *path)
+{
+    return assemble(path, 0);
+}
+
+struct assembly *
+command_assemble_to_run(const char *path)
+{
+    return assemble(path, 1);
 }
 
 /* --- root ----------------------------------------------------------------- */

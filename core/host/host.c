@@ -45,14 +45,6 @@ host_parse(struct host *h, const char *path)
     if (level && log_level_parse(level))
         log_level_set(log_level_parse(level));
     h->state_dir = option_str(h->root, "state_dir", 0);
-    if (!h->state_dir && !h->plan->broken) {
-        struct conf_finding at = { .place = conf_place_main(h->plan->conf),
-                                   .key = "state_dir",
-                                   .offset = -1 };
-        conf_add(h->plan->conf, &at,
-                 "is required to run: the directory for what must survive a "
-                 "restart");
-    }
     return 0; /* the findings wait for those of the later phases */
 }
 
@@ -68,6 +60,7 @@ host_open(struct host *h)
 {
     struct conf *conf = h->plan->conf;
     h->assembly = assembly_open(h->plan);
+    plan_check_start(h->plan);
     conf_print(conf, stderr);
     return conf_errors(conf) ? -EINVAL : 0;
 }

@@ -214,6 +214,11 @@ plan_parse(const char *path)
     http_options_check(option_group(plan->root, "http", 0));
     http_options_check(option_group(plan->root, "admin", 0));
     http_options_check_proxies(option_group(plan->root, "http", 0));
+    const struct il_conf *http = option_group(plan->root, "http", 0);
+    const struct il_conf *admin = option_group(plan->root, "admin", 0);
+    http_options_check_apart(http, http);
+    http_options_check_apart(admin, admin);
+    http_options_check_apart(admin, http);
     return plan;
 }
 

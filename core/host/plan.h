@@ -67,6 +67,11 @@ void plan_load(struct plan *);
 /* Only what `events` declares, instead of plan_load(): for commands that need
  * neither plugins nor secrets. */
 void plan_load_events(struct plan *);
+/* Before it runs, once everything else was found: what a start needs beside a
+ * config that is right.  A state_dir; and, where there are no errors so far,
+ * a user, a place for the state_dir, addresses that nobody else has.  Leaves
+ * no trace (plan_start.c). */
+void plan_check_start(struct plan *);
 void plan_free(struct plan *);
 
 /* The declared events whose type fits one of the globs (plan_events.c). */

@@ -1,6 +1,7 @@
 # Configs, right and wrong, and the life of the daemon without a database.
 CONFIG_TESTS = \
 	tests/config/test-a-source-without-end-stops.sh \
+	tests/config/test-check-refuses-what-run-refuses.sh \
 	tests/config/test-check-touches-nothing.sh \
 	tests/config/test-conf-integers-do-not-wrap.sh \
 	tests/config/test-conf-listen-is-an-address.sh \

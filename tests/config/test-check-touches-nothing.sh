@@ -5,7 +5,8 @@
 needs sdk.event
 cat > a.conf <<END
 state_dir = "$dir/state";
-http = { listen = "127.0.0.1:1"; };
+http = { listen = "127.0.0.1:0"; };
+admin = { listen = "127.0.0.1:0"; };
 sources = ( { name = "app"; plugin = "sdk.event"; keys = ( "k" ); } );
 pipelines = ( { name = "p"; sources = ( { source = "app"; } );
     destinations = ( { plugin = "destination.null"; out = "$dir/out"; } ); },
