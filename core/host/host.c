@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -107,6 +108,24 @@ start_control(struct host *h)
     return control_start(h->control, h->state_dir);
 }
 
+/* A state_dir that is spelt wrong is one without events, keys and positions:
+ * whoever reads the log sees it. */
+static void
+report_state_dir(const struct host *h)
+{
+    char spool[4096], *real = realpath(h->state_dir, NULL);
+    const char *dir = real ? real : h->state_dir;
+    struct stat st;
+    log_info("config %s, state_dir %s",
+             conf_place_main(h->assembly->plan->conf).file, dir);
+    if (!state_dir_path(spool, sizeof(spool), h->state_dir, "spool")
+        && stat(spool, &st) && errno == ENOENT)
+        log_warn("state_dir %s is new: a first start, with no events, keys or "
+                 "positions of before; if there was one, state_dir is wrong",
+                 dir);
+    free(real);
+}
+
 int
 host_start(struct host *h)
 {
@@ -114,6 +133,8 @@ host_start(struct host *h)
     block_signals(&set);
     h->lock = state_dir_lock(h->state_dir);
     int err = h->lock < 0 ? h->lock : host_watchdog_start(h);
+    if (!err)
+        report_state_dir(h);
     if (!err)
         err = host_open_stores(h);
     if (!err) {

@@ -93,8 +93,17 @@ done
 : > want.txt
 says want.txt "$il" check -c own.conf
 exits 0
+grep -q "info  config own.conf, state_dir $dir/state\$" log &&
+    grep -q "state_dir $dir/state is new: a first start" log || {
+    echo "the log does not say where it starts"
+    cat log
+    status=1
+}
 kill $daemon
 wait $daemon
+timeout 1 "$il" run -c own.conf 2> log
+grep -q "info  config own.conf, state_dir $dir/state\$" log || status=1
+grep 'first start' log && { echo "it is not"; status=1; }
 
 # A warning is fatal where that is asked for.
 needs sdk.event
