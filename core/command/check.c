@@ -66,6 +66,7 @@ static void
 print_summary(const struct assembly *a, const char *path)
 {
     const struct plan *plan = a->plan;
+    const size_t lanes = assembly_lanes_run(a);
     size_t drafts = 0;
     for (size_t i = 0; i < plan->pipeline_count; i++)
         drafts += plan->pipelines[i].status == PLAN_DRAFT;
@@ -74,7 +75,7 @@ print_summary(const struct assembly *a, const char *path)
            plan->pipeline_count == 1 ? "" : "s");
     if (drafts)
         printf(" (%zu draft%s)", drafts, drafts == 1 ? "" : "s");
-    printf(", %zu lane%s\n", a->lane_count, a->lane_count == 1 ? "" : "s");
+    printf(", %zu lane%s\n", lanes, lanes == 1 ? "" : "s");
 }
 
 int

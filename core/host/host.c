@@ -189,13 +189,14 @@ host_run(struct host *h)
 {
     sigset_t set;
     int64_t checkpoint_us = clock_monotonic_us() + CHECKPOINT_US;
+    const size_t lanes = assembly_lanes_run(h->assembly);
     block_signals(&set);
     report_addresses(h, "http", h->gate_http, "accepting events");
     report_addresses(h, "admin", h->admin_http, "health and metrics");
     log_info("ingestlayer " PACKAGE_VERSION " runs: %zu source%s, %zu lane%s",
              h->assembly->plan->source_count,
-             h->assembly->plan->source_count == 1 ? "" : "s",
-             h->assembly->lane_count, h->assembly->lane_count == 1 ? "" : "s");
+             h->assembly->plan->source_count == 1 ? "" : "s", lanes,
+             lanes == 1 ? "" : "s");
     notify_ready();
     for (;;) {
         struct timespec second = { .tv_sec = 1 };

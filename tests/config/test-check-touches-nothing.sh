@@ -17,7 +17,7 @@ END
 before=$(ls)
 says want.txt "$il" check -c a.conf
 exits 0
-[ "$(cat out.txt)" = 'a.conf: fine: 1 source, 2 pipelines (1 draft), 2 lanes' ] ||
+[ "$(cat out.txt)" = 'a.conf: fine: 1 source, 2 pipelines (1 draft), 1 lane' ] ||
     { cat out.txt; status=1; }
 rm -f out.txt err.txt diff.txt
 after=$(ls)
