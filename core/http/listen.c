@@ -63,7 +63,7 @@ unix_open(const char *path, uint32_t mode)
         return -errno;
     /* nobody else's before its mode is set */
     if (fchmod(fd, 0600) || bind(fd, (struct sockaddr *) &at, sizeof(at))
-        || chmod(path, mode) || listen(fd, SOMAXCONN))
+        || chmod(path, mode))
         err = -errno;
     if (err) {
         close(fd);
@@ -197,11 +197,6 @@ listen_tcp(struct http *http, struct http_listener *l)
 {
     const char *why;
     int fd = tcp_bind(&l->address, l->port, http->loop_count > 1, &why);
-    if (fd >= 0 && listen(fd, SOMAXCONN)) {
-        why = strerror(errno);
-        close(fd);
-        fd = -EADDRINUSE;
-    }
     if (fd < 0)
         log_error("%s: cannot listen on \"%s\": %s", http->options.name,
                   l->text, why);
@@ -246,6 +241,17 @@ http_listen(struct http *http, struct http_listener *l)
     l->is_tls = http->options.tls && !l->address.is_unix
                 && l->address.scheme != HTTP_PLAIN;
     return l->address.is_unix ? listen_unix(http, l) : listen_tcp(http, l);
+}
+
+int
+http_door_listen(const struct http *http, const struct http_door *d)
+{
+    if (!listen(d->fd, SOMAXCONN))
+        return 0;
+    int err = -errno;
+    log_error("%s: cannot listen on \"%s\": %s", http->options.name,
+              d->listener->text, strerror(-err));
+    return err;
 }
 
 void

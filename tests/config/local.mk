@@ -20,6 +20,7 @@ CONFIG_TESTS = \
 	tests/config/test-host-options-yield.sh \
 	tests/config/test-little-memory-is-no-crash.sh \
 	tests/config/test-options-are-in-manuals.sh \
+	tests/config/test-run-binds-before-it-connects.sh \
 	tests/config/test-run-delivers-and-stops.sh \
 	tests/config/test-types-need-only-events.sh \
 	tests/config/test-usage.sh
