@@ -65,6 +65,7 @@ struct command_line {
     const struct command_help *help;
     int max_arguments;
     const char *config; /* what counts without -c; may be NULL */
+    const char *state_dir; /* -s, for commands that have it; or NULL */
     /* what was found */
     int has_flag;
     char **arguments; /* ends with NULL */
@@ -84,6 +85,14 @@ int command_verify(const char *path, const char *options);
 struct il_text;
 struct il_value;
 
+#define COMMAND_STATE_DIR_OPTION                                               \
+    {                                                                          \
+        's', "state-dir", "DIR", "the state_dir, without reading a config"     \
+    }
+/* Where it is to be asked, into out: state_dir, or where that is NULL what the
+ * config says, which need not be right in all else.  0, or 1 after a message. */
+int command_find_daemon(const char *state_dir, const char *config, char *out,
+                        unsigned long size);
 /* Send it a line and read its answer, which is JSON: packed gets it, *answer
  * points into that, and json, where it is not NULL, gets it as it came.  0, or
  * a negative errno after a message. */

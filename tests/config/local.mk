@@ -1,5 +1,6 @@
 # Configs, right and wrong, and the life of the daemon without a database.
 CONFIG_TESTS = \
+	tests/config/test-a-broken-config-hides-no-daemon.sh \
 	tests/config/test-a-source-without-end-stops.sh \
 	tests/config/test-check-refuses-what-run-refuses.sh \
 	tests/config/test-check-touches-nothing.sh \
