@@ -70,6 +70,20 @@ http_options_check_apart(const struct il_conf *g, const struct il_conf *other)
 }
 
 void
+http_options_check_open(const struct il_conf *g, const char *why)
+{
+    for (size_t i = 0; i < option_count(g, "listen"); i++) {
+        struct http_address a;
+        const char *text = option_str(g, "listen", i);
+        if (http_address_parse(text, &a) || a.is_unix || !is_any(&a)
+            || (option_has(g, "tls") && a.scheme != HTTP_PLAIN))
+            continue;
+        option_remark(g, "listen", i, -1, 1, "\"%s\" is every address: %s",
+                      text, why);
+    }
+}
+
+void
 http_options_check_free(const struct il_conf *g)
 {
     for (size_t i = 0; i < option_count(g, "listen"); i++) {

@@ -37,13 +37,14 @@ both want.txt file.conf
 cat > twice.conf <<'END'
 state_dir = "state";
 http = { listen = ( "127.0.0.1:8080", "unix:/tmp/a", "[::1]:9600",
-                    ":8080", "unix:/tmp/a" ); };
-admin = { listen = ( "0.0.0.0:8080", "127.0.0.1:9600" ); };
+                    "127.0.0.1:8080", "unix:/tmp/a" ); };
+admin = { listen = ( "localhost:9601", "0.0.0.0:8080", "127.0.0.1:9600" ); };
 END
 cat > want.txt <<'END'
-twice.conf:3: http.listen #4: ":8080" is taken by "127.0.0.1:8080" at twice.conf:2
+twice.conf:3: http.listen #4: "127.0.0.1:8080" is taken by "127.0.0.1:8080" at twice.conf:2
 twice.conf:3: http.listen #5: "unix:/tmp/a" is taken by "unix:/tmp/a" at twice.conf:2
-twice.conf:4: admin.listen #1: "0.0.0.0:8080" is taken by "127.0.0.1:8080" at twice.conf:2
+twice.conf:4: warning: admin.listen #2: "0.0.0.0:8080" is every address: whoever reaches this machine reads its metrics and state; keep them private
+twice.conf:4: admin.listen #2: "0.0.0.0:8080" is taken by "127.0.0.1:8080" at twice.conf:2
 END
 both want.txt twice.conf
 
@@ -104,6 +105,23 @@ wait $daemon
 timeout 1 "$il" run -c own.conf 2> log
 grep -q "info  config own.conf, state_dir $dir/state\$" log || status=1
 grep 'first start' log && { echo "it is not"; status=1; }
+
+# Addresses that everybody reaches.
+cat > open.conf <<'END'
+state_dir = "state";
+http = { listen = ( ":0", "127.0.0.1:0" ); };
+admin = { listen = ( "[::1]:0", "0.0.0.0:0" ); };
+END
+cat > want.txt <<'END'
+open.conf:2: warning: http.listen #1: ":0" is every address: keys and events cross the network in plain text; use tls, or name the proxy that does in trusted_proxies
+open.conf:3: warning: admin.listen #2: "0.0.0.0:0" is every address: whoever reaches this machine reads its metrics and state; keep them private
+END
+says want.txt "$il" check -c open.conf
+exits 0
+sed -i '2s/ };$/ trusted_proxies = "10.0.0.1"; };/; 3s/0.0.0.0/127.0.0.1/' open.conf
+: > want.txt
+says want.txt "$il" check --strict -c open.conf
+exits 0
 
 # A warning is fatal where that is asked for.
 needs sdk.event
