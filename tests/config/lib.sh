@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # For tests of configs: each gets a folder of its own and works in it.
 set -u
+umask 077 # a key in a config that others can read is a warning
 il=$IL_BUILDDIR/ingestlayer
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT

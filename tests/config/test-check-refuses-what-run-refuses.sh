@@ -123,6 +123,36 @@ sed -i '2s/ };$/ trusted_proxies = "10.0.0.1"; };/; 3s/0.0.0.0/127.0.0.1/' open.
 says want.txt "$il" check --strict -c open.conf
 exits 0
 
+# A key in a config that others can read; where a server is is no key.
+echo "state_dir = \"state\"; $rest" > plain.conf
+cat >> plain.conf <<'END'
+sources = ( { name = "app"; plugin = "sdk.event";
+  keys = ( "sesame", "literal:env:x", "env:KEY" ); } );
+pipelines = ( { name = "p"; sources = ( { source = "app"; } ); destinations = (
+  { plugin = "warehouse.pg"; table = "t"; connection = "host=a dbname=b"; },
+  { plugin = "warehouse.pg"; table = "t"; name = "u";
+    connection = "postgresql://me@a:5432/b"; },
+  { plugin = "warehouse.pg"; table = "t"; name = "v";
+    connection = "postgresql://me:pw@a/b"; } ); } );
+END
+KEY=open
+export KEY
+if "$il" plugins warehouse.pg >/dev/null 2>&1; then
+    said='the file with this secret can be read by every user; chmod 0640 it, or write file:PATH or env:NAME'
+    cat > want.txt <<END
+plain.conf:3: warning: source "app" (sdk.event): keys #1: $said
+plain.conf:3: warning: source "app" (sdk.event): keys #2: $said
+plain.conf:9: warning: pipeline "p", destination v (warehouse.pg): connection: $said
+END
+    chmod 0644 plain.conf
+    says want.txt "$il" check -c plain.conf
+    exits 0
+    chmod 0640 plain.conf
+    : > want.txt
+    says want.txt "$il" check -c plain.conf
+    exits 0
+fi
+
 # A warning is fatal where that is asked for.
 needs sdk.event
 echo sesame > key
