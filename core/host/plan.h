@@ -56,6 +56,8 @@ struct plan {
     size_t source_count;
     struct plan_pipeline *pipelines;
     size_t pipeline_count;
+    size_t events_lack; /* declarations, and fields of them, that were not
+                         * understood */
     int broken; /* a file could not be parsed: names may be missing */
 };
 

@@ -84,4 +84,14 @@ d.conf:24: warning: pipeline "q", step 2 (filter.match): where: no event that ar
 END
 checks want.txt d.conf
 exits 1
+
+# A field that was not understood is one fault, where it is declared.
+sed 's/"feature.use"/"feature.used"/; s/featur in/feature in/; s/plann/plan/
+     s/name = "feature"; type = "string"/name = "feature"; type = "strng"/
+     s/^ *fields = (/    idempotency = { key = "feature"; };&/' a.conf > e.conf
+cat > want.txt <<'END'
+e.conf:2: events #1.fields #1.type: "strng" is not one of: string, number, integer, boolean, object, array, timestamp; did you mean "string"?
+END
+checks want.txt e.conf
+exits 1
 exit $status
