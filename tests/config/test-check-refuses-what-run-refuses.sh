@@ -153,6 +153,26 @@ END
     exits 0
 fi
 
+# A reference without its '$' is the same text in every row.
+if "$il" plugins warehouse.pg >/dev/null 2>&1; then
+    echo "state_dir = \"state\"; $rest" > bare.conf
+    cat >> bare.conf <<'END'
+sources = ( { name = "app"; plugin = "sdk.event"; keys = ( "env:KEY" ); } );
+pipelines = ( { name = "p"; sources = ( { source = "app"; } ); destinations = (
+  { plugin = "warehouse.pg"; table = "t"; connection = "dbname=b";
+    columns = ( { name = "a"; value = "event.id"; },
+      { name = "b"; value = "$event.id"; },
+      { name = "c"; value = "event. of {{ $event.id }}"; } ); } ); } );
+END
+    cat > want.txt <<'END'
+bare.conf:5: warning: pipeline "p", destination warehouse.pg: columns #1.value: there is no reference in it, so all get this text; write $event.id for the field
+    event.id
+    ^
+END
+    says want.txt "$il" check -c bare.conf
+    exits 0
+fi
+
 # A warning is fatal where that is asked for.
 needs sdk.event
 echo sesame > key
