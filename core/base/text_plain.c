@@ -102,11 +102,17 @@ text_plain(struct il_text *out, struct slice s, int lines)
 /* --- a stream ------------------------------------------------------------- */
 
 struct stream {
+    struct stream **at, *next; /* in open_streams */
     int fd;
     char begun[4]; /* of a character */
     size_t begun_len;
     struct il_text in, out;
 };
+
+/* The C library holds a stream's cookie where a leak checker does not look;
+ * this list is where it does.  The streams of a process are opened before its
+ * threads begin. */
+static struct stream *open_streams;
 
 static int
 write_out(struct stream *s)
@@ -148,6 +154,9 @@ stream_close(void *cookie)
     int err = text_plain(&s->out, slice_of(s->begun, s->begun_len), 1)
               || write_out(s);
     err |= close(s->fd);
+    *s->at = s->next;
+    if (s->next)
+        s->next->at = s->at;
     text_clear(&s->in);
     text_clear(&s->out);
     free(s);
@@ -164,9 +173,15 @@ text_plain_stream(int fd, int mode)
         return NULL;
     s->fd = fd;
     FILE *f = fopencookie(s, "w", io);
-    if (f)
-        setvbuf(f, NULL, mode, BUFSIZ);
-    else
+    if (!f) {
         free(s);
+        return NULL;
+    }
+    setvbuf(f, NULL, mode, BUFSIZ);
+    s->at = &open_streams;
+    s->next = open_streams;
+    if (s->next)
+        s->next->at = &s->next;
+    open_streams = s;
     return f;
 }

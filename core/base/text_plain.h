@@ -15,7 +15,8 @@
 int text_plain(struct il_text *out, struct slice, int lines);
 
 /* A stream that writes to a file descriptor, all through text_plain() with
- * lines.  NULL: no memory.  Closing it closes the descriptor. */
+ * lines.  NULL: no memory.  Closing it closes the descriptor.  Opened and
+ * closed by one thread, before and after the others. */
 FILE *text_plain_stream(int fd, int mode);
 
 #endif

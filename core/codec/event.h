@@ -24,8 +24,8 @@
 #include "json_out.h"
 #include "base/text.h"
 
-#define EVENT_ID_MAX 128   /* bytes: ids and idempotency keys */
-#define EVENT_TYPE_MAX 128 /* bytes */
+#define EVENT_ID_MAX 255   /* bytes: ids and idempotency keys */
+#define EVENT_TYPE_MAX 800 /* bytes: 200 characters of UTF-8 */
 #define EVENT_NO_TIME INT64_MIN
 #define EVENT_MEMBERS 7 /* of a frame's body, and what follows the payload */
 

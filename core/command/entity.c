@@ -196,7 +196,8 @@ list_all(struct command *c, struct listing *l, struct slice kind)
         text_clear(&last);
         if (err)
             return err;
-        fwrite(l->json.data, 1, l->json.len, stdout);
+        if (l->json.len)
+            fwrite(l->json.data, 1, l->json.len, stdout);
         left -= l->count - before;
         if (l->count - before < want || !left)
             return 0;

@@ -80,9 +80,9 @@ take_key(struct gate_batch *b, struct slice payload)
     if (!ref_get(b->declared->key, &view, &v) || v.type == IL_NULL)
         return 0;
     struct slice key = key_text(&v, digits);
-    if (key.len < 1 || key.len > EVENT_ID_MAX) {
+    if (key.len < 1 || key.len > GATE_TEXT_MAX) {
         snprintf(wrong, sizeof(wrong), "must be 1 to %d bytes long, not %zu",
-                 EVENT_ID_MAX, key.len);
+                 GATE_TEXT_MAX, key.len);
         return refuse_key(b, wrong);
     }
     if ((flaw = gate_text_flaw(key)))

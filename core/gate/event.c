@@ -121,14 +121,23 @@ gate_text_flaw(struct slice s)
     return NULL;
 }
 
+static size_t
+text_max(const struct gate_batch *b, int field)
+{
+    if (!b->offered)
+        return GATE_TEXT_MAX;
+    return field == FIELD_TYPE ? EVENT_TYPE_MAX : EVENT_ID_MAX;
+}
+
 static int
 check_name(struct gate_batch *b, int field, struct slice s)
 {
     const char *name = field_names[field], *flaw;
-    if (s.len < 1 || s.len > EVENT_ID_MAX)
+    size_t most = text_max(b, field);
+    if (s.len < 1 || s.len > most)
         return gate_problem(b, GATE_INVALID_EVENT, name, "length",
-                            "must be 1 to %d bytes long, not %zu",
-                            EVENT_ID_MAX, s.len);
+                            "must be 1 to %zu bytes long, not %zu", most,
+                            s.len);
     if ((flaw = gate_text_flaw(s)))
         return gate_problem(b, GATE_INVALID_EVENT, name, "characters", "%s",
                             flaw);
@@ -157,7 +166,7 @@ gate_event_text(struct gate_batch *b, int field, struct slice s)
                        : field == FIELD_KEY ? &e->ev.key
                                             : &e->ev.type;
     /* one that is too long may lie in memory that does not stay */
-    *to = s.len > EVENT_ID_MAX ? SLICE("") : s;
+    *to = s.len > text_max(b, field) ? SLICE("") : s;
     return check_name(b, field, s);
 }
 

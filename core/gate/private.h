@@ -112,6 +112,11 @@ struct gate_problem {
     uint32_t path, rule, message;
 };
 
+/* Bytes of ids, keys and types in what senders write as our own events.  What a
+ * source takes apart for the clients of others may have as much as a frame
+ * holds: EVENT_ID_MAX, EVENT_TYPE_MAX. */
+#define GATE_TEXT_MAX 128
+
 /* The event being read. */
 struct gate_event {
     struct event ev;

@@ -54,7 +54,7 @@ struct idem_key idem_key(const struct idem *, enum idem_space,
 struct idem_hit {
     uint64_t position; /* of the first event; wait until it is durable */
     size_t id_len;     /* 0: the id is the key that was looked up */
-    char id[128];      /* else the id it has (which may be the key as well) */
+    char id[255];      /* else the id it has (which may be the key as well) */
 };
 
 /* Open or make; replays the spool from where the index was last synced. */

@@ -164,7 +164,7 @@ filter(struct idem *d, struct idem_log *l, uint64_t end)
         for (int i = 0; !rc && i < n;) {
             const struct entry *e = &chunk[i];
             const char *record = (const char *) (e + 1);
-            if (e->val & VAL_RECORD && i + 10 > n && i)
+            if (e->val & VAL_RECORD && i + 1 + RECORD_UNITS_MAX > n && i)
                 break; /* perhaps it is not all here */
             size_t len = e->val & VAL_RECORD ? (unsigned char) record[0] : 0;
             if (entry_position(l, e) <= end)

@@ -64,7 +64,7 @@ struct entry {
     uint64_t lo, val;
 };
 #define RECORD_UNITS(id_len) (((id_len) + 16) / 16)
-#define RECORD_UNITS_MAX RECORD_UNITS(128)
+#define RECORD_UNITS_MAX RECORD_UNITS(255)
 
 /* A file begins with this; it never changes. */
 struct log_header {

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Written at once.  Lines by the size of a huge page, which a file system that
@@ -194,6 +195,12 @@ map_run(struct run_writer *w)
     r->map_len = w->with_units
                      ? w->units_at + r->line_count * sizeof w->units[0]
                      : lines_len;
+    struct stat st;
+    /* A disk that lied shows here, and not by SIGBUS at a look-up. */
+    if (fstat(w->fd, &st))
+        return -errno;
+    if ((uint64_t) st.st_size < r->map_len)
+        return -EIO;
     void *map = mmap(NULL, r->map_len, PROT_READ, MAP_SHARED, w->fd, 0);
     if (map == MAP_FAILED)
         return -errno;

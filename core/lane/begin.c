@@ -245,7 +245,7 @@ lane_begin(struct lane *l)
     say_where_it_begins(l, position, l->cursor_known || position);
     if (begin_letters(l, position) || begin_unmark(l, position))
         return -ECANCELED;
-    int err;
+    int err, again = l->begun;
     while ((err = spool_reader_open(l->ctx.spool, position, &l->reader))
            && lane_goes_on(l)) {
         lane_trouble(l, LANE_STARTING, "opening the spool: %s", strerror(-err));
@@ -260,7 +260,8 @@ lane_begin(struct lane *l)
     l->status.position = position;
     l->oldest_us = 0;
     pthread_mutex_unlock(&l->lock);
-    lane_recovered(l);
+    if (!again) /* else once something is delivered */
+        lane_recovered(l);
     lane_state_set(l, LANE_RUNNING);
     return 0;
 }

@@ -102,6 +102,7 @@ struct lane {
     uint64_t given; /* positions up to here: what comes after was not there
                      * when the destination last said how far it is */
     uint32_t failures;     /* in a row: back-off */
+    uint32_t set_back_failures; /* set back in a row, nothing delivered */
     int trimmed, flushed, cursor_failed, cursor_known;
     int tells; /* the destination says where it itself is */
     int begun; /* the two have talked: it is never beyond the spool then */
@@ -124,7 +125,8 @@ struct lane {
     int64_t oldest_us;   /* received_at of the oldest event not settled */
     struct lane_status status;
 
-    struct il_counter *delivered, *elsewhere, *dead_letters, *retries;
+    struct il_counter *delivered, *elsewhere, *dead_letters, *retries,
+        *set_backs;
     struct il_counter **dropped; /* by each step */
     struct il_gauge *gauge_lag_events, *gauge_lag_bytes, *gauge_lag,
         *gauge_state, *gauge_dead, *gauge_retrying, *gauge_position;

@@ -233,7 +233,10 @@ flight_leave(struct lane *l, struct flight *f)
     if (l->tells && delivered)
         l->cursor.confirmed = l->status.position;
     l->answered_us = clock_monotonic_us();
-    lane_recovered(l);
+    if (delivered)
+        l->set_back_failures = 0;
+    if (!l->set_back_failures)
+        lane_recovered(l);
 }
 
 /* What a person mends may be a migration that takes a second. */
@@ -281,7 +284,12 @@ lane_again(struct lane *l, struct flight *oldest)
     }
     if (outcome == IL_SET_BACK) {
         lane_trouble(l, LANE_STARTING, "%s", oldest->why);
+        metric_add(l->set_backs, 1);
         lane_go_back(l);
+        /* Where nothing is delivered in between it may say so for ever. */
+        l->failures = l->set_back_failures;
+        l->not_before_us = lane_back_off(l, IL_RETRY);
+        l->set_back_failures = l->failures;
         return;
     }
     lane_trouble(l, outcome == IL_PAUSE ? LANE_PAUSED : LANE_WAITING, "%s",

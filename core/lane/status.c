@@ -167,6 +167,10 @@ lane_counters(struct lane *l, const char *label)
                                      "Events that became dead letters.");
     l->retries = metric_counter("delivery_retries_total", label, IL_UNIT_NONE,
                                 "Batches that had to be sent again.");
+    l->set_backs =
+        metric_counter("delivery_set_backs_total", label, IL_UNIT_NONE,
+                       "Times that the destination said it had "
+                       "lost what it had taken.");
     l->gauge_position = metric_gauge("lane_position", label, IL_UNIT_NONE,
                                      "The last settled position.");
     l->gauge_lag_events = metric_gauge("lane_lag_events", label, IL_UNIT_NONE,
@@ -184,7 +188,7 @@ lane_counters(struct lane *l, const char *label)
         metric_gauge("dead_letters_retrying", label, IL_UNIT_NONE,
                      "Dead letters that are being tried again.");
     return l->delivered && l->elsewhere && l->dead_letters && l->retries
-                   && l->gauge_position && l->gauge_lag_events
+                   && l->set_backs && l->gauge_position && l->gauge_lag_events
                    && l->gauge_lag_bytes && l->gauge_lag && l->gauge_state
                    && l->gauge_dead && l->gauge_retrying
                ? 0

@@ -332,12 +332,20 @@ import_ndjson(struct import *im)
     return err;
 }
 
+/* By the first character behind a byte order mark, which is passed over here.
+ * What only begins like one is put back: up to three bytes just read, for which
+ * each C library's buffer has room. */
 static int
 import_guess(FILE *in)
 {
-    int ch = getc(in);
+    static const unsigned char mark[] = { 0xEF, 0xBB, 0xBF };
+    int n = 0, ch;
+    while ((ch = getc(in)) != EOF && n < 3 && ch == mark[n])
+        n++;
     if (ch != EOF)
         ungetc(ch, in);
+    while (n > 0 && n < 3)
+        ungetc(mark[--n], in);
     return ch == '{' ? IMPORT_NDJSON : IMPORT_CSV;
 }
 

@@ -15,6 +15,7 @@
 #define ATTRIBUTES_MAX 64
 #define NAME_MAX_LEN 64
 #define KEY_TEXT 128 /* what the gate takes for a key */
+#define TYPE_TEXT 128 /* and /v1/ingest for a type */
 
 struct attribute {
     char name[NAME_MAX_LEN + 1];
@@ -120,6 +121,8 @@ check(struct cloud *c)
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         if (check_text(c, texts[i].name, texts[i].required))
             return -EINVAL;
+    if (attribute(c, "type")->len > TYPE_TEXT)
+        return flaw(c, "type", "length", "must be 1 to 128 bytes long");
     if (!offer_is(attribute(c, "specversion"), "1.0"))
         return flaw(c, "specversion", "enum",
                     "only version 1.0 of CloudEvents is taken");
@@ -426,6 +429,61 @@ emit_binary(struct event *s, struct il_request *req, struct binary *b)
     offer_end(&o);
 }
 
+/* Bytes as base64, appended to out.  0 or -ENOMEM. */
+static int
+put_base64(const struct event *s, struct il_text *out, const char *bytes,
+           size_t len)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                 "abcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *p = (const unsigned char *) bytes;
+    if (il_text_reserve(s->host, out, (len + 2) / 3 * 4))
+        return -ENOMEM;
+    char *o = out->data + out->len;
+    for (size_t i = 0; i < len; i += 3) {
+        const size_t n = len - i < 3 ? len - i : 3;
+        const unsigned bits = (unsigned) p[i] << 16
+                              | (n > 1 ? (unsigned) p[i + 1] << 8 : 0)
+                              | (n > 2 ? p[i + 2] : 0);
+        *o++ = digits[bits >> 18];
+        *o++ = digits[bits >> 12 & 63];
+        *o++ = n > 1 ? digits[bits >> 6 & 63] : '=';
+        *o++ = n > 2 ? digits[bits & 63] : '=';
+    }
+    out->len = (size_t) (o - out->data);
+    return 0;
+}
+
+/* Data of another type, as the source wants it; text holds what is made of it.
+ * 0, or -EINVAL after an answer. */
+static int
+read_other(const struct event *s, struct il_request *req, struct il_text *text,
+           struct cloud *c)
+{
+    size_t len;
+    const char *bytes = il_request_body(req, &len);
+    if (s->data_as == DATA_REFUSED) {
+        il_request_refuse(req, 415, "unsupported_media_type",
+                          "the data is of Content-Type \"%.80s\", and only "
+                          "JSON is taken here",
+                          il_request_header(req, "Content-Type"));
+        return -EINVAL;
+    }
+    if (s->data_as == DATA_TEXT && is_utf8(bytes, len)) {
+        c->data =
+            (struct il_value){ .type = IL_STRING, .str = bytes, .len = len };
+        return 0;
+    }
+    if (put_base64(s, text, bytes, len)) {
+        offer_no_memory(req);
+        return -EINVAL;
+    }
+    c->data_base64 = (struct il_value){ .type = IL_STRING,
+                                        .str = text->data,
+                                        .len = text->len };
+    return 0;
+}
+
 static void
 take_binary(struct event *s, struct il_request *req, struct il_text *body)
 {
@@ -433,14 +491,10 @@ take_binary(struct event *s, struct il_request *req, struct il_text *body)
     size_t len;
     memset(&b, 0, sizeof(b));
     il_request_body(req, &len);
-    if (len && !is_json(il_request_header(req, "Content-Type"))) {
-        il_request_refuse(req, 415, "unsupported_media_type",
-                          "the data is of Content-Type \"%.80s\", and only "
-                          "JSON is taken here",
-                          il_request_header(req, "Content-Type"));
-        return;
-    }
-    if (len && il_request_json(req, body, &b.cloud.data))
+    if (len
+        && (is_json(il_request_header(req, "Content-Type"))
+                ? il_request_json(req, body, &b.cloud.data)
+                : read_other(s, req, body, &b.cloud)))
         return;
     if (b.cloud.data.type == IL_NULL)
         b.cloud.data.type = IL_MISSING;

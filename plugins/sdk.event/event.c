@@ -9,6 +9,7 @@
 #include "event.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -27,16 +28,50 @@ static const struct il_option key_options[] = { { .name = "key",
                                                 IL_ENTITIES_OPTION,
                                                 { 0 } };
 
+static const struct il_option handshake_options[] = {
+    { .name = "origins",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_REQUIRED | IL_OPT_LIST,
+      .help = "Senders that may deliver here, as they name themselves in "
+              "WebHook-Request-Origin; *.NAME is all below, * is all." },
+    { .name = "per_minute",
+      .type = IL_OPT_INT,
+      .min = 1,
+      .max = 1000000000,
+      .help = "Requests per minute that they are told they may send; "
+              "without it, any number." },
+    { 0 }
+};
+
 static const struct il_option event_options[] = {
-    { .name = "keys", .type = IL_OPT_GROUP,
+    { .name = "keys",
+      .type = IL_OPT_GROUP,
       .flags = IL_OPT_REQUIRED | IL_OPT_LIST | IL_OPT_SHORT,
       .children = key_options,
       .help = "Keys that senders show as \"Authorization: Bearer KEY\", or as "
               "the user name of Basic; all of them are valid at the same "
               "time." },
-    { .name = "max_events", .type = IL_OPT_INT, .min = 1, .max = 10000,
-      .def = "500", .help = "Most events in one request." },
-    { .name = "max_body", .type = IL_OPT_SIZE, .min = 1024, .max = 64 << 20,
+    { .name = "max_events",
+      .type = IL_OPT_INT,
+      .min = 1,
+      .max = 10000,
+      .def = "500",
+      .help = "Most events in one request." },
+    { .name = "cloudevent_data",
+      .type = IL_OPT_STRING,
+      .def = "text",
+      .choices = "text|base64|refuse",
+      .help = "What becomes of a CloudEvent's data that is not JSON: text "
+              "where it is UTF-8 and else base64, always base64, or 415." },
+    { .name = "handshake",
+      .type = IL_OPT_GROUP,
+      .children = handshake_options,
+      .help = "Who is told, when it asks with OPTIONS as CloudEvents' webhooks "
+              "do, that it may deliver here." },
+    { .name = "max_body",
+      .type = IL_OPT_SIZE,
+      .min = 1024,
+      .max = 64 << 20,
       .def = "4MiB",
       .help = "Largest body of one request in bytes, also after unpacking." },
     { 0 }
@@ -242,8 +277,10 @@ event_declared(struct event *s)
     if (!s->declared)
         return -ENOMEM;
     for (size_t i = 0; i < n && !il_declared_field(s->host, i, &d); i++)
-        s->declared[s->declared_count++]
-            = (struct declared){ .event = d.event, .name = d.name };
+        s->declared[s->declared_count++] =
+            (struct declared){ .event = d.event,
+                               .name = d.name,
+                               .object = !strcmp(d.type, "object") };
     qsort(s->declared, s->declared_count, sizeof(*s->declared),
           declared_order);
     return 0;
@@ -257,13 +294,11 @@ type_order(const char *type, size_t len, const char *event)
     return order ? order : event[len] ? -1 : 0;
 }
 
-int
-event_adds(const struct event *s, const char *type, size_t type_len,
-           const char *name)
+/* The first field of a type; the count of all where there is none. */
+static size_t
+first_declared(const struct event *s, const char *type, size_t type_len)
 {
     size_t from = 0, to = s->declared_count;
-    if (!type || memchr(type, 0, type_len))
-        return 1; /* the gate refuses it */
     while (from < to) {
         size_t middle = from + (to - from) / 2;
         if (type_order(type, type_len, s->declared[middle].event) > 0)
@@ -271,8 +306,35 @@ event_adds(const struct event *s, const char *type, size_t type_len,
         else
             to = middle;
     }
-    if (from == s->declared_count
-        || type_order(type, type_len, s->declared[from].event))
+    if (from < s->declared_count
+        && !type_order(type, type_len, s->declared[from].event))
+        return from;
+    return s->declared_count;
+}
+
+int
+event_is_object(const struct event *s, const char *type, size_t type_len,
+                const struct il_value *name)
+{
+    if (!type || memchr(type, 0, type_len))
+        return 0;
+    for (size_t i = first_declared(s, type, type_len);
+         i < s->declared_count
+         && !type_order(type, type_len, s->declared[i].event);
+         i++)
+        if (s->declared[i].object && offer_is(name, s->declared[i].name))
+            return 1;
+    return 0;
+}
+
+int
+event_adds(const struct event *s, const char *type, size_t type_len,
+           const char *name)
+{
+    if (!type || memchr(type, 0, type_len))
+        return 1; /* the gate refuses it */
+    size_t from = first_declared(s, type, type_len);
+    if (from == s->declared_count)
         return 1;
     for (; from < s->declared_count
            && !type_order(type, type_len, s->declared[from].event);
@@ -283,6 +345,23 @@ event_adds(const struct event *s, const char *type, size_t type_len,
 }
 
 /* --- opening -------------------------------------------------------------- */
+
+/* Clients put the path behind a URL that its user wrote, often with a slash at
+ * its end, and some write one behind the path. */
+static int
+segment_routes(struct event *s, struct il_route *r)
+{
+    const char *path = r->path;
+    char form[32];
+    int err = 0;
+    for (size_t i = 0; i < 4 && !err; i++) {
+        snprintf(form, sizeof(form), "%s%s%s", i & 1 ? "/" : "", path,
+                 i & 2 ? "/" : "");
+        r->path = form;
+        err = il_route_add(s->host, r, s);
+    }
+    return err;
+}
 
 static int
 event_routes(struct event *s, const struct il_conf *conf)
@@ -324,11 +403,21 @@ event_routes(struct event *s, const struct il_conf *conf)
                                                         : event_admit,
             .handle = routes[i].handle,
         };
-        int err = il_route_add(s->host, &r, s);
+        int err = routes[i].handle == segment_handle
+                      ? segment_routes(s, &r)
+                      : il_route_add(s->host, &r, s);
         if (err)
             return err;
     }
-    return 0;
+    const struct il_route asks = {
+        .struct_size = sizeof(asks),
+        .method = "OPTIONS",
+        .path = "/v1/ingest",
+        .max_body = 1024,
+        .admit = handshake_admit,
+        .handle = handshake_answer,
+    };
+    return s->origin_count ? il_route_add(s->host, &asks, s) : 0;
 }
 
 static void
@@ -337,6 +426,7 @@ event_close(void *self)
     struct event *s = self;
     free(s->keys);
     free(s->declared);
+    free(s->origins);
     free(s);
 }
 
@@ -349,7 +439,13 @@ event_open(const struct il_host *host, const struct il_conf *conf,
         return -ENOMEM;
     s->host = host;
     s->max_events = (uint32_t) il_conf_int(conf, "max_events");
+    const char *data = il_conf_str(conf, "cloudevent_data");
+    s->data_as = !strcmp(data, "text")     ? DATA_TEXT
+                 : !strcmp(data, "base64") ? DATA_BASE64
+                                           : DATA_REFUSED;
     int err = event_keys(s, conf);
+    int bad = handshake_open(s, conf);
+    err = err ? err : bad;
     if (!err)
         err = event_declared(s);
     if (!err)

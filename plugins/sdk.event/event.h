@@ -3,11 +3,14 @@
 #ifndef EVENT_SOURCE_H
 #define EVENT_SOURCE_H
 
+#include "when.h"
+
 #include <ingestlayer/plugin.h>
 
 /* A field that the config declares for an event type. */
 struct declared {
     const char *event, *name; /* the host's */
+    int object;
 };
 
 /* A key, and what it may do. */
@@ -18,11 +21,18 @@ struct key {
     struct il_sender *sender;
 };
 
+/* What becomes of a CloudEvent's data that is no JSON. */
+enum data_as { DATA_TEXT, DATA_BASE64, DATA_REFUSED };
+
 struct event {
     const struct il_host *host;
     struct key *keys;
     size_t count;
     uint32_t max_events;
+    enum data_as data_as;
+    const char **origins; /* that the handshake says yes to */
+    size_t origin_count;
+    int64_t per_minute; /* 0: any rate */
     struct il_kind *user, *account;
     struct declared *declared; /* sorted by event */
     size_t declared_count;
@@ -34,6 +44,9 @@ struct event {
  * to a payload?  Yes, but for event types that are declared without it. */
 int event_adds(const struct event *, const char *type, size_t type_len,
                const char *name);
+/* Is a field of that type declared as an object? */
+int event_is_object(const struct event *, const char *type, size_t type_len,
+                    const struct il_value *name);
 
 /* The key that this is; NULL: none. */
 const struct key *event_key(const struct event *, const char *text, size_t len);
@@ -45,6 +58,14 @@ const struct key *event_request_key(const struct event *,
 
 /* Is the request a CloudEvent, or several?  Then it is answered: 1; else 0. */
 int cloudevents_take(struct event *, struct il_request *);
+
+/* --- handshake.c: OPTIONS /v1/ingest --- */
+
+/* The option handshake.  0 or a negative errno after il_conf_error(). */
+int handshake_open(struct event *, const struct il_conf *);
+/* Does one ask who may deliver here?  Any other OPTIONS is the host's. */
+int handshake_admit(void *self, struct il_request *);
+void handshake_answer(void *self, struct il_request *);
 
 /* --- segment.c --- */
 
@@ -70,6 +91,8 @@ struct offer_event {
     struct offer_bytes payload, traits[2];
     char key[136];
     char ids[5][24]; /* integers as text */
+    char time[WHEN_MAX];
+    int php; /* an empty array may mean an empty object: of Segment's calls */
 };
 
 struct offer {

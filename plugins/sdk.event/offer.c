@@ -103,11 +103,66 @@ overridden(const struct il_value *key, const struct offer_extra *const *extras,
     return 0;
 }
 
+/* Parts of a context and traits that are objects wherever they are written. */
+static int
+means_object(const struct il_value *key)
+{
+    static const char *const names[] = { "address",  "app",      "campaign",
+                                         "company",  "device",   "library",
+                                         "location", "network",  "os",
+                                         "page",     "referrer", "screen",
+                                         "traits" };
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (offer_is(key, names[i]))
+            return 1;
+    return 0;
+}
+
+/* PHP writes an empty map as []. */
+static void
+put_object(struct offer *o, const struct il_value *v)
+{
+    if (v->type == IL_ARRAY && !v->count)
+        put_map(o, 0);
+    else
+        put(o, v);
+}
+
+/* A context or traits: what is an object in them is one level below. */
+static void
+put_parts(struct offer *o, const struct il_value *map)
+{
+    const struct il_host *host = o->source->host;
+    struct il_value key, value;
+    size_t iter = 0;
+    put_map(o, map->count);
+    while (il_item(host, map, &iter, &key, &value)) {
+        put(o, &key);
+        if (means_object(&key))
+            put_object(o, &value);
+        else
+            put(o, &value);
+    }
+}
+
+/* Of an event with type: a field of its payload. */
+static void
+put_field(struct offer *o, const struct offer_event *e,
+          const struct il_value *key, const struct il_value *value)
+{
+    if (e && e->php && value->type == IL_ARRAY
+        && event_is_object(o->source, e->event->type, e->event->type_len, key))
+        put_object(o, value);
+    else
+        put(o, value);
+}
+
 /* A map of `more` pairs that follow, after the fields of data that are none of
  * the extras. */
 static void
-put_fields(struct offer *o, const struct il_value *data,
-           const struct offer_extra *const *extras, size_t n, size_t more)
+put_fields(struct offer *o, const struct offer_event *e,
+           const struct il_value *data, const struct offer_extra *const *extras,
+           size_t n, size_t more)
 {
     const struct il_host *host = o->source->host;
     size_t iter = 0, pairs = 0;
@@ -119,7 +174,7 @@ put_fields(struct offer *o, const struct il_value *data,
         if (overridden(&key, extras, n))
             continue;
         put(o, &key);
-        put(o, &value);
+        put_field(o, e, &key, &value);
     }
 }
 
@@ -136,10 +191,13 @@ offer_payload(struct offer *o, struct offer_event *e,
                           extras[i].name))
             added[adds++] = &extras[i];
     e->payload.at = o->out->len;
-    put_fields(o, data, added, adds, adds);
+    put_fields(o, e, data, added, adds, adds);
     for (size_t i = 0; i < adds; i++) {
         put_name(o, added[i]->name);
-        put(o, added[i]->value);
+        if (e->php && added[i]->value->type == IL_MAP)
+            put_parts(o, added[i]->value);
+        else
+            put(o, added[i]->value);
     }
     e->payload.len = o->out->len - e->payload.at;
 }
@@ -170,7 +228,9 @@ offer_upsert(struct offer *o, struct offer_event *e,
              const struct il_value *traits)
 {
     begin_upsert(o, e, kind, id);
-    if (traits->type == IL_MAP)
+    if (traits->type == IL_MAP && e->php)
+        put_parts(o, traits);
+    else if (traits->type == IL_MAP)
         put(o, traits);
     else
         put_map(o, 0);
@@ -202,7 +262,8 @@ offer_refuse(struct offer *o, struct offer_event *e,
     const struct offer_extra key = { "writeKey", &none };
     e->payload.at = o->out->len;
     if (as_it_came->type == IL_MAP)
-        put_fields(o, as_it_came, &(const struct offer_extra *){ &key }, 1, 0);
+        put_fields(o, NULL, as_it_came, &(const struct offer_extra *){ &key },
+                   1, 0);
     else
         put(o, as_it_came);
     e->payload.len = o->out->len - e->payload.at;

@@ -97,6 +97,52 @@ make_id(struct il_value *v, char digits[24], const char *field,
     return 0;
 }
 
+/* What stands for an empty object: PHP writes [], others an empty text. */
+static void
+make_object(struct il_value *v)
+{
+    if (v->type == IL_ARRAY && !v->count)
+        v->type = IL_MAP, v->str = NULL;
+    else if (v->type == IL_STRING && !v->len)
+        v->type = IL_MISSING;
+}
+
+/* To RFC 3339, in out; an empty one is none. */
+static int
+make_time(struct il_value *v, char out[WHEN_MAX], const char *field,
+          struct flaw *flaw)
+{
+    char digits[24];
+    if (v->type == IL_STRING && !v->len)
+        v->type = IL_MISSING;
+    if (v->type == IL_MISSING)
+        return 0;
+    int err = make_id(v, digits, field, flaw);
+    size_t len = err ? 0 : when_read(v->str, v->len, out);
+    if (!len) {
+        *flaw = (struct flaw){ field, "format",
+                               "is no time such as \"2026-01-31T12:00:00Z\" "
+                               "or a number of seconds or ms since 1970" };
+        return -EINVAL;
+    }
+    v->type = IL_STRING;
+    v->str = out;
+    v->len = len;
+    return 0;
+}
+
+/* Blanks around a name are nothing that somebody meant. */
+static void
+trim(struct il_value *v)
+{
+    if (v->type != IL_STRING)
+        return;
+    for (; v->len && *v->str == ' '; v->str++)
+        v->len--;
+    while (v->len && v->str[v->len - 1] == ' ')
+        v->len--;
+}
+
 static int
 check_type(const struct il_value *v, uint32_t type, const char *field,
            struct flaw *flaw)
@@ -122,6 +168,10 @@ static int
 check_message(struct message *m, enum call call, struct offer_event *e,
               struct flaw *flaw)
 {
+    make_object(&m->properties);
+    make_object(&m->traits);
+    make_object(&m->context);
+    trim(&m->event);
     int err = make_id(&m->user_id, e->ids[0], "userId", flaw);
     if (!err)
         err = make_id(&m->anonymous_id, e->ids[1], "anonymousId", flaw);
@@ -132,9 +182,9 @@ check_message(struct message *m, enum call call, struct offer_event *e,
     if (!err)
         err = make_id(&m->id, e->ids[4], "messageId", flaw);
     if (!err)
-        err = check_type(&m->timestamp, IL_STRING, "timestamp", flaw);
-    if (!err)
-        err = check_type(&m->original, IL_STRING, "originalTimestamp", flaw);
+        err = make_time(&m->timestamp, e->time, "timestamp", flaw);
+    if (!err && m->timestamp.type == IL_MISSING)
+        err = make_time(&m->original, e->time, "originalTimestamp", flaw);
     if (!err)
         err = check_type(&m->event, IL_STRING, "event", flaw);
     if (!err)
@@ -228,6 +278,7 @@ make_event(struct offer *o, const struct il_value *from, int call,
     struct flaw flaw = { "", "type", "expected an object" };
     int err = from->type == IL_MAP ? 0 : -EINVAL;
     memset(&m, 0, sizeof(m));
+    e->php = 1;
     m.context = *context;
     if (!err)
         read_message(o->source, from, &m);
@@ -249,6 +300,7 @@ make_event(struct offer *o, const struct il_value *from, int call,
     /* RudderStack's clients may tell them in one place or the other */
     if (call == IDENTIFY && m.traits.type == IL_MISSING) {
         m.traits = member(o->source, &m.context, "traits");
+        make_object(&m.traits);
         if (m.traits.type != IL_MAP)
             m.traits.type = IL_MISSING;
     }
@@ -285,6 +337,7 @@ take_batch(const struct event *s, struct il_request *req,
 {
     struct il_value batch = member(s, body, "batch");
     struct il_value context = member(s, body, "context");
+    make_object(&context);
     if (batch.type != IL_ARRAY)
         il_request_refuse(req, 400, "bad_body",
                           "expected {\"batch\":[...]}, an array of messages");
@@ -347,18 +400,20 @@ read_body(const struct event *s, struct il_request *req, struct il_text *text,
     return key;
 }
 
-/* By its name, or by the first letter of it. */
+/* By its name, or by the first letter of it; a slash behind it does not count. */
 static int
 is_named(const char *name, const char *call)
 {
-    return !strcmp(name, call) || (*name == *call && !name[1]);
+    size_t len = strcspn(name, "/");
+    return (len == strlen(call) && !memcmp(name, call, len))
+           || (*name == *call && len == 1);
 }
 
 void
 segment_handle(void *self, struct il_request *req)
 {
     struct event *s = self;
-    const char *name = strrchr(il_request_path(req), '/') + 1;
+    const char *name = strstr(il_request_path(req), "/v1/") + 4;
     struct il_value body;
     struct il_text *text = il_text_new(s->host);
     int call = 0;

@@ -203,8 +203,8 @@ is_wrapper(const struct il_host *host, const struct field *f, const char *texts)
 }
 
 static int
-put_form(const struct il_host *host, struct il_text *out,
-         const struct field *fields, size_t n, const char *texts)
+put_form(const struct il_host *host, struct il_text *out, struct field *fields,
+         size_t n, const char *texts)
 {
     int wrapper = n == 1 ? is_wrapper(host, fields, texts) : 0;
     if (wrapper < 0)
@@ -218,9 +218,12 @@ put_form(const struct il_host *host, struct il_text *out,
     return 0;
 }
 
-int
-form_to_json(const struct il_host *host, const char *body, size_t len,
-             struct il_text *out)
+/* Read the body's fields, and give them to use(). */
+static int
+with_fields(const struct il_host *host, const char *body, size_t len,
+            struct il_text *out,
+            int (*use)(const struct il_host *, struct il_text *out,
+                       struct field *, size_t n, const char *texts))
 {
     struct field *fields = malloc(FORM_FIELDS_MAX * sizeof(*fields));
     struct il_text *texts = il_text_new(host);
@@ -228,11 +231,87 @@ form_to_json(const struct il_host *host, const char *body, size_t len,
         fields && texts ? il_text_reserve(host, texts, 4 * len + 1) : -ENOMEM;
     if (!err) {
         long n = split(body, len, fields, texts);
-        err = n < 0 ? (int) n
-                    : put_form(host, out, fields, (size_t) n, texts->data);
+        err = n < 0 ? (int) n : use(host, out, fields, (size_t) n, texts->data);
     }
     if (texts)
         il_text_free(host, texts);
     free(fields);
     return err;
+}
+
+int
+form_to_json(const struct il_host *host, const char *body, size_t len,
+             struct il_text *out)
+{
+    return with_fields(host, body, len, out, put_form);
+}
+
+/* --- sorted -------------------------------------------------------------- */
+
+static int
+text_order(const char *texts, size_t a, size_t a_len, size_t b, size_t b_len)
+{
+    int order = memcmp(texts + a, texts + b, a_len < b_len ? a_len : b_len);
+    return order ? order : (a_len > b_len) - (a_len < b_len);
+}
+
+static int
+field_order(const struct field *a, const struct field *b, const char *texts)
+{
+    int order = text_order(texts, a->name, a->name_len, b->name, b->name_len);
+    return order ? order
+                 : text_order(texts, a->value, a->value_len, b->value,
+                              b->value_len);
+}
+
+/* Heap sort: whoever sends the fields chooses their order. */
+static void
+sift(struct field *fields, size_t i, size_t n, const char *texts)
+{
+    for (size_t child; (child = 2 * i + 1) < n; i = child) {
+        if (child + 1 < n
+            && field_order(&fields[child], &fields[child + 1], texts) < 0)
+            child++;
+        if (field_order(&fields[i], &fields[child], texts) >= 0)
+            return;
+        struct field swap = fields[i];
+        fields[i] = fields[child];
+        fields[child] = swap;
+    }
+}
+
+static int
+put_sorted(const struct il_host *host, struct il_text *out,
+           struct field *fields, size_t n, const char *texts)
+{
+    size_t total = 0;
+    for (size_t i = n / 2; i--;)
+        sift(fields, i, n, texts);
+    for (size_t i = n; i-- > 1;) {
+        struct field swap = fields[0];
+        fields[0] = fields[i];
+        fields[i] = swap;
+        sift(fields, 0, i, texts);
+    }
+    for (size_t i = 0; i < n; i++)
+        total += fields[i].name_len + fields[i].value_len;
+    if (il_text_reserve(host, out, total))
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        const struct field *f = &fields[i];
+        if (i && !field_order(f - 1, f, texts))
+            continue;
+        memcpy(out->data + out->len, texts + f->name, f->name_len);
+        out->len += f->name_len;
+        memcpy(out->data + out->len, texts + f->value, f->value_len);
+        out->len += f->value_len;
+    }
+    return 0;
+}
+
+int
+form_sorted(const struct il_host *host, const char *body, size_t len,
+            struct il_text *out)
+{
+    return with_fields(host, body, len, out, put_sorted);
 }

@@ -15,4 +15,10 @@
 int form_to_json(const struct il_host *, const char *body, size_t len,
                  struct il_text *out);
 
+/* Append name and value of each field to out, decoded, sorted by name and then
+ * by value, without any that is there twice: what Twilio signs.  0, -E2BIG or
+ * -ENOMEM. */
+int form_sorted(const struct il_host *, const char *body, size_t len,
+                struct il_text *out);
+
 #endif

@@ -31,11 +31,15 @@ static const struct il_option signature_options[] = {
       .type = IL_OPT_STRING,
       .flags = IL_OPT_LIST,
       .def = "body",
-      .help = "What is signed, in order: body, timestamp, method, path, "
-              "header:NAME, text:WORD." },
+      .help = "What is signed, in order: body, form, timestamp, method, "
+              "path, url, header:NAME, item:PREFIX, text:WORD." },
     { .name = "separator",
       .type = IL_OPT_STRING,
       .help = "What stands between two parts." },
+    { .name = "split",
+      .type = IL_OPT_STRING,
+      .def = SIGNATURE_SPLIT,
+      .help = "Characters, any of which parts the items of the header." },
     { .name = "hash",
       .type = IL_OPT_STRING,
       .def = "sha256",
@@ -48,11 +52,15 @@ static const struct il_option signature_options[] = {
       .help = "How the signature is written." },
     { .name = "timestamp_header",
       .type = IL_OPT_STRING,
-      .help = "Header with the time of signing, in seconds since 1970." },
+      .help = "Header with the time of signing: seconds or milliseconds "
+              "since 1970, or as in 2026-01-31T12:00:00Z." },
     { .name = "timestamp_prefix",
       .type = IL_OPT_STRING,
       .help = "What stands before the time of signing, such as \"t=\", where "
               "it is in the signature's header." },
+    { .name = "timestamp_body",
+      .type = IL_OPT_STRING,
+      .help = "The time of signing, $body.FIELD, where it is in the body." },
     { 0 }
 };
 
@@ -62,6 +70,21 @@ static const struct il_option secret_options[] = {
       .flags = IL_OPT_REQUIRED | IL_OPT_SECRET,
       .help = "The secret, or the bearer key." },
     IL_SENDER_OPTIONS,
+    { 0 }
+};
+
+static const struct il_option handshake_options[] = {
+    { .name = "origins",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_REQUIRED | IL_OPT_LIST,
+      .help = "Senders that may deliver here, as they name themselves in "
+              "WebHook-Request-Origin; *.NAME is all below, * is all." },
+    { .name = "per_minute",
+      .type = IL_OPT_INT,
+      .min = 1,
+      .max = 1000000000,
+      .help = "Requests per minute that they are told they may send; "
+              "without it, any number." },
     { 0 }
 };
 
@@ -79,7 +102,7 @@ static const struct il_option hook_options[] = {
     { .name = "scheme",
       .type = IL_OPT_STRING,
       .def = "ingestlayer",
-      .choices = "ingestlayer|github|stripe|slack|standard|shopify|generic",
+      .choices = SCHEMES,
       .help = "Whose way of signing, and of naming types and deliveries." },
     { .name = "secrets",
       .type = IL_OPT_GROUP,
@@ -92,7 +115,16 @@ static const struct il_option hook_options[] = {
       .min = 1000,
       .max = 7 * 24 * 3600 * INT64_C(1000),
       .help = "How far the time of signing may be off, in either direction; "
-              "5m where the scheme signs a time." },
+              "5m where the scheme signs a time, 1m with linear." },
+    { .name = "url",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_LIST,
+      .help = "The URL as the sender has it, where the scheme signs it "
+              "(hubspot, twilio); of several, any may be the one." },
+    { .name = "batch",
+      .type = IL_OPT_BOOL,
+      .help = "Whether a body that is an array holds an event in each "
+              "element; true with hubspot, twilio, cloudevents." },
     { .name = "signature",
       .type = IL_OPT_GROUP,
       .children = signature_options,
@@ -106,6 +138,11 @@ static const struct il_option hook_options[] = {
       .type = IL_OPT_STRING,
       .flags = IL_OPT_LIST,
       .help = "Idempotency key, written as type is." },
+    { .name = "handshake",
+      .type = IL_OPT_GROUP,
+      .children = handshake_options,
+      .help = "Who is told, when it asks with OPTIONS as CloudEvents' webhooks "
+              "do, that it may deliver here." },
     { .name = "max_body",
       .type = IL_OPT_SIZE,
       .min = 1024,
@@ -150,13 +187,14 @@ refuse(struct hook *h, struct il_request *req, enum verdict verdict)
     case VERIFY_MISSING:
         note_refusal(h, req, h->unsigned_, "it is not signed");
         il_respond_error(req, 401, "missing_signature",
-                         "a header that the signature needs is missing");
+                         "something that the signature needs is missing: a "
+                         "header, or the time in the body");
         break;
     case VERIFY_MALFORMED:
         note_refusal(h, req, h->malformed, "its signature cannot be read");
         il_respond_error(req, 401, "bad_signature",
-                         "the header %s, or the time that it is signed with, "
-                         "cannot be read",
+                         "the header %s, or the time of signing, cannot be "
+                         "read",
                          h->scheme.header);
         break;
     case VERIFY_STALE:
@@ -171,6 +209,13 @@ refuse(struct hook *h, struct il_request *req, enum verdict verdict)
         note_refusal(h, req, h->wrong, "no secret fits its signature");
         il_respond_error(req, 401, "wrong_signature",
                          "the signature does not fit the body");
+        break;
+    case VERIFY_UNCOVERED:
+        note_refusal(h, req, h->unsigned_, "its body is not signed");
+        il_respond_error(req, 401, "missing_signature",
+                         "the body is not signed: it is no form%s",
+                         h->scheme.body_hash ? ", and the URL has no bodySHA256"
+                                             : "");
         break;
     default:
         hook_no_memory(req);
@@ -193,16 +238,22 @@ token_fits(const struct hook *h, const char *path)
     return found;
 }
 
-/* "Authorization: Bearer KEY"; all keys are compared, whichever fits.  NULL:
- * none does. */
+/* "Authorization: Bearer KEY", or access_token in the URL, which CloudEvents'
+ * webhooks may use; all keys are compared, whichever fits.  NULL: none
+ * does. */
 static const struct secret *
 bearer(const struct hook *h, struct il_request *req)
 {
     const char *key = il_request_header(req, "Authorization");
     const struct secret *found = NULL;
-    if (!key || strncasecmp(key, "Bearer ", 7))
+    if (!key)
+        key = il_request_query(req, "access_token");
+    else if (strncasecmp(key, "Bearer ", 7))
         return NULL;
-    key += 7 + strspn(key + 7, " ");
+    else
+        key += 7 + strspn(key + 7, " ");
+    if (!key)
+        return NULL;
     size_t len = strlen(key);
     while (len && key[len - 1] == ' ')
         len--;
@@ -267,6 +318,24 @@ hook_handle(void *self, struct il_request *req)
             return;
     }
     hook_take(h, req, body, len);
+}
+
+/* The handshake; any other OPTIONS is the host's. */
+static int
+asks_admit(void *self, struct il_request *req)
+{
+    const struct hook *h = self;
+    const char *origin = il_request_header(req, "WebHook-Request-Origin");
+    return origin && handshake_allows(h, origin)
+                   && token_fits(h, il_request_path(req))
+               ? 0
+               : IL_NOT_HERE;
+}
+
+static void
+asks_handle(void *self, struct il_request *req)
+{
+    handshake_answer(self, req);
 }
 
 /* --- opening ------------------------------------------------------------- */
@@ -353,7 +422,7 @@ open_counters(struct hook *h)
 }
 
 static int
-open_route(struct hook *h, const struct il_conf *conf)
+open_routes(struct hook *h, const struct il_conf *conf)
 {
     struct il_route route = {
         .struct_size = sizeof(route),
@@ -363,7 +432,16 @@ open_route(struct hook *h, const struct il_conf *conf)
         .admit = hook_admit,
         .handle = hook_handle,
     };
-    return il_route_add(h->host, &route, h);
+    struct il_route asks = {
+        .struct_size = sizeof(asks),
+        .method = "OPTIONS",
+        .path = PREFIX "*",
+        .max_body = 1024,
+        .admit = asks_admit,
+        .handle = asks_handle,
+    };
+    int err = il_route_add(h->host, &route, h);
+    return !err && h->origin_count ? il_route_add(h->host, &asks, h) : err;
 }
 
 static void
@@ -375,6 +453,7 @@ hook_close(void *self)
     picks_free(&h->keys);
     free(h->fallback);
     free(h->tokens);
+    free(h->origins);
     free(h);
 }
 
@@ -389,8 +468,13 @@ open_options(struct hook *h, const struct il_conf *conf)
     int err = read_tokens(h, conf);
     int bad = scheme_open(h, conf);
     err = err ? err : bad;
+    h->batch = il_conf_has(conf, "batch") ? (int) il_conf_int(conf, "batch")
+                                          : h->scheme.batch;
     bad = read_picks(&h->types, conf, "type", h->scheme.types,
                      sizeof(h->scheme.types) / sizeof(h->scheme.types[0]));
+    err = err ? err : bad;
+    err = err ? err : bad;
+    bad = handshake_open(h, conf);
     err = err ? err : bad;
     h->own_keys = !il_conf_count(conf, "key");
     bad = read_picks(&h->keys, conf, "key", h->scheme.keys,
@@ -412,7 +496,7 @@ hook_open(const struct il_host *host, const struct il_conf *conf, void **self)
     if (!err) {
         snprintf(h->fallback, size, "%s.received", name);
         open_counters(h);
-        err = open_route(h, conf);
+        err = open_routes(h, conf);
     }
     if (err) {
         hook_close(h);

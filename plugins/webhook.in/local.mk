@@ -3,11 +3,13 @@ plugin_LTLIBRARIES += plugins/webhook.in/webhook.in.la
 plugins_webhook_in_webhook_in_la_SOURCES = \
 	plugins/webhook.in/form.c \
 	plugins/webhook.in/form.h \
+	plugins/webhook.in/handshake.c \
 	plugins/webhook.in/hook.c \
 	plugins/webhook.in/hook.h \
 	plugins/webhook.in/pick.c \
 	plugins/webhook.in/pick.h \
 	plugins/webhook.in/scheme.c \
+	plugins/webhook.in/schemes.c \
 	plugins/webhook.in/signature.c \
 	plugins/webhook.in/signature.h \
 	plugins/webhook.in/take.c \

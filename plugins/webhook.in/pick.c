@@ -215,6 +215,21 @@ pick_free(struct pick *pick)
     free(pick);
 }
 
+int
+pick_has_body(const struct pick *pick)
+{
+    int found = 0;
+    for (size_t i = 0; i < pick->count; i++)
+        found |= pick->pieces[i].kind == PIECE_BODY;
+    return found;
+}
+
+int
+pick_is_body(const struct pick *pick)
+{
+    return pick->count == 1 && pick->pieces[0].kind == PIECE_BODY;
+}
+
 /* --- rendering ----------------------------------------------------------- */
 
 static int

@@ -7,8 +7,8 @@
 #include <ingestlayer/plugin.h>
 
 /* What comes out is a type or an idempotency key, for which the gate takes
- * 128 bytes; more than this is cut, and refused there. */
-#define PICK_MAX 512
+ * 800 or 255 bytes; more than this is cut, and refused there. */
+#define PICK_MAX 1024
 
 struct pick;
 
@@ -21,6 +21,10 @@ struct pick_error {
 /* 0, -EINVAL or -ENOMEM. */
 int pick_compile(const char *text, struct pick **out, struct pick_error *);
 void pick_free(struct pick *);
+
+/* Is something of the body in it?  Nothing else? */
+int pick_has_body(const struct pick *);
+int pick_is_body(const struct pick *);
 
 /* Render into buf; body is the body's object (or IL_MISSING).  The length, or
  * 0 where a reference leads to nothing that is text, a number or a boolean. */

@@ -1,105 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* The schemes that are known by name, and the one that the config spells
- * out. */
+/* What the config says about signatures, and the scheme that it spells out. */
 #include "hook.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PLAIN ", "
-
-/* Sent again within the tolerance it has the same id, or the same content. */
-static const struct scheme ingestlayer_timed = {
-    .name = "ingestlayer",
-    .header = "X-Ingest-Signature",
-    .form = { .split = PLAIN,
-              .prefix = "sha256=",
-              .timestamp_prefix = "t=",
-              .size = 32 },
-    .digest = DIGEST_SHA256,
-    .parts = { { PART_TIMESTAMP, NULL },
-               { PART_OPTIONAL, "Idempotency-Key" },
-               { PART_BODY, NULL } },
-    .part_count = 3,
-    .separator = ".",
-};
-
-static const struct scheme schemes[] = {
-    { .name = "ingestlayer",
-      .header = "X-Ingest-Signature",
-      .form = { .split = PLAIN, .prefix = "sha256=", .prefix_optional = 1 },
-      .digest = DIGEST_SHA256,
-      .parts = { { PART_BODY, NULL } },
-      .part_count = 1,
-      .keys = { "$header.Idempotency-Key" },
-      .timed = &ingestlayer_timed,
-      .content_key = 1 },
-    { .name = "github",
-      .header = "X-Hub-Signature-256",
-      .form = { .split = PLAIN, .prefix = "sha256=" },
-      .digest = DIGEST_SHA256,
-      .parts = { { PART_BODY, NULL } },
-      .part_count = 1,
-      .types = { "$header.X-GitHub-Event" },
-      .keys = { "$header.X-GitHub-Delivery" } },
-    { .name = "stripe",
-      .header = "Stripe-Signature",
-      .form = { .split = PLAIN, .prefix = "v1=", .timestamp_prefix = "t=" },
-      .digest = DIGEST_SHA256,
-      .parts = { { PART_TIMESTAMP, NULL }, { PART_BODY, NULL } },
-      .part_count = 2,
-      .separator = ".",
-      .keys = { "$body.id" } },
-    { .name = "slack",
-      .header = "X-Slack-Signature",
-      .form = { .split = PLAIN, .prefix = "v0=" },
-      .digest = DIGEST_SHA256,
-      .parts = { { PART_TEXT, "v0" },
-                 { PART_TIMESTAMP, NULL },
-                 { PART_BODY, NULL } },
-      .part_count = 3,
-      .separator = ":",
-      .timestamp_header = "X-Slack-Request-Timestamp",
-      .keys = { "$body.event_id", "$body.trigger_id" },
-      .slack = 1 },
-    /* An item is "v1,<base64>", so the comma parts nothing. */
-    { .name = "standard",
-      .header = "webhook-signature",
-      .form = { .split = " ",
-                .prefix = "v1,",
-                .public_prefix = "v1a,",
-                .encoding = SIGNATURE_BASE64 },
-      .digest = DIGEST_SHA256,
-      .parts = { { PART_HEADER, "webhook-id" },
-                 { PART_TIMESTAMP, NULL },
-                 { PART_BODY, NULL } },
-      .part_count = 3,
-      .separator = ".",
-      .timestamp_header = "webhook-timestamp",
-      .keys = { "$header.webhook-id", "$header.svix-id" },
-      .base64_secrets = 1,
-      .alias = 1 },
-    /* One event may lead to webhooks of several topics under one id. */
-    { .name = "shopify",
-      .header = "X-Shopify-Hmac-Sha256",
-      .form = { .split = PLAIN, .encoding = SIGNATURE_BASE64 },
-      .digest = DIGEST_SHA256,
-      .parts = { { PART_BODY, NULL } },
-      .part_count = 1,
-      .types = { "$header.X-Shopify-Topic" },
-      .keys = { "{{ $header.X-Shopify-Topic }}:{{ $header.X-Shopify-Event-Id "
-                "}}",
-                "$header.X-Shopify-Webhook-Id" } },
-    { .name = "generic",
-      .form = { .split = PLAIN },
-      .keys = { "$header.Idempotency-Key" } },
-};
+/* Outside the body? */
+static int
+sends_time(const struct scheme *s)
+{
+    return s->timestamp_header || s->form.timestamp_prefix;
+}
 
 int
 scheme_has_time(const struct scheme *s)
 {
-    return s->timestamp_header || s->form.timestamp_prefix || s->timed;
+    return sends_time(s) || s->timestamp_body
+           || (s->other.scheme && sends_time(s->other.scheme));
 }
 
 /* --- generic ------------------------------------------------------------- */
@@ -110,10 +28,9 @@ read_part(const struct il_conf *conf, size_t i, struct part *out)
     static const struct {
         const char *name;
         enum part_kind kind;
-    } plain[] = { { "body", PART_BODY },
-                  { "timestamp", PART_TIMESTAMP },
-                  { "method", PART_METHOD },
-                  { "path", PART_PATH } };
+    } plain[] = { { "body", PART_BODY },     { "timestamp", PART_TIMESTAMP },
+                  { "method", PART_METHOD }, { "path", PART_PATH },
+                  { "url", PART_URL },       { "form", PART_FORM } };
     const char *text = il_conf_str_at(conf, "parts", i);
     for (size_t k = 0; k < sizeof(plain) / sizeof(plain[0]); k++) {
         if (strcmp(text, plain[k].name))
@@ -129,9 +46,14 @@ read_part(const struct il_conf *conf, size_t i, struct part *out)
         *out = (struct part){ PART_HEADER, text + 7 };
         return 0;
     }
+    if (!strncmp(text, "item:", 5) && text[5]) {
+        *out = (struct part){ PART_ITEM, text + 5 };
+        return 0;
+    }
     return il_conf_error(conf, "parts", -1,
                          "\"%s\" is no part of a request; a part is body, "
-                         "timestamp, method, path, header:NAME or text:WORD",
+                         "form, timestamp, method, path, url, header:NAME, "
+                         "item:PREFIX or text:WORD",
                          text);
 }
 
@@ -157,16 +79,16 @@ read_parts(struct scheme *s, const struct il_conf *conf)
             return err;
     }
     s->part_count = n;
-    if (!has_part(s, PART_BODY))
+    if (!has_part(s, PART_BODY) && !has_part(s, PART_FORM))
         return il_conf_error(conf, "parts", -1,
                              "the body must be signed, else anybody could "
                              "change it; add \"body\"");
-    if (has_part(s, PART_TIMESTAMP) && !scheme_has_time(s))
+    if (has_part(s, PART_TIMESTAMP) && !sends_time(s))
         return il_conf_error(conf, "parts", -1,
                              "\"timestamp\" is signed, but nothing says where "
                              "it is sent; add timestamp_header or "
                              "timestamp_prefix");
-    if (scheme_has_time(s) && !has_part(s, PART_TIMESTAMP))
+    if (sends_time(s) && !has_part(s, PART_TIMESTAMP))
         return il_conf_error(conf, "parts", -1,
                              "the time is not signed, so anybody could change "
                              "it; add \"timestamp\" in its place");
@@ -183,12 +105,17 @@ text_or(const struct il_conf *conf, const char *key, const char *other)
 static int
 read_generic(struct scheme *s, const struct il_conf *conf)
 {
-    static const char *const names[] = { "sha1", "sha256", "sha384", "sha512" };
+    static const char *const names[] = { [DIGEST_SHA1] = "sha1",
+                                         [DIGEST_SHA256] = "sha256",
+                                         [DIGEST_SHA384] = "sha384",
+                                         [DIGEST_SHA512] = "sha512" };
     const char *hash = il_conf_str(conf, "hash");
     s->header = il_conf_str(conf, "header");
+    s->form.split = il_conf_str(conf, "split");
     s->form.prefix = text_or(conf, "prefix", "");
     s->form.timestamp_prefix = il_conf_str(conf, "timestamp_prefix");
     s->timestamp_header = il_conf_str(conf, "timestamp_header");
+    s->timestamp_body = il_conf_str(conf, "timestamp_body");
     s->separator = text_or(conf, "separator", "");
     s->form.encoding = strcmp(il_conf_str(conf, "encoding"), "base64")
                            ? SIGNATURE_HEX
@@ -196,14 +123,24 @@ read_generic(struct scheme *s, const struct il_conf *conf)
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (!strcmp(hash, names[i]))
             s->digest = (enum digest) i;
-    if (s->timestamp_header && s->form.timestamp_prefix)
-        return il_conf_error(conf, "timestamp_prefix", -1,
-                             "the time cannot be in two places; leave this or "
-                             "timestamp_header out");
+    if (!!s->timestamp_header + !!s->form.timestamp_prefix + !!s->timestamp_body
+        > 1)
+        return il_conf_error(
+            conf, s->timestamp_body ? "timestamp_body" : "timestamp_prefix", -1,
+            "the time cannot be in two places; leave this or "
+            "the other one out");
     if (strpbrk(s->form.prefix, s->form.split))
         return il_conf_error(conf, "prefix", -1,
-                             "blanks and commas part signatures, so they "
-                             "cannot be in a prefix");
+                             "the characters of split, \"%s\", part "
+                             "signatures, so they cannot be in a prefix",
+                             s->form.split);
+    if (s->form.timestamp_prefix
+        && (!*s->form.timestamp_prefix
+            || strpbrk(s->form.timestamp_prefix, s->form.split)))
+        return il_conf_error(conf, "timestamp_prefix", -1,
+                             "is empty, or has one of the characters of "
+                             "split, \"%s\", which part items",
+                             s->form.split);
     return read_parts(s, conf);
 }
 
@@ -275,47 +212,153 @@ read_secrets(struct hook *h, const struct il_conf *conf)
     return err;
 }
 
+/* --- the URL -------------------------------------------------------------- */
+
+/* HubSpot signs these as they are, where the URL has them escaped. */
+static void
+decode_url(char *url)
+{
+    char *out = url;
+    unsigned char byte;
+    for (const char *p = url; *p; p++) {
+        if (*p == '%' && p[1] && p[2] && signature_unhex(p + 1, 2, &byte, 1) > 0
+            && byte && strchr(":/?@!$'()*,;", byte)) {
+            *out++ = (char) byte;
+            p += 2;
+        } else {
+            *out++ = *p;
+        }
+    }
+    *out = 0;
+}
+
+static int
+read_url(struct hook *h, const struct il_conf *conf, size_t i)
+{
+    const char *text = il_conf_str_at(conf, "url", i);
+    const char *rest = !strncmp(text, "https://", 8)  ? text + 8
+                       : !strncmp(text, "http://", 7) ? text + 7
+                                                      : "";
+    for (const char *p = text; *p; p++)
+        if ((unsigned char) *p <= ' ' || *p == 0x7f || *p == '#')
+            rest = "";
+    if (!*rest || *rest == '/')
+        return il_conf_error(conf, "url", -1,
+                             "\"%s\" is no URL; write it as the sender has "
+                             "it, \"https://HOST/whk/TOKEN\"",
+                             text);
+    if (!(h->urls[i] = strdup(text)))
+        return -ENOMEM;
+    h->url_count++;
+    if (h->scheme.url_decoded)
+        decode_url(h->urls[i]);
+    return 0;
+}
+
+static int
+read_urls(struct hook *h, const struct il_conf *conf)
+{
+    size_t n = il_conf_count(conf, "url");
+    const int wanted = h->auth == AUTH_SIGNED && has_part(&h->scheme, PART_URL);
+    if (!wanted)
+        return n ? il_conf_error(conf, "url", -1,
+                                 "is of no use: nothing here signs the URL")
+                 : 0;
+    if (!n)
+        return il_conf_error(conf, NULL, -1,
+                             "url: is required, because the URL is signed; "
+                             "write it as the sender has it, url = "
+                             "\"https://HOST/whk/TOKEN\"");
+    if (!(h->urls = calloc(n, sizeof(*h->urls))))
+        return -ENOMEM;
+    int err = 0;
+    for (size_t i = 0; i < n && !err; i++)
+        err = read_url(h, conf, i);
+    return err;
+}
+
 /* --- all of it ----------------------------------------------------------- */
 
 static int
 read_tolerance(struct hook *h, const struct il_conf *conf)
 {
-    int64_t ms = 5 * 60 * 1000;
-    if (il_conf_has(conf, "tolerance")) {
-        if (h->auth != AUTH_SIGNED || !scheme_has_time(&h->scheme))
-            return il_conf_error(conf, "tolerance", -1,
-                                 "is of no use: nothing here signs a time");
-        ms = il_conf_int(conf, "tolerance");
-    }
-    h->tolerance_us = ms * 1000;
+    int64_t s = h->scheme.tolerance_s ? h->scheme.tolerance_s : TOLERANCE_S;
+    h->tolerance_us = s * 1000000;
+    if (!il_conf_has(conf, "tolerance"))
+        return 0;
+    if (h->auth != AUTH_SIGNED || !scheme_has_time(&h->scheme))
+        return il_conf_error(conf, "tolerance", -1,
+                             "is of no use: nothing here signs a time");
+    h->tolerance_us = il_conf_int(conf, "tolerance") * 1000;
     return 0;
+}
+
+/* Where in the body the time is. */
+static int
+read_time(struct hook *h, const struct il_conf *group)
+{
+    struct pick_error error;
+    if (!h->scheme.timestamp_body)
+        return 0;
+    int err = pick_compile(h->scheme.timestamp_body, &h->time, &error);
+    if (err == -EINVAL)
+        return il_conf_error(group, "timestamp_body", error.offset, "%s",
+                             error.message);
+    if (!err && !pick_is_body(h->time))
+        return il_conf_error(group, "timestamp_body", -1,
+                             "only what is in the body is signed; write "
+                             "\"$body.FIELD\"");
+    return err;
+}
+
+/* What a row of the table, or the config, left out. */
+static void
+complete(struct scheme *s)
+{
+    size_t n = 0;
+    if (!s->parts[0].kind)
+        s->parts[0].kind = PART_BODY;
+    while (n < PARTS_MAX && s->parts[n].kind)
+        n++;
+    s->part_count = n;
+    s->form.split = s->form.split ? s->form.split : SIGNATURE_SPLIT;
+    s->form.prefix = s->form.prefix ? s->form.prefix : "";
+    s->form.size = verify_size(s->digest);
+    s->separator = s->separator ? s->separator : "";
+}
+
+static int
+read_scheme(struct hook *h, const struct il_conf *conf)
+{
+    const char *name = il_conf_str(conf, "scheme");
+    const struct il_conf *group = il_conf_group(conf, "signature", 0);
+    const int generic = !strcmp(name, "generic") && h->auth == AUTH_SIGNED;
+    if (group && !generic)
+        return il_conf_error(conf, "signature", -1,
+                             "is of use only with auth = \"signed\" and "
+                             "scheme = \"generic\"");
+    if (!group && generic)
+        return il_conf_error(conf, NULL, -1,
+                             "signature: is required with scheme = "
+                             "\"generic\"; write signature = { header = "
+                             "\"X-Signature\"; }");
+    int err = generic ? read_generic(&h->scheme, group) : 0;
+    if (!err && h->auth == AUTH_SIGNED && !h->scheme.header)
+        err = il_conf_error(conf, "scheme", -1,
+                            "\"%s\" has no signatures; write auth = "
+                            "\"bearer\" and secrets, or auth = \"none\"",
+                            name);
+    complete(&h->scheme);
+    return err ? err : read_time(h, group);
 }
 
 int
 scheme_open(struct hook *h, const struct il_conf *conf)
 {
-    const char *name = il_conf_str(conf, "scheme");
-    const struct il_conf *group = il_conf_group(conf, "signature", 0);
-    struct scheme *s = &h->scheme;
-    int err = 0;
-    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
-        if (!strcmp(name, schemes[i].name))
-            *s = schemes[i];
-    int generic = !strcmp(name, "generic") && h->auth == AUTH_SIGNED;
-    if (group && !generic)
-        err = il_conf_error(conf, "signature", -1,
-                            "is of use only with auth = \"signed\" and scheme "
-                            "= \"generic\"");
-    else if (!group && generic)
-        err = il_conf_error(conf, NULL, -1,
-                            "signature: is required with scheme = "
-                            "\"generic\"; write signature = { header = "
-                            "\"X-Signature\"; }");
-    else if (generic)
-        err = read_generic(s, group);
-    s->form.prefix = s->form.prefix ? s->form.prefix : "";
-    s->separator = s->separator ? s->separator : "";
-    s->form.size = verify_size(s->digest);
+    h->scheme = *scheme_named(il_conf_str(conf, "scheme"));
+    int err = read_scheme(h, conf);
+    if (!err)
+        err = read_urls(h, conf);
     if (!err)
         err = read_tolerance(h, conf);
     int bad = read_secrets(h, conf);
@@ -328,4 +371,8 @@ scheme_close(struct hook *h)
     for (size_t i = 0; i < h->secret_count; i++)
         free(h->secrets[i].made);
     free(h->secrets);
+    for (size_t i = 0; i < h->url_count; i++)
+        free(h->urls[i]);
+    free(h->urls);
+    pick_free(h->time);
 }

@@ -13,11 +13,14 @@
 /* While secrets are rotated senders sign with each; a header may hold so
  * many. */
 #define SIGNATURE_MAX 16
+/* What parts the items of a header, unless a scheme says otherwise. */
+#define SIGNATURE_SPLIT ", ;"
 
 enum signature_encoding { SIGNATURE_HEX, SIGNATURE_BASE64 };
 
 /* How a header is written: items parted by any of the characters in split,
- * each beginning with a word that says what it is. */
+ * each beginning with a word that says what it is.  What follows it may stand
+ * in quotes. */
 struct signature_form {
     const char *split;
     const char *prefix;           /* of a signature; "" where there is none */
@@ -45,8 +48,15 @@ struct signatures {
 int signature_read(const struct signature_form *, const char *header,
                    struct signatures *out);
 
-/* Seconds since 1970 in decimal digits.  0 or -EINVAL. */
-int signature_time(const char *text, size_t len, int64_t *seconds);
+/* What an item that begins with the prefix goes on with.  NULL: there is none,
+ * or more than one. */
+const char *signature_item(const struct signature_form *, const char *header,
+                           const char *prefix, size_t *len);
+
+/* A time in microseconds since 1970: seconds (up to 11 digits) or milliseconds
+ * (12 to 14) since then, or RFC 3339's "2026-01-31T12:00:00.5Z".  0 or
+ * -EINVAL. */
+int signature_time(const char *text, size_t len, int64_t *us);
 
 /* Decode text into at most max bytes; base64 with either alphabet, padded or
  * not.  The number of bytes, or -EINVAL. */

@@ -3,6 +3,7 @@
  *
  * Every signature is compared with every secret, whichever fits, so that the
  * time taken tells nothing about them. */
+#include "form.h"
 #include "hook.h"
 
 #include <errno.h>
@@ -31,6 +32,9 @@ struct message {
     size_t len;
     const char *timestamp;
     size_t timestamp_len;
+    const char *url;            /* the one that is tried */
+    const char *body_hash;      /* bodySHA256 of the URL, or NULL */
+    const struct il_text *form; /* PART_FORM, or NULL */
 };
 
 size_t
@@ -44,9 +48,10 @@ verify_header(const struct scheme *s, struct il_request *req, const char *name)
 {
     char other[64];
     const char *value = il_request_header(req, name);
-    if (value || !s->alias || strncasecmp(name, "webhook-", 8))
+    size_t len = s->alias[0] ? strlen(s->alias[0]) : 0;
+    if (value || !len || strncasecmp(name, s->alias[0], len))
         return value;
-    snprintf(other, sizeof(other), "svix-%s", name + 8);
+    snprintf(other, sizeof(other), "%s%s", s->alias[1], name + len);
     return il_request_header(req, other);
 }
 
@@ -73,11 +78,34 @@ part_text(const struct message *m, size_t i, size_t *len)
     case PART_PATH:
         text = il_request_path(m->req);
         break;
+    case PART_URL:
+        text = m->url;
+        break;
+    case PART_FORM:
+        *len = m->form ? m->form->len : 0;
+        return m->form ? m->form->data : "";
+    case PART_ITEM:
+        return signature_item(
+            &m->scheme->form,
+            verify_header(m->scheme, m->req, m->scheme->header), p->text, len);
+    case PART_END:
     case PART_TEXT:
         break;
     }
     *len = text ? strlen(text) : 0;
     return text;
+}
+
+/* Twilio adds the body's hash to the URL, last. */
+static int
+put_body_hash(const struct message *m,
+              int (*put)(void *arg, const void *bytes, size_t len), void *arg)
+{
+    static const char name[] = "bodySHA256=";
+    int err = put(arg, strchr(m->url, '?') ? "&" : "?", 1);
+    if (!err)
+        err = put(arg, name, sizeof(name) - 1);
+    return err ? err : put(arg, m->body_hash, strlen(m->body_hash));
 }
 
 /* Give all that is signed to put(), in order.  0 or what put() failed with. */
@@ -94,6 +122,8 @@ each_part(const struct message *m,
         const void *text = part_text(m, i, &len);
         if (!err && len)
             err = put(arg, text, len);
+        if (!err && s->parts[i].kind == PART_URL && m->body_hash)
+            err = put_body_hash(m, put, arg);
     }
     return err;
 }
@@ -191,15 +221,26 @@ const struct scheme *
 verify_form(const struct hook *h, struct il_request *req)
 {
     const struct scheme *s = &h->scheme;
-    const char *header = s->timed ? verify_header(s, req, s->header) : NULL;
-    size_t len = header ? strlen(s->timed->form.timestamp_prefix) : 0;
-    for (const char *p = header; p && *p;) {
+    size_t len = s->other.scheme ? strlen(s->other.prefix) : 0;
+    const char *p = len ? verify_header(s, req, s->other.header) : NULL;
+    while (p && *p) {
         p += strspn(p, s->form.split);
-        if (!strncmp(p, s->timed->form.timestamp_prefix, len))
-            return s->timed;
+        if (!strncmp(p, s->other.prefix, len))
+            return s->other.scheme;
         p += strcspn(p, s->form.split);
     }
     return s;
+}
+
+int
+verify_sha256(const void *bytes, size_t len, char out[VERIFY_HASH])
+{
+    unsigned char digest[32];
+    if (gnutls_hash_fast(GNUTLS_DIG_SHA256, bytes, len, digest) < 0)
+        return -ENOMEM;
+    for (size_t i = 0; i < sizeof(digest); i++)
+        snprintf(out + 2 * i, 3, "%02x", digest[i]);
+    return 0;
 }
 
 static int
@@ -236,7 +277,7 @@ verify_hash(const struct hook *h, struct il_request *req, const void *body,
 
 /* --- all of it ----------------------------------------------------------- */
 
-/* 1, 0 or -ENOMEM. */
+/* With each secret: 1, 0 or -ENOMEM. */
 static int
 try_secrets(const struct message *m, const struct signatures *signatures,
             const struct secret **by)
@@ -261,13 +302,41 @@ try_secrets(const struct message *m, const struct signatures *signatures,
     return found;
 }
 
-/* Find the time that is signed, and judge it. */
+/* The same with each URL that the sender may have for us. */
+static int
+try_urls(struct message *m, const struct signatures *signatures,
+         const struct secret **by)
+{
+    const struct hook *h = m->hook;
+    int found = 0;
+    if (!h->url_count)
+        return try_secrets(m, signatures, by);
+    for (size_t i = 0; i < h->url_count; i++) {
+        m->url = h->urls[i];
+        int fits = try_secrets(m, signatures, by);
+        if (fits < 0)
+            return fits;
+        found |= fits;
+    }
+    return found;
+}
+
+static enum verdict
+judge_time(const struct hook *h, const char *text, size_t len)
+{
+    int64_t us;
+    if (signature_time(text, len, &us))
+        return VERIFY_MALFORMED;
+    int64_t off = il_now_us(h->host) - us;
+    return off > h->tolerance_us || off < -h->tolerance_us ? VERIFY_STALE
+                                                           : VERIFY_OK;
+}
+
+/* Find the time that is signed beside the body, and judge it. */
 static enum verdict
 check_time(struct message *m, const struct signatures *signatures)
 {
-    const struct hook *h = m->hook;
     const struct scheme *s = m->scheme;
-    int64_t seconds;
     if (!s->timestamp_header && !s->form.timestamp_prefix)
         return VERIFY_OK;
     m->timestamp = signatures->timestamp;
@@ -278,11 +347,101 @@ check_time(struct message *m, const struct signatures *signatures)
     }
     if (!m->timestamp)
         return VERIFY_MISSING;
-    if (signature_time(m->timestamp, m->timestamp_len, &seconds))
-        return VERIFY_MALFORMED;
-    int64_t off = il_now_us(h->host) - seconds * 1000000;
-    return off > h->tolerance_us || off < -h->tolerance_us ? VERIFY_STALE
-                                                           : VERIFY_OK;
+    return judge_time(m->hook, m->timestamp, m->timestamp_len);
+}
+
+/* The same in the body, once that is known to be the sender's.  What is no JSON
+ * will be refused, so its time does not matter; a form would not. */
+static enum verdict
+check_body_time(const struct message *m)
+{
+    const struct hook *h = m->hook;
+    char time[PICK_MAX];
+    struct il_value body;
+    if (!h->time)
+        return VERIFY_OK;
+    if (hook_is_form(m->req))
+        return VERIFY_MISSING;
+    struct il_text *text = il_text_new(h->host);
+    int err =
+        text ? il_read_json(h->host, text, m->body, m->len, &body) : -ENOMEM;
+    size_t len = err ? 0 : pick_render(h->time, h->host, m->req, &body, time);
+    if (text)
+        il_text_free(h->host, text);
+    if (err)
+        return err == -ENOMEM ? VERIFY_NO_MEMORY : VERIFY_OK;
+    return len ? judge_time(h, time, len) : VERIFY_MISSING;
+}
+
+/* Is everything there that is signed? */
+static enum verdict
+check_parts(const struct message *m)
+{
+    size_t len;
+    for (size_t i = 0; i < m->scheme->part_count; i++) {
+        enum part_kind kind = m->scheme->parts[i].kind;
+        if ((kind == PART_HEADER || kind == PART_ITEM)
+            && !part_text(m, i, &len))
+            return VERIFY_MISSING;
+    }
+    return VERIFY_OK;
+}
+
+static int
+signs(const struct scheme *s, enum part_kind kind)
+{
+    for (size_t i = 0; i < s->part_count; i++)
+        if (s->parts[i].kind == kind)
+            return 1;
+    return 0;
+}
+
+/* Where fields of a form are signed in place of the body: sort them into
+ * *form.  Any other body has to be covered by a hash in the URL. */
+static enum verdict
+check_form(struct message *m, struct il_text **form)
+{
+    const struct hook *h = m->hook;
+    char hash[VERIFY_HASH];
+    const int is_form = hook_is_form(m->req);
+    if (m->scheme->body_hash)
+        m->body_hash = il_request_query(m->req, "bodySHA256");
+    if (m->body_hash) {
+        if (verify_sha256(m->body, m->len, hash))
+            return VERIFY_NO_MEMORY;
+        if (!il_equal(h->host, m->body_hash, strlen(m->body_hash), hash,
+                      VERIFY_HASH - 1))
+            return VERIFY_WRONG;
+    }
+    if (!signs(m->scheme, PART_FORM))
+        return VERIFY_OK;
+    if (!is_form)
+        return m->body_hash || signs(m->scheme, PART_BODY) ? VERIFY_OK
+                                                           : VERIFY_UNCOVERED;
+    if (!(*form = il_text_new(h->host)))
+        return VERIFY_NO_MEMORY;
+    int err = form_sorted(h->host, m->body, m->len, *form);
+    m->form = *form;
+    return err == -ENOMEM ? VERIFY_NO_MEMORY
+           : err          ? VERIFY_MALFORMED
+                          : VERIFY_OK;
+}
+
+static enum verdict
+check_signature(struct message *m, const struct signatures *signatures,
+                const struct secret **by)
+{
+    struct il_text *form = NULL;
+    enum verdict verdict = check_form(m, &form);
+    if (verdict == VERIFY_OK) {
+        int fits = try_urls(m, signatures, by);
+        if (!fits)
+            fits = try_public(m, signatures, by);
+        verdict = fits < 0 ? VERIFY_NO_MEMORY : fits ? VERIFY_OK : VERIFY_WRONG;
+    }
+    if (form)
+        il_text_free(m->hook->host, form);
+    return verdict;
 }
 
 enum verdict
@@ -299,17 +458,10 @@ verify(const struct hook *h, struct il_request *req, const void *body,
         return VERIFY_MISSING;
     if (signature_read(&s->form, header, &signatures))
         return VERIFY_MALFORMED;
-    for (size_t i = 0; i < s->part_count; i++)
-        if (s->parts[i].kind == PART_HEADER
-            && !verify_header(s, req, s->parts[i].text))
-            return VERIFY_MISSING;
-    enum verdict verdict = check_time(&m, &signatures);
-    if (verdict != VERIFY_OK)
-        return verdict;
-    int fits = try_secrets(&m, &signatures, by);
-    if (!fits)
-        fits = try_public(&m, &signatures, by);
-    if (fits < 0)
-        return VERIFY_NO_MEMORY;
-    return fits ? VERIFY_OK : VERIFY_WRONG;
+    enum verdict verdict = check_parts(&m);
+    if (verdict == VERIFY_OK)
+        verdict = check_time(&m, &signatures);
+    if (verdict == VERIFY_OK)
+        verdict = check_signature(&m, &signatures, by);
+    return verdict == VERIFY_OK ? check_body_time(&m) : verdict;
 }

@@ -27,7 +27,8 @@ chmod 1777 "$IL_REPORTS" # a daemon may have dropped its privileges
 ASAN_OPTIONS=log_path=$IL_REPORTS/asan:detect_stack_use_after_return=1${ASAN_OPTIONS:+:$ASAN_OPTIONS}
 UBSAN_OPTIONS=log_path=$IL_REPORTS/ubsan:print_stacktrace=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}
 TSAN_OPTIONS=log_path=$IL_REPORTS/tsan:suppressions=$here/tsan.supp:print_suppressions=0:second_deadlock_stack=1${TSAN_OPTIONS:+:$TSAN_OPTIONS}
-export IL_REPORTS ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
+LSAN_OPTIONS=suppressions=$here/lsan.supp:print_suppressions=0${LSAN_OPTIONS:+:$LSAN_OPTIONS}
+export IL_REPORTS LSAN_OPTIONS ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
 
 "${CONFIG_SHELL-/bin/sh}" "$here/../../build-aux/test-driver" "$@"
 status=$?

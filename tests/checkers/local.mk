@@ -7,7 +7,7 @@ SH_LOG_DRIVER = $(LOG_DRIVER)
 PY_LOG_DRIVER = $(LOG_DRIVER)
 
 EXTRA_DIST += tests/checkers/driver.sh tests/checkers/run.sh \
-	tests/checkers/valgrind.sh tests/checkers/tsan.supp tests/checkers/valgrind.supp \
+	tests/checkers/valgrind.sh tests/checkers/lsan.supp tests/checkers/tsan.supp tests/checkers/valgrind.supp \
 	tests/checkers/test-reports-fail-a-test.sh
 TESTS += tests/checkers/test-reports-fail-a-test.sh
 

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 """Kill things while events flow, then account for every event.
 
-One trial: a private Postgres, a daemon, a few senders that repeat every
-request until it is answered, and a seeded list of faults.  Afterwards
+One trial: a private Postgres, a daemon or several (each with a state_dir of
+its own, all with the same pipeline and table), a few senders that repeat every
+request at its daemon until it is answered, and a seeded list of faults.  Afterwards
   answered 202 = rows + dead letters + deliberate drops, each exactly once,
 and no row that nobody sent.  The table has no key, so that a second copy of a
 row would show.  The seed of a trial that fails is printed."""
@@ -22,7 +23,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from servers import Daemon, Postgres, plugins_of, postgres_bindir, without_plugin  # noqa: E402
 
 CONF = """
-state_dir = "%(base)s/state";
+state_dir = "%(base)s/state%(node)d";
 entities = { map_size = "64MiB"; };
 http  = { listen = "env:GATE"; };
 admin = { listen = "env:ADMIN"; };
@@ -97,18 +98,34 @@ class Sender(threading.Thread):
                 time.sleep(0.02)
 
 
+def await_lanes(daemon, until, errors):
+    """Returns when the daemon's lanes have nothing left, or with an error."""
+    while True:
+        status = daemon.command("status", "-c", daemon.conf, "--json")
+        if status.returncode == 0:
+            lanes = json.loads(status.stdout)["lanes"]
+            if all(lane["lag_events"] == 0 for lane in lanes):
+                return
+        if time.monotonic() > until:
+            errors.append("the lane did not catch up: %s%s" % (
+                status.stdout.decode(), status.stderr.decode()))
+            return
+        time.sleep(0.1)
+
+
 def trial(seed, number, args, base):
     rnd = random.Random(seed)
     pg = Postgres(base)
     pg.start()
-    daemon = None
+    daemons = []
     try:
         pg.sql("create schema load; create table load.rows (event_id text, n bigint)")
-        conf = os.path.join(base, "load.conf")
-        with open(conf, "w") as f:
-            f.write(CONF % {"base": base, "connections": args.connections})
-        daemon = Daemon(base, conf, {"KEY": KEY, "DSN": pg.dsn})
-        daemon.start()
+        for node in range(args.nodes):
+            conf = os.path.join(base, "load%d.conf" % node)
+            with open(conf, "w") as f:
+                f.write(CONF % {"base": base, "node": node, "connections": args.connections})
+            daemons.append(Daemon(base, conf, {"KEY": KEY, "DSN": pg.dsn}))
+            daemons[-1].start()
 
         expect, batches = {}, []
         for i in range(0, args.events, args.batch):
@@ -119,7 +136,8 @@ def trial(seed, number, args, base):
         total = len(batches)
         state = {"acked": [], "errors": [], "broken": 0, "give_up": False, "hold": 0}
         lock = threading.Lock()
-        senders = [Sender(daemon, batches, lock, state) for _ in range(args.senders)]
+        senders = [Sender(daemons[i % args.nodes], batches, lock, state)
+                   for i in range(max(args.senders, args.nodes))]
         began = time.monotonic()
 
         # Faults come at seeded shares of the load, and a few after its end,
@@ -142,8 +160,9 @@ def trial(seed, number, args, base):
                 time.sleep(0.002)
             time.sleep(rnd.random() * 0.05)
             if what == "daemon":
-                daemon.kill()
-                daemon.start()
+                victim = rnd.choice(daemons)
+                victim.kill()
+                victim.start()
             else:
                 pg.kill()
                 time.sleep(rnd.random() * 0.3)
@@ -158,34 +177,27 @@ def trial(seed, number, args, base):
                 state["give_up"] = True
                 state["errors"].append("a sender got no answer within %d s" % args.limit)
 
-        # The end state: wait until the lane has delivered all it has.
+        # The end state: wait until the lanes have delivered all they have.
         until = time.monotonic() + args.limit
-        while True:
-            status = daemon.command("status", "-c", conf, "--json")
-            if status.returncode == 0:
-                lanes = json.loads(status.stdout)["lanes"]
-                if all(lane["lag_events"] == 0 for lane in lanes):
-                    break
-            if time.monotonic() > until:
-                state["errors"].append("the lane did not catch up: %s%s" % (
-                    status.stdout.decode(), status.stderr.decode()))
-                break
-            time.sleep(0.1)
+        for daemon in daemons:
+            await_lanes(daemon, until, state["errors"])
         took = time.monotonic() - began
-        if daemon.stop() != 0:
-            state["errors"].append("the daemon's exit code was %s" % daemon.proc.returncode)
+        for daemon in daemons:
+            if daemon.stop() != 0:
+                state["errors"].append("the daemon's exit code was %s" % daemon.proc.returncode)
 
         errors = state["errors"]
         rows = {}
         for line in pg.lines("select event_id from load.rows"):
             rows[line] = rows.get(line, 0) + 1
         dead = {}
-        out = daemon.command("dead", "list", "-c", conf, "--json")
-        for line in out.stdout.decode().splitlines():
-            letter = json.loads(line)
-            dead[letter["event_id"]] = dead.get(letter["event_id"], 0) + 1
-        if out.returncode:
-            errors.append("dead list: " + out.stderr.decode())
+        for daemon in daemons:
+            out = daemon.command("dead", "list", "-c", daemon.conf, "--json")
+            for line in out.stdout.decode().splitlines():
+                letter = json.loads(line)
+                dead[letter["event_id"]] = dead.get(letter["event_id"], 0) + 1
+            if out.returncode:
+                errors.append("dead list: " + out.stderr.decode())
         acked = set(state["acked"])
         lost = doubled = strange = 0
         for event_id in acked:
@@ -208,8 +220,9 @@ def trial(seed, number, args, base):
                 "dropped": sum(1 for e in acked if expect[e] == "drop"), "broken": state["broken"],
                 "daemon": done["daemon"], "postgres": done["postgres"], "seconds": took, "errors": errors}
     finally:
-        if daemon and daemon.proc and daemon.proc.poll() is None:
-            daemon.kill()
+        for daemon in daemons:
+            if daemon.proc and daemon.proc.poll() is None:
+                daemon.kill()
         pg.stop()
 
 
@@ -219,6 +232,7 @@ def main():
     p.add_argument("--events", type=int, default=20000)
     p.add_argument("--batch", type=int, default=500)
     p.add_argument("--senders", type=int, default=4)
+    p.add_argument("--nodes", type=int, default=1, help="daemons into the one Postgres")
     p.add_argument("--connections", type=int, default=1, help="of the lane to Postgres")
     p.add_argument("--kills", type=int, default=4, help="faults in each trial")
     p.add_argument("--seed", default="", help="of the first trial; else by chance")

@@ -32,6 +32,7 @@ tests_faults_inject_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
 # kill -9 of the daemon and of Postgres, again and again; SEED=n repeats one.
 FAULT_TRIALS = 500
 FAULT_EVENTS = 20000
+FAULT_NODE_TRIALS = 50
 check-faults: all $(check_LTLIBRARIES)
 	$(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/faults/points.py \
 		--seed '$(SEED)'
@@ -48,6 +49,9 @@ check-faults: all $(check_LTLIBRARIES)
 		--rounds 3 --scale 3 --seed '$(SEED)'
 	$(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/faults/campaign.py \
 		--trials $(FAULT_TRIALS) --events $(FAULT_EVENTS) --seed '$(SEED)'
+	$(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/faults/campaign.py \
+		--trials $(FAULT_NODE_TRIALS) --nodes 3 --kills 20 \
+		--senders 6 --events $(FAULT_EVENTS) --seed '$(SEED)'
 	ulimit -n 12000 && $(AM_TESTS_ENVIRONMENT) python3 \
 		$(srcdir)/tests/http/test-idle-connections-do-not-disturb.py \
 		--count 10000

@@ -3,6 +3,7 @@
  * says which; of a binary CloudEvent, headers come in lines before the body. */
 #include "../../plugins/sdk.event/offer.c"
 #include "../../plugins/sdk.event/segment.c"
+#include "../../plugins/sdk.event/when.c"
 #define make_event make_cloud_event
 #define take_one take_cloud_event
 #include "../../plugins/sdk.event/cloudevents.c"
@@ -29,6 +30,15 @@ event_adds(const struct event *s, const char *type, size_t len,
     (void) s;
     return !type || len != 8 || memcmp(type, "declared", 8)
            || !strcmp(name, "user_id");
+}
+
+int
+event_is_object(const struct event *s, const char *type, size_t len,
+                const struct il_value *name)
+{
+    (void) s;
+    return type && len == 8 && !memcmp(type, "declared", 8)
+           && offer_is(name, "address");
 }
 
 /* "k" and, publishable, "p". */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What webhook.in reads before it knows who sent it: signature headers, times
- * and forms.  The first byte says which. */
+ * and forms, and the forms that Twilio signs.  The first byte says which. */
 #include "../../plugins/webhook.in/form.c"
 #include "../../plugins/webhook.in/signature.c"
 
@@ -33,14 +33,33 @@ static const struct signature_form forms[] = {
       .encoding = SIGNATURE_BASE64,
       .size = 32 },
     { .split = ", ", .prefix = "", .encoding = SIGNATURE_BASE64, .size = 64 },
+    /* Paddle, PagerDuty, and Twilio with HubSpot and Zendesk */
+    { .split = SIGNATURE_SPLIT,
+      .prefix = "h1=",
+      .timestamp_prefix = "ts=",
+      .size = 32 },
+    { .split = SIGNATURE_SPLIT, .prefix = "v1=", .size = 32 },
+    { .split = SIGNATURE_SPLIT,
+      .prefix = "",
+      .encoding = SIGNATURE_BASE64,
+      .size = 20 },
 };
 #define FORMS (sizeof(forms) / sizeof(forms[0]))
+
+/* Between 1969-12-31 and the year 10000, for zones move what they are of. */
+static void
+time_of(const char *text, size_t len)
+{
+    int64_t us;
+    if (signature_time(text, len, &us) == 0)
+        CLAIM(us >= INT64_C(-86400000000) && us < INT64_C(253402387200000000));
+}
 
 static void
 header(const struct signature_form *form, const char *text, size_t len)
 {
     struct signatures got;
-    int64_t seconds;
+    size_t item_len = 0;
     int err = signature_read(form, text, &got);
     CLAIM(got.count <= SIGNATURE_MAX);
     CLAIM(err || got.count);
@@ -49,9 +68,10 @@ header(const struct signature_form *form, const char *text, size_t len)
     if (got.timestamp) {
         CLAIM(got.timestamp >= text
               && got.timestamp + got.timestamp_len <= text + len);
-        if (signature_time(got.timestamp, got.timestamp_len, &seconds) == 0)
-            CLAIM(seconds >= 0 && seconds < INT64_C(1000000000000));
+        time_of(got.timestamp, got.timestamp_len);
     }
+    const char *item = signature_item(form, text, "n=", &item_len);
+    CLAIM(!item || (item >= text && item + item_len <= text + len));
 }
 
 /* What is decoded never outgrows its buffer, and hex can be written back. */
@@ -88,6 +108,17 @@ form(const char *text, size_t len)
     il_text_free(host(), read);
 }
 
+/* It never outgrows what it is made of, whatever the order of the fields. */
+static void
+sorted(const char *text, size_t len)
+{
+    struct il_text *out = il_text_new(host());
+    int err = form_sorted(host(), text, len, out);
+    CLAIM(err == 0 || err == -E2BIG);
+    CLAIM(out->len <= 3 * len);
+    il_text_free(host(), out);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -97,12 +128,17 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *text = malloc(size);
     memcpy(text, data + 1, size - 1);
     text[size - 1] = 0;
-    if (*data % (FORMS + 2) < FORMS)
-        header(&forms[*data % (FORMS + 2)], text, strlen(text));
-    else if (*data % (FORMS + 2) == FORMS)
+    const size_t which = *data % (FORMS + 4);
+    if (which < FORMS)
+        header(&forms[which], text, strlen(text));
+    else if (which == FORMS)
         decoded(text, size - 1);
-    else
+    else if (which == FORMS + 1)
         form(text, size - 1);
+    else if (which == FORMS + 2)
+        sorted(text, size - 1);
+    else
+        time_of(text, size - 1);
     free(text);
     return 0;
 }

@@ -39,6 +39,14 @@ tests_fuzz_fuzz_expr_SOURCES = tests/fuzz/fuzz-expr.c \
 tests_fuzz_fuzz_expr_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_fuzz_fuzz_expr_LDADD = $(CORE_LIBS)
 
+FUZZ_TARGETS += judge
+check_PROGRAMS += tests/fuzz/fuzz-judge
+TESTS += tests/fuzz/fuzz-judge
+tests_fuzz_fuzz_judge_SOURCES = tests/fuzz/fuzz-judge.c \
+	tests/unit/event_fixture.h $(FUZZ_REPLAY)
+tests_fuzz_fuzz_judge_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_judge_LDADD = $(CORE_LIBS)
+
 FUZZ_TARGETS += gate
 check_PROGRAMS += tests/fuzz/fuzz-gate
 TESTS += tests/fuzz/fuzz-gate

@@ -65,6 +65,12 @@ tests_unit_test_csv_SOURCES = tests/unit/test-csv.c
 tests_unit_test_csv_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_csv_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test-when
+TESTS += tests/unit/test-when
+tests_unit_test_when_SOURCES = tests/unit/test-when.c
+tests_unit_test_when_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_when_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test-entity
 TESTS += tests/unit/test-entity
 tests_unit_test_entity_SOURCES = tests/unit/test-entity.c

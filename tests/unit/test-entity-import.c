@@ -175,6 +175,18 @@ START_TEST(ndjson_may_begin_with_a_mark)
 }
 END_TEST
 
+START_TEST(a_mark_does_not_hide_the_format)
+{
+    job.format = IMPORT_GUESS;
+    ck_assert_int_eq(import("\xEF\xBB\xBF{\"external_id\":\"u1\"}\n"), 0);
+    ck_assert_int_eq(import("\xEF\xBB\xBFid\nu2\n"), 0);
+    /* a full-width letter begins like one */
+    ck_assert_int_eq(import("\xEF\xBB\xA1,id\nx,u3\n"), 0);
+    ck_assert_uint_eq(entity_count(store), 3);
+    expect_traits("user", "u3", "{\"\xEF\xBB\xA1\":\"x\"}");
+}
+END_TEST
+
 START_TEST(many_rows_take_several_transactions)
 {
     char *text = NULL;
@@ -226,6 +238,7 @@ main(void)
     tcase_add_test(c, headers_that_do_not_do);
     tcase_add_test(c, ndjson_lines_become_entities);
     tcase_add_test(c, ndjson_may_begin_with_a_mark);
+    tcase_add_test(c, a_mark_does_not_hide_the_format);
     tcase_add_test(c, many_rows_take_several_transactions);
     tcase_add_test(c, a_full_store_says_so);
     suite_add_tcase(s, c);

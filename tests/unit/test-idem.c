@@ -479,6 +479,33 @@ halve(const char *path)
     ck_assert_int_eq(truncate(path, st.st_size / 2), 0);
 }
 
+/* Where a file is cut; from its end where negative.  The header is 4096 bytes,
+ * with the link to the log before at 512; then come blocks. */
+static void
+cut(const char *path, off_t at)
+{
+    struct stat st;
+    ck_assert_int_eq(stat(path, &st), 0);
+    if (at < 0)
+        at += st.st_size;
+    ck_assert_int_eq(truncate(path, at < st.st_size ? at : st.st_size), 0);
+}
+
+#define CUT(name, at)                                                          \
+    static void name(const char *path)                                         \
+    {                                                                          \
+        cut(path, at);                                                         \
+    }
+CUT(cut_magic, 5)
+CUT(cut_header, 40)
+CUT(cut_link, 520)
+CUT(cut_behind_link, 4095)
+CUT(cut_blocks, 4096)
+CUT(cut_first_block, 4100)
+CUT(cut_first_entries, 4096 + 100)
+CUT(cut_last_entry, -16)
+CUT(cut_last_byte, -1)
+
 static void
 empty(const char *path)
 {
@@ -504,9 +531,14 @@ static const struct {
     const char *suffix;
     void (*fn)(const char *path);
 } damages[] = {
-    { ".log", flip_content }, { ".log", flip_header }, { ".log", flip_link },
-    { ".log", halve },        { ".log", empty },       { ".log", gone },
-    { ".log", garbage },
+    { ".log", flip_content },    { ".log", flip_header },
+    { ".log", flip_link },       { ".log", halve },
+    { ".log", empty },           { ".log", gone },
+    { ".log", garbage },         { ".log", cut_magic },
+    { ".log", cut_header },      { ".log", cut_link },
+    { ".log", cut_behind_link }, { ".log", cut_blocks },
+    { ".log", cut_first_block }, { ".log", cut_first_entries },
+    { ".log", cut_last_entry },  { ".log", cut_last_byte },
 };
 
 START_TEST(test_rebuilds_what_is_damaged)

@@ -296,6 +296,37 @@ START_TEST(what_a_destination_lost_is_delivered_again)
 }
 END_TEST
 
+static void
+set_back_always(struct fake *f, struct il_batch *b, struct il_ack *ack, int n)
+{
+    (void) f;
+    (void) b;
+    (void) n;
+    lane_settle(ack, IL_SET_BACK, "all is gone, as ever");
+}
+
+/* It neither spins nor forgets: once the far side is well it goes on. */
+START_TEST(one_that_is_always_set_back_is_backed_off)
+{
+    fake_resuming(&fake);
+    fake.tells = 1;
+    fake_act(&fake, set_back_always);
+    spec.retry_min_ms = 50;
+    spec.retry_max_ms = 200;
+    events(100);
+    world_start();
+    usleep(1000000);
+    int writes = fake_writes(&fake);
+    ck_assert_int_ge(writes, 2);
+    ck_assert_int_le(writes, 12);
+    fake_act(&fake, NULL);
+    wait_position(100);
+    expect_range(1, 100);
+    ck_assert_int_eq(status().state, LANE_RUNNING);
+    ck_assert_str_eq(status().last_error, "");
+}
+END_TEST
+
 /* It happened while no daemon ran. */
 START_TEST(what_a_destination_lost_is_seen_at_the_start)
 {
@@ -358,6 +389,7 @@ main(void)
         one_that_does_not_go_back_gets_the_new_events,
         a_kill_before_the_two_have_talked_changes_nothing,
         what_a_destination_lost_is_delivered_again,
+        one_that_is_always_set_back_is_backed_off,
         what_a_destination_lost_is_seen_at_the_start,
         positions_that_were_passed_are_not_given_out_again,
     };

@@ -6,6 +6,11 @@ import { createHmac, createPrivateKey, sign as signBytes } from "node:crypto";
 import { sign as octokit } from "@octokit/webhooks-methods";
 import { Webhook } from "standardwebhooks";
 import Stripe from "stripe";
+import hubspotSignature from "@hubspot/api-client/lib/src/utils/signature.js";
+import { LinearWebhookClient } from "@linear/sdk/webhooks";
+import { Paddle } from "@paddle/paddle-node-sdk";
+import { Webhook as Svix } from "svix";
+import twilioWebhooks from "twilio/lib/webhooks/webhooks.js";
 
 const form = "application/x-www-form-urlencoded";
 
@@ -15,6 +20,8 @@ async function post(name, token, body, headers, type = "application/json") {
     });
     console.log(JSON.stringify({ name, status: answer.status, body: await answer.text() }));
 }
+
+const hmac = (secret, text, encoding) => createHmac("sha256", secret).update(text).digest(encoding);
 
 const utf8 = "Grüße 🎉";
 
@@ -93,7 +100,78 @@ async function others() {
             "X-Shopify-Hmac-Sha256": createHmac("sha256", process.env.SHOPIFY_SECRET).update(order).digest("base64") });
 }
 
+// --- Paddle, Linear: their libraries verify, and have to agree with us
+async function verifiers() {
+    const paddle = new Paddle("key").webhooks, linear = new LinearWebhookClient(process.env.LINEAR_SECRET);
+    const sold = JSON.stringify({ event_id: "evt_1", event_type: "transaction.completed", data: { note: utf8 } });
+    for (const [name, secret, want] of [["paddle", process.env.PADDLE_SECRET, true], ["paddle", process.env.PADDLE_SECRET, true],
+                                        ["paddle wrong", "another secret", false]]) {
+        const now = Math.floor(Date.now() / 1000);
+        const header = `ts=${now};h1=${hmac(secret, `${now}:${sold}`, "hex")}`;
+        if (await paddle.isSignatureValid(sold, process.env.PADDLE_SECRET, header) !== want)
+            throw new Error(`Paddle's library does not agree: ${name}`);
+        await post(name, "paddle-token", sold, { "Paddle-Signature": header });
+    }
+    for (const [name, age] of [["linear", 0], ["linear late", 70000]]) {
+        const issue = JSON.stringify({ action: "create", type: "Issue", data: { title: utf8 }, webhookTimestamp: Date.now() - age });
+        const signature = hmac(process.env.LINEAR_SECRET, issue, "hex");
+        let valid = false;
+        try { valid = linear.verify(Buffer.from(issue), signature); } catch { /* it is late */ }
+        if (valid !== !age)
+            throw new Error(`Linear's library does not agree: ${name}`);
+        await post(name, "linear-token", issue, { "Linear-Signature": signature, "Linear-Delivery": name });
+    }
+}
+
+// --- Svix, HubSpot, Twilio: their libraries sign
+async function signers() {
+    const svix = new Svix(process.env.STANDARD_SECRET), now = new Date();
+    const text = JSON.stringify({ type: "user.created", data: { name: utf8 } });
+    await post("svix", "svix-token", text, { "svix-id": "msg_9", "svix-timestamp": String(Math.floor(now / 1000)),
+        "svix-signature": svix.sign("msg_9", now, text) });
+
+    const changes = JSON.stringify(["contact.creation", "contact.deletion"].map((subscriptionType, i) => ({
+        eventId: i, subscriptionId: 10 + i, portalId: 62515, occurredAt: 1564113600000, subscriptionType, objectId: 123, note: utf8 })));
+    for (const [name, age] of [["hubspot", 0], ["hubspot", 0], ["hubspot late", 301000]]) {
+        const timestamp = Date.now() - age;
+        await post(name, "hubspot-token", changes, { "X-HubSpot-Request-Timestamp": String(timestamp),
+            "X-HubSpot-Signature-v3": hubspotSignature.Signature.getSignature("POST", "v3",
+                { clientSecret: process.env.HUBSPOT_SECRET, url: "https://hooks.example.com/whk/hubspot-token?to=a:b",
+                  requestBody: changes, timestamp }) });
+    }
+
+    const url = "https://hooks.example.com/whk/twilio-token", token = process.env.TWILIO_SECRET;
+    const fields = { MessageSid: "SM1", SmsStatus: "received", Body: `${utf8} 1+1=2 & more`, From: "+14158675309", NumMedia: "0" };
+    const twilio = (name, params, algorithm) => post(name, "twilio-token", new URLSearchParams(fields).toString(), {
+        "X-Twilio-Signature": twilioWebhooks.getExpectedTwilioSignature(token, url, params, algorithm),
+        "I-Twilio-Idempotency-Token": "t-1", ...(algorithm && {
+            "X-Twilio-Webhooks-Signature-Settings": `key=webhooks_sharedkey_1,algorithm=${algorithm}` }) }, form);
+    await twilio("twilio", fields);
+    await twilio("twilio", fields, "HMAC_SHA256");
+    await twilio("twilio wrong", { ...fields, From: "+1" });
+    const stream = JSON.stringify([1, 2].map(n => ({ specversion: "1.0", type: "com.twilio.messaging.message.sent", source: "/a", id: `EZ${n}` })));
+    const query = "?bodySHA256=" + twilioWebhooks.getExpectedBodyHash(stream);
+    await post("twilio stream", "twilio-token" + query, stream,
+        { "X-Twilio-Signature": twilioWebhooks.getExpectedTwilioSignature(token, url + query, {}) });
+    await post("twilio unsigned", "twilio-token", stream,
+        { "X-Twilio-Signature": twilioWebhooks.getExpectedTwilioSignature(token, url, {}) });
+}
+
+// --- PagerDuty and Zendesk have no library for this: as their manuals say
+async function manuals() {
+    const incident = JSON.stringify({ event: { id: "01D", event_type: "incident.triggered", data: { title: utf8 } } });
+    await post("pagerduty", "pagerduty-token", incident, { "X-PagerDuty-Signature":
+        `v1=${hmac("old", incident, "hex")},v1=${hmac(process.env.PAGERDUTY_SECRET, incident, "hex")}` });
+    const time = new Date().toISOString();
+    const ticket = JSON.stringify({ type: "zen:event-type:ticket.created", id: "7", zendesk_event_version: "2022-11-06", note: utf8 });
+    await post("zendesk", "zendesk-token", ticket, { "X-Zendesk-Webhook-Signature-Timestamp": time,
+        "X-Zendesk-Webhook-Signature": hmac(process.env.ZENDESK_SECRET, time + ticket, "base64") });
+}
+
 await github();
 await stripe();
 await standard();
 await others();
+await verifiers();
+await signers();
+await manuals();

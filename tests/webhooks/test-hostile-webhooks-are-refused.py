@@ -20,7 +20,8 @@ sources = (
   { name = "hooks"; plugin = "webhook.in"; token = ( "env:TOKEN", "next" ); secrets = "env:SECRET"; max_body = "64KiB"; },
   { name = "timed"; plugin = "webhook.in"; scheme = "stripe"; token = "timed"; secrets = "env:SECRET"; },
   { name = "keyed"; plugin = "webhook.in"; auth = "bearer"; token = "keyed"; secrets = "env:SECRET"; },
-  { name = "open";  plugin = "webhook.in"; auth = "none"; token = "open"; key = "$body.id"; }
+  { name = "open";  plugin = "webhook.in"; auth = "none"; token = "open"; key = "$body.id";
+    handshake = { origins = "*.example.com"; per_minute = 60; }; }
 );
 pipelines = (
   { name = "all";
@@ -102,6 +103,17 @@ def strangers(s, body, good):
     equal((status, head["Allow"]), (405, "OPTIONS, POST"), "GET")
 
 
+def handshake(s):
+    """Who may deliver is told so, and nobody else."""
+    def asked(token, origin):
+        status, _, head = s.http("OPTIONS", "/whk/" + token, None, {"WebHook-Request-Origin": origin,
+                                                                    "WebHook-Request-Rate": "120"}, key=None)
+        return status, head["Allow"], head["WebHook-Allowed-Origin"], head["WebHook-Allowed-Rate"]
+    equal(asked("open", "hooks.example.com"), (200, "OPTIONS, POST", "hooks.example.com", "60"), "a handshake")
+    for token, origin in (("open", "example.org"), ("opem", "hooks.example.com"), ("keyed", "hooks.example.com")):
+        equal(asked(token, origin), (204, "OPTIONS, POST", None, None), "a handshake with a stranger")
+
+
 def raw_shapes(s, body, good):
     huge = raw(s, request(body, "X-Ingest-Signature: " + "0" * 200000))
     equal(huge[:12] in ("", "HTTP/1.1 431", "HTTP/1.1 413"), True, "a huge header (%r)" % huge[:40])
@@ -127,7 +139,7 @@ def known_senders(s, body):
     post(s, "open", gzip.compress(body), 202, Content_Encoding="gzip")
     post(s, "open", b"{nonsense", 400, "bad_json")
     post(s, "open", b"[1,2]", 422, "invalid_event")
-    post(s, "open", json.dumps({"id": "i" * 200}).encode(), 422, "invalid_event")
+    post(s, "open", json.dumps({"id": "i" * 300}).encode(), 422, "invalid_event")
     post(s, "open", b"<a/>", 415, "unsupported_media_type", Content_Type="application/xml")
 
 
@@ -137,6 +149,7 @@ with System(CONF, env={"SECRET": SECRET, "TOKEN": TOKEN}) as s:
     good = sign(body)
     strangers(s, body, good)
     equal(s.dead(), [], "dead letters of strangers")
+    handshake(s)
     raw_shapes(s, body, good)
     known_senders(s, body)
     eventually(lambda: len(s.dead()) == 4, "four dead letters")

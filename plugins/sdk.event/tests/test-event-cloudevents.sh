@@ -4,7 +4,7 @@
 . "$IL_SRCDIR/plugins/sdk.event/tests/setup.sh"
 event_start 'events = ( { type = "declared"; fields = (
   { name = "n"; type = "number"; required = true; } ); } );'
-sed -i 's/"second-key" ); /&undeclared = "accept"; /' "$T/il.conf"
+sed -i 's/"second-key" ); /&undeclared = "accept"; handshake = { origins = "eventgrid.azure.net"; }; /' "$T/il.conf"
 daemon_stop && daemon_start "$T/il.conf" "$ADMIN" "$T/log" || exit 1
 
 one() { # one STATUS TEXT BODY
@@ -72,7 +72,18 @@ binary 422 '"path":"id","rule":"duplicate"' '{}' -H 'ce-id: 1' -H 'Ce-Id: 2'
 binary 422 '"path":"subject","rule":"characters"' '{}' -H 'ce-id: 1' -H 'ce-subject: %ff'
 binary 422 '"path":"a_b","rule":"name"' '{}' -H 'ce-id: 1' -H 'ce-a_b: 1'
 binary 400 bad_json '{' -H 'ce-id: 1'
-TYPE=' text/plain' binary 415 unsupported_media_type 'hello' -H 'ce-id: 1'
+TYPE=' text/plain; charset=utf-8' binary 202 '"accepted":1' 'Grüße "x"' -H 'ce-id: t1'
+TYPE=' image/gif' binary 202 '"accepted":1' "$(printf 'GIF\377')" -H 'ce-id: t2'
+
+asks() { # asks ORIGIN STATUS TEXT
+    STATUS=$(curl -s -o "$T/answer" -D "$T/head" -w '%{http_code}' -X OPTIONS \
+        -H "WebHook-Request-Origin: $1" "$URL/v1/ingest")
+    expect "$2" "$3"
+}
+asks eventgrid.azure.net 200 'WebHook-Allowed-Origin: eventgrid.azure.net'
+asks eventgrid.azure.net 200 'WebHook-Allowed-Rate: *'
+asks eventgrid.azure.org 204 'Allow: OPTIONS, POST'
+! grep -qi webhook-allowed "$T/head" || { echo 'a stranger may deliver' >&2; exit 1; }
 
 daemon_stop || { cat "$T/log" >&2; exit 1; }
 "$IL_BUILDDIR/ingestlayer" spool export -c "$T/il.conf" >"$T/answer" || exit 1
@@ -86,3 +97,19 @@ expect 0 '"payload":{"n":1}'
 expect 0 '"subject":"Euro € %zz"'
 expect 0 '"payload":{"data":[1],"cloudevent":'
 expect 0 '"tenant":"a\"b"'
+expect 0 '"payload":{"data":"Grüße \"x\"","cloudevent":'
+expect 0 '"payload":{"data_base64":"R0lG/w==","cloudevent":'
+expect 0 '"datacontenttype":"image/gif"'
+
+for as in base64 refuse; do
+    sed "s/\"second-key\" ); /&cloudevent_data = \"$as\"; /" "$T/il.conf" >"$T/as.conf"
+    daemon_start "$T/as.conf" "$ADMIN" "$T/log" || exit 1
+    case $as in
+    base64) TYPE=' text/plain' binary 202 '"accepted":1' 'hello' -H 'ce-id: t3' ;;
+    refuse) TYPE=' text/plain' binary 415 unsupported_media_type 'hello' -H 'ce-id: t4' ;;
+    esac
+    daemon_stop || { cat "$T/log" >&2; exit 1; }
+done
+"$IL_BUILDDIR/ingestlayer" spool export -c "$T/il.conf" >"$T/answer" || exit 1
+STATUS=0
+expect 0 '"payload":{"data_base64":"aGVsbG8=","cloudevent":'

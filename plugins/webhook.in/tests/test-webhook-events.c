@@ -93,7 +93,7 @@ START_TEST(types_and_keys_are_made_from_references)
     memcpy(body, "{\"delivery.id\":\"", 16);
     memcpy(body + sizeof body - 3, "\"}", 3);
     expect(NULL, body, 202, NULL);
-    ck_assert_uint_lt(strcspn(testhost_emitted(host, 4), ","), 600);
+    ck_assert_uint_lt(strcspn(testhost_emitted(host, 4), ","), 1100);
 }
 END_TEST
 
@@ -276,6 +276,75 @@ START_TEST(wrong_options_are_told)
 }
 END_TEST
 
+static int
+asks(const char *path, const char *headers)
+{
+    return testhost_request(host, "OPTIONS", path, headers, "", 0);
+}
+
+START_TEST(who_may_deliver_is_told_so)
+{
+    must_open(OPEN "handshake = { origins = ( \"eventgrid.azure.net\","
+                   "\"*.example.com\" ); per_minute = 120; };",
+              0);
+    ck_assert_int_eq(asks("/whk/tok",
+                          "WebHook-Request-Origin: EventGrid.azure.net\n"
+                          "WebHook-Request-Rate: 5000"),
+                     200);
+    ck_assert_str_eq(testhost_answer_header(host, "WebHook-Allowed-Origin"),
+                     "EventGrid.azure.net");
+    ck_assert_str_eq(testhost_answer_header(host, "WebHook-Allowed-Rate"),
+                     "120");
+    ck_assert_int_eq(asks("/whk/tok", "WebHook-Request-Origin: a.example.com"),
+                     200);
+    static const char *const strange[] = {
+        "WebHook-Request-Origin: "
+        "example.com",
+        "WebHook-Request-Origin: .example.co", "WebHook-Request-Origin: x.org",
+        "X-Other: 1"
+    };
+    for (size_t i = 0; i < sizeof strange / sizeof *strange; i++)
+        ck_assert_int_ne(asks("/whk/tok", strange[i]), 200);
+    /* the token is asked for as well */
+    ck_assert_int_ne(asks("/whk/tik", "WebHook-Request-Origin: a.example.com"),
+                     200);
+    ck_assert_ptr_null(testhost_emitted(host, 0));
+}
+END_TEST
+
+START_TEST(elements_of_an_array_are_told_apart)
+{
+    must_open(OPEN "batch = true; key = \"$header.X-Id\";", 0);
+    expect("X-Id: d1", "[{\"n\":1},{\"n\":1.10},5]", 202, NULL);
+    expect_event(0, "{\"key\":\"d1:0\",\"type\":\"test.received\","
+                    "\"payload\":{\"n\":1}}");
+    expect_event(1, "{\"key\":\"d1:1\",\"type\":\"test.received\","
+                    "\"payload\":{\"n\":1.10}}");
+    expect("X-Id: d2", "[]", 202, NULL);
+    expect("X-Id: d3", "{\"n\":2}", 202, NULL);
+}
+END_TEST
+
+START_TEST(too_many_elements)
+{
+    static char body[2 * 1001 + 2];
+    must_open(OPEN "batch = true;", 0);
+    body[0] = '[';
+    for (size_t i = 0; i < 1001; i++)
+        memcpy(body + 1 + 2 * i, "0,", 2);
+    body[2 * 1001] = ']';
+    expect(NULL, body, 413, "too_many_events");
+}
+END_TEST
+
+START_TEST(nobody_is_told_so_unless_the_config_says)
+{
+    must_open(OPEN, 0);
+    ck_assert_int_ne(asks("/whk/tok", "WebHook-Request-Origin: a.example.com"),
+                     200);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -291,7 +360,11 @@ main(void)
         a_form_of_too_many_fields_is_refused_and_kept,
         other_content_is_refused_and_kept,
         strangers_are_counted_and_not_kept,
-        wrong_options_are_told
+        wrong_options_are_told,
+        who_may_deliver_is_told_so,
+        nobody_is_told_so_unless_the_config_says,
+        elements_of_an_array_are_told_apart,
+        too_many_elements
     };
     return run_cases("webhook events", cases, sizeof cases / sizeof *cases);
 }

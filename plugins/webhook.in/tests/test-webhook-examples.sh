@@ -5,8 +5,9 @@ T=$(mktemp -d) || exit 99
 trap 'rm -rf "$T"' EXIT
 dir=$IL_SRCDIR/plugins/webhook.in
 TOKEN=token SECRET=s NEW_SECRET=s OLD_SECRET=s SLACK_SIGNING_SECRET=s
+WHSEC=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
 GITHUB_HOOK_TOKEN=token GITHUB_HOOK_SECRET=s
-export TOKEN SECRET NEW_SECRET OLD_SECRET SLACK_SIGNING_SECRET \
+export WHSEC TOKEN SECRET NEW_SECRET OLD_SECRET SLACK_SIGNING_SECRET \
     GITHUB_HOOK_TOKEN GITHUB_HOOK_SECRET
 
 host='http = { listen = "127.0.0.1:0"; }; admin = { listen = "127.0.0.1:0"; };'
@@ -32,4 +33,14 @@ for block in "$T"/*.block; do
     loads "$block.conf"
     seen=$((seen + 1))
 done
-[ $seen = 4 ] || { echo "expected 4 examples in the manual, found $seen" >&2; exit 1; }
+# the least that each scheme needs is there for each
+"$IL_BUILDDIR/ingestlayer" plugins --dump webhook.in | grep 'ingestlayer|' \
+    | tr -cs 'a-z|' '\n' | grep '|' | tr '|' '\n' | sort -u >"$T/schemes"
+[ -s "$T/schemes" ] || { echo "no schemes in the option table" >&2; exit 1; }
+while read -r scheme; do
+    grep -q "scheme = \"$scheme\"" "$dir/webhook.in.5" || {
+        echo "no example of $scheme in the manual" >&2
+        exit 1
+    }
+done <"$T/schemes"
+[ $seen = 5 ] || { echo "expected 5 examples in the manual, found $seen" >&2; exit 1; }

@@ -355,6 +355,374 @@ START_TEST(generic_with_nothing_but_a_header)
 }
 END_TEST
 
+START_TEST(paddle)
+{
+    static const char body[] =
+        "{\"event_id\":\"evt_01\",\"event_type\":\"transaction.completed\"}";
+#define PADDLE                                                                 \
+    "h1=0af9ddd93d3ccb672f859a2590879df7c3a2b86c56fc7681828c0069793129a7"
+    must_open("scheme = \"paddle\"; secrets = \"pdl_ntfset_secret\";",
+              1671552777);
+    expect("Paddle-Signature: ts=1671552777;" PADDLE, body, 202, NULL);
+    expect_event(0, "{\"key\":\"evt_01\",\"type\":\"transaction.completed\","
+                    "\"payload\":{\"event_id\":\"evt_01\",\"event_type\":"
+                    "\"transaction.completed\"}}");
+    /* while the secret is rotated */
+    expect("Paddle-Signature: ts=1671552777;h1=00;" PADDLE, body, 202, NULL);
+    expect("Paddle-Signature: ts=1671552778;" PADDLE, body, 401,
+           "wrong_signature");
+    expect("Paddle-Signature: ts=1671552777;ts=1671552777;" PADDLE, body, 401,
+           "bad_signature");
+    expect("Paddle-Signature: " PADDLE, body, 401, "missing_signature");
+    testhost_clock(host, (1671552777 + 301) * INT64_C(1000000));
+    expect("Paddle-Signature: ts=1671552777;" PADDLE, body, 401,
+           "stale_signature");
+}
+END_TEST
+
+/* As @hubspot/api-client signs. */
+#define HUBSPOT_BODY                                                           \
+    "[{\"eventId\":1,\"subscriptionId\":12345,\"portalId\":62515,"             \
+    "\"occurredAt\":1564113600000,\"subscriptionType\":\"contact.creation\","  \
+    "\"attemptNumber\":0,\"objectId\":123},{\"eventId\":2,\"subscriptionId\":" \
+    "12346,\"portalId\":62515,\"occurredAt\":1564113600000,"                   \
+    "\"subscriptionType\":\"contact.deletion\",\"attemptNumber\":0}]"
+#define HUBSPOT_SIGNED                                                         \
+    "X-HubSpot-Signature-v3: o8N44tlpGFXtfCnvh0Tl71O20O0WRqA+Pf/dWEr9B9w=\n"
+START_TEST(hubspot)
+{
+    must_open("scheme = \"hubspot\"; secrets = \"hubsecret\"; url = ("
+              "\"https://other.example.com/whk/tok\", "
+              "\"https://www.example.com/whk/tok?a=b%3Ac%2Fd&e=f%20g\" );",
+              1700000000);
+    expect(HUBSPOT_SIGNED "X-HubSpot-Request-Timestamp: 1700000000123",
+           HUBSPOT_BODY, 202, NULL);
+    expect_event(0, "{\"key\":\"62515:12345:1:1564113600000:123\",\"type\":"
+                    "\"contact.creation\",\"payload\":{\"eventId\":1,"
+                    "\"subscriptionId\":12345,\"portalId\":62515,"
+                    "\"occurredAt\":1564113600000,\"subscriptionType\":"
+                    "\"contact.creation\",\"attemptNumber\":0,\"objectId\":"
+                    "123}}");
+    expect_event(1, "{\"key\":\"62515:12346:2:1564113600000\",\"type\":"
+                    "\"contact.deletion\",\"payload\":{\"eventId\":2,"
+                    "\"subscriptionId\":12346,\"portalId\":62515,"
+                    "\"occurredAt\":1564113600000,\"subscriptionType\":"
+                    "\"contact.deletion\",\"attemptNumber\":0}}");
+    expect(HUBSPOT_SIGNED "X-HubSpot-Request-Timestamp: 1700000000124",
+           HUBSPOT_BODY, 401, "wrong_signature");
+    expect(HUBSPOT_SIGNED, HUBSPOT_BODY, 401, "missing_signature");
+    testhost_clock(host, 1700000301 * INT64_C(1000000));
+    expect(HUBSPOT_SIGNED "X-HubSpot-Request-Timestamp: 1700000000123",
+           HUBSPOT_BODY, 401, "stale_signature");
+}
+END_TEST
+
+/* The vector of Twilio's libraries, and the same with a SharedKey. */
+#define TWILIO_BODY                                                            \
+    "To=%2B18005551212&Digits=1234&CallSid=CA1234567890ABCDE&From=%2B14158"    \
+    "675309&Caller=%2B14158675309"
+#define TWILIO(signature) FORM "X-Twilio-Signature: " signature "\n"
+#define TWILIO_SHA1 "RSOYDt4T1cUTdK1PDd93/VVr8B8="
+#define TWILIO_SHA256 "033hgUJA9M/hXIZsYjwkerEP/DBm35nEri5FhCYjA5s="
+#define TWILIO_CONF                                                            \
+    "scheme = \"twilio\"; secrets = \"12345\";"                                \
+    "url = \"https://mycompany.com/myapp.php?foo=1&bar=2\";"
+START_TEST(twilio_form)
+{
+    must_open(TWILIO_CONF, 0);
+    expect(TWILIO(TWILIO_SHA1) "I-Twilio-Idempotency-Token: tok-1", TWILIO_BODY,
+           204, NULL);
+    ck_assert_str_eq(testhost_answer(host), "");
+    expect_event(0, "{\"key\":\"tok-1\",\"type\":\"test.received\",\"payload\":"
+                    "{\"To\":\"+18005551212\",\"Digits\":\"1234\",\"CallSid\":"
+                    "\"CA1234567890ABCDE\",\"From\":\"+14158675309\","
+                    "\"Caller\":\"+14158675309\"}}");
+    expect(TWILIO(TWILIO_SHA256) "X-Twilio-Webhooks-Signature-Settings: "
+                                 "key=webhooks_sharedkey_1,"
+                                 "algorithm=HMAC_SHA256",
+           TWILIO_BODY, 204, NULL);
+    expect(TWILIO(TWILIO_SHA256), TWILIO_BODY, 401, "bad_signature");
+    expect(TWILIO(TWILIO_SHA1), TWILIO_BODY "&x=", 401, "wrong_signature");
+    /* sorted by bytes, and a field that is there twice is signed once */
+    expect(TWILIO("u8/kcXfaD4kenVdSkg95QpjeO80="),
+           "To=%2B1&NumMedia=1&Body=Gr%C3%BC%C3%9Fe+%26+1%2B1%3D2&NumMedia=0&"
+           "NumMedia=1&body=x",
+           204, NULL);
+}
+END_TEST
+
+/* Nothing of such a body is signed, unless its hash is in the URL. */
+START_TEST(twilio_body_that_is_no_form)
+{
+    must_open("scheme = \"twilio\"; secrets = \"12345\";"
+              "url = \"https://mycompany.com/whk/tok\";",
+              0);
+    expect("X-Twilio-Signature: " TWILIO_SHA1, "{\"a\":1}", 401,
+           "missing_signature");
+    ck_assert_ptr_null(testhost_emitted(host, 0));
+}
+END_TEST
+
+START_TEST(twilio_signs_a_hash_of_other_bodies)
+{
+    static const char body[] =
+        "[{\"specversion\":\"1.0\",\"type\":\"com.twilio.messaging.message."
+        "sent\",\"source\":\"/x\",\"id\":\"EZ1\"},{\"specversion\":\"1.0\","
+        "\"type\":\"a.b\",\"source\":\"/x\",\"id\":\"EZ2\"}]";
+    static const char path[] =
+        "/whk/tok?bodySHA256=19693b1d4b19b7b31d2ccf61fe0ae3a957d9d16a24bc8ed43"
+        "539bb34acac5b7e";
+    static const char signature[] =
+        "X-Twilio-Signature: 3J+NWK7akHkKYkE+uZj0buPSWN4=";
+    must_open("scheme = \"twilio\"; secrets = \"12345\";"
+              "url = \"https://mycompany.com/whk/tok\";",
+              0);
+    ck_assert_int_eq(
+        testhost_request(host, "POST", path, signature, body, strlen(body)),
+        204);
+    expect_event(1, "{\"key\":\"EZ2 /x\",\"type\":\"a.b\",\"payload\":"
+                    "{\"specversion\":\"1.0\",\"type\":\"a.b\",\"source\":"
+                    "\"/x\",\"id\":\"EZ2\"}}");
+    /* the body is not the one that was signed */
+    ck_assert_int_eq(
+        testhost_request(host, "POST", path, signature, body, strlen(body) - 1),
+        401);
+}
+END_TEST
+
+START_TEST(url_is_asked_for_where_it_is_signed)
+{
+    ck_assert_int_ne(try_open("token = \"tok\"; secrets = \"s\";"
+                              "scheme = \"twilio\";"),
+                     0);
+    ck_assert_ptr_nonnull(strstr(testhost_findings(host), "url: is required"));
+}
+END_TEST
+
+START_TEST(url_is_no_url)
+{
+    ck_assert_int_ne(try_open("token = \"tok\"; secrets = \"s\";"
+                              "scheme = \"twilio\"; url = \"example.com\";"),
+                     0);
+    ck_assert_ptr_nonnull(strstr(testhost_findings(host), "is no URL"));
+}
+END_TEST
+
+START_TEST(url_is_of_no_use)
+{
+    ck_assert_int_ne(try_open("token = \"tok\"; secrets = \"s\";"
+                              "scheme = \"github\"; url = \"https://a/b\";"),
+                     0);
+    ck_assert_ptr_nonnull(
+        strstr(testhost_findings(host), "nothing here signs the URL"));
+}
+END_TEST
+
+#define PAGERDUTY                                                              \
+    "v1=07ac4be630c407142a055475892946a970c05b65ffc748b94a35a1de248356d6"
+START_TEST(pagerduty)
+{
+    static const char body[] = "{\"event\":{\"id\":\"01D\",\"event_type\":"
+                               "\"incident.triggered\"}}";
+    must_open("scheme = \"pagerduty\"; secrets = \"pd\";", 0);
+    expect("X-PagerDuty-Signature: v1=" GITHUB "," PAGERDUTY, body, 202, NULL);
+    expect_event(0, "{\"key\":\"01D\",\"type\":\"incident.triggered\","
+                    "\"payload\":{\"event\":{\"id\":\"01D\",\"event_type\":"
+                    "\"incident.triggered\"}}}");
+    expect("X-PagerDuty-Signature: v1=" GITHUB, body, 401, "wrong_signature");
+}
+END_TEST
+
+#define LINEAR                                                                 \
+    "Linear-Signature: "                                                       \
+    "7a9bb43f47892b55d92bcad50d5bacc12dc280a8706c74f92ebcfa63158aae1b\n"
+START_TEST(linear)
+{
+    static const char body[] = "{\"action\":\"create\",\"type\":\"Issue\","
+                               "\"webhookTimestamp\":1676056940508}";
+    must_open("scheme = \"linear\"; secrets = \"lin\";", 1676056940 + 60);
+    expect(LINEAR "Linear-Delivery: 234d1a4e", body, 202, NULL);
+    expect_event(0, "{\"key\":\"234d1a4e\",\"type\":\"Issue.create\","
+                    "\"payload\":{\"action\":\"create\",\"type\":\"Issue\","
+                    "\"webhookTimestamp\":1676056940508}}");
+    expect(LINEAR, "{\"webhookTimestamp\":1676056940508}", 401,
+           "wrong_signature");
+    testhost_clock(host, (1676056940 + 62) * INT64_C(1000000));
+    expect(LINEAR, body, 401, "stale_signature");
+}
+END_TEST
+
+#define ZENDESK_TIME                                                           \
+    "X-Zendesk-Webhook-Signature-Timestamp: 2021-03-25T05:09:27Z\n"
+START_TEST(zendesk)
+{
+    must_open("scheme = \"zendesk\"; secrets = "
+              "\"dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ==\";",
+              1616648967 + 299);
+    expect(ZENDESK_TIME "X-Zendesk-Webhook-Signature: "
+                        "Iw13MsOSQgNVWRjWJNNx9VJYPJa0WAkY2ABBaybCNec=",
+           "{\"type\":\"zen:event-type:ticket.created\",\"id\":\"7\","
+           "\"zendesk_event_version\":\"2022-11-06\"}",
+           202, NULL);
+    ck_assert_ptr_nonnull(strstr(testhost_emitted(host, 0),
+                                 "{\"key\":\"2022-11-06:7\",\"type\":"
+                                 "\"zen:event-type:ticket.created\""));
+    /* a trigger's own body: its id may be a ticket's */
+    expect(ZENDESK_TIME "X-Zendesk-Webhook-Signature: "
+                        "iKxTsZkb/SDnKubK6YELQOzZQBcR6K8NZ+Y9GzaIEFg=\n"
+                        "X-Zendesk-Webhook-Invocation-Id: 01F",
+           "{\"id\":\"7\"}", 202, NULL);
+    expect_event(1, "{\"key\":\"01F\",\"type\":\"test.received\",\"payload\":"
+                    "{\"id\":\"7\"}}");
+    expect("X-Zendesk-Webhook-Signature-Timestamp: 2021-03-25T05:04:27Z\n"
+           "X-Zendesk-Webhook-Signature: "
+           "iKxTsZkb/SDnKubK6YELQOzZQBcR6K8NZ+Y9GzaIEFg=",
+           "{\"id\":\"7\"}", 401, "stale_signature");
+    expect("X-Zendesk-Webhook-Signature-Timestamp: 2021-13-25T05:04:27Z\n"
+           "X-Zendesk-Webhook-Signature: "
+           "iKxTsZkb/SDnKubK6YELQOzZQBcR6K8NZ+Y9GzaIEFg=",
+           "{\"id\":\"7\"}", 401, "bad_signature");
+}
+END_TEST
+
+START_TEST(svix)
+{
+    must_open("scheme = \"svix\"; secrets = "
+              "\"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\";",
+              STD_TIME);
+    expect("svix-id: " STD_ID "\nsvix-timestamp: 1614265330\n"
+           "svix-signature: " STD_V1,
+           STD_BODY, 202, NULL);
+    expect_event(0, STD_EVENT);
+    expect(STD(STD_V1), STD_BODY, 202, NULL);
+    expect("svix-id: msg_x\nsvix-timestamp: 1614265330\n"
+           "svix-signature: " STD_V1,
+           STD_BODY, 401, "wrong_signature");
+}
+END_TEST
+
+START_TEST(cloudevents_of_a_known_sender)
+{
+    must_open("scheme = \"cloudevents\"; auth = \"bearer\";"
+              "secrets = \"key\";",
+              0);
+    expect("Authorization: Bearer key\n"
+           "Content-Type: application/cloudevents-batch+json",
+           "[{\"id\":\"1\",\"source\":\"/s\",\"type\":\"t.a\"},"
+           "{\"id\":\"2\",\"source\":\"/s\",\"type\":\"t.b\"}]",
+           202, NULL);
+    expect_event(1, "{\"key\":\"2 /s\",\"type\":\"t.b\",\"payload\":"
+                    "{\"id\":\"2\",\"source\":\"/s\",\"type\":\"t.b\"}}");
+    expect("Authorization: Bearer key\nce-specversion: 1.0\nce-id: 3\n"
+           "ce-source: /s\nce-type: t.c",
+           "{\"n\":1}", 202, NULL);
+    expect_event(2, "{\"key\":\"3 /s\",\"type\":\"t.c\",\"payload\":"
+                    "{\"n\":1}}");
+}
+END_TEST
+
+START_TEST(cloudevents_are_not_signed)
+{
+    ck_assert_int_ne(try_open("token = \"tok\"; secrets = \"s\";"
+                              "scheme = \"cloudevents\";"),
+                     0);
+    ck_assert_ptr_nonnull(strstr(testhost_findings(host), "has no signatures"));
+}
+END_TEST
+
+START_TEST(generic_with_items_in_any_separator)
+{
+    must_open("scheme = \"generic\"; secrets = \"gk\"; signature = {"
+              "header = \"X-Sig\"; prefix = \"sig=\"; split = \"&\";"
+              "timestamp_prefix = \"t=\"; separator = \"|\";"
+              "parts = ( \"timestamp\", \"item:nonce=\", \"body\" ); };",
+              1700000000);
+#define ITEM                                                                   \
+    "sig=\"43b49263b0367373c48a52617dafaf5a89026b2402cea4a9587e2d05338b39bc\""
+    expect("X-Sig: t=1700000000123&nonce=\"n0nce\"&" ITEM, "{\"a\":1}", 202,
+           NULL);
+    expect("X-Sig: t=1700000000123&nonce=n1nce&" ITEM, "{\"a\":1}", 401,
+           "wrong_signature");
+    expect("X-Sig: t=1700000000123&" ITEM, "{\"a\":1}", 401,
+           "missing_signature");
+    expect("X-Sig: t=1700000000123&nonce=n0nce&nonce=x&" ITEM, "{\"a\":1}", 401,
+           "missing_signature");
+}
+END_TEST
+
+START_TEST(generic_with_the_time_in_the_body)
+{
+    must_open("scheme = \"generic\"; secrets = \"gk\"; signature = {"
+              "header = \"X-Sig\"; timestamp_body = \"$body.sent\"; };",
+              1700000300);
+#define SENT                                                                   \
+    "X-Sig: "                                                                  \
+    "9f24ee15009d8185aadc9cf48ffd8f6be79121ea85ed752a7ffe5b6305a054a4"
+    expect(SENT, "{\"sent\":\"2023-11-14T22:13:20.5Z\"}", 202, NULL);
+    testhost_clock(host, 1700000302 * INT64_C(1000000));
+    expect(SENT, "{\"sent\":\"2023-11-14T22:13:20.5Z\"}", 401,
+           "stale_signature");
+    /* without a time it is not known to be new */
+    expect("X-Sig: "
+           "5b24591d719b1bdc56c406169a4b58b76d03d0aa17650facea55b2f3f2a3b75f",
+           "{\"a\":1}", 401, "missing_signature");
+}
+END_TEST
+
+/* A time is judged before the signature, which is nobody's here. */
+START_TEST(times_in_every_shape)
+{
+    static const struct {
+        const char *time, *code;
+    } cases[] = {
+        { "1700000000", "wrong_signature" },
+        { "1700000000000", "wrong_signature" },
+        { "2023-11-14T22:13:20Z", "wrong_signature" },
+        { "2023-11-14t23:43:20.123456789+01:30", "wrong_signature" },
+        { "2023-11-14T20:13:20-02:00", "wrong_signature" },
+        { "2023-11-14T22:13:20-02:00", "stale_signature" },
+        { "1700000301", "stale_signature" },
+        { "1699999699000", "stale_signature" },
+        { "17000000000", "stale_signature" },
+        { "170000000000", "stale_signature" },
+        { "170000000000000", "bad_signature" },
+        { "-1700000000", "bad_signature" },
+        { "1700000000.5", "bad_signature" },
+        { "2023-11-14T22:13:20", "bad_signature" },
+        { "2023-11-14T22:13:20.Z", "bad_signature" },
+        { "2023-11-14 22:13:20Z", "bad_signature" },
+        { "2023-11-14T22:13:20+0100", "bad_signature" },
+        { "2023-11-14T22:13:20Zx", "bad_signature" },
+        { "2023-11-14T24:13:20Z", "bad_signature" },
+        { "Tue, 14 Nov 2023 22:13:20 GMT", "bad_signature" },
+    };
+    char headers[200];
+    must_open("scheme = \"generic\"; secrets = \"gk\"; signature = {"
+              "header = \"X-Sig\"; timestamp_header = \"X-Time\";"
+              "parts = ( \"timestamp\", \"body\" ); };",
+              1700000000);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(headers, sizeof headers, "X-Sig: %064d\nX-Time: %s", 0,
+                 cases[i].time);
+        expect(headers, "{}", 401, cases[i].code);
+    }
+}
+END_TEST
+
+START_TEST(generic_with_a_form)
+{
+    must_open("scheme = \"generic\"; secrets = \"gk\"; signature = {"
+              "header = \"X-Sig\"; parts = ( \"form\" ); };",
+              0);
+#define SORTED                                                                 \
+    "X-Sig: "                                                                  \
+    "2872c7617b2934387403ec76f327dd4987705e292d7f0cd5d62873fca7a14836\n"
+    expect(FORM SORTED, "b=2&a=1", 202, NULL);
+    expect(FORM SORTED, "b=2&a=2", 401, "wrong_signature");
+    expect(SORTED, "{\"a\":1}", 401, "missing_signature");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -372,6 +740,24 @@ main(void)
                                    ingestlayer_with_a_key_of_the_config,
                                    generic_signs_what_it_is_told,
                                    generic_with_the_time_beside_the_signature,
-                                   generic_with_nothing_but_a_header };
+                                   generic_with_nothing_but_a_header,
+                                   paddle,
+                                   hubspot,
+                                   twilio_form,
+                                   twilio_body_that_is_no_form,
+                                   twilio_signs_a_hash_of_other_bodies,
+                                   url_is_asked_for_where_it_is_signed,
+                                   url_is_no_url,
+                                   url_is_of_no_use,
+                                   pagerduty,
+                                   linear,
+                                   zendesk,
+                                   svix,
+                                   cloudevents_of_a_known_sender,
+                                   cloudevents_are_not_signed,
+                                   generic_with_items_in_any_separator,
+                                   generic_with_the_time_in_the_body,
+                                   generic_with_a_form,
+                                   times_in_every_shape };
     return run_cases("webhook schemes", cases, sizeof cases / sizeof *cases);
 }

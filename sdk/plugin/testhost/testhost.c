@@ -62,6 +62,20 @@ testhost_new(void)
     return t;
 }
 
+/* A thread that was left runs in the plugin's code, which therefore stays for
+ * as long as the process does. */
+static void
+end_loader(struct testhost *t)
+{
+    static struct loader *left[64];
+    static size_t left_count;
+    if (!t->threads_left)
+        loader_free(t->loader);
+    else if (left_count < sizeof(left) / sizeof(left[0]))
+        left[left_count++] = t->loader; /* where a leak checker sees it */
+    t->loader = NULL;
+}
+
 void
 testhost_free(struct testhost *t)
 {
@@ -74,8 +88,7 @@ testhost_free(struct testhost *t)
     testhost_free_entities(t);
     testhost_free_emission(t);
     testhost_free_sources(t);
-    if (!t->threads_left)
-        loader_free(t->loader);
+    end_loader(t);
     conf_free(t->conf);
     for (size_t i = 0; i < sizeof(t->shown) / sizeof(t->shown[0]); i++)
         text_clear(&t->shown[i]);
@@ -234,9 +247,7 @@ begin_anew(struct testhost *t)
     atomic_store(&t->cancelled, 0);
     conf_free(t->conf);
     t->conf = conf_new();
-    if (!t->threads_left)
-        loader_free(t->loader);
-    t->loader = NULL;
+    end_loader(t);
     free(t->dir);
     t->dir = NULL;
 }
