@@ -296,6 +296,7 @@ core_libcore_a_SOURCES = \
 	core/host/plan_events.c \
 	core/host/plan_place.c \
 	core/host/plan_place.h \
+	core/host/plan_start.c \
 	core/host/plan_was.c \
 	core/host/private.h \
 	core/host/privileges.c \

@@ -7,19 +7,23 @@
 #include "private.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <string.h>
+
+enum { ONLINE = COMMAND_FLAG, STRICT };
 
 static const struct command_option options[] = {
     { 'c', "config", "FILE", COMMAND_CONF_HELP },
-    { COMMAND_FLAG, "online", NULL,
-      "also try the far sides, without changing them" },
+    { ONLINE, "online", NULL, "also try the far sides, without changing them" },
+    { STRICT, "strict", NULL, "fail on warnings as well" },
     { 0 }
 };
 
 const struct command_help command_check_help = {
     .text =
-        "usage: ingestlayer check [-c FILE] [--online]\n"
-        "Check a config file, its includes and the options of its plugins.\n",
+        "usage: ingestlayer check [-c FILE] [--online] [--strict]\n"
+        "Check a config file, its includes and the options of its plugins,\n"
+        "and what a start needs on this machine.\n",
     .options = options,
 };
 
@@ -63,6 +67,7 @@ static void
 print_summary(const struct assembly *a, const char *path)
 {
     const struct plan *plan = a->plan;
+    const size_t lanes = assembly_lanes_run(a);
     size_t drafts = 0;
     for (size_t i = 0; i < plan->pipeline_count; i++)
         drafts += plan->pipelines[i].status == PLAN_DRAFT;
@@ -71,26 +76,41 @@ print_summary(const struct assembly *a, const char *path)
            plan->pipeline_count == 1 ? "" : "s");
     if (drafts)
         printf(" (%zu draft%s)", drafts, drafts == 1 ? "" : "s");
-    printf(", %zu lane%s\n", a->lane_count, a->lane_count == 1 ? "" : "s");
+    printf(", %zu lane%s\n", lanes, lanes == 1 ? "" : "s");
 }
 
 int
 command_check(int argc, char **argv)
 {
-    struct command_line line = { .help = &command_check_help,
-                                 .config = COMMAND_CONF_DEFAULT };
-    int code = command_read(&line, argc, argv);
-    if (code >= 0)
-        return code;
+    const char *config = COMMAND_CONF_DEFAULT;
+    int online = 0, strict = 0;
+    for (int c; (c = command_next(argc, argv, &command_check_help)) != -1;) {
+        if (c == 'c')
+            config = optarg;
+        else if (c == ONLINE)
+            online = 1;
+        else if (c == STRICT)
+            strict = 1;
+        else
+            return c == 'h' ? 0 : 2;
+    }
+    if (optind < argc)
+        return command_unexpected("check", argv[optind], &command_check_help);
 
-    struct assembly *a = command_assemble(line.config);
+    struct assembly *a = command_assemble_to_run(config);
     if (!a)
         return 1;
-    int failed = line.has_flag ? try_far_sides(a) : 0;
+    int failed = online ? try_far_sides(a) : 0;
     failed |= command_check_begin(a->plan);
     command_say_left(a->plan);
+    if (strict && conf_warnings(a->plan->conf)) {
+        fprintf(stderr, "%s: not fine: --strict, and there %s\n", config,
+                conf_warnings(a->plan->conf) == 1 ? "is a warning"
+                                                  : "are warnings");
+        failed = 1;
+    }
     if (!failed)
-        print_summary(a, line.config);
+        print_summary(a, config);
     assembly_free(a);
     return failed;
 }

@@ -33,6 +33,8 @@ command_read(struct command_line *line, int argc, char **argv)
     for (int c; (c = command_next(argc, argv, line->help)) != -1;) {
         if (c == 'c')
             line->config = optarg;
+        else if (c == 's')
+            line->state_dir = optarg;
         else if (c == COMMAND_FLAG)
             line->has_flag = 1;
         else
@@ -45,18 +47,32 @@ command_read(struct command_line *line, int argc, char **argv)
                               line->help);
 }
 
-struct assembly *
-command_assemble(const char *path)
+static struct assembly *
+assemble(const char *path, int to_run)
 {
     host_api_init();
     struct plan *plan = plan_parse(path);
     plan_load(plan);
     struct assembly *a = assembly_open(plan);
+    if (to_run)
+        plan_check_start(plan);
     conf_print(a->plan->conf, stderr);
     if (!conf_errors(a->plan->conf))
         return a;
     assembly_free(a);
     return NULL;
+}
+
+struct assembly *
+command_assemble(const char *path)
+{
+    return assemble(path, 0);
+}
+
+struct assembly *
+command_assemble_to_run(const char *path)
+{
+    return assemble(path, 1);
 }
 
 /* --- root ----------------------------------------------------------------- */
@@ -111,6 +127,27 @@ command_find_state_dir(const char *path, char *out, unsigned long size)
 {
     return command_find_entities(path, out, size, NULL)
            || command_become_owner(out, 0);
+}
+
+int
+command_find_daemon(const char *state_dir, const char *config, char *out,
+                    unsigned long size)
+{
+    int failed;
+    if (!state_dir) {
+        failed = command_find_state_dir(config, out, size);
+        if (failed)
+            fputs("ingestlayer: a running daemon can be asked without its "
+                  "config: --state-dir DIR\n",
+                  stderr);
+        return failed;
+    }
+    if (strlen(state_dir) >= size) {
+        fputs("ingestlayer: the name of state_dir is too long\n", stderr);
+        return 1;
+    }
+    strcpy(out, state_dir);
+    return command_become_owner(out, 0);
 }
 
 const struct il_conf *

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,11 +53,31 @@ const struct command_help command_dead_help = {
 };
 
 int
-command_dead_usage(const char *what)
+command_dead_usage(const char *what, ...)
 {
-    fprintf(stderr, "ingestlayer dead: %s; see ingestlayer dead --help\n",
-            what);
+    va_list ap;
+    va_start(ap, what);
+    fputs("ingestlayer dead: ", stderr);
+    vfprintf(stderr, what, ap);
+    fputs("; see ingestlayer dead --help\n", stderr);
+    va_end(ap);
     return 2;
+}
+
+/* What is no lane has no letters either, and that would look like good news. */
+static int
+check_lane(const char *lane)
+{
+    uint64_t position;
+    if (!lane || strchr(lane, '/'))
+        return 0;
+    if (!command_dead_position(lane, &position))
+        return command_dead_usage("%s is a position; its lane comes before it",
+                                  lane);
+    return command_dead_usage(
+        "\"%s\" is no lane, which is PIPELINE/DESTINATION "
+        "or gate/SOURCE",
+        lane);
 }
 
 int
@@ -134,11 +155,17 @@ command_dead_take_lane(struct dead_job *j, char ***args, int *n)
         j->lane = *(*args)++;
         --*n;
     }
-    if (!j->lane || !*n)
+    if (!j->lane && !*n)
         return command_dead_usage("a lane and a position are needed");
+    if (check_lane(j->lane))
+        return 2;
+    if (!*n)
+        return command_dead_usage("a position in %s is needed", j->lane);
     for (int i = 0; i < *n; i++)
         if (command_dead_position((*args)[i], &position))
-            return command_dead_usage("a position is a number");
+            return command_dead_usage("\"%s\" is no position, which is a "
+                                      "number",
+                                      (*args)[i]);
     return 0;
 }
 
@@ -157,6 +184,8 @@ list(struct dead_job *j, char **args, int n)
         return command_dead_usage("list takes one lane at most");
     if (n)
         j->lane = args[0];
+    if (check_lane(j->lane))
+        return 2;
     int status = command_dead_store(j, 1);
     if (!status && j->store)
         status = command_dead_failed(dead_each(j->store, j->lane, list_one, j));
@@ -215,6 +244,8 @@ drop(struct dead_job *j, char **args, int n)
             return command_dead_usage("drop --all takes one lane");
         if (n)
             j->lane = args[0];
+        if (check_lane(j->lane))
+            return 2;
         status = command_dead_store(j, 0);
         if (!status && j->store)
             status =
@@ -313,6 +344,10 @@ command_dead(int argc, char **argv)
     size_t i = 0, count = sizeof verbs / sizeof *verbs;
     while (i < count && strcmp(verbs[i].verb, verb))
         i++;
+    if (i == count && *verb)
+        return command_dead_usage("there is no \"%s\"; there are list, show, "
+                                  "retry and drop",
+                                  verb);
     if (i == count)
         return command_print_help(&command_dead_help, stderr), 2;
     status = check_options(&j, verb);

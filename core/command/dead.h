@@ -19,7 +19,7 @@ struct dead_job {
 };
 
 /* Of the command line: says what is wrong.  2. */
-int command_dead_usage(const char *what);
+int command_dead_usage(const char *what, ...) IL_PRINTF(1, 2);
 /* 1 after a message, unless err is 0. */
 int command_dead_failed(int err);
 /* Open the store; one that does not exist holds no letters.  0, or the exit

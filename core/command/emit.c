@@ -19,9 +19,13 @@
 #define CHUNK_EVENTS 500
 #define CHUNK_BYTES (1 << 20)
 
+enum { STATE_DIR = COMMAND_FLAG };
+
 static const struct command_option options[] = {
     { 'c', "config", "FILE",
       "config of the running daemon (" COMMAND_CONF_DEFAULT ")" },
+    { STATE_DIR, "state-dir", "DIR",
+      "the state_dir, without reading a config" },
     { 's', "source", "NAME",
       "the source the events come from; may be left out where the config has "
       "only one" },
@@ -29,8 +33,10 @@ static const struct command_option options[] = {
 };
 
 const struct command_help command_emit_help = {
-    .text = "usage: ingestlayer emit [-c FILE] [--source NAME] TYPE JSON\n"
-            "       ingestlayer emit [-c FILE] [--source NAME] < EVENTS\n"
+    .text = "usage: ingestlayer emit [-c FILE | --state-dir DIR] [--source "
+            "NAME] TYPE JSON\n"
+            "       ingestlayer emit [-c FILE | --state-dir DIR] [--source "
+            "NAME] < EVENTS\n"
             "\n"
             "Sends one event with the payload JSON, or events from standard "
             "input,\none a line: {\"type\":...,\"payload\":{...}}.  Prints the "
@@ -135,7 +141,7 @@ emit_one(struct emit *e, const char *type, const char *payload)
 int
 command_emit(int argc, char **argv)
 {
-    const char *file = COMMAND_CONF_DEFAULT, *source = "";
+    const char *file = COMMAND_CONF_DEFAULT, *source = "", *state_dir = NULL;
     struct emit e = { .refused = 0 };
     int o;
     while ((o = command_next(argc, argv, &command_emit_help)) >= 0) {
@@ -143,6 +149,8 @@ command_emit(int argc, char **argv)
             return 0;
         if (o == 'c')
             file = optarg;
+        else if (o == STATE_DIR)
+            state_dir = optarg;
         else if (o == 's')
             source = optarg;
         else
@@ -152,7 +160,7 @@ command_emit(int argc, char **argv)
     if ((count != 0 && count != 2) || strlen(source) > 200
         || strpbrk(source, " \n"))
         return command_print_help(&command_emit_help, stderr), 2;
-    if (command_find_state_dir(file, e.state_dir, sizeof(e.state_dir)))
+    if (command_find_daemon(state_dir, file, e.state_dir, sizeof(e.state_dir)))
         return 1;
     snprintf(e.line, sizeof(e.line), "emit %s%s%s", count ? "json" : "lines",
              *source ? " " : "", source);

@@ -67,6 +67,7 @@ struct command_line {
     const struct command_help *help;
     int max_arguments;
     const char *config; /* what counts without -c; may be NULL */
+    const char *state_dir; /* -s, for commands that have it; or NULL */
     /* what was found */
     int has_flag;
     char **arguments; /* ends with NULL */
@@ -86,6 +87,14 @@ int command_verify(const char *path, const char *options);
 struct il_text;
 struct il_value;
 
+#define COMMAND_STATE_DIR_OPTION                                               \
+    {                                                                          \
+        's', "state-dir", "DIR", "the state_dir, without reading a config"     \
+    }
+/* Where it is to be asked, into out: state_dir, or where that is NULL what the
+ * config says, which need not be right in all else.  0, or 1 after a message. */
+int command_find_daemon(const char *state_dir, const char *config, char *out,
+                        unsigned long size);
 /* Send it a line and read its answer, which is JSON: packed gets it, *answer
  * points into that, and json, where it is not NULL, gets it as it came.  0, or
  * a negative errno after a message. */
@@ -107,6 +116,8 @@ const struct il_conf *command_host_options(struct conf *conf, const char *path);
 /* Read it and open its plugins, and print what is wrong on stderr.  NULL: it
  * has errors. */
 struct assembly *command_assemble(const char *path);
+/* The same, and what a start would not find on this machine. */
+struct assembly *command_assemble_to_run(const char *path);
 /* Only state_dir of a config, for commands that go to a store or the running
  * daemon: plugins are not loaded.  Copied into out; 0, or 1 after a message. */
 int command_find_state_dir(const char *path, char *out, unsigned long size);

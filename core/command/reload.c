@@ -10,13 +10,14 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct command_option options[] = {
-    { 'c', "config", "FILE", COMMAND_CONF_HELP }, { 0 }
-};
+static const struct command_option options[] = { { 'c', "config", "FILE",
+                                                   COMMAND_CONF_HELP },
+                                                 COMMAND_STATE_DIR_OPTION,
+                                                 { 0 } };
 
 const struct command_help command_reload_help = {
     .text =
-        "usage: ingestlayer reload [-c FILE]\n"
+        "usage: ingestlayer reload [-c FILE | --state-dir DIR]\n"
         "Have the running daemon read its certificates and their keys again.  "
         "All\nelse in the config is read at start only.\n",
     .options = options,
@@ -81,7 +82,8 @@ command_reload(int argc, char **argv)
     int code = command_read(&line, argc, argv);
     if (code >= 0)
         return code;
-    if (command_find_state_dir(line.config, state_dir, sizeof(state_dir)))
+    if (command_find_daemon(line.state_dir, line.config, state_dir,
+                            sizeof(state_dir)))
         return 1;
     return reload(state_dir);
 }

@@ -14,12 +14,13 @@
 
 static const struct command_option options[] = {
     { 'c', "config", "FILE", COMMAND_CONF_HELP },
+    COMMAND_STATE_DIR_OPTION,
     { COMMAND_FLAG, "json", NULL, "as JSON" },
     { 0 }
 };
 
 const struct command_help command_status_help = {
-    .text = "usage: ingestlayer status [-c FILE] [--json]\n"
+    .text = "usage: ingestlayer status [-c FILE | --state-dir DIR] [--json]\n"
             "Show the lanes of a running daemon: where they are, how far "
             "behind, what\nwent wrong.\n",
     .options = options,
@@ -328,7 +329,8 @@ command_status(int argc, char **argv)
     int code = command_read(&line, argc, argv);
     if (code >= 0)
         return code;
-    if (command_find_state_dir(line.config, state_dir, sizeof(state_dir)))
+    if (command_find_daemon(line.state_dir, line.config, state_dir,
+                            sizeof(state_dir)))
         return 1;
 
     struct il_text reply = { 0 }, packed = { 0 };

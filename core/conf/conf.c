@@ -243,7 +243,7 @@ conf_file_open(const char *path, FILE **f, struct stat *st)
 
 /* The whole file, NUL-terminated.  0 or -errno. */
 static int
-read_all(const char *path, char **out, size_t *len)
+read_all(const char *path, char **out, size_t *len, int *exposed)
 {
     *out = NULL;
     FILE *f;
@@ -251,6 +251,7 @@ read_all(const char *path, char **out, size_t *len)
     int err = conf_file_open(path, &f, &st);
     if (err)
         return err;
+    *exposed = S_ISREG(st.st_mode) && (st.st_mode & S_IROTH);
     /* Of a pipe nobody knows the size; of a file it is what it has. */
     size_t size = FILE_MAX_BYTES;
     if (S_ISREG(st.st_mode) && st.st_size > 0 && st.st_size < FILE_MAX_BYTES)
@@ -291,7 +292,7 @@ load_one(struct conf *conf, const char *path)
     struct conf_file *f = file_new(conf, path, dir_of(conf, path));
     char *text;
     size_t len = 0;
-    int err = read_all(path, &text, &len);
+    int err = read_all(path, &text, &len, &f->exposed);
     if (err) {
         struct conf_finding at = finding_at(conf, f, 0);
         conf_add(conf, &at, "cannot read the config file: %s", strerror(-err));
@@ -445,6 +446,12 @@ conf_place(const struct conf *conf, const struct config_setting_t *setting)
                 .rank = (int) i
             };
     return (struct conf_place){ 0 };
+}
+
+int
+conf_exposed(const struct conf *conf, const struct config_setting_t *setting)
+{
+    return conf->files[conf_place(conf, setting).rank]->exposed;
 }
 
 struct conf_place

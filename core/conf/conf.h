@@ -45,6 +45,8 @@ struct conf_place {
 };
 struct conf_place conf_place(const struct conf *,
                              const struct config_setting_t *);
+/* Can every user read the file that it stands in? */
+int conf_exposed(const struct conf *, const struct config_setting_t *);
 /* The place of the first file, for what is missing altogether. */
 struct conf_place conf_place_main(const struct conf *);
 

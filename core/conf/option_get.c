@@ -45,7 +45,7 @@ option_say(const struct il_conf *g, const config_setting_t *at, const char *key,
 
 void
 option_say_exposed(const struct il_conf *g, const config_setting_t *at,
-                   const char *key)
+                   const char *key, int literal)
 {
     struct conf_finding f = { .place = conf_place(g->conf, at),
                               .where = g->where,
@@ -54,7 +54,8 @@ option_say_exposed(const struct il_conf *g, const config_setting_t *at,
                               .warning = 1 };
     conf_add(g->conf, &f,
              "the file with this secret can be read by every user; "
-             "chmod 0640 it");
+             "chmod 0640 it%s",
+             literal ? ", or write file:PATH or env:NAME" : "");
 }
 
 /* --- reading ------------------------------------------------------------- */

@@ -117,6 +117,20 @@ check_range(const struct il_conf *g, const struct il_option *o,
                    noun, low, high, unit, is);
 }
 
+/* A text that says where a server is, and by which name to go in, is no secret
+ * before a password is in it. */
+static int
+tells_nothing(const char *text)
+{
+    const char *scheme = strstr(text, "://");
+    if (scheme) {
+        const char *at = strchr(scheme, '@');
+        const char *colon = strchr(scheme + 3, ':');
+        return !strstr(text, "password=") && (!at || !colon || colon > at);
+    }
+    return strstr(text, "dbname=") && !strstr(text, "password");
+}
+
 /* The text of an element, looked up where it stands elsewhere.  0 or -EINVAL
  * after a finding. */
 static int
@@ -137,7 +151,10 @@ resolve(const struct il_conf *g, const struct il_option *o, struct item *item,
     }
     item->hidden |= r == 1;
     if (exposed && secret)
-        option_say_exposed(g, item->setting, o->name);
+        option_say_exposed(g, item->setting, o->name, 0);
+    else if (r == 0 && secret && conf_exposed(g->conf, item->setting)
+             && !tells_nothing(item->str))
+        option_say_exposed(g, item->setting, o->name, 1);
     if (secret && !*item->str) {
         option_say(g, item->setting, o->name, "must not be empty");
         return -EINVAL;

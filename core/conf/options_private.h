@@ -46,7 +46,7 @@ const struct value *option_find(const struct il_conf *, const char *key);
 void option_say(const struct il_conf *, const config_setting_t *,
                 const char *key, const char *fmt, ...) IL_PRINTF(4, 5);
 void option_say_exposed(const struct il_conf *, const config_setting_t *,
-                        const char *key);
+                        const char *key, int literal);
 
 /* Fill in and check a scalar of a setting that has the option's type. */
 void option_check_item(const struct il_conf *, const struct il_option *,

@@ -37,6 +37,7 @@ struct conf_file {
     char *name, *dir;
     char **floats; /* the texts of its numbers with a point, in order */
     size_t float_count;
+    int exposed; /* every user can read it */
     config_t cfg;
 };
 

@@ -72,12 +72,6 @@ conf_scan_next(struct scan *scan, struct scan_error *error)
                      "the comment that begins here has no closing */");
             return 1;
         }
-        /* libconfig finds this too, but leaks what it has read of it. */
-        if (t.type == TOKEN_OPEN_STRING) {
-            snprintf(error->message, sizeof(error->message),
-                     "the text that begins here has no closing quote");
-            return 1;
-        }
         if (t.type == TOKEN_BAD && !*t.start) {
             snprintf(error->message, sizeof(error->message),
                      "a NUL byte: this is no text file");
@@ -95,6 +89,9 @@ struct explain {
     const char *p, *end;
     int line;
     struct token now, before;
+    struct token wrapped; /* the first of the texts behind us that goes over
+                           * the end of its line; len 0: none */
+    const char *glued;    /* where those texts end */
     int depth;
     struct scan_error *error;
 };
@@ -103,6 +100,13 @@ static void
 advance(struct explain *x)
 {
     x->before = x->now;
+    if (x->before.type == TOKEN_STRING) {
+        if (!x->wrapped.len && memchr(x->before.start, '\n', x->before.len))
+            x->wrapped = x->before;
+        x->glued = x->before.start + x->before.len;
+    } else if (x->before.start != x->glued || x->before.type == TOKEN_PUNCT) {
+        x->wrapped.len = 0;
+    }
     conf_token_next(&x->p, x->end, &x->line, &x->now);
 }
 
@@ -395,5 +399,14 @@ conf_scan_explain(const char *text, size_t len, struct scan_error *error)
         .p = text, .end = text + len, .line = 1, .error = error
     };
     advance(&x);
-    return settings(&x, NULL);
+    if (!settings(&x, NULL))
+        return 0;
+    /* A text without its closing quote ends where the next one opens, and what
+     * does not fit is what stands in that one. */
+    if (x.wrapped.len
+        && (x.now.type != TOKEN_PUNCT || x.before.type == TOKEN_NAME))
+        return wrong(&x, x.wrapped.line,
+                     "the text that begins here goes on in the next line; is "
+                     "its closing quote missing?");
+    return 1;
 }

@@ -143,6 +143,15 @@ assembly_open(struct plan *plan)
     return a;
 }
 
+size_t
+assembly_lanes_run(const struct assembly *a)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < a->lane_count; i++)
+        n += a->lanes[i].pipeline->status != PLAN_DRAFT;
+    return n;
+}
+
 void
 assembly_close(struct assembly *a)
 {

@@ -30,6 +30,8 @@ struct assembly {
 /* Open every instance that has no faults yet.  Always an assembly; look at
  * conf_errors(plan->conf).  Takes the plan over. */
 struct assembly *assembly_open(struct plan *);
+/* How many of its lanes run, or wait paused: a draft's are only checked. */
+size_t assembly_lanes_run(const struct assembly *);
 /* Close what is open. */
 void assembly_close(struct assembly *);
 /* The same, and free the plan as well. */

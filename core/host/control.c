@@ -390,23 +390,43 @@ talk(int fd, const char *line, struct slice body, struct il_text *reply)
     return err ? err : read_to_end(fd, reply);
 }
 
+/* A socket that is connected to it, or a negative errno. */
+static int
+reach(const char *state_dir)
+{
+    struct sockaddr_un at;
+    int dir, fd = -1, err = address(state_dir, &at, &dir);
+    if (!err) {
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        set_timeout(fd, 60);
+        if (fd < 0 || connect(fd, (struct sockaddr *) &at, sizeof(at)))
+            err = -errno;
+    }
+    if (err && fd >= 0)
+        close(fd);
+    if (dir >= 0)
+        close(dir);
+    return err ? err : fd;
+}
+
+int
+control_answers(const char *state_dir)
+{
+    int fd = reach(state_dir);
+    if (fd < 0)
+        return fd;
+    close(fd);
+    return 0;
+}
+
 int
 control_call(const char *state_dir, const char *line, struct slice body,
              struct il_text *reply)
 {
-    struct sockaddr_un at;
-    int dir, err = address(state_dir, &at, &dir);
-    if (!err) {
-        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        set_timeout(fd, 60);
-        err = fd < 0 || connect(fd, (struct sockaddr *) &at, sizeof(at))
-                  ? -errno
-                  : talk(fd, line, body, reply);
-        if (fd >= 0)
-            close(fd);
-    }
-    if (dir >= 0)
-        close(dir);
+    int fd = reach(state_dir);
+    int err = fd < 0 ? fd : talk(fd, line, body, reply);
+    if (fd >= 0)
+        close(fd);
     if (err == -ENOENT || err == -ECONNREFUSED) {
         fprintf(stderr, "ingestlayer: no daemon runs on state_dir %s\n",
                 state_dir);

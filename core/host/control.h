@@ -25,6 +25,9 @@ void control_free(struct control *);
 
 /* --- for commands --- */
 
+/* Does a daemon run?  0, or a negative errno without a message. */
+int control_answers(const char *state_dir);
+
 /* Ask a running daemon.  0 and *reply, or a negative errno after a message on
  * stderr (-ECONNREFUSED: no daemon runs). */
 int control_call(const char *state_dir, const char *line, struct slice body,

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -45,14 +46,6 @@ host_parse(struct host *h, const char *path)
     if (level && log_level_parse(level))
         log_level_set(log_level_parse(level));
     h->state_dir = option_str(h->root, "state_dir", 0);
-    if (!h->state_dir && !h->plan->broken) {
-        struct conf_finding at = { .place = conf_place_main(h->plan->conf),
-                                   .key = "state_dir",
-                                   .offset = -1 };
-        conf_add(h->plan->conf, &at,
-                 "is required to run: the directory for what must survive a "
-                 "restart");
-    }
     return 0; /* the findings wait for those of the later phases */
 }
 
@@ -68,6 +61,7 @@ host_open(struct host *h)
 {
     struct conf *conf = h->plan->conf;
     h->assembly = assembly_open(h->plan);
+    plan_check_start(h->plan);
     conf_print(conf, stderr);
     return conf_errors(conf) ? -EINVAL : 0;
 }
@@ -114,11 +108,31 @@ start_control(struct host *h)
     return control_start(h->control, h->state_dir);
 }
 
+/* A state_dir that is spelt wrong is one without events, keys and positions:
+ * whoever reads the log sees it. */
+static void
+report_state_dir(const struct host *h)
+{
+    char spool[4096], *real = realpath(h->state_dir, NULL);
+    const char *dir = real ? real : h->state_dir;
+    struct stat st;
+    log_info("config %s, state_dir %s",
+             conf_place_main(h->assembly->plan->conf).file, dir);
+    if (!state_dir_path(spool, sizeof(spool), h->state_dir, "spool")
+        && stat(spool, &st) && errno == ENOENT)
+        log_warn("state_dir %s is new: a first start, with no events, keys or "
+                 "positions of before; if there was one, state_dir is wrong",
+                 dir);
+    free(real);
+}
+
 int
 host_start_state(struct host *h)
 {
     h->lock = state_dir_lock(h->state_dir);
     int err = h->lock < 0 ? h->lock : host_watchdog_start(h);
+    if (!err)
+        report_state_dir(h);
     if (!err)
         err = host_open_stores(h);
     if (err)
@@ -182,13 +196,14 @@ host_run(struct host *h)
 {
     sigset_t set;
     int64_t checkpoint_us = clock_monotonic_us() + CHECKPOINT_US;
+    const size_t lanes = assembly_lanes_run(h->assembly);
     block_signals(&set);
     report_addresses(h, "http", h->gate_http, "accepting events");
     report_addresses(h, "admin", h->admin_http, "health and metrics");
     log_info("ingestlayer " PACKAGE_VERSION " runs: %zu source%s, %zu lane%s",
              h->assembly->plan->source_count,
-             h->assembly->plan->source_count == 1 ? "" : "s",
-             h->assembly->lane_count, h->assembly->lane_count == 1 ? "" : "s");
+             h->assembly->plan->source_count == 1 ? "" : "s", lanes,
+             lanes == 1 ? "" : "s");
     notify_ready();
     for (;;) {
         struct timespec second = { .tv_sec = 1 };

@@ -214,6 +214,19 @@ plan_parse(const char *path)
     http_options_check(option_group(plan->root, "http", 0));
     http_options_check(option_group(plan->root, "admin", 0));
     http_options_check_proxies(option_group(plan->root, "http", 0));
+    const struct il_conf *http = option_group(plan->root, "http", 0);
+    const struct il_conf *admin = option_group(plan->root, "admin", 0);
+    if (!option_count(http, "trusted_proxies"))
+        http_options_check_open(http,
+                                "keys and events cross the network in plain "
+                                "text; use tls, or name the proxy that does in "
+                                "trusted_proxies");
+    http_options_check_open(admin,
+                            "whoever reaches this machine reads its metrics "
+                            "and state; keep them private");
+    http_options_check_apart(http, http);
+    http_options_check_apart(admin, admin);
+    http_options_check_apart(admin, http);
     return plan;
 }
 

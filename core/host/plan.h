@@ -56,6 +56,8 @@ struct plan {
     size_t source_count;
     struct plan_pipeline *pipelines;
     size_t pipeline_count;
+    size_t events_lack; /* declarations, and fields of them, that were not
+                         * understood */
     int broken; /* a file could not be parsed: names may be missing */
 };
 
@@ -67,6 +69,11 @@ void plan_load(struct plan *);
 /* Only what `events` declares, instead of plan_load(): for commands that need
  * neither plugins nor secrets. */
 void plan_load_events(struct plan *);
+/* Before it runs, once everything else was found: what a start needs beside a
+ * config that is right.  A state_dir; and, where there are no errors so far,
+ * a user, a place for the state_dir, addresses that nobody else has.  Leaves
+ * no trace (plan_start.c). */
+void plan_check_start(struct plan *);
 void plan_free(struct plan *);
 
 /* The lane of a name, and the first that had it before; or NULL. */

@@ -116,7 +116,8 @@ int
 plan_check_closed(struct plan *plan, const struct plan_pipeline *p)
 {
     int open = 0;
-    if (!schema_count(plan->schema) || plan->broken)
+    /* Of a declaration that was not understood one fault is enough. */
+    if (!schema_count(plan->schema) || plan->broken || plan->events_lack)
         return 0;
     for (size_t i = 0; i < p->match_count; i++) {
         if (accepts_undeclared(plan, p->matches[i].source))

@@ -290,8 +290,10 @@ load_fields(struct plan *plan, const struct il_conf *group,
         const char *name = option_str(f, "name", 0);
         struct schema_node *node;
         int type = node_type(f);
-        if (!name || !type || !is_utf8(f, "name", 0))
+        if (!name || !type || !is_utf8(f, "name", 0)) {
+            plan->events_lack++;
             continue;
+        }
         int err = schema_add_field(into, name, type,
                                    option_int(f, "required", 0) != 0, &node);
         if (err == -ENOMEM)
@@ -389,8 +391,10 @@ plan_load_events(struct plan *plan)
         const char *type = option_str(g, "type", 0);
         const char *unknown = option_str(g, "unknown", 0);
         struct schema_event *into;
-        if (!type || !unknown || !is_utf8(g, "type", 0))
+        if (!type || !unknown || !is_utf8(g, "type", 0)) {
+            plan->events_lack++;
             continue;
+        }
         int err = schema_add_event(plan->schema, type,
                                    !strcmp(unknown, "allow"), &into);
         if (err == -ENOMEM)
@@ -404,8 +408,11 @@ plan_load_events(struct plan *plan)
             say_twice(plan, i, type);
             continue;
         }
+        const size_t lack = plan->events_lack;
         load_fields(plan, g, &into->object, 1);
-        load_key(g, into);
+        /* It may well be the field that could not be read. */
+        if (plan->events_lack == lack)
+            load_key(g, into);
     }
 }
 

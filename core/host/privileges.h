@@ -11,7 +11,17 @@ struct identity {
     const char *user;
 };
 
-/* Look names up (NULL: not given).  0, or -EINVAL after a log line. */
+/* What is wrong, for whoever says it. */
+struct privileges_fault {
+    const char *key; /* user, group */
+    char why[160];
+};
+
+/* Look names up (NULL: not given).  0, -EINVAL: there is no such user or
+ * group, -EPERM: only root can become it. */
+int privileges_look_up(const char *user, const char *group, struct identity *,
+                       struct privileges_fault *);
+/* The same, with a log line where it fails. */
 int privileges_find(const char *user, const char *group, struct identity *out);
 /* 0 or a negative errno after a log line: then do not go on. */
 int privileges_become(const struct identity *);

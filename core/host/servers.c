@@ -219,7 +219,10 @@ host_prepare_servers(struct host *h)
         err = host_admin_routes(h);
     for (size_t i = 0; i < h->assembly->plan->source_count && !err; i++)
         err = prepare_source(h, i);
-    return err;
+    /* Before a lane connects to anything. */
+    if (!err)
+        err = http_bind(h->admin_http);
+    return err ? err : http_bind(h->gate_http);
 }
 
 int

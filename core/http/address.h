@@ -19,6 +19,9 @@ struct http_address {
  * "https://" before it where it must be one of them, or "unix:/run/a.sock".
  * NULL, or what is wrong. */
 const char *http_address_parse(const char *text, struct http_address *out);
+/* Could a server listen there now?  Leaves no trace.  0, or a negative errno
+ * and in *why its words (listen.c). */
+int http_address_try(const struct http_address *, const char **why);
 /* How to write it right: completes "write ". */
 #define HTTP_ADDRESS_FORMS                                                     \
     "\"ADDRESS:PORT\", \"[IPv6]:PORT\", \":PORT\" or \"unix:/PATH\""

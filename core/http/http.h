@@ -54,7 +54,10 @@ int http_route(struct http *, const struct il_route *, void *self,
  * of a list) name their origins.  After its http_route(), before http_start. */
 void http_allow_origins(struct http *, const void *owner,
                         const struct http_sender *senders);
-/* Bind and serve.  0 or a negative errno after a log line naming the
+/* Take the addresses; nobody is answered yet.  0 or a negative errno after a
+ * log line naming the address. */
+int http_bind(struct http *);
+/* Bind, where that was not done, and serve.  0 or a negative errno after a log line naming the
  * address. */
 int http_start(struct http *);
 /* The port that the i-th address got (for "127.0.0.1:0"). */

@@ -35,7 +35,7 @@ socket_answers(const struct sockaddr_un *at)
 
 /* Only a socket is ever removed, and only one that nobody serves. */
 static int
-clear_path(const struct sockaddr_un *at)
+clear_path(const struct sockaddr_un *at, int only_look)
 {
     struct stat st;
     if (lstat(at->sun_path, &st))
@@ -45,6 +45,8 @@ clear_path(const struct sockaddr_un *at)
     int rc = socket_answers(at);
     if (rc)
         return rc == 1 ? -EADDRINUSE : rc;
+    if (only_look)
+        return 0;
     return unlink(at->sun_path) && errno != ENOENT ? -errno : 0;
 }
 
@@ -53,7 +55,7 @@ unix_open(const char *path, uint32_t mode)
 {
     struct sockaddr_un at = { .sun_family = AF_UNIX };
     memcpy(at.sun_path, path, strlen(path) + 1);
-    int err = clear_path(&at);
+    int err = clear_path(&at, 0);
     if (err)
         return err;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -61,7 +63,7 @@ unix_open(const char *path, uint32_t mode)
         return -errno;
     /* nobody else's before its mode is set */
     if (fchmod(fd, 0600) || bind(fd, (struct sockaddr *) &at, sizeof(at))
-        || chmod(path, mode) || listen(fd, SOMAXCONN))
+        || chmod(path, mode))
         err = -errno;
     if (err) {
         close(fd);
@@ -133,7 +135,7 @@ port_of(int fd)
 }
 
 static int
-socket_open(const struct addrinfo *ai, int any, int reuse_port)
+socket_bind(const struct addrinfo *ai, int any, int reuse_port)
 {
     int one = 1, zero = 0;
     int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
@@ -150,7 +152,7 @@ socket_open(const struct addrinfo *ai, int any, int reuse_port)
     /* What is accepted inherits it: an answer must not wait until the one
      * before it has been acknowledged. */
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    if (bind(fd, ai->ai_addr, ai->ai_addrlen) || listen(fd, SOMAXCONN)) {
+    if (bind(fd, ai->ai_addr, ai->ai_addrlen)) {
         int err = -errno;
         close(fd);
         return err;
@@ -158,17 +160,19 @@ socket_open(const struct addrinfo *ai, int any, int reuse_port)
     return fd;
 }
 
+/* A socket with the address, which does not listen yet; -EINVAL: *why says
+ * what is wrong with its name. */
 static int
-listen_tcp(struct http *http, struct http_listener *l)
+tcp_bind(const struct http_address *at, int port, int reuse_port,
+         const char **why)
 {
-    const char *host = l->address.host;
+    const char *host = at->host;
     struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
                               .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
     struct addrinfo *list = NULL;
-    int rc = getaddrinfo(host[0] ? host : NULL, l->address.port, &hints, &list);
+    int rc = getaddrinfo(host[0] ? host : NULL, at->port, &hints, &list);
     if (rc) {
-        log_error("%s: cannot listen on \"%s\": %s", http->options.name,
-                  l->text, gai_strerror(rc));
+        *why = gai_strerror(rc);
         return -EINVAL;
     }
     int fd = -EADDRNOTAVAIL;
@@ -177,18 +181,50 @@ listen_tcp(struct http *http, struct http_listener *l)
         for (struct addrinfo *ai = list; ai && fd < 0; ai = ai->ai_next) {
             if (!host[0] && (ai->ai_family == AF_INET6) == pass)
                 continue;
-            if (l->port)
-                port_set(ai->ai_addr, l->port);
-            fd = socket_open(ai, !host[0], http->loop_count > 1);
+            if (port)
+                port_set(ai->ai_addr, port);
+            fd = socket_bind(ai, !host[0], reuse_port);
         }
     }
     freeaddrinfo(list);
     if (fd < 0)
+        *why = strerror(-fd);
+    return fd;
+}
+
+static int
+listen_tcp(struct http *http, struct http_listener *l)
+{
+    const char *why;
+    int fd = tcp_bind(&l->address, l->port, http->loop_count > 1, &why);
+    if (fd < 0)
         log_error("%s: cannot listen on \"%s\": %s", http->options.name,
-                  l->text, strerror(-fd));
+                  l->text, why);
     else if (!l->port)
         l->port = port_of(fd);
     return fd;
+}
+
+/* Two sockets may have one address while neither listens, so this disturbs
+ * nobody who starts at the same time.  Loops of one process share a port, which
+ * is no reason to share that of another. */
+int
+http_address_try(const struct http_address *at, const char **why)
+{
+    struct sockaddr_un path = { .sun_family = AF_UNIX };
+    *why = NULL;
+    if (!at->is_unix) {
+        int fd = tcp_bind(at, 0, 0, why);
+        if (fd >= 0)
+            close(fd);
+        return fd < 0 ? fd : 0;
+    }
+    memcpy(path.sun_path, at->path, sizeof(path.sun_path));
+    int err = clear_path(&path, 1);
+    if (err)
+        *why = err == -EEXIST ? "there is a file that is no socket"
+                              : strerror(-err);
+    return err;
 }
 
 int
@@ -205,6 +241,17 @@ http_listen(struct http *http, struct http_listener *l)
     l->is_tls = http->options.tls && !l->address.is_unix
                 && l->address.scheme != HTTP_PLAIN;
     return l->address.is_unix ? listen_unix(http, l) : listen_tcp(http, l);
+}
+
+int
+http_door_listen(const struct http *http, const struct http_door *d)
+{
+    if (!listen(d->fd, SOMAXCONN))
+        return 0;
+    int err = -errno;
+    log_error("%s: cannot listen on \"%s\": %s", http->options.name,
+              d->listener->text, strerror(-err));
+    return err;
 }
 
 void

@@ -222,36 +222,53 @@ loop_listen(struct http_loop *loop, size_t i)
     if (d->fd < 0)
         return d->fd;
     loop->door_count++;
-    if (!door_open(loop, d))
-        return 0;
-    log_error("%s: epoll: %s", http->options.name, strerror(errno));
-    return -EIO;
+    return 0;
+}
+
+static int
+loop_bind(struct http_loop *loop)
+{
+    const size_t n = loop->http->options.listen_count;
+    loop->doors = calloc(n ? n : 1, sizeof(*loop->doors));
+    int err = loop->doors ? 0 : -ENOMEM;
+    for (size_t i = 0; i < n && !err; i++)
+        err = loop_listen(loop, i);
+    return err;
+}
+
+static int
+loop_doors(struct http_loop *loop)
+{
+    struct http *http = loop->http;
+    for (size_t i = 0; i < loop->door_count; i++) {
+        int err = http_door_listen(http, &loop->doors[i]);
+        if (err)
+            return err;
+        if (door_open(loop, &loop->doors[i])) {
+            log_error("%s: epoll: %s", http->options.name, strerror(errno));
+            return -EIO;
+        }
+    }
+    return 0;
 }
 
 static int
 loop_open(struct http_loop *loop)
 {
     struct http *http = loop->http;
-    size_t n = http->options.listen_count;
     struct epoll_event ev = { .events = EPOLLIN };
     loop->conn_limit = http->options.max_connections / http->loop_count;
     if (!loop->conn_limit)
         loop->conn_limit = 1;
-    loop->doors = calloc(n ? n : 1, sizeof(*loop->doors));
     loop->epoll = epoll_create1(EPOLL_CLOEXEC);
     loop->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (!loop->doors || loop->epoll < 0 || loop->wake < 0
+    if (loop->epoll < 0 || loop->wake < 0
         || epoll_ctl(loop->epoll, EPOLL_CTL_ADD, loop->wake, &ev)) {
         log_error("%s: cannot make a loop: %s", http->options.name,
                   strerror(errno));
         return -EIO;
     }
-    for (size_t i = 0; i < n; i++) {
-        int err = loop_listen(loop, i);
-        if (err)
-            return err;
-    }
-    return 0;
+    return loop_doors(loop);
 }
 
 void
@@ -281,8 +298,21 @@ refresh(void *arg)
 }
 
 int
+http_bind(struct http *http)
+{
+    int err = 0;
+    for (size_t i = 0; i < http->loop_count && !err; i++)
+        if (!http->loops[i].doors)
+            err = loop_bind(&http->loops[i]);
+    return err; /* http_free() closes what is open */
+}
+
+int
 http_start(struct http *http)
 {
+    int bound = http_bind(http);
+    if (bound)
+        return bound;
     for (size_t i = 0; i < http->loop_count; i++) {
         int err = loop_open(&http->loops[i]);
         if (err)

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "conf/options.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,6 +25,77 @@ check_listen(const struct il_conf *g)
         else if (a.scheme == HTTP_TLS && !option_has(g, "tls"))
             option_error(g, "listen", i,
                          "https:// needs a certificate and a key; see tls");
+    }
+}
+
+static int
+is_any(const struct http_address *a)
+{
+    return !a->host[0] || !strcmp(a->host, "0.0.0.0") || !strcmp(a->host, "::");
+}
+
+/* Would the second of them find the first one in its place? */
+static int
+collide(const struct http_address *a, const struct http_address *b)
+{
+    if (a->is_unix || b->is_unix)
+        return a->is_unix && b->is_unix && !strcmp(a->path, b->path);
+    if (atoi(a->port) != atoi(b->port) || !atoi(a->port))
+        return 0;
+    if (!strcmp(a->host, b->host) || !a->host[0] || !b->host[0])
+        return 1;
+    return (is_any(a) || is_any(b))
+           && !strchr(a->host, ':') == !strchr(b->host, ':');
+}
+
+void
+http_options_check_apart(const struct il_conf *g, const struct il_conf *other)
+{
+    struct http_address a, b;
+    for (size_t i = 0; i < option_count(g, "listen"); i++) {
+        size_t n = g == other ? i : option_count(other, "listen");
+        if (http_address_parse(option_str(g, "listen", i), &a))
+            continue;
+        for (size_t k = 0; k < n; k++) {
+            if (http_address_parse(option_str(other, "listen", k), &b)
+                || !collide(&a, &b))
+                continue;
+            option_error(g, "listen", i, "\"%s\" is taken by \"%s\" at %s",
+                         option_str(g, "listen", i),
+                         option_str(other, "listen", k),
+                         option_origin(other, "listen", k));
+            break;
+        }
+    }
+}
+
+void
+http_options_check_open(const struct il_conf *g, const char *why)
+{
+    for (size_t i = 0; i < option_count(g, "listen"); i++) {
+        struct http_address a;
+        const char *text = option_str(g, "listen", i);
+        if (http_address_parse(text, &a) || a.is_unix || !is_any(&a)
+            || (option_has(g, "tls") && a.scheme != HTTP_PLAIN))
+            continue;
+        option_remark(g, "listen", i, -1, 1, "\"%s\" is every address: %s",
+                      text, why);
+    }
+}
+
+void
+http_options_check_free(const struct il_conf *g)
+{
+    for (size_t i = 0; i < option_count(g, "listen"); i++) {
+        struct http_address a;
+        const char *text = option_str(g, "listen", i), *why;
+        if (http_address_parse(text, &a))
+            continue;
+        int err = http_address_try(&a, &why);
+        /* Who checks is not always who runs. */
+        if (err)
+            option_remark(g, "listen", i, -1, err == -EACCES || err == -EPERM,
+                          "cannot listen on \"%s\": %s", text, why);
     }
 }
 

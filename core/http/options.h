@@ -10,6 +10,15 @@
 
 /* Findings about the addresses. */
 void http_options_check(const struct il_conf *server);
+/* A finding for each address of the first that cannot be had beside those of
+ * the other, or beside those before it (the same group twice). */
+void http_options_check_apart(const struct il_conf *,
+                              const struct il_conf *other);
+/* A warning, which ends with why, for each that is every address of the machine
+ * and not encrypted. */
+void http_options_check_open(const struct il_conf *server, const char *why);
+/* A finding for each address that somebody has already; tries them. */
+void http_options_check_free(const struct il_conf *server);
 /* Findings about trusted_proxies, where the server has them. */
 void http_options_check_proxies(const struct il_conf *server);
 /* Findings about the certificate and key; reads them. */

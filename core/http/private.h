@@ -301,10 +301,12 @@ int http_cors_preflight(struct il_request *);
 /* Tell browsers who may see the answer.  0 or -ENOMEM. */
 int http_cors_answer(const struct il_request *, struct il_text *head);
 
-/* listen.c: a bound, listening, non-blocking socket, or a negative errno
- * after a log line.  Called once for each loop: the later ones share the
+/* listen.c: a bound, non-blocking socket, or a negative errno after a log
+ * line.  Called once for each loop: the later ones share the
  * first one's port or socket. */
 int http_listen(struct http *, struct http_listener *);
+/* Listen on it.  0, or a negative errno after a log line. */
+int http_door_listen(const struct http *, const struct http_door *);
 /* Remove a unix socket, if it is still ours. */
 void http_unlisten(struct http_listener *);
 

@@ -56,6 +56,10 @@ explain_operator(struct lex *s)
     if (p == s->end)
         expr_lex_fail(s, p,
                       "expected an operator, but the expression ends here");
+    else if (*p == '=' && p + 1 < s->end && p[1] == '~')
+        expr_lex_fail(s, p,
+                      "'=~' is no comparison; write matches for a regular "
+                      "expression, like for a glob");
     else if (*p == '=')
         expr_lex_fail(s, p, "'=' is no comparison; write ==");
     else if (len)

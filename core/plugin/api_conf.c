@@ -266,6 +266,21 @@ instance_expr(const struct il_host *h, const struct il_conf *conf,
     return api_expr_from(h, conf, key, 0, out);
 }
 
+/* A reference that lacks its '$' is a text like any other, and every row has
+ * it. */
+static void
+remark_bare(const struct il_conf *conf, const char *key, size_t i,
+            const char *text)
+{
+    if (strchr(text, '$')
+        || (strncmp(text, "event.", 6) && strncmp(text, "entity.", 7)))
+        return;
+    option_remark(conf, key, i, 0, 1,
+                  "there is no reference in it, so all get this text; write "
+                  "$%s for the field",
+                  text);
+}
+
 static int
 api_template_from(const struct il_host *h, const struct il_conf *conf,
                   const char *key, size_t i, struct il_template **out)
@@ -280,6 +295,8 @@ api_template_from(const struct il_host *h, const struct il_conf *conf,
     struct named named = { h, conf, key, i, 0 };
     if (!err)
         err = template_fields(*out, check_reference, &named);
+    if (!err)
+        remark_bare(conf, key, i, text);
     if (err) {
         template_free(*out);
         *out = NULL;

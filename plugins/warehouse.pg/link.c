@@ -112,11 +112,37 @@ link_no_memory(struct link *l)
     return -1;
 }
 
+#define WARNING_EVERY_US 60000000
+
+/* Of what a server says beside its results a WARNING is for the operator (a
+ * collation that has changed, a trigger of the team's own), once a minute at
+ * most and the rest counted: there may be one for each row.  Those about
+ * transactions are of our own making: a rollback where none is open. */
 static void
-ignore_notice(void *arg, const PGresult *res)
+hear_notice(void *arg, const PGresult *res)
 {
-    (void) arg;
-    (void) res;
+    struct link *l = arg;
+    const char *severity =
+        PQresultErrorField(res, PG_DIAG_SEVERITY_NONLOCALIZED);
+    const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+    const char *text = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+    if (!severity || strcmp(severity, "WARNING") || !text
+        || (state && !strncmp(state, "25", 2)))
+        return;
+    int64_t now = il_monotonic_us(l->host);
+    if (l->warned_us && now - l->warned_us < WARNING_EVERY_US) {
+        l->warnings++;
+        return;
+    }
+    if (l->warnings)
+        il_log(l->host, IL_LOG_WARN,
+               "Postgres warns: %s (%s; %u more since the last one)", text,
+               state ? state : "?", l->warnings);
+    else
+        il_log(l->host, IL_LOG_WARN, "Postgres warns: %s (%s)", text,
+               state ? state : "?");
+    l->warned_us = now;
+    l->warnings = 0;
 }
 
 /* What was the matter with each of several hosts.  0: there was one. */
@@ -247,7 +273,7 @@ link_open(struct link *l)
         return -1;
     }
     PQsetErrorVerbosity(l->db, PQERRORS_VERBOSE);
-    PQsetNoticeReceiver(l->db, ignore_notice, NULL);
+    PQsetNoticeReceiver(l->db, hear_notice, l);
     if (PQstatus(l->db) == CONNECTION_BAD)
         connect_fault(l);
     else if (drive_connect(l) == 0 && PQsetnonblocking(l->db, 1) == 0) {

@@ -65,6 +65,8 @@ struct link {
     int direct;           /* no pooler in between: PQbackendPID() is true */
     int is_watch;         /* it looks after another link */
     uint32_t patience_ms; /* for each wait; 0: as the options say */
+    int64_t warned_us;    /* when a WARNING was logged; 0: never */
+    unsigned warnings;    /* that were not logged since */
     int suspicions;       /* looks in a row by which it is dead */
     char blocker[FAULT_BLOCKER]; /* who holds what the transaction waits for */
 };

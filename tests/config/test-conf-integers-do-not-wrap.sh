@@ -8,10 +8,10 @@ END
 cat > want.txt <<'END'
 a.conf:1: 3000000000 does not fit 32 bits and would be wrapped silently; write 3000000000L
 END
-says want.txt "$il" check -c a.conf
+checks want.txt a.conf
 exits 1
-sed 's/;/L;/' a.conf > b.conf
+sed 's/000;/000L;/' a.conf > b.conf
 : > want.txt
-says want.txt "$il" check -c b.conf
+checks want.txt b.conf
 exits 0
 exit $status

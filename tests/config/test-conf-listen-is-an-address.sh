@@ -3,14 +3,14 @@
 # An address that cannot be one is found by check, not by the first start.
 . "$IL_SRCDIR/tests/config/lib.sh"
 cat > a.conf <<'END'
-http = { listen = ( "127.0.0.1:8080", "[::1]:0", ":8080", "localhost:80",
+http = { listen = ( "127.0.0.1:8080", "[::1]:0", ":8081", "localhost:80",
                     "::1:8080",
                     "127.0.0.1",
                     "127.0.0.1:http",
                     "https://127.0.0.1:443",
                     "unix:gate.sock",
                     "http://127.0.0.1:80/path",
-                    "unix:/run/ingestlayer/gate.sock", "http://[::]:80" );
+                    "unix:/run/ingestlayer/gate.sock", "http://[::]:81" );
          socket_mode = "660";
          trusted_proxies = ( "10.1.0.0/8", "unix", "::1/129", "localhost",
                              "192.0.2.7", "fd00::/8", "10.0.0.0/" ); };
@@ -31,6 +31,6 @@ a.conf:11: http.trusted_proxies #7: no length after the '/'; write "10.0.0.0/8",
 a.conf:12: admin.listen: the port is no number up to 65535; write "ADDRESS:PORT", "[IPv6]:PORT", ":PORT" or "unix:/PATH"
 a.conf:12: admin.socket_mode: expected permissions in octal, like "0660"
 END
-says want.txt "$il" check -c a.conf
+checks want.txt a.conf
 exits 1
 exit $status

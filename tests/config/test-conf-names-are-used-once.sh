@@ -15,7 +15,7 @@ pipelines = ( { name = "p"; sources = ( { source = "app"; } );
                 destinations = ( { plugin = "destination.null"; } ); } );
 END
 : > want.txt
-says want.txt "$il" check -c main.conf
+checks want.txt main.conf
 exits 0
 grep -q '1 source, 1 pipeline, 1 lane' out.txt || {
     echo "the include was not read:"
@@ -36,7 +36,7 @@ pipelines.d/20.conf:2: drain: is set twice; the first is in main.conf:2
 pipelines.d/20.conf:3: source "app" (sdk.event): name: "app" is already used at main.conf:4
 pipelines.d/20.conf:4: pipeline "p": name: "p" is already used at pipelines.d/10.conf:1
 END
-says want.txt "$il" check -c main.conf
+checks want.txt main.conf
 exits 1
 
 # A file that cannot be parsed is all that is reported of what follows from it.
@@ -45,13 +45,13 @@ sed -i 's/source = "app"/source = "other"/' pipelines.d/10.conf
 cat > want.txt <<'END'
 pipelines.d/20.conf:1: "plugin" has no value
 END
-says want.txt "$il" check -c main.conf
+checks want.txt main.conf
 exits 1
 
 sed -i 's/pipelines.d/nowhere.d/' main.conf
 cat > want.txt <<'END'
 main.conf:1: include_dir: cannot read the directory nowhere.d: No such file or directory
 END
-says want.txt "$il" check -c main.conf
+checks want.txt main.conf
 exits 1
 exit $status

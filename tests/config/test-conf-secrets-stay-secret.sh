@@ -16,6 +16,7 @@ pipelines = ( { name = "p"; sources = ( { source = "app"; } );
     destinations = ( { plugin = "destination.null"; delay = "env:HUNTER"; } ); } );
 END
 cat > want.txt <<'END'
+a.conf: state_dir: is required to run: the directory for what must survive a restart
 a.conf:1: warning: source "app" (sdk.event): keys #1: the file with this secret can be read by every user; chmod 0640 it
 a.conf:1: source "app" (sdk.event): keys #2: cannot read the file gone: No such file or directory
 a.conf:1: source "app" (sdk.event): keys #3: the environment variable IL_GONE is not set

@@ -28,7 +28,7 @@ http = { listen = "https://127.0.0.1:0";
            ${3-}
          }; };
 END
-    says want.txt "$il" check -c a.conf
+    checks want.txt a.conf
 }
 echo 'a.conf:4: http.tls.key: the key in one.key is not the one of the certificate in two.pem' > want.txt
 try two.pem one.key
@@ -74,7 +74,8 @@ try one.pem sub/one.key
 exits 0
 cp one.pem sub
 cat > sub/a.conf <<'END'
-http = { tls = { certificate = "one.pem"; key = "one.key"; }; };
+state_dir = "state"; admin = { listen = "127.0.0.1:0"; };
+http = { listen = "127.0.0.1:0"; tls = { certificate = "one.pem"; key = "one.key"; }; };
 END
 "$il" check -c sub/a.conf > out.txt 2>&1 || {
     echo "paths relative to the config:"

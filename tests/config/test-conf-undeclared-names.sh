@@ -26,18 +26,18 @@ a.conf:10: warning: pipeline "p", destination destination.null: when: no event t
     plann == x
     ^
 END
-says want.txt "$il" check -c a.conf
+checks want.txt a.conf
 exits 1
 
 # A source that takes undeclared events, or a type that takes undeclared
 # fields, makes all of that possible.
 sed 's/plugin = "sdk.event";/& undeclared = "accept";/' a.conf > b.conf
 : > want.txt
-says want.txt "$il" check -c b.conf
+checks want.txt b.conf
 exits 0
 sed 's/type = "feature.used";/& unknown = "allow";/
      s/"feature.use"/"feature.used"/' a.conf > c.conf
-says want.txt "$il" check -c c.conf
+checks want.txt c.conf
 exits 0
 
 # The same inside of objects and arrays, as deep as they are declared.
@@ -82,6 +82,16 @@ d.conf:24: warning: pipeline "q", step 2 (filter.match): where: no event that ar
     customer.idd == a
     ^
 END
-says want.txt "$il" check -c d.conf
+checks want.txt d.conf
+exits 1
+
+# A field that was not understood is one fault, where it is declared.
+sed 's/"feature.use"/"feature.used"/; s/featur in/feature in/; s/plann/plan/
+     s/name = "feature"; type = "string"/name = "feature"; type = "strng"/
+     s/^ *fields = (/    idempotency = { key = "feature"; };&/' a.conf > e.conf
+cat > want.txt <<'END'
+e.conf:2: events #1.fields #1.type: "strng" is not one of: string, number, integer, boolean, object, array, timestamp; did you mean "string"?
+END
+checks want.txt e.conf
 exits 1
 exit $status

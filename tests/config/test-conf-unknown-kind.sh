@@ -20,7 +20,7 @@ a.conf:4: pipeline "p", step 1 (filter.match): where: no step before this attach
     $entity.user.plan == pro
     ^
 END
-says want.txt "$il" check -c a.conf
+checks want.txt a.conf
 exits 1
 
 # A step that cannot be opened hides what it attaches; once it can, the next is
@@ -31,7 +31,7 @@ d.conf:6: pipeline "p", step 2 (enrich.entity): key: no step before this attache
     $entity.usr.account
     ^
 END
-says want.txt "$il" check -c d.conf
+checks want.txt d.conf
 exits 1
 sed 's/usr/user/' d.conf > b.conf
 cat > want.txt <<'END'
@@ -39,10 +39,10 @@ b.conf:7: pipeline "p", destination destination.null: when: no step before this 
     $entity.acount.paid == true
     ^
 END
-says want.txt "$il" check -c b.conf
+checks want.txt b.conf
 exits 1
 sed 's/acount/account/' b.conf > c.conf
 : > want.txt
-says want.txt "$il" check -c c.conf
+checks want.txt c.conf
 exits 0
 exit $status

@@ -71,7 +71,7 @@ a.conf:29: events #4.idempotency.key: expected a name
       ^
 a.conf:30: events #5.idempotency.key: expected a field of the payload, not in an array, such as "order_id" or "order.id"
 END
-says want.txt "$il" check -c a.conf
+checks want.txt a.conf
 exits 1
 
 # Deeper than is allowed, and just not.
@@ -86,7 +86,7 @@ nest() {
 }
 : > want.txt
 nest 11 > b.conf
-says want.txt "$il" check -c b.conf
+checks want.txt b.conf
 exits 0
 nest 12 > b.conf
 "$il" check -c b.conf > out.txt 2>&1
@@ -112,6 +112,6 @@ events = (
 );
 END
 : > want.txt
-says want.txt "$il" check -c good.conf
+checks want.txt good.conf
 exits 0
 exit $status

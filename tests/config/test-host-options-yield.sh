@@ -113,6 +113,6 @@ b.conf:14: pipeline "p", destination n (destination.own): host.when: '=' is no c
     x = 1
       ^
 END
-says want.txt "$il" check -c b.conf
+checks want.txt b.conf
 exits 1
 exit $status

@@ -15,6 +15,7 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-exact-values-reach-the-table.py \
 	tests/end-to-end/test-full-disk-is-503.py \
 	tests/end-to-end/test-left-lane-keeps-its-events.py \
+	tests/end-to-end/test-a-warning-of-postgres-is-logged.py \
 	tests/end-to-end/test-missing-table-heals.py \
 	tests/end-to-end/test-one-lane-does-not-hold-another.py \
 	tests/end-to-end/test-outage-in-the-middle-loses-nothing.py \

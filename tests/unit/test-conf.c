@@ -81,6 +81,19 @@ static const struct {
     { "a = 1; }", "t.conf:1: nothing is open that '}' could close\n" },
     { "a = \"x;\nb = 1;\n",
       "t.conf:1: the text that begins here has no closing quote\n" },
+    { "z = 1;\na = \"x;\nb = \"y\";\nc = 1;\n",
+      "t.conf:2: the text that begins here goes on in the next line; is "
+      "its closing quote missing?\n" },
+    { "a = ( \"x, \"y\" );\nb = { c = \"u;\n d = \"1\"; };\ne = \"/v\";",
+      "t.conf:1: expected ',' or ')' (the '(' is in line 1), found a name\n" },
+    { "b = { c = \"u;\n d = \"/1\"; };\ne = \"/v\";",
+      "t.conf:1: the text that begins here goes on in the next line; is "
+      "its closing quote missing?\n" },
+    { "k = ( \"x );\n l = ( \"y\" );\n",
+      "t.conf:1: the text that begins here goes on in the next line; is "
+      "its closing quote missing?\n" },
+    { "a = { b = \"x\ny\" );",
+      "t.conf:2: expected '}' to close the '{' in line 1, found ')'\n" },
     { "a = 1;\n/* b\n",
       "t.conf:2: the comment that begins here has no closing */\n" },
     { "status = paused;", "t.conf:1: the value of \"status\" is text and must "

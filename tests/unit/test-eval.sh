@@ -68,6 +68,12 @@ ingestlayer eval: position 28: '=' is no comparison; write ==
       größe = 5 # why
             ^
 END
+run 2 'plan =~ "^f"'
+expect err <<'END'
+ingestlayer eval: position 6: '=~' is no comparison; write matches for a regular expression, like for a glob
+    plan =~ "^f"
+         ^
+END
 run 2 ''
 expect err <<'END'
 ingestlayer eval: position 1: the expression is empty

@@ -15,7 +15,7 @@ check() {
     "$IL_BUILDDIR/ingestlayer" check -c "$1" > "$dir/out" 2>&1
 }
 
-sed "s|/var/lib/ingestlayer|$dir|" "$here/enrich.entity.conf" > "$dir/good.conf"
+sed -e "s/8080/0/; /^http/s/\$/ admin = { listen = \"127.0.0.1:0\"; };/" -e "s|/var/lib/ingestlayer|$dir|" "$here/enrich.entity.conf" > "$dir/good.conf"
 check "$dir/good.conf" || fail "the example is refused: $(cat "$dir/out")"
 
 sed 's|kind = "user"|kind = "User"|; s|key = "$event.payload|key = "$evnt.payload|' \

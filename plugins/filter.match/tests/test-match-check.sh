@@ -24,7 +24,7 @@ grep -v '^#' "$example" | grep . | while IFS= read -r line; do
     }
 done
 
-sed "s|/var/lib/ingestlayer|$dir/state|" "$example" >"$dir/good.conf"
+sed -e "s/8080/0/; /^http/s/\$/ admin = { listen = \"127.0.0.1:0\"; };/" -e "s|/var/lib/ingestlayer|$dir/state|" "$example" >"$dir/good.conf"
 "$IL_BUILDDIR/ingestlayer" check -c "$dir/good.conf" || {
     echo "the example does not load" >&2
     exit 1

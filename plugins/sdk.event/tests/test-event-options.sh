@@ -3,6 +3,7 @@
 # Wrong options are errors that name the key and tell nothing of the secret.
 T=$(mktemp -d) || exit 99
 trap 'rm -rf "$T"' EXIT
+host='http = { listen = "127.0.0.1:0"; }; admin = { listen = "127.0.0.1:0"; };'
 check() {
     printf 'sources = ( { name = "app"; plugin = "sdk.event"; %s } );\n' "$1" \
         >"$T/il.conf"
@@ -37,6 +38,7 @@ check 'keys = ( "hunter" ); max_body = "1GiB";' 'max_body'
 check 'keys = ( "hunter" ); max_evens = 3;' 'max_events'
 printf 'sources = ( { name = "app"; plugin = "sdk.event"; keys = ( "k" ); } );\n' \
     >"$T/il.conf"
+echo "state_dir = \"$T/state\"; $host" >>"$T/il.conf"
 "$IL_BUILDDIR/ingestlayer" check -c "$T/il.conf" >"$T/out" 2>&1 || {
     cat "$T/out" >&2
     exit 1
@@ -44,6 +46,7 @@ printf 'sources = ( { name = "app"; plugin = "sdk.event"; keys = ( "k" ); } );\n
 # the shipped example loads
 sed 's/env:INGESTLAYER_KEY/k/' "$IL_SRCDIR/plugins/sdk.event/sdk.event.conf" \
     >"$T/il.conf"
+echo "state_dir = \"$T/state\"; $host" >>"$T/il.conf"
 "$IL_BUILDDIR/ingestlayer" check -c "$T/il.conf" >"$T/out" 2>&1 || {
     cat "$T/out" >&2
     exit 1
@@ -52,6 +55,7 @@ sed 's/env:INGESTLAYER_KEY/k/' "$IL_SRCDIR/plugins/sdk.event/sdk.event.conf" \
 publishable() { # RATE
     printf 'sources = ( { name = "app"; plugin = "sdk.event"; keys = ( { key = "hunter"; publishable = true; types = ( "x" ); %s } ); } );\n' \
         "$1" >"$T/il.conf"
+    echo "state_dir = \"$T/state\"; $host" >>"$T/il.conf"
     "$IL_BUILDDIR/ingestlayer" check -c "$T/il.conf" >"$T/out" 2>&1 || {
         cat "$T/out" >&2
         exit 1

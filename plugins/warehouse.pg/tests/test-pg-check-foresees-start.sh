@@ -20,7 +20,7 @@ sql() {
 probe() {
     cat >"$work/conf" <<CONF
 state_dir = "$work/state";
-http = { listen = "127.0.0.1:8080"; };
+http = { listen = "127.0.0.1:0"; }; admin = { listen = "127.0.0.1:0"; };
 sources = ( { name = "app"; plugin = "sdk.event"; keys = ( "secret-key" ); } );
 pipelines = ( { name = "p"; sources = ( { source = "app"; } );
   destinations = ( { plugin = "warehouse.pg"; table = "$1"; $2

@@ -35,7 +35,7 @@ sed -n '/^\.Sh OPTIONS/,/^\.Sh VALUES/s/^\.It Ic //p' "$here/warehouse.pg.5" |
             fail "the manual has $option, the plugin does not"
     done || exit 1
 
-sed "s|/var/lib/ingestlayer|$work/state|" "$here/warehouse.pg.conf" \
+sed -e "s/8080/0/; /^http/s/\$/ admin = { listen = \"127.0.0.1:0\"; };/" -e "s|/var/lib/ingestlayer|$work/state|" "$here/warehouse.pg.conf" \
     >"$work/good.conf"
 "$il" check -c "$work/good.conf" || fail "the example does not load"
 

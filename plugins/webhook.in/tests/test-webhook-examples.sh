@@ -10,9 +10,11 @@ GITHUB_HOOK_TOKEN=token GITHUB_HOOK_SECRET=s
 export WHSEC TOKEN SECRET NEW_SECRET OLD_SECRET SLACK_SIGNING_SECRET \
     GITHUB_HOOK_TOKEN GITHUB_HOOK_SECRET
 
+host='http = { listen = "127.0.0.1:0"; }; admin = { listen = "127.0.0.1:0"; };'
 loads() {
-    "$IL_BUILDDIR/ingestlayer" check -c "$1" >"$T/out" 2>&1 || {
-        cat "$1" "$T/out" >&2
+    { cat "$1"; echo "state_dir = \"$T/state\"; $host"; } >"$T/il.conf"
+    "$IL_BUILDDIR/ingestlayer" check -c "$T/il.conf" >"$T/out" 2>&1 || {
+        cat "$T/il.conf" "$T/out" >&2
         exit 1
     }
 }
