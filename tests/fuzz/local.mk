@@ -97,6 +97,14 @@ tests_fuzz_fuzz_spool_SOURCES = tests/fuzz/fuzz-spool.c \
 tests_fuzz_fuzz_spool_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_fuzz_fuzz_spool_LDADD = $(CORE_LIBS)
 
+FUZZ_TARGETS += recover
+check_PROGRAMS += tests/fuzz/fuzz-recover
+TESTS += tests/fuzz/fuzz-recover
+tests_fuzz_fuzz_recover_SOURCES = tests/fuzz/fuzz-recover.c \
+	tests/fuzz/folder.h $(FUZZ_REPLAY)
+tests_fuzz_fuzz_recover_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_recover_LDADD = $(CORE_LIBS)
+
 FUZZ_TARGETS += webhook
 check_PROGRAMS += tests/fuzz/fuzz-webhook
 TESTS += tests/fuzz/fuzz-webhook
