@@ -134,7 +134,7 @@ place(void *arg, const char *segment, uint64_t offset, uint64_t position,
     CLAIM(frames[position].len == len);
     frames[position].file = file_of(segment);
     frames[position].from = offset;
-    frames[position].to = offset + FRAME_HEADER + len;
+    frames[position].to = offset + frame_size(len); /* with its zeros */
     return 0;
 }
 
