@@ -97,6 +97,23 @@ tests_fuzz_fuzz_spool_SOURCES = tests/fuzz/fuzz-spool.c \
 tests_fuzz_fuzz_spool_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_fuzz_fuzz_spool_LDADD = $(CORE_LIBS)
 
+FUZZ_TARGETS += recover
+check_PROGRAMS += tests/fuzz/fuzz-recover
+TESTS += tests/fuzz/fuzz-recover
+tests_fuzz_fuzz_recover_SOURCES = tests/fuzz/fuzz-recover.c \
+	tests/fuzz/folder.h $(FUZZ_REPLAY)
+tests_fuzz_fuzz_recover_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_recover_LDADD = $(CORE_LIBS)
+
+if PLUGIN_WAREHOUSE_PG
+FUZZ_TARGETS += rows
+check_PROGRAMS += tests/fuzz/fuzz-rows
+TESTS += tests/fuzz/fuzz-rows
+tests_fuzz_fuzz_rows_SOURCES = tests/fuzz/fuzz-rows.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_rows_CPPFLAGS = $(core_libcore_a_CPPFLAGS) $(PQ_CFLAGS)
+tests_fuzz_fuzz_rows_LDADD = $(CORE_LIBS)
+endif
+
 FUZZ_TARGETS += webhook
 check_PROGRAMS += tests/fuzz/fuzz-webhook
 TESTS += tests/fuzz/fuzz-webhook
@@ -162,7 +179,7 @@ fuzz: config.h
 	@CLANG='$(CLANG)' FUZZ_TIME='$(FUZZ_TIME)' SRCDIR='$(srcdir)' \
 	SOURCES='$(core_libcore_a_SOURCES)' LIBS='$(CORE_LIBS) $(LIBS)' \
 	$(SHELL) $(srcdir)/tests/fuzz/run.sh $(FUZZ) -- \
-	$(DEFS) $(DEFAULT_INCLUDES) $(core_libcore_a_CPPFLAGS)
+	$(DEFS) $(DEFAULT_INCLUDES) $(core_libcore_a_CPPFLAGS) $(PQ_CFLAGS)
 .PHONY: fuzz
 
 clean-local: clean-fuzz
