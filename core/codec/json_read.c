@@ -71,12 +71,12 @@ json_open(struct json_reader *r, const char *json, size_t len,
     r->error.code = JSON_OK;
     r->error.offset = 0;
     r->error.message[0] = 0;
-    /* No part of the text (RFC 8259, 8.1), and some begin with it. */
-    if (len >= 3 && !memcmp(json, "\xef\xbb\xbf", 3))
-        r->p += 3;
-    if (len
-        > INT32_MAX) /* its msgpack, half as long again, has 32-bit places */
+    /* Its msgpack, half as long again, has 32-bit places. */
+    if (len > INT32_MAX)
         json_fail(r, JSON_MEMORY, json, "the text is 2 GiB or longer");
+    /* No part of the text (RFC 8259, 8.1), and some begin with it. */
+    else if (len >= 3 && !memcmp(json, "\xef\xbb\xbf", 3))
+        r->p += 3;
 }
 
 int
