@@ -25,6 +25,15 @@ int expr_fields(const struct il_expr *,
                 int (*each)(void *arg, const struct il_field *, size_t offset),
                 void *arg);
 
+/* The same for those that comparisons and sets compare: with what, a bit
+ * 1u << IL_* for each type that is known there (IL_INT: any number), and
+ * EXPR_BESIDE_ANY where none is. */
+#define EXPR_BESIDE_ANY (1u << 31)
+int expr_compared(const struct il_expr *,
+                  int (*each)(void *arg, const struct il_field *, size_t offset,
+                              unsigned types),
+                  void *arg);
+
 /* Globs on their own ('*' any run, everything else itself): event types. */
 int expr_glob_match(struct slice glob, struct slice text);
 

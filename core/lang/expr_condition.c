@@ -156,10 +156,21 @@ check_lower(struct lex *s, const struct operand *function,
                          "hold");
 }
 
+/* Remember what a reference is compared with, for expr_compared(). */
+static void
+note_beside(const struct operand *field, const struct operand *other)
+{
+    if (field->held)
+        field->held->beside |=
+            other->type ? 1u << other->type : EXPR_BESIDE_ANY;
+}
+
 /* Can a and b be equal, by what is known of them? */
 static int
 check_equal(struct lex *s, struct operand *a, struct operand *b)
 {
+    note_beside(a, b);
+    note_beside(b, a);
     if (a->type == IL_TIME && make_time(s, b))
         return -1;
     if (b->type == IL_TIME && make_time(s, a))
@@ -233,7 +244,9 @@ read_members(struct lex *s, struct operand *left, struct operand ***out)
         o = expr_lex_operand(s, BARE_TEXT);
         if (!o)
             return 0;
-        if (!o->glob && check_equal(s, left, o))
+        if (o->glob)
+            note_beside(left, o);
+        else if (check_equal(s, left, o))
             return 0;
         if (count == room) {
             uint32_t more = room ? room * 2 : 8;

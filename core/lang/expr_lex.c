@@ -159,6 +159,7 @@ read_reference(struct lex *s)
         return no_memory(s);
     }
     held->field = field;
+    o->held = held;
     held->offset = o->at;
     if (s->pool->last_field)
         s->pool->last_field->next = held;

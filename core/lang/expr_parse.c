@@ -207,3 +207,17 @@ expr_fields(const struct il_expr *expr,
         answer = each(arg, f->field, f->offset);
     return answer;
 }
+
+int
+expr_compared(const struct il_expr *expr,
+              int (*each)(void *arg, const struct il_field *, size_t offset,
+                          unsigned types),
+              void *arg)
+{
+    int answer = 0;
+    for (const struct held_field *f = expr->pool.fields; f && !answer;
+         f = f->next)
+        if (f->beside)
+            answer = each(arg, f->field, f->offset, f->beside);
+    return answer;
+}

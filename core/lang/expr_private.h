@@ -25,6 +25,7 @@ struct pool {
 struct held_field {
     struct il_field *field;
     size_t offset;
+    unsigned beside; /* what it is compared with, as for expr_compared() */
     struct held_field *next;
 };
 
@@ -50,6 +51,7 @@ struct operand {
     size_t at;    /* byte where it stands */
     struct il_value value;
     const struct il_field *field; /* owned by the pool */
+    struct held_field *held;
     const struct operand *of;     /* of a function */
 };
 

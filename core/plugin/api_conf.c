@@ -171,6 +171,55 @@ check_reference(void *arg, const struct il_field *field, size_t offset)
                 : check_declared(arg, field, offset);
 }
 
+/* Can a value of the declared type be equal to one of these? */
+static int
+type_fits(int declared, unsigned types)
+{
+    const unsigned always = EXPR_BESIDE_ANY | 1u << IL_NULL;
+    switch (declared) {
+    case SCHEMA_STRING:
+    case SCHEMA_TIMESTAMP:
+        return (types & (always | 1u << IL_STRING | 1u << IL_TIME)) != 0;
+    case SCHEMA_NUMBER:
+    case SCHEMA_INTEGER:
+        return (types & (always | 1u << IL_INT)) != 0;
+    case SCHEMA_BOOLEAN:
+        return (types & (always | 1u << IL_BOOL)) != 0;
+    default:
+        return (types & always) != 0;
+    }
+}
+
+/* Does a comparison ever depend on the event, by what is declared? */
+static int
+check_compared(void *arg, const struct il_field *field, size_t offset,
+               unsigned types)
+{
+    const struct named *f = arg;
+    const struct il_host *h = f->host;
+    struct schema_place place, named = { 0 };
+    struct il_text path = { 0 };
+    if (h->closed == FIELDS_OPEN || ref_kind(field) || !f->conf)
+        return 0;
+    for (size_t i = 0; i < h->declared.count; i++) {
+        int what = schema_place(h->declared.events[i], field, &place);
+        if (what == SCHEMA_FREE
+            || (what == SCHEMA_NAMED && type_fits(place.node->type, types)))
+            return 0;
+        if (what == SCHEMA_NAMED)
+            named = place;
+    }
+    if (!named.node || ref_path(&path, field, ref_parts(field), NULL))
+        return 0; /* said before; or no memory */
+    option_remark(f->conf, f->key, f->i, place_of(f, offset), 1,
+                  "\"%s\" is declared as \"%s\", which is never equal to, "
+                  "less or greater than what it is compared with here: this "
+                  "is the same for every event",
+                  text_str(&path), schema_type_name(named.node->type));
+    text_clear(&path);
+    return 0;
+}
+
 static int
 report(const struct il_conf *conf, const char *key, size_t i, int err,
        const struct lang_error *error)
@@ -252,6 +301,8 @@ api_expr_from(const struct il_host *h, const struct il_conf *conf,
     struct named named = { h, conf, key, i, 0 };
     if (!err)
         err = expr_fields(*out, check_reference, &named);
+    if (!err)
+        err = expr_compared(*out, check_compared, &named);
     if (err) {
         expr_free(*out);
         *out = NULL;

@@ -10,6 +10,7 @@ CONFIG_TESTS = \
 	tests/config/test-conf-reports-everything.sh \
 	tests/config/test-conf-secrets-stay-secret.sh \
 	tests/config/test-conf-tls-pairs-fit.sh \
+	tests/config/test-comparisons-fit-what-is-declared.sh \
 	tests/config/test-conf-undeclared-names.sh \
 	tests/config/test-conf-unknown-key.sh \
 	tests/config/test-conf-unknown-kind.sh \
