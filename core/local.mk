@@ -160,6 +160,7 @@ core_libcore_a_SOURCES = \
 	core/store/dead.c \
 	core/store/dead.h \
 	core/store/dead_claim.c \
+	core/store/dead_counted.c \
 	core/store/dead_move.c \
 	core/store/dead_queue.c \
 	core/store/dead_record.c \

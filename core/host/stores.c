@@ -91,6 +91,8 @@ open_dead(struct host *h, const char *dir)
         return err;
     spool_stats(h->spool, &st);
     err = dead_claims_end(h->dead, st.last);
+    if (!err)
+        err = dead_counted_trim(h->dead, st.first, st.last);
     if (err)
         log_error("dead letters: cannot write to %s: %s", dir, strerror(-err));
     return err ? err : retry_new(h->spool, h->dead, &h->retry);

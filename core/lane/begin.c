@@ -232,7 +232,9 @@ begin_letters(struct lane *l, uint64_t position)
     uint64_t last = 0;
     int err;
     while (((err = dead_last(l->ctx.dead, l->spec.name, &last))
-            || (err = lane_retries_begin(l, position)))
+            || (err = lane_retries_begin(l, position))
+            || (err = dead_counted_last(l->ctx.dead, l->spec.name,
+                                        &l->counted_until)))
            && lane_goes_on(l)) {
         lane_trouble(l, LANE_STARTING, "reading the dead letters: %s",
                      strerror(-err));

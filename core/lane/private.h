@@ -77,6 +77,8 @@ struct flight {
      * memory. */
     struct dead_claim *claims;
     uint32_t claim_count, claims_seen;
+    uint64_t *counted; /* letters in its range whose events come later */
+    size_t counted_count, counted_seen;
     /* lane->lock while WRITTEN: */
     int stage, outcome;
     char why[512];
@@ -102,6 +104,7 @@ struct lane {
     uint64_t read_position;  /* the reader goes on after it */
     uint64_t frame_bytes;    /* of a frame, on average, in the last batch */
     uint64_t suspect_until;  /* letters of an earlier run may be up to here */
+    uint64_t counted_until;  /* letters whose events a later frame brings */
     uint64_t saved_position; /* in the cursor file */
     int64_t saved_us, written_us, read_us;
     int64_t answered_us; /* when a batch last came to an end */
@@ -173,6 +176,9 @@ int lane_retry(struct lane *, struct flight *, uint32_t i,
 /* The flight leaves: its letters are done with, and those whose frames were
  * lost wait for help again.  0 or a negative errno. */
 int lane_retried(struct lane *, struct flight *);
+/* Was the event of this frame a letter that a later frame brought, and brings
+ * again as the destination was set back?  1, 0 or a negative errno. */
+int lane_counted_later(struct lane *, struct flight *, uint32_t i);
 /* The lane begins after position: the same for what it had passed when it
  * stopped. */
 int lane_retries_begin(struct lane *, uint64_t position);

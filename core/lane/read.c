@@ -212,6 +212,9 @@ lane_match_frame(struct lane *l, struct flight *f, uint32_t i)
         return 0; /* how far a source has read is for the gate alone */
     if (again < 0)
         return batch_add_unreadable(b, frame->position, body, frame->len);
+    int later = lane_counted_later(l, f, i);
+    if (later)
+        return later < 0 ? later : 0;
     if (again) {
         /* It had a match, and now somebody has asked for it by name. */
         takes = lane_retry(l, f, i, &retry);
@@ -235,6 +238,8 @@ lane_match(struct lane *l, struct flight *f)
     int err = 0;
     batch_reset(b);
     f->claim_count = f->claims_seen = 0;
+    f->counted = NULL;
+    f->counted_count = f->counted_seen = 0;
     f->oldest_us = clock_wall_us();
     for (uint32_t i = 0; i < f->frame_count && !err; i++)
         err = lane_match_frame(l, f, i);

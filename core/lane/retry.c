@@ -62,6 +62,31 @@ lane_retry(struct lane *l, struct flight *f, uint32_t i,
     return f->claims[f->claims_seen++].held;
 }
 
+int
+lane_counted_later(struct lane *l, struct flight *f, uint32_t i)
+{
+    if (f->before >= l->counted_until)
+        return 0;
+    if (!f->counted) {
+        f->counted = batch_alloc(f->batch, f->frame_count * sizeof(uint64_t));
+        int err =
+            f->counted
+                ? dead_counted(l->ctx.dead, l->spec.name, f->before,
+                               f->frames[f->frame_count - 1].position,
+                               f->counted, f->frame_count, &f->counted_count)
+                : -ENOMEM;
+        if (err) {
+            f->counted = NULL;
+            return err;
+        }
+    }
+    while (f->counted_seen < f->counted_count
+           && f->counted[f->counted_seen] < f->frames[i].position)
+        f->counted_seen++;
+    return f->counted_seen < f->counted_count
+           && f->counted[f->counted_seen] == f->frames[i].position;
+}
+
 /* Claims within (after, up_to] whose frames have not come: they were lost. */
 static int
 retries_lost(struct lane *l, struct flight *f)

@@ -91,14 +91,15 @@ uint64_t dead_count(struct dead *, const char *lane);
 struct dead_claim {
     uint64_t letter;
     uint64_t position; /* of the frame */
-    int held;          /* out: the letter exists, and it is this frame's */
+    int held;          /* out: the letter exists, and it is this frame's; or
+                        * it is gone because this frame counted */
 };
 
 /* Claim letters of a lane for their frames, durably, in one transaction.
  * Repeating it changes nothing.  0 or a negative errno. */
 int dead_claim(struct dead *, const char *lane, struct dead_claim *, size_t n);
-/* The lane has passed these frames: delete the letters that are held.  What is
- * not held, or any more, stays. */
+/* The lane has passed these frames: delete the letters that are held, and
+ * remember that these frames counted.  What is not held, or any more, stays. */
 int dead_retried(struct dead *, const char *lane, const struct dead_claim *,
                  size_t n);
 /* These frames are nowhere: their letters wait for help again. */
@@ -110,6 +111,15 @@ int dead_claims(struct dead *, const char *lane, uint64_t after,
                 uint64_t up_to, struct dead_claim **out, size_t *n);
 /* The spool ends here: no lane's claim is behind it. */
 int dead_claims_end(struct dead *, uint64_t position);
+/* The letters of a lane within (after, up_to] that are gone because a later
+ * frame brought their events, in order; at most `room` of them, *n were found.
+ * 0 or a negative errno. */
+int dead_counted(struct dead *, const char *lane, uint64_t after,
+                 uint64_t up_to, uint64_t *letters, size_t room, size_t *n);
+/* The last of them, or 0. */
+int dead_counted_last(struct dead *, const char *lane, uint64_t *letter);
+/* The spool has the frames from first to end: forget the others. */
+int dead_counted_trim(struct dead *, uint64_t first, uint64_t end);
 /* How many letters of a lane, or of all (NULL), are tried again now. */
 uint64_t dead_retrying(struct dead *, const char *lane);
 

@@ -89,8 +89,10 @@ claims_look(struct dead *d, MDB_txn *txn, struct claims *c, int write)
         int rc = mdb_get(txn, d->letters, &key, &value);
         if (rc && rc != MDB_NOTFOUND)
             return rc;
-        claim->held = !rc;
-        uint64_t now = rc ? 0 : dead_claim_of(d, txn, &key);
+        claim->held = rc ? dead_counted_of(d, txn, &key) == claim->position : 1;
+        if (rc)
+            continue;
+        uint64_t now = dead_claim_of(d, txn, &key);
         if (now)
             claim->held = now == claim->position;
         else if (claim->held && !write)
@@ -137,10 +139,12 @@ retried_write(struct dead *d, MDB_txn *txn, void *arg)
             || dead_claim_of(d, txn, &key) != c->claims[i].position)
             continue;
         rc = dead_claim_drop(d, txn, &key);
-        if (!rc && !(rc = mdb_del(txn, d->letters, &key, NULL)))
+        if (!rc && !(rc = mdb_del(txn, d->letters, &key, NULL))) {
             gone++;
-        else if (rc == MDB_NOTFOUND)
+            rc = dead_counted_put(d, txn, &key, c->claims[i].position);
+        } else if (rc == MDB_NOTFOUND) {
             rc = 0;
+        }
     }
     return rc ? rc : dead_count_add(d, txn, c->lane, -gone);
 }

@@ -74,7 +74,7 @@ move_all(struct dead *d, MDB_txn *txn, void *arg)
         if (rc)
             return rc;
     }
-    return rc == MDB_NOTFOUND ? 0 : rc;
+    return rc == MDB_NOTFOUND ? dead_counted_move(d, txn, m->from, m->to) : rc;
 }
 
 static int
@@ -89,7 +89,7 @@ dead_rename(struct dead *d, const char *from, const char *to)
     struct move m = { from, to };
     if (!is_lane(from) || !is_lane(to))
         return -EINVAL;
-    return dead_count(d, from) ? dead_update(d, move_all, &m) : 0;
+    return dead_update(d, move_all, &m);
 }
 
 int
@@ -98,5 +98,5 @@ dead_forget(struct dead *d, const char *lane)
     struct move m = { lane, NULL };
     if (!is_lane(lane))
         return -EINVAL;
-    return dead_count(d, lane) ? dead_update(d, move_all, &m) : 0;
+    return dead_update(d, move_all, &m);
 }

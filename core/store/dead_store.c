@@ -63,8 +63,10 @@ dead_make(struct dead *d, MDB_txn *txn, unsigned flags)
         rc = mdb_dbi_open(txn, "counts", flags, &d->counts);
     if (!rc)
         rc = mdb_dbi_open(txn, "claims", flags, &d->claims);
-    /* What only reads needs no shares, and an old store has none. */
+    /* What only reads needs none of these, and an old store lacks them. */
     int writes = !d->store.options.read_only;
+    if (!rc && writes)
+        rc = mdb_dbi_open(txn, "counted", flags, &d->counted);
     if (!rc && writes)
         rc = mdb_dbi_open(txn, "shares", flags, &d->shares);
     return rc || !writes ? rc : dead_share_make(d, txn);
@@ -94,7 +96,7 @@ dead_open(const char *dir, int read_only, struct dead **out)
         .lost = "its dead letters, those too that were being tried again, are "
                 "gone unless that file can be repaired",
         .map_bytes = DEAD_MAP,
-        .databases = 5,
+        .databases = 6,
         .grows = 1,
         .read_only = read_only,
     };

@@ -7,6 +7,7 @@
  *            is of that key (dead_share.c)
  *   counts   lane                            -> u64; "\1" -> bytes in refused
  *   claims   lane NUL position of a letter   -> u64 position of its frame
+ *   counted  the same, of letters that are gone (dead_counted.c)
  *
  * A record is a struct dead_head, its texts, each with a NUL, and the event. */
 #ifndef DEAD_STORE_H
@@ -22,7 +23,7 @@
 
 struct dead {
     struct store store;
-    MDB_dbi letters, refused, shares, counts, claims;
+    MDB_dbi letters, refused, shares, counts, claims, counted;
 
     /* The queue of refusals; lock guards all that follows. */
     pthread_mutex_t lock;
@@ -69,6 +70,16 @@ int dead_claim_set(struct dead *, MDB_txn *, const char *lane, uint64_t letter,
 /* So are those of lane within (after, up_to] that have no letter. */
 int dead_claims_trim(struct dead *, MDB_txn *, const char *lane,
                      uint64_t after, uint64_t up_to);
+
+/* dead_counted.c; `counted` is for writers only. */
+/* The frame by which a letter's event went to its lane, given the key of the
+ * letter, which is gone; 0: none. */
+uint64_t dead_counted_of(struct dead *, MDB_txn *, const MDB_val *letter);
+int dead_counted_put(struct dead *, MDB_txn *, const MDB_val *letter,
+                     uint64_t position);
+/* Those of a lane under another name, or (NULL) none. */
+int dead_counted_move(struct dead *, MDB_txn *, const char *from,
+                      const char *to);
 
 /* dead_share.c; LMDB codes.  `shares` is for writers only. */
 /* A refusal with this number, and a record of this size, is there, or goes. */

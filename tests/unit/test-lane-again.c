@@ -97,7 +97,8 @@ frame_for(const char *lane_name, uint64_t letter)
                                 .letter = letter,
                                 .attempts = 1 };
     uint64_t first;
-    ck_assert_int_eq(dead_get(ctx.dead, LANE, 17, copy_event, &event), 0);
+    if (dead_get(ctx.dead, LANE, 17, copy_event, &event))
+        ck_assert_int_eq(dead_get(ctx.dead, LANE, 27, copy_event, &event), 0);
     ck_assert_int_eq(event_retry_pack(&body, event.data, event.len, &mark), 0);
     struct slice s = slice_of(body.data, body.len);
     ck_assert_int_eq(spool_append(ctx.spool, &s, 1, &first), 0);
@@ -333,6 +334,67 @@ START_TEST(what_is_there_is_not_sent_again)
     wait_position(32);
     expect_more(1, (uint64_t[]){ 32 });
     expect_letters("27:23514 ");
+}
+END_TEST
+
+static void
+start_where_it_is(void)
+{
+    restart();
+    fake_resuming(&fake);
+    fake.tells = 1;
+    world_start();
+}
+
+/* 31 brings 17 and 32 brings 7, and both are there.  Then the far side is set
+ * back to what it had at `there`. */
+static void
+set_back_to(uint64_t there)
+{
+    letters();
+    mend();
+    lane_stop(lane, 0);
+    again(17);
+    again(7);
+    start_where_it_is();
+    wait_position(32);
+    expect_letters("27:23514 ");
+    lane_stop(lane, 0);
+    while (fake.got_count && fake.got[fake.got_count - 1] > there)
+        fake.got_count--;
+    start_where_it_is();
+}
+
+/* To between a letter and its frame: the letter is gone, and the frame brings
+ * its event nevertheless; once more after a restart, as before. */
+START_TEST(set_back_behind_the_letters_their_frames_count_again)
+{
+    set_back_to(30);
+    expect_more(2, (uint64_t[]){ 31, 32 });
+    wait_position(32);
+    expect_letters("27:23514 ");
+    frame_for(LANE, 27); /* 33: of one that is dropped before it comes */
+    lane_stop(lane, 0);
+    ck_assert_int_eq(dead_delete(ctx.dead, LANE, 27), 0);
+    fake.got_count = 27;
+    start_where_it_is();
+    wait_position(33);
+    expect_more(2, (uint64_t[]){ 31, 32 });
+    expect_letters("");
+}
+END_TEST
+
+/* To before the letters: what their frames bring is not taken twice. */
+START_TEST(set_back_before_the_letters_they_come_once)
+{
+    set_back_to(5);
+    wait_position(32);
+    ck_assert_uint_eq(fake_wait(&fake, 30), 30);
+    for (uint32_t i = 0, position = 1; i < 30; i++, position++) {
+        position += position == 7 || position == 17;
+        ck_assert_uint_eq(fake.got[i], position);
+    }
+    expect_letters("");
 }
 END_TEST
 
@@ -578,6 +640,8 @@ main(void)
         other_lanes_pass_it_over,
         a_dropped_letter_is_not_delivered,
         what_is_there_is_not_sent_again,
+        set_back_behind_the_letters_their_frames_count_again,
+        set_back_before_the_letters_they_come_once,
         a_claim_of_a_frame_that_is_none_is_given_up,
         a_frame_that_is_lost_leaves_its_letter,
         steps_that_fail_see_it_again,
