@@ -254,6 +254,7 @@ core_libcore_a_SOURCES = \
 	core/lane/place.c \
 	core/lane/private.h \
 	core/lane/read.c \
+	core/lane/refusals.c \
 	core/lane/retry.c \
 	core/lane/settle.c \
 	core/lane/status.c \

@@ -9,6 +9,7 @@
  *   begin.c   where to begin: cursor file and the destination's answer
  *   take.c    where the answer is another's; for a lane that does not run
  *   left.c    lanes as their cursor files tell of them, run or not
+ *   refusals.c  what the log says of dead letters
  *   status.c  status, metrics, and log lines about trouble
  *
  * A flight is a batch with its way through the lane.  Flights form a ring in
@@ -88,6 +89,15 @@ struct flight {
 
 struct match_entry; /* read.c */
 
+#define LANE_REFUSAL_KINDS 8
+
+/* Dead letters of one kind, as far as the log has told of them. */
+struct lane_refusals {
+    char code[64], last[512]; /* of their reason; the last one */
+    int64_t told_us;          /* 0: never */
+    uint64_t untold;
+};
+
 struct lane {
     struct lane_spec spec;
     struct lane_context ctx;
@@ -120,6 +130,8 @@ struct lane {
     int moves;     /* the cursor is still that of `was` */
     int undecided; /* what was decided is not in the cursor yet */
     int begun; /* the two have talked: it is never beyond the spool then */
+
+    struct lane_refusals refusals[LANE_REFUSAL_KINDS];
 
     /* Trouble, as logged (status.c). */
     int64_t trouble_since_us, trouble_logged_us, overdue_us;
@@ -197,6 +209,12 @@ int lane_place_open(struct lane *);
 /* The destination has talked: decide where to begin, if it is not decided.  0,
  * or -ECANCELED when the lane is to stop before anybody has said. */
 int lane_place_decide(struct lane *, uint64_t *position);
+
+/* refusals.c */
+/* Tell of the dead letters of a batch that leaves. */
+void lane_refused(struct lane *, const struct il_batch *);
+/* Tell of those that wait to be told; all: of each, now. */
+void lane_refusals_tell(struct lane *, int all);
 
 /* begin.c */
 /* Find out where to begin and open the reader.  0, or -ECANCELED when the lane

@@ -214,6 +214,8 @@ flight_leave(struct lane *l, struct flight *f)
     int delivered = b->live != 0;
     metric_add(l->delivered, b->live);
     metric_add(l->dead_letters, b->letters);
+    if (b->letters)
+        lane_refused(l, b);
     pthread_mutex_lock(&l->lock);
     l->status.position = b->last;
     l->status.delivered += b->live;
@@ -362,6 +364,7 @@ lane_cursor(struct lane *l, int final)
 {
     uint64_t position = l->status.position; /* only this thread sets it */
     int64_t now = clock_monotonic_us();
+    lane_refusals_tell(l, final);
     if (position == l->saved_position && !final)
         return;
     if (!final && now - l->saved_us < SAVE_US)

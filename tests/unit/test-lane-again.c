@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Dead letters that are tried again. */
 #include "codec/msg_read.h"
+#include "base/log.h"
 #include "lane_world.h"
 #include "tempdir.h"
 #include "store/retry.h"
@@ -586,16 +587,16 @@ START_TEST(what_cannot_be_read_stays)
 }
 END_TEST
 
-/* What world_start() says on stderr. */
+/* What this says on stderr. */
 static const char *
-start_and_listen(void)
+listen_to(void (*what)(void))
 {
     static char said[4000];
     char path[4096];
     snprintf(path, sizeof path, "%s/stderr", ctx.state_dir);
     int old = dup(2), fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
     ck_assert_int_ge(dup2(fd, 2), 0);
-    world_start();
+    what();
     dup2(old, 2);
     ssize_t n = pread(fd, said, sizeof said - 1, 0);
     ck_assert_int_ge(n, 0);
@@ -604,6 +605,28 @@ start_and_listen(void)
     close(old);
     return said;
 }
+
+static void
+letters_to_the_end(void)
+{
+    log_level_set(IL_LOG_WARN);
+    spec.batch_events = 10; /* a letter each */
+    letters();
+    world_stop();
+}
+
+START_TEST(letters_are_told_the_first_at_once_and_the_others_counted)
+{
+    const char *said = listen_to(letters_to_the_end);
+    const char *first = strstr(said, "a dead letter of the kind 23514: event ");
+    const char *more =
+        strstr(said, "2 more dead letters of the kind 23514, the last event ");
+    ck_assert_msg(first && more && first < more, "%s", said);
+    ck_assert_ptr_nonnull(strstr(first, " at position 7: "));
+    ck_assert_ptr_nonnull(strstr(more, " at position 27: "));
+    ck_assert_ptr_null(strstr(said, "at position 17"));
+}
+END_TEST
 
 START_TEST(lost_letters_are_counted)
 {
@@ -617,13 +640,13 @@ START_TEST(lost_letters_are_counted)
     ck_assert_int_eq(dead_open(path, 0, &ctx.dead), 0);
     fake_restart(&fake);
     ck_assert_ptr_nonnull(
-        strstr(start_and_listen(), "the 3 that this lane had are lost"));
+        strstr(listen_to(world_start), "the 3 that this lane had are lost"));
     events(1);
     wait_position(31);
 
     /* Once is enough. */
     world_restart();
-    ck_assert_str_eq(start_and_listen(), "");
+    ck_assert_str_eq(listen_to(world_start), "");
 }
 END_TEST
 
@@ -649,6 +672,7 @@ main(void)
         many_at_once,
         a_letter_that_is_not_final_is_left_alone,
         what_cannot_be_read_stays,
+        letters_are_told_the_first_at_once_and_the_others_counted,
         lost_letters_are_counted,
     };
     return world_run("lane again", tests, sizeof tests / sizeof *tests);
