@@ -98,6 +98,9 @@ struct value {
     struct value *items;
 };
 
+/* The one text that is one. */
+static const char uuid[] = "0123ABCD-89ab-cdef-0123-456789abcdef";
+
 static struct value pool[COLUMNS_MAX * EVENTS_MAX * 24 + 8];
 static size_t pool_used;
 
@@ -133,7 +136,6 @@ make_string(struct bytes *in, struct value *v, struct il_text *json)
     v->what = V_STRING;
     say(json, "\"");
     if (n == 13) {
-        static const char uuid[] = "0123ABCD-89ab-cdef-0123-456789abcdef";
         memcpy(v->text, uuid, v->len = sizeof uuid - 1);
         say(json, uuid);
     }
@@ -459,7 +461,10 @@ mean(struct canon *c, enum kind kind, const struct value *v, int refuse_bad)
             c->meaning = M_BAD;
         return;
     case T_UUID:
-        c->meaning = v->len == 36 && v->what == V_STRING ? M_VALUE : M_BAD;
+        c->meaning = v->what == V_STRING && v->len == sizeof uuid - 1
+                             && memcmp(v->text, uuid, v->len) == 0
+                         ? M_VALUE
+                         : M_BAD;
         for (size_t i = 0; i < v->len && c->meaning == M_VALUE; i++)
             if (v->text[i] != '-')
                 add(c, &(char){ (char) tolower(v->text[i]) }, 1);
