@@ -7,6 +7,7 @@
 
 #include "codec/json.h"
 #include "codec/json_out.h"
+#include "codec/msg_read.h"
 #include "host/control.h"
 
 #include <errno.h>
@@ -88,6 +89,63 @@ send_chunk(struct emit *e)
     return err;
 }
 
+/* The members of an event that `spool export` and `dead show` print: those that
+ * a sender gives, and those that are told of it. */
+static const char *const given[] = { "id", "type", "timestamp", "payload" };
+static const char *const told[] = { "source_id", "received_at", "publishable",
+                                    "retry" };
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+static uint32_t
+count_members(const struct il_value *event, const char *const *names, size_t n)
+{
+    struct il_value v;
+    uint32_t found = 0;
+    for (size_t i = 0; i < n; i++)
+        found += msg_find(event, names[i], strlen(names[i]), &v) == 1;
+    return found;
+}
+
+/* Was it accepted once, and printed?  Such a line is sent without what was told
+ * of it.  1, 0 or a negative errno. */
+static int
+put_printed(struct il_text *out, const struct il_value *event)
+{
+    struct json_out o;
+    struct il_value v;
+    if (event->type != IL_MAP || count_members(event, told, 2) != 2
+        || count_members(event, given, COUNT(given))
+                   + count_members(event, told, COUNT(told))
+               != event->count)
+        return 0;
+    json_out_begin(&o, out);
+    json_out_object(&o, NULL);
+    for (size_t i = 0; i < COUNT(given); i++)
+        if (msg_find(event, given[i], strlen(given[i]), &v) == 1)
+            json_out_value(&o, given[i], &v);
+    json_out_end(&o);
+    int err = json_out_done(&o);
+    return err ? err : text_putc(out, '\n') ? -ENOMEM : 1;
+}
+
+/* A line as it is, but for those that were printed. */
+static int
+put_line(struct emit *e, const char *line, size_t len)
+{
+    struct il_text packed = { 0 };
+    struct json_error error;
+    struct il_value event;
+    int done = 0;
+    if (strstr(line, "\"received_at\"")
+        && !json_to_msgpack(line, len, &packed, &error)) {
+        const char *p = packed.data;
+        if (!msg_value(&p, p + packed.len, &event))
+            done = put_printed(&e->body, &event);
+    }
+    text_clear(&packed);
+    return done < 0 ? done : done ? 0 : text_put(&e->body, line, len);
+}
+
 /* Standard input, as many whole lines at a time as a request carries. */
 static int
 emit_lines(struct emit *e)
@@ -97,7 +155,7 @@ emit_lines(struct emit *e)
     ssize_t len;
     int err = 0;
     while (!err && (len = getline(&line, &size, stdin)) > 0) {
-        err = text_put(&e->body, line, (size_t) len);
+        err = put_line(e, line, (size_t) len);
         if (!err && ++e->events >= CHUNK_EVENTS)
             err = send_chunk(e);
         else if (!err && e->body.len >= CHUNK_BYTES)

@@ -77,7 +77,7 @@ verify_one(void *arg, const char *segment, uint64_t offset, uint64_t position,
 static int
 verify(struct look *k)
 {
-    int rc = spool_walk(k->dir, verify_one, k);
+    int rc = spool_walk(k->dir, 0, verify_one, k);
     if (rc < 0)
         return rc;
     k->damaged += (uint64_t) rc;
@@ -134,7 +134,7 @@ inspect(struct look *k)
 {
     printf("%-24s  %12s %12s %10s %12s %8s\n", "segment", "first", "last",
            "events", "bytes", "damaged");
-    int rc = spool_walk(k->dir, inspect_one, k);
+    int rc = spool_walk(k->dir, 0, inspect_one, k);
     inspect_print(k);
     return rc < 0 ? rc : 0;
 }
@@ -198,7 +198,7 @@ export_one(void *arg, const char *segment, uint64_t offset, uint64_t position,
 static int
 export(struct look *k)
 {
-    int rc = spool_walk(k->dir, export_one, k);
+    int rc = spool_walk(k->dir, 1, export_one, k);
     if (rc >= 0 && fflush(stdout))
         rc = -EIO;
     text_clear(&k->line);
@@ -265,7 +265,8 @@ complain(const char *dir, int rc)
 {
     const char *why = strerror(-rc);
     if (rc == -EBUSY)
-        why = "a daemon is running on it; stop that first";
+        why = "a daemon is running on it; stop that first (export goes "
+              "beside it)";
     else if (rc == -ENOENT)
         why = "there is no spool";
     else if (rc == -EINVAL)

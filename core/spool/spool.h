@@ -218,10 +218,13 @@ void spool_stats(struct spool *, struct spool_stats *);
  * down; a daemon may run on it.  0: nothing is. */
 uint64_t spool_hint_read(const char *dir);
 
-/* Walk a spool that no process may have open; each damaged range and each
- * frame is reported to fn (body NULL: damage, with a text).  Changes nothing.
- * Returns the number of damaged ranges or a negative errno. */
-int spool_walk(const char *dir,
+/* Walk a spool; each damaged range and each frame is reported to fn (body NULL:
+ * damage, with a text).  Changes nothing.  beside 0: no process may have it
+ * open, else -EBUSY.  beside 1: a daemon may write to it meanwhile; then the
+ * walk ends with the last whole frame of the segments that were there when it
+ * began, and passes over those that the daemon lets go of.  Returns the number
+ * of damaged ranges or a negative errno. */
+int spool_walk(const char *dir, int beside,
                int (*fn)(void *arg, const char *segment, uint64_t offset,
                          uint64_t position, const char *body, size_t len,
                          const char *damage),

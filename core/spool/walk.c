@@ -19,6 +19,7 @@ struct walk {
               const char *damage);
     void *arg;
     int damaged;
+    int live; /* a daemon writes to it */
 };
 
 /* 0, or what fn wants to stop with. */
@@ -83,6 +84,15 @@ walk_size(const struct found_file *f, const struct found_file *next)
                                                      : f->size;
 }
 
+/* Beside a daemon: bytes that are no frame are where it writes, or the file was
+ * let go of and is used again. */
+static int
+walk_moves(const struct walk *w, const struct found_file *f,
+           const struct found_file *next)
+{
+    return w->live && (!next || faccessat(w->s.dirfd, f->name, F_OK, 0));
+}
+
 static int
 walk_segment(struct walk *w, const struct found_file *f,
              const struct found_file *next)
@@ -96,25 +106,32 @@ walk_segment(struct walk *w, const struct found_file *f,
         gap.end = f->size;
         return walk_damage(w, f, &gap, "belongs to another spool");
     }
-    if (!f->header_ok)
+    if (!f->header_ok) {
+        if (walk_moves(w, f, next))
+            return 0;
         rc = walk_damage(w, f, &gap, "damaged header");
+    }
     if (rc == 0 && f->first != f->named) {
         gap.end = 0;
         rc = walk_damage(w, f, &gap, "misnamed");
     }
     int fd = openat(w->s.dirfd, f->name, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return rc ? rc : -errno;
+        return rc ? rc : w->live && errno == ENOENT ? 0 : -errno;
     spool_segment_open(&io, fd, walk_size(f, next));
     spool_scan_start(&scan, &io, w->s.seed, SEGMENT_HEADER, f->first,
                      next ? next->first : SPOOL_POSITION_MAX);
     int step = SCAN_END;
-    while (rc == 0 && (step = spool_scan_next(&scan, &frame, &gap)) > SCAN_END)
+    while (rc == 0
+           && (step = spool_scan_next(&scan, &frame, &gap)) > SCAN_END) {
+        if (step == SCAN_GAP && walk_moves(w, f, next))
+            break;
         rc = step == SCAN_GAP
                  ? walk_damage(w, f, &gap, "damaged")
                  : w->fn(w->arg, f->name, frame.offset, frame.position,
                          frame.body, frame.len, NULL);
-    if (rc == 0)
+    }
+    if (rc == 0 && !walk_moves(w, f, next))
         rc = step < 0 ? step : walk_end(w, &scan, f, next);
     spool_segment_close(&io);
     close(fd);
@@ -122,13 +139,14 @@ walk_segment(struct walk *w, const struct found_file *f,
 }
 
 static int
-walk_open(struct walk *w, const char *dir, struct found_list *list)
+walk_open(struct walk *w, const char *dir, int beside, struct found_list *list)
 {
     w->s.dir = (char *) dir;
     w->s.dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (w->s.dirfd < 0)
         return -errno;
-    if (flock(w->s.dirfd, LOCK_SH | LOCK_NB))
+    w->live = flock(w->s.dirfd, LOCK_SH | LOCK_NB) != 0;
+    if (w->live && !beside)
         return -EBUSY;
     int rc = spool_found_read(&w->s, list);
     if (rc)
@@ -142,7 +160,7 @@ walk_open(struct walk *w, const char *dir, struct found_list *list)
 }
 
 int
-spool_walk(const char *dir,
+spool_walk(const char *dir, int beside,
            int (*fn)(void *arg, const char *segment, uint64_t offset,
                      uint64_t position, const char *body, size_t len,
                      const char *damage),
@@ -154,7 +172,7 @@ spool_walk(const char *dir,
         return -ENOMEM;
     w->fn = fn;
     w->arg = arg;
-    int rc = walk_open(w, dir, &list);
+    int rc = walk_open(w, dir, beside, &list);
     for (size_t i = 0; rc == 0 && i < list.count; i++)
         rc = walk_segment(w, &list.items[i],
                           i + 1 < list.count ? &list.items[i + 1] : NULL);

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """`ingestlayer spool`, found by the config or by its folder: verify's exit code is
 0 for a sound spool, 1 and the place for damage, and it changes nothing; export
-prints the events, and which of them is a retry; a running daemon is named."""
+prints the events, also beside a daemon and in a form that emit takes, and which of
+them is a retry; a running daemon is named."""
 import glob
 import json
 import os
@@ -24,6 +25,12 @@ with System(PLAIN, table=TABLE) as s:
     s.delivered()
     contains(s.daemon.command("status", "-c", s.conf).stdout.decode(), " 1 dead letter in all", "status")
     contains(spool(s, "verify", "-c", s.conf, code=1), "a daemon is running on it", "verify beside a daemon")
+    contains(spool(s, "inspect", "-c", s.conf, code=1), "export goes beside it", "inspect beside a daemon")
+    beside = spool(s, "export", "-c", s.conf)
+    equal([json.loads(line)["id"] for line in beside.splitlines()], ["e%06d" % i for i in range(21)], "export beside it")
+    # What was exported can be sent: here it is known by its ids.
+    again = s.daemon.command("emit", "-c", s.conf, input=beside.encode())
+    equal((again.returncode, again.stdout.decode().count("duplicate")), (0, 21), "emit of it (%s)" % again.stderr.decode())
     s.pg.sql("alter table t.rows drop constraint below_100")
     equal(s.daemon.command("dead", "retry", "-c", s.conf, "--all").returncode, 0, "dead retry")
     eventually(lambda: not s.dead(), "it is retried")

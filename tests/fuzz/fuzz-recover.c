@@ -196,7 +196,7 @@ static void
 damage_all(struct bytes *in)
 {
     file_count = 0;
-    CLAIM(spool_walk(dir, place, NULL) == 0);
+    CLAIM(spool_walk(dir, 0, place, NULL) == 0);
     for (int i = 0; i < file_count; i++)
         load(&files[i]);
     while (in->at < in->end)

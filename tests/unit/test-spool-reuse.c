@@ -212,7 +212,7 @@ START_TEST(test_a_look_finds_nothing_of_the_old)
     help_setup();
     snprintf(line, sizeof line, "cp %s/* %s", other, help_dir);
     ck_assert_int_eq(system(line), 0);
-    ck_assert_int_eq(spool_walk(help_dir, walked, frames), 0);
+    ck_assert_int_eq(spool_walk(help_dir, 0, walked, frames), 0);
     ck_assert_uint_eq(frames[0], st.last - st.first + 1);
     ck_assert_uint_eq(frames[1], 0);
     spool_close(s);
