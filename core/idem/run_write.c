@@ -142,7 +142,8 @@ static int
 put_line(struct run_writer *w, uint32_t home)
 {
     struct line *l = &w->lines[w->lines_in++];
-    const uint64_t *items = w->queue + w->first;
+    /* The first line may come before anything is queued. */
+    const uint64_t *items = w->queue ? w->queue + w->first : NULL;
     const struct run *r = w->run;
     size_t waiting = w->end - w->first;
     uint32_t n = waiting < LINE_PRINTS ? (uint32_t) waiting : LINE_PRINTS;
