@@ -222,7 +222,8 @@ uint64_t spool_hint_read(const char *dir);
  * damage, with a text).  Changes nothing.  beside 0: no process may have it
  * open, else -EBUSY.  beside 1: a daemon may write to it meanwhile; then the
  * walk ends with the last whole frame of the segments that were there when it
- * began, and passes over those that the daemon lets go of.  Returns the number
+ * began, synced or not yet; of what the daemon lets go of meanwhile fn is told
+ * as of damage, but it does not count.  Returns the number
  * of damaged ranges or a negative errno. */
 int spool_walk(const char *dir, int beside,
                int (*fn)(void *arg, const char *segment, uint64_t offset,

@@ -84,13 +84,19 @@ walk_size(const struct found_file *f, const struct found_file *next)
                                                      : f->size;
 }
 
-/* Beside a daemon: bytes that are no frame are where it writes, or the file was
- * let go of and is used again. */
+/* Has the daemon let go of the file, which it may be using again? */
 static int
-walk_moves(const struct walk *w, const struct found_file *f,
-           const struct found_file *next)
+walk_gone(const struct walk *w, const struct found_file *f)
 {
-    return w->live && (!next || faccessat(w->s.dirfd, f->name, F_OK, 0));
+    return w->live && faccessat(w->s.dirfd, f->name, F_OK, 0);
+}
+
+/* No damage, but whoever reads has to know. */
+static int
+walk_say_gone(struct walk *w, const struct found_file *f, uint64_t offset)
+{
+    return w->fn(w->arg, f->name, offset, 0, NULL, 0,
+                 "the daemon has let go of the rest of this segment meanwhile");
 }
 
 static int
@@ -106,33 +112,41 @@ walk_segment(struct walk *w, const struct found_file *f,
         gap.end = f->size;
         return walk_damage(w, f, &gap, "belongs to another spool");
     }
-    if (!f->header_ok) {
-        if (walk_moves(w, f, next))
-            return 0;
+    if (!f->header_ok && walk_gone(w, f))
+        return walk_say_gone(w, f, 0);
+    /* Beside a daemon the newest one may have none yet. */
+    if (!f->header_ok && (next || !w->live || f->size > SEGMENT_HEADER))
         rc = walk_damage(w, f, &gap, "damaged header");
-    }
     if (rc == 0 && f->first != f->named) {
         gap.end = 0;
         rc = walk_damage(w, f, &gap, "misnamed");
     }
     int fd = openat(w->s.dirfd, f->name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && (rc || !w->live || errno != ENOENT))
+        return rc ? rc : -errno;
     if (fd < 0)
-        return rc ? rc : w->live && errno == ENOENT ? 0 : -errno;
+        return walk_say_gone(w, f, 0);
     spool_segment_open(&io, fd, walk_size(f, next));
     spool_scan_start(&scan, &io, w->s.seed, SEGMENT_HEADER, f->first,
                      next ? next->first : SPOOL_POSITION_MAX);
     int step = SCAN_END;
     while (rc == 0
            && (step = spool_scan_next(&scan, &frame, &gap)) > SCAN_END) {
-        if (step == SCAN_GAP && walk_moves(w, f, next))
+        if (step == SCAN_GAP && walk_gone(w, f)) {
+            rc = walk_say_gone(w, f, gap.offset);
             break;
+        }
         rc = step == SCAN_GAP
                  ? walk_damage(w, f, &gap, "damaged")
                  : w->fn(w->arg, f->name, frame.offset, frame.position,
                          frame.body, frame.len, NULL);
     }
-    if (rc == 0 && !walk_moves(w, f, next))
-        rc = step < 0 ? step : walk_end(w, &scan, f, next);
+    if (rc == 0 && step < 0)
+        rc = step;
+    /* Where the newest one ends a daemon is writing. */
+    else if (rc == 0 && step == SCAN_END && (next || !w->live))
+        rc = walk_gone(w, f) ? walk_say_gone(w, f, scan.offset)
+                             : walk_end(w, &scan, f, next);
     spool_segment_close(&io);
     close(fd);
     return rc;

@@ -220,6 +220,32 @@ START_TEST(test_a_look_finds_nothing_of_the_old)
 }
 END_TEST
 
+/* Beside the process that writes: what it writes, and what is damaged where
+ * whole frames follow, is told apart, also in the newest segment. */
+START_TEST(test_a_look_beside_tells_damage)
+{
+    struct spool_options o = options();
+    uint64_t frames[2] = { 0, 0 };
+    char path[256];
+    struct spool *s = help_open_with(&o, NULL);
+    uint64_t first = fill_reused(s);
+    ck_assert_int_eq(spool_walk(help_dir, 0, walked, frames), -EBUSY);
+    ck_assert_int_eq(spool_walk(help_dir, 1, walked, frames), 0);
+    ck_assert_uint_gt(frames[0], 0);
+    ck_assert_uint_eq(frames[1], 0);
+    uint64_t before = frames[0];
+    help_segment(path, first);
+    int fd = open(path, O_WRONLY);
+    ck_assert_int_eq(pwrite(fd, "?", 1, SEGMENT_HEADER + 17), 1);
+    close(fd);
+    frames[0] = 0;
+    ck_assert_int_eq(spool_walk(help_dir, 1, walked, frames), 1);
+    ck_assert_uint_eq(frames[0], before - 1);
+    ck_assert_uint_eq(frames[1], 1);
+    spool_close(s);
+}
+END_TEST
+
 /* A frame of ours that goes bad is still that, with old ones behind it. */
 START_TEST(test_damage_is_still_damage)
 {
@@ -416,6 +442,7 @@ main(void)
     tcase_add_test(t, test_files_are_used_again);
     tcase_add_test(t, test_a_killed_process_leaves_nothing_of_the_old);
     tcase_add_test(t, test_a_look_finds_nothing_of_the_old);
+    tcase_add_test(t, test_a_look_beside_tells_damage);
     tcase_add_loop_test(t, test_damage_is_still_damage, 0, 3);
     tcase_add_test(t, test_what_was_given_up_does_not_come_back);
     tcase_add_test(t, test_readers_keep_their_file);
