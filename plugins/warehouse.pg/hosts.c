@@ -1,24 +1,223 @@
 /* SPDX-License-Identifier: MIT */
-/* A connection string may name several hosts.  libpq tries the next one when
- * one refuses, but its asynchronous half has no time limit of its own: a host
- * that is dead, or stopped, without a refusal would be the first at every
- * attempt, and the others would never be tried.  So the next attempt begins
- * behind the host that did not answer. */
+/* A connection string may name several hosts, and a name may have several
+ * addresses.  libpq tries the next one when one refuses, but its asynchronous
+ * half has no time limit of its own: a host that is dead, or stopped, without a
+ * refusal would be the first at every attempt, and the others would never be
+ * tried.  So the next attempt begins behind the one that did not answer.  Only
+ * that one is remembered, not the order: names are looked up anew each time,
+ * and may have moved. */
 #include "hosts.h"
 
-#include <stdio.h>
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 static const char *const keys[HOSTS_KEYS] = { "host", "hostaddr", "port" };
 
-void
-hosts_clear(struct hosts *h)
+static void
+endpoint_clear(struct endpoint *p)
 {
+    free(p->host);
+    free(p->addr);
+    free(p->port);
+    *p = (struct endpoint){ NULL };
+}
+
+static int
+endpoint_set(struct endpoint *p, const char *host, const char *addr,
+             const char *port)
+{
+    p->host = strdup(host);
+    p->addr = strdup(addr);
+    p->port = strdup(port);
+    if (p->host && p->addr && p->port)
+        return 0;
+    endpoint_clear(p);
+    return -ENOMEM;
+}
+
+void
+hosts_empty(struct hosts *h)
+{
+    for (size_t i = 0; i < h->count; i++)
+        endpoint_clear(&h->endpoints[i]);
+    free(h->endpoints);
+    h->endpoints = NULL;
+    h->count = 0;
     for (int i = 0; i < HOSTS_KEYS; i++) {
         free(h->lists[i]);
         h->lists[i] = NULL;
     }
+    *h->left_out = 0;
+}
+
+void
+hosts_clear(struct hosts *h)
+{
+    hosts_empty(h);
+    endpoint_clear(&h->silent);
+}
+
+int
+hosts_add(struct hosts *h, const char *host, const char *addr, const char *port)
+{
+    struct endpoint *more =
+        realloc(h->endpoints, (h->count + 1) * sizeof *more);
+    if (!more)
+        return -ENOMEM;
+    h->endpoints = more;
+    if (endpoint_set(&more[h->count], host, addr, port))
+        return -ENOMEM;
+    h->count++;
+    return 0;
+}
+
+/* --- what the connection string says ------------------------------------- */
+
+static size_t
+list_count(const char *list)
+{
+    size_t n = 1;
+    for (; (list = strchr(list, ',')) != NULL; list++)
+        n++;
+    return n;
+}
+
+/* A copy of the n-th element; of one value for all, that. */
+static char *
+list_item(const char *list, size_t n)
+{
+    if (!list)
+        return strdup("");
+    for (n = list_count(list) > 1 ? n : 0; n; n--)
+        list += strcspn(list, ",") + 1;
+    return strndup(list, strcspn(list, ","));
+}
+
+static int
+read_lists(struct hosts *h, const char *const lists[HOSTS_KEYS])
+{
+    size_t counts[HOSTS_KEYS] = { 0 };
+    for (int i = 0; i < HOSTS_KEYS; i++)
+        counts[i] = lists[i] ? list_count(lists[i]) : 0;
+    size_t n = counts[0] ? counts[0] : counts[1];
+    if ((counts[1] && counts[1] != n) || (counts[2] > 1 && counts[2] != n))
+        return 0;
+    int err = 0;
+    for (size_t i = 0; i < n && !err; i++) {
+        char *item[HOSTS_KEYS];
+        for (int k = 0; k < HOSTS_KEYS; k++)
+            item[k] = list_item(lists[k], i);
+        err = item[0] && item[1] && item[2]
+                  ? hosts_add(h, item[0], item[1], item[2])
+                  : -ENOMEM;
+        for (int k = 0; k < HOSTS_KEYS; k++)
+            free(item[k]);
+    }
+    return err;
+}
+
+/* PQconninfoParse() knows neither the environment nor service files.  Only a
+ * connection does; this one is refused for its sslmode, which libpq looks at
+ * when it has read everything and has not yet begun with the first host. */
+int
+hosts_read(struct hosts *h, const char *connection)
+{
+    const char *const names[] = { "dbname", "sslmode", NULL };
+    const char *const values[] = { connection, "none of them", NULL };
+    const char *lists[HOSTS_KEYS] = { NULL };
+    PGconn *db = PQconnectStartParams(names, values, 1);
+    PQconninfoOption *all = PQconninfo(db);
+    int err = all ? 0 : -ENOMEM;
+    hosts_empty(h);
+    for (const PQconninfoOption *o = all; o && o->keyword; o++)
+        for (int i = 0; i < HOSTS_KEYS; i++)
+            if (o->val && *o->val && strcmp(o->keyword, keys[i]) == 0)
+                lists[i] = o->val;
+    if (!err)
+        err = read_lists(h, lists);
+    PQconninfoFree(all);
+    PQfinish(db);
+    return err;
+}
+
+/* --- what libpq is told -------------------------------------------------- */
+
+static const char *
+endpoint_key(const struct endpoint *p, int key)
+{
+    return key == 0 ? p->host : key == 1 ? p->addr : p->port;
+}
+
+/* NULL in *out: nobody has it, which is not the same as an empty value. */
+static int
+list_join(const struct hosts *h, int key, char **out)
+{
+    size_t size = 0, used = 0, any = 0;
+    for (size_t i = 0; i < h->count; i++) {
+        any |= *endpoint_key(&h->endpoints[i], key);
+        size += strlen(endpoint_key(&h->endpoints[i], key)) + 1;
+    }
+    *out = any ? malloc(size) : NULL;
+    for (size_t i = 0; i < h->count && *out; i++) {
+        const char *item = endpoint_key(&h->endpoints[i], key);
+        size_t n = strlen(item);
+        memcpy(*out + used, item, n);
+        used += n;
+        (*out)[used++] = i + 1 < h->count ? ',' : 0;
+    }
+    return any && !*out ? -ENOMEM : 0;
+}
+
+/* libpq writes addresses without a scope. */
+static int
+same_address(const char *a, const char *b)
+{
+    size_t n = strcspn(a, "%");
+    return n == strcspn(b, "%") && memcmp(a, b, n) == 0;
+}
+
+/* Behind which endpoint to go on; count: none is known.  Of a name that has moved
+ * it is the last of its addresses, so that the other names have their turn. */
+static size_t
+find_silent(const struct hosts *h)
+{
+    const struct endpoint *s = &h->silent;
+    size_t found = h->count;
+    for (size_t i = 0; s->host && i < h->count; i++) {
+        const struct endpoint *p = &h->endpoints[i];
+        /* PQhost() is an address where that is all there is of it. */
+        const char *host = *p->host ? p->host : p->addr;
+        if (strcmp(host, s->host) != 0
+            || (*p->port && strcmp(p->port, s->port) != 0))
+            continue;
+        if (*p->addr && same_address(p->addr, s->addr))
+            return i;
+        found = i;
+    }
+    return found;
+}
+
+int
+hosts_order(struct hosts *h)
+{
+    size_t at = find_silent(h), n = h->count;
+    if (at + 1 < n) {
+        struct endpoint *turned = malloc(n * sizeof *turned);
+        if (!turned)
+            return -ENOMEM;
+        for (size_t i = 0; i < n; i++)
+            turned[i] = h->endpoints[(at + 1 + i) % n];
+        free(h->endpoints);
+        h->endpoints = turned;
+    }
+    for (int i = 0; i < HOSTS_KEYS; i++)
+        if (list_join(h, i, &h->lists[i]))
+            return -ENOMEM;
+    return 0;
 }
 
 int
@@ -34,90 +233,33 @@ hosts_params(const struct hosts *h, const char *names[], const char *values[])
     return n;
 }
 
-static size_t
-list_count(const char *list)
-{
-    size_t n = 1;
-    for (; (list = strchr(list, ',')) != NULL; list++)
-        n++;
-    return n;
-}
-
-/* The n-th element; *len of it. */
-static const char *
-list_item(const char *list, size_t n, size_t *len)
-{
-    for (; n; n--)
-        list += strcspn(list, ",") + 1;
-    *len = strcspn(list, ",");
-    return list;
-}
-
-static int
-item_is(const char *list, size_t n, const char *text)
-{
-    size_t len;
-    const char *item = list_item(list, n, &len);
-    return strlen(text) == len && memcmp(item, text, len) == 0;
-}
-
-/* The same list with the n-th first; one value for all stays as it is. */
-static char *
-list_turn(const char *list, size_t n)
-{
-    size_t len;
-    const char *first = list_item(list, list_count(list) > 1 ? n : 0, &len);
-    if (first == list)
-        return strdup(list);
-    size_t size = strlen(list) + 1;
-    char *out = malloc(size);
-    if (out)
-        snprintf(out, size, "%s,%.*s", first, (int) (first - list - 1), list);
-    return out;
-}
-
-/* Which of the hosts libpq is at.  PQhost() is an address where that is all
- * there is of it. */
-static size_t
-place(const PGconn *db, char *const lists[HOSTS_KEYS], size_t count)
-{
-    const char *host = PQhost(db), *port = PQport(db);
-    for (size_t i = 0; i < count && host && port; i++) {
-        int here = (lists[0] && item_is(lists[0], i, host))
-                   || (lists[1] && item_is(lists[1], i, host));
-        if (here
-            && (!lists[2] || list_count(lists[2]) == 1
-                || item_is(lists[2], i, port)))
-            return i;
-    }
-    return 0;
-}
+/* --- where a connection is ----------------------------------------------- */
 
 void
-hosts_turn(struct hosts *h, PGconn *db)
+hosts_silent(struct hosts *h, const PGconn *db)
 {
-    char *lists[HOSTS_KEYS] = { NULL };
-    size_t count = 1;
-    PQconninfoOption *all = PQconninfo(db);
-    for (const PQconninfoOption *o = all; o && o->keyword; o++)
-        for (int i = 0; i < HOSTS_KEYS; i++)
-            if (o->val && *o->val && strcmp(o->keyword, keys[i]) == 0)
-                lists[i] = o->val;
-    for (int i = 0; i < 2; i++)
-        if (lists[i] && list_count(lists[i]) > count)
-            count = list_count(lists[i]);
-    if (count > 1) {
-        size_t next = (place(db, lists, count) + 1) % count;
-        hosts_clear(h);
-        for (int i = 0; i < HOSTS_KEYS; i++)
-            if (lists[i])
-                h->lists[i] = list_turn(lists[i], next);
-        /* Half of it would mix them up. */
-        for (int i = 0; i < HOSTS_KEYS; i++)
-            if (lists[i] && !h->lists[i])
-                count = 0;
-        if (!count)
-            hosts_clear(h);
-    }
-    PQconninfoFree(all);
+    const char *host = PQhost(db), *addr = PQhostaddr(db), *port = PQport(db);
+    endpoint_clear(&h->silent);
+    /* Without memory the next attempt has the same order, no more. */
+    if (host && port)
+        (void) endpoint_set(&h->silent, host, addr ? addr : "", port);
+}
+
+int
+hosts_pin(struct hosts *h, const PGconn *db)
+{
+    const char *host = PQhost(db), *port = PQport(db);
+    struct sockaddr_storage sa;
+    socklen_t len = sizeof sa;
+    char addr[NI_MAXHOST] = "";
+    hosts_clear(h);
+    /* Not PQhostaddr(): it lacks the scope. */
+    if (getpeername(PQsocket(db), (struct sockaddr *) &sa, &len) == 0
+        && (sa.ss_family == AF_INET || sa.ss_family == AF_INET6)
+        && getnameinfo((struct sockaddr *) &sa, len, addr, sizeof addr, NULL, 0,
+                       NI_NUMERICHOST))
+        *addr = 0;
+    h->pinned = 1;
+    int err = hosts_add(h, host ? host : "", addr, port ? port : "");
+    return err ? err : hosts_order(h);
 }

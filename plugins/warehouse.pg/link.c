@@ -190,6 +190,9 @@ connect_fault(struct link *l)
         snprintf(l->fault.why + n, sizeof l->fault.why - n,
                  "; grant connect on database \"%s\" to \"%s\"", PQdb(l->db),
                  PQuser(l->db));
+    else if (*l->hosts.left_out)
+        snprintf(l->fault.why + n, sizeof l->fault.why - n, "; %s",
+                 l->hosts.left_out);
 }
 
 /* The next attempt begins with another one, if there is another. */
@@ -203,14 +206,12 @@ silent_host(struct link *l)
               host ? host : "", port && *port ? " port " : "",
               port ? port : "");
     l->fault.lost = 1;
-    hosts_turn(&l->hosts, l->db);
+    hosts_silent(&l->hosts, l->db);
 }
 
 static int
-drive_connect(struct link *l)
+drive_connect(struct link *l, int64_t until)
 {
-    int64_t until =
-        il_monotonic_us(l->host) + (int64_t) l->opt->connect_timeout_ms * 1000;
     PostgresPollingStatusType st = PGRES_POLLING_WRITING;
     while (st != PGRES_POLLING_OK) {
         if (st == PGRES_POLLING_FAILED) {
@@ -243,6 +244,7 @@ void
 link_free(struct link *l)
 {
     link_close(l);
+    link_leave_lookups(l);
     hosts_clear(&l->hosts);
     sql_close(&l->sql);
 }
@@ -259,13 +261,17 @@ link_open(struct link *l)
     const char *values[MOST_KEYS + 1] = {
         "ingestlayer", "15", "5", "30000", l->opt->connection, "UTF8"
     };
+    int64_t until =
+        il_monotonic_us(l->host) + (int64_t) l->opt->connect_timeout_ms * 1000;
+    link_close(l);
+    memset(&l->fault, 0, sizeof l->fault);
+    if (link_resolve(l, until))
+        return -1;
     int n = 6 + hosts_params(&l->hosts, keys + 6, values + 6);
     if (l->opt->application_name) {
         keys[n] = "application_name";
         values[n] = l->opt->application_name;
     }
-    link_close(l);
-    memset(&l->fault, 0, sizeof l->fault);
     l->db = PQconnectStartParams(keys, values, 1);
     if (!l->db) {
         fault_set(&l->fault, PG_ACT_RETRY, "no memory for a connection");
@@ -276,7 +282,7 @@ link_open(struct link *l)
     PQsetNoticeReceiver(l->db, hear_notice, l);
     if (PQstatus(l->db) == CONNECTION_BAD)
         connect_fault(l);
-    else if (drive_connect(l) == 0 && PQsetnonblocking(l->db, 1) == 0) {
+    else if (drive_connect(l, until) == 0 && PQsetnonblocking(l->db, 1) == 0) {
         PQsetErrorVerbosity(l->db, PQERRORS_DEFAULT);
         const char *name = PQparameterStatus(l->db, "application_name");
         snprintf(l->name, sizeof l->name, "%s", name ? name : "");

@@ -18,7 +18,8 @@
  * pg_stat_activity that says whose they are.  A wait in which nothing happens
  * for some seconds looks from the outside, over a second connection: who holds
  * what we wait for, and is the server perhaps waiting for us (link_watch.c)?  A
- * statement that is given up is cancelled (link_cancel.c).
+ * statement that is given up is cancelled (link_cancel.c).  Names of hosts are
+ * looked up before libpq would do it (link_resolve.c).
  *
  * Functions that can fail leave the cause in link->fault.  `lost` there means
  * that the connection is of no more use: link_rollback() then closes it. */
@@ -49,12 +50,15 @@ struct link_tag {
     uint32_t serial;  /* connections made there before */
 };
 
+struct lookup;
+
 struct link {
     const struct il_host *host;
     const struct options *opt;
     struct link_stop *stop;
     PGconn *db;
     struct hosts hosts;
+    struct lookup *lookups; /* names without an answer yet */
     struct sql sql; /* the statement under construction */
     struct fault fault;
     uint64_t bytes; /* sent as COPY data */
@@ -107,6 +111,13 @@ int link_watch(struct link *, int waits_for_server);
 /* Ask the server to cancel what runs; does not wait for that longer than half a
  * second. */
 void link_cancel(struct link *);
+/* Look up the names of the connection string until then at most, and fill in
+ * link->hosts.  0, or -1 with the fault: stopping, or nowhere to go. */
+int link_resolve(struct link *, int64_t until_us);
+/* Leave to themselves the lookups that still run. */
+void link_leave_lookups(struct link *);
+/* A thread is left to itself: what it runs must not be unloaded. */
+void link_stay_mapped(void);
 /* The fault of having no memory; -1. */
 int link_no_memory(struct link *);
 

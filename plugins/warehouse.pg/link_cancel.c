@@ -48,8 +48,8 @@ cancel_run(void *arg)
     return NULL;
 }
 
-static void
-stay_mapped(void)
+void
+link_stay_mapped(void)
 {
     Dl_info info;
     if (dladdr((void *) (uintptr_t) &cancel_run, &info))
@@ -98,7 +98,7 @@ link_cancel(struct link *l)
     int done = c->done;
     c->left = !done;
     if (!done)
-        stay_mapped();
+        link_stay_mapped();
     pthread_mutex_unlock(&c->lock);
     if (!done) {
         pthread_detach(thread);

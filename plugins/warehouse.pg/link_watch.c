@@ -233,15 +233,6 @@ look(struct link *l, struct link *watch, int waits_for_server)
     return l->suspicions < DEAD_LOOKS ? 0 : dead(l, watch, pid);
 }
 
-/* Of several hosts it must be the same one. */
-static int
-same_server(const struct link *a, const struct link *b)
-{
-    const char *x = PQhost(a->db), *y = PQhost(b->db);
-    const char *p = PQport(a->db), *q = PQport(b->db);
-    return x && y && p && q && strcmp(x, y) == 0 && strcmp(p, q) == 0;
-}
-
 int
 link_watch(struct link *l, int waits_for_server)
 {
@@ -250,7 +241,8 @@ link_watch(struct link *l, int waits_for_server)
     if (link_init(&watch, l->host, l->opt, l->stop) == 0) {
         watch.is_watch = 1;
         watch.patience_ms = WATCH_MS;
-        if (link_open(&watch) == 0 && same_server(l, &watch))
+        /* Of several servers only this one knows. */
+        if (hosts_pin(&watch.hosts, l->db) == 0 && link_open(&watch) == 0)
             is_dead = look(l, &watch, waits_for_server);
     }
     link_free(&watch);

@@ -29,6 +29,7 @@ plugins_warehouse_pg_warehouse_pg_la_SOURCES = \
 	plugins/warehouse.pg/link.c \
 	plugins/warehouse.pg/link.h \
 	plugins/warehouse.pg/link_cancel.c \
+	plugins/warehouse.pg/link_resolve.c \
 	plugins/warehouse.pg/link_watch.c \
 	plugins/warehouse.pg/options.h \
 	plugins/warehouse.pg/pg.c \
@@ -69,6 +70,7 @@ EXTRA_DIST += plugins/warehouse.pg/warehouse.pg.conf \
 	plugins/warehouse.pg/tests/test-pg-check.sh \
 	plugins/warehouse.pg/tests/test-pg-check-foresees-start.sh \
 	plugins/warehouse.pg/tests/test-pg-lone-row-is-judged.py \
+	plugins/warehouse.pg/tests/test-pg-resolver-delays-nobody.py \
 	plugins/warehouse.pg/tests/pgtest.h plugins/warehouse.pg/tests/proxy.h \
 	$(pg_test_scripts)
 if HAVE_CHECK
@@ -98,4 +100,13 @@ TESTS += $(pg_test_scripts)
 endif
 TESTS += plugins/warehouse.pg/tests/test-pg-check.sh
 TESTS += plugins/warehouse.pg/tests/test-pg-check-foresees-start.sh \
-	plugins/warehouse.pg/tests/test-pg-lone-row-is-judged.py
+	plugins/warehouse.pg/tests/test-pg-lone-row-is-judged.py \
+	plugins/warehouse.pg/tests/test-pg-resolver-delays-nobody.py
+
+# Loaded into the daemon by the last of them.
+check_LTLIBRARIES += plugins/warehouse.pg/tests/resolver.la
+plugins_warehouse_pg_tests_resolver_la_SOURCES = \
+	plugins/warehouse.pg/tests/resolver.c
+plugins_warehouse_pg_tests_resolver_la_CFLAGS = $(IL_WARN_CFLAGS)
+plugins_warehouse_pg_tests_resolver_la_LDFLAGS = -module -avoid-version \
+	-shared -rpath /nowhere
