@@ -138,6 +138,8 @@ lane_loop(struct lane *l)
         struct flight *f = lane_next(l, &until);
         if (f && f->stage == FLIGHT_FREE && lane_read(l, f))
             l->not_before_us = lane_back_off(l, IL_RETRY);
+        if (f && f->stage == FLIGHT_READY && f->grows && lane_grow(l, f))
+            l->not_before_us = lane_back_off(l, IL_RETRY);
         if (f && f->stage == FLIGHT_READ)
             lane_make(l, f); /* match, steps, when */
         if (f && f->stage == FLIGHT_READY)

@@ -14,7 +14,8 @@
  *
  * A flight is a batch with its way through the lane.  Flights form a ring in
  * the order of the spool; only the oldest ever leaves it, and with it the
- * lane's position moves.  One that failed comes again with the same events.
+ * lane's position moves.  One that failed comes again with the same events; with
+ * IL_PAUSE the newest of them takes newer events along.
  *
  * Threads.  A lane is one thread: it alone reads, runs its own instances of the
  * steps and calls write().  The destination settles from whatever thread it
@@ -71,8 +72,10 @@ struct flight {
     uint64_t before;   /* the lane's position before this batch */
     int64_t oldest_us; /* received_at of its first event */
     uint32_t *drops;   /* by each step */
+    uint32_t elsewhere;
     uint32_t attempts;
     int64_t written_us;
+    int grows;  /* newer events come along when it is written next */
     int stored; /* the store may hold letters of this range */
     /* Of its frames that bring a letter again, in their order; in the batch's
      * memory. */
@@ -176,6 +179,8 @@ void lane_wait_until(struct lane *, int64_t monotonic_us);
 /* read.c */
 int lane_matches_new(struct lane *);
 int lane_read(struct lane *, struct flight *);
+int lane_grow(struct lane *, struct flight *);
+void lane_unread(struct lane *, struct flight *);
 int lane_match(struct lane *, struct flight *);
 int lane_steps(struct lane *, struct flight *);
 void lane_when(struct lane *, struct flight *);

@@ -134,7 +134,7 @@ lane_read(struct lane *l, struct flight *f)
     f->before = l->read_position;
     f->batch->last = l->read_position = last;
     f->attempts = 0;
-    f->stored = 0;
+    f->stored = f->grows = 0;
     f->stage = FLIGHT_READ;
     pthread_mutex_lock(&l->lock);
     l->used++;
@@ -144,6 +144,47 @@ lane_read(struct lane *l, struct flight *f)
     if (f->frame_count)
         l->frame_bytes = f->batch->frames.len / f->frame_count;
     return 0;
+}
+
+/* More of what has come since, for the newest flight, which is to be written
+ * again: its steps are due then for all of it.  0 or a negative errno. */
+int
+lane_grow(struct lane *l, struct flight *f)
+{
+    struct il_text *text = &f->batch->frames;
+    uint32_t count = f->frame_count;
+    size_t len = text->len;
+    uint64_t last = l->read_position;
+    f->grows = 0;
+    if (count >= l->spec.batch_events || len >= l->spec.batch_bytes
+        || spool_durable(l->ctx.spool) <= last)
+        return 0;
+    int n = lane_read_some(l, f, 0, &last);
+    /* Events of before point into text, which may have moved. */
+    f->stage = FLIGHT_READ;
+    if (n < 0) {
+        f->frame_count = count;
+        text->len = len;
+        spool_reader_seek(l->reader, l->read_position);
+        lane_trouble(l, LANE_WAITING, "reading the spool after %llu: %s",
+                     (unsigned long long) l->read_position, strerror(-n));
+        return n;
+    }
+    f->batch->last = l->read_position = last;
+    return 0;
+}
+
+/* Give a flight back to the spool that was read last and never written. */
+void
+lane_unread(struct lane *l, struct flight *f)
+{
+    l->read_position = f->before;
+    spool_reader_seek(l->reader, f->before);
+    batch_clear(f->batch);
+    f->stage = FLIGHT_FREE;
+    pthread_mutex_lock(&l->lock);
+    l->used--;
+    pthread_mutex_unlock(&l->lock);
 }
 
 /* --- match --- */
@@ -272,9 +313,9 @@ lane_steps(struct lane *l, struct flight *f)
 {
     struct il_batch *b = f->batch;
     int err = 0;
+    memset(f->drops, 0, l->spec.step_count * sizeof *f->drops);
     if (!l->spec.step_count || !b->live)
         return 0;
-    memset(f->drops, 0, l->spec.step_count * sizeof *f->drops);
     if (l->entities && (err = entity_reader_begin(l->entities))) {
         lane_trouble(l, LANE_WAITING, "reading the entity store: %s",
                      strerror(-err));
@@ -286,8 +327,6 @@ lane_steps(struct lane *l, struct flight *f)
     b->reader = NULL;
     if (l->entities)
         entity_reader_end(l->entities);
-    for (size_t i = 0; i < l->spec.step_count && !err; i++)
-        metric_add(l->dropped[i], f->drops[i]);
     return err;
 }
 
@@ -311,7 +350,7 @@ void
 lane_when(struct lane *l, struct flight *f)
 {
     struct il_batch *b = f->batch;
-    uint32_t elsewhere = 0;
+    f->elsewhere = 0;
     for (uint32_t i = 0; l->spec.when && i < b->count; i++) {
         if (b->events[i].state != BATCH_LIVE)
             continue;
@@ -320,9 +359,8 @@ lane_when(struct lane *l, struct flight *f)
             when_unknown(b, i);
         else if (!holds)
             batch_elsewhere(b, i);
-        elsewhere += !holds;
+        f->elsewhere += !holds;
     }
-    metric_add(l->elsewhere, elsewhere);
     batch_seal(b);
     f->stage = FLIGHT_READY;
 }

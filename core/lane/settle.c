@@ -212,6 +212,9 @@ flight_leave(struct lane *l, struct flight *f)
 {
     const struct il_batch *b = f->batch;
     int delivered = b->live != 0;
+    for (size_t i = 0; i < l->spec.step_count; i++)
+        metric_add(l->dropped[i], f->drops[i]);
+    metric_add(l->elsewhere, f->elsewhere);
     metric_add(l->delivered, b->live);
     metric_add(l->dead_letters, b->letters);
     if (b->letters)
@@ -268,6 +271,19 @@ flight_failed(const struct flight *f)
            && f->outcome != IL_REJECT;
 }
 
+/* Whether it is an event that cannot go in or the far side that takes none is
+ * seen by what else goes in.  So the last of those that come again takes along
+ * what has come since. */
+static void
+lane_widen(struct lane *l)
+{
+    struct flight *f;
+    while ((f = lane_flight(l, l->used - 1))->stage == FLIGHT_READ
+           || (f->stage == FLIGHT_READY && !f->attempts))
+        lane_unread(l, f);
+    f->grows = f->stage == FLIGHT_READY;
+}
+
 /* All that failed goes again, in order, once nothing is on its way any more.
  * One that was settled OK behind a failed one stays: it is there already. */
 static void
@@ -307,6 +323,8 @@ lane_again(struct lane *l, struct flight *oldest)
         l->status.retries++;
         pthread_mutex_unlock(&l->lock);
     }
+    if (outcome == IL_PAUSE)
+        lane_widen(l);
     l->not_before_us = lane_back_off(l, outcome);
 }
 

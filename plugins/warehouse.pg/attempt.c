@@ -268,7 +268,8 @@ attempt_probe(struct conn *c, struct job *job)
     struct fault kept = c->link.fault;
     int good = -1;
     if (!attempt_connect(c, job) && !copy_ready(c, job) && !rows_ready(c, job))
-        good = copy_probe(c, job, 0);
+        good = copy_probe(c, job, c->probe_at);
+    c->probe_at += PROBE_AGAIN; /* what failed now may be all that cannot go */
     if (c->link.fault.action < PG_ACT_SET_BACK)
         c->link.fault = kept;
     return good;

@@ -230,6 +230,87 @@ START_TEST(a_failing_step_is_in_the_status)
 }
 END_TEST
 
+static int seen_third;
+
+/* Takes nothing until it has seen the third event. */
+static void
+wait_for_third(struct fake *f, struct il_batch *b, struct il_ack *ack, int n)
+{
+    (void) n;
+    int seen = seen_third;
+    seen_third |= b->last >= 3;
+    if (seen || (b->id == 1 && seen_third))
+        fake_ok(f, b, ack);
+    else
+        lane_settle(ack, b->id == 1 ? IL_PAUSE : IL_RETRY, "is it the event?");
+}
+
+static int
+drop_second(void *self, struct il_batch *b)
+{
+    uint64_t *last = self;
+    for (uint32_t i = 0; i < b->count; i++)
+        if (b->events[i].position == 2)
+            batch_drop(b, i);
+    *last = b->last;
+    return 0;
+}
+
+static void
+wait_retries(uint64_t more)
+{
+    uint64_t n = status().retries + more;
+    for (int i = 0; i < 20000 && status().retries < n; i++)
+        usleep(1000);
+    ck_assert_uint_ge(status().retries, n);
+}
+
+/* Some that nobody can judge, sent one by one, and one that comes later. */
+static void
+one_by_one(uint32_t in_flight)
+{
+    struct il_counter *dropped = metric_counter(
+        "events_dropped_total", "lane=\"" LANE "\",step=\"1/test.step\"",
+        IL_UNIT_NONE, "");
+    uint64_t last = 0;
+    fake.plugin.in_flight = in_flight;
+    fake_act(&fake, wait_for_third);
+    with_step(drop_second, &last);
+    events(1);
+    world_start();
+    wait_state(LANE_PAUSED);
+    wait_retries(1);
+    events(1);
+    wait_retries(4);
+    ck_assert_uint_eq(status().position, 0);
+    events(1000);
+    struct lane_status s = wait_position(1002);
+    ck_assert_uint_eq(s.delivered, 1001);
+    ck_assert_uint_eq(s.dropped, 1);
+    ck_assert_uint_eq(metric_get(dropped), 1);
+    ck_assert_uint_eq(fake.got[0], 1);
+    for (uint32_t i = 1; i < 1001; i++)
+        ck_assert_uint_eq(fake.got[i], i + 2);
+}
+
+START_TEST(a_paused_batch_takes_newer_events_along)
+{
+    one_by_one(1);
+}
+END_TEST
+
+START_TEST(or_one_behind_it_does)
+{
+    one_by_one(2);
+}
+END_TEST
+
+START_TEST(and_of_several_the_last)
+{
+    one_by_one(4);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -243,6 +324,9 @@ main(void)
         several_in_flight_arrive_in_order,
         a_failing_step_sees_the_events_again,
         a_failing_step_is_in_the_status,
+        a_paused_batch_takes_newer_events_along,
+        or_one_behind_it_does,
+        and_of_several_the_last,
     };
     return world_run("lane retries", tests, sizeof tests / sizeof *tests);
 }

@@ -1255,7 +1255,8 @@ il_batch_count(const struct il_batch *batch)
 {
     return IL_API(batch)->batch_count(batch);
 }
-/* The same at every attempt: use it to write idempotently.  Since ABI 1.0. */
+/* The same at every attempt: use it to write idempotently.  So are the events,
+ * but that newer ones may stand behind them after IL_PAUSE.  Since ABI 1.0. */
 static inline uint64_t
 il_batch_id(const struct il_batch *batch)
 {
@@ -1424,7 +1425,9 @@ il_prepare(struct il_batch *batch)
  *   IL_REJECT  never acceptable: every event of it becomes a dead letter
  *   IL_PAUSE   a person must mend something (a missing table, a password):
  *              as IL_RETRY, but rarely, and the lane shows as paused; nothing
- *              is lost, and it goes on by itself once the cause is gone
+ *              is lost, and it goes on by itself once the cause is gone.
+ *              Should the events be the cause, that is seen by others that go
+ *              in: the batch, or one behind it, comes again with newer events
  *   IL_FENCED  another process owns the lane: nothing was written, and this
  *              lane stays stopped until a restart
  *   IL_SET_BACK the far side has lost what was settled before: nothing was
