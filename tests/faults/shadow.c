@@ -58,12 +58,33 @@ key_of(int dirfd, const char *name, char key[64], mode_t *mode)
 }
 
 static int
-create(const char *kind, const char *key, int flags)
+create(const char *kind, const char *key)
 {
     char path[640];
     snprintf(path, sizeof path, "%s/%s/%s", root, kind, key);
-    return (int) syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | flags,
-                         0600);
+    return (int) syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT, 0600);
+}
+
+/* A process that is killed while it copies leaves the copy of before: what was
+ * durable once stays so. */
+static int
+copy_begin(void)
+{
+    char path[640];
+    snprintf(path, sizeof path, "%s/new", root);
+    return (int) syscall(SYS_openat, AT_FDCWD, path,
+                         O_WRONLY | O_CREAT | O_TRUNC, 0600);
+}
+
+static void
+copy_end(int fd, const char *kind, const char *key)
+{
+    char from[640], to[640];
+    snprintf(from, sizeof from, "%s/new", root);
+    snprintf(to, sizeof to, "%s/%s/%s", root, kind, key);
+    syscall(SYS_close, fd);
+    if (syscall(SYS_renameat, AT_FDCWD, from, AT_FDCWD, to))
+        abort();
 }
 
 static void
@@ -89,7 +110,7 @@ copy_file(int fd, const char *key)
     char self[64];
     snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
     int in = (int) syscall(SYS_openat, AT_FDCWD, self, O_RDONLY, 0);
-    int out = create("i", key, O_TRUNC);
+    int out = copy_begin();
     if (in < 0 || out < 0)
         abort();
     while ((n = syscall(SYS_pread64, in, block, sizeof block, at)) > 0) {
@@ -100,7 +121,7 @@ copy_file(int fd, const char *key)
     if (syscall(SYS_ftruncate, out, at))
         abort();
     syscall(SYS_close, in);
-    syscall(SYS_close, out);
+    copy_end(out, "i", key);
 }
 
 struct entry { /* as getdents64 has it */
@@ -122,7 +143,7 @@ copy_folder(int fd, const char *key)
     snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
     int in = (int) syscall(SYS_openat, AT_FDCWD, self, O_RDONLY | O_DIRECTORY,
                            0);
-    int out = create("d", key, O_TRUNC);
+    int out = copy_begin();
     if (in < 0 || out < 0)
         abort();
     while ((n = syscall(SYS_getdents64, in, entries, sizeof entries)) > 0)
@@ -138,7 +159,7 @@ copy_folder(int fd, const char *key)
             at += len;
         }
     syscall(SYS_close, in);
-    syscall(SYS_close, out);
+    copy_end(out, "d", key);
 }
 
 void
@@ -162,7 +183,7 @@ shadow_through(int fd, const void *bytes, size_t len, off_t at)
     int flags = (int) syscall(SYS_fcntl, fd, F_GETFL);
     if (!shadow_on() || !(flags & O_DSYNC) || key_of(fd, "", key, &mode))
         return;
-    int out = create("i", key, 0);
+    int out = create("i", key);
     if (out < 0)
         abort();
     put(out, bytes, len, at);
