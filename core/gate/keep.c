@@ -5,6 +5,7 @@
 #include "private.h"
 
 #include "base/api.h"
+#include "codec/json_out.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -140,24 +141,74 @@ gate_keep_request(struct gate_source *s, struct il_sender *sender,
     keep(s, sender, known, &why, body);
 }
 
+/* The payload as JSON; empty: it is none. */
+static struct slice
+payload_json(const struct il_event *e, struct il_text *made)
+{
+    struct json_error error;
+    struct il_value v;
+    const char *p = e->payload;
+    made->len = 0;
+    if (!p)
+        return SLICE("");
+    if (e->encoding != IL_MSGPACK)
+        return json_to_msgpack(p, e->payload_len, made, &error)
+                   ? SLICE("")
+                   : slice_of(p, e->payload_len);
+    if (msg_check(p, e->payload_len) || msg_head(&p, p + e->payload_len, &v)
+        || json_write(made, &v, 0) < 0)
+        return SLICE("");
+    return slice_of(made->data, made->len);
+}
+
+static void
+put_field(struct json_out *o, const char *key, const char *value, size_t len)
+{
+    if (value)
+        json_out_slice(o, key, slice_of(value, len));
+}
+
+/* What a source offered, in the form in which /v1/ingest takes an event: it can
+ * be sent again. */
+static struct slice
+offered_text(const struct il_event *e, struct il_text *made)
+{
+    struct il_text json = { 0 };
+    struct slice payload = payload_json(e, &json);
+    struct json_out o;
+    int err = !e->type || !payload.len;
+    made->len = 0;
+    if (!err) {
+        json_out_begin(&o, made);
+        json_out_object(&o, NULL);
+        put_field(&o, "id", e->id, e->id_len);
+        put_field(&o, "idempotencyKey", e->key, e->key_len);
+        put_field(&o, "type", e->type, e->type_len);
+        put_field(&o, "timestamp", e->timestamp, e->timestamp_len);
+        json_out_raw(&o, "payload", payload);
+        json_out_end(&o);
+        err = json_out_done(&o);
+    } else if (payload.len) {
+        err = text_put(made, payload.ptr, payload.len);
+    }
+    text_clear(&json);
+    if (!err && made->len)
+        return slice_of(made->data, made->len);
+    return e->encoding == IL_MSGPACK || !e->payload
+               ? SLICE("")
+               : slice_of(e->payload, e->payload_len);
+}
+
 /* The event as it came: its JSON, or what JSON a source's offer makes. */
 static struct slice
 refused_text(const struct gate_batch *b, uint32_t i, struct il_text *made)
 {
     const struct gate_item *item = &b->items[i];
+    struct il_event e;
     if (b->body)
         return slice_of(b->body + item->json, item->json_len);
-    struct il_event e;
-    struct il_value v;
     api_copy_at(&e, sizeof(e), b->offered, i, b->offered_size, API_EVENT_1_0);
-    const char *p = e.payload;
-    if (!p || e.encoding != IL_MSGPACK)
-        return slice_of(p ? p : "", p ? e.payload_len : 0);
-    made->len = 0;
-    if (msg_check(p, e.payload_len) || msg_head(&p, p + e.payload_len, &v)
-        || json_write(made, &v, 0) < 0)
-        return SLICE("");
-    return slice_of(made->data, made->len);
+    return offered_text(&e, made);
 }
 
 int

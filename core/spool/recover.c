@@ -207,6 +207,10 @@ recover_newest(struct spool *s, struct segment *seg, const struct found_file *f,
         s->start_segment = 1;
         s->prev_last = seg->last;
     }
+    if (fd >= 0 && !f->header_ok && !f->unreadable)
+        log_error("spool: %s/%s: the header is damaged; the events in it are "
+                  "read without it, and new ones go to another segment",
+                  s->dir, f->name);
     if (rc == 0)
         rc = recover_tail(s, seg, &io, reused, r);
     spool_segment_close(&io);

@@ -21,6 +21,7 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-outage-in-the-middle-loses-nothing.py \
 	tests/end-to-end/test-postgres-away-at-start.py \
 	tests/end-to-end/test-refusals-are-kept.py \
+	tests/end-to-end/test-refusals-can-be-sent-again.py \
 	tests/end-to-end/test-renamed-lane-goes-on.py \
 	tests/end-to-end/test-restored-backup-skips-nothing.py \
 	tests/end-to-end/test-second-daemon-is-refused.py \

@@ -322,6 +322,41 @@ START_TEST(test_damage_is_told_once)
 }
 END_TEST
 
+/* The newest one whose header is damaged is named, and takes no more. */
+START_TEST(test_damaged_header_is_named)
+{
+    char path[256], want[64], body[256], bad;
+    struct spool_options o = help_options();
+    uint64_t first;
+    o.segment_bytes = 1500;
+    make(FRAMES);
+    help_segment(path, firsts[segments - 1]);
+    snprintf(want, sizeof want, "%s: the header is damaged",
+             strrchr(path, '/') + 1);
+    int fd = open(path, O_RDWR);
+    ck_assert_int_eq(pread(fd, &bad, 1, 40), 1);
+    bad = (char) ~bad;
+    ck_assert_int_eq(pwrite(fd, &bad, 1, 40), 1);
+    close(fd);
+    struct spool *s = help_open_with(&o, NULL);
+    const char *line = strstr(help_log, want);
+    ck_assert_ptr_nonnull(line);
+    ck_assert_ptr_null(strstr(line + 1, want));
+    struct slice b = slice_of(body, help_body(body, FRAMES + 1));
+    ck_assert_int_eq(spool_append(s, &b, 1, &first), 0);
+    help_wait_durable(s, first);
+    spool_close(s);
+    help_segment(path, first);
+    ck_assert_int_eq(access(path, F_OK), 0);
+    s = help_open_with(&o, NULL);
+    ck_assert_ptr_null(strstr(line + 1, want)); /* it is not the newest now */
+    struct help_seen *seen = help_read_all(s, 0, 700);
+    ck_assert_uint_eq(seen->count, FRAMES + 1);
+    free(seen);
+    spool_close(s);
+}
+END_TEST
+
 START_TEST(test_every_file_gone_but_the_hint)
 {
     char path[256];
@@ -352,6 +387,7 @@ main(void)
     tcase_add_loop_test(t, test_lost_id, 0, 4);
     tcase_add_loop_test(t, test_zeroed_block_in_the_middle, 0, 2);
     tcase_add_test(t, test_damage_is_told_once);
+    tcase_add_test(t, test_damaged_header_is_named);
     tcase_add_test(t, test_every_file_gone_but_the_hint);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
