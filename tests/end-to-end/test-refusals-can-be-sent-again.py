@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What was refused, of whatever shape, is sent with `dead show --json` and emit
 once the declaration allows it, and arrives as it would have: its own id, type,
-time and payload."""
+time and payload.  So does what `spool export` prints."""
 import base64
 import json
 
@@ -104,3 +104,10 @@ with System(conf("integer"), table=TABLE, env=ENV) as s:
 with System(conf("string"), table=TABLE, env=ENV) as s:
     send_all(s)
     equal(rows(s), late, "rows of what was refused before, and of what was not")
+    exported = s.daemon.command("spool", "export", "-c", s.conf).stdout.splitlines()
+
+with System(conf("string"), table=TABLE, env=ENV) as s:
+    for line in exported:
+        r = s.daemon.command("emit", "-c", s.conf, "--source", json.loads(line)["source_id"], input=line)
+        equal(r.returncode, 0, "emit of %s: %s%s" % (line, r.stdout, r.stderr))
+    equal(rows(s), late, "rows of what was exported")
