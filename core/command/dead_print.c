@@ -158,6 +158,9 @@ put_person(struct il_text *out, const struct dead_letter *l,
             err = text_put(&event, l->event.ptr, l->event.len);
         else
             err = put_hex(&event, l->event);
+        if (!err && !k->accepted && !k->json
+            && strncmp(l->lane, "gate/", 5) == 0)
+            err = text_puts(out, "\n    no JSON, so emit cannot send it:");
         err =
             err
             || put_words(out, "\n    ", slice_of(text_str(&event), event.len));

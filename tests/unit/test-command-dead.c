@@ -190,6 +190,10 @@ START_TEST(shows_the_event)
         strstr(out, ",\"event\":{\"id\":\"e7\",\"type\":\"test.evnt\"}}\n"));
     ck_assert_int_eq(run("show", "-j", "gate/app", "2"), 0);
     ck_assert_ptr_nonnull(strstr(out, ",\"event_text\":\"{nonsense??\"}\n"));
+    ck_assert_int_eq(run("show", "gate/app", "2", NULL), 0);
+    ck_assert_ptr_nonnull(strstr(out, "no JSON, so emit cannot send it"));
+    ck_assert_int_eq(run("show", "gate/app", "1", NULL), 0);
+    ck_assert_ptr_null(strstr(out, "emit cannot send it"));
     ck_assert_int_eq(run("show", LANE, "53", NULL), 1);
     ck_assert_str_eq(out, "");
     ck_assert_ptr_nonnull(strstr(err, LANE " has no dead letter 53"));
