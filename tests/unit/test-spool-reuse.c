@@ -246,6 +246,55 @@ START_TEST(test_a_look_beside_tells_damage)
 }
 END_TEST
 
+struct let_go {
+    char gone[2][256]; /* segments that go while the first frame is looked at */
+    int frames, told, other;
+};
+
+static int
+walked_and_gone(void *arg, const char *segment, uint64_t offset,
+                uint64_t position, const char *body, size_t len,
+                const char *damage)
+{
+    struct let_go *g = arg;
+    (void) offset;
+    (void) position;
+    (void) len;
+    if (body && g->frames++ == 0) {
+        unlink(g->gone[0]);
+        unlink(g->gone[1]);
+    }
+    if (!body && g->told < 2 && strstr(damage, "has let go of")
+        && strstr(g->gone[g->told], segment))
+        g->told++;
+    else if (!body)
+        g->other++;
+    return 0;
+}
+
+/* The one that is read, and one that was there when the walk began: both are
+ * told, neither is damage. */
+START_TEST(test_a_look_tells_what_was_let_go_of)
+{
+    struct spool_options o = options();
+    struct let_go g = { .told = 0 };
+    o.retain_us = INT64_MAX / 4;
+    struct spool *s = help_open_with(&o, NULL);
+    help_fill(s, 1, 600);
+    int found = 0;
+    for (uint64_t p = 1; p <= 600 && found < 2; p++) {
+        help_segment(g.gone[found], p);
+        found += access(g.gone[found], F_OK) == 0;
+    }
+    ck_assert_int_eq(found, 2);
+    ck_assert_int_eq(spool_walk(help_dir, 1, walked_and_gone, &g), 0);
+    ck_assert_int_gt(g.frames, 0);
+    ck_assert_int_eq(g.told, 2);
+    ck_assert_int_eq(g.other, 0);
+    spool_close(s);
+}
+END_TEST
+
 /* A frame of ours that goes bad is still that, with old ones behind it. */
 START_TEST(test_damage_is_still_damage)
 {
@@ -443,6 +492,7 @@ main(void)
     tcase_add_test(t, test_a_killed_process_leaves_nothing_of_the_old);
     tcase_add_test(t, test_a_look_finds_nothing_of_the_old);
     tcase_add_test(t, test_a_look_beside_tells_damage);
+    tcase_add_test(t, test_a_look_tells_what_was_let_go_of);
     tcase_add_loop_test(t, test_damage_is_still_damage, 0, 3);
     tcase_add_test(t, test_what_was_given_up_does_not_come_back);
     tcase_add_test(t, test_readers_keep_their_file);
