@@ -33,6 +33,14 @@ is "$(grep -c '^accepted e' "$T/out")" 1199
 is "$(grep -c '^duplicate e0$' "$T/out")" 1
 grep -q '^rejected bad_json' "$T/err" || exit 1
 
+# as strict as /v1/ingest, also with what Segment's calls may have
+long=$(printf '%0129d' 0)
+printf '{"id":"%s","type":"t.x","payload":{"n":1}}\n' "$long" >"$T/events"
+printf '{"type":"%s","payload":{"n":1}}\n' "$long" >>"$T/events"
+emit <"$T/events"
+is $RC 1
+is "$(grep -c 'must be 1 to 128 bytes long, not 129' "$T/err")" 2
+
 emit --source nobody t.x '{"n":1}'
 is $RC 1
 grep -q 'there is no source "nobody"; known: app' "$T/err" || exit 1
