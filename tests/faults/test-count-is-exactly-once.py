@@ -180,7 +180,8 @@ class Run:
             raise Failure("a letter that is not the gate's")
         dead = self.daemon.command("dead", "show", "--json", "-c", self.conf, "gate/count",
                                    *[str(json.loads(line)["position"]) for line in listed])
-        lost = set(range(7, AFTER + 1, 7)) - {json.loads(line)["event"] for line in dead.stdout.decode().splitlines()}
+        lost = set(range(7, AFTER + 1, 7)) - {json.loads(line)["event"]["payload"]
+                                              for line in dead.stdout.decode().splitlines()}
         if lost:
             raise Failure("no letter of what was refused: %s" % sorted(lost)[:10])
 
