@@ -7,6 +7,7 @@
 set -e
 here=$(cd "$(dirname "$0")" && pwd)
 build=${IL_BUILDDIR:?run this through make demo}
+IL_SRCDIR=$here/../..
 . "$here/../../tests/lib/postgres.sh"
 . "$here/../../tests/lib/daemon.sh"
 
@@ -23,6 +24,8 @@ command -v node >/dev/null 2>&1 || fail "node is missing: ./autogen.sh --install
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/ingestlayer-demo.XXXXXX")
 chmod 755 "$dir"
+TMPDIR=$dir
+export TMPDIR
 finish() {
     status=$?
     trap - EXIT INT TERM

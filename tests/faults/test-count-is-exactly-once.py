@@ -133,6 +133,13 @@ class Run:
             said = [int(line.rsplit(" ", 1)[1]) for line in f if "goes on after" in line]
         return said[-1]
 
+    def log_end(self):
+        try:
+            with open(self.daemon.log) as f:
+                return "".join(f.readlines()[-20:])
+        except OSError as e:
+            return str(e)
+
     def settle(self):
         """It counts on without faults; then each number was taken once."""
         self.limit(AFTER)
@@ -204,7 +211,7 @@ class Sweep:
             shutil.rmtree(base)
         except (Failure, RuntimeError, ValueError, IndexError) as e:
             self.failures.append(name)
-            print("FAILED %s: %s; files in %s" % (name, e, base), flush=True)
+            print("FAILED %s: %s; files in %s; its log ends\n%s" % (name, e, base, run.log_end()), flush=True)
         finally:
             if run.daemon.proc and run.daemon.proc.poll() is None:
                 run.daemon.kill()

@@ -5,7 +5,7 @@
 #   daemon_stop                   SIGTERM, waits; returns its exit code
 
 free_port() {
-    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+    python3 "$IL_SRCDIR/tests/lib/ports.py"
 }
 
 daemon_start() {

@@ -55,13 +55,6 @@ pg_as() {
     fi
 }
 
-pg_free_port() {
-    python3 -c 'import socket
-s = socket.socket()
-s.bind(("127.0.0.1", 0))
-print(s.getsockname()[1])'
-}
-
 # pg_start DIR [SETTING=VALUE ...]
 pg_start() {
     pg_bindir || { echo "no postgres server binaries found" >&2; return 1; }
@@ -75,7 +68,7 @@ pg_start() {
         chmod 755 "$PG_DIR" "$(dirname "$PG_DIR")" || return 1
     fi
     PGHOST=$PG_DIR PGUSER=ingest PGDATABASE=postgres
-    PGPORT=$(pg_free_port) || return 1
+    PGPORT=$(python3 "$IL_SRCDIR/tests/lib/ports.py") || return 1
     PG_LOG=$PG_DIR/server.log
     export PGHOST PGPORT PGUSER PGDATABASE PG_BINDIR
     PATH=$PG_BINDIR:$PATH

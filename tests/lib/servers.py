@@ -6,11 +6,12 @@ import pwd
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
+
+from ports import free_port
 
 BUILD = os.environ.get("IL_BUILDDIR", os.getcwd())
 INGESTLAYER = os.path.join(BUILD, "ingestlayer")
@@ -24,12 +25,6 @@ def under_a_checker():
         return True
     with open(os.path.join(BUILD, "config.h")) as f:
         return "#define IL_SANITIZED" in f.read()
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def postgres_bindir():

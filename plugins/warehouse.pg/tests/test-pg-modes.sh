@@ -16,7 +16,7 @@ bouncer=$PG_DIR/bouncer.pid
 trap '[ ! -s "$bouncer" ] || kill "$(cat "$bouncer")"; pg_stop; rm -rf "$work"' EXIT
 for program in pgbouncer /usr/sbin/pgbouncer; do
     command -v "$program" >/dev/null || continue
-    PGBOUNCER_PORT=$(pg_free_port)
+    PGBOUNCER_PORT=$(python3 "$IL_SRCDIR/tests/lib/ports.py")
     export PGBOUNCER_PORT
     chmod 755 "$work"
     cat >"$PG_DIR/bouncer.ini" <<INI
