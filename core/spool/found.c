@@ -155,6 +155,10 @@ spool_found_identify(struct spool *s, struct found_list *list)
             return 0;
         log_error("spool: %s/ID is of another spool than every segment, "
                   "which are believed", s->dir);
+    } else if (list->count && !have && rc != -ENOENT && rc != -EINVAL) {
+        /* A new identity would make a stranger's of all that is there. */
+        log_error("spool: cannot read %s/ID: %s", s->dir, strerror(-rc));
+        return rc;
     } else if (have || (list->count && rc != -ENOENT)) {
         log_error("spool: %s/ID is %s, made again from the segments", s->dir,
                   rc == -ENOENT ? "missing" : "damaged");

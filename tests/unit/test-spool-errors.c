@@ -31,10 +31,13 @@ pwrite(int fd, const void *bytes, size_t len, off_t offset)
     return syscall(SYS_pwrite64, fd, bytes, len, offset);
 }
 
+#define ID_TOO 2 /* of read_error: not only what is longer than an ID */
+
 ssize_t
 pread(int fd, void *bytes, size_t len, off_t offset)
 {
-    if (__atomic_load_n(&read_error, __ATOMIC_ACQUIRE)) {
+    int error = __atomic_load_n(&read_error, __ATOMIC_ACQUIRE);
+    if (error == ID_TOO || (error && len > 63)) {
         errno = EIO;
         return -1;
     }
@@ -334,6 +337,28 @@ START_TEST(test_unreadable_at_start_blocks_nothing)
 }
 END_TEST
 
+/* Who the spool is cannot be read, from nowhere: to start with a new identity
+ * would make everything there a stranger's. */
+START_TEST(test_unreadable_identity_is_no_new_one)
+{
+    struct spool_options o = help_options();
+    struct spool *s = help_open(NULL);
+    uint8_t id[16];
+    help_fill(s, 1, 60);
+    memcpy(id, spool_id(s), 16);
+    spool_close(s);
+    set(&read_error, ID_TOO);
+    ck_assert_int_eq(spool_open(&o, &s, NULL), -EIO);
+    set(&read_error, 0);
+    s = help_open(NULL);
+    ck_assert_int_eq(memcmp(id, spool_id(s), 16), 0);
+    struct help_seen *seen = help_read_all(s, 0, 4096);
+    ck_assert_uint_eq(seen->count, 60);
+    free(seen);
+    spool_close(s);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -349,6 +374,7 @@ main(void)
     tcase_add_test(t, test_opening_syncs_what_it_promises);
     tcase_add_test(t, test_unreadable_is_tried_again);
     tcase_add_test(t, test_unreadable_at_start_blocks_nothing);
+    tcase_add_test(t, test_unreadable_identity_is_no_new_one);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
