@@ -111,7 +111,7 @@ static const struct {
 START_TEST(a_connection_that_is_swallowed_is_given_up)
 {
     proxy_start(p, server_port(), points[_i].direction, 0, -1);
-    p->swallows = 1;
+    atomic_store(&p->swallows, 1);
     start_at(p->port, "");
     ck_assert_uint_eq(resume(), 0);
     batch(1, 4);
@@ -159,7 +159,7 @@ START_TEST(a_process_that_vanished_holds_nothing_up)
         _exit(0);
     }
     proxy_start(p, server_port(), PROXY_TO_SERVER, 0, -1);
-    p->swallows = 1;
+    atomic_store(&p->swallows, 1);
     ck_assert_int_eq(write(ready[1], "", 1), 1);
     close(ready[0]);
     close(ready[1]);
