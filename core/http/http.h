@@ -95,7 +95,8 @@ struct http_note {
 };
 void *http_note(struct il_request *);
 /* Let fn answer on a thread that may wait for the disk: one a server, in
- * order.  The body stays until then.  From handle() only. */
+ * order; not before handle() has returned, for the request has one owner at a
+ * time.  The body stays until then.  From handle() only. */
 void http_defer(struct il_request *,
                 void (*fn)(void *arg, struct il_request *), void *arg);
 

@@ -383,6 +383,8 @@ void http_loop_close(struct http_loop *);
 void http_loop_ring(struct http_loop *);
 
 /* work.c */
+/* handle() has returned: one that it deferred goes to the worker. */
+void http_work_give(struct il_request *);
 void http_work_stop(struct http *);
 
 /* body.c */

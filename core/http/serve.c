@@ -200,11 +200,12 @@ http_serve_end(struct il_request *req)
             http_request_error(req, 500, "internal",
                                "the source did not answer");
     }
-    /* One that was deferred belongs to the worker's thread by now. */
-    if (!req->deferred) {
-        http_request_tell_refused(req);
-        http_body_release(req);
+    if (req->deferred) {
+        http_work_give(req); /* it is the worker's thread's from here on */
+        return;
     }
+    http_request_tell_refused(req);
+    http_body_release(req);
 }
 
 void

@@ -71,6 +71,18 @@ http_defer(struct il_request *req, void (*fn)(void *arg, struct il_request *),
     atomic_store(&req->work_done, 0);
     req->deferred = 1;
     http_hold(req, work_ready, NULL);
+}
+
+/* Its loop has nothing more to do with it until it is answered. */
+void
+http_work_give(struct il_request *req)
+{
+    struct http *http = req->conn->loop->http;
+    if (req->status) { /* handle() answered after all */
+        atomic_store(&req->work_done, 1);
+        http_loop_ring(req->conn->loop);
+        return;
+    }
     pthread_mutex_lock(&http->work_lock);
     if (http->work_last)
         http->work_last->work_next = req;

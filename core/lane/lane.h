@@ -101,8 +101,9 @@ struct lane_stand {
  * waits for it. */
 int lane_look(struct lane *, struct lane_stand *);
 /* Then: whatever has the lane, it is ours from now on, and begins where its
- * cursor is or its row, as far as that was given out when the two last talked.
- * *position gets that.  0 or a negative errno. */
+ * cursor is or its row, as far as that was given out when the two last talked;
+ * the spool counts a set-back there.  *position gets where the lane begins.  0
+ * or a negative errno. */
 int lane_take(struct lane *, int from_row, uint64_t *position);
 
 enum lane_state {

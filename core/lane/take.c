@@ -50,13 +50,18 @@ lane_look(struct lane *l, struct lane_stand *out)
     return err == -ESTALE ? 0 : err;
 }
 
+/* Whoever had the lane had a spool like this one and gave out positions after
+ * l->given, whether or not they got as far as the row: steps drop events, and
+ * there are other lanes.  So they count as given out before. */
 int
 lane_take(struct lane *l, int from_row, uint64_t *position)
 {
     struct il_position p = { .flags = IL_POSITION_REWIND,
                              .position =
                                  from_row ? l->given : l->status.position };
-    int err = take_resume(l, &p);
+    int err = spool_set_back(l->ctx.spool, l->given);
+    if (!err)
+        err = take_resume(l, &p);
     if (err)
         return err;
     *position = from_row ? p.position : l->status.position;

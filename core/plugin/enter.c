@@ -17,10 +17,12 @@
 /* Enough for the handler below and what a processor saves of itself. */
 #define HANDLER_STACK (64u * 1024)
 
-/* What one thread is in.  Written by that thread alone; others read since_us
- * last: whatever they have seen before, it is not older. */
+/* What one thread is in.  Written by that thread alone, but for its place in
+ * the list; others read since_us last: whatever they have seen before, it is
+ * not older. */
 struct call {
-    struct call *next, **link;
+    struct call *next, **link;            /* calls_lock */
+    int listed;                           /* nobody else looks at it */
     _Atomic(const struct il_host *) host; /* NULL: in no plugin */
     _Atomic(const char *) callback;
     _Atomic int64_t since_us;
@@ -55,7 +57,7 @@ call_remove(void *arg)
         sigaltstack(&(stack_t){ .ss_flags = SS_DISABLE }, NULL);
         free(c->stack);
     }
-    c->link = NULL;
+    c->listed = 0;
 }
 
 static void
@@ -87,6 +89,7 @@ call_add(struct call *c)
     calls = c;
     pthread_mutex_unlock(&calls_lock);
     pthread_setspecific(calls_key, c);
+    c->listed = 1;
 }
 
 /* To some milliseconds, which is enough for what is said in seconds, and costs
@@ -112,7 +115,7 @@ instance_enter(const struct il_host *h, const char *callback)
 {
     struct call *c = &mine;
     struct instance_was was = { .host = NULL };
-    if (!c->link)
+    if (!c->listed)
         call_add(c);
     was.host = atomic_load_explicit(&c->host, memory_order_relaxed);
     if (was.host) {

@@ -283,7 +283,8 @@ write_tick(struct spool *s)
         s->probe_us = now;
         write_probe(s);
     }
-    int64_t every = s->refused ? TICK_TROUBLE_US : TICK_US;
+    int trouble = s->refused != 0;
+    int64_t every = trouble ? TICK_TROUBLE_US : TICK_US;
     int housekeeping = s->retain_now || now - s->tick_us >= every;
     int hint = now - s->hint_us >= HINT_US;
     if (!housekeeping && !hint)
@@ -291,7 +292,7 @@ write_tick(struct spool *s)
     s->retain_now = 0;
     pthread_mutex_unlock(&s->lock);
     write_free_space(s);
-    if (s->refused && LOAD(s->aside_bytes))
+    if (trouble && LOAD(s->aside_bytes))
         spool_damage_measure(s); /* somebody may have made room */
     uint64_t last = LOAD(s->durable);
     if (last != s->hinted) {

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 """`ingestlayer spool`, found by the config or by its folder: verify's exit code is
 0 for a sound spool, 1 and the place for damage, and it changes nothing; export
-prints the events, also beside a daemon and in a form that emit takes, and which of
-them is a retry; a running daemon is named."""
+prints the events, also beside a daemon and in a form that emit takes, which of them
+is a retry, and what the daemon has let go of before it came there; a running daemon
+is named."""
 import glob
 import json
 import os
+import subprocess
 
+from servers import INGESTLAYER
 from system import PLAIN, System, contains, equal, event, eventually
 
 TABLE = "create schema t; create table t.rows (event_id text, n bigint constraint below_100 check (n < 100))"
@@ -74,3 +77,28 @@ with System(CONF, table=TABLE) as s:
     contains(spool(s, "verify", "-c", s.base + "/none.conf", code=1), "none.conf", "no config")
     spool(s, "verify", "--nonsense", code=2)
     spool(s, "polish", code=2)
+
+# Nobody reads what export prints until the daemon has delivered all and let go of it.
+with System('spool = { segment = "1MiB"; retain = "0s"; min_free = "0B"; };\n' + PLAIN, start_postgres=False) as s:
+    for first in range(0, 2000, 500):
+        s.post([event(i, fill="x" * 2000) for i in range(first, first + 500)])
+    folder = s.base + "/state/spool/"
+    segments = sorted(glob.glob(folder + "*.seg"))
+    with open(s.base + "/said", "w+b") as said:
+        export = subprocess.Popen([INGESTLAYER, "spool", "export", "-c", s.conf], env=s.daemon.env,
+                                  stdout=subprocess.PIPE, stderr=said)
+        first = export.stdout.readline()
+        s.pg.start()
+        s.delivered()
+        eventually(lambda: glob.glob(folder + "*.seg") == segments[-1:], "all but the newest segment is let go of")
+        lines = [json.loads(line) for line in [first] + export.stdout.readlines()]
+        equal(export.wait(), 0, "exit code: it is no damage")
+        said.seek(0)
+        gone = [line for line in said.read().decode().splitlines() if "let go of" in line]
+    numbers = [e["payload"]["n"] for e in lines]
+    equal(numbers, sorted(set(numbers)), "what is printed is in order and comes once")
+    equal((numbers[0], numbers[-1]), (0, 1999), "the first event and the last one")
+    equal([line.split(": ")[:2] for line in gone],
+          [["ingestlayer spool", os.path.basename(name)] for name in segments[:-1]], "the segments that it names")
+    for line in gone[1:]:
+        contains(line, ": byte 0: the daemon has let go of the rest of this segment meanwhile", "what it says of each")

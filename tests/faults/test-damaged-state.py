@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Damage to a state_dir that holds what nobody has delivered yet: the start is
 never blocked, all that can be delivered is, once, what cannot is named, and new
-events pass.  A third of the cases, or with --all every one; SEED=n repeats a
+events pass.  A lane of which nothing is left looks like a new one: it asks where to
+begin, and then delivers.  A third of the cases, or with --all every one; SEED=n repeats a
 run."""
 import glob
 import os
@@ -11,9 +12,10 @@ import struct
 import sys
 import time
 
-from system import PLAIN, Failed, System, equal, event
+from system import PLAIN, Failed, System, contains, equal, event, eventually
 
 CONF = 'spool = { segment = "1MiB"; min_free = "0B"; };\n' + PLAIN
+NO_CURSORS = "the cursors are missing"
 EVENTS = 380
 seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 30))
 rnd = random.Random(seed)
@@ -91,7 +93,7 @@ def cases(segments):
     yield "ID is garbage", lambda p, s: trash(p + "ID"), set()
     yield "LAST is missing", lambda p, s: os.unlink(p + "LAST"), set()
     yield "LAST is garbage", lambda p, s: trash(p + "LAST"), set()
-    yield "the cursors are missing", lambda p, s: shutil.rmtree(s + "/lanes"), set()
+    yield NO_CURSORS, lambda p, s: shutil.rmtree(s + "/lanes"), set()
     yield "a cursor is garbage", lambda p, s: trash(s + "/lanes/all/warehouse.pg.cursor"), set()
     yield "the index is missing", lambda p, s: shutil.rmtree(s + "/idem"), set()
     for path in ("*.log",):
@@ -119,6 +121,20 @@ def cases(segments):
         yield "the file of %s is cut" % store, cut_store, set()
 
 
+def say_begin(s):
+    """The lane waits until the config tells where to begin."""
+    eventually(lambda: s.lane()["state"] == "paused", "the lane is paused")
+    contains(s.lane()["last_error"], "needs begin", "its error")
+    s.daemon.kill()
+    with open(s.conf) as f:
+        text = f.read()
+    with open(s.conf, "w") as f:
+        f.write(text.replace('table = "t.rows";', 'table = "t.rows"; begin = "oldest";'))
+    s.daemon.start(limit=20)
+    with open(s.conf, "w") as f:
+        f.write(text)
+
+
 def try_one(s, what, damage, may_miss):
     state = s.base + "/state"
     shutil.rmtree(state)
@@ -129,6 +145,8 @@ def try_one(s, what, damage, may_miss):
     open(s.daemon.log, "w").close()
     s.daemon.start(limit=20)
     s.post([event(n, text="new") for n in range(1000, 1010)])
+    if what == NO_CURSORS:
+        say_begin(s)
     s.delivered()
     rows = {}
     for line in s.pg.lines("select n from t.rows"):

@@ -7,6 +7,7 @@ import subprocess
 import time
 
 from clusters import SmallDisk
+from servers import PATIENCE
 from trouble import Failed, Skipped, trouble
 
 AWAY = r"connect|terminat|shut|starting up|lost|closed"
@@ -70,7 +71,7 @@ def stop_in_time(w, what):
     code = w.daemon.stop(60)
     took = time.monotonic() - began
     w.shown.append("stopped after %.1f s while %s" % (took, what))
-    if code or took > 15:
+    if code or took > 15 * PATIENCE:
         raise Failed("stopping took %.1f s while %s, exit code %d" % (took, what, code))
 
 

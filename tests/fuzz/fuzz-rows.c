@@ -155,10 +155,20 @@ make_value(struct bytes *in, struct value *v, struct il_text *json, int depth)
     static const int64_t edges[] = { 0,         1,      -1,       32767,
                                      32768,     -32768, -32769,   INT64_MAX,
                                      INT64_MIN, 10000,  100000000 };
-    static const char *const decimals[] = { "1.50",       "-0.0001",
-                                            "0.0",        "3.0",
-                                            "12345.6789", "100000.00001",
-                                            "-7.000",     "0.00000001" };
+    static const char *const decimals[] = {
+        "1.50", "-0.0001", "0.0", "3.0", "12345.6789", "100000.00001", "-7.000",
+        "0.00000001",
+        /* as a sender may write them */
+        "-0", "-0.0", "0e-5", "1e-7", "-1E-07", "1e3", "1.50e1", "-12.34E+0003",
+        "123456e-4",
+        /* as many digits as numeric(38) has, and more than an integer */
+        "12345678901234567890123456789012345678",
+        "-0.99999999999999999999999999999999999999",
+        "1234567890123456789.0123456789012345678", "18446744073709551615",
+        "-9223372036854775809",
+        /* ends of what a double holds */
+        "1e40", "-1e-40", "1e400", "-1e-400", "2.2250738585072014e-308"
+    };
     unsigned choice = pick(in, 12);
     *v = (struct value){ 0 };
     switch (choice) {
@@ -287,12 +297,40 @@ add_json(struct canon *c, const struct value *v)
     }
 }
 
-/* -?digits[.digits], without what says nothing; 0: it is none.  Spaces around
- * it are nothing.  point: may it have one? */
+/* Where the point is, counted in digits, is moved by what s says; there are
+ * digits on both sides of it or at it then.  0: that is no exponent. */
+static int
+move_point(char *digits, size_t size, size_t *n, size_t *whole, const char *s,
+           size_t len)
+{
+    int minus = len && *s == '-';
+    size_t by = 0;
+    if (len && (*s == '-' || *s == '+'))
+        s++, len--;
+    if (!len)
+        return 0;
+    for (; len; s++, len--) {
+        if (*s < '0' || *s > '9')
+            return 0;
+        by = by * 10 + (size_t) (*s - '0');
+    }
+    size_t more = minus ? by - (by < *whole ? by : *whole)
+                        : by - (by < *n - *whole ? by : *n - *whole);
+    CLAIM(*n + more <= size);
+    if (minus)
+        memmove(digits + more, digits, *n);
+    memset(minus ? digits : digits + *n, '0', more);
+    *n += more;
+    *whole = minus ? *whole + more - by : *whole + by;
+    return 1;
+}
+
+/* -?digits[.digits][e-?digits], without what says nothing; 0: it is none.
+ * Spaces around it are nothing.  point: may it have one, and an exponent? */
 static int
 add_number(struct canon *c, const char *s, size_t len, int point)
 {
-    char digits[128];
+    char digits[600];
     size_t n = 0, whole = 0, dots = 0, at = 0;
     int negative = 0, zero = 1;
     while (len && strchr(" \t\n\r", s[0]) && s[0])
@@ -301,7 +339,10 @@ add_number(struct canon *c, const char *s, size_t len, int point)
         len--;
     if (len && (*s == '-' || *s == '+'))
         negative = *s == '-', s++, len--;
-    for (size_t i = 0; i < len; i++) {
+    size_t end = 0;
+    while (end < len && (!point || (s[end] | 0x20) != 'e'))
+        end++;
+    for (size_t i = 0; i < end; i++) {
         if (s[i] == '.' && point && !dots++) {
             whole = n;
         } else if (s[i] >= '0' && s[i] <= '9') {
@@ -315,6 +356,10 @@ add_number(struct canon *c, const char *s, size_t len, int point)
         return 0;
     if (!dots)
         whole = n;
+    if (end < len
+        && !move_point(digits, sizeof digits, &n, &whole, s + end + 1,
+                       len - end - 1))
+        return 0;
     while (at < whole && digits[at] == '0')
         at++;
     add(c, "-", negative && !zero);
@@ -328,13 +373,24 @@ add_number(struct canon *c, const char *s, size_t len, int point)
     return 1;
 }
 
-/* A number as the double that it is nearest to. */
-static void
-make_float(struct canon *c)
+/* A number as the double that it is nearest to; 0 has a sign.  0: it is none;
+ * -1: there is no such double. */
+static int
+add_float(struct canon *c, const char *s, size_t len)
 {
+    if (!add_number(c, s, len, 1))
+        return 0;
     c->text[c->len] = 0;
+    errno = 0;
     double d = strtod(c->text, NULL);
+    if (errno == ERANGE && (d == 0 || isinf(d)))
+        return -1;
+    while (len && strchr(" \t\n\r", *s) && *s)
+        s++, len--;
+    if (d == 0 && *s == '-')
+        d = -d;
     c->len = (size_t) snprintf(c->text, 40, "%.17g", d);
+    return 1;
 }
 
 static void
@@ -367,9 +423,15 @@ mean_int(struct canon *c, const struct value *v, int64_t most)
 static void
 mean_number(struct canon *c, const struct value *v, int is_float)
 {
-    if (v->what != V_INT && v->what != V_DECIMAL && v->what != V_STRING)
+    if (v->what != V_INT && v->what != V_DECIMAL && v->what != V_STRING) {
         c->meaning = M_BAD;
-    else if (!add_number(c, v->text, v->len, 1)) {
+        return;
+    }
+    int is = is_float ? add_float(c, v->text, v->len)
+                      : add_number(c, v->text, v->len, 1);
+    if (is < 0) {
+        c->meaning = M_BAD;
+    } else if (!is) {
         const char *s = v->text;
         size_t len = v->len;
         while (len && strchr(" \t\n\r", *s) && *s)
@@ -380,8 +442,6 @@ mean_number(struct canon *c, const struct value *v, int is_float)
         c->len = 0;
         if (c->meaning == M_RAW)
             add_clean(c, v);
-    } else if (is_float) {
-        make_float(c);
     }
 }
 
@@ -579,7 +639,7 @@ big_endian(const char *p, size_t size)
 static void
 read_numeric(struct canon *c, const char *p, size_t len)
 {
-    char text[400];
+    char text[1100];
     size_t n = 0;
     CLAIM(len >= 8);
     int groups = (int16_t) big_endian(p, 2),
@@ -587,7 +647,7 @@ read_numeric(struct canon *c, const char *p, size_t len)
     unsigned sign = (unsigned) big_endian(p + 4, 2);
     int scale = (int) big_endian(p + 6, 2);
     CLAIM(len == 8 + 2 * (size_t) groups && (!sign || sign == 0x4000));
-    CLAIM(weight < 20 && scale < 100);
+    CLAIM(weight < 120 && scale < 500);
     if (sign)
         text[n++] = '-';
     text[n++] = '0';
@@ -662,13 +722,14 @@ read_text(struct canon *c, enum kind kind, const char *p, size_t len)
     case T_INT2:
     case T_INT8:
     case T_NUMERIC:
-    case T_FLOAT8:
-        if (add_number(c, p, len, kind >= T_NUMERIC)) {
-            if (kind == T_FLOAT8)
-                make_float(c);
+        if (add_number(c, p, len, kind >= T_NUMERIC))
             return;
-        }
         c->len = 0; /* for the server */
+        break;
+    case T_FLOAT8:
+        if (add_float(c, p, len) > 0)
+            return;
+        c->len = 0;
         break;
     case T_UUID:
         for (size_t i = 0; i < len; i++)

@@ -7,8 +7,11 @@
 #include "fake.h"
 
 #include <check.h>
+#include <stdlib.h>
 
 #define LANE "feature-usage/fake"
+/* Under a checker everything takes so many times as long. */
+#define PATIENCE (getenv("IL_PATIENCE") ? atoi(getenv("IL_PATIENCE")) : 1)
 
 extern struct lane_context ctx;
 extern struct fake fake;

@@ -68,6 +68,31 @@ silent(void *self, struct il_request *req)
     (void) req;
 }
 
+static atomic_int worked;
+
+static void
+work(void *arg, struct il_request *req)
+{
+    const char *q = il_request_query(req, "q");
+    (void) arg;
+    worked = 1;
+    q = q ? q : "no query";
+    il_respond(req, 200, "text/plain", q, strlen(q));
+}
+
+/* The loop looks at the request still; so may whoever called. */
+static void
+defer(void *self, struct il_request *req)
+{
+    worked = 0;
+    http_defer(req, work, NULL);
+    for (int i = 0; i < 100 && !worked; i++)
+        usleep(1000);
+    handled = worked;
+    if (self)
+        il_respond(req, 200, "text/plain", self, strlen(self));
+}
+
 static void
 twice(void *self, struct il_request *req)
 {
@@ -90,6 +115,8 @@ serve(uint32_t threads, uint32_t timeout_ms, uint64_t max_buffered)
     route("POST", "/who", admit_key, who, "alpha");
     route("POST", "/who", admit_key, who, "beta");
     route("GET", "/silent", NULL, silent, NULL);
+    route("GET", "/defer", NULL, defer, NULL);
+    route("GET", "/answered", NULL, defer, "at once");
     route("GET", "/twice", NULL, twice, NULL);
     ck_assert_int_eq(server_start(), 0);
     ck_assert_int_gt(port, 0);
@@ -341,6 +368,25 @@ START_TEST(held_requests_are_answered_when_woken)
 }
 END_TEST
 
+START_TEST(a_deferred_request_is_worked_on_once_handle_has_returned)
+{
+    int fd = dial();
+    say(fd, "GET /defer?q=yes" H "\r\n");
+    ck_assert_int_eq(hear(fd, answer, sizeof(answer)), 200);
+    ck_assert_ptr_nonnull(strstr(answer, "yes"));
+    ck_assert_int_eq(handled, 0);
+    /* One that was answered by then is not worked on. */
+    say(fd, "GET /answered" H "\r\n");
+    ck_assert_int_eq(hear(fd, answer, sizeof(answer)), 200);
+    ck_assert_ptr_nonnull(strstr(answer, "at once"));
+    ck_assert_int_eq(worked, 0);
+    say(fd, "GET /defer" H "\r\n");
+    ck_assert_int_eq(hear(fd, answer, sizeof(answer)), 200);
+    ck_assert_ptr_nonnull(strstr(answer, "no query"));
+    close(fd);
+}
+END_TEST
+
 START_TEST(a_forgotten_answer_is_500)
 {
     ck_assert_int_eq(ask("GET /silent" H "\r\n"), 500);
@@ -523,6 +569,7 @@ main(void)
     tcase_add_test(t, bad_gzip_is_refused);
     tcase_add_test(t, gzip_bombs_are_refused);
     tcase_add_test(t, held_requests_are_answered_when_woken);
+    tcase_add_test(t, a_deferred_request_is_worked_on_once_handle_has_returned);
     tcase_add_test(t, a_forgotten_answer_is_500);
     tcase_add_test(t, the_first_answer_counts);
     tcase_add_test(t, stopping_finishes_what_is_at_hand);

@@ -217,6 +217,45 @@ START_TEST(set_backs_are_counted)
 }
 END_TEST
 
+/* Two events of one name would be one to whoever knows them by it. */
+START_TEST(taking_a_lane_counts_as_a_set_back)
+{
+    struct lane_stand stand;
+    uint64_t position;
+    events(50);
+    fake_resuming(&fake);
+    world_start();
+    wait_position(50);
+    world_restart();
+    fake_resuming(&fake);
+    fake.resume_errors[0] = -ESTALE;
+    world_start();
+    wait_state(LANE_FENCED);
+    events(20); /* under positions that another process gave out, too */
+    world_restart();
+    fake_resuming(&fake);
+    fake.resume_errors[0] = -ESTALE;
+    fake.resume_position = 400;
+    ck_assert_int_eq(lane_new(&spec, &ctx, &lane), 0);
+    ck_assert_int_eq(lane_look(lane, &stand), 0);
+    ck_assert(stand.fenced);
+    ck_assert_uint_eq(stand.given, 50);
+    ck_assert_uint_eq(fake.resume_set_backs, 0);
+    ck_assert_int_eq(lane_take(lane, 1, &position), 0);
+    ck_assert_uint_eq(position, 50);
+    ck_assert_uint_eq(fake.resume_set_backs, 1); /* of what comes next */
+    lane_free(lane);
+    lane = NULL;
+    world_restart();
+    expect_origin(50, 0);
+    expect_origin(51, 1);
+    world_start();
+    wait_position(70);
+    expect_range(1, 70);
+    ck_assert_uint_eq(spool_set_backs(ctx.spool), 1);
+}
+END_TEST
+
 START_TEST(one_that_does_not_go_back_gets_the_new_events)
 {
     events(50);
@@ -386,6 +425,7 @@ main(void)
         a_write_can_say_fenced,
         a_destination_beyond_the_spool_goes_back,
         set_backs_are_counted,
+        taking_a_lane_counts_as_a_set_back,
         one_that_does_not_go_back_gets_the_new_events,
         a_kill_before_the_two_have_talked_changes_nothing,
         what_a_destination_lost_is_delivered_again,

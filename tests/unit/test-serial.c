@@ -2,6 +2,7 @@
 /* The host keeps the promise of il_plugin.threads; timers run until they are
  * removed and never after. */
 #include "base/timers.h"
+#include "plugin/enter.h"
 #include "plugin/serial.h"
 
 #include <check.h>
@@ -136,6 +137,35 @@ START_TEST(requests_of_a_serial_instance_take_turns)
 }
 END_TEST
 
+static void *
+enter_once(void *arg)
+{
+    instance_leave(instance_enter(arg, "write()"));
+    return NULL;
+}
+
+/* Each is entered in a list, beside this one.  For the thread sanitizer. */
+START_TEST(threads_that_come_and_go_leave_the_others_alone)
+{
+    struct il_host h = { .plugin = NULL };
+    pthread_t threads[20];
+    const char *callback;
+    enter_once(&h);
+    for (int i = 0; i < 20; i++) {
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, enter_once, &h), 0);
+        for (int k = 0; k < 100; k++) {
+            struct instance_was was = instance_enter(&h, "process()");
+            ck_assert_ptr_eq(instance_current(&callback), &h);
+            ck_assert_str_eq(callback, "process()");
+            instance_leave(was);
+        }
+    }
+    for (int i = 0; i < 20; i++)
+        pthread_join(threads[i], NULL);
+    ck_assert_ptr_null(instance_current(&callback));
+}
+END_TEST
+
 static void
 tick(void *arg)
 {
@@ -171,6 +201,7 @@ main(void)
     tcase_add_test(t, serial_plugins_never_overlap);
     tcase_add_test(t, other_plugins_run_side_by_side);
     tcase_add_test(t, requests_of_a_serial_instance_take_turns);
+    tcase_add_test(t, threads_that_come_and_go_leave_the_others_alone);
     tcase_add_test(t, timers_stop_when_removed);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

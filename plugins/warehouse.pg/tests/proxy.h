@@ -23,7 +23,7 @@ struct proxy {
     int listener, port, server_port;
     int direction;   /* whose messages count */
     int pass_on;     /* is the n-th message still passed on? */
-    int swallows;
+    atomic_int swallows;
     atomic_int left; /* messages until the cut; < 0: never */
     atomic_int cuts, done;
     pthread_t thread;
@@ -139,7 +139,7 @@ proxy_relay(struct proxy *p, const int fds[2])
         }
     }
     free(flows);
-    if (p->swallows && atomic_load(&p->cuts))
+    if (atomic_load(&p->swallows) && atomic_load(&p->cuts))
         proxy_swallow(p, fds);
 }
 

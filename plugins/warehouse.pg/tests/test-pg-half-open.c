@@ -111,7 +111,7 @@ static const struct {
 START_TEST(a_connection_that_is_swallowed_is_given_up)
 {
     proxy_start(p, server_port(), points[_i].direction, 0, -1);
-    p->swallows = 1;
+    atomic_store(&p->swallows, 1);
     start_at(p->port, "");
     ck_assert_uint_eq(resume(), 0);
     batch(1, 4);
@@ -134,14 +134,19 @@ START_TEST(a_connection_that_is_swallowed_is_given_up)
 END_TEST
 
 /* Its host loses its power in the middle of a COPY, or right before COMMIT: the
- * next process ends what is left, which holds the row of the lane. */
+ * next process ends what is left, which holds the row of the lane.  It is made
+ * before there are threads, which a checker cannot take along. */
 START_TEST(a_process_that_vanished_holds_nothing_up)
 {
-    proxy_start(p, server_port(), PROXY_TO_SERVER, 0, -1);
-    p->swallows = 1;
+    int ready[2];
     pgtest_state_new(&t);
+    ck_assert_int_eq(pipe(ready), 0);
     pid_t pid = fork();
     if (!pid) {
+        char byte;
+        close(ready[1]);
+        if (read(ready[0], &byte, 1) != 1)
+            _exit(1);
         t.db = NULL;
         t.host = NULL;
         start_at(p->port, "");
@@ -153,6 +158,11 @@ START_TEST(a_process_that_vanished_holds_nothing_up)
         testhost_write(t.host, 600000);
         _exit(0);
     }
+    proxy_start(p, server_port(), PROXY_TO_SERVER, 0, -1);
+    atomic_store(&p->swallows, 1);
+    ck_assert_int_eq(write(ready[1], "", 1), 1);
+    close(ready[0]);
+    close(ready[1]);
     /* The server waits for its client between any two statements, too: only
      * after the cut it waits for what never comes. */
     for (int i = 0;

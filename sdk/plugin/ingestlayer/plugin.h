@@ -342,8 +342,8 @@ struct il_origin {
     uint32_t struct_size;
     /* How often the spool had been set back, by an old backup say, so that it
      * gave out positions a second time.  It counts when a destination tells of
-     * it; what another lane delivers of this process before that still has the
-     * number of before. */
+     * it, or a person takes a lane that another process had; what another lane
+     * delivers before that still has the number of before. */
     uint32_t set_backs;
     uint8_t spool[16]; /* UUID of the spool that the position counts in */
     /* That it got when it was accepted.  Of an event that comes again by
