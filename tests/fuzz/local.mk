@@ -121,6 +121,13 @@ tests_fuzz_fuzz_webhook_SOURCES = tests/fuzz/fuzz-webhook.c $(FUZZ_REPLAY)
 tests_fuzz_fuzz_webhook_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_fuzz_fuzz_webhook_LDADD = $(CORE_LIBS)
 
+FUZZ_TARGETS += network
+check_PROGRAMS += tests/fuzz/fuzz-network
+TESTS += tests/fuzz/fuzz-network
+tests_fuzz_fuzz_network_SOURCES = tests/fuzz/fuzz-network.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_network_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_network_LDADD = $(CORE_LIBS)
+
 FUZZ_TARGETS += config
 check_PROGRAMS += tests/fuzz/fuzz-config
 TESTS += tests/fuzz/fuzz-config

@@ -1,0 +1,23 @@
+# webhook.out
+# The parts that need no host, by themselves: the tests link them.
+noinst_LTLIBRARIES += plugins/webhook.out/libparts.la
+plugins_webhook_out_libparts_la_SOURCES = \
+	plugins/webhook.out/address.c \
+	plugins/webhook.out/address.h
+plugins_webhook_out_libparts_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) \
+	$(CURL_CFLAGS) $(GNUTLS_CFLAGS)
+plugins_webhook_out_libparts_la_CFLAGS = $(PLUGIN_CFLAGS)
+plugins_webhook_out_libparts_la_LIBADD = $(CURL_LIBS) $(GNUTLS_LIBS) -lpthread
+
+OUT_TEST_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(CHECK_CFLAGS) $(CURL_CFLAGS) \
+	$(GNUTLS_CFLAGS)
+OUT_TEST_LIBS = plugins/webhook.out/libparts.la $(CHECK_LIBS)
+out_part_tests = \
+	plugins/webhook.out/tests/test-out-address
+EXTRA_DIST += plugins/webhook.out/tests/outtest.h
+if HAVE_CHECK
+check_PROGRAMS += $(out_part_tests)
+TESTS += $(out_part_tests)
+plugins_webhook_out_tests_test_out_address_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
+plugins_webhook_out_tests_test_out_address_LDADD = $(OUT_TEST_LIBS)
+endif
