@@ -3,7 +3,11 @@
 noinst_LTLIBRARIES += plugins/webhook.out/libparts.la
 plugins_webhook_out_libparts_la_SOURCES = \
 	plugins/webhook.out/address.c \
-	plugins/webhook.out/address.h
+	plugins/webhook.out/address.h \
+	plugins/webhook.out/id.c \
+	plugins/webhook.out/id.h \
+	plugins/webhook.out/sign.c \
+	plugins/webhook.out/sign.h
 plugins_webhook_out_libparts_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) \
 	$(CURL_CFLAGS) $(GNUTLS_CFLAGS)
 plugins_webhook_out_libparts_la_CFLAGS = $(PLUGIN_CFLAGS)
@@ -13,11 +17,20 @@ OUT_TEST_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(CHECK_CFLAGS) $(CURL_CFLAGS) \
 	$(GNUTLS_CFLAGS)
 OUT_TEST_LIBS = plugins/webhook.out/libparts.la $(CHECK_LIBS)
 out_part_tests = \
-	plugins/webhook.out/tests/test-out-address
+	plugins/webhook.out/tests/test-out-address \
+	plugins/webhook.out/tests/test-out-sign
 EXTRA_DIST += plugins/webhook.out/tests/outtest.h
 if HAVE_CHECK
 check_PROGRAMS += $(out_part_tests)
 TESTS += $(out_part_tests)
 plugins_webhook_out_tests_test_out_address_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
 plugins_webhook_out_tests_test_out_address_LDADD = $(OUT_TEST_LIBS)
+plugins_webhook_out_tests_test_out_sign_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
+plugins_webhook_out_tests_test_out_sign_LDADD = $(OUT_TEST_LIBS)
 endif
+
+# What tests in other languages drive the parts with.
+check_PROGRAMS += plugins/webhook.out/tests/sign
+plugins_webhook_out_tests_sign_SOURCES = plugins/webhook.out/tests/sign.c
+plugins_webhook_out_tests_sign_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
+plugins_webhook_out_tests_sign_LDADD = plugins/webhook.out/libparts.la
