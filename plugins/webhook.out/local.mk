@@ -6,6 +6,12 @@ plugins_webhook_out_libparts_la_SOURCES = \
 	plugins/webhook.out/address.h \
 	plugins/webhook.out/id.c \
 	plugins/webhook.out/id.h \
+	plugins/webhook.out/pace.c \
+	plugins/webhook.out/pace.h \
+	plugins/webhook.out/retry_after.c \
+	plugins/webhook.out/retry_after.h \
+	plugins/webhook.out/schedule.c \
+	plugins/webhook.out/schedule.h \
 	plugins/webhook.out/sign.c \
 	plugins/webhook.out/sign.h
 plugins_webhook_out_libparts_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) \
@@ -18,7 +24,8 @@ OUT_TEST_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(CHECK_CFLAGS) $(CURL_CFLAGS) \
 OUT_TEST_LIBS = plugins/webhook.out/libparts.la $(CHECK_LIBS)
 out_part_tests = \
 	plugins/webhook.out/tests/test-out-address \
-	plugins/webhook.out/tests/test-out-sign
+	plugins/webhook.out/tests/test-out-sign \
+	plugins/webhook.out/tests/test-out-times
 EXTRA_DIST += plugins/webhook.out/tests/outtest.h
 if HAVE_CHECK
 check_PROGRAMS += $(out_part_tests)
@@ -27,6 +34,8 @@ plugins_webhook_out_tests_test_out_address_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
 plugins_webhook_out_tests_test_out_address_LDADD = $(OUT_TEST_LIBS)
 plugins_webhook_out_tests_test_out_sign_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
 plugins_webhook_out_tests_test_out_sign_LDADD = $(OUT_TEST_LIBS)
+plugins_webhook_out_tests_test_out_times_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
+plugins_webhook_out_tests_test_out_times_LDADD = $(OUT_TEST_LIBS)
 endif
 
 # What tests in other languages drive the parts with.

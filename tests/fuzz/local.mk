@@ -128,6 +128,13 @@ tests_fuzz_fuzz_network_SOURCES = tests/fuzz/fuzz-network.c $(FUZZ_REPLAY)
 tests_fuzz_fuzz_network_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_fuzz_fuzz_network_LDADD = $(CORE_LIBS)
 
+FUZZ_TARGETS += retry
+check_PROGRAMS += tests/fuzz/fuzz-retry
+TESTS += tests/fuzz/fuzz-retry
+tests_fuzz_fuzz_retry_SOURCES = tests/fuzz/fuzz-retry.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_retry_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_retry_LDADD = $(CORE_LIBS)
+
 FUZZ_TARGETS += config
 check_PROGRAMS += tests/fuzz/fuzz-config
 TESTS += tests/fuzz/fuzz-config
