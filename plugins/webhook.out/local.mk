@@ -4,6 +4,8 @@ noinst_LTLIBRARIES += plugins/webhook.out/libparts.la
 plugins_webhook_out_libparts_la_SOURCES = \
 	plugins/webhook.out/address.c \
 	plugins/webhook.out/address.h \
+	plugins/webhook.out/breaker.c \
+	plugins/webhook.out/breaker.h \
 	plugins/webhook.out/id.c \
 	plugins/webhook.out/id.h \
 	plugins/webhook.out/pace.c \
@@ -24,6 +26,7 @@ OUT_TEST_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(CHECK_CFLAGS) $(CURL_CFLAGS) \
 OUT_TEST_LIBS = plugins/webhook.out/libparts.la $(CHECK_LIBS)
 out_part_tests = \
 	plugins/webhook.out/tests/test-out-address \
+	plugins/webhook.out/tests/test-out-breaker \
 	plugins/webhook.out/tests/test-out-sign \
 	plugins/webhook.out/tests/test-out-times
 EXTRA_DIST += plugins/webhook.out/tests/outtest.h
@@ -32,6 +35,8 @@ check_PROGRAMS += $(out_part_tests)
 TESTS += $(out_part_tests)
 plugins_webhook_out_tests_test_out_address_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
 plugins_webhook_out_tests_test_out_address_LDADD = $(OUT_TEST_LIBS)
+plugins_webhook_out_tests_test_out_breaker_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
+plugins_webhook_out_tests_test_out_breaker_LDADD = $(OUT_TEST_LIBS)
 plugins_webhook_out_tests_test_out_sign_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
 plugins_webhook_out_tests_test_out_sign_LDADD = $(OUT_TEST_LIBS)
 plugins_webhook_out_tests_test_out_times_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
