@@ -14,8 +14,14 @@ plugins_webhook_out_libparts_la_SOURCES = \
 	plugins/webhook.out/retry_after.h \
 	plugins/webhook.out/schedule.c \
 	plugins/webhook.out/schedule.h \
+	plugins/webhook.out/scrub.c \
+	plugins/webhook.out/scrub.h \
 	plugins/webhook.out/sign.c \
-	plugins/webhook.out/sign.h
+	plugins/webhook.out/sign.h \
+	plugins/webhook.out/transfer.c \
+	plugins/webhook.out/transfer.h \
+	plugins/webhook.out/transport.c \
+	plugins/webhook.out/transport.h
 plugins_webhook_out_libparts_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) \
 	$(CURL_CFLAGS) $(GNUTLS_CFLAGS)
 plugins_webhook_out_libparts_la_CFLAGS = $(PLUGIN_CFLAGS)
@@ -27,6 +33,7 @@ OUT_TEST_LIBS = plugins/webhook.out/libparts.la $(CHECK_LIBS)
 out_part_tests = \
 	plugins/webhook.out/tests/test-out-address \
 	plugins/webhook.out/tests/test-out-breaker \
+	plugins/webhook.out/tests/test-out-scrub \
 	plugins/webhook.out/tests/test-out-sign \
 	plugins/webhook.out/tests/test-out-times
 EXTRA_DIST += plugins/webhook.out/tests/outtest.h
@@ -37,6 +44,8 @@ plugins_webhook_out_tests_test_out_address_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
 plugins_webhook_out_tests_test_out_address_LDADD = $(OUT_TEST_LIBS)
 plugins_webhook_out_tests_test_out_breaker_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
 plugins_webhook_out_tests_test_out_breaker_LDADD = $(OUT_TEST_LIBS)
+plugins_webhook_out_tests_test_out_scrub_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
+plugins_webhook_out_tests_test_out_scrub_LDADD = $(OUT_TEST_LIBS)
 plugins_webhook_out_tests_test_out_sign_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
 plugins_webhook_out_tests_test_out_sign_LDADD = $(OUT_TEST_LIBS)
 plugins_webhook_out_tests_test_out_times_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
@@ -48,3 +57,18 @@ check_PROGRAMS += plugins/webhook.out/tests/sign
 plugins_webhook_out_tests_sign_SOURCES = plugins/webhook.out/tests/sign.c
 plugins_webhook_out_tests_sign_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
 plugins_webhook_out_tests_sign_LDADD = plugins/webhook.out/libparts.la
+check_PROGRAMS += plugins/webhook.out/tests/transport
+plugins_webhook_out_tests_transport_SOURCES = \
+	plugins/webhook.out/tests/transport.c
+plugins_webhook_out_tests_transport_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
+plugins_webhook_out_tests_transport_LDADD = plugins/webhook.out/libparts.la \
+	-lpthread
+
+out_transport_tests = \
+	plugins/webhook.out/tests/test-out-addresses-are-checked.py \
+	plugins/webhook.out/tests/test-out-answers-are-judged.py \
+	plugins/webhook.out/tests/test-out-takes-nothing-from-around.py \
+	plugins/webhook.out/tests/test-out-tls-and-proxies.py \
+	plugins/webhook.out/tests/test-out-transport-stops.py
+EXTRA_DIST += $(out_transport_tests) plugins/webhook.out/tests/tool.py
+TESTS += $(out_transport_tests)
