@@ -8,8 +8,12 @@ plugins_webhook_out_libparts_la_SOURCES = \
 	plugins/webhook.out/breaker.h \
 	plugins/webhook.out/id.c \
 	plugins/webhook.out/id.h \
+	plugins/webhook.out/options.c \
+	plugins/webhook.out/options.h \
 	plugins/webhook.out/pace.c \
 	plugins/webhook.out/pace.h \
+	plugins/webhook.out/render.c \
+	plugins/webhook.out/render.h \
 	plugins/webhook.out/retry_after.c \
 	plugins/webhook.out/retry_after.h \
 	plugins/webhook.out/schedule.c \
@@ -37,7 +41,25 @@ out_part_tests = \
 	plugins/webhook.out/tests/test-out-sign \
 	plugins/webhook.out/tests/test-out-times
 EXTRA_DIST += plugins/webhook.out/tests/outtest.h
+
+# A destination with these options that sends nothing.
+check_LTLIBRARIES += plugins/webhook.out/tests/destination.rendered.la
+plugins_webhook_out_tests_destination_rendered_la_SOURCES = \
+	plugins/webhook.out/tests/destination.rendered.c
+plugins_webhook_out_tests_destination_rendered_la_CPPFLAGS = \
+	$(PLUGIN_CPPFLAGS) $(CURL_CFLAGS) $(GNUTLS_CFLAGS)
+plugins_webhook_out_tests_destination_rendered_la_CFLAGS = $(PLUGIN_CFLAGS)
+plugins_webhook_out_tests_destination_rendered_la_LDFLAGS = $(PLUGIN_LINK) \
+	-rpath /nowhere
+plugins_webhook_out_tests_destination_rendered_la_LIBADD = \
+	plugins/webhook.out/libparts.la
 if HAVE_CHECK
+check_PROGRAMS += plugins/webhook.out/tests/test-out-options
+TESTS += plugins/webhook.out/tests/test-out-options
+plugins_webhook_out_tests_test_out_options_CPPFLAGS = $(TESTHOST_CPPFLAGS) \
+	$(CHECK_CFLAGS)
+plugins_webhook_out_tests_test_out_options_LDADD = $(TESTHOST_LIBS) \
+	$(CHECK_LIBS)
 check_PROGRAMS += $(out_part_tests)
 TESTS += $(out_part_tests)
 plugins_webhook_out_tests_test_out_address_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
