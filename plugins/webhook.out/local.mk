@@ -40,7 +40,8 @@ out_part_tests = \
 	plugins/webhook.out/tests/test-out-scrub \
 	plugins/webhook.out/tests/test-out-sign \
 	plugins/webhook.out/tests/test-out-times
-EXTRA_DIST += plugins/webhook.out/tests/outtest.h
+EXTRA_DIST += plugins/webhook.out/tests/outtest.h \
+	plugins/webhook.out/webhook.out.5 plugins/webhook.out/webhook.out.conf
 
 # A destination with these options that sends nothing.
 check_LTLIBRARIES += plugins/webhook.out/tests/destination.rendered.la
@@ -89,6 +90,7 @@ plugins_webhook_out_tests_transport_LDADD = plugins/webhook.out/libparts.la \
 out_transport_tests = \
 	plugins/webhook.out/tests/test-out-addresses-are-checked.py \
 	plugins/webhook.out/tests/test-out-answers-are-judged.py \
+	plugins/webhook.out/tests/test-out-manual-is-true.py \
 	plugins/webhook.out/tests/test-out-takes-nothing-from-around.py \
 	plugins/webhook.out/tests/test-out-tls-and-proxies.py \
 	plugins/webhook.out/tests/test-out-transport-stops.py

@@ -22,15 +22,18 @@ static const struct il_option pair_options[] = {
       .help = "Name of the header or field." },
     { .name = "value",
       .type = IL_OPT_STRING,
-      .flags = IL_OPT_REQUIRED | IL_OPT_SECRET,
+      .flags = IL_OPT_REQUIRED,
       .help = "Reference or template that fills it." },
     { 0 }
 };
 
+/* A URL, a proxy or a header is not secret by itself, which would draw a warning
+ * about every config that others may read; one with a token in it is written as
+ * env:NAME or credential:NAME, and is then not printed either. */
 const struct il_option out_option_table[] = {
     { .name = "url",
       .type = IL_OPT_STRING,
-      .flags = IL_OPT_REQUIRED | IL_OPT_SECRET,
+      .flags = IL_OPT_REQUIRED,
       .help = "Where events are sent to, http or https; may be a template." },
     { .name = "hosts",
       .type = IL_OPT_STRING,
@@ -148,7 +151,6 @@ const struct il_option out_option_table[] = {
       .help = "Networks that may be connected to all the same." },
     { .name = "proxy",
       .type = IL_OPT_STRING,
-      .flags = IL_OPT_SECRET,
       .help = "Proxy: http://, https://, socks5:// or socks5h://." },
     { .name = "ca_file",
       .type = IL_OPT_STRING,

@@ -28,7 +28,7 @@ static const struct {
     const char *config, *finding;
 } wrong[] = {
     { "", "url: is required" },
-    { "url = \"\";", "url: must not be empty" },
+    { "url = \"\";", "url: is no URL of http" },
     { "url = \"hooks.example.com/in\";", "is no URL of http" },
     { "url = \"ftp://hooks.example.com/\";", "is no URL of http" },
     { "url = \"https://\";", "is no URL of http" },
