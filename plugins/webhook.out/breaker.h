@@ -74,7 +74,9 @@ struct breaker_attempt {
     int probe; /* it was BREAKER_PROBE */
     enum breaker_class what;
     int64_t last_try_us; /* of the same event, the one before; 0: none */
-    int64_t busy_us;     /* BREAKER_BUSY: for how long to leave it alone */
+    int64_t busy_us;     /* BREAKER_BUSY: how long to leave it alone, by its
+                          * Retry-After or the schedule: not 0, which would
+                          * be asking it again at once and for nothing */
     const char *cause;   /* for a person: "HTTP 502"; never a secret */
 };
 struct breaker_verdict {

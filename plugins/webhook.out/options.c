@@ -12,6 +12,7 @@
 #define DAY INT64_C(86400000)
 #define PAIRS_MAX 64
 #define HOST_MAX 253
+#define HIDDEN_MIN 8 /* shorter headers are words, and no keys */
 
 static const struct il_option pair_options[] = {
     { .name = "name",
@@ -258,6 +259,24 @@ read_list(const struct il_conf *conf, const char *key, size_t *count)
         list[i] = il_conf_str_at(conf, key, i);
     *count = list ? n : 0;
     return list;
+}
+
+/* --- secrets -------------------------------------------------------------- */
+
+/* A copy of what no text may show. */
+static int
+hide(struct reader *r, const char *text)
+{
+    struct out_options *o = r->o;
+    char **more = realloc(o->hidden, (o->hidden_count + 2) * sizeof(*more));
+    if (!more)
+        return -ENOMEM;
+    o->hidden = more;
+    more[o->hidden_count] = strdup(text);
+    if (!more[o->hidden_count])
+        return -ENOMEM;
+    more[++o->hidden_count] = NULL;
+    return 0;
 }
 
 /* --- where to ------------------------------------------------------------- */
@@ -520,6 +539,8 @@ read_signing(struct reader *r)
         int bad = signer_add(s, il_conf_str_at(r->conf, "secrets", i), &why);
         if (bad == -EINVAL)
             il_conf_error_at(r->conf, "secrets", i, -1, "is %s", why);
+        else if (!bad)
+            bad = hide(r, il_conf_str_at(r->conf, "secrets", i));
         err = err ? err : bad;
     }
     return err;
@@ -570,7 +591,8 @@ read_authorization(struct reader *r)
         strcat(out, bearer);
     else
         base64(basic, out + strlen(out));
-    return 0;
+    note(r, hide(r, strchr(out, ' ') + 1));
+    return hide(r, bearer ? bearer : strchr(basic, ':') + 1);
 }
 
 /* --- what is sent --------------------------------------------------------- */
@@ -631,6 +653,10 @@ read_pair(struct reader *r, const char *key, size_t i, struct out_pair *pairs)
         err = il_conf_error(group, "value", -1,
                             "has a line break or another character that no "
                             "header may have");
+    /* An answer that sends a key back is not to bring it into a reason. */
+    if (!err && header && !p->value.is_template
+        && strlen(il_conf_str(group, "value")) >= HIDDEN_MIN)
+        err = hide(r, il_conf_str(group, "value"));
     return err;
 }
 
@@ -695,6 +721,8 @@ out_options_open(struct out_options *o, const struct il_host *host,
     struct reader r = { o, host, conf, 0 };
     memset(o, 0, sizeof(*o));
     read_plain(&r);
+    if (!(o->hidden = calloc(1, sizeof(*o->hidden))))
+        return -ENOMEM;
     note(&r, read_url(&r));
     note(&r, read_proxy(&r));
     note(&r, read_addresses(&r));
@@ -718,6 +746,15 @@ free_pairs(const struct il_host *host, struct out_pair *pairs, size_t count)
     free(pairs);
 }
 
+/* And free it. */
+static void
+wipe(char *text)
+{
+    if (text)
+        explicit_bzero(text, strlen(text));
+    free(text);
+}
+
 void
 out_options_close(struct out_options *o, const struct il_host *host)
 {
@@ -731,9 +768,10 @@ out_options_close(struct out_options *o, const struct il_host *host)
     free(o->reject);
     free(o->nets);
     signer_free(&o->signer);
-    if (o->authorization)
-        explicit_bzero(o->authorization, strlen(o->authorization));
-    free(o->authorization);
+    wipe(o->authorization);
+    for (size_t i = 0; i < o->hidden_count; i++)
+        wipe(o->hidden[i]);
+    free(o->hidden);
     memset(o, 0, sizeof(*o));
 }
 

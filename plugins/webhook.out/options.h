@@ -39,7 +39,9 @@ struct out_options {
     struct out_pair *headers, *fields;
     size_t header_count, field_count;
     struct signer signer; /* without keys: nothing is signed */
-    char *authorization;  /* value of the header, or NULL; wiped at the end */
+    char *authorization;  /* value of the header, or NULL */
+    char **hidden; /* what no text may show, NULL-ended: see scrub_answer() */
+    size_t hidden_count;
     struct schedule schedule;
     int64_t retry_after_max_ms;
     int64_t *reject; /* statuses */

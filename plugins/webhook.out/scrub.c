@@ -69,14 +69,49 @@ blank_any(char *text)
     }
 }
 
+static void
+copy_plain(const char *bytes, size_t len, char *out, size_t size)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < len && n + 1 < size; i++)
+        out[n++] =
+            (unsigned char) bytes[i] < ' ' || bytes[i] == 0x7f ? ' ' : bytes[i];
+    out[n] = 0;
+}
+
+/* The beginning of a word at the end of a text that was cut. */
+static void
+blank_end(char *text, const char *word)
+{
+    size_t len = strlen(text), n = strlen(word);
+    for (size_t k = n < len ? n : len; k >= SHORTEST; k--)
+        if (!memcmp(text + len - k, word, k)) {
+            strcpy(text + len - k, "***");
+            return;
+        }
+}
+
+void
+scrub_answer(const char *bytes, size_t len, const char *url, char *const *words,
+             char *out, size_t size)
+{
+    if (!size)
+        return;
+    copy_plain(bytes, len, out, size);
+    /* First what takes bytes out and so might put a word together. */
+    blank_any(out);
+    for (size_t i = 0; words[i]; i++) {
+        blank(out, words[i], strlen(words[i]));
+        blank_end(out, words[i]);
+    }
+    blank_url(out, url);
+}
+
 void
 scrub(const char *text, const char *url, const char *proxy, char *out,
       size_t size)
 {
-    size_t n = 0;
-    for (; *text && n + 1 < size; text++)
-        out[n++] = (unsigned char) *text < ' ' || *text == 0x7f ? ' ' : *text;
-    out[n] = 0;
+    copy_plain(text, strlen(text), out, size);
     blank_any(out);
     blank_url(out, url);
     blank_url(out, proxy);

@@ -12,4 +12,10 @@
 void scrub(const char *text, const char *url, const char *proxy, char *out,
            size_t size);
 
+/* The same with the bytes of an answer, which may send back what it was sent:
+ * each of the words (NULL-ended; those of less than 4 bytes are left) becomes
+ * "***", also one that is cut off at the end. */
+void scrub_answer(const char *bytes, size_t len, const char *url,
+                  char *const *words, char *out, size_t size);
+
 #endif

@@ -53,12 +53,41 @@ START_TEST(no_text_is_too_long)
 }
 END_TEST
 
+START_TEST(an_answer_gives_back_nothing_that_was_sent)
+{
+    static char token[] = "tok3n-SECRET/1", pass[] = "hunter22", in[] = "in";
+    char *const words[] = { token, pass, in, NULL };
+    static const struct {
+        const char *answer, *expected;
+    } cases[] = {
+        { "{\"Authorization\":\"Bearer tok3n-SECRET/1\"}",
+          "{\"Authorization\":\"Bearer ***\"}" },
+        { "hunter22hunter22 in", "****** in" },
+        { "POST /hook/T00SECRET\n", "POST *** " },
+        { "cut: tok3n-SECR", "cut: ***" },
+        { "cut: tok3", "cut: ***" },
+        { "cut: tok", "cut: tok" },
+        { "tok3n", "***" },
+        { "", "" },
+    };
+    char out[200];
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        scrub_answer(cases[i].answer, strlen(cases[i].answer),
+                     "https://h/hook/T00SECRET", words, out, sizeof out);
+        ck_assert_str_eq(out, cases[i].expected);
+    }
+    scrub_answer("a\0b", 3, "https://h/", words, out, sizeof out);
+    ck_assert_str_eq(out, "a b");
+}
+END_TEST
+
 int
 main(void)
 {
     const TTest *const cases[] = {
         what_a_url_hides_is_taken_out,
         no_text_is_too_long,
+        an_answer_gives_back_nothing_that_was_sent,
     };
     return run_cases("scrub", cases, COUNT(cases));
 }
