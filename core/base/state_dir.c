@@ -108,7 +108,7 @@ state_dir_lock(const char *path)
     }
     if (flock(fd, LOCK_EX | LOCK_NB)) {
         err = -errno;
-        ssize_t n = pread(fd, pid, sizeof(pid) - 1, 0);
+        int64_t n = file_pread(fd, pid, sizeof(pid) - 1, 0);
         pid[n > 0 ? n : 0] = 0;
         if (err == -EWOULDBLOCK)
             log_error("state_dir %s is in use by process %.*s; stop it first, "
@@ -120,9 +120,10 @@ state_dir_lock(const char *path)
         return err;
     }
     int n = snprintf(pid, sizeof(pid), "%ld\n", (long) getpid());
-    if (ftruncate(fd, 0) || pwrite(fd, pid, (size_t) n, 0) != n)
+    err = ftruncate(fd, 0) ? -errno : file_pwrite(fd, pid, (size_t) n, 0);
+    if (err)
         log_warn("state_dir %s: cannot write the process id into its lock: %s",
-                 path, strerror(errno));
+                 path, strerror(-err));
     return fd;
 }
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 
 #include "private.h"
+
+#include "base/file.h"
+
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +15,7 @@
 static int
 read_at(int fd, void *to, size_t len, uint64_t at)
 {
-    return pread(fd, to, len, (off_t) at) == (ssize_t) len;
+    return file_pread(fd, to, len, at) == (int64_t) len;
 }
 
 /* Are all segments that would be mapped in the file? */

@@ -26,11 +26,10 @@ spool_id_read(int dirfd, uint8_t uuid[16])
     if (fd < 0)
         return -errno;
     char text[64] = "";
-    ssize_t n = read(fd, text, sizeof text - 1);
-    int rc = n < 0 ? -errno : 0;
+    int64_t n = file_pread(fd, text, sizeof text - 1, 0);
     close(fd);
-    if (rc)
-        return rc;
+    if (n < 0)
+        return (int) n;
     if (n == UUID_TEXT && text[n - 1] == '\n')
         n--;
     return uuid_parse(text, (size_t) n, uuid);

@@ -46,13 +46,49 @@ slot_sum(const struct slot *s)
     return h;
 }
 
+/* All of it: a call may take less, and the next one goes on. */
+static int
+put_at(int fd, const void *bytes, size_t len, off_t at)
+{
+    const char *from = bytes;
+    while (len) {
+        ssize_t n = pwrite(fd, from, len, at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n ? -errno : -ENOSPC;
+        from += n;
+        at += n;
+        len -= (size_t) n;
+    }
+    return 0;
+}
+
+/* The same; -ENODATA: the file ends before. */
+static int
+get_at(int fd, void *bytes, size_t len, off_t at)
+{
+    char *to = bytes;
+    while (len) {
+        ssize_t n = pread(fd, to, len, at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n ? -errno : -ENODATA;
+        to += n;
+        at += n;
+        len -= (size_t) n;
+    }
+    return 0;
+}
+
 static void
 epoch_read(struct lanes_epochs *e)
 {
     e->kept = COUNTED_MOST;
     for (int i = 0; i < 2; i++) {
         struct slot s;
-        if (pread(e->fd, &s, sizeof s, i * SLOT) != sizeof s
+        if (get_at(e->fd, &s, sizeof s, i * SLOT)
             || memcmp(s.magic, "ILEPOCH", 8) != 0 || s.sum != slot_sum(&s)
             || s.count > LANES_EPOCHS_MAX || s.sequence < e->sequence)
             continue;
@@ -67,11 +103,13 @@ static int
 make_room(int fd, const char *folder)
 {
     static const char zeros[2 * SLOT];
-    ssize_t n = pwrite(fd, zeros, sizeof zeros, 0);
-    if (n != (ssize_t) sizeof zeros || fdatasync(fd))
-        return n < 0 || n == (ssize_t) sizeof zeros ? -errno : -ENOSPC;
+    int err = put_at(fd, zeros, sizeof zeros, 0);
+    if (!err && fdatasync(fd))
+        err = -errno;
+    if (err)
+        return err;
     int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int err = dir < 0 || fsync(dir) ? -errno : 0;
+    err = dir < 0 || fsync(dir) ? -errno : 0;
     if (dir >= 0)
         close(dir);
     return err;
@@ -123,9 +161,9 @@ epoch_write(struct lanes_epochs *e)
                       .count = e->count };
     memcpy(s.meant, e->meant, sizeof s.meant);
     s.sum = slot_sum(&s);
-    ssize_t n = pwrite(e->fd, &s, sizeof s, s.sequence % 2 ? SLOT : 0);
-    if (n != (ssize_t) sizeof s)
-        return n < 0 ? -errno : -ENOSPC;
+    int err = put_at(e->fd, &s, sizeof s, s.sequence % 2 ? SLOT : 0);
+    if (err)
+        return err;
     e->sequence++;
     return fdatasync(e->fd) ? -errno : 0;
 }

@@ -119,6 +119,9 @@ def short_io(s, i):
     i.now(["write", "read"], inject.SHORT, 0, 1000)
     for _ in range(30):
         s.post(some(7))
+    # a claim of the lane is written down before it is made
+    s.pg.sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'ingestlayer %'")
+    s.post(some(7))
     check(s, "with short writes and reads")
 
 
