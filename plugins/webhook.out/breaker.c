@@ -33,7 +33,7 @@ struct breaker_target {
     struct breaker_target *newer, *older; /* by use */
     uint64_t hash;
     uint32_t in_flight;
-    int open, probing;
+    int open, probing, wary;
     uint32_t no_answers;       /* the newest attempts, in a row */
     uint32_t failures;         /* the same of any failure, up to FAILURES */
     uint64_t failed[FAILURES]; /* their events, in a circle */
@@ -341,7 +341,7 @@ note_success(struct breaker_target *t, int64_t now_us)
 {
     t->ok_us = now_us;
     t->no_answers = t->failures = t->failed_at = 0;
-    t->open = t->probing = 0;
+    t->open = t->probing = t->wary = 0;
     t->cause[0] = 0;
 }
 
@@ -372,6 +372,11 @@ breaker_done(struct breaker_target *t, const struct breaker_attempt *a,
     v.held = a->what == BREAKER_BUSY && !alone && a->busy_us > 0;
     if (v.held && a->busy_us > left_of(&t->held, now_us))
         t->held = (struct wait){ now_us, a->busy_us };
+    if (v.held) {
+        t->wary = 1;
+        if (!a->probe)
+            set_probed(t, a->key, times_probed(t, a->key) + 1);
+    }
     if (!t->open) {
         v.counts = a->what != BREAKER_BUSY || alone;
         v.opened = note_failure(t, a);
@@ -398,6 +403,7 @@ breaker_state(const struct breaker_target *t, int64_t now_us,
     *out = (struct breaker_state){ .name = t->name,
                                    .cause = t->cause,
                                    .open = t->open,
+                                   .wary = t->wary,
                                    .since_us = t->opened_us,
                                    .wait_us = wait_of(t, now_us),
                                    .in_flight = t->in_flight };

@@ -12,7 +12,9 @@
  *   open     nothing is sent but probes, each with another event.  The first
  *            comes after 30 s, and each wait is twice the one before, up to
  *            5 min.  A 2xx closes.
- *   held     besides: the target asked for time (429, 503).
+ *   held     besides: the target asked for time (429, 503).  What is sent first
+ *            when that is over is another event than the one that it said this
+ *            of: else one that always makes it say so would hold it for ever.
  *
  * No clock, no lock, no thread: `now_us` is handed in (microseconds since 1970,
  * which may go back), and one thread at a time may call. */
@@ -51,14 +53,16 @@ void breaker_free(struct breaker *);
 struct breaker_target *breaker_target(struct breaker *, const char *name,
                                       size_t len);
 
-/* An event that could go to an open target. */
+/* An event that could go to a target. */
 struct breaker_event {
     uint64_t key;   /* tells events apart */
     int64_t due_us; /* since when it is due; 0: it was never tried */
     uint64_t position;
 };
-/* Which of count (at least 1) is to be the probe: one that was not yet one, the
- * longest due and then the oldest; one that was a probe twice comes last. */
+/* Which of count (at least 1) is to be sent next, of those for a target that is
+ * open or wary (see breaker_state()): one that was not yet a probe and has not
+ * made it ask for time, the longest due and then the oldest; one of which either
+ * happened twice comes last. */
 size_t breaker_pick(const struct breaker_target *,
                     const struct breaker_event *events, size_t count);
 
@@ -94,6 +98,7 @@ void breaker_cancel(struct breaker_target *, uint64_t key, int probe);
 struct breaker_state {
     const char *name, *cause; /* cause: the last one, "" */
     int open;
+    int wary;         /* it asked for time, and nothing has got through since */
     int64_t since_us; /* of open */
     int64_t wait_us;  /* nothing is sent for so long; 0: now */
     uint32_t in_flight;

@@ -37,6 +37,7 @@ OUT_TEST_LIBS = plugins/webhook.out/libparts.la $(CHECK_LIBS)
 out_part_tests = \
 	plugins/webhook.out/tests/test-out-address \
 	plugins/webhook.out/tests/test-out-breaker \
+	plugins/webhook.out/tests/test-out-outages \
 	plugins/webhook.out/tests/test-out-scrub \
 	plugins/webhook.out/tests/test-out-sign \
 	plugins/webhook.out/tests/test-out-times
@@ -67,6 +68,8 @@ plugins_webhook_out_tests_test_out_address_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
 plugins_webhook_out_tests_test_out_address_LDADD = $(OUT_TEST_LIBS)
 plugins_webhook_out_tests_test_out_breaker_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
 plugins_webhook_out_tests_test_out_breaker_LDADD = $(OUT_TEST_LIBS)
+plugins_webhook_out_tests_test_out_outages_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
+plugins_webhook_out_tests_test_out_outages_LDADD = $(OUT_TEST_LIBS)
 plugins_webhook_out_tests_test_out_scrub_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
 plugins_webhook_out_tests_test_out_scrub_LDADD = $(OUT_TEST_LIBS)
 plugins_webhook_out_tests_test_out_sign_CPPFLAGS = $(OUT_TEST_CPPFLAGS)

@@ -372,6 +372,24 @@ START_TEST(unless_another_got_through_since)
 }
 END_TEST
 
+START_TEST(another_event_goes_first_when_that_is_over)
+{
+    const struct breaker_event events[] = { { 1, START, 1 }, { 2, 0, 2 } };
+    struct breaker_state state;
+    fresh();
+    breaker_state(target, now, &state);
+    ck_assert(!state.wary);
+    attempt(1, BREAKER_BUSY);
+    now += 60 * S;
+    breaker_state(target, now, &state);
+    ck_assert(state.wary && !state.wait_us);
+    ck_assert_uint_eq(breaker_pick(target, events, 2), 1);
+    attempt(2, BREAKER_OK);
+    breaker_state(target, now, &state);
+    ck_assert(!state.wary);
+}
+END_TEST
+
 START_TEST(a_payload_that_always_makes_503_comes_to_an_end)
 {
     fresh();
@@ -531,6 +549,7 @@ main(void)
         a_probe_that_was_not_sent_is_none,
         busy_holds_the_target_and_costs_nothing,
         unless_another_got_through_since,
+        another_event_goes_first_when_that_is_over,
         a_payload_that_always_makes_503_comes_to_an_end,
         a_day_of_503_costs_nothing,
         the_longest_that_was_asked_for_holds,
