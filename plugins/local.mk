@@ -14,6 +14,9 @@ endif
 if PLUGIN_WEBHOOK_IN
 include plugins/webhook.in/local.mk
 endif
+if PLUGIN_WEBHOOK_OUT
+include plugins/webhook.out/local.mk
+endif
 
 # Plugins are opened by name; libtool's archives would only confuse.
 install-data-hook:

@@ -121,6 +121,27 @@ tests_fuzz_fuzz_webhook_SOURCES = tests/fuzz/fuzz-webhook.c $(FUZZ_REPLAY)
 tests_fuzz_fuzz_webhook_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_fuzz_fuzz_webhook_LDADD = $(CORE_LIBS)
 
+FUZZ_TARGETS += network
+check_PROGRAMS += tests/fuzz/fuzz-network
+TESTS += tests/fuzz/fuzz-network
+tests_fuzz_fuzz_network_SOURCES = tests/fuzz/fuzz-network.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_network_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_network_LDADD = $(CORE_LIBS)
+
+FUZZ_TARGETS += retry
+check_PROGRAMS += tests/fuzz/fuzz-retry
+TESTS += tests/fuzz/fuzz-retry
+tests_fuzz_fuzz_retry_SOURCES = tests/fuzz/fuzz-retry.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_retry_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_retry_LDADD = $(CORE_LIBS)
+
+FUZZ_TARGETS += scrub
+check_PROGRAMS += tests/fuzz/fuzz-scrub
+TESTS += tests/fuzz/fuzz-scrub
+tests_fuzz_fuzz_scrub_SOURCES = tests/fuzz/fuzz-scrub.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_scrub_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_scrub_LDADD = $(CORE_LIBS)
+
 FUZZ_TARGETS += config
 check_PROGRAMS += tests/fuzz/fuzz-config
 TESTS += tests/fuzz/fuzz-config

@@ -10,3 +10,10 @@ if PLUGIN_WAREHOUSE_PG
 TESTS += $(WEBHOOK_SYSTEM_TESTS)
 endif
 endif
+
+# And by webhook.out, verified by the libraries of those who wrote the standard.
+EXTRA_DIST += tests/webhooks/test-libraries-verify-our-signatures.py \
+	tests/webhooks/verify.mjs
+if PLUGIN_WEBHOOK_OUT
+TESTS += tests/webhooks/test-libraries-verify-our-signatures.py
+endif

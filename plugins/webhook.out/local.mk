@@ -1,0 +1,101 @@
+# webhook.out
+# The parts that need no host, by themselves: the tests link them.
+noinst_LTLIBRARIES += plugins/webhook.out/libparts.la
+plugins_webhook_out_libparts_la_SOURCES = \
+	plugins/webhook.out/address.c \
+	plugins/webhook.out/address.h \
+	plugins/webhook.out/breaker.c \
+	plugins/webhook.out/breaker.h \
+	plugins/webhook.out/id.c \
+	plugins/webhook.out/id.h \
+	plugins/webhook.out/options.c \
+	plugins/webhook.out/options.h \
+	plugins/webhook.out/pace.c \
+	plugins/webhook.out/pace.h \
+	plugins/webhook.out/render.c \
+	plugins/webhook.out/render.h \
+	plugins/webhook.out/retry_after.c \
+	plugins/webhook.out/retry_after.h \
+	plugins/webhook.out/schedule.c \
+	plugins/webhook.out/schedule.h \
+	plugins/webhook.out/scrub.c \
+	plugins/webhook.out/scrub.h \
+	plugins/webhook.out/sign.c \
+	plugins/webhook.out/sign.h \
+	plugins/webhook.out/transfer.c \
+	plugins/webhook.out/transfer.h \
+	plugins/webhook.out/transport.c \
+	plugins/webhook.out/transport.h
+plugins_webhook_out_libparts_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) \
+	$(CURL_CFLAGS) $(GNUTLS_CFLAGS)
+plugins_webhook_out_libparts_la_CFLAGS = $(PLUGIN_CFLAGS)
+plugins_webhook_out_libparts_la_LIBADD = $(CURL_LIBS) $(GNUTLS_LIBS) -lpthread
+
+OUT_TEST_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(CHECK_CFLAGS) $(CURL_CFLAGS) \
+	$(GNUTLS_CFLAGS)
+OUT_TEST_LIBS = plugins/webhook.out/libparts.la $(CHECK_LIBS)
+out_part_tests = \
+	plugins/webhook.out/tests/test-out-address \
+	plugins/webhook.out/tests/test-out-breaker \
+	plugins/webhook.out/tests/test-out-outages \
+	plugins/webhook.out/tests/test-out-scrub \
+	plugins/webhook.out/tests/test-out-sign \
+	plugins/webhook.out/tests/test-out-times
+EXTRA_DIST += plugins/webhook.out/tests/outtest.h \
+	plugins/webhook.out/webhook.out.5 plugins/webhook.out/webhook.out.conf
+
+# A destination with these options that sends nothing.
+check_LTLIBRARIES += plugins/webhook.out/tests/destination.rendered.la
+plugins_webhook_out_tests_destination_rendered_la_SOURCES = \
+	plugins/webhook.out/tests/destination.rendered.c
+plugins_webhook_out_tests_destination_rendered_la_CPPFLAGS = \
+	$(PLUGIN_CPPFLAGS) $(CURL_CFLAGS) $(GNUTLS_CFLAGS)
+plugins_webhook_out_tests_destination_rendered_la_CFLAGS = $(PLUGIN_CFLAGS)
+plugins_webhook_out_tests_destination_rendered_la_LDFLAGS = $(PLUGIN_LINK) \
+	-rpath /nowhere
+plugins_webhook_out_tests_destination_rendered_la_LIBADD = \
+	plugins/webhook.out/libparts.la
+if HAVE_CHECK
+check_PROGRAMS += plugins/webhook.out/tests/test-out-options
+TESTS += plugins/webhook.out/tests/test-out-options
+plugins_webhook_out_tests_test_out_options_CPPFLAGS = $(TESTHOST_CPPFLAGS) \
+	$(CHECK_CFLAGS)
+plugins_webhook_out_tests_test_out_options_LDADD = $(TESTHOST_LIBS) \
+	$(CHECK_LIBS)
+check_PROGRAMS += $(out_part_tests)
+TESTS += $(out_part_tests)
+plugins_webhook_out_tests_test_out_address_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
+plugins_webhook_out_tests_test_out_address_LDADD = $(OUT_TEST_LIBS)
+plugins_webhook_out_tests_test_out_breaker_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
+plugins_webhook_out_tests_test_out_breaker_LDADD = $(OUT_TEST_LIBS)
+plugins_webhook_out_tests_test_out_outages_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
+plugins_webhook_out_tests_test_out_outages_LDADD = $(OUT_TEST_LIBS)
+plugins_webhook_out_tests_test_out_scrub_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
+plugins_webhook_out_tests_test_out_scrub_LDADD = $(OUT_TEST_LIBS)
+plugins_webhook_out_tests_test_out_sign_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
+plugins_webhook_out_tests_test_out_sign_LDADD = $(OUT_TEST_LIBS)
+plugins_webhook_out_tests_test_out_times_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
+plugins_webhook_out_tests_test_out_times_LDADD = $(OUT_TEST_LIBS)
+endif
+
+# What tests in other languages drive the parts with.
+check_PROGRAMS += plugins/webhook.out/tests/sign
+plugins_webhook_out_tests_sign_SOURCES = plugins/webhook.out/tests/sign.c
+plugins_webhook_out_tests_sign_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
+plugins_webhook_out_tests_sign_LDADD = plugins/webhook.out/libparts.la
+check_PROGRAMS += plugins/webhook.out/tests/transport
+plugins_webhook_out_tests_transport_SOURCES = \
+	plugins/webhook.out/tests/transport.c
+plugins_webhook_out_tests_transport_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
+plugins_webhook_out_tests_transport_LDADD = plugins/webhook.out/libparts.la \
+	-lpthread
+
+out_transport_tests = \
+	plugins/webhook.out/tests/test-out-addresses-are-checked.py \
+	plugins/webhook.out/tests/test-out-answers-are-judged.py \
+	plugins/webhook.out/tests/test-out-manual-is-true.py \
+	plugins/webhook.out/tests/test-out-takes-nothing-from-around.py \
+	plugins/webhook.out/tests/test-out-tls-and-proxies.py \
+	plugins/webhook.out/tests/test-out-transport-stops.py
+EXTRA_DIST += $(out_transport_tests) plugins/webhook.out/tests/tool.py
+TESTS += $(out_transport_tests)

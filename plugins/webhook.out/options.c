@@ -1,0 +1,815 @@
+/* SPDX-License-Identifier: MIT */
+#include "options.h"
+
+#include "transport.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define DAY INT64_C(86400000)
+#define PAIRS_MAX 64
+#define HOST_MAX 253
+#define HIDDEN_MIN 8 /* shorter headers are words, and no keys */
+
+static const struct il_option pair_options[] = {
+    { .name = "name",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_REQUIRED,
+      .min = 1,
+      .max = 128,
+      .help = "Name of the header or field." },
+    { .name = "value",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_REQUIRED,
+      .help = "Reference or template that fills it." },
+    { 0 }
+};
+
+/* A URL, a proxy or a header is not secret by itself, which would draw a warning
+ * about every config that others may read; one with a token in it is written as
+ * env:NAME or credential:NAME, and is then not printed either. */
+const struct il_option out_option_table[] = {
+    { .name = "url",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_REQUIRED,
+      .help = "Where events are sent to, http or https; may be a template." },
+    { .name = "hosts",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_LIST,
+      .min = 1,
+      .max = HOST_MAX,
+      .help = "Hosts that a url may lead to whose host is a template; * stands "
+              "for any text." },
+    { .name = "method",
+      .type = IL_OPT_STRING,
+      .def = "POST",
+      .choices = "POST|PUT|PATCH",
+      .help = "Method of the request." },
+    { .name = "headers",
+      .type = IL_OPT_GROUP,
+      .flags = IL_OPT_LIST,
+      .children = pair_options,
+      .help = "Headers that are sent besides." },
+    { .name = "content_type",
+      .type = IL_OPT_STRING,
+      .def = "application/json",
+      .help = "Content-Type of the body." },
+    { .name = "body",
+      .type = IL_OPT_STRING,
+      .help = "Reference or template that is sent; without it and fields, the "
+              "event without source_id." },
+    { .name = "fields",
+      .type = IL_OPT_GROUP,
+      .flags = IL_OPT_LIST,
+      .children = pair_options,
+      .help = "Fields of the JSON object that is sent." },
+    { .name = "signing",
+      .type = IL_OPT_STRING,
+      .choices = "standard|ed25519|ingestlayer|none",
+      .help = "How requests are signed; without it, standard where there are "
+              "secrets." },
+    { .name = "secrets",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_LIST | IL_OPT_SECRET,
+      .help = "Secrets or private keys, each of which makes a signature." },
+    { .name = "bearer",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_SECRET,
+      .help = "Token of Authorization: Bearer." },
+    { .name = "basic",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_SECRET,
+      .help = "NAME:PASSWORD of Authorization: Basic." },
+    { .name = "schedule",
+      .type = IL_OPT_DURATION,
+      .flags = IL_OPT_LIST,
+      .min = 1,
+      .max = 30 * DAY,
+      .help = "Delays after the first failure, the second and so on; without "
+              "it, 30s, 2m, 10m, 1h." },
+    { .name = "jitter",
+      .type = IL_OPT_INT,
+      .min = 0,
+      .max = 100,
+      .def = "20",
+      .help = "Percent by which a delay is longer or shorter." },
+    { .name = "retry_after_max",
+      .type = IL_OPT_DURATION,
+      .max = 30 * DAY,
+      .def = "1h",
+      .help = "Longest wait that an answer's Retry-After may ask for." },
+    { .name = "reject",
+      .type = IL_OPT_INT,
+      .flags = IL_OPT_LIST,
+      .min = 300,
+      .max = 599,
+      .help = "Statuses after which an event is not tried again." },
+    { .name = "timeout",
+      .type = IL_OPT_DURATION,
+      .min = 10,
+      .max = 600000,
+      .def = "10s",
+      .help = "Longest time for a request and its answer." },
+    { .name = "concurrency",
+      .type = IL_OPT_INT,
+      .min = 1,
+      .max = 1024,
+      .def = "16",
+      .help = "Most requests at once." },
+    { .name = "rate",
+      .type = IL_OPT_STRING,
+      .help = "Most requests to a target over time, as in \"10/s\"; without "
+              "it, any number." },
+    { .name = "http2",
+      .type = IL_OPT_BOOL,
+      .def = "true",
+      .help = "Send many requests over one connection where TLS agrees on "
+              "HTTP/2." },
+    { .name = "target",
+      .type = IL_OPT_STRING,
+      .help = "What failures are kept apart by; without it, scheme, host and "
+              "port of url." },
+    { .name = "order",
+      .type = IL_OPT_STRING,
+      .def = "none",
+      .choices = "none|key",
+      .help = "Whether events of the same order_key are sent one after the "
+              "other." },
+    { .name = "order_key",
+      .type = IL_OPT_STRING,
+      .help = "Reference or template that order = \"key\" goes by." },
+    { .name = "private",
+      .type = IL_OPT_STRING,
+      .choices = "allow|refuse",
+      .help = "Whether addresses that are not globally reachable may be "
+              "connected to; without it, unless the event decides the host." },
+    { .name = "allow_to",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_LIST,
+      .help = "Networks that may be connected to all the same." },
+    { .name = "proxy",
+      .type = IL_OPT_STRING,
+      .help = "Proxy: http://, https://, socks5:// or socks5h://." },
+    { .name = "ca_file",
+      .type = IL_OPT_STRING,
+      .help = "PEM file of the CAs that are trusted; without it, the "
+              "system's." },
+    { .name = "cert",
+      .type = IL_OPT_STRING,
+      .help = "PEM file of the certificate that is shown to the receiver." },
+    { .name = "key",
+      .type = IL_OPT_STRING,
+      .help = "PEM file of its key; without it, the same file." },
+    { .name = "verify",
+      .type = IL_OPT_BOOL,
+      .def = "true",
+      .help = "Check the receiver's certificate." },
+    { .name = "attempts",
+      .type = IL_OPT_STRING,
+      .def = "all",
+      .choices = "all|failures|none",
+      .help = "Which attempts are written down for why and dead show." },
+    { .name = "max_parked",
+      .type = IL_OPT_INT,
+      .min = 1,
+      .max = 1000000000,
+      .def = "1000000",
+      .help = "Most events that wait to be sent again; then the lane stops "
+              "reading." },
+    { .name = "max_parked_size",
+      .type = IL_OPT_SIZE,
+      .min = 1 << 20,
+      .max = INT64_C(1) << 40,
+      .def = "1GiB",
+      .help = "Most bytes of them." },
+    { 0 }
+};
+
+struct reader {
+    struct out_options *o;
+    const struct il_host *host;
+    const struct il_conf *conf;
+    int err; /* the first */
+};
+
+static void
+note(struct reader *r, int err)
+{
+    if (err && !r->err)
+        r->err = err;
+}
+
+static int
+has(const struct reader *r, const char *key)
+{
+    return il_conf_has(r->conf, key);
+}
+
+/* --- texts ---------------------------------------------------------------- */
+
+/* Where the event's part of a text begins; its length where it has none. */
+static size_t
+constant_part(const char *text)
+{
+    const char *braces = strstr(text, "{{");
+    if (*text == '$')
+        return 0;
+    return braces ? (size_t) (braces - text) : strlen(text);
+}
+
+static int
+read_text(const struct reader *r, const struct il_conf *conf, const char *key,
+          struct out_text *out)
+{
+    const char *text = il_conf_str(conf, key);
+    if (!text)
+        return 0;
+    out->is_template = constant_part(text) < strlen(text);
+    return il_template_from(r->host, conf, key, &out->of);
+}
+
+static int
+is_token(const char *text)
+{
+    return *text
+           && strspn(text, "!#$%&'*+-.^_`|~0123456789"
+                           "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                           "abcdefghijklmnopqrstuvwxyz")
+                  == strlen(text);
+}
+
+static int
+has_control(const char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char) *text < ' ' || *text == 0x7f)
+            return 1;
+    return 0;
+}
+
+static const char **
+read_list(const struct il_conf *conf, const char *key, size_t *count)
+{
+    size_t n = il_conf_count(conf, key);
+    const char **list = calloc(n ? n : 1, sizeof(*list));
+    for (size_t i = 0; list && i < n; i++)
+        list[i] = il_conf_str_at(conf, key, i);
+    *count = list ? n : 0;
+    return list;
+}
+
+/* --- secrets -------------------------------------------------------------- */
+
+/* A copy of what no text may show. */
+static int
+hide(struct reader *r, const char *text)
+{
+    struct out_options *o = r->o;
+    char **more = realloc(o->hidden, (o->hidden_count + 2) * sizeof(*more));
+    if (!more)
+        return -ENOMEM;
+    o->hidden = more;
+    more[o->hidden_count] = strdup(text);
+    if (!more[o->hidden_count])
+        return -ENOMEM;
+    more[++o->hidden_count] = NULL;
+    return 0;
+}
+
+/* --- where to ------------------------------------------------------------- */
+
+static int
+read_literal_url(struct reader *r, const char *text)
+{
+    char target[TRANSPORT_TARGET_MAX];
+    const char *rest = strstr(text, "://");
+    if (!transport_target(text, target)) {
+        r->o->literal_url = text;
+        return 0;
+    }
+    if (rest && memchr(rest, '@', strcspn(rest + 3, "/?#") + 3))
+        return il_conf_error(r->conf, "url", -1,
+                             "has a name or password in it; write basic = "
+                             "\"NAME:PASSWORD\" instead");
+    return il_conf_error(r->conf, "url", -1,
+                         "is no URL of http or https; write it as in "
+                         "\"https://hooks.example.com/in\"");
+}
+
+/* A template: does the event decide the host, too? */
+static int
+read_url_template(struct reader *r, const char *text)
+{
+    const size_t constant = constant_part(text);
+    const char *slashes = strstr(text, "://");
+    size_t host = slashes ? (size_t) (slashes - text) + 3 : 0;
+    if (slashes && host <= constant && strncmp(text, "http://", 7)
+        && strncmp(text, "https://", 8))
+        return il_conf_error(r->conf, "url", -1,
+                             "is no URL of http or https; write it as in "
+                             "\"https://{{ host }}/in\"");
+    r->o->host_varies = !slashes || host > constant
+                        || host + strcspn(text + host, "/?#") >= constant;
+    return 0;
+}
+
+static int
+read_hosts(struct reader *r)
+{
+    struct out_options *o = r->o;
+    if (!o->host_varies)
+        return has(r, "hosts")
+                   ? il_conf_error(r->conf, "hosts", -1,
+                                   "is of no use: the host of url is always "
+                                   "the same")
+                   : 0;
+    if (!il_conf_count(r->conf, "hosts"))
+        return il_conf_error(r->conf, NULL, -1,
+                             "hosts: is required, because the event decides "
+                             "the host of url; write hosts = ( "
+                             "\"*.example.com\" )");
+    if (!(o->hosts = read_list(r->conf, "hosts", &o->host_count)))
+        return -ENOMEM;
+    int err = 0;
+    for (size_t i = 0; i < o->host_count; i++)
+        if (o->hosts[i][strspn(o->hosts[i], "abcdefghijklmnopqrstuvwxyz"
+                                            "0123456789.-_:*")])
+            err = il_conf_error_at(r->conf, "hosts", i, -1,
+                                   "\"%s\" is no host; write it in lower case, "
+                                   "without scheme, port and brackets",
+                                   o->hosts[i]);
+    return err;
+}
+
+static int
+read_url(struct reader *r)
+{
+    const char *text = il_conf_str(r->conf, "url");
+    int err = read_text(r, r->conf, "url", &r->o->url);
+    if (!err && !r->o->url.is_template)
+        err = read_literal_url(r, text);
+    else if (!err)
+        err = read_url_template(r, text);
+    if (err)
+        return err;
+    note(r, read_text(r, r->conf, "target", &r->o->target));
+    return read_hosts(r);
+}
+
+static int
+read_net(struct reader *r, size_t i)
+{
+    const char *text = il_conf_str_at(r->conf, "allow_to", i);
+    char meant[ADDRESS_NET_TEXT];
+    const char *why =
+        address_net_parse(text, &r->o->nets[r->o->addresses.count], meant);
+    if (!why) {
+        r->o->addresses.count++;
+        return 0;
+    }
+    if (*meant)
+        return il_conf_error_at(r->conf, "allow_to", i, -1,
+                                "\"%s\" is %s; write \"%s\"", text, why, meant);
+    return il_conf_error_at(r->conf, "allow_to", i, -1, "\"%s\" is %s", text,
+                            why);
+}
+
+static int
+read_addresses(struct reader *r)
+{
+    struct out_options *o = r->o;
+    const char *private = il_conf_str(r->conf, "private");
+    size_t n = il_conf_count(r->conf, "allow_to");
+    o->addresses.refuse_private =
+        private ? !strcmp(private, "refuse") : o->host_varies;
+    if (o->proxy && (private || n))
+        return il_conf_error(r->conf, private ? "private" : "allow_to", -1,
+                             "is of no use with proxy, for it is the proxy "
+                             "that connects");
+    if (!(o->nets = calloc(n ? n : 1, sizeof(*o->nets))))
+        return -ENOMEM;
+    o->addresses.nets = o->nets;
+    int err = 0;
+    for (size_t i = 0; i < n; i++) {
+        int bad = read_net(r, i);
+        err = err ? err : bad;
+    }
+    return err;
+}
+
+/* --- how ------------------------------------------------------------------ */
+
+static int
+read_proxy(struct reader *r)
+{
+    static const char *const schemes[] = { "http://", "https://", "socks5://",
+                                           "socks5h://" };
+    const char *text = r->o->proxy = il_conf_str(r->conf, "proxy");
+    if (!text)
+        return 0;
+    if (r->o->host_varies)
+        return il_conf_error(r->conf, "proxy", -1,
+                             "cannot be used where the event decides the host "
+                             "of url: nobody would check the addresses");
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+        if (!strncmp(text, schemes[i], strlen(schemes[i]))
+            && text[strlen(schemes[i])] && !has_control(text)
+            && !strchr(text, ' '))
+            return 0;
+    return il_conf_error(r->conf, "proxy", -1,
+                         "is no proxy; write it as in "
+                         "\"http://proxy.example.com:3128\"");
+}
+
+static int
+read_tls(struct reader *r)
+{
+    static const char *const keys[] = { "ca_file", "cert", "key" };
+    struct out_options *o = r->o;
+    o->ca_file = il_conf_str(r->conf, "ca_file");
+    o->cert = il_conf_str(r->conf, "cert");
+    o->key = il_conf_str(r->conf, "key");
+    o->verify = (int) il_conf_int(r->conf, "verify");
+    if (o->key && !o->cert)
+        return il_conf_error(r->conf, "key", -1,
+                             "is of no use without cert, the certificate that "
+                             "it belongs to");
+    if (o->ca_file && !o->verify)
+        return il_conf_error(r->conf, "ca_file", -1,
+                             "is of no use with verify = false");
+    if (!o->literal_url || strncasecmp(o->literal_url, "http:", 5)
+        || (o->proxy && !strncmp(o->proxy, "https:", 6)))
+        return 0;
+    for (size_t i = 0; i < 3; i++)
+        if (has(r, keys[i]))
+            return il_conf_error(r->conf, keys[i], -1,
+                                 "is of no use: url begins with http://");
+    return 0;
+}
+
+static int
+read_rate(struct reader *r)
+{
+    const char *text = il_conf_str(r->conf, "rate"), *why;
+    int err = text ? pace_parse(text, &r->o->rate, &why) : 0;
+    return err ? il_conf_error(r->conf, "rate", -1, "expected %s, got \"%s\"",
+                               why, text)
+               : 0;
+}
+
+static int
+read_schedule(struct reader *r)
+{
+    static const int64_t usual[] = { 30000, 120000, 600000, 3600000 };
+    struct schedule *s = &r->o->schedule;
+    s->count = il_conf_count(r->conf, "schedule");
+    s->jitter = (uint32_t) il_conf_int(r->conf, "jitter");
+    if (s->count > SCHEDULE_MAX) {
+        s->count = 0;
+        return il_conf_error(r->conf, "schedule", -1, "has more than %d delays",
+                             SCHEDULE_MAX);
+    }
+    for (size_t i = 0; i < s->count; i++)
+        s->delays_ms[i] = il_conf_int_at(r->conf, "schedule", i);
+    if (has(r, "schedule"))
+        return 0;
+    memcpy(s->delays_ms, usual, sizeof(usual));
+    s->count = sizeof(usual) / sizeof(usual[0]);
+    return 0;
+}
+
+static int
+read_reject(struct reader *r)
+{
+    struct out_options *o = r->o;
+    o->reject_count = il_conf_count(r->conf, "reject");
+    o->reject = calloc(o->reject_count + 1, sizeof(*o->reject));
+    if (!o->reject)
+        return -ENOMEM;
+    for (size_t i = 0; i < o->reject_count; i++)
+        o->reject[i] = il_conf_int_at(r->conf, "reject", i);
+    return 0;
+}
+
+static int
+read_order(struct reader *r)
+{
+    const int by_key = !strcmp(il_conf_str(r->conf, "order"), "key");
+    if (by_key && !has(r, "order_key"))
+        return il_conf_error(r->conf, NULL, -1,
+                             "order_key: is required with order = \"key\"; "
+                             "write order_key = \"$event.payload.user_id\"");
+    if (!by_key && has(r, "order_key"))
+        return il_conf_error(r->conf, "order_key", -1,
+                             "is of no use without order = \"key\"");
+    int err = read_text(r, r->conf, "order_key", &r->o->order);
+    if (!err && by_key && !r->o->order.is_template)
+        err = il_conf_error(r->conf, "order_key", -1,
+                            "is the same for every event; write a reference, "
+                            "\"$event.payload.user_id\"");
+    return err;
+}
+
+/* --- who sends ------------------------------------------------------------ */
+
+static int
+read_signing(struct reader *r)
+{
+    const char *signing = il_conf_str(r->conf, "signing"), *why;
+    size_t n = il_conf_count(r->conf, "secrets");
+    const int none = signing ? !strcmp(signing, "none") : !n;
+    struct signer *s = &r->o->signer;
+    if (none)
+        return n ? il_conf_error(r->conf, "secrets", -1,
+                                 "are of no use with signing = \"none\"")
+                 : 0;
+    s->kind = !signing || !strcmp(signing, "standard") ? SIGN_STANDARD
+              : !strcmp(signing, "ed25519")            ? SIGN_ED25519
+                                                       : SIGN_INGESTLAYER;
+    if (!n)
+        return il_conf_error(r->conf, NULL, -1,
+                             "secrets: is required with signing = \"%s\"; "
+                             "write secrets = ( \"credential:NAME\" )",
+                             signing);
+    int err = 0;
+    for (size_t i = 0; i < n; i++) {
+        int bad = signer_add(s, il_conf_str_at(r->conf, "secrets", i), &why);
+        if (bad == -EINVAL)
+            il_conf_error_at(r->conf, "secrets", i, -1, "is %s", why);
+        else if (!bad)
+            bad = hide(r, il_conf_str_at(r->conf, "secrets", i));
+        err = err ? err : bad;
+    }
+    return err;
+}
+
+static void
+base64(const char *text, char *out)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                 "abcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *p = (const unsigned char *) text;
+    for (size_t len = strlen(text); len; len -= len < 3 ? len : 3, p += 3) {
+        uint32_t bits = (uint32_t) p[0] << 16;
+        bits |= len > 1 ? (uint32_t) p[1] << 8 : 0;
+        bits |= len > 2 ? p[2] : 0;
+        *out++ = digits[bits >> 18];
+        *out++ = digits[bits >> 12 & 63];
+        *out++ = len > 1 ? digits[bits >> 6 & 63] : '=';
+        *out++ = len > 2 ? digits[bits & 63] : '=';
+    }
+    *out = 0;
+}
+
+static int
+read_authorization(struct reader *r)
+{
+    const char *bearer = il_conf_str(r->conf, "bearer");
+    const char *basic = il_conf_str(r->conf, "basic");
+    const char *text = bearer ? bearer : basic;
+    const char *key = bearer ? "bearer" : "basic";
+    if (!text)
+        return 0;
+    if (bearer && basic)
+        return il_conf_error(r->conf, "basic", -1,
+                             "cannot be sent together with bearer");
+    if (!*text || has_control(text) || (bearer && strchr(bearer, ' ')))
+        return il_conf_error(r->conf, key, -1,
+                             "is empty, or has a character that no header may "
+                             "have");
+    if (basic && !strchr(basic, ':'))
+        return il_conf_error(r->conf, key, -1, "is not NAME:PASSWORD");
+    size_t size = strlen(text) * 2 + 16;
+    char *out = r->o->authorization = calloc(1, size);
+    if (!out)
+        return -ENOMEM;
+    strcpy(out, bearer ? "Bearer " : "Basic ");
+    if (bearer)
+        strcat(out, bearer);
+    else
+        base64(basic, out + strlen(out));
+    note(r, hide(r, strchr(out, ' ') + 1));
+    return hide(r, bearer ? bearer : strchr(basic, ':') + 1);
+}
+
+/* --- what is sent --------------------------------------------------------- */
+
+/* Why a header cannot be set, or NULL. */
+static const char *
+reserved(const struct reader *r, const char *name)
+{
+    static const char *const own[] = { "Host",
+                                       "Content-Length",
+                                       "Transfer-Encoding",
+                                       "Connection",
+                                       "Keep-Alive",
+                                       "Upgrade",
+                                       "TE",
+                                       "Trailer",
+                                       "Expect",
+                                       "Proxy-Authorization",
+                                       "Proxy-Connection",
+                                       "HTTP2-Settings" };
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+        if (!strcasecmp(name, own[i]))
+            return "is set by HTTP itself";
+    if (!strncasecmp(name, "webhook-", 8))
+        return "is one of those that say which event it is";
+    if (!strcasecmp(name, "Content-Type"))
+        return "is set by content_type";
+    if (!strcasecmp(name, "Authorization") && r->o->authorization)
+        return "is set by bearer or basic";
+    if (r->o->signer.count && r->o->signer.kind == SIGN_INGESTLAYER
+        && (!strcasecmp(name, "X-Ingest-Signature")
+            || !strcasecmp(name, "Idempotency-Key")))
+        return "is set by signing = \"ingestlayer\"";
+    return NULL;
+}
+
+static int
+read_pair(struct reader *r, const char *key, size_t i, struct out_pair *pairs)
+{
+    const struct il_conf *group = il_conf_group(r->conf, key, i);
+    const int header = !strcmp(key, "headers");
+    struct out_pair *p = &pairs[i];
+    p->name = il_conf_str(group, "name");
+    const char *why = header ? reserved(r, p->name) : NULL;
+    if (why)
+        return il_conf_error(group, "name", -1, "%s %s", p->name, why);
+    if (header && !is_token(p->name))
+        return il_conf_error(group, "name", -1, "\"%s\" is no name of a header",
+                             p->name);
+    for (size_t k = 0; k < i; k++)
+        if (pairs[k].name
+            && !(header ? strcasecmp(pairs[k].name, p->name)
+                        : strcmp(pairs[k].name, p->name)))
+            return il_conf_error(group, "name", -1, "%s is there twice",
+                                 p->name);
+    int err = read_text(r, group, "value", &p->value);
+    if (!err && header && has_control(il_conf_str(group, "value")))
+        err = il_conf_error(group, "value", -1,
+                            "has a line break or another character that no "
+                            "header may have");
+    /* An answer that sends a key back is not to bring it into a reason. */
+    if (!err && header && !p->value.is_template
+        && strlen(il_conf_str(group, "value")) >= HIDDEN_MIN)
+        err = hide(r, il_conf_str(group, "value"));
+    return err;
+}
+
+static int
+read_pairs(struct reader *r, const char *key, struct out_pair **pairs,
+           size_t *count)
+{
+    size_t n = il_conf_count(r->conf, key);
+    if (n > PAIRS_MAX)
+        return il_conf_error(r->conf, key, -1, "are more than %d", PAIRS_MAX);
+    if (!(*pairs = calloc(n ? n : 1, sizeof(**pairs))))
+        return -ENOMEM;
+    *count = n;
+    int err = 0;
+    for (size_t i = 0; i < n; i++) {
+        int bad = read_pair(r, key, i, *pairs);
+        err = err ? err : bad;
+    }
+    return err;
+}
+
+static int
+read_body(struct reader *r)
+{
+    struct out_options *o = r->o;
+    o->content_type = il_conf_str(r->conf, "content_type");
+    if (!*o->content_type || has_control(o->content_type))
+        note(r, il_conf_error(r->conf, "content_type", -1,
+                              "is empty, or has a character that no header "
+                              "may have"));
+    if (has(r, "body") && has(r, "fields"))
+        return il_conf_error(r->conf, "fields", -1,
+                             "cannot be used together with body; leave one of "
+                             "the two out");
+    note(r, read_text(r, r->conf, "body", &o->body));
+    return read_pairs(r, "fields", &o->fields, &o->field_count);
+}
+
+/* --- all of it ------------------------------------------------------------ */
+
+static void
+read_plain(struct reader *r)
+{
+    struct out_options *o = r->o;
+    const char *attempts = il_conf_str(r->conf, "attempts");
+    o->method = il_conf_str(r->conf, "method");
+    o->retry_after_max_ms = il_conf_int(r->conf, "retry_after_max");
+    o->timeout_ms = (uint32_t) il_conf_int(r->conf, "timeout");
+    o->concurrency = (uint32_t) il_conf_int(r->conf, "concurrency");
+    o->http2 = (int) il_conf_int(r->conf, "http2");
+    o->attempts = !strcmp(attempts, "all")        ? OUT_ATTEMPTS_ALL
+                  : !strcmp(attempts, "failures") ? OUT_ATTEMPTS_FAILURES
+                                                  : OUT_ATTEMPTS_NONE;
+    o->max_parked = (uint64_t) il_conf_int(r->conf, "max_parked");
+    o->max_parked_bytes = (uint64_t) il_conf_int(r->conf, "max_parked_size");
+}
+
+int
+out_options_open(struct out_options *o, const struct il_host *host,
+                 const struct il_conf *conf)
+{
+    struct reader r = { o, host, conf, 0 };
+    memset(o, 0, sizeof(*o));
+    read_plain(&r);
+    if (!(o->hidden = calloc(1, sizeof(*o->hidden))))
+        return -ENOMEM;
+    note(&r, read_url(&r));
+    note(&r, read_proxy(&r));
+    note(&r, read_addresses(&r));
+    note(&r, read_tls(&r));
+    note(&r, read_rate(&r));
+    note(&r, read_schedule(&r));
+    note(&r, read_reject(&r));
+    note(&r, read_order(&r));
+    note(&r, read_signing(&r));
+    note(&r, read_authorization(&r));
+    note(&r, read_body(&r));
+    note(&r, read_pairs(&r, "headers", &o->headers, &o->header_count));
+    return r.err;
+}
+
+static void
+free_pairs(const struct il_host *host, struct out_pair *pairs, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        il_template_free(host, pairs[i].value.of);
+    free(pairs);
+}
+
+/* And free it. */
+static void
+wipe(char *text)
+{
+    if (text)
+        explicit_bzero(text, strlen(text));
+    free(text);
+}
+
+void
+out_options_close(struct out_options *o, const struct il_host *host)
+{
+    il_template_free(host, o->url.of);
+    il_template_free(host, o->body.of);
+    il_template_free(host, o->target.of);
+    il_template_free(host, o->order.of);
+    free_pairs(host, o->headers, o->header_count);
+    free_pairs(host, o->fields, o->field_count);
+    free(o->hosts);
+    free(o->reject);
+    free(o->nets);
+    signer_free(&o->signer);
+    wipe(o->authorization);
+    for (size_t i = 0; i < o->hidden_count; i++)
+        wipe(o->hidden[i]);
+    free(o->hidden);
+    memset(o, 0, sizeof(*o));
+}
+
+static int
+fits(const char *glob, const char *text)
+{
+    const char *star = NULL, *from = NULL;
+    while (*text) {
+        if (*glob == '*') {
+            star = glob++;
+            from = text;
+        } else if (*glob == *text) {
+            glob++;
+            text++;
+        } else if (star) {
+            glob = star + 1;
+            text = ++from;
+        } else {
+            return 0;
+        }
+    }
+    return glob[strspn(glob, "*")] == 0;
+}
+
+int
+out_host_fits(const struct out_options *o, const char *host)
+{
+    for (size_t i = 0; i < o->host_count; i++)
+        if (fits(o->hosts[i], host))
+            return 1;
+    return 0;
+}
+
+int
+out_rejects(const struct out_options *o, long status)
+{
+    for (size_t i = 0; i < o->reject_count; i++)
+        if (o->reject[i] == status)
+            return 1;
+    return 0;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/* What the operator wrote, read once by open() and constant from then on: any
+ * thread may read it without a lock. */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include "address.h"
+#include "pace.h"
+#include "schedule.h"
+#include "sign.h"
+
+#include <ingestlayer/plugin.h>
+
+/* A template, and whether the event has a say in it. */
+struct out_text {
+    struct il_template *of; /* NULL: the option is not there */
+    int is_template;
+};
+
+/* A header, or a field of the body. */
+struct out_pair {
+    const char *name;
+    struct out_text value;
+};
+
+enum out_attempts {
+    OUT_ATTEMPTS_ALL,
+    OUT_ATTEMPTS_FAILURES,
+    OUT_ATTEMPTS_NONE
+};
+
+struct out_options {
+    struct out_text url, body, target, order; /* order: of order_key */
+    const char *literal_url; /* where url is no template; else NULL */
+    int host_varies;         /* the event decides where it goes */
+    const char **hosts;      /* globs; where host_varies */
+    size_t host_count;
+    const char *method, *content_type;
+    struct out_pair *headers, *fields;
+    size_t header_count, field_count;
+    struct signer signer; /* without keys: nothing is signed */
+    char *authorization;  /* value of the header, or NULL */
+    char **hidden; /* what no text may show, NULL-ended: see scrub_answer() */
+    size_t hidden_count;
+    struct schedule schedule;
+    int64_t retry_after_max_ms;
+    int64_t *reject; /* statuses */
+    size_t reject_count;
+    uint32_t timeout_ms, concurrency;
+    struct pace rate;
+    int http2, verify;
+    struct address_rules addresses;
+    struct address_net *nets;
+    const char *proxy, *ca_file, *cert, *key;
+    enum out_attempts attempts;
+    uint64_t max_parked, max_parked_bytes;
+};
+
+/* For the descriptor. */
+extern const struct il_option out_option_table[];
+
+/* Read all of it.  0, or a negative errno after findings, one for each thing
+ * that is wrong; then out_options_close() is still to be called. */
+int out_options_open(struct out_options *, const struct il_host *,
+                     const struct il_conf *);
+void out_options_close(struct out_options *, const struct il_host *);
+
+/* Does a host fit one of the globs?  * is any run of characters. */
+int out_host_fits(const struct out_options *, const char *host);
+/* Is an answer of this status never to be tried again? */
+int out_rejects(const struct out_options *, long status);
+
+#endif

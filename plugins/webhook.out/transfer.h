@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* One request and its answer: what transport.c runs many of. */
+#ifndef TRANSFER_H
+#define TRANSFER_H
+
+#include "transport.h"
+
+#include <curl/curl.h>
+
+/* Of what the config says, and of all transfers. */
+struct transfer_options {
+    struct transport_options of; /* texts are owned */
+    char *texts[4];
+};
+
+#define TRANSFER_HEADER_MAX 128
+
+struct transfer {
+    struct transfer *next, *prev;
+    const struct transfer_options *options;
+    char *url, *method;
+    struct curl_slist *headers;
+    const void *body;
+    size_t len;
+    uint32_t timeout_ms;
+    void (*done)(void *arg, const struct transport_answer *);
+    void *arg;
+
+    CURL *easy; /* NULL: not begun */
+    char error[CURL_ERROR_SIZE];
+    size_t head_len, body_len; /* that were read */
+    int head_done;             /* of a final answer */
+    int has_retry_after;
+    char retry_after[TRANSFER_HEADER_MAX];
+    int opened;              /* a socket was */
+    const char *refused_why; /* the last address that may not be */
+    char refused[ADDRESS_TEXT];
+    char kept[TRANSPORT_BODY_MAX];
+};
+
+/* 0, -ENOMEM or -EINVAL as transport_submit(); *out is owned by the caller. */
+int transfer_new(const struct transfer_options *,
+                 const struct transport_request *, struct transfer **out);
+/* Accepts NULL.  The easy handle must be out of its multi handle. */
+void transfer_free(struct transfer *);
+
+/* Make the easy handle.  0 or -ENOMEM. */
+int transfer_begin(struct transfer *);
+/* It has come to its end with this code, or was given up; calls done(). */
+void transfer_end(struct transfer *, CURLcode, int cancelled);
+
+#endif
