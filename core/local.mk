@@ -184,6 +184,7 @@ core_libcore_a_SOURCES = \
 	core/store/entity_store.h \
 	core/store/lmdb.c \
 	core/store/lmdb_check.c \
+	core/store/parked.h \
 	core/store/private.h \
 	core/store/retry.c \
 	core/store/retry.h \
