@@ -17,6 +17,14 @@ tests_unit_test_store_SOURCES = tests/unit/test-store.c tests/unit/tempdir.h
 tests_unit_test_store_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_store_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test-parked
+TESTS += tests/unit/test-parked
+tests_unit_test_parked_SOURCES = tests/unit/test-parked.c \
+	tests/unit/parked_world.c tests/unit/parked_world.h tests/unit/slow.h \
+	tests/unit/tempdir.h
+tests_unit_test_parked_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_parked_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test-table
 TESTS += tests/unit/test-table
 tests_unit_test_table_SOURCES = tests/unit/test-table.c
