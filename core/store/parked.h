@@ -11,10 +11,13 @@
  * and what they have said is durable.  What only reads waits for nobody.
  *
  * Functions that are not void return 0, or more where they say so, or a
- * negative errno.  -ENOSPC: the store, or the disk, is full; -ENOENT: there is
- * no such record, or the lane was forgotten meanwhile.  After an error nothing
- * has changed.  Only parked_open() logs its own.  A damaged record is logged
- * once a process with lane and position, and left out from then on.
+ * negative errno.  -ENOSPC: the store, or the disk, is full (a disk that became
+ * full within a write is -EIO); -ENOENT: there is no such record, or the lane
+ * was forgotten meanwhile; -EAGAIN: it passes by itself.  After an error
+ * nothing has changed, unless it came from the disk at the very end: the same
+ * call may always be repeated.  Only parked_open() logs its own.  A damaged
+ * record is logged once a process with lane and position, and left out from
+ * then on.
  *
  * Times are those of clock_wall_us(); the caller brings them along. */
 #ifndef PARKED_H
@@ -37,8 +40,8 @@ struct parked_event {
     uint64_t position; /* in the spool */
     uint32_t attempts; /* that counted */
     /* When it was parked first, when last, and for how long: due at since +
-     * delay.  Where a clock went back behind `since`, parked_due() notices and
-     * makes it due a delay from then. */
+     * delay.  Where the clock went back behind `since`, by more than a second,
+     * parked_due() notices and makes it due a delay from then. */
     int64_t first_us, since_us, delay_us;
     const char *code, *message, *target;
     /* Of its order key, 0: none.  Events of a lane with the same hash are a

@@ -12,6 +12,7 @@ char world_data[4200];
 char world_said[16384];
 struct parked *world;
 struct parked_lane *lane;
+struct il_text world_buffer;
 static int kept_stderr;
 
 /* --- a store -------------------------------------------------------------- */
@@ -50,6 +51,7 @@ world_setup(void)
 void
 world_teardown(void)
 {
+    text_clear(&world_buffer);
     world_close();
     tempdir_remove(world_root);
 }
@@ -219,6 +221,68 @@ world_due(int64_t now_us)
         len += (size_t) snprintf(text + len, sizeof text - len, "%s%" PRIu64,
                                  i ? " " : "", due[i].position);
     return text;
+}
+
+/* --- one ---------------------------------------------------------------- */
+
+void
+world_put(uint64_t before, uint64_t last, const struct parked_event *e,
+          size_t n)
+{
+    ck_assert_int_eq(world_settle(before, last, e, n, NULL, 0), 0);
+    world_verify();
+}
+
+struct parked_event
+world_get(uint64_t position)
+{
+    struct parked_event e;
+    ck_assert_int_eq(parked_read(lane, position, &world_buffer, &e), 1);
+    return e;
+}
+
+int
+world_is_parked(uint64_t position)
+{
+    struct parked_event e;
+    int found = parked_read(lane, position, &world_buffer, &e);
+    ck_assert_int_ge(found, 0);
+    return found;
+}
+
+int
+world_is_letter(uint64_t position)
+{
+    struct parked_letter l;
+    int found = parked_letter_read(lane, position, &world_buffer, &l);
+    ck_assert_int_ge(found, 0);
+    return found;
+}
+
+struct parked_result
+world_result(uint64_t position, enum parked_outcome outcome)
+{
+    struct parked_event e = world_get(position);
+    struct parked_result r = {
+        .position = position,
+        .turn = e.turn,
+        .outcome = outcome,
+        .attempts = e.attempts + 1,
+        .at_us = NOW + 10 * SECOND,
+        .delay_us = 120 * SECOND,
+        .code = "status",
+        .message = "502 Bad Gateway",
+    };
+    return r;
+}
+
+int
+world_retried(uint64_t position, enum parked_outcome outcome)
+{
+    struct parked_result r = world_result(position, outcome);
+    ck_assert_int_eq(parked_retried(lane, &r, 1), 0);
+    world_verify();
+    return r.stood;
 }
 
 /* --- what is said --------------------------------------------------------- */

@@ -30,6 +30,18 @@ struct parked_letter world_letter(uint64_t position);
 /* parked_settle() in SPOOL. */
 int world_settle(uint64_t before, uint64_t last, const struct parked_event *,
                  size_t n, const struct parked_letter *, size_t m);
+/* The same from nothing but events, which must work. */
+void world_put(uint64_t before, uint64_t last, const struct parked_event *,
+               size_t n);
+/* The parked event, which must be there; valid until the next look. */
+struct parked_event world_get(uint64_t position);
+extern struct il_text world_buffer;
+int world_is_parked(uint64_t position);
+int world_is_letter(uint64_t position);
+/* What became of it, one attempt more, at NOW + 10 s. */
+struct parked_result world_result(uint64_t position, enum parked_outcome);
+/* And say so; did it stand? */
+int world_retried(uint64_t position, enum parked_outcome);
 /* Each is due when it must be and nothing else is, the chains are whole, and
  * the lanes' records count what there is.  Not for damaged records. */
 void world_verify(void);
