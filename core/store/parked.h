@@ -74,7 +74,9 @@ enum parked_use { PARKED_READ, PARKED_CHANGE, PARKED_MAKE };
 
 struct parked_limits {
     /* Of the file; 0: none.  What adds records ends with -ENOSPC there; what
-     * takes them out, or changes them, may go a little past it. */
+     * takes them out, or changes them, may go a little past it.  A file has
+     * about 1.2 (large events) to 1.5 times the bytes that parked_counts()
+     * tells, while it fills. */
     uint64_t file_bytes;
 };
 
@@ -107,7 +109,7 @@ int parked_position(struct parked_lane *, uint64_t *position,
  * handles of it answer -ENOENT then. */
 int parked_lane_rename(struct parked *, const char *from, const char *to);
 /* All records of a lane, and the lane.  -ENOENT: no such lane.  One
- * transaction: one to two seconds for a million records. */
+ * transaction: about a second for a million records. */
 int parked_lane_forget(struct parked *, const char *name);
 
 struct parked_counts {
