@@ -184,6 +184,16 @@ core_libcore_a_SOURCES = \
 	core/store/entity_store.h \
 	core/store/lmdb.c \
 	core/store/lmdb_check.c \
+	core/store/parked.c \
+	core/store/parked.h \
+	core/store/parked_change.c \
+	core/store/parked_due.c \
+	core/store/parked_lane.c \
+	core/store/parked_order.c \
+	core/store/parked_record.c \
+	core/store/parked_store.c \
+	core/store/parked_store.h \
+	core/store/parked_walk.c \
 	core/store/private.h \
 	core/store/retry.c \
 	core/store/retry.h \

@@ -20,6 +20,9 @@
 /* How long a remap waits for this process's readers; a lane holds its read
  * transaction for one batch, some milliseconds. */
 #define STORE_REMAP_S 5
+/* By how much a map grows past its limit where that is allowed: a transaction
+ * that takes something out needs some dozen pages. */
+#define STORE_PAST ((size_t) 1 << 20)
 
 int
 store_errno(int rc)
@@ -49,22 +52,34 @@ store_errno(int rc)
 
 /* --- transactions --------------------------------------------------------- */
 
-/* Lay the map anew: as large as another process made it (factor 0), or
- * larger. */
+/* How large is the map, and (not NULL) how much of it is in use, pages that are
+ * free again included? */
+static size_t
+map_size(struct store *s, size_t *used)
+{
+    MDB_envinfo info;
+    MDB_stat stat;
+    pthread_rwlock_rdlock(&s->map_lock);
+    int rc = mdb_env_info(s->env, &info);
+    if (!rc)
+        rc = mdb_env_stat(s->env, &stat);
+    pthread_rwlock_unlock(&s->map_lock);
+    if (used)
+        *used = rc ? 0 : (info.me_last_pgno + 1) * stat.ms_psize;
+    return rc ? 0 : info.me_mapsize;
+}
+
+/* Lay the map anew: of this size, or as large as what is in it needs; 0: as
+ * large as another process made it. */
 static int
-remap(struct store *s, size_t factor)
+remap(struct store *s, size_t bytes)
 {
     struct timespec until;
-    MDB_envinfo info;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += STORE_REMAP_S;
     if (pthread_rwlock_timedwrlock(&s->map_lock, &until))
         return MDB_MAP_RESIZED;
-    int rc = mdb_env_info(s->env, &info);
-    if (!rc && info.me_mapsize > SIZE_MAX / 4)
-        rc = ENOMEM;
-    if (!rc)
-        rc = mdb_env_set_mapsize(s->env, info.me_mapsize * factor);
+    int rc = mdb_env_set_mapsize(s->env, bytes);
     s->maps++;
     pthread_rwlock_unlock(&s->map_lock);
     return rc;
@@ -141,9 +156,36 @@ store_commit(struct store *s, MDB_txn *txn)
     return rc;
 }
 
-int
-store_update(struct store *s, int (*fn)(void *arg, MDB_txn *), void *arg)
+/* A transaction found the map full: can it be begun again? */
+static int
+make_room(struct store *s, int past, int *cleared)
 {
+    size_t size = map_size(s, NULL), more = size;
+    uint64_t limit = s->options.limit_bytes;
+    if (s->options.grows && size <= SIZE_MAX / 4)
+        more = size * 2;
+    if (limit && more > limit)
+        more = size < limit ? (size_t) limit : past ? size + STORE_PAST : size;
+    if (more > size)
+        return remap(s, more) == 0;
+    return !(*cleared)++ && clear_readers(s);
+}
+
+/* Another transaction, or another process, may have gone past it. */
+static void
+keep_limit(struct store *s)
+{
+    size_t used, size = map_size(s, &used);
+    uint64_t limit = s->options.limit_bytes;
+    if (size > limit && size > used)
+        remap(s, (size_t) limit);
+}
+
+static int
+update(struct store *s, int past, int (*fn)(void *arg, MDB_txn *), void *arg)
+{
+    if (s->options.limit_bytes && !past)
+        keep_limit(s);
     for (int cleared = 0;;) {
         MDB_txn *txn;
         int rc = store_begin(s, 0, &txn);
@@ -156,11 +198,21 @@ store_update(struct store *s, int (*fn)(void *arg, MDB_txn *), void *arg)
             rc = store_commit(s, txn);
         if (rc != MDB_MAP_FULL)
             return store_errno(rc);
-        int room =
-            s->options.grows ? !remap(s, 2) : !cleared++ && clear_readers(s);
-        if (!room)
+        if (!make_room(s, past, &cleared))
             return -ENOSPC;
     }
+}
+
+int
+store_update(struct store *s, int (*fn)(void *arg, MDB_txn *), void *arg)
+{
+    return update(s, 0, fn, arg);
+}
+
+int
+store_update_past(struct store *s, int (*fn)(void *arg, MDB_txn *), void *arg)
+{
+    return update(s, 1, fn, arg);
 }
 
 /* --- opening -------------------------------------------------------------- */

@@ -3,9 +3,10 @@
  *
  * What lives here.  lmdb.c is the one wrapper around LMDB: opening, errors,
  * transactions, and a map that moves.  lmdb_check.c looks at a file before it
- * is mapped.  On top of them are two stores, each a folder of its own below
- * state_dir: dead*.c keeps dead letters (dead_store.h says how), entity*.c
- * keeps entities (entity.h).  retry.c brings dead letters back to their lanes.
+ * is mapped.  On top of them are three stores, each a folder of its own below
+ * state_dir: dead*.c keeps dead letters (dead_store.h says how), parked*.c what
+ * waits for another try one by one, and its letters (parked_store.h), entity*.c
+ * entities (entity.h).  retry.c brings dead letters back to their lanes.
  *
  * Processes.  Several may have a store open at once, the daemon and any number
  * of commands, each of them once: LMDB's locks belong to the process.  One
@@ -23,8 +24,8 @@
  * that is shorter than what it says is in use would end the process by SIGBUS
  * at the first look behind its end: it is set aside as
  * data.mdb.damaged-<time>, the log says what is lost, and the store begins
- * empty.  There is no checksum: a page that was changed in place is not
- * noticed here. */
+ * empty.  Pages have no checksum: one that was changed in place is not noticed
+ * here. */
 #ifndef STORE_PRIVATE_H
 #define STORE_PRIVATE_H
 
@@ -39,6 +40,7 @@ struct store_options {
     uint64_t map_bytes; /* address space, not disk */
     unsigned databases; /* how many have names */
     int grows; /* the map is doubled when it is full; else full is full */
+    uint64_t limit_bytes; /* where it grows: not past this; 0: no limit */
     int read_only;
 };
 
@@ -79,6 +81,11 @@ void store_reset(struct store *, MDB_txn *);
  * the beginning, where the map was full and there is a way to make room.  fn
  * returns an LMDB code or a negative errno.  0 or a negative errno. */
 int store_update(struct store *, int (*fn)(void *arg, MDB_txn *), void *arg);
+/* The same for what leaves no more in the store than there was: it may go a
+ * little past the limit.  Even taking something out writes pages before it
+ * gives others back, and a store that is full would stay so. */
+int store_update_past(struct store *, int (*fn)(void *arg, MDB_txn *),
+                      void *arg);
 
 /* --- lmdb_check.c --- */
 

@@ -165,6 +165,13 @@ tests_fuzz_fuzz_dead_SOURCES = tests/fuzz/fuzz-dead.c $(FUZZ_REPLAY)
 tests_fuzz_fuzz_dead_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_fuzz_fuzz_dead_LDADD = $(CORE_LIBS)
 
+FUZZ_TARGETS += parked
+check_PROGRAMS += tests/fuzz/fuzz-parked
+TESTS += tests/fuzz/fuzz-parked
+tests_fuzz_fuzz_parked_SOURCES = tests/fuzz/fuzz-parked.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_parked_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_parked_LDADD = $(CORE_LIBS)
+
 FUZZ_TARGETS += entity
 check_PROGRAMS += tests/fuzz/fuzz-entity
 TESTS += tests/fuzz/fuzz-entity

@@ -17,6 +17,24 @@ tests_unit_test_store_SOURCES = tests/unit/test-store.c tests/unit/tempdir.h
 tests_unit_test_store_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_store_LDADD = $(UNIT_LIBS)
 
+PARKED_WORLD = tests/unit/parked_world.c tests/unit/parked_world.h \
+	tests/unit/tempdir.h tests/unit/slow.h
+check_PROGRAMS += tests/unit/test-parked
+TESTS += tests/unit/test-parked
+tests_unit_test_parked_SOURCES = tests/unit/test-parked.c $(PARKED_WORLD)
+tests_unit_test_parked_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_parked_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-parked-retries
+TESTS += tests/unit/test-parked-retries
+tests_unit_test_parked_retries_SOURCES = tests/unit/test-parked-retries.c $(PARKED_WORLD)
+tests_unit_test_parked_retries_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_parked_retries_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-parked-faults
+TESTS += tests/unit/test-parked-faults
+tests_unit_test_parked_faults_SOURCES = tests/unit/test-parked-faults.c $(PARKED_WORLD)
+tests_unit_test_parked_faults_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_parked_faults_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test-table
 TESTS += tests/unit/test-table
 tests_unit_test_table_SOURCES = tests/unit/test-table.c

@@ -257,6 +257,94 @@ START_TEST(errors_are_errnos)
 }
 END_TEST
 
+/* --- a map that grows ----------------------------------------------------- */
+
+static MDB_dbi table;
+
+static int
+open_table(void *arg)
+{
+    MDB_txn *txn;
+    int rc = store_begin(arg, 0, &txn);
+    if (rc)
+        return rc;
+    rc = mdb_dbi_open(txn, "table", MDB_CREATE, &table);
+    return rc ? rc : store_commit(arg, txn);
+}
+
+static int
+put_page(void *arg, MDB_txn *txn)
+{
+    static char page_of_it[3000];
+    MDB_val key = { sizeof(int), arg };
+    MDB_val value = { sizeof page_of_it, page_of_it };
+    return mdb_put(txn, table, &key, &value, 0);
+}
+
+static int
+delete_page(void *arg, MDB_txn *txn)
+{
+    MDB_val key = { sizeof(int), arg };
+    return mdb_del(txn, table, &key, NULL);
+}
+
+/* Keys from *n on, until there is no room. */
+static void
+fill_map(struct store *s, int *n)
+{
+    int err;
+    while (!(err = store_update(s, put_page, n)))
+        ++*n;
+    ck_assert_int_eq(err, -ENOSPC);
+}
+
+static void
+open_growing(struct store *s, uint64_t map, uint64_t limit)
+{
+    const struct store_options o = { .what = "growing",
+                                     .lost = "all",
+                                     .map_bytes = map,
+                                     .databases = 1,
+                                     .grows = 1,
+                                     .limit_bytes = limit };
+    ck_assert_int_eq(store_open(s, dir, &o, open_table, s), 0);
+}
+
+START_TEST(a_map_that_grows_stops_at_its_limit)
+{
+    struct store s;
+    int n = 0;
+    open_growing(&s, 1 << 20, 3 << 20);
+    fill_map(&s, &n);
+    ck_assert_int_gt(size_of(data), 2 << 20);
+    ck_assert_int_le(size_of(data), 3 << 20);
+    /* What goes past it leaves no room for others to do so. */
+    for (int round = 0; round < 100; round++) {
+        int first = round;
+        while (!store_update_past(&s, put_page, &n) && n % 16)
+            n++;
+        n++;
+        ck_assert_int_eq(store_update_past(&s, delete_page, &first), 0);
+        int more = n;
+        fill_map(&s, &more);
+        ck_assert_int_le(more - n, 4);
+        n = more;
+    }
+    store_close(&s);
+    /* Nor is it in the way of one that was larger. */
+    open_growing(&s, 1 << 20, 1 << 20);
+    ck_assert_int_eq(store_update(&s, put_page, &n), -ENOSPC);
+    n = 200;
+    ck_assert_int_eq(store_update_past(&s, delete_page, &n), 0);
+    store_close(&s);
+    /* Without a limit it grows on. */
+    open_growing(&s, 1 << 20, 0);
+    for (n = 100000; n < 104000; n += 10)
+        ck_assert_int_eq(store_update(&s, put_page, &n), 0);
+    store_close(&s);
+}
+END_TEST
+
 /* --- damage --------------------------------------------------------------- */
 
 /* Wherever it ends: nothing is mapped that is not there, and either all is
@@ -482,6 +570,7 @@ main(void)
     suite_add_tcase(s, c);
     tcase_add_test(c, no_slot_for_a_reader_is_the_same_error_in_both_stores);
     tcase_add_test(c, errors_are_errnos);
+    tcase_add_test(c, a_map_that_grows_stops_at_its_limit);
     tcase_add_test(c, a_file_that_is_cut_is_set_aside);
     tcase_add_test(c, what_is_set_aside_keeps_its_bytes);
     tcase_add_test(c, a_foreign_file_is_set_aside);
