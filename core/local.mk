@@ -251,6 +251,7 @@ core_libcore_a_SOURCES = \
 	core/lane/lane.h \
 	core/lane/left.c \
 	core/lane/left.h \
+	core/lane/pause.c \
 	core/lane/place.c \
 	core/lane/private.h \
 	core/lane/read.c \
