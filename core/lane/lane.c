@@ -160,6 +160,7 @@ static void *
 lane_run(void *arg)
 {
     struct lane *l = arg;
+    lane_paused_say(l);
     if (!lane_rest(l) && !lane_begin(l))
         lane_loop(l);
     if (l->reader)

@@ -30,6 +30,17 @@ lane_is_paused(struct lane *l)
     return paused;
 }
 
+void
+lane_paused_say(struct lane *l)
+{
+    char text[LANE_PAUSED_TEXT];
+    struct lane_status s;
+    lane_status(l, &s);
+    lane_paused_text(&s, text, sizeof text);
+    if (*text)
+        log_info("lane %s: %s", l->spec.name, text);
+}
+
 /* What there is to see comes before the look whether it is still paused: one
  * who has it go on in between is not waited for. */
 int

@@ -232,6 +232,8 @@ int lane_place_decide(struct lane *, uint64_t *position);
 
 /* pause.c */
 int lane_is_paused(struct lane *);
+/* At the start: log that it is, and by whom. */
+void lane_paused_say(struct lane *);
 /* Nothing is under way: wait for as long as it is paused.  0, or -ECANCELED when
  * the lane is to stop. */
 int lane_rest(struct lane *);
