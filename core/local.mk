@@ -261,6 +261,7 @@ core_libcore_a_SOURCES = \
 	core/lane/lane.h \
 	core/lane/left.c \
 	core/lane/left.h \
+	core/lane/pause.c \
 	core/lane/place.c \
 	core/lane/private.h \
 	core/lane/read.c \
@@ -301,6 +302,7 @@ core_libcore_a_SOURCES = \
 	core/host/left.c \
 	core/host/notify.c \
 	core/host/notify.h \
+	core/host/pause.c \
 	core/host/plan.c \
 	core/host/plan.h \
 	core/host/plan_check.c \
@@ -339,6 +341,7 @@ core_libcore_a_SOURCES = \
 	core/command/lane.c \
 	core/command/lane.h \
 	core/command/lane_left.c \
+	core/command/lane_pause.c \
 	core/command/plugins.c \
 	core/command/private.h \
 	core/command/reload.c \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* `ingestlayer lane`: what a person decides about a lane while no daemon
- * runs. */
+/* `ingestlayer lane`: what a person decides about a lane; and lane take, for
+ * while no daemon runs. */
 #include "lane.h"
 #include "private.h"
 
@@ -20,6 +20,8 @@ enum { FROM_NOWHERE, FROM_CURSOR, FROM_ROW };
 
 static const struct command_option options[] = {
     { 'c', "config", "FILE", COMMAND_CONF_HELP },
+    { 's', "state-dir", "DIR",
+      "pause, resume: the state_dir, without reading a config" },
     { FROM, "from", "WHERE",
       "take: do it, and go on from this state_dir's own position (cursor) or "
       "from that of the destination (row)" },
@@ -29,10 +31,19 @@ static const struct command_option options[] = {
 const struct command_help command_lane_help = {
     .text =
         "usage: ingestlayer lane list   [-c FILE]\n"
+        "       ingestlayer lane pause  [-c FILE | --state-dir DIR] LANE\n"
+        "       ingestlayer lane resume [-c FILE | --state-dir DIR] LANE\n"
         "       ingestlayer lane take   [-c FILE] [--from cursor|row] LANE\n"
         "       ingestlayer lane forget [-c FILE] LANE\n"
         "\n"
         "list: all lanes that state_dir knows, in the config or not\n"
+        "pause: it reads and delivers nothing until it is resumed, whatever is "
+        "restarted\n"
+        "      meanwhile; its events wait, and all else goes on.  With a "
+        "daemon "
+        "or\n"
+        "      without one.\n"
+        "resume: it goes on where it was\n"
         "take: make a fenced lane this state_dir's again.  First, and without "
         "--from\n"
         "      only, it says what would come twice or be passed over.  The "
@@ -47,7 +58,7 @@ const struct command_help command_lane_help = {
         "\n"
         "LANE is pipeline/destination.\n"
         "\n",
-    .verbs = "list take forget",
+    .verbs = "list pause resume take forget",
     .options = options,
 };
 
@@ -202,13 +213,15 @@ usage(const char *what)
 int
 command_lane(int argc, char **argv)
 {
-    const char *config = COMMAND_CONF_DEFAULT;
+    const char *config = COMMAND_CONF_DEFAULT, *state_dir = NULL;
     int from = FROM_NOWHERE;
     for (int c; (c = command_next(argc, argv, &command_lane_help)) != -1;) {
         if (c == 'h')
             return 0;
         else if (c == 'c')
             config = optarg;
+        else if (c == 's')
+            state_dir = optarg;
         else if (c == FROM && strcmp(optarg, "cursor") == 0)
             from = FROM_CURSOR;
         else if (c == FROM && strcmp(optarg, "row") == 0)
@@ -219,11 +232,18 @@ command_lane(int argc, char **argv)
             return 2;
     }
     const char *verb = optind < argc ? argv[optind] : "";
+    int pause = strcmp(verb, "pause") == 0;
+    if (from && strcmp(verb, "take") != 0)
+        return usage("--from is for take");
+    if ((pause || strcmp(verb, "resume") == 0) && argc - optind == 2)
+        return command_lane_pause(config, state_dir, argv[optind + 1], pause);
+    if (state_dir)
+        return usage("--state-dir is for pause and resume");
     if (strcmp(verb, "take") == 0 && argc - optind == 2)
         return take_with(config, argv[optind + 1], from);
     if (strcmp(verb, "forget") == 0 && argc - optind == 2)
         return with_plan(config, argv[optind + 1]);
     if (strcmp(verb, "list") == 0 && argc - optind == 1)
         return with_plan(config, NULL);
-    return usage("say list, or take or forget and one lane");
+    return usage("say list, or pause, resume, take or forget and one lane");
 }

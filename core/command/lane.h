@@ -3,6 +3,8 @@
 #ifndef COMMAND_LANE_H
 #define COMMAND_LANE_H
 
+#include <stdint.h>
+
 struct plan;
 
 /* Name the lanes of the config's state_dir that it has not, on stdout. */
@@ -14,5 +16,13 @@ int command_check_begin(const struct plan *);
 int command_lane_list(const struct plan *, const char *state_dir);
 int command_lane_forget(const struct plan *, const char *state_dir,
                         const char *lane);
+/* Ask the daemon of the state_dir, or where none runs write the cursor there:
+ * of a config's lane, or (state_dir not NULL) of whatever lane has one.  The exit
+ * code, after a message. */
+int command_lane_pause(const char *config, const char *state_dir,
+                       const char *lane, int pause);
+/* The last position that the spool has given out, as far as is known: it may
+ * have been more. */
+uint64_t command_lane_last(const char *state_dir);
 
 #endif

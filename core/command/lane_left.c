@@ -5,6 +5,7 @@
 #include "private.h"
 
 #include "base/state_dir.h"
+#include "base/time.h"
 #include "host/assembly.h"
 #include "host/plan.h"
 #include "lane/left.h"
@@ -56,6 +57,14 @@ look_last(struct look *k, const char *state_dir)
     if (!state_dir_path(path, sizeof path, state_dir, "spool"))
         k->last = spool_hint_read(path);
     lane_left_each(state_dir, NULL, furthest, k);
+}
+
+uint64_t
+command_lane_last(const char *state_dir)
+{
+    struct look k = { .last = 0 };
+    look_last(&k, state_dir);
+    return k.last;
 }
 
 static void
@@ -146,12 +155,19 @@ list_one(void *arg, const struct lane_left *l)
     if (!k->lines++)
         printf("%-40s %12s %12s %6s  %s\n", "lane", "position", "behind",
                "dead", "");
-    printf("%-40s %12" PRIu64 " %12" PRIu64 " %6" PRIu64 "  %s\n", l->name,
-           l->position, undelivered(k, l), letters(k, l->name),
-           !d          ? plan_find_was(k->plan, l->name) ? "to be renamed"
-                                                         : "not in the config"
-           : !l->begun ? "has not begun"
-                       : "");
+    const char *what = !d          ? plan_find_was(k->plan, l->name)
+                                         ? "to be renamed"
+                                         : "not in the config"
+                       : !l->begun ? "has not begun"
+                                   : "";
+    char paused[sizeof "paused since " + TIME_TEXT] = "", since[TIME_TEXT];
+    if (l->paused_us) {
+        time_format(since, l->paused_us - l->paused_us % 1000000);
+        snprintf(paused, sizeof paused, "paused since %s", since);
+    }
+    printf("%-40s %12" PRIu64 " %12" PRIu64 " %6" PRIu64 "  %s%s%s\n", l->name,
+           l->position, undelivered(k, l), letters(k, l->name), what,
+           *what && l->paused_us ? ", " : "", paused);
     return 0;
 }
 

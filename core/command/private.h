@@ -18,6 +18,7 @@
  *                 or without one: LMDB lets several processes in
  *   spool.c       reads segments while no daemon runs
  *   lane.c        is the daemon of one lane while none runs
+ *   lane_pause.c  asks the daemon, or writes for the next one
  *   lane_left.c   lanes by what state_dir has of them
  *
  * A command prints results on standard output and all else on standard error,

@@ -171,6 +171,18 @@ print_doing(const struct il_value *who, const char *what)
         printf("%s%.*s: %.*s\n", what, TEXT(name), TEXT(doing));
 }
 
+/* By the config or by somebody; what keeps it else is its error. */
+static void
+print_paused(const struct il_value *lane)
+{
+    struct il_value name = member(lane, "name");
+    struct il_value paused = member(lane, "paused");
+    if (paused.type != IL_STRING || !paused.len)
+        return;
+    printf("%.*s: ", TEXT(name));
+    print_said(&paused);
+}
+
 static void
 print_error(const struct il_value *lane, int64_t now_us)
 {
@@ -316,6 +328,8 @@ print_status(const struct il_value *all)
         print_retrying(&lane);
     for (size_t iter = 0; msg_item(&lanes, &iter, NULL, &lane);)
         print_doing(&lane, "");
+    for (size_t iter = 0; msg_item(&lanes, &iter, NULL, &lane);)
+        print_paused(&lane);
     for (size_t iter = 0; msg_item(&lanes, &iter, NULL, &lane);)
         print_error(&lane, time_at(all, "now"));
 }

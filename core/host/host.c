@@ -103,7 +103,10 @@ start_control(struct host *h)
     if (!h->control || control_on(h->control, "status", host_status, h)
         || control_on(h->control, "emit", gate_control, h->gate)
         || control_on(h->control, "reload", host_reload_control, h)
-        || control_on(h->control, "retry", host_retry, h))
+        || control_on(h->control, "retry", host_retry, h)
+        || control_on(h->control, "lane", host_look, h)
+        || control_on(h->control, "pause", host_pause, h)
+        || control_on(h->control, "resume", host_resume, h))
         return -ENOMEM;
     return control_start(h->control, h->state_dir);
 }

@@ -19,6 +19,16 @@
  * start. */
 #define AWAY_US 2000000
 
+struct assembly_lane *
+host_find_lane(const struct host *h, const char *name)
+{
+    struct assembly *a = h->assembly;
+    for (size_t i = 0; i < a->lane_count; i++)
+        if (strcmp(a->lanes[i].plan->lane, name) == 0)
+            return &a->lanes[i];
+    return NULL;
+}
+
 /* kind and below: its folder in that of the lane.  Names are unique where they
  * stand, and none begins with a dot or has a slash in it. */
 static void
@@ -181,8 +191,10 @@ progress(struct lane *lane)
     struct lane_status s;
     lane_status(lane, &s);
     switch (s.state) {
-    case LANE_STOPPED:
     case LANE_PAUSED:
+        /* What it had sent before somebody paused it. */
+        return s.paused_us && s.in_flight ? AWAY : DONE;
+    case LANE_STOPPED:
     case LANE_FENCED:
         return DONE;
     case LANE_WAITING:

@@ -9,7 +9,8 @@
  *   stores.c      what lies in state_dir; servers.c the way in; lanes.c on from
  *                 there; left.c what is not in the config; take.c one lane of a daemon that does not run
  *   api.c         the function table of plugins, put together from the rooms
- *   control.c     the socket that commands ask by: status.c, reload.c, retry.c
+ *   control.c     the socket that commands ask by: status.c, reload.c, retry.c,
+ *                 pause.c
  *   admin.c       /healthz, /readyz, /metrics
  *   watchdog.c    leaves when a plugin keeps the daemon from ending
  *   notify.c      systemd; privileges.c becoming somebody with fewer rights
@@ -91,6 +92,9 @@ void host_put_left(struct json_out *, const struct host *);
 void host_free_left(struct host *); /* before the spool is closed */
 
 /* lanes.c */
+/* NULL: there is none of that name in the config.  Its lane is NULL unless it
+ * runs. */
+struct assembly_lane *host_find_lane(const struct host *, const char *name);
 int host_start_lanes(struct host *);
 /* One of them, without its thread and its steps. */
 int host_start_lane(struct host *, struct assembly_lane *);
@@ -136,6 +140,19 @@ void host_watchdog_end(struct host *);
 void host_put_waiting(struct json_out *);
 void host_status(void *host, const char *line, struct slice body,
                  struct il_text *reply);
+
+/* pause.c: "pause" and "resume", with a lane, and "lane", which changes nothing.
+ * The reply is JSON: an error with
+ * its code ("unknown_lane", and then the lanes there are, or "io"), or whether
+ * that changed anything and how the lane is now. */
+void host_pause(void *host, const char *line, struct slice body,
+                struct il_text *reply);
+void host_look(void *host, const char *line, struct slice body,
+               struct il_text *reply);
+void host_resume(void *host, const char *line, struct slice body,
+                 struct il_text *reply);
+/* Since when, and by whom, as members. */
+void host_put_paused(struct json_out *, const struct lane_status *);
 
 /* retry.c: "retry", with a lane, and a body of a position a line.  The
  * reply is a line for each: the position, "retried", "under_way" (already),

@@ -13,16 +13,6 @@
 static const char *const result_words[] = { "retried", "under_way", "gone",
                                             "no_event" };
 
-static struct lane *
-find_lane(const struct host *h, const char *name)
-{
-    for (size_t i = 0; i < h->assembly->lane_count; i++)
-        if (h->assembly->lanes[i].lane
-            && !strcmp(h->assembly->lanes[i].plan->lane, name))
-            return h->assembly->lanes[i].lane;
-    return NULL;
-}
-
 /* One number a line.  How many, or a negative errno. */
 static int
 read_numbers(struct slice body, struct retry_item *out)
@@ -68,7 +58,8 @@ host_retry(void *arg, const char *line, struct slice body,
     struct host *h = arg;
     struct retry_item *items = calloc(LETTERS_MAX, sizeof(*items));
     int n = items ? read_numbers(body, items) : -ENOMEM;
-    struct lane *lane = find_lane(h, line);
+    const struct assembly_lane *l = host_find_lane(h, line);
+    struct lane *lane = l ? l->lane : NULL;
     if (n < 0)
         text_printf(reply, "error %s\n",
                     n == -ENOMEM ? "no memory" : "not a list of positions");

@@ -137,6 +137,7 @@ put_lane(struct json_out *o, const struct assembly_lane *l)
     json_out_number(o, "retries", s->retries);
     json_out_number(o, "dead_letters", s->dead);
     json_out_number(o, "dead_letters_retrying", s->retrying);
+    host_put_paused(o, s);
     put_time(o, "last_delivery", s->last_ok_us);
     put_time(o, "last_error_at", s->last_error_us);
     json_out_str(o, "last_error", s->last_error);

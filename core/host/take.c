@@ -3,22 +3,11 @@
 #include "private.h"
 
 #include <errno.h>
-#include <string.h>
-
-static struct assembly_lane *
-find_lane(struct host *h, const char *name)
-{
-    struct assembly *a = h->assembly;
-    for (size_t i = 0; i < a->lane_count; i++)
-        if (strcmp(a->lanes[i].plan->lane, name) == 0)
-            return &a->lanes[i];
-    return NULL;
-}
 
 int
 host_lane_look(struct host *h, const char *name, struct lane_stand *out)
 {
-    struct assembly_lane *l = find_lane(h, name);
+    struct assembly_lane *l = host_find_lane(h, name);
     if (!l)
         return -ENOENT;
     int err = host_start_state(h);
@@ -31,5 +20,5 @@ int
 host_lane_take(struct host *h, const char *name, int from_row,
                uint64_t *position)
 {
-    return lane_take(find_lane(h, name)->lane, from_row, position);
+    return lane_take(host_find_lane(h, name)->lane, from_row, position);
 }

@@ -154,7 +154,7 @@ begin_resume(struct lane *l, uint64_t *position)
     memcpy(p.spool, spool_id(l->ctx.spool), 16);
     if (l->asks_was)
         p.was = l->spec.was;
-    while (lane_goes_on(l)) {
+    while (!lane_rest(l)) {
         p.position = p.flags & IL_POSITION_REWIND ? l->given : *position;
         p.given = l->given;
         p.set_backs = spool_set_backs(l->ctx.spool);
@@ -192,8 +192,8 @@ begin_unmark(struct lane *l, uint64_t position)
         return 0;
     l->cursor.fresh = 0;
     l->undecided = 0;
-    while ((err = spool_cursor_save(&l->cursor, position, !both)
-                      ?: both ? spool_cursor_save(&l->cursor, position, 1)
+    while ((err = lane_cursor_save(l, position, !both)
+                      ?: both ? lane_cursor_save(l, position, 1)
                               : 0)
            && lane_goes_on(l)) {
         lane_trouble(l, LANE_STARTING, "writing the cursor %s: %s",

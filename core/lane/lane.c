@@ -21,9 +21,9 @@ int
 lane_goes_on(struct lane *l)
 {
     pthread_mutex_lock(&l->lock);
-    int delivered =
-        l->draining && !l->used && l->status.position >= l->drain_to;
-    int on = !l->stopping && !l->fenced && !delivered;
+    int done = lane_paused(l) ? !l->unsettled
+                              : !l->used && l->status.position >= l->drain_to;
+    int on = !l->stopping && !l->fenced && !(l->draining && done);
     l->seen = l->signals;
     pthread_mutex_unlock(&l->lock);
     return on;
@@ -132,9 +132,16 @@ lane_loop(struct lane *l)
         lane_settled(l);
         if (!l->reader)
             break; /* it was to go back, and to stop before it knew where to */
+        int paused = lane_is_paused(l);
+        if (paused)
+            lane_give_back(l);
         lane_cursor(l, 0);
         lane_flush(l);
         lane_overdue(l);
+        if (paused) {
+            lane_stay(l);
+            continue;
+        }
         struct flight *f = lane_next(l, &until);
         if (f && f->stage == FLIGHT_FREE && lane_read(l, f))
             l->not_before_us = lane_back_off(l, IL_RETRY);
@@ -149,24 +156,12 @@ lane_loop(struct lane *l)
     }
 }
 
-/* A lane that is to deliver nothing keeps its place, and with it the spool. */
-static void
-lane_rest(struct lane *l)
-{
-    lane_state_set(l, LANE_PAUSED);
-    while (lane_goes_on(l)) {
-        lane_peek(l);
-        lane_wait_until(l, clock_monotonic_us() + 10000000);
-    }
-}
-
 static void *
 lane_run(void *arg)
 {
     struct lane *l = arg;
-    if (l->spec.paused)
-        lane_rest(l);
-    else if (!lane_begin(l))
+    lane_paused_say(l);
+    if (!lane_rest(l) && !lane_begin(l))
         lane_loop(l);
     if (l->reader)
         lane_cursor(l, 1);
@@ -221,6 +216,7 @@ static void
 lane_locks_new(struct lane *l)
 {
     pthread_mutex_init(&l->lock, NULL);
+    pthread_mutex_init(&l->cursor_lock, NULL);
     cond_init(&l->wake);
     cond_init(&l->ended);
 }
@@ -252,7 +248,7 @@ lane_mark(struct lane *l)
     spool_stats(l->ctx.spool, &st);
     l->given = st.last;
     l->cursor.fresh = st.last + 1;
-    int err = spool_cursor_save(&l->cursor, l->status.position, 1);
+    int err = lane_cursor_save(l, l->status.position, 1);
     if (err)
         log_error("lane %s: cannot write the cursor %s: %s", l->spec.name,
                   l->cursor.path, strerror(-err));
@@ -279,6 +275,7 @@ lane_place(struct lane *l)
         return known;
     l->cursor_known = known;
     l->saved_position = l->status.position;
+    lane_paused_note(l);
     lane_letters_lost(l);
     l->cursor.letters = dead_count(l->ctx.dead, l->spec.name);
     int err = lane_advance(l, l->status.position);
@@ -342,8 +339,7 @@ lane_start(struct lane *l)
     return -rc;
 }
 
-/* Something happened that the thread should look at.  With the lock held. */
-static void
+void
 lane_signal(struct lane *l)
 {
     l->signals++;
@@ -355,11 +351,11 @@ lane_signal(struct lane *l)
 void
 lane_drain(struct lane *l, int64_t deadline_us)
 {
-    uint64_t to = l->spec.paused ? 0 : spool_durable(l->ctx.spool);
+    uint64_t to = spool_durable(l->ctx.spool);
     pthread_mutex_lock(&l->lock);
     if (!l->draining) {
         l->draining = 1;
-        l->drain_to = to;
+        l->drain_to = lane_paused(l) ? 0 : to;
         l->deadline_us = deadline_us;
         lane_signal(l);
     }
@@ -379,7 +375,11 @@ lane_stop(struct lane *l, int64_t deadline_us)
     if (l->started)
         pthread_join(l->thread, NULL);
     l->started = 0;
-    return !l->used && l->status.position >= l->drain_to;
+    pthread_mutex_lock(&l->lock);
+    int done =
+        lane_paused(l) || (!l->used && l->status.position >= l->drain_to);
+    pthread_mutex_unlock(&l->lock);
+    return done;
 }
 
 void
@@ -409,6 +409,7 @@ lane_free(struct lane *l)
     spool_cursor_close(&l->cursor);
     pthread_cond_destroy(&l->ended);
     pthread_cond_destroy(&l->wake);
+    pthread_mutex_destroy(&l->cursor_lock);
     pthread_mutex_destroy(&l->lock);
     free(l);
 }

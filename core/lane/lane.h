@@ -11,6 +11,7 @@
 
 #include "codec/batch.h"
 #include "lang/expr.h"
+#include "spool/cursor.h"
 #include "spool/spool.h"
 #include "store/dead.h"
 #include "store/entity.h"
@@ -51,7 +52,7 @@ struct lane_spec {
     uint32_t batch_wait_ms; /* wait so long for a batch to fill */
     uint32_t retry_min_ms;  /* after a first failure; then doubled: 100 */
     uint32_t retry_max_ms;  /* at most: 30000 */
-    int paused;             /* keeps its place, delivers nothing */
+    int paused; /* by the config: keeps its place, delivers nothing */
     /* What the destination has logged last as its trouble; or NULL. */
     void (*said)(const struct il_host *, int64_t since_us, char *out,
                  size_t size);
@@ -82,10 +83,24 @@ int lane_start(struct lane *);
  * (clock_monotonic_us).  Any thread. */
 void lane_drain(struct lane *, int64_t deadline_us);
 /* Drain, wait for it until deadline, then stop it after the batch at hand;
- * returns 1 if everything was delivered.  What is not settled by then is read
+ * returns 1 if everything was delivered, or is not to be, as the lane is
+ * paused.  What is not settled by then is read
  * again at the next start.  The lane's thread calls the destination's flush,
  * nobody its stop. */
 int lane_stop(struct lane *, int64_t deadline_us);
+/* Read and write nothing from now on, until lane_resume(), also after restarts:
+ * when this returns it is on the disk, and no write() begins.  Batches that are
+ * with the destination come back as ever.  why: what the destination says, for
+ * people, cut at CURSOR_WHY - 1 bytes; NULL: a person wants it.  1: it is
+ * paused now; 0: it was, and since when and why stay what they were; or a
+ * negative errno after a log line, and it goes on as before.
+ *
+ * Any thread that may write to the disk, the lane's own in write() too, from
+ * lane_new() to lane_free(). */
+int lane_pause(struct lane *, const char *why);
+/* End that: 1; 0: it was not paused so.  What the config pauses stays paused.
+ * As lane_pause() in all else. */
+int lane_resume(struct lane *);
 /* After the destination's stop(): what it settled meanwhile still counts. */
 void lane_free(struct lane *);
 
@@ -110,7 +125,8 @@ enum lane_state {
     LANE_STARTING, /* asks the destination how far it is */
     LANE_RUNNING,
     LANE_WAITING, /* a delivery failed; it will be tried again */
-    LANE_PAUSED,  /* by config, or by an error that only a person can mend */
+    LANE_PAUSED,  /* by config, by lane_pause(), or by an error that only a
+                   * person can mend */
     LANE_FENCED,  /* another process owns it, or did */
     LANE_STOPPED
 };
@@ -128,6 +144,12 @@ struct lane_status {
     int64_t last_ok_us; /* 0: never */
     int64_t last_error_us;
     char last_error[512]; /* "" : none since the last delivery */
+    uint32_t in_flight;   /* batches that the destination has */
+    /* Why it is paused, beside errors: the config wants it; lane_pause() was
+     * called (0: no) by the destination, and why, or ("") by a person. */
+    int paused_by_config;
+    int64_t paused_us;
+    char paused_why[CURSOR_WHY];
 };
 /* Any thread. */
 void lane_status(struct lane *, struct lane_status *);
@@ -136,6 +158,9 @@ uint64_t lane_passed(const struct lane *);
 /* Another process has it, or had it.  Any thread. */
 int lane_is_fenced(struct lane *);
 const char *lane_state_name(enum lane_state);
+/* Who paused it, since when, and how it goes on, in one line; "": nobody. */
+#define LANE_PAUSED_TEXT 1024
+void lane_paused_text(const struct lane_status *, char *out, size_t size);
 
 /* For il_prepare(), il_settle(): the host's table points here. */
 int lane_prepare(struct il_batch *);

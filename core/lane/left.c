@@ -45,6 +45,7 @@ each_in(const char *state_dir, const char *folder, const char *pipeline,
             rc = l.known;
         else if (l.known) {
             l.begun = c.begun;
+            l.paused_us = c.paused_us;
             rc = fn(arg, &l);
         }
     }

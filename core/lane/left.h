@@ -9,6 +9,7 @@ struct lane_left {
     char name[512];
     uint64_t position;
     int known, begun;
+    int64_t paused_us; /* 0: it is not, but perhaps by the config */
 };
 
 /* 0 to go on. */

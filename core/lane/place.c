@@ -46,12 +46,15 @@ lane_place_open(struct lane *l)
      * ever. */
     if (!known && !l->cursor.made)
         l->cursor.begun = 1;
-    if (l->cursor.begun || l->cursor.noted)
+    if (known && (l->cursor.begun || l->cursor.noted))
         return known;
-    spool_stats(l->ctx.spool, &st);
-    l->cursor.noted = st.last + 1;
-    l->cursor.begun = st.last == 0 && !l->asks_was;
-    int err = spool_cursor_save(&l->cursor, l->status.position, 1);
+    if (!l->cursor.begun && !l->cursor.noted) {
+        spool_stats(l->ctx.spool, &st);
+        l->cursor.noted = st.last + 1;
+        l->cursor.begun = st.last == 0 && !l->asks_was;
+    }
+    /* From here on there is always a record that somebody can pause. */
+    int err = lane_cursor_save(l, l->status.position, 1);
     return err ? err : known;
 }
 
@@ -67,9 +70,7 @@ place_move(struct lane *l)
 {
     int err;
     while ((err = dead_rename(l->ctx.dead, l->spec.was, l->spec.name)
-                      ?: (l->moves ? spool_cursor_rename(
-                              &l->cursor, l->ctx.state_dir, l->spec.name)
-                                   : 0))
+                      ?: (l->moves ? lane_cursor_rename(l) : 0))
            && lane_goes_on(l)) {
         lane_trouble(l, LANE_STARTING, "taking over what %s had: %s",
                      l->spec.was, strerror(-err));

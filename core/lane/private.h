@@ -9,6 +9,7 @@
  *   begin.c   where to begin: cursor file and the destination's answer
  *   take.c    where the answer is another's; for a lane that does not run
  *   left.c    lanes as their cursor files tell of them, run or not
+ *   pause.c   a lane that somebody pauses
  *   refusals.c  what the log says of dead letters
  *   status.c  status, metrics, and log lines about trouble
  *
@@ -22,7 +23,10 @@
  * likes; that only notes the outcome under `lock` and wakes the lane.
  *
  * `lock` guards the outcomes of flights, what lane_status() shows, and what
- * others ask of the thread (drain, stop).  It is never held in a plugin.
+ * others ask of the thread (drain, stop, pause).  `cursor_lock` guards the
+ * cursor's file and the pause that stands in it, which others write: all else
+ * that goes into it is the thread's.  `lock` may be taken under it.  Neither is
+ * ever held in a plugin.
  *
  * A crash leaves the cursor file, in one of its two slots, and what the
  * destination says of itself (resume); the greater of the two counts. */
@@ -31,7 +35,6 @@
 
 #include "lane.h"
 #include "base/metrics.h"
-#include "spool/cursor.h"
 
 #include <pthread.h>
 
@@ -108,6 +111,7 @@ struct lane {
     struct spool_hold *hold;
     struct entity_reader *entities;
     struct match_entry *matches;
+    pthread_mutex_t cursor_lock;
     struct cursor cursor;
 
     /* Of the lane's thread. */
@@ -167,6 +171,13 @@ lane_flight(struct lane *l, uint32_t i) /* 0: the oldest */
     return &l->flights[(l->head + i) % l->flight_count];
 }
 
+/* By config or by somebody.  With the lock held. */
+static inline int
+lane_paused(const struct lane *l)
+{
+    return l->spec.paused || l->status.paused_us;
+}
+
 /* The plugin of host (NULL: unknown) did what it must not. */
 #define lane_fault(l, host, ...)                                               \
     ((l)->spec.fault ? (l)->spec.fault((host), __VA_ARGS__) : (void) 0)
@@ -175,12 +186,16 @@ lane_flight(struct lane *l, uint32_t i) /* 0: the oldest */
 int lane_goes_on(struct lane *); /* 0: stop, fenced, or all is delivered */
 /* Until then, or until something happens that lane_goes_on() has not seen. */
 void lane_wait_until(struct lane *, int64_t monotonic_us);
+/* Something happened that the thread should look at.  With the lock held. */
+void lane_signal(struct lane *);
 
 /* read.c */
 int lane_matches_new(struct lane *);
 int lane_read(struct lane *, struct flight *);
 int lane_grow(struct lane *, struct flight *);
 void lane_unread(struct lane *, struct flight *);
+/* Once nothing has come for a while: give memory back. */
+void lane_idle(struct lane *);
 int lane_match(struct lane *, struct flight *);
 int lane_steps(struct lane *, struct flight *);
 void lane_when(struct lane *, struct flight *);
@@ -214,6 +229,24 @@ int lane_place_open(struct lane *);
 /* The destination has talked: decide where to begin, if it is not decided.  0,
  * or -ECANCELED when the lane is to stop before anybody has said. */
 int lane_place_decide(struct lane *, uint64_t *position);
+
+/* pause.c */
+int lane_is_paused(struct lane *);
+/* At the start: log that it is, and by whom. */
+void lane_paused_say(struct lane *);
+/* Nothing is under way: wait for as long as it is paused.  0, or -ECANCELED when
+ * the lane is to stop. */
+int lane_rest(struct lane *);
+/* It is paused: give back to the spool what was read and never written; then
+ * wait for what is under way, and for what else may happen. */
+void lane_give_back(struct lane *);
+void lane_stay(struct lane *);
+/* The pause in the cursor is the lane's.  Under cursor_lock, or before there are
+ * others. */
+void lane_paused_note(struct lane *);
+/* spool_cursor_save(), spool_cursor_rename() */
+int lane_cursor_save(struct lane *, uint64_t position, int sync);
+int lane_cursor_rename(struct lane *);
 
 /* refusals.c */
 /* Tell of the dead letters of a batch that leaves. */

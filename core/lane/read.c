@@ -91,7 +91,7 @@ lane_read_more(struct lane *l, struct flight *f, uint64_t *last)
 }
 
 /* Nobody has sent anything for a while. */
-static void
+void
 lane_idle(struct lane *l)
 {
     if (l->used || l->trimmed || l->saved_position != l->status.position

@@ -84,13 +84,14 @@ lane_failed(struct lane *l)
     return 0;
 }
 
-/* 1: the destination takes another batch now.  Not once an older one has
- * failed, which may have happened while this one was made. */
+/* 1: the destination takes another batch now.  Not once an older one has failed
+ * or the lane is paused, which may have happened while this one was made. */
 static int
 flight_depart(struct lane *l, struct flight *f)
 {
     pthread_mutex_lock(&l->lock);
-    int room = l->unsettled < l->in_flight && !lane_failed(l);
+    int room =
+        l->unsettled < l->in_flight && !lane_failed(l) && !lane_paused(l);
     if (room) {
         f->stage = FLIGHT_WRITTEN;
         f->ack = (f->ack + 1) % FLIGHT_ACKS;
@@ -389,8 +390,8 @@ lane_cursor(struct lane *l, int final)
         return;
     l->saved_us = now;
     l->cursor.letters = dead_count(l->ctx.dead, l->spec.name);
-    int err = spool_cursor_save(&l->cursor, position,
-                                final || !l->spec.destination->resume);
+    int err =
+        lane_cursor_save(l, position, final || !l->spec.destination->resume);
     if (err && !l->cursor_failed)
         log_error("lane %s: cannot save the cursor %s: %s; segments of the "
                   "spool are kept until it can",

@@ -136,7 +136,13 @@ lane_status(struct lane *l, struct lane_status *out)
     pthread_mutex_lock(&l->lock);
     *out = l->status;
     int64_t oldest = l->oldest_us;
+    out->in_flight = l->unsettled;
+    /* The thread's own state is what it goes on with. */
+    if (lane_paused(l) && out->state != LANE_FENCED
+        && out->state != LANE_STOPPED)
+        out->state = LANE_PAUSED;
     pthread_mutex_unlock(&l->lock);
+    out->paused_by_config = l->spec.paused;
     uint64_t durable = spool_durable(l->ctx.spool);
     out->name = l->spec.name;
     out->lag_events = durable > out->position ? durable - out->position : 0;

@@ -67,6 +67,6 @@ lane_take(struct lane *l, int from_row, uint64_t *position)
     *position = from_row ? p.position : l->status.position;
     l->cursor.fresh = 0;
     l->cursor.confirmed = p.there < *position ? p.there : *position;
-    err = spool_cursor_save(&l->cursor, *position, 0);
-    return err ? err : spool_cursor_save(&l->cursor, *position, 1);
+    err = lane_cursor_save(l, *position, 0);
+    return err ? err : lane_cursor_save(l, *position, 1);
 }

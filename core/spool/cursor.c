@@ -15,17 +15,21 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#define CURSOR_MAGIC "ILCURS4" /* with its NUL: 8 bytes */
-#define CURSOR_OLD "ILCURS3"   /* ends with the checksum in place of begun */
+#define CURSOR_MAGIC "ILCURS5" /* with its NUL: 8 bytes */
+#define CURSOR_4 "ILCURS4"     /* ends with the checksum in place of paused */
+#define CURSOR_3 "ILCURS3"     /* in place of begun */
 #define CURSOR_SLOT 4096
 
 struct slot {
     char magic[8];
     uint8_t spool[16];
-    uint64_t sequence, position, fresh, letters, confirmed, begun, noted, sum;
+    uint64_t sequence, position, fresh, letters, confirmed, begun, noted;
+    uint64_t paused;
+    char why[CURSOR_WHY];
+    uint64_t sum;
 };
 
-_Static_assert(sizeof(struct slot) == 88, "no padding");
+_Static_assert(sizeof(struct slot) == 296, "no padding");
 
 static uint64_t
 slot_sum(const struct slot *s)
@@ -33,17 +37,31 @@ slot_sum(const struct slot *s)
     return htole64(XXH3_64bits(s, offsetof(struct slot, sum)));
 }
 
-/* Is it whole?  What an older version has written had begun. */
+/* Its first len bytes with the checksum behind them; what follows is to be
+ * nothing. */
+static int
+slot_read_old(struct slot *s, size_t len)
+{
+    uint64_t sum;
+    memcpy(&sum, (const char *) s + len, sizeof sum);
+    if (sum != htole64(XXH3_64bits(s, len)))
+        return 0;
+    memset((char *) s + len, 0, sizeof *s - len);
+    return 1;
+}
+
+/* Is it whole?  What the version before the last has written had begun. */
 static int
 slot_read(struct slot *s)
 {
     if (memcmp(s->magic, CURSOR_MAGIC, 8) == 0)
         return s->sum == slot_sum(s);
-    if (memcmp(s->magic, CURSOR_OLD, 8) != 0
-        || s->begun != htole64(XXH3_64bits(s, offsetof(struct slot, begun))))
+    if (memcmp(s->magic, CURSOR_4, 8) == 0)
+        return slot_read_old(s, offsetof(struct slot, paused));
+    if (memcmp(s->magic, CURSOR_3, 8) != 0
+        || !slot_read_old(s, offsetof(struct slot, begun)))
         return 0;
     s->begun = htole64(1);
-    s->noted = 0;
     return 1;
 }
 
@@ -111,6 +129,8 @@ cursor_read(struct cursor *c, uint64_t *position)
             c->confirmed = le64toh(s.confirmed);
             c->begun = le64toh(s.begun) != 0;
             c->noted = le64toh(s.noted);
+            c->paused_us = (int64_t) le64toh(s.paused);
+            memcpy(c->why, s.why, sizeof c->why - 1);
         }
         if (sequence > c->sequence)
             c->sequence = sequence;
@@ -248,25 +268,55 @@ spool_cursor_open(struct cursor *c, const char *state_dir, const char *lane,
     return err ? cursor_fail(c, err) : 0;
 }
 
+/* It becomes the newest, in place of the older one. */
+static int
+slot_write(struct cursor *c, struct slot *s, int sync)
+{
+    uint64_t sequence = c->sequence + 1;
+    memcpy(s->magic, CURSOR_MAGIC, 8);
+    memcpy(s->spool, c->spool, 16);
+    s->sequence = htole64(sequence);
+    s->sum = slot_sum(s);
+    int err = file_pwrite(c->fd, s, sizeof *s, sequence % 2 ? CURSOR_SLOT : 0);
+    if (err)
+        return err;
+    c->sequence = sequence;
+    return sync && fdatasync(c->fd) ? -errno : 0;
+}
+
 int
 spool_cursor_save(struct cursor *c, uint64_t position, int sync)
 {
-    struct slot s = { .sequence = htole64(c->sequence + 1),
-                      .position = htole64(position),
+    struct slot s = { .position = htole64(position),
                       .fresh = htole64(c->fresh),
                       .letters = htole64(c->letters),
                       .confirmed = htole64(c->confirmed),
                       .begun = htole64((uint64_t) c->begun),
-                      .noted = htole64(c->noted) };
-    memcpy(s.magic, CURSOR_MAGIC, 8);
-    memcpy(s.spool, c->spool, 16);
-    s.sum = slot_sum(&s);
-    uint64_t at = (c->sequence + 1) % 2 ? CURSOR_SLOT : 0;
-    int err = file_pwrite(c->fd, &s, sizeof s, at);
+                      .noted = htole64(c->noted),
+                      .paused = htole64((uint64_t) c->paused_us) };
+    memcpy(s.why, c->why, sizeof s.why);
+    return slot_write(c, &s, sync);
+}
+
+int
+spool_cursor_pause(struct cursor *c, int64_t paused_us, const char *why)
+{
+    struct slot s;
+    uint64_t at = c->sequence % 2 ? CURSOR_SLOT : 0;
+    if (file_pread(c->fd, &s, sizeof s, at) != sizeof s || !slot_read(&s)
+        || le64toh(s.sequence) != c->sequence
+        || memcmp(s.spool, c->spool, 16) != 0)
+        return -EIO; /* what was saved is not what the disk gives back */
+    s.paused = htole64((uint64_t) paused_us);
+    memset(s.why, 0, sizeof s.why);
+    if (why)
+        memcpy(s.why, why, strnlen(why, sizeof s.why - 1));
+    int err = slot_write(c, &s, 1);
     if (err)
         return err;
-    c->sequence++;
-    return sync && fdatasync(c->fd) ? -errno : 0;
+    c->paused_us = paused_us;
+    memcpy(c->why, s.why, sizeof c->why);
+    return 0;
 }
 
 void

@@ -3,10 +3,10 @@
  * that a torn write leaves the one before.
  *
  *   STATE_DIR/lanes/PIPELINE/DESTINATION.cursor
- *   slot (at 0 and 4096, little-endian): "ILCURS4\0", UUID of the spool,
+ *   slot (at 0 and 4096, little-endian): "ILCURS5\0", UUID of the spool,
  *   u64 sequence, u64 position, u64 fresh, u64 letters, u64 confirmed,
- *   u64 begun, u64 noted, u64 XXH3 of all before; "ILCURS3\0" had neither begun
- *   nor noted
+ *   u64 begun, u64 noted, u64 paused, 200 bytes why, u64 XXH3 of all before;
+ *   "ILCURS4\0" had neither paused nor why, "ILCURS3\0" neither begun nor noted
  *
  * fresh: 0, or the first position that the spool has given out since the
  * destination last said how far it is: from there on it can have none.
@@ -29,6 +29,8 @@
 
 #include <stdint.h>
 
+#define CURSOR_WHY 200 /* bytes, with the NUL */
+
 struct cursor {
     int fd;
     char *path;
@@ -37,6 +39,8 @@ struct cursor {
     /* As read; they go into the slots that are written. */
     uint64_t fresh, letters, confirmed, noted;
     int begun;
+    int64_t paused_us;
+    char why[CURSOR_WHY];
     int made; /* nothing was ever written to it */
 };
 
@@ -59,6 +63,12 @@ int spool_cursor_rename(struct cursor *, const char *state_dir,
                         const char *lane);
 /* Write; sync: not before it is on the disk.  0 or a negative errno. */
 int spool_cursor_save(struct cursor *, uint64_t position, int sync);
+/* Make the pause this one, durably; 0: none, and why is NULL then as for a
+ * person's.  All else in the file stays as it was saved, whatever has become of
+ * the other members meanwhile: for another thread than the lane's, that two
+ * saves are never under way at a time is the caller's care.  0 or a negative
+ * errno: the members are as before, and the next save writes those. */
+int spool_cursor_pause(struct cursor *, int64_t paused_us, const char *why);
 void spool_cursor_close(struct cursor *);
 
 #endif

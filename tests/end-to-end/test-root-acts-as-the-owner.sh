@@ -31,6 +31,9 @@ owned "$T/a"
 "$il" dead list -c "$T/conf" >"$T/out" || fail "dead list"
 owned "$T/a"
 
+"$il" lane pause p/d -s "$T/a" >"$T/out" 2>&1 && fail "lane pause of none"
+owned "$T/a"
+
 # no folder yet: the config names the user
 conf "$T/b" "user = \"$owner\";"
 "$il" entity import "$T/users.csv" -c "$T/conf" >"$T/out" || fail "first import"

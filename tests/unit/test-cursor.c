@@ -2,11 +2,14 @@
 #include "tempdir.h"
 #include "spool/cursor.h"
 
+#define XXH_INLINE_ALL
 #include <check.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <xxhash.h>
 
 #define LANE "feature-usage/warehouse.pg"
 
@@ -96,7 +99,7 @@ END_TEST
 
 START_TEST(every_flipped_byte_is_noticed)
 {
-    for (off_t at = 0; at < 56; at++) {
+    for (off_t at = 0; at < 296; at++) {
         opened(spool);
         save(10);
         save(20);
@@ -156,6 +159,116 @@ START_TEST(names_stay_in_the_folder)
 }
 END_TEST
 
+/* As an older version wrote it: magic, spool, numbers, checksum; one slot. */
+static void
+write_old(const char *magic, const uint64_t *numbers, size_t n)
+{
+    char slot[8192] = { 0 };
+    size_t len = 24 + n * 8;
+    memcpy(slot, magic, 8);
+    memcpy(slot + 8, spool, 16);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t number = htole64(numbers[i]);
+        memcpy(slot + 24 + i * 8, &number, 8);
+    }
+    uint64_t sum = htole64(XXH3_64bits(slot, len));
+    memcpy(slot + len, &sum, 8);
+    memset(slot + len + 8, 0x55, 100); /* what follows does not count */
+    int fd = open(path, O_WRONLY);
+    ck_assert_int_eq(pwrite(fd, slot, sizeof slot, 0), sizeof slot);
+    close(fd);
+}
+
+START_TEST(reads_what_older_versions_wrote)
+{
+    /* sequence, position, fresh, letters, confirmed, begun, noted */
+    const uint64_t numbers[] = { 4, 1234, 5, 6, 7, 0, 8 };
+    opened(spool);
+    write_old("ILCURS4", numbers, 7);
+    ck_assert_uint_eq(opened(spool), 1234);
+    ck_assert_uint_eq(cursor.sequence, 4);
+    ck_assert_uint_eq(cursor.fresh, 5);
+    ck_assert_uint_eq(cursor.letters, 6);
+    ck_assert_uint_eq(cursor.confirmed, 7);
+    ck_assert_int_eq(cursor.begun, 0);
+    ck_assert_uint_eq(cursor.noted, 8);
+    ck_assert_int_eq(cursor.paused_us, 0);
+    ck_assert_str_eq(cursor.why, "");
+
+    write_old("ILCURS3", numbers, 5);
+    ck_assert_uint_eq(opened(spool), 1234);
+    ck_assert_uint_eq(cursor.confirmed, 7);
+    ck_assert_int_eq(cursor.begun, 1);
+    ck_assert_uint_eq(cursor.noted, 0);
+    ck_assert_int_eq(cursor.paused_us, 0);
+    ck_assert_str_eq(cursor.why, "");
+
+    /* A pause of what an older version wrote is a record of this one. */
+    ck_assert_int_eq(spool_cursor_pause(&cursor, 99, NULL), 0);
+    ck_assert_uint_eq(opened(spool), 1234);
+    ck_assert_int_eq(cursor.paused_us, 99);
+    ck_assert_int_eq(cursor.begun, 1);
+
+    write_old("ILCURS2", numbers, 5);
+    ck_assert_uint_eq(opened(spool), UINT64_MAX);
+}
+END_TEST
+
+START_TEST(a_pause_stays_until_it_ends)
+{
+    char why[300];
+    memset(why, 'y', sizeof why - 1);
+    why[sizeof why - 1] = 0;
+    opened(spool);
+    save(10);
+    ck_assert_int_eq(spool_cursor_pause(&cursor, 1234567, why), 0);
+    for (uint64_t i = 1; i <= 3; i++) {
+        ck_assert_uint_eq(opened(spool), i * 10);
+        ck_assert_int_eq(cursor.paused_us, 1234567);
+        ck_assert_uint_eq(strlen(cursor.why), CURSOR_WHY - 1);
+        save((i + 1) * 10);
+    }
+    ck_assert_int_eq(spool_cursor_pause(&cursor, 5, NULL), 0);
+    ck_assert_str_eq(cursor.why, "");
+    ck_assert_int_eq(spool_cursor_pause(&cursor, 0, NULL), 0);
+    ck_assert_uint_eq(opened(spool), 40);
+    ck_assert_int_eq(cursor.paused_us, 0);
+    ck_assert_str_eq(cursor.why, "");
+}
+END_TEST
+
+/* Another thread pauses while the lane's has changed something for its next
+ * save. */
+START_TEST(a_pause_changes_nothing_else)
+{
+    opened(spool);
+    cursor.confirmed = 9;
+    cursor.fresh = 11;
+    cursor.begun = 1;
+    save(10);
+    cursor.confirmed = 3;
+    cursor.fresh = 0;
+    ck_assert_int_eq(spool_cursor_pause(&cursor, 77, "gone"), 0);
+    ck_assert_uint_eq(cursor.confirmed, 3);
+    ck_assert_uint_eq(opened(spool), 10);
+    ck_assert_uint_eq(cursor.confirmed, 9);
+    ck_assert_uint_eq(cursor.fresh, 11);
+    ck_assert_int_eq(cursor.begun, 1);
+    ck_assert_str_eq(cursor.why, "gone");
+}
+END_TEST
+
+START_TEST(a_pause_that_cannot_be_written_is_none)
+{
+    opened(spool);
+    ck_assert_int_eq(spool_cursor_pause(&cursor, 77, NULL), -EIO);
+    save(10);
+    flip(4096 + 30);
+    ck_assert_int_eq(spool_cursor_pause(&cursor, 77, NULL), -EIO);
+    ck_assert_int_eq(cursor.paused_us, 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -171,6 +284,10 @@ main(void)
     tcase_add_test(t, a_short_file_is_as_missing);
     tcase_add_test(t, another_spool_is_as_missing);
     tcase_add_test(t, names_stay_in_the_folder);
+    tcase_add_test(t, reads_what_older_versions_wrote);
+    tcase_add_test(t, a_pause_stays_until_it_ends);
+    tcase_add_test(t, a_pause_changes_nothing_else);
+    tcase_add_test(t, a_pause_that_cannot_be_written_is_none);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
