@@ -61,6 +61,7 @@ core_libcore_a_SOURCES = \
 	core/base/wtf8.h \
 	core/codec/batch.c \
 	core/codec/batch.h \
+	core/codec/batch_again.c \
 	core/codec/batch_edit.c \
 	core/codec/batch_entity.c \
 	core/codec/event.c \
@@ -187,6 +188,7 @@ core_libcore_a_SOURCES = \
 	core/store/parked.c \
 	core/store/parked.h \
 	core/store/parked_change.c \
+	core/store/parked_done.c \
 	core/store/parked_due.c \
 	core/store/parked_lane.c \
 	core/store/parked_order.c \
@@ -257,10 +259,13 @@ core_libcore_a_SOURCES = \
 	core/gate/undelivered.c \
 	core/gate/upsert.c \
 	core/lane/begin.c \
+	core/lane/due.c \
+	core/lane/hold_off.c \
 	core/lane/lane.c \
 	core/lane/lane.h \
 	core/lane/left.c \
 	core/lane/left.h \
+	core/lane/park.c \
 	core/lane/pause.c \
 	core/lane/place.c \
 	core/lane/private.h \

@@ -32,6 +32,8 @@ int api_copy_at(void *own, size_t own_size, const void *array, size_t i,
 #define API_CELL_1_0 API_SIZE_WITH(struct il_cell, value)
 #define API_UPSERT_1_0 API_SIZE_WITH(struct il_upsert, traits_len)
 #define API_EVENT_1_0 API_SIZE_WITH(struct il_event, refused)
+#define API_DEFERRAL_1_0 API_SIZE_WITH(struct il_deferral, order_len)
+#define API_INTAKE_1_0 API_SIZE_WITH(struct il_intake, order)
 #define API_MARK_1_0 API_SIZE_WITH(struct il_mark, value_len)
 #define API_EMISSION_1_0 API_SIZE_WITH(struct il_emission, arg)
 #define API_ROUTE_1_0 API_SIZE_WITH(struct il_route, handle)

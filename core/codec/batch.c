@@ -6,6 +6,7 @@
 #include "batch.h"
 
 #include "json.h"
+#include "private.h"
 #include "base/api.h"
 #include "base/arena.h"
 
@@ -38,9 +39,12 @@ void
 batch_reset(struct il_batch *b)
 {
     arena_reset(&b->arena, &b->bytes);
+    if (b->said)
+        arena_free(&b->said, &b->said_bytes);
     b->mark = NULL;
     b->mark_used = 0;
     b->count = b->live = b->dropped = b->letters = b->kept = b->sealed = 0;
+    b->done = b->deferred = 0;
     b->id = 0;
     b->reader = NULL;
     b->phase = BATCH_NOBODY;
@@ -97,6 +101,8 @@ batch_add_event(struct il_batch *b, uint64_t position, const char *body,
     e->body_len = (uint32_t) len;
     e->entities = NULL;
     e->reason = NULL;
+    e->again = NULL;
+    e->deferral = NULL;
     if (b->count++ == 0)
         b->id = position;
     b->live++;
@@ -150,9 +156,9 @@ batch_elsewhere(struct il_batch *b, uint32_t i)
     batch_leave(b, i, BATCH_ELSEWHERE);
 }
 
-/* One piece of memory for the struct and its texts. */
-static const struct il_reason *
-batch_reason(struct il_batch *b, const struct il_reason *given)
+const struct il_reason *
+batch_reason(struct arena_block **arena, size_t *held,
+             const struct il_reason *given)
 {
     static const struct il_reason unread = {
         IL_SIZED(struct il_reason), .code = "rejected",
@@ -177,7 +183,7 @@ batch_reason(struct il_batch *b, const struct il_reason *given)
     size_t size = sizeof(struct il_reason);
     for (int k = 0; k < 4; k++)
         size += from[k] ? strlen(from[k]) + 1 : 0;
-    struct il_reason *copy = batch_alloc(b, size);
+    struct il_reason *copy = arena_alloc(arena, size, held);
     if (!copy)
         return &no_memory;
     char *p = (char *) (copy + 1);
@@ -200,7 +206,7 @@ batch_reject(struct il_batch *b, uint32_t i, const struct il_reason *why)
     struct batch_event *e = &b->events[i];
     if (e->kept || (e->state != BATCH_LIVE && e->state != BATCH_REJECTED))
         return;
-    e->reason = batch_reason(b, why);
+    e->reason = batch_reason(&b->arena, &b->bytes, why);
     batch_leave(b, i, b->sealed ? BATCH_REJECTED : BATCH_REFUSED);
 }
 
@@ -263,6 +269,10 @@ batch_origin(const struct il_batch *b, uint32_t i, struct event_origin *out)
     const struct batch_event *e = &b->events[i];
     struct event_retry retry;
     uint64_t position = e->position;
+    if (e->again && e->again->origin.position) {
+        *out = e->again->origin;
+        return;
+    }
     if (event_retry(e->body, e->body_len, &retry) == 1) {
         if (retry.origin.position) {
             *out = retry.origin;

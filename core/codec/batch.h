@@ -23,12 +23,34 @@ struct entity_link {
     struct entity_link *next;
 };
 
+/* Of an event that comes again. */
+struct batch_again {
+    uint32_t attempts; /* that failed and counted */
+    uint32_t turn;     /* how often it was parked */
+    int64_t first_us, since_us;
+    const char *code, *message;
+    const char *decided; /* the step where it stopped; NULL: the destination */
+    struct event_origin origin;
+    uint64_t order; /* 0: it is in no chain */
+};
+
+/* Of an event that is to come again; see struct il_deferral. */
+struct batch_deferral {
+    uint32_t flags;
+    int64_t since_us, delay_us;
+    const struct il_reason *why;
+    const char *target; /* NULL: none is named */
+    uint64_t order;     /* hash; 0: none */
+};
+
 enum batch_state {
     BATCH_LIVE,
     BATCH_DROPPED,   /* by a step, on purpose */
     BATCH_ELSEWHERE, /* `when` says: not for this destination */
     BATCH_REFUSED,   /* a step's dead letter: for good */
-    BATCH_REJECTED   /* the destination's: it may take the mark back */
+    BATCH_REJECTED,  /* the destination's: it may take the mark back */
+    BATCH_DONE,      /* the destination has it, whatever the batch comes to */
+    BATCH_DEFERRED   /* it comes again alone, likewise */
 };
 
 /* Who has the batch: what plugins may do with it. */
@@ -48,6 +70,8 @@ struct batch_event {
     const char *body;
     struct entity_link *entities;
     const struct il_reason *reason; /* in the arena; why it is no row */
+    const struct batch_again *again; /* NULL: it comes for the first time */
+    const struct batch_deferral *deferral; /* BATCH_DEFERRED */
 };
 
 struct arena_block;
@@ -60,6 +84,7 @@ struct il_batch {
     uint32_t dropped;       /* in state BATCH_DROPPED */
     uint32_t letters;       /* refused and rejected ones */
     uint32_t kept;          /* of all these, those that are kept */
+    uint32_t done, deferred;
     uint32_t sealed;        /* steps are done; see batch_seal() */
     uint64_t id;            /* position of the first event */
     uint64_t last;          /* position once settled; covers skipped frames */
@@ -69,6 +94,9 @@ struct il_batch {
     struct arena_block *mark; /* of batch_seal() */
     size_t mark_used;
     size_t bytes; /* held by the arena */
+    /* What was said of single events, which no rewind undoes. */
+    struct arena_block *said;
+    size_t said_bytes;
     void *lane;   /* for prepare(); NULL in tests */
     void *reader; /* entity read transaction of this pass, or NULL */
     int phase;    /* of those above; see batch_enter() */
@@ -76,6 +104,13 @@ struct il_batch {
     const struct il_host *instance; /* whose plugin has it, for its faults */
     /* Where in which spool a position is: that of lane; NULL: none is known. */
     void (*origin)(void *lane, uint64_t position, struct event_origin *);
+    /* Event i is done, or deferred; NULL: nobody asks. */
+    void (*told)(void *lane, uint32_t i);
+    /* Does one of this order wait that comes before event i?  1, 0 or a
+     * negative errno; NULL: none. */
+    int (*waits)(void *lane, uint32_t i, uint64_t order);
+    /* The order of event i where the destination names none; 0: it has none. */
+    uint64_t (*order)(void *lane, uint32_t i);
 };
 
 /* Its address tells threads apart, at the price of a load. */
@@ -98,6 +133,10 @@ batch_in_step(const struct il_batch *b)
     return b->phase == BATCH_IN_STEP && b->thread == &batch_thread;
 }
 
+#define BATCH_IN_FLIGHT_MAX 16 /* at a destination, whatever it asks for */
+#define BATCH_TARGET_MAX 255   /* bytes of a deferral's target */
+#define BATCH_DELAY_MAX_MS (UINT64_C(400) * 86400 * 1000)
+
 /* An empty batch whose api is the host's table.  NULL: no memory. */
 struct il_batch *batch_new(void);
 void batch_free(struct il_batch *);
@@ -119,6 +158,13 @@ int batch_add_event(struct il_batch *, uint64_t position, const char *body,
 /* Append a body that nothing can read: a dead letter from the start. */
 int batch_add_unreadable(struct il_batch *, uint64_t position, const char *body,
                          size_t len);
+/* Append an event as batch_decided() packed it, in memory that outlives the
+ * batch's use.  again (copied, texts too) gets its origin.  0, -EINVAL, -ENOMEM. */
+int batch_add_decided(struct il_batch *, uint64_t position, const char *bytes,
+                      size_t len, const struct batch_again *again);
+/* Append event i to a text as it is now, with what steps have added: what is
+ * kept of it while it waits to come again.  0 or -ENOMEM. */
+int batch_decided(const struct il_batch *, uint32_t i, struct il_text *out);
 /* Scratch with the lifetime of the batch's content, 16-byte aligned. */
 void *batch_alloc(struct il_batch *, size_t size);
 
@@ -153,6 +199,17 @@ batch_live(const struct il_batch *b, uint32_t i)
     return i < b->count && b->events[i].state == BATCH_LIVE
            && !b->events[i].kept;
 }
+/* As an earlier process has noted, the destination has it. */
+void batch_was_done(struct il_batch *, uint32_t i);
+/* It came to its end at the destination, by itself. */
+void batch_done(struct il_batch *, uint32_t i);
+/* It comes again.  The texts are copied.  0 or -ENOMEM. */
+int batch_defer(struct il_batch *, uint32_t i, const struct il_deferral *);
+/* The hash by which an order is known; never 0. */
+uint64_t batch_order(const char *order, size_t len);
+/* That of event i, as it is named, or (NULL) as the lane knows it; 0: none. */
+uint64_t batch_order_of(const struct il_batch *, uint32_t i, const char *order,
+                        size_t len);
 int batch_set_payload(struct il_batch *, uint32_t i, int encoding, const void *,
                       size_t);
 /* Where event i first stood. */

@@ -9,10 +9,8 @@
 
 #define SHORT 3 /* of the mark, without where it first stood */
 #define LONG 6
-#define UUID_HEAD "\xc4\x10" /* 16 bytes of bin, which no event has */
-#define UUID_BIN 18
 /* array, string, numbers, UUID; no text */
-#define MARK_MAX (1 + 5 + 9 + 5 + 9 + UUID_BIN + 5)
+#define MARK_MAX (1 + 5 + 9 + 5 + 9 + MSG_UUID + 5)
 
 static int
 read_number(const char **p, const char *end, uint64_t max, uint64_t *out)
@@ -34,11 +32,11 @@ read_origin(const char **p, const char *end, uint32_t members,
     *out = (struct event_origin){ .position = 0 };
     if (members < LONG)
         return 0;
-    if (read_number(p, end, UINT64_MAX, &out->position) || end - *p < UUID_BIN
-        || memcmp(*p, UUID_HEAD, 2) != 0)
+    if (read_number(p, end, UINT64_MAX, &out->position) || end - *p < MSG_UUID
+        || memcmp(*p, MSG_UUID_HEAD, 2) != 0)
         return -EINVAL;
     memcpy(out->spool, *p + 2, 16);
-    *p += UUID_BIN;
+    *p += MSG_UUID;
     if (read_number(p, end, UINT32_MAX, &set_backs))
         return -EINVAL;
     out->set_backs = (uint32_t) set_backs;
@@ -103,9 +101,9 @@ event_retry_pack(struct il_text *out, const char *body, size_t len,
     msg_put_uint64(&o, retry->attempts);
     if (at->position) {
         msg_put_uint64(&o, at->position);
-        memcpy(o, UUID_HEAD, 2);
+        memcpy(o, MSG_UUID_HEAD, 2);
         memcpy(o + 2, at->spool, 16);
-        o += UUID_BIN;
+        o += MSG_UUID;
         msg_put_uint64(&o, at->set_backs);
     }
     out->len = (size_t) (o - out->data);

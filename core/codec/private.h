@@ -9,6 +9,7 @@
  *   msg_check.c                 msgpack from outside: may an event hold it?
  *   event.c, event_retry.c      a frame's body in the spool; ids
  *   batch.c, batch_entity.c     events on their way through a lane
+ *   batch_again.c               those of them that come again by themselves
  *
  * JSON becomes msgpack in one pass and without a tree: json_value() reserves
  * room for the worst case once and writes behind a pointer; the head of a
@@ -189,5 +190,16 @@ json_keys_add(struct json_keys *keys, uint32_t from, const char *out,
                 return 1;
     return json_keys_push(keys, key);
 }
+
+/* A UUID: 16 bytes of bin, which no event has. */
+#define MSG_UUID_HEAD "\xc4\x10"
+#define MSG_UUID 18
+
+struct arena_block;
+struct il_reason;
+/* A copy of a plugin's reason in an arena; what can be said where it gave none,
+ * or where there is no memory.  Never NULL. */
+const struct il_reason *batch_reason(struct arena_block **, size_t *held,
+                                     const struct il_reason *given);
 
 #endif

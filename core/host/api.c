@@ -70,6 +70,25 @@ api_mark_each(const struct il_host *h,
     return gate_marks_each(marks, source_of(h), fn, arg);
 }
 
+static void
+api_hold_off(const struct il_host *h, const char *target, int64_t until_us,
+             const char *why)
+{
+    if (h->delivers)
+        lane_hold_off(h->delivers, target, until_us, why);
+    else
+        instance_fault(h, "il_hold_off() is for destinations, from start() on");
+}
+
+static int
+api_pause(const struct il_host *h, const char *why)
+{
+    if (h->delivers)
+        return lane_pause(h->delivers, why ? why : "");
+    instance_fault(h, "il_pause() is for destinations, from start() on");
+    return -EPERM;
+}
+
 /* A batch has a reader in process() alone. */
 static int
 cannot_find(const struct il_batch *b)
@@ -131,6 +150,8 @@ host_api_init(void)
     instance_fill_api(&table);
     table.prepare = lane_prepare;
     table.settle = lane_settle;
+    table.hold_off = api_hold_off;
+    table.pause = api_pause;
     table.emit = api_emit;
     table.mark_get = api_mark_get;
     table.mark_each = api_mark_each;

@@ -88,6 +88,27 @@ open_sources(struct assembly *a)
     check_keys(a);
 }
 
+/* What is said of a lane whose destination takes events one by one, of one that
+ * does not. */
+static void
+check_each(const struct il_host *h, const struct il_conf *place)
+{
+    const char *behind = option_str(place, "behind", 0);
+    if (!h->plugin || (h->plugin->desc.flags & IL_PER_EVENT))
+        return;
+    if (behind && strcmp(behind, "letter") == 0)
+        option_error(place, "behind", 0,
+                     "is for destinations that take events one by one; %s "
+                     "takes them all and in order, and what it has not taken "
+                     "is kept",
+                     h->plugin->desc.name);
+    if (option_has(place, "max_age"))
+        option_error(place, "max_age", 0,
+                     "is for destinations that take events one by one, which "
+                     "%s does not",
+                     h->plugin->desc.name);
+}
+
 static void
 open_lane(struct assembly *a, struct assembly_lane *l,
           const struct plan_pipeline *p, const struct plan_destination *d)
@@ -121,8 +142,10 @@ open_lane(struct assembly *a, struct assembly_lane *l,
                             : p->step_count ? FIELDS_CHANGED
                                             : FIELDS_CLOSED;
     open_part(plan, &l->destination, &d->part, d->lane);
-    if (d->part.place)
+    if (d->part.place) {
         instance_expr(&l->destination, d->part.place, "when", &l->when);
+        check_each(&l->destination, d->part.place);
+    }
 }
 
 struct assembly *

@@ -92,11 +92,26 @@ place_begin(const struct il_conf *place)
 }
 
 static int
+is_said(const struct assembly_lane *l, const char *option, const char *value)
+{
+    const char *said = option_str(l->plan->part.place, option, 0);
+    return said && strcmp(said, value) == 0;
+}
+
+static int
+is_soft(const struct assembly_lane *l)
+{
+    return (l->destination.plugin->desc.flags & IL_PER_EVENT)
+           && !is_said(l, "behind", "hold");
+}
+
+static int
 make_lane(struct host *h, struct assembly_lane *l)
 {
     const struct il_conf *batch = option_group(l->plan->part.place, "batch", 0);
     const struct lane_context shared = { .spool = h->spool,
                                          .dead = h->dead,
+                                         .parked = h->parked,
                                          .entities = h->entities,
                                          .state_dir = h->state_dir };
     struct lane_spec spec = {
@@ -112,13 +127,19 @@ make_lane(struct host *h, struct assembly_lane *l)
         .batch_events = (uint32_t) option_int(batch, "events", 0),
         .batch_bytes = (uint64_t) option_int(batch, "bytes", 0),
         .batch_wait_ms = (uint32_t) option_int(batch, "wait", 0),
+        .intake = l->destination.intake,
+        .soft = is_soft(l),
+        .max_age_us = option_int(l->plan->part.place, "max_age", 0) * 1000,
+        .max_age_drops = is_said(l, "max_age_then", "drop"),
         .paused = l->pipeline->status == PLAN_PAUSED,
         .said = instance_said,
         .fault = instance_fault,
         .host = &l->destination
     };
     spec.destination = serial_wrap(&l->destination, &l->turns, &spec.self);
-    return lane_new(&spec, &shared, &l->lane);
+    int err = lane_new(&spec, &shared, &l->lane);
+    l->destination.delivers = l->lane;
+    return err;
 }
 
 int
@@ -263,6 +284,7 @@ host_stop_lanes(struct host *h)
         instance_stop(&l->destination);
         for (size_t k = l->pipeline->step_count; k-- > 0;)
             instance_stop(&l->steps[k]);
+        l->destination.delivers = NULL;
         lane_free(l->lane);
         l->lane = NULL;
     }

@@ -31,6 +31,7 @@
 #include "control.h"
 #include "host.h"
 #include "base/timers.h"
+#include "store/parked.h"
 #include "store/retry.h"
 #include "gate/gate.h"
 #include "gate/marks.h"
@@ -54,6 +55,7 @@ struct host {
     struct host_left *left;
     struct gate_marks *marks;
     struct dead *dead;
+    struct parked *parked; /* NULL: no lane delivers event by event */
     struct retry *retry;
     struct entities *entities;
     struct idem *idem;

@@ -321,6 +321,26 @@ const struct il_option settings_destination[] = {
       .help = "Where a lane begins that is new while the spool is not: at the "
               "oldest event, or after those that are there at its first "
               "start." },
+    { .name = "behind",
+      .type = IL_OPT_STRING,
+      .flags = OPTION_PLAIN,
+      .choices = "hold|letter",
+      .help =
+          "When the spool has no room left: refuse new events (hold), or go "
+          "on without what this lane has not read, with one dead letter "
+          "that names the range (letter); without it, hold, and letter "
+          "where the destination takes events one by one." },
+    { .name = "max_age",
+      .type = IL_OPT_DURATION,
+      .min = 1000,
+      .max = INT64_C(366) * 86400 * 1000,
+      .help = "Of a destination that takes events one by one: an event that is "
+              "older when its turn comes is not sent." },
+    { .name = "max_age_then",
+      .type = IL_OPT_STRING,
+      .choices = "letter|drop",
+      .def = "letter",
+      .help = "What becomes of it: a dead letter, or nothing." },
     { .name = "when",
       .type = IL_OPT_STRING,
       .min = 1,

@@ -117,6 +117,29 @@ put_sources(struct json_out *o, const struct assembly *a)
     json_out_end(o);
 }
 
+/* What waits to be sent again, and who takes nothing. */
+static void
+put_parked(struct json_out *o, const struct lane_status *s)
+{
+    json_out_number(o, "parked", s->parked);
+    json_out_number(o, "parked_bytes", s->parked_bytes);
+    put_time(o, "next_due",
+             s->parked && s->next_due_us != INT64_MAX ? s->next_due_us : 0);
+    json_out_array(o, "held_off");
+    for (uint32_t i = 0; i < s->hold_count; i++) {
+        const struct lane_held *held = &s->holds[i];
+        json_out_object(o, NULL);
+        if (*held->target)
+            json_out_str(o, "target", held->target);
+        else
+            json_out_null(o, "target");
+        json_out_time(o, "until", held->until_us);
+        json_out_str(o, "why", held->why);
+        json_out_end(o);
+    }
+    json_out_end(o);
+}
+
 static void
 put_lane(struct json_out *o, const struct assembly_lane *l)
 {
@@ -137,6 +160,8 @@ put_lane(struct json_out *o, const struct assembly_lane *l)
     json_out_number(o, "retries", s->retries);
     json_out_number(o, "dead_letters", s->dead);
     json_out_number(o, "dead_letters_retrying", s->retrying);
+    if (s->per_event)
+        put_parked(o, s);
     host_put_paused(o, s);
     put_time(o, "last_delivery", s->last_ok_us);
     put_time(o, "last_error_at", s->last_error_us);

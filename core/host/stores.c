@@ -98,6 +98,21 @@ open_dead(struct host *h, const char *dir)
     return err ? err : retry_new(h->spool, h->dead, &h->retry);
 }
 
+/* Made where a lane needs it; where one of an earlier config left something
+ * behind it is told of. */
+static int
+open_parked(struct host *h)
+{
+    const struct assembly *a = h->assembly;
+    enum parked_use use = PARKED_CHANGE;
+    for (size_t i = 0; i < a->lane_count; i++)
+        if (a->lanes[i].destination.plugin
+            && (a->lanes[i].destination.plugin->desc.flags & IL_PER_EVENT))
+            use = PARKED_MAKE;
+    int err = parked_open(h->state_dir, use, NULL, &h->parked);
+    return err == -ENOENT ? 0 : err;
+}
+
 int
 host_open_stores(struct host *h)
 {
@@ -117,6 +132,8 @@ host_open_stores(struct host *h)
         err = state_dir_path(dir, sizeof(dir), h->state_dir, "dead");
     if (!err)
         err = open_dead(h, dir);
+    if (!err)
+        err = open_parked(h);
     if (!err)
         err = state_dir_path(dir, sizeof(dir), h->state_dir, "entities");
     if (!err)
@@ -140,6 +157,7 @@ host_close_stores(struct host *h)
     gate_free(h->gate); /* the spool's last syncs told it things */
     retry_free(h->retry);
     dead_close(h->dead);
+    parked_close(h->parked);
     entity_close(h->entities);
     h->idem = NULL;
     h->marks = NULL;
@@ -148,5 +166,6 @@ host_close_stores(struct host *h)
     h->gate = NULL;
     h->retry = NULL;
     h->dead = NULL;
+    h->parked = NULL;
     h->entities = NULL;
 }

@@ -252,6 +252,8 @@ lane_begin(struct lane *l)
         return -ECANCELED;
     if (lane_place_decide(l, &position))
         return -ECANCELED;
+    if (l->parked && lane_parked_begin(l, &position))
+        return -ECANCELED;
     if (position < l->saved_position)
         spool_hold_move(l->hold, position);
     say_where_it_begins(l, position, l->cursor_known || position);

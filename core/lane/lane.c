@@ -49,7 +49,7 @@ lane_worth_reading(struct lane *l, int64_t now, int64_t *look_again)
     uint64_t durable = spool_durable(l->ctx.spool);
     uint64_t there = durable > l->read_position ? durable - l->read_position
                                                 : 0;
-    if (!l->unsettled || l->draining || there >= l->spec.batch_events
+    if (!l->unsettled || l->draining || there >= lane_most(l)
         || spool_backlog_bytes(l->ctx.spool, l->read_position)
                >= l->spec.batch_bytes)
         return 1;
@@ -60,14 +60,16 @@ lane_worth_reading(struct lane *l, int64_t now, int64_t *look_again)
     return 0;
 }
 
-/* What to work on: the oldest flight that is not at the destination, else a
- * free one.  NULL: nothing before *until, or before something happens. */
+/* What to work on: the oldest flight that is not at the destination, which it
+ * goes to now unless it is parked, else a free one.  NULL: nothing before *until, or before something happens. */
 static struct flight *
-lane_next(struct lane *l, int64_t *until)
+lane_next(struct lane *l, int parks_on, int64_t *until)
 {
     struct flight *next = NULL;
     int64_t now = clock_monotonic_us();
     *until = now + 1000000;
+    if (lane_parked_full(l))
+        return NULL;
     pthread_mutex_lock(&l->lock);
     int failed = lane_failed(l);
     for (uint32_t i = 0; i < l->used && !next && !failed; i++) {
@@ -75,12 +77,16 @@ lane_next(struct lane *l, int64_t *until)
         if (f->stage == FLIGHT_READ || f->stage == FLIGHT_READY)
             next = f;
     }
-    if (next && next->stage == FLIGHT_READY && l->unsettled >= l->in_flight)
+    int held = lane_is_held(l, now);
+    if (next && next->stage == FLIGHT_READY && !parks_on
+        && (!lane_room(l, 0) || held))
         next = NULL;
     else if (!next && !failed && l->used < l->flight_count
              && (!l->draining || l->read_position < l->drain_to)
              && lane_worth_reading(l, now, until))
         next = lane_flight(l, l->used);
+    if (held && l->parked->held_until_us < *until)
+        *until = l->parked->held_until_us;
     pthread_mutex_unlock(&l->lock);
     if (now < l->not_before_us) {
         *until = l->not_before_us;
@@ -132,24 +138,34 @@ lane_loop(struct lane *l)
         lane_settled(l);
         if (!l->reader)
             break; /* it was to go back, and to stop before it knew where to */
-        int paused = lane_is_paused(l);
+        int on = lane_parks_on(l), paused = !on && lane_is_paused(l);
         if (paused)
             lane_give_back(l);
         lane_cursor(l, 0);
         lane_flush(l);
         lane_overdue(l);
         if (paused) {
+            if (l->parked) {
+                lane_due_settled(l);
+                lane_tell_done(l, NULL);
+            }
             lane_stay(l);
             continue;
         }
-        struct flight *f = lane_next(l, &until);
+        struct flight *f = lane_next(l, on, &until);
+        if (l->parked) {
+            lane_due(l, &until);
+            lane_tell_done(l, &until);
+        }
         if (f && f->stage == FLIGHT_FREE && lane_read(l, f))
             l->not_before_us = lane_back_off(l, IL_RETRY);
         if (f && f->stage == FLIGHT_READY && f->grows && lane_grow(l, f))
             l->not_before_us = lane_back_off(l, IL_RETRY);
         if (f && f->stage == FLIGHT_READ)
             lane_make(l, f); /* match, steps, when */
-        if (f && f->stage == FLIGHT_READY)
+        if (f && f->stage == FLIGHT_READY && on)
+            lane_park_all(l, f);
+        else if (f && f->stage == FLIGHT_READY)
             lane_write(l, f);
         if (!f)
             lane_wait_until(l, until);
@@ -185,31 +201,55 @@ lane_origin(void *flight, uint64_t position, struct event_origin *out)
 }
 
 static int
+flight_new(struct lane *l, struct flight *f)
+{
+    for (uint32_t k = 0; k < FLIGHT_ACKS; k++)
+        f->acks[k] = (struct il_ack){ .api = api_table(), .flight = f };
+    f->lane = l;
+    f->drops = calloc(l->spec.step_count + 1, sizeof *f->drops);
+    f->batch = batch_new();
+    if (!f->drops || !f->batch)
+        return -ENOMEM;
+    f->batch->lane = f;
+    f->batch->origin = lane_origin;
+    return 0;
+}
+
+static void
+flight_end(struct flight *f)
+{
+    batch_free(f->batch);
+    free(f->drops);
+    free(f->frames);
+}
+
+static int
 lane_flights_new(struct lane *l)
 {
-    l->in_flight = l->spec.destination->in_flight;
+    int err = 0;
+    l->in_flight = l->spec.intake.in_flight;
+    if (!l->in_flight)
+        l->in_flight = l->spec.destination->in_flight;
     if (!l->in_flight)
         l->in_flight = 1;
-    if (l->in_flight > LANE_FLIGHTS_MAX)
-        l->in_flight = LANE_FLIGHTS_MAX;
+    if (l->in_flight > BATCH_IN_FLIGHT_MAX)
+        l->in_flight = BATCH_IN_FLIGHT_MAX;
     /* One to fill while another is away. */
     l->flight_count = l->in_flight < 2 ? 2 : l->in_flight;
     l->flights = calloc(l->flight_count, sizeof *l->flights);
     if (!l->flights)
         return -ENOMEM;
-    for (uint32_t i = 0; i < l->flight_count; i++) {
-        struct flight *f = &l->flights[i];
-        for (uint32_t k = 0; k < FLIGHT_ACKS; k++)
-            f->acks[k] = (struct il_ack){ .api = api_table(), .flight = f };
-        f->lane = l;
-        f->drops = calloc(l->spec.step_count + 1, sizeof *f->drops);
-        f->batch = batch_new();
-        if (!f->drops || !f->batch)
-            return -ENOMEM;
-        f->batch->lane = f;
-        f->batch->origin = lane_origin;
+    for (uint32_t i = 0; i < l->flight_count && !err; i++)
+        err = flight_new(l, &l->flights[i]);
+    if (!(l->spec.destination->flags & IL_PER_EVENT))
+        return err;
+    if (!err)
+        err = lane_parked_new(l);
+    for (int i = 0; i < LANE_DUE_FLIGHTS && !err; i++) {
+        err = flight_new(l, &l->parked->flights[i]);
+        l->parked->flights[i].due = 1;
     }
-    return 0;
+    return err;
 }
 
 static void
@@ -229,6 +269,10 @@ lane_advance(struct lane *l, uint64_t position)
     const char *name = l->moves ? l->spec.was : l->spec.name;
     uint64_t last;
     if (!dead_last(l->ctx.dead, name, &last) && last > position)
+        position = last;
+    if (l->ctx.parked
+        && !parked_last(l->ctx.parked, NULL, spool_id(l->ctx.spool), &last)
+        && last > position)
         position = last;
     return spool_advance(l->ctx.spool, position);
 }
@@ -259,11 +303,15 @@ lane_mark(struct lane *l)
 static void
 lane_letters_lost(const struct lane *l)
 {
-    if (l->cursor.letters && dead_is_new(l->ctx.dead))
-        log_error("lane %s: the store of dead letters was missing; the %llu "
-                  "that this lane had are lost, but for what the spool still "
-                  "holds (ingestlayer spool export)",
-                  l->spec.name, (unsigned long long) l->cursor.letters);
+    int each = l->spec.destination->flags & IL_PER_EVENT;
+    if (l->cursor.letters
+        && (each ? parked_is_new(l->ctx.parked) : dead_is_new(l->ctx.dead)))
+        log_error("lane %s: the store of %s was missing; the %llu that this "
+                  "lane had are lost, but for what the spool still holds "
+                  "(ingestlayer spool export)",
+                  l->spec.name,
+                  each ? "parked events and dead letters" : "dead letters",
+                  (unsigned long long) l->cursor.letters);
 }
 
 /* What the cursor file says, and a hold on what comes after it. */
@@ -277,13 +325,15 @@ lane_place(struct lane *l)
     l->saved_position = l->status.position;
     lane_paused_note(l);
     lane_letters_lost(l);
-    l->cursor.letters = dead_count(l->ctx.dead, l->spec.name);
+    l->cursor.letters = lane_left_behind(l);
     int err = lane_advance(l, l->status.position);
     if (!err)
         err = lane_mark(l);
     if (err)
         return err;
     l->hold = spool_hold_new(l->ctx.spool, l->spec.name, l->status.position);
+    if (l->hold && l->spec.soft)
+        spool_hold_soften(l->hold);
     return l->hold ? 0 : -ENOMEM;
 }
 
@@ -310,9 +360,9 @@ lane_new(const struct lane_spec *spec, const struct lane_context *ctx,
     lane_locks_new(l);
     int err = strlen(spec->name) > DEAD_LANE_MAX ? -ENAMETOOLONG : 0;
     if (!err)
-        err = lane_place(l);
-    if (!err)
         err = lane_flights_new(l);
+    if (!err)
+        err = lane_place(l);
     if (!err)
         err = lane_matches_new(l);
     if (!err && ctx->entities && spec->step_count)
@@ -392,15 +442,20 @@ lane_free(struct lane *l)
     if (l->reader) {
         /* What the destination settled while it stopped. */
         lane_settled(l);
+        if (l->parked) {
+            int64_t never = INT64_MAX;
+            lane_due(l, &never);
+            lane_tell_done(l, NULL);
+        }
         lane_cursor(l, 1);
     }
     lane_metrics_end(l);
-    for (uint32_t i = 0; l->flights && i < l->flight_count; i++) {
-        batch_free(l->flights[i].batch);
-        free(l->flights[i].drops);
-        free(l->flights[i].frames);
-    }
+    for (uint32_t i = 0; l->flights && i < l->flight_count; i++)
+        flight_end(&l->flights[i]);
+    for (int i = 0; l->parked && i < LANE_DUE_FLIGHTS; i++)
+        flight_end(&l->parked->flights[i]);
     free(l->flights);
+    lane_parked_free(l);
     free(l->matches);
     free(l->dropped);
     entity_reader_free(l->entities);

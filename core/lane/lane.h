@@ -52,7 +52,13 @@ struct lane_spec {
     uint32_t batch_wait_ms; /* wait so long for a batch to fill */
     uint32_t retry_min_ms;  /* after a first failure; then doubled: 100 */
     uint32_t retry_max_ms;  /* at most: 30000 */
-    int paused; /* by the config: keeps its place, delivers nothing */
+    struct il_intake intake; /* of the destination; where 0, as it declares */
+    /* IL_PER_EVENT: where the spool is full it goes on without what this lane has
+     * not read. */
+    int soft;
+    int64_t max_age_us; /* an older event is a letter; 0: none is too old */
+    int max_age_drops;  /* ... or let go */
+    int paused;         /* by the config: keeps its place, delivers nothing */
     /* What the destination has logged last as its trouble; or NULL. */
     void (*said)(const struct il_host *, int64_t since_us, char *out,
                  size_t size);
@@ -65,6 +71,7 @@ struct lane_spec {
 struct lane_context {
     struct spool *spool;
     struct dead *dead;
+    struct parked *parked; /* NULL: no lane's destination is IL_PER_EVENT */
     struct entities *entities;
     const char *state_dir;
 };
@@ -144,7 +151,17 @@ struct lane_status {
     int64_t last_ok_us; /* 0: never */
     int64_t last_error_us;
     char last_error[512]; /* "" : none since the last delivery */
-    uint32_t in_flight;   /* batches that the destination has */
+    /* Where the destination takes events one by one; else 0. */
+    int per_event;
+    uint64_t parked, parked_bytes;
+    int64_t next_due_us; /* since 1970; INT64_MAX: nothing waits */
+    uint32_t hold_count;
+    struct lane_held {
+        int64_t until_us; /* since 1970 */
+        char target[256]; /* "": all of it */
+        char why[256];
+    } holds[8];
+    uint32_t in_flight; /* batches that the destination has */
     /* Why it is paused, beside errors: the config wants it; lane_pause() was
      * called (0: no) by the destination, and why, or ("") by a person. */
     int paused_by_config;
@@ -161,6 +178,12 @@ const char *lane_state_name(enum lane_state);
 /* Who paused it, since when, and how it goes on, in one line; "": nobody. */
 #define LANE_PAUSED_TEXT 1024
 void lane_paused_text(const struct lane_status *, char *out, size_t size);
+
+/* As il_hold_off(). */
+void lane_hold_off(struct lane *, const char *target, int64_t until_us,
+                   const char *why);
+/* Somebody else has changed what is parked: look at it.  Any thread. */
+void lane_due_changed(struct lane *);
 
 /* For il_prepare(), il_settle(): the host's table points here. */
 int lane_prepare(struct il_batch *);

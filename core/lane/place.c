@@ -64,12 +64,27 @@ lane_takes_over(const struct lane *l)
     return l->asks_was ? l->spec.was : NULL;
 }
 
+static int
+place_move_parked(struct lane *l)
+{
+    if (!l->ctx.parked)
+        return 0;
+    int err = parked_lane_rename(l->ctx.parked, l->spec.was, l->spec.name);
+    if (err == -ENOENT)
+        err = 0; /* it had none, or this is done */
+    if (!err && l->parked)
+        err = parked_lane(l->ctx.parked, l->spec.name, spool_id(l->ctx.spool),
+                          &l->parked->store);
+    return err;
+}
+
 /* Rows have been moved by the destination: letters, and the file. */
 static int
 place_move(struct lane *l)
 {
     int err;
     while ((err = dead_rename(l->ctx.dead, l->spec.was, l->spec.name)
+                      ?: place_move_parked(l)
                       ?: (l->moves ? lane_cursor_rename(l) : 0))
            && lane_goes_on(l)) {
         lane_trouble(l, LANE_STARTING, "taking over what %s had: %s",

@@ -9,7 +9,10 @@
  *   begin.c   where to begin: cursor file and the destination's answer
  *   take.c    where the answer is another's; for a lane that does not run
  *   left.c    lanes as their cursor files tell of them, run or not
- *   pause.c   a lane that somebody pauses
+ *   park.c      one by one: what is done, deferred or refused of a batch
+ *   due.c       events that come again when they are due
+ *   hold_off.c  far sides that take nothing for a while
+ *   pause.c     a lane that somebody pauses
  *   refusals.c  what the log says of dead letters
  *   status.c  status, metrics, and log lines about trouble
  *
@@ -17,6 +20,11 @@
  * the order of the spool; only the oldest ever leaves it, and with it the
  * lane's position moves.  One that failed comes again with the same events; with
  * IL_PAUSE the newest of them takes newer events along.
+ *
+ * Where each event comes to an end of its own (IL_PER_EVENT), a flight leaves
+ * once what it leaves behind is in the store of the parked, in one transaction
+ * with the position.  What is due comes back in flights of its own, which have
+ * no order and leave as they are settled; the position is not theirs to move.
  *
  * Threads.  A lane is one thread: it alone reads, runs its own instances of the
  * steps and calls write().  The destination settles from whatever thread it
@@ -35,6 +43,7 @@
 
 #include "lane.h"
 #include "base/metrics.h"
+#include "store/parked.h"
 
 #include <pthread.h>
 
@@ -42,8 +51,6 @@
 #define LANE_FENCED_HELP                                                       \
     "what there is here waits; `ingestlayer lane take %s` says what taking "   \
     "the lane would do"
-
-#define LANE_FLIGHTS_MAX 16 /* whatever a destination asks for */
 
 /* What the ABI calls an ack.  Each write() gets another one of its flight's, in
  * turn, so that one who settles late, a second time, has none that is open. */
@@ -76,9 +83,12 @@ struct flight {
     int64_t oldest_us; /* received_at of its first event */
     uint32_t *drops;   /* by each step */
     uint32_t elsewhere;
+    uint32_t matched; /* events, before the steps */
     uint32_t attempts;
     int64_t written_us;
     int grows;  /* newer events come along when it is written next */
+    int due;    /* of parked events that are due, outside of the ring */
+    uint64_t lost_to; /* the spool let go of what is before it, up to this */
     int stored; /* the store may hold letters of this range */
     /* Of its frames that bring a letter again, in their order; in the batch's
      * memory. */
@@ -102,6 +112,56 @@ struct lane_refusals {
     char code[64], last[512]; /* of their reason; the last one */
     int64_t told_us;          /* 0: never */
     uint64_t untold;
+};
+
+#define LANE_TELL_US 100000      /* how long a delivery may not be on disk */
+#define LANE_PARKED_MOST 1000000 /* where the destination says nothing */
+#define LANE_PARKED_BYTES (UINT64_C(1) << 30)
+#define LANE_DUE_FLIGHTS 2
+#define LANE_DUE_MOST 1024 /* due events that are known of at a time */
+#define LANE_HOLDS 8       /* targets that are shown, as in lane_status */
+
+/* A far side that takes nothing. */
+struct lane_hold {
+    int64_t until_us; /* since 1970; 0: the entry is free */
+    char target[BATCH_TARGET_MAX + 1], why[256];
+};
+
+/* Numbers that are added at one end and looked for. */
+struct lane_numbers {
+    uint64_t *at;
+    size_t count, capacity;
+};
+
+/* What a lane has besides whose destination takes events one by one. */
+struct lane_parked {
+    struct parked_lane *store;
+    struct flight flights[LANE_DUE_FLIGHTS];
+    struct parked_due *due; /* LANE_DUE_MOST */
+    struct il_text packed;  /* events as they were decided */
+    int64_t look_us;        /* since 1970: when something may be due */
+    int64_t not_before_us;  /* monotonic */
+    /* A batch ends at so many frames, or events that match: what became of
+     * the last one says how many it takes for those that the destination
+     * wants. */
+    uint32_t frames_most, matched_most;
+    uint64_t until;     /* records of an earlier run may be up to here */
+    uint64_t *was_done; /* marks of an earlier run, in order */
+    size_t was_done_count;
+    struct il_counter *count_parked, *count_lost, *count_old;
+    struct il_gauge *gauge_parked, *gauge_bytes, *gauge_due, *gauge_held;
+
+    /* lane->lock: */
+    uint32_t away;              /* flights of due events at the destination */
+    int wants;                  /* one of them is ready to go */
+    int turn;                   /* with one batch at a time: it goes next */
+    int changed;                /* by somebody else; see lane_due_changed() */
+    struct lane_numbers done;   /* positions, not written yet */
+    int64_t done_since_us;      /* monotonic: the first of them */
+    struct lane_numbers orders; /* of events that are deferred, not stored */
+    int orders_lost;            /* for want of memory: any may be there */
+    struct lane_hold holds[LANE_HOLDS];
+    int64_t held_until_us; /* monotonic; nothing goes out before then */
 };
 
 struct lane {
@@ -130,6 +190,7 @@ struct lane {
     uint64_t given; /* positions up to here: what comes after was not there
                      * when the destination last said how far it is */
     uint32_t failures;     /* in a row: back-off */
+    struct lane_parked *parked; /* NULL: batches settle as a whole */
     uint32_t set_back_failures; /* set back in a row, nothing delivered */
     int trimmed, flushed, cursor_failed, cursor_known;
     int tells; /* the destination says where it itself is */
@@ -190,6 +251,8 @@ void lane_wait_until(struct lane *, int64_t monotonic_us);
 void lane_signal(struct lane *);
 
 /* read.c */
+/* Frames at which a batch ends. */
+uint32_t lane_most(const struct lane *);
 int lane_matches_new(struct lane *);
 int lane_read(struct lane *, struct flight *);
 int lane_grow(struct lane *, struct flight *);
@@ -216,12 +279,68 @@ int lane_counted_later(struct lane *, struct flight *, uint32_t i);
 int lane_retries_begin(struct lane *, uint64_t position);
 
 /* settle.c */
+/* Is there room for one more flight at the destination?  due: of those that
+ * come again.  With the lock held. */
+int lane_room(const struct lane *, int due);
+/* The outcome is IL_REJECT: none of it will ever be acceptable. */
+void lane_reject_all(struct flight *);
+/* The destination has it no longer, or never had it. */
+void lane_settle_here(struct flight *, int outcome);
 void lane_write(struct lane *, struct flight *);
 void lane_settled(struct lane *);
 int lane_failed(struct lane *);
 void lane_cursor(struct lane *, int final);
 /* Something failed: when to try again. */
 int64_t lane_back_off(struct lane *, int outcome);
+
+/* park.c */
+int lane_parked_new(struct lane *);
+void lane_parked_free(struct lane *);
+/* The destination is asked no more where it is: position gets how far the lane
+ * came that the store knows of.  0 or -ECANCELED. */
+int lane_parked_begin(struct lane *, uint64_t *position);
+/* Keep what a flight leaves behind, before it leaves.  0 or a negative
+ * errno. */
+int lane_park(struct lane *, struct flight *);
+/* Was the event at this position, asked in order, delivered before the start? */
+int lane_was_done(const struct lane *, uint64_t position);
+/* Write down what was delivered of flights that have not left; NULL until: what
+ * there is, now. */
+void lane_tell_done(struct lane *, int64_t *until);
+/* What there is of a lane: letters, and (not NULL) the parked. */
+uint64_t lane_letters(const struct lane *, struct parked_counts *);
+/* Both of them. */
+uint64_t lane_left_behind(const struct lane *);
+/* How many events of a flight are for the destination, of so many that match:
+ * decides how large the next one is. */
+void lane_learn(struct lane *, const struct flight *, uint32_t matched);
+
+/* Nothing may go out, and it has fallen behind by more than a segment: what is
+ * for the destination is parked without an attempt, so that the spool is not
+ * held for it, as long as there may be more parked ones. */
+int lane_parks_on(struct lane *);
+/* All of a flight that is ready, instead of writing it. */
+void lane_park_all(struct lane *, struct flight *);
+/* After a read: note what the spool has let go of before the lane came to it. */
+void lane_note_lost(struct lane *, struct flight *);
+/* Is event i too old to be sent?  Then it is a letter, or dropped. */
+int lane_too_old(struct lane *, struct il_batch *, uint32_t i);
+/* There may be no more parked ones: the lane waits, and says so.  1 or 0. */
+int lane_parked_full(struct lane *);
+
+/* due.c */
+/* Settle and send what is due.  *until: not later than when the next is. */
+void lane_due(struct lane *, int64_t *until);
+/* Keep what became of those that are settled. */
+void lane_due_settled(struct lane *);
+/* What a read of the spool may wait at most. */
+uint32_t lane_due_wait_ms(struct lane *, uint32_t ms);
+
+/* hold_off.c */
+/* Does the far side take nothing now?  With the lock held. */
+int lane_is_held(const struct lane *, int64_t now_us);
+/* Who takes nothing, for lane_status(). */
+void lane_holds(struct lane *, struct lane_status *);
 
 /* place.c */
 /* Open the cursor, or that of the name before.  As spool_cursor_open(). */

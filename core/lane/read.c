@@ -35,9 +35,16 @@ lane_frame(void *arg, uint64_t position, size_t offset, size_t len)
 static uint32_t
 lane_read_timeout(struct lane *l)
 {
+    uint32_t ms = l->trimmed ? LANE_SLEEP_MS : LANE_IDLE_MS;
     if (l->saved_position != l->status.position)
-        return LANE_SAVE_MS;
-    return l->trimmed ? LANE_SLEEP_MS : LANE_IDLE_MS;
+        ms = LANE_SAVE_MS;
+    return l->parked ? lane_due_wait_ms(l, ms) : ms;
+}
+
+uint32_t
+lane_most(const struct lane *l)
+{
+    return l->parked ? l->parked->frames_most : l->spec.batch_events;
 }
 
 #define FRAME_GUESS 128 /* bytes, before any was seen */
@@ -52,7 +59,7 @@ lane_read_bytes(const struct lane *l, const struct flight *f)
     uint64_t room = l->spec.batch_bytes - f->batch->frames.len;
     uint64_t each = l->frame_bytes ? l->frame_bytes + l->frame_bytes / 16
                                    : FRAME_GUESS;
-    uint64_t guess = (l->spec.batch_events - f->frame_count) * each;
+    uint64_t guess = (lane_most(l) - f->frame_count) * each;
     return (size_t) (guess < room ? guess : room);
 }
 
@@ -67,7 +74,7 @@ lane_read_some(struct lane *l, struct flight *f, uint32_t timeout_ms,
     l->reading = !busy;
     pthread_mutex_unlock(&l->lock);
     int n = spool_reader_read(l->reader, text, lane_read_bytes(l, f),
-                              l->spec.batch_events - f->frame_count,
+                              lane_most(l) - f->frame_count,
                               busy ? 0 : timeout_ms, last, lane_frame, f);
     pthread_mutex_lock(&l->lock);
     l->reading = 0;
@@ -83,7 +90,7 @@ lane_read_more(struct lane *l, struct flight *f, uint64_t *last)
                 clock_monotonic_us() + (int64_t) l->spec.batch_wait_ms * 1000,
             now;
     int n = 1;
-    while (n > 0 && f->frame_count < l->spec.batch_events
+    while (n > 0 && f->frame_count < lane_most(l)
            && f->batch->frames.len < l->spec.batch_bytes
            && (now = clock_monotonic_us()) < until)
         n = lane_read_some(l, f, (uint32_t) ((until - now + 999) / 1000), last);
@@ -136,6 +143,7 @@ lane_read(struct lane *l, struct flight *f)
     f->attempts = 0;
     f->stored = f->grows = 0;
     f->stage = FLIGHT_READ;
+    lane_note_lost(l, f);
     pthread_mutex_lock(&l->lock);
     l->used++;
     pthread_mutex_unlock(&l->lock);
@@ -156,7 +164,7 @@ lane_grow(struct lane *l, struct flight *f)
     size_t len = text->len;
     uint64_t last = l->read_position;
     f->grows = 0;
-    if (count >= l->spec.batch_events || len >= l->spec.batch_bytes
+    if (count >= lane_most(l) || len >= l->spec.batch_bytes
         || spool_durable(l->ctx.spool) <= last)
         return 0;
     int n = lane_read_some(l, f, 0, &last);
@@ -264,9 +272,31 @@ lane_match_frame(struct lane *l, struct flight *f, uint32_t i)
             f->oldest_us = ev.received_us;
         takes = lane_takes(l, &ev);
     }
-    return takes > 0
-               ? batch_add_event(b, frame->position, body, frame->len, &ev)
-               : takes;
+    if (takes <= 0)
+        return takes;
+    int err = batch_add_event(b, frame->position, body, frame->len, &ev);
+    if (!err && lane_was_done(l, frame->position))
+        batch_was_done(b, b->count - 1);
+    return err;
+}
+
+/* Has it, of its first i frames, all that it should have?  One that was written
+ * before keeps what it had. */
+static int
+lane_is_full(const struct lane *l, const struct flight *f, uint32_t i)
+{
+    return l->parked && !f->attempts && i
+           && f->batch->live >= l->parked->matched_most;
+}
+
+/* What comes after the first frames of the flight, which is that read last, is
+ * read again for another. */
+static void
+lane_cut(struct lane *l, struct flight *f, uint32_t count)
+{
+    f->frame_count = count;
+    f->batch->last = l->read_position = f->frames[count - 1].position;
+    spool_reader_seek(l->reader, l->read_position);
 }
 
 /* Make events of those frames that the pipeline takes.  May run again over
@@ -282,9 +312,13 @@ lane_match(struct lane *l, struct flight *f)
     f->counted = NULL;
     f->counted_count = f->counted_seen = 0;
     f->oldest_us = clock_wall_us();
-    for (uint32_t i = 0; i < f->frame_count && !err; i++)
+    uint32_t i = 0;
+    for (; i < f->frame_count && !err && !lane_is_full(l, f, i); i++)
         err = lane_match_frame(l, f, i);
     b->last = last;
+    if (!err && i < f->frame_count)
+        lane_cut(l, f, i);
+    f->matched = b->live;
     if (err)
         lane_trouble(l, LANE_WAITING, "reading a batch: %s", strerror(-err));
     return err;
@@ -361,6 +395,9 @@ lane_when(struct lane *l, struct flight *f)
             batch_elsewhere(b, i);
         f->elsewhere += !holds;
     }
+    for (uint32_t i = 0; l->parked && i < b->count; i++)
+        lane_too_old(l, b, i);
+    lane_learn(l, f, f->matched);
     batch_seal(b);
     f->stage = FLIGHT_READY;
 }

@@ -12,8 +12,16 @@
 #include <string.h>
 
 #define SAVE_US 1000000
+#define SAVE_EACH_US 100000 /* where a repeated event is one too many */
 
 /* --- write --- */
+
+/* How many of its kind are at the destination. */
+static uint32_t *
+flights_away(struct flight *f)
+{
+    return f->due ? &f->lane->parked->away : &f->lane->unsettled;
+}
 
 /* With the lock held. */
 static void
@@ -27,12 +35,9 @@ flight_settle(struct flight *f, int outcome, const char *why)
     if (why)
         snprintf(f->why, sizeof f->why, "%s", why);
     if (f->stage == FLIGHT_WRITTEN)
-        l->unsettled--;
+        --*flights_away(f);
     f->stage = FLIGHT_SETTLED;
-    l->signals++;
-    pthread_cond_signal(&l->wake);
-    if (l->reading)
-        spool_reader_wake(l->reader);
+    lane_signal(l);
 }
 
 /* Settle what an ack stands for: 1; or 0, once it has been, and then that
@@ -84,23 +89,52 @@ lane_failed(struct lane *l)
     return 0;
 }
 
+/* One place is for those that come again, where one of them waits for it and
+ * there is more than one; else the two take turns. */
+int
+lane_room(const struct lane *l, int due)
+{
+    const struct lane_parked *p = l->parked;
+    if (!p)
+        return l->unsettled < l->in_flight;
+    uint32_t away = l->unsettled + p->away;
+    if (away >= l->in_flight)
+        return 0;
+    if (due)
+        return l->in_flight == 1 ? p->turn || !l->used
+                                 : p->away < (l->in_flight + 1) / 2;
+    if (!p->wants)
+        return 1;
+    return l->in_flight == 1 ? !p->turn : p->away || away + 1 < l->in_flight;
+}
+
 /* 1: the destination takes another batch now.  Not once an older one has failed
  * or the lane is paused, which may have happened while this one was made. */
 static int
 flight_depart(struct lane *l, struct flight *f)
 {
     pthread_mutex_lock(&l->lock);
-    int room =
-        l->unsettled < l->in_flight && !lane_failed(l) && !lane_paused(l);
+    int room = lane_room(l, f->due) && (f->due || !lane_failed(l))
+               && !lane_paused(l) && !lane_is_held(l, clock_monotonic_us());
+    if (room && l->parked)
+        l->parked->turn = !f->due;
     if (room) {
         f->stage = FLIGHT_WRITTEN;
         f->ack = (f->ack + 1) % FLIGHT_ACKS;
         f->acks[f->ack].open = 1;
         batch_enter(f->batch, BATCH_AT_DESTINATION, l->spec.host);
-        l->unsettled++;
+        ++*flights_away(f);
     }
     pthread_mutex_unlock(&l->lock);
     return room;
+}
+
+void
+lane_settle_here(struct flight *f, int outcome)
+{
+    pthread_mutex_lock(&f->lane->lock);
+    flight_settle(f, outcome, NULL);
+    pthread_mutex_unlock(&f->lane->lock);
 }
 
 /* Hand a batch to the destination; one with nothing in it is settled. */
@@ -108,9 +142,7 @@ void
 lane_write(struct lane *l, struct flight *f)
 {
     if (!f->batch->live) {
-        pthread_mutex_lock(&l->lock);
-        flight_settle(f, IL_OK, NULL);
-        pthread_mutex_unlock(&l->lock);
+        lane_settle_here(f, IL_OK);
         return;
     }
     if (!flight_depart(l, f))
@@ -186,14 +218,13 @@ lane_prepare(struct il_batch *b)
     if (!f)
         return 0;
     if (b->phase == BATCH_AT_DESTINATION)
-        return flight_letters(f);
+        return f->lane->parked ? 0 : flight_letters(f);
     lane_fault(f->lane, b->instance, "il_prepare() outside write() and settle");
     return -EPERM;
 }
 
-/* IL_REJECT: none of it will ever be acceptable. */
-static void
-flight_reject_all(struct flight *f)
+void
+lane_reject_all(struct flight *f)
 {
     struct il_batch *b = f->batch;
     struct il_reason why = {
@@ -212,20 +243,20 @@ static void
 flight_leave(struct lane *l, struct flight *f)
 {
     const struct il_batch *b = f->batch;
-    int delivered = b->live != 0;
+    uint32_t delivered = b->live + b->done;
     for (size_t i = 0; i < l->spec.step_count; i++)
         metric_add(l->dropped[i], f->drops[i]);
     metric_add(l->elsewhere, f->elsewhere);
-    metric_add(l->delivered, b->live);
+    metric_add(l->delivered, delivered);
     metric_add(l->dead_letters, b->letters);
     if (b->letters)
         lane_refused(l, b);
     pthread_mutex_lock(&l->lock);
     l->status.position = b->last;
-    l->status.delivered += b->live;
+    l->status.delivered += delivered;
     l->status.dropped += b->dropped;
     l->status.rejected += b->letters;
-    if (b->live)
+    if (delivered)
         l->status.last_ok_us = clock_wall_us();
     f->stage = FLIGHT_FREE;
     /* With none under way begin at the first again: where each is settled at
@@ -334,8 +365,8 @@ static int
 lane_pass(struct lane *l, struct flight *f)
 {
     if (f->outcome == IL_REJECT)
-        flight_reject_all(f);
-    int err = flight_letters(f);
+        lane_reject_all(f);
+    int err = l->parked ? lane_park(l, f) : flight_letters(f);
     if (!err)
         err = lane_retried(l, f);
     if (err) {
@@ -386,10 +417,10 @@ lane_cursor(struct lane *l, int final)
     lane_refusals_tell(l, final);
     if (position == l->saved_position && !final)
         return;
-    if (!final && now - l->saved_us < SAVE_US)
+    if (!final && now - l->saved_us < (l->parked ? SAVE_EACH_US : SAVE_US))
         return;
     l->saved_us = now;
-    l->cursor.letters = dead_count(l->ctx.dead, l->spec.name);
+    l->cursor.letters = lane_left_behind(l);
     int err =
         lane_cursor_save(l, position, final || !l->spec.destination->resume);
     if (err && !l->cursor_failed)

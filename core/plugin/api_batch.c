@@ -3,6 +3,7 @@
 #include "private.h"
 
 #include "instance.h"
+#include "base/api.h"
 #include "codec/batch.h"
 #include "codec/json.h"
 #include "codec/msg_pack.h"
@@ -87,6 +88,18 @@ api_batch_origin(const struct il_batch *b, uint32_t i, struct il_origin *out)
         full.struct_size = size;
     memcpy(out, &full, full.struct_size);
     return 0;
+}
+
+static uint32_t
+api_batch_flags(const struct il_batch *b, uint32_t i)
+{
+    if (!plugin_reads(b, i)) {
+        plugin_past_end(b, i, "il_batch_flags");
+        return 0;
+    }
+    uint32_t flags = b->events[i].ev.flags;
+    return (flags & EVENT_MADE ? IL_ID_MADE : 0)
+           | (flags & EVENT_PUBLISHABLE ? IL_PUBLISHABLE : 0);
 }
 
 static int
@@ -182,6 +195,100 @@ api_keep(struct il_batch *b, uint32_t i)
     return 0;
 }
 
+/* --- event by event --- */
+
+/* 0, or what a function answers that is not for this destination now. */
+static int
+cannot_tell(const struct il_batch *b, uint32_t i, const char *entry)
+{
+    if (!plugin_delivers(b, i))
+        return plugin_cannot_deliver(b, i, entry);
+    if (!b->instance || (b->instance->plugin->desc.flags & IL_PER_EVENT))
+        return 0;
+    instance_fault(b->instance, "%s() without IL_PER_EVENT", entry);
+    return -EPERM;
+}
+
+static int
+api_done(struct il_batch *b, uint32_t i)
+{
+    int err = cannot_tell(b, i, "il_done");
+    if (!err)
+        batch_done(b, i);
+    return err;
+}
+
+static int
+api_defer(struct il_batch *b, uint32_t i, const struct il_deferral *theirs)
+{
+    struct il_deferral how;
+    int err = cannot_tell(b, i, "il_defer");
+    if (err)
+        return err;
+    if (api_copy(&how, sizeof(how), theirs, API_DEFERRAL_1_0)
+        || (how.flags & ~(uint32_t) (IL_NO_ATTEMPT | IL_OUT_OF_ORDER))) {
+        instance_fault(b->instance,
+                       "il_defer_as() with a struct_size or flags that there "
+                       "are not");
+        return -EINVAL;
+    }
+    return batch_defer(b, i, &how);
+}
+
+/* What a frame says that brings a dead letter's event again. */
+static int
+letter_again(const struct batch_event *e, struct il_again *out)
+{
+    struct event_retry retry;
+    if (event_retry(e->body, e->body_len, &retry) != 1)
+        return 0;
+    out->attempts = retry.attempts;
+    return 1;
+}
+
+static int
+api_again(const struct il_batch *b, uint32_t i, struct il_again *out)
+{
+    struct il_again full = { .struct_size = sizeof(full) };
+    if (!plugin_reads(b, i))
+        return plugin_past_end(b, i, "il_again");
+    const struct batch_again *again = b->events[i].again;
+    uint32_t size = out->struct_size;
+    int comes = 1;
+    if (again) {
+        full.attempts = again->attempts;
+        full.first_us = again->first_us;
+        full.since_us = again->since_us;
+        full.code = again->code;
+        full.message = again->message;
+        full.decided = again->decided;
+    } else {
+        comes = letter_again(&b->events[i], &full);
+    }
+    if (size < sizeof(full))
+        full.struct_size = size;
+    memcpy(out, &full, full.struct_size);
+    return comes;
+}
+
+static int
+api_waits(struct il_batch *b, uint32_t i, const char *order, size_t len)
+{
+    int err = cannot_tell(b, i, "il_waits");
+    if (err || !b->waits || !batch_live(b, i))
+        return err;
+    uint64_t hash = batch_order_of(b, i, order, len);
+    int waits = hash ? b->waits(b->lane, i, hash) : 0;
+    if (waits <= 0)
+        return waits;
+    const struct il_deferral how = { .struct_size = sizeof(how),
+                                     .flags = IL_NO_ATTEMPT,
+                                     .order = order,
+                                     .order_len = len };
+    err = batch_defer(b, i, &how);
+    return err ? err : 1;
+}
+
 /* --- values and text ------------------------------------------------------ */
 
 static struct il_text *
@@ -220,6 +327,7 @@ plugin_fill_batch_api(struct il_api *api)
     api->batch_last = api_batch_last;
     api->batch_position = api_batch_position;
     api->batch_origin = api_batch_origin;
+    api->batch_flags = api_batch_flags;
     api->batch_alloc = batch_alloc;
     api->live = api_live;
     api->get = api_get;
@@ -229,6 +337,10 @@ plugin_fill_batch_api(struct il_api *api)
     api->reject = api_reject;
     api->unreject = api_unreject;
     api->keep = api_keep;
+    api->done = api_done;
+    api->defer = api_defer;
+    api->again = api_again;
+    api->waits = api_waits;
     api->item = msg_item;
     api->text_new = api_text_new;
     api->text_reserve = text_reserve;

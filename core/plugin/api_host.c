@@ -87,6 +87,26 @@ api_monotonic_us(const struct il_host *h)
     return clock_monotonic_us();
 }
 
+static int
+api_intake(const struct il_host *host, const struct il_intake *theirs)
+{
+    struct il_host *h = (struct il_host *) host;
+    struct il_intake full;
+    if (atomic_load(&h->phase) != INSTANCE_OPENING
+        || h->plugin->desc.kind != IL_DESTINATION) {
+        instance_fault(h, "il_intake() outside open() of a destination");
+        return -EPERM;
+    }
+    if (api_copy(&full, sizeof(full), theirs, API_INTAKE_1_0)
+        || full.in_flight > BATCH_IN_FLIGHT_MAX) {
+        instance_fault(h, "il_intake() with a struct_size of %u, %u batches",
+                       theirs->struct_size, full.in_flight);
+        return -EINVAL;
+    }
+    h->intake = full;
+    return 0;
+}
+
 /* Deep: the plugin may have built the route on its stack. */
 static int
 api_route_add(const struct il_host *host, const struct il_route *route,
@@ -156,5 +176,6 @@ plugin_fill_host_api(struct il_api *api)
     api->monotonic_us = api_monotonic_us;
     api->sender_from = api_sender_from;
     api->route_add = api_route_add;
+    api->intake = api_intake;
     api->kind_named = api_kind_named;
 }

@@ -123,10 +123,15 @@ check_desc(const struct il_plugin *p, const char *name, const char *path,
                            "%s declares a threading (%u) that this host "
                            "does not know",
                            path, p->threads);
-    if (p->flags)
+    if (p->flags & ~(uint32_t) IL_PER_EVENT)
         return text_printf(why,
                            "%s has a flag (0x%x) that this host does not know",
                            path, p->flags);
+    if ((p->flags & IL_PER_EVENT) && (p->kind != IL_DESTINATION || p->resume))
+        return text_printf(why,
+                           "%s says IL_PER_EVENT, which is for destinations "
+                           "without resume()",
+                           path);
     const char *missing = missing_callback(p);
     if (missing)
         return text_printf(why, "%s is a %s without %s()", path,

@@ -20,6 +20,7 @@ enum {
 
 struct entities;
 struct gate_source;
+struct lane;
 struct il_sender;
 
 /* The life of an instance.  It only moves on. */
@@ -92,6 +93,9 @@ struct il_host {
     const char *state_dir;
     const char *folder; /* its own, below that, made when it is asked for */
 
+    struct lane *delivers; /* of a destination: whose it is */
+
+    struct il_intake intake; /* as open() said; all 0 where it did not */
     void *self;
     pthread_mutex_t turn; /* IL_SERIAL_INSTANCE: one request at a time */
     struct instance_route *routes; /* in the order of registration */

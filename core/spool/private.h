@@ -170,6 +170,7 @@ struct spool_hold {
     struct spool_hold *next;
     char *name;
     uint64_t position;
+    int soft; /* atomic */
 };
 
 struct spool_notifier {

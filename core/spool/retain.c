@@ -28,6 +28,12 @@ spool_hold_new(struct spool *s, const char *name, uint64_t position)
 }
 
 void
+spool_hold_soften(struct spool_hold *h)
+{
+    STORE(h->soft, 1);
+}
+
+void
 spool_hold_move(struct spool_hold *h, uint64_t position)
 {
     STORE(h->position, position);
@@ -65,14 +71,15 @@ spool_newest_begins(struct spool *s)
     return first;
 }
 
-/* Everything up to it has been passed by every hold.  Under list_lock. */
+/* Everything up to it has been passed by every hold, or, where room must be
+ * made, by every hard one.  Under list_lock. */
 static uint64_t
-retain_passed(struct spool *s)
+retain_passed(struct spool *s, int tight)
 {
     uint64_t passed = UINT64_MAX;
     for (struct spool_hold *h = s->holds; h; h = h->next) {
         uint64_t position = LOAD(h->position);
-        if (position < passed)
+        if (position < passed && !(tight && LOAD(h->soft)))
             passed = position;
     }
     return passed;
@@ -97,6 +104,12 @@ gate_backlog_bytes(struct spool *s, uint64_t position)
         bytes += (uint64_t) (part * (double) all);
     }
     return bytes;
+}
+
+uint64_t
+spool_segment_bytes(const struct spool *s)
+{
+    return s->opt.segment_bytes;
 }
 
 uint64_t
@@ -143,7 +156,7 @@ retain_take(struct spool *s, int64_t wall_us, struct segment *out, int *keep)
         int large =
             s->opt.retain_bytes && LOAD(s->bytes) > s->opt.retain_bytes;
         int idle = seg->refs == 1;
-        if (seg->last <= retain_passed(s) && (old || large || tight)
+        if (seg->last <= retain_passed(s, tight) && (old || large || tight)
             && (idle || !wanted || s->segment_count > 2)) {
             *out = *seg;
             *keep = idle && wanted;
@@ -163,7 +176,7 @@ static void
 retain_rate(struct spool *s, int64_t now_us)
 {
     pthread_mutex_lock(&s->list_lock);
-    uint64_t passed = retain_passed(s);
+    uint64_t passed = retain_passed(s, 0);
     uint64_t behind = s->holds ? gate_backlog_bytes(s, passed) : 0;
     uint64_t end = LOAD(s->written);
     pthread_mutex_unlock(&s->list_lock);
@@ -188,7 +201,7 @@ spool_retain_tick(struct spool *s, int64_t now_us)
     if (retain_tight(s) && s->fd >= 0 && s->newest
         && s->newest->end > SEGMENT_HEADER) {
         pthread_mutex_lock(&s->list_lock);
-        int passed = s->newest->last <= retain_passed(s);
+        int passed = s->newest->last <= retain_passed(s, 1);
         pthread_mutex_unlock(&s->list_lock);
         if (passed)
             spool_group_rotate(s);

@@ -191,6 +191,9 @@ int spool_reader_seek(struct spool_reader *, uint64_t position);
  * one segment's average frame). */
 uint64_t spool_backlog_bytes(struct spool *, uint64_t position);
 
+/* Where a segment ends, in bytes. */
+uint64_t spool_segment_bytes(const struct spool *);
+
 /* --- retention --- */
 
 /* A name that holds segments back until it has passed them; report progress
@@ -198,6 +201,10 @@ uint64_t spool_backlog_bytes(struct spool *, uint64_t position);
 struct spool_hold;
 struct spool_hold *spool_hold_new(struct spool *, const char *name,
                                   uint64_t position);
+/* A soft one holds nothing back that room has to be made of: where the spool
+ * would refuse events, what only soft holds have not passed goes.  Whoever reads
+ * behind one finds its next frame further on. */
+void spool_hold_soften(struct spool_hold *);
 void spool_hold_move(struct spool_hold *, uint64_t position);
 uint64_t spool_hold_position(const struct spool_hold *);
 void spool_hold_free(struct spool_hold *);

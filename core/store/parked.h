@@ -153,6 +153,18 @@ int parked_settle(struct parked_lane *, uint64_t before, uint64_t last,
  * one look into it otherwise.  Ask in the process that settles the lane. */
 int parked_holds(struct parked_lane *, uint64_t order_hash);
 
+/* --- what is delivered of batches that are not settled --- */
+
+/* These events of the lane, behind its position, were delivered; and forget
+ * such marks up to `settled`.  One transaction, durable; counts for nothing
+ * else, and may go past the limit. */
+int parked_done(struct parked_lane *, const uint64_t *positions, size_t n,
+                uint64_t settled, const uint8_t spool[16]);
+/* The marks behind a position, of this spool, in order; to be freed.  Those of
+ * another spool are passed over, and go with the next parked_done(). */
+int parked_done_list(struct parked_lane *, uint64_t after,
+                     const uint8_t spool[16], uint64_t **positions, size_t *n);
+
 /* --- trying again --- */
 
 struct parked_due {

@@ -201,7 +201,8 @@ lane_forget(void *arg, MDB_txn *txn)
 {
     const struct rename *r = arg;
     struct parked *p = r->p;
-    const MDB_dbi tables[] = { p->parked, p->due, p->chain, p->letters };
+    const MDB_dbi tables[] = { p->parked, p->due, p->chain, p->letters,
+                               p->done };
     struct parked_state s;
     uint32_t number;
     int rc = lane_by_name(p, txn, r->from, &number, &s);

@@ -56,11 +56,9 @@ tables_open(struct parked *p, MDB_txn *txn, unsigned flags)
     struct {
         const char *name;
         MDB_dbi *dbi;
-    } const tables[] = { { "lane", &p->lane },
-                         { "parked", &p->parked },
-                         { "due", &p->due },
-                         { "chain", &p->chain },
-                         { "letters", &p->letters } };
+    } const tables[] = { { "lane", &p->lane },       { "parked", &p->parked },
+                         { "due", &p->due },         { "chain", &p->chain },
+                         { "letters", &p->letters }, { "done", &p->done } };
     int rc = 0;
     for (size_t i = 0; i < sizeof tables / sizeof *tables && !rc; i++)
         rc = mdb_dbi_open(txn, tables[i].name, flags, tables[i].dbi);
@@ -115,7 +113,7 @@ parked_open(const char *state_dir, enum parked_use use,
                 "letters of their lanes, are gone unless that file can be "
                 "repaired; a replay brings back what the spool still has",
         .map_bytes = limit && limit < PARKED_MAP ? limit : PARKED_MAP,
-        .databases = 5,
+        .databases = 6,
         .grows = 1,
         .limit_bytes = limit,
         .read_only = use == PARKED_READ,

@@ -8,6 +8,7 @@
  *   due      number due_us position        -> nothing
  *   chain    number order hash position    -> nothing
  *   letters  number position               -> record
+ *   done     number position               -> UUID of the spool
  *
  * The number of a lane (4 bytes, never used again) stands for its name, so that
  * a rename is one put.
@@ -54,7 +55,7 @@ struct parked_report {
 
 struct parked {
     struct store store;
-    MDB_dbi lane, parked, due, chain, letters;
+    MDB_dbi lane, parked, due, chain, letters, done;
     pthread_mutex_t lock; /* of all that follows */
     struct parked_lane *lanes;
     struct parked_report reports[PARKED_REPORTS];

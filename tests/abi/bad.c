@@ -97,6 +97,9 @@ IL_PLUGIN = {
 #ifdef BAD_FLAG
     .flags = 0x80,
 #endif
+#ifdef BAD_EACH
+    .flags = IL_PER_EVENT,
+#endif
 #ifdef BAD_NAME
     .name = "another",
 #else

@@ -1,6 +1,6 @@
 # The plugin interface: what is refused, and what other headers may rely on.
 check_LTLIBRARIES += \
-	tests/abi/bad.flag.la tests/abi/bad.needs.la tests/abi/bad.optionflag.la \
+	tests/abi/bad.each.la tests/abi/bad.flag.la tests/abi/bad.needs.la tests/abi/bad.optionflag.la \
 	tests/abi/bad.reserved.la tests/abi/bad.table.la tests/abi/bad.threads.la \
 	tests/abi/bad.callback.la tests/abi/bad.kind.la \
 	tests/abi/bad.major.la tests/abi/bad.minor.la tests/abi/bad.name.la \
@@ -46,6 +46,11 @@ tests_abi_bad_stride_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) -DBAD_STRIDE \
 	-DBAD_FILE='"bad.stride"'
 tests_abi_bad_stride_la_CFLAGS = $(PLUGIN_CFLAGS)
 tests_abi_bad_stride_la_LDFLAGS = $(FAKE_LINK)
+tests_abi_bad_each_la_SOURCES = tests/abi/bad.c
+tests_abi_bad_each_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) -DBAD_EACH \
+	-DBAD_FILE='"bad.each"'
+tests_abi_bad_each_la_CFLAGS = $(PLUGIN_CFLAGS)
+tests_abi_bad_each_la_LDFLAGS = $(FAKE_LINK)
 tests_abi_bad_flag_la_SOURCES = tests/abi/bad.c
 tests_abi_bad_flag_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) -DBAD_FLAG \
 	-DBAD_FILE='"bad.flag"'

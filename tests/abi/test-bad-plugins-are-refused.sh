@@ -32,6 +32,7 @@ refused bad.kind 'is of kind 9, which this host does not know'
 refused bad.name 'calls itself "another"; file and name must be the same'
 refused bad.callback 'is a step without process()'
 refused bad.threads 'declares a threading (3) that this host does not know'
+refused bad.each 'says IL_PER_EVENT, which is for destinations without resume()'
 refused bad.flag 'has a flag (0x80) that this host does not know'
 refused bad.reserved "option \"host\": that name is the host's"
 refused bad.optionflag 'option "odd": an option flag that this host does not'

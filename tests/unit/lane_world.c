@@ -72,6 +72,8 @@ world_close(void)
     world_stop();
     fake_close(&fake);
     dead_close(ctx.dead);
+    parked_close(ctx.parked);
+    ctx.parked = NULL;
     spool_close(ctx.spool);
     tempdir_remove(root);
 }
@@ -79,6 +81,8 @@ world_close(void)
 void
 world_start(void)
 {
+    if ((fake.plugin.flags & IL_PER_EVENT) && !ctx.parked)
+        ck_assert_int_eq(parked_open(root, PARKED_MAKE, NULL, &ctx.parked), 0);
     ck_assert_int_eq(lane_new(&spec, &ctx, &lane), 0);
     ck_assert_int_eq(lane_start(lane), 0);
 }
@@ -90,6 +94,8 @@ world_restart(void)
 {
     world_stop();
     dead_close(ctx.dead);
+    parked_close(ctx.parked);
+    ctx.parked = NULL;
     spool_close(ctx.spool);
     open_stores();
     fake_restart(&fake);

@@ -5,6 +5,7 @@
 #define LANE_WORLD_H
 
 #include "fake.h"
+#include "store/parked.h"
 
 #include <check.h>
 #include <stdlib.h>

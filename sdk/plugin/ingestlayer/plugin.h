@@ -103,6 +103,25 @@ enum {
     IL_SERIAL_PLUGIN,   /* one in all of its instances together */
     IL_PARALLEL         /* any number */
 };
+/* flags of an event: see il_batch_flags() */
+enum {
+    IL_ID_MADE = 1,    /* its sender gave it no id: the gate made one */
+    IL_PUBLISHABLE = 2 /* it came by a publishable key: its id and key are of a
+                        * namespace of their own */
+};
+/* flags of a plugin */
+enum {
+    /* Of a destination: each event comes to an end of its own.  What it defers
+     * is parked, as the steps left it, while the lane goes on past it, and comes
+     * again when it is due: see il_defer().  Each event is delivered at least
+     * once.  Such a destination has no resume(). */
+    IL_PER_EVENT = 1
+};
+/* flags of a deferral */
+enum {
+    IL_NO_ATTEMPT = 1,  /* nothing was tried: it counts as no attempt */
+    IL_OUT_OF_ORDER = 2 /* it holds up none of those that come after it */
+};
 /* outcome of a batch: see il_settle() */
 enum { IL_OK, IL_RETRY, IL_REJECT, IL_PAUSE, IL_FENCED, IL_SET_BACK };
 /* option types.  DURATION is read in milliseconds, SIZE in bytes. */
@@ -246,6 +265,47 @@ struct il_reason {
     const char *message; /* what happened, for a person */
     const char *field;   /* column or path concerned, or NULL */
     const char *rule;    /* constraint or rule concerned, or NULL */
+};
+
+/* How an event comes again: see il_defer_as().  Texts need not end with NUL. */
+struct il_deferral {
+    uint32_t struct_size;
+    uint32_t flags;              /* IL_NO_ATTEMPT, ... */
+    uint64_t delay_ms;           /* from now; not before then */
+    const struct il_reason *why; /* copied; NULL: none is given */
+    /* The far side that it is for, as a person would name it; or NULL. */
+    const char *target;
+    size_t target_len; /* at most 255 bytes are kept */
+    /* What its order is kept by; NULL: what il_intake.order comes to.  See
+     * il_waits(). */
+    const char *order;
+    size_t order_len;
+};
+
+/* How often an event has come: see il_again(). */
+struct il_again {
+    uint32_t struct_size;
+    uint32_t attempts;          /* that failed and counted */
+    int64_t first_us;           /* the first of them, or 0; since 1970 */
+    int64_t since_us;           /* when it was deferred last; since 1970 */
+    const char *code, *message; /* why, the last time; or NULL */
+    /* The step at which it had stopped; NULL: at the destination. */
+    const char *decided;
+};
+
+/* What a destination takes: see il_intake().  0 where the default will do. */
+struct il_intake {
+    uint32_t struct_size;
+    uint32_t in_flight; /* unsettled batches, 1 to 16: as the descriptor says */
+    uint32_t events;   /* live ones at which a batch ends: as the config says */
+    uint32_t reserved; /* 0 */
+    /* IL_PER_EVENT: so many events, and bytes of them, may be parked; then the
+     * lane waits: 1,000,000 and 1 GiB. */
+    uint64_t max_parked, max_parked_bytes;
+    /* What the order of an event is kept by (il_template_from()), where events
+     * have one: then order NULL stands for it in il_waits() and il_defer_as().
+     * It lives on until close(). */
+    const struct il_template *order;
 };
 
 /* One value of a row: a template, or a field where that is NULL. */
@@ -456,7 +516,7 @@ struct il_plugin {
     uint16_t needs_minor;          /* oldest host minor that will do */
     uint16_t kind;                 /* IL_SOURCE, IL_STEP, IL_DESTINATION */
     uint32_t threads;              /* IL_SERIAL_INSTANCE, ... */
-    uint32_t flags;                /* none is known yet: 0 */
+    uint32_t flags;                /* IL_PER_EVENT, ... */
     /* Destination: how many unsettled batches write() takes; 0 means 1. */
     uint32_t in_flight;
     const char *name, *version, *summary; /* name: that of the file */
@@ -508,6 +568,10 @@ struct il_plugin {
      * negative errno when deliveries would fail.  After open, without
      * start. */
     int (*probe)(void *self, struct il_text *);
+    /* Destination, `ingestlayer dead show --render`: appends what would be sent
+     * for event i, for a person to read, without secrets.  0, or a negative
+     * errno after appending why it cannot be.  After open, without start. */
+    int (*render)(void *self, struct il_batch *, uint32_t i, struct il_text *);
 };
 
 #define IL_PLUGIN_ABI                                                          \
@@ -625,6 +689,7 @@ struct il_api {
     uint64_t (*batch_position)(const struct il_batch *, uint32_t i);
     int (*batch_origin)(const struct il_batch *, uint32_t i,
                         struct il_origin *);
+    uint32_t (*batch_flags)(const struct il_batch *, uint32_t i);
     void *(*batch_alloc)(struct il_batch *, size_t);
     int (*live)(const struct il_batch *, uint32_t i);
     int (*get)(struct il_batch *, uint32_t i, const struct il_field *,
@@ -642,8 +707,16 @@ struct il_api {
     int (*reject)(struct il_batch *, uint32_t i, const struct il_reason *);
     int (*unreject)(struct il_batch *, uint32_t i);
     int (*keep)(struct il_batch *, uint32_t i);
+    int (*done)(struct il_batch *, uint32_t i);
+    int (*defer)(struct il_batch *, uint32_t i, const struct il_deferral *);
+    int (*again)(const struct il_batch *, uint32_t i, struct il_again *);
+    int (*waits)(struct il_batch *, uint32_t i, const char *order, size_t len);
     int (*prepare)(struct il_batch *);
     void (*settle)(struct il_ack *, int outcome, const char *why);
+    void (*hold_off)(const struct il_host *, const char *target,
+                     int64_t until_us, const char *why);
+    int (*pause)(const struct il_host *, const char *why);
+    int (*intake)(const struct il_host *, const struct il_intake *);
 
     /* values and text */
     int (*item)(const struct il_value *, size_t *iter, struct il_value *key,
@@ -1283,6 +1356,13 @@ il_batch_origin(const struct il_batch *batch, uint32_t i, struct il_origin *out)
 {
     return IL_API(batch)->batch_origin(batch, i, out);
 }
+/* What the gate noted of event i: IL_ID_MADE, IL_PUBLISHABLE; 0 past the end.
+ * Ignore others.  Since ABI 1.0. */
+static inline uint32_t
+il_batch_flags(const struct il_batch *batch, uint32_t i)
+{
+    return IL_API(batch)->batch_flags(batch, i);
+}
 /* Scratch memory, aligned for any type, that lives until process() returns or
  * the batch of a destination is settled; NULL: no memory.  Since ABI 1.0. */
 static inline void *
@@ -1290,7 +1370,7 @@ il_batch_alloc(struct il_batch *batch, size_t size)
 {
     return IL_API(batch)->batch_alloc(batch, size);
 }
-/* Neither dropped, rejected nor kept?  1 or 0 (also past the end).
+/* Neither dropped, rejected, kept, done nor deferred?  1 or 0 (also past the end).
  * Since ABI 1.0. */
 static inline int
 il_live(const struct il_batch *batch, uint32_t i)
@@ -1433,13 +1513,102 @@ il_prepare(struct il_batch *batch)
  *   IL_SET_BACK the far side has lost what was settled before: nothing was
  *              written, and the host asks resume() for il_position.there and
  *              delivers again what comes after it
- * Any other is reported, and taken as IL_RETRY.  With several batches in
- * flight, anything but IL_OK and IL_REJECT means that all taken after it must
+ * Any other is reported, and taken as IL_RETRY.  What was said of single events
+ * (il_done(), il_defer()) holds whatever the outcome of their batch.  With
+ * several batches in flight, anything but IL_OK and IL_REJECT means that all taken after it must
  * settle IL_RETRY (they come again, in order).  Since ABI 1.0. */
 static inline void
 il_settle(struct il_ack *ack, int outcome, const char *why)
 {
     IL_API(ack)->settle(ack, outcome, why);
+}
+
+/* In open(): what this instance of a destination takes, where its options
+ * decide that.  0, -EINVAL (out of bounds), -EPERM after open().
+ * Since ABI 1.0. */
+static inline int
+il_intake(const struct il_host *host, const struct il_intake *intake)
+{
+    return IL_API(host)->intake(host, intake);
+}
+
+/* --- delivering, event by event ------------------------------------------ */
+/* For destinations with IL_PER_EVENT, between write() and settle.  An event
+ * that is still live when its batch settles as IL_OK was delivered.  Besides
+ * those that the lane has just read, a batch may be one of events that come
+ * again: each as it was decided when it was deferred, positions in no order. */
+
+/* Event i is there: it is not sent again, also where the process dies before
+ * the batch is settled, but for those of the last 100 ms.  0 (also where it is
+ * no longer live), -EINVAL past the end, -EPERM.  Since ABI 1.0. */
+static inline int
+il_done(struct il_batch *batch, uint32_t i)
+{
+    return IL_API(batch)->done(batch, i);
+}
+/* Event i comes again, not before delay_ms have passed: it is kept with all
+ * that steps have added to it, durably once the batch is settled, and the lane
+ * goes on past it.  How often is the plugin's to say: il_again() tells how often
+ * it has come, and il_reject() makes a dead letter of it.  0 (also where it is
+ * no longer live), -EINVAL (past the end, a struct_size, a flag that is not
+ * known), -ENOMEM, -EPERM.  Since ABI 1.0. */
+static inline int
+il_defer_as(struct il_batch *batch, uint32_t i, const struct il_deferral *how)
+{
+    return IL_API(batch)->defer(batch, i, how);
+}
+/* The same after an attempt, for whom neither target nor order counts.
+ * Since ABI 1.0. */
+static inline int
+il_defer(struct il_batch *batch, uint32_t i, uint64_t delay_ms,
+         const struct il_reason *why)
+{
+    struct il_deferral how = { sizeof(how), 0, 0, NULL, NULL, 0, NULL, 0 };
+    how.delay_ms = delay_ms;
+    how.why = why;
+    return IL_API(batch)->defer(batch, i, &how);
+}
+/* Has event i come before?  1: *out tells of it (set out->struct_size first;
+ * texts live as long as the batch); 0: it comes for the first time; -EINVAL.
+ * For steps and destinations.  Since ABI 1.0. */
+static inline int
+il_again(const struct il_batch *batch, uint32_t i, struct il_again *out)
+{
+    return IL_API(batch)->again(batch, i, out);
+}
+/* Does an event of the same order that comes before event i wait to be sent
+ * again?  (order NULL: what il_intake.order comes to; of no order, where that is
+ * missing.)  Then i is deferred here and now, without an attempt, and comes once
+ * that one is done with: 1.  0: none waits.  -EINVAL, -ENOMEM, -EPERM or what
+ * the store met: the event stays live.  Those at hand at the same time are the
+ * plugin's own to keep in order.  Since ABI 1.0. */
+static inline int
+il_waits(struct il_batch *batch, uint32_t i, const char *order, size_t len)
+{
+    return IL_API(batch)->waits(batch, i, order, len);
+}
+/* The far side takes nothing until then (microseconds since 1970; 0: it takes
+ * again).  target NULL: of all that the instance sends, and the lane hands out
+ * no batch meanwhile; else of what goes to that target, which is shown.  Shown
+ * in `status`, with why (copied).  Any thread, from start() on.
+ * Since ABI 1.0. */
+static inline void
+il_hold_off(const struct il_host *host, const char *target, int64_t until_us,
+            const char *why)
+{
+    IL_API(host)->hold_off(host, target, until_us, why);
+}
+
+/* Only a person can mend this at the far side (it is gone for good, a token was
+ * revoked): the lane pauses, as by `ingestlayer lane pause`, over restarts too,
+ * until somebody says `lane resume`.  What is on its way is settled as ever.
+ * why is shown wherever the lane is, 199 bytes of it.  Waits for the disk.  Any
+ * thread, from start() until stop().  1, 0: it was paused before; -EPERM, or
+ * another negative errno: it is not.  Since ABI 1.0. */
+static inline int
+il_pause(const struct il_host *host, const char *why)
+{
+    return IL_API(host)->pause(host, why);
 }
 
 /* --- values and text ----------------------------------------------------- */

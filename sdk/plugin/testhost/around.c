@@ -86,6 +86,41 @@ api_status_text(const struct il_host *h, const char *text, size_t len)
     pthread_mutex_unlock(&t->lock);
 }
 
+static void
+api_hold_off(const struct il_host *h, const char *target, int64_t until_us,
+             const char *why)
+{
+    struct testhost *t = testhost_of(h);
+    const char *name = target ? target : "";
+    (void) why;
+    if (atomic_load(&t->life) < LIFE_STARTED)
+        testhost_violate(t, "il_hold_off() before start()");
+    struct held_off *n = malloc(sizeof(*n) + strlen(name) + 1);
+    if (!n)
+        return;
+    *n = (struct held_off){ .until_us = until_us };
+    strcpy(n->target, name);
+    pthread_mutex_lock(&t->lock);
+    n->next = t->held;
+    t->held = n;
+    pthread_mutex_unlock(&t->lock);
+}
+
+int64_t
+testhost_held(struct testhost *t, const char *target)
+{
+    const char *name = target ? target : "";
+    int64_t until = 0;
+    pthread_mutex_lock(&t->lock);
+    for (const struct held_off *n = t->held; n; n = n->next)
+        if (strcmp(n->target, name) == 0) {
+            until = n->until_us;
+            break;
+        }
+    pthread_mutex_unlock(&t->lock);
+    return until;
+}
+
 static const char *
 copied(struct testhost *t, int slot, const struct il_text *from)
 {
@@ -403,6 +438,7 @@ testhost_fill_around(struct il_api *api)
     api->log_level = api_log_level;
     api->log_text = api_log_text;
     api->status_text = api_status_text;
+    api->hold_off = api_hold_off;
     api->state_dir = api_state_dir;
     api->cancelled = api_cancelled;
     api->now_us = api_now_us;
@@ -427,4 +463,9 @@ testhost_free_around(struct testhost *t)
     text_clear(&t->log);
     text_clear(&t->violations);
     text_clear(&t->status_text);
+    while (t->held) {
+        struct held_off *n = t->held;
+        t->held = n->next;
+        free(n);
+    }
 }

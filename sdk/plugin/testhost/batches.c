@@ -103,6 +103,19 @@ flight_enter(struct flight *f, int phase)
     atomic_store(&f->phase, phase);
 }
 
+static int
+order_waits(void *flight, uint32_t i, uint64_t order)
+{
+    const struct flight *f = flight;
+    const struct testhost *t = f->t;
+    if (f->batch->events[i].again)
+        return 0;
+    for (size_t k = 0; k < t->waiting_count; k++)
+        if (t->waiting[k] == order)
+            return 1;
+    return 0;
+}
+
 struct flight *
 testhost_flight_new(struct testhost *t)
 {
@@ -114,6 +127,7 @@ testhost_flight_new(struct testhost *t)
     if (f) {
         f->t = t;
         f->batch->lane = f;
+        f->batch->waits = order_waits;
     }
     return f;
 }
@@ -147,7 +161,44 @@ testhost_event(struct testhost *t, const char *json)
     if (b->count == 1)
         b->id = t->next_position;
     b->last = t->next_position++;
+    b->events[b->count - 1].again = t->again;
+    t->again = NULL;
     return 0;
+}
+
+static const char *
+kept(struct testhost *t, const char *text)
+{
+    size_t size = text ? strlen(text) + 1 : 0;
+    char *copy = size ? arena_alloc(&t->frames, size, &t->frame_bytes) : NULL;
+    return copy ? memcpy(copy, text, size) : NULL;
+}
+
+void
+testhost_again(struct testhost *t, const struct il_again *again)
+{
+    t->again = arena_alloc(&t->frames, sizeof(*t->again), &t->frame_bytes);
+    if (t->again)
+        *t->again = (struct batch_again){ .attempts = again->attempts,
+                                          .first_us = again->first_us,
+                                          .since_us = again->since_us,
+                                          .code = kept(t, again->code),
+                                          .message = kept(t, again->message),
+                                          .decided = kept(t, again->decided) };
+}
+
+void
+testhost_waiting(struct testhost *t, const char *order)
+{
+    uint64_t *more = NULL;
+    if (order
+        && (more =
+                realloc(t->waiting, (t->waiting_count + 1) * sizeof(*more)))) {
+        t->waiting = more;
+        t->waiting[t->waiting_count++] = batch_order(order, strlen(order));
+    } else if (!order) {
+        t->waiting_count = 0;
+    }
 }
 
 void
@@ -554,6 +605,10 @@ testhost_state(struct testhost *t, uint32_t i)
     case BATCH_DROPPED:
     case BATCH_ELSEWHERE:
         return TESTHOST_DROPPED;
+    case BATCH_DONE:
+        return TESTHOST_DONE;
+    case BATCH_DEFERRED:
+        return TESTHOST_DEFERRED;
     default:
         return TESTHOST_REJECTED;
     }
@@ -565,6 +620,42 @@ testhost_reason(struct testhost *t, uint32_t i)
     return testhost_state(t, i) == TESTHOST_REJECTED
                ? t->current->batch->events[i].reason
                : NULL;
+}
+
+const struct il_deferral *
+testhost_deferral(struct testhost *t, uint32_t i)
+{
+    const struct batch_deferral *d = t->current->batch->events[i].deferral;
+    if (testhost_state(t, i) != TESTHOST_DEFERRED)
+        return NULL;
+    t->deferral = (struct il_deferral){
+        IL_SIZED(struct il_deferral),
+        .flags = d->flags,
+        .delay_ms = (uint64_t) d->delay_us / 1000,
+        .why = d->why,
+        .target = d->target,
+        .target_len = d->target ? strlen(d->target) : 0,
+        .order_len = d->order != 0,
+    };
+    return &t->deferral;
+}
+
+const char *
+testhost_render(struct testhost *t, uint32_t i, int *err)
+{
+    const struct il_plugin *desc = &t->host.plugin->desc;
+    struct il_text *out = &t->shown[SHOW_RENDER];
+    struct flight *f = t->current;
+    out->len = 0;
+    *err = 0;
+    if (desc->render) {
+        flight_enter(f, PHASE_DESTINATION);
+        struct instance_was was = instance_enter(&t->host, "render()");
+        *err = desc->render(t->host.self, f->batch, i, out);
+        instance_leave(was);
+        flight_enter(f, PHASE_NONE);
+    }
+    return text_str(out);
 }
 
 const char *
@@ -624,4 +715,5 @@ testhost_free_batches(struct testhost *t)
     }
     arena_free(&t->frames, &t->frame_bytes);
     free(t->letters);
+    free(t->waiting);
 }

@@ -106,6 +106,13 @@ api_batch_origin(const struct il_batch *b, uint32_t i, struct il_origin *out)
     return 0;
 }
 
+static uint32_t
+api_batch_flags(const struct il_batch *b, uint32_t i)
+{
+    return may_read(b, i, "il_batch_flags()") ? testhost_plain.batch_flags(b, i)
+                                              : 0;
+}
+
 static void *
 api_batch_alloc(struct il_batch *b, size_t size)
 {
@@ -232,12 +239,56 @@ api_keep(struct il_batch *b, uint32_t i)
     return err ? err : testhost_plain.keep(b, i);
 }
 
+static int
+api_done(struct il_batch *b, uint32_t i)
+{
+    int err = may_edit(b, i, PHASE_DESTINATION, "il_done()");
+    return err ? err : testhost_plain.done(b, i);
+}
+
+static int
+api_defer(struct il_batch *b, uint32_t i, const struct il_deferral *how)
+{
+    int err = may_edit(b, i, PHASE_DESTINATION, "il_defer()");
+    if (!err
+        && (how->struct_size < sizeof(*how)
+            || (how->why && how->why->struct_size < sizeof(*how->why)))) {
+        testhost_violate(flight_of(b)->t, "il_defer() without struct_size");
+        err = -EINVAL;
+    }
+    if (!err && no_memory(b))
+        err = -ENOMEM;
+    return err ? err : testhost_plain.defer(b, i, how);
+}
+
+static int
+api_again(const struct il_batch *b, uint32_t i, struct il_again *out)
+{
+    if (!may_read(b, i, "il_again()"))
+        return -EINVAL;
+    if (out->struct_size < sizeof(*out)) {
+        testhost_violate(flight_of(b)->t, "il_again() without struct_size");
+        return -EINVAL;
+    }
+    return testhost_plain.again(b, i, out);
+}
+
+static int
+api_waits(struct il_batch *b, uint32_t i, const char *order, size_t len)
+{
+    int err = may_edit(b, i, PHASE_DESTINATION, "il_waits()");
+    if (!err && no_memory(b))
+        err = -ENOMEM;
+    return err ? err : testhost_plain.waits(b, i, order, len);
+}
+
 void
 testhost_fill_checks(struct il_api *api)
 {
     api->batch_count = api_batch_count;
     api->batch_position = api_batch_position;
     api->batch_origin = api_batch_origin;
+    api->batch_flags = api_batch_flags;
     api->batch_alloc = api_batch_alloc;
     api->live = api_live;
     api->get = api_get;
@@ -252,4 +303,8 @@ testhost_fill_checks(struct il_api *api)
     api->reject = api_reject;
     api->unreject = api_unreject;
     api->keep = api_keep;
+    api->done = api_done;
+    api->defer = api_defer;
+    api->again = api_again;
+    api->waits = api_waits;
 }

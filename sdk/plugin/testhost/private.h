@@ -91,6 +91,12 @@ struct letter {
     char code[32];
 };
 
+struct held_off {
+    struct held_off *next;
+    int64_t until_us;
+    char target[]; /* "": all */
+};
+
 struct first_place {
     struct first_place *next;
     uint64_t position, origin;
@@ -138,6 +144,10 @@ struct testhost {
     uint8_t spool[16];
     uint32_t set_backs;
     struct first_place *first_places;
+    struct batch_again *again; /* of the next event; in `frames` */
+    uint64_t *waiting;         /* orders */
+    size_t waiting_count;
+    struct il_deferral deferral; /* as shown last */
 
     pthread_mutex_t lock; /* protects all below */
     pthread_cond_t changed;
@@ -145,6 +155,7 @@ struct testhost {
     int wants_room;
     int64_t clock_us, ahead_us; /* clock_us 0: the real one */
     struct il_text log, violations, status_text;
+    struct held_off *held;
     struct il_ack *acks;
     struct test_timer *timers;
     struct known_entity *entities;
@@ -160,7 +171,7 @@ struct testhost {
     int status, has_ingested, refused;
     char *sender;
 
-    struct il_text shown[10]; /* what the accessors return */
+    struct il_text shown[11]; /* what the accessors return */
 };
 
 enum {
@@ -173,7 +184,8 @@ enum {
     SHOW_LETTERS,
     SHOW_VIOLATIONS,
     SHOW_STATUS,
-    SHOW_MARK
+    SHOW_MARK,
+    SHOW_RENDER
 };
 
 static inline struct testhost *

@@ -74,6 +74,12 @@ void testhost_cancel(struct testhost *);
 int testhost_event(struct testhost *, const char *json);
 /* The next event gets this position. */
 void testhost_position(struct testhost *, uint64_t position);
+/* The next event comes again by itself, as il_again() then tells; the texts are
+ * copied. */
+void testhost_again(struct testhost *, const struct il_again *);
+/* An event of this order waits: il_waits() defers those that come after it.
+ * NULL: none waits any more. */
+void testhost_waiting(struct testhost *, const char *order);
 /* The next event comes again: it first stood at this position. */
 void testhost_origin(struct testhost *, uint64_t position);
 /* Forget the events: the next batch begins. */
@@ -107,10 +113,24 @@ int testhost_prepared(struct testhost *); /* calls so far */
 const char *testhost_letters(struct testhost *);
 
 /* What became of event i. */
-enum { TESTHOST_KEPT, TESTHOST_DROPPED, TESTHOST_REJECTED };
+enum {
+    TESTHOST_KEPT,
+    TESTHOST_DROPPED,
+    TESTHOST_REJECTED,
+    TESTHOST_DONE,    /* il_done() */
+    TESTHOST_DEFERRED /* il_defer(), il_waits() */
+};
 int testhost_state(struct testhost *, uint32_t i);
 /* TESTHOST_REJECTED: its reason; else NULL. */
 const struct il_reason *testhost_reason(struct testhost *, uint32_t i);
+/* TESTHOST_DEFERRED: how; else NULL.  Of an order it only tells that there is
+ * one: order_len is not 0 then. */
+const struct il_deferral *testhost_deferral(struct testhost *, uint32_t i);
+/* Until when (microseconds since 1970) the target, NULL: the whole instance, is
+ * held off, as the plugin has said; 0: not at all. */
+int64_t testhost_held(struct testhost *, const char *target);
+/* The plugin's render() of event i, and what it returned; "" without one. */
+const char *testhost_render(struct testhost *, uint32_t i, int *err);
 const char *testhost_payload(struct testhost *, uint32_t i); /* JSON */
 /* The traits attached to event i under a kind, as JSON; NULL: none. */
 const char *testhost_attached(struct testhost *, uint32_t i, const char *kind);

@@ -129,4 +129,5 @@ pub static il_plugin: Plugin = Plugin {
     close: Some(close),
     ddl: None,
     probe: None,
+    render: None,
 };

@@ -116,6 +116,7 @@ pub struct Plugin {
     pub close: Option<Close>,
     pub ddl: Unused,
     pub probe: Unused,
+    pub render: Unused,
 }
 
 // Constant data: texts and functions.
@@ -176,6 +177,7 @@ pub struct Api {
     pub batch_last: Unused,
     pub batch_position: Unused,
     pub batch_origin: Unused,
+    pub batch_flags: Unused,
     pub batch_alloc: Unused,
     pub live: unsafe extern "C" fn(*const Batch, u32) -> c_int,
     pub get: unsafe extern "C" fn(*mut Batch, u32, *const Field, *mut Value) -> c_int,
@@ -186,8 +188,15 @@ pub struct Api {
     pub reject: Unused,
     pub unreject: Unused,
     pub keep: Unused,
+    pub done: Unused,
+    pub defer: Unused,
+    pub again: Unused,
+    pub waits: Unused,
     pub prepare: Unused,
     pub settle: Unused,
+    pub hold_off: Unused,
+    pub pause: Unused,
+    pub intake: Unused,
     pub item: Unused,
     pub text_new: Unused,
     pub text_reserve: Unused,

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* Far sides that take nothing for a while, as the destination tells. */
+#include "private.h"
+
+#include "base/clock.h"
+#include "base/wtf8.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int
+lane_is_held(const struct lane *l, int64_t now_us)
+{
+    return l->parked && now_us < l->parked->held_until_us;
+}
+
+void
+lane_holds(struct lane *l, struct lane_status *out)
+{
+    int64_t now = clock_wall_us();
+    out->hold_count = 0;
+    pthread_mutex_lock(&l->lock);
+    for (int i = 0; l->parked && i < LANE_HOLDS; i++) {
+        const struct lane_hold *h = &l->parked->holds[i];
+        if (h->until_us <= now)
+            continue;
+        struct lane_held *to = &out->holds[out->hold_count++];
+        to->until_us = h->until_us;
+        memcpy(to->target, h->target, sizeof to->target);
+        memcpy(to->why, h->why, sizeof to->why);
+    }
+    pthread_mutex_unlock(&l->lock);
+}
+
+/* That of the target, or one to be used for it: free, or the first to end. */
+static struct lane_hold *
+hold_of(struct lane_parked *p, const char *target)
+{
+    struct lane_hold *best = &p->holds[0];
+    for (int i = 0; i < LANE_HOLDS; i++) {
+        struct lane_hold *h = &p->holds[i];
+        if (h->until_us && strcmp(h->target, target) == 0)
+            return h;
+        if (h->until_us < best->until_us)
+            best = h;
+    }
+    return best;
+}
+
+void
+lane_hold_off(struct lane *l, const char *target, int64_t until_us,
+              const char *why)
+{
+    struct lane_parked *p = l->parked;
+    if (!p)
+        return;
+    int64_t wall = clock_wall_us(), mono = clock_monotonic_us();
+    char name[sizeof p->holds[0].target];
+    snprintf(name, sizeof name, "%s", target ? target : "");
+    utf8_mend(name, strlen(name));
+    pthread_mutex_lock(&l->lock);
+    struct lane_hold *h = hold_of(p, name);
+    int same = h->until_us && strcmp(h->target, name) == 0;
+    if (until_us > wall) {
+        h->until_us = until_us;
+        memcpy(h->target, name, sizeof name);
+        snprintf(h->why, sizeof h->why, "%s", why ? why : "");
+        utf8_mend(h->why, strlen(h->why));
+    } else if (same) {
+        h->until_us = 0;
+    }
+    if (!target)
+        p->held_until_us = until_us > wall ? mono + (until_us - wall) : 0;
+    lane_signal(l);
+    pthread_mutex_unlock(&l->lock);
+}
