@@ -8,10 +8,14 @@
 #include <stdio.h>
 #include <string.h>
 
+/* It ends when that much time has passed, or when the clock on the wall says
+ * so, whichever is first: who set the clock back does not make it longer, and
+ * who set it forth ends it. */
 int
 lane_is_held(const struct lane *l, int64_t now_us)
 {
-    return l->parked && now_us < l->parked->held_until_us;
+    return l->parked && now_us < l->parked->held_until_us
+           && clock_wall_us() < l->parked->held_until_wall_us;
 }
 
 void
@@ -71,6 +75,8 @@ lane_hold_off(struct lane *l, const char *target, int64_t until_us,
     }
     if (!target)
         p->held_until_us = until_us > wall ? mono + (until_us - wall) : 0;
+    if (!target)
+        p->held_until_wall_us = until_us;
     lane_signal(l);
     pthread_mutex_unlock(&l->lock);
 }

@@ -161,7 +161,8 @@ struct lane_parked {
     struct lane_numbers orders; /* of events that are deferred, not stored */
     int orders_lost;            /* for want of memory: any may be there */
     struct lane_hold holds[LANE_HOLDS];
-    int64_t held_until_us; /* monotonic; nothing goes out before then */
+    int64_t held_until_us;      /* monotonic; nothing goes out before then, */
+    int64_t held_until_wall_us; /* or this, since 1970 */
 };
 
 struct lane {

@@ -1,4 +1,23 @@
 # webhook.out
+plugin_LTLIBRARIES += plugins/webhook.out/webhook.out.la
+plugins_webhook_out_webhook_out_la_SOURCES = \
+	plugins/webhook.out/judge.c \
+	plugins/webhook.out/out.c \
+	plugins/webhook.out/out.h \
+	plugins/webhook.out/pump.c \
+	plugins/webhook.out/queue.c \
+	plugins/webhook.out/request.c \
+	plugins/webhook.out/show.c \
+	plugins/webhook.out/show.h \
+	plugins/webhook.out/tell.c
+plugins_webhook_out_webhook_out_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) \
+	$(CURL_CFLAGS) $(GNUTLS_CFLAGS)
+plugins_webhook_out_webhook_out_la_CFLAGS = $(PLUGIN_CFLAGS)
+plugins_webhook_out_webhook_out_la_LDFLAGS = $(PLUGIN_LINK)
+plugins_webhook_out_webhook_out_la_LIBADD = plugins/webhook.out/libparts.la \
+	-lpthread
+dist_man_MANS += plugins/webhook.out/webhook.out.5
+
 # The parts that need no host, by themselves: the tests link them.
 noinst_LTLIBRARIES += plugins/webhook.out/libparts.la
 plugins_webhook_out_libparts_la_SOURCES = \
@@ -42,7 +61,7 @@ out_part_tests = \
 	plugins/webhook.out/tests/test-out-sign \
 	plugins/webhook.out/tests/test-out-times
 EXTRA_DIST += plugins/webhook.out/tests/outtest.h \
-	plugins/webhook.out/webhook.out.5 plugins/webhook.out/webhook.out.conf
+	plugins/webhook.out/webhook.out.conf
 
 # A destination with these options that sends nothing.
 check_LTLIBRARIES += plugins/webhook.out/tests/destination.rendered.la

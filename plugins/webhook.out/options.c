@@ -286,9 +286,11 @@ read_literal_url(struct reader *r, const char *text)
 {
     char target[TRANSPORT_TARGET_MAX];
     const char *rest = strstr(text, "://");
-    if (!transport_target(text, target)) {
+    if (rest && !transport_target(text, target)) {
+        const size_t host = (size_t) (rest - text) + 3;
         r->o->literal_url = text;
-        return 0;
+        r->o->origin = strndup(text, host + strcspn(text + host, "/?#"));
+        return r->o->origin ? 0 : -ENOMEM;
     }
     if (rest && memchr(rest, '@', strcspn(rest + 3, "/?#") + 3))
         return il_conf_error(r->conf, "url", -1,
@@ -311,9 +313,19 @@ read_url_template(struct reader *r, const char *text)
         return il_conf_error(r->conf, "url", -1,
                              "is no URL of http or https; write it as in "
                              "\"https://{{ host }}/in\"");
-    r->o->host_varies = !slashes || host > constant
-                        || host + strcspn(text + host, "/?#") >= constant;
-    return 0;
+    const size_t end = host + strcspn(text + host, "/?#");
+    char target[TRANSPORT_TARGET_MAX];
+    r->o->host_varies = !slashes || host > constant || end >= constant;
+    if (r->o->host_varies)
+        return 0;
+    r->o->origin = strndup(text, end);
+    if (!r->o->origin)
+        return -ENOMEM;
+    return transport_target(r->o->origin, target)
+               ? il_conf_error(r->conf, "url", -1,
+                               "has no host that can be used before its first "
+                               "\"/\", or a name or password")
+               : 0;
 }
 
 static int
@@ -769,6 +781,7 @@ out_options_close(struct out_options *o, const struct il_host *host)
     free(o->nets);
     signer_free(&o->signer);
     wipe(o->authorization);
+    free(o->origin);
     for (size_t i = 0; i < o->hidden_count; i++)
         wipe(o->hidden[i]);
     free(o->hidden);

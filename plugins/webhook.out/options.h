@@ -33,6 +33,7 @@ struct out_options {
     struct out_text url, body, target, order; /* order: of order_key */
     const char *literal_url; /* where url is no template; else NULL */
     int host_varies;         /* the event decides where it goes */
+    char *origin;            /* scheme://host:port as written; else NULL */
     const char **hosts;      /* globs; where host_varies */
     size_t host_count;
     const char *method, *content_type;

@@ -305,14 +305,29 @@ make_id(const struct render *r, struct il_batch *batch, uint32_t i,
     return id_make(&of, out->id);
 }
 
-int
-render_event(const struct render *r, struct il_batch *batch, uint32_t i,
-             int made_by_gate, const char *space, struct rendered *out)
+static void
+begin(struct rendered *out)
 {
     struct il_text *text = out->text;
     memset(out, 0, sizeof(*out));
     out->text = text;
     text->len = 0;
+}
+
+int
+render_place(const struct render *r, struct il_batch *batch, uint32_t i,
+             struct rendered *out)
+{
+    begin(out);
+    int err = put_url(r, batch, i, out);
+    return err ? err : put_target(r, batch, i, out);
+}
+
+int
+render_event(const struct render *r, struct il_batch *batch, uint32_t i,
+             int made_by_gate, const char *space, struct rendered *out)
+{
+    begin(out);
     int err = make_id(r, batch, i, made_by_gate, space, out);
     if (!err)
         err = put_url(r, batch, i, out);
@@ -324,6 +339,6 @@ render_event(const struct render *r, struct il_batch *batch, uint32_t i,
         err = put_body(r, batch, i, out);
     /* The text has stopped growing, and moves no more. */
     for (size_t k = 0; k < out->header_count && !err; k++)
-        out->headers[k].value = text->data + out->header_at[k];
+        out->headers[k].value = out->text->data + out->header_at[k];
     return err;
 }

@@ -42,6 +42,10 @@ void render_close(struct render *);
 int render_event(const struct render *, struct il_batch *, uint32_t i,
                  int made_by_gate, const char *space, struct rendered *);
 
+/* Where it goes alone: url and target.  As render_event(). */
+int render_place(const struct render *, struct il_batch *, uint32_t i,
+                 struct rendered *);
+
 static inline const char *
 rendered_url(const struct rendered *r)
 {

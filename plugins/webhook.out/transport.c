@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -409,4 +410,43 @@ transport_stop(struct transport *t, uint32_t grace_ms)
     wake(t);
     pthread_join(t->thread, NULL);
     t->running = 0;
+}
+
+/* --- trying it ------------------------------------------------------------- */
+
+struct probed {
+    char *error;
+    size_t size;
+};
+
+static void
+on_probed(void *arg, const struct transport_answer *a)
+{
+    const struct probed *p = arg;
+    snprintf(p->error, p->size, "%s", a->error);
+}
+
+int
+transport_probe(const struct transport *t, const char *url, uint32_t timeout_ms,
+                char *error, size_t size)
+{
+    struct probed probed = { error, size };
+    const struct transport_request r = { .method = "GET",
+                                         .url = url,
+                                         .timeout_ms = timeout_ms,
+                                         .done = on_probed,
+                                         .arg = &probed };
+    struct transfer *x;
+    int err = transfer_new(&t->options, &r, &x);
+    snprintf(error, size, "%s", err ? strerror(-err) : "");
+    if (err)
+        return err;
+    CURLcode code = CURLE_OUT_OF_MEMORY;
+    if (!transfer_begin(x)
+        && !curl_easy_setopt(x->easy, CURLOPT_CONNECT_ONLY, 1L))
+        code = curl_easy_perform(x->easy);
+    if (code)
+        transfer_end(x, code, 0);
+    transfer_free(x);
+    return code ? -ECONNREFUSED : 0;
 }

@@ -101,6 +101,12 @@ int transport_submit(struct transport *, const struct transport_request *);
  * grace_ms.  Once for each start. */
 void transport_stop(struct transport *, uint32_t grace_ms);
 
+/* Connect to where a URL leads, with TLS where it says so, and send nothing.  0,
+ * or a negative errno and why, for a person, without secrets.  Waits; any
+ * thread, started or not. */
+int transport_probe(const struct transport *, const char *url,
+                    uint32_t timeout_ms, char *error, size_t size);
+
 /* "scheme://host:port" of a URL, in lower case, the port always there.  0, or
  * -EINVAL: it is no URL of http or https, or has a name or password in it. */
 #define TRANSPORT_TARGET_MAX 256

@@ -1515,8 +1515,9 @@ il_prepare(struct il_batch *batch)
  *              delivers again what comes after it
  * Any other is reported, and taken as IL_RETRY.  What was said of single events
  * (il_done(), il_defer()) holds whatever the outcome of their batch.  With
- * several batches in flight, anything but IL_OK and IL_REJECT means that all taken after it must
- * settle IL_RETRY (they come again, in order).  Since ABI 1.0. */
+ * several batches in flight, anything but IL_OK and IL_REJECT means that all taken
+ * after it must settle IL_RETRY (they come again, in order), but for those of a
+ * destination with IL_PER_EVENT.  Since ABI 1.0. */
 static inline void
 il_settle(struct il_ack *ack, int outcome, const char *why)
 {

@@ -285,11 +285,13 @@ testhost_process(struct testhost *t)
 /* --- settling ------------------------------------------------------------ */
 
 /* Behind one that failed, or before one that fails, all taken later come again:
- * what was settled otherwise would be delivered out of order.  With the lock
- * held. */
+ * what was settled otherwise would be delivered out of order.  Events that come
+ * to ends of their own have no such order.  With the lock held. */
 static int
 out_of_order(const struct testhost *t, const struct flight *settled)
 {
+    if (t->host.plugin->desc.flags & IL_PER_EVENT)
+        return 0;
     int failed = settled->outcome != IL_OK && settled->outcome != IL_REJECT;
     for (const struct flight *f = t->away; f; f = f->next) {
         int before = f->number < settled->number;

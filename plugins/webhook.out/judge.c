@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+#include "out.h"
+
+#include "retry_after.h"
+#include "scrub.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MESSAGE_MAX (TRANSPORT_BODY_MAX + 400)
+#define CODE_MAX 16
+#define UNCOUNTED_MS 30000 /* where the schedule has no delay */
+#define BUSY_MAX_MS 300000 /* of a target that has not said how long */
+#define PROXY_FIRST_US INT64_C(30000000)
+#define PROXY_LAST_US INT64_C(300000000)
+#define PAUSED_MS 1000 /* the lane is paused well before */
+
+/* --- words ---------------------------------------------------------------- */
+
+/* Length of the character at p, or 0: it is no UTF-8. */
+static size_t
+utf8_len(const unsigned char *p)
+{
+    size_t n = *p < 0x80   ? 1
+               : *p < 0xc2 ? 0
+               : *p < 0xe0 ? 2
+               : *p < 0xf0 ? 3
+               : *p < 0xf5 ? 4
+                           : 0;
+    for (size_t i = 1; i < n; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f)
+        || (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
+        return 0;
+    return n;
+}
+
+/* What is no UTF-8 becomes "?": others show it. */
+static void
+mend(char *text)
+{
+    unsigned char *p = (unsigned char *) text;
+    while (*p) {
+        size_t n = utf8_len(p);
+        if (!n)
+            *p = '?';
+        p += n ? n : 1;
+    }
+}
+
+static void
+tell_reason(const struct out *o, const struct out_request *r,
+            const struct transport_answer *a, char code[CODE_MAX],
+            char text[MESSAGE_MAX])
+{
+    static const char *const codes[] = {
+        [TRANSPORT_ANSWERED] = "http",     [TRANSPORT_NAME] = "no_address",
+        [TRANSPORT_ADDRESS] = "address",   [TRANSPORT_CONNECT] = "connect",
+        [TRANSPORT_TLS] = "tls",           [TRANSPORT_TIMEOUT] = "timeout",
+        [TRANSPORT_PROTOCOL] = "protocol", [TRANSPORT_PROXY] = "proxy",
+        [TRANSPORT_REQUEST] = "template",  [TRANSPORT_CANCELLED] = "stopped",
+        [TRANSPORT_NO_MEMORY] = "memory",
+    };
+    char body[TRANSPORT_BODY_MAX + 64];
+    if (a->what != TRANSPORT_ANSWERED) {
+        snprintf(code, CODE_MAX, "%s", codes[a->what]);
+        snprintf(text, MESSAGE_MAX, "%s", a->error);
+        return;
+    }
+    snprintf(code, CODE_MAX, "http_%ld", a->status);
+    scrub_answer(a->body, a->body_len, rendered_url(&r->rendered),
+                 o->options.hidden, body, sizeof(body));
+    snprintf(text, MESSAGE_MAX, "HTTP %ld%s%.200s%s%s", a->status,
+             a->location ? ", to " : "", a->location ? a->location : "",
+             *body ? ": " : "", body);
+    mend(text);
+}
+
+/* --- how long ------------------------------------------------------------- */
+
+struct waits {
+    int64_t counted_ms;   /* SCHEDULE_OVER: it was the last */
+    int64_t uncounted_ms; /* where the failure is not the event's */
+    int64_t busy_ms;      /* of the target, if it asked for time */
+};
+
+static struct waits
+waits_of(struct out *o, const struct out_event *e,
+         const struct transport_answer *a)
+{
+    const struct schedule *s = &o->options.schedule;
+    const uint64_t failures = (uint64_t) e->attempts + 1;
+    struct waits w;
+    int64_t asked = 0;
+    const int said =
+        a->retry_after
+        && !retry_after_parse(a->retry_after, strlen(a->retry_after),
+                              out_wall(o) / 1000000,
+                              o->options.retry_after_max_ms, &asked);
+    w.counted_ms = schedule_wait(s, failures, asked, out_random(o));
+    w.uncounted_ms = schedule_wait(s, failures < s->count ? failures : s->count,
+                                   asked, out_random(o));
+    if (w.uncounted_ms == SCHEDULE_OVER)
+        w.uncounted_ms = asked > UNCOUNTED_MS ? asked : UNCOUNTED_MS;
+    w.busy_ms = w.uncounted_ms;
+    if ((!said || !asked) && w.busy_ms > BUSY_MAX_MS)
+        w.busy_ms = BUSY_MAX_MS;
+    if (!w.busy_ms)
+        w.busy_ms = 1;
+    return w;
+}
+
+/* What an answer says of the target. */
+static enum breaker_class
+class_of(const struct out *o, const struct transport_answer *a)
+{
+    switch (a->what) {
+    case TRANSPORT_ANSWERED:
+        return out_rejects(&o->options, a->status)
+                   ? BREAKER_OTHER
+                   : breaker_class_of(a->status);
+    case TRANSPORT_ADDRESS:
+        /* Who owns a name that events lead to may let it point anywhere; that
+         * is no outage, which would keep its events for ever. */
+        return *o->only_target ? BREAKER_NO_ANSWER : BREAKER_OTHER;
+    case TRANSPORT_PROXY:
+        return BREAKER_BUSY;
+    default:
+        return BREAKER_NO_ANSWER;
+    }
+}
+
+/* --- the target ----------------------------------------------------------- */
+
+static struct breaker_verdict
+note_attempt(struct out *o, const struct out_request *r,
+             const struct transport_answer *a, const struct waits *w,
+             const char *cause)
+{
+    const int proxy = a->what == TRANSPORT_PROXY;
+    if (proxy && !o->proxy_wait_us)
+        o->proxy_wait_us = PROXY_FIRST_US;
+    const struct breaker_attempt attempt = {
+        .key = r->event->position,
+        .probe = r->probe,
+        .what = class_of(o, a),
+        /* No event pays for the proxy, whatever has got through. */
+        .last_try_us = proxy ? 0 : r->event->tried_us,
+        .busy_us = proxy ? o->proxy_wait_us : w->busy_ms * 1000,
+        .cause = cause
+    };
+    if (proxy)
+        o->proxy_wait_us = o->proxy_wait_us * 2 < PROXY_LAST_US
+                               ? o->proxy_wait_us * 2
+                               : PROXY_LAST_US;
+    else
+        o->proxy_wait_us = 0;
+    return breaker_done(r->breaker, &attempt, out_wall(o));
+}
+
+/* Whoever shows it, or hands out events, is to know. */
+static void
+note_state(struct out *o, const struct breaker_state *before,
+           const struct breaker_state *now, const struct breaker_verdict *v,
+           const char *target)
+{
+    if (v->opened)
+        tell_opened(o, target, now->wait_us, now->cause);
+    if (v->closed)
+        tell_closed(o, target, before->since_us);
+    if (now->wait_us || before->open || before->wary)
+        pump_hold(o, target, now);
+}
+
+/* --- the event ------------------------------------------------------------ */
+
+/* Nobody wants it any more, whatever event it is. */
+static void
+note_gone(struct out *o, struct out_event *e, const char *message,
+          char gone[JUDGE_GONE_MAX])
+{
+    struct out_target *t = e->target;
+    if (!o->options.literal_url) {
+        queue_reject(o, e, "gone", message);
+        return;
+    }
+    snprintf(gone, JUDGE_GONE_MAX, "%.60s says that it is gone: %.100s",
+             t->name, message);
+    queue_defer(o, e, PAUSED_MS, 0, "gone", message);
+    pump_defer_all(o, t, PAUSED_MS, "gone", "the lane was to pause");
+}
+
+static void
+note_failure(struct out *o, struct out_event *e, const struct waits *w,
+             int counts, int64_t target_ms, const char *code,
+             const char *message)
+{
+    int64_t ms = w->uncounted_ms > target_ms ? w->uncounted_ms : target_ms;
+    if (!counts)
+        queue_defer(o, e, ms, 0, code, message);
+    else if (w->counted_ms == SCHEDULE_OVER)
+        queue_reject(o, e, code, message);
+    else
+        queue_defer(o, e, w->counted_ms, 1, code, message);
+}
+
+static void
+judge_answer(struct out *o, struct out_request *r,
+             const struct transport_answer *a, char gone[JUDGE_GONE_MAX])
+{
+    struct out_event *e = r->event;
+    struct breaker_state before, now;
+    char code[CODE_MAX], message[MESSAGE_MAX], cause[BREAKER_CAUSE_MAX];
+    const struct waits w = waits_of(o, e, a);
+    tell_reason(o, r, a, code, message);
+    if (a->what == TRANSPORT_ANSWERED)
+        snprintf(cause, sizeof(cause), "HTTP %ld", a->status);
+    else
+        snprintf(cause, sizeof(cause), "%.*s", (int) sizeof(cause) - 1,
+                 a->error);
+    breaker_state(r->breaker, out_wall(o), &before);
+    const struct breaker_verdict v = note_attempt(o, r, a, &w, cause);
+    breaker_state(r->breaker, out_wall(o), &now);
+    note_state(o, &before, &now, &v, e->target->name);
+    if (a->status >= 200 && a->status < 300)
+        queue_done(o, e);
+    else if (a->status && out_rejects(&o->options, a->status))
+        queue_reject(o, e, code, message);
+    else if (a->status == 410)
+        note_gone(o, e, message, gone);
+    else
+        note_failure(o, e, &w, v.counts, (now.wait_us + 999) / 1000, code,
+                     message);
+}
+
+void
+judge(struct out *o, struct out_request *r, const struct transport_answer *a,
+      char gone[JUDGE_GONE_MAX])
+{
+    struct out_event *e = r->event;
+    o->in_flight[e->queue]--;
+    e->target->in_flight--;
+    tell_answer(o, a);
+    switch (a->what) {
+    case TRANSPORT_CANCELLED: /* at a stop: it is given back with its batch */
+        breaker_cancel(r->breaker, e->position, r->probe);
+        return;
+    case TRANSPORT_NO_MEMORY:
+        breaker_cancel(r->breaker, e->position, r->probe);
+        queue_defer(o, e, 1000, 0, "memory", "there was no memory to send it");
+        return;
+    case TRANSPORT_REQUEST:
+        breaker_cancel(r->breaker, e->position, r->probe);
+        queue_reject(o, e, "template", a->error);
+        return;
+    default:
+        judge_answer(o, r, a, gone);
+    }
+}
