@@ -109,6 +109,12 @@ plugins_webhook_out_tests_transport_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
 plugins_webhook_out_tests_transport_LDADD = plugins/webhook.out/libparts.la \
 	-lpthread
 
+check_PROGRAMS += plugins/webhook.out/tests/drive
+plugins_webhook_out_tests_drive_SOURCES = plugins/webhook.out/tests/drive.c
+plugins_webhook_out_tests_drive_CPPFLAGS = $(TESTHOST_CPPFLAGS) \
+	-DOUT_PLUGIN='"$(abs_top_builddir)/plugins/webhook.out/.libs/webhook.out.so"'
+plugins_webhook_out_tests_drive_LDADD = $(TESTHOST_LIBS)
+
 out_transport_tests = \
 	plugins/webhook.out/tests/test-out-addresses-are-checked.py \
 	plugins/webhook.out/tests/test-out-answers-are-judged.py \
@@ -118,3 +124,19 @@ out_transport_tests = \
 	plugins/webhook.out/tests/test-out-transport-stops.py
 EXTRA_DIST += $(out_transport_tests) plugins/webhook.out/tests/tool.py
 TESTS += $(out_transport_tests)
+
+# The plugin in a test host with a receiver.
+out_driven_tests = \
+	plugins/webhook.out/tests/test-out-bad-input-is-named.py \
+	plugins/webhook.out/tests/test-out-each-answer-has-its-end.py \
+	plugins/webhook.out/tests/test-out-outage-of-a-day.py \
+	plugins/webhook.out/tests/test-out-targets-are-left-alone.py
+EXTRA_DIST += $(out_driven_tests) plugins/webhook.out/tests/driven.py
+TESTS += $(out_driven_tests)
+
+# The daemon with a receiver.
+out_system_tests = \
+	plugins/webhook.out/tests/test-out-kill-loses-nothing.py \
+	plugins/webhook.out/tests/test-out-order-is-kept.py
+EXTRA_DIST += $(out_system_tests) plugins/webhook.out/tests/outsystem.py
+TESTS += $(out_system_tests)
