@@ -203,8 +203,10 @@ note_gone(struct out *o, struct out_event *e, const char *message,
     }
     snprintf(gone, JUDGE_GONE_MAX, "%.60s says that it is gone: %.100s",
              t->name, message);
+    queue_pin(t);
     queue_defer(o, e, PAUSED_MS, 0, "gone", message);
     pump_defer_all(o, t, PAUSED_MS, "gone", "the lane was to pause");
+    queue_unpin(o, t);
 }
 
 static void

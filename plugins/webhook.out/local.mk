@@ -142,7 +142,9 @@ TESTS += $(out_driven_tests)
 
 # The daemon with a receiver.
 out_system_tests = \
+	plugins/webhook.out/tests/test-out-gone-pauses.py \
 	plugins/webhook.out/tests/test-out-kill-loses-nothing.py \
-	plugins/webhook.out/tests/test-out-order-is-kept.py
+	plugins/webhook.out/tests/test-out-order-is-kept.py \
+	plugins/webhook.out/tests/test-out-outage-loses-nothing.py
 EXTRA_DIST += $(out_system_tests) plugins/webhook.out/tests/outsystem.py
 TESTS += $(out_system_tests)
