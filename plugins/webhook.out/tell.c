@@ -193,6 +193,7 @@ tell_state(void *arg)
     if (changed)
         breaker_each(o->breaker, look_at, &p);
     const size_t of = breaker_count(o->breaker);
+    pump(o); /* should there have been no memory for a timer */
     pthread_mutex_unlock(&o->lock);
     tell_write(o);
     if (!changed)

@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 
-from driven import Driven, contains, equal, event
+from driven import NO_ATTEMPT, Driven, contains, equal, event
 from ports import free_port
 from receiver import Answer, Receiver, make_ca
 
@@ -21,6 +21,14 @@ def one(options, state, code, message, e=None, again=None):
 
 one('url = "http://127.0.0.1:%d/in";' % free_port(), "deferred", "connect", "no connection")
 one('url = "http://no-such-name.invalid/";', "deferred", "no_address", "no address")
+# a proxy that fails costs no attempt, and holds the lane off
+with Driven('url = "http://hooks.example.com/in"; proxy = "http://127.0.0.1:%d"; concurrency = 1;' % free_port()) as d:
+    ends = d.write([event(n) for n in range(5)], again=(4, 60))
+    equal("the proxy", [(e.state, e.flags & NO_ATTEMPT) for e in ends], [("deferred", NO_ATTEMPT)] * 5)
+    equal("the proxy", (ends[0].code, d.held()), ("proxy", 30))
+    d.advance(30)
+    d.write([event(n) for n in range(5)], again=(4, 60))
+    equal("longer", d.held(), 60)
 with Receiver() as r:
     port = r.port
     # a name, and it is that of the machine itself
