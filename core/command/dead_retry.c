@@ -223,42 +223,39 @@ refuse_gate(void)
 
 /* --- what became of them --- */
 
-/* Of one that is sent from where it was. */
+/* What there is at a position beside the lane.  OPEN: nobody knows yet, or it
+ * is parked as often as it was. */
 static enum fate
-parked_fate(struct dead_job *j, const struct pending *p)
+parked_fate(struct dead_job *j, const char *name, uint64_t position,
+            uint32_t turn)
 {
     struct parked_lane *lane;
     struct parked_event e;
     struct parked_letter l;
-    int found = parked_lane_find(j->parked, p->lane, &lane);
+    int found = j->parked ? parked_lane_find(j->parked, name, &lane) : -ENOENT;
     if (found)
-        return found == -ENOENT ? FATE_DELIVERED : FATE_OPEN; /* forgotten */
-    found = parked_read(lane, p->letter, &j->buffer, &e);
+        return found == -ENOENT ? FATE_DELIVERED : FATE_OPEN;
+    found = parked_read(lane, position, &j->buffer, &e);
     if (found > 0)
-        return e.turn == p->turn ? FATE_OPEN : FATE_WAITS;
+        return e.turn == turn ? FATE_OPEN : FATE_WAITS;
     if (!found)
-        found = parked_letter_read(lane, p->letter, &j->buffer, &l);
-    return found ? FATE_LETTER : FATE_DELIVERED;
+        found = parked_letter_read(lane, position, &j->buffer, &l);
+    return !found                       ? FATE_DELIVERED
+           : found > 0 || found == -EIO ? FATE_LETTER
+                                        : FATE_OPEN; /* asked again */
 }
 
-/* Of one that goes through the spool: it is over once the lane has passed
- * it. */
+/* Of one that goes through the spool: it is over once the lane has passed it,
+ * and was parked or given up there, or not. */
 static enum fate
 spool_fate(struct dead_job *j, const struct pending *p)
 {
-    struct parked_lane *lane;
-    struct parked_event e;
-    struct parked_letter l;
-    if (dead_get(j->store, p->lane, p->letter, seen, NULL) != -ENOENT)
+    if (j->store
+        && dead_get(j->store, p->lane, p->letter, seen, NULL) != -ENOENT)
         return FATE_OPEN;
-    if (dead_get(j->store, p->lane, p->position, seen, NULL) == 0)
+    if (j->store && dead_get(j->store, p->lane, p->position, seen, NULL) == 0)
         return FATE_LETTER;
-    if (!j->parked || parked_lane_find(j->parked, p->lane, &lane))
-        return FATE_DELIVERED;
-    if (parked_letter_read(lane, p->position, &j->buffer, &l))
-        return FATE_LETTER;
-    return parked_read(lane, p->position, &j->buffer, &e) ? FATE_WAITS
-                                                          : FATE_DELIVERED;
+    return parked_fate(j, p->lane, p->position, 0);
 }
 
 static void
@@ -270,7 +267,8 @@ wait_for_all(struct asking *a)
         for (struct pending **at = &a->pending; *at;) {
             struct pending *p = *at;
             enum fate fate =
-                p->parked ? parked_fate(a->job, p) : spool_fate(a->job, p);
+                p->parked ? parked_fate(a->job, p->lane, p->letter, p->turn)
+                          : spool_fate(a->job, p);
             if (fate == FATE_OPEN) {
                 at = &p->next;
                 continue;
@@ -335,7 +333,7 @@ command_dead_retry(struct dead_job *j, char **args, int n)
     }
     status = command_dead_failed(err);
     report(&a);
-    if (j->wait && (j->store || j->parked) && !status)
+    if (j->wait && !status)
         wait_for_all(&a);
     while (a.pending) {
         struct pending *p = a.pending;

@@ -77,6 +77,30 @@ with Each() as s:
     contains(json.loads(out)["render_error"], "destination.null does not show what it would send", "why")
     equal(s.dead("drop", OTHER, at)[:2], (0, "dropped 1\n"), "it can be dropped")
 
+    # A letter of such a destination is kept as it was accepted, in the other
+    # store; the lane takes it again by the spool, whatever it delivers to then.
+    equal(s.daemon.stop(), 0, "exit code")
+    s.configure(lanes(("other", "", 'plugin = "destination.null"; name = "each"; refuse_while = "%(base)s/conf";'
+                       .replace("conf", "ingestlayer.conf"))))
+    s.daemon.start()
+    s.post("n1", "n2")
+    s.settled(OTHER)
+    equal(sorted(s.listed()), ["d1", "n1", "n2"], "letters of both stores")
+    equal(s.daemon.stop(), 0, "exit code")
+    s.plan("w2 fail 9 %d" % HOUR, "n2 fail 9 %d" % HOUR)
+    s.configure(lanes(("other", "", DESTINATION)))
+    s.daemon.start()
+    n1, n2 = (str(s.listed()[i]["position"]) for i in ("n1", "n2"))
+    contains(s.dead("show", "--render", OTHER, n1)[1], "would be sent as\nEACH n1\n", "render of an older letter")
+    code, out, err = s.dead("retry", "--wait", OTHER, n1, n2, str(s.listed()["d1"]["position"]))
+    equal((code, out), (1, "retried 3\nsettled 2, dead letters again 0, waiting again 1\n"), "both stores (%s)" % err)
+    equal(sorted(s.delivered()[-2:]), ["d1", "n1"], "delivered")
+    equal((s.listed(), "n2" in s.listed("--waiting")), ({}, True), "letters, and what waits")
+    s.plan("x1 die 1 0")
+    s.post("x1")
+    s.settled(OTHER)
+    parked = s.lane(OTHER)["parked"] + 1
+
     # --- forgotten ---
     equal(s.daemon.stop(), 0, "exit code")
     s.configure(BESIDE)
