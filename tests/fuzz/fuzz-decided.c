@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Events as they were kept while they waited to come again.  What can be read
- * is packed to the same again, and all of it lies within the bytes. */
+/* Events as they were kept while they waited to come again.  All of what is read
+ * lies within the bytes, and packed once more it says the same. */
 #include "fuzz.h"
 
 #include "codec/batch.h"
@@ -24,12 +24,28 @@ claim_walkable(struct il_value *v)
     text_clear(&out);
 }
 
+static void
+claim_same(const struct batch_event *a, const struct batch_event *b)
+{
+    const struct entity_link *x = a->entities, *y = b->entities;
+    CLAIM(slice_equal(a->ev.id, b->ev.id) && slice_equal(a->ev.type, b->ev.type)
+          && slice_equal(a->ev.source_id, b->ev.source_id)
+          && slice_equal(a->ev.payload, b->ev.payload)
+          && a->ev.received_us == b->ev.received_us
+          && a->ev.timestamp_us == b->ev.timestamp_us);
+    for (; x && y; x = x->next, y = y->next)
+        CLAIM(x->kind == y->kind
+              && slice_equal(slice_of(x->traits.str, x->traits.len),
+                             slice_of(y->traits.str, y->traits.len)));
+    CLAIM(!x && !y);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct batch_again again = { .attempts = 2, .code = "503" };
     struct il_batch *b = batch_new(), *c = batch_new();
-    struct il_text packed = { 0 }, second = { 0 };
+    struct il_text packed = { 0 };
     CLAIM(b && c);
     int err = batch_add_decided(b, 7, (const char *) data, size, &again);
     CLAIM(!err || err == -EINVAL);
@@ -45,13 +61,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         CLAIM(!batch_decided(b, 0, &packed));
         CLAIM(!batch_add_decided(c, 7, packed.data, packed.len, &again));
-        CLAIM(!batch_decided(c, 0, &second));
-        CLAIM(second.len == packed.len
-              && !memcmp(second.data, packed.data, packed.len));
+        claim_same(e, &c->events[0]);
     }
     batch_free(b);
     batch_free(c);
     text_clear(&packed);
-    text_clear(&second);
     return 0;
 }
