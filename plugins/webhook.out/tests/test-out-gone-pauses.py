@@ -28,6 +28,17 @@ with Receiver() as r, Out('url = "%(url)s/a-token"; schedule = ( "100ms", "100ms
     s.until(lambda: s.lane()["lag_events"] == 0 and s.lane()["parked"] == 0, "all has come to an end", 30)
     equal(s.lane()["dead_letters"], 1, "dead letters")
     equal({body_id(q) for q in r.requests if q.number >= asked}, {"e%06d" % i for i in range(50)}, "what was sent")
+    letter = s.dead()[0]
+    equal((letter["event_id"] if "event_id" in letter else letter, letter["code"]), ("e000007", "http_422"), "the letter")
+    shown = s.run("dead", "show", "--render", LANE, str(letter["position"]))
+    contains(shown, "POST http://127.0.0.1:%d/***" % r.port, "dead show --render")
+    contains(shown, '"id":"e000007"', "dead show --render")
+    ids = [q.headers["webhook-id"] for q in r.requests if body_id(q) == "e000007"]
+    r.script = lambda request: Answer(200)
+    s.run("dead", "retry", "--wait", LANE, str(letter["position"]))
+    again = r.requests[-1]
+    equal((body_id(again), again.headers["webhook-id"]), ("e000007", ids[0]), "a letter that is retried")
+    equal((len(set(ids)), s.lane()["dead_letters"]), (1, 0), "one webhook-id, and no letter")
     contains(s.log(), "e000007", "the dead letter in the log")
     contains(s.log(), "HTTP 422", "its reason")
     if "a-token" in s.log().replace(s.conf, ""):
