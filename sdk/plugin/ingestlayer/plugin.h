@@ -1630,11 +1630,12 @@ il_text_new(const struct il_host *host)
 {
     return IL_API(host)->text_new(host);
 }
-/* Room for `more` bytes past len.  0 or -ENOMEM (unchanged).  Since ABI 1.0. */
+/* Room for `more` bytes past len; also for none there is memory then.  0 or
+ * -ENOMEM (unchanged).  Since ABI 1.0. */
 static inline int
 il_text_reserve(const struct il_host *host, struct il_text *text, size_t more)
 {
-    if (text->cap - text->len >= more)
+    if (text->cap - text->len > more)
         return 0;
     return IL_API(host)->text_reserve(text, more);
 }
