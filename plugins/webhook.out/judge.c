@@ -175,6 +175,22 @@ note_state(struct out *o, const struct breaker_state *before,
 
 /* --- the event ------------------------------------------------------------ */
 
+/* What is to become of it is known, and it is still at hand. */
+static enum attempts_end
+end_of(const struct out *o, const struct transport_answer *a,
+       const struct waits *w, int counts)
+{
+    if (a->status >= 200 && a->status < 300)
+        return ATTEMPTS_DELIVERED;
+    if (a->status && out_rejects(&o->options, a->status))
+        return ATTEMPTS_GIVEN_UP;
+    if (a->status == 410)
+        return o->options.literal_url ? ATTEMPTS_UNCOUNTED : ATTEMPTS_GIVEN_UP;
+    return !counts                          ? ATTEMPTS_UNCOUNTED
+           : w->counted_ms == SCHEDULE_OVER ? ATTEMPTS_GIVEN_UP
+                                            : ATTEMPTS_AGAIN;
+}
+
 /* Nobody wants it any more, whatever event it is. */
 static void
 note_gone(struct out *o, struct out_event *e, const char *message,
@@ -187,8 +203,10 @@ note_gone(struct out *o, struct out_event *e, const char *message,
     }
     snprintf(gone, JUDGE_GONE_MAX, "%.60s says that it is gone: %.100s",
              t->name, message);
+    queue_pin(t);
     queue_defer(o, e, PAUSED_MS, 0, "gone", message);
     pump_defer_all(o, t, PAUSED_MS, "gone", "the lane was to pause");
+    queue_unpin(o, t);
 }
 
 static void
@@ -223,6 +241,7 @@ judge_answer(struct out *o, struct out_request *r,
     const struct breaker_verdict v = note_attempt(o, r, a, &w, cause);
     breaker_state(r->breaker, out_wall(o), &now);
     note_state(o, &before, &now, &v, e->target->name);
+    tell_attempt(o, r, a, end_of(o, a, &w, v.counts), message);
     if (a->status >= 200 && a->status < 300)
         queue_done(o, e);
     else if (a->status && out_rejects(&o->options, a->status))
