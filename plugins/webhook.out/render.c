@@ -22,6 +22,8 @@ render_open(struct render *r, const struct il_host *host,
     memset(r, 0, sizeof(*r));
     r->host = host;
     r->options = options;
+    if (options->literal_url)
+        transport_target(options->literal_url, r->target);
     int err = 0;
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]) && !err; i++)
         err = il_field_named(host, IL_FIELD_ANY, fields[i].name, fields[i].out);
@@ -257,6 +259,10 @@ put_url(const struct render *r, struct il_batch *batch, uint32_t i,
                            &out->url_at, &len, NULL);
     if (err)
         return err;
+    if (*r->target) { /* it was taken apart once for all */
+        memcpy(out->target, r->target, sizeof(out->target));
+        return 0;
+    }
     const char *url = rendered_url(out);
     if (strlen(url) != len || transport_target(url, out->target)
         || transport_host(url, host))

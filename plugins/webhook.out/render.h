@@ -12,6 +12,7 @@ struct render {
     const struct il_host *host;
     const struct out_options *options;
     struct il_field *id, *type, *received_at, *timestamp, *payload, *source;
+    char target[TRANSPORT_TARGET_MAX]; /* of a literal url; else "" */
 };
 
 #define RENDER_HEADERS (64 + 4)

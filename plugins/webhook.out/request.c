@@ -119,6 +119,7 @@ request_send(struct out *o, struct out_event *e, struct breaker_target *b)
     r->probe = say == BREAKER_PROBE;
     const struct transport_request send = { .method = o->options.method,
                                             .url = rendered_url(&r->rendered),
+                                            .url_known = 1,
                                             .headers = r->headers,
                                             .header_count = headers,
                                             .body = rendered_body(&r->rendered),

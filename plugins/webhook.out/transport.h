@@ -73,6 +73,7 @@ struct transport_answer {
 /* Copied but for the body, which has to live until the callback. */
 struct transport_request {
     const char *method, *url;
+    int url_known; /* transport_target() has taken it; else that is done here */
     const struct transport_header *headers;
     size_t header_count;
     const void *body;
