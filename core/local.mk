@@ -337,7 +337,9 @@ core_libcore_a_SOURCES = \
 	core/command/ddl.c \
 	core/command/dead.c \
 	core/command/dead.h \
+	core/command/dead_item.c \
 	core/command/dead_print.c \
+	core/command/dead_render.c \
 	core/command/dead_retry.c \
 	core/command/emit.c \
 	core/command/entity.c \

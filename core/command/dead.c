@@ -4,6 +4,12 @@
 #include "private.h"
 #include "dead.h"
 
+#include "base/clock.h"
+#include "base/time.h"
+#include "base/units.h"
+#include "host/assembly.h"
+#include "host/control.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -12,7 +18,9 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CODE = COMMAND_FLAG + 1 };
+#define DROP_MANY 1000 /* in one transaction */
+
+enum { CODE = COMMAND_FLAG + 1, SINCE, REASON, WAITING, RENDER };
 
 static const struct command_option options[] = {
     { 'c', "config", "FILE", COMMAND_CONF_HELP },
@@ -21,11 +29,23 @@ static const struct command_option options[] = {
     { 'p', "pipeline", "NAME", "list, retry: only this pipeline's lanes" },
     { CODE, "code", "CODE",
       "list, retry, drop: only letters with this code, such as a SQLSTATE" },
+    { REASON, "reason", "TEXT",
+      "list, retry, drop: only where the code is TEXT or the message contains "
+      "it, case and all" },
+    { SINCE, "since", "TIME",
+      "list, retry, drop: only what was given up since then (what waits: "
+      "failed first): 2026-11-29T07:00:00Z, or so long ago, as in 2h" },
     { 'e', "event", "ID", "list, retry, drop: only the event with this id" },
+    { WAITING, "waiting", NULL,
+      "list, retry, drop: instead of letters, events that are to be sent "
+      "again" },
     { 'a', "all", NULL, "retry, drop: all that the options above leave" },
     { 'w', "wait", NULL,
       "retry: until it is known what became of them; exit code 1 if one is a "
-      "dead letter again" },
+      "dead letter again, or waits again" },
+    { RENDER, "render", NULL,
+      "show: also what its destination would send, with the config as it is "
+      "now" },
     { 'j', "json", NULL, "list, show: one JSON object a line" },
     { 0 }
 };
@@ -38,12 +58,14 @@ const struct command_help command_dead_help = {
             "       ingestlayer dead drop  [options] LANE POSITION...\n"
             "       ingestlayer dead drop  [options] --all LANE\n"
             "\n"
-            "list:  what will not be delivered without help, and why\n"
-            "show:  everything about a dead letter, its event included\n"
-            "retry: deliver them after all, once what was wrong is mended; the "
-            "daemon\n"
-            "       must run\n"
-            "drop:  give a dead letter up for good\n"
+            "list:  what will not be delivered without help, and why; "
+            "--waiting: what is\n"
+            "       to be sent again, and when\n"
+            "show:  everything about one of either, its event included\n"
+            "retry: deliver them after all, once what was wrong is mended, or "
+            "now; the\n"
+            "       daemon must run\n"
+            "drop:  give one of either up for good\n"
             "\n"
             "LANE is pipeline/destination, or gate/source for what the gate "
             "refused.\n"
@@ -88,54 +110,13 @@ command_dead_failed(int err)
     return err != 0;
 }
 
-int
-command_dead_store(struct dead_job *j, int read_only)
+void
+command_dead_no_such(const struct dead_job *j, uint64_t position)
 {
-    char path[sizeof j->dir + sizeof "/dead"];
-    if (j->state_dir && strlen(j->state_dir) < sizeof j->dir)
-        strcpy(j->dir, j->state_dir);
-    else if (j->state_dir)
-        return command_dead_usage("the name of state_dir is too long");
-    else if (command_find_state_dir(j->config, j->dir, sizeof j->dir))
-        return 1;
-    if (j->state_dir && access(j->dir, F_OK) != 0) {
-        fprintf(stderr, "ingestlayer dead: state_dir %s: %s\n", j->dir,
-                strerror(errno));
-        return 1;
-    }
-    if (j->state_dir && command_become_owner(j->dir, 0))
-        return 1;
-    snprintf(path, sizeof path, "%s/dead", j->dir);
-    if (access(path, F_OK) != 0 && errno == ENOENT)
-        return 0;
-    int err = dead_open(path, read_only, &j->store);
-    return err && err != -ENOENT ? 1 : 0; /* it has said why */
-}
-
-/* --- which letters --- */
-
-static int
-of_pipeline(const char *lane, const char *pipeline)
-{
-    size_t len = strlen(pipeline);
-    return strncmp(lane, pipeline, len) == 0 && lane[len] == '/';
-}
-
-int
-command_dead_chosen(const struct dead_job *j, const struct dead_letter *l)
-{
-    if ((j->lane && strcmp(j->lane, l->lane) != 0)
-        || (j->pipeline && !of_pipeline(l->lane, j->pipeline))
-        || (j->code && strcmp(j->code, l->reason.code) != 0))
-        return 0;
-    if (!j->event)
-        return 1;
-    struct il_text unpacked = { 0 };
-    struct known k;
-    command_dead_known(l, &unpacked, &k);
-    int same = slice_equal(k.id, slice_of(j->event, strlen(j->event)));
-    text_clear(&unpacked);
-    return same;
+    fprintf(stderr,
+            "ingestlayer dead: %s has no dead letter %" PRIu64
+            ", and nothing waits there\n",
+            j->lane, position);
 }
 
 int
@@ -171,10 +152,16 @@ command_dead_take_lane(struct dead_job *j, char ***args, int *n)
 
 /* --- the commands --- */
 
-static int
-list_one(void *arg, const struct dead_letter *l)
+static void
+list_end(struct dead_job *j)
 {
-    return command_dead_chosen(arg, l) ? command_dead_print(arg, l) : 0;
+    uint64_t waiting = j->waiting ? 0 : command_dead_waiting(j);
+    if (!j->done)
+        puts(j->waiting ? "nothing waits to be sent again" : "no dead letters");
+    if (waiting)
+        printf("%" PRIu64 " event%s to be sent again: ingestlayer dead list "
+               "--waiting\n",
+               waiting, waiting == 1 ? " waits" : "s wait");
 }
 
 static int
@@ -187,10 +174,11 @@ list(struct dead_job *j, char **args, int n)
     if (check_lane(j->lane))
         return 2;
     int status = command_dead_store(j, 1);
-    if (!status && j->store)
-        status = command_dead_failed(dead_each(j->store, j->lane, list_one, j));
-    if (!status && !j->done && !j->json)
-        puts("no dead letters");
+    if (!status)
+        status =
+            command_dead_failed(command_dead_each(j, command_dead_print, j));
+    if (!status && !j->json)
+        list_end(j);
     return status;
 }
 
@@ -205,14 +193,10 @@ each_position(struct dead_job *j, char **args, int n,
     for (int i = 0; i < n && status != 2; i++) {
         uint64_t position;
         command_dead_position(args[i], &position);
-        int err =
-            !j->store ? -ENOENT
-            : fn      ? fn(j, position)
-                 : dead_get(j->store, j->lane, position, command_dead_print, j);
+        int err = fn ? fn(j, position)
+                     : command_dead_find(j, position, command_dead_print, j);
         if (err == -ENOENT)
-            fprintf(stderr,
-                    "ingestlayer dead: %s has no dead letter %" PRIu64 "\n",
-                    j->lane, position);
+            command_dead_no_such(j, position);
         else
             command_dead_failed(err);
         status |= err != 0;
@@ -220,39 +204,100 @@ each_position(struct dead_job *j, char **args, int n,
     return status;
 }
 
+/* A lane that sends event by event has something it has to hear of: what waited
+ * behind one that is gone.  Without that it would look within a minute. */
+static void
+tell_daemon(const struct dead_job *j)
+{
+    char line[sizeof "due " + DEAD_LANE_MAX + 1];
+    struct il_text reply = { 0 };
+    if (control_answers(j->dir))
+        return; /* none runs */
+    snprintf(line, sizeof line, "due %s", j->lane);
+    control_call(j->dir, line, slice_of("", 0), &reply);
+    text_clear(&reply);
+}
+
+/* Of a parked event, or a letter of a lane that sends event by event; a damaged
+ * one, too. */
+static int
+drop_parked(struct dead_job *j, const uint64_t *positions, size_t n,
+            size_t *dropped)
+{
+    struct parked_lane *lane;
+    *dropped = 0;
+    int err = j->parked ? parked_lane_find(j->parked, j->lane, &lane) : -ENOENT;
+    if (!err)
+        err = parked_drop_all(lane, positions, n, dropped);
+    j->done += *dropped;
+    j->tell |= *dropped > 0;
+    return err == -ENOENT ? 0 : err;
+}
+
 static int
 drop_one(struct dead_job *j, uint64_t position)
 {
-    int err = dead_delete(j->store, j->lane, position);
+    size_t dropped;
+    int err = drop_parked(j, &position, 1, &dropped);
+    if (err || dropped)
+        return err;
+    err = j->store ? dead_delete(j->store, j->lane, position) : -ENOENT;
     j->done += err == 0;
     return err;
 }
 
+struct dropping {
+    struct dead_job *job;
+    uint64_t positions[DROP_MANY]; /* in the store of parked events */
+    size_t n;
+};
+
 static int
-drop_each(void *arg, const struct dead_letter *l)
+drop_gathered(struct dropping *d)
 {
-    int err = command_dead_chosen(arg, l) ? drop_one(arg, l->position) : 0;
+    size_t dropped;
+    int err = d->n ? drop_parked(d->job, d->positions, d->n, &dropped) : 0;
+    d->n = 0;
+    return err;
+}
+
+static int
+drop_each(void *arg, const struct dead_item *it)
+{
+    struct dropping *d = arg;
+    if (it->kind != DEAD_LETTER) {
+        d->positions[d->n++] = it->position;
+        return d->n == DROP_MANY ? drop_gathered(d) : 0;
+    }
+    int err = dead_delete(d->job->store, it->lane, it->position);
+    d->job->done += err == 0;
     return err == -ENOENT ? 0 : err; /* somebody else was faster */
+}
+
+static int
+drop_all(struct dead_job *j, char **args, int n)
+{
+    struct dropping d = { .job = j };
+    if (n > 1 || (n == 1) == (j->lane != NULL))
+        return command_dead_usage("drop --all takes one lane");
+    if (n)
+        j->lane = args[0];
+    if (check_lane(j->lane))
+        return 2;
+    int status = command_dead_store(j, 0);
+    if (status)
+        return status;
+    int err = command_dead_each(j, drop_each, &d);
+    return command_dead_failed(err ? err : drop_gathered(&d));
 }
 
 static int
 drop(struct dead_job *j, char **args, int n)
 {
-    int status;
-    if (j->all) {
-        if (n > 1 || (n == 1) == (j->lane != NULL))
-            return command_dead_usage("drop --all takes one lane");
-        if (n)
-            j->lane = args[0];
-        if (check_lane(j->lane))
-            return 2;
-        status = command_dead_store(j, 0);
-        if (!status && j->store)
-            status =
-                command_dead_failed(dead_each(j->store, j->lane, drop_each, j));
-    } else {
-        status = each_position(j, args, n, drop_one);
-    }
+    int status =
+        j->all ? drop_all(j, args, n) : each_position(j, args, n, drop_one);
+    if (j->tell)
+        tell_daemon(j);
     if (status != 2)
         printf("dropped %" PRIu64 "\n", j->done);
     return status;
@@ -262,7 +307,27 @@ static int
 show(struct dead_job *j, char **args, int n)
 {
     j->whole = 1;
-    return each_position(j, args, n, NULL);
+    if (j->render && command_dead_render_open(j))
+        return 1;
+    int status = each_position(j, args, n, NULL);
+    return status ? status : j->failed;
+}
+
+/* A time, or so long ago. */
+static int
+read_since(struct dead_job *j, const char *text)
+{
+    const char *why;
+    int64_t ms, now = clock_wall_us();
+    if (!time_parse(text, strlen(text), &j->since_us))
+        return 0;
+    if (units_parse_duration(text, &ms, &why) || ms > now / 1000)
+        return command_dead_usage("--since: expected a time, as in "
+                                  "2026-11-29T07:00:00Z, or how long ago, as "
+                                  "in 2h, not \"%s\"",
+                                  text);
+    j->since_us = now - ms * 1000;
+    return 0;
 }
 
 /* 0, or the exit code and -1: there is nothing to run. */
@@ -285,6 +350,19 @@ read_options(struct dead_job *j, int argc, char **argv, int *status)
             break;
         case CODE:
             j->code = optarg;
+            break;
+        case REASON:
+            j->reason = optarg;
+            break;
+        case SINCE:
+            if ((*status = read_since(j, optarg)))
+                return -1;
+            break;
+        case WAITING:
+            j->waiting = 1;
+            break;
+        case RENDER:
+            j->render = 1;
             break;
         case 'e':
             j->event = optarg;
@@ -309,12 +387,15 @@ read_options(struct dead_job *j, int argc, char **argv, int *status)
 static int
 check_options(const struct dead_job *j, const char *verb)
 {
-    int choosing = j->pipeline || j->code || j->event;
+    int choosing = j->pipeline || j->code || j->event || j->reason || j->waiting
+                   || j->since_us != INT64_MIN;
     int retry = !strcmp(verb, "retry"), drop = !strcmp(verb, "drop");
     if (j->wait && !retry)
         return command_dead_usage("--wait goes with retry");
     if (j->all && !retry && !drop)
         return command_dead_usage("--all goes with retry and drop");
+    if (j->render && strcmp(verb, "show"))
+        return command_dead_usage("--render goes with show");
     if (choosing && !strcmp(verb, "show"))
         return command_dead_usage("show takes a lane and positions");
     if (choosing && (retry || drop) && !j->all)
@@ -336,7 +417,8 @@ command_dead(int argc, char **argv)
                   { "show", show },
                   { "retry", command_dead_retry },
                   { "drop", drop } };
-    struct dead_job j = { .config = COMMAND_CONF_DEFAULT };
+    struct dead_job j = { .config = COMMAND_CONF_DEFAULT,
+                          .since_us = INT64_MIN };
     int status;
     if (read_options(&j, argc, argv, &status))
         return status;
@@ -353,9 +435,9 @@ command_dead(int argc, char **argv)
     status = check_options(&j, verb);
     if (!status)
         status = verbs[i].run(&j, argv + optind, argc - optind);
-    if (j.store)
-        dead_close(j.store);
-    text_clear(&j.text);
+    command_dead_close(&j);
+    if (j.assembly)
+        assembly_free(j.assembly);
     if (fflush(stdout))
         status = 1;
     return status;

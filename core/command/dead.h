@@ -3,49 +3,115 @@
 #ifndef COMMAND_DEAD_H
 #define COMMAND_DEAD_H
 
-#include "codec/event.h"
+#include "codec/batch.h"
 #include "store/dead.h"
+#include "store/parked.h"
+
+struct assembly;
+
+/* What there is of an event that was not delivered, whichever store it is in.
+ * Texts may be NULL. */
+enum dead_kind {
+    DEAD_LETTER,     /* of the gate, or of a lane that delivers batches */
+    DEAD_OWN_LETTER, /* of a lane that delivers event by event */
+    DEAD_WAITING,    /* parked: it is sent again */
+};
+
+struct dead_item {
+    enum dead_kind kind;
+    const char *lane;
+    uint64_t position;
+    int64_t at_us; /* when it was given up; parked: put aside last */
+    uint32_t attempts;
+    const char *code, *message, *field, *rule;
+    const char *key;    /* id of the key it came by */
+    uint64_t retry;     /* where in the spool it is tried again; 0: not */
+    struct slice event; /* as its store has it */
+    /* Of lanes that deliver event by event: */
+    int64_t first_us; /* when it failed first */
+    const char *target;
+    /* Parked: */
+    int64_t due_us;
+    uint64_t behind; /* what it waits for; 0: for its time alone */
+    int was_letter;
+};
 
 struct dead_job {
     const char *config, *state_dir; /* as given */
-    /* Which letters; NULL: any. */
-    const char *lane, *pipeline, *code, *event;
-    int json, all, wait;
-    char dir[4096];     /* the state_dir */
-    struct dead *store; /* NULL: there is none yet */
-    struct il_text text;
+    /* Which; NULL: any. */
+    const char *lane, *pipeline, *code, *event, *reason;
+    int64_t since_us; /* INT64_MIN: any */
+    int waiting;      /* parked events, else letters */
+    int json, all, wait, render;
+    char dir[4096];            /* the state_dir */
+    struct dead *store;        /* NULL: there is none yet */
+    struct parked *parked;     /* likewise */
+    struct assembly *assembly; /* to render with */
+    struct il_batch *batch;    /* what command_dead_known() has unpacked */
+    struct il_text text, buffer, unpacked;
     uint64_t done;
-    int whole; /* show: with the event */
+    int whole;  /* show: with the event */
+    int failed; /* it could not be rendered */
+    int tell;   /* the daemon has to hear of it */
 };
 
 /* Of the command line: says what is wrong.  2. */
 int command_dead_usage(const char *what, ...) IL_PRINTF(1, 2);
 /* 1 after a message, unless err is 0. */
 int command_dead_failed(int err);
-/* Open the store; one that does not exist holds no letters.  0, or the exit
- * code after a message. */
-int command_dead_store(struct dead_job *, int read_only);
-/* Is it one of those that were chosen? */
-int command_dead_chosen(const struct dead_job *, const struct dead_letter *);
 /* The lane, perhaps by its option, and positions; at least one is left. */
 int command_dead_take_lane(struct dead_job *, char ***args, int *n);
 int command_dead_position(const char *text, uint64_t *out); /* 0 or -EINVAL */
+/* Say that there is nothing at a position of the lane. */
+void command_dead_no_such(const struct dead_job *, uint64_t position);
+
+/* --- dead_item.c --- */
+
+typedef int command_dead_fn(void *arg, const struct dead_item *);
+
+/* Open the stores; one that does not exist holds nothing.  0, or the exit code
+ * after a message. */
+int command_dead_store(struct dead_job *, int read_only);
+void command_dead_close(struct dead_job *);
+int command_dead_is_gate(const char *lane);
+/* Walk those that were chosen: letters of both stores, or what is parked.  fn
+ * may delete, and returns non-zero to stop, which is returned. */
+int command_dead_each(struct dead_job *, command_dead_fn *, void *arg);
+/* What the job's lane has at this position: letter or parked.  -ENOENT: no
+ * such thing; -EIO: it is damaged, and that was said; else what fn answered. */
+int command_dead_find(struct dead_job *, uint64_t position, command_dead_fn *,
+                      void *arg);
+/* How many events wait, of the lanes that were chosen. */
+uint64_t command_dead_waiting(struct dead_job *);
 
 /* What is known of the event, whether it was accepted or refused. */
 struct known {
     struct slice id, type;
     struct event ev;
+    const struct entity_link *entities;
     int accepted; /* ev is filled in */
     int json;     /* refused, but its text is JSON */
 };
 
-/* unpacked must live as long as *out. */
-void command_dead_known(const struct dead_letter *, struct il_text *unpacked,
+/* It lives in the job, until the next one. */
+void command_dead_known(struct dead_job *, const struct dead_item *,
                         struct known *out);
-/* For dead_each(): print it as the job asks. */
-int command_dead_print(void *job, const struct dead_letter *);
 
-/* dead_retry.c */
+/* --- dead_print.c --- */
+
+/* Print it as the job asks. */
+int command_dead_print(void *job, const struct dead_item *);
+
+/* --- dead_render.c --- */
+
+/* Open the plugins of the config.  0, or 1 after a message. */
+int command_dead_render_open(struct dead_job *);
+/* Append what the destination would send, or why nobody can tell: -EINVAL.
+ * What command_dead_known() has unpacked must be of this one. */
+int command_dead_render(struct dead_job *, const struct dead_item *,
+                        struct il_text *out);
+
+/* --- dead_retry.c --- */
 int command_dead_retry(struct dead_job *, char **args, int n);
 
 #endif

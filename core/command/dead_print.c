@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A dead letter on standard output. */
+/* A dead letter, or an event that waits, on standard output. */
 #include "dead.h"
 
 #include "base/text_plain.h"
@@ -13,42 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct slice
-member(const struct il_value *map, const char *key)
-{
-    struct il_value v;
-    if (map->type == IL_MAP && msg_find(map, key, strlen(key), &v)
-        && v.type == IL_STRING)
-        return slice_of(v.str, v.len);
-    return slice_of(NULL, 0);
-}
-
-void
-command_dead_known(const struct dead_letter *l, struct il_text *unpacked,
-                   struct known *out)
-{
-    struct json_error error;
-    struct il_value v;
-    *out = (struct known){ .accepted = 0 };
-    if (strncmp(l->lane, "gate/", 5) != 0) {
-        if (event_unpack(l->event.ptr, l->event.len, &out->ev))
-            return;
-        out->accepted = 1;
-        out->id = out->ev.id;
-        out->type = out->ev.type;
-        return;
-    }
-    unpacked->len = 0;
-    if (json_to_msgpack(l->event.ptr, l->event.len, unpacked, &error))
-        return;
-    const char *p = unpacked->data;
-    out->json = 1;
-    if (msg_head(&p, p + unpacked->len, &v))
-        return;
-    out->id = member(&v, "id");
-    out->type = member(&v, "type");
-}
-
 static int
 put_hex(struct il_text *out, struct slice bytes)
 {
@@ -59,10 +23,24 @@ put_hex(struct il_text *out, struct slice bytes)
     return 0;
 }
 
+/* Their kinds are keys, so what stands in one is escaped. */
+static int
+put_entities(struct il_text *out, const struct entity_link *first)
+{
+    int err = text_putc(out, '{');
+    for (const struct entity_link *l = first; l && !err; l = l->next)
+        err = (l != first && text_putc(out, ','))
+              || json_write_str(out, l->kind->name, l->kind->len, 0) < 0
+              || text_putc(out, ':') || json_write(out, &l->traits, 0) < 0;
+    return err || text_putc(out, '}') ? -ENOMEM : 0;
+}
+
+/* --- JSON ----------------------------------------------------------------- */
+
 /* The event as JSON where it is an event or JSON, else as a string. */
 static void
-put_event(struct json_out *o, const struct dead_letter *l,
-          const struct known *k)
+json_event(struct json_out *o, const struct dead_item *it,
+           const struct known *k)
 {
     struct il_text copy = { 0 };
     const char *key = "event";
@@ -70,16 +48,21 @@ put_event(struct json_out *o, const struct dead_letter *l,
         json_out_object(o, key);
         event_members(o, &k->ev);
         json_out_end(o);
+        if (it->kind == DEAD_LETTER)
+            return;
+        json_out_said(o, put_entities(&copy, k->entities));
+        json_out_raw(o, "entities", slice_of(text_str(&copy), copy.len));
+        text_clear(&copy);
         return;
     }
     if (k->json) {
-        json_out_said(o, text_put(&copy, l->event.ptr, l->event.len));
-    } else if (strncmp(l->lane, "gate/", 5) != 0) {
+        json_out_said(o, text_put(&copy, it->event.ptr, it->event.len));
+    } else if (!command_dead_is_gate(it->lane)) {
         key = "event_bytes";
-        json_out_said(o, put_hex(&copy, l->event));
+        json_out_said(o, put_hex(&copy, it->event));
     } else { /* it may have been refused because it is no UTF-8 */
         key = "event_text";
-        json_out_said(o, text_put(&copy, l->event.ptr, l->event.len));
+        json_out_said(o, text_put(&copy, it->event.ptr, it->event.len));
         utf8_mend(copy.data, copy.len);
     }
     struct slice s = slice_of(text_str(&copy), copy.len);
@@ -90,34 +73,77 @@ put_event(struct json_out *o, const struct dead_letter *l,
     text_clear(&copy);
 }
 
+/* null where there is none. */
+static void
+json_number(struct json_out *o, const char *key, uint64_t n)
+{
+    if (n)
+        json_out_number(o, key, n);
+    else
+        json_out_null(o, key);
+}
+
+static void
+json_waiting(struct json_out *o, const struct dead_item *it)
+{
+    if (it->behind)
+        json_out_null(o, "due");
+    else
+        json_out_time(o, "due", it->due_us);
+    json_number(o, "waits_behind", it->behind);
+    json_out_bool(o, "was_letter", it->was_letter);
+}
+
+static void
+json_render(struct dead_job *j, struct json_out *o, const struct dead_item *it)
+{
+    struct il_text text = { 0 };
+    int err = command_dead_render(j, it, &text);
+    struct slice s = slice_of(text_str(&text), text.len);
+    if (err == -ENOMEM)
+        json_out_said(o, err);
+    utf8_mend(text.data, text.len);
+    json_out_slice(o, "render", err ? slice_of(NULL, 0) : s);
+    json_out_slice(o, "render_error", err ? s : slice_of(NULL, 0));
+    j->failed |= err != 0;
+    text_clear(&text);
+}
+
 static int
-put_json(struct il_text *out, const struct dead_letter *l,
-         const struct known *k, int whole)
+put_json(struct dead_job *j, const struct dead_item *it, const struct known *k)
 {
     struct json_out o;
-    json_out_begin(&o, out);
+    json_out_begin(&o, &j->text);
     json_out_object(&o, NULL);
-    json_out_str(&o, "lane", l->lane);
-    json_out_number(&o, "position", l->position);
+    json_out_str(&o, "lane", it->lane);
+    json_out_number(&o, "position", it->position);
     json_out_slice(&o, "event_id", k->id);
     json_out_slice(&o, "type", k->type);
-    json_out_time(&o, "at", l->at_us);
-    json_out_number(&o, "attempts", l->attempts);
-    json_out_str(&o, "code", l->reason.code);
-    json_out_str(&o, "field", l->reason.field);
-    json_out_str(&o, "rule", l->reason.rule);
-    json_out_str(&o, "message", l->reason.message);
-    if (l->key)
-        json_out_str(&o, "key", l->key);
-    if (l->retry)
-        json_out_number(&o, "retry", l->retry);
+    json_out_time(&o, "at", it->at_us);
+    json_out_number(&o, "attempts", it->attempts);
+    json_out_str(&o, "code", it->code);
+    json_out_str(&o, "field", it->field);
+    json_out_str(&o, "rule", it->rule);
+    json_out_str(&o, "message", it->message);
+    if (it->key)
+        json_out_str(&o, "key", it->key);
+    if (it->kind == DEAD_WAITING)
+        json_waiting(&o, it);
     else
-        json_out_null(&o, "retry");
-    if (whole)
-        put_event(&o, l, k);
+        json_number(&o, "retry", it->retry);
+    if (it->kind != DEAD_LETTER) {
+        json_out_time(&o, "first_at", it->first_us);
+        json_out_str(&o, "target", it->target);
+    }
+    if (j->whole)
+        json_event(&o, it, k);
+    if (j->render)
+        json_render(j, &o, it);
     json_out_end(&o);
-    return json_out_done(&o) || text_putc(out, '\n') ? -ENOMEM : 0;
+    return json_out_done(&o) || text_putc(&j->text, '\n') ? -ENOMEM : 0;
 }
+
+/* --- for people ----------------------------------------------------------- */
 
 static int
 put_words(struct il_text *out, const char *before, struct slice s)
@@ -132,55 +158,123 @@ slice_str(const char *s)
 }
 
 static int
-put_person(struct il_text *out, const struct dead_letter *l,
-           const struct known *k, int whole)
+put_time(struct il_text *out, const char *before, int64_t us)
 {
     char when[TIME_TEXT];
-    time_format(when, l->at_us);
-    int err = put_words(out, "", slice_str(l->lane))
-              || text_printf(out, " %" PRIu64 "  %s", l->position, when)
-              || put_words(out, "  ", k->type) || put_words(out, "  ", k->id)
-              || put_words(out, "\n    ", slice_str(l->reason.code))
-              || put_words(out, ", field ", slice_str(l->reason.field))
-              || put_words(out, ", rule ", slice_str(l->reason.rule))
-              || put_words(out, ": ", slice_str(l->reason.message));
-    if (!err && l->retry)
-        err = text_printf(out, "\n    being tried again, as %" PRIu64,
-                          l->retry);
-    if (!err && whole && l->attempts)
+    time_format(when, us);
+    return text_printf(out, "%s%s", before, when);
+}
+
+static int
+put_reason(struct il_text *out, const struct dead_item *it)
+{
+    if (!it->code)
+        return put_words(out, "\n    ", slice_str(it->message));
+    return put_words(out, "\n    ", slice_str(it->code))
+           || put_words(out, ", field ", slice_str(it->field))
+           || put_words(out, ", rule ", slice_str(it->rule))
+           || put_words(out, ": ", slice_str(it->message));
+}
+
+/* When it is sent again, and how it got there. */
+static int
+put_waiting(struct il_text *out, const struct dead_item *it)
+{
+    int err = it->behind
+                  ? text_printf(out, "\n    waits behind %" PRIu64, it->behind)
+                  : put_time(out, "\n    due ", it->due_us);
+    return err
+           || text_printf(out, ", %" PRIu32 " attempt%s%s", it->attempts,
+                          it->attempts == 1 ? "" : "s",
+                          it->was_letter ? ", was a dead letter" : "")
+           || put_words(out, ", to ", slice_str(it->target));
+}
+
+/* What is only shown of one. */
+static int
+put_life(struct il_text *out, const struct dead_item *it)
+{
+    int err = 0;
+    if (it->kind == DEAD_WAITING)
+        return put_time(out, "\n    put aside first ", it->first_us)
+               || put_time(out, ", last ", it->at_us);
+    if (it->attempts)
         err = text_printf(out, "\n    given up after %" PRIu32 " attempt%s",
-                          l->attempts, l->attempts == 1 ? "" : "s");
-    if (!err && whole) {
-        struct il_text event = { 0 };
-        if (k->accepted)
-            err = event_json(&event, &k->ev);
-        else if (strncmp(l->lane, "gate/", 5) == 0)
-            err = text_put(&event, l->event.ptr, l->event.len);
-        else
-            err = put_hex(&event, l->event);
-        if (!err && !k->accepted && !k->json
-            && strncmp(l->lane, "gate/", 5) == 0)
-            err = text_puts(out, "\n    no JSON, so emit cannot send it:");
+                          it->attempts, it->attempts == 1 ? "" : "s");
+    if (!err && it->kind == DEAD_OWN_LETTER)
+        err = put_time(out, "\n    failed first ", it->first_us)
+              || put_words(out, ", to ", slice_str(it->target));
+    return err;
+}
+
+static int
+put_event(struct il_text *out, const struct dead_item *it,
+          const struct known *k)
+{
+    struct il_text text = { 0 };
+    int gate = command_dead_is_gate(it->lane);
+    int err = k->accepted ? event_json(&text, &k->ev)
+              : gate      ? text_put(&text, it->event.ptr, it->event.len)
+                          : put_hex(&text, it->event);
+    if (!err && gate && !k->json)
+        err = text_puts(out, "\n    no JSON, so emit cannot send it:");
+    err = err || put_words(out, "\n    ", slice_of(text_str(&text), text.len));
+    text.len = 0;
+    if (!err && k->entities)
+        err = put_entities(&text, k->entities)
+              || put_words(out, "\n    entities ",
+                           slice_of(text_str(&text), text.len));
+    text_clear(&text);
+    return err;
+}
+
+static int
+put_render(struct dead_job *j, const struct dead_item *it)
+{
+    struct il_text text = { 0 };
+    int err = command_dead_render(j, it, &text);
+    struct slice s = slice_of(text_str(&text), text.len);
+    if (s.len && s.ptr[s.len - 1] == '\n')
+        s.len--;
+    j->failed |= err != 0;
+    err = err == -ENOMEM
+          || text_puts(&j->text, err ? "\n    cannot be rendered: "
+                                     : "\n    would be sent as\n")
+          || text_plain(&j->text, s, !err);
+    text_clear(&text);
+    return err;
+}
+
+static int
+put_person(struct dead_job *j, const struct dead_item *it,
+           const struct known *k)
+{
+    struct il_text *out = &j->text;
+    int err = put_words(out, "", slice_str(it->lane))
+              || text_printf(out, " %" PRIu64, it->position)
+              || put_time(out, "  ", it->at_us) || put_words(out, "  ", k->type)
+              || put_words(out, "  ", k->id) || put_reason(out, it);
+    if (!err && it->kind == DEAD_WAITING)
+        err = put_waiting(out, it);
+    if (!err && it->retry)
         err =
-            err
-            || put_words(out, "\n    ", slice_of(text_str(&event), event.len));
-        text_clear(&event);
-    }
+            text_printf(out, "\n    being tried again, as %" PRIu64, it->retry);
+    if (!err && j->whole)
+        err = put_life(out, it) || put_event(out, it, k);
+    if (!err && j->render)
+        err = put_render(j, it);
     return err || text_putc(out, '\n') ? -ENOMEM : 0;
 }
 
 int
-command_dead_print(void *arg, const struct dead_letter *l)
+command_dead_print(void *arg, const struct dead_item *it)
 {
     struct dead_job *j = arg;
-    struct il_text unpacked = { 0 };
     struct known k;
-    command_dead_known(l, &unpacked, &k);
+    command_dead_known(j, it, &k);
     j->text.len = 0;
     j->done++;
-    int err = j->json ? put_json(&j->text, l, &k, j->whole)
-                      : put_person(&j->text, l, &k, j->whole);
-    text_clear(&unpacked);
+    int err = j->json ? put_json(j, it, &k) : put_person(j, it, &k);
     if (err)
         return err;
     return fwrite(j->text.data, 1, j->text.len, stdout) == j->text.len ? 0

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* `ingestlayer dead retry`: the running daemon is asked to deliver dead letters
- * after all, some at a time, so that it has time for others. */
+ * after all, and what is parked now, some at a time, so that it has time for
+ * others. */
 #include "dead.h"
 
 #include "host/control.h"
@@ -15,19 +16,24 @@
 #define ASK_LETTERS 2000
 #define LOOK_NS 200000000
 
-/* A letter that is on its way again. */
+/* A letter that is on its way again, or an event that is due. */
 struct pending {
     struct pending *next;
     uint64_t letter, position;
+    int parked;    /* where it was, and not in the spool */
+    uint32_t turn; /* of that */
     char lane[];
 };
+
+/* What became of one. */
+enum fate { FATE_OPEN, FATE_DELIVERED, FATE_LETTER, FATE_WAITS };
 
 struct asking {
     struct dead_job *job;
     char lane[DEAD_LANE_MAX + 1]; /* whose letters gather; "": none */
     struct il_text letters;       /* positions, a line each */
     uint32_t count;
-    uint64_t retried, under_way, gone, no_event;
+    uint64_t retried, under_way, behind, gone, hopeless;
     struct pending *pending;
     int failed;
 };
@@ -35,41 +41,68 @@ struct asking {
 /* --- asking the daemon --- */
 
 static int
-asked_wait(struct asking *a, uint64_t letter, uint64_t position)
+asked_wait(struct asking *a, uint64_t letter, int parked, uint64_t number)
 {
+    if (!a->job->wait)
+        return 0;
     struct pending *p = malloc(sizeof *p + strlen(a->lane) + 1);
     if (!p)
         return -ENOMEM;
-    *p = (struct pending){ a->pending, letter, position };
+    *p = (struct pending){ .next = a->pending,
+                           .letter = letter,
+                           .position = number,
+                           .parked = parked,
+                           .turn = (uint32_t) number };
     strcpy(p->lane, a->lane);
     a->pending = p;
     return 0;
 }
 
-/* "POSITION WORD POSITION" */
+/* It will not be delivered. */
+static int
+asked_in_vain(struct asking *a, uint64_t letter, const char *word)
+{
+    static const char *const why[][2] = {
+        { "no_event", "what the spool held there is no event" },
+        { "damaged", "it is damaged, and can only be dropped" },
+        { "not_one_by_one", "the lane's destination takes no events one by one "
+                            "any more, and it can only be dropped" },
+    };
+    a->hopeless++;
+    for (size_t i = 0; i < sizeof why / sizeof *why; i++)
+        if (!strcmp(why[i][0], word)) {
+            fprintf(stderr,
+                    "ingestlayer dead: %s %" PRIu64 " cannot be tried again: "
+                    "%s\n",
+                    a->lane, letter, why[i][1]);
+            return 0;
+        }
+    return -EPROTO;
+}
+
+/* "POSITION WORD NUMBER" */
 static int
 asked_line(struct asking *a, const char *line)
 {
-    uint64_t letter, position;
+    uint64_t letter, number;
     char word[16];
-    if (sscanf(line, "%" SCNu64 " %15s %" SCNu64, &letter, word, &position)
-        != 3)
+    if (sscanf(line, "%" SCNu64 " %15s %" SCNu64, &letter, word, &number) != 3)
         return -EPROTO;
-    int on_its_way = !strcmp(word, "retried") || !strcmp(word, "under_way");
-    if (!strcmp(word, "retried"))
-        a->retried++;
-    else if (on_its_way)
-        a->under_way++;
-    else if (!strcmp(word, "gone"))
-        a->gone++;
-    else
-        a->no_event++;
-    if (!strcmp(word, "no_event"))
-        fprintf(stderr,
-                "ingestlayer dead: %s %" PRIu64 " cannot be tried again: what "
-                "the spool held there is no event\n",
-                a->lane, letter);
-    return on_its_way && a->job->wait ? asked_wait(a, letter, position) : 0;
+    int retried = !strcmp(word, "retried"), now = !strcmp(word, "now");
+    if (retried || !strcmp(word, "under_way")) {
+        a->retried += (uint64_t) retried;
+        a->under_way += !retried;
+        return asked_wait(a, letter, 0, number);
+    }
+    if (now || !strcmp(word, "behind")) {
+        a->retried += (uint64_t) now;
+        a->behind += !now;
+        return now ? asked_wait(a, letter, 1, number) : 0;
+    }
+    if (strcmp(word, "gone"))
+        return asked_in_vain(a, letter, word);
+    a->gone++;
+    return 0;
 }
 
 static int
@@ -131,18 +164,10 @@ gather(struct asking *a, const char *lane, uint64_t position)
 /* --- which --- */
 
 static int
-is_gate(const char *lane)
+gather_each(void *arg, const struct dead_item *it)
 {
-    return strncmp(lane, "gate/", 5) == 0;
-}
-
-static int
-gather_each(void *arg, const struct dead_letter *l)
-{
-    struct asking *a = arg;
-    if (is_gate(l->lane) || !command_dead_chosen(a->job, l))
-        return 0;
-    return gather(a, l->lane, l->position);
+    return command_dead_is_gate(it->lane) ? 0
+                                          : gather(arg, it->lane, it->position);
 }
 
 /* It is there: that is all. */
@@ -155,6 +180,14 @@ seen(void *arg, const struct dead_letter *l)
 }
 
 static int
+seen_item(void *arg, const struct dead_item *it)
+{
+    (void) arg;
+    (void) it;
+    return 0;
+}
+
+static int
 gather_positions(struct asking *a, char **args, int n)
 {
     struct dead_job *j = a->job;
@@ -162,13 +195,10 @@ gather_positions(struct asking *a, char **args, int n)
     for (int i = 0; i < n && !err; i++) {
         uint64_t position;
         command_dead_position(args[i], &position);
-        err = j->store
-                  ? dead_get(j->store, j->lane, position, seen, NULL)
-                  : -ENOENT;
-        if (err == -ENOENT) {
-            fprintf(stderr,
-                    "ingestlayer dead: %s has no dead letter %" PRIu64 "\n",
-                    j->lane, position);
+        err = command_dead_find(j, position, seen_item, NULL);
+        if (err == -ENOENT || err == -EIO) {
+            if (err == -ENOENT)
+                command_dead_no_such(j, position);
             a->failed = 1;
             err = 0;
         } else if (!err) {
@@ -193,39 +223,69 @@ refuse_gate(void)
 
 /* --- what became of them --- */
 
-/* 1 once the lane has passed it; *again: it is a letter again. */
-static int
-pending_settled(struct dead_job *j, const struct pending *p, int *again)
+/* What there is at a position beside the lane.  OPEN: nobody knows yet, or it
+ * is parked as often as it was. */
+static enum fate
+parked_fate(struct dead_job *j, const char *name, uint64_t position,
+            uint32_t turn)
 {
-    if (dead_get(j->store, p->lane, p->letter, seen, NULL) != -ENOENT)
-        return 0;
-    *again = dead_get(j->store, p->lane, p->position, seen, NULL) == 0;
-    return 1;
+    struct parked_lane *lane;
+    struct parked_event e;
+    struct parked_letter l;
+    int found = j->parked ? parked_lane_find(j->parked, name, &lane) : -ENOENT;
+    if (found)
+        return found == -ENOENT ? FATE_DELIVERED : FATE_OPEN;
+    found = parked_read(lane, position, &j->buffer, &e);
+    if (found > 0)
+        return e.turn == turn ? FATE_OPEN : FATE_WAITS;
+    if (!found)
+        found = parked_letter_read(lane, position, &j->buffer, &l);
+    return !found                       ? FATE_DELIVERED
+           : found > 0 || found == -EIO ? FATE_LETTER
+                                        : FATE_OPEN; /* asked again */
+}
+
+/* Of one that goes through the spool: it is over once the lane has passed it,
+ * and was parked or given up there, or not. */
+static enum fate
+spool_fate(struct dead_job *j, const struct pending *p)
+{
+    if (j->store
+        && dead_get(j->store, p->lane, p->letter, seen, NULL) != -ENOENT)
+        return FATE_OPEN;
+    if (j->store && dead_get(j->store, p->lane, p->position, seen, NULL) == 0)
+        return FATE_LETTER;
+    return parked_fate(j, p->lane, p->position, 0);
 }
 
 static void
 wait_for_all(struct asking *a)
 {
     const struct timespec pause = { .tv_nsec = LOOK_NS };
-    uint64_t good = 0, bad = 0;
+    uint64_t ended[FATE_WAITS + 1] = { 0 };
     while (a->pending) {
         for (struct pending **at = &a->pending; *at;) {
             struct pending *p = *at;
-            int again = 0;
-            if (!pending_settled(a->job, p, &again)) {
+            enum fate fate =
+                p->parked ? parked_fate(a->job, p->lane, p->letter, p->turn)
+                          : spool_fate(a->job, p);
+            if (fate == FATE_OPEN) {
                 at = &p->next;
                 continue;
             }
-            good += !again;
-            bad += (uint64_t) again;
+            ended[fate]++;
             *at = p->next;
             free(p);
         }
         if (a->pending)
             nanosleep(&pause, NULL);
     }
-    printf("settled %" PRIu64 ", dead letters again %" PRIu64 "\n", good, bad);
-    a->failed |= bad != 0;
+    printf("settled %" PRIu64 ", dead letters again %" PRIu64,
+           ended[FATE_DELIVERED], ended[FATE_LETTER]);
+    if (ended[FATE_WAITS])
+        printf(", waiting again %" PRIu64, ended[FATE_WAITS]);
+    putchar('\n');
+    a->failed |= ended[FATE_LETTER] || ended[FATE_WAITS];
 }
 
 static void
@@ -234,6 +294,8 @@ report(const struct asking *a)
     printf("retried %" PRIu64 "\n", a->retried);
     if (a->under_way)
         printf("being tried again already: %" PRIu64 "\n", a->under_way);
+    if (a->behind)
+        printf("waiting behind another: %" PRIu64 "\n", a->behind);
     if (a->gone)
         printf("gone meanwhile: %" PRIu64 "\n", a->gone);
     fflush(stdout);
@@ -252,15 +314,15 @@ command_dead_retry(struct dead_job *j, char **args, int n)
         j->lane = args[0];
     if (status)
         return status;
-    if (j->lane && is_gate(j->lane))
+    if (j->lane && command_dead_is_gate(j->lane))
         return refuse_gate();
     if ((status = command_dead_store(j, 1)))
         return status;
     int err = 0;
     if (!j->all)
         err = gather_positions(&a, args, n);
-    else if (j->store)
-        err = dead_each(j->store, j->lane, gather_each, &a);
+    else
+        err = command_dead_each(j, gather_each, &a);
     if (!err)
         err = ask(&a);
     if (err == -EPROTO) {
@@ -271,7 +333,7 @@ command_dead_retry(struct dead_job *j, char **args, int n)
     }
     status = command_dead_failed(err);
     report(&a);
-    if (j->wait && j->store && !status)
+    if (j->wait && !status)
         wait_for_all(&a);
     while (a.pending) {
         struct pending *p = a.pending;
@@ -279,5 +341,5 @@ command_dead_retry(struct dead_job *j, char **args, int n)
         free(p);
     }
     text_clear(&a.letters);
-    return status || a.failed || a.no_event;
+    return status || a.failed || a.hopeless;
 }

@@ -12,6 +12,7 @@
 #include "spool/cursor.h"
 #include "spool/spool.h"
 #include "store/dead.h"
+#include "store/parked.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -23,7 +24,8 @@ struct look {
     const struct plan *plan;
     const char *name; /* forget: this one */
     struct lane_left found;
-    struct dead *dead; /* or NULL */
+    struct dead *dead;     /* or NULL */
+    struct parked *parked; /* likewise */
     uint64_t last;     /* that the spool has given out, as far as is known */
     int lines;
 };
@@ -34,10 +36,16 @@ undelivered(const struct look *k, const struct lane_left *l)
     return k->last > l->position ? k->last - l->position : 0;
 }
 
+/* What waits to be sent again, and all dead letters. */
 static uint64_t
-letters(const struct look *k, const char *lane)
+left_behind(const struct look *k, const char *lane, uint64_t *letters)
 {
-    return k->dead ? dead_count(k->dead, lane) : 0;
+    struct parked_counts counts = { .parked = 0 };
+    struct parked_lane *l;
+    if (k->parked && !parked_lane_find(k->parked, lane, &l))
+        parked_counts(l, &counts);
+    *letters = counts.letters + (k->dead ? dead_count(k->dead, lane) : 0);
+    return counts.parked;
 }
 
 static int
@@ -75,6 +83,15 @@ look_open(struct look *k, const char *state_dir)
     if (!state_dir_path(path, sizeof path, state_dir, "dead")
         && access(path, F_OK) == 0)
         dead_open(path, 1, &k->dead);
+    parked_open(state_dir, PARKED_READ, NULL, &k->parked);
+}
+
+static void
+look_close(struct look *k)
+{
+    if (k->dead)
+        dead_close(k->dead);
+    parked_close(k->parked);
 }
 
 /* --- check --------------------------------------------------------------- */
@@ -83,11 +100,13 @@ static int
 say_left(void *arg, const struct lane_left *l)
 {
     struct look *k = arg;
+    uint64_t letters, parked = left_behind(k, l->name, &letters);
     if (!plan_find_lane(k->plan, l->name) && !plan_find_was(k->plan, l->name))
         printf("lane %s is not in this config any more: at least %" PRIu64
-               " events and %" PRIu64 " dead letters are kept for it until "
-               "`ingestlayer lane forget %s`\n",
-               l->name, undelivered(k, l), letters(k, l->name), l->name);
+               " events and %" PRIu64 " dead letters are kept for it, and "
+               "%" PRIu64 " that wait to be sent again, until `ingestlayer "
+               "lane forget %s`\n",
+               l->name, undelivered(k, l), letters, parked, l->name);
     return 0;
 }
 
@@ -100,8 +119,7 @@ command_say_left(const struct plan *plan)
         return;
     look_open(&k, state_dir);
     lane_left_each(state_dir, NULL, say_left, &k);
-    if (k.dead)
-        dead_close(k.dead);
+    look_close(&k);
 }
 
 /* The lane has begun, or the start will find where. */
@@ -151,10 +169,11 @@ static int
 list_one(void *arg, const struct lane_left *l)
 {
     struct look *k = arg;
+    uint64_t letters, parked = left_behind(k, l->name, &letters);
     const struct plan_destination *d = plan_find_lane(k->plan, l->name);
     if (!k->lines++)
-        printf("%-40s %12s %12s %6s  %s\n", "lane", "position", "behind",
-               "dead", "");
+        printf("%-40s %12s %12s %6s %8s  %s\n", "lane", "position", "behind",
+               "dead", "parked", "");
     const char *what = !d          ? plan_find_was(k->plan, l->name)
                                          ? "to be renamed"
                                          : "not in the config"
@@ -165,8 +184,9 @@ list_one(void *arg, const struct lane_left *l)
         time_format(since, l->paused_us - l->paused_us % 1000000);
         snprintf(paused, sizeof paused, "paused since %s", since);
     }
-    printf("%-40s %12" PRIu64 " %12" PRIu64 " %6" PRIu64 "  %s%s%s\n", l->name,
-           l->position, undelivered(k, l), letters(k, l->name), what,
+    printf("%-40s %12" PRIu64 " %12" PRIu64 " %6" PRIu64 " %8" PRIu64
+           "  %s%s%s\n",
+           l->name, l->position, undelivered(k, l), letters, parked, what,
            *what && l->paused_us ? ", " : "", paused);
     return 0;
 }
@@ -177,8 +197,7 @@ command_lane_list(const struct plan *plan, const char *state_dir)
     struct look k = { .plan = plan };
     look_open(&k, state_dir);
     int err = lane_left_each(state_dir, NULL, list_one, &k);
-    if (k.dead)
-        dead_close(k.dead);
+    look_close(&k);
     if (err)
         fprintf(stderr, "ingestlayer lane: %s: %s\n", state_dir,
                 strerror(-err));
@@ -203,6 +222,10 @@ forget(struct look *k, const char *state_dir)
 {
     char path[4096];
     int err = k->dead ? dead_forget(k->dead, k->name) : 0;
+    if (!err && k->parked)
+        err = parked_lane_forget(k->parked, k->name);
+    if (err == -ENOENT)
+        err = 0; /* it had nothing there */
     if (!err
         && (size_t) snprintf(path, sizeof path, "%s/instances/lanes/%s",
                              state_dir, k->name)
@@ -224,20 +247,24 @@ forget_locked(struct look *k, const char *state_dir)
     look_last(k, state_dir);
     if (!err && access(path, F_OK) == 0)
         err = dead_open(path, 0, &k->dead);
-    uint64_t n = undelivered(k, &k->found), dead = letters(k, k->name);
+    if (!err)
+        err = parked_open(state_dir, PARKED_CHANGE, NULL, &k->parked);
+    if (err == -ENOENT)
+        err = 0;
+    uint64_t dead, parked = left_behind(k, k->name, &dead);
+    uint64_t n = undelivered(k, &k->found);
     if (!err)
         err = forget(k, state_dir);
-    if (k->dead)
-        dead_close(k->dead);
+    look_close(k);
     if (err)
         fprintf(stderr, "ingestlayer lane: %s is not forgotten: %s\n", k->name,
                 strerror(-err));
     else
         printf("lane %s: forgotten, with at least %" PRIu64
-               " events after %" PRIu64 " that it had not come to and %" PRIu64
-               " dead letters; what its "
-               "destination keeps of it stays there\n",
-               k->name, n, k->found.position, dead);
+               " events after %" PRIu64 " that it had not come to, %" PRIu64
+               " dead letters and %" PRIu64 " events that waited to be sent "
+               "again; what its destination keeps of it stays there\n",
+               k->name, n, k->found.position, dead, parked);
     return err != 0;
 }
 

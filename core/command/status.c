@@ -49,15 +49,22 @@ number(const struct il_value *map, const char *key)
 /* The text, for one %.*s. */
 #define TEXT(v) (int) (v).len, (v).type == IL_STRING ? (v).str : ""
 
-/* What a far side may have said ends the line, and is one line. */
+/* What a far side may have said, in one line. */
 static void
-print_said(const struct il_value *v)
+print_plain(const char *before, const struct il_value *v)
 {
     struct il_text text = { 0 };
     if (v->type == IL_STRING && !text_plain(&text, slice_of(v->str, v->len), 0))
-        fputs(text_str(&text), stdout);
-    putchar('\n');
+        printf("%s%s", before, text_str(&text));
     text_clear(&text);
+}
+
+/* The same, and the line ends. */
+static void
+print_said(const struct il_value *v)
+{
+    print_plain("", v);
+    putchar('\n');
 }
 
 static int64_t
@@ -160,6 +167,53 @@ print_retrying(const struct il_value *lane)
     if (n)
         printf("%.*s: %s being tried again\n", TEXT(name),
                show_count(count, n, "dead letter"));
+}
+
+/* How long until then. */
+static const char *
+show_until(char out[16], int64_t at_us, int64_t now_us)
+{
+    return at_us <= now_us ? "now"
+                           : show_seconds(out, (double) (at_us - now_us) / 1e6);
+}
+
+static void
+print_held(const struct il_value *lane, const struct il_value *held,
+           int64_t now_us)
+{
+    char until[16];
+    struct il_value target = member(held, "target"), why = member(held, "why");
+    struct il_value at = member(held, "until");
+    printf("%.*s: held off until %.*s (%s)", TEXT(*lane), TEXT(at),
+           show_until(until, time_at(held, "until"), now_us));
+    if (target.type == IL_STRING)
+        print_plain(": ", &target);
+    if (why.type == IL_STRING && why.len)
+        print_plain(": ", &why);
+    putchar('\n');
+}
+
+/* What waits to be sent again, and who takes nothing for now. */
+static void
+print_parked(const struct il_value *lane, int64_t now_us)
+{
+    char count[48], bytes[16], until[16];
+    struct il_value name = member(lane, "name"), one;
+    struct il_value due = member(lane, "next_due");
+    struct il_value held = member(lane, "held_off");
+    uint64_t n = number(lane, "parked");
+    if (n) {
+        printf("%.*s: %s %s to be sent again (%s)", TEXT(name),
+               show_count(count, n, "event"), n == 1 ? "waits" : "wait",
+               show_bytes(bytes, number(lane, "parked_bytes")));
+        if (due.type == IL_STRING)
+            printf(", the next %.*s (%s)", TEXT(due),
+                   show_until(until, time_at(lane, "next_due"), now_us));
+        putchar('\n');
+    }
+    for (size_t iter = 0;
+         held.type == IL_ARRAY && msg_item(&held, &iter, NULL, &one);)
+        print_held(&name, &one, now_us);
 }
 
 /* Of a lane or a source. */
@@ -292,6 +346,9 @@ print_left(const struct il_value *all)
         printf("%s (%s)",
                show_count(count, number(&one, "lag_events"), "event"),
                show_bytes(bytes, number(&one, "lag_bytes")));
+        if (number(&one, "parked"))
+            printf(", %s to be sent again",
+                   show_count(count, number(&one, "parked"), "event"));
         printf(" and %s are kept for it, until ingestlayer lane forget\n",
                show_count(count, number(&one, "dead_letters"), "dead letter"));
     }
@@ -326,6 +383,8 @@ print_status(const struct il_value *all)
         print_lane(&lane, width);
     for (size_t iter = 0; msg_item(&lanes, &iter, NULL, &lane);)
         print_retrying(&lane);
+    for (size_t iter = 0; msg_item(&lanes, &iter, NULL, &lane);)
+        print_parked(&lane, time_at(all, "now"));
     for (size_t iter = 0; msg_item(&lanes, &iter, NULL, &lane);)
         print_doing(&lane, "");
     for (size_t iter = 0; msg_item(&lanes, &iter, NULL, &lane);)

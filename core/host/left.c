@@ -15,6 +15,7 @@
 struct host_left {
     struct host_left *next;
     struct spool_hold *hold;
+    struct parked_lane *parked; /* NULL: it has nothing there */
     struct lane_left lane;
 };
 
@@ -39,6 +40,17 @@ undelivered(const struct host *h, const struct lane_left *l)
     return durable > l->position ? durable - l->position : 0;
 }
 
+/* What waits to be sent again, and all dead letters. */
+static uint64_t
+left_behind(const struct host *h, const struct host_left *l, uint64_t *letters)
+{
+    struct parked_counts counts = { .parked = 0 };
+    if (l->parked)
+        parked_counts(l->parked, &counts);
+    *letters = dead_count(h->dead, l->lane.name) + counts.letters;
+    return counts.parked;
+}
+
 static int
 keep(void *arg, const struct lane_left *lane)
 {
@@ -56,11 +68,15 @@ keep(void *arg, const struct lane_left *lane)
         return -ENOMEM;
     }
     h->left = l;
+    if (h->parked)
+        parked_lane_find(h->parked, l->lane.name, &l->parked);
+    uint64_t letters, parked = left_behind(h, l, &letters);
     log_warn("lane %s is not in this config any more: it keeps the spool from "
              "%" PRIu64 " on (%" PRIu64 " events by now) and has %" PRIu64
-             " dead letters; `ingestlayer lane forget %s` lets all of it go",
-             lane->name, lane->position + 1, undelivered(h, lane),
-             dead_count(h->dead, lane->name), lane->name);
+             " dead letters and %" PRIu64 " events that wait to be sent again; "
+             "`ingestlayer lane forget %s` lets all of it go",
+             lane->name, lane->position + 1, undelivered(h, lane), letters,
+             parked, lane->name);
     return 0;
 }
 
@@ -75,13 +91,15 @@ host_put_left(struct json_out *o, const struct host *h)
 {
     json_out_array(o, "left");
     for (const struct host_left *l = h->left; l; l = l->next) {
+        uint64_t letters, parked = left_behind(h, l, &letters);
         json_out_object(o, NULL);
         json_out_str(o, "name", l->lane.name);
         json_out_number(o, "position", l->lane.position);
         json_out_number(o, "lag_events", undelivered(h, &l->lane));
         json_out_number(o, "lag_bytes",
                         spool_backlog_bytes(h->spool, l->lane.position));
-        json_out_number(o, "dead_letters", dead_count(h->dead, l->lane.name));
+        json_out_number(o, "dead_letters", letters);
+        json_out_number(o, "parked", parked);
         json_out_end(o);
     }
     json_out_end(o);

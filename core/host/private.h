@@ -158,9 +158,14 @@ void host_put_paused(struct json_out *, const struct lane_status *);
 
 /* retry.c: "retry", with a lane, and a body of a position a line.  The
  * reply is a line for each: the position, "retried", "under_way" (already),
- * "gone" or "no_event", and the position it has now; or one line "error
- * MESSAGE". */
+ * "gone" or "no_event", and the position it has now; of what is parked, or was
+ * a letter beside that, "now", "behind" (another one), "damaged" or
+ * "not_one_by_one" (as its destination was), and how often it was parked; or
+ * one line "error MESSAGE". */
 void host_retry(void *host, const char *line, struct slice body,
                 struct il_text *reply);
+/* "due", with a lane: another process has changed what is parked. */
+void host_due(void *host, const char *line, struct slice body,
+              struct il_text *reply);
 
 #endif

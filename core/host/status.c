@@ -170,6 +170,23 @@ put_lane(struct json_out *o, const struct assembly_lane *l)
     json_out_end(o);
 }
 
+static int
+add_letters(void *arg, const struct parked_lane_info *info)
+{
+    *(uint64_t *) arg += info->counts.letters;
+    return 0;
+}
+
+/* Of the gate and all lanes, whichever store they are in. */
+static uint64_t
+all_letters(struct host *h)
+{
+    uint64_t n = dead_count(h->dead, NULL);
+    if (h->parked)
+        parked_lanes(h->parked, add_letters, &n);
+    return n;
+}
+
 static void
 put_gate(struct json_out *o, struct host *h)
 {
@@ -188,7 +205,7 @@ put_gate(struct json_out *o, struct host *h)
     for (size_t i = 0; i < option_count(g, "listen"); i++)
         json_out_number(o, NULL, (uint64_t) http_port(h->gate_http, i));
     json_out_end(o);
-    json_out_number(o, "dead_letters", dead_count(h->dead, NULL));
+    json_out_number(o, "dead_letters", all_letters(h));
     json_out_end(o);
 }
 

@@ -179,7 +179,8 @@ lane_gauges(void *arg)
         return;
     metric_set(l->parked->gauge_parked, s.parked);
     metric_set(l->parked->gauge_bytes, s.parked_bytes);
-    metric_set(l->parked->gauge_due, s.parked ? (uint64_t) s.next_due_us : 0);
+    metric_set(l->parked->gauge_due,
+               s.next_due_us != INT64_MAX ? (uint64_t) s.next_due_us : 0);
     metric_set(l->parked->gauge_held, s.hold_count);
 }
 

@@ -178,6 +178,19 @@ instance_probe(const struct il_host *h, struct il_text *out)
     return err;
 }
 
+/* It reads as write() does; what it marks nobody looks at. */
+int
+instance_render(const struct il_host *h, struct il_batch *b, uint32_t i,
+                struct il_text *out)
+{
+    struct instance_was was = instance_enter(h, "render()");
+    batch_enter(b, BATCH_AT_DESTINATION, h);
+    int err = h->plugin->desc.render(h->self, b, i, out);
+    batch_enter(b, BATCH_NOBODY, NULL);
+    instance_leave(was);
+    return err;
+}
+
 void
 instance_fill_api(struct il_api *api)
 {

@@ -125,6 +125,9 @@ void instance_room(void *instance);
 void instance_timer(const void *instance, void (*fn)(void *arg), void *arg);
 int instance_ddl(const struct il_host *, struct il_text *out);
 int instance_probe(const struct il_host *, struct il_text *out);
+/* Of event i in a batch that is sealed and of nobody else. */
+int instance_render(const struct il_host *, struct il_batch *, uint32_t i,
+                    struct il_text *out);
 
 /* Push out what it has accepted, until the deadline.  Of a source, started. */
 void instance_flush(struct il_host *, int64_t deadline_us);

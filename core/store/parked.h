@@ -52,9 +52,13 @@ struct parked_event {
     size_t event_len;  /* < 2 GiB */
     /* Only read: */
     uint32_t turn;    /* how often it was parked; see parked_result */
-    int waits_behind; /* another one of its chain */
-    int again;        /* it was a letter: in no chain, order_hash is 0 */
+    uint64_t waits_behind; /* the head of its chain; 0: nothing */
+    int again;             /* it was a letter: in no chain, order_hash is 0 */
 };
+
+/* When it is due, never below 0; where it waits behind another one, when it
+ * would be. */
+int64_t parked_due_us(const struct parked_event *);
 
 struct parked_letter {
     uint64_t position;
@@ -226,9 +230,28 @@ int parked_now(struct parked_lane *, uint64_t position, int64_t now_us);
 /* A letter is parked again, due now, without attempts: its schedule begins
  * anew.  It belongs to no chain and says so (`again`). */
 int parked_again(struct parked_lane *, uint64_t position, int64_t now_us);
+/* Either, whatever is there, for many in one transaction. */
+enum parked_found {
+    PARKED_NOT_THERE,
+    PARKED_NOW,        /* it was parked, and is due now */
+    PARKED_BEHIND,     /* the same, but it waits behind another one */
+    PARKED_WAS_LETTER, /* it was a letter, is parked again and due now */
+    PARKED_DAMAGED,    /* nothing was done about it */
+};
+struct parked_ask {
+    uint64_t position;
+    enum parked_found found; /* out */
+    uint32_t turn;           /* out: of what is parked now */
+};
+int parked_ask(struct parked_lane *, struct parked_ask *, size_t n,
+               int64_t now_us);
 /* A parked event or a letter goes, a damaged one too; frees the next of its
  * chain. */
 int parked_drop(struct parked_lane *, uint64_t position);
+/* The same for many in one transaction, as far as they are there; *dropped: how
+ * many were. */
+int parked_drop_all(struct parked_lane *, const uint64_t *positions, size_t n,
+                    size_t *dropped);
 
 /* Walk what is parked, or the letters, of one lane or of all (NULL), ordered by
  * position, lane by lane.  No transaction is open while fn runs, so it may be

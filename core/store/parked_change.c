@@ -87,14 +87,16 @@ parked_chain_head(struct parked *p, MDB_txn *txn, uint32_t number,
     return rc;
 }
 
-int
-parked_is_behind(struct parked *p, MDB_txn *txn, uint32_t number,
-                 const struct parked_event *e)
+uint64_t
+parked_behind(struct parked *p, MDB_txn *txn, uint32_t number,
+              const struct parked_event *e)
 {
     uint64_t head;
     return e->order_hash
-           && !parked_chain_head(p, txn, number, e->order_hash, &head)
-           && head != e->position;
+                   && !parked_chain_head(p, txn, number, e->order_hash, &head)
+                   && head != e->position
+               ? head
+               : 0;
 }
 
 static int
@@ -186,7 +188,7 @@ chain_add(struct parked_change *c, const struct parked_event *e)
 static int
 chain_leave(struct parked_change *c, const struct parked_event *e)
 {
-    int behind = parked_is_behind(c->p, c->txn, c->number, e);
+    int behind = parked_behind(c->p, c->txn, c->number, e) != 0;
     int rc = key_del(c, c->p->chain, e->order_hash, e->position);
     if (!rc)
         less(&c->state.chained, 1);
@@ -244,7 +246,7 @@ int
 parked_replace(struct parked_change *c, const struct parked_event *old,
                const struct parked_event *e)
 {
-    int behind = parked_is_behind(c->p, c->txn, c->number, e);
+    int behind = parked_behind(c->p, c->txn, c->number, e) != 0;
     int rc = behind ? 0 : due_del(c, old);
     if (rc)
         return rc;

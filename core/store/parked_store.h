@@ -96,9 +96,6 @@ uint32_t parked_key_number(const void *key);
 /* The 8 bytes at p. */
 uint64_t parked_key_u64(const void *p);
 
-/* When it is due, never below 0. */
-int64_t parked_due_us(const struct parked_event *);
-
 /* Records of events and of letters are the same: of a letter, since_us is when
  * it was given up, and delay_us and order_hash say nothing.  The sum of one
  * covers the key too, so that one in a wrong place is damaged. */
@@ -160,9 +157,9 @@ int parked_get(struct parked *, MDB_txn *, uint32_t number, const char *lane,
 /* The first position with this prefix (12 bytes) in `chain`. */
 int parked_chain_head(struct parked *, MDB_txn *, uint32_t number,
                       uint64_t hash, uint64_t *position);
-/* Does the event wait behind another one of its chain? */
-int parked_is_behind(struct parked *, MDB_txn *, uint32_t number,
-                     const struct parked_event *);
+/* The head of the event's chain, where that is another one; else 0. */
+uint64_t parked_behind(struct parked *, MDB_txn *, uint32_t number,
+                       const struct parked_event *);
 /* Add one where there is none; replace a parked one, of which `old` was read,
  * by one of the same hash; take one out, damaged or not.  `e` and `old` may not
  * point into the store, but for their texts and event where nothing was written

@@ -27,7 +27,7 @@ read_one(struct parked_lane *l, enum parked_kind kind, uint64_t position,
     if (!rc)
         rc = parked_keep(buffer, e);
     if (!rc && kind == PARKED_EVENT)
-        e->waits_behind = parked_is_behind(p, txn, l->number, e);
+        e->waits_behind = parked_behind(p, txn, l->number, e);
     store_abort(&p->store, txn);
     return rc == MDB_NOTFOUND ? 0 : rc ? store_errno(rc) : 1;
 }
@@ -68,7 +68,7 @@ struct walk {
 struct piece {
     uint64_t position;
     size_t len;
-    int waits_behind;
+    uint64_t waits_behind;
 };
 
 static int
@@ -83,7 +83,7 @@ walk_copy(struct parked *p, MDB_txn *txn, struct walk *w, uint64_t position,
         return 0;
     }
     if (w->kind == PARKED_EVENT)
-        piece.waits_behind = parked_is_behind(p, txn, w->number, &e);
+        piece.waits_behind = parked_behind(p, txn, w->number, &e);
     size_t start = w->chunk.len;
     if (text_put(&w->chunk, &piece, sizeof piece)
         || text_put(&w->chunk, value->mv_data, value->mv_size)) {

@@ -44,10 +44,12 @@ SHELL_TESTS = \
 	tests/end-to-end/test-entity-command.sh \
 	tests/end-to-end/test-root-acts-as-the-owner.sh \
 	tests/end-to-end/test-admin-refuses-other-names.sh
-TESTS += $(SHELL_TESTS) tests/end-to-end/test-naughty-plugins-are-named.py \
-	tests/end-to-end/test-origins-stay.py \
-	tests/end-to-end/test-renamed-source-knows-its-keys.py
-EXTRA_DIST += $(SHELL_TESTS) \
+PLAIN_TESTS = \
 	tests/end-to-end/test-naughty-plugins-are-named.py \
 	tests/end-to-end/test-origins-stay.py \
+	tests/end-to-end/test-parked-chains-go-on-after-a-drop.py \
+	tests/end-to-end/test-parked-events-are-listed-and-retried.py \
+	tests/end-to-end/test-parked-lanes-move-and-are-forgotten.py \
 	tests/end-to-end/test-renamed-source-knows-its-keys.py
+TESTS += $(SHELL_TESTS) $(PLAIN_TESTS)
+EXTRA_DIST += $(SHELL_TESTS) $(PLAIN_TESTS)

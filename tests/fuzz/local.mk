@@ -31,6 +31,13 @@ tests_fuzz_fuzz_event_SOURCES = tests/fuzz/fuzz-event.c $(FUZZ_REPLAY)
 tests_fuzz_fuzz_event_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_fuzz_fuzz_event_LDADD = $(CORE_LIBS)
 
+FUZZ_TARGETS += decided
+check_PROGRAMS += tests/fuzz/fuzz-decided
+TESTS += tests/fuzz/fuzz-decided
+tests_fuzz_fuzz_decided_SOURCES = tests/fuzz/fuzz-decided.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_decided_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_decided_LDADD = $(CORE_LIBS)
+
 FUZZ_TARGETS += expr
 check_PROGRAMS += tests/fuzz/fuzz-expr
 TESTS += tests/fuzz/fuzz-expr

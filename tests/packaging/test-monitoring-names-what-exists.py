@@ -27,7 +27,8 @@ sources = ( { name = "s"; plugin = "sdk.event"; keys = ( "env:KEY" ); } );
 pipelines = (
   { name = "p"; sources = ( { source = "s"; } );
     steps = ( { plugin = "filter.match"; where = "a == 1"; } );
-    destinations = ( { plugin = "destination.null"; } ); }
+    destinations = ( { plugin = "destination.null"; },
+                     { plugin = "destination.each"; out = "%(dir)s/out"; plan = "%(dir)s/plan"; } ); }
 );
 """
 

@@ -38,3 +38,9 @@ tests_source_count_la_SOURCES = tests/plugins/source.count.c
 tests_source_count_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
 tests_source_count_la_CFLAGS = $(PLUGIN_CFLAGS)
 tests_source_count_la_LDFLAGS = $(FAKE_LINK)
+
+check_LTLIBRARIES += tests/destination.each.la
+tests_destination_each_la_SOURCES = tests/plugins/destination.each.c
+tests_destination_each_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
+tests_destination_each_la_CFLAGS = $(PLUGIN_CFLAGS)
+tests_destination_each_la_LDFLAGS = $(FAKE_LINK)

@@ -131,7 +131,7 @@ has_key(MDB_txn *txn, MDB_dbi dbi, uint32_t number, uint64_t middle,
 static void
 verify_event(struct seen *s, const struct parked_event *e)
 {
-    int head = !parked_is_behind(world, s->txn, s->number, e);
+    int head = !parked_behind(world, s->txn, s->number, e);
     int due = has_key(s->txn, world->due, s->number,
                       (uint64_t) parked_due_us(e), e->position);
     if (head != due)

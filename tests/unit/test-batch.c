@@ -357,6 +357,76 @@ START_TEST(forgetting_starts_anew)
 }
 END_TEST
 
+static struct il_deferral
+deferral(const char *order)
+{
+    return (struct il_deferral){ IL_SIZED(struct il_deferral), .delay_ms = 1500,
+                                 .order = order,
+                                 .order_len = order ? strlen(order) : 0 };
+}
+
+START_TEST(what_is_said_of_one_outlives_a_rewind)
+{
+    struct il_reason why = { IL_SIZED(struct il_reason), .code = "503",
+                             .message = "busy" };
+    struct il_deferral how = deferral("u_1");
+    add(1, "{}");
+    add(2, "{}");
+    add(3, "{}");
+    batch_seal(batch);
+    how.why = &why;
+    how.target = "https://there\xff";
+    how.target_len = 14;
+    batch_done(batch, 0);
+    ck_assert_int_eq(batch_defer(batch, 1, &how), 0);
+    batch_reject(batch, 2, &why);
+    batch_reject(batch, 0, &why); /* too late, both */
+    batch_done(batch, 1);
+    ck_assert_uint_eq(batch->live, 0);
+    ck_assert_uint_eq(batch->done, 1);
+    ck_assert_uint_eq(batch->deferred, 1);
+    batch_rewind(batch);
+    memset(batch_alloc(batch, 4096), 'x', 4096);
+    ck_assert_uint_eq(batch->live, 1);
+    ck_assert_int_eq(batch_live(batch, 0), 0);
+    ck_assert_int_eq(batch_live(batch, 1), 0);
+    ck_assert_int_eq(batch_live(batch, 2), 1);
+    const struct batch_deferral *d = batch->events[1].deferral;
+    ck_assert_int_eq(d->delay_us, 1500000);
+    ck_assert_str_eq(d->why->code, "503");
+    ck_assert_str_eq(d->why->message, "busy");
+    ck_assert_uint_eq(d->order, batch_order("u_1", 3));
+    ck_assert_int_eq(strncmp(d->target, "https://there", 13), 0);
+    ck_assert_int_eq((unsigned char) d->target[13] != 0xff, 1);
+    batch_reset(batch);
+    ck_assert_uint_eq(batch->done + batch->deferred, 0);
+}
+END_TEST
+
+START_TEST(a_deferral_has_its_bounds)
+{
+    struct il_deferral how = deferral(NULL);
+    char target[400];
+    memset(target, 'a', sizeof target);
+    add(1, "{}");
+    add(2, "{}");
+    how.delay_ms = UINT64_MAX;
+    how.target = target;
+    how.target_len = sizeof target;
+    how.flags = IL_OUT_OF_ORDER;
+    how.order = "u_1";
+    how.order_len = 3;
+    ck_assert_int_eq(batch_defer(batch, 0, &how), 0);
+    ck_assert_int_eq(batch_defer(batch, 9, &how), 0);
+    const struct batch_deferral *d = batch->events[0].deferral;
+    ck_assert_int_eq(d->delay_us, (int64_t) BATCH_DELAY_MAX_MS * 1000);
+    ck_assert_uint_eq(strlen(d->target), BATCH_TARGET_MAX);
+    ck_assert_uint_eq(d->order, 0);
+    ck_assert_ptr_null(d->why);
+    ck_assert_uint_eq(batch->live, 1);
+}
+END_TEST
+
 START_TEST(begins_with_the_host_table)
 {
     static const struct il_api table;
@@ -388,6 +458,8 @@ main(void)
     tcase_add_test(t, attaching_again_merges_one_level);
     tcase_add_test(t, only_maps_are_attached);
     tcase_add_test(t, forgetting_starts_anew);
+    tcase_add_test(t, what_is_said_of_one_outlives_a_rewind);
+    tcase_add_test(t, a_deferral_has_its_bounds);
     tcase_add_test(t, begins_with_the_host_table);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -3,6 +3,8 @@
 #include "codec/event.h"
 #include "codec/json.h"
 #include "store/dead.h"
+#include "store/parked.h"
+#include "codec/batch.h"
 #include "command/private.h"
 
 #include <check.h>
@@ -262,6 +264,209 @@ START_TEST(a_letter_under_way_is_listed_so)
 }
 END_TEST
 
+/* --- lanes that deliver event by event ------------------------------------- */
+
+#define HOOK "alerts/slack"
+#define SPOOL ((const uint8_t *) "0123456789abcdef")
+
+/* The event as it is kept, with an entity of a kind that wants escapes. */
+static void
+decide(struct il_text *kept)
+{
+    struct il_text payload = { 0 }, traits = { 0 }, body = { 0 };
+    struct json_error error;
+    struct il_value map;
+    struct il_batch *b = batch_new();
+    ck_assert_int_eq(json_to_msgpack("{\"n\":1}", 7, &payload, &error), 0);
+    ck_assert_int_eq(json_to_msgpack("{\"plan\":\"pro\"}", 14, &traits, &error),
+                     0);
+    const char *p = traits.data;
+    ck_assert_int_eq(msg_value(&p, p + traits.len, &map), 0);
+    map.len = (size_t) (traits.data + traits.len - map.str);
+    struct event ev = { .id = SLICE("e1"),
+                        .type = SLICE("test.event"),
+                        .source_id = SLICE("app"),
+                        .received_us = 1700000000000000,
+                        .timestamp_us = EVENT_NO_TIME,
+                        .payload = slice_of(payload.data, payload.len) };
+    ck_assert_int_eq(event_pack(&body, &ev), 0);
+    ck_assert_int_eq(batch_add(b, 7, body.data, body.len), 0);
+    struct entity_link link = { .kind = batch_kind("a\"b", 3), .traits = map };
+    b->events[0].entities = &link;
+    ck_assert_int_eq(batch_decided(b, 0, kept), 0);
+    batch_free(b);
+    text_clear(&payload);
+    text_clear(&traits);
+    text_clear(&body);
+}
+
+/* 7 is due, 8 waits behind it, 9 was never read, 5 is a letter. */
+static void
+fill_parked(void)
+{
+    struct il_text bytes = { 0 };
+    struct parked *p;
+    struct parked_lane *lane;
+    decide(&bytes);
+    struct parked_event e[3];
+    for (int i = 0; i < 3; i++)
+        e[i] = (struct parked_event){ .position = (uint64_t) i + 7,
+                                      .attempts = 2,
+                                      .first_us = 1700000000000000,
+                                      .since_us = 1700000060000000,
+                                      .delay_us = 30000000,
+                                      .code = "503",
+                                      .message = "busy \x1b[31m",
+                                      .target = "https://x",
+                                      .order_hash = i < 2 ? 77 : 0,
+                                      .event = bytes.data,
+                                      .event_len = bytes.len };
+    e[2].event = "\x01\xff";
+    e[2].event_len = 2;
+    e[2].code = e[2].message = e[2].target = NULL;
+    struct parked_letter l = { .position = 5,
+                               .attempts = 5,
+                               .first_us = 1700000000000000,
+                               .at_us = 1700000100000000,
+                               .code = "404",
+                               .message = "not here",
+                               .event = bytes.data,
+                               .event_len = bytes.len };
+    ck_assert_int_eq(parked_open(root, PARKED_MAKE, NULL, &p), 0);
+    ck_assert_int_eq(parked_lane(p, HOOK, SPOOL, &lane), 0);
+    ck_assert_int_eq(parked_settle(lane, 0, 9, SPOOL, e, 3, &l, 1), 0);
+    parked_close(p);
+    text_clear(&bytes);
+}
+
+START_TEST(what_waits_is_listed_apart)
+{
+    fill_and_leave();
+    fill_parked();
+    ck_assert_int_eq(run("list", NULL, NULL, NULL), 0);
+    ck_assert_ptr_nonnull(strstr(
+        out, HOOK " 5  2023-11-14T22:15:00Z  test.event  e1\n    404: not "
+                  "here\n"));
+    ck_assert_ptr_nonnull(strstr(out, LANE " 52"));
+    ck_assert_ptr_nonnull(strstr(out, "gate/app 1  "));
+    ck_assert_ptr_null(strstr(out, HOOK " 7"));
+    ck_assert_ptr_nonnull(strstr(out, "\n3 events wait to be sent again"));
+    ck_assert_int_eq(run("list", LANE, NULL, NULL), 0);
+    ck_assert_ptr_null(strstr(out, "to be sent again"));
+    ck_assert_int_eq(run("list", "--waiting", NULL, NULL), 0);
+    ck_assert_str_eq(
+        out,
+        HOOK " 7  2023-11-14T22:14:20Z  test.event  e1\n"
+             "    503: busy \\u001b[31m\n"
+             "    due 2023-11-14T22:14:50Z, 2 attempts, to https://x\n" HOOK
+             " 8  2023-11-14T22:14:20Z  test.event  e1\n"
+             "    503: busy \\u001b[31m\n"
+             "    waits behind 7, 2 attempts, to https://x\n" HOOK
+             " 9  2023-11-14T22:14:20Z\n"
+             "    due 2023-11-14T22:14:50Z, 2 attempts\n");
+}
+END_TEST
+
+START_TEST(what_waits_is_listed_as_json)
+{
+    fill_parked();
+    ck_assert_int_eq(run("list", "--json", "--waiting", "--code=503"), 0);
+    ck_assert_ptr_nonnull(strstr(
+        out, "{\"lane\":\"" HOOK "\",\"position\":8,\"event_id\":\"e1\","
+             "\"type\":\"test.event\",\"at\":\"2023-11-14T22:14:20Z\","
+             "\"attempts\":2,\"code\":\"503\",\"field\":null,\"rule\":null,"
+             "\"message\":\"busy \\u001b[31m\",\"due\":null,"
+             "\"waits_behind\":7,\"was_letter\":false,"
+             "\"first_at\":\"2023-11-14T22:13:20Z\","
+             "\"target\":\"https://x\"}\n"));
+    ck_assert_ptr_null(strstr(out, "\"position\":9"));
+    ck_assert_int_eq(run("show", "--json", HOOK, "5"), 0);
+    ck_assert_ptr_nonnull(
+        strstr(out, "\"retry\":null,\"first_at\":\"2023-11-14T22:13:20Z\","
+                    "\"target\":null,\"event\":{\"id\":\"e1\""));
+    ck_assert_ptr_nonnull(
+        strstr(out, "},\"entities\":{\"a\\\"b\":{\"plan\":\"pro\"}}}\n"));
+    ck_assert_int_eq(run("show", "--json", HOOK, "9"), 0);
+    ck_assert_ptr_nonnull(strstr(out, ",\"event_bytes\":\"01ff\"}\n"));
+}
+END_TEST
+
+START_TEST(what_waits_is_shown)
+{
+    fill_parked();
+    ck_assert_int_eq(run("show", HOOK, "7", "5"), 0);
+    ck_assert_ptr_nonnull(
+        strstr(out, "\n    put aside first 2023-11-14T22:13:20Z, last "
+                    "2023-11-14T22:14:20Z\n    {\"id\":\"e1\""));
+    ck_assert_ptr_nonnull(
+        strstr(out, "\n    entities {\"a\\\"b\":{\"plan\":\"pro\"}}\n"));
+    ck_assert_ptr_nonnull(
+        strstr(out, "\n    given up after 5 attempts\n    failed first "
+                    "2023-11-14T22:13:20Z\n"));
+    ck_assert_int_eq(run("show", HOOK, "6", NULL), 1);
+    ck_assert_ptr_nonnull(strstr(err, HOOK " has no dead letter 6, and nothing "
+                                           "waits there"));
+}
+END_TEST
+
+START_TEST(chosen_by_time_and_reason)
+{
+    fill_and_leave();
+    fill_parked();
+    ck_assert_int_eq(run("list", "--reason=not h", NULL, NULL), 0);
+    ck_assert_ptr_nonnull(strstr(out, HOOK " 5"));
+    ck_assert_ptr_null(strstr(out, LANE));
+    ck_assert_int_eq(run("list", "--reason=unreadable", NULL, NULL), 0);
+    ck_assert_ptr_nonnull(strstr(out, LANE " 60"));
+    ck_assert_int_eq(run("list", "--reason=unread", NULL, NULL), 0);
+    ck_assert_ptr_nonnull(strstr(out, "no dead letters\n"));
+    ck_assert_int_eq(run("list", "--since=2023-11-14T22:13:22Z", LANE, NULL),
+                     0);
+    ck_assert_ptr_null(strstr(out, LANE " 52"));
+    ck_assert_ptr_nonnull(strstr(out, LANE " 60"));
+    ck_assert_int_eq(run("list", "--waiting", "--since=1h", NULL), 0);
+    ck_assert_str_eq(out, "nothing waits to be sent again\n");
+    ck_assert_int_eq(run("list", "--waiting", "--event=e1",
+                         "--since=2023-11-14T23:13:20+01:00"),
+                     0);
+    ck_assert_ptr_nonnull(strstr(out, HOOK " 8"));
+    ck_assert_ptr_null(strstr(out, HOOK " 9"));
+    ck_assert_int_eq(run("list", "--since=1000000w", NULL, NULL), 2);
+}
+END_TEST
+
+START_TEST(drops_of_both_kinds)
+{
+    fill_and_leave();
+    fill_parked();
+    ck_assert_int_eq(run("drop", HOOK, "7", "6"), 1);
+    ck_assert_str_eq(out, "dropped 1\n");
+    ck_assert_int_eq(run("list", "--waiting", NULL, NULL), 0);
+    ck_assert_ptr_nonnull(
+        strstr(out, "e1\n    503: busy \\u001b[31m\n    due "));
+    ck_assert_int_eq(run("drop", "--all", HOOK, NULL), 0);
+    ck_assert_str_eq(out, "dropped 1\n");
+    ck_assert_int_eq(run("drop", "--all", "--waiting", HOOK), 0);
+    ck_assert_str_eq(out, "dropped 2\n");
+    ck_assert_int_eq(run("drop", "--all", "--waiting", LANE), 0);
+    ck_assert_str_eq(out, "dropped 0\n");
+    ck_assert_int_eq(run("list", LANE, NULL, NULL), 0);
+    ck_assert_ptr_nonnull(strstr(out, LANE " 52"));
+}
+END_TEST
+
+START_TEST(a_retry_of_what_waits_needs_the_daemon)
+{
+    fill_parked();
+    ck_assert_int_eq(run("retry", "--all", "--waiting", NULL), 1);
+    ck_assert_ptr_nonnull(strstr(err, "start it"));
+    ck_assert_int_eq(run("retry", HOOK, "6", NULL), 1);
+    ck_assert_ptr_nonnull(strstr(err, "nothing waits there"));
+    ck_assert_int_eq(run("retry", HOOK, "5", NULL), 1);
+    ck_assert_ptr_nonnull(strstr(err, "start it"));
+}
+END_TEST
+
 START_TEST(wrong_use_is_named)
 {
     ck_assert_int_eq(run("retry", NULL, NULL, NULL), 2);
@@ -271,6 +476,13 @@ START_TEST(wrong_use_is_named)
     ck_assert_int_eq(run("list", "--wait", NULL, NULL), 2);
     ck_assert_int_eq(run("show", "--code=x", LANE, "1"), 2);
     ck_assert_int_eq(run("list", "--all", NULL, NULL), 2);
+    ck_assert_int_eq(run("list", "--render", NULL, NULL), 2);
+    ck_assert_ptr_nonnull(strstr(err, "--render goes with show"));
+    ck_assert_int_eq(run("retry", "--waiting", LANE, "1"), 2);
+    ck_assert_int_eq(run("drop", "--since=2h", LANE, "1"), 2);
+    ck_assert_int_eq(run("show", "--waiting", LANE, "1"), 2);
+    ck_assert_int_eq(run("list", "--since=noon", NULL, NULL), 2);
+    ck_assert_ptr_nonnull(strstr(err, "as in 2h, not \"noon\""));
     ck_assert_int_eq(run("drop", "--all", "--pipeline=x", LANE), 2);
     ck_assert_int_eq(run("show", LANE, NULL, NULL), 2);
     ck_assert_ptr_nonnull(strstr(err, "a position in " LANE " is needed"));
@@ -310,6 +522,12 @@ main(void)
     tcase_add_test(t, letters_are_chosen);
     tcase_add_test(t, a_retry_needs_the_daemon);
     tcase_add_test(t, a_letter_under_way_is_listed_so);
+    tcase_add_test(t, what_waits_is_listed_apart);
+    tcase_add_test(t, what_waits_is_listed_as_json);
+    tcase_add_test(t, what_waits_is_shown);
+    tcase_add_test(t, chosen_by_time_and_reason);
+    tcase_add_test(t, drops_of_both_kinds);
+    tcase_add_test(t, a_retry_of_what_waits_needs_the_daemon);
     tcase_add_test(t, wrong_use_is_named);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -268,7 +268,7 @@ START_TEST(the_smallest_position_is_the_head_whenever_it_came)
     world_put(8, 9, &late, 1);
     world_put(2, 3, &early, 1);
     ck_assert_str_eq(world_due(NOW), "3");
-    ck_assert_int_eq(world_get(9).waits_behind, 1);
+    ck_assert_uint_eq(world_get(9).waits_behind, 3);
 }
 END_TEST
 
@@ -338,6 +338,42 @@ START_TEST(a_person_drops_either)
     ck_assert_uint_eq(c.parked + c.letters, 0);
     ck_assert_uint_eq(c.parked_bytes + c.letter_bytes, 0);
     ck_assert_int_eq(c.next_due_us, INT64_MAX);
+}
+END_TEST
+
+START_TEST(a_person_asks_for_many_and_drops_many)
+{
+    struct parked_event e[] = { world_event(1, 7), world_event(2, 7),
+                                world_event(3, 0) };
+    struct parked_letter l[] = { world_letter(4), world_letter(5) };
+    for (int i = 0; i < 3; i++)
+        e[i].delay_us = 3600 * SECOND;
+    ck_assert_int_eq(world_settle(0, 5, e, 3, l, 2), 0);
+    world_damage(PARKED_LETTER, 5, 90);
+    struct parked_ask ask[] = { { .position = 2 }, { .position = 4 },
+                                { .position = 9 }, { .position = 3 },
+                                { .position = 5 }, { .position = 4 } };
+    world_listen();
+    ck_assert_int_eq(parked_ask(lane, ask, 6, NOW + SECOND), 0);
+    world_heard();
+    ck_assert_int_eq(ask[0].found, PARKED_BEHIND);
+    ck_assert_int_eq(ask[1].found, PARKED_WAS_LETTER);
+    ck_assert_uint_eq(ask[1].turn, world_get(4).turn);
+    ck_assert_int_eq(ask[2].found, PARKED_NOT_THERE);
+    ck_assert_int_eq(ask[3].found, PARKED_NOW);
+    ck_assert_uint_eq(ask[3].turn, 1);
+    ck_assert_int_eq(ask[4].found, PARKED_DAMAGED);
+    ck_assert_int_eq(ask[5].found, PARKED_NOW); /* it is parked by now */
+    ck_assert_str_eq(world_due(NOW + SECOND), "3 4");
+
+    const uint64_t positions[] = { 1, 5, 17, 4 };
+    size_t dropped;
+    ck_assert_int_eq(parked_drop_all(lane, positions, 4, &dropped), 0);
+    ck_assert_uint_eq(dropped, 3);
+    world_verify();
+    ck_assert_str_eq(world_due(NOW + SECOND), "2 3");
+    ck_assert_int_eq(parked_drop_all(lane, positions, 4, &dropped), 0);
+    ck_assert_uint_eq(dropped, 0);
 }
 END_TEST
 
@@ -462,6 +498,7 @@ main(void)
     tcase_add_test(c, a_person_makes_it_due_now);
     tcase_add_test(c, a_letter_is_parked_again_outside_of_its_chain);
     tcase_add_test(c, a_person_drops_either);
+    tcase_add_test(c, a_person_asks_for_many_and_drops_many);
     tcase_add_test(c, whatever_happens_the_tables_agree);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
