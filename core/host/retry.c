@@ -77,10 +77,11 @@ find_stuck(struct parked_lane *parked, struct parked_ask *asks, int n)
 static void
 put_asked(struct il_text *reply, const struct parked_ask *a, int per_event)
 {
-    const char *word = !per_event                   ? "not_one_by_one"
-                       : a->found == PARKED_DAMAGED ? "damaged"
-                       : a->found == PARKED_BEHIND  ? "behind"
-                                                    : "now";
+    const char *word = !per_event                    ? "not_one_by_one"
+                       : a->found == PARKED_DAMAGED  ? "damaged"
+                       : a->found == PARKED_NO_EVENT ? "no_event"
+                       : a->found == PARKED_BEHIND   ? "behind"
+                                                     : "now";
     text_printf(reply, "%" PRIu64 " %s %" PRIu32 "\n", a->position, word,
                 a->turn);
 }

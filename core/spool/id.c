@@ -93,8 +93,8 @@ spool_hint_open(struct spool *s, uint64_t *last)
     return 0;
 }
 
-/* Never synced: after a crash of the machine it may be old, and then merely
- * tells less. */
+/* Not synced: after a crash of the machine it may be old, and then merely tells
+ * less. */
 void
 spool_hint_write(struct spool *s, uint64_t last)
 {

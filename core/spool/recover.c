@@ -59,11 +59,13 @@ recover_scan(struct spool *s, struct segment *seg, struct segment_io *io,
 }
 
 /* Where that is not possible the start goes on: what it costs is that some
- * events may be there twice. */
-static void
+ * events may be there twice.  1: the last frames of the segment are among what
+ * was taken away. */
+static int
 recover_whole(struct spool *s, struct segment *seg, struct segment_io *io,
               struct whole *whole, struct spool_recovery *r)
 {
+    int ends = whole->count && whole->parts[whole->count - 1].last == seg->last;
     for (size_t i = 0; i < whole->count; i++)
         recover_gap(s, io->fd, seg->first, &whole->parts[i],
                     "part of what did not get to the disk as a whole", r);
@@ -72,6 +74,7 @@ recover_whole(struct spool *s, struct segment *seg, struct segment_io *io,
         log_error("spool: cannot take away what is not whole: %s",
                   strerror(-rc));
     free(whole->parts);
+    return ends && !rc;
 }
 
 /* A segment that another follows. */
@@ -182,6 +185,17 @@ recover_from_disk(struct spool *s, const struct found_file *f, int fd)
     return rc;
 }
 
+/* Nothing in the segment says any more that there were positions up to here,
+ * which others are told of once the spool is open.  Not before the frames are
+ * gone: with them it would say that they count. */
+static void
+recover_remember(struct spool *s, uint64_t last)
+{
+    spool_hint_write(s, last);
+    if (s->last_fd >= 0 && fdatasync(s->last_fd))
+        log_warn("spool: cannot sync %s/LAST: %s", s->dir, strerror(errno));
+}
+
 /* The newest segment.  It goes on taking frames unless something about it is
  * wrong. */
 static int
@@ -201,7 +215,7 @@ recover_newest(struct spool *s, struct segment *seg, const struct found_file *f,
     spool_segment_open(&io, fd, fd < 0 ? 0 : f->size);
     int reused = fd >= 0 && (!f->header_ok || f->header.reused);
     rc = recover_scan(s, seg, &io, SPOOL_POSITION_MAX, &whole, r);
-    recover_whole(s, seg, &io, &whole, r);
+    int forgets = recover_whole(s, seg, &io, &whole, r);
     s->next = seg->last + 1;
     if (fd < 0 || !f->header_ok) {
         s->start_segment = 1;
@@ -216,6 +230,8 @@ recover_newest(struct spool *s, struct segment *seg, const struct found_file *f,
     spool_segment_close(&io);
     if (rc == 0)
         rc = recover_sync(s, f, fd);
+    if (rc == 0 && forgets)
+        recover_remember(s, seg->last);
     if (rc || s->start_segment) {
         if (fd >= 0)
             close(fd);

@@ -51,7 +51,7 @@ struct parked_event {
     const void *event; /* as the destination shall get it */
     size_t event_len;  /* < 2 GiB */
     /* Only read: */
-    uint32_t turn;    /* how often it was parked; see parked_result */
+    uint32_t turn;         /* how often it was parked; see parked_result */
     uint64_t waits_behind; /* the head of its chain; 0: nothing */
     int again;             /* it was a letter: in no chain, order_hash is 0 */
 };
@@ -228,7 +228,8 @@ int parked_retried(struct parked_lane *, struct parked_result *, size_t n);
  * of its chain, and is due as soon as it is the head. */
 int parked_now(struct parked_lane *, uint64_t position, int64_t now_us);
 /* A letter is parked again, due now, without attempts: its schedule begins
- * anew.  It belongs to no chain and says so (`again`). */
+ * anew.  It belongs to no chain and says so (`again`).  -ENODATA: it has no
+ * event. */
 int parked_again(struct parked_lane *, uint64_t position, int64_t now_us);
 /* Either, whatever is there, for many in one transaction. */
 enum parked_found {
@@ -236,7 +237,8 @@ enum parked_found {
     PARKED_NOW,        /* it was parked, and is due now */
     PARKED_BEHIND,     /* the same, but it waits behind another one */
     PARKED_WAS_LETTER, /* it was a letter, is parked again and due now */
-    PARKED_DAMAGED,    /* nothing was done about it */
+    PARKED_NO_EVENT,   /* a letter about something that is not there */
+    PARKED_DAMAGED,    /* nothing was done about either */
 };
 struct parked_ask {
     uint64_t position;

@@ -61,6 +61,8 @@ again_write(struct parked_change *c, void *arg)
                     o->position, &other);
     if (rc != MDB_NOTFOUND)
         return rc ? rc : -EEXIST;
+    if (!e.event_len)
+        return -ENODATA;
     rc = parked_take(c, PARKED_LETTER, o->position);
     if (rc)
         return rc;
@@ -104,10 +106,21 @@ ask_one(struct parked_change *c, struct order *o, struct parked_ask *ask)
         if (!rc)
             ask->found = PARKED_WAS_LETTER;
     }
-    if (rc == -EIO)
-        ask->found = PARKED_DAMAGED;
+    if (rc == -EIO || rc == -ENODATA)
+        ask->found = rc == -EIO ? PARKED_DAMAGED : PARKED_NO_EVENT;
     ask->turn = o->turn;
-    return rc == -EIO || rc == MDB_NOTFOUND ? 0 : rc;
+    return ask->found == PARKED_DAMAGED || ask->found == PARKED_NO_EVENT
+                   || rc == MDB_NOTFOUND
+               ? 0
+               : rc;
+}
+
+/* Was something done about it? */
+static int
+is_asked(const struct parked_ask *ask)
+{
+    return ask->found == PARKED_NOW || ask->found == PARKED_BEHIND
+           || ask->found == PARKED_WAS_LETTER;
 }
 
 static int
@@ -121,8 +134,7 @@ asks_write(struct parked_change *c, void *arg)
                            .copy = all->copy };
         rc = ask_one(c, &o, &all->at[i]);
         all->copy = o.copy;
-        any |= all->at[i].found != PARKED_NOT_THERE
-               && all->at[i].found != PARKED_DAMAGED;
+        any |= is_asked(&all->at[i]);
     }
     return rc ? rc : any ? 0 : -ECANCELED;
 }

@@ -176,6 +176,25 @@ note_state(struct out *o, const struct breaker_state *before,
 
 /* --- the event ------------------------------------------------------------ */
 
+/* What is to become of it is known, and it is still at hand. */
+static enum attempts_end
+end_of(const struct out_meaning *m, const struct waits *w, int counts)
+{
+    switch (m->fate) {
+    case OUT_DELIVERED:
+        return ATTEMPTS_DELIVERED;
+    case OUT_DEAD:
+        return ATTEMPTS_GIVEN_UP;
+    case OUT_PAUSE:
+    case OUT_AT_ONCE:
+        return ATTEMPTS_UNCOUNTED;
+    default:
+        return !counts                          ? ATTEMPTS_UNCOUNTED
+               : w->counted_ms == SCHEDULE_OVER ? ATTEMPTS_GIVEN_UP
+                                                : ATTEMPTS_AGAIN;
+    }
+}
+
 /* No event can be delivered, whatever it is. */
 static void
 note_pause(struct out *o, struct out_event *e, const struct out_meaning *m,
@@ -184,8 +203,10 @@ note_pause(struct out *o, struct out_event *e, const struct out_meaning *m,
     struct out_target *t = e->target;
     snprintf(pause, JUDGE_PAUSE_MAX, "%.60s %s: %.100s", t->name,
              m->why ? m->why : "takes nothing any more", message);
+    queue_pin(t);
     queue_defer(o, e, PAUSED_MS, 0, code, message);
     pump_defer_all(o, t, PAUSED_MS, code, "the lane was to pause");
+    queue_unpin(o, t);
 }
 
 static void
@@ -223,6 +244,7 @@ judge_answer(struct out *o, struct out_request *r,
     const struct breaker_verdict v = note_attempt(o, r, a, &m, &w, cause);
     breaker_state(r->breaker, out_wall(o), &now);
     note_state(o, &before, &now, &v, e->target->name);
+    tell_attempt(o, r, a, end_of(&m, &w, v.counts), message);
     switch (m.fate) {
     case OUT_DELIVERED:
         queue_done(o, e);

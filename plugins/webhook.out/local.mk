@@ -32,6 +32,8 @@ noinst_LTLIBRARIES += plugins/webhook.out/libparts.la
 plugins_webhook_out_libparts_la_SOURCES = \
 	plugins/webhook.out/address.c \
 	plugins/webhook.out/address.h \
+	plugins/webhook.out/attempts.c \
+	plugins/webhook.out/attempts.h \
 	plugins/webhook.out/breaker.c \
 	plugins/webhook.out/breaker.h \
 	plugins/webhook.out/id.c \
@@ -64,6 +66,7 @@ OUT_TEST_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(CHECK_CFLAGS) $(CURL_CFLAGS) \
 OUT_TEST_LIBS = plugins/webhook.out/libparts.la $(CHECK_LIBS)
 out_part_tests = \
 	plugins/webhook.out/tests/test-out-address \
+	plugins/webhook.out/tests/test-out-attempts \
 	plugins/webhook.out/tests/test-out-breaker \
 	plugins/webhook.out/tests/test-out-outages \
 	plugins/webhook.out/tests/test-out-scrub \
@@ -94,6 +97,8 @@ check_PROGRAMS += $(out_part_tests)
 TESTS += $(out_part_tests)
 plugins_webhook_out_tests_test_out_address_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
 plugins_webhook_out_tests_test_out_address_LDADD = $(OUT_TEST_LIBS)
+plugins_webhook_out_tests_test_out_attempts_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
+plugins_webhook_out_tests_test_out_attempts_LDADD = $(OUT_TEST_LIBS)
 plugins_webhook_out_tests_test_out_breaker_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
 plugins_webhook_out_tests_test_out_breaker_LDADD = $(OUT_TEST_LIBS)
 plugins_webhook_out_tests_test_out_outages_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
@@ -118,6 +123,12 @@ plugins_webhook_out_tests_transport_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
 plugins_webhook_out_tests_transport_LDADD = plugins/webhook.out/libparts.la \
 	-lpthread
 
+check_PROGRAMS += plugins/webhook.out/tests/drive
+plugins_webhook_out_tests_drive_SOURCES = plugins/webhook.out/tests/drive.c
+plugins_webhook_out_tests_drive_CPPFLAGS = $(TESTHOST_CPPFLAGS) \
+	-DOUT_PLUGIN='"$(abs_top_builddir)/plugins/webhook.out/.libs/webhook.out.so"'
+plugins_webhook_out_tests_drive_LDADD = $(TESTHOST_LIBS)
+
 out_transport_tests = \
 	plugins/webhook.out/tests/test-out-addresses-are-checked.py \
 	plugins/webhook.out/tests/test-out-answers-are-judged.py \
@@ -127,3 +138,22 @@ out_transport_tests = \
 	plugins/webhook.out/tests/test-out-transport-stops.py
 EXTRA_DIST += $(out_transport_tests) plugins/webhook.out/tests/tool.py
 TESTS += $(out_transport_tests)
+
+# The plugin in a test host with a receiver.
+out_driven_tests = \
+	plugins/webhook.out/tests/test-out-bad-input-is-named.py \
+	plugins/webhook.out/tests/test-out-each-answer-has-its-end.py \
+	plugins/webhook.out/tests/test-out-outage-of-a-day.py \
+	plugins/webhook.out/tests/test-out-targets-are-left-alone.py \
+	plugins/webhook.out/tests/test-out-what-goes-when.py
+EXTRA_DIST += $(out_driven_tests) plugins/webhook.out/tests/driven.py
+TESTS += $(out_driven_tests)
+
+# The daemon with a receiver.
+out_system_tests = \
+	plugins/webhook.out/tests/test-out-gone-pauses.py \
+	plugins/webhook.out/tests/test-out-kill-loses-nothing.py \
+	plugins/webhook.out/tests/test-out-order-is-kept.py \
+	plugins/webhook.out/tests/test-out-outage-loses-nothing.py
+EXTRA_DIST += $(out_system_tests) plugins/webhook.out/tests/outsystem.py
+TESTS += $(out_system_tests)

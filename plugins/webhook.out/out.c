@@ -30,6 +30,7 @@ out_close(void *self)
         request_free(o, r);
     }
     transport_free(o->transport);
+    attempts_close(o->attempts);
     breaker_free(o->breaker);
     il_text_free(o->host, o->place.text);
     il_text_free(o->host, o->answer);
@@ -153,10 +154,27 @@ out_open(const struct il_host *host, const struct il_conf *conf, void **self,
 
 /* --- running -------------------------------------------------------------- */
 
+/* Nothing that was promised hangs on it. */
+static void
+start_attempts(struct out *o)
+{
+    const char *folder;
+    if (o->options.attempts == OUT_ATTEMPTS_NONE)
+        return;
+    int err = il_state_dir(o->host, &folder);
+    if (!err)
+        err = attempts_open(folder, ATTEMPTS_SIZE, &o->attempts);
+    if (err)
+        il_log(o->host, IL_LOG_WARN,
+               "cannot open the file of what was tried (attempts): %s",
+               strerror(-err));
+}
+
 int
 out_start(void *self)
 {
     struct out *o = self;
+    start_attempts(o);
     o->random = (uint64_t) out_clock(o) ^ (uint64_t) (uintptr_t) o;
     int err = transport_start(o->transport);
     if (err)
@@ -191,5 +209,7 @@ out_stop(void *self)
     transport_stop(o->transport, GRACE_MS);
     pthread_mutex_lock(&o->lock);
     queue_give_up(o);
+    attempts_close(o->attempts);
+    o->attempts = NULL;
     pthread_mutex_unlock(&o->lock);
 }

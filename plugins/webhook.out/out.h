@@ -7,7 +7,7 @@
  *   pump.c    which of them is sent next, and what must wait
  *   request.c one of them as a request that is under way
  *   judge.c   what an answer means for its event and its target
- *   tell.c    status, metrics, log
+ *   tell.c    status, metrics, log, the file of attempts
  *   show.c    check --online, dead show --render
  *
  * An event is at hand from write() until it has come to an end: delivered
@@ -30,6 +30,7 @@
 #ifndef OUT_H
 #define OUT_H
 
+#include "attempts.h"
 #include "kind.h"
 
 #include <pthread.h>
@@ -101,6 +102,8 @@ struct out {
     struct render render;
     struct transport *transport;
     struct out_counts counts;
+    struct attempts *attempts;              /* from start() on; or NULL */
+    int attempts_failed;                    /* the timer's: it was said */
     char only_target[TRANSPORT_TARGET_MAX]; /* "": each event has its own */
 
     pthread_mutex_t lock;
@@ -183,11 +186,16 @@ void judge(struct out *, struct out_request *, const struct transport_answer *,
 /* tell.c */
 int tell_open(struct out *);
 void tell_answer(struct out *, const struct transport_answer *, int delivered);
+/* Before it comes to its end: text is what its letter would say. */
+void tell_attempt(struct out *, const struct out_request *,
+                  const struct transport_answer *, enum attempts_end,
+                  const char *text);
 /* A target was left alone, or has come back; why: its last failure. */
 void tell_opened(struct out *, const char *target, int64_t wait_us,
                  const char *why);
 void tell_closed(struct out *, const char *target, int64_t since_us);
-/* il_timer_every(); without the lock. */
+/* Of the timer's thread; without the lock. */
+void tell_write(void *out);
 void tell_state(void *out);
 
 /* A number for jitter. */

@@ -61,6 +61,46 @@ tell_answer(struct out *o, const struct transport_answer *a, int delivered)
     il_counter_add(o->host, c->time, (uint64_t) a->ms * 1000);
 }
 
+void
+tell_attempt(struct out *o, const struct out_request *r,
+             const struct transport_answer *a, enum attempts_end end,
+             const char *text)
+{
+    const struct out_event *e = r->event;
+    if (!o->attempts
+        || (end == ATTEMPTS_DELIVERED
+            && o->options.attempts == OUT_ATTEMPTS_FAILURES))
+        return;
+    struct attempts_record record = { .at_us = out_wall(o),
+                                      .position = e->position,
+                                      .attempt = e->attempts + 1,
+                                      .ms = (uint32_t) a->ms,
+                                      .status = (uint16_t) a->status,
+                                      .end = (uint8_t) end,
+                                      .id = r->rendered.id,
+                                      .id_len = strlen(r->rendered.id),
+                                      .target = e->target->name,
+                                      .target_len = strlen(e->target->name),
+                                      .text = text,
+                                      .text_len = strlen(text) };
+    record.event =
+        il_get_str(e->batch->batch, e->i, o->render.id, &record.event_len);
+    if (attempts_add(o->attempts, &record))
+        il_timer_once(o->host, 1, tell_write, o);
+}
+
+void
+tell_write(void *arg)
+{
+    struct out *o = arg;
+    int err = o->attempts ? attempts_write(o->attempts) : 0;
+    if (err && !o->attempts_failed)
+        il_log(o->host, IL_LOG_WARN,
+               "cannot write down what was tried (attempts): %s",
+               strerror(-err));
+    o->attempts_failed = err != 0;
+}
+
 /* --- log ------------------------------------------------------------------ */
 
 /* Of many targets a line now and then says how many others there were. */
@@ -153,7 +193,9 @@ tell_state(void *arg)
     if (changed)
         breaker_each(o->breaker, look_at, &p);
     const size_t of = breaker_count(o->breaker);
+    pump(o); /* should there have been no memory for a timer */
     pthread_mutex_unlock(&o->lock);
+    tell_write(o);
     if (!changed)
         return;
     il_gauge_set(o->host, o->counts.open, (int64_t) p.open);

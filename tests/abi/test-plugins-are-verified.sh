@@ -82,6 +82,10 @@ passes "$plugins/webhook.in/.libs/webhook.in.so" \
 passes "$plugins/warehouse.pg/.libs/warehouse.pg.so" \
     'connection = "host=127.0.0.1 port=1 connect_timeout=1"; table = "t.rows";
      columns = ( { name = "id"; value = "$event.id"; } );'
+passes "$plugins/webhook.out/.libs/webhook.out.so" \
+    'url = "http://127.0.0.1:1/in"; order = "key";
+     order_key = "$event.payload.user_id"; rate = "100/s";
+     secrets = ( "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" );'
 wait
 
 status=0 n=1

@@ -17,6 +17,14 @@ tests_fuzz_fuzz_address_SOURCES = tests/fuzz/fuzz-address.c $(FUZZ_REPLAY)
 tests_fuzz_fuzz_address_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_fuzz_fuzz_address_LDADD = $(CORE_LIBS)
 
+FUZZ_TARGETS += attempts
+check_PROGRAMS += tests/fuzz/fuzz-attempts
+TESTS += tests/fuzz/fuzz-attempts
+tests_fuzz_fuzz_attempts_SOURCES = tests/fuzz/fuzz-attempts.c \
+	tests/fuzz/folder.h $(FUZZ_REPLAY)
+tests_fuzz_fuzz_attempts_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_attempts_LDADD = $(CORE_LIBS)
+
 FUZZ_TARGETS += edit
 check_PROGRAMS += tests/fuzz/fuzz-edit
 TESTS += tests/fuzz/fuzz-edit

@@ -109,6 +109,8 @@ class Receiver:
         self.close()
 
     def close(self):
+        if self.closing.is_set():
+            return
         self.closing.set()
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()

@@ -95,7 +95,8 @@ mount -t proc proc "$root/proc"
 printf '#!/bin/sh\nexit 101\n' > "$root/usr/sbin/policy-rc.d"
 chmod +x "$root/usr/sbin/policy-rc.d"
 # What an earlier run left.
-inside dpkg --purge ingestlayer-plugin-warehouse-pg ingestlayer-dev ingestlayer \
+inside dpkg --purge ingestlayer-plugin-warehouse-pg \
+    ingestlayer-plugin-webhook-out ingestlayer-dev ingestlayer \
     > "$work/purge.out" 2>&1 || true
 rm -rf "$root/debs" "$root/next" "$root/tests" "$root/var/lib/ingestlayer" \
     "$root/etc/ingestlayer"
@@ -104,15 +105,17 @@ cp "$debs"/*.deb "$root/debs/"
 rm -f "$root"/debs/*-dbgsym_*
 next_version
 
-step "installed: libpq only with warehouse.pg"
+step "installed: libpq only with warehouse.pg, libcurl only with webhook.out"
 apt update
 apt install --no-install-recommends /debs/ingestlayer_*.deb
-expect "" inside sh -c 'dpkg-deb -f /debs/ingestlayer_*.deb Depends | grep libpq'
+expect "" inside sh -c 'dpkg-deb -f /debs/ingestlayer_*.deb Depends |
+    grep -E "libpq|libcurl"'
 expect "ingestlayer:ingestlayer 750" inside stat -c '%U:%G %a' /var/lib/ingestlayer
 inside test -f /lib/systemd/system/ingestlayer.service
 inside ingestlayer check > "$work/check.out" 2>&1
 apt install /debs/*.deb
 inside ingestlayer plugins | grep -q ^warehouse.pg
+inside ingestlayer plugins | grep -q ^webhook.out
 
 step "configured: a key for the group alone"
 gate=$(free_port) admin=$(free_port) key=of-the-test-0123456789abcdef
@@ -158,7 +161,8 @@ inside env AUTOPKGTEST_TMP=/tests/tmp /tests/first-event \
 grep '^one event, one row' "$work/first-event.out"
 
 step "purged: state stays, and goes only when that was asked for"
-apt purge ingestlayer ingestlayer-plugin-warehouse-pg
+apt purge ingestlayer ingestlayer-plugin-warehouse-pg \
+    ingestlayer-plugin-webhook-out
 inside test -d /var/lib/ingestlayer/spool
 inside test ! -e /etc/ingestlayer/ingestlayer.conf
 apt install /next/*.deb
@@ -166,7 +170,8 @@ inside test -d /var/lib/ingestlayer/spool
 apt install debconf
 echo "ingestlayer ingestlayer/purge_state boolean true" |
     inside debconf-set-selections
-apt purge ingestlayer ingestlayer-plugin-warehouse-pg
+apt purge ingestlayer ingestlayer-plugin-warehouse-pg \
+    ingestlayer-plugin-webhook-out
 inside test ! -e /var/lib/ingestlayer
 step="all of it"
 echo "all is well"

@@ -27,6 +27,12 @@ tests_destination_naughty_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) -DNAUGHTY_DESTINATION
 tests_destination_naughty_la_CFLAGS = $(PLUGIN_CFLAGS)
 tests_destination_naughty_la_LDFLAGS = $(FAKE_LINK)
 
+check_LTLIBRARIES += tests/step.redact.la
+tests_step_redact_la_SOURCES = tests/plugins/step.redact.c
+tests_step_redact_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
+tests_step_redact_la_CFLAGS = $(PLUGIN_CFLAGS)
+tests_step_redact_la_LDFLAGS = $(FAKE_LINK)
+
 check_LTLIBRARIES += tests/destination.own.la
 tests_destination_own_la_SOURCES = tests/plugins/destination.own.c
 tests_destination_own_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)

@@ -7,6 +7,7 @@
 #include "codec/json.h"
 #include "spool/spool.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -640,6 +641,8 @@ START_TEST(there_is_a_limit_to_what_is_parked)
 }
 END_TEST
 
+static uint64_t range_letter;
+
 static int
 one_range(void *arg, const char *name, const struct parked_letter *l)
 {
@@ -650,6 +653,7 @@ one_range(void *arg, const char *name, const struct parked_letter *l)
     ck_assert_int_eq(
         sscanf(l->message, "events %" SCNu64 " to %" SCNu64, &from, &to), 2);
     ck_assert_uint_eq(l->position, from);
+    range_letter = from;
     *lost += to - from + 1;
     return 0;
 }
@@ -701,6 +705,13 @@ START_TEST(what_the_spool_has_no_room_for_is_a_letter)
     ck_assert_int_eq(parked_walk_letters(ctx.parked, LANE, one_range, &lost),
                      0);
     ck_assert_uint_gt(lost, 2000);
+    struct parked_lane *l;
+    struct parked_ask ask = { .position = range_letter };
+    ck_assert_int_eq(parked_lane_find(ctx.parked, LANE, &l), 0);
+    ck_assert_int_eq(parked_again(l, range_letter, clock_wall_us()), -ENODATA);
+    parked_ask(l, &ask, 1, clock_wall_us());
+    ck_assert_int_eq(ask.found, PARKED_NO_EVENT);
+    ck_assert_uint_eq(status().parked, 0);
     ck_assert_uint_eq(s.delivered, 4000 - lost);
 }
 END_TEST

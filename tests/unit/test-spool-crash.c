@@ -98,8 +98,11 @@ read_all(struct spool *s)
 {
     struct reading g = { .last = passed };
     struct spool_reader *r;
-    uint64_t last = passed, end = spool_durable(s), there = 0;
-    ck_assert_uint_ge(end, durable);
+    uint64_t last = passed, end = spool_durable(s), there = 0, must = durable;
+    /* What was known to be missing at the end may be behind it now. */
+    while (must && !fixed[must].run)
+        must--;
+    ck_assert_uint_ge(end, must);
     ck_assert_int_eq(spool_reader_open(s, passed, &r), 0);
     while (last < end) {
         g.text.len = 0;
@@ -205,11 +208,13 @@ check_names(void)
 {
     static const char *const never[] = { "is really", "same first", "moved to",
                                          "the file is missing",
-                                         "a segment after it",
-                                         "the end of the spool" };
+                                         "a segment after it" };
     for (size_t i = 0; i < sizeof never / sizeof *never; i++)
         if (strstr(help_log, never[i]))
             ck_abort_msg("%s", help_log);
+    /* A start that took away what was not whole may have been the last. */
+    if (!gaps && strstr(help_log, "the end of the spool"))
+        ck_abort_msg("%s", help_log);
 }
 
 /* A process: opens, writes, and is cut off somewhere.  whole: the one before
@@ -229,8 +234,10 @@ run_once(int whole)
     struct spool_hold *hold = spool_hold_new(s, "lane", delivered);
     spool_notify(s, told, &failed);
     read_all(s);
+    /* Between what was taken away damage is left, which is cut off then. */
     if (whole && gaps)
-        ck_assert_ptr_null(strstr(help_log, "cut off"));
+        ck_assert(!strstr(help_log, "cut off")
+                  || strstr(help_log, "the end of the spool"));
     else if (whole)
         ck_assert_str_eq(help_log, "");
     check_names();

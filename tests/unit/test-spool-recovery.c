@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Damage: opening never fails, what is intact is read once and in order, and
  * no position that may have been acknowledged is given out again. */
+#include "spool/private.h"
 #include "spool-help.h"
+
+#include <sys/wait.h>
 
 #define FRAMES 60
 
@@ -357,6 +360,60 @@ START_TEST(test_damaged_header_is_named)
 }
 END_TEST
 
+/* The first frame of the last group did not get to the disk, so the others of
+ * it are taken away.  They were told of when the spool was open, and are not
+ * given out by the start after it either. */
+START_TEST(test_what_was_taken_away_is_remembered)
+{
+    static const char zeros[512];
+    char bodies[4][256], hint[256], path[256];
+    struct slice group[4];
+    size_t len, body = 0;
+    uint64_t first, at = SEGMENT_HEADER;
+    struct spool_options o = help_options();
+    struct spool *s = help_open_with(&o, NULL);
+    help_fill(s, 1, 10);
+    spool_close(s);
+    help_path(hint, "LAST");
+    char *known = help_slurp(hint, &len);
+    s = help_open_with(&o, NULL);
+    for (uint64_t i = 0; i < 4; i++) {
+        memset(bodies[i], 0, sizeof bodies[i]);
+        group[i] = slice_of(bodies[i], help_body(bodies[i], 11 + i));
+    }
+    ck_assert_int_eq(spool_gather_whole(s, group, 4, &first), 0);
+    ck_assert_uint_eq(first, 11);
+    spool_flush(s, 20000000);
+    spool_close(s);
+    help_write(hint, known, len);
+    free(known);
+    for (uint64_t p = 1; p <= 10; p++, at += frame_size(body))
+        body = help_body(bodies[1], p);
+    help_segment(path, 1);
+    int fd = open(path, O_WRONLY);
+    ck_assert_int_gt(pwrite(fd, zeros, frame_size(group[0].len), (off_t) at),
+                     0);
+    close(fd);
+
+    pid_t pid = fork();
+    if (!pid) {
+        s = help_open_with(&o, NULL);
+        _exit(spool_durable(s) != 14);
+    }
+    int status;
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+    s = help_open_with(&o, NULL);
+    ck_assert_int_eq(spool_append(s, group, 1, &first), 0);
+    ck_assert_uint_eq(first, 15);
+    help_wait_durable(s, 15);
+    struct help_seen *seen = help_read_all(s, 0, 700);
+    ck_assert_uint_eq(seen->count, 11);
+    free(seen);
+    spool_close(s);
+}
+END_TEST
+
 START_TEST(test_every_file_gone_but_the_hint)
 {
     char path[256];
@@ -388,6 +445,7 @@ main(void)
     tcase_add_loop_test(t, test_zeroed_block_in_the_middle, 0, 2);
     tcase_add_test(t, test_damage_is_told_once);
     tcase_add_test(t, test_damaged_header_is_named);
+    tcase_add_test(t, test_what_was_taken_away_is_remembered);
     tcase_add_test(t, test_every_file_gone_but_the_hint);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);

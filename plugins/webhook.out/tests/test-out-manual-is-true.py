@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The manual has every option and no other, quotes the smallest config, and
-each of its examples loads.  (A destination with the same options stands in.)"""
+each of its examples loads."""
 import os
 import re
 import shutil
@@ -12,14 +12,14 @@ import tempfile
 source, build = os.environ["IL_SRCDIR"], os.environ["IL_BUILDDIR"]
 here = os.path.join(source, "plugins", "webhook.out")
 il = os.path.join(build, "ingestlayer")
-env = dict(os.environ, INGESTLAYER_PLUGIN_PATH=os.path.join(build, "plugins", "webhook.out", "tests", ".libs"))
+env = dict(os.environ)
 
 
 def run(*args):
     return subprocess.run([il, *args], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-dump = run("plugins", "--dump", "destination.rendered").stdout
+dump = run("plugins", "--dump", "webhook.out").stdout
 options = set(re.findall(r"^option\.(?:[a-z_0-9]+\.)?([a-z_0-9]+)\.type=", dump, re.M)) - {"name", "value"}
 with open(os.path.join(here, "webhook.out.5"), encoding="utf-8") as f:
     manual = f.read()
@@ -55,12 +55,9 @@ try:
                   steps = ( { plugin = "enrich.entity"; kind = "account"; key = "$event.payload.account_id"; },
                             { plugin = "enrich.entity"; kind = "user"; key = "$event.payload.user_id"; } );
                   destinations = ( %s ); } );
-                """ % (dir, example.replace("\\e", "\\").replace("webhook.out", "destination.rendered")))
+                """ % (dir, example.replace("\\e", "\\")))
         got = run("check", "-c", conf)
         assert got.returncode == 0, example + "\n" + got.stdout
 finally:
     shutil.rmtree(dir)
-verified = run("plugins", "--verify", os.path.join(env["INGESTLAYER_PLUGIN_PATH"], "destination.rendered.so"),
-               'url = "https://h/{{ id }}"; secrets = ( "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" );')
-assert verified.returncode == 0, verified.stdout
 sys.exit(0)

@@ -106,6 +106,33 @@ api_hold_off(const struct il_host *h, const char *target, int64_t until_us,
     pthread_mutex_unlock(&t->lock);
 }
 
+static int
+api_pause(const struct il_host *h, const char *why)
+{
+    struct testhost *t = testhost_of(h);
+    if (atomic_load(&t->life) != LIFE_STARTED) {
+        testhost_violate(t, "il_pause() outside start() to stop()");
+        return -EPERM;
+    }
+    pthread_mutex_lock(&t->lock);
+    const int differs = !*t->paused;
+    if (differs)
+        snprintf(t->paused, sizeof(t->paused), "%s",
+                 why && *why ? why : "it has not said why");
+    pthread_mutex_unlock(&t->lock);
+    return differs;
+}
+
+const char *
+testhost_paused(struct testhost *t)
+{
+    pthread_mutex_lock(&t->lock);
+    memcpy(t->paused_shown, t->paused, sizeof(t->paused));
+    t->paused[0] = 0;
+    pthread_mutex_unlock(&t->lock);
+    return *t->paused_shown ? t->paused_shown : NULL;
+}
+
 int64_t
 testhost_held(struct testhost *t, const char *target)
 {
@@ -439,6 +466,7 @@ testhost_fill_around(struct il_api *api)
     api->log_text = api_log_text;
     api->status_text = api_status_text;
     api->hold_off = api_hold_off;
+    api->pause = api_pause;
     api->state_dir = api_state_dir;
     api->cancelled = api_cancelled;
     api->now_us = api_now_us;

@@ -7,9 +7,11 @@
 #include "base/time.h"
 #include "codec/json.h"
 #include "codec/msg_pack.h"
+#include "lang/template.h"
 #include "plugin/enter.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,6 +118,25 @@ order_waits(void *flight, uint32_t i, uint64_t order)
     return 0;
 }
 
+/* What il_intake.order comes to, as a lane takes it. */
+static uint64_t
+order_of(void *flight, uint32_t i)
+{
+    const struct flight *f = flight;
+    const struct il_template *order = f->t->host.intake.order;
+    struct il_value v;
+    char digits[24];
+    if (!order || template_render(order, f->batch, i, &v))
+        return 0;
+    if (v.type == IL_STRING || v.type == IL_DECIMAL)
+        return v.len ? batch_order(v.str, v.len) : 0;
+    if (v.type != IL_INT && v.type != IL_UINT)
+        return 0;
+    snprintf(digits, sizeof(digits), v.type == IL_INT ? "%" PRId64 : "%" PRIu64,
+             v.num.i);
+    return batch_order(digits, strlen(digits));
+}
+
 struct flight *
 testhost_flight_new(struct testhost *t)
 {
@@ -128,6 +149,7 @@ testhost_flight_new(struct testhost *t)
         f->t = t;
         f->batch->lane = f;
         f->batch->waits = order_waits;
+        f->batch->order = order_of;
     }
     return f;
 }

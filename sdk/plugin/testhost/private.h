@@ -156,6 +156,7 @@ struct testhost {
     int64_t clock_us, ahead_us; /* clock_us 0: the real one */
     struct il_text log, violations, status_text;
     struct held_off *held;
+    char paused[200], paused_shown[200];
     struct il_ack *acks;
     struct test_timer *timers;
     struct known_entity *entities;

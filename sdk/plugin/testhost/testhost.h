@@ -129,6 +129,9 @@ const struct il_deferral *testhost_deferral(struct testhost *, uint32_t i);
 /* Until when (microseconds since 1970) the target, NULL: the whole instance, is
  * held off, as the plugin has said; 0: not at all. */
 int64_t testhost_held(struct testhost *, const char *target);
+/* Why the plugin has paused the lane, il_pause(), since this was asked last; NULL:
+ * it has not. */
+const char *testhost_paused(struct testhost *);
 /* The plugin's render() of event i, and what it returned; "" without one. */
 const char *testhost_render(struct testhost *, uint32_t i, int *err);
 const char *testhost_payload(struct testhost *, uint32_t i); /* JSON */
