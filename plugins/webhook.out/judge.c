@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define MESSAGE_MAX (TRANSPORT_BODY_MAX + 400)
-#define CODE_MAX 32
+#define CODE_MAX 48
 #define UNCOUNTED_MS 30000 /* where the schedule has no delay */
 #define BUSY_MAX_MS 300000 /* of a target that has not said how long */
 #define PROXY_FIRST_US INT64_C(30000000)

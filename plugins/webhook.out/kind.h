@@ -30,7 +30,7 @@ struct out_meaning {
     enum out_fate fate;
     enum breaker_class about; /* what it says of the target */
     int64_t asked_ms; /* the wait that was asked for, of any length; 0: none */
-    const char *code; /* of the reason, 31 bytes of it; NULL: http_STATUS */
+    const char *code; /* of the reason, 47 bytes of it; NULL: http_STATUS */
     /* OUT_PAUSE: completes "hooks.example.com ...". */
     const char *why;
 };

@@ -125,19 +125,31 @@ put_template(const struct render *r, struct il_batch *batch, uint32_t i,
 
 /* --- body ----------------------------------------------------------------- */
 
+static int
+put_key(struct render_object *m, const char *name)
+{
+    struct il_value key = { IL_STRING, 0, { 0 }, name, strlen(name) };
+    int err = put(m->host, m->text, m->count++ ? "," : "{", 1);
+    if (!err)
+        err = put_json(m->host, m->text, &key);
+    return err ? err : put(m->host, m->text, ":", 1);
+}
+
 int
 render_member(struct render_object *m, const char *name,
               const struct il_value *v)
 {
-    struct il_value key = { IL_STRING, 0, { 0 }, name, strlen(name) };
     if (v->type == IL_MISSING)
         return 0;
-    int err = put(m->host, m->text, m->count++ ? "," : "{", 1);
-    if (!err)
-        err = put_json(m->host, m->text, &key);
-    if (!err)
-        err = put(m->host, m->text, ":", 1);
+    int err = put_key(m, name);
     return err ? err : put_json(m->host, m->text, v);
+}
+
+int
+render_member_json(struct render_object *m, const char *name, const char *json)
+{
+    int err = put_key(m, name);
+    return err ? err : put(m->host, m->text, json, strlen(json));
 }
 
 int

@@ -55,6 +55,9 @@ struct render_object {
 /* IL_MISSING is left out.  0 or -ENOMEM. */
 int render_member(struct render_object *, const char *name,
                   const struct il_value *);
+/* A constant that is JSON already. */
+int render_member_json(struct render_object *, const char *name,
+                       const char *json);
 int render_object_end(struct render_object *);
 
 static inline const char *
