@@ -6,9 +6,10 @@
 #include <string.h>
 
 #define SECOND INT64_C(1000000)
-/* Where there are many targets, one whose rate makes it wait for longer keeps
- * its events on disk, and not in the way of others. */
+/* One whose rate makes it wait for longer keeps its events on disk: where there
+ * are many targets, so that they are not in the way of others. */
 #define PACED_MAX SECOND
+#define PACED_ONLY_MAX (10 * SECOND)
 #define CANDIDATES 256 /* of each queue, to choose a probe from */
 
 static uint32_t
@@ -71,8 +72,11 @@ pace_back(struct out *o, struct out_target *t, int64_t wait_us)
     const struct pace *p = &o->options.rate;
     const int64_t each = p->per_us / (int64_t) p->count;
     t->not_before_us = out_clock(o) + wait_us;
-    if (*o->only_target || wait_us <= PACED_MAX)
+    if (wait_us <= (*o->only_target ? PACED_ONLY_MAX : PACED_MAX))
         return;
+    if (*o->only_target)
+        il_hold_off(o->host, NULL, out_wall(o) + wait_us,
+                    "as many were sent as rate has it");
     queue_pin(t);
     for (int q = OUT_QUEUES; q-- > 0;)
         while (t->queues[q].first) {

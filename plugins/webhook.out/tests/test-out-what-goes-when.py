@@ -103,6 +103,15 @@ with Receiver() as r:
         d.advance(2)
         equal("all", {e.state for e in d.wait(batch)}, {"done"})
 
+    # a slow one keeps nothing in memory, and each has a time of its own
+    with Driven(url + 'rate = "1/1m";') as d:
+        ends = d.write([event(n) for n in range(4)])
+        equal("one a minute", [(e.state, e.code, round(e.delay / 1000)) for e in ends],
+              [("done", "", 0)] + [("deferred", "rate", 60 * n) for n in (1, 2, 3)])
+        equal("held off", d.held(), 60)
+        d.advance(60)
+        equal("the next", d.one(event(1), again=(0, 60)).state, "done")
+
     # a stop: what was answered counts, what was not is given back, and soon
     r.requests.clear()
     r.script = lambda q: Answer(200) if number(q) < 2 else Answer(do="hang")
