@@ -70,14 +70,14 @@ on_answer(void *arg, const struct transport_answer *a)
 {
     struct out_request *r = arg;
     struct out *o = r->out;
-    char gone[JUDGE_GONE_MAX] = "";
+    char pause[JUDGE_PAUSE_MAX] = "";
     pthread_mutex_lock(&o->lock);
-    judge(o, r, a, gone);
+    judge(o, r, a, pause);
     request_keep(o, r);
     pump(o);
     pthread_mutex_unlock(&o->lock);
-    if (*gone) /* waits for the disk */
-        il_pause(o->host, gone);
+    if (*pause) /* waits for the disk */
+        il_pause(o->host, pause);
 }
 
 static void

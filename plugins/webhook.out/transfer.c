@@ -141,9 +141,13 @@ transfer_new(const struct transfer_options *options,
     if (!is_token(r->method) || !r->timeout_ms
         || (!r->url_known && transport_target(r->url, target)))
         return -EINVAL;
-    struct transfer *t = calloc(1, sizeof(*t));
+    const size_t keep = options->of.answer_max > TRANSPORT_BODY_MAX
+                            ? options->of.answer_max
+                            : TRANSPORT_BODY_MAX;
+    struct transfer *t = calloc(1, sizeof(*t) + keep);
     if (!t)
         return -ENOMEM;
+    t->keep = keep;
     t->options = options;
     t->body = r->body;
     t->len = r->len;
@@ -244,9 +248,9 @@ on_body(char *bytes, size_t size, size_t count, void *arg)
 {
     struct transfer *t = arg;
     size_t len = size * count, room = 0;
-    if (t->body_len < sizeof(t->kept))
-        room = sizeof(t->kept) - t->body_len;
-    memcpy(t->kept + sizeof(t->kept) - room, bytes, len < room ? len : room);
+    if (t->body_len < t->keep)
+        room = t->keep - t->body_len;
+    memcpy(t->kept + t->keep - room, bytes, len < room ? len : room);
     t->body_len += len;
     return t->body_len <= BODY_MAX ? len : 0; /* 0 ends it */
 }
@@ -480,8 +484,8 @@ tell_answer(struct transfer *t, CURLcode code, struct transport_answer *a)
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &a->status);
     a->what = TRANSPORT_ANSWERED;
     a->body = t->kept;
-    a->body_len = t->body_len < sizeof(t->kept) ? t->body_len : sizeof(t->kept);
-    a->whole = code == CURLE_OK && t->body_len <= sizeof(t->kept);
+    a->body_len = t->body_len < t->keep ? t->body_len : t->keep;
+    a->whole = code == CURLE_OK && t->body_len <= t->keep;
     a->retry_after = t->has_retry_after ? t->retry_after : NULL;
 }
 

@@ -36,7 +36,8 @@ struct transfer {
     int opened;              /* a socket was */
     const char *refused_why; /* the last address that may not be */
     char refused[ADDRESS_TEXT];
-    char kept[TRANSPORT_BODY_MAX];
+    size_t keep; /* bytes of the body */
+    char kept[];
 };
 
 /* 0, -ENOMEM or -EINVAL as transport_submit(); *out is owned by the caller. */

@@ -667,6 +667,11 @@ struct il_api {
                          const char *key, size_t i, struct il_template **);
     int (*template_render)(const struct il_template *, struct il_batch *,
                            uint32_t i, struct il_value *);
+    int (*template_pieces)(const struct il_template *, struct il_batch *,
+                           uint32_t i,
+                           int (*fn)(void *arg, const char *text, size_t len,
+                                     int of_event),
+                           void *arg);
     void (*template_free)(struct il_template *);
     int (*place_from)(const struct il_host *, const struct il_conf *,
                       const char *key, size_t i, struct il_place **);
@@ -1234,6 +1239,19 @@ il_template_render(const struct il_template *t, struct il_batch *batch,
                    uint32_t i, struct il_value *out)
 {
     return IL_API(batch)->template_render(t, batch, i, out);
+}
+/* Render for event i piece by piece, in order, for what has to be escaped: what
+ * the operator wrote is told from what stands there for {{ ... }} (of_event 1; a
+ * lone reference is such a piece, rendered as it would be in braces).  text need
+ * not end with NUL, and is valid during the call.  A result of fn other than 0
+ * ends it.  That result, 0, -ENOMEM, or -EINVAL past the end of the batch.
+ * Since ABI 1.0. */
+static inline int
+il_template_pieces(
+    const struct il_template *t, struct il_batch *batch, uint32_t i,
+    int (*fn)(void *arg, const char *text, size_t len, int of_event), void *arg)
+{
+    return IL_API(batch)->template_pieces(t, batch, i, fn, arg);
 }
 /* Accepts NULL.  Since ABI 1.0. */
 static inline void
