@@ -1,7 +1,12 @@
 # The recipes an operator copies, and the demo that runs one.
 recipesdir = $(docdir)/recipes
-dist_recipes_DATA = conf/recipes/feature-usage.conf
-EXTRA_DIST += conf/recipes/demo.sh conf/recipes/demo-send.mjs \
+dist_recipes_DATA = conf/recipes/alerts.conf \
+	conf/recipes/feature-usage.conf \
+	conf/recipes/free-users.conf \
+	conf/recipes/usage-by-account.conf \
+	conf/recipes/usage-by-account.sql
+EXTRA_DIST += conf/recipes/demo.sh conf/recipes/demo-alert.conf \
+	conf/recipes/demo-receive.mjs conf/recipes/demo-send.mjs \
 	conf/recipes/demo-users.csv
 
 demo: all

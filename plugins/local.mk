@@ -17,6 +17,15 @@ endif
 if PLUGIN_WEBHOOK_OUT
 include plugins/webhook.out/local.mk
 endif
+if PLUGIN_SLACK
+include plugins/slack/local.mk
+endif
+if PLUGIN_DISCORD
+include plugins/discord/local.mk
+endif
+if PLUGIN_TELEGRAM
+include plugins/telegram/local.mk
+endif
 
 # Plugins are opened by name; libtool's archives would only confuse.
 install-data-hook:

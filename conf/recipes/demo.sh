@@ -1,9 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # `make demo`: the recipe feature-usage.conf as it stands, on a private
-# Postgres in a temporary directory, with events sent by the TypeScript SDK.
-# Exit code 0 only if the rows are exactly right.  Leaves nothing behind;
-# KEEP=1 leaves it running and prints how to play with it.
+# Postgres in a temporary directory, with events sent by the TypeScript SDK and
+# one alert sent on to a small endpoint.  Exit code 0 only if the rows and the
+# alert are exactly right.  Leaves nothing behind; KEEP=1 leaves it running and
+# prints how to play with it.
 set -e
 here=$(cd "$(dirname "$0")" && pwd)
 build=${IL_BUILDDIR:?run this through make demo}
@@ -19,34 +20,55 @@ title() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 fail() { echo "demo: $*" >&2; exit 1; }
 
 sdk=$build/sdk/typescript/dist/esm/index.js
-command -v node >/dev/null 2>&1 || fail "node is missing: ./autogen.sh --install-deps"
+for program in node openssl; do
+    command -v $program >/dev/null 2>&1 || fail "$program is missing: ./autogen.sh --install-deps"
+done
 [ -f "$sdk" ] || fail "the TypeScript SDK is not built: ./autogen.sh --install-deps && make"
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/ingestlayer-demo.XXXXXX")
 chmod 755 "$dir"
 TMPDIR=$dir
 export TMPDIR
+receiver=
 finish() {
     status=$?
     trap - EXIT INT TERM
     if [ -n "${KEEP-}" ] && [ "$status" = 0 ]; then return; fi
     daemon_stop || true
     pg_stop || true
+    if [ -n "$receiver" ]; then
+        kill "$receiver" 2>/dev/null || true
+        wait "$receiver" 2>/dev/null || true
+    fi
     rm -rf "$dir"
     exit "$status"
 }
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-title "1. A private Postgres and the daemon, with conf/recipes/feature-usage.conf"
+title "1. A private Postgres, an endpoint, and the daemon with conf/recipes/feature-usage.conf"
 pg_start "$dir/pg"
-gate=$(free_port) admin=$(free_port)
-# The operator's file, with this run's folder and ports.
-sed -e "s|^state_dir = .*|state_dir = \"$dir/state\";|" \
+gate=$(free_port) admin=$(free_port) endpoint=$(free_port)
+# The operator's file, with this run's folder and ports; the alert beside it.
+mkdir "$dir/conf.d"
+cp "$here/demo-alert.conf" "$dir/conf.d/alert.conf"
+sed -e "s|^state_dir = .*|state_dir = \"$dir/state\"; include_dir = \"conf.d\";|" \
     -e "s|127.0.0.1:8080|127.0.0.1:$gate|" \
     -e "s|127.0.0.1:9600|127.0.0.1:$admin|" \
     "$here/feature-usage.conf" > "$dir/ingestlayer.conf"
 conf=$dir/ingestlayer.conf
+ALERT_URL=http://127.0.0.1:$endpoint/alerts
+ALERT_SECRET=whsec_$(openssl rand -base64 24)
+export ALERT_URL ALERT_SECRET
+node "$here/demo-receive.mjs" "$endpoint" "$dir/alerts" > "$dir/endpoint.log" 2>&1 &
+receiver=$!
+tries=0
+until [ -s "$dir/endpoint.log" ]; do
+    tries=$((tries + 1))
+    [ $tries -lt 400 ] || fail "the endpoint does not start"
+    sleep 0.05
+done
+[ "$(cat "$dir/endpoint.log")" = listening ] || fail "the endpoint: $(cat "$dir/endpoint.log")"
 INGESTLAYER_KEY=$(od -An -tx1 -N16 /dev/urandom | tr -d ' \n')
 INGESTLAYER_URL=http://127.0.0.1:$gate
 DATABASE_URL="host=$PGHOST port=$PGPORT user=$PGUSER dbname=$PGDATABASE"
@@ -78,7 +100,16 @@ sql -P pager=off -c "select coalesce(account, '(unknown)') as account, sum(count
                             count(distinct user_id) as users
                        from events.signups group by account order by uses desc, 1"
 
-title "6. Where every event is"
+title "6. The alert: large exports, signed, at the endpoint"
+tries=0
+until [ -s "$dir/alerts" ]; do
+    tries=$((tries + 1))
+    [ $tries -lt 200 ] || fail "no alert has come"
+    sleep 0.05
+done
+sed 's/^/  /' "$dir/alerts"
+
+title "7. Where every event is"
 "$build/ingestlayer" status -c "$conf"
 echo
 "$build/ingestlayer" dead list -c "$conf"
@@ -100,7 +131,17 @@ fi
                   where payload->>'user_id' = user_id and payload->>'feature' = feature")" = 6 ] ||
     fail "a payload is not what was sent"
 
-title "Right: 8 events accepted = 6 rows + 2 dropped by the filter; 1 duplicate answered, 1 refused."
+# The alert, which the endpoint takes with the right signature only: under the
+# id of the event, whose row is there as well.
+expected="$(sql -At -c "select event_id from events.signups where user_id = 'u_0190'")"
+expected="$expected {\"alert\":\"large export\",\"user_id\":\"u_0190\",\"email\":\"brian@acme.com\",\"account\":\"Acme\",\"count\":3}"
+actual=$(cat "$dir/alerts")
+if [ "$actual" != "$expected" ]; then
+    printf 'demo: the alert is wrong\nexpected:\n%s\nactual:\n%s\n' "$expected" "$actual" >&2
+    exit 1
+fi
+
+title "Right: 8 events accepted = 6 rows + 2 dropped by the filter; 1 of them an alert; 1 duplicate answered, 1 refused."
 if [ -n "${KEEP-}" ]; then
     cat <<MSG
 
@@ -112,6 +153,7 @@ It is still running.
   send      curl -H "Authorization: Bearer $INGESTLAYER_KEY" -H 'Content-Type: application/json' \\
               -d '{"type":"feature.used","payload":{"user_id":"u_018f","feature":"api.call","count":1}}' \\
               $INGESTLAYER_URL/v1/ingest
-  stop      kill $DAEMON_PID; sleep 1; kill $PG_PID; rm -rf $dir
+  alerts    $dir/alerts, from exports with a count of 3 and more
+  stop      kill $DAEMON_PID; sleep 1; kill $PG_PID $receiver; rm -rf $dir
 MSG
 fi

@@ -292,6 +292,61 @@ render_pieces(const struct il_template *t, struct il_batch *batch, uint32_t i,
     return err;
 }
 
+/* --- piece by piece ------------------------------------------------------- */
+
+/* One value, as render_pieces() would put it in. */
+static int
+give_term(const struct term *term, struct il_text *room,
+          int (*fn)(void *arg, const char *text, size_t len, int of_event),
+          void *arg)
+{
+    struct made m = { .fold = 0 };
+    room->len = 0;
+    if (term->value.type == IL_ARRAY || term->value.type == IL_MAP) {
+        if (json_write(room, &term->value, 0) == -ENOMEM)
+            return -ENOMEM;
+        m.text = slice_of(room->data, room->len);
+    } else {
+        make_scalar(&term->value, &m);
+    }
+    if (term->fold) {
+        const size_t len = fold_write(NULL, m.text);
+        if (text_reserve(room, len + 1))
+            return -ENOMEM;
+        fold_write(room->data, m.text);
+        m.text = slice_of(room->data, len);
+    }
+    return m.text.len ? fn(arg, m.text.ptr, m.text.len, 1) : 0;
+}
+
+int
+template_pieces(const struct il_template *t, const struct batch_event *e,
+                int (*fn)(void *arg, const char *text, size_t len,
+                          int of_event),
+                void *arg)
+{
+    struct il_text room = { 0 };
+    struct term term = { 0 };
+    int rc = 0;
+    if (t->lone) {
+        ref_get(t->lone, e, &term.value);
+        rc = give_term(&term, &room, fn, arg);
+    }
+    for (uint32_t k = 0; k < t->count && !rc; k++) {
+        const struct piece *p = &t->pieces[k];
+        if (p->operand) {
+            expr_operand_get(p->operand, e, &term);
+            rc = give_term(&term, &room, fn, arg);
+        } else {
+            rc = fn(arg, p->text.ptr, p->text.len, 0);
+        }
+    }
+    text_clear(&room);
+    return rc;
+}
+
+/* --- all of it ------------------------------------------------------------ */
+
 const struct il_field *
 template_lone(const struct il_template *t)
 {

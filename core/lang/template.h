@@ -28,4 +28,10 @@ const struct il_field *template_lone(const struct il_template *);
 int template_render(const struct il_template *, struct il_batch *, uint32_t i,
                     struct il_value *out);
 
+/* Piece by piece, as il_template_pieces(). */
+int template_pieces(const struct il_template *, const struct batch_event *,
+                    int (*fn)(void *arg, const char *text, size_t len,
+                              int of_event),
+                    void *arg);
+
 #endif

@@ -155,6 +155,17 @@ api_template_render(const struct il_template *t, struct il_batch *b, uint32_t i,
 }
 
 static int
+api_template_pieces(const struct il_template *t, struct il_batch *b, uint32_t i,
+                    int (*fn)(void *arg, const char *text, size_t len,
+                              int of_event),
+                    void *arg)
+{
+    if (plugin_reads(b, i))
+        return template_pieces(t, &b->events[i], fn, arg);
+    return plugin_past_end(b, i, "il_template_pieces");
+}
+
+static int
 api_row_read(struct il_row *row, struct il_batch *b, uint32_t i,
              const struct il_value **values)
 {
@@ -333,6 +344,7 @@ plugin_fill_batch_api(struct il_api *api)
     api->get = api_get;
     api->expr_true = api_expr_true;
     api->template_render = api_template_render;
+    api->template_pieces = api_template_pieces;
     api->row_read = api_row_read;
     api->reject = api_reject;
     api->unreject = api_unreject;

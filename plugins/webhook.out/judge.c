@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define MESSAGE_MAX (TRANSPORT_BODY_MAX + 400)
-#define CODE_MAX 16
+#define CODE_MAX 48
 #define UNCOUNTED_MS 30000 /* where the schedule has no delay */
 #define BUSY_MAX_MS 300000 /* of a target that has not said how long */
 #define PROXY_FIRST_US INT64_C(30000000)
@@ -17,32 +17,13 @@
 
 /* --- words ---------------------------------------------------------------- */
 
-/* Length of the character at p, or 0: it is no UTF-8. */
-static size_t
-utf8_len(const unsigned char *p)
-{
-    size_t n = *p < 0x80   ? 1
-               : *p < 0xc2 ? 0
-               : *p < 0xe0 ? 2
-               : *p < 0xf0 ? 3
-               : *p < 0xf5 ? 4
-                           : 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f)
-        || (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return n;
-}
-
 /* What is no UTF-8 becomes "?": others show it. */
 static void
 mend(char *text)
 {
     unsigned char *p = (unsigned char *) text;
     while (*p) {
-        size_t n = utf8_len(p);
+        size_t n = scrub_utf8_len(p);
         if (!n)
             *p = '?';
         p += n ? n : 1;
@@ -51,8 +32,8 @@ mend(char *text)
 
 static void
 tell_reason(const struct out *o, const struct out_request *r,
-            const struct transport_answer *a, char code[CODE_MAX],
-            char text[MESSAGE_MAX])
+            const struct transport_answer *a, const struct out_meaning *m,
+            char code[CODE_MAX], char text[MESSAGE_MAX])
 {
     static const char *const codes[] = {
         [TRANSPORT_ANSWERED] = "http",     [TRANSPORT_NAME] = "no_address",
@@ -63,14 +44,19 @@ tell_reason(const struct out *o, const struct out_request *r,
         [TRANSPORT_NO_MEMORY] = "memory",
     };
     char body[TRANSPORT_BODY_MAX + 64];
+    const size_t len =
+        a->body_len < TRANSPORT_BODY_MAX ? a->body_len : TRANSPORT_BODY_MAX;
     if (a->what != TRANSPORT_ANSWERED) {
         snprintf(code, CODE_MAX, "%s", codes[a->what]);
         snprintf(text, MESSAGE_MAX, "%s", a->error);
         return;
     }
-    snprintf(code, CODE_MAX, "http_%ld", a->status);
-    scrub_answer(a->body, a->body_len, rendered_url(&r->rendered),
-                 o->options.hidden, body, sizeof(body));
+    if (m->code)
+        snprintf(code, CODE_MAX, "%s", m->code);
+    else
+        snprintf(code, CODE_MAX, "http_%ld", a->status);
+    scrub_answer(a->body, len, rendered_url(&r->rendered), o->options.hidden,
+                 body, sizeof(body));
     snprintf(text, MESSAGE_MAX, "HTTP %ld%s%.200s%s%s", a->status,
              a->location ? ", to " : "", a->location ? a->location : "",
              *body ? ": " : "", body);
@@ -86,40 +72,34 @@ struct waits {
 };
 
 static struct waits
-waits_of(struct out *o, const struct out_event *e,
-         const struct transport_answer *a)
+waits_of(struct out *o, const struct out_event *e, const struct out_meaning *m)
 {
     const struct schedule *s = &o->options.schedule;
     const uint64_t failures = (uint64_t) e->attempts + 1;
+    const int64_t asked = m->asked_ms < o->options.retry_after_max_ms
+                              ? m->asked_ms
+                              : o->options.retry_after_max_ms;
     struct waits w;
-    int64_t asked = 0;
-    const int said =
-        a->retry_after
-        && !retry_after_parse(a->retry_after, strlen(a->retry_after),
-                              out_wall(o) / 1000000,
-                              o->options.retry_after_max_ms, &asked);
     w.counted_ms = schedule_wait(s, failures, asked, out_random(o));
     w.uncounted_ms = schedule_wait(s, failures < s->count ? failures : s->count,
                                    asked, out_random(o));
     if (w.uncounted_ms == SCHEDULE_OVER)
         w.uncounted_ms = asked > UNCOUNTED_MS ? asked : UNCOUNTED_MS;
     w.busy_ms = w.uncounted_ms;
-    if ((!said || !asked) && w.busy_ms > BUSY_MAX_MS)
+    if (!asked && w.busy_ms > BUSY_MAX_MS)
         w.busy_ms = BUSY_MAX_MS;
     if (!w.busy_ms)
         w.busy_ms = 1;
     return w;
 }
 
-/* What an answer says of the target. */
+/* --- what it means -------------------------------------------------------- */
+
+/* What a failure without an answer says of the target. */
 static enum breaker_class
 class_of(const struct out *o, const struct transport_answer *a)
 {
     switch (a->what) {
-    case TRANSPORT_ANSWERED:
-        return out_rejects(&o->options, a->status)
-                   ? BREAKER_OTHER
-                   : breaker_class_of(a->status);
     case TRANSPORT_ADDRESS:
         /* Who owns a name that events lead to may let it point anywhere; that
          * is no outage, which would keep its events for ever. */
@@ -131,12 +111,33 @@ class_of(const struct out *o, const struct transport_answer *a)
     }
 }
 
+static struct out_meaning
+meaning_of(struct out *o, const struct transport_answer *a)
+{
+    const struct out_kind *kind = o->options.kind;
+    struct out_meaning m = { .fate = OUT_LATER };
+    if (a->what != TRANSPORT_ANSWERED) {
+        m.about = class_of(o, a);
+        return m;
+    }
+    m.about = breaker_class_of(a->status);
+    if (m.about == BREAKER_OK)
+        m.fate = OUT_DELIVERED;
+    if (a->retry_after
+        && retry_after_parse(a->retry_after, strlen(a->retry_after),
+                             out_wall(o) / 1000000,
+                             o->options.retry_after_max_ms, &m.asked_ms))
+        m.asked_ms = 0;
+    kind->judge(o->options.own, &o->options, a, o->answer, &m);
+    return m;
+}
+
 /* --- the target ----------------------------------------------------------- */
 
 static struct breaker_verdict
 note_attempt(struct out *o, const struct out_request *r,
-             const struct transport_answer *a, const struct waits *w,
-             const char *cause)
+             const struct transport_answer *a, const struct out_meaning *m,
+             const struct waits *w, const char *cause)
 {
     const int proxy = a->what == TRANSPORT_PROXY;
     if (proxy && !o->proxy_wait_us)
@@ -144,7 +145,7 @@ note_attempt(struct out *o, const struct out_request *r,
     const struct breaker_attempt attempt = {
         .key = r->event->position,
         .probe = r->probe,
-        .what = class_of(o, a),
+        .what = m->about,
         /* No event pays for the proxy, whatever has got through. */
         .last_try_us = proxy ? 0 : r->event->tried_us,
         .busy_us = proxy ? o->proxy_wait_us : w->busy_ms * 1000,
@@ -177,35 +178,34 @@ note_state(struct out *o, const struct breaker_state *before,
 
 /* What is to become of it is known, and it is still at hand. */
 static enum attempts_end
-end_of(const struct out *o, const struct transport_answer *a,
-       const struct waits *w, int counts)
+end_of(const struct out_meaning *m, const struct waits *w, int counts)
 {
-    if (a->status >= 200 && a->status < 300)
+    switch (m->fate) {
+    case OUT_DELIVERED:
         return ATTEMPTS_DELIVERED;
-    if (a->status && out_rejects(&o->options, a->status))
+    case OUT_DEAD:
         return ATTEMPTS_GIVEN_UP;
-    if (a->status == 410)
-        return o->options.literal_url ? ATTEMPTS_UNCOUNTED : ATTEMPTS_GIVEN_UP;
-    return !counts                          ? ATTEMPTS_UNCOUNTED
-           : w->counted_ms == SCHEDULE_OVER ? ATTEMPTS_GIVEN_UP
-                                            : ATTEMPTS_AGAIN;
+    case OUT_PAUSE:
+    case OUT_AT_ONCE:
+        return ATTEMPTS_UNCOUNTED;
+    default:
+        return !counts                          ? ATTEMPTS_UNCOUNTED
+               : w->counted_ms == SCHEDULE_OVER ? ATTEMPTS_GIVEN_UP
+                                                : ATTEMPTS_AGAIN;
+    }
 }
 
-/* Nobody wants it any more, whatever event it is. */
+/* No event can be delivered, whatever it is. */
 static void
-note_gone(struct out *o, struct out_event *e, const char *message,
-          char gone[JUDGE_GONE_MAX])
+note_pause(struct out *o, struct out_event *e, const struct out_meaning *m,
+           const char *code, const char *message, char pause[JUDGE_PAUSE_MAX])
 {
     struct out_target *t = e->target;
-    if (!o->options.literal_url) {
-        queue_reject(o, e, "gone", message);
-        return;
-    }
-    snprintf(gone, JUDGE_GONE_MAX, "%.60s says that it is gone: %.100s",
-             t->name, message);
+    snprintf(pause, JUDGE_PAUSE_MAX, "%.60s %s: %.100s", t->name,
+             m->why ? m->why : "takes nothing any more", message);
     queue_pin(t);
-    queue_defer(o, e, PAUSED_MS, 0, "gone", message);
-    pump_defer_all(o, t, PAUSED_MS, "gone", "the lane was to pause");
+    queue_defer(o, e, PAUSED_MS, 0, code, message);
+    pump_defer_all(o, t, PAUSED_MS, code, "the lane was to pause");
     queue_unpin(o, t);
 }
 
@@ -225,55 +225,68 @@ note_failure(struct out *o, struct out_event *e, const struct waits *w,
 
 static void
 judge_answer(struct out *o, struct out_request *r,
-             const struct transport_answer *a, char gone[JUDGE_GONE_MAX])
+             const struct transport_answer *a, char pause[JUDGE_PAUSE_MAX])
 {
     struct out_event *e = r->event;
     struct breaker_state before, now;
     char code[CODE_MAX], message[MESSAGE_MAX], cause[BREAKER_CAUSE_MAX];
-    const struct waits w = waits_of(o, e, a);
-    tell_reason(o, r, a, code, message);
+    const struct out_meaning m = meaning_of(o, a);
+    const struct waits w = waits_of(o, e, &m);
+    tell_answer(o, a, m.fate == OUT_DELIVERED);
+    tell_reason(o, r, a, &m, code, message);
     if (a->what == TRANSPORT_ANSWERED)
-        snprintf(cause, sizeof(cause), "HTTP %ld", a->status);
+        snprintf(cause, sizeof(cause), m.code ? "HTTP %ld, %s" : "HTTP %ld",
+                 a->status, m.code);
     else
         snprintf(cause, sizeof(cause), "%.*s", (int) sizeof(cause) - 1,
                  a->error);
     breaker_state(r->breaker, out_wall(o), &before);
-    const struct breaker_verdict v = note_attempt(o, r, a, &w, cause);
+    const struct breaker_verdict v = note_attempt(o, r, a, &m, &w, cause);
     breaker_state(r->breaker, out_wall(o), &now);
     note_state(o, &before, &now, &v, e->target->name);
-    tell_attempt(o, r, a, end_of(o, a, &w, v.counts), message);
-    if (a->status >= 200 && a->status < 300)
+    tell_attempt(o, r, a, end_of(&m, &w, v.counts), message);
+    switch (m.fate) {
+    case OUT_DELIVERED:
         queue_done(o, e);
-    else if (a->status && out_rejects(&o->options, a->status))
+        return;
+    case OUT_DEAD:
         queue_reject(o, e, code, message);
-    else if (a->status == 410)
-        note_gone(o, e, message, gone);
-    else
+        return;
+    case OUT_PAUSE:
+        note_pause(o, e, &m, code, message, pause);
+        return;
+    case OUT_AT_ONCE:
+        queue_defer(o, e, 1, 0, code, message);
+        return;
+    default:
         note_failure(o, e, &w, v.counts, (now.wait_us + 999) / 1000, code,
                      message);
+    }
 }
 
 void
 judge(struct out *o, struct out_request *r, const struct transport_answer *a,
-      char gone[JUDGE_GONE_MAX])
+      char pause[JUDGE_PAUSE_MAX])
 {
     struct out_event *e = r->event;
     o->in_flight[e->queue]--;
     e->target->in_flight--;
-    tell_answer(o, a);
     switch (a->what) {
     case TRANSPORT_CANCELLED: /* at a stop: it is given back with its batch */
         breaker_cancel(r->breaker, e->position, r->probe);
+        tell_answer(o, a, 0);
         return;
     case TRANSPORT_NO_MEMORY:
         breaker_cancel(r->breaker, e->position, r->probe);
+        tell_answer(o, a, 0);
         queue_defer(o, e, 1000, 0, "memory", "there was no memory to send it");
         return;
     case TRANSPORT_REQUEST:
         breaker_cancel(r->breaker, e->position, r->probe);
+        tell_answer(o, a, 0);
         queue_reject(o, e, "template", a->error);
         return;
     default:
-        judge_answer(o, r, a, gone);
+        judge_answer(o, r, a, pause);
     }
 }

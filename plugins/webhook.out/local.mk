@@ -1,22 +1,33 @@
 # webhook.out
 plugin_LTLIBRARIES += plugins/webhook.out/webhook.out.la
-plugins_webhook_out_webhook_out_la_SOURCES = \
+plugins_webhook_out_webhook_out_la_SOURCES = plugins/webhook.out/webhook.c
+plugins_webhook_out_webhook_out_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) \
+	$(CURL_CFLAGS) $(GNUTLS_CFLAGS)
+plugins_webhook_out_webhook_out_la_CFLAGS = $(PLUGIN_CFLAGS)
+plugins_webhook_out_webhook_out_la_LDFLAGS = $(PLUGIN_LINK)
+plugins_webhook_out_webhook_out_la_LIBADD = plugins/webhook.out/libengine.la
+dist_man_MANS += plugins/webhook.out/webhook.out.5
+
+# The engine, which the adapters beside this folder link, too: see kind.h.
+noinst_LTLIBRARIES += plugins/webhook.out/libengine.la
+plugins_webhook_out_libengine_la_SOURCES = \
+	plugins/webhook.out/codes.c \
+	plugins/webhook.out/codes.h \
+	plugins/webhook.out/common.inc \
 	plugins/webhook.out/judge.c \
+	plugins/webhook.out/kind.h \
 	plugins/webhook.out/out.c \
 	plugins/webhook.out/out.h \
 	plugins/webhook.out/pump.c \
 	plugins/webhook.out/queue.c \
 	plugins/webhook.out/request.c \
 	plugins/webhook.out/show.c \
-	plugins/webhook.out/show.h \
 	plugins/webhook.out/tell.c
-plugins_webhook_out_webhook_out_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) \
+plugins_webhook_out_libengine_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) \
 	$(CURL_CFLAGS) $(GNUTLS_CFLAGS)
-plugins_webhook_out_webhook_out_la_CFLAGS = $(PLUGIN_CFLAGS)
-plugins_webhook_out_webhook_out_la_LDFLAGS = $(PLUGIN_LINK)
-plugins_webhook_out_webhook_out_la_LIBADD = plugins/webhook.out/libparts.la \
+plugins_webhook_out_libengine_la_CFLAGS = $(PLUGIN_CFLAGS)
+plugins_webhook_out_libengine_la_LIBADD = plugins/webhook.out/libparts.la \
 	-lpthread
-dist_man_MANS += plugins/webhook.out/webhook.out.5
 
 # The parts that need no host, by themselves: the tests link them.
 noinst_LTLIBRARIES += plugins/webhook.out/libparts.la
@@ -46,7 +57,9 @@ plugins_webhook_out_libparts_la_SOURCES = \
 	plugins/webhook.out/transfer.c \
 	plugins/webhook.out/transfer.h \
 	plugins/webhook.out/transport.c \
-	plugins/webhook.out/transport.h
+	plugins/webhook.out/transport.h \
+	plugins/webhook.out/words.c \
+	plugins/webhook.out/words.h
 plugins_webhook_out_libparts_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) \
 	$(CURL_CFLAGS) $(GNUTLS_CFLAGS)
 plugins_webhook_out_libparts_la_CFLAGS = $(PLUGIN_CFLAGS)
@@ -137,7 +150,8 @@ out_driven_tests = \
 	plugins/webhook.out/tests/test-out-outage-of-a-day.py \
 	plugins/webhook.out/tests/test-out-targets-are-left-alone.py \
 	plugins/webhook.out/tests/test-out-what-goes-when.py
-EXTRA_DIST += $(out_driven_tests) plugins/webhook.out/tests/driven.py
+EXTRA_DIST += $(out_driven_tests) plugins/webhook.out/tests/adapter.py \
+	plugins/webhook.out/tests/driven.py
 TESTS += $(out_driven_tests)
 
 # The daemon with a receiver.

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <strings.h>
 
-#define DAY INT64_C(86400000)
 #define PAIRS_MAX 64
 #define HOST_MAX 253
 #define HIDDEN_MIN 8 /* shorter headers are words, and no keys */
@@ -83,36 +82,12 @@ const struct il_option out_option_table[] = {
       .type = IL_OPT_STRING,
       .flags = IL_OPT_SECRET,
       .help = "NAME:PASSWORD of Authorization: Basic." },
-    { .name = "schedule",
-      .type = IL_OPT_DURATION,
-      .flags = IL_OPT_LIST,
-      .min = 1,
-      .max = 30 * DAY,
-      .help = "Delays after the first failure, the second and so on; without "
-              "it, 30s, 2m, 10m, 1h." },
-    { .name = "jitter",
-      .type = IL_OPT_INT,
-      .min = 0,
-      .max = 100,
-      .def = "20",
-      .help = "Percent by which a delay is longer or shorter." },
-    { .name = "retry_after_max",
-      .type = IL_OPT_DURATION,
-      .max = 30 * DAY,
-      .def = "1h",
-      .help = "Longest wait that an answer's Retry-After may ask for." },
     { .name = "reject",
       .type = IL_OPT_INT,
       .flags = IL_OPT_LIST,
       .min = 300,
       .max = 599,
       .help = "Statuses after which an event is not tried again." },
-    { .name = "timeout",
-      .type = IL_OPT_DURATION,
-      .min = 10,
-      .max = 600000,
-      .def = "10s",
-      .help = "Longest time for a request and its answer." },
     { .name = "concurrency",
       .type = IL_OPT_INT,
       .min = 1,
@@ -132,15 +107,6 @@ const struct il_option out_option_table[] = {
       .type = IL_OPT_STRING,
       .help = "What failures are kept apart by; without it, scheme, host and "
               "port of url." },
-    { .name = "order",
-      .type = IL_OPT_STRING,
-      .def = "none",
-      .choices = "none|key",
-      .help = "Whether events of the same order_key are sent one after the "
-              "other." },
-    { .name = "order_key",
-      .type = IL_OPT_STRING,
-      .help = "Reference or template that order = \"key\" goes by." },
     { .name = "private",
       .type = IL_OPT_STRING,
       .choices = "allow|refuse",
@@ -150,41 +116,13 @@ const struct il_option out_option_table[] = {
       .type = IL_OPT_STRING,
       .flags = IL_OPT_LIST,
       .help = "Networks that may be connected to all the same." },
-    { .name = "proxy",
-      .type = IL_OPT_STRING,
-      .help = "Proxy: http://, https://, socks5:// or socks5h://." },
-    { .name = "ca_file",
-      .type = IL_OPT_STRING,
-      .help = "PEM file of the CAs that are trusted; without it, the "
-              "system's." },
     { .name = "cert",
       .type = IL_OPT_STRING,
       .help = "PEM file of the certificate that is shown to the receiver." },
     { .name = "key",
       .type = IL_OPT_STRING,
       .help = "PEM file of its key; without it, the same file." },
-    { .name = "verify",
-      .type = IL_OPT_BOOL,
-      .def = "true",
-      .help = "Check the receiver's certificate." },
-    { .name = "attempts",
-      .type = IL_OPT_STRING,
-      .def = "all",
-      .choices = "all|failures|none",
-      .help = "Which attempts are written down for why and dead show." },
-    { .name = "max_parked",
-      .type = IL_OPT_INT,
-      .min = 1,
-      .max = 1000000000,
-      .def = "1000000",
-      .help = "Most events that wait to be sent again; then the lane stops "
-              "reading." },
-    { .name = "max_parked_size",
-      .type = IL_OPT_SIZE,
-      .min = 1 << 20,
-      .max = INT64_C(1) << 40,
-      .def = "1GiB",
-      .help = "Most bytes of them." },
+#include "common.inc"
     { 0 }
 };
 
@@ -261,28 +199,10 @@ read_list(const struct il_conf *conf, const char *key, size_t *count)
     return list;
 }
 
-/* --- secrets -------------------------------------------------------------- */
-
-/* A copy of what no text may show. */
-static int
-hide(struct reader *r, const char *text)
-{
-    struct out_options *o = r->o;
-    char **more = realloc(o->hidden, (o->hidden_count + 2) * sizeof(*more));
-    if (!more)
-        return -ENOMEM;
-    o->hidden = more;
-    more[o->hidden_count] = strdup(text);
-    if (!more[o->hidden_count])
-        return -ENOMEM;
-    more[++o->hidden_count] = NULL;
-    return 0;
-}
-
 /* --- where to ------------------------------------------------------------- */
 
 static int
-read_literal_url(struct reader *r, const char *text)
+read_literal_url(struct reader *r, const char *key, const char *text)
 {
     char target[TRANSPORT_TARGET_MAX];
     const char *rest = strstr(text, "://");
@@ -293,10 +213,10 @@ read_literal_url(struct reader *r, const char *text)
         return r->o->origin ? 0 : -ENOMEM;
     }
     if (rest && memchr(rest, '@', strcspn(rest + 3, "/?#") + 3))
-        return il_conf_error(r->conf, "url", -1,
+        return il_conf_error(r->conf, key, -1,
                              "has a name or password in it; write basic = "
                              "\"NAME:PASSWORD\" instead");
-    return il_conf_error(r->conf, "url", -1,
+    return il_conf_error(r->conf, key, -1,
                          "is no URL of http or https; write it as in "
                          "\"https://hooks.example.com/in\"");
 }
@@ -362,7 +282,7 @@ read_url(struct reader *r)
     const char *text = il_conf_str(r->conf, "url");
     int err = read_text(r, r->conf, "url", &r->o->url);
     if (!err && !r->o->url.is_template)
-        err = read_literal_url(r, text);
+        err = read_literal_url(r, "url", text);
     else if (!err)
         err = read_url_template(r, text);
     if (err)
@@ -436,26 +356,43 @@ read_proxy(struct reader *r)
                          "\"http://proxy.example.com:3128\"");
 }
 
+/* Is there no TLS to the receiver, and none to the proxy? */
 static int
-read_tls(struct reader *r)
+is_plain(const struct out_options *o)
 {
-    static const char *const keys[] = { "ca_file", "cert", "key" };
+    return o->literal_url && !strncasecmp(o->literal_url, "http:", 5)
+           && (!o->proxy || strncmp(o->proxy, "https:", 6));
+}
+
+static int
+read_trust(struct reader *r)
+{
     struct out_options *o = r->o;
     o->ca_file = il_conf_str(r->conf, "ca_file");
+    o->verify = (int) il_conf_int(r->conf, "verify");
+    if (o->ca_file && !o->verify)
+        return il_conf_error(r->conf, "ca_file", -1,
+                             "is of no use with verify = false");
+    if (o->ca_file && is_plain(o))
+        return il_conf_error(r->conf, "ca_file", -1,
+                             "is of no use: url begins with http://");
+    return 0;
+}
+
+static int
+read_certificate(struct reader *r)
+{
+    static const char *const keys[] = { "cert", "key" };
+    struct out_options *o = r->o;
     o->cert = il_conf_str(r->conf, "cert");
     o->key = il_conf_str(r->conf, "key");
-    o->verify = (int) il_conf_int(r->conf, "verify");
     if (o->key && !o->cert)
         return il_conf_error(r->conf, "key", -1,
                              "is of no use without cert, the certificate that "
                              "it belongs to");
-    if (o->ca_file && !o->verify)
-        return il_conf_error(r->conf, "ca_file", -1,
-                             "is of no use with verify = false");
-    if (!o->literal_url || strncasecmp(o->literal_url, "http:", 5)
-        || (o->proxy && !strncmp(o->proxy, "https:", 6)))
+    if (!is_plain(o))
         return 0;
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < 2; i++)
         if (has(r, keys[i]))
             return il_conf_error(r->conf, keys[i], -1,
                                  "is of no use: url begins with http://");
@@ -552,7 +489,7 @@ read_signing(struct reader *r)
         if (bad == -EINVAL)
             il_conf_error_at(r->conf, "secrets", i, -1, "is %s", why);
         else if (!bad)
-            bad = hide(r, il_conf_str_at(r->conf, "secrets", i));
+            bad = out_options_hide(r->o, il_conf_str_at(r->conf, "secrets", i));
         err = err ? err : bad;
     }
     return err;
@@ -603,8 +540,8 @@ read_authorization(struct reader *r)
         strcat(out, bearer);
     else
         base64(basic, out + strlen(out));
-    note(r, hide(r, strchr(out, ' ') + 1));
-    return hide(r, bearer ? bearer : strchr(basic, ':') + 1);
+    note(r, out_options_hide(r->o, strchr(out, ' ') + 1));
+    return out_options_hide(r->o, bearer ? bearer : strchr(basic, ':') + 1);
 }
 
 /* --- what is sent --------------------------------------------------------- */
@@ -668,7 +605,7 @@ read_pair(struct reader *r, const char *key, size_t i, struct out_pair *pairs)
     /* An answer that sends a key back is not to bring it into a reason. */
     if (!err && header && !p->value.is_template
         && strlen(il_conf_str(group, "value")) >= HIDDEN_MIN)
-        err = hide(r, il_conf_str(group, "value"));
+        err = out_options_hide(r->o, il_conf_str(group, "value"));
     return err;
 }
 
@@ -714,11 +651,9 @@ read_plain(struct reader *r)
 {
     struct out_options *o = r->o;
     const char *attempts = il_conf_str(r->conf, "attempts");
-    o->method = il_conf_str(r->conf, "method");
     o->retry_after_max_ms = il_conf_int(r->conf, "retry_after_max");
     o->timeout_ms = (uint32_t) il_conf_int(r->conf, "timeout");
     o->concurrency = (uint32_t) il_conf_int(r->conf, "concurrency");
-    o->http2 = (int) il_conf_int(r->conf, "http2");
     o->attempts = !strcmp(attempts, "all")        ? OUT_ATTEMPTS_ALL
                   : !strcmp(attempts, "failures") ? OUT_ATTEMPTS_FAILURES
                                                   : OUT_ATTEMPTS_NONE;
@@ -726,23 +661,88 @@ read_plain(struct reader *r)
     o->max_parked_bytes = (uint64_t) il_conf_int(r->conf, "max_parked_size");
 }
 
+static void
+read_common(struct reader *r)
+{
+    read_plain(r);
+    note(r, read_proxy(r));
+    note(r, read_trust(r));
+    note(r, read_rate(r));
+    note(r, read_schedule(r));
+    note(r, read_order(r));
+}
+
+int
+out_options_begin(struct out_options *o)
+{
+    o->hidden = calloc(1, sizeof(*o->hidden));
+    return o->hidden ? 0 : -ENOMEM;
+}
+
+int
+out_options_common(struct out_options *o, const struct il_host *host,
+                   const struct il_conf *conf)
+{
+    struct reader r = { o, host, conf, 0 };
+    o->method = "POST";
+    o->content_type = "application/json";
+    o->http2 = 1;
+    read_common(&r);
+    return r.err;
+}
+
+int
+out_options_url(struct out_options *o, const struct il_conf *conf,
+                const char *key, const char *url)
+{
+    struct reader r = { o, NULL, conf, 0 };
+    if (!(o->made_url = strdup(url)))
+        return -ENOMEM;
+    return read_literal_url(&r, key, o->made_url);
+}
+
+int
+out_options_hide(struct out_options *o, const char *text)
+{
+    char **more = realloc(o->hidden, (o->hidden_count + 2) * sizeof(*more));
+    if (!more)
+        return -ENOMEM;
+    o->hidden = more;
+    more[o->hidden_count] = strdup(text);
+    if (!more[o->hidden_count])
+        return -ENOMEM;
+    more[++o->hidden_count] = NULL;
+    return 0;
+}
+
+int
+out_options_bearer(struct out_options *o, const struct il_conf *conf,
+                   const char *key)
+{
+    const char *token = il_conf_str(conf, key);
+    if (!*token || has_control(token) || strchr(token, ' '))
+        return il_conf_error(conf, key, -1,
+                             "is empty, or has a character that no header may "
+                             "have");
+    const size_t size = strlen(token) + sizeof("Bearer ");
+    if (!(o->authorization = malloc(size)))
+        return -ENOMEM;
+    snprintf(o->authorization, size, "Bearer %s", token);
+    return out_options_hide(o, token);
+}
+
 int
 out_options_open(struct out_options *o, const struct il_host *host,
                  const struct il_conf *conf)
 {
     struct reader r = { o, host, conf, 0 };
-    memset(o, 0, sizeof(*o));
-    read_plain(&r);
-    if (!(o->hidden = calloc(1, sizeof(*o->hidden))))
-        return -ENOMEM;
+    o->method = il_conf_str(conf, "method");
+    o->http2 = (int) il_conf_int(conf, "http2");
     note(&r, read_url(&r));
-    note(&r, read_proxy(&r));
+    read_common(&r);
     note(&r, read_addresses(&r));
-    note(&r, read_tls(&r));
-    note(&r, read_rate(&r));
-    note(&r, read_schedule(&r));
+    note(&r, read_certificate(&r));
     note(&r, read_reject(&r));
-    note(&r, read_order(&r));
     note(&r, read_signing(&r));
     note(&r, read_authorization(&r));
     note(&r, read_body(&r));
@@ -782,10 +782,10 @@ out_options_close(struct out_options *o, const struct il_host *host)
     signer_free(&o->signer);
     wipe(o->authorization);
     free(o->origin);
+    wipe(o->made_url);
     for (size_t i = 0; i < o->hidden_count; i++)
         wipe(o->hidden[i]);
     free(o->hidden);
-    memset(o, 0, sizeof(*o));
 }
 
 static int

@@ -29,10 +29,15 @@ enum out_attempts {
     OUT_ATTEMPTS_NONE
 };
 
+struct out_kind;
+
 struct out_options {
+    const struct out_kind *kind; /* NULL in tests: webhook.out's own */
+    void *own;                   /* data of the kind */
     struct out_text url, body, target, order; /* order: of order_key */
     const char *literal_url; /* where url is no template; else NULL */
     int host_varies;         /* the event decides where it goes */
+    char *made_url; /* literal_url, where out_options_url() was told it */
     char *origin;            /* scheme://host:port as written; else NULL */
     const char **hosts;      /* globs; where host_varies */
     size_t host_count;
@@ -60,10 +65,27 @@ struct out_options {
 /* For the descriptor. */
 extern const struct il_option out_option_table[];
 
-/* Read all of it.  0, or a negative errno after findings, one for each thing
- * that is wrong; then out_options_close() is still to be called. */
+/* Of a cleared structure, but for kind and own.  0 or -ENOMEM; then
+ * out_options_close() is still to be called, as after each failure below. */
+int out_options_begin(struct out_options *);
+/* Read what webhook.out has.  0, or a negative errno after findings, one for each
+ * thing that is wrong. */
 int out_options_open(struct out_options *, const struct il_host *,
                      const struct il_conf *);
+/* For other kinds: read common.inc, concurrency and rate, once it is known where
+ * to.  As out_options_open(). */
+int out_options_common(struct out_options *, const struct il_host *,
+                       const struct il_conf *);
+/* Where all events go to, a copy of which is made; findings are against this
+ * key. */
+int out_options_url(struct out_options *, const struct il_conf *,
+                    const char *key, const char *url);
+/* Authorization: Bearer, with the token that key has. */
+int out_options_bearer(struct out_options *, const struct il_conf *,
+                       const char *key);
+/* A copy of what no text may show.  0 or -ENOMEM. */
+int out_options_hide(struct out_options *, const char *text);
+#define OUT_DAY_MS INT64_C(86400000) /* for common.inc */
 void out_options_close(struct out_options *, const struct il_host *);
 
 /* Does a host fit one of the globs?  * is any run of characters. */

@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* webhook.out: events as HTTP requests, one by one.
- *
- * out.h says how the parts work together. */
+/* The engine's life: out.h says how the parts work together. */
 #include "out.h"
-
-#include "show.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCHES 4 /* at hand, newly read; and as many events for each place */
 #define GRACE_MS 1000
 #define TELL_MS 1000
 #define PACED_US INT64_C(5000000) /* worth of its rate in a batch */
@@ -25,7 +20,7 @@ out_random(struct out *o)
     return x ^ (x >> 31);
 }
 
-static void
+void
 out_close(void *self)
 {
     struct out *o = self;
@@ -38,7 +33,11 @@ out_close(void *self)
     attempts_close(o->attempts);
     breaker_free(o->breaker);
     il_text_free(o->host, o->place.text);
+    il_text_free(o->host, o->answer);
     render_close(&o->render);
+    if (o->options.kind->close && o->options.own)
+        o->options.kind->close(o->options.own, o->host);
+    free(o->options.own);
     out_options_close(&o->options, o->host);
     free(o->orders);
     pthread_mutex_destroy(&o->lock);
@@ -58,6 +57,8 @@ open_transport(struct out *o, const struct il_conf *conf)
                                                .cert = from->cert,
                                                .key = from->key,
                                                .no_verify = !from->verify,
+                                               .answer_max =
+                                                   from->kind->answer_max,
                                                .addresses = from->addresses };
     const char *why;
     o->transport = transport_new(&options, &why);
@@ -84,7 +85,7 @@ static uint32_t
 batch_events(const struct out_options *options)
 {
     const struct pace *p = &options->rate;
-    const uint32_t most = BATCHES * options->concurrency;
+    const uint32_t most = OUT_BATCHES * options->concurrency;
     if (!p->count)
         return most;
     const __int128 paced = (__int128) p->count * PACED_US / p->per_us;
@@ -96,14 +97,14 @@ open_intake(struct out *o)
 {
     const struct out_options *options = &o->options;
     const struct il_intake intake = { IL_SIZED(struct il_intake),
-                                      .in_flight = BATCHES,
+                                      .in_flight = OUT_BATCHES,
                                       .events = batch_events(options),
                                       .max_parked = options->max_parked,
                                       .max_parked_bytes =
                                           options->max_parked_bytes,
                                       .order = options->order.of };
     o->order_slots = options->order.of ? 64 : 0;
-    while (o->order_slots && o->order_slots < 2 * BATCHES * intake.events)
+    while (o->order_slots && o->order_slots < 2 * OUT_BATCHES * intake.events)
         o->order_slots *= 2;
     if (o->order_slots
         && !(o->orders = calloc(o->order_slots, sizeof(struct out_event *))))
@@ -114,7 +115,10 @@ open_intake(struct out *o)
 static int
 open_parts(struct out *o, const struct il_conf *conf)
 {
-    int err = out_options_open(&o->options, o->host, conf);
+    const struct out_kind *kind = o->options.kind;
+    int err = out_options_begin(&o->options);
+    if (!err)
+        err = kind->open(o->options.own, &o->options, o->host, conf);
     if (!err)
         name_target(o, conf);
     int bad = render_open(&o->render, o->host, &o->options);
@@ -122,21 +126,25 @@ open_parts(struct out *o, const struct il_conf *conf)
         return err ? err : bad;
     o->place.text = il_text_new(o->host);
     o->breaker = breaker_new(*o->only_target ? 1 : BREAKER_TARGETS);
-    if (!o->place.text || !o->breaker || tell_open(o))
+    o->answer = il_text_new(o->host);
+    if (!o->place.text || !o->answer || !o->breaker || tell_open(o))
         return -ENOMEM;
     err = open_intake(o);
     return err ? err : open_transport(o, conf);
 }
 
-static int
-out_open(const struct il_host *host, const struct il_conf *conf, void **self)
+int
+out_open(const struct il_host *host, const struct il_conf *conf, void **self,
+         const struct out_kind *kind)
 {
     struct out *o = calloc(1, sizeof(*o));
     if (!o)
         return -ENOMEM;
     o->host = host;
+    o->options.kind = kind;
     pthread_mutex_init(&o->lock, NULL);
-    int err = open_parts(o, conf);
+    o->options.own = kind->size ? calloc(1, kind->size) : NULL;
+    int err = kind->size && !o->options.own ? -ENOMEM : open_parts(o, conf);
     if (err)
         out_close(o);
     else
@@ -162,7 +170,7 @@ start_attempts(struct out *o)
                strerror(-err));
 }
 
-static int
+int
 out_start(void *self)
 {
     struct out *o = self;
@@ -177,7 +185,7 @@ out_start(void *self)
     return err;
 }
 
-static int
+int
 out_write(void *self, struct il_batch *batch, struct il_ack *ack)
 {
     struct out *o = self;
@@ -191,7 +199,7 @@ out_write(void *self, struct il_batch *batch, struct il_ack *ack)
 
 /* What is under way gets a moment more; whether it has arrived is then not
  * known, and it is sent again, under the same id. */
-static void
+void
 out_stop(void *self)
 {
     struct out *o = self;
@@ -205,22 +213,3 @@ out_stop(void *self)
     o->attempts = NULL;
     pthread_mutex_unlock(&o->lock);
 }
-
-IL_PLUGIN = {
-    IL_PLUGIN_ABI,
-    .kind = IL_DESTINATION,
-    .threads = IL_PARALLEL,
-    .flags = IL_PER_EVENT,
-    .in_flight = BATCHES,
-    .name = "webhook.out",
-    .version = "1.0",
-    .summary = "Send events as HTTP requests.",
-    .options = out_option_table,
-    .open = out_open,
-    .start = out_start,
-    .write = out_write,
-    .stop = out_stop,
-    .close = out_close,
-    .probe = out_probe,
-    .render = out_render,
-};

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* How the parts work together.
  *
- *   out.c     life: options, batches that come in, the end; check, render
+ *   kind.h    what a destination of this engine has of its own
+ *   out.c     life: batches that come in, the end
  *   queue.c   the events at hand: by target, by order, and what ends them
  *   pump.c    which of them is sent next, and what must wait
  *   request.c one of them as a request that is under way
  *   judge.c   what an answer means for its event and its target
  *   tell.c    status, metrics, log, the file of attempts
+ *   show.c    check --online, dead show --render
  *
  * An event is at hand from write() until it has come to an end: delivered
  * (il_done()), to come again (il_defer_as()) or a dead letter (il_reject()).
@@ -29,10 +31,7 @@
 #define OUT_H
 
 #include "attempts.h"
-#include "breaker.h"
-#include "options.h"
-#include "render.h"
-#include "transport.h"
+#include "kind.h"
 
 #include <pthread.h>
 
@@ -119,7 +118,8 @@ struct out {
     struct out_event **orders;
     size_t order_slots; /* a power of two; 0: there is no order */
     struct out_request *spare;
-    struct rendered place; /* for a moment */
+    struct rendered place;  /* for a moment */
+    struct il_text *answer; /* likewise */
     uint64_t random;
     int64_t proxy_wait_us; /* after its next failure */
     int changed;           /* since tell_state() */
@@ -178,14 +178,14 @@ int request_headers(const struct out *, struct out_request *, int64_t time_s,
                     size_t *count);
 
 /* judge.c */
-/* Its answer is here.  *gone: "", or why the lane is to pause (il_pause()). */
-#define JUDGE_GONE_MAX 200
+/* Its answer is here.  *pause: "", or why the lane is to pause (il_pause()). */
+#define JUDGE_PAUSE_MAX 200
 void judge(struct out *, struct out_request *, const struct transport_answer *,
-           char gone[JUDGE_GONE_MAX]);
+           char pause[JUDGE_PAUSE_MAX]);
 
 /* tell.c */
 int tell_open(struct out *);
-void tell_answer(struct out *, const struct transport_answer *);
+void tell_answer(struct out *, const struct transport_answer *, int delivered);
 /* Before it comes to its end: text is what its letter would say. */
 void tell_attempt(struct out *, const struct out_request *,
                   const struct transport_answer *, enum attempts_end,

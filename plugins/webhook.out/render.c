@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "render.h"
 
+#include "kind.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,6 +24,8 @@ render_open(struct render *r, const struct il_host *host,
     memset(r, 0, sizeof(*r));
     r->host = host;
     r->options = options;
+    if (options->literal_url)
+        transport_target(options->literal_url, r->target);
     int err = 0;
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]) && !err; i++)
         err = il_field_named(host, IL_FIELD_ANY, fields[i].name, fields[i].out);
@@ -54,9 +58,10 @@ refuse(struct rendered *out, const char *fmt, ...)
 }
 
 static int
-put(const struct render *r, struct il_text *text, const char *bytes, size_t len)
+put(const struct il_host *host, struct il_text *text, const char *bytes,
+    size_t len)
 {
-    if (il_text_reserve(r->host, text, len + 1))
+    if (il_text_reserve(host, text, len + 1))
         return -ENOMEM;
     memcpy(text->data + text->len, bytes, len);
     text->len += len;
@@ -65,10 +70,20 @@ put(const struct render *r, struct il_text *text, const char *bytes, size_t len)
 }
 
 static int
-put_json(const struct render *r, struct il_text *text, const struct il_value *v)
+put_json(const struct il_host *host, struct il_text *text,
+         const struct il_value *v)
 {
-    return il_write_json(r->host, text, v, 0) < 0 ? -ENOMEM
-                                                  : put(r, text, "", 0);
+    return il_write_json(host, text, v, 0) < 0 ? -ENOMEM
+                                               : put(host, text, "", 0);
+}
+
+/* A NUL that is kept. */
+static int
+put_end(const struct render *r, struct il_text *text)
+{
+    int err = put(r->host, text, "", 0);
+    text->len += !err;
+    return err;
 }
 
 /* Text as it is, anything else as JSON, what is missing or null as nothing. */
@@ -77,11 +92,11 @@ put_value(const struct render *r, struct il_text *text,
           const struct il_value *v)
 {
     if (v->type == IL_MISSING || v->type == IL_NULL)
-        return put(r, text, "", 0);
+        return put(r->host, text, "", 0);
     if (v->type == IL_STRING)
-        return put(r, text, v->str, v->len);
+        return put(r->host, text, v->str, v->len);
     size_t at = text->len;
-    int err = put_json(r, text, v);
+    int err = put_json(r->host, text, v);
     /* A time, too, is text: without the quotes. */
     if (!err && v->type == IL_TIME && text->len > at + 2) {
         memmove(text->data + at, text->data + at + 1, text->len - at - 2);
@@ -112,30 +127,38 @@ put_template(const struct render *r, struct il_batch *batch, uint32_t i,
 
 /* --- body ----------------------------------------------------------------- */
 
-struct members {
-    const struct render *r;
-    struct il_text *text;
-    int count;
-};
-
 static int
-put_member(struct members *m, const char *name, const struct il_value *v)
+put_key(struct render_object *m, const char *name)
 {
     struct il_value key = { IL_STRING, 0, { 0 }, name, strlen(name) };
-    if (v->type == IL_MISSING)
-        return 0;
-    int err = put(m->r, m->text, m->count++ ? "," : "{", 1);
+    int err = put(m->host, m->text, m->count++ ? "," : "{", 1);
     if (!err)
-        err = put_json(m->r, m->text, &key);
-    if (!err)
-        err = put(m->r, m->text, ":", 1);
-    return err ? err : put_json(m->r, m->text, v);
+        err = put_json(m->host, m->text, &key);
+    return err ? err : put(m->host, m->text, ":", 1);
 }
 
-static int
-end_members(struct members *m)
+int
+render_member(struct render_object *m, const char *name,
+              const struct il_value *v)
 {
-    return m->count ? put(m->r, m->text, "}", 1) : put(m->r, m->text, "{}", 2);
+    if (v->type == IL_MISSING)
+        return 0;
+    int err = put_key(m, name);
+    return err ? err : put_json(m->host, m->text, v);
+}
+
+int
+render_member_json(struct render_object *m, const char *name, const char *json)
+{
+    int err = put_key(m, name);
+    return err ? err : put(m->host, m->text, json, strlen(json));
+}
+
+int
+render_object_end(struct render_object *m)
+{
+    return m->count ? put(m->host, m->text, "}", 1)
+                    : put(m->host, m->text, "{}", 2);
 }
 
 static int
@@ -150,29 +173,29 @@ put_envelope(const struct render *r, struct il_batch *batch, uint32_t i,
                 { "received_at", r->received_at },
                 { "timestamp", r->timestamp },
                 { "payload", r->payload } };
-    struct members m = { r, text, 0 };
+    struct render_object m = { r->host, text, 0 };
     int err = 0;
     for (size_t k = 0; k < sizeof(all) / sizeof(all[0]) && !err; k++) {
         struct il_value v;
         il_get(batch, i, all[k].field, &v);
-        err = put_member(&m, all[k].name, &v);
+        err = render_member(&m, all[k].name, &v);
     }
-    return err ? err : end_members(&m);
+    return err ? err : render_object_end(&m);
 }
 
 static int
 put_fields(const struct render *r, struct il_batch *batch, uint32_t i,
            struct il_text *text)
 {
-    struct members m = { r, text, 0 };
+    struct render_object m = { r->host, text, 0 };
     int err = 0;
     for (size_t k = 0; k < r->options->field_count && !err; k++) {
         struct il_value v;
         err = il_template_render(r->options->fields[k].value.of, batch, i, &v);
         if (!err)
-            err = put_member(&m, r->options->fields[k].name, &v);
+            err = render_member(&m, r->options->fields[k].name, &v);
     }
-    return err ? err : end_members(&m);
+    return err ? err : render_object_end(&m);
 }
 
 static int
@@ -180,6 +203,12 @@ put_body(const struct render *r, struct il_batch *batch, uint32_t i,
          struct rendered *out)
 {
     const struct out_options *o = r->options;
+    if (o->kind && o->kind->body) {
+        out->body_at = out->text->len;
+        int err = o->kind->body(o->own, batch, i, out);
+        out->body_len = out->text->len - out->body_at;
+        return err ? err : put_end(r, out->text);
+    }
     if (o->body.of)
         return put_template(r, batch, i, &o->body, out->text, &out->body_at,
                             &out->body_len, NULL);
@@ -229,7 +258,7 @@ put_constant(const struct render *r, const char *name, const char *value,
 {
     out->headers[out->header_count].name = name;
     out->header_at[out->header_count++] = out->text->len;
-    int err = put(r, out->text, value, strlen(value));
+    int err = put(r->host, out->text, value, strlen(value));
     out->text->len += !err;
     return err;
 }
@@ -253,10 +282,22 @@ put_url(const struct render *r, struct il_batch *batch, uint32_t i,
 {
     char host[TRANSPORT_TARGET_MAX];
     size_t len;
-    int err = put_template(r, batch, i, &r->options->url, out->text,
+    int err;
+    if (r->options->made_url) {
+        len = strlen(r->options->made_url);
+        out->url_at = out->text->len;
+        err = put(r->host, out->text, r->options->made_url, len);
+        out->text->len += !err;
+    } else {
+        err = put_template(r, batch, i, &r->options->url, out->text,
                            &out->url_at, &len, NULL);
+    }
     if (err)
         return err;
+    if (*r->target) { /* it was taken apart once for all */
+        memcpy(out->target, r->target, sizeof(out->target));
+        return 0;
+    }
     const char *url = rendered_url(out);
     if (strlen(url) != len || transport_target(url, out->target)
         || transport_host(url, host))

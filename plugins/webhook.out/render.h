@@ -12,6 +12,7 @@ struct render {
     const struct il_host *host;
     const struct out_options *options;
     struct il_field *id, *type, *received_at, *timestamp, *payload, *source;
+    char target[TRANSPORT_TARGET_MAX]; /* of a literal url; else "" */
 };
 
 #define RENDER_HEADERS (64 + 4)
@@ -45,6 +46,20 @@ int render_event(const struct render *, struct il_batch *, uint32_t i,
 /* Where it goes alone: url and target.  As render_event(). */
 int render_place(const struct render *, struct il_batch *, uint32_t i,
                  struct rendered *);
+
+/* A JSON object that is put together at the end of a text. */
+struct render_object {
+    const struct il_host *host;
+    struct il_text *text; /* no value that is put in may be a view of it */
+    int count;            /* 0 at first */
+};
+/* IL_MISSING is left out.  0 or -ENOMEM. */
+int render_member(struct render_object *, const char *name,
+                  const struct il_value *);
+/* A constant that is JSON already. */
+int render_member_json(struct render_object *, const char *name,
+                       const char *json);
+int render_object_end(struct render_object *);
 
 static inline const char *
 rendered_url(const struct rendered *r)

@@ -70,14 +70,14 @@ on_answer(void *arg, const struct transport_answer *a)
 {
     struct out_request *r = arg;
     struct out *o = r->out;
-    char gone[JUDGE_GONE_MAX] = "";
+    char pause[JUDGE_PAUSE_MAX] = "";
     pthread_mutex_lock(&o->lock);
-    judge(o, r, a, gone);
+    judge(o, r, a, pause);
     request_keep(o, r);
     pump(o);
     pthread_mutex_unlock(&o->lock);
-    if (*gone) /* waits for the disk */
-        il_pause(o->host, gone);
+    if (*pause) /* waits for the disk */
+        il_pause(o->host, pause);
 }
 
 static void
@@ -119,6 +119,7 @@ request_send(struct out *o, struct out_event *e, struct breaker_target *b)
     r->probe = say == BREAKER_PROBE;
     const struct transport_request send = { .method = o->options.method,
                                             .url = rendered_url(&r->rendered),
+                                            .url_known = 1,
                                             .headers = r->headers,
                                             .header_count = headers,
                                             .body = rendered_body(&r->rendered),

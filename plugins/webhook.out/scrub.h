@@ -18,4 +18,8 @@ void scrub(const char *text, const char *url, const char *proxy, char *out,
 void scrub_answer(const char *bytes, size_t len, const char *url,
                   char *const *words, char *out, size_t size);
 
+/* Length of the character at p, of a text that ends with NUL, or 0: it is no
+ * UTF-8. */
+size_t scrub_utf8_len(const unsigned char *p);
+
 #endif

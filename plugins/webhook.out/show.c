@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "show.h"
-
 #include "out.h"
+
 #include "scrub.h"
 
 #include <errno.h>

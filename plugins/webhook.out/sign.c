@@ -19,6 +19,7 @@
 struct sign_key {
     uint8_t secret[SECRET_MAX];
     size_t len;
+    gnutls_hmac_hd_t hmac;    /* with the key in it; ed25519: NULL */
     gnutls_privkey_t private; /* ed25519; else NULL */
     uint8_t public[SEED];
 };
@@ -180,6 +181,8 @@ read_text(struct sign_key *key, const char *secret, const char **why)
 static void
 key_free(struct sign_key *key)
 {
+    if (key->hmac)
+        gnutls_hmac_deinit(key->hmac, NULL);
     if (key->private)
         gnutls_privkey_deinit(key->private);
     gnutls_memset(key, 0, sizeof(*key));
@@ -200,6 +203,11 @@ signer_add(struct signer *s, const char *secret, const char **why)
     int err = s->kind == SIGN_ED25519    ? read_private(key, secret, why)
               : s->kind == SIGN_STANDARD ? read_standard(key, secret, why)
                                          : read_text(key, secret, why);
+    if (!err && s->kind != SIGN_ED25519
+        && gnutls_hmac_init(&key->hmac, GNUTLS_MAC_SHA256, key->secret,
+                            key->len)
+               < 0)
+        err = -ENOMEM;
     if (err)
         key_free(key);
     else
@@ -234,12 +242,9 @@ struct message {
 static int
 hmac(const struct sign_key *key, const struct message *m, uint8_t out[HMAC])
 {
-    gnutls_hmac_hd_t h;
-    if (gnutls_hmac_init(&h, GNUTLS_MAC_SHA256, key->secret, key->len) < 0)
-        return -ENOMEM;
-    int bad = gnutls_hmac(h, m->head, m->head_len) < 0
-              || (m->len && gnutls_hmac(h, m->body, m->len) < 0);
-    gnutls_hmac_deinit(h, out);
+    int bad = gnutls_hmac(key->hmac, m->head, m->head_len) < 0
+              || (m->len && gnutls_hmac(key->hmac, m->body, m->len) < 0);
+    gnutls_hmac_output(key->hmac, out); /* and it is as at first */
     return bad ? -ENOMEM : 0;
 }
 

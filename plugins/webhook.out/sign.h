@@ -22,7 +22,7 @@ enum sign_kind { SIGN_STANDARD, SIGN_ED25519, SIGN_INGESTLAYER };
 
 struct sign_key;
 
-/* Constant once the keys are in: any thread may sign.  { 0 } has none. */
+/* Any thread may sign, one at a time.  { 0 } has no keys. */
 struct signer {
     enum sign_kind kind;
     struct sign_key *keys[SIGN_KEYS_MAX];

@@ -45,7 +45,7 @@ tell_open(struct out *o)
 }
 
 void
-tell_answer(struct out *o, const struct transport_answer *a)
+tell_answer(struct out *o, const struct transport_answer *a, int delivered)
 {
     struct out_counts *c = &o->counts;
     struct il_counter *counter = c->unanswered;
@@ -53,10 +53,10 @@ tell_answer(struct out *o, const struct transport_answer *a)
         || a->what == TRANSPORT_REQUEST)
         counter = c->unsent;
     else if (a->what == TRANSPORT_ANSWERED)
-        counter = a->status < 300   ? c->delivered
-                  : a->status < 400 ? c->redirected
-                  : a->status < 500 ? c->refused
-                                    : c->broken;
+        counter = delivered              ? c->delivered
+                  : a->status / 100 == 3 ? c->redirected
+                  : a->status < 500      ? c->refused
+                                         : c->broken;
     il_counter_add(o->host, counter, 1);
     il_counter_add(o->host, c->time, (uint64_t) a->ms * 1000);
 }

@@ -103,12 +103,14 @@ add_header(struct transfer *t, const struct transport_header *h)
 {
     if (!is_token(h->name) || !is_value(h->value))
         return -EINVAL;
-    size_t size = strlen(h->name) + strlen(h->value) + 3;
-    char *line = malloc(size);
+    const size_t name = strlen(h->name), value = strlen(h->value);
+    char *line = malloc(name + value + 3);
     if (!line)
         return -ENOMEM;
     /* "Name;" is how libcurl writes an empty one. */
-    snprintf(line, size, *h->value ? "%s: %s" : "%s;%s", h->name, h->value);
+    memcpy(line, h->name, name);
+    memcpy(line + name, value ? ": " : ";", value ? 2 : 1);
+    memcpy(line + name + (value ? 2 : 1), h->value, value + 1);
     int err = append(t, line);
     free(line);
     return err;
@@ -137,11 +139,15 @@ transfer_new(const struct transfer_options *options,
     char target[TRANSPORT_TARGET_MAX];
     *out = NULL;
     if (!is_token(r->method) || !r->timeout_ms
-        || transport_target(r->url, target))
+        || (!r->url_known && transport_target(r->url, target)))
         return -EINVAL;
-    struct transfer *t = calloc(1, sizeof(*t));
+    const size_t keep = options->of.answer_max > TRANSPORT_BODY_MAX
+                            ? options->of.answer_max
+                            : TRANSPORT_BODY_MAX;
+    struct transfer *t = calloc(1, sizeof(*t) + keep);
     if (!t)
         return -ENOMEM;
+    t->keep = keep;
     t->options = options;
     t->body = r->body;
     t->len = r->len;
@@ -242,9 +248,9 @@ on_body(char *bytes, size_t size, size_t count, void *arg)
 {
     struct transfer *t = arg;
     size_t len = size * count, room = 0;
-    if (t->body_len < sizeof(t->kept))
-        room = sizeof(t->kept) - t->body_len;
-    memcpy(t->kept + sizeof(t->kept) - room, bytes, len < room ? len : room);
+    if (t->body_len < t->keep)
+        room = t->keep - t->body_len;
+    memcpy(t->kept + t->keep - room, bytes, len < room ? len : room);
     t->body_len += len;
     return t->body_len <= BODY_MAX ? len : 0; /* 0 ends it */
 }
@@ -295,27 +301,38 @@ set_limits(CURL *e, const struct transport_options *o)
 #endif
 }
 
-int
-transfer_begin(struct transfer *t)
+/* What is the same for all transfers. */
+static CURL *
+make_easy(const struct transport_options *o)
 {
-    const struct transport_options *o = &t->options->of;
-    CURL *e = t->easy = curl_easy_init();
+    CURL *e = curl_easy_init();
     if (!e)
-        return -ENOMEM;
+        return NULL;
     set_limits(e, o);
     set_tls(e, o);
     curl_easy_setopt(
         e, CURLOPT_HTTP_VERSION,
         (long) (o->http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
     curl_easy_setopt(e, CURLOPT_PIPEWAIT, (long) o->http2);
+    curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_head);
+    curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
+    return e;
+}
+
+/* All that points to one transfer is set anew for the next. */
+int
+transfer_begin(struct transfer *t, CURL *spare)
+{
+    CURL *e = t->easy = spare ? spare : make_easy(&t->options->of);
+    t->spare = spare != NULL;
+    if (!e)
+        return -ENOMEM;
     curl_easy_setopt(e, CURLOPT_PRIVATE, t);
     curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->error);
     curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long) t->timeout_ms);
-    curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, t);
-    curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_head);
     curl_easy_setopt(e, CURLOPT_HEADERDATA, t);
-    curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
     curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) t->len);
     curl_easy_setopt(e, CURLOPT_POSTFIELDS, t->len ? t->body : "");
@@ -325,6 +342,21 @@ transfer_begin(struct transfer *t)
         || curl_easy_setopt(e, CURLOPT_URL, t->url))
         return -ENOMEM;
     return 0;
+}
+
+/* Only what has ended well: what libcurl remembers of a failure, an address say,
+ * would be told of the next one.  A proxy's answers are remembered as well. */
+CURL *
+transfer_spare(struct transfer *t, CURLcode code)
+{
+    CURL *e = t->easy;
+    if (!e || code || !t->head_done || t->options->of.proxy)
+        return NULL;
+    t->easy = NULL;
+    curl_easy_setopt(e, CURLOPT_PRIVATE, NULL);
+    curl_easy_setopt(e, CURLOPT_ERRORBUFFER, NULL);
+    curl_easy_setopt(e, CURLOPT_HTTPHEADER, NULL);
+    return e;
 }
 
 /* --- its end -------------------------------------------------------------- */
@@ -435,6 +467,9 @@ tell_remote(struct transfer *t, char out[TRANSPORT_REMOTE_MAX])
     char *ip = NULL;
     long port = 0;
     *out = 0;
+    /* That of the handle's last transfer says nothing of this one. */
+    if (t->spare && !t->opened && !t->head_done)
+        return;
     if (curl_easy_getinfo(t->easy, CURLINFO_PRIMARY_IP, &ip) || !ip || !*ip
         || curl_easy_getinfo(t->easy, CURLINFO_PRIMARY_PORT, &port))
         return;
@@ -449,8 +484,8 @@ tell_answer(struct transfer *t, CURLcode code, struct transport_answer *a)
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &a->status);
     a->what = TRANSPORT_ANSWERED;
     a->body = t->kept;
-    a->body_len = t->body_len < sizeof(t->kept) ? t->body_len : sizeof(t->kept);
-    a->whole = code == CURLE_OK && t->body_len <= sizeof(t->kept);
+    a->body_len = t->body_len < t->keep ? t->body_len : t->keep;
+    a->whole = code == CURLE_OK && t->body_len <= t->keep;
     a->retry_after = t->has_retry_after ? t->retry_after : NULL;
 }
 

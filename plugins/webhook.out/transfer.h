@@ -27,6 +27,7 @@ struct transfer {
     void *arg;
 
     CURL *easy; /* NULL: not begun */
+    int spare;  /* it has served another before */
     char error[CURL_ERROR_SIZE];
     size_t head_len, body_len; /* that were read */
     int head_done;             /* of a final answer */
@@ -35,7 +36,8 @@ struct transfer {
     int opened;              /* a socket was */
     const char *refused_why; /* the last address that may not be */
     char refused[ADDRESS_TEXT];
-    char kept[TRANSPORT_BODY_MAX];
+    size_t keep; /* bytes of the body */
+    char kept[];
 };
 
 /* 0, -ENOMEM or -EINVAL as transport_submit(); *out is owned by the caller. */
@@ -44,8 +46,12 @@ int transfer_new(const struct transfer_options *,
 /* Accepts NULL.  The easy handle must be out of its multi handle. */
 void transfer_free(struct transfer *);
 
-/* Make the easy handle.  0 or -ENOMEM. */
-int transfer_begin(struct transfer *);
+/* Take this easy handle, which transfer_spare() gave back, or with NULL make one.
+ * 0, or -ENOMEM; it is the transfer's in any case. */
+int transfer_begin(struct transfer *, CURL *spare);
+/* The easy handle of one that has ended with this code, to be used for another
+ * (the caller's then), or NULL: it is freed with the transfer. */
+CURL *transfer_spare(struct transfer *, CURLcode);
 /* It has come to its end with this code, or was given up; calls done(). */
 void transfer_end(struct transfer *, CURLcode, int cancelled);
 

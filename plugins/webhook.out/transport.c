@@ -39,6 +39,8 @@ struct transport {
     int64_t give_up_ms;      /* lock; of the monotonic clock */
     struct transfer *active; /* begun; a list by next and prev */
     uint32_t active_count;
+    CURL **spare; /* easy handles for transfers to come, at most concurrency */
+    uint32_t spare_count;
     int64_t timer_ms; /* when libcurl wants to be called; -1: never */
 };
 
@@ -144,7 +146,8 @@ transport_new(const struct transport_options *options, const char **why)
     t->timer_ms = -1;
     pthread_mutex_init(&t->lock, NULL);
     t->global = !curl_global_init(CURL_GLOBAL_DEFAULT);
-    if (!t->global || copy_options(&t->options, options))
+    if (!t->global || copy_options(&t->options, options)
+        || !(t->spare = calloc(options->concurrency, sizeof(*t->spare))))
         goto fail;
     if ((*why = lacks()))
         goto fail;
@@ -159,6 +162,9 @@ transport_free(struct transport *t)
 {
     if (!t)
         return;
+    while (t->spare_count)
+        curl_easy_cleanup(t->spare[--t->spare_count]);
+    free(t->spare);
     if (t->multi)
         curl_multi_cleanup(t->multi);
     if (t->epoll >= 0)
@@ -209,6 +215,11 @@ end_active(struct transport *t, struct transfer *x, CURLcode code,
         x->next->prev = x->prev;
     t->active_count--;
     transfer_end(x, code, cancelled);
+    CURL *spare = cancelled || t->spare_count == t->options.of.concurrency
+                      ? NULL
+                      : transfer_spare(x, code);
+    if (spare)
+        t->spare[t->spare_count++] = spare;
     transfer_free(x);
 }
 
@@ -234,7 +245,9 @@ begin_waiting(struct transport *t)
     struct transfer *x;
     while (t->active_count < t->options.of.concurrency
            && (x = next_waiting(t))) {
-        if (transfer_begin(x) || curl_multi_add_handle(t->multi, x->easy))
+        if (transfer_begin(x,
+                           t->spare_count ? t->spare[--t->spare_count] : NULL)
+            || curl_multi_add_handle(t->multi, x->easy))
             end_waiting(x, CURLE_OUT_OF_MEMORY, 0);
         else
             activate(t, x);
@@ -392,7 +405,7 @@ transport_submit(struct transport *t, const struct transport_request *r)
     pthread_mutex_unlock(&t->lock);
     if (err)
         transfer_free(x);
-    else
+    else if (!pthread_equal(pthread_self(), t->thread)) /* it looks by itself */
         wake(t);
     return err;
 }
@@ -442,7 +455,7 @@ transport_probe(const struct transport *t, const char *url, uint32_t timeout_ms,
     if (err)
         return err;
     CURLcode code = CURLE_OUT_OF_MEMORY;
-    if (!transfer_begin(x)
+    if (!transfer_begin(x, NULL)
         && !curl_easy_setopt(x->easy, CURLOPT_CONNECT_ONLY, 1L))
         code = curl_easy_perform(x->easy);
     if (code)

@@ -33,6 +33,8 @@ struct transport_options {
     const char *ca_file;    /* NULL: the system's */
     const char *cert, *key; /* PEM files, or NULL */
     int no_verify;          /* take any certificate */
+    size_t answer_max;      /* bytes of a body that are kept, where that is more
+                        * than TRANSPORT_BODY_MAX; 64 KiB at most */
     struct address_rules addresses; /* not used with a proxy */
 };
 
@@ -62,7 +64,7 @@ struct transport_answer {
     long status;       /* TRANSPORT_ANSWERED: 200 to 599; else 0 */
     const char *error; /* for a person, without secrets; "" if answered */
     const char *body;  /* its first bytes; may hold anything */
-    size_t body_len;   /* at most TRANSPORT_BODY_MAX */
+    size_t body_len;   /* at most TRANSPORT_BODY_MAX, or answer_max */
     int whole;         /* the answer came to its end, and body is all of it */
     const char *retry_after; /* the header's value, or NULL */
     const char *location;    /* host of a redirect's target, or NULL */
@@ -73,6 +75,7 @@ struct transport_answer {
 /* Copied but for the body, which has to live until the callback. */
 struct transport_request {
     const char *method, *url;
+    int url_known; /* transport_target() has taken it; else that is done here */
     const struct transport_header *headers;
     size_t header_count;
     const void *body;

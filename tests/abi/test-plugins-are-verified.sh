@@ -86,6 +86,15 @@ passes "$plugins/webhook.out/.libs/webhook.out.so" \
     'url = "http://127.0.0.1:1/in"; order = "key";
      order_key = "$event.payload.user_id"; rate = "100/s";
      secrets = ( "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" );'
+passes "$plugins/slack/.libs/slack.so" \
+    'token = "xoxb-1"; channel = "C1"; api = "http://127.0.0.1:1/api";
+     text = "{{ $event.type }}: {{ n }}"; rate = "1000/s";'
+passes "$plugins/discord/.libs/discord.so" 'url = "http://127.0.0.1:1/api/x";'
+passes "$plugins/discord/.libs/discord.so" \
+    'url = "http://127.0.0.1:1/api/x"; rate = "1000/s"; concurrency = 16;'
+passes "$plugins/telegram/.libs/telegram.so" \
+    'token = "1:a"; chat_id = "-1"; api = "http://127.0.0.1:1";
+     rate = "1000/s";'
 wait
 
 status=0 n=1

@@ -14,10 +14,15 @@ test.  `make bench`, or `make bench CASE=w1a`.
   single64, single256
              one event a request, beside a loop that does nothing but read,
              append, sync and answer
+  webhook    deliveries of webhook.out over 64 kept connections, beside wrk with
+             as many to the same endpoint
+  beside, beside_all
+             w1a beside a lane whose endpoint is gone and that wants one event in
+             some hundred, or all, beside w1a without that
   latency    1,000 events/s, defaults: POST to 202 beside the disk's fdatasync,
              and POST to the visible row
 
-nginx (which answers and keeps nothing) and rsyslog with rsyslog-pgsql run
+nginx (which answers and keeps nothing), rsyslog with rsyslog-pgsql and wrk run
 beside them where they are installed.
 
 Memory is what the process has for itself (RssAnon), at its peak.  The columns
@@ -78,8 +83,8 @@ def run(names, rounds, events):
         plan = []
         for name in names:
             limit, references, _ = RATES[name]
-            skipped.update((r, missing(r)) for r in references if not hasattr(cases, r) and missing(r))
-            plan += [(name, limit, cases)] if limit else []
+            skipped.update((r, missing(r)) for r in [limit] + references if missing(r))
+            plan += [(name, limit, cases)] if limit and limit not in skipped else []
             plan += [(name, r, cases if hasattr(cases, r) else peers) for r in references if r not in skipped]
             plan.append((name, name, cases))
         for reason in sorted(set(skipped.values())):
@@ -89,8 +94,8 @@ def run(names, rounds, events):
             for name, what, owner in plan:
                 result = getattr(owner, what)()
                 if what == name:
-                    limit = RATES[name][0]
-                    complete(name, result, results[(name, limit)][i] if limit else None)
+                    limit = results.get((name, RATES[name][0]))
+                    complete(name, result, limit[i] if limit else None)
                 results.setdefault((name, what), []).append(result)
                 progress.show(i + 1, what, result)
     finally:
@@ -99,6 +104,8 @@ def run(names, rounds, events):
 
 
 def verdict(runs, key, bound):
+    if key not in runs[0]:
+        return "not known"
     value = statistics.median(r[key] for r in runs)
     if key == "rate":
         shown = "%.0fk" % (value / 1000)
@@ -124,9 +131,11 @@ def table(names, results):
     for name in names:
         limit, references, targets = RATES[name]
         runs, ratios = results[(name, name)], ""
-        if limit:
+        if "ratio" in runs[0]:
             sorted_ratios = sorted(r["ratio"] for r in runs)
             ratios = "%.2f %.2f %.2f" % (sorted_ratios[0], statistics.median(sorted_ratios), sorted_ratios[-1])
+        if not targets:
+            lines.append(line(name, runs, ratios))
         for i, (key, bound, text) in enumerate(targets):
             text = (">= " if bound > 0 else "<= ") + text if ":" not in text else text.replace(": ", " <= ", 1)
             lines.append(line(name if i == 0 else "", runs if i == 0 else [], ratios if i == 0 else "", text,

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import time
 
+from deliver import Deliveries
 from measure import Admin, Peak, cpu, percentile, sync_seconds
 from rig import ALL, KEEP, TOOLS, discard, pipeline
 
@@ -45,7 +46,7 @@ select percentile_cont(array[0.5, 0.99]) within group (order by delay) from (
     group by w1.event_id, sent.us) as delays"""
 
 
-class Cases:
+class Cases(Deliveries):
     def __init__(self, rig):
         self.rig = rig
         self.lanes = {}
@@ -257,5 +258,8 @@ RATES = {
     "single256": ("bare256", ["nginx256"], [("rate", 95e3, "95k requests/s"), ("ours", -10, "10 us of CPU")]),
     "latency": (None, [], [("row_p50", -50, "row: p50 50 ms"), ("row_p99", -250, "row: p99 250 ms"),
                            ("syncs", -3, "202: p99 3 x fdatasync's")]),
+    "webhook": ("wrk", [], [("ratio", 0.6, "0.60 of wrk"), ("ours", -25, "25 us of CPU")]),
+    "beside": ("alone", [], [("ratio", 0.97, "0.97 of alone")]),
+    "beside_all": ("alone", [], []),
 }
 COMPARED_BY_CPU = {"gate", "filter", "enrich"}

@@ -2,19 +2,25 @@
 # gate" for some; `make bench-scale`, cost as things grow; RESULTS=1 to write
 # RESULTS.md (and the picture).  BENCHFLAGS="--events 50000 --rounds 1" for a
 # quick look.
-EXTRA_PROGRAMS += tests/bench/bare tests/bench/gen tests/bench/send
+EXTRA_PROGRAMS += tests/bench/bare tests/bench/gen tests/bench/receive \
+	tests/bench/send
 tests_bench_bare_SOURCES = tests/bench/bare.c
 tests_bench_bare_CPPFLAGS =
+tests_bench_receive_SOURCES = tests/bench/receive.c
+tests_bench_receive_CPPFLAGS =
 tests_bench_gen_SOURCES = tests/bench/gen.c tests/bench/w1.c tests/bench/w1.h
 tests_bench_gen_CPPFLAGS =
 tests_bench_send_SOURCES = tests/bench/send.c tests/bench/w1.c tests/bench/w1.h
 tests_bench_send_CPPFLAGS =
-CLEANFILES += tests/bench/bare tests/bench/gen tests/bench/send
-BENCH_TOOLS = tests/bench/bare tests/bench/gen tests/bench/send \
+CLEANFILES += tests/bench/bare tests/bench/gen tests/bench/receive \
+	tests/bench/send
+BENCH_TOOLS = tests/bench/bare tests/bench/gen tests/bench/receive \
+	tests/bench/send \
 	tests/bench/bench-entity tests/bench/bench-idem tests/bench/bench-json \
 	tests/bench/bench-lane
 EXTRA_DIST += tests/bench/RESULTS.md tests/bench/bench.py tests/bench/cases.py \
-	tests/bench/chart.py tests/bench/measure.py tests/bench/peers.py \
+	tests/bench/chart.py tests/bench/deliver.py tests/bench/measure.py \
+	tests/bench/peers.py \
 	tests/bench/results.py tests/bench/results.svg tests/bench/rig.py \
 	tests/bench/scale.json tests/bench/scale.py
 BENCH_RUN = $(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/bench

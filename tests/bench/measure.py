@@ -65,25 +65,26 @@ class Admin:
     def __init__(self, port):
         self.http = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
 
-    def values(self, name):
-        """Of every series of that name."""
+    def values(self, name, lane=None):
+        """Of every series of that name, or of those of a lane."""
         self.http.request("GET", "/metrics")
         text = self.http.getresponse().read().decode()
-        found = re.findall(r"^\w*%s(?:\{[^}]*\})? (\S+)$" % name, text, re.M)
+        labels = r"\{[^}]*lane=\"%s\"[^}]*\}" % re.escape(lane) if lane else r"(?:\{[^}]*\})?"
+        found = re.findall(r"^\w*%s%s (\S+)$" % (name, labels), text, re.M)
         if not found:
             raise RuntimeError("no metric %s:\n%s" % (name, text))
         return [float(v) for v in found]
 
-    def lag(self):
-        """Events that the lane furthest behind still has before it."""
-        return max(self.values("lane_lag_events"))
+    def lag(self, lane=None):
+        """Events that the lane, or the one furthest behind, still has before it."""
+        return max(self.values("lane_lag_events", lane))
 
-    def drained(self, to=0, limit=900):
-        """Wait until no lane has more than that before it.  Gives up after so
-        many seconds without any progress."""
-        least, until = self.lag(), time.monotonic() + limit
+    def drained(self, to=0, limit=900, lane=None):
+        """Wait until no lane, or not this one, has more than that before it.
+        Gives up after so many seconds without any progress."""
+        least, until = self.lag(lane), time.monotonic() + limit
         while least > to:
-            lag = self.lag()
+            lag = self.lag(lane)
             if lag < least:
                 least, until = lag, time.monotonic() + limit
             elif time.monotonic() > until:

@@ -9,6 +9,7 @@ import time
 from measure import Peak, cpu
 from servers import free_port
 
+PEERS = ("nginx64", "nginx256", "rsyslog", "wrk")
 PEER_EVENTS = 100000  # of rsyslog, which takes ten times as long for each
 
 # Reads the body and answers; keeps nothing.
@@ -52,6 +53,10 @@ def program(name):
 
 def missing(name):
     """Why this one does not run; None if it does."""
+    if name not in PEERS:
+        return None
+    if name == "wrk":
+        return None if program("wrk") else "wrk is not installed (Debian's package wrk), and nothing is compared with it"
     if name.startswith("nginx"):
         return None if program("nginx") else "nginx is not installed"
     if not program("rsyslogd"):

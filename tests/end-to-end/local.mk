@@ -8,6 +8,7 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-copied-state-dir-is-fenced.py \
 	tests/end-to-end/test-dead-letters-are-retried-once.py \
 	tests/end-to-end/test-declared-orders-arrive.py \
+	tests/end-to-end/test-demo-leaves-nothing.sh \
 	tests/end-to-end/test-duplicates-stay-one-across-kill.py \
 	tests/end-to-end/test-entities-enrich-over-http.py \
 	tests/end-to-end/test-every-body-shape-arrives.py \
@@ -21,6 +22,9 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-outage-in-the-middle-loses-nothing.py \
 	tests/end-to-end/test-paused-lane-keeps-its-place.py \
 	tests/end-to-end/test-postgres-away-at-start.py \
+	tests/end-to-end/test-recipe-alerts-on-few.py \
+	tests/end-to-end/test-recipe-free-users-to-slack.py \
+	tests/end-to-end/test-recipe-usage-by-account.py \
 	tests/end-to-end/test-refusals-are-kept.py \
 	tests/end-to-end/test-refusals-can-be-sent-again.py \
 	tests/end-to-end/test-renamed-lane-goes-on.py \

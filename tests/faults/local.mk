@@ -15,11 +15,13 @@ EXTRA_DIST += tests/faults/campaign.py tests/faults/points.py \
 	tests/faults/troubles_server.py \
 	tests/faults/troubles_transactions.py \
 	tests/faults/test-count-is-exactly-once.py \
+	tests/faults/test-parked-backlog.py \
 	$(FAULT_TESTS)
 if PLUGIN_WAREHOUSE_PG
 TESTS += $(FAULT_TESTS)
 endif
-TESTS += tests/faults/test-count-is-exactly-once.py
+TESTS += tests/faults/test-count-is-exactly-once.py \
+	tests/faults/test-parked-backlog.py
 
 # Loaded into the daemon by points.py.  It takes the place of malloc, so no
 # sanitizer goes into it.
@@ -40,6 +42,8 @@ check-faults: all $(check_LTLIBRARIES)
 		--trials 40 --seed '$(SEED)'
 	$(AM_TESTS_ENVIRONMENT) python3 \
 		$(srcdir)/tests/faults/test-count-is-exactly-once.py --every 1
+	$(AM_TESTS_ENVIRONMENT) python3 \
+		$(srcdir)/tests/faults/test-parked-backlog.py --events 1000000
 	$(AM_TESTS_ENVIRONMENT) KEYS=1000000 python3 \
 		$(srcdir)/tests/end-to-end/test-every-key-is-known.py
 	$(AM_TESTS_ENVIRONMENT) SEED='$(SEED)' \

@@ -116,6 +116,7 @@ sorted(const char *text, size_t len)
     int err = form_sorted(host(), text, len, out);
     CLAIM(err == 0 || err == -E2BIG);
     CLAIM(out->len <= 3 * len);
+    CLAIM(err || out->data);
     il_text_free(host(), out);
 }
 

@@ -21,6 +21,33 @@ compile(const char *text)
     return t;
 }
 
+static int
+join(void *arg, const char *text, size_t len, int of_event)
+{
+    struct il_text *joined = arg;
+    text_puts(joined, of_event ? "<" : "");
+    text_put(joined, text, len);
+    text_puts(joined, of_event ? ">" : "");
+    return 0;
+}
+
+static int
+join_plain(void *arg, const char *text, size_t len, int of_event)
+{
+    (void) of_event;
+    text_put(arg, text, len);
+    return 0;
+}
+
+static int
+stop(void *arg, const char *text, size_t len, int of_event)
+{
+    (void) text;
+    (void) len;
+    (void) of_event;
+    return --*(int *) arg ? 0 : 7;
+}
+
 START_TEST(renders)
 {
     static const struct {
@@ -67,6 +94,13 @@ START_TEST(renders)
         ck_assert_msg(v.len == len && memcmp(v.str, rows[i].rendered, len) == 0,
                       "%s: expected %s, got %.*s", rows[i].text,
                       rows[i].rendered, (int) v.len, v.str);
+        struct il_text joined = { 0 };
+        ck_assert_int_eq(template_pieces(t, batch->events, join_plain, &joined),
+                         0);
+        ck_assert_msg(
+            joined.len == len && (!len || !memcmp(joined.data, v.str, len)),
+            "%s: pieces: %.*s", rows[i].text, (int) joined.len, joined.data);
+        text_clear(&joined);
         template_free(t);
     }
     batch->events = own;
@@ -110,6 +144,39 @@ START_TEST(a_lone_reference_keeps_its_type)
     }
     batch->events = own;
     batch_free(batch);
+    fixture_close(&f);
+}
+END_TEST
+
+START_TEST(pieces_of_the_event_are_told)
+{
+    static const struct {
+        const char *text, *joined;
+    } rows[] = {
+        { "a {{ n }} b{{ a[1] }}", "a <1.50> b<{\"b\":\"c\"}>" },
+        { "{{ z }}{{ none }}.", "." },
+        { "{{ lower('ABC') }}", "<abc>" },
+        { "$event.payload.n", "<1.50>" },
+        { "$event.payload.a[1]", "<{\"b\":\"c\"}>" },
+        { "$event.received_at", "<2026-11-23T07:09:00Z>" },
+        { "$event.payload.none", "" },
+        { "", "" },
+    };
+    struct event_fixture f;
+    fixture_open(&f, payload);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct il_template *t = compile(rows[i].text);
+        struct il_text joined = { 0 };
+        ck_assert_int_eq(template_pieces(t, &f.event, join, &joined), 0);
+        ck_assert_str_eq(text_str(&joined), rows[i].joined);
+        text_clear(&joined);
+        template_free(t);
+    }
+    struct il_template *t = compile("a{{ n }}b{{ n }}");
+    int calls = 2;
+    ck_assert_int_eq(template_pieces(t, &f.event, stop, &calls), 7);
+    ck_assert_int_eq(calls, 0);
+    template_free(t);
     fixture_close(&f);
 }
 END_TEST
@@ -197,6 +264,7 @@ main(void)
     Suite *suite = suite_create("template");
     TCase *tc = tcase_create("template");
     tcase_add_test(tc, renders);
+    tcase_add_test(tc, pieces_of_the_event_are_told);
     tcase_add_test(tc, a_lone_reference_keeps_its_type);
     tcase_add_test(tc, mistakes);
     tcase_add_test(tc, parts_are_bounded);

@@ -30,7 +30,9 @@ shown_open(const struct il_host *host, const struct il_conf *conf, void **self)
     if (!s)
         return -ENOMEM;
     s->host = host;
-    int err = out_options_open(&s->options, host, conf);
+    int err = out_options_begin(&s->options);
+    if (!err)
+        err = out_options_open(&s->options, host, conf);
     int bad = render_open(&s->render, host, &s->options);
     if (!err)
         err = bad;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* webhook.out in a test host, driven line by line: a command and its arguments,
+/* webhook.out, or the plugin that is named, in a test host, driven line by line: a command and its arguments,
  * parted by tabs.  Each is answered with lines, the last of them ".".
  *
  *   open CONFIG       the options; what was found wrong
@@ -21,6 +21,7 @@
 #include <testhost.h>
 
 static struct testhost *host;
+static const char *plugin = OUT_PLUGIN;
 static uint32_t count;     /* events at hand */
 static uint32_t away[256]; /* of batches that were handed over */
 
@@ -61,7 +62,7 @@ run(char *command, char *a, char *b)
     const uint32_t ms = b ? (uint32_t) atoi(b) : 0;
     int err = 0;
     if (!strcmp(command, "open")) {
-        err = testhost_open(host, OUT_PLUGIN, a);
+        err = testhost_open(host, plugin, a);
         if (!err)
             err = testhost_start(host);
         printf("%d\n", err);
@@ -126,9 +127,11 @@ run(char *command, char *a, char *b)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
     static char line[1 << 20];
+    if (argc > 1)
+        plugin = argv[1];
     host = testhost_new();
     while (host && fgets(line, sizeof(line), stdin)) {
         char none[1] = "", *rest = line, *command, *a, *b;

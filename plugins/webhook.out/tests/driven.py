@@ -34,9 +34,9 @@ def event(n=1, kind="test.event", **payload):
 
 
 class Driven:
-    def __init__(self, options, refused=False):
+    def __init__(self, options, refused=False, plugin="webhook.out"):
         """refused: open() finds something; d.findings says what."""
-        self.proc = subprocess.Popen([DRIVE], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.proc = subprocess.Popen([DRIVE, os.path.join(os.environ["IL_BUILDDIR"], "plugins", plugin, ".libs", plugin + ".so")], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.now = NOW
         self.tell("clock", NOW * 1000000)
         answer = self.tell("open", options.replace("\n", " ").replace("\t", " "))

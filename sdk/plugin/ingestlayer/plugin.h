@@ -667,6 +667,11 @@ struct il_api {
                          const char *key, size_t i, struct il_template **);
     int (*template_render)(const struct il_template *, struct il_batch *,
                            uint32_t i, struct il_value *);
+    int (*template_pieces)(const struct il_template *, struct il_batch *,
+                           uint32_t i,
+                           int (*fn)(void *arg, const char *text, size_t len,
+                                     int of_event),
+                           void *arg);
     void (*template_free)(struct il_template *);
     int (*place_from)(const struct il_host *, const struct il_conf *,
                       const char *key, size_t i, struct il_place **);
@@ -1235,6 +1240,19 @@ il_template_render(const struct il_template *t, struct il_batch *batch,
 {
     return IL_API(batch)->template_render(t, batch, i, out);
 }
+/* Render for event i piece by piece, in order, for what has to be escaped: what
+ * the operator wrote is told from what stands there for {{ ... }} (of_event 1; a
+ * lone reference is such a piece, rendered as it would be in braces).  text need
+ * not end with NUL, and is valid during the call.  A result of fn other than 0
+ * ends it.  That result, 0, -ENOMEM, or -EINVAL past the end of the batch.
+ * Since ABI 1.0. */
+static inline int
+il_template_pieces(
+    const struct il_template *t, struct il_batch *batch, uint32_t i,
+    int (*fn)(void *arg, const char *text, size_t len, int of_event), void *arg)
+{
+    return IL_API(batch)->template_pieces(t, batch, i, fn, arg);
+}
 /* Accepts NULL.  Since ABI 1.0. */
 static inline void
 il_template_free(const struct il_host *host, struct il_template *t)
@@ -1630,11 +1648,12 @@ il_text_new(const struct il_host *host)
 {
     return IL_API(host)->text_new(host);
 }
-/* Room for `more` bytes past len.  0 or -ENOMEM (unchanged).  Since ABI 1.0. */
+/* Room for `more` bytes past len; also for none there is memory then.  0 or
+ * -ENOMEM (unchanged).  Since ABI 1.0. */
 static inline int
 il_text_reserve(const struct il_host *host, struct il_text *text, size_t more)
 {
-    if (text->cap - text->len >= more)
+    if (text->cap - text->len > more)
         return 0;
     return IL_API(host)->text_reserve(text, more);
 }

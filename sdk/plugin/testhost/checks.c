@@ -156,6 +156,18 @@ api_template_render(const struct il_template *template, struct il_batch *b,
 }
 
 static int
+api_template_pieces(
+    const struct il_template *template, struct il_batch *b, uint32_t i,
+    int (*fn)(void *arg, const char *text, size_t len, int of_event), void *arg)
+{
+    if (!may_read(b, i, "il_template_pieces()"))
+        return -EINVAL;
+    return no_memory(b)
+               ? -ENOMEM
+               : testhost_plain.template_pieces(template, b, i, fn, arg);
+}
+
+static int
 api_row_read(struct il_row *row, struct il_batch *b, uint32_t i,
              const struct il_value **values)
 {
@@ -294,6 +306,7 @@ testhost_fill_checks(struct il_api *api)
     api->get = api_get;
     api->expr_true = api_expr_true;
     api->template_render = api_template_render;
+    api->template_pieces = api_template_pieces;
     api->row_read = api_row_read;
     api->drop = api_drop;
     api->set = api_set;

@@ -416,7 +416,9 @@ round_write_without_memory(struct verify *v)
     add_events(v->t, 1);
     int usual = testhost_write(v->t, SETTLE_MS);
     int rejected = count_rejected(v->t);
-    for (uint64_t n = 1; n < FAIL_MAX && !time_is_over(&begin); n++) {
+    /* One that takes its time, for its far side's sake, has the batch still. */
+    const uint64_t most = usual == -ETIMEDOUT ? 0 : FAIL_MAX;
+    for (uint64_t n = 1; n < most && !time_is_over(&begin); n++) {
         testhost_fail_alloc(v->t, n);
         int outcome = testhost_write(v->t, SETTLE_MS);
         if (!testhost_alloc_failed(v->t) || outcome == -ETIMEDOUT)

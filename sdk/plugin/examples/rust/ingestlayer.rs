@@ -164,6 +164,7 @@ pub struct Api {
     pub expr_free: Unused,
     pub template_from: Unused,
     pub template_render: Unused,
+    pub template_pieces: Unused,
     pub template_free: Unused,
     pub place_from: Unused,
     pub place_parse: Unused,
