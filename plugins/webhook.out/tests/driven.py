@@ -97,7 +97,8 @@ class Driven:
 
     def advance(self, seconds):
         self.now += seconds
-        self.tell("advance", int(seconds * 1000) + 5)  # the real clock has gone on by a little
+        self.tell("advance", int(seconds * 1000) + 5)
+        self.tell("clock", int(self.now * 1000000))
 
     def held(self, target=""):
         """For so many seconds from now."""

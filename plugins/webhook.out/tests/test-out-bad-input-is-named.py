@@ -10,6 +10,7 @@ import tempfile
 from driven import NO_ATTEMPT, Driven, contains, equal, event
 from ports import free_port
 from receiver import Answer, Receiver, make_ca
+from servers import PATIENCE
 
 
 def one(options, state, code, message, e=None, again=None):
@@ -99,6 +100,6 @@ try:
         with Driven('url = "%s/in";' % r.url) as d:
             equal("probe", d.text("probe"), "-111")
     with Receiver() as r:  # TLS to what does not speak it
-        one('url = "https://127.0.0.1:%d/in"; timeout = "2s";' % r.port, "deferred", "tls", "no secure connection")
+        one('url = "https://127.0.0.1:%d/in"; timeout = "%ds";' % (r.port, 3 * PATIENCE), "deferred", "tls", "no secure connection")
 finally:
     shutil.rmtree(folder)

@@ -6,6 +6,7 @@ import time
 
 from driven import NO_ATTEMPT, Driven, contains, equal, event
 from receiver import Answer, Receiver
+from servers import PATIENCE
 
 LONG = "x" * 5000
 # name: answer, code (None: delivered), does it count
@@ -56,7 +57,7 @@ def check(name, got, last):
 
 with Receiver() as r:
     r.script = lambda request: CASES[request.path.strip("/")][0]
-    options = 'url = "%s/%s"; timeout = "1s";'
+    options = 'url = "%s/%s"; timeout = "' + "%ds" % PATIENCE + '";'
     for name in CASES:
         with Driven(options % (r.url, name)) as d:
             check(name, d.one(), False)
