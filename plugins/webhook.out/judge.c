@@ -85,6 +85,13 @@ waits_of(struct out *o, const struct out_event *e, const struct out_meaning *m)
                                    asked, out_random(o));
     if (w.uncounted_ms == SCHEDULE_OVER)
         w.uncounted_ms = asked > UNCOUNTED_MS ? asked : UNCOUNTED_MS;
+    /* Who says how long is taken at that word, and the schedule is for those who
+     * do not: services that limit rates ask for a second or less. */
+    if (asked > 0)
+        w.uncounted_ms =
+            asked
+            + (int64_t) (out_random(o)
+                         % (uint64_t) (asked * s->jitter / 100 + 1));
     w.busy_ms = w.uncounted_ms;
     if (!asked && w.busy_ms > BUSY_MAX_MS)
         w.busy_ms = BUSY_MAX_MS;

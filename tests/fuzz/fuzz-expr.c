@@ -63,6 +63,13 @@ try_reference(const char *text, size_t len, const struct batch_event *e)
     ref_free(field);
 }
 
+static int
+join(void *arg, const char *text, size_t len, int of_event)
+{
+    (void) of_event;
+    return text_put(arg, text, len);
+}
+
 static void
 try_template(const char *text, size_t len, struct il_batch *batch)
 {
@@ -74,6 +81,13 @@ try_template(const char *text, size_t len, struct il_batch *batch)
     if (err)
         return;
     CLAIM(template_render(t, batch, 0, &v) == 0);
+    if (!template_lone(t)) {
+        struct il_text joined = { 0 };
+        CLAIM(template_pieces(t, batch->events, join, &joined) == 0);
+        CLAIM(joined.len == v.len
+              && (!v.len || !memcmp(joined.data, v.str, v.len)));
+        text_clear(&joined);
+    }
     template_free(t);
 }
 

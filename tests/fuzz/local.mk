@@ -150,6 +150,13 @@ tests_fuzz_fuzz_retry_SOURCES = tests/fuzz/fuzz-retry.c $(FUZZ_REPLAY)
 tests_fuzz_fuzz_retry_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_fuzz_fuzz_retry_LDADD = $(CORE_LIBS)
 
+FUZZ_TARGETS += words
+check_PROGRAMS += tests/fuzz/fuzz-words
+TESTS += tests/fuzz/fuzz-words
+tests_fuzz_fuzz_words_SOURCES = tests/fuzz/fuzz-words.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_words_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_words_LDADD = $(CORE_LIBS)
+
 FUZZ_TARGETS += scrub
 check_PROGRAMS += tests/fuzz/fuzz-scrub
 TESTS += tests/fuzz/fuzz-scrub
