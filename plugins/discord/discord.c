@@ -22,21 +22,8 @@ static const struct il_option discord_options[] = {
       .type = IL_OPT_STRING,
       .flags = IL_OPT_REQUIRED | IL_OPT_SECRET,
       .help = "URL of a webhook of the channel." },
-    { .name = "text",
-      .type = IL_OPT_STRING,
-      .help = "Template of the message; without it, the type and the first ten "
-              "fields." },
-    { .name = "concurrency",
-      .type = IL_OPT_INT,
-      .min = 1,
-      .max = 64,
-      .def = "1",
-      .help = "Most requests at once." },
-    { .name = "rate",
-      .type = IL_OPT_STRING,
-      .def = "30/m",
-      .help = "Most messages over time." },
-#include "../webhook.out/common.inc"
+#define MESSAGE_RATE "30/m"
+#include "../webhook.out/message.inc"
     { 0 }
 };
 

@@ -43,21 +43,8 @@ static const struct il_option telegram_options[] = {
       .type = IL_OPT_STRING,
       .def = API,
       .help = "Where the Bot API is." },
-    { .name = "text",
-      .type = IL_OPT_STRING,
-      .help = "Template of the message; without it, the type and the first ten "
-              "fields." },
-    { .name = "concurrency",
-      .type = IL_OPT_INT,
-      .min = 1,
-      .max = 64,
-      .def = "1",
-      .help = "Most requests at once." },
-    { .name = "rate",
-      .type = IL_OPT_STRING,
-      .def = "20/m",
-      .help = "Most messages over time." },
-#include "../webhook.out/common.inc"
+#define MESSAGE_RATE "20/m"
+#include "../webhook.out/message.inc"
     { 0 }
 };
 

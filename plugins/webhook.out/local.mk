@@ -14,6 +14,7 @@ plugins_webhook_out_libengine_la_SOURCES = \
 	plugins/webhook.out/codes.c \
 	plugins/webhook.out/codes.h \
 	plugins/webhook.out/common.inc \
+	plugins/webhook.out/message.inc \
 	plugins/webhook.out/judge.c \
 	plugins/webhook.out/kind.h \
 	plugins/webhook.out/out.c \
