@@ -352,6 +352,8 @@ core_libcore_a_SOURCES = \
 	core/command/plugins.c \
 	core/command/private.h \
 	core/command/reload.c \
+	core/command/reply.c \
+	core/command/reply.h \
 	core/command/run.c \
 	core/command/spool.c \
 	core/command/status.c \

@@ -3,6 +3,7 @@
  * none runs it is written into the lane's cursor, for the next one. */
 #include "lane.h"
 #include "private.h"
+#include "reply.h"
 
 #include "base/clock.h"
 #include "base/state_dir.h"
@@ -109,35 +110,17 @@ say(const struct job *j, struct outcome *o)
 
 /* --- the running daemon ---------------------------------------------------- */
 
-static struct il_value
-member(const struct il_value *map, const char *key)
-{
-    struct il_value v = { .type = IL_MISSING };
-    if (map->type != IL_MAP || !msg_find(map, key, strlen(key), &v))
-        v.type = IL_MISSING;
-    return v;
-}
-
-static uint64_t
-number(const struct il_value *map, const char *key)
-{
-    struct il_value v = member(map, key);
-    return v.type == IL_INT    ? (uint64_t) v.num.i
-           : v.type == IL_UINT ? v.num.u
-                               : 0;
-}
-
 static int
 is_true(const struct il_value *map, const char *key)
 {
-    struct il_value v = member(map, key);
+    struct il_value v = command_member(map, key);
     return v.type == IL_BOOL && v.num.i;
 }
 
 static void
 take_text(struct il_text *out, const struct il_value *map, const char *key)
 {
-    struct il_value v = member(map, key);
+    struct il_value v = command_member(map, key);
     out->len = 0;
     if (v.type == IL_STRING)
         text_plain(out, slice_of(v.str, v.len), 0);
@@ -164,8 +147,9 @@ say_no_such(const struct il_value *lanes, const char *name)
 static int
 read_answer(const struct job *j, const struct il_value *all, struct outcome *o)
 {
-    struct il_value error = member(all, "error"), code = member(&error, "code");
-    struct il_value lanes = member(all, "lanes");
+    struct il_value error = command_member(all, "error"),
+                    code = command_member(&error, "code");
+    struct il_value lanes = command_member(all, "lanes");
     struct il_text why = { 0 };
     if (error.type == IL_MAP && code.type == IL_STRING) {
         take_text(&why, &error, "message");
@@ -182,13 +166,13 @@ read_answer(const struct job *j, const struct il_value *all, struct outcome *o)
         text_clear(&why);
         return -EINVAL;
     }
-    if (member(all, "position").type == IL_MISSING) {
+    if (command_member(all, "position").type == IL_MISSING) {
         command_answer_unknown();
         return -EINVAL;
     }
-    o->position = number(all, "position");
-    o->waiting = number(all, "lag_events");
-    o->in_flight = number(all, "in_flight");
+    o->position = command_number(all, "position");
+    o->waiting = command_number(all, "lag_events");
+    o->in_flight = command_number(all, "in_flight");
     o->changed |= is_true(all, "changed");
     o->by_config = is_true(all, "by_config");
     take_text(&o->paused, all, "paused");

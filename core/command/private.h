@@ -13,6 +13,7 @@
  *                 with
  *   emit.c  status.c  reload.c  dead_retry.c
  *                 ask the running daemon by its control socket (host/control.h)
+ *   reply.c       what stands in its answer
  *   dead.c  dead_item.c  dead_print.c  dead_render.c  entity.c
  *                 open a store of state_dir themselves, beside a running daemon
  *                 or without one: LMDB lets several processes in

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* ingestlayer status: what a running daemon does. */
 #include "private.h"
+#include "reply.h"
 
 #include "base/text_plain.h"
 #include "base/time.h"
@@ -28,24 +29,6 @@ const struct command_help command_status_help = {
 
 /* --- reading the reply --------------------------------------------------- */
 
-static struct il_value
-member(const struct il_value *map, const char *key)
-{
-    struct il_value v = { .type = IL_MISSING };
-    if (map->type != IL_MAP || !msg_find(map, key, strlen(key), &v))
-        v.type = IL_MISSING;
-    return v;
-}
-
-static uint64_t
-number(const struct il_value *map, const char *key)
-{
-    struct il_value v = member(map, key);
-    return v.type == IL_INT    ? (uint64_t) v.num.i
-           : v.type == IL_UINT ? v.num.u
-                               : 0;
-}
-
 /* The text, for one %.*s. */
 #define TEXT(v) (int) (v).len, (v).type == IL_STRING ? (v).str : ""
 
@@ -70,7 +53,7 @@ print_said(const struct il_value *v)
 static int64_t
 time_at(const struct il_value *map, const char *key)
 {
-    struct il_value v = member(map, key);
+    struct il_value v = command_member(map, key);
     int64_t us = 0;
     return v.type == IL_STRING && time_parse(v.str, v.len, &us) == 0 ? us : 0;
 }
@@ -133,7 +116,7 @@ show_seconds(char out[16], double s)
 static double
 seconds(const struct il_value *lane)
 {
-    struct il_value v = member(lane, "lag_seconds");
+    struct il_value v = command_member(lane, "lag_seconds");
     char text[32];
     double s = v.type == IL_INT ? (double) v.num.i : 0;
     if (v.type != IL_DECIMAL || v.len >= sizeof(text))
@@ -147,23 +130,25 @@ static void
 print_lane(const struct il_value *lane, int width)
 {
     char bytes[16], time[16];
-    struct il_value name = member(lane, "name"), state = member(lane, "state");
+    struct il_value name = command_member(lane, "name"),
+                    state = command_member(lane, "state");
     printf("%-*.*s  %-8.*s %12" PRIu64 " %11" PRIu64 " %9s %7s %12" PRIu64
            " %9" PRIu64 " %6" PRIu64 " %8" PRIu64 "\n",
-           width, TEXT(name), TEXT(state), number(lane, "position"),
-           number(lane, "lag_events"),
-           show_bytes(bytes, number(lane, "lag_bytes")),
-           show_seconds(time, seconds(lane)), number(lane, "delivered"),
-           number(lane, "dropped"), number(lane, "dead_letters"),
-           number(lane, "retries"));
+           width, TEXT(name), TEXT(state), command_number(lane, "position"),
+           command_number(lane, "lag_events"),
+           show_bytes(bytes, command_number(lane, "lag_bytes")),
+           show_seconds(time, seconds(lane)), command_number(lane, "delivered"),
+           command_number(lane, "dropped"),
+           command_number(lane, "dead_letters"),
+           command_number(lane, "retries"));
 }
 
 static void
 print_retrying(const struct il_value *lane)
 {
     char count[48];
-    struct il_value name = member(lane, "name");
-    uint64_t n = number(lane, "dead_letters_retrying");
+    struct il_value name = command_member(lane, "name");
+    uint64_t n = command_number(lane, "dead_letters_retrying");
     if (n)
         printf("%.*s: %s being tried again\n", TEXT(name),
                show_count(count, n, "dead letter"));
@@ -182,8 +167,9 @@ print_held(const struct il_value *lane, const struct il_value *held,
            int64_t now_us)
 {
     char until[16];
-    struct il_value target = member(held, "target"), why = member(held, "why");
-    struct il_value at = member(held, "until");
+    struct il_value target = command_member(held, "target"),
+                    why = command_member(held, "why");
+    struct il_value at = command_member(held, "until");
     printf("%.*s: held off until %.*s (%s)", TEXT(*lane), TEXT(at),
            show_until(until, time_at(held, "until"), now_us));
     if (target.type == IL_STRING)
@@ -198,14 +184,14 @@ static void
 print_parked(const struct il_value *lane, int64_t now_us)
 {
     char count[48], bytes[16], until[16];
-    struct il_value name = member(lane, "name"), one;
-    struct il_value due = member(lane, "next_due");
-    struct il_value held = member(lane, "held_off");
-    uint64_t n = number(lane, "parked");
+    struct il_value name = command_member(lane, "name"), one;
+    struct il_value due = command_member(lane, "next_due");
+    struct il_value held = command_member(lane, "held_off");
+    uint64_t n = command_number(lane, "parked");
     if (n) {
         printf("%.*s: %s %s to be sent again (%s)", TEXT(name),
                show_count(count, n, "event"), n == 1 ? "waits" : "wait",
-               show_bytes(bytes, number(lane, "parked_bytes")));
+               show_bytes(bytes, command_number(lane, "parked_bytes")));
         if (due.type == IL_STRING)
             printf(", the next %.*s (%s)", TEXT(due),
                    show_until(until, time_at(lane, "next_due"), now_us));
@@ -220,7 +206,8 @@ print_parked(const struct il_value *lane, int64_t now_us)
 static void
 print_doing(const struct il_value *who, const char *what)
 {
-    struct il_value name = member(who, "name"), doing = member(who, "doing");
+    struct il_value name = command_member(who, "name"),
+                    doing = command_member(who, "doing");
     if (doing.type == IL_STRING && doing.len)
         printf("%s%.*s: %.*s\n", what, TEXT(name), TEXT(doing));
 }
@@ -229,8 +216,8 @@ print_doing(const struct il_value *who, const char *what)
 static void
 print_paused(const struct il_value *lane)
 {
-    struct il_value name = member(lane, "name");
-    struct il_value paused = member(lane, "paused");
+    struct il_value name = command_member(lane, "name");
+    struct il_value paused = command_member(lane, "paused");
     if (paused.type != IL_STRING || !paused.len)
         return;
     printf("%.*s: ", TEXT(name));
@@ -241,8 +228,8 @@ static void
 print_error(const struct il_value *lane, int64_t now_us)
 {
     char age[16];
-    struct il_value name = member(lane, "name");
-    struct il_value error = member(lane, "last_error");
+    struct il_value name = command_member(lane, "name");
+    struct il_value error = command_member(lane, "last_error");
     if (error.type != IL_STRING || !error.len)
         return;
     int64_t at = time_at(lane, "last_error_at");
@@ -256,15 +243,15 @@ print_error(const struct il_value *lane, int64_t now_us)
 static void
 print_waiting(const struct il_value *all)
 {
-    struct il_value waiting = member(all, "waiting"), one;
+    struct il_value waiting = command_member(all, "waiting"), one;
     if (waiting.type != IL_ARRAY)
         return;
     for (size_t iter = 0; msg_item(&waiting, &iter, NULL, &one);) {
-        struct il_value name = member(&one, "instance");
-        struct il_value callback = member(&one, "callback");
-        if (member(&one, "lane").type == IL_MISSING)
+        struct il_value name = command_member(&one, "instance");
+        struct il_value callback = command_member(&one, "callback");
+        if (command_member(&one, "lane").type == IL_MISSING)
             printf("%.*s: waiting, in %.*s for %" PRIu64 " s\n", TEXT(name),
-                   TEXT(callback), number(&one, "seconds"));
+                   TEXT(callback), command_number(&one, "seconds"));
     }
 }
 
@@ -272,57 +259,63 @@ static void
 print_head(const struct il_value *all)
 {
     char age[16], used[16], left[16], spare[16], count[48], events[64];
-    struct il_value gate = member(all, "gate"), spool = member(all, "spool");
-    struct il_value version = member(all, "version"), why;
+    struct il_value gate = command_member(all, "gate"),
+                    spool = command_member(all, "spool");
+    struct il_value version = command_member(all, "version"), why;
     int64_t up = time_at(all, "now") - time_at(all, "started_at");
     printf("ingestlayer %.*s, process %" PRIu64 ", up %s\n", TEXT(version),
-           number(all, "pid"), show_seconds(age, (double) up / 1e6));
+           command_number(all, "pid"), show_seconds(age, (double) up / 1e6));
 
-    struct il_value accepting = member(&gate, "accepting");
-    why = member(&gate, "why");
+    struct il_value accepting = command_member(&gate, "accepting");
+    why = command_member(&gate, "why");
     if (accepting.type == IL_BOOL && accepting.num.i)
         printf("gate   accepting, %s in all\n",
-               show_count(count, number(&gate, "dead_letters"), "dead letter"));
+               show_count(count, command_number(&gate, "dead_letters"),
+                          "dead letter"));
     else
         printf("gate   NOT accepting: "), print_said(&why);
 
-    why = member(&spool, "trouble");
+    why = command_member(&spool, "trouble");
     printf("spool  %s, %s in %s, %s free%s",
-           show_range(events, number(&spool, "first"), number(&spool, "last")),
-           show_bytes(used, number(&spool, "bytes")),
-           show_count(count, number(&spool, "segments"), "segment"),
-           show_bytes(left, number(&spool, "free_bytes")), why.len ? "; " : "");
+           show_range(events, command_number(&spool, "first"),
+                      command_number(&spool, "last")),
+           show_bytes(used, command_number(&spool, "bytes")),
+           show_count(count, command_number(&spool, "segments"), "segment"),
+           show_bytes(left, command_number(&spool, "free_bytes")),
+           why.len ? "; " : "");
     print_said(&why);
-    if (number(&spool, "spare_bytes"))
+    if (command_number(&spool, "spare_bytes"))
         printf("spool  %s in files to be used again\n",
-               show_bytes(spare, number(&spool, "spare_bytes")));
-    if (number(&spool, "damaged"))
+               show_bytes(spare, command_number(&spool, "spare_bytes")));
+    if (command_number(&spool, "damaged"))
         printf("spool  %s, see the log and ingestlayer spool verify\n",
-               show_count(count, number(&spool, "damaged"), "damaged place"));
+               show_count(count, command_number(&spool, "damaged"),
+                          "damaged place"));
 }
 
 /* Source and key, as in "app/web". */
 static void
 print_key(const struct il_value *key, int width)
 {
-    struct il_value source = member(key, "source"), id = member(key, "key");
+    struct il_value source = command_member(key, "source"),
+                    id = command_member(key, "key");
     printf("%.*s/%-*.*s %12" PRIu64 " %10" PRIu64 " %9" PRIu64 " %9" PRIu64
            "\n",
            TEXT(source), width - (int) source.len - 1, TEXT(id),
-           number(key, "accepted"), number(key, "duplicates"),
-           number(key, "refused"), number(key, "limited"));
+           command_number(key, "accepted"), command_number(key, "duplicates"),
+           command_number(key, "refused"), command_number(key, "limited"));
 }
 
 static void
 print_keys(const struct il_value *all)
 {
-    struct il_value keys = member(all, "keys"), key;
+    struct il_value keys = command_member(all, "keys"), key;
     int width = 3;
     if (keys.type != IL_ARRAY || keys.count == 0)
         return;
     for (size_t iter = 0; msg_item(&keys, &iter, NULL, &key);) {
-        struct il_value source = member(&key, "source");
-        struct il_value id = member(&key, "key");
+        struct il_value source = command_member(&key, "source");
+        struct il_value id = command_member(&key, "key");
         if ((int) (source.len + id.len) + 1 > width)
             width = (int) (source.len + id.len) + 1;
     }
@@ -337,28 +330,29 @@ static void
 print_left(const struct il_value *all)
 {
     char bytes[16], count[48];
-    struct il_value left = member(all, "left"), one;
+    struct il_value left = command_member(all, "left"), one;
     if (left.type != IL_ARRAY)
         return;
     for (size_t iter = 0; msg_item(&left, &iter, NULL, &one);) {
-        struct il_value name = member(&one, "name");
+        struct il_value name = command_member(&one, "name");
         printf("lane %.*s is not in the config: ", TEXT(name));
         printf("%s (%s)",
-               show_count(count, number(&one, "lag_events"), "event"),
-               show_bytes(bytes, number(&one, "lag_bytes")));
-        if (number(&one, "parked"))
+               show_count(count, command_number(&one, "lag_events"), "event"),
+               show_bytes(bytes, command_number(&one, "lag_bytes")));
+        if (command_number(&one, "parked"))
             printf(", %s to be sent again",
-                   show_count(count, number(&one, "parked"), "event"));
+                   show_count(count, command_number(&one, "parked"), "event"));
         printf(" and %s are kept for it, until ingestlayer lane forget\n",
-               show_count(count, number(&one, "dead_letters"), "dead letter"));
+               show_count(count, command_number(&one, "dead_letters"),
+                          "dead letter"));
     }
 }
 
 static void
 print_status(const struct il_value *all)
 {
-    struct il_value lanes = member(all, "lanes"), lane;
-    struct il_value sources = member(all, "sources"), source;
+    struct il_value lanes = command_member(all, "lanes"), lane;
+    struct il_value sources = command_member(all, "sources"), source;
     int width = 4;
     print_head(all);
     print_keys(all);
@@ -372,7 +366,7 @@ print_status(const struct il_value *all)
         return;
     }
     for (size_t iter = 0; msg_item(&lanes, &iter, NULL, &lane);) {
-        struct il_value name = member(&lane, "name");
+        struct il_value name = command_member(&lane, "name");
         if ((int) name.len > width)
             width = (int) name.len;
     }

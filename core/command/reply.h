@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* What a reply holds, once its JSON is read: absent members and those of
+ * another type are taken for nothing, so that a daemon of another version may
+ * say more or less. */
+#ifndef COMMAND_REPLY_H
+#define COMMAND_REPLY_H
+
+#include "codec/msg_read.h"
+
+/* A member of an object; IL_MISSING where map is none, or has none. */
+struct il_value command_member(const struct il_value *map, const char *key);
+/* The same as a number; 0 where it is none. */
+uint64_t command_number(const struct il_value *map, const char *key);
+
+#endif
