@@ -8,10 +8,11 @@
  *   entities.c   what is known of users, accounts, ...
  *   emission.c   what a source emits, its marks
  *   sources.c    requests to a source
- *   checks.c     functions of the table for batches, which look whether they
- * may be called objects.c    functions that make things, which can be told to
- * fail, and notice what is not given back verify.c     all of that, for a
- * plugin that nobody has written a test for
+ *   checks.c     functions of the table for batches, which look whether they may
+ *                be called
+ *   objects.c    functions that make things, which can be told to fail, and
+ *                notice what is not given back
+ *   verify.c     all of that, for a plugin that nobody has written a test for
  *
  * There are two tables: `plain` is what the daemon has without its stores, and
  * what the plugin is handed stands before it, looks, and passes on.
