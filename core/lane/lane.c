@@ -61,7 +61,8 @@ lane_worth_reading(struct lane *l, int64_t now, int64_t *look_again)
 }
 
 /* What to work on: the oldest flight that is not at the destination, which it
- * goes to now unless it is parked, else a free one.  NULL: nothing before *until, or before something happens. */
+ * goes to now unless it is parked, else a free one.  NULL: nothing before
+ * *until, or before something happens. */
 static struct flight *
 lane_next(struct lane *l, int parks_on, int64_t *until)
 {
