@@ -220,13 +220,27 @@ spool_cursor_remove(const char *state_dir, const char *lane)
     return err;
 }
 
+static int
+cursor_is_at(const struct cursor *c, const char *path)
+{
+    struct stat ours, there;
+    int err = errno;
+    int is = !fstat(c->fd, &ours) && !lstat(path, &there)
+             && ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+    errno = err;
+    return is;
+}
+
 int
 spool_cursor_rename(struct cursor *c, const char *state_dir, const char *lane)
 {
     char *path = cursor_path(state_dir, lane);
     if (!path)
         return -ENOMEM;
-    int err = rename(c->path, path) ? -errno : cursor_sync_folder(path);
+    /* Or an earlier try has, and failed behind it. */
+    int renamed =
+        !rename(c->path, path) || (errno == ENOENT && cursor_is_at(c, path));
+    int err = renamed ? cursor_sync_folder(path) : -errno;
     if (!err)
         err = cursor_sync_folder(c->path);
     if (!err) {
