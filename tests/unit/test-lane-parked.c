@@ -366,6 +366,56 @@ START_TEST(nothing_goes_out_while_it_is_held_off)
 }
 END_TEST
 
+/* The odd ones go to A, which is away, or have failed there, the others to B. */
+static int a_is_away;
+
+static void
+a_away(struct fake *f, struct il_batch *b, struct il_ack *ack, int n)
+{
+    (void) n;
+    for (uint32_t i = 0; i < b->count; i++) {
+        uint64_t p = b->events[i].position;
+        const struct il_reason why = { IL_SIZED(struct il_reason),
+                                       .code = p % 3 ? "held_off" : "http_500",
+                                       .message = "it is away" };
+        const struct il_deferral how = { IL_SIZED(struct il_deferral),
+                                         .flags = IL_NO_ATTEMPT,
+                                         .delay_ms = 3600000,
+                                         .why = &why,
+                                         .target = "A",
+                                         .target_len = 1 };
+        if (!batch_live(b, i))
+            continue;
+        if (p % 2 && (a_is_away || p % 3 == 0))
+            ck_assert_int_eq(batch_defer(b, i, &how), 0);
+        else
+            arrive(f, p);
+    }
+    lane_settle(ack, IL_OK, NULL);
+}
+
+START_TEST(what_waits_for_a_target_comes_once_it_takes_again)
+{
+    by_event();
+    a_is_away = 1;
+    fake_act(&fake, a_away);
+    events(3000);
+    world_start();
+    wait_position(3000);
+    fake_wait(&fake, 1500);
+    ck_assert_uint_eq(status().parked, 1500);
+    lane_hold_off(lane, "A", clock_wall_us() + 3600000000, "it is away");
+    lane_hold_off(lane, "B", 0, NULL); /* whom nothing waits for */
+    usleep(100000);
+    ck_assert_uint_eq(status().parked, 1500);
+    ck_assert_int_eq(fake_count(&fake), 1500);
+    a_is_away = 0;
+    lane_hold_off(lane, "A", 0, NULL);
+    fake_wait(&fake, 2500);
+    wait_parked(500); /* those that have failed themselves */
+}
+END_TEST
+
 START_TEST(a_batch_ends_at_what_the_destination_wants)
 {
     by_event();
@@ -758,6 +808,7 @@ main(void)
         what_is_done_is_on_disk_before_its_batch_is_settled,
         of_one_order_the_next_waits,
         nothing_goes_out_while_it_is_held_off,
+        what_waits_for_a_target_comes_once_it_takes_again,
         a_batch_ends_at_what_the_destination_wants,
         also_where_steps_drop_most,
         it_comes_as_it_was_decided,
