@@ -8,6 +8,9 @@ endif
 if PLUGIN_ENRICH_ENTITY
 include plugins/enrich.entity/local.mk
 endif
+if PLUGIN_REDACT_PII
+include plugins/redact.pii/local.mk
+endif
 if PLUGIN_TRANSFORM
 include plugins/transform/local.mk
 endif

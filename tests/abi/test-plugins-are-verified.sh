@@ -78,6 +78,9 @@ passes "$plugins/enrich.entity/.libs/enrich.entity.so" \
     'kind = "user"; key = "$event.payload.user_id";'
 passes "$plugins/transform/.libs/transform.so" \
     'set = ( { name = "a.b"; value = "{{ n }}"; } ); keep = ( "a", "n" );'
+passes "$plugins/redact.pii/.libs/redact.pii.so" \
+    'fields = ( "user_id" ); detect = ( "email", "ip" ); how = "hash";
+     key = "0123456789abcdef";'
 passes "$plugins/sdk.event/.libs/sdk.event.so" 'keys = ( "a" );'
 passes "$plugins/webhook.in/.libs/webhook.in.so" \
     'token = "abcdefghijklmnop"; type = "t"; secrets = ( "s" );'
