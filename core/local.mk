@@ -62,6 +62,7 @@ core_libcore_a_SOURCES = \
 	core/codec/batch.c \
 	core/codec/batch.h \
 	core/codec/batch_again.c \
+	core/codec/batch_stream.c \
 	core/codec/batch_edit.c \
 	core/codec/batch_entity.c \
 	core/codec/event.c \

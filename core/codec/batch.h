@@ -74,6 +74,13 @@ struct batch_event {
     const struct batch_deferral *deferral; /* BATCH_DEFERRED */
 };
 
+/* The time of a stream of events: see il_stream_us(). */
+struct batch_stream {
+    int64_t us;      /* 0: nothing has come */
+    uint32_t behind; /* so many in a row were more than a minute behind it */
+    uint32_t jumped; /* it went ahead by more than an hour at once */
+};
+
 struct arena_block;
 
 struct il_batch {
@@ -97,6 +104,9 @@ struct il_batch {
     /* What was said of single events, which no rewind undoes. */
     struct arena_block *said;
     size_t said_bytes;
+    /* Before the first event, and after so many of them. */
+    struct batch_stream stream_before, stream;
+    uint32_t streamed;
     void *lane;   /* for prepare(); NULL in tests */
     void *reader; /* entity read transaction of this pass, or NULL */
     int phase;    /* of those above; see batch_enter() */
@@ -214,6 +224,11 @@ int batch_set_payload(struct il_batch *, uint32_t i, int encoding, const void *,
                       size_t);
 /* Where event i first stood. */
 void batch_origin(const struct il_batch *, uint32_t i, struct event_origin *);
+
+/* The time of the stream at event i.  Those that come again do not move it. */
+int64_t batch_stream_us(struct il_batch *, uint32_t i);
+/* The batch begins when the stream is at this. */
+void batch_stream_begin(struct il_batch *, const struct batch_stream *);
 
 /* --- batch_edit.c --- */
 
