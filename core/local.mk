@@ -120,6 +120,16 @@ core_libcore_a_SOURCES = \
 	core/lang/row.h \
 	core/lang/template.c \
 	core/lang/template.h \
+	core/runs/merge.c \
+	core/runs/private.h \
+	core/runs/run.c \
+	core/runs/runs.h \
+	core/runs/set.c \
+	core/runs/write.c \
+	core/cells/cells.c \
+	core/cells/cells.h \
+	core/cells/checkpoint.c \
+	core/cells/private.h \
 	core/schema/check.c \
 	core/schema/format.c \
 	core/schema/place.c \

@@ -41,6 +41,12 @@ tests_unit_test_table_SOURCES = tests/unit/test-table.c
 tests_unit_test_table_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_table_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test-cells
+TESTS += tests/unit/test-cells
+tests_unit_test_cells_SOURCES = tests/unit/test-cells.c
+tests_unit_test_cells_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_cells_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test-cond
 TESTS += tests/unit/test-cond
 tests_unit_test_cond_SOURCES = tests/unit/test-cond.c
