@@ -130,6 +130,7 @@ open_lane(struct assembly *a, struct assembly_lane *l,
                     : i        ? FIELDS_CHANGED
                                : FIELDS_CLOSED;
         open_part(plan, h, &p->steps[i], d->lane);
+        l->lane_steps[i].name = p->steps[i].name;
         l->lane_steps[i].instance = h->instance;
         l->lane_steps[i].host = h;
         if (h->plugin)

@@ -269,6 +269,25 @@ void lane_when(struct lane *, struct flight *);
  * negative errno.  Asked in the order of the frames. */
 int lane_retry(struct lane *, struct flight *, uint32_t i,
                const struct event_retry *);
+/* Then: make an event of it, which goes on where it had stopped, or is a letter
+ * where there is no such place.  0 or -ENOMEM. */
+int lane_bring(struct lane *, struct flight *, uint32_t i, const struct event *,
+               const struct event_retry *);
+/* What is decided about an event that became a letter, in the batch's memory: *out
+ * as event_decided_pack() writes it.  0 or -ENOMEM. */
+int lane_decided(const struct lane *, struct flight *,
+                 const struct batch_event *, struct slice *out);
+/* Is it a letter that comes again through the spool, whatever the destination
+ * is? */
+static inline int
+lane_by_spool(const struct batch_event *e)
+{
+    return e->state == BATCH_REFUSED && (e->stop || e->again);
+}
+/* The letters of events that came again, and were dropped, stay: durable before
+ * the destination gets the batch, whose position then says that it has passed
+ * them.  0 or a negative errno. */
+int lane_stays(struct lane *, struct flight *);
 /* The flight leaves: its letters are done with, and those whose frames were
  * lost wait for help again.  0 or a negative errno. */
 int lane_retried(struct lane *, struct flight *);
