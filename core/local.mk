@@ -119,6 +119,12 @@ core_libcore_a_SOURCES = \
 	core/lang/row.h \
 	core/lang/template.c \
 	core/lang/template.h \
+	core/runs/merge.c \
+	core/runs/private.h \
+	core/runs/run.c \
+	core/runs/runs.h \
+	core/runs/set.c \
+	core/runs/write.c \
 	core/schema/check.c \
 	core/schema/format.c \
 	core/schema/place.c \
@@ -145,17 +151,11 @@ core_libcore_a_SOURCES = \
 	core/spool/walk.c \
 	core/spool/whole.c \
 	core/spool/write.c \
-	core/idem/build.c \
-	core/idem/checkpoint.c \
 	core/idem/idem.c \
 	core/idem/idem.h \
-	core/idem/load.c \
-	core/idem/log.c \
 	core/idem/private.h \
-	core/idem/run.c \
-	core/idem/run_write.c \
 	core/idem/secret.c \
-	core/idem/slice.c \
+	core/idem/start.c \
 	core/idem/table.c \
 	core/idem/work.c \
 	core/store/dead.c \
