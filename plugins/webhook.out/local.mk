@@ -55,6 +55,8 @@ plugins_webhook_out_libparts_la_SOURCES = \
 	plugins/webhook.out/scrub.h \
 	plugins/webhook.out/sign.c \
 	plugins/webhook.out/sign.h \
+	plugins/webhook.out/smtp.c \
+	plugins/webhook.out/smtp.h \
 	plugins/webhook.out/transfer.c \
 	plugins/webhook.out/transfer.h \
 	plugins/webhook.out/transport.c \
