@@ -38,7 +38,7 @@ out_probe(void *self, struct il_text *text)
 {
     struct out *o = self;
     const struct out_options *options = &o->options;
-    char error[512];
+    char error[512], plain[512];
     if (!options->origin) {
         put(o, text,
             "the event decides the host of url: there is nothing to try\n");
@@ -51,14 +51,18 @@ out_probe(void *self, struct il_text *text)
     transport_target(out_speech(options), options->origin, target);
     const int tls = mail ? !options->plain || !strncmp(target, "smtps:", 6)
                          : !strncmp(target, "https:", 6);
-    if (err)
-        put(o, text, "%s cannot be reached: %s\n", target, error);
-    else
+    if (err) { /* perhaps in a server's own words */
+        scrub_answer(error, strlen(error), NULL, o->options.hidden, plain,
+                     sizeof(plain));
+        put(o, text, "%s %s: %s\n", target,
+            err == -EACCES ? "does not let us in" : "cannot be reached", plain);
+    } else {
         put(o, text, "%s can be reached%s%s; nothing was sent\n", target,
             !tls              ? ""
             : options->verify ? ", and its certificate is good"
                               : ", and its certificate was not checked",
             options->username ? ", and it takes the password" : "");
+    }
     return err;
 }
 

@@ -497,20 +497,26 @@ transport_stop(struct transport *t, uint32_t grace_ms)
 struct probed {
     char *error;
     size_t size;
+    int answered; /* and did not let us in */
 };
 
 static void
 on_probed(void *arg, const struct transport_answer *a)
 {
-    const struct probed *p = arg;
-    snprintf(p->error, p->size, "%s", a->error);
+    struct probed *p = arg;
+    p->answered = a->what == TRANSPORT_ANSWERED;
+    if (p->answered)
+        snprintf(p->error, p->size, "SMTP, at %s: %.*s",
+                 transport_stage_word(a->stage), (int) a->body_len, a->body);
+    else
+        snprintf(p->error, p->size, "%s", a->error);
 }
 
 int
 transport_probe(const struct transport *t, const char *url, uint32_t timeout_ms,
                 char *error, size_t size)
 {
-    struct probed probed = { error, size };
+    struct probed probed = { error, size, 0 };
     const struct transport_request r = { .method = "GET",
                                          .url = url,
                                          .from = "",
@@ -530,5 +536,5 @@ transport_probe(const struct transport *t, const char *url, uint32_t timeout_ms,
     if (code)
         transfer_end(x, code, 0);
     transfer_free(x);
-    return code ? -ECONNREFUSED : 0;
+    return probed.answered ? -EACCES : code ? -ECONNREFUSED : 0;
 }

@@ -139,8 +139,8 @@ int transport_submit(struct transport *, const struct transport_request *);
 void transport_stop(struct transport *, uint32_t grace_ms);
 
 /* Connect to where a URL leads, with TLS where it says so, and send nothing; of
- * mail, up to AUTH.  0,
- * or a negative errno and why, for a person, without secrets.  Waits; any
+ * mail, up to AUTH.  0; -EACCES and what a mail server has said, which may be what
+ * it was told; or another negative errno and why, without secrets.  Waits; any
  * thread, started or not. */
 int transport_probe(const struct transport *, const char *url,
                     uint32_t timeout_ms, char *error, size_t size);
