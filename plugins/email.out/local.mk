@@ -15,6 +15,11 @@ dist_man_MANS += plugins/email.out/email.out.5
 EXTRA_DIST += plugins/email.out/email.out.conf
 email_tests = \
 	plugins/email.out/tests/test-email-answers.py \
-	plugins/email.out/tests/test-email-is-what-arrives.py
-EXTRA_DIST += $(email_tests) plugins/email.out/tests/mailing.py
+	plugins/email.out/tests/test-email-into-aiosmtpd.py \
+	plugins/email.out/tests/test-email-is-what-arrives.py \
+	plugins/email.out/tests/test-email-kill-loses-nothing.py \
+	plugins/email.out/tests/test-email-outage-of-a-day.py \
+	plugins/email.out/tests/test-email-tls-and-login.py
+EXTRA_DIST += $(email_tests) plugins/email.out/tests/aiosmtpd-server.py \
+	plugins/email.out/tests/mailing.py
 TESTS += $(email_tests)

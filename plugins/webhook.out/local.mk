@@ -154,7 +154,8 @@ out_driven_tests = \
 	plugins/webhook.out/tests/test-out-targets-are-left-alone.py \
 	plugins/webhook.out/tests/test-out-what-goes-when.py
 EXTRA_DIST += $(out_driven_tests) plugins/webhook.out/tests/adapter.py \
-	plugins/webhook.out/tests/driven.py
+	plugins/webhook.out/tests/driven.py \
+	plugins/webhook.out/tests/parking.py
 TESTS += $(out_driven_tests)
 
 # The daemon with a receiver.
