@@ -6,8 +6,8 @@
  * an address or a command: texts are encoded, addresses are of one strict form. */
 #include "mailbox.h"
 #include "mime.h"
+#include "replies.h"
 
-#include "../webhook.out/codes.h"
 #include "../webhook.out/words.h"
 
 #include <ctype.h>
@@ -399,79 +399,22 @@ email_body(void *own, struct il_batch *batch, uint32_t i, struct rendered *out)
 
 /* --- the answer ----------------------------------------------------------- */
 
-#define LOGIN "does not let us in"
-#define SENDER "takes no mail from us"
-
-/* What a reply means by where it came; the first row that fits.  What fits none,
- * as all of 4xx, is tried again once the server has had time.  In the manual,
- * too. */
-static const struct {
-    enum transport_stage first, last;
-    long low, high;
-    struct code code;
-} replies[] = {
-    { TRANSPORT_GREETING,
-      TRANSPORT_STARTTLS,
-      500,
-      599,
-      { "no_service", OUT_LATER, BREAKER_NO_ANSWER, NULL } },
-    { TRANSPORT_AUTH,
-      TRANSPORT_AUTH,
-      500,
-      599,
-      { "auth", OUT_PAUSE, 0, LOGIN } },
-    { TRANSPORT_FROM,
-      TRANSPORT_END,
-      530,
-      530,
-      { "auth", OUT_PAUSE, 0, LOGIN } },
-    { TRANSPORT_FROM,
-      TRANSPORT_END,
-      534,
-      535,
-      { "auth", OUT_PAUSE, 0, LOGIN } },
-    { TRANSPORT_FROM,
-      TRANSPORT_END,
-      538,
-      538,
-      { "auth", OUT_PAUSE, 0, LOGIN } },
-    { TRANSPORT_TO,
-      TRANSPORT_TO,
-      552,
-      552,
-      { "mailbox_full", OUT_LATER, BREAKER_BUSY, NULL } },
-    { TRANSPORT_FROM,
-      TRANSPORT_END,
-      552,
-      552,
-      { "too_large", OUT_DEAD, 0, NULL } },
-    { TRANSPORT_FROM,
-      TRANSPORT_FROM,
-      500,
-      599,
-      { "sender", OUT_PAUSE, 0, SENDER } },
-    { TRANSPORT_TO,
-      TRANSPORT_TO,
-      500,
-      599,
-      { "recipient", OUT_DEAD, 0, NULL } },
-    { TRANSPORT_DATA,
-      TRANSPORT_END,
-      500,
-      599,
-      { "refused", OUT_DEAD, 0, NULL } },
-};
-
-/* One whom the operator named is refused for every event. */
+/* A recipient whom the operator named is refused for every event, and what holds
+ * him up holds up all; one whom the event named is the event's own matter. */
 static void
-judge_recipient(struct email *e, size_t which, struct out_meaning *m)
+judge_recipient(struct email *e, const struct transport_answer *a,
+                struct out_meaning *m)
 {
-    if (which >= e->to_count || e->to[which].of)
+    if (a->recipient >= e->to_count)
         return;
-    snprintf(e->why, sizeof(e->why), "takes no mail for %s",
-             e->to[which].is.address);
-    m->fate = OUT_PAUSE;
-    m->why = e->why;
+    const struct recipient *r = &e->to[a->recipient];
+    if (r->of && m->fate == OUT_LATER && a->status != 421) {
+        m->about = BREAKER_OTHER;
+    } else if (!r->of && m->fate == OUT_DEAD) {
+        snprintf(e->why, sizeof(e->why), "takes no mail for %s", r->is.address);
+        m->fate = OUT_PAUSE;
+        m->why = e->why;
+    }
 }
 
 static void
@@ -480,17 +423,13 @@ email_judge(void *own, const struct out_options *options,
             struct out_meaning *m)
 {
     struct email *e = own;
+    const struct code *code = reply_code(a->stage, a->status);
     (void) options;
     (void) scratch;
-    for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++) {
-        if (a->stage < replies[i].first || a->stage > replies[i].last
-            || a->status < replies[i].low || a->status > replies[i].high)
-            continue;
-        code_apply(&replies[i].code, m);
-        if (a->stage == TRANSPORT_TO && m->fate == OUT_DEAD)
-            judge_recipient(e, a->recipient, m);
-        return;
-    }
+    if (code)
+        code_apply(code, m);
+    if (a->stage == TRANSPORT_TO)
+        judge_recipient(e, a, m);
 }
 
 static const struct out_kind email = {

@@ -5,7 +5,9 @@ plugins_email_out_email_out_la_SOURCES = \
 	plugins/email.out/mailbox.c \
 	plugins/email.out/mailbox.h \
 	plugins/email.out/mime.c \
-	plugins/email.out/mime.h
+	plugins/email.out/mime.h \
+	plugins/email.out/replies.c \
+	plugins/email.out/replies.h
 plugins_email_out_email_out_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(CURL_CFLAGS) \
 	$(GNUTLS_CFLAGS)
 plugins_email_out_email_out_la_CFLAGS = $(PLUGIN_CFLAGS)

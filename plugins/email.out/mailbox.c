@@ -16,6 +16,10 @@
     "abcdefghijklmnopqrstuvwxyz"                                               \
     "0123456789"
 
+/* Without those that some servers take for a way on, a program or a file:
+ * % ! | / and `. */
+#define LOCAL "#$&'*+-=?^_{}~"
+
 /* Parts of these characters with a dot between each two of them. */
 static int
 is_dotted(const char *text, size_t len, const char *of, size_t most)
@@ -51,8 +55,7 @@ mailbox_is_address(const char *text, size_t len)
     if (!at || len > MAILBOX_ADDRESS_MAX)
         return 0;
     const size_t local = (size_t) (at - text), domain = len - local - 1;
-    return local <= LOCAL_MAX
-           && is_dotted(text, local, ALNUM "!#$%&'*+-/=?^_`{|}~", LOCAL_MAX)
+    return local <= LOCAL_MAX && is_dotted(text, local, ALNUM LOCAL, LOCAL_MAX)
            && is_dotted(at + 1, domain, ALNUM "-", LABEL_MAX)
            && !has_bad_hyphen(at + 1, domain);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Addresses of mail, in the one form that every server takes: a@b.example, of
- * ASCII, without quotes, comments or an address in brackets.  Nothing that such a
+ * ASCII, without quotes, comments, an address in brackets, or a way by other
+ * servers (a%b, a!b).  Nothing that such a
  * text holds can end a header or an SMTP command, or begin another address. */
 #ifndef MAILBOX_H
 #define MAILBOX_H

@@ -103,6 +103,15 @@ with MailServer() as m:
         equal("the operator's", (end_of(d, end), end.code), (PAUSE, "recipient"))
         contains("which", d.paused, "takes no mail for ops@example.com")
 
+# --- and so is one that has to wait ---
+with MailServer() as m:
+    m.script = lambda stage, line, session: Say(words) if stage == "RCPT" and "new@" in line else None
+    with driven(EACH % {"url": m.url}) as d:
+        for words, what, code in (("450 greylisted", LATER, "smtp_450"), ("552 full", LATER, "mailbox_full"), ("421 closing", BUSY, "smtp_421")):
+            end = d.one(event(1, who="new@example.com"))
+            equal(words, (end_of(d, end), end.code, end.flags & 1), (what, code, what == BUSY))
+            equal("the others", d.one(event(2, who="ada@example.com"))[0], "done" if what == LATER else "deferred")
+
 # --- one that is always told to wait does not hold the others for ever ---
 with MailServer() as m:
     m.script = lambda stage, line, session: Say("451 look again") if stage == "END" and "n: 3" in session.mail.data.decode() else None

@@ -107,7 +107,8 @@ with MailServer() as m, driven(TO % {"url": m.url}) as d:
                 "a@example.com, evil@example.net", "a@example.com\r\nBcc: e@example.com", "<a@example.com>", "A <a@example.com>", " a@example.com",
                 "a@example.com ", "a b@example.com", '"a"@example.com', "ü@example.com", "a@exämple.com", "a..b@example.com", ".a@example.com",
                 "a.@example.com", "a@-x.example.org", "a@x-.example.org", "a@[127.0.0.1]", "a@x.example.org.", "a\x00@example.com", "a(c)@example.com",
-                "x" * 65 + "@example.com", "a@" + "x" * 64 + ".example.org", "a@" + "x." * 130 + "example.org", "a>@example.com", "%s@example.com" % ("a," * 3)):
+                "x" * 65 + "@example.com", "a@" + "x" * 64 + ".example.org", "a@" + "x." * 130 + "example.org", "a>@example.com", "a%evil.net@example.com", "evil.net!a@example.com",
+                "|sh@example.com", "/etc/x@example.com", "%s@example.com" % ("a," * 3)):
         end = d.one(event(2, who=bad))
         equal("%r" % (bad,), (end.state, end.code, end.message.startswith("a recipient that comes out is no")), ("rejected", "template", True))
         assert not bad or not isinstance(bad, str) or bad not in end.message, end
