@@ -106,7 +106,7 @@ lane_make(struct lane *l, struct flight *f)
         l->not_before_us = lane_back_off(l, IL_RETRY);
         return;
     }
-    lane_when(l, f);
+    lane_ready(l, f);
     pthread_mutex_lock(&l->lock);
     if (f == lane_flight(l, 0))
         l->oldest_us = f->oldest_us;

@@ -43,6 +43,7 @@ struct lane_spec {
     size_t match_count;
     const struct lane_step *steps;
     size_t step_count;
+    size_t own_count;     /* the last of them, which come after `when` */
     struct il_expr *when; /* or NULL; owned by the caller */
     const struct il_plugin *destination;
     void *self;

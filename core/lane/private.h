@@ -2,7 +2,7 @@
 /* How the room works: from the spool through steps to one destination.
  *
  *   lane.c    the loop, from the oldest flight to the newest; life cycle
- *   read.c    read, match, steps, when: from the spool to a batch
+ *   read.c    read, match, steps, when, own steps: from the spool to a batch
  *   settle.c  write, settle, dead letters, back-off, position
  *   retry.c   frames that bring a dead letter's event again
  *   place.c   where a lane begins that never has, and one with a new name
@@ -262,7 +262,7 @@ void lane_unread(struct lane *, struct flight *);
 void lane_idle(struct lane *);
 int lane_match(struct lane *, struct flight *);
 int lane_steps(struct lane *, struct flight *);
-void lane_when(struct lane *, struct flight *);
+void lane_ready(struct lane *, struct flight *);
 
 /* retry.c */
 /* The i-th frame brings a letter again: 1 when this lane is to take it, 0, or a

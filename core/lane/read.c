@@ -341,29 +341,6 @@ lane_step(struct lane *l, struct flight *f, size_t i)
     return err;
 }
 
-/* Run the steps; all pass, or none has: then the batch is made anew. */
-int
-lane_steps(struct lane *l, struct flight *f)
-{
-    struct il_batch *b = f->batch;
-    int err = 0;
-    memset(f->drops, 0, l->spec.step_count * sizeof *f->drops);
-    if (!l->spec.step_count || !b->live)
-        return 0;
-    if (l->entities && (err = entity_reader_begin(l->entities))) {
-        lane_trouble(l, LANE_WAITING, "reading the entity store: %s",
-                     strerror(-err));
-        return err;
-    }
-    b->reader = l->entities;
-    for (size_t i = 0; i < l->spec.step_count && b->live && !err; i++)
-        err = lane_step(l, f, i);
-    b->reader = NULL;
-    if (l->entities)
-        entity_reader_end(l->entities);
-    return err;
-}
-
 /* --- when --- */
 
 /* Nobody knows whether it is for this destination. */
@@ -379,8 +356,8 @@ when_unknown(struct il_batch *b, uint32_t i)
     batch_reject(b, i, &why);
 }
 
-/* Leave out what is not for this destination; then the batch is ready. */
-void
+/* Leave out what is not for this destination. */
+static void
 lane_when(struct lane *l, struct flight *f)
 {
     struct il_batch *b = f->batch;
@@ -395,6 +372,59 @@ lane_when(struct lane *l, struct flight *f)
             batch_elsewhere(b, i);
         f->elsewhere += !holds;
     }
+}
+
+/* --- all of it --- */
+
+static int
+lane_run_steps(struct lane *l, struct flight *f, size_t from, size_t to)
+{
+    int err = 0;
+    for (size_t i = from; i < to && f->batch->live && !err; i++)
+        err = lane_step(l, f, i);
+    return err;
+}
+
+static int
+lane_read_entities(struct lane *l, struct il_batch *b)
+{
+    int err = l->entities ? entity_reader_begin(l->entities) : 0;
+    if (err)
+        lane_trouble(l, LANE_WAITING, "reading the entity store: %s",
+                     strerror(-err));
+    else
+        b->reader = l->entities;
+    return err;
+}
+
+/* Run the pipeline's steps, ask `when`, and run the destination's own; all pass,
+ * or none has: then the batch is made anew. */
+int
+lane_steps(struct lane *l, struct flight *f)
+{
+    struct il_batch *b = f->batch;
+    const size_t count = l->spec.step_count, own = count - l->spec.own_count;
+    memset(f->drops, 0, count * sizeof *f->drops);
+    int reads = count && b->live;
+    int err = reads ? lane_read_entities(l, b) : 0;
+    if (err)
+        return err;
+    err = lane_run_steps(l, f, 0, own);
+    if (!err) {
+        lane_when(l, f);
+        err = lane_run_steps(l, f, own, count);
+    }
+    b->reader = NULL;
+    if (reads && l->entities)
+        entity_reader_end(l->entities);
+    return err;
+}
+
+/* What has passed is to be written. */
+void
+lane_ready(struct lane *l, struct flight *f)
+{
+    struct il_batch *b = f->batch;
     for (uint32_t i = 0; l->parked && i < b->count; i++)
         lane_too_old(l, b, i);
     lane_learn(l, f, f->matched);

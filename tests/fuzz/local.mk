@@ -166,6 +166,13 @@ tests_fuzz_fuzz_words_SOURCES = tests/fuzz/fuzz-words.c $(FUZZ_REPLAY)
 tests_fuzz_fuzz_words_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_fuzz_fuzz_words_LDADD = $(CORE_LIBS)
 
+FUZZ_TARGETS += pii
+check_PROGRAMS += tests/fuzz/fuzz-pii
+TESTS += tests/fuzz/fuzz-pii
+tests_fuzz_fuzz_pii_SOURCES = tests/fuzz/fuzz-pii.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_pii_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_pii_LDADD = $(CORE_LIBS)
+
 FUZZ_TARGETS += scrub
 check_PROGRAMS += tests/fuzz/fuzz-scrub
 TESTS += tests/fuzz/fuzz-scrub

@@ -1242,8 +1242,9 @@ il_template_render(const struct il_template *t, struct il_batch *batch,
 }
 /* Render for event i piece by piece, in order, for what has to be escaped: what
  * the operator wrote is told from what stands there for {{ ... }} (of_event 1; a
- * lone reference is such a piece, rendered as it would be in braces).  text need
- * not end with NUL, and is valid during the call.  A result of fn other than 0
+ * lone reference is such a piece, rendered as it would be in braces; where there
+ * is nothing to put in, len is 0).  text need not end with NUL, and is valid
+ * during the call.  A result of fn other than 0
  * ends it.  That result, 0, -ENOMEM, or -EINVAL past the end of the batch.
  * Since ABI 1.0. */
 static inline int
@@ -1262,9 +1263,10 @@ il_template_free(const struct il_host *host, struct il_template *t)
 
 /* --- places -------------------------------------------------------------- */
 /* A place is where il_set() and il_remove() write: a path below the payload,
- * "$event.payload.customer.address.zip", elements of arrays included
- * ("items[0].sku", "items[-1]").  Not the payload itself, no other field of the
- * event (they are what the sender was told), no entity.  Made in open(), freed
+ * "$event.payload.customer.address.zip" or, since all of them are there, the path
+ * alone, elements of arrays included ("items[0].sku", "items[-1]").  Not the
+ * payload itself, no other field of the event (they are what the sender was
+ * told), no entity.  Made in open(), freed
  * in close(). */
 
 /* The place that option key names; as il_field_from().  Since ABI 1.0. */
