@@ -16,7 +16,7 @@ from servers import PATIENCE
 
 KILLS, EVENTS = 10, 1500
 SLACK = 0.4 * PATIENCE  # a sync, and a machine that does other things
-OPTIONS = mailing.PLAIN.replace('rate = "1000/s";', "") + 'rate = "100000/s"; concurrency = 16; schedule = ( "300ms", "1s", "2s" ); timeout = "5s";'
+OPTIONS = mailing.PLAIN.replace('rate = "1000/s";', "") + 'rate = "100000/s"; concurrency = 16; schedule = ( "300ms", "1s", "2s" ); timeout = "1m";'
 seed = int(os.environ.get("SEED", random.randrange(1 << 32)))
 print("SEED=%d" % seed)
 dice = random.Random(seed)
@@ -79,7 +79,7 @@ with MailServer() as m, Out(OPTIONS, m, top='drain = "500ms";', plugin="email.ou
     m.script = lambda stage, line, session: Say(do="hang") if stage == "END" else None
     s.post([event(i) for i in range(EVENTS, EVENTS + 20)])
     taken = len(m.mails)
-    s.until(lambda: len(m.mails) >= taken + 16, "mails are under way")
+    s.until(lambda: len(m.mails) >= taken + 4, "mails are under way")
     start = time.monotonic()
     s.daemon.stop()
     if time.monotonic() - start > 4 * PATIENCE:
