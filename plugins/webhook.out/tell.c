@@ -23,8 +23,8 @@ tell_open(struct out *o)
         { &c->refused, "attempts_refused", "Attempts answered with 4xx." },
         { &c->broken, "attempts_broken", "Attempts answered with 5xx." },
         { &c->unanswered, "attempts_unanswered",
-          "Attempts without an answer: no address, no connection, no TLS, no "
-          "HTTP, none in time." },
+          "Attempts without an answer: no address, no connection, no TLS, none "
+          "that can be read, none in time." },
         { &c->unsent, "attempts_unsent",
           "Attempts given up by ourselves, at a stop say." },
         { &c->unattempted, "deferred_unattempted",

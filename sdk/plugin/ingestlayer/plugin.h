@@ -1659,8 +1659,8 @@ il_hold_off(const struct il_host *host, const char *target, int64_t until_us,
  * revoked): the lane pauses, as by `ingestlayer lane pause`, over restarts too,
  * until somebody says `lane resume`.  What is on its way is settled as ever.
  * why is shown wherever the lane is, 199 bytes of it.  Waits for the disk.  Any
- * thread, from start() until stop().  1, 0: it was paused before; -EPERM, or
- * another negative errno: it is not.  Since ABI 1.0. */
+ * thread, from start() until stop() returns.  1, 0: it was paused before; -EPERM,
+ * or another negative errno: it is not.  Since ABI 1.0. */
 static inline int
 il_pause(const struct il_host *host, const char *why)
 {
