@@ -152,11 +152,12 @@ command_check_begin(const struct plan *plan)
                 continue;
             fprintf(stderr,
                     "%s: %s: begin: lane %s is new, and the spool has given "
-                    "out at least %" PRIu64 " events before; say \"oldest\" or "
+                    "out at least %" PRIu64
+                    " event%s before; say \"oldest\" or "
                     "\"now\", or was = \"PIPELINE/DESTINATION\" if it had "
                     "another name\n",
                     option_origin(d->part.place, NULL, 0), d->part.where,
-                    d->lane, k.last);
+                    d->lane, k.last, k.last == 1 ? "" : "s");
             failed = 1;
         }
     }

@@ -61,22 +61,33 @@ result_of(const struct flight *f, const struct batch_event *e, int64_t now,
     }
 }
 
+/* One is no longer in the store once it was delivered or dropped; those that
+ * somebody has dropped meanwhile do not count. */
 static void
-due_count(struct lane *l, const struct parked_result *results, size_t n)
+due_count(struct lane *l, const struct il_batch *b,
+          const struct parked_result *results, size_t n)
 {
-    uint64_t delivered = 0, dead = 0, again = 0;
-    for (size_t i = 0; i < n; i++) {
+    uint64_t delivered = 0, dropped = 0, dead = 0, again = 0;
+    const struct batch_event *e = b->events;
+    for (size_t i = 0; i < n; i++, e++) {
+        while (e->position != results[i].position)
+            e++;
         if (!results[i].stood)
             continue;
-        delivered += results[i].outcome == PARKED_DELIVERED;
         dead += results[i].outcome == PARKED_GIVEN_UP;
         again += results[i].outcome == PARKED_AGAIN;
+        if (results[i].outcome != PARKED_DELIVERED)
+            continue;
+        dropped += e->state == BATCH_DROPPED;
+        delivered += e->state != BATCH_DROPPED;
+        lane_delivered(l, e, 1);
     }
     metric_add(l->delivered, delivered);
     metric_add(l->dead_letters, dead);
     metric_add(l->parked->count_parked, again);
     pthread_mutex_lock(&l->lock);
     l->status.delivered += delivered;
+    l->status.dropped += dropped;
     l->status.rejected += dead;
     if (delivered)
         l->status.last_ok_us = clock_wall_us();
@@ -106,7 +117,7 @@ due_leave(struct lane *l, struct flight *f)
         p->not_before_us = lane_back_off(l, IL_RETRY);
         return;
     }
-    due_count(l, results, n);
+    due_count(l, b, results, n);
     if (b->letters)
         lane_refused(l, b);
     p->not_before_us = 0;

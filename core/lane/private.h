@@ -223,6 +223,7 @@ struct lane {
     struct il_counter *delivered, *elsewhere, *dead_letters, *retries,
         *set_backs;
     struct il_counter **dropped; /* by each step */
+    struct il_histogram *times;
     struct il_gauge *gauge_lag_events, *gauge_lag_bytes, *gauge_lag,
         *gauge_state, *gauge_dead, *gauge_retrying, *gauge_position;
 };
@@ -392,6 +393,9 @@ void lane_recovered(struct lane *);
 /* Is a batch away for so long that it is trouble? */
 void lane_overdue(struct lane *);
 int lane_metrics(struct lane *);
+/* Count how long those of these events that were delivered took since they were
+ * received. */
+void lane_delivered(struct lane *, const struct batch_event *, uint32_t count);
 void lane_metrics_end(struct lane *);
 
 #endif

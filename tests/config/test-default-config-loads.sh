@@ -21,4 +21,25 @@ DATABASE_URL=postgresql://localhost/none
 export DATABASE_URL
 checks want.txt a.conf
 exits 0
+
+# In the order in which the file is read: a source first, and the pipeline once
+# events are there.
+command -v curl >/dev/null || exit $status
+. "$IL_SRCDIR/tests/lib/daemon.sh"
+trap 'daemon_stop; rm -rf "$dir"' EXIT
+gate=$(free_port) admin=$(free_port)
+sed '/^state_dir/d; /^http/d; /^admin/d' a.conf > both.conf
+cat >> both.conf <<END
+state_dir = "state";
+http = { listen = "127.0.0.1:$gate"; };
+admin = { listen = "127.0.0.1:$admin"; };
+END
+sed '/^pipelines/,/^);/d' both.conf > first.conf
+daemon_start first.conf "http://127.0.0.1:$admin" log || exit 1
+curl -fsS -o /dev/null -H "Authorization: Bearer $(cat key)" \
+    -H 'Content-Type: application/json' -d '{"type":"a","payload":{}}' \
+    "http://127.0.0.1:$gate/v1/ingest" || status=1
+daemon_stop || status=1
+checks want.txt both.conf
+exits 0
 exit $status

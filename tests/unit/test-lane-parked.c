@@ -4,6 +4,7 @@
 #include "lane_world.h"
 #include "base/api.h"
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "codec/json.h"
 #include "spool/spool.h"
 
@@ -741,8 +742,44 @@ START_TEST(or_nothing_at_all)
     world_start();
     wait_position(10);
     wait_parked(0);
+    for (int i = 0; i < 20000 && status().dropped != 2; i++)
+        usleep(1000); /* counted a moment after they are gone */
+    ck_assert_uint_eq(status().dropped, 2);
+    ck_assert_uint_eq(status().delivered, 8);
     ck_assert_uint_eq(status().dead, 0);
     ck_assert_uint_eq(fake_count(&fake), 8);
+}
+END_TEST
+
+static uint64_t
+bucket(const char *le)
+{
+    struct il_text out = { 0 }, line = { 0 };
+    ck_assert_int_eq(metric_export(&out), 0);
+    text_printf(&line,
+                "\ningestlayer_delivery_seconds_bucket{lane=\"%s\",le=\"%s\"} ",
+                LANE, le);
+    const char *found = strstr(text_str(&out), text_str(&line));
+    ck_assert_ptr_nonnull(found);
+    uint64_t n = strtoull(found + line.len, NULL, 10);
+    text_clear(&out);
+    text_clear(&line);
+    return n;
+}
+
+/* Those of world.c were received five seconds ago. */
+START_TEST(how_long_each_took_is_counted)
+{
+    by_event();
+    fake_act(&fake, each_fifth_fails);
+    events(10);
+    world_start();
+    expect_each(10);
+    for (int i = 0; i < 20000 && bucket("+Inf") != 10; i++)
+        usleep(1000);
+    ck_assert_uint_eq(bucket("+Inf"), 10);
+    ck_assert_uint_eq(bucket("3600"), 10);
+    ck_assert_uint_eq(bucket("2.5"), 0);
 }
 END_TEST
 
@@ -768,6 +805,7 @@ main(void)
         there_is_a_limit_to_what_is_parked,
         what_the_spool_has_no_room_for_is_a_letter,
         what_is_too_old_is_a_letter,
+        how_long_each_took_is_counted,
         or_nothing_at_all,
     };
     return world_run("lane parked", tests, sizeof tests / sizeof *tests);
