@@ -44,18 +44,23 @@ option_say(const struct il_conf *g, const config_setting_t *at, const char *key,
 }
 
 void
+option_warn(const struct il_conf *g, const config_setting_t *at,
+            const char *key, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsay(g, at, key, NULL, -1, 1, fmt, ap);
+    va_end(ap);
+}
+
+void
 option_say_exposed(const struct il_conf *g, const config_setting_t *at,
                    const char *key, int literal)
 {
-    struct conf_finding f = { .place = conf_place(g->conf, at),
-                              .where = g->where,
-                              .key = option_path(g, key),
-                              .offset = -1,
-                              .warning = 1 };
-    conf_add(g->conf, &f,
-             "the file with this secret can be read by every user; "
-             "chmod 0640 it%s",
-             literal ? ", or write file:PATH or env:NAME" : "");
+    option_warn(g, at, key,
+                "the file with this secret can be read by every user; "
+                "chmod 0640 it%s",
+                literal ? ", or write file:PATH or env:NAME" : "");
 }
 
 /* --- reading ------------------------------------------------------------- */
