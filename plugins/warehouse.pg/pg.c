@@ -167,9 +167,19 @@ check_connection(const struct pg *pg, const struct il_conf *conf)
                              "is no libpq connection string; expected "
                              "postgresql://user@host:port/database or "
                              "host=... dbname=... user=... (a value with "
-                             "blanks needs 'quotes')");
+                             "blanks needs 'quotes'; in a URI, %%40 %%3A %%2F "
+                             "%%25 stand for @ : / %% in a password)");
+    /* The rest of a password, which an error of the resolver would print. */
+    int err = 0;
+    for (const PQconninfoOption *o = parts; o->keyword && !err; o++)
+        if (strcmp(o->keyword, "host") == 0 && o->val && *o->val
+            && strchr(o->val + 1, '@'))
+            err =
+                il_conf_error(conf, "connection", -1,
+                              "the host has an '@' in it; in a URI, write %%40 "
+                              "for an '@' in a name or password");
     PQconninfoFree(parts);
-    return 0;
+    return err;
 }
 
 /* Postgres would cut it in silence, and then nothing would be found by it. */
