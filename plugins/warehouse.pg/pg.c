@@ -154,6 +154,19 @@ pg_close(void *self)
     free(pg);
 }
 
+/* Of a password with an '@' or '/' in it libpq takes the rest for the host or
+ * the database, and errors about these would print it. */
+static int
+password_is_cut(const PQconninfoOption *parts)
+{
+    for (const PQconninfoOption *o = parts; o->keyword; o++)
+        if ((strcmp(o->keyword, "host") == 0
+             || strcmp(o->keyword, "dbname") == 0)
+            && o->val && strchr(o->val, '@'))
+            return 1;
+    return 0;
+}
+
 /* libpq's own message would repeat parts of the string, which may be the
  * password, so the answer here is in general terms. */
 static int
@@ -169,15 +182,11 @@ check_connection(const struct pg *pg, const struct il_conf *conf)
                              "host=... dbname=... user=... (a value with "
                              "blanks needs 'quotes'; in a URI, %%40 %%3A %%2F "
                              "%%25 stand for @ : / %% in a password)");
-    /* The rest of a password, which an error of the resolver would print. */
     int err = 0;
-    for (const PQconninfoOption *o = parts; o->keyword && !err; o++)
-        if (strcmp(o->keyword, "host") == 0 && o->val && *o->val
-            && strchr(o->val + 1, '@'))
-            err =
-                il_conf_error(conf, "connection", -1,
-                              "the host has an '@' in it; in a URI, write %%40 "
-                              "for an '@' in a name or password");
+    if (strstr(pg->opt.connection, "://") && password_is_cut(parts))
+        err = il_conf_error(conf, "connection", -1,
+                            "the host or database has an '@' in it; write %%40 "
+                            "%%3A %%2F %%25 for @ : / %% in a password");
     PQconninfoFree(parts);
     return err;
 }
