@@ -190,7 +190,9 @@ each_position(struct dead_job *j, char **args, int n,
     int status = command_dead_take_lane(j, &args, &n);
     if (!status)
         status = command_dead_store(j, fn == NULL);
-    for (int i = 0; i < n && status != 2; i++) {
+    if (status)
+        return status;
+    for (int i = 0; i < n; i++) {
         uint64_t position;
         command_dead_position(args[i], &position);
         int err = fn ? fn(j, position)

@@ -54,4 +54,16 @@ conf "$T/d"
 "$il" entity import "$T/users.csv" -c "$T/conf" >"$T/out" 2>&1 && fail "it followed the link"
 "$il" dead list -c "$T/conf" >"$T/out" 2>&1 # whatever it says
 [ -z "$(ls "$T/secret")" ] || fail "root followed a link: $(ls "$T/secret")"
+
+# Somebody else is told who may, and nothing that is not known.
+stranger() { setpriv --reuid 65533 --regid 65533 --clear-groups "$il" "$@"; }
+stranger --version >/dev/null 2>&1 || exit 0
+chmod 700 "$T/a"
+for command in status 'dead list' 'dead show p/d 1' 'entity list' 'lane pause p/d'; do
+    # shellcheck disable=SC2086
+    stranger $command -s "$T/a" >"$T/out" 2>&1 && fail "$command: allowed"
+    grep -q 'ermission denied: this is for root and the user that runs the daemon' "$T/out" ||
+        fail "$command: $(cat "$T/out")"
+    grep 'no dead letter' "$T/out" && fail "$command: said what it cannot know"
+done
 exit 0
