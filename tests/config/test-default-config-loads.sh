@@ -11,14 +11,12 @@ free "$IL_SRCDIR/conf/ingestlayer.conf" > d.conf
 says want.txt "$il" check -c d.conf
 exits 0
 needs sdk.event warehouse.pg
-# Comments that are settings: from "# sources" on, "# " taken away.
-sed -n '/^# sources/,$p' "$IL_SRCDIR/conf/ingestlayer.conf" |
-    sed 's/^# \{0,1\}//; s/^What becomes.*//' > a.conf
+# Comments that are settings: "# " taken away.
+sed -n '/^# sources/p; /^# pipelines/,$p' "$IL_SRCDIR/conf/ingestlayer.conf" |
+    sed 's/^# \{0,1\}//' > a.conf
 grep -q '^pipelines' a.conf || { echo "no example found"; exit 1; }
 echo secret-of-the-test > key
-chmod 0600 key
-DATABASE_URL=postgresql://localhost/none
-export DATABASE_URL
+echo postgresql://localhost/none > database
 checks want.txt a.conf
 exits 0
 
