@@ -57,10 +57,16 @@ void
 option_say_exposed(const struct il_conf *g, const config_setting_t *at,
                    const char *key, int literal)
 {
-    option_warn(g, at, key,
-                "the file with this secret can be read by every user; "
-                "chmod 0640 it%s",
-                literal ? ", or write file:PATH or env:NAME" : "");
+    struct conf_finding f = { .place = conf_place(g->conf, at),
+                              .where = g->where,
+                              .key = option_path(g, key),
+                              .offset = -1,
+                              .warning = 1,
+                              .of_file = literal };
+    conf_add(g->conf, &f,
+             "the file with this secret can be read by every user; "
+             "chmod 0640 it%s",
+             literal ? ", or write file:PATH or env:NAME" : "");
 }
 
 /* --- reading ------------------------------------------------------------- */

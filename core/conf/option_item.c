@@ -172,8 +172,8 @@ resolve(const struct il_conf *g, const struct il_option *o, struct item *item,
     item->hidden |= r == 1;
     if (exposed && secret)
         option_say_exposed(g, item->setting, o->name, 0);
-    else if (r == 0 && secret && conf_exposed(g->conf, item->setting)
-             && !tells_nothing(item->str))
+    else if (r == 0 && secret && !tells_nothing(item->str)
+             && conf_exposed(g->conf, item->setting))
         option_say_exposed(g, item->setting, o->name, 1);
     const char *meant =
         r == 0 && secret && item->str == text ? meant_elsewhere(text) : NULL;
