@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
+#define REST_US 1000000 /* nothing may go: the clocks may jump meanwhile */
 #define LOOK_US 60000000 /* somebody else may have changed the store */
 #define EVENTS 64        /* of a flight, where the destination says nothing */
 
@@ -287,8 +288,11 @@ lane_due(struct lane *l, int64_t *until)
     if (p->changed)
         p->look_us = 0;
     p->changed = 0;
-    int rests =
-        l->draining || l->stopping || lane_paused(l) || lane_is_held(l, now);
+    const int held = lane_is_held(l, now);
+    const int rests = l->draining || l->stopping || lane_paused(l) || held;
+    int64_t rests_until = now + REST_US;
+    if (held && p->held_until_us < rests_until)
+        rests_until = p->held_until_us;
     pthread_mutex_unlock(&l->lock);
     if (!rests && now >= p->not_before_us)
         due_send(l);
@@ -296,8 +300,12 @@ lane_due(struct lane *l, int64_t *until)
     int64_t at = now + (wait > 0 ? wait : 0);
     if (at < p->not_before_us)
         at = p->not_before_us;
-    /* With all flights away it is their end that is waited for. */
-    if (!rests && due_at(l, FLIGHT_FREE) && at < *until)
+    /* What may be due by now cannot go: it is the end of the hold that is waited
+     * for, or that of a flight, which wakes the lane. */
+    if (rests || !due_at(l, FLIGHT_FREE) || due_at(l, FLIGHT_READY))
+        at = rests_until;
+    p->wake_us = at;
+    if (at < *until)
         *until = at;
 }
 
@@ -305,7 +313,7 @@ uint32_t
 lane_due_wait_ms(struct lane *l, uint32_t ms)
 {
     const struct lane_parked *p = l->parked;
-    int64_t wait = (p->look_us - clock_wall_us() + 999) / 1000;
+    int64_t wait = (p->wake_us - clock_monotonic_us() + 999) / 1000;
     pthread_mutex_lock(&l->lock);
     if (p->done.count && wait > LANE_TELL_US / 1000)
         wait = LANE_TELL_US / 1000;

@@ -140,6 +140,7 @@ struct lane_parked {
     struct parked_due *due; /* LANE_DUE_MOST */
     struct il_text packed;  /* events as they were decided */
     int64_t look_us;        /* since 1970: when something may be due */
+    int64_t wake_us;        /* monotonic: when to see to it next */
     int64_t not_before_us;  /* monotonic */
     /* A batch ends at so many frames, or events that match: what became of
      * the last one says how many it takes for those that the destination
