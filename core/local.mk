@@ -67,6 +67,7 @@ core_libcore_a_SOURCES = \
 	core/codec/event.c \
 	core/codec/event.h \
 	core/codec/event_marks.c \
+	core/codec/event_decided.c \
 	core/codec/event_retry.c \
 	core/codec/json.h \
 	core/codec/json_keys.c \

@@ -8,6 +8,12 @@ endif
 if PLUGIN_ENRICH_ENTITY
 include plugins/enrich.entity/local.mk
 endif
+if PLUGIN_REDACT_PII
+include plugins/redact.pii/local.mk
+endif
+if PLUGIN_TRANSFORM
+include plugins/transform/local.mk
+endif
 if PLUGIN_WAREHOUSE_PG
 include plugins/warehouse.pg/local.mk
 endif

@@ -74,7 +74,7 @@ static int
 start_instances(struct host *h, struct assembly_lane *l)
 {
     int err = take_files_over(h, l);
-    for (size_t i = 0; i < l->pipeline->step_count && !err; i++) {
+    for (size_t i = 0; i < l->step_count && !err; i++) {
         serve_plugin(h, &l->steps[i], "steps/", l->steps[i].name);
         err = instance_start(&l->steps[i]);
     }
@@ -122,7 +122,8 @@ make_lane(struct host *h, struct assembly_lane *l)
         .matches = l->pipeline->matches,
         .match_count = l->pipeline->match_count,
         .steps = l->lane_steps,
-        .step_count = l->pipeline->step_count,
+        .step_count = l->step_count,
+        .own_count = l->plan->step_count,
         .when = l->when,
         .batch_events = (uint32_t) option_int(batch, "events", 0),
         .batch_bytes = (uint64_t) option_int(batch, "bytes", 0),
@@ -255,7 +256,7 @@ host_drain_lanes(struct host *h)
 static void
 cancel_lane(struct assembly_lane *l)
 {
-    for (size_t k = 0; k < l->pipeline->step_count; k++)
+    for (size_t k = 0; k < l->step_count; k++)
         instance_cancel(&l->steps[k]);
     instance_cancel(&l->destination);
 }
@@ -282,7 +283,7 @@ host_stop_lanes(struct host *h)
                      l->plan->lane, (unsigned long long) s.lag_events);
         }
         instance_stop(&l->destination);
-        for (size_t k = l->pipeline->step_count; k-- > 0;)
+        for (size_t k = l->step_count; k-- > 0;)
             instance_stop(&l->steps[k]);
         l->destination.delivers = NULL;
         lane_free(l->lane);

@@ -75,7 +75,7 @@ static void
 status_of_lane(const struct assembly_lane *l, struct lane_status *s)
 {
     lane_status(l->lane, s);
-    for (size_t i = 0; i < l->pipeline->step_count; i++)
+    for (size_t i = 0; i < l->step_count; i++)
         note_waiting(&l->steps[i], s);
     note_waiting(&l->destination, s);
 }
@@ -90,7 +90,7 @@ put_doing(struct json_out *o, const struct assembly_lane *l)
     char text[400];
     instance_doing(&l->destination, text, sizeof(text));
     text_puts(&all, text);
-    for (size_t i = 0; i < l->pipeline->step_count; i++) {
+    for (size_t i = 0; i < l->step_count; i++) {
         instance_doing(&l->steps[i], text, sizeof(text));
         if (*text)
             text_printf(&all, "%sstep %s: %s", all.len ? "; " : "",

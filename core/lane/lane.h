@@ -25,6 +25,7 @@ struct lane_match {
 };
 
 struct lane_step {
+    const char *name;               /* as the config names it, or its number */
     const struct il_plugin *plugin; /* the host's copy of the descriptor */
     void *self;                     /* this lane's own instance */
     const char *instance;           /* as logs name it */
@@ -43,6 +44,7 @@ struct lane_spec {
     size_t match_count;
     const struct lane_step *steps;
     size_t step_count;
+    size_t own_count;     /* the last of them, which come after `when` */
     struct il_expr *when; /* or NULL; owned by the caller */
     const struct il_plugin *destination;
     void *self;

@@ -316,7 +316,7 @@ give_term(const struct term *term, struct il_text *room,
         fold_write(room->data, m.text);
         m.text = slice_of(room->data, len);
     }
-    return m.text.len ? fn(arg, m.text.ptr, m.text.len, 1) : 0;
+    return fn(arg, m.text.len ? m.text.ptr : "", m.text.len, 1);
 }
 
 int

@@ -76,6 +76,11 @@ passes "$fakes/source.list.so" 'events = ( { type = "a"; } ); repeat = 100000000
 passes "$plugins/filter.match/.libs/filter.match.so" 'where = "n > 1";'
 passes "$plugins/enrich.entity/.libs/enrich.entity.so" \
     'kind = "user"; key = "$event.payload.user_id";'
+passes "$plugins/transform/.libs/transform.so" \
+    'set = ( { name = "a.b"; value = "{{ n }}"; } ); keep = ( "a", "n" );'
+passes "$plugins/redact.pii/.libs/redact.pii.so" \
+    'fields = ( "user_id" ); detect = ( "email", "ip" ); how = "hash";
+     key = "0123456789abcdef";'
 passes "$plugins/sdk.event/.libs/sdk.event.so" 'keys = ( "a" );'
 passes "$plugins/webhook.in/.libs/webhook.in.so" \
     'token = "abcdefghijklmnop"; type = "t"; secrets = ( "s" );'

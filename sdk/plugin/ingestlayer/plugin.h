@@ -122,6 +122,12 @@ enum {
     IL_NO_ATTEMPT = 1,  /* nothing was tried: it counts as no attempt */
     IL_OUT_OF_ORDER = 2 /* it holds up none of those that come after it */
 };
+/* where an event that comes again had stopped: see il_again() */
+enum {
+    IL_STOPPED_EARLIER = 1, /* before it came here: this is the first time */
+    IL_STOPPED_HERE,
+    IL_STOPPED_LATER /* it had passed here, and that counts: a drop is undone */
+};
 /* outcome of a batch: see il_settle() */
 enum { IL_OK, IL_RETRY, IL_REJECT, IL_PAUSE, IL_FENCED, IL_SET_BACK };
 /* option types.  DURATION is read in milliseconds, SIZE in bytes. */
@@ -289,8 +295,10 @@ struct il_again {
     int64_t first_us;           /* the first of them, or 0; since 1970 */
     int64_t since_us;           /* when it was deferred last; since 1970 */
     const char *code, *message; /* why, the last time; or NULL */
-    /* The step at which it had stopped; NULL: at the destination. */
+    /* The step at which, or after which, it goes on; NULL: at none. */
     const char *decided;
+    uint32_t stopped; /* IL_STOPPED_HERE, ...; 0: all is decided anew */
+    uint32_t reserved;
 };
 
 /* What a destination takes: see il_intake().  0 where the default will do. */
@@ -1242,8 +1250,9 @@ il_template_render(const struct il_template *t, struct il_batch *batch,
 }
 /* Render for event i piece by piece, in order, for what has to be escaped: what
  * the operator wrote is told from what stands there for {{ ... }} (of_event 1; a
- * lone reference is such a piece, rendered as it would be in braces).  text need
- * not end with NUL, and is valid during the call.  A result of fn other than 0
+ * lone reference is such a piece, rendered as it would be in braces; where there
+ * is nothing to put in, len is 0).  text need not end with NUL, and is valid
+ * during the call.  A result of fn other than 0
  * ends it.  That result, 0, -ENOMEM, or -EINVAL past the end of the batch.
  * Since ABI 1.0. */
 static inline int
@@ -1262,9 +1271,10 @@ il_template_free(const struct il_host *host, struct il_template *t)
 
 /* --- places -------------------------------------------------------------- */
 /* A place is where il_set() and il_remove() write: a path below the payload,
- * "$event.payload.customer.address.zip", elements of arrays included
- * ("items[0].sku", "items[-1]").  Not the payload itself, no other field of the
- * event (they are what the sender was told), no entity.  Made in open(), freed
+ * "$event.payload.customer.address.zip" or, since all of them are there, the path
+ * alone, elements of arrays included ("items[0].sku", "items[-1]").  Not the
+ * payload itself, no other field of the event (they are what the sender was
+ * told), no entity.  Made in open(), freed
  * in close(). */
 
 /* The place that option key names; as il_field_from().  Since ABI 1.0. */
@@ -1589,7 +1599,9 @@ il_defer(struct il_batch *batch, uint32_t i, uint64_t delay_ms,
 }
 /* Has event i come before?  1: *out tells of it (set out->struct_size first;
  * texts live as long as the batch); 0: it comes for the first time; -EINVAL.
- * For steps and destinations.  Since ABI 1.0. */
+ * For steps and destinations.  A step that it had passed (out->stopped) adds to
+ * it what it adds to any event, counts it nowhere, and what it drops is live
+ * again afterwards, whether it looks at this or not.  Since ABI 1.0. */
 static inline int
 il_again(const struct il_batch *batch, uint32_t i, struct il_again *out)
 {
