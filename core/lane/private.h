@@ -148,6 +148,7 @@ struct lane_parked {
     struct parked_due *due; /* LANE_DUE_MOST */
     struct il_text packed;  /* events as they were decided */
     int64_t look_us;        /* since 1970: when something may be due */
+    int64_t wake_us;        /* monotonic: when to see to it next */
     int64_t not_before_us;  /* monotonic */
     /* A batch ends at so many frames, or events that match: what became of
      * the last one says how many it takes for those that the destination
@@ -235,6 +236,7 @@ struct lane {
     struct il_counter *delivered, *elsewhere, *dead_letters, *retries,
         *set_backs;
     struct il_counter **dropped; /* by each step */
+    struct il_histogram *times;
     struct il_gauge *gauge_lag_events, *gauge_lag_bytes, *gauge_lag,
         *gauge_state, *gauge_dead, *gauge_retrying, *gauge_position;
 };
@@ -470,6 +472,9 @@ void lane_recovered(struct lane *);
 /* Is a batch away for so long that it is trouble? */
 void lane_overdue(struct lane *);
 int lane_metrics(struct lane *);
+/* Count how long those of these events that were delivered took since they were
+ * received. */
+void lane_delivered(struct lane *, const struct batch_event *, uint32_t count);
 void lane_metrics_end(struct lane *);
 
 #endif

@@ -163,9 +163,10 @@ put_target(struct picture *p, const struct breaker_state *s)
     gmtime_r(&at, &tm);
     strftime(since, sizeof(since), " since %Y-%m-%dT%H:%M:%SZ", &tm);
     int n = snprintf(p->text + p->len, sizeof(p->text) - p->len,
-                     "%s%.80s %s%s: %.60s", p->len ? "; " : "", s->name,
+                     "%s%.80s %s%s: %.90s%s", p->len ? "; " : "", s->name,
                      s->open ? "is left alone" : "has asked for time",
-                     s->open ? since : "", s->cause);
+                     s->open ? since : "", s->cause,
+                     strlen(s->cause) > 90 ? "..." : "");
     p->len += n > 0 ? (size_t) n : 0;
 }
 
