@@ -128,6 +128,7 @@ struct lane_refusals {
 #define LANE_DUE_FLIGHTS 2
 #define LANE_DUE_MOST 1024 /* due events that are known of at a time */
 #define LANE_HOLDS 8       /* targets that are shown, as in lane_status */
+#define LANE_WAKES 16      /* targets that take again, until it is acted upon */
 
 /* A far side that takes nothing. */
 struct lane_hold {
@@ -154,6 +155,9 @@ struct lane_parked {
      * the last one says how many it takes for those that the destination
      * wants. */
     uint32_t frames_most, matched_most;
+    /* A target takes again: what waits for it comes, from this position on. */
+    char waking[BATCH_TARGET_MAX + 1]; /* "": none */
+    uint64_t wake_from;
     uint64_t until;     /* records of an earlier run may be up to here */
     uint64_t *was_done; /* marks of an earlier run, in order */
     size_t was_done_count;
@@ -170,6 +174,8 @@ struct lane_parked {
     struct lane_numbers orders; /* of events that are deferred, not stored */
     int orders_lost;            /* for want of memory: any may be there */
     struct lane_hold holds[LANE_HOLDS];
+    char wakes[LANE_WAKES][BATCH_TARGET_MAX + 1];
+    uint32_t wake_count;
     int64_t held_until_us;      /* monotonic; nothing goes out before then, */
     int64_t held_until_wall_us; /* or this, since 1970 */
 };

@@ -256,6 +256,7 @@ judge_answer(struct out *o, struct out_request *r,
                  a->error);
     breaker_state(r->breaker, out_wall(o), &before);
     const struct breaker_verdict v = note_attempt(o, r, a, &m, &w, cause);
+    tell_keep(o, r->breaker);
     breaker_state(r->breaker, out_wall(o), &now);
     note_state(o, &before, &now, &v, e->target->name);
     tell_attempt(o, r, a, end_of(&m, &w, v.counts), message);

@@ -31,6 +31,7 @@ out_close(void *self)
     }
     transport_free(o->transport);
     attempts_close(o->attempts);
+    keep_close(o->keep);
     breaker_free(o->breaker);
     il_text_free(o->host, o->place.text);
     il_text_free(o->host, o->answer);
@@ -174,11 +175,30 @@ start_attempts(struct out *o)
                strerror(-err));
 }
 
+static void
+start_keep(struct out *o)
+{
+    const char *folder;
+    int err = il_state_dir(o->host, &folder);
+    if (!err)
+        err = keep_open(folder, o->breaker, o->only_target, out_wall(o),
+                        &o->keep);
+    if (err)
+        il_log(o->host, IL_LOG_WARN,
+               "cannot open what is known of targets (%s): %s; one that is "
+               "away costs a few attempts after each start",
+               KEEP_FILE, strerror(-err));
+    pthread_mutex_lock(&o->lock);
+    pump_hold_restored(o);
+    pthread_mutex_unlock(&o->lock);
+}
+
 int
 out_start(void *self)
 {
     struct out *o = self;
     start_attempts(o);
+    start_keep(o);
     o->random = (uint64_t) out_clock(o) ^ (uint64_t) (uintptr_t) o;
     int err = transport_start(o->transport);
     if (err)
@@ -215,5 +235,7 @@ out_stop(void *self)
     queue_give_up(o);
     attempts_close(o->attempts);
     o->attempts = NULL;
+    keep_close(o->keep);
+    o->keep = NULL;
     pthread_mutex_unlock(&o->lock);
 }
