@@ -151,22 +151,35 @@ idem_find(struct idem *d, struct idem_key key, int64_t now_us,
 
 /* --- adding --- */
 
+/* The next to be filled, or none is needed. */
+static void
+table_reuse(struct idem *d, struct idem_table *t)
+{
+    if (d->spare) {
+        idem_table_free(t);
+        return;
+    }
+    idem_table_clear(t);
+    d->spare = t;
+}
+
 void
 idem_install(struct idem *d)
 {
+    struct idem_table *done[FULL_MAX + 1];
+    uint32_t n = 0;
     if (!atomic_load_explicit(&d->news, memory_order_relaxed))
         return;
     pthread_mutex_lock(&d->lock);
     atomic_store(&d->news, 0);
     memcpy(d->view, d->shown, d->shown_count * sizeof d->view[0]);
     d->view_count = d->shown_count;
-    while (d->table_count && d->tables[0]->done) {
-        struct idem_table *t = d->tables[0];
-        t->next = d->used_tables;
-        d->used_tables = t;
-        d->table_count--;
-        memmove(d->tables, d->tables + 1, d->table_count * sizeof d->tables[0]);
+    while (n < d->table_count && d->tables[n]->done) {
+        done[n] = d->tables[n];
+        n++;
     }
+    d->table_count -= n;
+    memmove(d->tables, d->tables + n, d->table_count * sizeof d->tables[0]);
     while (d->retired) {
         struct run *r = d->retired;
         d->retired = r->next;
@@ -176,6 +189,8 @@ idem_install(struct idem *d)
     idem_work_wake(d);
     pthread_mutex_unlock(&d->lock);
     publish_all(d);
+    while (n > 0)
+        table_reuse(d, done[--n]);
 }
 
 /* Until not all tables are full. */
@@ -224,10 +239,8 @@ idem_make_room(struct idem *d, uint32_t n, int patient)
     t = d->table_count ? d->tables[d->table_count - 1] : NULL;
     if (t && idem_table_takes(t, n))
         return 0;
-    pthread_mutex_lock(&d->lock);
     t = d->spare;
     d->spare = NULL;
-    pthread_mutex_unlock(&d->lock);
     if (t && !idem_table_takes(t, n)) {
         idem_table_free(t);
         t = NULL;

@@ -63,8 +63,7 @@ struct idem_table {
     uint64_t base;
     /* Under idem->lock; the worker's: units before it are in a run, ... */
     uint32_t flushed;
-    int done;                /* ... all of them, and nothing more comes */
-    struct idem_table *next; /* of those that are to be cleared */
+    int done; /* ... all of them, and nothing more comes */
 };
 
 /* Empty; at_once: it has room for so many.  0 or -ENOMEM. */
@@ -130,6 +129,7 @@ struct idem {
     /* The gate's side: the runs as it sees them. */
     struct run *view[RUNS_MAX];
     uint32_t view_count;
+    struct idem_table *spare; /* empty */
     int refused;        /* all tables were full */
     int stuck;          /* an error: events are refused, as ... */
     _Atomic int behind; /* ... the spool has more, behind replay_after */
@@ -153,7 +153,6 @@ struct idem {
     pthread_mutex_t lock;
     struct idem_table *tables[FULL_MAX + 1]; /* newest last */
     uint32_t table_count;
-    struct idem_table *spare, *used_tables; /* used: to be cleared */
     struct run *shown[RUNS_MAX];            /* what the gate's side shall see */
     uint32_t shown_count;
     _Atomic int news;     /* it does not yet, or a table is done */

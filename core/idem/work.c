@@ -304,27 +304,14 @@ static void
 free_garbage(struct idem *d)
 {
     struct run *r = d->garbage;
-    struct idem_table *t = d->used_tables;
     d->garbage = NULL;
-    d->used_tables = NULL;
     pthread_mutex_unlock(&d->lock);
     while (r) {
         struct run *next = r->next;
         runs_free(r);
         r = next;
     }
-    while (t && t->next) {
-        struct idem_table *next = t->next;
-        idem_table_free(t);
-        t = next;
-    }
-    if (t)
-        idem_table_clear(t);
     pthread_mutex_lock(&d->lock);
-    if (t && d->spare)
-        idem_table_free(t);
-    else if (t)
-        d->spare = t;
 }
 
 /* --- runs together --- */
@@ -347,7 +334,7 @@ merge_put(void *arg, const struct runs_record *r, const char *value)
         pthread_mutex_lock(&d->lock);
         while (!rc && found && d->set.count < RUNS_MAX)
             rc = flush_some(d, 0, &found);
-        if (d->garbage || d->used_tables)
+        if (d->garbage)
             free_garbage(d);
         pthread_mutex_unlock(&d->lock);
         if (rc)
@@ -513,7 +500,7 @@ work_run(void *arg)
     pthread_setname_np(pthread_self(), "idem-runs");
     pthread_mutex_lock(&d->lock);
     while (!atomic_load(&d->quit)) {
-        if (d->garbage || d->used_tables) {
+        if (d->garbage) {
             free_garbage(d);
             continue;
         }
