@@ -68,6 +68,7 @@ core_libcore_a_SOURCES = \
 	core/codec/event.c \
 	core/codec/event.h \
 	core/codec/event_marks.c \
+	core/codec/event_decided.c \
 	core/codec/event_retry.c \
 	core/codec/json.h \
 	core/codec/json_keys.c \
@@ -120,6 +121,16 @@ core_libcore_a_SOURCES = \
 	core/lang/row.h \
 	core/lang/template.c \
 	core/lang/template.h \
+	core/runs/merge.c \
+	core/runs/private.h \
+	core/runs/run.c \
+	core/runs/runs.h \
+	core/runs/set.c \
+	core/runs/write.c \
+	core/cells/cells.c \
+	core/cells/cells.h \
+	core/cells/checkpoint.c \
+	core/cells/private.h \
 	core/schema/check.c \
 	core/schema/format.c \
 	core/schema/place.c \

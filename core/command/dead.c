@@ -20,7 +20,7 @@
 
 #define DROP_MANY 1000 /* in one transaction */
 
-enum { CODE = COMMAND_FLAG + 1, SINCE, REASON, WAITING, RENDER };
+enum { CODE = COMMAND_FLAG + 1, SINCE, REASON, WAITING, RENDER, ANEW };
 
 static const struct command_option options[] = {
     { 'c', "config", "FILE", COMMAND_CONF_HELP },
@@ -42,7 +42,11 @@ static const struct command_option options[] = {
     { 'a', "all", NULL, "retry, drop: all that the options above leave" },
     { 'w', "wait", NULL,
       "retry: until it is known what became of them; exit code 1 if one is a "
-      "dead letter again, or waits again" },
+      "dead letter still, or waits again" },
+    { ANEW, "anew", NULL,
+      "retry: through all steps as if for the first time; else what they "
+      "decided "
+      "before an event stopped stays so" },
     { RENDER, "render", NULL,
       "show: also what its destination would send, with the config as it is "
       "now" },
@@ -370,6 +374,9 @@ read_options(struct dead_job *j, int argc, char **argv, int *status)
         case 'a':
             j->all = 1;
             break;
+        case ANEW:
+            j->anew = 1;
+            break;
         case 'w':
             j->wait = 1;
             break;
@@ -392,6 +399,8 @@ check_options(const struct dead_job *j, const char *verb)
     int retry = !strcmp(verb, "retry"), drop = !strcmp(verb, "drop");
     if (j->wait && !retry)
         return command_dead_usage("--wait goes with retry");
+    if (j->anew && !retry)
+        return command_dead_usage("--anew goes with retry");
     if (j->all && !retry && !drop)
         return command_dead_usage("--all goes with retry and drop");
     if (j->render && strcmp(verb, "show"))

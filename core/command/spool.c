@@ -157,6 +157,7 @@ export_event(struct il_text *line, const struct event *e, const char *body,
         json_out_object(&o, "retry");
         json_out_slice(&o, "lane", retry.lane);
         json_out_number(&o, "letter", retry.letter);
+        event_decided_json(&o, "stopped", retry.decided);
         json_out_end(&o);
     }
     json_out_end(&o);

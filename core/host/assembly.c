@@ -136,6 +136,7 @@ open_steps(struct plan *plan, struct assembly_lane *l,
         h->declared = l->pipeline->declared;
         h->closed = fields_behind(l->pipeline, at);
         open_part(plan, h, &parts[i], l->plan->lane);
+        step->name = parts[i].name;
         step->instance = h->instance;
         step->host = h;
         if (h->plugin)

@@ -174,7 +174,8 @@ due_add(struct lane *l, struct flight *f, uint64_t position)
                                        .since_us = e.since_us,
                                        .code = *e.code ? e.code : NULL,
                                        .message = *e.message ? e.message : NULL,
-                                       .order = e.order_hash };
+                                       .order = e.order_hash,
+                                       .passed = BATCH_ALL };
     int err = batch_add_decided(f->batch, position, bytes, e.event_len, &again);
     if (err == -EINVAL)
         err = due_add_unreadable(f->batch, position, bytes, &e);

@@ -107,6 +107,11 @@ lane_make(struct lane *l, struct flight *f)
         return;
     }
     lane_ready(l, f);
+    if (lane_stays(l, f)) {
+        f->stage = FLIGHT_READ;
+        l->not_before_us = lane_back_off(l, IL_RETRY);
+        return;
+    }
     pthread_mutex_lock(&l->lock);
     if (f == lane_flight(l, 0))
         l->oldest_us = f->oldest_us;
@@ -300,19 +305,20 @@ lane_mark(struct lane *l)
     return err;
 }
 
-/* The store is derived from nothing: what was in it is gone with it. */
+/* Stores are derived from nothing: what was in one is gone with it. */
 static void
 lane_letters_lost(const struct lane *l)
 {
-    int each = l->spec.destination->flags & IL_PER_EVENT;
-    if (l->cursor.letters
-        && (each ? parked_is_new(l->ctx.parked) : dead_is_new(l->ctx.dead)))
+    uint64_t here = lane_left_behind(l);
+    int parked = (l->spec.destination->flags & IL_PER_EVENT)
+                 && parked_is_new(l->ctx.parked);
+    if (l->cursor.letters > here && (parked || dead_is_new(l->ctx.dead)))
         log_error("lane %s: the store of %s was missing; the %llu that this "
                   "lane had are lost, but for what the spool still holds "
                   "(ingestlayer spool export)",
                   l->spec.name,
-                  each ? "parked events and dead letters" : "dead letters",
-                  (unsigned long long) l->cursor.letters);
+                  parked ? "parked events and dead letters" : "dead letters",
+                  (unsigned long long) (l->cursor.letters - here));
 }
 
 /* What the cursor file says, and a hold on what comes after it. */
@@ -359,7 +365,9 @@ lane_new(const struct lane_spec *spec, const struct lane_context *ctx,
     if (!l->spec.retry_max_ms)
         l->spec.retry_max_ms = 30000;
     lane_locks_new(l);
-    int err = strlen(spec->name) > DEAD_LANE_MAX ? -ENAMETOOLONG : 0;
+    int err = strlen(spec->name) > DEAD_LANE_MAX   ? -ENAMETOOLONG
+              : spec->step_count > BATCH_STEPS_MAX ? -E2BIG
+                                                   : 0;
     if (!err)
         err = lane_flights_new(l);
     if (!err)

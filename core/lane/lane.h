@@ -25,6 +25,7 @@ struct lane_match {
 };
 
 struct lane_step {
+    const char *name;               /* as the config names it, or its number */
     const struct il_plugin *plugin; /* the host's copy of the descriptor */
     void *self;                     /* this lane's own instance */
     const char *instance;           /* as logs name it */

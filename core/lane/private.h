@@ -233,6 +233,28 @@ lane_flight(struct lane *l, uint32_t i) /* 0: the oldest */
     return &l->flights[(l->head + i) % l->flight_count];
 }
 
+/* Where an event can stop on its way, in order, from 1 on: the pipeline's steps,
+ * `when`, the destination's own. */
+static inline uint32_t
+lane_stop_of_when(const struct lane *l)
+{
+    return (uint32_t) (l->spec.step_count - l->spec.own_count) + 1;
+}
+static inline uint32_t
+lane_stop_of(const struct lane *l, size_t step)
+{
+    return (uint32_t) step + 1 + (step + 1 >= lane_stop_of_when(l));
+}
+/* The step of a stop that is one; NULL: it is none. */
+static inline const struct lane_step *
+lane_step_at(const struct lane *l, uint32_t stop)
+{
+    uint32_t when = lane_stop_of_when(l);
+    return !stop || stop == when || stop > l->spec.step_count + 1
+               ? NULL
+               : &l->spec.steps[stop - 1 - (stop > when)];
+}
+
 /* By config or by somebody.  With the lock held. */
 static inline int
 lane_paused(const struct lane *l)
@@ -269,6 +291,25 @@ void lane_ready(struct lane *, struct flight *);
  * negative errno.  Asked in the order of the frames. */
 int lane_retry(struct lane *, struct flight *, uint32_t i,
                const struct event_retry *);
+/* Then: make an event of it, which goes on where it had stopped, or is a letter
+ * where there is no such place.  0 or -ENOMEM. */
+int lane_bring(struct lane *, struct flight *, uint32_t i, const struct event *,
+               const struct event_retry *);
+/* What is decided about an event that became a letter, in the batch's memory: *out
+ * as event_decided_pack() writes it.  0 or -ENOMEM. */
+int lane_decided(const struct lane *, struct flight *,
+                 const struct batch_event *, struct slice *out);
+/* Is it a letter that comes again through the spool, whatever the destination
+ * is? */
+static inline int
+lane_by_spool(const struct batch_event *e)
+{
+    return e->state == BATCH_REFUSED && (e->stop || e->again);
+}
+/* The letters of events that came again, and were dropped, stay: durable before
+ * the destination gets the batch, whose position then says that it has passed
+ * them.  0 or a negative errno. */
+int lane_stays(struct lane *, struct flight *);
 /* The flight leaves: its letters are done with, and those whose frames were
  * lost wait for help again.  0 or a negative errno. */
 int lane_retried(struct lane *, struct flight *);

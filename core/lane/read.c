@@ -254,7 +254,7 @@ lane_match_frame(struct lane *l, struct flight *f, uint32_t i)
     const char *body = b->frames.data + frame->offset;
     struct event_retry retry;
     struct event ev;
-    int takes, again = event_unpack(body, frame->len, &ev);
+    int takes, err, again = event_unpack(body, frame->len, &ev);
     if (!again)
         again = event_retry(body, frame->len, &retry);
     if (again < 0 && event_is_marks(body, frame->len))
@@ -274,7 +274,8 @@ lane_match_frame(struct lane *l, struct flight *f, uint32_t i)
     }
     if (takes <= 0)
         return takes;
-    int err = batch_add_event(b, frame->position, body, frame->len, &ev);
+    err = again ? lane_bring(l, f, i, &ev, &retry)
+                : batch_add_event(b, frame->position, body, frame->len, &ev);
     if (!err && lane_was_done(l, frame->position))
         batch_was_done(b, b->count - 1);
     return err;
@@ -332,8 +333,12 @@ lane_step(struct lane *l, struct flight *f, size_t i)
     const struct lane_step *step = &l->spec.steps[i];
     uint32_t before = f->batch->dropped;
     batch_enter(f->batch, BATCH_IN_STEP, step->host);
+    f->batch->step = (uint16_t) lane_stop_of(l, i);
     int err = step->plugin->process(step->self, f->batch);
+    f->batch->step = 0;
     batch_enter(f->batch, BATCH_NOBODY, NULL);
+    if (f->claim_count)
+        batch_undo(f->batch, lane_stop_of(l, i));
     f->drops[i] = f->batch->dropped - before;
     if (err)
         lane_trouble(l, LANE_WAITING, "%s: %s", step->instance,
@@ -361,9 +366,11 @@ static void
 lane_when(struct lane *l, struct flight *f)
 {
     struct il_batch *b = f->batch;
+    const uint32_t when = lane_stop_of_when(l);
     f->elsewhere = 0;
+    b->step = (uint16_t) when;
     for (uint32_t i = 0; l->spec.when && i < b->count; i++) {
-        if (b->events[i].state != BATCH_LIVE)
+        if (b->events[i].state != BATCH_LIVE || batch_passed(b, i, when))
             continue;
         int holds = expr_true(l->spec.when, &b->events[i]);
         if (holds < 0)
@@ -372,6 +379,7 @@ lane_when(struct lane *l, struct flight *f)
             batch_elsewhere(b, i);
         f->elsewhere += !holds;
     }
+    b->step = 0;
 }
 
 /* --- all of it --- */

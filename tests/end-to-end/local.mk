@@ -38,7 +38,8 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-spool-limit-is-503.py \
 	tests/end-to-end/test-stalled-senders-hold-up-nobody.py \
 	tests/end-to-end/test-control-waits-for-nobody.py \
-	tests/end-to-end/test-torn-tail-is-cut.py
+	tests/end-to-end/test-torn-tail-is-cut.py \
+	tests/end-to-end/test-what-was-decided-travels.py
 EXTRA_DIST += $(SYSTEM_TESTS)
 if PLUGIN_WAREHOUSE_PG
 TESTS += $(SYSTEM_TESTS)

@@ -76,6 +76,13 @@ tests_fuzz_fuzz_json_SOURCES = tests/fuzz/fuzz-json.c $(FUZZ_REPLAY)
 tests_fuzz_fuzz_json_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_fuzz_fuzz_json_LDADD = $(CORE_LIBS)
 
+FUZZ_TARGETS += mark
+check_PROGRAMS += tests/fuzz/fuzz-mark
+TESTS += tests/fuzz/fuzz-mark
+tests_fuzz_fuzz_mark_SOURCES = tests/fuzz/fuzz-mark.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_mark_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_mark_LDADD = $(CORE_LIBS)
+
 FUZZ_TARGETS += msg
 check_PROGRAMS += tests/fuzz/fuzz-msg
 TESTS += tests/fuzz/fuzz-msg

@@ -123,6 +123,12 @@ enum {
     IL_NO_ATTEMPT = 1,  /* nothing was tried: it counts as no attempt */
     IL_OUT_OF_ORDER = 2 /* it holds up none of those that come after it */
 };
+/* where an event that comes again had stopped: see il_again() */
+enum {
+    IL_STOPPED_EARLIER = 1, /* before it came here: this is the first time */
+    IL_STOPPED_HERE,
+    IL_STOPPED_LATER /* it had passed here, and that counts: a drop is undone */
+};
 /* outcome of a batch: see il_settle() */
 enum { IL_OK, IL_RETRY, IL_REJECT, IL_PAUSE, IL_FENCED, IL_SET_BACK };
 /* option types.  DURATION is read in milliseconds, SIZE in bytes. */
@@ -291,8 +297,10 @@ struct il_again {
     int64_t first_us;           /* the first of them, or 0; since 1970 */
     int64_t since_us;           /* when it was deferred last; since 1970 */
     const char *code, *message; /* why, the last time; or NULL */
-    /* The step at which it had stopped; NULL: at the destination. */
+    /* The step at which, or after which, it goes on; NULL: at none. */
     const char *decided;
+    uint32_t stopped; /* IL_STOPPED_HERE, ...; 0: all is decided anew */
+    uint32_t reserved;
 };
 
 /* What a destination takes: see il_intake().  0 where the default will do. */
@@ -1616,7 +1624,9 @@ il_defer(struct il_batch *batch, uint32_t i, uint64_t delay_ms,
 }
 /* Has event i come before?  1: *out tells of it (set out->struct_size first;
  * texts live as long as the batch); 0: it comes for the first time; -EINVAL.
- * For steps and destinations.  Since ABI 1.0. */
+ * For steps and destinations.  A step that it had passed (out->stopped) adds to
+ * it what it adds to any event, counts it nowhere, and what it drops is live
+ * again afterwards, whether it looks at this or not.  Since ABI 1.0. */
 static inline int
 il_again(const struct il_batch *batch, uint32_t i, struct il_again *out)
 {

@@ -74,8 +74,9 @@ void testhost_cancel(struct testhost *);
 int testhost_event(struct testhost *, const char *json);
 /* The next event gets this position. */
 void testhost_position(struct testhost *, uint64_t position);
-/* The next event comes again by itself, as il_again() then tells; the texts are
- * copied. */
+/* The next event comes again, as il_again() then tells; the texts are copied.
+ * What a step drops that it had passed (IL_STOPPED_LATER) is live again after
+ * process(). */
 void testhost_again(struct testhost *, const struct il_again *);
 /* An event of this order waits: il_waits() defers those that come after it.
  * NULL: none waits any more. */
