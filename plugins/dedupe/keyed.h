@@ -95,8 +95,7 @@ keyed_read(const struct il_host *host, const struct il_template *t,
 /* How what is remembered stands to event i. */
 enum keyed_when {
     KEYED_BEFORE, /* it is of an event before */
-    KEYED_OWN,    /* of event i itself, which is processed once more; where
-                   * `dead retry` brings it again it stood elsewhere */
+    KEYED_OWN,    /* of event i itself, which is processed once more */
     KEYED_AHEAD   /* of an event behind: it is ahead of the stream, and has
                    * event i in it, if that was ever here */
 };
@@ -107,13 +106,15 @@ keyed_when(const struct il_batch *batch, uint32_t i,
 {
     struct il_origin first = { .struct_size = sizeof first };
     struct il_again again = { .struct_size = sizeof again };
-    const uint64_t position = il_batch_position(batch, i);
-    if (r->position >= position)
-        return r->position == position ? KEYED_OWN : KEYED_AHEAD;
-    return il_again(batch, i, &again) == 1 && !il_batch_origin(batch, i, &first)
-                   && r->position == first.position
-               ? KEYED_OWN
-               : KEYED_BEFORE;
+    uint64_t position = il_batch_position(batch, i);
+    /* One that had passed here is where it was then. */
+    if (r->position < position && il_again(batch, i, &again) == 1
+        && again.stopped == IL_STOPPED_LATER
+        && !il_batch_origin(batch, i, &first))
+        position = first.position;
+    return r->position < position    ? KEYED_BEFORE
+           : r->position == position ? KEYED_OWN
+                                     : KEYED_AHEAD;
 }
 
 /* --- cells and results ----------------------------------------------------- */

@@ -246,9 +246,9 @@ START_TEST(events_are_counted_once)
     testhost_position(t, 13);
     expect(0, "{\"k\":\"a\",\"n\":2,\"v\":2}", "\"nth\":4,");
     /* One that comes again, from where it stopped. */
-    ck_assert(again_passes(0, "{\"k\":\"a\"}", 13, 20, NULL));
+    ck_assert(again_passes(0, "{\"k\":\"a\"}", 13, 20, IL_STOPPED_LATER));
     ck_assert(strstr(results(0), "\"nth\":4,"));
-    ck_assert(again_passes(0, "{\"k\":\"a\"}", 9, 21, "test"));
+    ck_assert(again_passes(0, "{\"k\":\"a\"}", 9, 21, IL_STOPPED_HERE));
     ck_assert(strstr(results(0), "\"nth\":5,"));
     expect(0, "{\"k\":\"a\"}", "\"nth\":6,");
 }

@@ -123,14 +123,14 @@ one_passes(int64_t after_us, const char *payload)
     return passed(0);
 }
 
-/* Event of a position that `dead retry` brings again, in a batch of its own; it
- * had stopped at this step, or at another. */
+/* Event of a position that `dead retry` brings again, in a batch of its own;
+ * stopped: where it had. */
 static inline int
 again_passes(int64_t after_us, const char *payload, uint64_t origin,
-             uint64_t position, const char *stopped_at)
+             uint64_t position, uint32_t stopped)
 {
     struct il_again again = { IL_SIZED(struct il_again), .attempts = 1,
-                              .decided = stopped_at };
+                              .stopped = stopped };
     testhost_clear(t);
     testhost_position(t, position);
     testhost_origin(t, origin);

@@ -170,9 +170,9 @@ START_TEST(what_comes_again_is_counted_where_it_stopped)
     open_it(TWO_A_MINUTE MARKED);
     testhost_position(t, 10);
     ck_assert(one_passes(0, A));
-    ck_assert(again_passes(US, A, 10, 20, NULL));
+    ck_assert(again_passes(US, A, 10, 20, IL_STOPPED_LATER));
     ck_assert_str_eq(results(0), "{\"passed\":true,\"count\":1}");
-    ck_assert(again_passes(US, A, 9, 21, "test"));
+    ck_assert(again_passes(US, A, 9, 21, IL_STOPPED_HERE));
     ck_assert_str_eq(results(0), "{\"passed\":true,\"count\":2}");
     ck_assert(one_passes(2 * US, A));
     ck_assert_str_eq(results(0), "{\"passed\":false,\"count\":3}");
