@@ -283,6 +283,7 @@ core_libcore_a_SOURCES = \
 	core/lane/private.h \
 	core/lane/read.c \
 	core/lane/refusals.c \
+	core/lane/remember.c \
 	core/lane/retry.c \
 	core/lane/settle.c \
 	core/lane/status.c \
@@ -316,6 +317,8 @@ core_libcore_a_SOURCES = \
 	core/host/host.c \
 	core/host/host.h \
 	core/host/lanes.c \
+	core/host/lineage.c \
+	core/host/lineage.h \
 	core/host/left.c \
 	core/host/notify.c \
 	core/host/notify.h \

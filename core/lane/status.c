@@ -17,7 +17,7 @@
 uint64_t
 lane_passed(const struct lane *l)
 {
-    return spool_hold_position(l->hold);
+    return atomic_load(&l->passed);
 }
 
 int
