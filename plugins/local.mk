@@ -8,6 +8,15 @@ endif
 if PLUGIN_ENRICH_ENTITY
 include plugins/enrich.entity/local.mk
 endif
+if PLUGIN_COUNT
+include plugins/count/local.mk
+endif
+if PLUGIN_DEDUPE
+include plugins/dedupe/local.mk
+endif
+if PLUGIN_THROTTLE
+include plugins/throttle/local.mk
+endif
 if PLUGIN_REDACT_PII
 include plugins/redact.pii/local.mk
 endif

@@ -76,6 +76,11 @@ passes "$fakes/source.list.so" 'events = ( { type = "a"; } ); repeat = 100000000
 passes "$plugins/filter.match/.libs/filter.match.so" 'where = "n > 1";'
 passes "$plugins/enrich.entity/.libs/enrich.entity.so" \
     'kind = "user"; key = "$event.payload.user_id";'
+passes "$plugins/dedupe/.libs/dedupe.so" \
+    'key = "{{ $event.type }}: {{ user_id }}"; mark = true;'
+passes "$plugins/throttle/.libs/throttle.so" 'max = 2; window = "1h";'
+passes "$plugins/count/.libs/count.so" \
+    'value = "$event.payload.n"; distinct = "$event.id";'
 passes "$plugins/transform/.libs/transform.so" \
     'set = ( { name = "a.b"; value = "{{ n }}"; } ); keep = ( "a", "n" );'
 passes "$plugins/redact.pii/.libs/redact.pii.so" \

@@ -173,6 +173,13 @@ tests_fuzz_fuzz_words_SOURCES = tests/fuzz/fuzz-words.c $(FUZZ_REPLAY)
 tests_fuzz_fuzz_words_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_fuzz_fuzz_words_LDADD = $(CORE_LIBS)
 
+FUZZ_TARGETS += count
+check_PROGRAMS += tests/fuzz/fuzz-count
+TESTS += tests/fuzz/fuzz-count
+tests_fuzz_fuzz_count_SOURCES = tests/fuzz/fuzz-count.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_count_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_count_LDADD = $(CORE_LIBS)
+
 FUZZ_TARGETS += pii
 check_PROGRAMS += tests/fuzz/fuzz-pii
 TESTS += tests/fuzz/fuzz-pii

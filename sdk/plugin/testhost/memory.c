@@ -160,16 +160,6 @@ drop(struct remembered **at)
     }
 }
 
-/* Has event i passed the step before? */
-static int
-was_here(const struct il_batch *b, uint32_t i)
-{
-    const struct flight *f = b->lane;
-    const struct batch_again *again = b->events[i].again;
-    return again
-           && (!again->decided || strcmp(again->decided, f->t->host.name) != 0);
-}
-
 static int
 api_memory_put(struct il_batch *b, uint32_t i, struct il_memory *m,
                const char *key, size_t len, const void *value, size_t value_len,
@@ -178,7 +168,7 @@ api_memory_put(struct il_batch *b, uint32_t i, struct il_memory *m,
     int err = may_remember(b, i, "il_memory_put()");
     if (err || value_len > IL_MEMORY_VALUE_MAX)
         return err ? err : -EMSGSIZE;
-    if (was_here(b, i))
+    if (batch_passed(b, i, b->step))
         return 0;
     struct remembered *r = malloc(sizeof(*r) + len + value_len);
     if (!r)
@@ -199,7 +189,7 @@ api_memory_forget(struct il_batch *b, uint32_t i, struct il_memory *m,
                   const char *key, size_t len)
 {
     int err = may_remember(b, i, "il_memory_forget()");
-    if (!err && !was_here(b, i))
+    if (!err && !batch_passed(b, i, b->step))
         drop(cell_of(m, key, len));
     return err;
 }
