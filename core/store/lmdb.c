@@ -405,7 +405,8 @@ log_failure(const struct store *s, int rc)
                   o->what, s->dir, o->limit ? "lower " : "",
                   o->limit ? o->limit : "", o->limit ? " or " : "");
     else
-        log_error("%s: cannot open %s: %s", o->what, s->dir, mdb_strerror(rc));
+        log_error("%s: cannot open %s: %s", o->what, s->dir,
+                  rc == EACCES ? state_dir_strerror(rc) : mdb_strerror(rc));
 }
 
 int

@@ -58,6 +58,8 @@ plugins_webhook_out_libparts_la_SOURCES = \
 	plugins/webhook.out/scrub.h \
 	plugins/webhook.out/sign.c \
 	plugins/webhook.out/sign.h \
+	plugins/webhook.out/smtp.c \
+	plugins/webhook.out/smtp.h \
 	plugins/webhook.out/transfer.c \
 	plugins/webhook.out/transfer.h \
 	plugins/webhook.out/transport.c \
@@ -158,7 +160,8 @@ out_driven_tests = \
 	plugins/webhook.out/tests/test-out-targets-are-left-alone.py \
 	plugins/webhook.out/tests/test-out-what-goes-when.py
 EXTRA_DIST += $(out_driven_tests) plugins/webhook.out/tests/adapter.py \
-	plugins/webhook.out/tests/driven.py
+	plugins/webhook.out/tests/driven.py \
+	plugins/webhook.out/tests/parking.py
 TESTS += $(out_driven_tests)
 
 # The daemon with a receiver.

@@ -51,7 +51,8 @@ static int
 open_transport(struct out *o, const struct il_conf *conf)
 {
     const struct out_options *from = &o->options;
-    const struct transport_options options = { .concurrency = from->concurrency,
+    const struct transport_options options = { .speech = out_speech(from),
+                                               .concurrency = from->concurrency,
                                                .http2 = from->http2,
                                                .proxy = from->proxy,
                                                .ca_file = from->ca_file,
@@ -60,7 +61,10 @@ open_transport(struct out *o, const struct il_conf *conf)
                                                .no_verify = !from->verify,
                                                .answer_max =
                                                    from->kind->answer_max,
-                                               .addresses = from->addresses };
+                                               .addresses = from->addresses,
+                                               .plain = from->plain,
+                                               .username = from->username,
+                                               .password = from->password };
     const char *why;
     o->transport = transport_new(&options, &why);
     if (o->transport)
@@ -77,7 +81,7 @@ name_target(struct out *o, const struct il_conf *conf)
         snprintf(o->only_target, sizeof(o->only_target), "%s",
                  il_conf_str(conf, "target"));
     else if (!options->target.of && options->origin)
-        transport_target(options->origin, o->only_target);
+        transport_target(out_speech(options), options->origin, o->only_target);
 }
 
 /* A batch of what the rate lets out in a moment, so that none is at hand for

@@ -23,8 +23,8 @@ tell_open(struct out *o)
         { &c->refused, "attempts_refused", "Attempts answered with 4xx." },
         { &c->broken, "attempts_broken", "Attempts answered with 5xx." },
         { &c->unanswered, "attempts_unanswered",
-          "Attempts without an answer: no address, no connection, no TLS, no "
-          "HTTP, none in time." },
+          "Attempts without an answer: no address, no connection, no TLS, none "
+          "that can be read, none in time." },
         { &c->unsent, "attempts_unsent",
           "Attempts given up by ourselves, at a stop say." },
         { &c->unattempted, "deferred_unattempted",
@@ -187,9 +187,10 @@ put_target(struct picture *p, const struct breaker_state *s)
     gmtime_r(&at, &tm);
     strftime(since, sizeof(since), " since %Y-%m-%dT%H:%M:%SZ", &tm);
     int n = snprintf(p->text + p->len, sizeof(p->text) - p->len,
-                     "%s%.80s %s%s: %.60s", p->len ? "; " : "", s->name,
+                     "%s%.80s %s%s: %.90s%s", p->len ? "; " : "", s->name,
                      s->open ? "is left alone" : "has asked for time",
-                     s->open ? since : "", s->cause);
+                     s->open ? since : "", s->cause,
+                     strlen(s->cause) > 90 ? "..." : "");
     p->len += n > 0 ? (size_t) n : 0;
 }
 
