@@ -414,7 +414,7 @@ END_TEST
 START_TEST(it_rests_until_its_hold_ends)
 {
     by_event();
-    delay_ms = 10;
+    delay_ms = 300; /* it is held off well before */
     fake_act(&fake, each_fifth_fails);
     events(10);
     world_start();

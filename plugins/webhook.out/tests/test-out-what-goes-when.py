@@ -29,12 +29,14 @@ class Busy:
         with self.lock:
             self.now += 1
             self.most = max(self.most, self.now)
-        threading.Timer(self.delay * 0.7, self.leave).start()
-        return Answer(200, delay=self.delay)
+        return Answer(200, until=self)
 
-    def leave(self):
+    def wait(self, _):
+        """By whoever is to send the answer: the next one can only come after it."""
+        time.sleep(self.delay)
         with self.lock:
             self.now -= 1
+        return True
 
 
 def records(folder):
