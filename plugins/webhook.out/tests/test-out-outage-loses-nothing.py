@@ -54,6 +54,7 @@ with Receiver() as r, Out('url = "%(url)s/in"; secrets = ( "whsec_MfKQ9r8GKYqrTw
         now = len(r.requests)
         s.jump(HOUR)
         s.until(lambda: len(r.requests) > now, "a probe in hour %d" % hour)
+        s.until(lambda: s.lane()["held_off"], "its answer has been judged")
         if hour == 12:
             s.daemon.stop()
             s.daemon.start()
