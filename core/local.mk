@@ -157,17 +157,11 @@ core_libcore_a_SOURCES = \
 	core/spool/walk.c \
 	core/spool/whole.c \
 	core/spool/write.c \
-	core/idem/build.c \
-	core/idem/checkpoint.c \
 	core/idem/idem.c \
 	core/idem/idem.h \
-	core/idem/load.c \
-	core/idem/log.c \
 	core/idem/private.h \
-	core/idem/run.c \
-	core/idem/run_write.c \
 	core/idem/secret.c \
-	core/idem/slice.c \
+	core/idem/start.c \
 	core/idem/table.c \
 	core/idem/work.c \
 	core/store/dead.c \

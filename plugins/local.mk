@@ -41,6 +41,9 @@ endif
 if PLUGIN_TELEGRAM
 include plugins/telegram/local.mk
 endif
+if PLUGIN_EMAIL_OUT
+include plugins/email.out/local.mk
+endif
 
 # Plugins are opened by name; libtool's archives would only confuse.
 install-data-hook:

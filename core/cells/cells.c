@@ -573,7 +573,14 @@ cells_reload(struct cells *c, int empty)
     cells_worker_stop(c);
     forget_all(c);
     c->undo = NULL;
-    int err = 0;
+    /* As the disk is: whether the last naming was done is not known. */
+    runs_close(&c->set);
+    c->run_count = 0;
+    int err = runs_open(&c->set, UINT64_MAX);
+    if (err)
+        return err;
+    for (uint32_t i = 0; i < c->set.count; i++)
+        atomic_store(&c->set.list[i]->leave_out, 1);
     if (empty && (c->set.count || c->set.complete)) {
         struct run *out[RUNS_MAX];
         uint32_t count = c->set.count;

@@ -368,6 +368,54 @@ merge_put(void *arg, const struct runs_record *r, const char *value)
     return m->all && !runs_value_len(r) ? 0 : runs_put(m->writer, r, value);
 }
 
+static void
+say(struct cells *c, int err)
+{
+    if (err && !c->failed)
+        log_error("lane %s: cannot write down what its steps remember, in %s: "
+                  "%s; it is tried again, and the spool is kept until it can",
+                  c->lane, c->dir, strerror(-err));
+    else if (!err && c->failed)
+        log_info("lane %s: what its steps remember is written down again",
+                 c->lane);
+    c->failed = err;
+    pthread_cond_broadcast(&c->done);
+}
+
+static void
+wait_to_try_again(struct cells *c)
+{
+    int64_t until_us = clock_monotonic_us() + TRY_AGAIN_US;
+    while (!c->quit && !cond_wait_until(&c->wake, &c->lock, until_us))
+        ;
+}
+
+/* Where that fails it may have been done or not: nothing else is named before it
+ * is.  With the lock, which is let go meanwhile. */
+static int
+name_merged(struct cells *c, struct run *const *in, uint32_t count,
+            struct run *made)
+{
+    for (;;) {
+        pthread_mutex_unlock(&c->lock);
+        int err = runs_name(&c->set, in, count, made, c->set.complete);
+        pthread_mutex_lock(&c->lock);
+        if (!err)
+            break;
+        if (c->quit) {
+            if (made)
+                runs_free(made);
+            return err;
+        }
+        say(c, err);
+        wait_to_try_again(c);
+    }
+    if (made)
+        atomic_store(&made->leave_out, 1);
+    show(c, in, count);
+    return 0;
+}
+
 /* With the lock, which is let go meanwhile. */
 static int
 merge(struct cells *c, uint32_t first, uint32_t count)
@@ -392,31 +440,8 @@ merge(struct cells *c, uint32_t first, uint32_t count)
             err = runs_finish(m.writer, in[0]->header.from,
                               in[count - 1]->header.to, &made);
     }
-    if (!err)
-        err = runs_name(&c->set, in, count, made, c->set.complete);
-    if (err && made)
-        runs_free(made);
     pthread_mutex_lock(&c->lock);
-    if (err)
-        return err;
-    if (made)
-        atomic_store(&made->leave_out, 1);
-    show(c, in, count);
-    return 0;
-}
-
-static void
-say(struct cells *c, int err)
-{
-    if (err && !c->failed)
-        log_error("lane %s: cannot write down what its steps remember, in %s: "
-                  "%s; it is tried again, and the spool is kept until it can",
-                  c->lane, c->dir, strerror(-err));
-    else if (!err && c->failed)
-        log_info("lane %s: what its steps remember is written down again",
-                 c->lane);
-    c->failed = err;
-    pthread_cond_broadcast(&c->done);
+    return err ? err : name_merged(c, in, count, made);
 }
 
 static void *
@@ -439,10 +464,8 @@ work(void *arg)
         else
             pthread_cond_wait(&c->wake, &c->lock);
         say(c, err);
-        int64_t until_us = clock_monotonic_us() + TRY_AGAIN_US;
-        while (err && !c->quit
-               && !cond_wait_until(&c->wake, &c->lock, until_us))
-            ;
+        if (err)
+            wait_to_try_again(c);
     }
     pthread_mutex_unlock(&c->lock);
     if (made)

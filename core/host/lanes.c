@@ -44,6 +44,17 @@ serve_plugin(struct host *h, struct il_host *instance, const char *kind,
                     h->state_dir, instance->lane, kind, below);
 }
 
+/* Of a path below state_dir. */
+static int
+sync_above(char *path)
+{
+    char *slash = strrchr(path, '/');
+    *slash = 0;
+    int err = state_dir_sync(path);
+    *slash = '/';
+    return err;
+}
+
 /* What the plugins of a lane kept under the name that it had before.  What is
  * there under its own is of a lane that has never begun. */
 static int
@@ -63,8 +74,11 @@ take_files_over(struct host *h, const struct assembly_lane *l)
         err = state_dir_remove_below(to);
     if (!err && rename(from, to))
         err = -errno;
+    /* Its cursor moves after this, and then nobody looks for them any more. */
     if (!err)
-        err = state_dir_sync(h->state_dir);
+        err = sync_above(to);
+    if (!err)
+        err = sync_above(from);
     if (err)
         log_error("lane %s: cannot take the files of %s over: %s",
                   l->plan->lane, was, strerror(-err));

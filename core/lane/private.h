@@ -128,6 +128,7 @@ struct lane_refusals {
 #define LANE_DUE_FLIGHTS 2
 #define LANE_DUE_MOST 1024 /* due events that are known of at a time */
 #define LANE_HOLDS 8       /* targets that are shown, as in lane_status */
+#define LANE_WAKES 16      /* targets that take again, until it is acted upon */
 
 /* A far side that takes nothing. */
 struct lane_hold {
@@ -148,11 +149,15 @@ struct lane_parked {
     struct parked_due *due; /* LANE_DUE_MOST */
     struct il_text packed;  /* events as they were decided */
     int64_t look_us;        /* since 1970: when something may be due */
+    int64_t wake_us;        /* monotonic: when to see to it next */
     int64_t not_before_us;  /* monotonic */
     /* A batch ends at so many frames, or events that match: what became of
      * the last one says how many it takes for those that the destination
      * wants. */
     uint32_t frames_most, matched_most;
+    /* A target takes again: what waits for it comes, from this position on. */
+    char waking[BATCH_TARGET_MAX + 1]; /* "": none */
+    uint64_t wake_from;
     uint64_t until;     /* records of an earlier run may be up to here */
     uint64_t *was_done; /* marks of an earlier run, in order */
     size_t was_done_count;
@@ -169,6 +174,8 @@ struct lane_parked {
     struct lane_numbers orders; /* of events that are deferred, not stored */
     int orders_lost;            /* for want of memory: any may be there */
     struct lane_hold holds[LANE_HOLDS];
+    char wakes[LANE_WAKES][BATCH_TARGET_MAX + 1];
+    uint32_t wake_count;
     int64_t held_until_us;      /* monotonic; nothing goes out before then, */
     int64_t held_until_wall_us; /* or this, since 1970 */
 };
@@ -235,6 +242,7 @@ struct lane {
     struct il_counter *delivered, *elsewhere, *dead_letters, *retries,
         *set_backs;
     struct il_counter **dropped; /* by each step */
+    struct il_histogram *times;
     struct il_gauge *gauge_lag_events, *gauge_lag_bytes, *gauge_lag,
         *gauge_state, *gauge_dead, *gauge_retrying, *gauge_position;
 };
@@ -470,6 +478,9 @@ void lane_recovered(struct lane *);
 /* Is a batch away for so long that it is trouble? */
 void lane_overdue(struct lane *);
 int lane_metrics(struct lane *);
+/* Count how long those of these events that were delivered took since they were
+ * received. */
+void lane_delivered(struct lane *, const struct batch_event *, uint32_t count);
 void lane_metrics_end(struct lane *);
 
 #endif

@@ -258,6 +258,8 @@ flight_leave(struct lane *l, struct flight *f)
         metric_add(l->dropped[i], f->drops[i]);
     metric_add(l->elsewhere, f->elsewhere);
     metric_add(l->delivered, delivered);
+    if (delivered)
+        lane_delivered(l, b->events, b->count);
     metric_add(l->dead_letters, b->letters);
     if (b->letters)
         lane_refused(l, b);

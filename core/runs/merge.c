@@ -144,40 +144,51 @@ read_ahead(const struct cursor *c)
             (n < AHEAD_PAGES ? n : AHEAD_PAGES) * RUNS_PAGE, MADV_WILLNEED);
 }
 
+/* The page of the next record.  1; 0: it cannot be read, and is left out; or
+ * -EBADMSG. */
+static int
+cursor_page(struct cursor *c)
+{
+    if (c->n / RECORDS_PER_PAGE % AHEAD_PAGES == 0)
+        read_ahead(c);
+    c->page = runs_records(c->run, c->n);
+    if (c->page) {
+        c->value = c->page->value;
+        return 1;
+    }
+    c->n += RECORDS_PER_PAGE;
+    return runs_damaged(c->run);
+}
+
 /* What of a run is in the range. */
 static int
 cursor_gather(struct cursor *c, uint64_t low, uint64_t high, struct gather *g)
 {
     while (c->n < c->run->header.keys) {
-        uint32_t slot = (uint32_t) (c->n % RECORDS_PER_PAGE);
-        if (!c->page) {
-            if (c->n / RECORDS_PER_PAGE % AHEAD_PAGES == 0)
-                read_ahead(c);
-            c->page = runs_records(c->run, c->n);
-            if (!c->page) {
-                if (runs_damaged(c->run))
-                    return -EBADMSG;
-                c->n += RECORDS_PER_PAGE;
-                continue;
-            }
-            c->value = c->page->value;
-        }
-        const struct runs_record *record = &c->page->records[slot];
-        if (record->hi > high)
-            break;
-        uint32_t len = runs_value_len(record);
-        const char *value = runs_value(c->run, c->value, len);
-        c->value += len;
-        c->n++;
-        if (slot + 1 == RECORDS_PER_PAGE)
-            c->page = NULL;
-        if (!value && runs_damaged(c->run))
-            return -EBADMSG;
-        int keep = value && record->hi >= low && record->time > g->after
-                   && runs_position(record) <= c->run->to;
-        int rc = keep ? gather_put(g, record, value) : 0;
-        if (rc)
+        int rc = c->page ? 1 : cursor_page(c);
+        if (rc < 0)
             return rc;
+        if (!rc)
+            continue;
+        uint64_t left = c->run->header.keys - c->n;
+        uint32_t slot = (uint32_t) (c->n % RECORDS_PER_PAGE);
+        uint32_t end = left < RECORDS_PER_PAGE - slot ? slot + (uint32_t) left
+                                                      : RECORDS_PER_PAGE;
+        for (; slot < end; slot++, c->n++) {
+            const struct runs_record *record = &c->page->records[slot];
+            if (record->hi > high)
+                return 0;
+            uint32_t len = runs_value_len(record);
+            const char *value = len ? runs_value(c->run, c->value, len) : "";
+            c->value += len;
+            if (!value && runs_damaged(c->run))
+                return -EBADMSG;
+            if (value && record->hi >= low && record->time > g->after
+                && runs_position(record) <= c->run->to
+                && (rc = gather_put(g, record, value)))
+                return rc;
+        }
+        c->page = NULL;
     }
     return 0;
 }
@@ -211,9 +222,7 @@ runs_each(struct run *const *in, uint32_t count, uint32_t after,
 /* --- which --- */
 
 /* So many of a size become one of the next. */
-#define TOGETHER 6u
-/* With so many files, what is cheapest goes together whatever its time. */
-#define CROWDED (RUNS_MAX - 16u)
+#define TOGETHER 4u
 
 static uint32_t
 size_class(const struct runs_policy *p, uint64_t keys)
@@ -307,5 +316,6 @@ runs_due(const struct runs_set *s, const struct runs_policy *p, uint32_t *first)
             return n;
         end = from < end ? from : end - 1;
     }
-    return s->count >= CROWDED ? cheapest_pair(s, first) : 0;
+    /* With so many files, what is cheapest goes together whatever its time. */
+    return s->count >= RUNS_CROWDED ? cheapest_pair(s, first) : 0;
 }

@@ -135,8 +135,8 @@ line_may_have(const struct runs_line *l, uint16_t print)
 }
 
 static int
-hit_fill(struct run *r, const struct runs_page *page, uint32_t i,
-         struct runs_hit *hit)
+hit_of(struct run *r, const struct runs_page *page, uint32_t i,
+       struct runs_hit *hit)
 {
     const struct runs_record *record = &page->records[i];
     uint64_t at = page->value;
@@ -170,7 +170,7 @@ find_in_line(struct run *r, uint64_t line, struct runs_key key, uint16_t print,
         const struct runs_record *record = &page->records[slot];
         if (record->hi == key.hi && record->lo == (uint32_t) key.lo)
             return runs_position(record) > r->to ? 0
-                                                 : hit_fill(r, page, slot, hit);
+                                                 : hit_of(r, page, slot, hit);
     }
     return 0;
 }

@@ -22,9 +22,9 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define NAME "RUNS"
-#define MAGIC "ILRUNSET" /* 8 bytes */
-#define VERSION 1u
+#define LIST_NAME "RUNS"
+#define LIST_MAGIC "ILRUNSET" /* 8 bytes */
+#define LIST_VERSION 1u
 
 struct list_head {
     char magic[8];
@@ -56,8 +56,8 @@ list_write(const struct runs_set *s, struct run *const *list, uint32_t count,
 {
     struct list_file f;
     memset(&f, 0, sizeof f);
-    memcpy(f.head.magic, MAGIC, 8);
-    f.head.version = VERSION;
+    memcpy(f.head.magic, LIST_MAGIC, 8);
+    f.head.version = LIST_VERSION;
     f.head.count = count;
     memcpy(f.head.spool, s->spool, sizeof f.head.spool);
     f.head.secret = s->secret;
@@ -71,7 +71,7 @@ list_write(const struct runs_set *s, struct run *const *list, uint32_t count,
     /* The files' names first. */
     if (fsync(s->dirfd))
         return -errno;
-    return file_replace(s->dirfd, NAME, &f, list_len(count) + sizeof sum);
+    return file_replace(s->dirfd, LIST_NAME, &f, list_len(count) + sizeof sum);
 }
 
 int
@@ -108,7 +108,7 @@ static int
 list_read(const struct runs_set *s, struct list_file *f, int *damaged)
 {
     uint64_t sum;
-    int fd = openat(s->dirfd, NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd = openat(s->dirfd, LIST_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return errno == ENOENT ? 1 : -errno;
     int64_t got = file_pread(fd, f, sizeof *f, 0);
@@ -119,14 +119,15 @@ list_read(const struct runs_set *s, struct list_file *f, int *damaged)
     if (got < 0)
         return (int) got;
     if ((size_t) got < sizeof f->head + sizeof sum
-        || memcmp(f->head.magic, MAGIC, 8))
+        || memcmp(f->head.magic, LIST_MAGIC, 8))
         return 1;
     size_t len = (size_t) got - sizeof sum;
     memcpy(&sum, (const char *) f + len, sizeof sum);
     if (sum != XXH3_64bits(f, len))
         return 1;
-    if (f->head.version > VERSION) {
-        log_error("%s: %s/" NAME ": a newer version wrote it", s->what, s->dir);
+    if (f->head.version > LIST_VERSION) {
+        log_error("%s: %s/" LIST_NAME ": a newer version wrote it", s->what,
+                  s->dir);
         return -ENOTSUP;
     }
     if (f->head.count > RUNS_MAX || len != list_len(f->head.count))
@@ -290,7 +291,8 @@ runs_open(struct runs_set *s, uint64_t end)
         rc = load_listed(s, &f);
     } else if (rc == 1) {
         if (damaged)
-            log_error("%s: %s/" NAME " is damaged: its files are believed, and "
+            log_error("%s: %s/" LIST_NAME
+                      " is damaged: its files are believed, and "
                       "the spool is asked for all that it has",
                       s->what, s->dir);
         rc = each_file(s, believe);

@@ -13,10 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Written at once.  Lines by the size of a huge page, which a file system that
- * can do so then uses for them: looking up keys reaches a page at random. */
+/* Written at once.  Lines in large pieces, for which a file system that can do
+ * so uses large pages: looking up keys reaches a page at random. */
 #define CHUNK_PAGES 32u
-#define CHUNK_LINE_PAGES 512u
+#define CHUNK_LINE_PAGES 128u
 /* Lines for what spills over the last home.  Keys are hashed with a secret, so
  * it never is as much. */
 #define SPARE_LINES 64u

@@ -105,6 +105,14 @@ passes "$plugins/discord/.libs/discord.so" \
 passes "$plugins/telegram/.libs/telegram.so" \
     'token = "1:a"; chat_id = "-1"; api = "http://127.0.0.1:1";
      rate = "1000/s";'
+passes "$plugins/email.out/.libs/email.out.so" \
+    'url = "smtp://127.0.0.1:1"; from = "a@example.com"; concurrency = 4;
+     to = ( "Ops <b@example.com>", "$event.payload.user_id" );
+     recipients = ( "*@example.com" ); username = "a"; password = "b";
+     rate = "1000/s";'
+passes "$plugins/email.out/.libs/email.out.so" \
+    'url = "smtp://127.0.0.1:1"; from = "a@example.com"; starttls = "none";
+     to = ( "b@example.com" ); rate = "1000/s";'
 wait
 
 status=0 n=1

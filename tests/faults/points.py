@@ -181,14 +181,18 @@ class Run:
         self.codes = []
 
     def prepare(self, shadow=None):
-        """An earlier run, undisturbed: two segments, all of it delivered."""
-        self.before = [large_of(self.trial, 21), large_of(self.trial, 22)]
-        self.start()
-        for r in self.before:
-            if self.send(r) != 202:
-                raise Failure("no answer before any fault")
-        self.wait_delivered()
-        self.end()
+        """Earlier runs, undisturbed: two segments, all of it delivered.  Each
+        leaves a file of the index, which the next start makes one of."""
+        small = [Request("/v1/ingest", [e], [e]) for e in (event(self.trial, n) for n in (23, 24, 25))]
+        large = [large_of(self.trial, 21), large_of(self.trial, 22)]
+        self.before = small + large
+        for together in [[r] for r in small] + [large]:
+            self.start()
+            for r in together:
+                if self.send(r) != 202:
+                    raise Failure("no answer before any fault")
+            self.wait_delivered()
+            self.end()
         if shadow:
             inject.prime(self.state, shadow)
 
@@ -317,6 +321,9 @@ class Run:
         if not began:
             raise Failure("does not start again: exit code %s" % self.daemon.proc.returncode)
         self.send_all(again=True)
+        for r in self.before:
+            if self.send(r) != 202:  # with the same id
+                raise Failure("an earlier event is not known")
         self.wait_delivered()
         self.end()
         self.account()

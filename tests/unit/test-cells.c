@@ -416,6 +416,7 @@ main(void)
     Suite *suite = suite_create("cells");
     TCase *tc = tcase_create("cells");
     log_level_set(0);
+    tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, cells_are_found_again);
     tcase_add_test(tc, cells_end);

@@ -1645,8 +1645,9 @@ il_waits(struct il_batch *batch, uint32_t i, const char *order, size_t len)
 }
 /* The far side takes nothing until then (microseconds since 1970; 0: it takes
  * again).  target NULL: of all that the instance sends, and the lane hands out
- * no batch meanwhile; else of what goes to that target, which is shown.  Shown
- * in `status`, with why (copied).  Any thread, from start() on.
+ * no batch meanwhile; else of what goes to that target, which is shown; once it
+ * takes again, events that were deferred for it with the code "held_off" are due
+ * at once.  Shown in `status`, with why (copied).  Any thread, from start() on.
  * Since ABI 1.0. */
 static inline void
 il_hold_off(const struct il_host *host, const char *target, int64_t until_us,
@@ -1659,8 +1660,8 @@ il_hold_off(const struct il_host *host, const char *target, int64_t until_us,
  * revoked): the lane pauses, as by `ingestlayer lane pause`, over restarts too,
  * until somebody says `lane resume`.  What is on its way is settled as ever.
  * why is shown wherever the lane is, 199 bytes of it.  Waits for the disk.  Any
- * thread, from start() until stop().  1, 0: it was paused before; -EPERM, or
- * another negative errno: it is not.  Since ABI 1.0. */
+ * thread, from start() until stop() returns.  1, 0: it was paused before; -EPERM,
+ * or another negative errno: it is not.  Since ABI 1.0. */
 static inline int
 il_pause(const struct il_host *host, const char *why)
 {
