@@ -62,11 +62,13 @@ core_libcore_a_SOURCES = \
 	core/codec/batch.c \
 	core/codec/batch.h \
 	core/codec/batch_again.c \
+	core/codec/batch_stream.c \
 	core/codec/batch_edit.c \
 	core/codec/batch_entity.c \
 	core/codec/event.c \
 	core/codec/event.h \
 	core/codec/event_marks.c \
+	core/codec/event_decided.c \
 	core/codec/event_retry.c \
 	core/codec/json.h \
 	core/codec/json_keys.c \
@@ -125,6 +127,10 @@ core_libcore_a_SOURCES = \
 	core/runs/runs.h \
 	core/runs/set.c \
 	core/runs/write.c \
+	core/cells/cells.c \
+	core/cells/cells.h \
+	core/cells/checkpoint.c \
+	core/cells/private.h \
 	core/schema/check.c \
 	core/schema/format.c \
 	core/schema/place.c \
@@ -271,6 +277,7 @@ core_libcore_a_SOURCES = \
 	core/lane/private.h \
 	core/lane/read.c \
 	core/lane/refusals.c \
+	core/lane/remember.c \
 	core/lane/retry.c \
 	core/lane/settle.c \
 	core/lane/status.c \
@@ -304,6 +311,8 @@ core_libcore_a_SOURCES = \
 	core/host/host.c \
 	core/host/host.h \
 	core/host/lanes.c \
+	core/host/lineage.c \
+	core/host/lineage.h \
 	core/host/left.c \
 	core/host/notify.c \
 	core/host/notify.h \

@@ -36,6 +36,16 @@ utf8_length(const char *text, const char *end)
     return n;
 }
 
+size_t
+utf8_cut(const char *text, size_t len, size_t most)
+{
+    if (len <= most)
+        return len;
+    while (most && ((unsigned char) text[most] & 0xc0) == 0x80)
+        most--;
+    return most;
+}
+
 int
 wtf8_valid(const char *p, size_t len)
 {

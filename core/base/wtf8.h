@@ -19,6 +19,10 @@ int wtf8_valid(const char *text, size_t len);
  * sides that are shown to people, whatever encoding they came in. */
 void utf8_mend(char *text, size_t len);
 
+/* How many bytes of a text to keep so that they are at most so many and end with
+ * a character. */
+size_t utf8_cut(const char *text, size_t len, size_t most);
+
 /* May the character at p be shown in a line of a log or a terminal?  1 or 0,
  * and *bytes is its length.  Not so are control characters, marks that turn the
  * direction of text or end a line, and a byte that is no UTF-8. */

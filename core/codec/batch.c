@@ -48,6 +48,8 @@ batch_reset(struct il_batch *b)
     b->id = 0;
     b->reader = NULL;
     b->phase = BATCH_NOBODY;
+    batch_stream_begin(b, &b->stream_before);
+    b->step = 0;
 }
 
 void
@@ -96,6 +98,7 @@ batch_add_event(struct il_batch *b, uint64_t position, const char *body,
     e->position = position;
     e->state = BATCH_LIVE;
     e->kept = 0;
+    e->stop = 0;
     e->room = 0;
     e->body = body;
     e->body_len = (uint32_t) len;
@@ -207,6 +210,7 @@ batch_reject(struct il_batch *b, uint32_t i, const struct il_reason *why)
     if (e->kept || (e->state != BATCH_LIVE && e->state != BATCH_REJECTED))
         return;
     e->reason = batch_reason(&b->arena, &b->bytes, why);
+    e->stop = b->step;
     batch_leave(b, i, b->sealed ? BATCH_REJECTED : BATCH_REFUSED);
 }
 

@@ -29,10 +29,15 @@ struct batch_again {
     uint32_t turn;     /* how often it was parked */
     int64_t first_us, since_us;
     const char *code, *message;
-    const char *decided; /* the step where it stopped; NULL: the destination */
+    const char *decided; /* the step where it stopped; NULL: at none */
     struct event_origin origin;
     uint64_t order; /* 0: it is in no chain */
+    /* So many stops had it passed, steps and `when` among them, and BATCH_ALL all
+     * of them: what was decided there stays.  0: it is decided anew. */
+    uint32_t passed;
+    uint32_t at; /* it goes on at this step's stop; 0: elsewhere */
 };
+#define BATCH_ALL UINT32_MAX
 
 /* Of an event that is to come again; see struct il_deferral. */
 struct batch_deferral {
@@ -63,8 +68,9 @@ enum batch_phase {
 struct batch_event {
     struct event ev; /* payload may point into the arena after a mutation */
     uint64_t position;
-    uint16_t state;
-    uint16_t kept;     /* the destination's: settled by an earlier attempt */
+    uint8_t state;
+    uint8_t kept;      /* the destination's: settled by an earlier attempt */
+    uint16_t stop;     /* of what a step ended: which; see il_batch.step */
     uint32_t body_len; /* the frame as accepted, for dead letters */
     uint32_t room;     /* of a payload that was edited: what its memory holds */
     const char *body;
@@ -72,6 +78,13 @@ struct batch_event {
     const struct il_reason *reason; /* in the arena; why it is no row */
     const struct batch_again *again; /* NULL: it comes for the first time */
     const struct batch_deferral *deferral; /* BATCH_DEFERRED */
+};
+
+/* The time of a stream of events: see il_stream_us(). */
+struct batch_stream {
+    int64_t us;      /* 0: nothing has come */
+    uint32_t behind; /* so many in a row were more than a minute behind it */
+    uint32_t jumped; /* it went ahead by more than an hour at once */
 };
 
 struct arena_block;
@@ -97,9 +110,14 @@ struct il_batch {
     /* What was said of single events, which no rewind undoes. */
     struct arena_block *said;
     size_t said_bytes;
+    /* Before the first event, and after so many of them. */
+    struct batch_stream stream_before, stream;
+    uint32_t streamed;
     void *lane;   /* for prepare(); NULL in tests */
     void *reader; /* entity read transaction of this pass, or NULL */
     int phase;    /* of those above; see batch_enter() */
+    uint16_t
+        step; /* which stop has it, from 1 on, `when` among them; 0: none */
     const char *thread;             /* of the step that has it */
     const struct il_host *instance; /* whose plugin has it, for its faults */
     /* Where in which spool a position is: that of lane; NULL: none is known. */
@@ -133,6 +151,7 @@ batch_in_step(const struct il_batch *b)
     return b->phase == BATCH_IN_STEP && b->thread == &batch_thread;
 }
 
+#define BATCH_STEPS_MAX 10000 /* of a lane */
 #define BATCH_IN_FLIGHT_MAX 16 /* at a destination, whatever it asks for */
 #define BATCH_TARGET_MAX 255   /* bytes of a deferral's target */
 #define BATCH_DELAY_MAX_MS (UINT64_C(400) * 86400 * 1000)
@@ -162,6 +181,12 @@ int batch_add_unreadable(struct il_batch *, uint64_t position, const char *body,
  * batch's use.  again (copied, texts too) gets its origin.  0, -EINVAL, -ENOMEM. */
 int batch_add_decided(struct il_batch *, uint64_t position, const char *bytes,
                       size_t len, const struct batch_again *again);
+/* Append an event that its frame brings again (as batch_add_event(); the texts
+ * are copied), with what was decided taken from the frame but for how far it had
+ * come, which is the lane's to say. */
+int batch_add_again(struct il_batch *, uint64_t position, struct slice body,
+                    const struct event *, const struct event_retry *,
+                    uint32_t passed, uint32_t at);
 /* Append event i to a text as it is now, with what steps have added: what is
  * kept of it while it waits to come again.  0 or -ENOMEM. */
 int batch_decided(const struct il_batch *, uint32_t i, struct il_text *out);
@@ -170,7 +195,7 @@ void *batch_alloc(struct il_batch *, size_t size);
 
 /* An event that is live is so no more.  Inline: a filter does it to most. */
 static inline void
-batch_leave(struct il_batch *b, uint32_t i, uint16_t state)
+batch_leave(struct il_batch *b, uint32_t i, uint8_t state)
 {
     if (i >= b->count || b->events[i].state != BATCH_LIVE)
         return;
@@ -183,6 +208,16 @@ static inline void
 batch_drop(struct il_batch *b, uint32_t i)
 {
     batch_leave(b, i, BATCH_DROPPED);
+}
+/* A step (by its stop) is done with the batch: what it dropped of events that had
+ * passed it before they came again is live again.  Of the others that came again
+ * it is noted which step it was. */
+void batch_undo(struct il_batch *, uint32_t step);
+/* Had event i passed this stop before it came again? */
+static inline int
+batch_passed(const struct il_batch *b, uint32_t i, uint32_t step)
+{
+    return b->events[i].again && b->events[i].again->passed >= step;
 }
 /* Not for this destination: as dropped, but no step's doing. */
 void batch_elsewhere(struct il_batch *, uint32_t i);
@@ -214,6 +249,11 @@ int batch_set_payload(struct il_batch *, uint32_t i, int encoding, const void *,
                       size_t);
 /* Where event i first stood. */
 void batch_origin(const struct il_batch *, uint32_t i, struct event_origin *);
+
+/* The time of the stream at event i.  Those that come again do not move it. */
+int64_t batch_stream_us(struct il_batch *, uint32_t i);
+/* The batch begins when the stream is at this. */
+void batch_stream_begin(struct il_batch *, const struct batch_stream *);
 
 /* --- batch_edit.c --- */
 

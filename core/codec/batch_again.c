@@ -104,6 +104,25 @@ batch_defer(struct il_batch *b, uint32_t i, const struct il_deferral *how)
     return 0;
 }
 
+/* --- said before ----------------------------------------------------------- */
+
+void
+batch_undo(struct il_batch *b, uint32_t step)
+{
+    for (uint32_t i = 0; i < b->count; i++) {
+        struct batch_event *e = &b->events[i];
+        if (!e->again || e->state != BATCH_DROPPED || e->stop)
+            continue;
+        if (!batch_passed(b, i, step)) {
+            e->stop = (uint16_t) step;
+            continue;
+        }
+        e->state = BATCH_LIVE;
+        b->live++;
+        b->dropped--;
+    }
+}
+
 /* --- as it was decided ---------------------------------------------------- */
 
 static int
@@ -235,6 +254,47 @@ again_copy(struct il_batch *b, const struct batch_again *from)
     to->message = copied[1];
     to->decided = copied[2];
     return to;
+}
+
+/* A copy with a NUL; NULL where there is none. */
+static const char *
+text_copy(struct slice s, char **p)
+{
+    char *copy = *p;
+    if (!s.len)
+        return NULL;
+    memcpy(copy, s.ptr, s.len);
+    copy[s.len] = 0;
+    *p += s.len + 1;
+    return copy;
+}
+
+int
+batch_add_again(struct il_batch *b, uint64_t position, struct slice body,
+                const struct event *ev, const struct event_retry *retry,
+                uint32_t passed, uint32_t at)
+{
+    struct event_decided d;
+    event_decided_read(retry->decided, &d);
+    struct batch_again *again =
+        batch_alloc(b, sizeof *again + retry->code.len + retry->message.len
+                           + d.step.len + 3);
+    if (!again)
+        return -ENOMEM;
+    char *p = (char *) (again + 1);
+    *again = (struct batch_again){ .attempts = retry->attempts,
+                                   .first_us = retry->first_us,
+                                   .since_us = retry->since_us,
+                                   .origin = retry->origin,
+                                   .passed = passed,
+                                   .at = at };
+    again->code = text_copy(retry->code, &p);
+    again->message = text_copy(retry->message, &p);
+    again->decided = text_copy(d.step, &p);
+    int err = batch_add_event(b, position, body.ptr, body.len, ev);
+    if (!err)
+        b->events[b->count - 1].again = again;
+    return err;
 }
 
 int

@@ -9,9 +9,14 @@
  * flags of the event (EVENT_PUBLISHABLE, ...), and, last, where a dead letter is
  * tried again,
  *   [ lane, position of the letter, attempts before,
- *     position, UUID of the spool (bin, 16 bytes), set-backs ]
- * Such a frame is only for that lane.  The last three say where the event first
- * stood; what older versions wrote is without them.
+ *     position, UUID of the spool (bin, 16 bytes), set-backs,
+ *     decided | nil, first_at, since, code | nil, message | nil ]
+ * Such a frame is only for that lane.  Three say where the event first stood,
+ * the others what was decided and how it came to this; older versions wrote the
+ * first three, or six.
+ *
+ * What was decided is an array, [ version, place, step | nil, plugin | nil,
+ * results | nil ]; more are passed over.
  *
  * Among the events of the spool are frames that say how far a source has read
  * (il_mark).  They are no events and never delivered: an array of four,
@@ -60,12 +65,52 @@ struct event_origin {
     uint32_t set_backs;
 };
 
+/* Where on its way through a lane an event stopped.  What was decided before
+ * that place stays so when the event comes again. */
+enum event_place {
+    EVENT_NOWHERE,       /* nothing is decided */
+    EVENT_AT_STEP,       /* it goes on at a step, */
+    EVENT_AFTER_STEP,    /* or after it; */
+    EVENT_AT_WHEN,       /* all steps have passed it, */
+    EVENT_AT_DESTINATION /* and `when` as well */
+};
+
+#define EVENT_DECIDED_VERSION 1
+#define EVENT_RESULTS_MAX 1024
+#define EVENT_DECIDED_MAX 4096 /* bytes, packed */
+
+struct event_decided {
+    uint32_t place;
+    struct slice step, plugin; /* its name and what it is; of a step only */
+    /* What steps have found out, $step.*: a msgpack map of EVENT_RESULTS_MAX
+     * bytes at most; empty: nothing. */
+    struct slice results;
+};
+
+/* --- event_decided.c --- */
+
+/* Append; nothing for EVENT_NOWHERE.  0, -ENOMEM, -EINVAL (too long). */
+int event_decided_pack(struct il_text *out, const struct event_decided *);
+/* View what was packed.  0, -EINVAL, or -ENOTSUP: by a newer version. */
+int event_decided_read(struct slice packed, struct event_decided *);
+/* Where it stopped, for people: {"at": "step", ...}; null: it is not known, or
+ * cannot be read. */
+void event_decided_json(struct json_out *, const char *key,
+                        struct slice packed);
+
+/* --- event_retry.c --- */
+
 /* What a frame says that is for one lane only. */
 struct event_retry {
     struct slice lane;
     uint64_t letter;   /* position of the dead letter */
     uint32_t attempts; /* that came before */
     struct event_origin origin; /* position 0: it is not said */
+    struct slice decided;       /* as packed; empty: nothing */
+    /* Since when it fails, and since when it waits; 0: it is not said, and none
+     * of what follows. */
+    int64_t first_us, since_us;
+    struct slice code, message; /* why it became a letter; or empty */
 };
 
 int event_retry_read(const char *body, size_t len, struct event_retry *);

@@ -8,6 +8,7 @@
  *   msg_read.c, msg_pack.c      msgpack: a cursor, msgpack-c's packer
  *   msg_check.c                 msgpack from outside: may an event hold it?
  *   event.c, event_retry.c      a frame's body in the spool; ids
+ *   event_decided.c             what was decided of one that comes again
  *   batch.c, batch_entity.c     events on their way through a lane
  *   batch_again.c               those of them that come again by themselves
  *

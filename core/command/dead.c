@@ -5,10 +5,13 @@
 #include "dead.h"
 
 #include "base/clock.h"
+#include "base/nearest.h"
 #include "base/time.h"
 #include "base/units.h"
 #include "host/assembly.h"
 #include "host/control.h"
+#include "lane/left.h"
+#include "spool/cursor.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -20,7 +23,7 @@
 
 #define DROP_MANY 1000 /* in one transaction */
 
-enum { CODE = COMMAND_FLAG + 1, SINCE, REASON, WAITING, RENDER };
+enum { CODE = COMMAND_FLAG + 1, SINCE, REASON, WAITING, RENDER, ANEW };
 
 static const struct command_option options[] = {
     { 'c', "config", "FILE", COMMAND_CONF_HELP },
@@ -42,7 +45,11 @@ static const struct command_option options[] = {
     { 'a', "all", NULL, "retry, drop: all that the options above leave" },
     { 'w', "wait", NULL,
       "retry: until it is known what became of them; exit code 1 if one is a "
-      "dead letter again, or waits again" },
+      "dead letter still, or waits again" },
+    { ANEW, "anew", NULL,
+      "retry: through all steps as if for the first time; else what they "
+      "decided "
+      "before an event stopped stays so" },
     { RENDER, "render", NULL,
       "show: also what its destination would send, with the config as it is "
       "now" },
@@ -110,9 +117,48 @@ command_dead_failed(int err)
     return err != 0;
 }
 
+struct lane_names {
+    const char *names[64];
+    size_t n;
+};
+
+static int
+know_one(void *arg, const struct lane_left *l)
+{
+    struct lane_names *k = arg;
+    char *name = strdup(l->name);
+    if (name)
+        k->names[k->n++] = name;
+    return k->n == sizeof k->names / sizeof k->names[0];
+}
+
+/* Nothing was found of the lane.  1 after a message: nobody has heard of it,
+ * which must not look like good news; else 0. */
+static int
+no_such_lane(const struct dead_job *j)
+{
+    struct lane_names k = { .n = 0 };
+    struct parked_lane *parked;
+    if (!j->lane || strncmp(j->lane, "gate/", 5) == 0
+        || spool_cursor_exists(j->dir, j->lane)
+        || (j->store && dead_count(j->store, j->lane))
+        || (j->parked && parked_lane_find(j->parked, j->lane, &parked) == 0))
+        return 0;
+    lane_left_each(j->dir, NULL, know_one, &k);
+    const char *meant = nearest_name(j->lane, k.names, k.n);
+    fprintf(stderr, "ingestlayer dead: state_dir knows no lane \"%s\"%s%s%s\n",
+            j->lane, meant ? "; did you mean \"" : "", meant ? meant : "",
+            meant ? "\"?" : "");
+    while (k.n)
+        free((char *) (uintptr_t) k.names[--k.n]);
+    return 1;
+}
+
 void
 command_dead_no_such(const struct dead_job *j, uint64_t position)
 {
+    if (no_such_lane(j))
+        return;
     fprintf(stderr,
             "ingestlayer dead: %s has no dead letter %" PRIu64
             ", and nothing waits there\n",
@@ -177,6 +223,8 @@ list(struct dead_job *j, char **args, int n)
     if (!status)
         status =
             command_dead_failed(command_dead_each(j, command_dead_print, j));
+    if (!status && !j->done)
+        status = no_such_lane(j);
     if (!status && !j->json)
         list_end(j);
     return status;
@@ -190,7 +238,9 @@ each_position(struct dead_job *j, char **args, int n,
     int status = command_dead_take_lane(j, &args, &n);
     if (!status)
         status = command_dead_store(j, fn == NULL);
-    for (int i = 0; i < n && status != 2; i++) {
+    if (status)
+        return status;
+    for (int i = 0; i < n; i++) {
         uint64_t position;
         command_dead_position(args[i], &position);
         int err = fn ? fn(j, position)
@@ -370,6 +420,9 @@ read_options(struct dead_job *j, int argc, char **argv, int *status)
         case 'a':
             j->all = 1;
             break;
+        case ANEW:
+            j->anew = 1;
+            break;
         case 'w':
             j->wait = 1;
             break;
@@ -392,6 +445,8 @@ check_options(const struct dead_job *j, const char *verb)
     int retry = !strcmp(verb, "retry"), drop = !strcmp(verb, "drop");
     if (j->wait && !retry)
         return command_dead_usage("--wait goes with retry");
+    if (j->anew && !retry)
+        return command_dead_usage("--anew goes with retry");
     if (j->all && !retry && !drop)
         return command_dead_usage("--all goes with retry and drop");
     if (j->render && strcmp(verb, "show"))

@@ -26,6 +26,7 @@ struct dead_item {
     const char *code, *message, *field, *rule;
     const char *key;    /* id of the key it came by */
     uint64_t retry;     /* where in the spool it is tried again; 0: not */
+    struct slice decided; /* where it stopped, as it was packed; or empty */
     struct slice event; /* as its store has it */
     /* Of lanes that deliver event by event: */
     int64_t first_us; /* when it failed first */
@@ -42,7 +43,7 @@ struct dead_job {
     const char *lane, *pipeline, *code, *event, *reason;
     int64_t since_us; /* INT64_MIN: any */
     int waiting;      /* parked events, else letters */
-    int json, all, wait, render;
+    int json, all, wait, render, anew;
     char dir[4096];            /* the state_dir */
     struct dead *store;        /* NULL: there is none yet */
     struct parked *parked;     /* likewise */

@@ -82,6 +82,8 @@ item_of_letter(const struct dead_letter *l)
                                .rule = l->reason.rule,
                                .key = l->key,
                                .retry = l->retry,
+                               .decided = l->decided,
+                               .first_us = l->first_us,
                                .event = l->event };
 }
 

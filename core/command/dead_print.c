@@ -131,10 +131,12 @@ put_json(struct dead_job *j, const struct dead_item *it, const struct known *k)
         json_waiting(&o, it);
     else
         json_number(&o, "retry", it->retry);
-    if (it->kind != DEAD_LETTER) {
+    if (!command_dead_is_gate(it->lane))
         json_out_time(&o, "first_at", it->first_us);
+    if (it->kind != DEAD_LETTER)
         json_out_str(&o, "target", it->target);
-    }
+    else if (!command_dead_is_gate(it->lane))
+        event_decided_json(&o, "stopped", it->decided);
     if (j->whole)
         json_event(&o, it, k);
     if (j->render)
@@ -190,6 +192,24 @@ put_waiting(struct il_text *out, const struct dead_item *it)
            || put_words(out, ", to ", slice_str(it->target));
 }
 
+/* Where it goes on when it is tried again. */
+static int
+put_stopped(struct il_text *out, const struct dead_item *it)
+{
+    static const char *const places[] = { NULL, "\n    stopped at step ",
+                                          "\n    goes on after step ",
+                                          "\n    stopped at when",
+                                          "\n    stopped at its destination" };
+    struct event_decided d;
+    if (event_decided_read(it->decided, &d))
+        return text_puts(out, "\n    stopped where this version cannot tell");
+    if (d.place == EVENT_NOWHERE)
+        return 0;
+    return text_puts(out, places[d.place]) || text_plain(out, d.step, 0)
+           || put_words(out, " (", d.plugin)
+           || (d.plugin.len && text_putc(out, ')'));
+}
+
 /* What is only shown of one. */
 static int
 put_life(struct il_text *out, const struct dead_item *it)
@@ -201,10 +221,12 @@ put_life(struct il_text *out, const struct dead_item *it)
     if (it->attempts)
         err = text_printf(out, "\n    given up after %" PRIu32 " attempt%s",
                           it->attempts, it->attempts == 1 ? "" : "s");
-    if (!err && it->kind == DEAD_OWN_LETTER)
+    if (!err
+        && (it->kind == DEAD_OWN_LETTER
+            || (it->attempts > 1 && it->first_us != it->at_us)))
         err = put_time(out, "\n    failed first ", it->first_us)
               || put_words(out, ", to ", slice_str(it->target));
-    return err;
+    return err || put_stopped(out, it);
 }
 
 static int

@@ -26,7 +26,13 @@ struct pending {
 };
 
 /* What became of one. */
-enum fate { FATE_OPEN, FATE_DELIVERED, FATE_LETTER, FATE_WAITS };
+enum fate {
+    FATE_OPEN,
+    FATE_DELIVERED,
+    FATE_LETTER,
+    FATE_WAITS,
+    FATE_STAYS /* it was dropped, or lost on its way: the letter is still there */
+};
 
 struct asking {
     struct dead_job *job;
@@ -64,6 +70,9 @@ asked_in_vain(struct asking *a, uint64_t letter, const char *word)
 {
     static const char *const why[][2] = {
         { "no_event", "what the spool held there is no event" },
+        { "decided",
+          "only what was decided about it was kept, and that is sent "
+          "as it is, without --anew" },
         { "damaged", "it is damaged, and can only be dropped" },
         { "not_one_by_one", "the lane's destination takes no events one by one "
                             "any more, and it can only be dropped" },
@@ -128,9 +137,10 @@ ask(struct asking *a)
 {
     struct il_text reply = { 0 };
     char line[sizeof a->lane + sizeof "retry "];
+    const char *verb = a->job->anew ? "anew" : "retry";
     if (!a->count)
         return 0;
-    snprintf(line, sizeof line, "retry %s", a->lane);
+    snprintf(line, sizeof line, "%s %s", verb, a->lane);
     int err =
         control_call(a->job->dir, line,
                      slice_of(a->letters.data, a->letters.len), &reply);
@@ -245,14 +255,27 @@ parked_fate(struct dead_job *j, const char *name, uint64_t position,
                                         : FATE_OPEN; /* asked again */
 }
 
-/* Of one that goes through the spool: it is over once the lane has passed it,
- * and was parked or given up there, or not. */
+/* Has another frame got it than this one, or none? */
+static int
+is_released(void *arg, const struct dead_letter *l)
+{
+    const struct pending *p = arg;
+    return l->retry != p->position;
+}
+
+/* Of one that goes through the spool: it is over once its letter is gone, or is
+ * no longer tried again by that frame.  Its event was parked or given up there,
+ * or not. */
 static enum fate
 spool_fate(struct dead_job *j, const struct pending *p)
 {
-    if (j->store
-        && dead_get(j->store, p->lane, p->letter, seen, NULL) != -ENOENT)
-        return FATE_OPEN;
+    void *arg = (void *) (uintptr_t) p;
+    int released =
+        j->store ? dead_get(j->store, p->lane, p->letter, is_released, arg)
+                 : -ENOENT;
+    if (released != -ENOENT)
+        return released == 1 && p->position != p->letter ? FATE_STAYS
+                                                         : FATE_OPEN;
     if (j->store && dead_get(j->store, p->lane, p->position, seen, NULL) == 0)
         return FATE_LETTER;
     return parked_fate(j, p->lane, p->position, 0);
@@ -262,7 +285,7 @@ static void
 wait_for_all(struct asking *a)
 {
     const struct timespec pause = { .tv_nsec = LOOK_NS };
-    uint64_t ended[FATE_WAITS + 1] = { 0 };
+    uint64_t ended[FATE_STAYS + 1] = { 0 };
     while (a->pending) {
         for (struct pending **at = &a->pending; *at;) {
             struct pending *p = *at;
@@ -284,8 +307,10 @@ wait_for_all(struct asking *a)
            ended[FATE_DELIVERED], ended[FATE_LETTER]);
     if (ended[FATE_WAITS])
         printf(", waiting again %" PRIu64, ended[FATE_WAITS]);
+    if (ended[FATE_STAYS])
+        printf(", dropped %" PRIu64 " (their letters stay)", ended[FATE_STAYS]);
     putchar('\n');
-    a->failed |= ended[FATE_LETTER] || ended[FATE_WAITS];
+    a->failed |= ended[FATE_LETTER] || ended[FATE_WAITS] || ended[FATE_STAYS];
 }
 
 static void

@@ -2,6 +2,7 @@
 /* `ingestlayer spool`: look at a spool while no daemon runs on it. */
 #include "private.h"
 
+#include "base/state_dir.h"
 #include "codec/event.h"
 #include "codec/json.h"
 #include "spool/spool.h"
@@ -157,6 +158,7 @@ export_event(struct il_text *line, const struct event *e, const char *body,
         json_out_object(&o, "retry");
         json_out_slice(&o, "lane", retry.lane);
         json_out_number(&o, "letter", retry.letter);
+        event_decided_json(&o, "stopped", retry.decided);
         json_out_end(&o);
     }
     json_out_end(&o);
@@ -263,7 +265,7 @@ find_dir(struct look *k, const char *config)
 static void
 complain(const char *dir, int rc)
 {
-    const char *why = strerror(-rc);
+    const char *why = state_dir_strerror(rc);
     if (rc == -EBUSY)
         why = "a daemon is running on it; stop that first (export goes "
               "beside it)";

@@ -19,7 +19,7 @@ const struct command_entry command_table[] = {
     { "dead", command_dead, &command_dead_help,
       "list, show, retry and drop dead letters" },
     { "lane", command_lane, &command_lane_help,
-      "list lanes; take one back, or forget one" },
+      "list, pause and resume lanes; take one back, or forget one" },
     { "spool", command_spool, &command_spool_help,
       "verify, inspect and export the spool" },
     { "ddl", command_ddl, &command_ddl_help,

@@ -164,6 +164,10 @@ void host_put_paused(struct json_out *, const struct lane_status *);
  * one line "error MESSAGE". */
 void host_retry(void *host, const char *line, struct slice body,
                 struct il_text *reply);
+/* "anew": the same, but what was decided is forgotten; where nothing else was
+ * kept the word is "decided". */
+void host_anew(void *host, const char *line, struct slice body,
+               struct il_text *reply);
 /* "due", with a lane: another process has changed what is parked. */
 void host_due(void *host, const char *line, struct slice body,
               struct il_text *reply);

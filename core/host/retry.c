@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The "retry" and "due" requests of the control socket: dead letters of a lane,
+/* The "retry", "anew" and "due" requests of the control socket: dead letters of a lane,
  * and what is parked there, are to be tried now; somebody else has changed what
  * is parked. */
 #include "private.h"
@@ -12,6 +12,15 @@
 #include <string.h>
 
 #define LETTERS_MAX 10000 /* of one request */
+
+/* What is asked about letters of a lane. */
+struct asked {
+    const char *name;
+    struct lane *lane;
+    int anew;
+    struct retry_item *items;
+    int n;
+};
 
 static const char *const result_words[] = { "retried", "under_way", "gone",
                                             "no_event" };
@@ -39,23 +48,25 @@ read_numbers(struct slice body, struct retry_item *out)
 
 /* Those that the spool takes to the lane. */
 static void
-retry_by_spool(struct host *h, const char *name, const struct lane_status *at,
-               struct retry_item *items, int n, struct il_text *reply)
+retry_by_spool(struct host *h, const struct asked *a, uint64_t passed,
+               struct il_text *reply)
 {
     char why[256];
-    if (n
-        && retry_letters(h->retry, name, at->position, items, (size_t) n, why,
-                         sizeof(why))) {
+    if (a->n
+        && retry_letters(h->retry, a->name, passed, a->anew, a->items,
+                         (size_t) a->n, why, sizeof(why))) {
         reply->len = 0;
         text_printf(reply, "error %s\n", why);
         return;
     }
-    for (int i = 0; i < n; i++)
-        text_printf(reply, "%" PRIu64 " %s %" PRIu64 "\n", items[i].letter,
-                    result_words[items[i].result], items[i].position);
+    for (int i = 0; i < a->n; i++)
+        text_printf(reply, "%" PRIu64 " %s %" PRIu64 "\n", a->items[i].letter,
+                    result_words[a->items[i].result], a->items[i].position);
 }
 
-/* Of a lane that has no such destination any more: nobody would send them. */
+/* What can be done with none of them: of a lane that has no such destination any
+ * more, which would send them; or to be decided anew, of which only what was
+ * decided was kept. */
 static int
 find_stuck(struct parked_lane *parked, struct parked_ask *asks, int n)
 {
@@ -75,80 +86,97 @@ find_stuck(struct parked_lane *parked, struct parked_ask *asks, int n)
 }
 
 static void
-put_asked(struct il_text *reply, const struct parked_ask *a, int per_event)
+put_asked(struct il_text *reply, const struct parked_ask *ask,
+          const char *stuck)
 {
-    const char *word = !per_event                    ? "not_one_by_one"
-                       : a->found == PARKED_DAMAGED  ? "damaged"
-                       : a->found == PARKED_NO_EVENT ? "no_event"
-                       : a->found == PARKED_BEHIND   ? "behind"
-                                                     : "now";
-    text_printf(reply, "%" PRIu64 " %s %" PRIu32 "\n", a->position, word,
-                a->turn);
+    const char *word = stuck                           ? stuck
+                       : ask->found == PARKED_DAMAGED  ? "damaged"
+                       : ask->found == PARKED_NO_EVENT ? "no_event"
+                       : ask->found == PARKED_BEHIND   ? "behind"
+                                                       : "now";
+    text_printf(reply, "%" PRIu64 " %s %" PRIu32 "\n", ask->position, word,
+                ask->turn);
 }
 
 /* Those that the lane has beside it are made due, and answered for; how many
- * are left in items, or a negative errno. */
+ * are left, or a negative errno. */
 static int
-retry_parked(struct host *h, const char *name, struct lane *lane, int per_event,
-             struct retry_item *items, int n, struct il_text *reply)
+retry_parked(struct host *h, const struct asked *a, int per_event,
+             struct il_text *reply)
 {
+    const char *stuck = !per_event ? "not_one_by_one"
+                        : a->anew  ? "decided"
+                                   : NULL;
     struct parked_lane *parked;
-    int rest = 0;
-    int err = h->parked ? parked_lane_find(h->parked, name, &parked) : -ENOENT;
+    int n = a->n, rest = 0;
+    int err =
+        h->parked ? parked_lane_find(h->parked, a->name, &parked) : -ENOENT;
     if (err || !n)
         return err && err != -ENOENT ? err : n;
     struct parked_ask *asks = calloc((size_t) n, sizeof(*asks));
     if (!asks)
         return -ENOMEM;
     for (int i = 0; i < n; i++)
-        asks[i].position = items[i].letter;
-    err = per_event ? parked_ask(parked, asks, (size_t) n, clock_wall_us())
-                    : find_stuck(parked, asks, n);
+        asks[i].position = a->items[i].letter;
+    err = !stuck ? parked_ask(parked, asks, (size_t) n, clock_wall_us())
+                 : find_stuck(parked, asks, n);
     for (int i = 0; i < n && !err; i++)
         if (asks[i].found == PARKED_NOT_THERE)
-            items[rest++].letter = asks[i].position;
+            a->items[rest++].letter = asks[i].position;
         else
-            put_asked(reply, &asks[i], per_event);
+            put_asked(reply, &asks[i], stuck);
     free(asks);
     if (!err && rest < n)
-        lane_due_changed(lane);
+        lane_due_changed(a->lane);
     return err ? err : rest;
 }
 
 static void
-retry(struct host *h, const char *name, struct lane *lane,
-      struct retry_item *items, int n, struct il_text *reply)
+retry(struct host *h, struct asked *a, struct il_text *reply)
 {
     struct lane_status at;
-    lane_status(lane, &at);
-    n = retry_parked(h, name, lane, at.per_event, items, n, reply);
-    if (n < 0)
+    lane_status(a->lane, &at);
+    a->n = retry_parked(h, a, at.per_event, reply);
+    if (a->n < 0)
         text_printf(reply,
                     "error parked events cannot be read or written: "
                     "%s\n",
-                    strerror(-n));
+                    strerror(-a->n));
     else
-        retry_by_spool(h, name, &at, items, n, reply);
+        retry_by_spool(h, a, at.position, reply);
+}
+
+static void
+asked(struct host *h, const char *line, int anew, struct slice body,
+      struct il_text *reply)
+{
+    struct asked a = { .name = line, .anew = anew };
+    const struct assembly_lane *l = host_find_lane(h, line);
+    a.items = calloc(LETTERS_MAX, sizeof(*a.items));
+    a.n = a.items ? read_numbers(body, a.items) : -ENOMEM;
+    a.lane = l ? l->lane : NULL;
+    if (a.n < 0)
+        text_printf(reply, "error %s\n",
+                    a.n == -ENOMEM ? "no memory" : "not a list of positions");
+    else if (!a.lane)
+        text_printf(reply, "error the running configuration has no active or "
+                           "paused pipeline with the lane %.400s\n", line);
+    else
+        retry(h, &a, reply);
+    free(a.items);
 }
 
 void
 host_retry(void *arg, const char *line, struct slice body,
            struct il_text *reply)
 {
-    struct host *h = arg;
-    struct retry_item *items = calloc(LETTERS_MAX, sizeof(*items));
-    int n = items ? read_numbers(body, items) : -ENOMEM;
-    const struct assembly_lane *l = host_find_lane(h, line);
-    struct lane *lane = l ? l->lane : NULL;
-    if (n < 0)
-        text_printf(reply, "error %s\n",
-                    n == -ENOMEM ? "no memory" : "not a list of positions");
-    else if (!lane)
-        text_printf(reply, "error the running configuration has no active or "
-                           "paused pipeline with the lane %.400s\n", line);
-    else
-        retry(h, line, lane, items, n, reply);
-    free(items);
+    asked(arg, line, 0, body, reply);
+}
+
+void
+host_anew(void *arg, const char *line, struct slice body, struct il_text *reply)
+{
+    asked(arg, line, 1, body, reply);
 }
 
 void

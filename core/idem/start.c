@@ -6,6 +6,7 @@
 #include "private.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "codec/event.h"
 
@@ -263,10 +264,12 @@ idem_open(const struct idem_options *options, struct spool *spool,
     pthread_mutex_init(&d->lock, NULL);
     int rc = (d->dir = strdup(options->dir)) ? 0 : -ENOMEM;
     if (rc == 0) {
-        if ((mkdir(d->dir, 0700) && errno != EEXIST)
-            || (d->dirfd = open(d->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
-                   < 0) {
+        rc = file_make_folder(d->dir);
+        if (!rc
+            && (d->dirfd = open(d->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
+                   < 0)
             rc = -errno;
+        if (rc) {
             log_error("idempotency index: cannot open %s: %s", d->dir,
                       strerror(-rc));
         }

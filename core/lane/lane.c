@@ -102,11 +102,21 @@ lane_next(struct lane *l, int parks_on, int64_t *until)
 static void
 lane_make(struct lane *l, struct flight *f)
 {
-    if (lane_match(l, f) || lane_steps(l, f)) {
+    int err = lane_remember_begin(l, f);
+    if (!err && !(err = lane_match(l, f)))
+        err = lane_steps(l, f);
+    lane_remember_end(l, f);
+    if (err) {
+        lane_unremember(l, f);
         l->not_before_us = lane_back_off(l, IL_RETRY);
         return;
     }
-    lane_when(l, f);
+    lane_ready(l, f);
+    if (lane_stays(l, f)) {
+        f->stage = FLIGHT_READ;
+        l->not_before_us = lane_back_off(l, IL_RETRY);
+        return;
+    }
     pthread_mutex_lock(&l->lock);
     if (f == lane_flight(l, 0))
         l->oldest_us = f->oldest_us;
@@ -154,6 +164,7 @@ lane_loop(struct lane *l)
             continue;
         }
         struct flight *f = lane_next(l, on, &until);
+        lane_remember(l, &until);
         if (l->parked) {
             lane_due(l, &until);
             lane_tell_done(l, &until);
@@ -180,8 +191,10 @@ lane_run(void *arg)
     lane_paused_say(l);
     if (!lane_rest(l) && !lane_begin(l))
         lane_loop(l);
-    if (l->reader)
+    if (l->reader) {
         lane_cursor(l, 1);
+        lane_remember_last(l);
+    }
     pthread_mutex_lock(&l->lock);
     l->finished = 1;
     if (!l->fenced)
@@ -220,6 +233,7 @@ static void
 flight_end(struct flight *f)
 {
     batch_free(f->batch);
+    text_clear(&f->undo.was);
     free(f->drops);
     free(f->frames);
 }
@@ -300,19 +314,20 @@ lane_mark(struct lane *l)
     return err;
 }
 
-/* The store is derived from nothing: what was in it is gone with it. */
+/* Stores are derived from nothing: what was in one is gone with it. */
 static void
 lane_letters_lost(const struct lane *l)
 {
-    int each = l->spec.destination->flags & IL_PER_EVENT;
-    if (l->cursor.letters
-        && (each ? parked_is_new(l->ctx.parked) : dead_is_new(l->ctx.dead)))
+    uint64_t here = lane_left_behind(l);
+    int parked = (l->spec.destination->flags & IL_PER_EVENT)
+                 && parked_is_new(l->ctx.parked);
+    if (l->cursor.letters > here && (parked || dead_is_new(l->ctx.dead)))
         log_error("lane %s: the store of %s was missing; the %llu that this "
                   "lane had are lost, but for what the spool still holds "
                   "(ingestlayer spool export)",
                   l->spec.name,
-                  each ? "parked events and dead letters" : "dead letters",
-                  (unsigned long long) l->cursor.letters);
+                  parked ? "parked events and dead letters" : "dead letters",
+                  (unsigned long long) (l->cursor.letters - here));
 }
 
 /* What the cursor file says, and a hold on what comes after it. */
@@ -332,7 +347,11 @@ lane_place(struct lane *l)
         err = lane_mark(l);
     if (err)
         return err;
-    l->hold = spool_hold_new(l->ctx.spool, l->spec.name, l->status.position);
+    /* What steps remember may have to be made again from further back: that is
+     * seen when they are asked. */
+    atomic_store(&l->passed, l->status.position);
+    l->hold = spool_hold_new(l->ctx.spool, l->spec.name,
+                             l->spec.remembers ? 0 : l->status.position);
     if (l->hold && l->spec.soft)
         spool_hold_soften(l->hold);
     return l->hold ? 0 : -ENOMEM;
@@ -359,7 +378,9 @@ lane_new(const struct lane_spec *spec, const struct lane_context *ctx,
     if (!l->spec.retry_max_ms)
         l->spec.retry_max_ms = 30000;
     lane_locks_new(l);
-    int err = strlen(spec->name) > DEAD_LANE_MAX ? -ENAMETOOLONG : 0;
+    int err = strlen(spec->name) > DEAD_LANE_MAX   ? -ENAMETOOLONG
+              : spec->step_count > BATCH_STEPS_MAX ? -E2BIG
+                                                   : 0;
     if (!err)
         err = lane_flights_new(l);
     if (!err)
@@ -450,6 +471,7 @@ lane_free(struct lane *l)
         }
         lane_cursor(l, 1);
     }
+    cells_close(l->cells);
     lane_metrics_end(l);
     for (uint32_t i = 0; l->flights && i < l->flight_count; i++)
         flight_end(&l->flights[i]);

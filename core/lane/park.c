@@ -246,10 +246,11 @@ parked_of(const struct batch_event *e)
 {
     const struct batch_deferral *d = e->deferral;
     uint32_t attempts = e->again ? e->again->attempts : 0;
+    int64_t first = e->again ? e->again->first_us : 0;
     return (struct parked_event){
         .position = e->position,
         .attempts = attempts + !(d->flags & IL_NO_ATTEMPT),
-        .first_us = e->again ? e->again->first_us : d->since_us,
+        .first_us = first ? first : d->since_us,
         .since_us = d->since_us,
         .delay_us = d->delay_us,
         .code = d->why ? d->why->code : NULL,
@@ -299,20 +300,24 @@ lane_note_lost(struct lane *l, struct flight *f)
 static struct parked_letter
 letter_of(const struct flight *f, const struct batch_event *e, int64_t now)
 {
+    const struct batch_again *a = e->again;
     return (struct parked_letter){
         .position = e->position,
-        .attempts = e->state == BATCH_REJECTED ? f->attempts : 0,
-        .first_us = now,
+        .attempts = (a ? a->attempts : 0)
+                    + (e->state == BATCH_REJECTED ? f->attempts : 0),
+        .first_us = a && a->first_us ? a->first_us : now,
         .at_us = now,
         .code = e->reason->code,
         .message = e->reason->message,
     };
 }
 
+/* Those of steps are kept as the spool has them (flight_letters()). */
 static int
 is_letter(const struct batch_event *e)
 {
-    return e->state == BATCH_REFUSED || e->state == BATCH_REJECTED;
+    return (e->state == BATCH_REFUSED || e->state == BATCH_REJECTED)
+           && !lane_by_spool(e);
 }
 
 /* What nothing can read is kept as it lies in the spool. */

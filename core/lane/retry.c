@@ -5,7 +5,14 @@
  * keeps tells whether it is there, and what fails again is a letter again, under
  * the position of the frame.  The letter it came from goes once the lane has
  * passed the frame; until then it is the frame's claim that says which of
- * several counts. */
+ * several counts.  Only what was delivered, or is a letter again, is done with:
+ * where a step drops the event the letter stays.
+ *
+ * What was decided before comes along in the frame.  Steps before the place where
+ * the event had stopped run for what they add to it: what they drop is undone.
+ * What they make a letter of they could not add anything to; then it is one,
+ * with what was decided before. */
+#define _GNU_SOURCE /* memmem() */
 #include "private.h"
 
 #include "base/log.h"
@@ -17,8 +24,8 @@
 #define LOOK_BYTES (1u << 20)
 
 /* Also what was written for the lane's name before: its letters came along. */
-static int
-retry_is_ours(const struct lane *l, const struct event_retry *retry)
+int
+lane_retry_is_ours(const struct lane *l, const struct event_retry *retry)
 {
     const char *was = l->spec.was;
     return slice_equal(retry->lane,
@@ -39,7 +46,7 @@ flight_claim(struct lane *l, struct flight *f, uint32_t i)
         const struct frame_place *frame = &f->frames[i];
         struct event_retry retry;
         if (event_retry(b->frames.data + frame->offset, frame->len, &retry) == 1
-            && retry_is_ours(l, &retry))
+            && lane_retry_is_ours(l, &retry))
             f->claims[f->claim_count++] = (struct dead_claim){
                 .letter = retry.letter, .position = frame->position
             };
@@ -54,13 +61,237 @@ int
 lane_retry(struct lane *l, struct flight *f, uint32_t i,
            const struct event_retry *retry)
 {
-    if (!retry_is_ours(l, retry))
+    if (!lane_retry_is_ours(l, retry))
         return 0;
     int err = f->claim_count ? 0 : flight_claim(l, f, i);
     if (err)
         return err;
-    return f->claims[f->claims_seen++].held;
+    /* Frames in between may not have been asked about. */
+    while (f->claims[f->claims_seen].position < f->frames[i].position)
+        f->claims_seen++;
+    return f->claims[f->claims_seen].held;
 }
+
+/* --- what was decided --- */
+
+static struct slice
+slice_str(const char *s)
+{
+    return slice_of(s, strlen(s));
+}
+
+/* The step's stop; 0: there is none of that name. */
+static uint32_t
+find_step(const struct lane *l, const struct event_decided *d)
+{
+    for (uint32_t i = 0; i < l->spec.step_count; i++) {
+        const struct lane_step *s = &l->spec.steps[i];
+        if (slice_equal(d->step, slice_str(s->name))
+            && (!d->plugin.len
+                || slice_equal(d->plugin, slice_str(s->plugin->name))))
+            return lane_stop_of(l, i);
+    }
+    return 0;
+}
+
+#define BEFORE "; before that "
+#define STEP_GONE "step_gone"
+
+/* What it was a letter for at first, behind what it is one for now. */
+static int
+put_before(struct il_text *out, struct slice code, struct slice message)
+{
+    const size_t len = strlen(BEFORE);
+    const char *at = NULL;
+    if (slice_equal(code, SLICE(DEAD_DROPPED))
+        || slice_equal(code, SLICE(STEP_GONE)))
+        at = memmem(message.ptr, message.len, BEFORE, len);
+    if (at)
+        return text_put(out, at, (size_t) (message.ptr + message.len - at));
+    if (!code.len)
+        return 0;
+    return text_puts(out, BEFORE) || text_put(out, code.ptr, code.len)
+                   || text_puts(out, ": ")
+                   || text_put(out, message.ptr, message.len)
+               ? -ENOMEM
+               : 0;
+}
+
+/* How far it had come.  0, -ENOMEM, or -EINVAL and why: where that was cannot be
+ * told. */
+static int
+find_place(const struct lane *l, const struct event_retry *retry,
+           uint32_t *passed, uint32_t *at, struct il_reason *why,
+           struct il_text *text)
+{
+    struct event_decided d;
+    int err = event_decided_read(retry->decided, &d);
+    uint32_t step = 0;
+    *passed = *at = 0;
+    *why = (struct il_reason){ IL_SIZED(struct il_reason) };
+    if (!err && d.step.len)
+        step = find_step(l, &d);
+    if (err) {
+        why->code = "unreadable";
+        err = text_printf(text,
+                          "what was decided about it %s; with --anew it is "
+                          "decided from the first step on",
+                          err == -ENOTSUP ? "was written by a newer version"
+                                          : "cannot be read");
+    } else if (d.step.len && !step) {
+        why->code = STEP_GONE;
+        err = text_printf(text,
+                          "the lane has no step %.*s (%.*s) any more, where it "
+                          "had stopped; with --anew it is decided from the "
+                          "first step on",
+                          (int) d.step.len, d.step.ptr, (int) d.plugin.len,
+                          d.plugin.ptr);
+        if (!err)
+            err = put_before(text, retry->code, retry->message);
+    }
+    if (why->code) {
+        why->message = text_str(text);
+        return err ? err : -EINVAL;
+    }
+    if (d.place == EVENT_AT_STEP)
+        *at = step;
+    *passed = d.place == EVENT_AT_STEP          ? step - 1
+              : d.place == EVENT_AFTER_STEP     ? step
+              : d.place == EVENT_AT_WHEN        ? lane_stop_of_when(l) - 1
+              : d.place == EVENT_AT_DESTINATION ? BATCH_ALL
+                                                : 0;
+    return 0;
+}
+
+int
+lane_bring(struct lane *l, struct flight *f, uint32_t i, const struct event *ev,
+           const struct event_retry *retry)
+{
+    const struct frame_place *frame = &f->frames[i];
+    struct il_batch *b = f->batch;
+    struct il_reason why;
+    struct il_text text = { 0 };
+    uint32_t passed, at;
+    int lost = find_place(l, retry, &passed, &at, &why, &text);
+    int err = lost == -ENOMEM
+                  ? lost
+                  : batch_add_again(
+                      b, frame->position,
+                      slice_of(b->frames.data + frame->offset, frame->len), ev,
+                      retry, passed, at);
+    if (!err && lost)
+        batch_reject(b, b->count - 1, &why);
+    text_clear(&text);
+    return err;
+}
+
+/* Where it stopped this time; 1 where what was decided before holds. */
+static int
+stopped_at(const struct lane *l, const struct batch_event *e,
+           struct event_decided *d)
+{
+    uint32_t stop = e->stop;
+    *d = (struct event_decided){ .place = EVENT_NOWHERE };
+    if (e->state == BATCH_REJECTED) {
+        d->place = EVENT_AT_DESTINATION;
+        return 0;
+    }
+    if (!stop || (e->again && stop <= e->again->passed))
+        return 1;
+    const struct lane_step *step = lane_step_at(l, stop);
+    d->place = step ? EVENT_AT_STEP : EVENT_AT_WHEN;
+    if (!step)
+        return 0;
+    d->step = slice_str(step->name);
+    d->plugin = slice_str(step->plugin->name);
+    return 0;
+}
+
+int
+lane_decided(const struct lane *l, struct flight *f,
+             const struct batch_event *e, struct slice *out)
+{
+    struct il_text packed = { 0 };
+    struct event_decided d;
+    struct event_retry retry;
+    *out = slice_of(NULL, 0);
+    if (stopped_at(l, e, &d)) {
+        if (event_retry(e->body, e->body_len, &retry) == 1)
+            *out = retry.decided;
+        return 0;
+    }
+    int err = event_decided_pack(&packed, &d);
+    char *copy = err ? NULL : batch_alloc(f->batch, packed.len);
+    if (copy) {
+        memcpy(copy, packed.data, packed.len);
+        *out = slice_of(copy, packed.len);
+    }
+    text_clear(&packed);
+    return copy ? 0 : err ? err : -ENOMEM;
+}
+
+/* --- what was dropped --- */
+
+/* Who dropped it. */
+static char *
+stay_message(const struct lane *l, struct il_batch *b,
+             const struct batch_event *e)
+{
+    const struct lane_step *s = lane_step_at(l, e->stop);
+    struct il_text out = { 0 };
+    int err = s ? text_printf(&out, "dropped by step %s (%s)", s->name,
+                              s->plugin->name)
+                : text_puts(&out, e->state == BATCH_ELSEWHERE
+                                      ? "when left it out"
+                                      : "it was too old (max_age)");
+    const struct batch_again *a = e->again;
+    if (!err)
+        err = text_puts(&out, " when it was tried again");
+    if (!err)
+        err = put_before(&out, slice_str(a->code ? a->code : ""),
+                         slice_str(a->message ? a->message : ""));
+    char *copy = err ? NULL : batch_alloc(b, out.len + 1);
+    if (copy)
+        memcpy(copy, text_str(&out), out.len + 1);
+    text_clear(&out);
+    return copy;
+}
+
+int
+lane_stays(struct lane *l, struct flight *f)
+{
+    struct il_batch *b = f->batch;
+    if (!f->claim_count || !(b->dropped + f->elsewhere))
+        return 0;
+    struct dead_stay *stays = batch_alloc(b, f->claim_count * sizeof *stays);
+    size_t n = 0;
+    int err = stays ? 0 : -ENOMEM;
+    for (uint32_t k = 0, i = 0; k < f->claim_count && !err; k++) {
+        const struct dead_claim *claim = &f->claims[k];
+        while (i < b->count && b->events[i].position < claim->position)
+            i++;
+        const struct batch_event *e = &b->events[i];
+        if (i == b->count || e->position != claim->position || !claim->held
+            || (e->state != BATCH_DROPPED && e->state != BATCH_ELSEWHERE))
+            continue;
+        stays[n++] = (struct dead_stay){
+            .letter = claim->letter,
+            .position = claim->position,
+            .reason = { IL_SIZED(struct il_reason), .code = DEAD_DROPPED,
+                        .message = stay_message(l, b, e) }
+        };
+        if (!stays[n - 1].reason.message)
+            err = -ENOMEM;
+    }
+    if (!err)
+        err = dead_stay(l->ctx.dead, l->spec.name, stays, n);
+    if (err)
+        lane_trouble(l, LANE_WAITING, "keeping dead letters: %s",
+                     strerror(-err));
+    return err;
+}
+
+/* --- the flight leaves --- */
 
 int
 lane_counted_later(struct lane *l, struct flight *f, uint32_t i)
@@ -147,10 +378,9 @@ behind_frame(void *arg, uint64_t position, size_t offset, size_t len)
     if (b->next == b->n)
         return 1;
     struct dead_claim *claim = &b->claims[b->next];
-    claim->held = claim->position == position
-                  && !event_unpack(body, len, &ev)
+    claim->held = claim->position == position && !event_unpack(body, len, &ev)
                   && event_retry(body, len, &retry) == 1
-                  && retry_is_ours(b->lane, &retry)
+                  && lane_retry_is_ours(b->lane, &retry)
                   && retry.letter == claim->letter;
     return 0;
 }

@@ -163,16 +163,33 @@ lane_write(struct lane *l, struct flight *f)
 
 /* --- dead letters --- */
 
-/* Attempts that were made for it before this frame. */
+/* With those that were made before it came again.  That of a step is one. */
 static uint32_t
-event_attempts(const struct batch_event *e)
+letter_attempts(const struct flight *f, const struct batch_event *e)
 {
-    struct event_retry retry;
-    return event_retry(e->body, e->body_len, &retry) == 1 ? retry.attempts : 0;
+    uint32_t before = e->again ? e->again->attempts : 0;
+    return before + (e->state == BATCH_REJECTED ? f->attempts : e->stop != 0);
+}
+
+static int
+letter_make(struct flight *f, uint32_t i, int64_t now, struct dead_letter *out)
+{
+    const struct batch_event *e = &f->batch->events[i];
+    int64_t first = e->again ? e->again->first_us : 0;
+    *out = (struct dead_letter){ .lane = f->lane->spec.name,
+                                 .position = e->position,
+                                 .at_us = now,
+                                 .attempts = letter_attempts(f, e),
+                                 .reason = *e->reason,
+                                 .event = slice_of(e->body, e->body_len),
+                                 .first_us = first ? first : now };
+    batch_origin(f->batch, i, &out->origin);
+    return lane_decided(f->lane, f, e, &out->decided);
 }
 
 /* Make the letters within the flight's range exactly the marked events; those
- * of events that were settled before are left alone. */
+ * of events that were settled before are left alone.  Where events are taken one
+ * by one, those of the destination are elsewhere. */
 static int
 flight_letters(struct flight *f)
 {
@@ -184,31 +201,24 @@ flight_letters(struct flight *f)
         batch_alloc(b, (b->letters + 1) * sizeof *letters);
     uint64_t *kept = batch_alloc(b, (b->kept + 1) * sizeof *kept);
     size_t n = 0, keep = 0;
-    if (!letters || !kept)
-        return -ENOMEM;
+    int err = letters && kept ? 0 : -ENOMEM;
     int64_t now = clock_wall_us();
-    for (uint32_t i = 0; i < b->count && n + keep < b->letters + b->kept;
-         i++) {
+    for (uint32_t i = 0; i < b->count && !err; i++) {
         const struct batch_event *e = &b->events[i];
         if (e->kept)
             kept[keep++] = e->position;
-        if (e->kept
-            || (e->state != BATCH_REFUSED && e->state != BATCH_REJECTED))
-            continue;
-        letters[n++] = (struct dead_letter){
-            .lane = l->spec.name,
-            .position = e->position,
-            .at_us = now,
-            .attempts = f->attempts + event_attempts(e),
-            .reason = *e->reason,
-            .event = slice_of(e->body, e->body_len),
-        };
-        batch_origin(b, i, &letters[n - 1].origin);
+        if (!e->kept
+            && (lane_by_spool(e)
+                || (!l->parked
+                    && (e->state == BATCH_REFUSED
+                        || e->state == BATCH_REJECTED))))
+            err = letter_make(f, i, now, &letters[n++]);
     }
     /* Whatever comes of this, the store may hold some of them now. */
     f->stored |= n > 0;
-    return dead_settle_rest(l->ctx.dead, l->spec.name, f->before, b->last,
-                            letters, n, kept, keep);
+    return err ? err
+               : dead_settle_rest(l->ctx.dead, l->spec.name, f->before, b->last,
+                                  letters, n, kept, keep);
 }
 
 int
@@ -248,6 +258,8 @@ flight_leave(struct lane *l, struct flight *f)
         metric_add(l->dropped[i], f->drops[i]);
     metric_add(l->elsewhere, f->elsewhere);
     metric_add(l->delivered, delivered);
+    if (delivered)
+        lane_delivered(l, b->events, b->count);
     metric_add(l->dead_letters, b->letters);
     if (b->letters)
         lane_refused(l, b);
@@ -265,6 +277,7 @@ flight_leave(struct lane *l, struct flight *f)
     l->oldest_us = l->used ? lane_flight(l, 0)->oldest_us : 0;
     l->signals += (uint64_t) l->draining; /* it may have been the last */
     pthread_mutex_unlock(&l->lock);
+    lane_remember_settle(f);
     batch_clear(f->batch);
     l->failures = 0;
     if (l->tells && delivered)
@@ -366,7 +379,9 @@ lane_pass(struct lane *l, struct flight *f)
 {
     if (f->outcome == IL_REJECT)
         lane_reject_all(f);
-    int err = l->parked ? lane_park(l, f) : flight_letters(f);
+    int err = flight_letters(f);
+    if (!err && l->parked)
+        err = lane_park(l, f);
     if (!err)
         err = lane_retried(l, f);
     if (err) {
@@ -431,5 +446,5 @@ lane_cursor(struct lane *l, int final)
     if (err)
         return;
     l->saved_position = position;
-    spool_hold_move(l->hold, position);
+    lane_hold_move(l, position);
 }

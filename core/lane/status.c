@@ -17,7 +17,7 @@
 uint64_t
 lane_passed(const struct lane *l)
 {
-    return spool_hold_position(l->hold);
+    return atomic_load(&l->passed);
 }
 
 int
@@ -215,10 +215,13 @@ lane_counters(struct lane *l, const char *label)
     l->gauge_retrying =
         metric_gauge("dead_letters_retrying", label, IL_UNIT_NONE,
                      "Dead letters that are being tried again.");
+    l->times = metric_histogram("delivery_seconds", label,
+                                "From when an event was received until its "
+                                "destination had it.");
     return l->delivered && l->elsewhere && l->dead_letters && l->retries
                    && l->set_backs && l->gauge_position && l->gauge_lag_events
                    && l->gauge_lag_bytes && l->gauge_lag && l->gauge_state
-                   && l->gauge_dead && l->gauge_retrying
+                   && l->gauge_dead && l->gauge_retrying && l->times
                ? 0
                : -ENOMEM;
 }
@@ -250,6 +253,30 @@ lane_parked_counters(struct lane *l, const char *label)
                    && p->gauge_bytes && p->gauge_due && p->gauge_held
                ? 0
                : -ENOMEM;
+}
+
+void
+lane_delivered(struct lane *l, const struct batch_event *events, uint32_t count)
+{
+    const int64_t now = clock_wall_us();
+    int64_t us = 0, above = 0, most = -1;
+    uint64_t n = 0, sum = 0;
+    /* What came together took about as long: one bucket for most of it. */
+    for (uint32_t i = 0; i < count; i++) {
+        const struct batch_event *e = &events[i];
+        if (e->state != BATCH_LIVE && e->state != BATCH_DONE)
+            continue;
+        const int64_t took = now - e->ev.received_us; /* clocks may jump */
+        if (took <= above || took > most) {
+            metric_observe(l->times, us, n, sum);
+            n = sum = 0;
+            most = metric_bucket(took, &above);
+        }
+        us = took > 0 ? took : 0;
+        sum += (uint64_t) us;
+        n++;
+    }
+    metric_observe(l->times, us, n, sum);
 }
 
 /* Steps may repeat: the number tells them apart. */

@@ -246,15 +246,18 @@ api_defer(struct il_batch *b, uint32_t i, const struct il_deferral *theirs)
     return batch_defer(b, i, &how);
 }
 
-/* What a frame says that brings a dead letter's event again. */
-static int
-letter_again(const struct batch_event *e, struct il_again *out)
+/* For the step that has the batch, or the destination. */
+static uint32_t
+stopped(const struct il_batch *b, const struct batch_again *again)
 {
-    struct event_retry retry;
-    if (event_retry(e->body, e->body_len, &retry) != 1)
+    if (!again->passed && !again->at)
         return 0;
-    out->attempts = retry.attempts;
-    return 1;
+    if (!b->step)
+        return again->passed == BATCH_ALL ? IL_STOPPED_HERE
+                                          : IL_STOPPED_EARLIER;
+    return again->at == b->step       ? IL_STOPPED_HERE
+           : again->passed >= b->step ? IL_STOPPED_LATER
+                                      : IL_STOPPED_EARLIER;
 }
 
 static int
@@ -265,7 +268,6 @@ api_again(const struct il_batch *b, uint32_t i, struct il_again *out)
         return plugin_past_end(b, i, "il_again");
     const struct batch_again *again = b->events[i].again;
     uint32_t size = out->struct_size;
-    int comes = 1;
     if (again) {
         full.attempts = again->attempts;
         full.first_us = again->first_us;
@@ -273,13 +275,12 @@ api_again(const struct il_batch *b, uint32_t i, struct il_again *out)
         full.code = again->code;
         full.message = again->message;
         full.decided = again->decided;
-    } else {
-        comes = letter_again(&b->events[i], &full);
+        full.stopped = stopped(b, again);
     }
     if (size < sizeof(full))
         full.struct_size = size;
     memcpy(out, &full, full.struct_size);
-    return comes;
+    return again != NULL;
 }
 
 static int

@@ -94,6 +94,8 @@ struct il_host {
     const char *folder; /* its own, below that, made when it is asked for */
 
     struct lane *delivers; /* of a destination: whose it is */
+    uint64_t lineage;      /* of a step: of what comes before it in its lane */
+    struct il_memory *memory; /* what it remembers; NULL: nothing */
 
     struct il_intake intake; /* as open() said; all 0 where it did not */
     void *self;

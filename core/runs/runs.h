@@ -5,7 +5,7 @@
  *   DIR/SEQ.run   one: sorted, with checksums, never changed
  *
  * A run has keys, of each the position of its last change, a time, and a value
- * of at most 512 bytes or none.  Runs are written aside, synced, and count once
+ * of at most 768 bytes or none.  Runs are written aside, synced, and count once
  * RUNS names them; several become one in the same step, the newest of a key
  * wins, and what is past its time is left out.  A file that RUNS does not name
  * is nothing, and a start removes it.
@@ -38,7 +38,7 @@
 
 #define RUNS_MAX 64
 #define RUNS_CROWDED 48u /* from here on merging comes before adding */
-#define RUNS_VALUE_MAX 512u
+#define RUNS_VALUE_MAX 768u
 
 /* As it is in a file, in the byte order of the machine. */
 struct runs_record {

@@ -65,6 +65,7 @@ letter_same(const MDB_val *value, const struct dead_letter *l)
     if (dead_record_view(value->mv_data, value->mv_size, &old))
         return 0;
     return slice_equal(old.event, l->event)
+           && slice_equal(old.decided, l->decided)
            && text_same(old.reason.code, l->reason.code)
            && text_same(old.reason.message, l->reason.message)
            && text_same(old.reason.field, l->reason.field)
@@ -247,10 +248,12 @@ dead_get(struct dead *d, const char *lane, uint64_t position,
         l.retry = dead_claim_of(d, txn, &key);
     store_abort(&d->store, txn);
     int err = store_errno(rc);
-    if (!err)
-        err = dead_record_view(copy.data, copy.len, &l);
-    if (!err)
+    if (!err && (err = dead_record_view(copy.data, copy.len, &l))) {
+        dead_record_say(err, copy.data, copy.len, lane, position);
+        err = -EIO;
+    } else if (!err) {
         err = fn(arg, &l);
+    }
     text_clear(&copy);
     return err;
 }

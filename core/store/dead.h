@@ -23,9 +23,14 @@ struct dead_letter {
     struct slice
         event; /* frame body; gate: the JSON as it came, cut at 64 KiB */
     /* Of a lane's: where its event first stood; read from what an older version
-     * wrote, position 0. */
+     * wrote, position 0.  When it failed first; 0, written: now.  What was
+     * decided, as event_decided_pack() writes it; empty: nothing. */
     struct event_origin origin;
+    int64_t first_us;
+    struct slice decided;
     uint64_t retry; /* read: where in the spool it is tried again; 0: not */
+    uint64_t
+        tried; /* where it last was, in vain: see dead_stay(); 0: nowhere */
 };
 
 /* Open the store in dir, a folder of its own (STATE_DIR/dead), making it where
@@ -72,7 +77,8 @@ void dead_limit(struct dead *, uint64_t refusals, uint64_t bytes);
  * returns non-zero to stop, and that is returned. */
 int dead_each(struct dead *, const char *lane,
               int (*fn)(void *arg, const struct dead_letter *), void *arg);
-/* One letter; 0, -ENOENT.  fn sees it. */
+/* One letter; 0, -ENOENT, or -EIO after a log line: it cannot be read.  fn sees
+ * it. */
 int dead_get(struct dead *, const char *lane, uint64_t position,
              int (*fn)(void *arg, const struct dead_letter *), void *arg);
 /* 0, -ENOENT or another negative errno. */
@@ -98,10 +104,26 @@ struct dead_claim {
 /* Claim letters of a lane for their frames, durably, in one transaction.
  * Repeating it changes nothing.  0 or a negative errno. */
 int dead_claim(struct dead *, const char *lane, struct dead_claim *, size_t n);
+/* The same by who has written the frames, which may have been tried in vain by
+ * now: those claim nothing. */
+int dead_claim_new(struct dead *, const char *lane, struct dead_claim *,
+                   size_t n);
 /* The lane has passed these frames: delete the letters that are held, and
  * remember that these frames counted.  What is not held, or any more, stays. */
 int dead_retried(struct dead *, const char *lane, const struct dead_claim *,
                  size_t n);
+/* The event of such a frame was dropped: its letter stays, and waits for help
+ * again, with this reason. */
+#define DEAD_DROPPED "dropped_on_retry" /* its code */
+struct dead_stay {
+    uint64_t letter;
+    uint64_t position; /* of the frame */
+    struct il_reason reason;
+};
+/* Durably, in one transaction.  Only letters that these frames have claimed, so
+ * repeating it changes nothing.  0 or a negative errno. */
+int dead_stay(struct dead *, const char *lane, const struct dead_stay *,
+              size_t n);
 /* These frames are nowhere: their letters wait for help again. */
 int dead_unclaim(struct dead *, const char *lane, const struct dead_claim *,
                  size_t n);

@@ -70,6 +70,7 @@ struct claims {
     const char *lane;
     struct dead_claim *claims;
     size_t n;
+    int new; /* see dead_claim_new() */
 };
 
 static MDB_val
@@ -78,7 +79,15 @@ claim_key(char bytes[DEAD_KEY_MAX], const char *lane, uint64_t letter)
     return (MDB_val){ dead_key(bytes, lane, letter), bytes };
 }
 
-/* See which are held.  write NULL: 1 where one is to be written first. */
+static int
+was_tried(const MDB_val *record, uint64_t position)
+{
+    struct dead_letter l = { .lane = NULL };
+    return !dead_record_view(record->mv_data, record->mv_size, &l)
+           && l.tried >= position;
+}
+
+/* See which are held.  write 0: 1 where one is to be written first. */
 static int
 claims_look(struct dead *d, MDB_txn *txn, struct claims *c, int write)
 {
@@ -95,6 +104,8 @@ claims_look(struct dead *d, MDB_txn *txn, struct claims *c, int write)
         uint64_t now = dead_claim_of(d, txn, &key);
         if (now)
             claim->held = now == claim->position;
+        else if (c->new &&was_tried(&value, claim->position))
+            claim->held = 0;
         else if (claim->held && !write)
             return 1;
         else if (claim->held
@@ -110,20 +121,34 @@ claims_write(struct dead *d, MDB_txn *txn, void *arg)
     return claims_look(d, txn, arg, 1);
 }
 
-int
-dead_claim(struct dead *d, const char *lane, struct dead_claim *claims,
-           size_t n)
+static int
+claims_run(struct dead *d, struct claims *c)
 {
-    struct claims c = { lane, claims, n };
     MDB_txn *txn;
-    if (strlen(lane) > DEAD_LANE_MAX)
+    if (strlen(c->lane) > DEAD_LANE_MAX)
         return -EINVAL;
     int rc = store_begin(&d->store, MDB_RDONLY, &txn);
     if (rc)
         return store_errno(rc);
-    rc = claims_look(d, txn, &c, 0);
+    rc = claims_look(d, txn, c, 0);
     store_abort(&d->store, txn);
-    return rc == 1 ? dead_update(d, claims_write, &c) : store_errno(rc);
+    return rc == 1 ? dead_update(d, claims_write, c) : store_errno(rc);
+}
+
+int
+dead_claim(struct dead *d, const char *lane, struct dead_claim *claims,
+           size_t n)
+{
+    struct claims c = { lane, claims, n, 0 };
+    return claims_run(d, &c);
+}
+
+int
+dead_claim_new(struct dead *d, const char *lane, struct dead_claim *claims,
+               size_t n)
+{
+    struct claims c = { lane, claims, n, 1 };
+    return claims_run(d, &c);
 }
 
 static int
@@ -153,7 +178,7 @@ int
 dead_retried(struct dead *d, const char *lane, const struct dead_claim *claims,
              size_t n)
 {
-    struct claims c = { lane, (struct dead_claim *) (uintptr_t) claims, n };
+    struct claims c = { lane, (struct dead_claim *) (uintptr_t) claims, n, 0 };
     size_t held = 0;
     for (size_t i = 0; i < n; i++)
         held += claims[i].held != 0;
@@ -178,8 +203,85 @@ int
 dead_unclaim(struct dead *d, const char *lane, const struct dead_claim *claims,
              size_t n)
 {
-    struct claims c = { lane, (struct dead_claim *) (uintptr_t) claims, n };
+    struct claims c = { lane, (struct dead_claim *) (uintptr_t) claims, n, 0 };
     return n ? dead_update(d, unclaim_write, &c) : 0;
+}
+
+/* --- letters that stay --- */
+
+struct stays {
+    const char *lane;
+    const struct dead_stay *stays;
+    size_t n;
+};
+
+/* The letter's record is written anew.  An LMDB code. */
+static int
+stay_put(struct dead *d, MDB_txn *txn, MDB_val *key,
+         const struct dead_stay *stay)
+{
+    struct dead_letter l = { .lane = NULL };
+    MDB_val value;
+    int rc = mdb_get(txn, d->letters, key, &value);
+    if (rc)
+        return rc == MDB_NOTFOUND ? 0 : rc;
+    /* a put may move what a value points to */
+    char *copy = malloc(value.mv_size + 1);
+    if (!copy)
+        return ENOMEM;
+    memcpy(copy, value.mv_data, value.mv_size);
+    if (!dead_record_view(copy, value.mv_size, &l)) {
+        l.reason = stay->reason;
+        l.tried = stay->position;
+        value = (MDB_val){ dead_record_size(&l, 0), NULL };
+        rc = mdb_put(txn, d->letters, key, &value, MDB_RESERVE);
+        if (!rc)
+            dead_record_write(value.mv_data, &l, 0);
+    }
+    free(copy);
+    return rc;
+}
+
+/* write 0: 1 where something is to be written. */
+static int
+stays_look(struct dead *d, MDB_txn *txn, const struct stays *s, int write)
+{
+    int rc = 0;
+    for (size_t i = 0; i < s->n && !rc; i++) {
+        const struct dead_stay *stay = &s->stays[i];
+        char bytes[DEAD_KEY_MAX];
+        MDB_val key = claim_key(bytes, s->lane, stay->letter);
+        if (dead_claim_of(d, txn, &key) != stay->position)
+            continue;
+        if (!write)
+            return 1;
+        rc = stay_put(d, txn, &key, stay);
+        if (!rc)
+            rc = dead_claim_drop(d, txn, &key);
+    }
+    return rc;
+}
+
+static int
+stays_write(struct dead *d, MDB_txn *txn, void *arg)
+{
+    return stays_look(d, txn, arg, 1);
+}
+
+int
+dead_stay(struct dead *d, const char *lane, const struct dead_stay *stays,
+          size_t n)
+{
+    struct stays s = { lane, stays, n };
+    MDB_txn *txn;
+    if (!n)
+        return 0;
+    int rc = store_begin(&d->store, MDB_RDONLY, &txn);
+    if (rc)
+        return store_errno(rc);
+    rc = stays_look(d, txn, &s, 0);
+    store_abort(&d->store, txn);
+    return rc == 1 ? dead_update(d, stays_write, &s) : store_errno(rc);
 }
 
 /* --- all that are in a range --- */

@@ -2,29 +2,42 @@
 /* Keys and records of the dead-letter store. */
 #include "dead_store.h"
 
+#include "base/log.h"
 #include "base/wtf8.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stddef.h>
 #include <string.h>
 
-#define DEAD_VERSION 3
-#define DEAD_BEFORE 2 /* without the origin */
+#define DEAD_VERSION 4
+#define DEAD_OLDEST 2
 #define DEAD_ABSENT UINT32_MAX
 #define DEAD_TEXT_MAX 4096 /* a message of a far side may be of any length */
 #define DEAD_TEXTS 6       /* code, message, field, rule, lane, key */
 
-/* In the byte order of the machine, as all of LMDB. */
+/* In the byte order of the machine, as all of LMDB.  What older versions wrote
+ * ends before the members that came later. */
 struct dead_head {
     uint32_t version, attempts;
     int64_t at_us;
     uint32_t len[DEAD_TEXTS];
     uint32_t event_len;
-    uint32_t set_backs; /* DEAD_BEFORE: not written, and the last */
+    uint32_t set_backs; /* from 3 on; of 2 it is padding */
     uint64_t position;
     uint8_t spool[16];
+    int64_t first_us; /* from 4 on */
+    uint64_t tried;
+    uint32_t decided_len, zero;
 };
-#define DEAD_BEFORE_SIZE offsetof(struct dead_head, position)
+
+static size_t
+head_size(uint32_t version)
+{
+    return version == 2   ? offsetof(struct dead_head, position)
+           : version == 3 ? offsetof(struct dead_head, first_us)
+                          : sizeof(struct dead_head);
+}
 
 int
 dead_is_gate(const char *lane)
@@ -75,20 +88,14 @@ dead_texts(const struct dead_letter *l, int with_lane,
 static size_t
 dead_text_len(const char *text)
 {
-    size_t len = strnlen(text, DEAD_TEXT_MAX + 1);
-    if (len <= DEAD_TEXT_MAX)
-        return len;
-    len = DEAD_TEXT_MAX;
-    while (len && ((unsigned char) text[len] & 0xc0) == 0x80)
-        len--;
-    return len;
+    return utf8_cut(text, strnlen(text, DEAD_TEXT_MAX + 1), DEAD_TEXT_MAX);
 }
 
 size_t
 dead_record_size(const struct dead_letter *l, int with_lane)
 {
     const char *text[DEAD_TEXTS];
-    size_t size = sizeof(struct dead_head) + l->event.len;
+    size_t size = sizeof(struct dead_head) + l->decided.len + l->event.len;
     dead_texts(l, with_lane, text);
     for (int i = 0; i < DEAD_TEXTS; i++)
         size += text[i] ? dead_text_len(text[i]) + 1 : 0;
@@ -104,7 +111,10 @@ dead_record_write(char *out, const struct dead_letter *l, int with_lane)
                               .at_us = l->at_us,
                               .event_len = (uint32_t) l->event.len,
                               .set_backs = l->origin.set_backs,
-                              .position = l->origin.position };
+                              .position = l->origin.position,
+                              .first_us = l->first_us,
+                              .tried = l->tried,
+                              .decided_len = (uint32_t) l->decided.len };
     char *p = out + sizeof head;
     memcpy(head.spool, l->origin.spool, sizeof head.spool);
     dead_texts(l, with_lane, text);
@@ -118,30 +128,30 @@ dead_record_write(char *out, const struct dead_letter *l, int with_lane)
         p += head.len[i];
         *p++ = 0;
     }
+    if (l->decided.len)
+        memcpy(p, l->decided.ptr, l->decided.len);
+    p += l->decided.len;
     if (l->event.len)
         memcpy(p, l->event.ptr, l->event.len);
     memcpy(out, &head, sizeof head);
 }
 
-static int
-dead_record_is(const char *bytes, size_t len, uint32_t version)
-{
-    return len >= sizeof version && !memcmp(bytes, &version, sizeof version);
-}
-
 int
 dead_record_view(const void *bytes, size_t len, struct dead_letter *l)
 {
-    struct dead_head head;
+    struct dead_head head = { .version = 0 };
     const char *p = bytes, *end = p + len, *text[DEAD_TEXTS] = { NULL };
-    int before = dead_record_is(p, len, DEAD_BEFORE);
-    size_t size = before ? DEAD_BEFORE_SIZE : sizeof head;
-    memset(&head, 0, sizeof head);
-    if (len < size || (!before && !dead_record_is(p, len, DEAD_VERSION)))
+    if (len < sizeof head.version)
+        return -EIO;
+    memcpy(&head.version, p, sizeof head.version);
+    if (head.version > DEAD_VERSION)
+        return -ENOTSUP;
+    size_t size = head_size(head.version);
+    if (head.version < DEAD_OLDEST || len < size)
         return -EIO;
     memcpy(&head, p, size);
     p += size;
-    if (before)
+    if (head.version == 2)
         head.set_backs = 0;
     for (int i = 0; i < DEAD_TEXTS; i++) {
         if (head.len[i] == DEAD_ABSENT)
@@ -151,14 +161,19 @@ dead_record_view(const void *bytes, size_t len, struct dead_letter *l)
         text[i] = p;
         p += head.len[i] + 1;
     }
-    if (head.event_len != (size_t) (end - p) || !text[0] || !text[1])
+    if (head.decided_len > (size_t) (end - p)
+        || head.event_len != (size_t) (end - p) - head.decided_len || !text[0]
+        || !text[1])
         return -EIO;
     l->at_us = head.at_us;
+    l->first_us = head.first_us ? head.first_us : head.at_us;
+    l->tried = head.tried;
     l->attempts = head.attempts;
     l->reason = (struct il_reason){ IL_SIZED(struct il_reason), .code = text[0],
                                     .message = text[1], .field = text[2],
                                     .rule = text[3] };
-    l->event = slice_of(p, head.event_len);
+    l->decided = slice_of(p, head.decided_len);
+    l->event = slice_of(p + head.decided_len, head.event_len);
     l->origin = (struct event_origin){ .position = head.position,
                                        .set_backs = head.set_backs };
     memcpy(l->origin.spool, head.spool, sizeof head.spool);
@@ -166,4 +181,20 @@ dead_record_view(const void *bytes, size_t len, struct dead_letter *l)
         l->lane = text[4];
     l->key = text[5];
     return 0;
+}
+
+void
+dead_record_say(int err, const void *bytes, size_t len, const char *lane,
+                uint64_t position)
+{
+    struct dead_head head = { .version = 0 };
+    memcpy(&head.version, bytes,
+           len < sizeof head.version ? len : sizeof head.version);
+    if (err == -ENOTSUP)
+        log_warn("dead letters: %s %" PRIu64 " is of version %" PRIu32
+                 ", and this program reads up to %d: left out",
+                 lane, position, head.version, DEAD_VERSION);
+    else
+        log_warn("dead letters: %s %" PRIu64 " is unreadable, left out", lane,
+                 position);
 }

@@ -9,7 +9,8 @@
  *   claims   lane NUL position of a letter   -> u64 position of its frame
  *   counted  the same, of letters that are gone (dead_counted.c)
  *
- * A record is a struct dead_head, its texts, each with a NUL, and the event. */
+ * A record is a struct dead_head, its texts, each with a NUL, what was decided,
+ * and the event. */
 #ifndef DEAD_STORE_H
 #define DEAD_STORE_H
 
@@ -53,11 +54,14 @@ size_t dead_key(char out[DEAD_KEY_MAX], const char *lane, uint64_t position);
 uint64_t dead_key_number(const void *big_endian);
 void dead_key_set(void *out, uint64_t number);
 
-/* Records: size, writing, and viewing (0 or -EIO; letter->lane only where the
- * record has one). */
+/* Records: size, writing, and viewing (0, -EIO, or -ENOTSUP: of a newer version;
+ * letter->lane only where the record has one). */
 size_t dead_record_size(const struct dead_letter *, int with_lane);
 void dead_record_write(char *out, const struct dead_letter *, int with_lane);
 int dead_record_view(const void *bytes, size_t len, struct dead_letter *);
+/* Log what that answered. */
+void dead_record_say(int err, const void *bytes, size_t len, const char *lane,
+                     uint64_t position);
 
 /* dead_claim.c */
 /* The frame that has claimed a letter, given its key; 0: none. */

@@ -4,8 +4,6 @@
  * list would keep the store from reusing its pages, and make it grow. */
 #include "dead_store.h"
 
-#include "base/log.h"
-
 #include <errno.h>
 #include <string.h>
 
@@ -90,9 +88,10 @@ walk_show(struct dead *d, struct walk *w, const char *key, struct piece p,
         *done = 1;
         return 0;
     }
-    if (dead_record_view(key + p.key_len, p.value_len, &l) || !l.lane) {
-        log_warn("dead letters: record %llu is unreadable, left out",
-                 (unsigned long long) l.position);
+    int err = dead_record_view(key + p.key_len, p.value_len, &l);
+    if (err || !l.lane) {
+        dead_record_say(err, key + p.key_len, p.value_len,
+                        l.lane ? l.lane : "of the gate,", l.position);
         return 0;
     }
     return w->lane && strcmp(l.lane, w->lane) != 0 ? 0 : fn(arg, &l);

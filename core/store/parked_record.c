@@ -137,12 +137,7 @@ static size_t
 text_len(const char *text)
 {
     size_t len = text ? strnlen(text, PARKED_TEXT_MAX + 1) : 0;
-    if (len <= PARKED_TEXT_MAX)
-        return len;
-    len = PARKED_TEXT_MAX;
-    while (len && ((unsigned char) text[len] & 0xc0) == 0x80)
-        len--;
-    return len;
+    return utf8_cut(text, len, PARKED_TEXT_MAX);
 }
 
 size_t

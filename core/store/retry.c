@@ -128,7 +128,7 @@ group_end(struct retry *r, const char *lane)
     for (uint32_t i = 0; i < r->count && !err; i++)
         r->items[i]->position = r->claims[i].position = first + i;
     if (!err)
-        err = dead_claim(r->dead, lane, r->claims, r->count);
+        err = dead_claim_new(r->dead, lane, r->claims, r->count);
     r->count = 0;
     r->bodies.len = 0;
     return err;
@@ -140,6 +140,7 @@ struct taking {
     struct retry *retry;
     struct retry_item *item;
     uint64_t passed;
+    int anew;
 };
 
 /* Where the letter's event first stood: as the letter says, or the frame that
@@ -163,10 +164,17 @@ static int
 letter_take(void *arg, const struct dead_letter *l)
 {
     struct taking *t = arg;
+    const char *code = l->reason.code, *message = l->reason.message;
     struct event_retry mark = { .lane = slice_of(l->lane, strlen(l->lane)),
                                 .letter = l->position,
                                 .attempts = l->attempts,
-                                .origin = letter_origin(t->retry, l) };
+                                .origin = letter_origin(t->retry, l),
+                                .first_us = l->first_us,
+                                .since_us = l->at_us,
+                                .code = slice_of(code, strlen(code)),
+                                .message = slice_of(message, strlen(message)) };
+    if (!t->anew)
+        mark.decided = l->decided;
     t->item->position = l->retry ? l->retry : l->position;
     if (l->retry || l->position > t->passed)
         return -EALREADY;
@@ -175,10 +183,10 @@ letter_take(void *arg, const struct dead_letter *l)
 }
 
 static int
-letter_add(struct retry *r, const char *lane, uint64_t passed,
+letter_add(struct retry *r, const char *lane, uint64_t passed, int anew,
            struct retry_item *item)
 {
-    struct taking t = { r, item, passed };
+    struct taking t = { r, item, passed, anew };
     int err = dead_get(r->dead, lane, item->letter, letter_take, &t);
     switch (err) {
     case 0:
@@ -211,14 +219,14 @@ explain(struct retry *r, int err, char *why, size_t size)
 }
 
 int
-retry_letters(struct retry *r, const char *lane, uint64_t passed,
+retry_letters(struct retry *r, const char *lane, uint64_t passed, int anew,
               struct retry_item *items, size_t n, char *why, size_t why_size)
 {
     int err = 0;
     r->count = 0;
     r->bodies.len = 0;
     for (size_t i = 0; i < n && !err; i++) {
-        err = letter_add(r, lane, passed, &items[i]);
+        err = letter_add(r, lane, passed, anew, &items[i]);
         if (!err
             && (r->count == GROUP_LETTERS || r->bodies.len >= GROUP_BYTES))
             err = group_end(r, lane);

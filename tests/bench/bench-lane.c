@@ -230,8 +230,9 @@ round_of(int number, const struct lane_context *ctx, uint64_t events)
 {
     static const char *const what[] = { "nothing", "filter", "enrich",
                                         "filter+enrich" };
-    struct lane_step steps[] = { { &filter, NULL, "the filter", NULL },
-                                 { &enrich, NULL, "the enrichment", NULL } };
+    struct lane_step steps[] = { { "1", &filter, NULL, "the filter", NULL },
+                                 { "2", &enrich, NULL, "the enrichment",
+                                   NULL } };
     char name[4][32];
     for (int k = 0; k < 4; k++)
         snprintf(name[k], sizeof name[k], "%s/%d", what[k], number);

@@ -24,6 +24,7 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-postgres-away-at-start.py \
 	tests/end-to-end/test-recipe-alerts-on-few.py \
 	tests/end-to-end/test-recipe-free-users-to-slack.py \
+	tests/end-to-end/test-recipe-masked-chat.py \
 	tests/end-to-end/test-recipe-usage-by-account.py \
 	tests/end-to-end/test-refusals-are-kept.py \
 	tests/end-to-end/test-refusals-can-be-sent-again.py \
@@ -37,7 +38,8 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-spool-limit-is-503.py \
 	tests/end-to-end/test-stalled-senders-hold-up-nobody.py \
 	tests/end-to-end/test-control-waits-for-nobody.py \
-	tests/end-to-end/test-torn-tail-is-cut.py
+	tests/end-to-end/test-torn-tail-is-cut.py \
+	tests/end-to-end/test-what-was-decided-travels.py
 EXTRA_DIST += $(SYSTEM_TESTS)
 if PLUGIN_WAREHOUSE_PG
 TESTS += $(SYSTEM_TESTS)

@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: MIT
 """`ingestlayer dead retry`, stopped or disturbed at every write that it makes.
 
-Each trial: twelve events, of which the table refuses four; they are mended, and
-`dead retry --all` is given while the process is to stop before its n-th write,
-sync, rename ... from there on.  Then the daemon starts again, and the command
-is given twice more.  In the end there are twelve rows, each once, and no dead
-letter.
+Each trial: twelve events, of which the table refuses three, and a step as many
+whose user nobody knows.  All of that is mended, and the config changed so that
+the first step would drop every event.  `dead retry --all` is given while the
+process is to stop before its n-th write, sync, rename ... from there on.  Then
+the daemon starts again, and the command is given until nothing is left but the
+letter that a later step drops each time.  That one stays until its entity is
+another.  In the end there are twelve rows, each once, and no dead letter.
 
 modes:
   kill    the daemon stops before the n-th call
@@ -18,6 +20,7 @@ modes:
           more than once"""
 import argparse
 import errno
+import json
 import os
 import random
 import sys
@@ -31,6 +34,10 @@ from points import CONF, Failure, Request, Run, Sweep, event  # noqa: E402
 from servers import plugins_of, postgres_bindir, without_plugin  # noqa: E402
 
 EVENTS = 12
+STEPS = """steps = ( { name = "keep"; plugin = "filter.match"; where = "kind == row"; },
+              { plugin = "enrich.entity"; kind = "user"; key = "$event.payload.user"; unknown = "dead-letter"; },
+              { plugin = "filter.match"; where = "$entity.user.plan != free"; } );"""
+PLAIN_STEPS = CONF[CONF.index("    steps = ") + 4:CONF.index("    destinations")].rstrip()
 SETUP = """
 create table points.mended (trial bigint);
 create function points.good(t bigint, n bigint) returns boolean language sql as
@@ -48,19 +55,53 @@ class RetryRun:
     def __init__(self, run, events=EVENTS):
         self.run, self.events = run, events
         run.requests = []
+        self.configure(STEPS)
+
+    def configure(self, steps):
+        with open(self.run.conf, "w") as f:
+            f.write(CONF.replace(PLAIN_STEPS, steps) % {"base": self.run.base, "connections": Run.connections})
+
+    def user(self, name, plan):
+        """Until it is answered: the daemon may be on its way up."""
+        body = {"kind": "user", "external_id": name, "traits": {"plan": plan}}
+        until = time.monotonic() + 30
+        while self.run.send(Request("/v1/entities", body, want=(200, 201))) not in (200, 201):
+            if time.monotonic() > until:
+                raise Failure("the entity is not taken")
+            time.sleep(0.02)
+
+    def stops_at_step(self, n):
+        return n % 4 == 1
+
+    def is_free(self, n):
+        return n % 8 == 5
+
+    def event(self, n):
+        e = event(self.run.trial, n)
+        if self.stops_at_step(n):
+            e["payload"]["user"] = "free" if self.is_free(n) else "late"
+        return e
+
+    def refused(self):
+        return [n for n in range(self.events) if n % 3 == 0 or self.stops_at_step(n)]
 
     def send(self):
         run = self.run
         if not run.start():
             raise Failure("does not start: %s" % run.daemon.proc.returncode)
-        body = [event(run.trial, i) for i in range(self.events)]
+        self.user("u1", "pro")
+        body = [self.event(i) for i in range(self.events)]
         request = Request("/v1/ingest", body, body)
         if run.send(request) != 202:
             raise Failure("the events are not accepted")
         run.wait_delivered()
 
     def mend(self):
+        """The next start has a config that would drop all of them."""
         self.run.pg.sql("insert into points.mended values (%d)" % self.run.trial)
+        self.user("late", "pro")
+        self.user("free", "free")
+        self.configure(STEPS.replace("kind == row", "kind == nothing"))
 
     def retry(self, wait=False):
         r = self.run.daemon.command("dead", "retry", "-c", self.run.conf, "--all", *(["--wait"] if wait else []))
@@ -77,18 +118,34 @@ class RetryRun:
     def rows(self):
         return sorted(int(n) for n in self.run.pg.lines("select n from points.rows where trial = %d" % self.run.trial))
 
-    def finish(self):
-        """A clean start; then everything is to be there, once."""
-        run = self.run
-        if not run.start():
-            raise Failure("does not start again: %s" % run.daemon.proc.returncode)
+    def retry_until(self, done):
         until = time.monotonic() + 40
         self.retry()
-        while self.letters():
+        while not done():
             if time.monotonic() > until:
                 raise Failure("still dead letters: %s" % self.letters())
             self.retry()
             time.sleep(0.02)
+
+    def dropped(self):
+        """Only such letters are left."""
+        return all(json.loads(d)["code"] == "dropped_on_retry" for d in self.letters())
+
+    def finish(self):
+        """A clean start; then everything is to be there, once, but for what a
+        step drops, whose letters are; and in the end that as well."""
+        run = self.run
+        if not run.start():
+            raise Failure("does not start again: %s" % run.daemon.proc.returncode)
+        self.retry_until(self.dropped)
+        free = [n for n in range(self.events) if self.is_free(n)]
+        stay = sorted(json.loads(d)["event_id"] for d in self.letters())
+        if stay != sorted(self.event(n)["id"] for n in free):
+            raise Failure("the letters that stay: %s" % stay)
+        if self.rows() != [n for n in range(self.events) if n not in free]:
+            raise Failure("rows %s without %s" % (self.rows(), free))
+        self.user("free", "pro")
+        self.retry_until(lambda: not self.letters())
         run.wait_delivered()
         run.end()
         if self.rows() != list(range(self.events)):
@@ -103,14 +160,17 @@ def disturbed(run, control, ops, action, param=0, after=0, shadow=None):
     run.plain_env.update(i.env())
     r.send()
     bad = len(r.letters())
-    if bad != EVENTS / 3:
-        raise Failure("%d dead letters, not %d" % (bad, EVENTS / 3))
+    if bad != len(r.refused()):
+        raise Failure("%d dead letters, not %d" % (bad, len(r.refused())))
     r.mend()
+    run.end()
+    if not run.start():
+        raise Failure("does not start with the other config")
     before = i.count
     i.now(ops, action, param, 1, after)
     done = r.retry()
     deadline = time.monotonic() + 20
-    while done and run.daemon.proc.poll() is None and r.letters() and time.monotonic() < deadline:
+    while done and run.daemon.proc.poll() is None and not r.dropped() and time.monotonic() < deadline:
         time.sleep(0.01)
     if run.daemon.proc.poll() is None and action != inject.FAIL:
         run.end(i)
@@ -158,7 +218,7 @@ def count(sweep, ops):
 
 
 def chaos(run, control, point):
-    """Sixty events; the twenty bad ones are mended a few at a time."""
+    """Sixty events; half of them are mended in the middle."""
     rnd = random.Random(point)
     r = RetryRun(run, events=60)
     r.send()

@@ -28,6 +28,8 @@ claim_same(const struct dead_letter *l, int with_lane)
     CLAIM(again.attempts == l->attempts && again.at_us == l->at_us);
     CLAIM(again.event.len == l->event.len
           && !memcmp(again.event.ptr, l->event.ptr, l->event.len));
+    CLAIM(slice_equal(again.decided, l->decided)
+          && again.first_us == l->first_us && again.tried == l->tried);
     CLAIM(!again.reason.field == !l->reason.field);
     CLAIM(!again.reason.rule == !l->reason.rule);
     CLAIM(!again.lane == !(with_lane && l->lane));
@@ -47,6 +49,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     claim_inside(l.reason.rule, bytes, size);
     claim_inside(l.lane, bytes, size);
     CLAIM(l.reason.code && l.reason.message);
+    CLAIM(l.decided.ptr >= bytes
+          && l.decided.ptr + l.decided.len == l.event.ptr);
     CLAIM(l.event.ptr >= bytes && l.event.ptr + l.event.len == bytes + size);
     claim_same(&l, 0);
     if (l.lane)
@@ -54,6 +58,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     /* as `dead show` and `dead retry` read the event */
     struct event e;
     struct il_text json = { 0 };
+    struct event_decided decided;
+    event_decided_read(l.decided, &decided);
     if (event_unpack(l.event.ptr, l.event.len, &e) == 0)
         event_json(&json, &e);
     text_clear(&json);

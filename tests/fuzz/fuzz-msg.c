@@ -97,19 +97,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             CLAIM(event_marks_add(&out, &one) == 0);
         CLAIM(iter >> 32 == marks.list.count);
     }
-    struct event_retry mark, same;
-    if (size && event_retry(bytes, size, &mark) == 1
-        && event_unpack(bytes, size, &e) == 0) {
-        out.len = 0;
-        CLAIM(event_retry_pack(&out, bytes, size, &mark) == 0);
-        CLAIM(event_retry(out.data, out.len, &same) == 1);
-        CLAIM(same.letter == mark.letter && same.attempts == mark.attempts
-              && slice_equal(same.lane, mark.lane)
-              && same.origin.position == mark.origin.position);
-        if (mark.origin.position)
-            CLAIM(same.origin.set_backs == mark.origin.set_backs
-                  && !memcmp(same.origin.spool, mark.origin.spool, 16));
-    }
     text_clear(&out);
     return 0;
 }

@@ -205,7 +205,8 @@ void
 with_step(int (*process)(void *, struct il_batch *), void *self)
 {
     step_plugin.process = process;
-    step = (struct lane_step){ .plugin = &step_plugin,
+    step = (struct lane_step){ .name = "1",
+                               .plugin = &step_plugin,
                                .self = self,
                                .instance = "the step" };
     spec.steps = &step;

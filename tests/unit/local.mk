@@ -41,6 +41,12 @@ tests_unit_test_table_SOURCES = tests/unit/test-table.c
 tests_unit_test_table_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_table_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test-cells
+TESTS += tests/unit/test-cells
+tests_unit_test_cells_SOURCES = tests/unit/test-cells.c
+tests_unit_test_cells_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_cells_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test-cond
 TESTS += tests/unit/test-cond
 tests_unit_test_cond_SOURCES = tests/unit/test-cond.c
@@ -278,6 +284,11 @@ TESTS += tests/unit/test-lane-again
 tests_unit_test_lane_again_SOURCES = tests/unit/test-lane-again.c $(LANE_WORLD)
 tests_unit_test_lane_again_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_lane_again_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-lane-decided
+TESTS += tests/unit/test-lane-decided
+tests_unit_test_lane_decided_SOURCES = tests/unit/test-lane-decided.c $(LANE_WORLD)
+tests_unit_test_lane_decided_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_lane_decided_LDADD = $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/test-lane-letters
 TESTS += tests/unit/test-lane-letters
 tests_unit_test_lane_letters_SOURCES = tests/unit/test-lane-letters.c $(LANE_WORLD)

@@ -106,16 +106,28 @@ START_TEST(what_is_kept_stays_as_it_is)
 }
 END_TEST
 
+static int
+decided_is(void *arg, const struct dead_letter *l)
+{
+    (void) arg;
+    ck_assert_int_eq(l->first_us, 42);
+    ck_assert(slice_equal(l->decided, SLICE("what was decided")));
+    return 0;
+}
+
 START_TEST(keeps_all_of_a_letter)
 {
     struct dead_letter l = letter(7, "23505");
     l.reason.field = "user_id";
     l.reason.rule = "signups_pkey";
+    l.first_us = 42;
+    l.decided = SLICE("what was decided");
     settle(0, 10, &l, 1);
     reopen();
     char got[256] = "";
     ck_assert_int_eq(dead_get(dead, LANE, 7, note, got), 0);
     ck_assert_str_eq(got, "7:23505 ");
+    ck_assert_int_eq(dead_get(dead, LANE, 7, decided_is, NULL), 0);
     ck_assert_int_eq(dead_get(dead, LANE, 8, note, got), -ENOENT);
     ck_assert_int_eq(dead_get(dead, "other/lane", 7, note, got), -ENOENT);
 }
@@ -165,8 +177,44 @@ START_TEST(reads_letters_of_older_versions)
                                          "evt")));
     ck_assert_uint_eq(l.origin.position, 0);
     ck_assert_uint_eq(l.origin.set_backs, 0);
-    old.version = 4;
+    old.version = 3; /* which is longer */
     ck_assert_int_eq(dead_record_view(&old, 57, &l), -EIO);
+    old.version = 1;
+    ck_assert_int_eq(dead_record_view(&old, 57, &l), -EIO);
+}
+END_TEST
+
+/* Of version 3: where it first stood, but nothing of what was decided. */
+START_TEST(reads_letters_without_what_was_decided)
+{
+    struct {
+        uint32_t version, attempts;
+        int64_t at_us;
+        uint32_t len[6], event_len, set_backs;
+        uint64_t position;
+        char spool[16], texts[9];
+    } old = { 3,
+              4,
+              5,
+              { 1, 2, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX },
+              4,
+              2,
+              77,
+              "0123456789abcde",
+              "c\0mm\0\x97"
+              "evt" };
+    struct dead_letter l = { .lane = LANE };
+    ck_assert_int_eq(dead_record_view(&old, 81, &l), 0);
+    ck_assert_str_eq(l.reason.message, "mm");
+    ck_assert_uint_eq(l.origin.position, 77);
+    ck_assert_uint_eq(l.origin.set_backs, 2);
+    ck_assert_int_eq(l.first_us, 5);
+    ck_assert_uint_eq(l.decided.len, 0);
+    ck_assert_uint_eq(l.tried, 0);
+    ck_assert(slice_equal(l.event, SLICE("\x97"
+                                         "evt")));
+    old.version = 5; /* which is not there yet */
+    ck_assert_int_eq(dead_record_view(&old, 81, &l), -ENOTSUP);
 }
 END_TEST
 
@@ -356,6 +404,54 @@ START_TEST(letters_take_another_name_with_their_claims)
     ck_assert_int_eq(dead_retried(dead, "other/name", &again, 1), 0);
     ck_assert_int_eq(dead_forget(dead, "other/name"), 0);
     ck_assert_uint_eq(dead_count(dead, NULL), 0);
+}
+END_TEST
+
+static int
+tried_is(void *arg, const struct dead_letter *l)
+{
+    ck_assert_uint_eq(l->tried, *(uint64_t *) arg);
+    ck_assert_uint_eq(l->retry, 0);
+    ck_assert_str_eq(l->reason.code, DEAD_DROPPED);
+    ck_assert_uint_eq(l->attempts, 3);
+    ck_assert(slice_equal(l->decided, SLICE("\x95 decided")));
+    return 0;
+}
+
+/* Whoever wrote the frame notes it late: it has been tried by then. */
+START_TEST(a_letter_that_stays_is_claimed_by_no_frame)
+{
+    uint64_t position = 20;
+    struct dead_letter l = letter(4, "a");
+    struct dead_claim c = { 4, 20, 7 }, later = { 4, 21, 7 };
+    const struct dead_stay other = { 4, 19, { .code = "x", .message = "y" } };
+    const struct dead_stay stay = { 4,
+                                    20,
+                                    { IL_SIZED(struct il_reason),
+                                      .code = DEAD_DROPPED,
+                                      .message = "dropped" } };
+    l.attempts = 3;
+    l.decided = SLICE("\x95 decided");
+    settle(0, 9, &l, 1);
+    ck_assert_int_eq(claim(4, 20), 1);
+    ck_assert_int_eq(dead_stay(dead, LANE, &other, 1), 0);
+    expect_claim(4, 20);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(dead_stay(dead, LANE, &stay, 1), 0);
+        ck_assert_int_eq(dead_get(dead, LANE, 4, tried_is, &position), 0);
+        ck_assert_uint_eq(dead_retrying(dead, LANE), 0);
+        reopen();
+    }
+    ck_assert_int_eq(dead_claim_new(dead, LANE, &c, 1), 0);
+    ck_assert_int_eq(c.held, 0);
+    expect_claim(4, 0);
+    /* What read it anew may, as nothing was committed. */
+    ck_assert_int_eq(claim(4, 20), 1);
+    ck_assert_int_eq(dead_stay(dead, LANE, &stay, 1), 0);
+    ck_assert_int_eq(dead_claim_new(dead, LANE, &later, 1), 0);
+    ck_assert_int_eq(later.held, 1);
+    expect_claim(4, 21);
+    ck_assert_uint_eq(dead_count(dead, LANE), 1);
 }
 END_TEST
 
@@ -850,6 +946,7 @@ main(void)
     tcase_add_test(t, keeps_all_of_a_letter);
     tcase_add_test(t, what_is_kept_stays_as_it_is);
     tcase_add_test(t, reads_letters_of_older_versions);
+    tcase_add_test(t, reads_letters_without_what_was_decided);
     tcase_add_test(t, shows_what_was_stored);
     tcase_add_test(t, settling_again_changes_exactly_the_range);
     tcase_add_test(t, bounds_are_open_below_and_closed_above);
@@ -864,6 +961,7 @@ main(void)
     tcase_add_test(t, long_texts_are_cut_between_code_points);
     tcase_add_test(t, the_first_claim_counts);
     tcase_add_test(t, letters_take_another_name_with_their_claims);
+    tcase_add_test(t, a_letter_that_stays_is_claimed_by_no_frame);
     tcase_add_test(t, two_frames_in_one_call);
     tcase_add_test(t, claims_are_found_in_the_order_of_frames);
     tcase_add_test(t, a_claim_goes_with_its_letter);

@@ -238,6 +238,69 @@ START_TEST(a_retry_is_the_same_event_with_a_mark)
 }
 END_TEST
 
+/* What was decided, and how it came to this. */
+START_TEST(a_mark_says_what_was_decided)
+{
+    static char longer[3000];
+    struct il_text once = { 0 }, packed = { 0 };
+    struct event_decided d = { .place = EVENT_AFTER_STEP,
+                               .step = SLICE("look-up"),
+                               .plugin = SLICE("enrich.entity"),
+                               .results = SLICE("\x81\xa1n\x03") },
+                         same;
+    struct event_retry mark = { .lane = SLICE("l"),
+                                .letter = 5,
+                                .attempts = 2,
+                                .first_us = -7,
+                                .since_us = 1763887500083775,
+                                .code = SLICE("23514") },
+                       got;
+    struct event e;
+    memset(longer, 'x', sizeof longer);
+    memcpy(longer + 1023, "\xe2\x82\xac", 3);
+    mark.message = slice_of(longer, sizeof longer);
+    ck_assert_int_eq(event_decided_pack(&packed, &d), 0);
+    mark.decided = slice_of(packed.data, packed.len);
+    ck_assert_int_eq(event_pack(&out, &sample), 0);
+    ck_assert_int_eq(event_retry_pack(&once, out.data, out.len, &mark), 0);
+    ck_assert_int_eq(event_unpack(once.data, once.len, &e), 0);
+    same_event(&sample, &e);
+    ck_assert_int_eq(event_retry(once.data, once.len, &got), 1);
+    ck_assert_uint_eq(got.letter, 5);
+    ck_assert_int_eq(got.first_us, -7);
+    ck_assert_int_eq(got.since_us, mark.since_us);
+    ck_assert(slice_equal(got.code, mark.code));
+    ck_assert_uint_eq(got.message.len, 1023);
+    ck_assert_int_eq(event_decided_read(got.decided, &same), 0);
+    ck_assert_uint_eq(same.place, d.place);
+    ck_assert(slice_equal(same.step, d.step));
+    ck_assert(slice_equal(same.plugin, d.plugin));
+    ck_assert(slice_equal(same.results, d.results));
+    for (size_t cut = 1; cut < once.len; cut++) {
+        char *copy = malloc(cut);
+        memcpy(copy, once.data, cut);
+        ck_assert_int_eq(event_retry(copy, cut, &got), -EINVAL);
+        free(copy);
+    }
+    for (size_t cut = 1; cut < packed.len; cut++)
+        ck_assert_int_eq(event_decided_read(slice_of(packed.data, cut), &same),
+                         -EINVAL);
+    /* Nothing is nothing, and results have a limit. */
+    packed.len = 0;
+    d.results = slice_of(longer, EVENT_RESULTS_MAX + 1);
+    ck_assert_int_eq(event_decided_pack(&packed, &d), -EINVAL);
+    d.place = EVENT_NOWHERE;
+    ck_assert_int_eq(event_decided_pack(&packed, &d), 0);
+    ck_assert_uint_eq(packed.len, 0);
+    ck_assert_int_eq(event_decided_read(SLICE(""), &same), 0);
+    ck_assert_uint_eq(same.place, EVENT_NOWHERE);
+    ck_assert_int_eq(event_decided_read(SLICE("\x92\x02\xc0"), &same),
+                     -ENOTSUP);
+    text_clear(&once);
+    text_clear(&packed);
+}
+END_TEST
+
 START_TEST(wrong_marks_are_refused)
 {
 #define HEAD "\x98\xa1i\xa1t\xa1s\x01\xc0\xc0\x80"
@@ -480,6 +543,7 @@ main(void)
     tcase_add_test(tc, long_members_fit);
     tcase_add_test(tc, members_after_the_payload_are_ignored);
     tcase_add_test(tc, a_retry_is_the_same_event_with_a_mark);
+    tcase_add_test(tc, a_mark_says_what_was_decided);
     tcase_add_test(tc, wrong_marks_are_refused);
     tcase_add_test(tc, every_cut_of_the_head_is_refused);
     tcase_add_test(tc, wrong_members_are_refused);

@@ -93,6 +93,9 @@ testhost_pack(struct testhost *t, const char *json, struct il_text *body)
     return err;
 }
 
+/* A step is the second of its lane: something is before it and after it. */
+#define STEP 2
+
 /* The plugin gets the batch, or has it no longer. */
 static void
 flight_enter(struct flight *f, int phase)
@@ -102,6 +105,7 @@ flight_enter(struct flight *f, int phase)
                                     [PHASE_DESTINATION] =
                                         BATCH_AT_DESTINATION };
     batch_enter(f->batch, of_batch[phase], phase ? &f->t->host : NULL);
+    f->batch->step = phase == PHASE_STEP ? STEP : 0;
     atomic_store(&f->phase, phase);
 }
 
@@ -199,6 +203,8 @@ kept(struct testhost *t, const char *text)
 void
 testhost_again(struct testhost *t, const struct il_again *again)
 {
+    int here = again->stopped == IL_STOPPED_HERE;
+    int step = t->host.plugin->desc.kind == IL_STEP;
     t->again = arena_alloc(&t->frames, sizeof(*t->again), &t->frame_bytes);
     if (t->again)
         *t->again = (struct batch_again){ .attempts = again->attempts,
@@ -207,6 +213,12 @@ testhost_again(struct testhost *t, const struct il_again *again)
                                           .code = kept(t, again->code),
                                           .message = kept(t, again->message),
                                           .decided = kept(t, again->decided) };
+    if (t->again && again->stopped == IL_STOPPED_EARLIER)
+        t->again->at = 1;
+    else if (t->again && here && step)
+        t->again->at = STEP, t->again->passed = STEP - 1;
+    else if (t->again && again->stopped)
+        t->again->passed = BATCH_ALL;
 }
 
 void
@@ -250,7 +262,9 @@ void
 testhost_clear(struct testhost *t)
 {
     struct flight *f = t->current;
+    testhost_memory_settle(t);
     batch_clear(f->batch);
+    batch_stream_begin(f->batch, &t->stream);
     f->passed = 0;
     f->ack = NULL;
 }
@@ -267,6 +281,7 @@ undo(struct il_batch *b)
         uint64_t position;
         const char *body;
         uint32_t len;
+        const struct batch_again *again;
     } * all;
     int err = 0;
     if (!(all = malloc((count + 1) * sizeof(*all))))
@@ -275,10 +290,14 @@ undo(struct il_batch *b)
         all[i].position = b->events[i].position;
         all[i].body = b->events[i].body;
         all[i].len = b->events[i].body_len;
+        all[i].again = b->events[i].again;
     }
     batch_reset(b);
-    for (uint32_t i = 0; i < count && !err; i++)
+    for (uint32_t i = 0; i < count && !err; i++) {
         err = batch_add(b, all[i].position, all[i].body, all[i].len);
+        if (!err)
+            b->events[i].again = all[i].again;
+    }
     b->id = id;
     b->last = last;
     free(all);
@@ -289,17 +308,20 @@ int
 testhost_process(struct testhost *t)
 {
     struct flight *f = t->current;
+    if (testhost_memory_begin(t))
+        return -ENOMEM;
     flight_enter(f, PHASE_STEP);
     struct instance_was was = instance_enter(&t->host, "process()");
     int err = t->host.plugin->desc.process(t->host.self, f->batch);
     instance_leave(was);
     flight_enter(f, PHASE_NONE);
+    batch_undo(f->batch, STEP);
     if (err > 0)
         testhost_violate(t,
                          "process(): returned %d, which is no negative "
                          "errno",
                          err);
-    if (err && undo(f->batch))
+    if (err && (undo(f->batch) || testhost_memory_begin(t)))
         return -ENOMEM;
     return err;
 }

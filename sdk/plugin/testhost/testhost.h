@@ -74,8 +74,9 @@ void testhost_cancel(struct testhost *);
 int testhost_event(struct testhost *, const char *json);
 /* The next event gets this position. */
 void testhost_position(struct testhost *, uint64_t position);
-/* The next event comes again by itself, as il_again() then tells; the texts are
- * copied. */
+/* The next event comes again, as il_again() then tells; the texts are copied.
+ * What a step drops that it had passed (IL_STOPPED_LATER) is live again after
+ * process(). */
 void testhost_again(struct testhost *, const struct il_again *);
 /* An event of this order waits: il_waits() defers those that come after it.
  * NULL: none waits any more. */
@@ -135,7 +136,11 @@ const char *testhost_paused(struct testhost *);
 /* The plugin's render() of event i, and what it returned; "" without one. */
 const char *testhost_render(struct testhost *, uint32_t i, int *err);
 const char *testhost_payload(struct testhost *, uint32_t i); /* JSON */
-/* The traits attached to event i under a kind, as JSON; NULL: none. */
+/* Step: the value in the cell of a key (len may be NULL); NULL: there is none. */
+const void *testhost_remembered(struct testhost *, const char *key,
+                                size_t *len);
+/* The traits attached to event i under a kind, as JSON; NULL: none.  A step's
+ * results stand under "$step.test". */
 const char *testhost_attached(struct testhost *, uint32_t i, const char *kind);
 
 /* --- what goes wrong ----------------------------------------------------- */
