@@ -325,6 +325,23 @@ lane_remembers(struct lane *l, const char *dir,
     struct cells_options o = {
         .lane = l->spec.name, .dir = dir, .memories = memories, .count = count
     };
+    struct cells *cells;
     memcpy(o.spool, spool_id(l->ctx.spool), sizeof o.spool);
-    return cells_open(&o, spool_durable(l->ctx.spool), &l->cells);
+    int err = cells_open(&o, spool_durable(l->ctx.spool), &cells);
+    pthread_mutex_lock(&l->lock);
+    l->cells = err ? NULL : cells;
+    pthread_mutex_unlock(&l->lock);
+    return err;
+}
+
+int
+lane_memory(struct lane *l, struct cells_stats *out)
+{
+    pthread_mutex_lock(&l->lock);
+    struct cells *cells = l->cells;
+    pthread_mutex_unlock(&l->lock);
+    if (!cells)
+        return -ENOENT;
+    cells_stats(cells, out);
+    return 0;
 }
