@@ -331,6 +331,10 @@ lane_remembers(struct lane *l, const char *dir,
     pthread_mutex_lock(&l->lock);
     l->cells = err ? NULL : cells;
     pthread_mutex_unlock(&l->lock);
+    /* Else all that the spool has may be wanted again. */
+    if (!err && !cells_uncovered(cells)
+        && cells_position(cells) <= l->status.position)
+        lane_hold_move(l, l->status.position);
     return err;
 }
 
