@@ -15,7 +15,7 @@
 #include <xxhash.h>
 
 #define BYTES_MAX (UINT64_C(16) << 20)
-#define FORGET_EACH 512u /* cells looked at for each that is made */
+#define FORGET_EACH 8u /* cells looked at for each that is made */
 /* A cell, its slot in the table (which is at most half full), its number. */
 #define CELL_COST (sizeof(struct cell) + 2 * sizeof(struct table_slot) + 4)
 
