@@ -49,7 +49,7 @@ void cells_close(struct cells *);
 uint64_t cells_position(const struct cells *);
 /* The time of the stream there. */
 struct batch_stream cells_stream(const struct cells *);
-/* Are there memories that what there is does not cover, as they are new or made
+/* Are there memories, before all others, that what there is does not cover, as they are new or made
  * another way than it was?  Then all events up to cells_position() that the spool
  * still has are theirs alone: cells_put() leaves the others as they are. */
 int cells_uncovered(const struct cells *);
