@@ -130,6 +130,7 @@ core_libcore_a_SOURCES = \
 	core/cells/cells.c \
 	core/cells/cells.h \
 	core/cells/checkpoint.c \
+	core/cells/each.c \
 	core/cells/private.h \
 	core/schema/check.c \
 	core/schema/format.c \
@@ -365,6 +366,7 @@ core_libcore_a_SOURCES = \
 	core/command/reply.h \
 	core/command/run.c \
 	core/command/spool.c \
+	core/command/state.c \
 	core/command/status.c \
 	core/command/table.c \
 	core/command/types.c \

@@ -234,7 +234,8 @@ batch_live(const struct il_batch *b, uint32_t i)
     return i < b->count && b->events[i].state == BATCH_LIVE
            && !b->events[i].kept;
 }
-/* As an earlier process has noted, the destination has it. */
+/* As an earlier process has noted, the destination has it: so no step makes a
+ * letter of it. */
 void batch_was_done(struct il_batch *, uint32_t i);
 /* It came to its end at the destination, by itself. */
 void batch_done(struct il_batch *, uint32_t i);

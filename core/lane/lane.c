@@ -471,8 +471,8 @@ lane_free(struct lane *l)
         }
         lane_cursor(l, 1);
     }
-    cells_close(l->cells);
     lane_metrics_end(l);
+    cells_close(l->cells);
     for (uint32_t i = 0; l->flights && i < l->flight_count; i++)
         flight_end(&l->flights[i]);
     for (int i = 0; l->parked && i < LANE_DUE_FLIGHTS; i++)

@@ -195,6 +195,10 @@ struct il_memory;
 int lane_remembers(struct lane *, const char *dir,
                    struct il_memory *const *memories, size_t count);
 
+/* What that takes.  0; -ENOENT: they remember nothing.  Any thread. */
+struct cells_stats;
+int lane_memory(struct lane *, struct cells_stats *);
+
 /* For il_prepare(), il_settle(): the host's table points here. */
 int lane_prepare(struct il_batch *);
 void lane_settle(struct il_ack *, int outcome, const char *why);

@@ -244,7 +244,9 @@ struct lane {
     struct il_counter **dropped; /* by each step */
     struct il_histogram *times;
     struct il_gauge *gauge_lag_events, *gauge_lag_bytes, *gauge_lag,
-        *gauge_state, *gauge_dead, *gauge_retrying, *gauge_position;
+        *gauge_state, *gauge_dead, *gauge_retrying, *gauge_position,
+        *gauge_memory, *gauge_memory_keys, *gauge_memory_disk,
+        *gauge_memory_written;
 };
 
 static inline struct flight *

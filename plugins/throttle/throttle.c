@@ -210,6 +210,26 @@ throttle_process(void *self, struct il_batch *batch)
     return 0;
 }
 
+static int
+throttle_show(void *self, const char *key, size_t len,
+              const struct il_remembered *cell, struct il_text *out)
+{
+    struct throttle *t = self;
+    struct il_value map = { 0 };
+    if (cell->len != CELL_BYTES)
+        return -EINVAL;
+    const unsigned char *p = (const unsigned char *) cell->value + 1;
+    const int64_t window = (int64_t) keyed_load(&p, 8);
+    const int64_t count = (int64_t) keyed_load(&p, 8);
+    int err = keyed_show(t->host, t->items, &map, key, len);
+    if (!err)
+        err = keyed_result(t->host, t->items, &map, "window",
+                           keyed_time(window * t->window_us));
+    if (!err)
+        err = keyed_result(t->host, t->items, &map, "count", keyed_int(count));
+    return err ? err : il_write_json(t->host, out, &map, 0) < 0 ? -ENOMEM : 0;
+}
+
 IL_PLUGIN = {
     IL_PLUGIN_ABI,
     .kind = IL_STEP,
@@ -221,4 +241,5 @@ IL_PLUGIN = {
     .open = throttle_open,
     .process = throttle_process,
     .close = throttle_close,
+    .show = throttle_show,
 };

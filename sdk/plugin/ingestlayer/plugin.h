@@ -592,6 +592,12 @@ struct il_plugin {
      * for event i, for a person to read, without secrets.  0, or a negative
      * errno after appending why it cannot be.  After open, without start. */
     int (*render)(void *self, struct il_batch *, uint32_t i, struct il_text *);
+    /* Step, `ingestlayer state`: appends what a cell that it remembers says, for
+     * a person to read, as a JSON object whose first member is "key"; or nothing
+     * where that is nobody's business.  0, or a negative errno: it is no cell of
+     * this step.  After open, without start. */
+    int (*show)(void *self, const char *key, size_t len,
+                const struct il_remembered *, struct il_text *);
 };
 
 #define IL_PLUGIN_ABI                                                          \
