@@ -74,7 +74,7 @@ due_count(struct lane *l, const struct parked_result *results, size_t n)
     }
     metric_add(l->delivered, delivered);
     metric_add(l->dead_letters, dead);
-    metric_add(l->parked->count_parked, again);
+    metric_add(l->count_parked, again);
     pthread_mutex_lock(&l->lock);
     l->status.delivered += delivered;
     l->status.rejected += dead;

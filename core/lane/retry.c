@@ -198,7 +198,9 @@ stopped_at(const struct lane *l, const struct batch_event *e,
     }
     if (!stop || (e->again && stop <= e->again->passed))
         return 1;
-    d->place = stop == BATCH_WHEN ? EVENT_AT_WHEN : EVENT_AT_STEP;
+    d->place = stop == BATCH_WHEN                             ? EVENT_AT_WHEN
+               : e->deferral && e->deferral->flags & IL_AFTER ? EVENT_AFTER_STEP
+                                                              : EVENT_AT_STEP;
     if (stop == BATCH_WHEN)
         return 0;
     d->step = slice_str(l->spec.steps[stop - 1].name);
