@@ -86,6 +86,12 @@ class LaterRun:
 
 def disturbed(run, control, ops, action, param=0, after=0, shadow=None):
     r = LaterRun(run)
+    # An earlier run, undisturbed: the lane has begun.
+    if not run.start():
+        raise Failure("does not start: %s" % run.daemon.proc.returncode)
+    run.end()
+    if shadow:
+        inject.prime(run.state, shadow)
     i = inject.Injection(control, run.state, ops, shadow=shadow)
     run.plain_env.update(i.env())
     if not run.start():
