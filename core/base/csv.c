@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Where in a record the reader is. */
 enum {
@@ -19,29 +20,75 @@ csv_open(struct csv *c, FILE *in, char delimiter)
     *c = (struct csv){ .in = in,
                        .delimiter = (unsigned char) delimiter,
                        .next_line = 1 };
-    static const unsigned char mark[] = { 0xEF, 0xBB, 0xBF };
-    for (int i = 0; i < 3; i++) {
-        int ch = getc(in);
-        if (ch == EOF)
-            return;
-        c->ahead[c->ahead_end++] = (unsigned char) ch;
-        if (ch != mark[i])
-            return; /* not the mark, but text that begins like it */
+}
+
+/* Read the first line ahead, as far as a record may go. */
+static int
+csv_look(struct csv *c)
+{
+    int ch;
+    while (c->ahead.len < CSV_RECORD_MAX && (ch = getc(c->in)) != EOF) {
+        if (text_putc(&c->ahead, (char) ch))
+            return -ENOMEM;
+        if (ch == '\n')
+            break;
     }
-    c->ahead_end = 0;
+    return 0;
+}
+
+static int
+csv_stands_in(const struct csv *c, char delimiter)
+{
+    int quoted = 0;
+    for (size_t i = c->ahead_at; i < c->ahead.len; i++) {
+        quoted ^= c->ahead.data[i] == '"';
+        if (c->ahead.data[i] == delimiter && !quoted)
+            return 1;
+    }
+    return 0;
+}
+
+/* What stands before the header, and between fields. */
+static int
+csv_begin(struct csv *c)
+{
+    static const char guesses[] = { ',', ';', '\t' };
+    int err = csv_look(c);
+    if (err || !c->ahead.len)
+        return err;
+    const char *line = c->ahead.data;
+    size_t len = c->ahead.len;
+    if (len >= 3 && !memcmp(line, "\xEF\xBB\xBF", 3))
+        c->ahead_at = 3;
+    line += c->ahead_at;
+    len -= c->ahead_at;
+    if (len >= 6 && len <= 7 && !memcmp(line, "sep=", 4)
+        && (line[5] == '\n' || line[5] == '\r')) {
+        if (!c->delimiter)
+            c->delimiter = (unsigned char) line[4];
+        c->ahead_at = c->ahead.len;
+        c->next_line = 2;
+    }
+    for (size_t i = 0; i < sizeof(guesses) && !c->delimiter; i++)
+        if (csv_stands_in(c, guesses[i]))
+            c->delimiter = guesses[i];
+    if (!c->delimiter)
+        c->delimiter = ','; /* one column */
+    return 0;
 }
 
 static int
 csv_getc(struct csv *c)
 {
-    if (c->ahead_at < c->ahead_end)
-        return c->ahead[c->ahead_at++];
+    if (c->ahead_at < c->ahead.len)
+        return (unsigned char) c->ahead.data[c->ahead_at++];
     return getc_unlocked(c->in);
 }
 
 void
 csv_clear(struct csv *c)
 {
+    text_clear(&c->ahead);
     text_clear(&c->bytes);
     free(c->ends);
     *c = (struct csv){ 0 };
@@ -92,7 +139,8 @@ csv_step(struct csv *c, int state, int ch)
     if (state == CSV_QUOTE && ch == '"')
         return csv_byte(c, ch) ? -ENOMEM : CSV_QUOTED;
     if (state == CSV_CR)
-        csv_wrong(c, "a carriage return outside quotes");
+        csv_wrong(c, "a carriage return that no line feed follows; save it "
+                     "with the line ends of Windows or Unix");
     if (ch == c->delimiter)
         return csv_field_end(c) ? -ENOMEM : CSV_START;
     if (ch == '\r')
@@ -135,10 +183,16 @@ csv_record(struct csv *c)
 int
 csv_next(struct csv *c)
 {
+    if (c->next_line == 1 && !c->ahead.len) {
+        int err = csv_begin(c);
+        if (err)
+            return err;
+    }
     for (;;) {
+        errno = 0;
         int n = csv_record(c);
         if (ferror(c->in))
-            return -EIO;
+            return errno ? -errno : -EIO;
         if (n <= 0)
             return n;
         if (c->error)

@@ -15,11 +15,27 @@
 
 #define PREFIX "ingestlayer_"
 
-enum { COUNTER = 1, GAUGE };
+enum { COUNTER = 1, GAUGE, HISTOGRAM };
+
+/* One set for all: a request takes milliseconds and a row, while a destination
+ * is away, hours. */
+static const struct {
+    int64_t us;
+    const char *text;
+} bounds[] = {
+    { 1000, "0.001" },    { 2500, "0.0025" },   { 5000, "0.005" },
+    { 10000, "0.01" },    { 25000, "0.025" },   { 50000, "0.05" },
+    { 100000, "0.1" },    { 250000, "0.25" },   { 500000, "0.5" },
+    { 1000000, "1" },     { 2500000, "2.5" },   { 5000000, "5" },
+    { 10000000, "10" },   { 30000000, "30" },   { 60000000, "60" },
+    { 300000000, "300" }, { 900000000, "900" }, { 3600000000, "3600" },
+};
+#define BOUNDS (sizeof(bounds) / sizeof(bounds[0]))
 
 /* A cache line each: lanes and gate threads count side by side. */
 struct series {
-    uint64_t value; /* atomic; of a gauge the bits of an int64_t */
+    uint64_t value; /* atomic; of a gauge the bits of an int64_t, of a
+                     * histogram the sum */
     int kind, unit;
     char *name, *labels, *help;
     struct series *next; /* ordered by name, then labels */
@@ -31,6 +47,11 @@ struct il_counter {
 
 struct il_gauge {
     struct series series;
+};
+
+struct il_histogram {
+    struct series series;
+    uint64_t buckets[BOUNDS + 1]; /* atomic; the last has no bound */
 };
 
 struct refresher {
@@ -49,8 +70,11 @@ series_make(const char *name, const char *labels, const char *help, int kind,
             int unit)
 {
     void *memory;
-    if (posix_memalign(&memory, 64, sizeof(struct series)))
+    const size_t size =
+        kind == HISTOGRAM ? sizeof(struct il_histogram) : sizeof(struct series);
+    if (posix_memalign(&memory, 64, size))
         return NULL;
+    memset(memory, 0, size);
     struct series *s = memory;
     *s = (struct series){ .kind = kind,
                           .unit = unit,
@@ -117,6 +141,13 @@ metric_gauge(const char *name, const char *labels, int unit, const char *help)
     return (struct il_gauge *) series_get(name, labels, help, GAUGE, unit);
 }
 
+struct il_histogram *
+metric_histogram(const char *name, const char *labels, const char *help)
+{
+    return (struct il_histogram *) series_get(name, labels, help, HISTOGRAM,
+                                              IL_UNIT_MICROSECONDS);
+}
+
 int
 metric_find(const char *name, const char *labels, int64_t *value)
 {
@@ -154,6 +185,32 @@ metric_value(const struct il_gauge *g)
 {
     return g ? (int64_t) __atomic_load_n(&g->series.value, __ATOMIC_RELAXED)
              : 0;
+}
+
+static size_t
+bucket_of(int64_t us)
+{
+    size_t i = 0;
+    while (i < BOUNDS && us > bounds[i].us)
+        i++;
+    return i;
+}
+
+int64_t
+metric_bucket(int64_t us, int64_t *above)
+{
+    size_t i = bucket_of(us);
+    *above = i ? bounds[i - 1].us : INT64_MIN;
+    return i < BOUNDS ? bounds[i].us : INT64_MAX;
+}
+
+void
+metric_observe(struct il_histogram *h, int64_t us, uint64_t n, uint64_t sum_us)
+{
+    if (!h || !n)
+        return;
+    __atomic_fetch_add(&h->buckets[bucket_of(us)], n, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&h->series.value, sum_us, __ATOMIC_RELAXED);
 }
 
 /* Backslash and newline, and in label values the quote, are escaped. */
@@ -231,18 +288,53 @@ export_value(struct il_text *out, const struct series *s)
 }
 
 static int
+export_name(struct il_text *out, const struct series *s, const char *part,
+            const char *le)
+{
+    const int labels = *s->labels || le;
+    if (text_printf(out, PREFIX "%s%s%s%s", s->name, part, labels ? "{" : "",
+                    s->labels))
+        return -ENOMEM;
+    if (le && text_printf(out, "%sle=\"%s\"", *s->labels ? "," : "", le))
+        return -ENOMEM;
+    return text_puts(out, labels ? "} " : " ");
+}
+
+/* Counted one after the other: what comes meanwhile may be in the sum only. */
+static int
+export_histogram(struct il_text *out, const struct il_histogram *h)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i <= BOUNDS; i++) {
+        n += __atomic_load_n(&h->buckets[i], __ATOMIC_RELAXED);
+        if (export_name(out, &h->series, "_bucket",
+                        i < BOUNDS ? bounds[i].text : "+Inf")
+            || text_printf(out, "%" PRIu64 "\n", n))
+            return -ENOMEM;
+    }
+    if (export_name(out, &h->series, "_sum", NULL)
+        || export_value(out, &h->series)
+        || export_name(out, &h->series, "_count", NULL))
+        return -ENOMEM;
+    return text_printf(out, "%" PRIu64 "\n", n);
+}
+
+static int
 export_series(struct il_text *out, const struct series *s, int head)
 {
+    static const char *const kinds[] = {
+        [COUNTER] = "counter", [GAUGE] = "gauge", [HISTOGRAM] = "histogram"
+    };
     if (head) {
         if (text_printf(out, "# HELP " PREFIX "%s ", s->name)
             || put_escaped(out, s->help, 0)
             || text_printf(out, "\n# TYPE " PREFIX "%s %s\n", s->name,
-                           s->kind == COUNTER ? "counter" : "gauge"))
+                           kinds[s->kind]))
             return -ENOMEM;
     }
-    int err =
-        text_printf(out, PREFIX "%s%s%s%s ", s->name, *s->labels ? "{" : "",
-                    s->labels, *s->labels ? "}" : "");
+    if (s->kind == HISTOGRAM)
+        return export_histogram(out, (const struct il_histogram *) s);
+    int err = export_name(out, s, "", NULL);
     return err ? err : export_value(out, s);
 }
 

@@ -9,7 +9,7 @@
  *   number  units  fold    texts that mean something, exactly
  *   wtf8  ip
  *   nameset  nearest       sets of names, and "did you mean"
- *   log  metrics           lines on stderr, counters and gauges
+ *   log  metrics           lines on stderr, counters, gauges, histograms
  *   api                    the slot of the table that plugins see
  *
  * Each of them is a header and a file of its own that knows few of the others;

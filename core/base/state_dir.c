@@ -23,6 +23,15 @@ state_dir_path(char *out, size_t size, const char *path, const char *name)
     return n < 0 || (size_t) n >= size ? -ENAMETOOLONG : 0;
 }
 
+const char *
+state_dir_strerror(int err)
+{
+    if (err == EACCES || err == -EACCES)
+        return "permission denied: this is for root and the user that runs the "
+               "daemon";
+    return strerror(err < 0 ? -err : err);
+}
+
 int
 state_dir_sync(const char *folder)
 {

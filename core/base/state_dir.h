@@ -15,6 +15,10 @@ int state_dir_make(const char *path, uid_t uid, gid_t gid);
  * that names the other process. */
 int state_dir_lock(const char *path);
 
+/* strerror() of what failed below a state_dir, with who may where nobody else
+ * does. */
+const char *state_dir_strerror(int err);
+
 /* Make the names in a folder durable: a file that was synced is of no use to
  * whoever cannot find it after a power cut.  0 or a negative errno after a log
  * line. */

@@ -32,10 +32,10 @@ struct batch_again {
     const char *decided; /* the step where it stopped; NULL: at none */
     struct event_origin origin;
     uint64_t order; /* 0: it is in no chain */
-    /* So many steps had it passed, and BATCH_ALL: `when` as well: what was
-     * decided there stays.  0: it is decided anew. */
+    /* So many stops had it passed, steps and `when` among them, and BATCH_ALL all
+     * of them: what was decided there stays.  0: it is decided anew. */
     uint32_t passed;
-    uint32_t at; /* it goes on at this step, counted from 1; 0: elsewhere */
+    uint32_t at; /* it goes on at this step's stop; 0: elsewhere */
 };
 #define BATCH_ALL UINT32_MAX
 
@@ -80,6 +80,13 @@ struct batch_event {
     const struct batch_deferral *deferral; /* BATCH_DEFERRED */
 };
 
+/* The time of a stream of events: see il_stream_us(). */
+struct batch_stream {
+    int64_t us;      /* 0: nothing has come */
+    uint32_t behind; /* so many in a row were more than a minute behind it */
+    uint32_t jumped; /* it went ahead by more than an hour at once */
+};
+
 struct arena_block;
 
 struct il_batch {
@@ -103,10 +110,14 @@ struct il_batch {
     /* What was said of single events, which no rewind undoes. */
     struct arena_block *said;
     size_t said_bytes;
+    /* Before the first event, and after so many of them. */
+    struct batch_stream stream_before, stream;
+    uint32_t streamed;
     void *lane;   /* for prepare(); NULL in tests */
     void *reader; /* entity read transaction of this pass, or NULL */
     int phase;    /* of those above; see batch_enter() */
-    uint16_t step; /* that has it, from 1 on, or BATCH_WHEN; 0: none */
+    uint16_t
+        step; /* which stop has it, from 1 on, `when` among them; 0: none */
     const char *thread;             /* of the step that has it */
     const struct il_host *instance; /* whose plugin has it, for its faults */
     /* Where in which spool a position is: that of lane; NULL: none is known. */
@@ -140,7 +151,6 @@ batch_in_step(const struct il_batch *b)
     return b->phase == BATCH_IN_STEP && b->thread == &batch_thread;
 }
 
-#define BATCH_WHEN UINT16_MAX /* where steps are counted: `when` */
 #define BATCH_STEPS_MAX 10000 /* of a lane */
 #define BATCH_IN_FLIGHT_MAX 16 /* at a destination, whatever it asks for */
 #define BATCH_TARGET_MAX 255   /* bytes of a deferral's target */
@@ -199,11 +209,11 @@ batch_drop(struct il_batch *b, uint32_t i)
 {
     batch_leave(b, i, BATCH_DROPPED);
 }
-/* A step (from 1 on) is done with the batch: what it dropped or deferred of events
- * that had passed it before they came again is live again.  Of the others that came again
- * it is noted which step it was. */
+/* A step (by its stop) is done with the batch: what it dropped or deferred of
+ * events that had passed it before they came again is live again.  Of the others
+ * that came again it is noted which step it was. */
 void batch_undo(struct il_batch *, uint32_t step);
-/* Had event i passed the step (from 1 on) before it came again? */
+/* Had event i passed this stop before it came again? */
 static inline int
 batch_passed(const struct il_batch *b, uint32_t i, uint32_t step)
 {
@@ -224,7 +234,8 @@ batch_live(const struct il_batch *b, uint32_t i)
     return i < b->count && b->events[i].state == BATCH_LIVE
            && !b->events[i].kept;
 }
-/* As an earlier process has noted, the destination has it. */
+/* As an earlier process has noted, the destination has it: so no step makes a
+ * letter of it. */
 void batch_was_done(struct il_batch *, uint32_t i);
 /* It came to its end at the destination, by itself. */
 void batch_done(struct il_batch *, uint32_t i);
@@ -240,6 +251,11 @@ int batch_set_payload(struct il_batch *, uint32_t i, int encoding, const void *,
                       size_t);
 /* Where event i first stood. */
 void batch_origin(const struct il_batch *, uint32_t i, struct event_origin *);
+
+/* The time of the stream at event i.  Those that come again do not move it. */
+int64_t batch_stream_us(struct il_batch *, uint32_t i);
+/* The batch begins when the stream is at this. */
+void batch_stream_begin(struct il_batch *, const struct batch_stream *);
 
 /* --- batch_edit.c --- */
 

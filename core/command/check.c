@@ -79,6 +79,15 @@ print_summary(const struct assembly *a, const char *path)
     printf(", %zu lane%s\n", lanes, lanes == 1 ? "" : "s");
 }
 
+static void
+say_as(const char *user)
+{
+    if (*user)
+        fprintf(stderr,
+                "ingestlayer: checked as the user %s, who owns state_dir\n",
+                user);
+}
+
 int
 command_check(int argc, char **argv)
 {
@@ -97,9 +106,14 @@ command_check(int argc, char **argv)
     if (optind < argc)
         return command_unexpected("check", argv[optind], &command_check_help);
 
-    struct assembly *a = command_assemble_to_run(config);
-    if (!a)
+    char as[64];
+    if (command_become_daemon(config, as))
         return 1;
+    struct assembly *a = command_assemble_to_run(config);
+    if (!a) {
+        say_as(as);
+        return 1;
+    }
     int failed = online ? try_far_sides(a) : 0;
     failed |= command_check_begin(a->plan);
     command_say_left(a->plan);
@@ -111,6 +125,8 @@ command_check(int argc, char **argv)
     }
     if (!failed)
         print_summary(a, config);
+    else
+        say_as(as);
     assembly_free(a);
     return failed;
 }

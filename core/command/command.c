@@ -9,8 +9,10 @@
 #include "host/privileges.h"
 #include "host/settings.h"
 
+#include <fcntl.h>
 #include <getopt.h>
 #include <libgen.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,21 +152,69 @@ command_find_daemon(const char *state_dir, const char *config, char *out,
     return command_become_owner(out, 0);
 }
 
-const struct il_conf *
-command_host_options(struct conf *conf, const char *path)
+static const struct il_conf *
+host_options(struct conf *conf)
 {
     static const struct option_table table = { settings_root,
                                                sizeof(struct il_option) };
-    if (conf_load(conf, path)) {
-        conf_print(conf, stderr);
-        return NULL;
-    }
     struct config_setting_t *root = conf_root(conf, 0);
     return option_read_group(&(struct option_read){ .conf = conf,
                                                     .groups = &root,
                                                     .group_count = 1,
                                                     .tables = &table,
                                                     .table_count = 1 });
+}
+
+const struct il_conf *
+command_host_options(struct conf *conf, const char *path)
+{
+    if (conf_load(conf, path)) {
+        conf_print(conf, stderr);
+        return NULL;
+    }
+    return host_options(conf);
+}
+
+/* Groups apart, which a file of the daemon's hardly depends on. */
+static int
+may_read(const struct identity *id, const char *path)
+{
+    int may = setegid(id->gid) == 0 && seteuid(id->uid) == 0
+              && faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0;
+    if (seteuid(0) || setegid(getgid()))
+        may = 0;
+    return may;
+}
+
+int
+command_become_daemon(const char *path, char name[64])
+{
+    struct conf *conf = conf_new();
+    struct identity id = { .uid = (uid_t) -1 };
+    struct stat st;
+    *name = 0;
+    if (geteuid() == 0 && conf_load(conf, path) == 0) {
+        const struct il_conf *g = host_options(conf);
+        const char *dir = option_str(g, "state_dir", 0);
+        const struct passwd *pw = NULL;
+        if (dir && !option_str(g, "user", 0) && stat(dir, &st) == 0
+            && st.st_uid)
+            pw = getpwuid(st.st_uid);
+        if (pw) {
+            id = (struct identity){ pw->pw_uid, pw->pw_gid, pw->pw_name };
+            snprintf(name, 64, "%s", pw->pw_name);
+        }
+    }
+    conf_free(conf);
+    if (*name && !may_read(&id, path)) {
+        fprintf(stderr,
+                "%s: warning: the user %s, who owns state_dir, may not read "
+                "this file; it is checked as root\n",
+                path, name);
+        *name = 0;
+        return 0;
+    }
+    return privileges_become(&id);
 }
 
 int

@@ -5,10 +5,13 @@
 #include "dead.h"
 
 #include "base/clock.h"
+#include "base/nearest.h"
 #include "base/time.h"
 #include "base/units.h"
 #include "host/assembly.h"
 #include "host/control.h"
+#include "lane/left.h"
+#include "spool/cursor.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -114,9 +117,48 @@ command_dead_failed(int err)
     return err != 0;
 }
 
+struct lane_names {
+    const char *names[64];
+    size_t n;
+};
+
+static int
+know_one(void *arg, const struct lane_left *l)
+{
+    struct lane_names *k = arg;
+    char *name = strdup(l->name);
+    if (name)
+        k->names[k->n++] = name;
+    return k->n == sizeof k->names / sizeof k->names[0];
+}
+
+/* Nothing was found of the lane.  1 after a message: nobody has heard of it,
+ * which must not look like good news; else 0. */
+static int
+no_such_lane(const struct dead_job *j)
+{
+    struct lane_names k = { .n = 0 };
+    struct parked_lane *parked;
+    if (!j->lane || strncmp(j->lane, "gate/", 5) == 0
+        || spool_cursor_exists(j->dir, j->lane)
+        || (j->store && dead_count(j->store, j->lane))
+        || (j->parked && parked_lane_find(j->parked, j->lane, &parked) == 0))
+        return 0;
+    lane_left_each(j->dir, NULL, know_one, &k);
+    const char *meant = nearest_name(j->lane, k.names, k.n);
+    fprintf(stderr, "ingestlayer dead: state_dir knows no lane \"%s\"%s%s%s\n",
+            j->lane, meant ? "; did you mean \"" : "", meant ? meant : "",
+            meant ? "\"?" : "");
+    while (k.n)
+        free((char *) (uintptr_t) k.names[--k.n]);
+    return 1;
+}
+
 void
 command_dead_no_such(const struct dead_job *j, uint64_t position)
 {
+    if (no_such_lane(j))
+        return;
     fprintf(stderr,
             "ingestlayer dead: %s has no dead letter %" PRIu64
             ", and nothing waits there\n",
@@ -181,6 +223,8 @@ list(struct dead_job *j, char **args, int n)
     if (!status)
         status =
             command_dead_failed(command_dead_each(j, command_dead_print, j));
+    if (!status && !j->done)
+        status = no_such_lane(j);
     if (!status && !j->json)
         list_end(j);
     return status;
@@ -194,7 +238,9 @@ each_position(struct dead_job *j, char **args, int n,
     int status = command_dead_take_lane(j, &args, &n);
     if (!status)
         status = command_dead_store(j, fn == NULL);
-    for (int i = 0; i < n && status != 2; i++) {
+    if (status)
+        return status;
+    for (int i = 0; i < n; i++) {
         uint64_t position;
         command_dead_position(args[i], &position);
         int err = fn ? fn(j, position)

@@ -28,7 +28,8 @@ static const struct command_option options[] = {
       "else "
       "csv)" },
     { 'd', "delimiter", "CHAR",
-      "import: of CSV (default ,; \"tab\" for a tab)" },
+      "import: of CSV; \"tab\" for a tab (default: the first of , ; and tab "
+      "that the header has)" },
     { 't', "typed", NULL,
       "import: in CSV numbers, true, false and null become JSON values, empty "
       "cells null (default: all strings)" },
@@ -303,7 +304,6 @@ int
 command_entity(int argc, char **argv)
 {
     struct command c = { .config = COMMAND_CONF_DEFAULT };
-    c.import.delimiter = ',';
     int status = command_options(&c, argc, argv);
     if (status)
         return status == -1 ? 0 : status;

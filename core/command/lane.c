@@ -21,7 +21,7 @@ enum { FROM_NOWHERE, FROM_CURSOR, FROM_ROW };
 static const struct command_option options[] = {
     { 'c', "config", "FILE", COMMAND_CONF_HELP },
     { 's', "state-dir", "DIR",
-      "pause, resume: the state_dir, without reading a config" },
+      "list, pause, resume: the state_dir, without reading a config" },
     { FROM, "from", "WHERE",
       "take: do it, and go on from this state_dir's own position (cursor) or "
       "from that of the destination (row)" },
@@ -30,7 +30,7 @@ static const struct command_option options[] = {
 
 const struct command_help command_lane_help = {
     .text =
-        "usage: ingestlayer lane list   [-c FILE]\n"
+        "usage: ingestlayer lane list   [-c FILE | --state-dir DIR]\n"
         "       ingestlayer lane pause  [-c FILE | --state-dir DIR] LANE\n"
         "       ingestlayer lane resume [-c FILE | --state-dir DIR] LANE\n"
         "       ingestlayer lane take   [-c FILE] [--from cursor|row] LANE\n"
@@ -185,6 +185,13 @@ take_with(const char *config, const char *name, int from)
     return failed;
 }
 
+static int
+list_without_plan(const char *state_dir)
+{
+    return command_become_owner(state_dir, 0)
+           || command_lane_list(NULL, state_dir);
+}
+
 /* list and forget (lane not NULL) */
 static int
 with_plan(const char *config, const char *lane)
@@ -199,6 +206,10 @@ with_plan(const char *config, const char *lane)
                       : command_lane_list(a->plan, state_dir);
     if (a)
         assembly_free(a);
+    else if (!lane)
+        fputs("ingestlayer lane: list can do without the config: --state-dir "
+              "DIR\n",
+              stderr);
     return failed;
 }
 
@@ -237,13 +248,16 @@ command_lane(int argc, char **argv)
         return usage("--from is for take");
     if ((pause || strcmp(verb, "resume") == 0) && argc - optind == 2)
         return command_lane_pause(config, state_dir, argv[optind + 1], pause);
+    int list = strcmp(verb, "list") == 0 && argc - optind == 1;
+    if (list && state_dir)
+        return list_without_plan(state_dir);
     if (state_dir)
-        return usage("--state-dir is for pause and resume");
+        return usage("--state-dir is for list, pause and resume");
     if (strcmp(verb, "take") == 0 && argc - optind == 2)
         return take_with(config, argv[optind + 1], from);
     if (strcmp(verb, "forget") == 0 && argc - optind == 2)
         return with_plan(config, argv[optind + 1]);
-    if (strcmp(verb, "list") == 0 && argc - optind == 1)
+    if (list)
         return with_plan(config, NULL);
     return usage("say list, or pause, resume, take or forget and one lane");
 }

@@ -12,7 +12,7 @@ void command_say_left(const struct plan *);
 /* Does the state_dir have events, and nobody says where a lane begins?  1 after
  * messages. */
 int command_check_begin(const struct plan *);
-/* 0, or 1 after a message. */
+/* 0, or 1 after a message.  plan NULL: what the config has is not known. */
 int command_lane_list(const struct plan *, const char *state_dir);
 int command_lane_forget(const struct plan *, const char *state_dir,
                         const char *lane);

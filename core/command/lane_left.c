@@ -155,11 +155,12 @@ command_check_begin(const struct plan *plan)
                 continue;
             fprintf(stderr,
                     "%s: %s: begin: lane %s is new, and the spool has given "
-                    "out at least %" PRIu64 " events before; say \"oldest\" or "
+                    "out at least %" PRIu64
+                    " event%s before; say \"oldest\" or "
                     "\"now\", or was = \"PIPELINE/DESTINATION\" if it had "
                     "another name\n",
                     option_origin(d->part.place, NULL, 0), d->part.where,
-                    d->lane, k.last);
+                    d->lane, k.last, k.last == 1 ? "" : "s");
             failed = 1;
         }
     }
@@ -173,15 +174,14 @@ list_one(void *arg, const struct lane_left *l)
 {
     struct look *k = arg;
     uint64_t letters, parked = left_behind(k, l->name, &letters);
-    const struct plan_destination *d = plan_find_lane(k->plan, l->name);
+    const struct plan_destination *d =
+        k->plan ? plan_find_lane(k->plan, l->name) : NULL;
     if (!k->lines++)
         printf("%-40s %12s %12s %6s %8s  %s\n", "lane", "position", "behind",
                "dead", "parked", "");
-    const char *what = !d          ? plan_find_was(k->plan, l->name)
-                                         ? "to be renamed"
-                                         : "not in the config"
-                       : !l->begun ? "has not begun"
-                                   : "";
+    const char *what = !k->plan || d ? l->begun ? "" : "has not begun"
+                       : plan_find_was(k->plan, l->name) ? "to be renamed"
+                                                         : "not in the config";
     char paused[sizeof "paused since " + TIME_TEXT] = "", since[TIME_TEXT];
     if (l->paused_us) {
         time_format(since, l->paused_us - l->paused_us % 1000000);

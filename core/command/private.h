@@ -131,5 +131,11 @@ int command_find_entities(const char *path, char *out, unsigned long size,
  * to what its owner may not touch.  make: where it is missing make it, for the
  * user and group that the config names.  For good; 0, or 1 after a message. */
 int command_become_owner(const char *state_dir, int make);
+/* Root checks a config whose daemon a unit starts as somebody else: go on as the
+ * owner of its state_dir, with all groups, so that what the daemon may not read
+ * is found.  Not where the config names its user, as then root reads it, nor where
+ * it is a file that the owner may not read, such as a draft.  0, or an
+ * errno after a log line; name: whom, or "" where nothing was done. */
+int command_become_daemon(const char *path, char name[64]);
 
 #endif

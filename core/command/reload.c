@@ -51,7 +51,8 @@ report(const struct il_value *all)
     if (failed)
         fputs("ingestlayer: the old certificate stays in force\n", stderr);
     else if (!taken)
-        puts("nothing to read again: no server has tls");
+        puts("nothing to read again: no server has tls; all else in a config "
+             "is read at a start");
     else
         printf("%llu certificate%s read again\n", (unsigned long long) taken,
                taken == 1 ? "" : "s");

@@ -2,6 +2,7 @@
 /* `ingestlayer spool`: look at a spool while no daemon runs on it. */
 #include "private.h"
 
+#include "base/state_dir.h"
 #include "codec/event.h"
 #include "codec/json.h"
 #include "spool/spool.h"
@@ -264,7 +265,7 @@ find_dir(struct look *k, const char *config)
 static void
 complain(const char *dir, int rc)
 {
-    const char *why = strerror(-rc);
+    const char *why = state_dir_strerror(rc);
     if (rc == -EBUSY)
         why = "a daemon is running on it; stop that first (export goes "
               "beside it)";

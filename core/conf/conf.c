@@ -449,9 +449,13 @@ conf_place(const struct conf *conf, const struct config_setting_t *setting)
 }
 
 int
-conf_exposed(const struct conf *conf, const struct config_setting_t *setting)
+conf_exposed(struct conf *conf, const struct config_setting_t *setting)
 {
-    return conf->files[conf_place(conf, setting).rank]->exposed;
+    struct conf_file *f = conf->files[conf_place(conf, setting).rank];
+    if (!f->secret)
+        f->secret = setting;
+    f->more_secrets |= f->secret != setting;
+    return f->exposed && f->secret == setting;
 }
 
 struct conf_place

@@ -45,8 +45,9 @@ struct conf_place {
 };
 struct conf_place conf_place(const struct conf *,
                              const struct config_setting_t *);
-/* Can every user read the file that it stands in? */
-int conf_exposed(const struct conf *, const struct config_setting_t *);
+/* A secret stands in a file: is that to be told?  One finding tells of all in a
+ * file that every user can read. */
+int conf_exposed(struct conf *, const struct config_setting_t *);
 /* The place of the first file, for what is missing altogether. */
 struct conf_place conf_place_main(const struct conf *);
 
@@ -59,6 +60,7 @@ struct conf_finding {
     const char *text;  /* the value concerned, where it may be shown */
     long offset;       /* byte in text, -1: none */
     int warning;       /* does not fail a check */
+    int of_file;       /* what conf_exposed() says is to be told */
 };
 void conf_add(struct conf *, const struct conf_finding *, const char *fmt, ...)
     IL_PRINTF(3, 4);

@@ -102,6 +102,8 @@ conf_vadd(struct conf *conf, const struct conf_finding *at, const char *fmt,
         conf_give_up();
     struct finding f = { .place = at->place,
                          .warning = at->warning,
+                         .secrets =
+                             at->of_file ? conf->files[at->place.rank] : NULL,
                          .order = conf->finding_count };
     struct il_text shown = { 0 };
     put_shown(&shown, line.data, line.len);
@@ -179,8 +181,12 @@ conf_print(struct conf *conf, FILE *out)
         qsort(conf->findings, conf->finding_count, sizeof(struct finding),
               by_place);
     for (size_t i = 0; i < conf->finding_count; i++) {
-        fprintf(out, "%s\n", conf->findings[i].line);
-        if (conf->findings[i].text)
-            fprintf(out, "%s\n", conf->findings[i].text);
+        const struct finding *f = &conf->findings[i];
+        fprintf(out, "%s%s\n", f->line,
+                f->secrets && f->secrets->more_secrets
+                    ? " (it is not the only one in there)"
+                    : "");
+        if (f->text)
+            fprintf(out, "%s\n", f->text);
     }
 }

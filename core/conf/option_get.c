@@ -44,6 +44,16 @@ option_say(const struct il_conf *g, const config_setting_t *at, const char *key,
 }
 
 void
+option_warn(const struct il_conf *g, const config_setting_t *at,
+            const char *key, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsay(g, at, key, NULL, -1, 1, fmt, ap);
+    va_end(ap);
+}
+
+void
 option_say_exposed(const struct il_conf *g, const config_setting_t *at,
                    const char *key, int literal)
 {
@@ -51,7 +61,8 @@ option_say_exposed(const struct il_conf *g, const config_setting_t *at,
                               .where = g->where,
                               .key = option_path(g, key),
                               .offset = -1,
-                              .warning = 1 };
+                              .warning = 1,
+                              .of_file = literal };
     conf_add(g->conf, &f,
              "the file with this secret can be read by every user; "
              "chmod 0640 it%s",

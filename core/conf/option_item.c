@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 const char *
 option_found(const config_setting_t *s)
@@ -131,6 +132,25 @@ tells_nothing(const char *text)
     return strstr(text, "dbname=") && !strstr(text, "password");
 }
 
+/* Is it meant to be looked up, and written as other programs have it?  NULL, or
+ * what to write.  Fields of an event ($url) are hardly ever all capitals. */
+static const char *
+meant_elsewhere(const char *text)
+{
+    static const char *const prefixes[] = { "env:", "file:", "credential:" };
+    static const char name[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+        if (strncasecmp(text, prefixes[i], strlen(prefixes[i])) == 0)
+            return "write env:, file: and credential: in lower case";
+    if (*text != '$' || !text[1])
+        return NULL;
+    const int braces = text[1] == '{';
+    const char *end = text + 1 + braces;
+    end += strspn(end, name);
+    end += braces && *end == '}';
+    return *end ? NULL : "write env:NAME for a variable of the environment";
+}
+
 /* The text of an element, looked up where it stands elsewhere.  0 or -EINVAL
  * after a finding. */
 static int
@@ -152,9 +172,16 @@ resolve(const struct il_conf *g, const struct il_option *o, struct item *item,
     item->hidden |= r == 1;
     if (exposed && secret)
         option_say_exposed(g, item->setting, o->name, 0);
-    else if (r == 0 && secret && conf_exposed(g->conf, item->setting)
-             && !tells_nothing(item->str))
+    else if (r == 0 && secret && !tells_nothing(item->str)
+             && conf_exposed(g->conf, item->setting))
         option_say_exposed(g, item->setting, o->name, 1);
+    const char *meant =
+        r == 0 && secret && item->str == text ? meant_elsewhere(text) : NULL;
+    if (meant)
+        option_warn(g, item->setting, o->name,
+                    "this is taken for the secret itself; %s, or literal: "
+                    "before it if it is",
+                    meant);
     if (secret && !*item->str) {
         option_say(g, item->setting, o->name, "must not be empty");
         return -EINVAL;

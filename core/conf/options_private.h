@@ -45,6 +45,8 @@ const struct value *option_find(const struct il_conf *, const char *key);
 /* Report against a key (NULL: the group) at a setting (NULL: the group's). */
 void option_say(const struct il_conf *, const config_setting_t *,
                 const char *key, const char *fmt, ...) IL_PRINTF(4, 5);
+void option_warn(const struct il_conf *, const config_setting_t *,
+                 const char *key, const char *fmt, ...) IL_PRINTF(4, 5);
 void option_say_exposed(const struct il_conf *, const config_setting_t *,
                         const char *key, int literal);
 

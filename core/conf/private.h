@@ -38,6 +38,8 @@ struct conf_file {
     char **floats; /* the texts of its numbers with a point, in order */
     size_t float_count;
     int exposed; /* every user can read it */
+    const config_setting_t *secret; /* the first in it that was told of ... */
+    int more_secrets;               /* ... and it is not the only one */
     config_t cfg;
 };
 
@@ -47,6 +49,7 @@ struct finding {
     size_t order;
     char *line; /* the message, from the file's name on */
     char *text; /* the excerpt with its caret, or NULL */
+    const struct conf_file *secrets; /* it tells of all in this; or NULL */
 };
 
 struct conf {

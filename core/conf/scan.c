@@ -36,10 +36,25 @@ integer_fits(const struct token *t)
     return t->type == TOKEN_INT64 || (v >= INT32_MIN && v <= INT32_MAX);
 }
 
+static int
+begins_utf16(const char *p, const char *end)
+{
+    return end - p >= 2
+           && (memcmp(p, "\xff\xfe", 2) == 0 || memcmp(p, "\xfe\xff", 2) == 0);
+}
+
 int
 conf_scan_next(struct scan *scan, struct scan_error *error)
 {
     struct token t;
+    if (scan->line == 1 && begins_utf16(scan->p, scan->end)) {
+        error->line = 1;
+        error->lacks_l = NULL;
+        snprintf(error->message, sizeof(error->message),
+                 "the file is UTF-16; save it as UTF-8");
+        scan->p = scan->end;
+        return 1;
+    }
     for (;;) {
         conf_token_next(&scan->p, scan->end, &scan->line, &t);
         error->line = t.line;
@@ -191,6 +206,14 @@ hopeless(struct explain *x)
     }
 }
 
+/* Text that nobody has put in quotes: "/var/lib", "$HOME", "~/x". */
+static int
+begins_bare_text(const struct token *t)
+{
+    return t->type == TOKEN_BAD && *t->start
+           && strchr("/~$.%@&|<>+-", *t->start);
+}
+
 static int value(struct explain *x, const struct token *name);
 static int settings(struct explain *x, const struct token *open);
 
@@ -274,6 +297,12 @@ value(struct explain *x, const struct token *name)
     if (x->now.type == TOKEN_STRING) {
         while (x->now.type == TOKEN_STRING)
             advance(x);
+        if (x->now.start == x->glued && x->now.type != TOKEN_PUNCT
+            && x->now.type != TOKEN_END)
+            return wrong(x, open.line,
+                         "the text that begins here ends where more text "
+                         "follows: its closing quote is missing, or a quote "
+                         "inside of it is not written \\\"");
         return 0;
     }
     if (x->now.type >= TOKEN_BOOL && x->now.type <= TOKEN_FLOAT) {
@@ -285,7 +314,7 @@ value(struct explain *x, const struct token *name)
                          "quotes, like \"30s\" or \"64MiB\"");
         return 0;
     }
-    if (x->now.type == TOKEN_NAME)
+    if (x->now.type == TOKEN_NAME || begins_bare_text(&x->now))
         return bare_word(x, name);
     if (hopeless(x))
         return 1;
@@ -363,6 +392,12 @@ settings(struct explain *x, const struct token *open)
             return 1;
         if (is_punct(&x->now, ';') || is_punct(&x->now, ','))
             return wrong(x, x->now.line, "one '%c' too many", *x->now.start);
+        if (is_punct(&x->now, '{') || is_punct(&x->now, '(')
+            || is_punct(&x->now, '['))
+            return wrong(x, x->now.line,
+                         "expected a name and '=' before %s, like "
+                         "http = { listen = ...; };",
+                         describe(&x->now, found));
         if (x->now.type == TOKEN_PUNCT && open)
             return wrong(x, x->now.line,
                          "expected '}' to close the '{' in line %d, found %s",

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "assembly.h"
 
+#include "lineage.h"
+
 #include "base/api.h"
 #include "conf/options.h"
 #include "gate/sender.h"
@@ -8,9 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Before it is opened, or options of the host's are read for it. */
 static void
-open_part(struct plan *plan, struct il_host *h, const struct plan_part *part,
-          const char *lane)
+place_part(struct plan *plan, struct il_host *h, const struct plan_part *part,
+           const char *lane)
 {
     h->api = api_table();
     h->conf = plan->conf;
@@ -19,6 +22,13 @@ open_part(struct plan *plan, struct il_host *h, const struct plan_part *part,
     h->name = part->name;
     h->instance = part->where;
     h->lane = lane;
+}
+
+static void
+open_part(struct plan *plan, struct il_host *h, const struct plan_part *part,
+          const char *lane)
+{
+    place_part(plan, h, part, lane);
     int open = part->plugin && !part->faults && instance_open(h) == 0;
     if (h->kinds && !open)
         h->kinds->unknown = 1;
@@ -109,44 +119,80 @@ check_each(const struct il_host *h, const struct il_conf *place)
                      h->plugin->desc.name);
 }
 
+/* What events can have that come behind so many steps. */
+static int
+fields_behind(const struct plan_pipeline *p, size_t steps)
+{
+    return !p->closed ? FIELDS_OPEN : steps ? FIELDS_CHANGED : FIELDS_CLOSED;
+}
+
+/* Of what the pipeline takes. */
+static uint64_t
+lineage_of(const struct plan_pipeline *p)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < p->match_count; i++) {
+        sum = lineage_bytes(sum, p->matches[i].source.ptr,
+                            p->matches[i].source.len);
+        sum =
+            lineage_bytes(sum, p->matches[i].type.ptr, p->matches[i].type.len);
+    }
+    return sum;
+}
+
+static void
+open_steps(struct plan *plan, struct assembly_lane *l,
+           const struct plan_part *parts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const size_t at = l->step_count++;
+        struct il_host *h = &l->steps[at];
+        struct lane_step *step = &l->lane_steps[at];
+        h->kinds = l->destination.kinds;
+        h->declared = l->pipeline->declared;
+        h->closed = fields_behind(l->pipeline, at);
+        h->lineage = l->lineage;
+        open_part(plan, h, &parts[i], l->plan->lane);
+        l->remembers |= h->memory != NULL;
+        l->lineage = lineage_setting(
+            lineage_text(l->lineage, h->plugin ? h->plugin->desc.name : NULL),
+            h->options ? option_setting(h->options, NULL, 0) : NULL);
+        step->name = parts[i].name;
+        step->instance = h->instance;
+        step->host = h;
+        if (h->plugin)
+            step->plugin = serial_wrap(h, &l->step_turns[at], &step->self);
+    }
+}
+
+/* In the order of an event's way: what a step attaches is there for what comes
+ * after it, and not before. */
 static void
 open_lane(struct assembly *a, struct assembly_lane *l,
           const struct plan_pipeline *p, const struct plan_destination *d)
 {
     struct plan *plan = a->plan;
-    struct instance_kinds *kinds = conf_alloc(plan->conf, sizeof(*kinds));
+    const size_t n = p->step_count + d->step_count + 1;
     l->pipeline = p;
     l->plan = d;
-    l->steps = conf_alloc(plan->conf, (p->step_count + 1) * sizeof(*l->steps));
-    l->lane_steps =
-        conf_alloc(plan->conf, (p->step_count + 1) * sizeof(*l->lane_steps));
-    l->step_turns =
-        conf_alloc(plan->conf, (p->step_count + 1) * sizeof(*l->step_turns));
-    for (size_t i = 0; i < p->step_count; i++) {
-        struct il_host *h = &l->steps[i];
-        h->kinds = kinds;
-        h->declared = p->declared;
-        h->closed = !p->closed ? FIELDS_OPEN
-                    : i        ? FIELDS_CHANGED
-                               : FIELDS_CLOSED;
-        open_part(plan, h, &p->steps[i], d->lane);
-        l->lane_steps[i].name = p->steps[i].name;
-        l->lane_steps[i].instance = h->instance;
-        l->lane_steps[i].host = h;
-        if (h->plugin)
-            l->lane_steps[i].plugin =
-                serial_wrap(h, &l->step_turns[i], &l->lane_steps[i].self);
-    }
-    l->destination.kinds = kinds;
+    l->steps = conf_alloc(plan->conf, n * sizeof(*l->steps));
+    l->lane_steps = conf_alloc(plan->conf, n * sizeof(*l->lane_steps));
+    l->step_turns = conf_alloc(plan->conf, n * sizeof(*l->step_turns));
+    l->destination.kinds =
+        conf_alloc(plan->conf, sizeof(*l->destination.kinds));
     l->destination.declared = p->declared;
-    l->destination.closed = !p->closed      ? FIELDS_OPEN
-                            : p->step_count ? FIELDS_CHANGED
-                                            : FIELDS_CLOSED;
-    open_part(plan, &l->destination, &d->part, d->lane);
-    if (d->part.place) {
+    l->lineage = lineage_of(p);
+    open_steps(plan, l, p->steps, p->step_count);
+    l->destination.closed = fields_behind(p, l->step_count);
+    place_part(plan, &l->destination, &d->part, d->lane);
+    if (d->part.place)
         instance_expr(&l->destination, d->part.place, "when", &l->when);
+    l->lineage = lineage_text(l->lineage, option_str(d->part.place, "when", 0));
+    open_steps(plan, l, d->steps, d->step_count);
+    l->destination.closed = fields_behind(p, l->step_count);
+    open_part(plan, &l->destination, &d->part, d->lane);
+    if (d->part.place)
         check_each(&l->destination, d->part.place);
-    }
 }
 
 struct assembly *
@@ -182,7 +228,7 @@ assembly_close(struct assembly *a)
     for (size_t i = 0; i < a->lane_count; i++) {
         struct assembly_lane *l = &a->lanes[i];
         instance_close(&l->destination);
-        for (size_t k = 0; k < l->pipeline->step_count; k++)
+        for (size_t k = 0; k < l->step_count; k++)
             instance_close(&l->steps[k]);
     }
     for (size_t i = 0; i < a->plan->source_count; i++)

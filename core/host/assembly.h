@@ -11,11 +11,14 @@
 struct assembly_lane {
     const struct plan_pipeline *pipeline;
     const struct plan_destination *plan;
-    struct il_host *steps; /* pipeline->step_count */
+    struct il_host *steps; /* the pipeline's, then the destination's own */
+    size_t step_count;
+    uint64_t lineage; /* of what comes behind the last step opened so far */
+    int remembers;    /* some of them */
     struct il_host destination;
     struct il_expr *when; /* or NULL */
     struct lane_step *lane_steps;
-    struct serial *step_turns; /* pipeline->step_count */
+    struct serial *step_turns;
     struct serial turns;       /* of the destination */
     struct lane *lane;         /* once it runs */
 };

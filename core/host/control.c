@@ -433,10 +433,8 @@ control_call(const char *state_dir, const char *line, struct slice body,
         return -ECONNREFUSED;
     }
     if (err == -EACCES)
-        fprintf(stderr,
-                "ingestlayer: state_dir %s: not allowed; ask as the "
-                "user that runs the daemon, or as root\n",
-                state_dir);
+        fprintf(stderr, "ingestlayer: state_dir %s: %s\n", state_dir,
+                state_dir_strerror(err));
     else if (err)
         fprintf(stderr,
                 "ingestlayer: state_dir %s: cannot ask the daemon: "

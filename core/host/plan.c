@@ -97,21 +97,26 @@ load_matches(struct plan *plan, struct plan_pipeline *p)
     plan_declared(plan, p->matches, p->match_count, &p->declared);
 }
 
-static void
-load_steps(struct plan *plan, struct plan_pipeline *p)
+/* The steps in a pipeline's or destination's options.  of: whose they are, for
+ * people; prefix: of the number that is the name of one that has none.  Returns
+ * how many. */
+static size_t
+load_steps(struct plan *plan, const struct il_conf *options, const char *of,
+           const char *prefix, struct plan_part **steps)
 {
-    const size_t n = option_count(p->options, "steps");
-    p->steps = conf_alloc(plan->conf, (n + 1) * sizeof(struct plan_part));
+    const size_t n = option_count(options, "steps");
+    *steps = conf_alloc(plan->conf, (n + 1) * sizeof(struct plan_part));
     for (size_t i = 0; i < n; i++) {
-        struct plan_part *s = &p->steps[p->step_count++];
-        config_setting_t *setting = element(p->options, "steps", i);
+        struct plan_part *s = &(*steps)[i];
+        config_setting_t *setting = element(options, "steps", i);
         const char *plugin = conf_peek(setting, "plugin");
         const char *name = conf_peek(setting, "name");
-        s->name = name ? name : conf_printf(plan->conf, "%zu", i + 1);
-        s->where = conf_printf(plan->conf, "pipeline \"%s\", step %s (%s)",
-                               p->name, s->name, plugin ? plugin : "?");
+        s->name = name ? name : conf_printf(plan->conf, "%s%zu", prefix, i + 1);
+        s->where = conf_printf(plan->conf, "%s, step %s (%s)", of, s->name,
+                               plugin ? plugin : "?");
         load_part(plan, s, setting, settings_step, IL_STEP);
     }
+    return n;
 }
 
 static void
@@ -138,6 +143,11 @@ load_destinations(struct plan *plan, struct plan_pipeline *p)
         d->lane = conf_printf(plan->conf, "%s/%s", p->name, d->part.name);
         load_part(plan, &d->part, setting, settings_destination,
                   IL_DESTINATION);
+        d->step_count = load_steps(
+            plan, d->part.place,
+            conf_printf(plan->conf, "pipeline \"%s\", destination %s", p->name,
+                        d->part.name),
+            conf_printf(plan->conf, "%s.", d->part.name), &d->steps);
     }
 }
 
@@ -169,7 +179,9 @@ load_pipelines(struct plan *plan)
                                                     : PLAN_ACTIVE;
         load_matches(plan, p);
         p->closed = plan_check_closed(plan, p);
-        load_steps(plan, p);
+        p->step_count = load_steps(
+            plan, p->options,
+            conf_printf(plan->conf, "pipeline \"%s\"", p->name), "", &p->steps);
         load_destinations(plan, p);
     }
 }

@@ -30,7 +30,9 @@ struct plan_source {
 
 struct plan_destination {
     struct plan_part part;
-    const char *lane; /* "pipeline/destination" */
+    const char *lane;        /* "pipeline/destination" */
+    struct plan_part *steps; /* of its own, after `when` */
+    size_t step_count;
 };
 
 struct plan_pipeline {

@@ -165,25 +165,29 @@ check_destinations(const struct plan_pipeline *p)
     }
 }
 
-/* A step keeps files under its name, or its number. */
+/* Steps of one lane, of which each keeps files under its name, or its number. */
 static void
-check_steps(const struct plan_pipeline *p)
+check_two_steps(const struct plan_part *a, const struct plan_part *b)
 {
-    for (size_t i = 0; i < p->step_count; i++) {
-        const struct plan_part *a = &p->steps[i], *b;
-        if (option_has(a->place, "name"))
-            check_name(a->place, a->name);
-        for (size_t k = 0; k < i; k++) {
-            b = &p->steps[k];
-            if (strcmp(a->name, b->name) != 0)
-                continue;
-            const struct plan_part *named =
-                option_has(a->place, "name") ? a : b;
-            option_error(
-                named->place, "name", 0, "the step at %s is called \"%s\", too",
-                option_origin(named == a ? b->place : a->place, NULL, 0),
-                a->name);
-        }
+    if (strcmp(a->name, b->name) != 0)
+        return;
+    const struct plan_part *named = option_has(a->place, "name") ? a : b;
+    option_error(
+        named->place, "name", 0, "the step at %s is called \"%s\", too",
+        option_origin(named == a ? b->place : a->place, NULL, 0), a->name);
+}
+
+static void
+check_steps(const struct plan_part *steps, size_t count,
+            const struct plan_part *before, size_t before_count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (option_has(steps[i].place, "name"))
+            check_name(steps[i].place, steps[i].name);
+        for (size_t k = 0; k < before_count; k++)
+            check_two_steps(&steps[i], &before[k]);
+        for (size_t k = 0; k < i; k++)
+            check_two_steps(&steps[i], &steps[k]);
     }
 }
 
@@ -192,7 +196,10 @@ plan_check_pipelines(struct plan *plan)
 {
     for (size_t i = 0; i < plan->pipeline_count; i++) {
         const struct plan_pipeline *a = &plan->pipelines[i];
-        check_steps(a);
+        check_steps(a->steps, a->step_count, NULL, 0);
+        for (size_t k = 0; k < a->destination_count; k++)
+            check_steps(a->destinations[k].steps, a->destinations[k].step_count,
+                        a->steps, a->step_count);
         check_destinations(a);
         if (!option_has(a->options, "name"))
             continue;

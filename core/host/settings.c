@@ -346,6 +346,13 @@ const struct il_option settings_destination[] = {
       .min = 1,
       .max = 65536,
       .help = "Deliver only the events for which this expression holds." },
+    { .name = "steps",
+      .type = IL_OPT_GROUP,
+      .flags = IL_OPT_LIST | OPTION_RAW,
+      .children = settings_step,
+      .help =
+          "What happens to its events on the way to it alone, after `when`, "
+          "in this order." },
     { .name = "batch",
       .type = IL_OPT_GROUP,
       .def = "{}",

@@ -2,6 +2,7 @@
 /* Answers: their head, and their way out. */
 #include "private.h"
 
+#include "base/clock.h"
 #include "base/digits.h"
 
 #include <errno.h>
@@ -126,6 +127,10 @@ http_answer_begin(struct il_request *req)
     req->shut |= atomic_load(&http->quiesce) != 0;
     req->answer_len = bare ? 0 : req->out.len;
     req->sent = 0;
+    /* Not the loop's time, which is that of its beginning where a request is
+     * answered at once. */
+    const int64_t took_us = clock_monotonic_us() - req->begun_us;
+    metric_observe(http->times, took_us, 1, (uint64_t) took_us);
     req->begun_us = req->conn->loop->now_us;
     if (text_reserve(answer, HEAD_ROOM + 3 * HTTP_EXTRA_BYTES))
         return -ENOMEM;

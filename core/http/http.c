@@ -47,6 +47,9 @@ http_metrics(struct http *http)
         http->bytes =
             metric_counter("http_received_bytes_total", text_str(&labels),
                            IL_UNIT_BYTES, "Bytes of request bodies received.");
+        http->times = metric_histogram(
+            "http_request_seconds", text_str(&labels),
+            "From the end of a request's head to the beginning of its answer.");
         http->refused_busy =
             metric_counter("http_busy_total", text_str(&labels), IL_UNIT_NONE,
                            "Requests refused because too many bodies were "

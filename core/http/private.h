@@ -273,6 +273,7 @@ struct http {
     struct il_counter *requests[32];
     struct il_gauge *connections;
     struct il_counter *bytes, *refused_busy, *refused;
+    struct il_histogram *times;
 };
 
 /* http.c */

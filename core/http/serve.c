@@ -41,6 +41,28 @@ refuse_stranger(struct il_request *req)
                            "this key is not known here");
 }
 
+/* A URL that somebody put together often has a slash too many.  Other paths are
+ * not told of: some are secrets. */
+static void
+refuse_path(struct il_request *req)
+{
+    const struct http *http = req->conn->loop->http;
+    const char *hint = "";
+    char path[256];
+    size_t len = 0;
+    const size_t whole = strlen(req->path);
+    for (const char *c = req->path; *c && whole < sizeof(path); c++)
+        if (*c != '/' || !len || path[len - 1] != '/')
+            path[len++] = *c;
+    if (len > 1 && path[len - 1] == '/')
+        len--;
+    for (size_t i = 0; i < http->route_count && len && len < whole; i++)
+        if (http_route_has_path(http->routes[i], path, len))
+            hint = "; it has a slash too many";
+    http_request_error(req, 404, "not_found", "there is nothing at this path%s",
+                       hint);
+}
+
 /* Find who takes the request, from a route on.  0, or -EINVAL after an
  * answer. */
 static int
@@ -93,8 +115,7 @@ admit(struct http *http, struct il_request *req, size_t from)
         http_request_error(req, 405, "method_not_allowed",
                            "%.20s is not possible on this path", req->method);
     } else {
-        http_request_error(req, 404, "not_found",
-                           "there is nothing at this path");
+        refuse_path(req);
     }
     return -EINVAL;
 }

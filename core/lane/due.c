@@ -12,8 +12,10 @@
 #include <errno.h>
 #include <string.h>
 
+#define REST_US 1000000 /* nothing may go: the clocks may jump meanwhile */
 #define LOOK_US 60000000 /* somebody else may have changed the store */
 #define EVENTS 64        /* of a flight, where the destination says nothing */
+#define WAKE_MOST 512    /* parked events that are made due in one go */
 
 static uint32_t
 due_events(const struct lane *l)
@@ -61,22 +63,33 @@ result_of(const struct flight *f, const struct batch_event *e, int64_t now,
     }
 }
 
+/* One is no longer in the store once it was delivered or dropped; those that
+ * somebody has dropped meanwhile do not count. */
 static void
-due_count(struct lane *l, const struct parked_result *results, size_t n)
+due_count(struct lane *l, const struct il_batch *b,
+          const struct parked_result *results, size_t n)
 {
-    uint64_t delivered = 0, dead = 0, again = 0;
-    for (size_t i = 0; i < n; i++) {
+    uint64_t delivered = 0, dropped = 0, dead = 0, again = 0;
+    const struct batch_event *e = b->events;
+    for (size_t i = 0; i < n; i++, e++) {
+        while (e->position != results[i].position)
+            e++;
         if (!results[i].stood)
             continue;
-        delivered += results[i].outcome == PARKED_DELIVERED;
         dead += results[i].outcome == PARKED_GIVEN_UP;
         again += results[i].outcome == PARKED_AGAIN;
+        if (results[i].outcome != PARKED_DELIVERED)
+            continue;
+        dropped += e->state == BATCH_DROPPED;
+        delivered += e->state != BATCH_DROPPED;
+        lane_delivered(l, e, 1);
     }
     metric_add(l->delivered, delivered);
     metric_add(l->dead_letters, dead);
     metric_add(l->count_parked, again);
     pthread_mutex_lock(&l->lock);
     l->status.delivered += delivered;
+    l->status.dropped += dropped;
     l->status.rejected += dead;
     if (delivered)
         l->status.last_ok_us = clock_wall_us();
@@ -106,7 +119,7 @@ due_leave(struct lane *l, struct flight *f)
         p->not_before_us = lane_back_off(l, IL_RETRY);
         return;
     }
-    due_count(l, results, n);
+    due_count(l, b, results, n);
     if (b->letters)
         lane_refused(l, b);
     p->not_before_us = 0;
@@ -220,6 +233,47 @@ due_fill(struct lane *l, struct flight *f)
     return 0;
 }
 
+/* --- a target takes again --------------------------------------------------- */
+
+/* The next one, with the lock held. */
+static int
+wake_next(struct lane_parked *p)
+{
+    if (*p->waking || !p->wake_count)
+        return *p->waking != 0;
+    memcpy(p->waking, p->wakes[--p->wake_count], sizeof p->waking);
+    p->wake_from = 0;
+    return 1;
+}
+
+/* Some of what waits for it is due now.  1: there is more to do. */
+static int
+due_wake(struct lane *l)
+{
+    struct lane_parked *p = l->parked;
+    static const struct parked_ask none;
+    struct parked_ask asks[WAKE_MOST];
+    uint64_t positions[WAKE_MOST];
+    pthread_mutex_lock(&l->lock);
+    int any = wake_next(p);
+    pthread_mutex_unlock(&l->lock);
+    if (!any)
+        return 0;
+    int n = parked_for_target(p->store, p->waking, "held_off", &p->wake_from,
+                              positions, WAKE_MOST);
+    for (int i = 0; i < n; i++) {
+        asks[i] = none;
+        asks[i].position = positions[i];
+    }
+    if (n > 0 && parked_ask(p->store, asks, (size_t) n, clock_wall_us()))
+        n = -EIO; /* they come when they are due */
+    if (n > 0)
+        p->look_us = 0;
+    if (n < 0 || !p->wake_from)
+        *p->waking = 0;
+    return 1;
+}
+
 /* One at this stage, or NULL. */
 static struct flight *
 due_at(struct lane *l, int stage)
@@ -277,17 +331,26 @@ lane_due(struct lane *l, int64_t *until)
     if (p->changed)
         p->look_us = 0;
     p->changed = 0;
-    int rests =
-        l->draining || l->stopping || lane_paused(l) || lane_is_held(l, now);
+    const int held = lane_is_held(l, now);
+    const int rests = l->draining || l->stopping || lane_paused(l) || held;
+    int64_t rests_until = now + REST_US;
+    if (held && p->held_until_us < rests_until)
+        rests_until = p->held_until_us;
     pthread_mutex_unlock(&l->lock);
+    if (due_wake(l))
+        *until = now;
     if (!rests && now >= p->not_before_us)
         due_send(l);
     int64_t wait = p->look_us - clock_wall_us();
     int64_t at = now + (wait > 0 ? wait : 0);
     if (at < p->not_before_us)
         at = p->not_before_us;
-    /* With all flights away it is their end that is waited for. */
-    if (!rests && due_at(l, FLIGHT_FREE) && at < *until)
+    /* What may be due by now cannot go: it is the end of the hold that is waited
+     * for, or that of a flight, which wakes the lane. */
+    if (rests || !due_at(l, FLIGHT_FREE) || due_at(l, FLIGHT_READY))
+        at = rests_until;
+    p->wake_us = at;
+    if (at < *until)
         *until = at;
 }
 
@@ -295,10 +358,12 @@ uint32_t
 lane_due_wait_ms(struct lane *l, uint32_t ms)
 {
     const struct lane_parked *p = l->parked;
-    int64_t wait = (p->look_us - clock_wall_us() + 999) / 1000;
+    int64_t wait = (p->wake_us - clock_monotonic_us() + 999) / 1000;
     pthread_mutex_lock(&l->lock);
     if (p->done.count && wait > LANE_TELL_US / 1000)
         wait = LANE_TELL_US / 1000;
+    if (*p->waking || p->wake_count)
+        wait = 0;
     pthread_mutex_unlock(&l->lock);
     if (wait < 0)
         wait = 0;

@@ -106,10 +106,11 @@ place_missing(struct lane *l)
     while (lane_goes_on(l)) {
         lane_trouble(l, LANE_PAUSED,
                      "needs begin: this lane is new, and the spool has given "
-                     "out %" PRIu64 " events before; say begin = \"oldest\" or "
+                     "out %" PRIu64
+                     " event%s before; say begin = \"oldest\" or "
                      "\"now\", or was = \"PIPELINE/DESTINATION\" if it had "
                      "another name",
-                     l->cursor.noted - 1);
+                     l->cursor.noted - 1, l->cursor.noted == 2 ? "" : "s");
         lane_peek(l);
         lane_wait_until(l, clock_monotonic_us() + UNDECIDED_US);
     }

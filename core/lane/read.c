@@ -16,7 +16,7 @@
 
 /* --- read --- */
 
-static int
+int
 lane_frame(void *arg, uint64_t position, size_t offset, size_t len)
 {
     struct flight *f = arg;
@@ -39,6 +39,7 @@ lane_read_timeout(struct lane *l)
     if (l->saved_position != l->status.position)
         ms = LANE_SAVE_MS;
     ms = lane_timed_wait_ms(l, ms);
+    ms = lane_remember_ms(l, ms);
     return l->parked ? lane_due_wait_ms(l, ms) : ms;
 }
 
@@ -142,7 +143,7 @@ lane_read(struct lane *l, struct flight *f)
     f->before = l->read_position;
     f->batch->last = l->read_position = last;
     f->attempts = 0;
-    f->stored = f->grows = 0;
+    f->stored = f->grows = f->made = 0;
     f->stage = FLIGHT_READ;
     lane_note_lost(l, f);
     pthread_mutex_lock(&l->lock);
@@ -189,6 +190,7 @@ lane_unread(struct lane *l, struct flight *f)
 {
     l->read_position = f->before;
     spool_reader_seek(l->reader, f->before);
+    lane_unremember(l, f);
     batch_clear(f->batch);
     f->stage = FLIGHT_FREE;
     pthread_mutex_lock(&l->lock);
@@ -225,7 +227,7 @@ lane_takes_really(const struct lane *l, struct slice source, struct slice type)
     return 0;
 }
 
-static int
+int
 lane_takes(struct lane *l, const struct event *ev)
 {
     struct slice source = ev->source_id, type = ev->type;
@@ -255,7 +257,7 @@ lane_match_frame(struct lane *l, struct flight *f, uint32_t i)
     const char *body = b->frames.data + frame->offset;
     struct event_retry retry;
     struct event ev;
-    int takes, err, again = event_unpack(body, frame->len, &ev);
+    int takes, again = event_unpack(body, frame->len, &ev);
     if (!again)
         again = event_retry(body, frame->len, &retry);
     if (again < 0 && event_is_marks(body, frame->len))
@@ -275,11 +277,8 @@ lane_match_frame(struct lane *l, struct flight *f, uint32_t i)
     }
     if (takes <= 0)
         return takes;
-    err = again ? lane_bring(l, f, i, &ev, &retry)
-                : batch_add_event(b, frame->position, body, frame->len, &ev);
-    if (!err && lane_was_done(l, frame->position))
-        batch_was_done(b, b->count - 1);
-    return err;
+    return again ? lane_bring(l, f, i, &ev, &retry)
+                 : batch_add_event(b, frame->position, body, frame->len, &ev);
 }
 
 /* Has it, of its first i frames, all that it should have?  One that was written
@@ -334,39 +333,16 @@ lane_step(struct lane *l, struct flight *f, size_t i)
     const struct lane_step *step = &l->spec.steps[i];
     uint32_t before = f->batch->dropped;
     batch_enter(f->batch, BATCH_IN_STEP, step->host);
-    f->batch->step = (uint16_t) (i + 1);
+    f->batch->step = (uint16_t) lane_stop_of(l, i);
     int err = step->plugin->process(step->self, f->batch);
     f->batch->step = 0;
     batch_enter(f->batch, BATCH_NOBODY, NULL);
     if (f->claim_count)
-        batch_undo(f->batch, (uint32_t) i + 1);
+        batch_undo(f->batch, lane_stop_of(l, i));
     f->drops[i] = f->batch->dropped - before;
     if (err)
         lane_trouble(l, LANE_WAITING, "%s: %s", step->instance,
                      strerror(err < 0 ? -err : EINVAL));
-    return err;
-}
-
-/* Run the steps; all pass, or none has: then the batch is made anew. */
-int
-lane_steps(struct lane *l, struct flight *f)
-{
-    struct il_batch *b = f->batch;
-    int err = 0;
-    memset(f->drops, 0, l->spec.step_count * sizeof *f->drops);
-    if (!l->spec.step_count || !b->live)
-        return 0;
-    if (l->entities && (err = entity_reader_begin(l->entities))) {
-        lane_trouble(l, LANE_WAITING, "reading the entity store: %s",
-                     strerror(-err));
-        return err;
-    }
-    b->reader = l->entities;
-    for (size_t i = 0; i < l->spec.step_count && b->live && !err; i++)
-        err = lane_step(l, f, i);
-    b->reader = NULL;
-    if (l->entities)
-        entity_reader_end(l->entities);
     return err;
 }
 
@@ -385,15 +361,16 @@ when_unknown(struct il_batch *b, uint32_t i)
     batch_reject(b, i, &why);
 }
 
-/* Leave out what is not for this destination; then the batch is ready. */
-void
+/* Leave out what is not for this destination. */
+static void
 lane_when(struct lane *l, struct flight *f)
 {
     struct il_batch *b = f->batch;
+    const uint32_t when = lane_stop_of_when(l);
     f->elsewhere = 0;
-    b->step = BATCH_WHEN;
+    b->step = (uint16_t) when;
     for (uint32_t i = 0; l->spec.when && i < b->count; i++) {
-        if (b->events[i].state != BATCH_LIVE || batch_passed(b, i, BATCH_ALL))
+        if (b->events[i].state != BATCH_LIVE || batch_passed(b, i, when))
             continue;
         int holds = expr_true(l->spec.when, &b->events[i]);
         if (holds < 0)
@@ -403,6 +380,63 @@ lane_when(struct lane *l, struct flight *f)
         f->elsewhere += !holds;
     }
     b->step = 0;
+}
+
+/* --- all of it --- */
+
+static int
+lane_run_steps(struct lane *l, struct flight *f, size_t from, size_t to)
+{
+    int err = 0;
+    for (size_t i = from; i < to && f->batch->live && !err; i++)
+        err = lane_step(l, f, i);
+    return err;
+}
+
+static int
+lane_read_entities(struct lane *l, struct il_batch *b)
+{
+    int err = l->entities ? entity_reader_begin(l->entities) : 0;
+    if (err)
+        lane_trouble(l, LANE_WAITING, "reading the entity store: %s",
+                     strerror(-err));
+    else
+        b->reader = l->entities;
+    return err;
+}
+
+/* Run the pipeline's steps, ask `when`, and run the destination's own; all pass,
+ * or none has: then the batch is made anew. */
+int
+lane_steps(struct lane *l, struct flight *f)
+{
+    struct il_batch *b = f->batch;
+    const size_t count = l->spec.step_count, own = count - l->spec.own_count;
+    memset(f->drops, 0, count * sizeof *f->drops);
+    int reads = count && b->live;
+    int err = reads ? lane_read_entities(l, b) : 0;
+    if (err)
+        return err;
+    err = lane_run_steps(l, f, 0, own);
+    if (!err) {
+        lane_when(l, f);
+        err = lane_run_steps(l, f, own, count);
+    }
+    b->reader = NULL;
+    if (reads && l->entities)
+        entity_reader_end(l->entities);
+    return err;
+}
+
+/* What has passed is to be written. */
+void
+lane_ready(struct lane *l, struct flight *f)
+{
+    struct il_batch *b = f->batch;
+    /* Not before the steps, which remember it. */
+    for (uint32_t i = 0; l->parked && i < b->count; i++)
+        if (lane_was_done(l, b->events[i].position))
+            batch_was_done(b, i);
     for (uint32_t i = 0; l->parked && i < b->count; i++)
         lane_too_old(l, b, i);
     lane_learn(l, f, f->matched);

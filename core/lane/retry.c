@@ -24,8 +24,8 @@
 #define LOOK_BYTES (1u << 20)
 
 /* Also what was written for the lane's name before: its letters came along. */
-static int
-retry_is_ours(const struct lane *l, const struct event_retry *retry)
+int
+lane_retry_is_ours(const struct lane *l, const struct event_retry *retry)
 {
     const char *was = l->spec.was;
     return slice_equal(retry->lane,
@@ -46,7 +46,7 @@ flight_claim(struct lane *l, struct flight *f, uint32_t i)
         const struct frame_place *frame = &f->frames[i];
         struct event_retry retry;
         if (event_retry(b->frames.data + frame->offset, frame->len, &retry) == 1
-            && retry_is_ours(l, &retry))
+            && lane_retry_is_ours(l, &retry))
             f->claims[f->claim_count++] = (struct dead_claim){
                 .letter = retry.letter, .position = frame->position
             };
@@ -61,7 +61,7 @@ int
 lane_retry(struct lane *l, struct flight *f, uint32_t i,
            const struct event_retry *retry)
 {
-    if (!retry_is_ours(l, retry))
+    if (!lane_retry_is_ours(l, retry))
         return 0;
     int err = f->claim_count ? 0 : flight_claim(l, f, i);
     if (err)
@@ -80,7 +80,7 @@ slice_str(const char *s)
     return slice_of(s, strlen(s));
 }
 
-/* The step's number, from 1 on; 0: there is none of that name. */
+/* The step's stop; 0: there is none of that name. */
 static uint32_t
 find_step(const struct lane *l, const struct event_decided *d)
 {
@@ -89,7 +89,7 @@ find_step(const struct lane *l, const struct event_decided *d)
         if (slice_equal(d->step, slice_str(s->name))
             && (!d->plugin.len
                 || slice_equal(d->plugin, slice_str(s->plugin->name))))
-            return i + 1;
+            return lane_stop_of(l, i);
     }
     return 0;
 }
@@ -157,7 +157,7 @@ find_place(const struct lane *l, const struct event_retry *retry,
         *at = step;
     *passed = d.place == EVENT_AT_STEP          ? step - 1
               : d.place == EVENT_AFTER_STEP     ? step
-              : d.place == EVENT_AT_WHEN        ? (uint32_t) l->spec.step_count
+              : d.place == EVENT_AT_WHEN        ? lane_stop_of_when(l) - 1
               : d.place == EVENT_AT_DESTINATION ? BATCH_ALL
                                                 : 0;
     return 0;
@@ -198,13 +198,14 @@ stopped_at(const struct lane *l, const struct batch_event *e,
     }
     if (!stop || (e->again && stop <= e->again->passed))
         return 1;
-    d->place = stop == BATCH_WHEN                             ? EVENT_AT_WHEN
+    const struct lane_step *step = lane_step_at(l, stop);
+    d->place = !step                                          ? EVENT_AT_WHEN
                : e->deferral && e->deferral->flags & IL_AFTER ? EVENT_AFTER_STEP
                                                               : EVENT_AT_STEP;
-    if (stop == BATCH_WHEN)
+    if (!step)
         return 0;
-    d->step = slice_str(l->spec.steps[stop - 1].name);
-    d->plugin = slice_str(l->spec.steps[stop - 1].plugin->name);
+    d->step = slice_str(step->name);
+    d->plugin = slice_str(step->plugin->name);
     return 0;
 }
 
@@ -238,9 +239,7 @@ static char *
 stay_message(const struct lane *l, struct il_batch *b,
              const struct batch_event *e)
 {
-    const struct lane_step *s = e->stop && e->stop <= l->spec.step_count
-                                    ? &l->spec.steps[e->stop - 1]
-                                    : NULL;
+    const struct lane_step *s = lane_step_at(l, e->stop);
     struct il_text out = { 0 };
     int err = s ? text_printf(&out, "dropped by step %s (%s)", s->name,
                               s->plugin->name)
@@ -381,10 +380,9 @@ behind_frame(void *arg, uint64_t position, size_t offset, size_t len)
     if (b->next == b->n)
         return 1;
     struct dead_claim *claim = &b->claims[b->next];
-    claim->held = claim->position == position
-                  && !event_unpack(body, len, &ev)
+    claim->held = claim->position == position && !event_unpack(body, len, &ev)
                   && event_retry(body, len, &retry) == 1
-                  && retry_is_ours(b->lane, &retry)
+                  && lane_retry_is_ours(b->lane, &retry)
                   && retry.letter == claim->letter;
     return 0;
 }

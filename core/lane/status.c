@@ -17,7 +17,7 @@
 uint64_t
 lane_passed(const struct lane *l)
 {
-    return spool_hold_position(l->hold);
+    return atomic_load(&l->passed);
 }
 
 int
@@ -167,6 +167,18 @@ lane_status(struct lane *l, struct lane_status *out)
 /* --- metrics --- */
 
 static void
+lane_memory_gauges(struct lane *l)
+{
+    struct cells_stats m;
+    if (lane_memory(l, &m))
+        return;
+    metric_set(l->gauge_memory, m.bytes);
+    metric_set(l->gauge_memory_keys, m.keys);
+    metric_set(l->gauge_memory_disk, m.disk_bytes);
+    metric_set(l->gauge_memory_written, (uint64_t) m.written_us);
+}
+
+static void
 lane_gauges(void *arg)
 {
     struct lane *l = arg;
@@ -179,6 +191,7 @@ lane_gauges(void *arg)
     metric_set(l->gauge_state, s.state);
     metric_set(l->gauge_dead, s.dead);
     metric_set(l->gauge_retrying, s.retrying);
+    lane_memory_gauges(l);
     if (l->gauge_parked) {
         metric_set(l->gauge_parked, s.parked);
         metric_set(l->gauge_bytes, s.parked_bytes);
@@ -220,10 +233,36 @@ lane_counters(struct lane *l, const char *label)
     l->gauge_retrying =
         metric_gauge("dead_letters_retrying", label, IL_UNIT_NONE,
                      "Dead letters that are being tried again.");
+    l->times = metric_histogram("delivery_seconds", label,
+                                "From when an event was received until its "
+                                "destination had it.");
     return l->delivered && l->elsewhere && l->dead_letters && l->retries
                    && l->set_backs && l->gauge_position && l->gauge_lag_events
                    && l->gauge_lag_bytes && l->gauge_lag && l->gauge_state
-                   && l->gauge_dead && l->gauge_retrying
+                   && l->gauge_dead && l->gauge_retrying && l->times
+               ? 0
+               : -ENOMEM;
+}
+
+static int
+lane_memory_counters(struct lane *l, const char *label)
+{
+    if (!l->spec.remembers)
+        return 0;
+    l->gauge_memory =
+        metric_gauge("steps_memory_bytes", label, IL_UNIT_BYTES,
+                     "Memory that what its steps remember takes.");
+    l->gauge_memory_keys = metric_gauge(
+        "steps_memory_keys", label, IL_UNIT_NONE,
+        "Keys on the disk that its steps remember; some may be counted twice.");
+    l->gauge_memory_disk =
+        metric_gauge("steps_memory_disk_bytes", label, IL_UNIT_BYTES,
+                     "What they take on the disk.");
+    l->gauge_memory_written = metric_gauge(
+        "steps_memory_written_timestamp_seconds", label, IL_UNIT_MICROSECONDS,
+        "When that was last written down; 0: not since the start.");
+    return l->gauge_memory && l->gauge_memory_keys && l->gauge_memory_disk
+                   && l->gauge_memory_written
                ? 0
                : -ENOMEM;
 }
@@ -265,6 +304,30 @@ lane_parked_counters(struct lane *l, const char *label)
     return p->count_lost && p->count_old && p->gauge_held ? 0 : -ENOMEM;
 }
 
+void
+lane_delivered(struct lane *l, const struct batch_event *events, uint32_t count)
+{
+    const int64_t now = clock_wall_us();
+    int64_t us = 0, above = 0, most = -1;
+    uint64_t n = 0, sum = 0;
+    /* What came together took about as long: one bucket for most of it. */
+    for (uint32_t i = 0; i < count; i++) {
+        const struct batch_event *e = &events[i];
+        if (e->state != BATCH_LIVE && e->state != BATCH_DONE)
+            continue;
+        const int64_t took = now - e->ev.received_us; /* clocks may jump */
+        if (took <= above || took > most) {
+            metric_observe(l->times, us, n, sum);
+            n = sum = 0;
+            most = metric_bucket(took, &above);
+        }
+        us = took > 0 ? took : 0;
+        sum += (uint64_t) us;
+        n++;
+    }
+    metric_observe(l->times, us, n, sum);
+}
+
 /* Steps may repeat: the number tells them apart. */
 static int
 lane_step_counters(struct lane *l, struct il_text *label)
@@ -298,6 +361,8 @@ lane_metrics(struct lane *l)
         err = lane_aside_counters(l, text_str(&label));
     if (!err)
         err = lane_parked_counters(l, text_str(&label));
+    if (!err)
+        err = lane_memory_counters(l, text_str(&label));
     if (!err)
         err = lane_step_counters(l, &label);
     if (!err)

@@ -45,19 +45,35 @@ place_of(const struct il_field *field, struct il_place **out)
     return 0;
 }
 
+/* A reference whose dollar sign was forgotten, and not a field that happens to
+ * be called so: that one is written $event.payload.event. */
+static int
+lost_dollar(const char *text, size_t len)
+{
+    return (len >= 6 && !memcmp(text, "event.", 6))
+           || (len >= 7 && !memcmp(text, "entity.", 7));
+}
+
 int
 place_parse(const char *text, size_t len, struct il_place **out,
             struct lang_error *error)
 {
     struct il_field *field;
     *out = NULL;
-    int err = ref_parse(text, len, REF_ROOTED, &field, error);
+    if (lost_dollar(text, len))
+        return lang_fail(error, 0,
+                         "a reference begins with $, as in $%.*s; a field of "
+                         "the payload of this name is $event.payload.%.*s",
+                         len < 60 ? (int) len : 60, text,
+                         len < 60 ? (int) len : 60, text);
+    int err = ref_parse(text, len, REF_BARE, &field, error);
     if (err)
         return err;
     if (field->root == ROOT_ENTITY)
         err = lang_fail(error, 0,
-                        "entities cannot be written here, only fields of the "
-                        "payload, as in $event.payload.user_id");
+                        "entities and results of steps cannot be written here, "
+                        "only fields of the payload, as in "
+                        "$event.payload.user_id");
     else if (field->root != ROOT_PAYLOAD)
         err = lang_fail(error, 0,
                         "this field of the event stays as its sender was told; "

@@ -10,8 +10,9 @@ struct il_place {
     struct batch_part parts[]; /* then the bytes of the keys */
 };
 
-/* Parse a whole text as one place, "$event.payload.a.b[0]".  0 or -EINVAL with
- * *error, or -ENOMEM. */
+/* Parse a whole text as one place, "$event.payload.a.b[0]", or as the path alone,
+ * "a.b[0]", since all places are below the payload.  0 or -EINVAL with *error,
+ * or -ENOMEM. */
 int place_parse(const char *text, size_t len, struct il_place **out,
                 struct lang_error *error);
 /* A top-level field, its name taken literally.  0 or -ENOMEM. */

@@ -177,6 +177,9 @@ say_unknown(struct loader *l, const char *name, struct il_text *why)
     text_puts(why, " (looked in ");
     for (size_t i = 0; i < l->dir_count; i++)
         text_printf(why, "%s%s", i ? ", " : "", l->dirs[i]);
+    text_puts(why, "; if it has a package, that is ingestlayer-plugin-");
+    for (const char *c = name; *c; c++)
+        text_putc(why, *c == '.' ? '-' : *c);
     text_puts(why, ")");
 }
 

@@ -160,12 +160,13 @@ columns_read(struct import *im, struct csv *csv, struct columns *c)
                 im->job->name);
         return -EINVAL;
     }
-    if (n < 0) {
+    if (n == -EINVAL) {
         fprintf(im->job->problems, "%s:%llu: the header: %s\n", im->job->name,
-                (unsigned long long) csv->line,
-                n == -EINVAL ? csv->error : strerror(-n));
+                (unsigned long long) csv->line, csv->error);
         return n;
     }
+    if (n < 0)
+        return import_failed(im, "cannot read", n);
     int err = columns_copy(c, csv);
     if (err)
         return import_failed(im, "header", err);
@@ -210,8 +211,8 @@ import_row(struct import *im, const struct csv *csv, const struct columns *c)
     char why[ENTITY_WHY];
     size_t line = (size_t) csv->line;
     if (csv->count != c->count) {
-        snprintf(why, sizeof(why), "%zu fields where the header has %zu",
-                 csv->count, c->count);
+        snprintf(why, sizeof(why), "%zu field%s where the header has %zu",
+                 csv->count, csv->count == 1 ? "" : "s", c->count);
         import_problem(im->job, line, why);
         return 0;
     }
@@ -272,12 +273,13 @@ import_csv(struct import *im)
 /* --- NDJSON -------------------------------------------------------------- */
 
 /* Read a line without its end.  1, 0 at the end, -EMSGSIZE (stepped over),
- * -ENOMEM, -EIO. */
+ * -ENOMEM, or the errno of reading. */
 static int
 import_line(FILE *in, struct il_text *line)
 {
     int ch, any = 0, err = 0;
     line->len = 0;
+    errno = 0;
     while ((ch = getc_unlocked(in)) != EOF && ch != '\n') {
         any = 1;
         if (line->len == IMPORT_LINE_MAX)
@@ -286,7 +288,7 @@ import_line(FILE *in, struct il_text *line)
             return -ENOMEM;
     }
     if (ferror(in))
-        return -EIO;
+        return errno ? -errno : -EIO;
     return err ? err : any || ch == '\n';
 }
 
@@ -349,12 +351,32 @@ import_guess(FILE *in)
     return ch == '{' ? IMPORT_NDJSON : IMPORT_CSV;
 }
 
+/* NULL, or why it is neither CSV nor NDJSON. */
+static const char *
+import_strange(FILE *in)
+{
+    int ch = getc(in);
+    if (ch != EOF)
+        ungetc(ch, in);
+    if (ch == 0xFF || ch == 0xFE)
+        return "this is UTF-16; save it as UTF-8 (in Excel: CSV UTF-8)";
+    if (ch == '[')
+        return "this is one array of JSON; write an object a line, as "
+               "jq -c '.[]' does";
+    return NULL;
+}
+
 int
 entity_import(struct entity_import *job)
 {
     struct import im = { .job = job };
     int format = job->format;
     job->created = job->merged = job->refused = 0;
+    const char *strange = import_strange(job->in);
+    if (strange) {
+        fprintf(job->problems, "%s:1: %s\n", job->name, strange);
+        return -EINVAL;
+    }
     if (format == IMPORT_GUESS)
         format = import_guess(job->in);
     int err = format == IMPORT_CSV ? import_csv(&im) : import_ndjson(&im);

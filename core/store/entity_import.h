@@ -16,7 +16,7 @@ struct entity_import {
     int format;            /* IMPORT_GUESS: NDJSON where the first byte is { */
     struct slice kind;     /* of entities that name none */
     const char *id_column; /* NULL: external_id, <kind>_id or id */
-    char delimiter;
+    char delimiter;        /* of CSV; 0: as csv_open() guesses */
     int typed;                       /* numbers, true, false, null as such */
     FILE *problems;                  /* one line each: NAME:LINE: what */
     size_t created, merged, refused; /* out */

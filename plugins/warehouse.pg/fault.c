@@ -124,6 +124,24 @@ fault_no_partition(const struct fault *f)
 }
 
 void
+fault_fold(char *text)
+{
+    char *to = text;
+    for (const char *from = text; *from;) {
+        if (*from != '\n' && *from != '\r') {
+            *to++ = *from++;
+            continue;
+        }
+        from += strspn(from, "\r\n\t ");
+        while (to > text && to[-1] == ' ')
+            to--;
+        if (*from)
+            *to++ = ' ';
+    }
+    *to = 0;
+}
+
+void
 fault_set(struct fault *f, enum pg_action action, const char *fmt, ...)
 {
     va_list ap;
@@ -132,5 +150,6 @@ fault_set(struct fault *f, enum pg_action action, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(f->why, sizeof f->why, fmt, ap);
     va_end(ap);
+    fault_fold(f->why);
     snprintf(f->message, sizeof f->message, "%.500s", f->why);
 }

@@ -43,6 +43,8 @@ struct fault {
     char column[64], constraint[64];
 };
 
+/* Make one line of a text, as a log and `ingestlayer status` show it. */
+void fault_fold(char *text);
 /* A fault of our own, without an SQLSTATE. */
 void fault_set(struct fault *, enum pg_action, const char *fmt, ...)
     IL_PRINTF(3, 4);

@@ -330,6 +330,7 @@ result_fault(struct link *l, const PGresult *res)
     size_t n = strlen(f->message);
     if (detail)
         snprintf(f->message + n, sizeof f->message - n, ": %s", detail);
+    fault_fold(f->message);
     const char *more = strcmp(f->code, "42501") == 0
                            ? "grant what `ingestlayer ddl` prints"
                        : strcmp(f->code, "55P03") == 0 ? l->blocker

@@ -154,6 +154,19 @@ pg_close(void *self)
     free(pg);
 }
 
+/* Of a password with an '@' or '/' in it libpq takes the rest for the host or
+ * the database, and errors about these would print it. */
+static int
+password_is_cut(const PQconninfoOption *parts)
+{
+    for (const PQconninfoOption *o = parts; o->keyword; o++)
+        if ((strcmp(o->keyword, "host") == 0
+             || strcmp(o->keyword, "dbname") == 0)
+            && o->val && strchr(o->val, '@'))
+            return 1;
+    return 0;
+}
+
 /* libpq's own message would repeat parts of the string, which may be the
  * password, so the answer here is in general terms. */
 static int
@@ -167,9 +180,15 @@ check_connection(const struct pg *pg, const struct il_conf *conf)
                              "is no libpq connection string; expected "
                              "postgresql://user@host:port/database or "
                              "host=... dbname=... user=... (a value with "
-                             "blanks needs 'quotes')");
+                             "blanks needs 'quotes'; in a URI, %%40 %%3A %%2F "
+                             "%%25 stand for @ : / %% in a password)");
+    int err = 0;
+    if (strstr(pg->opt.connection, "://") && password_is_cut(parts))
+        err = il_conf_error(conf, "connection", -1,
+                            "the host or database has an '@' in it; write %%40 "
+                            "%%3A %%2F %%25 for @ : / %% in a password");
     PQconninfoFree(parts);
-    return 0;
+    return err;
 }
 
 /* Postgres would cut it in silence, and then nothing would be found by it. */

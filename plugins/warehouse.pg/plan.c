@@ -327,7 +327,7 @@ missing_table(struct link *l)
     ddl_table(opt, &s, 1);
     const char *ddl = sql_str(&s);
     fault_set(&l->fault, PG_ACT_PAUSE,
-              "table %s does not exist; set create = true, or make it:\n%s",
+              "table %s does not exist; set create = true, or make it: %s",
               opt->table.quoted, ddl ? ddl : "");
     memcpy(l->fault.code, "42P01", 6);
     sql_close(&s);

@@ -55,4 +55,5 @@ mkdir "$dir/folder.so"
 refused folder 'folder.so is not a shared object' "$dir"
 refused ../x 'cannot be the name of a plugin' "$dir"
 refused emtpy 'there is no plugin "emtpy"; did you mean "empty"?' "$dir"
+refused far.from.all 'if it has a package, that is ingestlayer-plugin-far-from-all' "$dir"
 exit $status

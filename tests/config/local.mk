@@ -18,6 +18,7 @@ CONFIG_TESTS = \
 	tests/config/test-default-config-loads.sh \
 	tests/config/test-drain-has-a-limit.sh \
 	tests/config/test-sources-stop-in-order.sh \
+	tests/config/test-steps-of-a-destination.sh \
 	tests/config/test-guarantees-name-tests-that-exist.py \
 	tests/config/test-host-options-yield.sh \
 	tests/config/test-little-memory-is-no-crash.sh \

@@ -45,6 +45,10 @@ says want.txt "$il" reload -s state
 exits 0
 says want.txt "$il" dead list -s state
 exits 0
+says want.txt "$il" lane list -s state
+exits 0
+"$il" lane list -c a.conf 2>&1 | grep -q -- 'list can do without the config: --state-dir DIR' ||
+    { echo "lane list does not say how else"; status=1; }
 says want.txt "$il" emit --state-dir state order.paid '{"n":1}'
 exits 0
 grep -q '^accepted evt_' out.txt || { cat out.txt; status=1; }

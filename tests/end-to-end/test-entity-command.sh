@@ -53,7 +53,7 @@ if entity import "$dir/users.csv" > "$dir/out" 2> "$dir/err"; then
     fail "a bad line did not fail the import"
 fi
 grep -q '^imported 2 (2 new, 0 merged), refused 1$' "$dir/out" || fail "$(cat "$dir/out")"
-grep -q 'users.csv:3: 1 fields where the header has 2' "$dir/err" || fail "$(cat "$dir/err")"
+grep -q 'users.csv:3: 1 field where the header has 2' "$dir/err" || fail "$(cat "$dir/err")"
 [ "$(stat -c %a "$dir/state/entities/data.mdb")" = 600 ] || fail "others may read the store"
 
 daemon_start "$dir/conf" "http://127.0.0.1:$admin" "$dir/log"

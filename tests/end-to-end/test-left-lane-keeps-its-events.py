@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A lane that left the config keeps its events and is named, with how many, by
 check, the start and status, until it is forgotten."""
+import os
 import time
 
 from system import HEAD, System, contains, equal, eventually
@@ -52,6 +53,10 @@ with System(conf(STAYS, GOES), table=None) as s:
     equal([(lane["name"], lane["lag_events"]) for lane in status["left"]], [("goes/x", 8000)], "left in status")
     contains(command(s, "status")[1], "lane goes/x is not in the config: 8000 events", "status")
     contains(command(s, "lane", "list")[1], "not in the config", "lane list")
+    r = s.daemon.command("lane", "list", "-s", os.path.join(s.base, "state"))
+    names = [line.split()[0] for line in r.stdout.decode().splitlines()[1:]]
+    equal((r.returncode, sorted(names)), (0, ["goes/x", "stays/x"]), "lane list without a config")
+    equal(r.stdout.decode().count("not in"), 0, "what it cannot know")
     with open(s.daemon.log) as f:
         contains(f.read(), "lane goes/x is not in this config any more", "the log")
     equal(command(s, "lane", "forget", "goes/x")[0], 1, "exit code of forget while the daemon runs")

@@ -7,6 +7,9 @@ with System(PLAIN, table=None) as s:
     s.post([event(i) for i in range(10)])
     eventually(lambda: s.lane()["last_error"], "status names the error")
     contains(s.lane()["last_error"], '"t"."rows"', "the error")
+    # The statement as it can be copied from a line of the log.
+    contains(s.lane()["last_error"], '; create table if not exists "t"."rows" (', "the error")
+    equal(s.lane()["last_error"].count("\n"), 0, "line breaks in it")
     equal(s.dead(), [], "dead letters")
     s.pg.sql(TABLE)
     s.delivered(90)

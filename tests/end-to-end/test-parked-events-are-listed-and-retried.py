@@ -29,6 +29,10 @@ with Each() as s:
     letters = s.listed()
     equal(sorted(letters), ["d1", "d2", "d3"], "letters")
     equal((letters["d1"]["code"], letters["d1"]["attempts"], letters["d1"]["retry"]), ("404", 1, None), "d1")
+    for args in (["list", LANE + "x"], ["show", LANE + "x", "1"]):
+        code, out, err = s.dead(*args)
+        equal((code, out, err), (1, "", 'ingestlayer dead: state_dir knows no lane "%sx"; did you mean "%s"?\n'
+                                 % (LANE, LANE)), "dead of a lane that is none")
     code, out, _ = s.dead("list")
     contains(out, "404: answered with 404, attempt 1", "dead list")
     contains(out, "3 events wait to be sent again: ingestlayer dead list --waiting", "dead list")

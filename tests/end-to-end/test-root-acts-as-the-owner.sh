@@ -54,4 +54,40 @@ conf "$T/d"
 "$il" entity import "$T/users.csv" -c "$T/conf" >"$T/out" 2>&1 && fail "it followed the link"
 "$il" dead list -c "$T/conf" >"$T/out" 2>&1 # whatever it says
 [ -z "$(ls "$T/secret")" ] || fail "root followed a link: $(ls "$T/secret")"
+
+# What the daemon may not read is found, though root may.
+printf '0123456789abcdef' >"$T/key"
+chmod 600 "$T/key"
+listen='http = { listen = "127.0.0.1:0"; }; admin = { listen = "127.0.0.1:0"; };'
+conf "$T/a" "$listen sources = ( { name = \"a\"; plugin = \"sdk.event\"; keys = ( \"file:$T/key\" ); } );"
+if "$il" plugins sdk.event >/dev/null 2>&1; then
+    "$il" check -c "$T/conf" >"$T/out" 2>&1 && fail "check reads what the daemon may not"
+    grep -q "cannot read the file $T/key: Permission denied" "$T/out" || fail "$(cat "$T/out")"
+    grep -q "checked as the user $owner, who owns state_dir" "$T/out" || fail "$(cat "$T/out")"
+    chown $owner "$T/key"
+    "$il" check -c "$T/conf" >"$T/out" 2>&1 || fail "check: $(cat "$T/out")"
+    # A draft of root's own.
+    chown root "$T/key"
+    chmod 600 "$T/conf"
+    "$il" check -c "$T/conf" >"$T/out" 2>&1 || fail "check of a draft: $(cat "$T/out")"
+    grep -q "warning: the user $owner, who owns state_dir, may not read this file; it is checked as root" "$T/out" ||
+        fail "$(cat "$T/out")"
+    chmod 644 "$T/conf"
+    # A daemon that root starts reads before it becomes somebody else.
+    chown root "$T/key"
+    conf "$T/a" "user = \"$owner\"; $listen sources = ( { name = \"a\"; plugin = \"sdk.event\"; keys = ( \"file:$T/key\" ); } );"
+    "$il" check -c "$T/conf" >"$T/out" 2>&1 || fail "check with user: $(cat "$T/out")"
+fi
+
+# Somebody else is told who may, and nothing that is not known.
+stranger() { setpriv --reuid 65533 --regid 65533 --clear-groups "$il" "$@"; }
+stranger --version >/dev/null 2>&1 || exit 0
+chmod 700 "$T/a"
+for command in status 'dead list' 'dead show p/d 1' 'entity list' 'lane pause p/d'; do
+    # shellcheck disable=SC2086
+    stranger $command -s "$T/a" >"$T/out" 2>&1 && fail "$command: allowed"
+    grep -q 'ermission denied: this is for root and the user that runs the daemon' "$T/out" ||
+        fail "$command: $(cat "$T/out")"
+    grep 'no dead letter' "$T/out" && fail "$command: said what it cannot know"
+done
 exit 0

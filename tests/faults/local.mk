@@ -8,6 +8,7 @@ FAULT_TESTS = tests/faults/test-kill-loses-nothing.sh \
 	tests/faults/test-reload-without-memory.py \
 	tests/faults/test-postgres-troubles.py
 EXTRA_DIST += tests/faults/campaign.py tests/faults/points.py \
+	tests/faults/deliveries.py \
 	tests/faults/retry.py \
 	tests/faults/deferred.py \
 	tests/faults/trouble.py \
@@ -17,12 +18,14 @@ EXTRA_DIST += tests/faults/campaign.py tests/faults/points.py \
 	tests/faults/troubles_server.py \
 	tests/faults/troubles_transactions.py \
 	tests/faults/test-count-is-exactly-once.py \
+	tests/faults/test-deliveries-at-any-write.sh \
 	tests/faults/test-parked-backlog.py \
 	$(FAULT_TESTS)
 if PLUGIN_WAREHOUSE_PG
 TESTS += $(FAULT_TESTS)
 endif
 TESTS += tests/faults/test-count-is-exactly-once.py \
+	tests/faults/test-deliveries-at-any-write.sh \
 	tests/faults/test-parked-backlog.py
 
 # Loaded into the daemon by points.py.  It takes the place of malloc, so no
@@ -44,6 +47,8 @@ check-faults: all $(check_LTLIBRARIES)
 		--trials 40 --seed '$(SEED)'
 	$(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/faults/deferred.py \
 		--trials 40 --seed '$(SEED)'
+	$(AM_TESTS_ENVIRONMENT) python3 \
+		$(srcdir)/tests/faults/deliveries.py --seed '$(SEED)'
 	$(AM_TESTS_ENVIRONMENT) python3 \
 		$(srcdir)/tests/faults/test-count-is-exactly-once.py --every 1
 	$(AM_TESTS_ENVIRONMENT) python3 \

@@ -96,7 +96,7 @@ def cases(segments):
     yield NO_CURSORS, lambda p, s: shutil.rmtree(s + "/lanes"), set()
     yield "a cursor is garbage", lambda p, s: trash(s + "/lanes/all/warehouse.pg.cursor"), set()
     yield "the index is missing", lambda p, s: shutil.rmtree(s + "/idem"), set()
-    for path in ("*.log",):
+    for path in ("*.run", "RUNS"):
         def spoil(p, s, path=path):
             for name in glob.glob(s + "/idem/" + path):
                 trash(name)
@@ -106,6 +106,18 @@ def cases(segments):
             for name in glob.glob(s + "/idem/" + path):
                 os.truncate(name, os.path.getsize(name) // 2)
         yield "the index' %s is cut" % path, shorten, set()
+
+        def lose(p, s, path=path):
+            for name in glob.glob(s + "/idem/" + path):
+                os.unlink(name)
+        yield "the index' %s is missing" % path, lose, set()
+
+        def flip_each(p, s, path=path):
+            for name in glob.glob(s + "/idem/" + path):
+                for part in range(8):
+                    size = os.path.getsize(name)
+                    flip(name, min(size - 1, size * part // 8 + rnd.randrange(16)))
+        yield "the index' %s has wrong bits" % path, flip_each, set()
     yield "the index' secret is missing", lambda p, s: os.unlink(s + "/idem/SECRET"), set()
     yield "the index' secret is garbage", lambda p, s: trash(s + "/idem/SECRET"), set()
     yield "the dead letters are missing", lambda p, s: shutil.rmtree(s + "/dead"), set()

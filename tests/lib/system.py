@@ -131,8 +131,8 @@ class System:
         eventually(lambda: all(lane["lag_events"] == 0 for lane in self.status()["lanes"]),
                    "every lane delivers what it has", limit)
 
-    def dead(self):
-        r = self.daemon.command("dead", "list", "-c", self.conf, "--json")
+    def dead(self, *options):
+        r = self.daemon.command("dead", "list", "-c", self.conf, "--json", *options)
         if r.returncode:
             raise Failed("dead list: " + r.stderr.decode())
         return [json.loads(line) for line in r.stdout.decode().splitlines()]

@@ -159,6 +159,9 @@ inside sh -c 'dpkg-deb --fsys-tarfile /debs/ingestlayer_*.deb |
 inside env AUTOPKGTEST_TMP=/tests/tmp /tests/first-event \
     > "$work/first-event.out" 2>&1
 grep '^one event, one row' "$work/first-event.out"
+inside env AUTOPKGTEST_TMP=/tests/tmp /tests/first-webhook \
+    > "$work/first-webhook.out" 2>&1
+grep '^one event, one webhook' "$work/first-webhook.out"
 
 step "purged: state stays, and goes only when that was asked for"
 apt purge ingestlayer ingestlayer-plugin-warehouse-pg \

@@ -28,7 +28,8 @@ pipelines = (
   { name = "p"; sources = ( { source = "s"; } );
     steps = ( { plugin = "filter.match"; where = "a == 1"; } );
     destinations = ( { plugin = "destination.null"; },
-                     { plugin = "destination.each"; out = "%(dir)s/out"; plan = "%(dir)s/plan"; } ); }
+                     { plugin = "destination.each"; out = "%(dir)s/out"; plan = "%(dir)s/plan"; },
+                     { plugin = "webhook.out"; url = "http://127.0.0.1:9/"; } ); }
 );
 """
 

@@ -505,7 +505,9 @@ START_TEST(some_references_are_no_places)
         { "$event.id", 0 },
         { "$event.received_at", 0 },
         { "$entity.user.plan", 0 },
-        { "user_id", 0 },
+        { "event.payload.user_id", 0 },
+        { "entity.user.plan", 0 },
+        { "user id", 4 },
         { "", 0 },
         { "$event.payload[0]", 14 },
         { "$event.payload.a b", 16 },
@@ -522,6 +524,9 @@ START_TEST(some_references_are_no_places)
     }
     p = place("$event.user_id");
     ck_assert_uint_eq(p->count, 1);
+    place_free(p);
+    p = place("user.address[0]"); /* below the payload, as all of them */
+    ck_assert_uint_eq(p->count, 3);
     place_free(p);
     ck_assert_int_eq(api_table()->place_named(NULL, "a.b[0]", &p), 0);
     add("{}");

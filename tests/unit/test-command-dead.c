@@ -119,7 +119,9 @@ START_TEST(no_store_is_no_letters)
     ck_assert_int_eq(run("list", "--json", NULL, NULL), 0);
     ck_assert_str_eq(out, "");
     ck_assert_int_eq(run("show", LANE, "1", NULL), 1);
-    ck_assert_ptr_nonnull(strstr(err, "no dead letter 1"));
+    ck_assert_ptr_nonnull(strstr(err, "state_dir knows no lane \"" LANE "\""));
+    ck_assert_int_eq(run("list", LANE, NULL, NULL), 1);
+    ck_assert_str_eq(out, "");
     ck_assert_int_eq(run("drop", LANE, "1", NULL), 1);
 }
 END_TEST

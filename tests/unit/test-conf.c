@@ -33,6 +33,13 @@ load(const char *text)
     return out;
 }
 
+#define GLUED                                                                  \
+    "the text that begins here ends where more text follows: its closing "     \
+    "quote is missing, or a quote inside of it is not written \\\"\n"
+#define NAMELESS(bracket)                                                      \
+    "expected a name and '=' before '" bracket                                 \
+    "', like http = { listen = ...; };\n"
+
 static const struct {
     const char *text, *want;
 } cases[] = {
@@ -85,7 +92,20 @@ static const struct {
       "t.conf:2: the text that begins here goes on in the next line; is "
       "its closing quote missing?\n" },
     { "a = ( \"x, \"y\" );\nb = { c = \"u;\n d = \"1\"; };\ne = \"/v\";",
-      "t.conf:1: expected ',' or ')' (the '(' is in line 1), found a name\n" },
+      "t.conf:1: " GLUED },
+    { "a = { name = \"app; plugin = \"sdk.event\"; };", "t.conf:1: " GLUED },
+    { "a = 1;\nwhen = \"plan == \"free\"\";", "t.conf:2: " GLUED },
+    { "a = \"30\"s;", "t.conf:1: " GLUED },
+    { "a = \"x\" \"y\" b = \"z\"", "" },
+    { "{ \"a\": 1 }", "t.conf:1: " NAMELESS("{") },
+    { "[http]\nlisten = 1;", "t.conf:1: " NAMELESS("[") },
+    { "a = 1;\ng = { ( 1 ); };", "t.conf:2: " NAMELESS("(") },
+    { "state_dir: /var/lib/x", "t.conf:1: the value of \"state_dir\" is text "
+                               "and must stand in double quotes\n" },
+    { "a = ( ~/x );", "t.conf:1: text must stand in double quotes\n" },
+    { "\xff\xfe"
+      "a\0",
+      "t.conf:1: the file is UTF-16; save it as UTF-8\n" },
     { "b = { c = \"u;\n d = \"/1\"; };\ne = \"/v\";",
       "t.conf:1: the text that begins here goes on in the next line; is "
       "its closing quote missing?\n" },

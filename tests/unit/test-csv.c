@@ -135,6 +135,46 @@ START_TEST(other_delimiters)
 }
 END_TEST
 
+START_TEST(the_delimiter_is_guessed_from_the_first_line)
+{
+    static const struct {
+        const char *text, *first, *second;
+        uint64_t line;
+    } cases[] = {
+        { "a;b\r\n1,5;2\r\n", "a|b", "1,5|2", 1 },
+        { "a\tb;c\n1\t2\n", "a\tb|c", "1\t2", 1 },
+        { "a\tb\n1;\t2\n", "a|b", "1;|2", 1 },
+        { "\xEF\xBB\xBF\"a,x\";b\n1;2\n", "a,x|b", "1|2", 1 },
+        { "a,b;c\n1;,2\n", "a|b;c", "1;|2", 1 },
+        { "a\n1;2\n", "a", "1;2", 1 },
+        { "sep=;\r\na,b;c\r\n1;2\r\n", "a,b|c", "1|2", 2 },
+        { "\xEF\xBB\xBFsep=|\na|b\n1|2\n", "a|b", "1|2", 2 },
+        { "sep=\na\n", "sep=", "a", 1 },
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        feed_bytes(cases[i].text, strlen(cases[i].text), 0);
+        expect(cases[i].line, cases[i].first);
+        expect(cases[i].line + 1, cases[i].second);
+        ck_assert_int_eq(csv_next(&csv), 0);
+        teardown();
+    }
+    feed_bytes("", 0, 0);
+    ck_assert_int_eq(csv_next(&csv), 0);
+    teardown();
+    feed("sep=;\na,b;\n"); /* who was told knows better */
+    expect(2, "a|b;");
+}
+END_TEST
+
+START_TEST(a_folder_is_told_as_one)
+{
+    in = fopen("/", "r");
+    ck_assert_ptr_nonnull(in);
+    csv_open(&csv, in, 0);
+    ck_assert_int_eq(csv_next(&csv), -EISDIR);
+}
+END_TEST
+
 START_TEST(a_nul_byte_is_a_byte)
 {
     feed_bytes("a\0b,c\n", 6, ',');
@@ -183,6 +223,8 @@ main(void)
     tcase_add_test(c, empty_lines_are_skipped_but_counted);
     tcase_add_test(c, bad_records_are_reported_and_the_next_is_read);
     tcase_add_test(c, other_delimiters);
+    tcase_add_test(c, the_delimiter_is_guessed_from_the_first_line);
+    tcase_add_test(c, a_folder_is_told_as_one);
     tcase_add_test(c, a_nul_byte_is_a_byte);
     tcase_add_test(c, records_have_a_largest_size);
     tcase_add_test(c, records_have_a_largest_number_of_fields);

@@ -19,9 +19,9 @@ setup(void)
     base = tempdir_make();
     snprintf(dir, sizeof(dir), "%s/entities", base);
     ck_assert_int_eq(entity_open(dir, 64 << 20, &store), 0);
-    job = (struct entity_import){
-        .store = store, .name = "in", .kind = { "user", 4 }, .delimiter = ','
-    };
+    job = (struct entity_import){ .store = store,
+                                  .name = "in",
+                                  .kind = { "user", 4 } };
 }
 
 static void
@@ -108,6 +108,30 @@ START_TEST(typed_cells_become_json_values)
 }
 END_TEST
 
+START_TEST(other_formats_are_named)
+{
+    ck_assert_int_eq(import_bytes("\xFF\xFEi\0d\0", 6), -EINVAL);
+    expect(0, 0, 0,
+           "in:1: this is UTF-16; save it as UTF-8 (in Excel: CSV UTF-8)\n");
+    ck_assert_int_eq(import("[{\"external_id\":\"u1\"}]"), -EINVAL);
+    expect(0, 0, 0,
+           "in:1: this is one array of JSON; write an object a line, as jq -c "
+           "'.[]' does\n");
+    ck_assert_int_eq(import("id,a\ru1,1\r"), -EINVAL);
+    expect(0, 0, 0,
+           "in:1: the header: a carriage return that no line feed follows; "
+           "save it with the line ends of Windows or Unix\n");
+}
+END_TEST
+
+START_TEST(semicolons_part_cells_where_the_header_has_them)
+{
+    ck_assert_int_eq(import("user_id;share\r\nu1;1,5\r\n"), 0);
+    expect(1, 0, 0, "");
+    expect_traits("user", "u1", "{\"share\":\"1,5\"}");
+}
+END_TEST
+
 START_TEST(bad_lines_are_named_and_the_others_imported)
 {
     job.id_column = "key";
@@ -115,7 +139,7 @@ START_TEST(bad_lines_are_named_and_the_others_imported)
                             "f,\xFF\ng,3\n\xFF,1\n"),
                      0);
     expect(3, 0, 6,
-           "in:3: 1 fields where the header has 2\n"
+           "in:3: 1 field where the header has 2\n"
            "in:4: 3 fields where the header has 2\n"
            "in:5: column \"key\": an id has 1 to 256 bytes of UTF-8\n"
            "in:6: text behind a closing quote\n"
@@ -235,6 +259,8 @@ main(void)
     tcase_add_test(c, csv_rows_become_entities);
     tcase_add_test(c, typed_cells_become_json_values);
     tcase_add_test(c, bad_lines_are_named_and_the_others_imported);
+    tcase_add_test(c, other_formats_are_named);
+    tcase_add_test(c, semicolons_part_cells_where_the_header_has_them);
     tcase_add_test(c, headers_that_do_not_do);
     tcase_add_test(c, ndjson_lines_become_entities);
     tcase_add_test(c, ndjson_may_begin_with_a_mark);

@@ -189,6 +189,11 @@ START_TEST(unknown_path_and_method)
     ck_assert_int_eq(ask("GET /nothing" H "\r\n"), 404);
     ck_assert_ptr_nonnull(strstr(answer, "\"code\":\"not_found\""));
     ck_assert_ptr_nonnull(strstr(answer, "application/json"));
+    ck_assert_ptr_null(strstr(answer, "slash"));
+    ck_assert_int_eq(ask("POST //echo/" H "\r\n"), 404);
+    ck_assert_ptr_nonnull(strstr(answer, "; it has a slash too many"));
+    ck_assert_int_eq(ask("GET //" H "\r\n"), 404);
+    ck_assert_ptr_null(strstr(answer, "slash"));
     ck_assert_int_eq(ask("GET /echo" H "\r\n"), 405);
     ck_assert_ptr_nonnull(strstr(answer, "Allow: OPTIONS, POST\r\n"));
     ck_assert_int_eq(ask("OPTIONS /path/x" H "\r\n"), 204);

@@ -4,6 +4,7 @@
 #include "lane_world.h"
 #include "base/api.h"
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "codec/json.h"
 #include "spool/spool.h"
 
@@ -259,7 +260,9 @@ half_done(struct fake *f, struct il_batch *b, struct il_ack *ack, int n)
     kept = ack;
 }
 
-START_TEST(what_is_done_is_on_disk_before_its_batch_is_settled)
+/* Of 100 events 50 are done, on the disk, and it dies. */
+static void
+die_half_done(void)
 {
     uint64_t *done;
     size_t n = 0;
@@ -281,10 +284,47 @@ START_TEST(what_is_done_is_on_disk_before_its_batch_is_settled)
     ck_assert_uint_eq(status().position, 0);
     lane_settle(kept, IL_RETRY, "it stops");
     world_restart();
+}
+
+START_TEST(what_is_done_is_on_disk_before_its_batch_is_settled)
+{
+    die_half_done();
     world_start();
     struct lane_status s = wait_position(100);
     expect_each(100);
     ck_assert_uint_eq(s.delivered, 100);
+}
+END_TEST
+
+static atomic_int step_saw;
+
+/* It would make a letter of one that is done, now. */
+static int
+refuse_third(void *self, struct il_batch *b)
+{
+    (void) self;
+    for (uint32_t i = 0; i < b->count; i++) {
+        step_saw += batch_live(b, i);
+        if (b->events[i].position == 3)
+            batch_reject(b, i,
+                         &(struct il_reason){ IL_SIZED(struct il_reason),
+                                              .code = "unknown_entity",
+                                              .message = "u_1" });
+    }
+    return 0;
+}
+
+/* Else they would not remember it. */
+START_TEST(what_is_done_goes_through_the_steps)
+{
+    die_half_done();
+    with_step(refuse_third, NULL);
+    world_start();
+    struct lane_status s = wait_position(100);
+    expect_each(100);
+    ck_assert_int_eq(step_saw, 100);
+    ck_assert_uint_eq(s.delivered, 100);
+    ck_assert_uint_eq(s.dead, 0);
 }
 END_TEST
 
@@ -363,6 +403,139 @@ START_TEST(nothing_goes_out_while_it_is_held_off)
     wait_position(100);
     expect_each(100);
     ck_assert_uint_eq(status().hold_count, 0);
+}
+END_TEST
+
+static void
+does_not_answer(struct fake *f, struct il_batch *b, struct il_ack *ack, int n)
+{
+    (void) f;
+    (void) b;
+    (void) n;
+    kept = ack;
+}
+
+static int64_t
+cpu_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return t.tv_sec * INT64_C(1000000) + t.tv_nsec / 1000;
+}
+
+/* What is due by then cannot go: nothing turns round and round for it. */
+static void
+expect_rest(void)
+{
+    usleep(400000);
+    int64_t before = cpu_us();
+    usleep(500000);
+    ck_assert_int_lt(cpu_us() - before, 50000 * PATIENCE);
+}
+
+START_TEST(it_rests_while_what_is_due_is_held_off)
+{
+    by_event();
+    delay_ms = 200;
+    fake_act(&fake, each_fifth_fails);
+    events(10);
+    world_start();
+    wait_parked(2);
+    lane_hold_off(lane, NULL, clock_wall_us() + 3600000000, "503, come later");
+    expect_rest();
+    ck_assert_uint_eq(status().parked, 2);
+    lane_hold_off(lane, NULL, 0, NULL);
+    wait_parked(0);
+    expect_each(10);
+}
+END_TEST
+
+START_TEST(it_rests_until_its_hold_ends)
+{
+    by_event();
+    delay_ms = 10;
+    fake_act(&fake, each_fifth_fails);
+    events(10);
+    world_start();
+    wait_parked(2);
+    int64_t until = clock_wall_us() + 700000;
+    lane_hold_off(lane, NULL, until, "503, come later");
+    wait_parked(0);
+    int64_t late = clock_wall_us() - until;
+    ck_assert_int_ge(late, 0);
+    ck_assert_int_lt(late, 10000000); /* and not a minute later */
+}
+END_TEST
+
+START_TEST(it_rests_while_there_is_no_room_for_what_is_due)
+{
+    by_event();
+    fake.plugin.in_flight = 1;
+    delay_ms = 200;
+    fake_act(&fake, each_fifth_fails);
+    events(10);
+    world_start();
+    wait_parked(2);
+    kept = NULL;
+    fake_act(&fake, does_not_answer);
+    events(1);
+    while (!kept)
+        usleep(1000);
+    expect_rest();
+    fake_act(&fake, each_fifth_fails);
+    lane_settle(kept, IL_OK, NULL);
+    wait_parked(0);
+    wait_position(11);
+}
+END_TEST
+
+/* The odd ones go to A, which is away, or have failed there, the others to B. */
+static int a_is_away;
+
+static void
+a_away(struct fake *f, struct il_batch *b, struct il_ack *ack, int n)
+{
+    (void) n;
+    for (uint32_t i = 0; i < b->count; i++) {
+        uint64_t p = b->events[i].position;
+        const struct il_reason why = { IL_SIZED(struct il_reason),
+                                       .code = p % 3 ? "held_off" : "http_500",
+                                       .message = "it is away" };
+        const struct il_deferral how = { IL_SIZED(struct il_deferral),
+                                         .flags = IL_NO_ATTEMPT,
+                                         .delay_ms = 3600000,
+                                         .why = &why,
+                                         .target = "A",
+                                         .target_len = 1 };
+        if (!batch_live(b, i))
+            continue;
+        if (p % 2 && (a_is_away || p % 3 == 0))
+            ck_assert_int_eq(batch_defer(b, i, &how), 0);
+        else
+            arrive(f, p);
+    }
+    lane_settle(ack, IL_OK, NULL);
+}
+
+START_TEST(what_waits_for_a_target_comes_once_it_takes_again)
+{
+    by_event();
+    a_is_away = 1;
+    fake_act(&fake, a_away);
+    events(3000);
+    world_start();
+    wait_position(3000);
+    fake_wait(&fake, 1500);
+    ck_assert_uint_eq(status().parked, 1500);
+    lane_hold_off(lane, "A", clock_wall_us() + 3600000000, "it is away");
+    lane_hold_off(lane, "B", 0, NULL); /* whom nothing waits for */
+    usleep(100000);
+    ck_assert_uint_eq(status().parked, 1500);
+    ck_assert_int_eq(fake_count(&fake), 1500);
+    a_is_away = 0;
+    lane_hold_off(lane, "A", 0, NULL);
+    fake_wait(&fake, 2500);
+    wait_parked(500); /* those that have failed themselves */
 }
 END_TEST
 
@@ -658,15 +831,6 @@ one_range(void *arg, const char *name, const struct parked_letter *l)
     return 0;
 }
 
-static void
-does_not_answer(struct fake *f, struct il_batch *b, struct il_ack *ack, int n)
-{
-    (void) f;
-    (void) b;
-    (void) n;
-    kept = ack;
-}
-
 /* The spool takes what it is sent, whatever this lane has read of it. */
 START_TEST(what_the_spool_has_no_room_for_is_a_letter)
 {
@@ -741,8 +905,44 @@ START_TEST(or_nothing_at_all)
     world_start();
     wait_position(10);
     wait_parked(0);
+    for (int i = 0; i < 20000 && status().dropped != 2; i++)
+        usleep(1000); /* counted a moment after they are gone */
+    ck_assert_uint_eq(status().dropped, 2);
+    ck_assert_uint_eq(status().delivered, 8);
     ck_assert_uint_eq(status().dead, 0);
     ck_assert_uint_eq(fake_count(&fake), 8);
+}
+END_TEST
+
+static uint64_t
+bucket(const char *le)
+{
+    struct il_text out = { 0 }, line = { 0 };
+    ck_assert_int_eq(metric_export(&out), 0);
+    text_printf(&line,
+                "\ningestlayer_delivery_seconds_bucket{lane=\"%s\",le=\"%s\"} ",
+                LANE, le);
+    const char *found = strstr(text_str(&out), text_str(&line));
+    ck_assert_ptr_nonnull(found);
+    uint64_t n = strtoull(found + line.len, NULL, 10);
+    text_clear(&out);
+    text_clear(&line);
+    return n;
+}
+
+/* Those of world.c were received five seconds ago. */
+START_TEST(how_long_each_took_is_counted)
+{
+    by_event();
+    fake_act(&fake, each_fifth_fails);
+    events(10);
+    world_start();
+    expect_each(10);
+    for (int i = 0; i < 20000 && bucket("+Inf") != 10; i++)
+        usleep(1000);
+    ck_assert_uint_eq(bucket("+Inf"), 10);
+    ck_assert_uint_eq(bucket("3600"), 10);
+    ck_assert_uint_eq(bucket("2.5"), 0);
 }
 END_TEST
 
@@ -756,8 +956,13 @@ main(void)
         the_lane_goes_on_past_it,
         what_is_given_up_is_a_letter,
         what_is_done_is_on_disk_before_its_batch_is_settled,
+        what_is_done_goes_through_the_steps,
         of_one_order_the_next_waits,
         nothing_goes_out_while_it_is_held_off,
+        it_rests_while_what_is_due_is_held_off,
+        it_rests_until_its_hold_ends,
+        it_rests_while_there_is_no_room_for_what_is_due,
+        what_waits_for_a_target_comes_once_it_takes_again,
         a_batch_ends_at_what_the_destination_wants,
         also_where_steps_drop_most,
         it_comes_as_it_was_decided,
@@ -768,6 +973,7 @@ main(void)
         there_is_a_limit_to_what_is_parked,
         what_the_spool_has_no_room_for_is_a_letter,
         what_is_too_old_is_a_letter,
+        how_long_each_took_is_counted,
         or_nothing_at_all,
     };
     return world_run("lane parked", tests, sizeof tests / sizeof *tests);

@@ -89,6 +89,44 @@ START_TEST(times_are_in_seconds_by_their_unit)
 }
 END_TEST
 
+START_TEST(histograms_count_each_time_in_every_bucket_it_is_below)
+{
+    struct il_histogram *h = metric_histogram("took_seconds", "a=\"1\"", "T.");
+    int64_t above;
+    ck_assert_int_eq(metric_bucket(1000, &above), 1000);
+    ck_assert_int_lt(above, -1);
+    ck_assert_int_eq(metric_bucket(1001, &above), 2500);
+    ck_assert_int_eq(above, 1000);
+    ck_assert_int_eq(metric_bucket(INT64_MAX, &above), INT64_MAX);
+    ck_assert_int_eq(above, INT64_C(3600000000));
+    metric_observe(h, 1000, 1, 1000);
+    metric_observe(h, 1001, 2, 2002);
+    metric_observe(h, INT64_C(7200000000), 1, UINT64_C(7200000000));
+    metric_observe(h, 7, 0, 0);
+    metric_observe(NULL, 7, 1, 7);
+    char *text = export();
+    const char *const want[] = {
+        "\n# TYPE ingestlayer_took_seconds histogram\n"
+        "ingestlayer_took_seconds_bucket{a=\"1\",le=\"0.001\"} 1\n"
+        "ingestlayer_took_seconds_bucket{a=\"1\",le=\"0.0025\"} 3\n",
+        "\ningestlayer_took_seconds_bucket{a=\"1\",le=\"3600\"} 3\n"
+        "ingestlayer_took_seconds_bucket{a=\"1\",le=\"+Inf\"} 4\n"
+        "ingestlayer_took_seconds_sum{a=\"1\"} 7200.003002\n"
+        "ingestlayer_took_seconds_count{a=\"1\"} 4\n",
+    };
+    for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++)
+        ck_assert_msg(strstr(text, want[i]) != NULL, "%s", text);
+    free(text);
+    metric_histogram("bare_seconds", "", "B.");
+    text = export();
+    ck_assert_ptr_nonnull(
+        strstr(text, "\ningestlayer_bare_seconds_bucket{le=\"0.001\"} 0\n"));
+    ck_assert_ptr_nonnull(strstr(text, "\ningestlayer_bare_seconds_count 0\n"));
+    ck_assert_ptr_null(metric_counter("bare_seconds", "", IL_UNIT_NONE, "B."));
+    free(text);
+}
+END_TEST
+
 START_TEST(another_kind_or_unit_is_another_series_or_none)
 {
     ck_assert_ptr_nonnull(metric_gauge("both", "", IL_UNIT_NONE, "B."));
@@ -153,6 +191,7 @@ main(void)
     tcase_add_test(t, counting_from_threads_loses_nothing);
     tcase_add_test(t, export_groups_series_under_one_head);
     tcase_add_test(t, times_are_in_seconds_by_their_unit);
+    tcase_add_test(t, histograms_count_each_time_in_every_bucket_it_is_below);
     tcase_add_test(t, another_kind_or_unit_is_another_series_or_none);
     tcase_add_test(t, labels_are_escaped);
     tcase_add_test(t, process_metrics_are_there);

@@ -446,6 +446,40 @@ START_TEST(texts_come_from_elsewhere)
 }
 END_TEST
 
+START_TEST(secrets_that_look_like_references_are_warned_of)
+{
+    static const struct {
+        const char *text, *say;
+    } texts[] = {
+        { "$KEY", "write env:NAME for a variable of the environment" },
+        { "${DB_KEY_2}", "write env:NAME for a variable of the environment" },
+        { "ENV:KEY", "write env:, file: and credential: in lower case" },
+        { "File:/etc/key", "write env:, file: and credential: in lower case" },
+        { "$KEY!", NULL },
+        { "${KEY", "write env:NAME for a variable of the environment" },
+        { "$", NULL },
+        { "$url", NULL },
+        { "literal:$KEY", NULL },
+        { "environment:1", NULL },
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        char text[100], want[300] = "";
+        snprintf(text, sizeof(text), "table = \"$KEY\"; password = \"%s\";",
+                 texts[i].text);
+        if (texts[i].say)
+            snprintf(want, sizeof(want),
+                     "t.conf:1: warning: step 1 (x): password: this is taken "
+                     "for the secret itself; %s, or literal: before it if it "
+                     "is\n",
+                     texts[i].say);
+        read_text(text);
+        char *out = findings();
+        ck_assert_str_eq(out, want);
+        free(out);
+    }
+}
+END_TEST
+
 START_TEST(plugins_point_into_texts)
 {
     const struct il_conf *c =
@@ -564,6 +598,7 @@ main(void)
     tcase_add_test(t, defaults_are_filled_in);
     tcase_add_test(t, one_value_stands_for_a_list_of_one);
     tcase_add_test(t, texts_come_from_elsewhere);
+    tcase_add_test(t, secrets_that_look_like_references_are_warned_of);
     tcase_add_test(t, plugins_point_into_texts);
     tcase_add_test(t, reading_an_unknown_option_is_a_finding);
     tcase_add_test(t, tables_are_walked_by_their_stride);

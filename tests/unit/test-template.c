@@ -154,12 +154,12 @@ START_TEST(pieces_of_the_event_are_told)
         const char *text, *joined;
     } rows[] = {
         { "a {{ n }} b{{ a[1] }}", "a <1.50> b<{\"b\":\"c\"}>" },
-        { "{{ z }}{{ none }}.", "." },
+        { "{{ z }}{{ none }}.", "<><>." },
         { "{{ lower('ABC') }}", "<abc>" },
         { "$event.payload.n", "<1.50>" },
         { "$event.payload.a[1]", "<{\"b\":\"c\"}>" },
         { "$event.received_at", "<2026-11-23T07:09:00Z>" },
-        { "$event.payload.none", "" },
+        { "$event.payload.none", "<>" },
         { "", "" },
     };
     struct event_fixture f;

@@ -76,3 +76,17 @@ grep -q 'connection: is no libpq connection string' "$work/out" ||
 if grep -q hunter2 "$work/out"; then
     fail "the secret was printed"
 fi
+
+# Of such a password a part would be taken for the host or database.
+for password in hun@ter2 hun@ter2/x; do
+    sed "s|env:DATABASE_URL|postgresql://me:$password@db.example/db|" \
+        "$work/good.conf" >"$work/bad.conf"
+    if "$il" check -c "$work/bad.conf" >"$work/out" 2>&1; then
+        fail "a host with an @ was taken"
+    fi
+    grep -q "connection: the host or database has an '@' in it; write %40" \
+        "$work/out" || fail "$(cat "$work/out")"
+    if grep -q ter2 "$work/out"; then
+        fail "a part of the secret was printed"
+    fi
+done

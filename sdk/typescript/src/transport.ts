@@ -10,6 +10,8 @@ export interface Outcome {
   status: number;
   /** The answer, parsed; undefined where it is no JSON. */
   body: unknown;
+  /** Where the request went. */
+  endpoint?: string;
   /** Where the SDK rather than the server has to say what happened. */
   failure?: { code: string; message: string; cause?: unknown };
   /** Might the same request succeed later? */
@@ -96,7 +98,7 @@ function address(settings: Settings, packed: Packed, keepalive: boolean) {
 
 async function exchange(settings: Settings, packed: Packed, signal: unknown, keepalive: boolean): Promise<Attempt> {
   // Not as a method: a browser's own wants no other object as its this.
-  const { fetch } = settings;
+  const { fetch, endpoint } = settings;
   const { url, headers } = address(settings, packed, keepalive);
   const response = await fetch(url, {
     method: "POST",
@@ -115,8 +117,12 @@ async function exchange(settings: Settings, packed: Packed, signal: unknown, kee
       failure: { code: "invalid_response", message: "the answer is not one of ingestlayer" },
     };
   return {
-    status, body: answer, transient: transientStatus(status),
-    retryAfterMs: retryAfter(response.headers.get("Retry-After"), Date.now()),
+      status,
+      body : answer,
+      endpoint,
+      transient : transientStatus(status),
+      retryAfterMs :
+          retryAfter(response.headers.get("Retry-After"), Date.now()),
   };
 }
 

@@ -69,6 +69,13 @@ test("a redirect is told as one where the browser hides it", async (t) => {
   assert.equal(error.attempts, 1);
 });
 
+for (const body of [{ error: { message: "there is nothing at this path", code: "not_found" } }, "<html>"])
+  test(`a url that is not the server's is named: ${JSON.stringify(body)}`, async (t) => {
+    const server = await gate(t, () => ({ status: 404, body }));
+    const error = await failure(server.client({ url: `${server.url}/v1/ingest` }).ingest("t", {}));
+    assert.ok(error.message.endsWith(`: ${server.url}/v1/ingest/v1/ingest`), error.message);
+  });
+
 test("an event whose answer was lost does not count twice", async (t) => {
   const server = await gate(t, (n, body, self) => {
     if (n > 0) return undefined;
