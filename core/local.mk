@@ -175,6 +175,7 @@ core_libcore_a_SOURCES = \
 	core/store/dead_share.c \
 	core/store/dead_store.c \
 	core/store/dead_store.h \
+	core/store/dead_timed.c \
 	core/store/dead_wait.c \
 	core/store/dead_wait.h \
 	core/store/dead_walk.c \
@@ -283,6 +284,7 @@ core_libcore_a_SOURCES = \
 	core/lane/settle.c \
 	core/lane/status.c \
 	core/lane/take.c \
+	core/lane/timed.c \
 	core/plugin/api_batch.c \
 	core/plugin/api_edit.c \
 	core/plugin/api_conf.c \

@@ -182,7 +182,7 @@ put_lane(struct json_out *o, const struct assembly_lane *l)
     json_out_number(o, "retries", s->retries);
     json_out_number(o, "dead_letters", s->dead);
     json_out_number(o, "dead_letters_retrying", s->retrying);
-    if (s->per_event)
+    if (s->per_event || s->parked)
         put_parked(o, s);
     host_put_paused(o, s);
     put_time(o, "last_delivery", s->last_ok_us);

@@ -38,6 +38,7 @@ lane_read_timeout(struct lane *l)
     uint32_t ms = l->trimmed ? LANE_SLEEP_MS : LANE_IDLE_MS;
     if (l->saved_position != l->status.position)
         ms = LANE_SAVE_MS;
+    ms = lane_timed_wait_ms(l, ms);
     ms = lane_remember_ms(l, ms);
     return l->parked ? lane_due_wait_ms(l, ms) : ms;
 }
