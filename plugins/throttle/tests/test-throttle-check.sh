@@ -18,7 +18,7 @@ check() {
 sed -e "s/8080/0/; /^http/s/\$/ admin = { listen = \"127.0.0.1:0\"; };/" -e "s|/var/lib/ingestlayer|$dir|" "$here/throttle.conf" > "$dir/good.conf"
 check "$dir/good.conf" || fail "the example is refused: $(cat "$dir/out")"
 
-for bad in 's|max = 20|max = 0|' 's|max = 20; ||' 's|window = "1h";||' 's|max = 20|& ; mode = "delay"|'; do
+for bad in 's|max = 20|max = 0|' 's|max = 20; ||' 's|window = "1h";||' 's|max = 20|& ; mode = "later"|'; do
     sed "$bad" "$dir/good.conf" > "$dir/bad.conf"
     check "$dir/bad.conf" && fail "$bad: is taken"
     grep -q "bad.conf:1[0-9]: .*throttle" "$dir/out" ||
@@ -31,7 +31,7 @@ check "$dir/bad.conf" && fail "a result is read that is not there"
 sed 's|max = 20;|& mode = "mark";|' "$dir/bad.conf" > "$dir/marked.conf"
 check "$dir/marked.conf" || fail "a result is not found: $(cat "$dir/out")"
 
-for option in key max window mode; do
+for option in key max window mode delay_max; do
     "$IL_BUILDDIR/ingestlayer" plugins throttle | grep -q "^ *$option: " ||
         fail "no option $option"
     grep -q "^\.It Ic $option\$" "$here/throttle.5" || fail "$option is not in the manual"
