@@ -62,6 +62,7 @@ core_libcore_a_SOURCES = \
 	core/codec/batch.c \
 	core/codec/batch.h \
 	core/codec/batch_again.c \
+	core/codec/batch_stream.c \
 	core/codec/batch_edit.c \
 	core/codec/batch_entity.c \
 	core/codec/event.c \
@@ -120,6 +121,17 @@ core_libcore_a_SOURCES = \
 	core/lang/row.h \
 	core/lang/template.c \
 	core/lang/template.h \
+	core/runs/merge.c \
+	core/runs/private.h \
+	core/runs/run.c \
+	core/runs/runs.h \
+	core/runs/set.c \
+	core/runs/write.c \
+	core/cells/cells.c \
+	core/cells/cells.h \
+	core/cells/checkpoint.c \
+	core/cells/each.c \
+	core/cells/private.h \
 	core/schema/check.c \
 	core/schema/format.c \
 	core/schema/place.c \
@@ -146,17 +158,11 @@ core_libcore_a_SOURCES = \
 	core/spool/walk.c \
 	core/spool/whole.c \
 	core/spool/write.c \
-	core/idem/build.c \
-	core/idem/checkpoint.c \
 	core/idem/idem.c \
 	core/idem/idem.h \
-	core/idem/load.c \
-	core/idem/log.c \
 	core/idem/private.h \
-	core/idem/run.c \
-	core/idem/run_write.c \
 	core/idem/secret.c \
-	core/idem/slice.c \
+	core/idem/start.c \
 	core/idem/table.c \
 	core/idem/work.c \
 	core/store/dead.c \
@@ -272,6 +278,7 @@ core_libcore_a_SOURCES = \
 	core/lane/private.h \
 	core/lane/read.c \
 	core/lane/refusals.c \
+	core/lane/remember.c \
 	core/lane/retry.c \
 	core/lane/settle.c \
 	core/lane/status.c \
@@ -305,6 +312,8 @@ core_libcore_a_SOURCES = \
 	core/host/host.c \
 	core/host/host.h \
 	core/host/lanes.c \
+	core/host/lineage.c \
+	core/host/lineage.h \
 	core/host/left.c \
 	core/host/notify.c \
 	core/host/notify.h \
@@ -357,6 +366,7 @@ core_libcore_a_SOURCES = \
 	core/command/reply.h \
 	core/command/run.c \
 	core/command/spool.c \
+	core/command/state.c \
 	core/command/status.c \
 	core/command/table.c \
 	core/command/types.c \

@@ -8,6 +8,15 @@ endif
 if PLUGIN_ENRICH_ENTITY
 include plugins/enrich.entity/local.mk
 endif
+if PLUGIN_COUNT
+include plugins/count/local.mk
+endif
+if PLUGIN_DEDUPE
+include plugins/dedupe/local.mk
+endif
+if PLUGIN_THROTTLE
+include plugins/throttle/local.mk
+endif
 if PLUGIN_REDACT_PII
 include plugins/redact.pii/local.mk
 endif
@@ -31,6 +40,9 @@ include plugins/discord/local.mk
 endif
 if PLUGIN_TELEGRAM
 include plugins/telegram/local.mk
+endif
+if PLUGIN_EMAIL_OUT
+include plugins/email.out/local.mk
 endif
 
 # Plugins are opened by name; libtool's archives would only confuse.

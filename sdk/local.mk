@@ -43,6 +43,7 @@ sdk_plugin_testhost_libtesthost_a_SOURCES = \
 	sdk/plugin/testhost/checks.c \
 	sdk/plugin/testhost/emission.c \
 	sdk/plugin/testhost/entities.c \
+	sdk/plugin/testhost/memory.c \
 	sdk/plugin/testhost/objects.c \
 	sdk/plugin/testhost/private.h \
 	sdk/plugin/testhost/sources.c \

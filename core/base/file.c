@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int
@@ -82,4 +84,20 @@ file_sync_folder(const char *path)
     int err = fsync(fd) ? -errno : 0;
     close(fd);
     return err;
+}
+
+int
+file_make_folder(const char *path)
+{
+    char parent[4096];
+    const char *slash = strrchr(path, '/');
+    int len = slash && slash > path ? (int) (slash - path) : 1;
+    int n = snprintf(parent, sizeof parent, "%.*s", len, slash ? path : ".");
+    if (n < 0 || (size_t) n >= sizeof parent)
+        return -ENAMETOOLONG;
+    if (mkdir(path, 0700) && errno != EEXIST)
+        return -errno;
+    /* Also where it was there: whoever made it may have been killed before it
+     * came to this. */
+    return file_sync_folder(parent);
 }

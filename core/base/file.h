@@ -18,6 +18,10 @@ int64_t file_pread(int fd, void *to, size_t len, uint64_t offset);
  * renamed.  For one process at a time.  0 or a negative errno. */
 int file_replace(int dirfd, const char *name, const void *bytes, size_t len);
 
+/* Make a folder, mode 0700, where it is missing; that it is there outlives a power
+ * cut.  0 or a negative errno. */
+int file_make_folder(const char *path);
+
 /* Make the names in a folder durable.  0 or a negative errno. */
 int file_sync_folder(const char *path);
 

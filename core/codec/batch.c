@@ -48,6 +48,7 @@ batch_reset(struct il_batch *b)
     b->id = 0;
     b->reader = NULL;
     b->phase = BATCH_NOBODY;
+    batch_stream_begin(b, &b->stream_before);
     b->step = 0;
 }
 

@@ -80,6 +80,13 @@ struct batch_event {
     const struct batch_deferral *deferral; /* BATCH_DEFERRED */
 };
 
+/* The time of a stream of events: see il_stream_us(). */
+struct batch_stream {
+    int64_t us;      /* 0: nothing has come */
+    uint32_t behind; /* so many in a row were more than a minute behind it */
+    uint32_t jumped; /* it went ahead by more than an hour at once */
+};
+
 struct arena_block;
 
 struct il_batch {
@@ -103,6 +110,9 @@ struct il_batch {
     /* What was said of single events, which no rewind undoes. */
     struct arena_block *said;
     size_t said_bytes;
+    /* Before the first event, and after so many of them. */
+    struct batch_stream stream_before, stream;
+    uint32_t streamed;
     void *lane;   /* for prepare(); NULL in tests */
     void *reader; /* entity read transaction of this pass, or NULL */
     int phase;    /* of those above; see batch_enter() */
@@ -224,7 +234,8 @@ batch_live(const struct il_batch *b, uint32_t i)
     return i < b->count && b->events[i].state == BATCH_LIVE
            && !b->events[i].kept;
 }
-/* As an earlier process has noted, the destination has it. */
+/* As an earlier process has noted, the destination has it: so no step makes a
+ * letter of it. */
 void batch_was_done(struct il_batch *, uint32_t i);
 /* It came to its end at the destination, by itself. */
 void batch_done(struct il_batch *, uint32_t i);
@@ -239,6 +250,11 @@ int batch_set_payload(struct il_batch *, uint32_t i, int encoding, const void *,
                       size_t);
 /* Where event i first stood. */
 void batch_origin(const struct il_batch *, uint32_t i, struct event_origin *);
+
+/* The time of the stream at event i.  Those that come again do not move it. */
+int64_t batch_stream_us(struct il_batch *, uint32_t i);
+/* The batch begins when the stream is at this. */
+void batch_stream_begin(struct il_batch *, const struct batch_stream *);
 
 /* --- batch_edit.c --- */
 

@@ -28,6 +28,14 @@
 void
 batch_was_done(struct il_batch *b, uint32_t i)
 {
+    struct batch_event *e = &b->events[i];
+    if (e->state == BATCH_REFUSED) {
+        e->state = BATCH_LIVE;
+        b->live++;
+        b->letters--;
+    }
+    if (e->state != BATCH_LIVE)
+        return;
     batch_leave(b, i, BATCH_DONE);
     b->done++;
 }

@@ -3,7 +3,10 @@
  * lanes, the gate, the servers and the stores. */
 #include "api.h"
 
+#include "lineage.h"
+
 #include "base/api.h"
+#include "cells/cells.h"
 #include "codec/json.h"
 #include "gate/gate.h"
 #include "gate/marks.h"
@@ -143,6 +146,84 @@ api_entity_put(const struct il_host *h, const struct il_kind *kind,
     return err;
 }
 
+/* --- what steps remember --------------------------------------------------- */
+
+static int
+api_memory_from(const struct il_host *h, const char *made_of, size_t len,
+                struct il_memory **out)
+{
+    struct il_host *own = (struct il_host *) (uintptr_t) h;
+    *out = NULL;
+    if (h->plugin->desc.kind != IL_STEP || h->memory) {
+        instance_fault(h, "il_memory_from() %s",
+                       h->memory ? "a second time" : "is for steps");
+        return -EINVAL;
+    }
+    struct il_memory *m = conf_alloc(h->conf, sizeof(*m));
+    m->api = api_table();
+    m->step = h->name;
+    m->lineage = lineage_bytes(lineage_text(h->lineage, h->plugin->desc.name),
+                               made_of, len);
+    *out = own->memory = m;
+    return 0;
+}
+
+/* 0, or what a call at a wrong time is answered. */
+static int
+cannot_remember(const struct il_batch *b, uint32_t i, const struct il_memory *m,
+                const char *entry)
+{
+    if (!batch_in_step(b)) {
+        instance_fault(b->instance, "%s() outside process()%s", entry,
+                       b->phase == BATCH_IN_STEP ? "'s thread" : "");
+        return -EPERM;
+    }
+    if (i >= b->count) {
+        instance_fault(b->instance, "%s() of event %u in a batch of %u", entry,
+                       i, b->count);
+        return -EINVAL;
+    }
+    return m->cells ? 0 : -ENOTCONN;
+}
+
+static int
+api_memory_get(struct il_batch *b, uint32_t i, const struct il_memory *m,
+               const char *key, size_t len, struct il_remembered *out)
+{
+    int err = cannot_remember(b, i, m, "il_memory_get");
+    return err ? err : cells_get(m, key, len, batch_stream_us(b, i), out);
+}
+
+/* Had the event passed the step before it came again, what the step remembers
+ * has it already. */
+static int
+api_memory_put(struct il_batch *b, uint32_t i, struct il_memory *m,
+               const char *key, size_t len, const void *value, size_t value_len,
+               int64_t end_us)
+{
+    int err = cannot_remember(b, i, m, "il_memory_put");
+    if (err || batch_passed(b, i, b->step))
+        return err;
+    return cells_put(m, key, len, b->events[i].position, value, value_len,
+                     end_us);
+}
+
+static int
+api_memory_forget(struct il_batch *b, uint32_t i, struct il_memory *m,
+                  const char *key, size_t len)
+{
+    int err = cannot_remember(b, i, m, "il_memory_forget");
+    if (err || batch_passed(b, i, b->step))
+        return err;
+    return cells_forget(m, key, len, b->events[i].position);
+}
+
+static int64_t
+api_stream_us(struct il_batch *b, uint32_t i)
+{
+    return i < b->count ? batch_stream_us(b, i) : 0;
+}
+
 void
 host_api_init(void)
 {
@@ -158,6 +239,11 @@ host_api_init(void)
     table.entity_find = api_entity_find;
     table.entity_hint = api_entity_hint;
     table.entity_put = api_entity_put;
+    table.memory_from = api_memory_from;
+    table.memory_get = api_memory_get;
+    table.memory_put = api_memory_put;
+    table.memory_forget = api_memory_forget;
+    table.stream_us = api_stream_us;
     gate_fill_api(&table);
     api_use(&table);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "assembly.h"
 
+#include "lineage.h"
+
 #include "base/api.h"
 #include "conf/options.h"
 #include "gate/sender.h"
@@ -124,6 +126,20 @@ fields_behind(const struct plan_pipeline *p, size_t steps)
     return !p->closed ? FIELDS_OPEN : steps ? FIELDS_CHANGED : FIELDS_CLOSED;
 }
 
+/* Of what the pipeline takes. */
+static uint64_t
+lineage_of(const struct plan_pipeline *p)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < p->match_count; i++) {
+        sum = lineage_bytes(sum, p->matches[i].source.ptr,
+                            p->matches[i].source.len);
+        sum =
+            lineage_bytes(sum, p->matches[i].type.ptr, p->matches[i].type.len);
+    }
+    return sum;
+}
+
 static void
 open_steps(struct plan *plan, struct assembly_lane *l,
            const struct plan_part *parts, size_t count)
@@ -135,7 +151,12 @@ open_steps(struct plan *plan, struct assembly_lane *l,
         h->kinds = l->destination.kinds;
         h->declared = l->pipeline->declared;
         h->closed = fields_behind(l->pipeline, at);
+        h->lineage = l->lineage;
         open_part(plan, h, &parts[i], l->plan->lane);
+        l->remembers |= h->memory != NULL;
+        l->lineage = lineage_setting(
+            lineage_text(l->lineage, h->plugin ? h->plugin->desc.name : NULL),
+            h->options ? option_setting(h->options, NULL, 0) : NULL);
         step->name = parts[i].name;
         step->instance = h->instance;
         step->host = h;
@@ -160,11 +181,13 @@ open_lane(struct assembly *a, struct assembly_lane *l,
     l->destination.kinds =
         conf_alloc(plan->conf, sizeof(*l->destination.kinds));
     l->destination.declared = p->declared;
+    l->lineage = lineage_of(p);
     open_steps(plan, l, p->steps, p->step_count);
     l->destination.closed = fields_behind(p, l->step_count);
     place_part(plan, &l->destination, &d->part, d->lane);
     if (d->part.place)
         instance_expr(&l->destination, d->part.place, "when", &l->when);
+    l->lineage = lineage_text(l->lineage, option_str(d->part.place, "when", 0));
     open_steps(plan, l, d->steps, d->step_count);
     l->destination.closed = fields_behind(p, l->step_count);
     open_part(plan, &l->destination, &d->part, d->lane);

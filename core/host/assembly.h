@@ -13,6 +13,8 @@ struct assembly_lane {
     const struct plan_destination *plan;
     struct il_host *steps; /* the pipeline's, then the destination's own */
     size_t step_count;
+    uint64_t lineage; /* of what comes behind the last step opened so far */
+    int remembers;    /* some of them */
     struct il_host destination;
     struct il_expr *when; /* or NULL */
     struct lane_step *lane_steps;

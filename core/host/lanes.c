@@ -7,6 +7,7 @@
 #include "base/log.h"
 
 #include "base/state_dir.h"
+#include "cells/cells.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -43,6 +44,17 @@ serve_plugin(struct host *h, struct il_host *instance, const char *kind,
                     h->state_dir, instance->lane, kind, below);
 }
 
+/* Of a path below state_dir. */
+static int
+sync_above(char *path)
+{
+    char *slash = strrchr(path, '/');
+    *slash = 0;
+    int err = state_dir_sync(path);
+    *slash = '/';
+    return err;
+}
+
 /* What the plugins of a lane kept under the name that it had before.  What is
  * there under its own is of a lane that has never begun. */
 static int
@@ -62,18 +74,41 @@ take_files_over(struct host *h, const struct assembly_lane *l)
         err = state_dir_remove_below(to);
     if (!err && rename(from, to))
         err = -errno;
+    /* Its cursor moves after this, and then nobody looks for them any more. */
     if (!err)
-        err = state_dir_sync(h->state_dir);
+        err = sync_above(to);
+    if (!err)
+        err = sync_above(from);
     if (err)
         log_error("lane %s: cannot take the files of %s over: %s",
                   l->plan->lane, was, strerror(-err));
     return err;
 }
 
+/* What the steps of a lane remember, in a folder beside those of its plugins. */
+static int
+start_memory(struct host *h, struct assembly_lane *l)
+{
+    struct il_memory *memories[CELLS_MEMORIES_MAX];
+    size_t count = 0;
+    if (!l->remembers)
+        return 0;
+    for (size_t i = 0; i < l->step_count; i++)
+        if (l->steps[i].memory && count < CELLS_MEMORIES_MAX)
+            memories[count++] = l->steps[i].memory;
+    char *dir =
+        conf_printf(h->assembly->plan->conf, "%s/instances/lanes/%s/memory",
+                    h->state_dir, l->plan->lane);
+    int err = state_dir_make_below(h->state_dir, dir);
+    return err ? err : lane_remembers(l->lane, dir, memories, count);
+}
+
 static int
 start_instances(struct host *h, struct assembly_lane *l)
 {
     int err = take_files_over(h, l);
+    if (!err)
+        err = start_memory(h, l);
     for (size_t i = 0; i < l->step_count && !err; i++) {
         serve_plugin(h, &l->steps[i], "steps/", l->steps[i].name);
         err = instance_start(&l->steps[i]);
@@ -124,6 +159,7 @@ make_lane(struct host *h, struct assembly_lane *l)
         .steps = l->lane_steps,
         .step_count = l->step_count,
         .own_count = l->plan->step_count,
+        .remembers = l->remembers,
         .when = l->when,
         .batch_events = (uint32_t) option_int(batch, "events", 0),
         .batch_bytes = (uint64_t) option_int(batch, "bytes", 0),

@@ -42,7 +42,7 @@ idem_gauges(void *arg)
     idem_stats(h->idem, &st);
     metric_set(h->idem_keys, st.keys);
     metric_set(h->idem_slices, st.slices);
-    metric_set(h->idem_disk, st.bytes + st.mapped);
+    metric_set(h->idem_disk, st.bytes);
     metric_set(h->idem_heap, st.heap);
     metric_set(h->idem_mapped, st.mapped);
 }
@@ -52,15 +52,16 @@ idem_metrics(struct host *h)
 {
     h->idem_keys =
         metric_gauge("idempotency_keys", "", IL_UNIT_NONE, "Keys remembered.");
-    h->idem_slices = metric_gauge("idempotency_slices", "", IL_UNIT_NONE,
-                                  "Slices of time that the keys are in.");
+    h->idem_slices =
+        metric_gauge("idempotency_slices", "", IL_UNIT_NONE,
+                     "Files and tables that keys are looked up in.");
     h->idem_disk = metric_gauge("idempotency_disk_bytes", "", IL_UNIT_BYTES,
                                 "Bytes of the disk that the keys take.");
     h->idem_heap = metric_gauge("idempotency_memory_bytes", "", IL_UNIT_BYTES,
                                 "Bytes of memory that the keys take.");
     h->idem_mapped =
         metric_gauge("idempotency_mapped_bytes", "", IL_UNIT_BYTES,
-                     "Bytes of the disk that keys are looked up in, in "
+                     "Bytes of the disk that look-ups of new keys read, in "
                      "memory as far as the system has room.");
     return h->idem_keys && h->idem_slices && h->idem_disk && h->idem_heap
                    && h->idem_mapped

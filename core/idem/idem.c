@@ -1,25 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* The idempotency index: what the gate calls, and starting up. */
+/* The idempotency index: what the gate calls. */
 #include "config.h"
 
 #include "private.h"
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/cond.h"
 #include "codec/event.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define RETRY_US 1000000
+#define WAIT_US 100000
+#define LOOK_US 5000
 
 struct idem_key
 idem_key(const struct idem *d, enum idem_space space, struct slice source_id,
@@ -42,7 +38,35 @@ idem_key(const struct idem *d, enum idem_space space, struct slice source_id,
     return (struct idem_key){ h.high64, h.low64 };
 }
 
-/* --- what the gate calls --- */
+/* --- looking --- */
+
+static size_t
+publish(struct idem *d, size_t n, const void *base, uint64_t places,
+        unsigned shift)
+{
+    if (n == NEAR_MAX)
+        return n;
+    atomic_store_explicit(&d->near[n].places, places, memory_order_relaxed);
+    atomic_store_explicit(&d->near[n].shift, shift, memory_order_relaxed);
+    atomic_store_explicit(&d->near[n].base, (uintptr_t) base,
+                          memory_order_relaxed);
+    return n + 1;
+}
+
+/* Tables or runs have changed: tell idem_prefetch(). */
+static void
+publish_all(struct idem *d)
+{
+    const void *lines;
+    size_t n = 0;
+    for (uint32_t i = d->table_count; i-- > 0;)
+        n = publish(d, n, d->tables[i]->cells, d->tables[i]->slots, 2);
+    for (uint32_t i = d->view_count; i-- > 0;) {
+        uint64_t homes = runs_homes(d->view[i], &lines);
+        n = publish(d, n, lines, homes, 6);
+    }
+    atomic_store_explicit(&d->near[n].base, 0, memory_order_relaxed);
+}
 
 void
 idem_prefetch(struct idem *d, struct idem_key key)
@@ -51,41 +75,71 @@ idem_prefetch(struct idem *d, struct idem_key key)
     for (size_t i = 0; (base = atomic_load_explicit(&d->near[i].base,
                                                     memory_order_relaxed));
          i++) {
-        uint64_t place = place_of(
-            key.lo,
-            atomic_load_explicit(&d->near[i].places, memory_order_relaxed));
+        uint64_t place =
+            place_of(key.hi, atomic_load_explicit(&d->near[i].places,
+                                                  memory_order_relaxed));
         unsigned shift = atomic_load_explicit(&d->near[i].shift,
                                               memory_order_relaxed);
         __builtin_prefetch((const char *) (base + (place << shift)));
     }
 }
 
+/* To the end of its second: rather known too long than too short. */
 static int
-find(struct idem *d, struct idem_key key, int64_t now_us, int64_t window_us,
-     struct idem_hit *hit)
+hit_fill(struct idem_hit *hit, uint64_t position, uint32_t time,
+         struct slice id, int64_t since_us)
+{
+    if (((int64_t) time + 1) * 1000000 <= since_us)
+        return 0;
+    hit->position = position;
+    hit->id_len = id.len < sizeof hit->id ? id.len : sizeof hit->id;
+    memcpy(hit->id, id.ptr, hit->id_len);
+    return 1;
+}
+
+/* From the newest entries to the oldest: what is found first came last, and a
+ * key is added again only where that is past its window. */
+int
+idem_find_now(struct idem *d, struct idem_key key, int64_t now_us,
+              int64_t window_us, struct idem_hit *hit)
 {
     int64_t since_us = now_us - (window_us ? window_us : d->opt.window_us);
-    int rc = 0;
-    int perhaps = 0;
-    for (size_t i = d->slice_count; i-- > 0 && !rc;) {
-        struct idem_slice *s = d->slices[i];
-        if (s->log.header.seq <= d->summary_upto && !perhaps) {
-            perhaps = idem_run_may_have(d->summary, key.lo);
-            if (!perhaps)
-                break;
+    for (uint32_t i = d->table_count; i-- > 0;) {
+        const struct runs_record *r = idem_table_find(d->tables[i], key);
+        if (r) {
+            const char *id = (const char *) (r + 1);
+            return hit_fill(hit, runs_position(r), r->time,
+                            slice_of(id, runs_value_len(r)), since_us);
         }
-        rc = idem_slice_find(d, s, key, since_us, hit);
     }
-    return rc;
+    for (uint32_t i = d->view_count; i-- > 0;) {
+        struct runs_hit h;
+        struct run *r = d->view[i];
+        int rc = runs_find(r, (struct runs_key){ key.hi, key.lo }, &h);
+        if (rc > 0)
+            return hit_fill(hit, h.position, h.time, h.value, since_us);
+        if (rc < 0) {
+            pthread_mutex_lock(&d->lock);
+            idem_work_lost(d, r->header.from);
+            pthread_mutex_unlock(&d->lock);
+            return -EAGAIN;
+        }
+    }
+    return 0;
 }
 
 int
 idem_find_within(struct idem *d, struct idem_key key, int64_t now_us,
                  int64_t window_us, struct idem_hit *hit)
 {
-    if (atomic_load(&d->catching) == 1)
-        return -EAGAIN; /* it may be among what is being taken in */
-    return find(d, key, now_us, window_us, hit);
+    /* It may be among what is being taken in. */
+    if (atomic_load_explicit(&d->catching, memory_order_acquire)
+        || atomic_load_explicit(&d->lost, memory_order_acquire)) {
+        int rc = idem_caught_up(d);
+        if (rc == -EAGAIN)
+            return rc;
+    }
+    return idem_find_now(d, key, now_us, window_us, hit);
 }
 
 int
@@ -95,198 +149,143 @@ idem_find(struct idem *d, struct idem_key key, int64_t now_us,
     return idem_find_within(d, key, now_us, 0, hit);
 }
 
-/* Above the cap the oldest keys are forgotten early. */
+/* --- adding --- */
+
+/* The next to be filled, or none is needed. */
 static void
-idem_limit(struct idem *d)
+table_reuse(struct idem *d, struct idem_table *t)
 {
-    uint64_t keys = 0;
-    for (size_t i = 0; i < d->slice_count; i++)
-        keys += d->slices[i]->count;
-    if (!d->opt.max_keys || keys <= d->opt.max_keys || d->slice_count < 2)
+    if (d->spare) {
+        idem_table_free(t);
         return;
-    log_warn("idempotency index: %" PRIu64 " keys, the limit is %" PRIu64
-             ": the oldest %" PRIu64 " are forgotten before their time",
-             keys, d->opt.max_keys, d->slices[0]->count);
-    idem_slice_drop_oldest(d);
-}
-
-struct replay {
-    struct idem *idem;
-    struct il_text text;
-};
-
-static int
-replay_one(void *arg, uint64_t position, size_t offset, size_t len)
-{
-    struct replay *r = arg;
-    struct idem *d = r->idem;
-    struct event e;
-    struct idem_hit hit;
-    struct event_retry again;
-    if (event_unpack(r->text.data + offset, len, &e))
-        return 0; /* not an event: it has no key either */
-    if (event_retry(r->text.data + offset, len, &again))
-        return 0; /* its first frame counts, as long as the window lasts */
-    struct idem_key key = idem_key(
-        r->idem, e.flags & EVENT_PUBLISHABLE ? IDEM_PUBLISHABLE : IDEM_SERVER,
-        e.source_id, e.key.ptr ? e.key : e.id);
-    int rc = find(d, key, e.received_us, 0, &hit);
-    if (rc < 0 || e.id.len > EVENT_ID_MAX)
-        return rc < 0 ? rc : 0;
-    /* Where an earlier event is known, it was past a shorter window. */
-    if (rc && hit.position >= position)
-        return 0;
-    rc = idem_slice_ready(d, 1, e.received_us, position - 1);
-    if (rc)
-        return rc;
-    /* In full, so that an index that was rebuilt answers as the old one did,
-     * whether or not its caller leaves out ids that are the key. */
-    idem_slice_insert(d, key, e.received_us, position, e.id);
-    d->rebuilt++;
-    idem_limit(d);
-    return 0;
-}
-
-/* Take in what the spool has behind `replay_after`.  Where that fails events
- * are refused, but delivery goes on, and it is tried again. */
-static void
-idem_replay(struct idem *d)
-{
-    struct replay r = { .idem = d };
-    struct spool_reader *reader = NULL;
-    uint64_t last = d->replay_after, end = spool_durable(d->spool);
-    int rc = last < end ? spool_reader_open(d->spool, last, &reader) : 0;
-    while (rc == 0 && last < end) {
-        r.text.len = 0;
-        int n = spool_reader_read(reader, &r.text, 1 << 20, UINT32_MAX, 0,
-                                  &last, replay_one, &r);
-        rc = idem_slices_advance(d, last, 0);
-        if (n < 0)
-            rc = n;
-        if (!rc && atomic_load(&d->quit))
-            rc = -ECANCELED;
-        idem_slice_remove_dropped(d);
     }
-    if (reader)
-        spool_reader_close(reader);
-    text_clear(&r.text);
-    if (rc && !d->stuck)
-        log_error("idempotency index: cannot take keys into %s: %s; new "
-                  "events are refused", d->dir, strerror(-rc));
-    d->behind = rc != 0;
-    d->stuck = rc;
-    d->replay_after = last;
-    if (rc == 0 && d->rebuilt)
-        log_info("idempotency index: took %" PRIu64 " keys from the spool",
-                 d->rebuilt);
+    idem_table_clear(t);
+    d->spare = t;
 }
 
-/* The logs did not fit together, and the spool's keys are in now. */
-static void
-idem_mend(struct idem *d)
+void
+idem_install(struct idem *d)
 {
-    if (d->behind || !d->broken)
+    struct idem_table *done[FULL_MAX + 1];
+    uint32_t n = 0;
+    if (!atomic_load_explicit(&d->news, memory_order_relaxed))
         return;
-    int rc = idem_slices_advance(d, atomic_load(&d->applied), 1);
-    if (!rc)
-        rc = idem_slices_sync(d);
-    if (!rc)
-        rc = idem_relink(d);
-    if (rc)
-        log_warn("idempotency index: cannot mend %s: %s; the next start asks "
-                 "the spool again", d->dir, strerror(-rc));
-    d->broken = 0;
-}
-
-/* Where all keys of the logs are.  A full disk keeps no start: events are
- * refused until there is room. */
-static void
-idem_place(struct idem *d)
-{
-    int rc = 0;
-    for (size_t i = 0; i < d->slice_count && !rc; i++)
-        rc = idem_slice_place(d, d->slices[i], i + 1 == d->slice_count);
-    if (rc && !d->stuck)
-        log_error("idempotency index: cannot write to %s: %s; new events are "
-                  "refused", d->dir, strerror(-rc));
-    d->stuck = rc;
     pthread_mutex_lock(&d->lock);
-    atomic_store(&d->unplaced, rc != 0);
+    atomic_store(&d->news, 0);
+    memcpy(d->view, d->shown, d->shown_count * sizeof d->view[0]);
+    d->view_count = d->shown_count;
+    while (n < d->table_count && d->tables[n]->done) {
+        done[n] = d->tables[n];
+        n++;
+    }
+    d->table_count -= n;
+    memmove(d->tables, d->tables + n, d->table_count * sizeof d->tables[0]);
+    while (d->retired) {
+        struct run *r = d->retired;
+        d->retired = r->next;
+        r->next = d->garbage;
+        d->garbage = r;
+    }
     idem_work_wake(d);
     pthread_mutex_unlock(&d->lock);
-    idem_slices_publish(d);
+    publish_all(d);
+    while (n > 0)
+        table_reuse(d, done[--n]);
 }
 
-/* Until the index knows all that the spool has. */
-static void
-idem_catch_up(struct idem *d)
-{
-    if (d->unplaced)
-        idem_place(d);
-    if (d->unplaced)
-        return;
-    idem_replay(d);
-    idem_mend(d);
-}
-
-static void *
-catch_up_run(void *arg)
-{
-    struct idem *d = arg;
-    pthread_setname_np(pthread_self(), "idem-catch-up");
-    idem_catch_up(d);
-    atomic_store(&d->catching, 2);
-    return NULL;
-}
-
-/* The spool may have much: nobody waits for it, and until it is taken in
- * nothing else is done with the index. */
-static void
-catch_up_aside(struct idem *d)
-{
-    atomic_store(&d->catching, 1);
-    if (pthread_create(&d->catcher, NULL, catch_up_run, d))
-        atomic_store(&d->catching, 0); /* tried again */
-}
-
-/* 1: it goes on. */
+/* Until not all tables are full. */
 static int
-catches_up(struct idem *d)
+wait_for_table(struct idem *d, int patient)
 {
-    if (atomic_load(&d->catching) == 2) {
-        pthread_join(d->catcher, NULL);
-        atomic_store(&d->catching, 0);
+    int64_t until_us = clock_monotonic_us() + WAIT_US;
+    int rc = 0;
+    while (d->table_count > FULL_MAX && !rc) {
+        int64_t now_us = clock_monotonic_us();
+        /* What comes from the spool is durable; of the rest it may be known by
+         * now. */
+        for (uint32_t i = 0; patient && i < d->table_count; i++)
+            idem_table_advance(d->tables[i], d->tables[i]->last);
+        if (!patient)
+            idem_advance(d, spool_durable(d->spool));
+        pthread_mutex_lock(&d->lock);
+        idem_work_wake(d);
+        if (atomic_load(&d->quit))
+            rc = -ECANCELED;
+        else if (!atomic_load(&d->news) && d->work_failed)
+            rc = d->work_failed;
+        else if (!patient && now_us >= until_us)
+            rc = -ENOSPC;
+        else if (!atomic_load(&d->news))
+            cond_wait_until(&d->ready, &d->lock, now_us + LOOK_US);
+        pthread_mutex_unlock(&d->lock);
+        idem_install(d);
     }
-    return atomic_load(&d->catching);
+    return d->table_count > FULL_MAX ? rc : 0;
 }
 
-/* Nothing moves while events are refused: see whether there is room. */
-static void
-idem_retry(struct idem *d)
+int
+idem_make_room(struct idem *d, uint32_t n, int patient)
 {
-    int64_t now = clock_monotonic_us();
-    if (now - d->retried_us < RETRY_US)
-        return;
-    d->retried_us = now;
-    if (d->behind) {
-        catch_up_aside(d);
-    } else {
-        idem_durable(d, spool_durable(d->spool), 0);
+    struct idem_table *t =
+        d->table_count ? d->tables[d->table_count - 1] : NULL;
+    /* Once refused, all are until a table is free. */
+    if (t && idem_table_takes(t, n) && !d->refused)
+        return 0;
+    uint64_t base = t ? t->last : atomic_load(&d->applied);
+    int rc = wait_for_table(d, patient);
+    d->refused = rc != 0;
+    if (rc)
+        return rc;
+    t = d->table_count ? d->tables[d->table_count - 1] : NULL;
+    if (t && idem_table_takes(t, n))
+        return 0;
+    t = d->spare;
+    d->spare = NULL;
+    if (t && !idem_table_takes(t, n)) {
+        idem_table_free(t);
+        t = NULL;
     }
+    rc = t ? 0 : idem_table_make(d->part_keys, n, &t);
+    if (rc)
+        return rc;
+    t->base = t->last = base;
+    pthread_mutex_lock(&d->lock);
+    d->tables[d->table_count++] = t;
+    idem_work_wake(d);
+    pthread_mutex_unlock(&d->lock);
+    publish_all(d);
+    return 0;
 }
 
 int
 idem_ready(struct idem *d, uint32_t n, int64_t now_us)
 {
-    if (catches_up(d))
-        return -EAGAIN;
-    if (d->stuck)
-        idem_retry(d);
-    if (atomic_load(&d->catching))
-        return -EAGAIN;
-    if (d->stuck) /* without files it is not the disk that is full */
-        return d->stuck == -EMFILE || d->stuck == -ENFILE ? d->stuck : -ENOSPC;
-    return idem_slice_ready(d, n, now_us, spool_durable(d->spool));
+    (void) now_us;
+    int rc = idem_caught_up(d);
+    if (!rc) {
+        idem_install(d);
+        rc = idem_make_room(d, n, 0);
+    }
+    /* Without files it is not the disk that is full. */
+    return !rc || rc == -EAGAIN || rc == -ENOMEM || rc == -EMFILE
+                   || rc == -ENFILE
+               ? rc
+               : -ENOSPC;
+}
+
+void
+idem_put(struct idem *d, struct idem_key key, int64_t now_us, uint64_t position,
+         struct slice id)
+{
+    int64_t s = now_us / 1000000;
+    struct runs_record r = { .hi = key.hi,
+                             .lo = (uint32_t) key.lo,
+                             .time = s < 1            ? 1
+                                     : s > UINT32_MAX ? UINT32_MAX
+                                                      : (uint32_t) s,
+                             .at = position
+                                   | (uint64_t) id.len << RUNS_POSITION_BITS };
+    idem_table_put(d->tables[d->table_count - 1], &r, id.ptr);
 }
 
 int
@@ -295,18 +294,20 @@ idem_add(struct idem *d, struct idem_key key, int64_t now_us,
 {
     if (id.len > EVENT_ID_MAX)
         return -EINVAL;
-    idem_slice_insert(d, key, now_us, position, id);
+    idem_put(d, key, now_us, position, id);
     return 0;
 }
 
-static void
-idem_forget(struct idem *d, uint64_t position)
+void
+idem_advance(struct idem *d, uint64_t position)
 {
-    for (size_t i = d->slice_count; i-- > 0;) {
-        struct idem_slice *s = d->slices[i];
-        slice_count_add(s, 0 - (uint64_t) idem_log_cut(&s->log, position));
+    for (uint32_t i = 0; i < d->table_count; i++)
+        if (d->tables[i]->durable != d->tables[i]->end)
+            idem_table_advance(d->tables[i], position);
+    atomic_store_explicit(&d->applied, position, memory_order_release);
+    if (d->table_count > 1) {
         pthread_mutex_lock(&d->lock);
-        idem_slice_cut(s);
+        idem_work_wake(d);
         pthread_mutex_unlock(&d->lock);
     }
 }
@@ -314,138 +315,39 @@ idem_forget(struct idem *d, uint64_t position)
 void
 idem_durable(struct idem *d, uint64_t position, int error)
 {
-    if (catches_up(d))
+    if (atomic_load(&d->catching) == 1)
         return; /* nothing has been appended since */
-    struct idem_slice *expired = atomic_exchange(&d->expired, NULL);
-    if (expired && d->slice_count > 1 && d->slices[0] == expired)
-        idem_slice_drop_oldest(d);
-    if (error < 0)
-        idem_forget(d, position);
-    idem_work_install(d);
-    int rc = idem_slices_advance(d, position, 0);
-    if (rc && !d->stuck)
-        log_error("idempotency index: cannot write to %s: %s; new events are "
-                  "refused", d->dir, strerror(-rc));
-    else if (!rc && d->stuck)
-        log_info("idempotency index: %s can be written again", d->dir);
-    d->stuck = rc;
-    idem_limit(d);
+    if (error < 0) {
+        pthread_mutex_lock(&d->lock);
+        for (uint32_t i = 0; i < d->table_count; i++)
+            idem_table_cut(d->tables[i], position);
+        pthread_mutex_unlock(&d->lock);
+    }
+    idem_install(d);
+    /* Where the spool has more, that is not known. */
+    if (!atomic_load(&d->behind))
+        idem_advance(d, position);
 }
 
-/* --- opening and closing --- */
-
-static int
-idem_start(struct idem *d)
-{
-    uint64_t complete = 0, end = spool_durable(d->spool);
-    int rc = idem_load(d, end, &complete);
-    if (rc) {
-        log_error("idempotency index: cannot load %s: %s", d->dir,
-                  strerror(-rc));
-        return rc;
-    }
-    d->replay_after = complete;
-    d->behind = 1;
-    d->unplaced = 1;
-    atomic_store(&d->applied, complete);
-    rc = idem_slices_sync(d);
-    d->hold = spool_hold_new(d->spool, "idempotency index", rc ? 0 : complete);
-    if (!d->hold)
-        return -ENOMEM;
-    rc = idem_work_start(d);
-    if (rc)
-        log_error("idempotency index: cannot start a thread: %s",
-                  strerror(-rc));
-    else
-        idem_catch_up(d);
-    return rc;
-}
-
-int
-idem_open(const struct idem_options *options, struct spool *spool,
-          struct idem **out)
-{
-    struct idem *d = calloc(1, sizeof *d);
-    if (!d)
-        return -ENOMEM;
-    d->opt = *options;
-    d->spool = spool;
-    d->dirfd = -1;
-    d->next_seq = 1;
-    d->slice_us = options->window_us / SLICES_PER_WINDOW;
-    if (d->slice_us < 1024)
-        d->slice_us = 1024;
-    d->part_keys = options->part_keys ? options->part_keys : PART_KEYS;
-    if (options->max_keys && options->max_keys / 4 < d->part_keys)
-        d->part_keys = options->max_keys / 4;
-    if (d->part_keys < 24)
-        d->part_keys = 24;
-    pthread_mutex_init(&d->lock, NULL);
-    int rc = (d->dir = strdup(options->dir)) ? 0 : -ENOMEM;
-    if (rc == 0) {
-        if ((mkdir(d->dir, 0700) && errno != EEXIST)
-            || (d->dirfd = open(d->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
-                   < 0) {
-            rc = -errno;
-            log_error("idempotency index: cannot open %s: %s", d->dir,
-                      strerror(-rc));
-        }
-    }
-    if (rc == 0)
-        rc = idem_secret_open(d);
-    if (rc == 0)
-        rc = idem_start(d);
-    if (rc) {
-        idem_close(d);
-        return rc;
-    }
-    *out = d;
-    return 0;
-}
-
-void
-idem_close(struct idem *d)
-{
-    if (!d)
-        return;
-    atomic_store(&d->quit, 1);
-    if (atomic_load(&d->catching))
-        pthread_join(d->catcher, NULL);
-    if (d->hold) {
-        d->synced_us = 0;
-        idem_checkpoint(d, INT64_MIN);
-        spool_hold_free(d->hold);
-    }
-    idem_work_stop(d);
-    idem_run_free(d->summary);
-    for (size_t i = 0; i < d->slice_count; i++)
-        idem_slice_free(d->slices[i]);
-    for (size_t i = 0; i < d->dropped_count; i++)
-        idem_slice_free(d->dropped[i]);
-    if (d->dirfd >= 0)
-        close(d->dirfd);
-    pthread_mutex_destroy(&d->lock);
-    free(d->dir);
-    free(d);
-}
+/* --- what there is --- */
 
 void
 idem_stats(struct idem *d, struct idem_stats *out)
 {
+    uint64_t lines;
     memset(out, 0, sizeof *out);
     pthread_mutex_lock(&d->lock);
-    for (size_t i = 0; i < d->slice_count; i++) {
-        const struct idem_slice *s = d->slices[i];
-        out->keys += s->count;
-        out->bytes += LOG_HEADER + s->log.written * LOG_UNIT
-                      + s->log.block_count * sizeof(struct log_block);
-        out->summed_up += s->log.header.seq <= d->summary_upto;
-        idem_slice_memory(s, &out->heap, &out->mapped);
+    for (uint32_t i = 0; i < d->table_count; i++) {
+        const struct idem_table *t = d->tables[i];
+        out->keys += idem_table_unflushed(t);
+        out->heap += idem_table_bytes(t);
     }
-    if (d->summary)
-        *(d->summary->kept ? &out->heap : &out->mapped) +=
-            idem_run_bytes(d->summary);
-    out->slices = d->slice_count;
+    for (uint32_t i = 0; i < d->shown_count; i++) {
+        out->keys += d->shown[i]->header.keys;
+        out->bytes += runs_bytes(d->shown[i], &lines);
+        out->mapped += lines;
+    }
+    out->slices = d->table_count + d->shown_count;
     out->rebuilt = d->rebuilt;
     pthread_mutex_unlock(&d->lock);
 }

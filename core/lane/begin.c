@@ -203,7 +203,7 @@ begin_unmark(struct lane *l, uint64_t position)
     if (err)
         return -ECANCELED;
     l->saved_position = position;
-    spool_hold_move(l->hold, position);
+    lane_hold_move(l, position);
     return 0;
 }
 
@@ -255,7 +255,7 @@ lane_begin(struct lane *l)
     if (l->parked && lane_parked_begin(l, &position))
         return -ECANCELED;
     if (position < l->saved_position)
-        spool_hold_move(l->hold, position);
+        lane_hold_move(l, position);
     say_where_it_begins(l, position, l->cursor_known || position);
     if (begin_letters(l, position) || begin_unmark(l, position))
         return -ECANCELED;
@@ -265,8 +265,10 @@ lane_begin(struct lane *l)
         lane_trouble(l, LANE_STARTING, "opening the spool: %s", strerror(-err));
         lane_wait_until(l, lane_back_off(l, IL_RETRY));
     }
-    if (err)
+    if (err || lane_recall(l, position))
         return -ECANCELED;
+    lane_hold_move(l,
+                   l->saved_position < position ? l->saved_position : position);
     l->begun = 1;
     l->read_position = position;
     l->failures = 0;
@@ -285,6 +287,7 @@ lane_go_back(struct lane *l)
 {
     for (uint32_t i = 0; i < l->used; i++) {
         struct flight *f = lane_flight(l, i);
+        lane_remember_settle(f); /* it is made again from further back */
         batch_clear(f->batch);
         f->stage = FLIGHT_FREE;
     }

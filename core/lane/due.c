@@ -15,6 +15,7 @@
 #define REST_US 1000000 /* nothing may go: the clocks may jump meanwhile */
 #define LOOK_US 60000000 /* somebody else may have changed the store */
 #define EVENTS 64        /* of a flight, where the destination says nothing */
+#define WAKE_MOST 512    /* parked events that are made due in one go */
 
 static uint32_t
 due_events(const struct lane *l)
@@ -232,6 +233,47 @@ due_fill(struct lane *l, struct flight *f)
     return 0;
 }
 
+/* --- a target takes again --------------------------------------------------- */
+
+/* The next one, with the lock held. */
+static int
+wake_next(struct lane_parked *p)
+{
+    if (*p->waking || !p->wake_count)
+        return *p->waking != 0;
+    memcpy(p->waking, p->wakes[--p->wake_count], sizeof p->waking);
+    p->wake_from = 0;
+    return 1;
+}
+
+/* Some of what waits for it is due now.  1: there is more to do. */
+static int
+due_wake(struct lane *l)
+{
+    struct lane_parked *p = l->parked;
+    static const struct parked_ask none;
+    struct parked_ask asks[WAKE_MOST];
+    uint64_t positions[WAKE_MOST];
+    pthread_mutex_lock(&l->lock);
+    int any = wake_next(p);
+    pthread_mutex_unlock(&l->lock);
+    if (!any)
+        return 0;
+    int n = parked_for_target(p->store, p->waking, "held_off", &p->wake_from,
+                              positions, WAKE_MOST);
+    for (int i = 0; i < n; i++) {
+        asks[i] = none;
+        asks[i].position = positions[i];
+    }
+    if (n > 0 && parked_ask(p->store, asks, (size_t) n, clock_wall_us()))
+        n = -EIO; /* they come when they are due */
+    if (n > 0)
+        p->look_us = 0;
+    if (n < 0 || !p->wake_from)
+        *p->waking = 0;
+    return 1;
+}
+
 /* One at this stage, or NULL. */
 static struct flight *
 due_at(struct lane *l, int stage)
@@ -295,6 +337,8 @@ lane_due(struct lane *l, int64_t *until)
     if (held && p->held_until_us < rests_until)
         rests_until = p->held_until_us;
     pthread_mutex_unlock(&l->lock);
+    if (due_wake(l))
+        *until = now;
     if (!rests && now >= p->not_before_us)
         due_send(l);
     int64_t wait = p->look_us - clock_wall_us();
@@ -318,6 +362,8 @@ lane_due_wait_ms(struct lane *l, uint32_t ms)
     pthread_mutex_lock(&l->lock);
     if (p->done.count && wait > LANE_TELL_US / 1000)
         wait = LANE_TELL_US / 1000;
+    if (*p->waking || p->wake_count)
+        wait = 0;
     pthread_mutex_unlock(&l->lock);
     if (wait < 0)
         wait = 0;

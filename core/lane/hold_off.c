@@ -51,6 +51,18 @@ hold_of(struct lane_parked *p, const char *target)
     return best;
 }
 
+/* What was deferred for it comes now.  Of more than there is room for the rest
+ * comes when it is due. */
+static void
+hold_ends(struct lane_parked *p, const char *target)
+{
+    for (uint32_t i = 0; i < p->wake_count; i++)
+        if (strcmp(p->wakes[i], target) == 0)
+            return;
+    if (*target && p->wake_count < LANE_WAKES)
+        snprintf(p->wakes[p->wake_count++], sizeof p->wakes[0], "%s", target);
+}
+
 void
 lane_hold_off(struct lane *l, const char *target, int64_t until_us,
               const char *why)
@@ -73,6 +85,8 @@ lane_hold_off(struct lane *l, const char *target, int64_t until_us,
     } else if (same) {
         h->until_us = 0;
     }
+    if (target && until_us <= wall)
+        hold_ends(p, name);
     if (!target)
         p->held_until_us = until_us > wall ? mono + (until_us - wall) : 0;
     if (!target)

@@ -102,7 +102,12 @@ lane_next(struct lane *l, int parks_on, int64_t *until)
 static void
 lane_make(struct lane *l, struct flight *f)
 {
-    if (lane_match(l, f) || lane_steps(l, f)) {
+    int err = lane_remember_begin(l, f);
+    if (!err && !(err = lane_match(l, f)))
+        err = lane_steps(l, f);
+    lane_remember_end(l, f);
+    if (err) {
+        lane_unremember(l, f);
         l->not_before_us = lane_back_off(l, IL_RETRY);
         return;
     }
@@ -159,6 +164,7 @@ lane_loop(struct lane *l)
             continue;
         }
         struct flight *f = lane_next(l, on, &until);
+        lane_remember(l, &until);
         if (l->parked) {
             lane_due(l, &until);
             lane_tell_done(l, &until);
@@ -185,8 +191,10 @@ lane_run(void *arg)
     lane_paused_say(l);
     if (!lane_rest(l) && !lane_begin(l))
         lane_loop(l);
-    if (l->reader)
+    if (l->reader) {
         lane_cursor(l, 1);
+        lane_remember_last(l);
+    }
     pthread_mutex_lock(&l->lock);
     l->finished = 1;
     if (!l->fenced)
@@ -225,6 +233,7 @@ static void
 flight_end(struct flight *f)
 {
     batch_free(f->batch);
+    text_clear(&f->undo.was);
     free(f->drops);
     free(f->frames);
 }
@@ -338,7 +347,11 @@ lane_place(struct lane *l)
         err = lane_mark(l);
     if (err)
         return err;
-    l->hold = spool_hold_new(l->ctx.spool, l->spec.name, l->status.position);
+    /* What steps remember may have to be made again from further back: that is
+     * seen when they are asked. */
+    atomic_store(&l->passed, l->status.position);
+    l->hold = spool_hold_new(l->ctx.spool, l->spec.name,
+                             l->spec.remembers ? 0 : l->status.position);
     if (l->hold && l->spec.soft)
         spool_hold_soften(l->hold);
     return l->hold ? 0 : -ENOMEM;
@@ -459,6 +472,7 @@ lane_free(struct lane *l)
         lane_cursor(l, 1);
     }
     lane_metrics_end(l);
+    cells_close(l->cells);
     for (uint32_t i = 0; l->flights && i < l->flight_count; i++)
         flight_end(&l->flights[i]);
     for (int i = 0; l->parked && i < LANE_DUE_FLIGHTS; i++)

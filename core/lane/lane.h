@@ -45,6 +45,7 @@ struct lane_spec {
     const struct lane_step *steps;
     size_t step_count;
     size_t own_count;     /* the last of them, which come after `when` */
+    int remembers;        /* some of them do: lane_remembers() follows */
     struct il_expr *when; /* or NULL; owned by the caller */
     const struct il_plugin *destination;
     void *self;
@@ -164,6 +165,7 @@ struct lane_status {
         char why[256];
     } holds[8];
     uint32_t in_flight; /* batches that the destination has */
+    int recalling; /* percent of what its steps are to remember again; 0: all */
     /* Why it is paused, beside errors: the config wants it; lane_pause() was
      * called (0: no) by the destination, and why, or ("") by a person. */
     int paused_by_config;
@@ -186,6 +188,16 @@ void lane_hold_off(struct lane *, const char *target, int64_t until_us,
                    const char *why);
 /* Somebody else has changed what is parked: look at it.  Any thread. */
 void lane_due_changed(struct lane *);
+
+/* Before lane_start(): what its steps remember is in this folder.  0 or a negative
+ * errno after a log line. */
+struct il_memory;
+int lane_remembers(struct lane *, const char *dir,
+                   struct il_memory *const *memories, size_t count);
+
+/* What that takes.  0; -ENOENT: they remember nothing.  Any thread. */
+struct cells_stats;
+int lane_memory(struct lane *, struct cells_stats *);
 
 /* For il_prepare(), il_settle(): the host's table points here. */
 int lane_prepare(struct il_batch *);

@@ -4,6 +4,7 @@
  *   lane.c    the loop, from the oldest flight to the newest; life cycle
  *   read.c    read, match, steps, when, own steps: from the spool to a batch
  *   settle.c  write, settle, dead letters, back-off, position
+ *   remember.c  what the steps remember: made again, written down
  *   retry.c   frames that bring a dead letter's event again
  *   place.c   where a lane begins that never has, and one with a new name
  *   begin.c   where to begin: cursor file and the destination's answer
@@ -43,9 +44,11 @@
 
 #include "lane.h"
 #include "base/metrics.h"
+#include "cells/cells.h"
 #include "store/parked.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 /* The way out, with the lane's name. */
 #define LANE_FENCED_HELP                                                       \
@@ -90,6 +93,11 @@ struct flight {
     int due;    /* of parked events that are due, outside of the ring */
     uint64_t lost_to; /* the spool let go of what is before it, up to this */
     int stored; /* the store may hold letters of this range */
+    /* Where there are steps that remember: they have run (made), from this time
+     * of the stream on, and what they changed can be taken back. */
+    int made;
+    struct batch_stream stream_before;
+    struct cells_undo undo;
     /* Of its frames that bring a letter again, in their order; in the batch's
      * memory. */
     struct dead_claim *claims;
@@ -120,6 +128,7 @@ struct lane_refusals {
 #define LANE_DUE_FLIGHTS 2
 #define LANE_DUE_MOST 1024 /* due events that are known of at a time */
 #define LANE_HOLDS 8       /* targets that are shown, as in lane_status */
+#define LANE_WAKES 16      /* targets that take again, until it is acted upon */
 
 /* A far side that takes nothing. */
 struct lane_hold {
@@ -146,6 +155,9 @@ struct lane_parked {
      * the last one says how many it takes for those that the destination
      * wants. */
     uint32_t frames_most, matched_most;
+    /* A target takes again: what waits for it comes, from this position on. */
+    char waking[BATCH_TARGET_MAX + 1]; /* "": none */
+    uint64_t wake_from;
     uint64_t until;     /* records of an earlier run may be up to here */
     uint64_t *was_done; /* marks of an earlier run, in order */
     size_t was_done_count;
@@ -162,6 +174,8 @@ struct lane_parked {
     struct lane_numbers orders; /* of events that are deferred, not stored */
     int orders_lost;            /* for want of memory: any may be there */
     struct lane_hold holds[LANE_HOLDS];
+    char wakes[LANE_WAKES][BATCH_TARGET_MAX + 1];
+    uint32_t wake_count;
     int64_t held_until_us;      /* monotonic; nothing goes out before then, */
     int64_t held_until_wall_us; /* or this, since 1970 */
 };
@@ -195,6 +209,10 @@ struct lane {
     struct lane_parked *parked; /* NULL: batches settle as a whole */
     uint32_t set_back_failures; /* set back in a row, nothing delivered */
     int trimmed, flushed, cursor_failed, cursor_known;
+    struct cells *cells;        /* NULL: no step remembers anything */
+    int recalled;               /* all of it, up to where the lane began */
+    struct batch_stream stream; /* after the newest batch that was made */
+    _Atomic uint64_t passed;    /* see lane_passed() */
     int tells; /* the destination says where it itself is */
     int asks_was;  /* the destination is to move its rows */
     int moves;     /* the cursor is still that of `was` */
@@ -226,7 +244,9 @@ struct lane {
     struct il_counter **dropped; /* by each step */
     struct il_histogram *times;
     struct il_gauge *gauge_lag_events, *gauge_lag_bytes, *gauge_lag,
-        *gauge_state, *gauge_dead, *gauge_retrying, *gauge_position;
+        *gauge_state, *gauge_dead, *gauge_retrying, *gauge_position,
+        *gauge_memory, *gauge_memory_keys, *gauge_memory_disk,
+        *gauge_memory_written;
 };
 
 static inline struct flight *
@@ -278,7 +298,9 @@ void lane_signal(struct lane *);
 /* read.c */
 /* Frames at which a batch ends. */
 uint32_t lane_most(const struct lane *);
+int lane_frame(void *flight, uint64_t position, size_t offset, size_t len);
 int lane_matches_new(struct lane *);
+int lane_takes(struct lane *, const struct event *);
 int lane_read(struct lane *, struct flight *);
 int lane_grow(struct lane *, struct flight *);
 void lane_unread(struct lane *, struct flight *);
@@ -321,6 +343,29 @@ int lane_counted_later(struct lane *, struct flight *, uint32_t i);
 /* The lane begins after position: the same for what it had passed when it
  * stopped. */
 int lane_retries_begin(struct lane *, uint64_t position);
+
+/* Is it for this lane, by its name or the one before? */
+int lane_retry_is_ours(const struct lane *, const struct event_retry *);
+
+/* remember.c */
+/* Around lane_match() and lane_steps() of a flight.  begin: what it changed
+ * before is taken back.  0 or a negative errno. */
+int lane_remember_begin(struct lane *, struct flight *);
+void lane_remember_end(struct lane *, struct flight *);
+/* The newest flight that was made is not any more. */
+void lane_unremember(struct lane *, struct flight *);
+/* It leaves: what the steps changed stays. */
+void lane_remember_settle(struct flight *);
+/* The lane has passed position, which is in its cursor: the spool may let go of
+ * what is before, as far as steps have it written down. */
+void lane_hold_move(struct lane *, uint64_t position);
+/* A checkpoint, where it is time for one.  *until_us: not later than that. */
+void lane_remember(struct lane *, int64_t *until_us);
+uint32_t lane_remember_ms(struct lane *, uint32_t ms);
+void lane_remember_last(struct lane *);
+/* The lane begins after position: have the steps remember what came before.  0
+ * or -ECANCELED. */
+int lane_recall(struct lane *, uint64_t position);
 
 /* settle.c */
 /* Is there room for one more flight at the destination?  due: of those that

@@ -24,8 +24,8 @@
 #define LOOK_BYTES (1u << 20)
 
 /* Also what was written for the lane's name before: its letters came along. */
-static int
-retry_is_ours(const struct lane *l, const struct event_retry *retry)
+int
+lane_retry_is_ours(const struct lane *l, const struct event_retry *retry)
 {
     const char *was = l->spec.was;
     return slice_equal(retry->lane,
@@ -46,7 +46,7 @@ flight_claim(struct lane *l, struct flight *f, uint32_t i)
         const struct frame_place *frame = &f->frames[i];
         struct event_retry retry;
         if (event_retry(b->frames.data + frame->offset, frame->len, &retry) == 1
-            && retry_is_ours(l, &retry))
+            && lane_retry_is_ours(l, &retry))
             f->claims[f->claim_count++] = (struct dead_claim){
                 .letter = retry.letter, .position = frame->position
             };
@@ -61,7 +61,7 @@ int
 lane_retry(struct lane *l, struct flight *f, uint32_t i,
            const struct event_retry *retry)
 {
-    if (!retry_is_ours(l, retry))
+    if (!lane_retry_is_ours(l, retry))
         return 0;
     int err = f->claim_count ? 0 : flight_claim(l, f, i);
     if (err)
@@ -378,10 +378,9 @@ behind_frame(void *arg, uint64_t position, size_t offset, size_t len)
     if (b->next == b->n)
         return 1;
     struct dead_claim *claim = &b->claims[b->next];
-    claim->held = claim->position == position
-                  && !event_unpack(body, len, &ev)
+    claim->held = claim->position == position && !event_unpack(body, len, &ev)
                   && event_retry(body, len, &retry) == 1
-                  && retry_is_ours(b->lane, &retry)
+                  && lane_retry_is_ours(b->lane, &retry)
                   && retry.letter == claim->letter;
     return 0;
 }

@@ -277,6 +277,7 @@ flight_leave(struct lane *l, struct flight *f)
     l->oldest_us = l->used ? lane_flight(l, 0)->oldest_us : 0;
     l->signals += (uint64_t) l->draining; /* it may have been the last */
     pthread_mutex_unlock(&l->lock);
+    lane_remember_settle(f);
     batch_clear(f->batch);
     l->failures = 0;
     if (l->tells && delivered)
@@ -445,5 +446,5 @@ lane_cursor(struct lane *l, int final)
     if (err)
         return;
     l->saved_position = position;
-    spool_hold_move(l->hold, position);
+    lane_hold_move(l, position);
 }

@@ -17,7 +17,7 @@
 uint64_t
 lane_passed(const struct lane *l)
 {
-    return spool_hold_position(l->hold);
+    return atomic_load(&l->passed);
 }
 
 int
@@ -163,6 +163,18 @@ lane_status(struct lane *l, struct lane_status *out)
 /* --- metrics --- */
 
 static void
+lane_memory_gauges(struct lane *l)
+{
+    struct cells_stats m;
+    if (lane_memory(l, &m))
+        return;
+    metric_set(l->gauge_memory, m.bytes);
+    metric_set(l->gauge_memory_keys, m.keys);
+    metric_set(l->gauge_memory_disk, m.disk_bytes);
+    metric_set(l->gauge_memory_written, (uint64_t) m.written_us);
+}
+
+static void
 lane_gauges(void *arg)
 {
     struct lane *l = arg;
@@ -175,6 +187,7 @@ lane_gauges(void *arg)
     metric_set(l->gauge_state, s.state);
     metric_set(l->gauge_dead, s.dead);
     metric_set(l->gauge_retrying, s.retrying);
+    lane_memory_gauges(l);
     if (!l->parked)
         return;
     metric_set(l->parked->gauge_parked, s.parked);
@@ -222,6 +235,29 @@ lane_counters(struct lane *l, const char *label)
                    && l->set_backs && l->gauge_position && l->gauge_lag_events
                    && l->gauge_lag_bytes && l->gauge_lag && l->gauge_state
                    && l->gauge_dead && l->gauge_retrying && l->times
+               ? 0
+               : -ENOMEM;
+}
+
+static int
+lane_memory_counters(struct lane *l, const char *label)
+{
+    if (!l->spec.remembers)
+        return 0;
+    l->gauge_memory =
+        metric_gauge("steps_memory_bytes", label, IL_UNIT_BYTES,
+                     "Memory that what its steps remember takes.");
+    l->gauge_memory_keys = metric_gauge(
+        "steps_memory_keys", label, IL_UNIT_NONE,
+        "Keys on the disk that its steps remember; some may be counted twice.");
+    l->gauge_memory_disk =
+        metric_gauge("steps_memory_disk_bytes", label, IL_UNIT_BYTES,
+                     "What they take on the disk.");
+    l->gauge_memory_written = metric_gauge(
+        "steps_memory_written_timestamp_seconds", label, IL_UNIT_MICROSECONDS,
+        "When that was last written down; 0: not since the start.");
+    return l->gauge_memory && l->gauge_memory_keys && l->gauge_memory_disk
+                   && l->gauge_memory_written
                ? 0
                : -ENOMEM;
 }
@@ -310,6 +346,8 @@ lane_metrics(struct lane *l)
         err = lane_counters(l, text_str(&label));
     if (!err)
         err = lane_parked_counters(l, text_str(&label));
+    if (!err)
+        err = lane_memory_counters(l, text_str(&label));
     if (!err)
         err = lane_step_counters(l, &label);
     if (!err)

@@ -71,8 +71,9 @@ place_parse(const char *text, size_t len, struct il_place **out,
         return err;
     if (field->root == ROOT_ENTITY)
         err = lang_fail(error, 0,
-                        "entities cannot be written here, only fields of the "
-                        "payload, as in $event.payload.user_id");
+                        "entities and results of steps cannot be written here, "
+                        "only fields of the payload, as in "
+                        "$event.payload.user_id");
     else if (field->root != ROOT_PAYLOAD)
         err = lang_fail(error, 0,
                         "this field of the event stays as its sender was told; "

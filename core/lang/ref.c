@@ -86,7 +86,8 @@ get_entity(const struct il_field *field, const struct batch_event *e,
 {
     const struct entity_link *link = e->entities;
     for (; link; link = link->next) {
-        if (field->kind && link->kind != field->kind)
+        /* A bare name is no result of a step. */
+        if (field->kind ? link->kind != field->kind : *link->kind->name == '$')
             continue;
         if (follow_value(field, &link->traits, out))
             return 1;

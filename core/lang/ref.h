@@ -29,7 +29,10 @@ int ref_parse_prefix(const char *text, size_t len, int flags, size_t *used,
 int ref_named(int what, const char *name, struct il_field **out);
 void ref_free(struct il_field *);
 
-/* Does it reach into $entity.<kind>?  The kind, or NULL. */
+/* Does it reach into $entity.<kind>?  The kind, or NULL.  What a step found out
+ * of an event, $step.<name>, is attached like an entity, under a kind that begins
+ * with REF_STEP. */
+#define REF_STEP "$step."
 const struct il_kind *ref_kind(const struct il_field *);
 
 /* Append its path, without the root: of the first parts alone, and a name after

@@ -185,6 +185,50 @@ read_entity(struct reader *r, const struct il_kind **kind)
     return read_path(r);
 }
 
+#define STEP_NAME_MAX 128 /* bytes, as a config has them */
+
+/* A kind that a step's results are under, which no entity can have. */
+static const struct il_kind *
+step_kind(const char *name, size_t len)
+{
+    char text[sizeof REF_STEP + STEP_NAME_MAX];
+    memcpy(text, REF_STEP, strlen(REF_STEP));
+    memcpy(text + strlen(REF_STEP), name, len);
+    return batch_kind(text, strlen(REF_STEP) + len);
+}
+
+/* After "$step": .exports, .exports.nth, ["slack.1"].nth. */
+static int
+read_step(struct reader *r, const struct il_kind **kind)
+{
+    static const char expected[] =
+        "expected the name of a step, as in $step.exports.count or "
+        "$step[\"slack.1\"].count";
+    char quoted[STEP_NAME_MAX];
+    const char *name = r->p + 1;
+    size_t len = 0, used = 0;
+    if (r->p < r->end && *r->p == '.') {
+        used = len = lang_name_len(name, r->end);
+    } else if (r->p < r->end && *r->p == '[') {
+        const char *end = memchr(r->p, ']', (size_t) (r->end - r->p));
+        if (!end || end - name > STEP_NAME_MAX)
+            return fail(r, expected);
+        used = lang_quoted_read(r->begin, name, end, quoted, &len, r->error);
+        if (!used || name + used != end)
+            return fail(r, expected);
+        name = quoted;
+        used++;
+    }
+    if (!len)
+        return fail(r, expected);
+    if (len > STEP_NAME_MAX)
+        return fail(r, "no step has a name as long as this");
+    if (r->field && !(*kind = step_kind(name, len)))
+        return -ENOMEM;
+    r->p += 1 + used;
+    return read_path(r);
+}
+
 static int
 starts(const struct reader *r, const char *word)
 {
@@ -207,8 +251,13 @@ read_reference(struct reader *r, int flags, int *root,
         r->p += strlen("$entity");
         return read_entity(r, kind);
     }
+    if (starts(r, "$step")) {
+        *root = ROOT_ENTITY;
+        r->p += strlen("$step");
+        return read_step(r, kind);
+    }
     if (r->p < r->end && *r->p == '$')
-        return fail(r, "a reference begins with $event or $entity");
+        return fail(r, "a reference begins with $event, $entity or $step");
     if (!(flags & REF_BARE))
         return fail(r, "expected a reference, as in $event.payload.user_id "
                        "or $entity.user.plan");

@@ -72,6 +72,13 @@ begins(const char *p, const char *end, const char *word)
     return (size_t) (end - p) >= len && memcmp(p, word, len) == 0;
 }
 
+static int
+is_root(const char *p, const char *end)
+{
+    return begins(p, end, "$event") || begins(p, end, "$entity")
+           || begins(p, end, "$step");
+}
+
 /* Does text that looks like a reference stand at p? */
 static int
 is_reference(const char *p, const char *end)
@@ -82,7 +89,7 @@ is_reference(const char *p, const char *end)
     const char *after = p + 1 + len;
     int dotted = after + 1 < end && (*after == '.' || *after == '[')
                  && (lang_name_first(after + 1, end) || *after == '[');
-    return dotted && (begins(p, end, "$event") || begins(p, end, "$entity"));
+    return dotted && is_root(p, end);
 }
 
 static void
@@ -139,8 +146,7 @@ is_lone(const char *p, const char *end)
         return 0;
     if (after < end && (*after == '.' || *after == '['))
         return 1;
-    return after == end
-           && (begins(p, end, "$event") || begins(p, end, "$entity"));
+    return after == end && is_root(p, end);
 }
 
 int

@@ -145,21 +145,27 @@ check_kind(const struct named *f, const struct il_kind *kind, size_t offset)
 {
     const struct instance_kinds *k = f->host->kinds;
     const char *names[32];
+    const size_t step = strlen(REF_STEP);
+    const int of_step = !strncmp(kind->name, REF_STEP, step);
+    size_t n = 0;
     if (!k || k->unknown)
         return 0;
     for (size_t i = 0; i < k->count; i++) {
         if (k->kinds[i] == kind)
             return 0;
-        names[i] = k->kinds[i]->name;
+        if (of_step == !strncmp(k->kinds[i]->name, REF_STEP, step))
+            names[n++] = k->kinds[i]->name + (of_step ? step : 0);
     }
-    const char *meant = nearest_name(kind->name, names, k->count);
+    const char *name = kind->name + (of_step ? step : 0);
+    const char *meant = nearest_name(name, names, n);
     if (!f->conf)
         return -EINVAL;
     option_remark(f->conf, f->key, f->i, place_of(f, offset), 0,
-                  "no step before this attaches an entity of the kind "
-                  "\"%s\"%s%s%s",
-                  kind->name, meant ? "; did you mean \"" : "",
-                  meant ? meant : "", meant ? "\"?" : "");
+                  "no step before this %s \"%s\"%s%s%s",
+                  of_step ? "has results and is called"
+                          : "attaches an entity of the kind",
+                  name, meant ? "; did you mean \"" : "", meant ? meant : "",
+                  meant ? "\"?" : "");
     return -EINVAL;
 }
 

@@ -9,8 +9,10 @@
 #include "base/state_dir.h"
 #include "codec/batch.h"
 #include "gate/sender.h"
+#include "lang/ref.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -161,6 +163,18 @@ api_kind_named(const struct il_host *h, const char *name, struct il_kind **out)
     return *out ? 0 : -ENOMEM;
 }
 
+static int
+api_result_kind(const struct il_host *h, struct il_kind **out)
+{
+    char name[sizeof REF_STEP + 256];
+    *out = NULL;
+    if (h->plugin->desc.kind != IL_STEP
+        || snprintf(name, sizeof name, REF_STEP "%s", h->name)
+               >= (int) sizeof name)
+        return -EINVAL;
+    return api_kind_named(h, name, out);
+}
+
 void
 plugin_fill_host_api(struct il_api *api)
 {
@@ -178,4 +192,5 @@ plugin_fill_host_api(struct il_api *api)
     api->route_add = api_route_add;
     api->intake = api_intake;
     api->kind_named = api_kind_named;
+    api->result_kind = api_result_kind;
 }

@@ -94,6 +94,8 @@ struct il_host {
     const char *folder; /* its own, below that, made when it is asked for */
 
     struct lane *delivers; /* of a destination: whose it is */
+    uint64_t lineage;      /* of a step: of what comes before it in its lane */
+    struct il_memory *memory; /* what it remembers; NULL: nothing */
 
     struct il_intake intake; /* as open() said; all 0 where it did not */
     void *self;
@@ -128,6 +130,10 @@ int instance_probe(const struct il_host *, struct il_text *out);
 /* Of event i in a batch that is sealed and of nobody else. */
 int instance_render(const struct il_host *, struct il_batch *, uint32_t i,
                     struct il_text *out);
+
+/* What it remembers, as one line; the step has show(). */
+int instance_show(const struct il_host *, const char *key, size_t len,
+                  const struct il_remembered *, struct il_text *out);
 
 /* Push out what it has accepted, until the deadline.  Of a source, started. */
 void instance_flush(struct il_host *, int64_t deadline_us);

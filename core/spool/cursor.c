@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/state_dir.h"
 
 #define XXH_INLINE_ALL
 #include <endian.h>
@@ -65,18 +66,16 @@ slot_read(struct slot *s)
     return 1;
 }
 
-/* Make the folders above path, which lies in state_dir. */
+/* Make the folders above path, which lies in state_dir; each is there after a
+ * power cut. */
 static int
-cursor_folders(char *path, size_t from)
+cursor_folders(const char *state_dir, char *path)
 {
-    for (char *p = path + from; (p = strchr(p, '/')); p++) {
-        *p = 0;
-        int err = mkdir(path, 0700) && errno != EEXIST ? -errno : 0;
-        *p = '/';
-        if (err)
-            return err;
-    }
-    return 0;
+    char *slash = strrchr(path, '/');
+    *slash = 0;
+    int err = state_dir_make_below(state_dir, path);
+    *slash = '/';
+    return err;
 }
 
 /* A name is a path below STATE_DIR/lanes and must stay there. */
@@ -221,13 +220,27 @@ spool_cursor_remove(const char *state_dir, const char *lane)
     return err;
 }
 
+static int
+cursor_is_at(const struct cursor *c, const char *path)
+{
+    struct stat ours, there;
+    int err = errno;
+    int is = !fstat(c->fd, &ours) && !lstat(path, &there)
+             && ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+    errno = err;
+    return is;
+}
+
 int
 spool_cursor_rename(struct cursor *c, const char *state_dir, const char *lane)
 {
     char *path = cursor_path(state_dir, lane);
     if (!path)
         return -ENOMEM;
-    int err = rename(c->path, path) ? -errno : cursor_sync_folder(path);
+    /* Or an earlier try has, and failed behind it. */
+    int renamed =
+        !rename(c->path, path) || (errno == ENOENT && cursor_is_at(c, path));
+    int err = renamed ? cursor_sync_folder(path) : -errno;
     if (!err)
         err = cursor_sync_folder(c->path);
     if (!err) {
@@ -253,7 +266,7 @@ spool_cursor_open(struct cursor *c, const char *state_dir, const char *lane,
     }
     if (!(c->path = cursor_path(state_dir, lane)))
         return cursor_fail(c, -ENOMEM);
-    int err = cursor_folders(c->path, strlen(state_dir) + 1);
+    int err = cursor_folders(state_dir, c->path);
     if (err)
         return cursor_fail(c, err);
     c->fd = open(c->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);

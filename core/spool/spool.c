@@ -3,6 +3,7 @@
 #include "private.h"
 
 #include "base/cond.h"
+#include "base/file.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define SEGMENT_BYTES ((uint64_t) 64 << 20)
@@ -51,14 +51,14 @@ spool_new(const struct spool_options *options)
 static int
 spool_lock(struct spool *s)
 {
-    if (mkdir(s->dir, 0700) && errno != EEXIST) {
-        int rc = -errno;
+    int rc = file_make_folder(s->dir);
+    if (rc) {
         log_error("spool: cannot make %s: %s", s->dir, strerror(-rc));
         return rc;
     }
     s->dirfd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (s->dirfd < 0) {
-        int rc = -errno;
+        rc = -errno;
         log_error("spool: cannot open %s: %s", s->dir, strerror(-rc));
         return rc;
     }

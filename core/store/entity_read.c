@@ -9,8 +9,7 @@
 
 struct entity_reader {
     struct entities *store;
-    MDB_txn *txn;
-    MDB_cursor *cursor; /* of txn; NULL before the first search */
+    struct store_kept view; /* its cursor is NULL before the first search */
     struct entity_cache cache;
     int active, positioned; /* txn is on; so is the cursor, in it */
 };
@@ -31,10 +30,7 @@ entity_reader_free(struct entity_reader *r)
     if (!r)
         return;
     entity_reader_end(r);
-    if (r->cursor)
-        mdb_cursor_close(r->cursor);
-    if (r->txn)
-        mdb_txn_abort(r->txn);
+    store_kept_free(&r->store->store, &r->view);
     entity_cache_clear(&r->cache);
     free(r);
 }
@@ -45,12 +41,11 @@ entity_reader_begin(struct entity_reader *r)
     if (r->active)
         return 0;
     struct store *s = &r->store->store;
-    int rc =
-        r->txn ? store_renew(s, r->txn) : store_begin(s, MDB_RDONLY, &r->txn);
+    int rc = store_kept_begin(s, &r->view);
     r->active = rc == 0;
     r->positioned = 0;
     if (!rc)
-        entity_cache_begin(&r->cache, mdb_txn_id(r->txn), s->maps);
+        entity_cache_begin(&r->cache, mdb_txn_id(r->view.txn), s->maps);
     return store_errno(rc);
 }
 
@@ -59,7 +54,7 @@ entity_reader_end(struct entity_reader *r)
 {
     if (!r->active)
         return;
-    store_reset(&r->store->store, r->txn);
+    store_kept_end(&r->store->store, &r->view);
     r->active = 0;
 }
 
@@ -74,14 +69,14 @@ static int
 entity_search(struct entity_reader *r, MDB_val *key, MDB_val *value)
 {
     int rc = 0;
-    if (!r->cursor)
-        rc = mdb_cursor_open(r->txn, r->store->dbi, &r->cursor);
+    if (!r->view.cursor)
+        rc = mdb_cursor_open(r->view.txn, r->store->dbi, &r->view.cursor);
     else if (!r->positioned)
-        rc = mdb_cursor_renew(r->txn, r->cursor);
+        rc = mdb_cursor_renew(r->view.txn, r->view.cursor);
     if (rc)
         return rc;
     r->positioned = 1;
-    return mdb_cursor_get(r->cursor, key, value, MDB_SET_KEY);
+    return mdb_cursor_get(r->view.cursor, key, value, MDB_SET_KEY);
 }
 
 void

@@ -60,7 +60,7 @@ map_size(struct store *s, size_t *used)
     MDB_envinfo info;
     MDB_stat stat;
     pthread_rwlock_rdlock(&s->map_lock);
-    int rc = mdb_env_info(s->env, &info);
+    int rc = s->env ? mdb_env_info(s->env, &info) : MDB_PANIC;
     if (!rc)
         rc = mdb_env_stat(s->env, &stat);
     pthread_rwlock_unlock(&s->map_lock);
@@ -69,17 +69,24 @@ map_size(struct store *s, size_t *used)
     return rc ? 0 : info.me_mapsize;
 }
 
+/* Nobody in this process has a transaction until it is unlocked.  0: held. */
+static int
+lock_alone(struct store *s)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += STORE_REMAP_S;
+    return pthread_rwlock_timedwrlock(&s->map_lock, &until);
+}
+
 /* Lay the map anew: of this size, or as large as what is in it needs; 0: as
  * large as another process made it. */
 static int
 remap(struct store *s, size_t bytes)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += STORE_REMAP_S;
-    if (pthread_rwlock_timedwrlock(&s->map_lock, &until))
+    if (lock_alone(s))
         return MDB_MAP_RESIZED;
-    int rc = mdb_env_set_mapsize(s->env, bytes);
+    int rc = s->env ? mdb_env_set_mapsize(s->env, bytes) : MDB_PANIC;
     s->maps++;
     pthread_rwlock_unlock(&s->map_lock);
     return rc;
@@ -90,30 +97,128 @@ static int
 clear_readers(struct store *s)
 {
     int dead = 0;
-    return mdb_reader_check(s->env, &dead) ? 0 : dead;
+    pthread_rwlock_rdlock(&s->map_lock);
+    int rc = s->env ? mdb_reader_check(s->env, &dead) : MDB_PANIC;
+    pthread_rwlock_unlock(&s->map_lock);
+    return rc ? 0 : dead;
+}
+
+/* They belong to an environment that goes. */
+static void
+kept_drop(struct store *s)
+{
+    pthread_mutex_lock(&s->kept_lock);
+    for (struct store_kept *k = s->kept; k; k = k->next) {
+        if (k->cursor)
+            mdb_cursor_close(k->cursor);
+        if (k->txn)
+            mdb_txn_abort(k->txn);
+        k->cursor = NULL;
+        k->txn = NULL;
+    }
+    pthread_mutex_unlock(&s->kept_lock);
+}
+
+static void
+env_close(struct store *s)
+{
+    if (s->env)
+        mdb_env_close(s->env);
+    s->env = NULL;
+}
+
+static int
+env_new(struct store *s)
+{
+    const struct store_options *o = &s->options;
+    uint64_t page = (uint64_t) sysconf(_SC_PAGESIZE);
+    uint64_t map = (o->map_bytes + page - 1) / page * page;
+    unsigned flags = MDB_NOTLS | (o->read_only ? MDB_RDONLY : 0);
+    int rc = mdb_env_create(&s->env);
+    if (!rc)
+        rc = mdb_env_set_maxdbs(s->env, o->databases);
+    if (!rc)
+        rc = mdb_env_set_mapsize(s->env, (size_t) map);
+    if (!rc)
+        rc = mdb_env_set_maxreaders(s->env, STORE_READERS);
+    if (!rc)
+        rc = mdb_env_open(s->env, s->dir, flags, 0600);
+    s->opens++;
+    return rc;
+}
+
+/* A write that failed at the very end of a transaction has LMDB refuse all
+ * others, as it does not know what is on the disk.  Whoever opens it reads that
+ * anew: either that transaction is there or the one before it.  seen: the
+ * environment that refused. */
+static int
+open_anew(struct store *s, uint32_t seen)
+{
+    if (lock_alone(s))
+        return MDB_MAP_RESIZED;
+    if (s->opens != seen) {
+        pthread_rwlock_unlock(&s->map_lock);
+        return 0; /* somebody else did */
+    }
+    kept_drop(s);
+    env_close(s);
+    s->maps++;
+    int rc = env_new(s);
+    if (rc)
+        env_close(s);
+    s->preparing = !rc;
+    s->preparer = pthread_self();
+    pthread_rwlock_unlock(&s->map_lock);
+    if (!rc) {
+        rc = s->prepare(s->arg);
+        pthread_rwlock_wrlock(&s->map_lock);
+        s->preparing = 0;
+        if (rc)
+            env_close(s);
+        pthread_rwlock_unlock(&s->map_lock);
+    }
+    if (rc)
+        log_error("%s: cannot open %s again after a failed write: %s",
+                  s->options.what, s->dir, mdb_strerror(rc));
+    else
+        log_warn("%s: %s was opened again after a failed write",
+                 s->options.what, s->dir);
+    return rc;
 }
 
 /* Can what stopped a transaction from beginning be mended? */
 static int
-mend(struct store *s, int rc)
+mend(struct store *s, int rc, uint32_t seen)
 {
     if (rc == MDB_MAP_RESIZED)
         return remap(s, 0) == 0;
+    if (rc == MDB_PANIC)
+        return open_anew(s, seen) == 0;
     return (rc == MDB_READERS_FULL || rc == MDB_BAD_RSLOT) && clear_readers(s);
 }
 
-/* *txn NULL: a new one. */
+/* With the lock held.  *txn NULL: a new one. */
+static int
+start_once(struct store *s, unsigned flags, MDB_txn **txn)
+{
+    if (!s->env)
+        return MDB_PANIC;
+    if (s->preparing && !pthread_equal(s->preparer, pthread_self()))
+        return EAGAIN;
+    return *txn ? mdb_txn_renew(*txn) : mdb_txn_begin(s->env, NULL, flags, txn);
+}
+
 static int
 start(struct store *s, unsigned flags, MDB_txn **txn)
 {
     for (int tries = 0;; tries++) {
         pthread_rwlock_rdlock(&s->map_lock);
-        int rc = *txn ? mdb_txn_renew(*txn)
-                      : mdb_txn_begin(s->env, NULL, flags, txn);
+        int rc = start_once(s, flags, txn);
+        uint32_t seen = s->opens;
         if (!rc)
             return 0;
         pthread_rwlock_unlock(&s->map_lock);
-        if (tries == 3 || !mend(s, rc))
+        if (tries == 3 || !mend(s, rc, seen))
             return rc;
     }
 }
@@ -125,12 +230,6 @@ store_begin(struct store *s, unsigned flags, MDB_txn **txn)
     return start(s, flags, txn);
 }
 
-int
-store_renew(struct store *s, MDB_txn *txn)
-{
-    return start(s, MDB_RDONLY, &txn);
-}
-
 void
 store_abort(struct store *s, MDB_txn *txn)
 {
@@ -138,11 +237,43 @@ store_abort(struct store *s, MDB_txn *txn)
     pthread_rwlock_unlock(&s->map_lock);
 }
 
-void
-store_reset(struct store *s, MDB_txn *txn)
+int
+store_kept_begin(struct store *s, struct store_kept *k)
 {
-    mdb_txn_reset(txn);
+    if (!k->listed) {
+        pthread_mutex_lock(&s->kept_lock);
+        k->next = s->kept;
+        s->kept = k;
+        k->listed = 1;
+        pthread_mutex_unlock(&s->kept_lock);
+    }
+    return start(s, MDB_RDONLY, &k->txn);
+}
+
+void
+store_kept_end(struct store *s, struct store_kept *k)
+{
+    mdb_txn_reset(k->txn);
     pthread_rwlock_unlock(&s->map_lock);
+}
+
+void
+store_kept_free(struct store *s, struct store_kept *k)
+{
+    pthread_rwlock_rdlock(&s->map_lock);
+    pthread_mutex_lock(&s->kept_lock);
+    for (struct store_kept **at = &s->kept; *at; at = &(*at)->next)
+        if (*at == k) {
+            *at = k->next;
+            break;
+        }
+    pthread_mutex_unlock(&s->kept_lock);
+    if (k->cursor)
+        mdb_cursor_close(k->cursor);
+    if (k->txn)
+        mdb_txn_abort(k->txn);
+    pthread_rwlock_unlock(&s->map_lock);
+    *k = (struct store_kept){ 0 };
 }
 
 int
@@ -250,26 +381,14 @@ sync_names(const struct store *s)
 }
 
 static int
-open_env(struct store *s, int (*prepare)(void *arg), void *arg)
+open_env(struct store *s)
 {
-    const struct store_options *o = &s->options;
-    uint64_t page = (uint64_t) sysconf(_SC_PAGESIZE);
-    uint64_t map = (o->map_bytes + page - 1) / page * page;
-    unsigned flags = MDB_NOTLS | (o->read_only ? MDB_RDONLY : 0);
-    int rc = mdb_env_create(&s->env);
-    if (!rc)
-        rc = mdb_env_set_maxdbs(s->env, o->databases);
-    if (!rc)
-        rc = mdb_env_set_mapsize(s->env, (size_t) map);
-    if (!rc)
-        rc = mdb_env_set_maxreaders(s->env, STORE_READERS);
-    if (!rc)
-        rc = mdb_env_open(s->env, s->dir, flags, 0600);
+    int rc = env_new(s);
     if (rc)
         return rc;
     clear_readers(s);
     give(s);
-    return prepare(arg);
+    return s->prepare(s->arg);
 }
 
 static void
@@ -295,8 +414,9 @@ store_open(struct store *s, const char *dir, const struct store_options *o,
            int (*prepare)(void *arg), void *arg)
 {
     char data[4096];
-    *s = (struct store){ .options = *o };
+    *s = (struct store){ .options = *o, .prepare = prepare, .arg = arg };
     pthread_rwlock_init(&s->map_lock, NULL);
+    pthread_mutex_init(&s->kept_lock, NULL);
     s->dir = strdup(dir);
     int rc = s->dir ? 0 : ENOMEM;
     if (!rc && !o->read_only && mkdir(dir, 0700) && errno != EEXIST)
@@ -309,7 +429,7 @@ store_open(struct store *s, const char *dir, const struct store_options *o,
     }
     if (!rc) {
         s->made = access(data, F_OK) != 0;
-        rc = open_env(s, prepare, arg);
+        rc = open_env(s);
     }
     if (!rc)
         rc = sync_names(s);
@@ -330,9 +450,9 @@ store_close(struct store *s)
 {
     if (!s->dir)
         return;
-    if (s->env)
-        mdb_env_close(s->env);
+    env_close(s);
     pthread_rwlock_destroy(&s->map_lock);
+    pthread_mutex_destroy(&s->kept_lock);
     free(s->dir);
     *s = (struct store){ .env = NULL };
 }

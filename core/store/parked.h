@@ -195,6 +195,13 @@ int parked_read(struct parked_lane *, uint64_t position, struct il_text *buffer,
 int parked_letter_read(struct parked_lane *, uint64_t position,
                        struct il_text *buffer, struct parked_letter *out);
 
+/* Positions, from *from on, of those that are parked for this target and for this
+ * code: at most max, of some thousand records that it looks at.  How many, or a
+ * negative errno; *from: where to go on, 0: that was all. */
+int parked_for_target(struct parked_lane *, const char *target,
+                      const char *code, uint64_t *from, uint64_t *positions,
+                      size_t max);
+
 enum parked_outcome {
     PARKED_DELIVERED = 1, /* it goes, and frees the next of its chain */
     PARKED_AGAIN,         /* it is parked again, with the same event */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define WALK_BYTES (256u * 1024)
+#define LOOK_RECORDS 4096
 
 /* --- one ------------------------------------------------------------------ */
 
@@ -48,6 +49,69 @@ parked_letter_read(struct parked_lane *l, uint64_t position,
     if (found > 0)
         *out = parked_as_letter(&e);
     return found;
+}
+
+/* --- of a target ---------------------------------------------------------- */
+
+struct look {
+    const char *target, *code;
+    uint64_t from, *positions;
+    size_t max, n;
+};
+
+static int
+look_at_records(struct parked_lane *l, MDB_txn *txn, struct look *look)
+{
+    uint8_t bytes[PARKED_KEY];
+    struct parked_event e;
+    MDB_cursor *cursor;
+    uint64_t next = 0;
+    parked_key(bytes, l->number, look->from);
+    MDB_val key = { sizeof bytes, bytes }, value;
+    int rc = mdb_cursor_open(txn, parked_dbi(l->store, PARKED_EVENT), &cursor);
+    if (rc)
+        return rc;
+    rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+    for (int i = 0; !rc; i++) {
+        if (key.mv_size != sizeof bytes || memcmp(key.mv_data, bytes, 4) != 0)
+            break;
+        uint64_t position = parked_key_u64((uint8_t *) key.mv_data + 4);
+        if (i == LOOK_RECORDS || look->n == look->max) {
+            next = position;
+            break;
+        }
+        if (!parked_record_view(value.mv_data, value.mv_size, l->number,
+                                PARKED_EVENT, position, &e)
+            && strcmp(e.target, look->target) == 0
+            && strcmp(e.code, look->code) == 0)
+            look->positions[look->n++] = position;
+        rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+    }
+    look->from = next;
+    mdb_cursor_close(cursor);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+int
+parked_for_target(struct parked_lane *l, const char *target, const char *code,
+                  uint64_t *from, uint64_t *positions, size_t max)
+{
+    struct look look = { .target = target,
+                         .code = code,
+                         .from = *from,
+                         .positions = positions,
+                         .max = max };
+    struct parked *p = l->store;
+    MDB_txn *txn;
+    int rc = store_begin(&p->store, MDB_RDONLY, &txn);
+    if (!rc) {
+        rc = look_at_records(l, txn, &look);
+        store_abort(&p->store, txn);
+    }
+    if (rc)
+        return store_errno(rc);
+    *from = look.from;
+    return (int) look.n;
 }
 
 /* --- all ------------------------------------------------------------------ */

@@ -18,6 +18,8 @@
  * reading from a transaction's begin to its end, and for writing while the map
  * is laid anew, which LMDB allows only when no transaction of this process is
  * open.  A thread has one transaction at a time, so it cannot wait for itself.
+ * The same lock is for the environment itself: LMDB takes no more transactions
+ * after a failure at the end of one, and then it is closed and opened anew.
  *
  * After a crash.  What was committed is there: LMDB syncs, and writes no page
  * that a reader may see.  A file whose making was cut off is made anew.  One
@@ -44,6 +46,15 @@ struct store_options {
     int read_only;
 };
 
+/* A read transaction that is begun again and again, and a cursor of it, which
+ * its owner opens and renews.  Both may be gone at the next begin. */
+struct store_kept {
+    MDB_txn *txn;
+    MDB_cursor *cursor;
+    struct store_kept *next;
+    int listed;
+};
+
 struct store {
     struct store_options options;
     MDB_env *env;
@@ -51,6 +62,15 @@ struct store {
     int made; /* by this store_open() */
     pthread_rwlock_t map_lock;
     uint32_t maps; /* how often the map was laid anew; with the lock */
+    uint32_t opens; /* how often the environment was; with the lock */
+    /* Whoever opens it goes over its databases (prepare) while nobody else
+     * begins a transaction. */
+    int preparing;
+    pthread_t preparer;
+    int (*prepare)(void *arg);
+    void *arg;
+    pthread_mutex_t kept_lock;
+    struct store_kept *kept; /* with kept_lock */
     unsigned commits;
 };
 
@@ -69,13 +89,15 @@ void store_close(struct store *);
  * being laid anew); -ENOSPC: the map or the disk is full. */
 int store_errno(int rc);
 
-/* Transactions.  LMDB codes.  When begun or renewed the map stays where it is
- * until one of the three that end it. */
+/* Transactions.  LMDB codes.  When begun the map stays where it is until one of
+ * those that end it. */
 int store_begin(struct store *, unsigned flags, MDB_txn **);
-int store_renew(struct store *, MDB_txn *); /* one that was reset */
 int store_commit(struct store *, MDB_txn *);
 void store_abort(struct store *, MDB_txn *);
-void store_reset(struct store *, MDB_txn *);
+/* Of one that is zeroed at first; by one thread at a time. */
+int store_kept_begin(struct store *, struct store_kept *);
+void store_kept_end(struct store *, struct store_kept *);
+void store_kept_free(struct store *, struct store_kept *); /* has ended */
 
 /* Run fn in a write transaction and commit it when fn returns 0; again, from
  * the beginning, where the map was full and there is a way to make room.  fn

@@ -65,7 +65,7 @@ discord_read(void *own, struct out_options *o, const struct il_host *host,
     d->words.before = d->words.after = "**";
     int err = read_discord_url(o, conf);
     int common = out_options_common(o, host, conf);
-    int words = words_open(&d->words, host, conf);
+    int words = words_open(&d->words, host, conf, "text");
     return err ? err : common ? common : words;
 }
 

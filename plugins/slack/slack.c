@@ -101,7 +101,7 @@ slack_read(void *own, struct out_options *o, const struct il_host *host,
                                                 "write url = \"credential:NAME\"");
     int common = out_options_common(o, host, conf);
     o->content_type = "application/json; charset=utf-8";
-    int words = words_open(&s->words, host, conf);
+    int words = words_open(&s->words, host, conf, "text");
     return err ? err : common ? common : words;
 }
 

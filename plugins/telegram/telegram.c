@@ -148,7 +148,7 @@ telegram_read(void *own, struct out_options *o, const struct il_host *host,
     int err = read_telegram_token(o, conf);
     int chat = read_chat(t, conf);
     int common = out_options_common(o, host, conf);
-    int words = words_open(&t->words, host, conf);
+    int words = words_open(&t->words, host, conf, "text");
     return err ? err : chat ? chat : common ? common : words;
 }
 

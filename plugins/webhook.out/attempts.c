@@ -6,6 +6,8 @@
  * `lock` guards what was added, `writing` the file; the latter is taken first. */
 #include "attempts.h"
 
+#include "hash.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -73,10 +75,7 @@ get(const unsigned char *p, int bytes)
 static uint64_t
 sum_of(const unsigned char *record)
 {
-    uint64_t sum = UINT64_C(14695981039346656037);
-    for (int i = AT_NUMBER; i < RECORD; i++)
-        sum = (sum ^ record[i]) * UINT64_C(1099511628211);
-    return sum;
+    return hash_bytes(record + AT_NUMBER, RECORD - AT_NUMBER);
 }
 
 /* --- opening -------------------------------------------------------------- */

@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 #include "breaker.h"
 
+#include "hash.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SECOND INT64_C(1000000)
 #define NO_ANSWERS 3 /* that open a target */
-#define FAILURES 10
+#define FAILURES BREAKER_FAILURES
 #define EVENTS 3 /* that they are of */
 #define PROBE_FIRST (30 * SECOND)
 #define PROBE_LAST (300 * SECOND)
+/* What waits for a turn as a probe waits no longer: should it not be told when
+ * the target answers again, it comes by itself. */
+#define TURNS (3600 * SECOND)
 /* Events that are remembered as probes, the newest: at one in five minutes,
  * those of five hours. */
 #define PROBED_MAX 64
 #define PROBED_OFTEN 2
 /* So far from the end of the list one that does not matter is looked for. */
 #define EVICT_LOOK 64
-
-/* A wait, which begins anew where the clock went back. */
-struct wait {
-    int64_t since_us, length_us;
-};
 
 struct probed {
     uint64_t key;
@@ -40,10 +40,16 @@ struct breaker_target {
     uint32_t failed_at;
     int64_t opened_us;
     int64_t ok_us; /* the last 2xx; 0: none */
-    struct wait probe, held;
+    struct breaker_wait probe, held;
+    /* Turns of those that wait for a probe: the last one that was given away,
+     * what lies between it and the next, and the `since` of the probe that one
+     * was given to before the others. */
+    int64_t turn_us, turn_gap_us, promised_us;
+    uint64_t scatter;
     struct probed *probed; /* the oldest first, or NULL */
     size_t probed_count;
     int64_t bucket_us;
+    uint32_t place;
     char cause[BREAKER_CAUSE_MAX];
     char name[];
 };
@@ -154,11 +160,9 @@ evict(struct breaker *b)
 struct breaker_target *
 breaker_target(struct breaker *b, const char *name, size_t len)
 {
-    uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
     if (len > BREAKER_NAME_MAX)
         len = BREAKER_NAME_MAX;
-    for (size_t i = 0; i < len; i++)
-        hash = (hash ^ (unsigned char) name[i]) * UINT64_C(1099511628211);
+    const uint64_t hash = hash_bytes(name, len);
     struct breaker_target **slot = &b->slots[hash & (b->slot_count - 1)];
     struct breaker_target *t = *slot;
     while (t
@@ -186,7 +190,7 @@ breaker_target(struct breaker *b, const char *name, size_t len)
 /* --- waiting -------------------------------------------------------------- */
 
 static int64_t
-left_of(const struct wait *w, int64_t now_us)
+left_of(const struct breaker_wait *w, int64_t now_us)
 {
     if (now_us < w->since_us)
         return w->length_us;
@@ -205,7 +209,7 @@ wait_of(const struct breaker_target *t, int64_t now_us)
 
 /* Where the clock went back, waits begin anew at the first who asks. */
 static void
-begin_anew(struct wait *w, int64_t now_us)
+begin_anew(struct breaker_wait *w, int64_t now_us)
 {
     if (now_us < w->since_us)
         w->since_us = now_us;
@@ -264,6 +268,32 @@ breaker_pick(const struct breaker_target *t, const struct breaker_event *events,
     return best;
 }
 
+int64_t
+breaker_turn(struct breaker_target *t, int64_t now_us)
+{
+    begin_anew(&t->held, now_us);
+    begin_anew(&t->probe, now_us);
+    const int64_t wait = wait_of(t, now_us), next = now_us + wait;
+    if (!t->open || t->promised_us != t->probe.since_us) {
+        t->promised_us = t->probe.since_us;
+        return wait;
+    }
+    if (t->turn_us < next || t->turn_us > now_us + TURNS + PROBE_LAST) {
+        t->turn_us = next;
+        t->turn_gap_us = t->probe.length_us;
+    }
+    t->turn_gap_us *= 2;
+    if (t->turn_gap_us > PROBE_LAST)
+        t->turn_gap_us = PROBE_LAST;
+    if (t->turn_us + t->turn_gap_us <= now_us + TURNS)
+        return (t->turn_us += t->turn_gap_us) - now_us;
+    /* More than there are probes: evenly within that time, by the golden
+     * ratio. */
+    t->scatter += UINT64_C(0x9e3779b97f4a7c15);
+    const int64_t room = TURNS > wait ? (TURNS - wait) / 1000 : 0;
+    return wait + (int64_t) ((t->scatter >> 32) * (uint64_t) room >> 32) * 1000;
+}
+
 /* --- attempts ------------------------------------------------------------- */
 
 enum breaker_say
@@ -302,7 +332,8 @@ open_door(struct breaker_target *t, int64_t now_us)
     t->open = 1;
     t->probing = 0;
     t->opened_us = now_us;
-    t->probe = (struct wait){ now_us, PROBE_FIRST };
+    t->probe = (struct breaker_wait){ now_us, PROBE_FIRST };
+    t->turn_us = t->promised_us = 0;
 }
 
 static uint32_t
@@ -371,7 +402,7 @@ breaker_done(struct breaker_target *t, const struct breaker_attempt *a,
     snprintf(t->cause, sizeof(t->cause), "%s", a->cause ? a->cause : "");
     v.held = a->what == BREAKER_BUSY && !alone && a->busy_us > 0;
     if (v.held && a->busy_us > left_of(&t->held, now_us))
-        t->held = (struct wait){ now_us, a->busy_us };
+        t->held = (struct breaker_wait){ now_us, a->busy_us };
     if (v.held) {
         t->wary = 1;
         if (!a->probe)
@@ -389,7 +420,8 @@ breaker_done(struct breaker_target *t, const struct breaker_attempt *a,
         return v;
     t->probing = 0;
     int64_t twice = 2 * t->probe.length_us;
-    t->probe = (struct wait){ now_us, twice < PROBE_LAST ? twice : PROBE_LAST };
+    t->probe = (struct breaker_wait){ now_us,
+                                      twice < PROBE_LAST ? twice : PROBE_LAST };
     v.counts = alone && times_probed(t, a->key) > PROBED_OFTEN;
     return v;
 }
@@ -428,4 +460,50 @@ int64_t *
 breaker_bucket(struct breaker_target *t)
 {
     return &t->bucket_us;
+}
+
+/* --- over a restart ------------------------------------------------------- */
+
+int
+breaker_remember(const struct breaker_target *t, struct breaker_memory *m)
+{
+    if (!t->open && !t->wary && !t->failures)
+        return 0;
+    memset(m, 0, sizeof(*m));
+    snprintf(m->name, sizeof(m->name), "%s", t->name);
+    snprintf(m->cause, sizeof(m->cause), "%s", t->cause);
+    m->open = t->open != 0;
+    m->wary = t->wary != 0;
+    m->opened_us = t->opened_us;
+    m->probe = t->probe;
+    m->held = t->held;
+    m->no_answers = t->no_answers;
+    m->failures = t->failures;
+    for (uint32_t i = 0; i < t->failures; i++)
+        m->failed[i] = t->failed[(t->failed_at - t->failures + i) % FAILURES];
+    return 1;
+}
+
+struct breaker_target *
+breaker_restore(struct breaker *b, const struct breaker_memory *m)
+{
+    struct breaker_target *t = breaker_target(b, m->name, strlen(m->name));
+    if (!t)
+        return NULL;
+    snprintf(t->cause, sizeof(t->cause), "%s", m->cause);
+    t->open = m->open;
+    t->wary = m->wary;
+    t->opened_us = m->opened_us;
+    t->probe = m->probe;
+    t->held = m->held;
+    t->no_answers = m->no_answers;
+    t->failures = t->failed_at = m->failures;
+    memcpy(t->failed, m->failed, sizeof(t->failed));
+    return t;
+}
+
+uint32_t *
+breaker_place(struct breaker_target *t)
+{
+    return &t->place;
 }

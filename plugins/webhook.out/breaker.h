@@ -27,6 +27,7 @@
 #define BREAKER_TARGETS 10000
 #define BREAKER_NAME_MAX 255
 #define BREAKER_CAUSE_MAX 160
+#define BREAKER_FAILURES 10 /* of which it knows the events */
 
 struct breaker;
 struct breaker_target;
@@ -94,6 +95,13 @@ struct breaker_verdict breaker_done(struct breaker_target *,
 /* Nothing came of it: it was not sent, or given up by ourselves. */
 void breaker_cancel(struct breaker_target *, uint64_t key, int probe);
 
+/* For how long an event is to wait, of a target where breaker_ask() would say
+ * BREAKER_WAIT.  Where it is open, events take turns: the first that asks after a
+ * probe is to be the next one, the second the one after that, and so on, up to
+ * an hour; more than that are spread over the hour.  So what waits for a target
+ * that is away does not come each time that one is sent. */
+int64_t breaker_turn(struct breaker_target *, int64_t now_us);
+
 /* For status, metrics and the rate. */
 struct breaker_state {
     const char *name, *cause; /* cause: the last one, "" */
@@ -111,5 +119,26 @@ void breaker_each(const struct breaker *,
 size_t breaker_count(const struct breaker *);
 /* The bucket of its rate: see pace_take_us(). */
 int64_t *breaker_bucket(struct breaker_target *);
+/* Where keep.h keeps it; 0 at first. */
+uint32_t *breaker_place(struct breaker_target *);
+
+/* A wait, which begins anew where the clock went back. */
+struct breaker_wait {
+    int64_t since_us, length_us;
+};
+/* What a restart is not to forget: whether it is open or has asked for time, and
+ * the failures that may make it so.  Which events were probes is not in it. */
+struct breaker_memory {
+    char name[BREAKER_NAME_MAX + 1], cause[BREAKER_CAUSE_MAX];
+    int64_t opened_us;
+    struct breaker_wait probe, held;
+    uint64_t failed[BREAKER_FAILURES];
+    uint32_t open, wary, no_answers, failures;
+};
+/* 1; 0: there is nothing to remember, as of a target that was never seen. */
+int breaker_remember(const struct breaker_target *, struct breaker_memory *);
+/* As it was.  NULL: no memory. */
+struct breaker_target *breaker_restore(struct breaker *,
+                                       const struct breaker_memory *);
 
 #endif

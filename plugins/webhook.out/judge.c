@@ -54,12 +54,17 @@ tell_reason(const struct out *o, const struct out_request *r,
     if (m->code)
         snprintf(code, CODE_MAX, "%s", m->code);
     else
-        snprintf(code, CODE_MAX, "http_%ld", a->status);
+        snprintf(code, CODE_MAX, "%s_%ld", a->stage ? "smtp" : "http",
+                 a->status);
     scrub_answer(a->body, len, rendered_url(&r->rendered), o->options.hidden,
                  body, sizeof(body));
-    snprintf(text, MESSAGE_MAX, "HTTP %ld%s%.200s%s%s", a->status,
-             a->location ? ", to " : "", a->location ? a->location : "",
-             *body ? ": " : "", body);
+    if (a->stage) /* a reply begins with its number */
+        snprintf(text, MESSAGE_MAX, "SMTP, at %s: %s",
+                 transport_stage_word(a->stage), body);
+    else
+        snprintf(text, MESSAGE_MAX, "HTTP %ld%s%.200s%s%s", a->status,
+                 a->location ? ", to " : "", a->location ? a->location : "",
+                 *body ? ": " : "", body);
     mend(text);
 }
 
@@ -128,6 +133,8 @@ meaning_of(struct out *o, const struct transport_answer *a)
         return m;
     }
     m.about = breaker_class_of(a->status);
+    if (a->stage && m.about != BREAKER_OK)
+        m.about = BREAKER_BUSY;
     if (m.about == BREAKER_OK)
         m.fate = OUT_DELIVERED;
     if (a->retry_after
@@ -242,13 +249,14 @@ judge_answer(struct out *o, struct out_request *r,
     tell_answer(o, a, m.fate == OUT_DELIVERED);
     tell_reason(o, r, a, &m, code, message);
     if (a->what == TRANSPORT_ANSWERED)
-        snprintf(cause, sizeof(cause), m.code ? "HTTP %ld, %s" : "HTTP %ld",
-                 a->status, m.code);
+        snprintf(cause, sizeof(cause), "%s %ld%s%s", a->stage ? "SMTP" : "HTTP",
+                 a->status, m.code ? ", " : "", m.code ? m.code : "");
     else
         snprintf(cause, sizeof(cause), "%.*s", (int) sizeof(cause) - 1,
                  a->error);
     breaker_state(r->breaker, out_wall(o), &before);
     const struct breaker_verdict v = note_attempt(o, r, a, &m, &w, cause);
+    tell_keep(o, r->breaker);
     breaker_state(r->breaker, out_wall(o), &now);
     note_state(o, &before, &now, &v, e->target->name);
     tell_attempt(o, r, a, end_of(&m, &w, v.counts), message);

@@ -30,12 +30,14 @@ struct out_meaning {
     enum out_fate fate;
     enum breaker_class about; /* what it says of the target */
     int64_t asked_ms; /* the wait that was asked for, of any length; 0: none */
-    const char *code; /* of the reason, 47 bytes of it; NULL: http_STATUS */
+    const char *code; /* of the reason, 47 bytes of it; NULL: http_STATUS, or
+                       * smtp_STATUS */
     /* OUT_PAUSE: completes "hooks.example.com ...". */
     const char *why;
 };
 
 struct out_kind {
+    enum transport_speech speech;
     size_t size; /* of its own data, which is zeroed before open() */
     /* Bytes of an answer's body that judge() is to get; 0: what a reason
      * shows, TRANSPORT_BODY_MAX. */
@@ -50,9 +52,12 @@ struct out_kind {
      * can never be sent; or -ENOMEM.  NULL: what `body` and `fields` say.  Any
      * thread. */
     int (*body)(void *own, struct il_batch *, uint32_t i, struct rendered *out);
+    /* Of mail, before body(): append the addresses that it goes to, each ended by
+     * NUL, to out->text, and count them in out->to_count.  As body(). */
+    int (*to)(void *own, struct il_batch *, uint32_t i, struct rendered *out);
     /* Change what does not hold for this answer in *meaning, which is what HTTP
      * says of it: 2xx is delivered, anything else comes again, and Retry-After
-     * counts.  Answers alone come here, and no failures of the connection.
+     * counts; of mail, that 2xx is delivered, and any other reply asks for time.  Answers alone come here, and no failures of the connection.
      * scratch is for il_read_json().  One call at a time. */
     void (*judge)(void *own, const struct out_options *,
                   const struct transport_answer *, struct il_text *scratch,

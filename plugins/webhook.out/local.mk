@@ -39,8 +39,11 @@ plugins_webhook_out_libparts_la_SOURCES = \
 	plugins/webhook.out/attempts.h \
 	plugins/webhook.out/breaker.c \
 	plugins/webhook.out/breaker.h \
+	plugins/webhook.out/hash.h \
 	plugins/webhook.out/id.c \
 	plugins/webhook.out/id.h \
+	plugins/webhook.out/keep.c \
+	plugins/webhook.out/keep.h \
 	plugins/webhook.out/options.c \
 	plugins/webhook.out/options.h \
 	plugins/webhook.out/pace.c \
@@ -55,6 +58,8 @@ plugins_webhook_out_libparts_la_SOURCES = \
 	plugins/webhook.out/scrub.h \
 	plugins/webhook.out/sign.c \
 	plugins/webhook.out/sign.h \
+	plugins/webhook.out/smtp.c \
+	plugins/webhook.out/smtp.h \
 	plugins/webhook.out/transfer.c \
 	plugins/webhook.out/transfer.h \
 	plugins/webhook.out/transport.c \
@@ -73,6 +78,7 @@ out_part_tests = \
 	plugins/webhook.out/tests/test-out-address \
 	plugins/webhook.out/tests/test-out-attempts \
 	plugins/webhook.out/tests/test-out-breaker \
+	plugins/webhook.out/tests/test-out-keep \
 	plugins/webhook.out/tests/test-out-outages \
 	plugins/webhook.out/tests/test-out-scrub \
 	plugins/webhook.out/tests/test-out-sign \
@@ -106,6 +112,8 @@ plugins_webhook_out_tests_test_out_attempts_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
 plugins_webhook_out_tests_test_out_attempts_LDADD = $(OUT_TEST_LIBS)
 plugins_webhook_out_tests_test_out_breaker_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
 plugins_webhook_out_tests_test_out_breaker_LDADD = $(OUT_TEST_LIBS)
+plugins_webhook_out_tests_test_out_keep_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
+plugins_webhook_out_tests_test_out_keep_LDADD = $(OUT_TEST_LIBS)
 plugins_webhook_out_tests_test_out_outages_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
 plugins_webhook_out_tests_test_out_outages_LDADD = $(OUT_TEST_LIBS)
 plugins_webhook_out_tests_test_out_scrub_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
@@ -152,7 +160,8 @@ out_driven_tests = \
 	plugins/webhook.out/tests/test-out-targets-are-left-alone.py \
 	plugins/webhook.out/tests/test-out-what-goes-when.py
 EXTRA_DIST += $(out_driven_tests) plugins/webhook.out/tests/adapter.py \
-	plugins/webhook.out/tests/driven.py
+	plugins/webhook.out/tests/driven.py \
+	plugins/webhook.out/tests/parking.py
 TESTS += $(out_driven_tests)
 
 # The daemon with a receiver.
@@ -160,6 +169,8 @@ out_system_tests = \
 	plugins/webhook.out/tests/test-out-gone-pauses.py \
 	plugins/webhook.out/tests/test-out-kill-loses-nothing.py \
 	plugins/webhook.out/tests/test-out-order-is-kept.py \
-	plugins/webhook.out/tests/test-out-outage-loses-nothing.py
+	plugins/webhook.out/tests/test-out-outage-loses-nothing.py \
+	plugins/webhook.out/tests/test-out-restarts-cost-nothing.py \
+	plugins/webhook.out/tests/test-out-turns-are-taken.py
 EXTRA_DIST += $(out_system_tests) plugins/webhook.out/tests/outsystem.py
 TESTS += $(out_system_tests)

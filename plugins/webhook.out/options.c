@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "options.h"
 
-#include "transport.h"
+#include "kind.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -158,6 +158,12 @@ constant_part(const char *text)
     return braces ? (size_t) (braces - text) : strlen(text);
 }
 
+int
+out_is_template(const char *text)
+{
+    return constant_part(text) < strlen(text);
+}
+
 static int
 read_text(const struct reader *r, const struct il_conf *conf, const char *key,
           struct out_text *out)
@@ -165,7 +171,7 @@ read_text(const struct reader *r, const struct il_conf *conf, const char *key,
     const char *text = il_conf_str(conf, key);
     if (!text)
         return 0;
-    out->is_template = constant_part(text) < strlen(text);
+    out->is_template = out_is_template(text);
     return il_template_from(r->host, conf, key, &out->of);
 }
 
@@ -201,24 +207,33 @@ read_list(const struct il_conf *conf, const char *key, size_t *count)
 
 /* --- where to ------------------------------------------------------------- */
 
+enum transport_speech
+out_speech(const struct out_options *o)
+{
+    return o->kind ? o->kind->speech : TRANSPORT_HTTP;
+}
+
 static int
 read_literal_url(struct reader *r, const char *key, const char *text)
 {
     char target[TRANSPORT_TARGET_MAX];
     const char *rest = strstr(text, "://");
-    if (rest && !transport_target(text, target)) {
+    const int mail = out_speech(r->o) == TRANSPORT_MAIL;
+    if (rest && !transport_target(out_speech(r->o), text, target)) {
         const size_t host = (size_t) (rest - text) + 3;
         r->o->literal_url = text;
         r->o->origin = strndup(text, host + strcspn(text + host, "/?#"));
         return r->o->origin ? 0 : -ENOMEM;
     }
     if (rest && memchr(rest, '@', strcspn(rest + 3, "/?#") + 3))
-        return il_conf_error(r->conf, key, -1,
-                             "has a name or password in it; write basic = "
-                             "\"NAME:PASSWORD\" instead");
+        return il_conf_error(
+            r->conf, key, -1, "has a name or password in it; write %s instead",
+            mail ? "username and password" : "basic = \"NAME:PASSWORD\"");
     return il_conf_error(r->conf, key, -1,
-                         "is no URL of http or https; write it as in "
-                         "\"https://hooks.example.com/in\"");
+                         mail ? "is no URL of smtp or smtps; write it as in "
+                                "\"smtp://mail.example.com:587\""
+                              : "is no URL of http or https; write it as in "
+                                "\"https://hooks.example.com/in\"");
 }
 
 /* A template: does the event decide the host, too? */
@@ -241,7 +256,7 @@ read_url_template(struct reader *r, const char *text)
     r->o->origin = strndup(text, end);
     if (!r->o->origin)
         return -ENOMEM;
-    return transport_target(r->o->origin, target)
+    return transport_target(TRANSPORT_HTTP, r->o->origin, target)
                ? il_conf_error(r->conf, "url", -1,
                                "has no host that can be used before its first "
                                "\"/\", or a name or password")
@@ -360,8 +375,11 @@ read_proxy(struct reader *r)
 static int
 is_plain(const struct out_options *o)
 {
-    return o->literal_url && !strncasecmp(o->literal_url, "http:", 5)
-           && (!o->proxy || strncmp(o->proxy, "https:", 6));
+    const int plain =
+        o->literal_url
+        && (!strncasecmp(o->literal_url, "http:", 5)
+            || (o->plain && !strncasecmp(o->literal_url, "smtp:", 5)));
+    return plain && (!o->proxy || strncmp(o->proxy, "https:", 6));
 }
 
 static int
@@ -374,8 +392,9 @@ read_trust(struct reader *r)
         return il_conf_error(r->conf, "ca_file", -1,
                              "is of no use with verify = false");
     if (o->ca_file && is_plain(o))
-        return il_conf_error(r->conf, "ca_file", -1,
-                             "is of no use: url begins with http://");
+        return il_conf_error(r->conf, "ca_file", -1, "is of no use: %s",
+                             o->plain ? "starttls is none"
+                                      : "url begins with http://");
     return 0;
 }
 
@@ -496,12 +515,12 @@ read_signing(struct reader *r)
 }
 
 static void
-base64(const char *text, char *out)
+base64(const char *text, size_t len, char *out)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                  "abcdefghijklmnopqrstuvwxyz0123456789+/";
     const unsigned char *p = (const unsigned char *) text;
-    for (size_t len = strlen(text); len; len -= len < 3 ? len : 3, p += 3) {
+    for (; len; len -= len < 3 ? len : 3, p += 3) {
         uint32_t bits = (uint32_t) p[0] << 16;
         bits |= len > 1 ? (uint32_t) p[1] << 8 : 0;
         bits |= len > 2 ? p[2] : 0;
@@ -539,7 +558,7 @@ read_authorization(struct reader *r)
     if (bearer)
         strcat(out, bearer);
     else
-        base64(basic, out + strlen(out));
+        base64(basic, strlen(basic), out + strlen(out));
     note(r, out_options_hide(r->o, strchr(out, ' ') + 1));
     return out_options_hide(r->o, bearer ? bearer : strchr(basic, ':') + 1);
 }
@@ -651,7 +670,8 @@ read_plain(struct reader *r)
 {
     struct out_options *o = r->o;
     const char *attempts = il_conf_str(r->conf, "attempts");
-    o->retry_after_max_ms = il_conf_int(r->conf, "retry_after_max");
+    if (out_speech(o) == TRANSPORT_HTTP)
+        o->retry_after_max_ms = il_conf_int(r->conf, "retry_after_max");
     o->timeout_ms = (uint32_t) il_conf_int(r->conf, "timeout");
     o->concurrency = (uint32_t) il_conf_int(r->conf, "concurrency");
     o->attempts = !strcmp(attempts, "all")        ? OUT_ATTEMPTS_ALL
@@ -729,6 +749,60 @@ out_options_bearer(struct out_options *o, const struct il_conf *conf,
         return -ENOMEM;
     snprintf(o->authorization, size, "Bearer %s", token);
     return out_options_hide(o, token);
+}
+
+/* In the form in which AUTH sends it, too: a server may say it again. */
+static int
+hide_base64(struct out_options *o, const char *text, size_t len)
+{
+    char *coded = calloc(1, len * 2 + 8);
+    if (!coded)
+        return -ENOMEM;
+    base64(text, len, coded);
+    coded[strcspn(coded, "=")] = 0;
+    int err = out_options_hide(o, coded);
+    explicit_bzero(coded, len * 2 + 8);
+    free(coded);
+    return err;
+}
+
+int
+out_options_login(struct out_options *o, const struct il_conf *conf)
+{
+    const char *username = il_conf_str(conf, "username");
+    const char *password = il_conf_str(conf, "password");
+    if (!username && !password)
+        return 0;
+    if (!username || !password)
+        return il_conf_error(conf, NULL, -1, "%s: is required with %s",
+                             username ? "password" : "username",
+                             username ? "username" : "password");
+    if (!*username || !*password || has_control(username)
+        || has_control(password))
+        return il_conf_error(conf, *password ? "username" : "password", -1,
+                             "is empty, or has a control character");
+    if (o->plain)
+        return il_conf_error(conf, "password", -1,
+                             "would be read by all on the way; leave "
+                             "starttls = \"none\" out");
+    o->username = username;
+    o->password = password;
+    /* As PLAIN has it: \0 name \0 password. */
+    const size_t name = strlen(username), len = strlen(password);
+    char *both = malloc(name + len + 3);
+    if (!both)
+        return -ENOMEM;
+    both[0] = 0;
+    memcpy(both + 1, username, name + 1);
+    memcpy(both + name + 2, password, len + 1);
+    int err = out_options_hide(o, password);
+    if (!err)
+        err = hide_base64(o, password, len);
+    if (!err)
+        err = hide_base64(o, both, name + len + 2);
+    explicit_bzero(both, name + len + 3);
+    free(both);
+    return err;
 }
 
 int

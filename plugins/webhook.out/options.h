@@ -8,6 +8,7 @@
 #include "pace.h"
 #include "schedule.h"
 #include "sign.h"
+#include "transport.h"
 
 #include <ingestlayer/plugin.h>
 
@@ -58,6 +59,9 @@ struct out_options {
     struct address_rules addresses;
     struct address_net *nets;
     const char *proxy, *ca_file, *cert, *key;
+    const char *from;                /* of mail: an address */
+    int plain;                       /* of mail: no TLS with smtp:// */
+    const char *username, *password; /* of mail: both, or NULL */
     enum out_attempts attempts;
     uint64_t max_parked, max_parked_bytes;
 };
@@ -83,12 +87,18 @@ int out_options_url(struct out_options *, const struct il_conf *,
 /* Authorization: Bearer, with the token that key has. */
 int out_options_bearer(struct out_options *, const struct il_conf *,
                        const char *key);
+/* What SMTP logs in with, where the options username and password are there. */
+int out_options_login(struct out_options *, const struct il_conf *);
 /* A copy of what no text may show.  0 or -ENOMEM. */
 int out_options_hide(struct out_options *, const char *text);
 #define OUT_DAY_MS INT64_C(86400000) /* for common.inc */
 void out_options_close(struct out_options *, const struct il_host *);
 
-/* Does a host fit one of the globs?  * is any run of characters. */
+enum transport_speech out_speech(const struct out_options *);
+/* Has the event a say in this text, as a template? */
+int out_is_template(const char *text);
+/* Does a host, or what else hosts are the globs of, fit one of them?  * is any
+ * run of characters. */
 int out_host_fits(const struct out_options *, const char *host);
 /* Is an answer of this status never to be tried again? */
 int out_rejects(const struct out_options *, long status);

@@ -31,6 +31,7 @@ out_close(void *self)
     }
     transport_free(o->transport);
     attempts_close(o->attempts);
+    keep_close(o->keep);
     breaker_free(o->breaker);
     il_text_free(o->host, o->place.text);
     il_text_free(o->host, o->answer);
@@ -50,7 +51,8 @@ static int
 open_transport(struct out *o, const struct il_conf *conf)
 {
     const struct out_options *from = &o->options;
-    const struct transport_options options = { .concurrency = from->concurrency,
+    const struct transport_options options = { .speech = out_speech(from),
+                                               .concurrency = from->concurrency,
                                                .http2 = from->http2,
                                                .proxy = from->proxy,
                                                .ca_file = from->ca_file,
@@ -59,7 +61,10 @@ open_transport(struct out *o, const struct il_conf *conf)
                                                .no_verify = !from->verify,
                                                .answer_max =
                                                    from->kind->answer_max,
-                                               .addresses = from->addresses };
+                                               .addresses = from->addresses,
+                                               .plain = from->plain,
+                                               .username = from->username,
+                                               .password = from->password };
     const char *why;
     o->transport = transport_new(&options, &why);
     if (o->transport)
@@ -76,7 +81,7 @@ name_target(struct out *o, const struct il_conf *conf)
         snprintf(o->only_target, sizeof(o->only_target), "%s",
                  il_conf_str(conf, "target"));
     else if (!options->target.of && options->origin)
-        transport_target(options->origin, o->only_target);
+        transport_target(out_speech(options), options->origin, o->only_target);
 }
 
 /* A batch of what the rate lets out in a moment, so that none is at hand for
@@ -170,11 +175,30 @@ start_attempts(struct out *o)
                strerror(-err));
 }
 
+static void
+start_keep(struct out *o)
+{
+    const char *folder;
+    int err = il_state_dir(o->host, &folder);
+    if (!err)
+        err = keep_open(folder, o->breaker, o->only_target, out_wall(o),
+                        &o->keep);
+    if (err)
+        il_log(o->host, IL_LOG_WARN,
+               "cannot open what is known of targets (%s): %s; one that is "
+               "away costs a few attempts after each start",
+               KEEP_FILE, strerror(-err));
+    pthread_mutex_lock(&o->lock);
+    pump_hold_restored(o);
+    pthread_mutex_unlock(&o->lock);
+}
+
 int
 out_start(void *self)
 {
     struct out *o = self;
     start_attempts(o);
+    start_keep(o);
     o->random = (uint64_t) out_clock(o) ^ (uint64_t) (uintptr_t) o;
     int err = transport_start(o->transport);
     if (err)
@@ -211,5 +235,7 @@ out_stop(void *self)
     queue_give_up(o);
     attempts_close(o->attempts);
     o->attempts = NULL;
+    keep_close(o->keep);
+    o->keep = NULL;
     pthread_mutex_unlock(&o->lock);
 }

@@ -25,13 +25,14 @@
  * disk.  The host takes locks of its own below it, and calls nothing of ours
  * with them.
  *
- * A crash leaves nothing here: what had no end comes again, under the same
- * id. */
+ * A crash leaves nothing of the events here: what had no end comes again, under
+ * the same id.  What is known of targets outlives it (keep.h). */
 #ifndef OUT_H
 #define OUT_H
 
 #include "attempts.h"
 #include "kind.h"
+#include "keep.h"
 
 #include <pthread.h>
 
@@ -104,6 +105,7 @@ struct out {
     struct out_counts counts;
     struct attempts *attempts;              /* from start() on; or NULL */
     int attempts_failed;                    /* the timer's: it was said */
+    struct keep *keep;                      /* likewise */
     char only_target[TRANSPORT_TARGET_MAX]; /* "": each event has its own */
 
     pthread_mutex_t lock;
@@ -123,6 +125,7 @@ struct out {
     uint64_t random;
     int64_t proxy_wait_us; /* after its next failure */
     int changed;           /* since tell_state() */
+    int keep_failed;       /* it was said */
     int64_t told_us;       /* monotonic: the last line about many targets */
     uint64_t untold;
 };
@@ -166,6 +169,8 @@ void pump_defer_all(struct out *, struct out_target *, int64_t delay_ms,
                     const char *code, const char *why);
 /* Tell the host of a target that takes nothing now, or that takes again. */
 void pump_hold(struct out *, const char *target, const struct breaker_state *);
+/* The same of all that a restart has not forgotten. */
+void pump_hold_restored(struct out *);
 
 /* request.c */
 /* Send it: 0; 1: it has come to its end instead; or a negative errno, and
@@ -194,6 +199,8 @@ void tell_attempt(struct out *, const struct out_request *,
 void tell_opened(struct out *, const char *target, int64_t wait_us,
                  const char *why);
 void tell_closed(struct out *, const char *target, int64_t since_us);
+/* Something may have changed of a target: it is written down. */
+void tell_keep(struct out *, struct breaker_target *);
 /* Of the timer's thread; without the lock. */
 void tell_write(void *out);
 void tell_state(void *out);

@@ -49,10 +49,44 @@ pump_hold(struct out *o, const char *target, const struct breaker_state *s)
     il_hold_off(o->host, whose, until, why);
 }
 
+static int
+hold_restored(void *arg, struct breaker_target *t)
+{
+    struct out *o = arg;
+    struct breaker_state s;
+    breaker_state(t, out_wall(o), &s);
+    if (s.open || s.wary)
+        pump_hold(o, s.name, &s);
+    return 0;
+}
+
+void
+pump_hold_restored(struct out *o)
+{
+    breaker_each(o->breaker, hold_restored, o);
+}
+
+/* They wait each for a turn of its own, the longest due first. */
+static void
+take_turns(struct out *o, struct out_target *t, struct breaker_target *b,
+           const char *why)
+{
+    queue_pin(t);
+    for (int q = OUT_QUEUES; q-- > 0;)
+        while (t->queues[q].first) {
+            struct out_event *e = t->queues[q].first;
+            queue_remove(o, e);
+            queue_defer(o, e, (breaker_turn(b, out_wall(o)) + 999) / 1000, 0,
+                        "held_off", why);
+        }
+    queue_unpin(o, t);
+}
+
 /* It takes nothing now.  What is under way may change that; once that has come
  * to its end nobody waits in memory. */
 static void
-hold_back(struct out *o, struct out_target *t, const struct breaker_state *s)
+hold_back(struct out *o, struct out_target *t, struct breaker_target *b,
+          const struct breaker_state *s)
 {
     char why[BREAKER_CAUSE_MAX + 64];
     const uint32_t most = *o->only_target ? UINT32_MAX : o->options.concurrency;
@@ -61,7 +95,10 @@ hold_back(struct out *o, struct out_target *t, const struct breaker_state *s)
     snprintf(why, sizeof(why),
              s->open ? "%s is left alone: %s" : "%s has asked for time: %s",
              "the target", s->cause);
-    pump_defer_all(o, t, (s->wait_us + 999) / 1000, "held_off", why);
+    if (s->open && !*o->only_target)
+        take_turns(o, t, b, why);
+    else
+        pump_defer_all(o, t, (s->wait_us + 999) / 1000, "held_off", why);
 }
 
 /* Its rate is used up for so long.  Those behind it each have a place of their
@@ -157,7 +194,7 @@ take_next(struct out *o, struct out_target *t, struct breaker_target **b,
     }
     breaker_state(*b, out_wall(o), &s);
     if (s.wait_us)
-        hold_back(o, t, &s);
+        hold_back(o, t, *b, &s);
     else if (has_share(o, t))
         e = s.open || s.wary ? next_probe(t, *b) : next_of(o, t);
     if (e)

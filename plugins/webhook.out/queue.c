@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "out.h"
 
+#include "hash.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,9 +12,7 @@
 static uint64_t
 hash_of(const char *text, size_t len)
 {
-    uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
-    for (size_t i = 0; i < len; i++)
-        hash = (hash ^ (unsigned char) text[i]) * UINT64_C(1099511628211);
+    const uint64_t hash = hash_bytes(text, len);
     return hash ? hash : 1;
 }
 

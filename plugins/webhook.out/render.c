@@ -25,7 +25,7 @@ render_open(struct render *r, const struct il_host *host,
     r->host = host;
     r->options = options;
     if (options->literal_url)
-        transport_target(options->literal_url, r->target);
+        transport_target(out_speech(options), options->literal_url, r->target);
     int err = 0;
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]) && !err; i++)
         err = il_field_named(host, IL_FIELD_ANY, fields[i].name, fields[i].out);
@@ -268,6 +268,10 @@ put_headers(const struct render *r, struct il_batch *batch, uint32_t i,
             struct rendered *out)
 {
     const struct out_options *o = r->options;
+    if (out_speech(o) == TRANSPORT_MAIL) {
+        out->to_at = out->text->len;
+        return o->kind->to(o->own, batch, i, out);
+    }
     int err = put_constant(r, "Content-Type", o->content_type, out);
     if (!err && o->authorization)
         err = put_constant(r, "Authorization", o->authorization, out);
@@ -299,8 +303,8 @@ put_url(const struct render *r, struct il_batch *batch, uint32_t i,
         return 0;
     }
     const char *url = rendered_url(out);
-    if (strlen(url) != len || transport_target(url, out->target)
-        || transport_host(url, host))
+    if (strlen(url) != len || transport_target(TRANSPORT_HTTP, url, out->target)
+        || transport_host(TRANSPORT_HTTP, url, host))
         return refuse(out, "the url that comes out is none of http or https");
     if (r->options->host_varies && !out_host_fits(r->options, host))
         return refuse(out, "the host %.100s is none of hosts", host);

@@ -25,6 +25,7 @@ struct rendered {
     struct transport_header headers[RENDER_HEADERS]; /* but for signatures */
     size_t header_at[RENDER_HEADERS];
     size_t header_count;
+    size_t to_at, to_count; /* of mail: addresses in text, ended by NULs */
     char id[ID_MAX];
     char target[TRANSPORT_TARGET_MAX];
     int ordered;              /* order is there */
@@ -65,6 +66,11 @@ static inline const char *
 rendered_url(const struct rendered *r)
 {
     return r->text->data + r->url_at;
+}
+static inline const char *
+rendered_to(const struct rendered *r)
+{
+    return r->text->data + r->to_at;
 }
 static inline const char *
 rendered_body(const struct rendered *r)

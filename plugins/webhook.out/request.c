@@ -49,6 +49,9 @@ request_headers(const struct out *o, struct out_request *r, int64_t time_s,
 {
     const struct rendered *d = &r->rendered;
     size_t n = d->header_count, signatures = 0;
+    *count = 0;
+    if (out_speech(&o->options) == TRANSPORT_MAIL)
+        return 0; /* they are in its text */
     memcpy(r->headers, d->headers, n * sizeof(r->headers[0]));
     if (!o->options.signer.count) {
         r->headers[n++] = (struct transport_header){ "webhook-id", d->id };
@@ -122,6 +125,9 @@ request_send(struct out *o, struct out_event *e, struct breaker_target *b)
                                             .url_known = 1,
                                             .headers = r->headers,
                                             .header_count = headers,
+                                            .from = o->options.from,
+                                            .to = rendered_to(&r->rendered),
+                                            .to_count = r->rendered.to_count,
                                             .body = rendered_body(&r->rendered),
                                             .len = r->rendered.body_len,
                                             .timeout_ms = o->options.timeout_ms,

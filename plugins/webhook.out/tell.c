@@ -23,8 +23,8 @@ tell_open(struct out *o)
         { &c->refused, "attempts_refused", "Attempts answered with 4xx." },
         { &c->broken, "attempts_broken", "Attempts answered with 5xx." },
         { &c->unanswered, "attempts_unanswered",
-          "Attempts without an answer: no address, no connection, no TLS, no "
-          "HTTP, none in time." },
+          "Attempts without an answer: no address, no connection, no TLS, none "
+          "that can be read, none in time." },
         { &c->unsent, "attempts_unsent",
           "Attempts given up by ourselves, at a stop say." },
         { &c->unattempted, "deferred_unattempted",
@@ -89,11 +89,35 @@ tell_attempt(struct out *o, const struct out_request *r,
         il_timer_once(o->host, 1, tell_write, o);
 }
 
+static void
+keep_fails(struct out *o, int err)
+{
+    if (err && !o->keep_failed)
+        il_log(o->host, IL_LOG_WARN,
+               "cannot write down what is known of targets (%s): %s; after a "
+               "restart one that is away costs a few attempts anew",
+               KEEP_FILE, strerror(-err));
+    o->keep_failed = err != 0;
+}
+
+void
+tell_keep(struct out *o, struct breaker_target *t)
+{
+    if (o->keep)
+        keep_fails(o, keep_note(o->keep, t, out_wall(o)));
+}
+
 void
 tell_write(void *arg)
 {
     struct out *o = arg;
-    int err = o->attempts ? attempts_write(o->attempts) : 0;
+    int err = o->keep ? keep_sync(o->keep) : 0;
+    if (err) {
+        pthread_mutex_lock(&o->lock);
+        keep_fails(o, err);
+        pthread_mutex_unlock(&o->lock);
+    }
+    err = o->attempts ? attempts_write(o->attempts) : 0;
     if (err && !o->attempts_failed)
         il_log(o->host, IL_LOG_WARN,
                "cannot write down what was tried (attempts): %s",

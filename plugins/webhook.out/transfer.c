@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <time.h>
 
 /* An answer's head, and what of its body is read so that the connection can be
  * used again. */
@@ -18,27 +19,47 @@
 #define BODY_MAX 65536
 #define ERROR_MAX 512
 
+int64_t
+transfer_now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t) t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int
+transfer_given_up(const struct transfer_options *o)
+{
+    const int64_t at = atomic_load(&o->give_up_ms);
+    return at && transfer_now_ms() >= at;
+}
+
 /* --- URLs ----------------------------------------------------------------- */
 
 /* As libcurl itself will understand it.  0 or -EINVAL; strings are libcurl's. */
 static int
-take_apart(const char *url, char **scheme, char **host, char **port)
+take_apart(enum transport_speech speech, const char *url, char **scheme,
+           char **host, char **port)
 {
+    const char *plain = speech == TRANSPORT_MAIL ? "smtp" : "http";
+    const size_t n = strlen(plain);
     CURLU *u = curl_url();
     int good = u && !curl_url_set(u, CURLUPART_URL, url, CURLU_DISALLOW_USER)
                && !curl_url_get(u, CURLUPART_SCHEME, scheme, 0)
                && !curl_url_get(u, CURLUPART_HOST, host, 0)
                && !curl_url_get(u, CURLUPART_PORT, port, CURLU_DEFAULT_PORT);
     curl_url_cleanup(u);
-    good = good && (!strcmp(*scheme, "http") || !strcmp(*scheme, "https"));
+    good = good && !strncmp(*scheme, plain, n)
+           && (!(*scheme)[n] || !strcmp(*scheme + n, "s"));
     return good ? 0 : -EINVAL;
 }
 
 static int
-name_of(const char *url, int whole, char out[TRANSPORT_TARGET_MAX])
+name_of(enum transport_speech speech, const char *url, int whole,
+        char out[TRANSPORT_TARGET_MAX])
 {
     char *scheme = NULL, *host = NULL, *port = NULL;
-    int err = take_apart(url, &scheme, &host, &port), n = 0;
+    int err = take_apart(speech, url, &scheme, &host, &port), n = 0;
     if (!err && whole)
         n = snprintf(out, TRANSPORT_TARGET_MAX, "%s://%s:%s", scheme, host,
                      port);
@@ -58,15 +79,23 @@ name_of(const char *url, int whole, char out[TRANSPORT_TARGET_MAX])
 }
 
 int
-transport_target(const char *url, char out[TRANSPORT_TARGET_MAX])
+transport_target(enum transport_speech speech, const char *url,
+                 char out[TRANSPORT_TARGET_MAX])
 {
-    return name_of(url, 1, out);
+    return name_of(speech, url, 1, out);
 }
 
 int
-transport_host(const char *url, char out[TRANSPORT_TARGET_MAX])
+transport_host(enum transport_speech speech, const char *url,
+               char out[TRANSPORT_TARGET_MAX])
 {
-    return name_of(url, 0, out);
+    return name_of(speech, url, 0, out);
+}
+
+const char *
+transport_stage_word(enum transport_stage stage)
+{
+    return smtp_stage_word(stage);
 }
 
 /* --- the request ---------------------------------------------------------- */
@@ -137,9 +166,11 @@ transfer_new(const struct transfer_options *options,
              const struct transport_request *r, struct transfer **out)
 {
     char target[TRANSPORT_TARGET_MAX];
+    const enum transport_speech speech = options->of.speech;
+    const int mail = speech == TRANSPORT_MAIL;
     *out = NULL;
-    if (!is_token(r->method) || !r->timeout_ms
-        || (!r->url_known && transport_target(r->url, target)))
+    if ((!mail && !is_token(r->method)) || !r->timeout_ms
+        || (!r->url_known && transport_target(speech, r->url, target)))
         return -EINVAL;
     const size_t keep = options->of.answer_max > TRANSPORT_BODY_MAX
                             ? options->of.answer_max
@@ -155,8 +186,10 @@ transfer_new(const struct transfer_options *options,
     t->done = r->done;
     t->arg = r->arg;
     t->url = strdup(r->url);
-    t->method = strdup(r->method);
-    int err = t->url && t->method ? add_headers(t, r) : -ENOMEM;
+    t->method = mail ? NULL : strdup(r->method);
+    int err = !t->url || (!mail && !t->method) ? -ENOMEM
+              : mail                           ? smtp_take(&t->smtp, r)
+                                               : add_headers(t, r);
     if (err)
         transfer_free(t);
     else
@@ -172,6 +205,7 @@ transfer_free(struct transfer *t)
     if (t->easy)
         curl_easy_cleanup(t->easy);
     curl_slist_free_all(t->headers);
+    smtp_free(&t->smtp);
     free(t->url);
     free(t->method);
     free(t);
@@ -243,15 +277,22 @@ on_head(char *line, size_t size, size_t count, void *arg)
     return t->head_done || t->head_len <= HEAD_MAX ? len : 0;
 }
 
-static size_t
-on_body(char *bytes, size_t size, size_t count, void *arg)
+void
+transfer_keep(struct transfer *t, const char *bytes, size_t len)
 {
-    struct transfer *t = arg;
-    size_t len = size * count, room = 0;
+    size_t room = 0;
     if (t->body_len < t->keep)
         room = t->keep - t->body_len;
     memcpy(t->kept + t->keep - room, bytes, len < room ? len : room);
     t->body_len += len;
+}
+
+static size_t
+on_body(char *bytes, size_t size, size_t count, void *arg)
+{
+    struct transfer *t = arg;
+    const size_t len = size * count;
+    transfer_keep(t, bytes, len);
     return t->body_len <= BODY_MAX ? len : 0; /* 0 ends it */
 }
 
@@ -280,11 +321,14 @@ set_tls(CURL *e, const struct transport_options *o)
 static void
 set_limits(CURL *e, const struct transport_options *o)
 {
+    const int mail = o->speech == TRANSPORT_MAIL;
 #if LIBCURL_VERSION_NUM >= 0x075500
-    curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR,
+                     mail ? "smtp,smtps" : "http,https");
 #else
     curl_easy_setopt(e, CURLOPT_PROTOCOLS,
-                     (long) (CURLPROTO_HTTP | CURLPROTO_HTTPS));
+                     (long) (mail ? CURLPROTO_SMTP | CURLPROTO_SMTPS
+                                  : CURLPROTO_HTTP | CURLPROTO_HTTPS));
 #endif
     curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(e, CURLOPT_NETRC, (long) CURL_NETRC_IGNORED);
@@ -310,14 +354,29 @@ make_easy(const struct transport_options *o)
         return NULL;
     set_limits(e, o);
     set_tls(e, o);
+    curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
+    if (o->speech == TRANSPORT_MAIL) {
+        smtp_set(e, o);
+        return e;
+    }
     curl_easy_setopt(
         e, CURLOPT_HTTP_VERSION,
         (long) (o->http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
     curl_easy_setopt(e, CURLOPT_PIPEWAIT, (long) o->http2);
-    curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_head);
-    curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
     return e;
+}
+
+static int
+begin_http(CURL *e, const struct transfer *t)
+{
+    curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) t->len);
+    curl_easy_setopt(e, CURLOPT_POSTFIELDS, t->len ? t->body : "");
+    return curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, t->method)
+                   || curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->headers)
+               ? -ENOMEM
+               : 0;
 }
 
 /* All that points to one transfer is set anew for the next. */
@@ -334,14 +393,10 @@ transfer_begin(struct transfer *t, CURL *spare)
     curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, t);
     curl_easy_setopt(e, CURLOPT_HEADERDATA, t);
     curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
-    curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) t->len);
-    curl_easy_setopt(e, CURLOPT_POSTFIELDS, t->len ? t->body : "");
     /* All that copies comes last: the first that fails has no memory. */
-    if (curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, t->method)
-        || curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->headers)
-        || curl_easy_setopt(e, CURLOPT_URL, t->url))
-        return -ENOMEM;
-    return 0;
+    int err = t->options->of.speech == TRANSPORT_MAIL ? smtp_begin(e, t)
+                                                      : begin_http(e, t);
+    return err || curl_easy_setopt(e, CURLOPT_URL, t->url) ? -ENOMEM : 0;
 }
 
 /* Only what has ended well: what libcurl remembers of a failure, an address say,
@@ -458,7 +513,10 @@ tell_error(struct transfer *t, CURLcode code, enum transport_class what,
     }
     scrub(*t->error ? t->error : curl_easy_strerror(code), t->url,
           t->options->of.proxy, detail, sizeof(detail));
-    snprintf(out, ERROR_MAX, "%s: %.400s", classes[what], detail);
+    const enum transport_stage at = t->smtp.stage;
+    const char *stage = at == TRANSPORT_GREETING ? "" : smtp_stage_word(at);
+    snprintf(out, ERROR_MAX, "%s: %.400s%s%s", classes[what], detail,
+             *stage ? ", at " : "", stage);
 }
 
 static void
@@ -481,7 +539,10 @@ tell_remote(struct transfer *t, char out[TRANSPORT_REMOTE_MAX])
 static void
 tell_answer(struct transfer *t, CURLcode code, struct transport_answer *a)
 {
-    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &a->status);
+    if (t->smtp.stage)
+        a->status = t->smtp.code;
+    else
+        curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &a->status);
     a->what = TRANSPORT_ANSWERED;
     a->body = t->kept;
     a->body_len = t->body_len < t->keep ? t->body_len : t->keep;
@@ -504,7 +565,9 @@ transfer_end(struct transfer *t, CURLcode code, int cancelled)
         tell_remote(t, remote);
     }
     a.ms = us / 1000;
-    if (t->head_done)
+    a.stage = t->smtp.stage;
+    a.recipient = t->smtp.recipient - (t->smtp.recipient > 0);
+    if (t->head_done || smtp_answered(&t->smtp))
         tell_answer(t, cancelled ? CURLE_ABORTED_BY_CALLBACK : code, &a);
     else
         a.what = cancelled ? TRANSPORT_CANCELLED
@@ -520,7 +583,7 @@ transfer_end(struct transfer *t, CURLcode code, int cancelled)
     }
     if (a.status / 100 == 3 && t->easy
         && !curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &redirect)
-        && redirect && !transport_host(redirect, location))
+        && redirect && !transport_host(TRANSPORT_HTTP, redirect, location))
         a.location = location;
     t->done(t->arg, &a);
 }

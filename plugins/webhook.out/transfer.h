@@ -3,15 +3,24 @@
 #ifndef TRANSFER_H
 #define TRANSFER_H
 
+#include "smtp.h"
 #include "transport.h"
 
 #include <curl/curl.h>
+#include <stdatomic.h>
+
+#define TRANSFER_TEXTS 6
 
 /* Of what the config says, and of all transfers. */
 struct transfer_options {
     struct transport_options of; /* texts are owned */
-    char *texts[4];
+    char *texts[TRANSFER_TEXTS];
+    _Atomic int64_t give_up_ms; /* of the monotonic clock; 0: never */
 };
+
+int64_t transfer_now_ms(void);
+/* Has the time come at which nothing is waited for any more? */
+int transfer_given_up(const struct transfer_options *);
 
 #define TRANSFER_HEADER_MAX 128
 
@@ -36,6 +45,7 @@ struct transfer {
     int opened;              /* a socket was */
     const char *refused_why; /* the last address that may not be */
     char refused[ADDRESS_TEXT];
+    struct smtp smtp;
     size_t keep; /* bytes of the body */
     char kept[];
 };
@@ -52,6 +62,8 @@ int transfer_begin(struct transfer *, CURL *spare);
 /* The easy handle of one that has ended with this code, to be used for another
  * (the caller's then), or NULL: it is freed with the transfer. */
 CURL *transfer_spare(struct transfer *, CURLcode);
+/* More of the answer's body. */
+void transfer_keep(struct transfer *, const char *bytes, size_t len);
 /* It has come to its end with this code, or was given up; calls done(). */
 void transfer_end(struct transfer *, CURLcode, int cancelled);
 

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The thread: an epoll loop around libcurl's multi handle.
+/* HTTP's thread: an epoll loop around libcurl's multi handle.  An eventfd wakes
+ * it.
+ *
+ * Mail's threads: libcurl waits within a call for what a server says of a mail's
+ * end, so that mails on one thread would wait for each other.  Each thread takes
+ * one at a time, and `submitted` wakes it.
  *
  * `lock` guards the queue of what was submitted, and stopping; all else is the
- * thread's own from transport_start() on.  An eventfd wakes it.  A crash leaves
- * nothing: what was under way is sent again. */
+ * thread's own from transport_start() on.  A crash leaves nothing: what was under
+ * way is sent again. */
 #define _GNU_SOURCE /* dladdr() */
 #include "transport.h"
 
@@ -32,25 +37,18 @@ struct transport {
     CURLM *multi;
     int epoll, wake;
     int global; /* curl_global_init() was called */
-    pthread_t thread;
+    pthread_t *threads;
+    uint32_t thread_count;
     pthread_mutex_t lock;
+    pthread_cond_t submitted;
     struct queue waiting;    /* lock */
     int running, stopping;   /* lock */
-    int64_t give_up_ms;      /* lock; of the monotonic clock */
     struct transfer *active; /* begun; a list by next and prev */
     uint32_t active_count;
     CURL **spare; /* easy handles for transfers to come, at most concurrency */
     uint32_t spare_count;
     int64_t timer_ms; /* when libcurl wants to be called; -1: never */
 };
-
-static int64_t
-now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t) t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static void
 push(struct queue *q, struct transfer *t)
@@ -97,7 +95,7 @@ on_timer(CURLM *multi, long timeout_ms, void *arg)
 {
     struct transport *t = arg;
     (void) multi;
-    t->timer_ms = timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
+    t->timer_ms = timeout_ms < 0 ? -1 : transfer_now_ms() + timeout_ms;
     return 0;
 }
 
@@ -120,14 +118,27 @@ copy_options(struct transfer_options *o, const struct transport_options *from)
     return copy_text(o, 0, &o->of.proxy) || copy_text(o, 1, &o->of.ca_file)
                    || copy_text(o, 2, &o->of.cert)
                    || copy_text(o, 3, &o->of.key)
+                   || copy_text(o, 4, &o->of.username)
+                   || copy_text(o, 5, &o->of.password)
                ? -ENOMEM
                : 0;
 }
 
+static int
+is_mail(const struct transport *t)
+{
+    return t->options.of.speech == TRANSPORT_MAIL;
+}
+
 static const char *
-lacks(void)
+lacks(int mail)
 {
     const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
+    const char *const *p = v->protocols;
+    while (mail && *p && strcmp(*p, "smtp"))
+        p++;
+    if (!*p)
+        return "libcurl was built without SMTP";
     if (!(v->features & CURL_VERSION_SSL))
         return "libcurl was built without TLS";
     if (!(v->features & CURL_VERSION_ASYNCHDNS))
@@ -145,11 +156,13 @@ transport_new(const struct transport_options *options, const char **why)
     t->epoll = t->wake = -1;
     t->timer_ms = -1;
     pthread_mutex_init(&t->lock, NULL);
+    pthread_cond_init(&t->submitted, NULL);
     t->global = !curl_global_init(CURL_GLOBAL_DEFAULT);
     if (!t->global || copy_options(&t->options, options)
-        || !(t->spare = calloc(options->concurrency, sizeof(*t->spare))))
+        || !(t->spare = calloc(options->concurrency, sizeof(*t->spare)))
+        || !(t->threads = calloc(options->concurrency, sizeof(*t->threads))))
         goto fail;
-    if ((*why = lacks()))
+    if ((*why = lacks(is_mail(t))))
         goto fail;
     return t;
 fail:
@@ -165,19 +178,21 @@ transport_free(struct transport *t)
     while (t->spare_count)
         curl_easy_cleanup(t->spare[--t->spare_count]);
     free(t->spare);
+    free(t->threads);
     if (t->multi)
         curl_multi_cleanup(t->multi);
     if (t->epoll >= 0)
         close(t->epoll);
     if (t->wake >= 0)
         close(t->wake);
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < TRANSFER_TEXTS; i++) {
         if (t->options.texts[i]) /* a proxy's password, say */
             explicit_bzero(t->options.texts[i], strlen(t->options.texts[i]));
         free(t->options.texts[i]);
     }
     if (t->global)
         curl_global_cleanup();
+    pthread_cond_destroy(&t->submitted);
     pthread_mutex_destroy(&t->lock);
     free(t);
 }
@@ -275,13 +290,13 @@ look_after_stop(struct transport *t, int64_t *until_ms)
     struct transfer *x;
     pthread_mutex_lock(&t->lock);
     const int stopping = t->stopping;
-    *until_ms = stopping ? t->give_up_ms : -1;
     pthread_mutex_unlock(&t->lock);
+    *until_ms = stopping ? atomic_load(&t->options.give_up_ms) : -1;
     if (!stopping)
         return 1;
     while ((x = next_waiting(t)))
         end_waiting(x, CURLE_OK, 1);
-    if (now_ms() >= *until_ms)
+    if (transfer_given_up(&t->options))
         while (t->active)
             end_active(t, t->active, CURLE_OK, 1);
     return t->active_count > 0;
@@ -295,7 +310,7 @@ wait_for(const struct transport *t, int64_t until_ms)
         at = until_ms;
     if (at < 0)
         return -1;
-    int64_t wait = at - now_ms();
+    int64_t wait = at - transfer_now_ms();
     return wait < 0 ? 0 : wait > 60000 ? 60000 : (int) wait;
 }
 
@@ -329,7 +344,7 @@ run(void *arg)
         int n = epoll_wait(t->epoll, events, EVENTS, wait_for(t, until_ms));
         for (int i = 0; i < n; i++)
             serve_socket(t, &events[i]);
-        if (t->timer_ms >= 0 && now_ms() >= t->timer_ms) {
+        if (t->timer_ms >= 0 && transfer_now_ms() >= t->timer_ms) {
             t->timer_ms = -1;
             curl_multi_socket_action(t->multi, CURL_SOCKET_TIMEOUT, 0,
                                      &running);
@@ -338,6 +353,40 @@ run(void *arg)
     }
     return NULL;
 }
+
+/* --- mail ----------------------------------------------------------------- */
+
+/* NULL: it is to stop. */
+static struct transfer *
+await_mail(struct transport *t)
+{
+    pthread_mutex_lock(&t->lock);
+    while (!t->stopping && !t->waiting.first)
+        pthread_cond_wait(&t->submitted, &t->lock);
+    struct transfer *x = t->stopping ? NULL : pop(&t->waiting);
+    pthread_mutex_unlock(&t->lock);
+    return x;
+}
+
+static void *
+run_mail(void *arg)
+{
+    struct transport *t = arg;
+    struct transfer *x;
+    while ((x = await_mail(t))) {
+        CURLcode code = CURLE_OUT_OF_MEMORY;
+        if (!transfer_begin(x, NULL))
+            code = curl_easy_perform(x->easy);
+        transfer_end(x, code, code == CURLE_ABORTED_BY_CALLBACK);
+        transfer_free(x);
+    }
+    /* What was not begun. */
+    while ((x = next_waiting(t)))
+        end_waiting(x, CURLE_OK, 1);
+    return NULL;
+}
+
+/* --- start and stop ------------------------------------------------------- */
 
 static int
 make_multi(struct transport *t)
@@ -363,31 +412,48 @@ make_multi(struct transport *t)
     return 0;
 }
 
+static void
+wake(struct transport *t, int all)
+{
+    const uint64_t one = 1;
+    if (is_mail(t))
+        (all ? pthread_cond_broadcast : pthread_cond_signal)(&t->submitted);
+    else
+        while (write(t->wake, &one, sizeof(one)) < 0 && errno == EINTR)
+            ;
+}
+
+static int
+make_threads(struct transport *t)
+{
+    const uint32_t count = is_mail(t) ? t->options.of.concurrency : 1;
+    int err = 0;
+    while (!err && t->thread_count < count) {
+        err = -pthread_create(&t->threads[t->thread_count], NULL,
+                              is_mail(t) ? run_mail : run, t);
+        t->thread_count += !err;
+    }
+    return err;
+}
+
 int
 transport_start(struct transport *t)
 {
     sigset_t all, before;
-    int err = t->multi ? 0 : make_multi(t);
+    int err = t->multi || is_mail(t) ? 0 : make_multi(t);
     if (err)
         return err;
     keep_mapped();
     t->running = 1;
     t->stopping = 0;
+    atomic_store(&t->options.give_up_ms, 0);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    err = -pthread_create(&t->thread, NULL, run, t);
+    err = make_threads(t);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (err)
-        t->running = 0;
+        transport_stop(t, 0);
     return err;
-}
-
-static void
-wake(struct transport *t)
-{
-    const uint64_t one = 1;
-    while (write(t->wake, &one, sizeof(one)) < 0 && errno == EINTR)
-        ;
 }
 
 int
@@ -405,8 +471,8 @@ transport_submit(struct transport *t, const struct transport_request *r)
     pthread_mutex_unlock(&t->lock);
     if (err)
         transfer_free(x);
-    else if (!pthread_equal(pthread_self(), t->thread)) /* it looks by itself */
-        wake(t);
+    else if (is_mail(t) || !pthread_equal(pthread_self(), t->threads[0]))
+        wake(t, 0); /* HTTP's own thread looks by itself */
     return err;
 }
 
@@ -416,12 +482,13 @@ transport_stop(struct transport *t, uint32_t grace_ms)
     pthread_mutex_lock(&t->lock);
     const int running = t->running;
     t->stopping = 1;
-    t->give_up_ms = now_ms() + grace_ms;
+    atomic_store(&t->options.give_up_ms, transfer_now_ms() + grace_ms);
     pthread_mutex_unlock(&t->lock);
     if (!running)
         return;
-    wake(t);
-    pthread_join(t->thread, NULL);
+    wake(t, 1);
+    while (t->thread_count)
+        pthread_join(t->threads[--t->thread_count], NULL);
     t->running = 0;
 }
 
@@ -430,22 +497,30 @@ transport_stop(struct transport *t, uint32_t grace_ms)
 struct probed {
     char *error;
     size_t size;
+    int answered; /* and did not let us in */
 };
 
 static void
 on_probed(void *arg, const struct transport_answer *a)
 {
-    const struct probed *p = arg;
-    snprintf(p->error, p->size, "%s", a->error);
+    struct probed *p = arg;
+    p->answered = a->what == TRANSPORT_ANSWERED;
+    if (p->answered)
+        snprintf(p->error, p->size, "SMTP, at %s: %.*s",
+                 transport_stage_word(a->stage), (int) a->body_len, a->body);
+    else
+        snprintf(p->error, p->size, "%s", a->error);
 }
 
 int
 transport_probe(const struct transport *t, const char *url, uint32_t timeout_ms,
                 char *error, size_t size)
 {
-    struct probed probed = { error, size };
+    struct probed probed = { error, size, 0 };
     const struct transport_request r = { .method = "GET",
                                          .url = url,
+                                         .from = "",
+                                         .to = "",
                                          .timeout_ms = timeout_ms,
                                          .done = on_probed,
                                          .arg = &probed };
@@ -461,5 +536,5 @@ transport_probe(const struct transport *t, const char *url, uint32_t timeout_ms,
     if (code)
         transfer_end(x, code, 0);
     transfer_free(x);
-    return code ? -ECONNREFUSED : 0;
+    return probed.answered ? -EACCES : code ? -ECONNREFUSED : 0;
 }

@@ -15,10 +15,10 @@ static const char ellipsis[] = "\xe2\x80\xa6";
 
 int
 words_open(struct words *w, const struct il_host *host,
-           const struct il_conf *conf)
+           const struct il_conf *conf, const char *key)
 {
     w->host = host;
-    int err = il_template_from(host, conf, "text", &w->text);
+    int err = il_template_from(host, conf, key, &w->text);
     if (!err)
         err = il_field_named(host, IL_FIELD_ANY, "type", &w->type);
     return err ? err
@@ -111,7 +111,8 @@ next_character(const struct put *p, const char *from, size_t at, size_t len,
         memcpy(ch, "?", 2);
     else if (c == 0x7f
              || (c < ' '
-                 && ((p->line && of_event) || (c != '\n' && c != '\t'))))
+                 && (p->w->line || (p->line && of_event)
+                     || (c != '\n' && c != '\t'))))
         memcpy(ch, " ", 2);
     const unsigned char before = at ? (unsigned char) from[at - 1] : 0;
     return of_event ? p->w->escape(before, ch, strlen(ch), out)
@@ -220,10 +221,10 @@ scalar_text(const struct words *w, const struct il_value *v,
 }
 
 static int
-put_field(struct put *p, const struct il_value *key, const char *text,
-          size_t len)
+put_field(struct put *p, int first, const struct il_value *key,
+          const char *text, size_t len)
 {
-    int rc = put_constant(p, "\n");
+    int rc = first ? 0 : put_constant(p, "\n");
     p->most = NAME_UNITS;
     if (!rc)
         rc = put_piece(p, key->str, key->len, 1);
@@ -234,20 +235,28 @@ put_field(struct put *p, const struct il_value *key, const char *text,
 }
 
 static int
+put_title(struct put *p, struct il_batch *batch, uint32_t i)
+{
+    size_t len = 0;
+    const char *type = il_get_str(batch, i, p->w->type, &len);
+    p->most = VALUE_UNITS;
+    int rc = put_constant(p, p->w->before);
+    if (!rc && type)
+        rc = put_piece(p, type, len, 1);
+    return rc ? rc : put_constant(p, p->w->after);
+}
+
+static int
 put_default(struct put *p, struct il_batch *batch, uint32_t i,
             struct rendered *out)
 {
     const struct words *w = p->w;
     struct il_value payload, key, value;
     size_t iter = 0, len = 0;
-    const char *type = il_get_str(batch, i, w->type, &len);
     p->line = 1;
-    p->most = VALUE_UNITS;
-    int rc = put_constant(p, w->before);
-    if (!rc && type)
-        rc = put_piece(p, type, len, 1);
-    if (!rc)
-        rc = put_constant(p, w->after);
+    int rc = w->instead == WORDS_FIELDS ? 0 : put_title(p, batch, i);
+    if (w->instead == WORDS_TITLE)
+        return rc;
     if (!il_get(batch, i, w->payload, &payload) || payload.type != IL_MAP)
         return rc;
     for (int lines = 0; !rc && lines < LINES
@@ -256,7 +265,8 @@ put_default(struct put *p, struct il_batch *batch, uint32_t i,
         const char *text;
         int is = scalar_text(w, &value, out, room, &text, &len);
         if (is > 0)
-            rc = put_field(p, &key, text, len);
+            rc = put_field(p, w->instead == WORDS_FIELDS && !lines, &key, text,
+                           len);
         else if (is < 0)
             return is;
         lines += is;
@@ -298,15 +308,17 @@ words_make(const struct words *w, struct il_batch *batch, uint32_t i,
     if ((err = put_all(&p, batch, i, out)))
         return err;
     const size_t len = out->text->len - at;
-    if (is_blank(out->text->data + at, len)) {
+    if (is_blank(out->text->data + at, len)
+        && (w->text || w->instead != WORDS_FIELDS)) {
         snprintf(out->why, sizeof(out->why),
                  "the text that comes out is empty");
         return -EINVAL;
     }
-    char *copy = il_batch_alloc(batch, len);
+    char *copy = il_batch_alloc(batch, len ? len : 1);
     if (!copy)
         return -ENOMEM;
-    memcpy(copy, out->text->data + at, len);
+    if (len)
+        memcpy(copy, out->text->data + at, len);
     out->text->len = at;
     *text = (struct il_value){ .type = IL_STRING, .str = copy, .len = len };
     return 0;

@@ -76,6 +76,11 @@ passes "$fakes/source.list.so" 'events = ( { type = "a"; } ); repeat = 100000000
 passes "$plugins/filter.match/.libs/filter.match.so" 'where = "n > 1";'
 passes "$plugins/enrich.entity/.libs/enrich.entity.so" \
     'kind = "user"; key = "$event.payload.user_id";'
+passes "$plugins/dedupe/.libs/dedupe.so" \
+    'key = "{{ $event.type }}: {{ user_id }}"; mark = true;'
+passes "$plugins/throttle/.libs/throttle.so" 'max = 2; window = "1h";'
+passes "$plugins/count/.libs/count.so" \
+    'value = "$event.payload.n"; distinct = "$event.id";'
 passes "$plugins/transform/.libs/transform.so" \
     'set = ( { name = "a.b"; value = "{{ n }}"; } ); keep = ( "a", "n" );'
 passes "$plugins/redact.pii/.libs/redact.pii.so" \
@@ -100,6 +105,14 @@ passes "$plugins/discord/.libs/discord.so" \
 passes "$plugins/telegram/.libs/telegram.so" \
     'token = "1:a"; chat_id = "-1"; api = "http://127.0.0.1:1";
      rate = "1000/s";'
+passes "$plugins/email.out/.libs/email.out.so" \
+    'url = "smtp://127.0.0.1:1"; from = "a@example.com"; concurrency = 4;
+     to = ( "Ops <b@example.com>", "$event.payload.user_id" );
+     recipients = ( "*@example.com" ); username = "a"; password = "b";
+     rate = "1000/s";'
+passes "$plugins/email.out/.libs/email.out.so" \
+    'url = "smtp://127.0.0.1:1"; from = "a@example.com"; starttls = "none";
+     to = ( "b@example.com" ); rate = "1000/s";'
 wait
 
 status=0 n=1

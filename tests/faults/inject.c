@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Faults at the n-th call: loaded with LD_PRELOAD into the daemon, by tests
- * only (faults.py).
+ * only (tests/lib/inject.py).
  *
  *   IL_INJECT_CONTROL  file with a struct control (inject.h)
  *   IL_INJECT_DIR      only files below this folder count
@@ -152,6 +152,26 @@ meet(uint64_t op, const char *what, const char *path)
     return c->action;
 }
 
+/* Of a path that is below the folder. */
+static int
+is_meant(const char *path)
+{
+    const char *word = control->only;
+    if (!*word)
+        return 1;
+    path += below_len + (path[below_len] == '/');
+    for (size_t len; *word; word += len + (word[len] == ' '))
+        if ((len = strcspn(word, " ")) && strncmp(path, word, len) == 0)
+            return 1;
+    return 0;
+}
+
+static uint64_t
+meet_path(uint64_t op, const char *what, const char *path)
+{
+    return is_below(path) && is_meant(path) ? meet(op, what, path) : DO_COUNT;
+}
+
 static uint64_t
 meet_fd(uint64_t op, const char *what, int fd)
 {
@@ -159,7 +179,7 @@ meet_fd(uint64_t op, const char *what, int fd)
     if (!control)
         return DO_COUNT;
     path_of(fd, NULL, path);
-    return is_below(path) ? meet(op, what, path) : DO_COUNT;
+    return meet_path(op, what, path);
 }
 
 static uint64_t
@@ -169,7 +189,7 @@ meet_at(uint64_t op, const char *what, int fd, const char *name)
     if (!control || !name)
         return DO_COUNT;
     path_of(fd, name, path);
-    return is_below(path) ? meet(op, what, path) : DO_COUNT;
+    return meet_path(op, what, path);
 }
 
 static long
@@ -265,6 +285,13 @@ pwritev(int fd, const struct iovec *iov, int n, off_t at)
     return write_vector("pwritev", fd, iov, n, at);
 }
 
+/* LMDB's, where several pages lie side by side. */
+ssize_t
+writev(int fd, const struct iovec *iov, int n)
+{
+    return write_vector("writev", fd, iov, n, -1);
+}
+
 ssize_t pwrite64(int, const void *, size_t, off_t)
     __attribute__((alias("pwrite")));
 ssize_t pwritev64(int, const struct iovec *, int, off_t)
@@ -307,7 +334,7 @@ fdatasync(int fd)
 int
 msync(void *at, size_t len, int flags)
 {
-    if (control && meet(OP_SYNC, "msync", "") == DO_FAIL)
+    if (control && !*control->only && meet(OP_SYNC, "msync", "") == DO_FAIL)
         return (int) fail();
     return (int) syscall(SYS_msync, at, len, flags);
 }

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Classes of calls; faults.py has the same numbers. */
+/* Classes of calls; tests/lib/inject.py has the same numbers. */
 enum {
     OP_WRITE = 1,
     OP_SYNC = 2,
@@ -38,6 +38,9 @@ struct control {
     uint64_t action, param;
     uint64_t fired;
     char what[1024]; /* the first call that was hit, and for malloc its callers */
+    /* Not empty: only files whose path below the folder begins with one of
+     * these words count. */
+    char only[256];
 };
 
 /* shadow.c: with IL_INJECT_SHADOW a copy of what each sync has made durable is

@@ -7,6 +7,7 @@ FAULT_TESTS = tests/faults/test-kill-loses-nothing.sh \
 	tests/faults/test-reload-without-memory.py \
 	tests/faults/test-postgres-troubles.py
 EXTRA_DIST += tests/faults/campaign.py tests/faults/points.py \
+	tests/faults/deliveries.py \
 	tests/faults/retry.py \
 	tests/faults/trouble.py \
 	tests/faults/troubles_network.py \
@@ -15,12 +16,14 @@ EXTRA_DIST += tests/faults/campaign.py tests/faults/points.py \
 	tests/faults/troubles_server.py \
 	tests/faults/troubles_transactions.py \
 	tests/faults/test-count-is-exactly-once.py \
+	tests/faults/test-deliveries-at-any-write.sh \
 	tests/faults/test-parked-backlog.py \
 	$(FAULT_TESTS)
 if PLUGIN_WAREHOUSE_PG
 TESTS += $(FAULT_TESTS)
 endif
 TESTS += tests/faults/test-count-is-exactly-once.py \
+	tests/faults/test-deliveries-at-any-write.sh \
 	tests/faults/test-parked-backlog.py
 
 # Loaded into the daemon by points.py.  It takes the place of malloc, so no
@@ -40,6 +43,8 @@ check-faults: all $(check_LTLIBRARIES)
 		--seed '$(SEED)'
 	$(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/faults/retry.py \
 		--trials 40 --seed '$(SEED)'
+	$(AM_TESTS_ENVIRONMENT) python3 \
+		$(srcdir)/tests/faults/deliveries.py --seed '$(SEED)'
 	$(AM_TESTS_ENVIRONMENT) python3 \
 		$(srcdir)/tests/faults/test-count-is-exactly-once.py --every 1
 	$(AM_TESTS_ENVIRONMENT) python3 \

@@ -181,14 +181,18 @@ class Run:
         self.codes = []
 
     def prepare(self, shadow=None):
-        """An earlier run, undisturbed: two segments, all of it delivered."""
-        self.before = [large_of(self.trial, 21), large_of(self.trial, 22)]
-        self.start()
-        for r in self.before:
-            if self.send(r) != 202:
-                raise Failure("no answer before any fault")
-        self.wait_delivered()
-        self.end()
+        """Earlier runs, undisturbed: two segments, all of it delivered.  Each
+        leaves a file of the index, which the next start makes one of."""
+        small = [Request("/v1/ingest", [e], [e]) for e in (event(self.trial, n) for n in (23, 24, 25))]
+        large = [large_of(self.trial, 21), large_of(self.trial, 22)]
+        self.before = small + large
+        for together in [[r] for r in small] + [large]:
+            self.start()
+            for r in together:
+                if self.send(r) != 202:
+                    raise Failure("no answer before any fault")
+            self.wait_delivered()
+            self.end()
         if shadow:
             inject.prime(self.state, shadow)
 
@@ -200,14 +204,14 @@ class Run:
         with open(self.daemon.log, "ab") as log:
             self.daemon.proc = subprocess.Popen([os.path.join(inject.BUILD, "ingestlayer"), "run", "-c", self.conf],
                                                 env=self.daemon.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        until = time.monotonic() + limit
+        began = time.monotonic()
         while self.daemon.proc.poll() is None:
             if self.readyz() == 200:
                 return True
-            if time.monotonic() > until:
-                if injection and injection.fired:
-                    return True  # it says on /readyz that it is not
-                raise Failure("the daemon neither starts nor ends within %d s" % limit)
+            if time.monotonic() > began + limit and injection and injection.fired:
+                return True  # it says on /readyz that it is not
+            if time.monotonic() > began + max(limit, 60):
+                raise Failure("the daemon neither starts nor ends within %d s" % max(limit, 60))
             time.sleep(0.005)
         return False
 
@@ -317,6 +321,9 @@ class Run:
         if not began:
             raise Failure("does not start again: exit code %s" % self.daemon.proc.returncode)
         self.send_all(again=True)
+        for r in self.before:
+            if self.send(r) != 202:  # with the same id
+                raise Failure("an earlier event is not known")
         self.wait_delivered()
         self.end()
         self.account()

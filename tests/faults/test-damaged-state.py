@@ -96,7 +96,7 @@ def cases(segments):
     yield NO_CURSORS, lambda p, s: shutil.rmtree(s + "/lanes"), set()
     yield "a cursor is garbage", lambda p, s: trash(s + "/lanes/all/warehouse.pg.cursor"), set()
     yield "the index is missing", lambda p, s: shutil.rmtree(s + "/idem"), set()
-    for path in ("*.log",):
+    for path in ("*.run", "RUNS"):
         def spoil(p, s, path=path):
             for name in glob.glob(s + "/idem/" + path):
                 trash(name)
@@ -106,6 +106,18 @@ def cases(segments):
             for name in glob.glob(s + "/idem/" + path):
                 os.truncate(name, os.path.getsize(name) // 2)
         yield "the index' %s is cut" % path, shorten, set()
+
+        def lose(p, s, path=path):
+            for name in glob.glob(s + "/idem/" + path):
+                os.unlink(name)
+        yield "the index' %s is missing" % path, lose, set()
+
+        def flip_each(p, s, path=path):
+            for name in glob.glob(s + "/idem/" + path):
+                for part in range(8):
+                    size = os.path.getsize(name)
+                    flip(name, min(size - 1, size * part // 8 + rnd.randrange(16)))
+        yield "the index' %s has wrong bits" % path, flip_each, set()
     yield "the index' secret is missing", lambda p, s: os.unlink(s + "/idem/SECRET"), set()
     yield "the index' secret is garbage", lambda p, s: trash(s + "/idem/SECRET"), set()
     yield "the dead letters are missing", lambda p, s: shutil.rmtree(s + "/dead"), set()
@@ -176,11 +188,15 @@ def try_one(s, what, damage, may_miss):
 
 with System(CONF, start_postgres=False) as s:
     for i in range(0, EVENTS, 20):
+        if i + 20 >= EVENTS:  # a clean end: the keys so far are in a file of the index
+            equal(s.daemon.stop(), 0, "exit code")
+            s.daemon.start()
         s.post([event(n, text="x" * 8000) for n in range(i, i + 20)])
     time.sleep(0.3)  # LAST is written a tenth of a second later
     s.daemon.kill()
     shutil.copytree(s.base + "/state", s.base + "/whole", ignore=shutil.ignore_patterns("control"))
     s.pg.start()
+    equal(len(glob.glob(s.base + "/whole/idem/*.run")) > 0, True, "there is a file of the index")
     segments = [Segment(path) for path in sorted(glob.glob(s.base + "/whole/spool/*.seg"))]
     equal(len(segments) > 2, True, "there are several segments")
     equal(sorted(set().union(*(seg.events() for seg in segments))), list(range(EVENTS)), "events in the spool")

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Messages of slack, discord and telegram: pieces that the operator wrote and
+/* Messages of slack, discord and telegram, and texts of email.out: pieces that the operator wrote and
  * pieces of an event, by turns, of any bytes.  What comes out is UTF-8 and no longer
  * than it may be, nothing of an event is left that the service would read as
  * markup, and what fits is not cut.  And numbers of seconds in answers. */
@@ -98,7 +98,7 @@ check(const char *text, size_t len, size_t most, int alone, words_escape *by)
 }
 
 static void
-make(const uint8_t *data, size_t size, size_t most, words_escape *by)
+make(const uint8_t *data, size_t size, size_t most, words_escape *by, int line)
 {
     const struct il_host host = { &api };
     struct il_batch batch = { &api, data, size, NULL };
@@ -108,7 +108,8 @@ make(const uint8_t *data, size_t size, size_t most, words_escape *by)
     const struct words w = { .host = &host,
                              .text = (struct il_template *) &batch,
                              .most = most,
-                             .escape = by };
+                             .escape = by,
+                             .line = line };
     int err = words_make(&w, &batch, 0, &out, &made);
     CLAIM(!err || (err == -EINVAL && *out.why));
     if (!err) {
@@ -117,6 +118,8 @@ make(const uint8_t *data, size_t size, size_t most, words_escape *by)
         const int alone =
             size && *data == 0xff && !memchr(data + 1, 0xff, size - 1);
         check(made.str, made.len, most, alone, by);
+        for (size_t k = 0; k < made.len && line; k++)
+            CLAIM((unsigned char) made.str[k] >= ' ' && made.str[k] != 0x7f);
     }
     free(batch.copy);
     free(text.data);
@@ -130,7 +133,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 2)
         return 0;
     for (size_t k = 0; k < 3; k++)
-        make(data + 2, size - 2, 1 + data[0] + 256u * (data[1] & 15), all[k]);
+        make(data + 2, size - 2, 1 + data[0] + 256u * (data[1] & 15), all[k],
+             data[1] >> 7);
     struct il_value v = { .type = data[0] & 1 ? IL_DECIMAL : IL_STRING,
                           .str = (const char *) data + 2,
                           .len = size - 2 };

@@ -157,12 +157,28 @@ tests_fuzz_fuzz_retry_SOURCES = tests/fuzz/fuzz-retry.c $(FUZZ_REPLAY)
 tests_fuzz_fuzz_retry_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_fuzz_fuzz_retry_LDADD = $(CORE_LIBS)
 
+if PLUGIN_EMAIL_OUT
+FUZZ_TARGETS += mail
+check_PROGRAMS += tests/fuzz/fuzz-mail
+TESTS += tests/fuzz/fuzz-mail
+tests_fuzz_fuzz_mail_SOURCES = tests/fuzz/fuzz-mail.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_mail_CPPFLAGS = $(core_libcore_a_CPPFLAGS) $(CURL_CFLAGS)
+tests_fuzz_fuzz_mail_LDADD = $(CORE_LIBS)
+endif
+
 FUZZ_TARGETS += words
 check_PROGRAMS += tests/fuzz/fuzz-words
 TESTS += tests/fuzz/fuzz-words
 tests_fuzz_fuzz_words_SOURCES = tests/fuzz/fuzz-words.c $(FUZZ_REPLAY)
 tests_fuzz_fuzz_words_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_fuzz_fuzz_words_LDADD = $(CORE_LIBS)
+
+FUZZ_TARGETS += count
+check_PROGRAMS += tests/fuzz/fuzz-count
+TESTS += tests/fuzz/fuzz-count
+tests_fuzz_fuzz_count_SOURCES = tests/fuzz/fuzz-count.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_count_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_count_LDADD = $(CORE_LIBS)
 
 FUZZ_TARGETS += pii
 check_PROGRAMS += tests/fuzz/fuzz-pii

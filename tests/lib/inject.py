@@ -38,7 +38,7 @@ class Injection:
     FORMAT = "=7Q"
 
     def __init__(self, path, below, ops, at=0, action=COUNT, param=0, hits=1, shadow=None, boot=None,
-                 spare=()):
+                 spare=(), only=""):
         self.below, self.shadow, self.boot, self.spare = below, shadow, boot, spare
         self.path = path
         with open(path, "wb") as f:
@@ -46,9 +46,14 @@ class Injection:
         with open(path, "r+b") as f:
             self.map = mmap.mmap(f.fileno(), 2048)
         struct.pack_into(self.FORMAT, self.map, 0, self.mask(ops), 0, at, hits, action, param, 0)
+        self.narrow(only)
         if shadow:
             for kind in ("i", "d"):
                 os.makedirs(os.path.join(shadow, kind), exist_ok=True)
+
+    def narrow(self, only):
+        """Of all that is below the folder only what begins with one of these words."""
+        struct.pack_into("256s", self.map, 1080, only.encode())
 
     @staticmethod
     def mask(ops):

@@ -42,13 +42,14 @@ class Answer:
          "endless"  the head, then a body without an end
          "garbage"  the body alone, which is no HTTP
          "endless-head" a head without an end
-       delay: seconds before it is sent
+       delay: seconds before it is sent; until: an event that is waited for
        close: the connection is not kept afterwards"""
 
-    def __init__(self, status=200, headers=None, body=b"", do=None, delay=0, pause=0.05, close=False, reason="Whatever"):
+    def __init__(self, status=200, headers=None, body=b"", do=None, delay=0, until=None, pause=0.05, close=False,
+                 reason="Whatever"):
         self.status, self.headers, self.do, self.delay, self.pause = status, dict(headers or {}), do, delay, pause
         self.body = body.encode() if isinstance(body, str) else body
-        self.close, self.reason = close, reason
+        self.close, self.reason, self.until = close, reason, until
 
     def head(self):
         headers = dict(self.headers)
@@ -198,6 +199,9 @@ class Receiver:
                 self.log.flush()
         if answer.delay and self.closing.wait(answer.delay):
             return False
+        while answer.until and not answer.until.wait(0.02):
+            if self.closing.is_set():
+                return False
         return self.send(connection, answer)
 
     # --- one answer ---------------------------------------------------------

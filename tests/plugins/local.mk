@@ -50,3 +50,9 @@ tests_destination_each_la_SOURCES = tests/plugins/destination.each.c
 tests_destination_each_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
 tests_destination_each_la_CFLAGS = $(PLUGIN_CFLAGS)
 tests_destination_each_la_LDFLAGS = $(FAKE_LINK)
+
+check_LTLIBRARIES += tests/step.nth.la
+tests_step_nth_la_SOURCES = tests/plugins/step.nth.c
+tests_step_nth_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
+tests_step_nth_la_CFLAGS = $(PLUGIN_CFLAGS)
+tests_step_nth_la_LDFLAGS = $(FAKE_LINK)

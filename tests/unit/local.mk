@@ -41,6 +41,12 @@ tests_unit_test_table_SOURCES = tests/unit/test-table.c
 tests_unit_test_table_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_table_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test-cells
+TESTS += tests/unit/test-cells
+tests_unit_test_cells_SOURCES = tests/unit/test-cells.c
+tests_unit_test_cells_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_cells_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test-cond
 TESTS += tests/unit/test-cond
 tests_unit_test_cond_SOURCES = tests/unit/test-cond.c
@@ -308,6 +314,11 @@ TESTS += tests/unit/test-lane-stops
 tests_unit_test_lane_stops_SOURCES = tests/unit/test-lane-stops.c $(LANE_WORLD)
 tests_unit_test_lane_stops_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_lane_stops_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-runs
+TESTS += tests/unit/test-runs
+tests_unit_test_runs_SOURCES = tests/unit/test-runs.c tests/unit/spool-help.h
+tests_unit_test_runs_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_runs_LDADD = $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/test-idem
 TESTS += tests/unit/test-idem
 tests_unit_test_idem_SOURCES = tests/unit/test-idem.c tests/unit/slow.h \

@@ -260,7 +260,9 @@ half_done(struct fake *f, struct il_batch *b, struct il_ack *ack, int n)
     kept = ack;
 }
 
-START_TEST(what_is_done_is_on_disk_before_its_batch_is_settled)
+/* Of 100 events 50 are done, on the disk, and it dies. */
+static void
+die_half_done(void)
 {
     uint64_t *done;
     size_t n = 0;
@@ -282,10 +284,47 @@ START_TEST(what_is_done_is_on_disk_before_its_batch_is_settled)
     ck_assert_uint_eq(status().position, 0);
     lane_settle(kept, IL_RETRY, "it stops");
     world_restart();
+}
+
+START_TEST(what_is_done_is_on_disk_before_its_batch_is_settled)
+{
+    die_half_done();
     world_start();
     struct lane_status s = wait_position(100);
     expect_each(100);
     ck_assert_uint_eq(s.delivered, 100);
+}
+END_TEST
+
+static atomic_int step_saw;
+
+/* It would make a letter of one that is done, now. */
+static int
+refuse_third(void *self, struct il_batch *b)
+{
+    (void) self;
+    for (uint32_t i = 0; i < b->count; i++) {
+        step_saw += batch_live(b, i);
+        if (b->events[i].position == 3)
+            batch_reject(b, i,
+                         &(struct il_reason){ IL_SIZED(struct il_reason),
+                                              .code = "unknown_entity",
+                                              .message = "u_1" });
+    }
+    return 0;
+}
+
+/* Else they would not remember it. */
+START_TEST(what_is_done_goes_through_the_steps)
+{
+    die_half_done();
+    with_step(refuse_third, NULL);
+    world_start();
+    struct lane_status s = wait_position(100);
+    expect_each(100);
+    ck_assert_int_eq(step_saw, 100);
+    ck_assert_uint_eq(s.delivered, 100);
+    ck_assert_uint_eq(s.dead, 0);
 }
 END_TEST
 
@@ -391,7 +430,7 @@ expect_rest(void)
     usleep(400000);
     int64_t before = cpu_us();
     usleep(500000);
-    ck_assert_int_lt(cpu_us() - before, 20000);
+    ck_assert_int_lt(cpu_us() - before, 50000 * PATIENCE);
 }
 
 START_TEST(it_rests_while_what_is_due_is_held_off)
@@ -424,7 +463,7 @@ START_TEST(it_rests_until_its_hold_ends)
     wait_parked(0);
     int64_t late = clock_wall_us() - until;
     ck_assert_int_ge(late, 0);
-    ck_assert_int_lt(late, 500000);
+    ck_assert_int_lt(late, 10000000); /* and not a minute later */
 }
 END_TEST
 
@@ -447,6 +486,56 @@ START_TEST(it_rests_while_there_is_no_room_for_what_is_due)
     lane_settle(kept, IL_OK, NULL);
     wait_parked(0);
     wait_position(11);
+}
+END_TEST
+
+/* The odd ones go to A, which is away, or have failed there, the others to B. */
+static int a_is_away;
+
+static void
+a_away(struct fake *f, struct il_batch *b, struct il_ack *ack, int n)
+{
+    (void) n;
+    for (uint32_t i = 0; i < b->count; i++) {
+        uint64_t p = b->events[i].position;
+        const struct il_reason why = { IL_SIZED(struct il_reason),
+                                       .code = p % 3 ? "held_off" : "http_500",
+                                       .message = "it is away" };
+        const struct il_deferral how = { IL_SIZED(struct il_deferral),
+                                         .flags = IL_NO_ATTEMPT,
+                                         .delay_ms = 3600000,
+                                         .why = &why,
+                                         .target = "A",
+                                         .target_len = 1 };
+        if (!batch_live(b, i))
+            continue;
+        if (p % 2 && (a_is_away || p % 3 == 0))
+            ck_assert_int_eq(batch_defer(b, i, &how), 0);
+        else
+            arrive(f, p);
+    }
+    lane_settle(ack, IL_OK, NULL);
+}
+
+START_TEST(what_waits_for_a_target_comes_once_it_takes_again)
+{
+    by_event();
+    a_is_away = 1;
+    fake_act(&fake, a_away);
+    events(3000);
+    world_start();
+    wait_position(3000);
+    fake_wait(&fake, 1500);
+    ck_assert_uint_eq(status().parked, 1500);
+    lane_hold_off(lane, "A", clock_wall_us() + 3600000000, "it is away");
+    lane_hold_off(lane, "B", 0, NULL); /* whom nothing waits for */
+    usleep(100000);
+    ck_assert_uint_eq(status().parked, 1500);
+    ck_assert_int_eq(fake_count(&fake), 1500);
+    a_is_away = 0;
+    lane_hold_off(lane, "A", 0, NULL);
+    fake_wait(&fake, 2500);
+    wait_parked(500); /* those that have failed themselves */
 }
 END_TEST
 
@@ -867,11 +956,13 @@ main(void)
         the_lane_goes_on_past_it,
         what_is_given_up_is_a_letter,
         what_is_done_is_on_disk_before_its_batch_is_settled,
+        what_is_done_goes_through_the_steps,
         of_one_order_the_next_waits,
         nothing_goes_out_while_it_is_held_off,
         it_rests_while_what_is_due_is_held_off,
         it_rests_until_its_hold_ends,
         it_rests_while_there_is_no_room_for_what_is_due,
+        what_waits_for_a_target_comes_once_it_takes_again,
         a_batch_ends_at_what_the_destination_wants,
         also_where_steps_drop_most,
         it_comes_as_it_was_decided,

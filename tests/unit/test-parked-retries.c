@@ -48,6 +48,45 @@ START_TEST(what_is_due_comes_by_time)
 }
 END_TEST
 
+START_TEST(those_for_a_target_are_found_bit_by_bit)
+{
+    enum { MANY = 9000 };
+    static struct parked_event e[MANY];
+    static uint64_t at[MANY];
+    uint64_t from = 0, found = 0, last = 0;
+    int rounds = 0;
+    for (uint64_t i = 0; i < MANY; i++) {
+        e[i] = world_event(i + 1, 0);
+        e[i].target = i % 4 ? "b" : "a";
+        e[i].code = i % 8 ? "held_off" : "http_500";
+    }
+    world_put(0, MANY, e, MANY);
+    do {
+        int n = parked_for_target(lane, "a", "held_off", &from, at, 512);
+        ck_assert_int_ge(n, 0);
+        ck_assert_int_le(n, 512);
+        for (int i = 0; i < n; i++) {
+            ck_assert_uint_gt(at[i], last);
+            ck_assert_uint_eq(at[i] % 8, 5);
+            last = at[i];
+        }
+        found += (uint64_t) n;
+        rounds++;
+    } while (from);
+    ck_assert_uint_eq(found, MANY / 8);
+    ck_assert_int_ge(rounds, 3);
+    /* None, and where it ends exactly. */
+    ck_assert_int_eq(parked_for_target(lane, "c", "held_off", &from, at, 512),
+                     0);
+    from = MANY - 10;
+    ck_assert_int_eq(parked_for_target(lane, "b", "held_off", &from, at, 8), 8);
+    ck_assert_uint_eq(from, MANY);
+    from = MANY + 1;
+    ck_assert_int_eq(parked_for_target(lane, "b", "held_off", &from, at, 8), 0);
+    ck_assert_uint_eq(from, 0);
+}
+END_TEST
+
 START_TEST(times_at_the_edges_are_due_somewhere)
 {
     struct parked_event e[] = { world_event(1, 0), world_event(2, 0),
@@ -487,6 +526,7 @@ main(void)
     tcase_set_timeout(c, 300);
     suite_add_tcase(s, c);
     tcase_add_test(c, what_is_due_comes_by_time);
+    tcase_add_test(c, those_for_a_target_are_found_bit_by_bit);
     tcase_add_test(c, times_at_the_edges_are_due_somewhere);
     tcase_add_test(c, a_clock_that_went_back_delays_nothing_for_longer);
     tcase_add_test(c, many_parked_events_outlive_a_clock_that_went_back);

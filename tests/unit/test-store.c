@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The wrapper around LMDB: one meaning of an error in both stores, and files
- * that are damaged. */
+/* The wrapper around LMDB: one meaning of an error in both stores, files that
+ * are damaged, and a disk that fails. */
 #include "tempdir.h"
 #include "store/dead_store.h"
 #include "store/entity_store.h"
@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -254,6 +255,81 @@ START_TEST(errors_are_errnos)
                   { -EMSGSIZE, -EMSGSIZE } };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         ck_assert_int_eq(store_errno(cases[i].rc), cases[i].err);
+}
+END_TEST
+
+/* --- a disk that fails at the end of a transaction ------------------------- */
+
+/* So many of LMDB's writes to its first two pages, which end a transaction. */
+static int heads_fail;
+
+ssize_t
+pwrite(int fd, const void *bytes, size_t len, off_t at)
+{
+    if (heads_fail && at < 2 * page) {
+        heads_fail--;
+        errno = EIO;
+        return -1;
+    }
+    return syscall(SYS_pwrite64, fd, bytes, len, at);
+}
+
+static int
+put_entity(struct entities *e, const char *id)
+{
+    struct entity_put put = { .kind = slice_of("user", 4),
+                              .id = slice_of(id, strlen(id)),
+                              .traits = slice_of("\x80", 1) };
+    return entity_put(e, &put, 1, NULL);
+}
+
+static int
+reads(struct entity_reader *r, const char *id)
+{
+    const struct il_kind user = { "user", 4 };
+    struct entity one;
+    ck_assert_int_eq(entity_reader_begin(r), 0);
+    int found = entity_reader_get(r, &user, slice_of(id, strlen(id)), &one);
+    entity_reader_end(r);
+    return found;
+}
+
+START_TEST(a_store_goes_on_after_a_commit_that_failed)
+{
+    struct entity_reader *r, *other;
+    struct entities *e;
+    ck_assert_int_eq(entity_open(dir, 64 << 20, &e), 0);
+    ck_assert_int_eq(entity_reader_new(e, &r), 0);
+    ck_assert_int_eq(entity_reader_new(e, &other), 0);
+    ck_assert_int_eq(put_entity(e, "a"), 0);
+    ck_assert_int_eq(reads(r, "a"), 1);
+    heads_fail = 2; /* LMDB tries to put back what was there */
+    ck_assert_int_eq(put_entity(e, "b"), -EIO);
+    heads_fail = 0;
+    listen_begin();
+    ck_assert_int_eq(reads(r, "b"), 0);
+    listen_end();
+    expect_said("was opened again after a failed write");
+    ck_assert_int_eq(reads(other, "a"), 1);
+    ck_assert_int_eq(put_entity(e, "b"), 0);
+    ck_assert_int_eq(reads(r, "b"), 1);
+    ck_assert_int_eq(reads(other, "b"), 1);
+    /* While it goes on failing all calls end, and nothing is lost. */
+    for (int i = 0; i < 5; i++) {
+        heads_fail = 2;
+        ck_assert_int_eq(put_entity(e, "c"), -EIO);
+        heads_fail = 0;
+    }
+    ck_assert_int_eq(put_entity(e, "d"), 0);
+    ck_assert_int_eq(reads(r, "a"), 1);
+    ck_assert_int_eq(reads(r, "c"), 0);
+    ck_assert_int_eq(reads(other, "d"), 1);
+    entity_reader_free(other);
+    heads_fail = 2;
+    ck_assert_int_eq(put_entity(e, "e"), -EIO);
+    heads_fail = 0;
+    entity_reader_free(r); /* of an environment that refuses everything */
+    entity_close(e);
 }
 END_TEST
 
@@ -570,6 +646,7 @@ main(void)
     suite_add_tcase(s, c);
     tcase_add_test(c, no_slot_for_a_reader_is_the_same_error_in_both_stores);
     tcase_add_test(c, errors_are_errnos);
+    tcase_add_test(c, a_store_goes_on_after_a_commit_that_failed);
     tcase_add_test(c, a_map_that_grows_stops_at_its_limit);
     tcase_add_test(c, a_file_that_is_cut_is_set_aside);
     tcase_add_test(c, what_is_set_aside_keeps_its_bytes);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The daemon with one lane to webhook.out, and a receiver.
+"""The daemon with one lane to webhook.out, or the plugin that is named, and a receiver.
 
     with Out(options, receiver=r) as s:
         s.post([event(1), ...])
@@ -26,15 +26,15 @@ sources = ( { name = "app"; plugin = "sdk.event"; keys = ( "env:KEY" ); } );
 pipelines = (
   { name = "out"; sources = ( { source = "app"; match = "*"; } );
     %(steps)s
-    destinations = ( { plugin = "webhook.out"; name = "hook"; %(options)s } ); } );
+    destinations = ( { plugin = "%(plugin)s"; name = "hook"; %(options)s } ); } );
 """
 LANE = "out/hook"
 
 
 class Out(gate.Gate):
-    def __init__(self, options, receiver=None, steps="", top="", start=True):
+    def __init__(self, options, receiver=None, steps="", top="", start=True, plugin="webhook.out"):
         text = options % {"url": receiver.url if receiver else ""}
-        super().__init__(CONF % {"top": top, "steps": steps, "options": text}, start=False)
+        super().__init__(CONF % {"top": top, "steps": steps, "plugin": plugin, "options": text}, start=False)
         self.offset, self.clock = 0, self.path("clock")
         self.jump(0)
         self.daemon.env["INGESTLAYER_CLOCK_FILE"] = self.clock

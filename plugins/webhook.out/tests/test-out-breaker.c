@@ -445,6 +445,59 @@ END_TEST
 
 /* --- the clock, and many targets ------------------------------------------ */
 
+START_TEST(those_that_wait_take_turns_as_the_probe)
+{
+    /* When there will be one, if all fail; an hour has 15. */
+    static const int64_t probes[] = {
+        30,   90,   210,  450,  750,  1050, 1350,
+        1650, 1950, 2250, 2550, 2850, 3150, 3450
+    };
+    size_t within[12] = { 0 };
+    open_it();
+    for (size_t i = 0; i < COUNT(probes); i++)
+        ck_assert_int_eq(breaker_turn(target, now), probes[i] * S);
+    /* Of more than that an even share comes in each five minutes. */
+    for (size_t i = 0; i < 12000; i++) {
+        int64_t turn = breaker_turn(target, now);
+        ck_assert_int_ge(turn, 30 * S);
+        ck_assert_int_lt(turn, 3600 * S);
+        within[turn / (300 * S)]++;
+    }
+    for (size_t i = 0; i < COUNT(within); i++)
+        ck_assert_uint_ge(within[i], 850);
+    /* Each probe has one of its own, whoever comes first: also one that comes
+     * a little before it may be sent. */
+    now += 30 * S;
+    probe(1, BREAKER_NO_ANSWER, 0);
+    now += 50 * S;
+    ck_assert_int_eq(breaker_turn(target, now), 10 * S);
+    ck_assert_int_gt(breaker_turn(target, now), 10 * S);
+    /* The next outage begins anew. */
+    now += 10 * S;
+    probe(2, BREAKER_OK, 0);
+    for (uint64_t i = 1; i <= 3; i++)
+        attempt(i, BREAKER_NO_ANSWER);
+    ck_assert_int_eq(breaker_turn(target, now), 30 * S);
+    ck_assert_int_eq(breaker_turn(target, now), 90 * S);
+    /* One that only asked for time is everybody's turn once that is over. */
+    fresh();
+    attempt(1, BREAKER_BUSY);
+    ck_assert_int_eq(breaker_turn(target, now), 60 * S);
+    ck_assert_int_eq(breaker_turn(target, now), 60 * S);
+    /* A clock that goes back, or forth, makes nobody wait for longer. */
+    open_it();
+    for (int i = 0; i < 20; i++)
+        breaker_turn(target, now);
+    now -= 86400 * S;
+    ck_assert_int_eq(breaker_turn(target, now), 30 * S);
+    for (int i = 0; i < 20; i++)
+        ck_assert_int_lt(breaker_turn(target, now), 3600 * S);
+    now += 2 * 86400 * S;
+    for (int i = 0; i < 20; i++)
+        ck_assert_int_lt(breaker_turn(target, now), 3600 * S);
+}
+END_TEST
+
 START_TEST(a_clock_that_goes_back_shuts_no_door_for_long)
 {
     open_it();
@@ -553,6 +606,7 @@ main(void)
         a_payload_that_always_makes_503_comes_to_an_end,
         a_day_of_503_costs_nothing,
         the_longest_that_was_asked_for_holds,
+        those_that_wait_take_turns_as_the_probe,
         a_clock_that_goes_back_shuts_no_door_for_long,
         ten_thousand_targets_and_the_least_used_go,
         where_all_are_open_the_least_used_goes_too,

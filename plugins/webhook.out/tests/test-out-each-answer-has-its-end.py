@@ -28,7 +28,7 @@ CASES = {
     "429": (Answer(429), "http_429", False),
     "503": (Answer(503), "http_503", False),
     "never": (Answer(do="hang"), "timeout", True),
-    "slow": (Answer(do="slow-head"), "timeout", True),
+    "slow": (Answer(do="slow-head", pause=0.05 * PATIENCE), "timeout", True),
     "close": (Answer(do="close"), "connect", True),
     "reset": (Answer(do="reset"), "connect", True),
     "huge-head": (Answer(do="endless-head"), "protocol", True),

@@ -16,6 +16,7 @@
  *   batches         reading, editing, delivering; values and text
  *   requests        senders, routes, requests and their answers
  *   entities        what is known of users, accounts, ...
+ *   memory          what a step remembers of the events before
  *   emission        events that a source fetches by itself, and its marks
  *
  * How it crosses languages.  Functions of the table take fixed-width integers,
@@ -208,6 +209,7 @@ struct il_expr;     /* a compiled expression */
 struct il_template; /* a compiled template */
 struct il_row;      /* fields and templates that are read together */
 struct il_kind;     /* a resolved entity kind */
+struct il_memory;   /* what a step remembers, cell by cell */
 struct il_counter;  /* a number that only grows, on /metrics */
 struct il_gauge;    /* a number that goes up and down, on /metrics */
 struct il_sender;   /* somebody who may send: see il_sender_from() */
@@ -334,6 +336,16 @@ struct il_upsert {
     size_t id_len;
     const char *traits; /* an object */
     size_t traits_len;
+};
+
+#define IL_MEMORY_VALUE_MAX 512 /* bytes of a cell's value */
+
+/* A cell of what a step remembers: see il_memory_get().  Never grows. */
+struct il_remembered {
+    const void *value;
+    size_t len;
+    uint64_t position; /* of the event that it was put for */
+    int64_t end_us;    /* since 1970; 0: it has no end */
 };
 
 /* An event offered to the gate.  Text need not end with NUL. */
@@ -580,6 +592,12 @@ struct il_plugin {
      * for event i, for a person to read, without secrets.  0, or a negative
      * errno after appending why it cannot be.  After open, without start. */
     int (*render)(void *self, struct il_batch *, uint32_t i, struct il_text *);
+    /* Step, `ingestlayer state`: appends what a cell that it remembers says, for
+     * a person to read, as a JSON object whose first member is "key"; or nothing
+     * where that is nobody's business.  0, or a negative errno: it is no cell of
+     * this step.  After open, without start. */
+    int (*show)(void *self, const char *key, size_t len,
+                const struct il_remembered *, struct il_text *);
 };
 
 #define IL_PLUGIN_ABI                                                          \
@@ -792,6 +810,19 @@ struct il_api {
     int (*entity_put)(const struct il_host *, const struct il_kind *,
                       const char *id, size_t len, int encoding,
                       const void *traits, size_t traits_len, int64_t seen_us);
+
+    /* memory */
+    int (*memory_from)(const struct il_host *, const char *made_of, size_t len,
+                       struct il_memory **);
+    int (*memory_get)(struct il_batch *, uint32_t i, const struct il_memory *,
+                      const char *key, size_t len, struct il_remembered *);
+    int (*memory_put)(struct il_batch *, uint32_t i, struct il_memory *,
+                      const char *key, size_t len, const void *value,
+                      size_t value_len, int64_t end_us);
+    int (*memory_forget)(struct il_batch *, uint32_t i, struct il_memory *,
+                         const char *key, size_t len);
+    int64_t (*stream_us)(struct il_batch *, uint32_t i);
+    int (*result_kind)(const struct il_host *, struct il_kind **);
 
     /* emission */
     int (*emit)(const struct il_host *, const struct il_emission *);
@@ -1620,8 +1651,9 @@ il_waits(struct il_batch *batch, uint32_t i, const char *order, size_t len)
 }
 /* The far side takes nothing until then (microseconds since 1970; 0: it takes
  * again).  target NULL: of all that the instance sends, and the lane hands out
- * no batch meanwhile; else of what goes to that target, which is shown.  Shown
- * in `status`, with why (copied).  Any thread, from start() on.
+ * no batch meanwhile; else of what goes to that target, which is shown; once it
+ * takes again, events that were deferred for it with the code "held_off" are due
+ * at once.  Shown in `status`, with why (copied).  Any thread, from start() on.
  * Since ABI 1.0. */
 static inline void
 il_hold_off(const struct il_host *host, const char *target, int64_t until_us,
@@ -1634,8 +1666,8 @@ il_hold_off(const struct il_host *host, const char *target, int64_t until_us,
  * revoked): the lane pauses, as by `ingestlayer lane pause`, over restarts too,
  * until somebody says `lane resume`.  What is on its way is settled as ever.
  * why is shown wherever the lane is, 199 bytes of it.  Waits for the disk.  Any
- * thread, from start() until stop().  1, 0: it was paused before; -EPERM, or
- * another negative errno: it is not.  Since ABI 1.0. */
+ * thread, from start() until stop() returns.  1, 0: it was paused before; -EPERM,
+ * or another negative errno: it is not.  Since ABI 1.0. */
 static inline int
 il_pause(const struct il_host *host, const char *why)
 {
@@ -1997,6 +2029,83 @@ il_entity_put(const struct il_host *host, const struct il_kind *kind,
 {
     return IL_API(host)->entity_put(host, kind, id, len, encoding, traits,
                                     traits_len, seen_us);
+}
+
+/* === memory ============================================================== */
+
+/* A step may remember things from event to event, in cells: a key, a value, an
+ * end.  What it remembers is a function of the events of its lane up to one, in
+ * order: written down every few seconds, and after a crash made again of the
+ * events since.  So it survives whatever the lane survives, costs no sync on an
+ * event's way, and a batch that fails is not counted twice.
+ *
+ * For that process() must come to the same for the same events: it asks
+ * il_stream_us() for the time, and no clock, no random number, no file.
+ *
+ * Of an event that comes again (`dead retry`) and had passed the step before,
+ * nothing is remembered anew: il_memory_put() does nothing and answers 0. */
+
+/* In open(): the instance's cells.  made_of is a text, of any bytes, that says
+ * how they are made: the options that decide what a cell means.  Where it is
+ * another than that of the cells that are there, or what comes before the step
+ * is, they are made anew of the events that the spool still holds.  One of each
+ * instance, owned by the host.  0, -EINVAL (a second one, or no step) after a
+ * finding, or -ENOMEM.  Since ABI 1.0. */
+static inline int
+il_memory_from(const struct il_host *host, const char *made_of, size_t len,
+               struct il_memory **out)
+{
+    return IL_API(host)->memory_from(host, made_of, len, out);
+}
+/* In process(), for event i: what the events before it have put into the cell of
+ * a key.  1, and *out, whose value is valid until the next call for the same
+ * memory; 0: there is none, or its end was at or before il_stream_us().  -EPERM
+ * outside process(), -EINVAL past the end, or another negative errno, and then
+ * process() returns it.  Since ABI 1.0. */
+static inline int
+il_memory_get(struct il_batch *batch, uint32_t i,
+              const struct il_memory *memory, const char *key, size_t len,
+              struct il_remembered *out)
+{
+    return IL_API(batch)->memory_get(batch, i, memory, key, len, out);
+}
+/* In process(), for event i: put this into the cell of a key, until end_us
+ * (microseconds since 1970, kept to a second, rounded up; 0: it has none).  The
+ * value is copied.  0, -EMSGSIZE (more than 512 bytes), or as il_memory_get().
+ * Since ABI 1.0. */
+static inline int
+il_memory_put(struct il_batch *batch, uint32_t i, struct il_memory *memory,
+              const char *key, size_t len, const void *value, size_t value_len,
+              int64_t end_us)
+{
+    return IL_API(batch)->memory_put(batch, i, memory, key, len, value,
+                                     value_len, end_us);
+}
+/* In process(), for event i: empty the cell of a key.  0 or as il_memory_get().
+ * Since ABI 1.0. */
+static inline int
+il_memory_forget(struct il_batch *batch, uint32_t i, struct il_memory *memory,
+                 const char *key, size_t len)
+{
+    return IL_API(batch)->memory_forget(batch, i, memory, key, len);
+}
+/* The time of the stream at event i, microseconds since 1970: the greatest
+ * received_at up to it.  It stands still while nothing comes, and does not go
+ * back, unless it had run ahead by more than an hour and a hundred events say
+ * so.  0 past the end.  Since ABI 1.0. */
+static inline int64_t
+il_stream_us(struct il_batch *batch, uint32_t i)
+{
+    return IL_API(batch)->stream_us(batch, i);
+}
+/* In open(): the kind under which expressions, templates and columns behind this
+ * step read its results, as $step.NAME.RESULT, NAME being that of the step.
+ * il_entity_attach() gives an event its results, as a map.  0, -EINVAL (no
+ * step), or -ENOMEM.  Owned by the host.  Since ABI 1.0. */
+static inline int
+il_result_kind(const struct il_host *host, struct il_kind **out)
+{
+    return IL_API(host)->result_kind(host, out);
 }
 
 /* === emission ============================================================ */

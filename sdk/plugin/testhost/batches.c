@@ -262,7 +262,9 @@ void
 testhost_clear(struct testhost *t)
 {
     struct flight *f = t->current;
+    testhost_memory_settle(t);
     batch_clear(f->batch);
+    batch_stream_begin(f->batch, &t->stream);
     f->passed = 0;
     f->ack = NULL;
 }
@@ -306,6 +308,8 @@ int
 testhost_process(struct testhost *t)
 {
     struct flight *f = t->current;
+    if (testhost_memory_begin(t))
+        return -ENOMEM;
     flight_enter(f, PHASE_STEP);
     struct instance_was was = instance_enter(&t->host, "process()");
     int err = t->host.plugin->desc.process(t->host.self, f->batch);
@@ -317,7 +321,7 @@ testhost_process(struct testhost *t)
                          "process(): returned %d, which is no negative "
                          "errno",
                          err);
-    if (err && undo(f->batch))
+    if (err && (undo(f->batch) || testhost_memory_begin(t)))
         return -ENOMEM;
     return err;
 }

@@ -6,6 +6,7 @@
  *   around.c     what surrounds it: clock, timers, numbers, log, files
  *   batches.c    events, process(), write(), settling, dead letters
  *   entities.c   what is known of users, accounts, ...
+ *   memory.c     what a step remembers
  *   emission.c   what a source emits, its marks
  *   sources.c    requests to a source
  *   checks.c     functions of the table for batches, which look whether they may
@@ -103,6 +104,8 @@ struct first_place {
     uint64_t position, origin;
 };
 
+struct remembered; /* memory.c */
+
 struct test_timer {
     struct test_timer *next;
     void (*fn)(void *arg);
@@ -149,6 +152,13 @@ struct testhost {
     uint64_t *waiting;         /* orders */
     size_t waiting_count;
     struct il_deferral deferral; /* as shown last */
+
+    /* What the step remembers, and (memory_kept) as it was before the batch at
+     * hand, where that was processed. */
+    struct il_memory *memory;
+    struct remembered *memory_before;
+    int memory_made, memory_kept;
+    struct batch_stream stream; /* before the batch at hand */
 
     pthread_mutex_t lock; /* protects all below */
     pthread_cond_t changed;
@@ -203,6 +213,7 @@ const struct il_api *testhost_table(void);
 void testhost_fill_around(struct il_api *);
 void testhost_fill_batches(struct il_api *);
 void testhost_fill_entities(struct il_api *);
+void testhost_fill_memory(struct il_api *);
 void testhost_fill_emission(struct il_api *);
 void testhost_fill_sources(struct il_api *);
 void testhost_fill_checks(struct il_api *);
@@ -227,6 +238,11 @@ void testhost_lose_batches(struct testhost *);
 /* stop() has returned: what has not come back by now never does. */
 void testhost_unsettled(struct testhost *);
 void testhost_lose_emissions(struct testhost *);
+/* The batch at hand is processed, perhaps again: it finds what was there before.
+ * 0 or -ENOMEM. */
+int testhost_memory_begin(struct testhost *);
+/* It is not processed again: what was remembered of it stays. */
+void testhost_memory_settle(struct testhost *);
 /* Merge traits (msgpack) into an entity, with the lock held. */
 int testhost_merge(struct testhost *, const char *kind, const char *id,
                    size_t len, struct slice traits);
@@ -241,6 +257,7 @@ void testhost_threads(struct thread_set *);
 void testhost_free_around(struct testhost *);
 void testhost_free_batches(struct testhost *);
 void testhost_free_entities(struct testhost *);
+void testhost_free_memory(struct testhost *);
 void testhost_free_emission(struct testhost *);
 void testhost_free_sources(struct testhost *);
 

@@ -27,6 +27,7 @@ fill_tables(void)
     testhost_fill_batches(&table);
     testhost_fill_entities(&table);
     testhost_fill_sources(&table);
+    testhost_fill_memory(&table);
     testhost_fill_emission(&table);
     testhost_fill_checks(&table);
     testhost_fill_objects(&table);
@@ -86,6 +87,7 @@ testhost_free(struct testhost *t)
     testhost_fail_alloc(t, 0);
     testhost_free_batches(t);
     testhost_free_entities(t);
+    testhost_free_memory(t);
     testhost_free_emission(t);
     testhost_free_sources(t);
     end_loader(t);
@@ -300,6 +302,7 @@ testhost_open(struct testhost *t, const char *path, const char *config)
     testhost_threads(&t->before);
     atomic_fetch_add(&hosts_open, 1);
     atomic_store(&t->life, LIFE_OPENING);
+    t->memory_made = 0;
     int err = instance_open(&t->host);
     atomic_store(&t->life, err ? LIFE_NONE : LIFE_OPEN);
     check_threads(t, "open()");

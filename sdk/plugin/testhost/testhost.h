@@ -136,7 +136,13 @@ const char *testhost_paused(struct testhost *);
 /* The plugin's render() of event i, and what it returned; "" without one. */
 const char *testhost_render(struct testhost *, uint32_t i, int *err);
 const char *testhost_payload(struct testhost *, uint32_t i); /* JSON */
-/* The traits attached to event i under a kind, as JSON; NULL: none. */
+/* Step: the value in the cell of a key (len may be NULL); NULL: there is none. */
+const void *testhost_remembered(struct testhost *, const char *key,
+                                size_t *len);
+/* Step: its show() of that cell; NULL: there is none, or show() has failed. */
+const char *testhost_shown(struct testhost *, const char *key);
+/* The traits attached to event i under a kind, as JSON; NULL: none.  A step's
+ * results stand under "$step.test". */
 const char *testhost_attached(struct testhost *, uint32_t i, const char *kind);
 
 /* --- what goes wrong ----------------------------------------------------- */

@@ -117,6 +117,7 @@ pub struct Plugin {
     pub ddl: Unused,
     pub probe: Unused,
     pub render: Unused,
+    pub show: Unused,
 }
 
 // Constant data: texts and functions.
@@ -230,6 +231,12 @@ pub struct Api {
     pub entity_hint: Unused,
     pub entity_attach: Unused,
     pub entity_put: Unused,
+    pub memory_from: Unused,
+    pub memory_get: Unused,
+    pub memory_put: Unused,
+    pub memory_forget: Unused,
+    pub stream_us: Unused,
+    pub result_kind: Unused,
     pub emit: Unused,
     pub mark_get: Unused,
     pub mark_each: Unused,

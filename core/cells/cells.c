@@ -1,0 +1,629 @@
+/* SPDX-License-Identifier: MIT */
+#include "private.h"
+
+#include "base/clock.h"
+#include "base/cond.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#define BYTES_MAX (UINT64_C(16) << 20)
+#define FORGET_EACH 8u /* cells looked at for each that is made */
+/* A cell, its slot in the table (which is at most half full), its number. */
+#define CELL_COST (sizeof(struct cell) + 2 * sizeof(struct table_slot) + 4)
+
+/* --- keys ----------------------------------------------------------------- */
+
+/* A long key goes by its beginning and a hash of all of it. */
+static void
+key_make(const struct il_memory *m, const char *key, size_t len,
+         struct cells_key *out)
+{
+    out->tag = cells_tag(m->lineage);
+    out->len = (uint32_t) len;
+    if (len > CELLS_KEY_MAX) {
+        XXH128_hash_t all = XXH3_128bits_withSeed(key, len, m->lineage);
+        out->len = CELLS_KEY_MAX;
+        memcpy(out->text, key, CELLS_KEY_MAX - sizeof all);
+        memcpy(out->text + CELLS_KEY_MAX - sizeof all, &all, sizeof all);
+    } else if (len) {
+        memcpy(out->text, key, len);
+    }
+    XXH128_hash_t h = XXH3_128bits_withSeed(out->text, out->len, m->lineage);
+    out->hi = h.high64 ? h.high64 : 1; /* 0 is the meta cell's */
+    out->lo = (uint32_t) h.low64;
+    out->hash = table_mix(m->cells->seed, out->hi, out->lo);
+}
+
+int
+cells_value_read(struct slice bytes, uint32_t *tag, struct slice *key,
+                 struct slice *value)
+{
+    if (bytes.len < CELL_HEAD)
+        return -EINVAL;
+    size_t key_len = (unsigned char) bytes.ptr[4];
+    if (bytes.len < CELL_HEAD + key_len)
+        return -EINVAL;
+    memcpy(tag, bytes.ptr, sizeof *tag);
+    *key = slice_of(bytes.ptr + CELL_HEAD, key_len);
+    *value = slice_of(key->ptr + key_len, bytes.len - CELL_HEAD - key_len);
+    return 0;
+}
+
+/* Is it the value of this key, and of no other with the same hash? */
+static int
+is_of(const struct cells_key *k, struct slice bytes, struct slice *value)
+{
+    uint32_t tag;
+    struct slice key;
+    return !cells_value_read(bytes, &tag, &key, value) && tag == k->tag
+           && key.len == k->len && bytes_same(key.ptr, k->text, key.len);
+}
+
+/* --- cells in memory ------------------------------------------------------ */
+
+static uint32_t
+seek(const struct cells *c, uint64_t hi, uint32_t lo, uint32_t hash)
+{
+    uint32_t at = table_seek(&c->table, hash, hash);
+    for (; c->table.slots[at].number;
+         at = table_seek(&c->table, hash, at + 1)) {
+        const struct cell *cell = cells_cell(c, c->table.slots[at].number - 1);
+        if (cell->hi == hi && cell->lo == lo)
+            break;
+    }
+    return at;
+}
+
+static struct cell *
+find(const struct cells *c, uint64_t hi, uint32_t lo, uint32_t hash,
+     uint32_t *number)
+{
+    if (!c->table.slots)
+        return NULL;
+    uint32_t n = c->table.slots[seek(c, hi, lo, hash)].number;
+    *number = n - 1;
+    return n ? cells_cell(c, n - 1) : NULL;
+}
+
+/* Let go of some that are written, where there is too much. */
+static void
+forget_some(struct cells *c)
+{
+    for (uint32_t n = 0; n < FORGET_EACH && c->cell_count; n++) {
+        if (c->hand >= c->cell_count)
+            c->hand = 0;
+        uint32_t number = c->hand++;
+        struct cell *cell = cells_cell(c, number);
+        if (!cell->hi || cell->changed)
+            continue;
+        if (c->spare_count == c->spare_room) {
+            size_t room = c->spare_room ? c->spare_room * 2 : 1024;
+            uint32_t *spare = realloc(c->spare, room * sizeof *spare);
+            if (!spare)
+                return;
+            c->spare = spare;
+            c->spare_room = room;
+        }
+        table_drop(&c->table, seek(c, cell->hi, cell->lo,
+                                   table_mix(c->seed, cell->hi, cell->lo)));
+        c->bytes -= CELL_COST + cell->capacity;
+        free(cell->value);
+        memset(cell, 0, sizeof *cell);
+        c->spare[c->spare_count++] = number;
+    }
+}
+
+static int
+number_new(struct cells *c, uint32_t *number)
+{
+    if (c->spare_count) {
+        *number = c->spare[--c->spare_count];
+        return 0;
+    }
+    if (c->cell_count == c->chunk_count * CHUNK_CELLS) {
+        struct cell **chunks =
+            realloc(c->chunks, (c->chunk_count + 1) * sizeof *chunks);
+        if (!chunks)
+            return -ENOMEM;
+        c->chunks = chunks;
+        chunks[c->chunk_count] = calloc(CHUNK_CELLS, sizeof **chunks);
+        if (!chunks[c->chunk_count])
+            return -ENOMEM;
+        c->chunk_count++;
+    }
+    *number = c->cell_count++;
+    return 0;
+}
+
+/* One that is not there yet, with nothing in it. */
+static struct cell *
+cell_new(struct cells *c, uint64_t hi, uint32_t lo, uint32_t hash,
+         uint32_t *number)
+{
+    if (c->bytes > c->bytes_max)
+        forget_some(c);
+    if (table_room(&c->table, 1) || number_new(c, number))
+        return NULL;
+    struct cell *cell = cells_cell(c, *number);
+    *cell = (struct cell){ .hi = hi, .lo = lo };
+    table_take(&c->table, seek(c, hi, lo, hash), hash, *number);
+    c->bytes += CELL_COST;
+    return cell;
+}
+
+static int
+cell_room(struct cells *c, struct cell *cell, size_t len)
+{
+    if (len <= cell->capacity)
+        return 0;
+    size_t capacity = (len + 15) & ~(size_t) 15;
+    char *value = realloc(cell->value, capacity);
+    if (!value)
+        return -ENOMEM;
+    c->bytes += capacity - cell->capacity;
+    cell->value = value;
+    cell->capacity = (uint16_t) capacity;
+    return 0;
+}
+
+/* --- looking up ----------------------------------------------------------- */
+
+/* What is not in memory, in the files, the newest first.  What is damaged in
+ * them was logged, and counts as not there. */
+static int
+find_written(const struct cells *c, const struct cells_key *k,
+             struct runs_hit *hit)
+{
+    const struct runs_key key = { k->hi, k->lo };
+    struct slice value;
+    for (uint32_t i = c->run_count; i-- > 0;)
+        if (runs_find(c->runs[i], key, hit) == 1)
+            return hit->value.len && is_of(k, hit->value, &value);
+    return 0;
+}
+
+/* The cell, in memory: made there where it is in the files or (make) nowhere.
+ * NULL: it is nowhere; or *err. */
+static struct cell *
+cell_of(struct cells *c, const struct cells_key *k, int make, uint32_t *number,
+        int *err)
+{
+    struct runs_hit hit;
+    struct cell *cell = find(c, k->hi, k->lo, k->hash, number);
+    *err = 0;
+    if (cell)
+        return cell;
+    int written = find_written(c, k, &hit);
+    if (!written && !make)
+        return NULL;
+    cell = cell_new(c, k->hi, k->lo, k->hash, number);
+    if (cell && written) {
+        if (cell_room(c, cell, hit.value.len)) {
+            *err =
+                -ENOMEM; /* with nothing in it, it would hide what is there */
+            table_drop(&c->table, seek(c, k->hi, k->lo, k->hash));
+            memset(cell, 0, sizeof *cell);
+            c->bytes -= CELL_COST;
+            return NULL;
+        }
+        memcpy(cell->value, hit.value.ptr, hit.value.len);
+        cell->len = (uint16_t) hit.value.len;
+        cell->position = hit.position;
+        cell->end = hit.time;
+    }
+    if (!cell)
+        *err = -ENOMEM;
+    return cell;
+}
+
+int
+cells_get(const struct il_memory *m, const char *key, size_t len,
+          int64_t now_us, struct il_remembered *out)
+{
+    struct cells_key k;
+    struct slice value;
+    uint32_t number;
+    int err;
+    key_make(m, key, len, &k);
+    const struct cell *cell = cell_of(m->cells, &k, 0, &number, &err);
+    if (!cell || !cell->len
+        || !is_of(&k, slice_of(cell->value, cell->len), &value))
+        return err;
+    int64_t end_us =
+        cell->end == CELLS_NO_END ? 0 : (int64_t) cell->end * 1000000;
+    if (end_us && end_us <= now_us)
+        return 0;
+    *out =
+        (struct il_remembered){ value.ptr, value.len, cell->position, end_us };
+    return 1;
+}
+
+/* --- changing ------------------------------------------------------------- */
+
+static size_t
+was_size(size_t len)
+{
+    return (sizeof(struct cells_was) + len + 7) & ~(size_t) 7;
+}
+
+const struct cells_was *
+cells_was_next(const struct cells_undo *u, size_t *at)
+{
+    if (*at >= u->was.len)
+        return NULL;
+    const struct cells_was *was = (const void *) (u->was.data + *at);
+    *at += was_size(was->len);
+    return was;
+}
+
+/* Note how it is, for the batch at hand. */
+static int
+note(struct cells *c, const struct cell *cell)
+{
+    if (!c->undo)
+        return 0;
+    size_t size = was_size(cell->len);
+    struct il_text *to = &c->undo->was;
+    if (text_reserve(to, size))
+        return -ENOMEM;
+    const struct cells_was was = { .hi = cell->hi,
+                                   .position = cell->position,
+                                   .lo = cell->lo,
+                                   .end = cell->end,
+                                   .len = cell->len,
+                                   .before = c->undo->last };
+    memcpy(to->data + to->len, &was, sizeof was);
+    if (cell->len)
+        memcpy(to->data + to->len + offsetof(struct cells_was, value),
+               cell->value, cell->len);
+    c->undo->last = to->len;
+    to->len += size;
+    return 0;
+}
+
+int
+cells_changed_room(struct cells *c, size_t more)
+{
+    size_t room = c->changed_room ? c->changed_room : 1024;
+    if (c->changed_count + more <= c->changed_room)
+        return 0;
+    while (room < c->changed_count + more)
+        room *= 2;
+    uint32_t *changed = realloc(c->changed, room * sizeof *changed);
+    if (!changed)
+        return -ENOMEM;
+    c->changed = changed;
+    c->changed_room = room;
+    return 0;
+}
+
+void
+cells_changed_add(struct cells *c, uint32_t number)
+{
+    struct cell *cell = cells_cell(c, number);
+    if (cell->changed == c->stretch)
+        return;
+    cell->changed = c->stretch;
+    c->changed[c->changed_count++] = number;
+    c->changed_bytes += CELL_COST + cell->capacity;
+}
+
+static int
+change(const struct il_memory *m, const char *key, size_t len,
+       uint64_t position, const void *value, size_t value_len, uint32_t end,
+       int make)
+{
+    struct cells *c = m->cells;
+    struct cells_key k;
+    uint32_t number;
+    int err;
+    if (m->covered && position <= c->position)
+        return 0; /* it knows what came of that */
+    key_make(m, key, len, &k);
+    struct cell *cell = cell_of(c, &k, make, &number, &err);
+    if (!cell)
+        return err;
+    size_t all = make ? CELL_HEAD + k.len + value_len : 0;
+    if (cells_changed_room(c, 1) || cell_room(c, cell, all) || note(c, cell))
+        return -ENOMEM;
+    if (make) {
+        memcpy(cell->value, &k.tag, sizeof k.tag);
+        cell->value[4] = (char) k.len;
+        memcpy(cell->value + CELL_HEAD, k.text, k.len);
+        if (value_len)
+            memcpy(cell->value + CELL_HEAD + k.len, value, value_len);
+    }
+    cell->len = (uint16_t) all;
+    cell->end = end;
+    cell->position = position;
+    cells_changed_add(c, number);
+    return 0;
+}
+
+int
+cells_put(const struct il_memory *m, const char *key, size_t len,
+          uint64_t position, const void *value, size_t value_len,
+          int64_t end_us)
+{
+    int64_t end = end_us > 0 ? (end_us + 999999) / 1000000 : CELLS_NO_END;
+    if (value_len > IL_MEMORY_VALUE_MAX)
+        return -EMSGSIZE;
+    return change(m, key, len, position, value, value_len,
+                  end < CELLS_NO_END ? (uint32_t) end : CELLS_NO_END, 1);
+}
+
+int
+cells_forget(const struct il_memory *m, const char *key, size_t len,
+             uint64_t position)
+{
+    return change(m, key, len, position, NULL, 0, CELLS_NO_END, 0);
+}
+
+/* --- batches -------------------------------------------------------------- */
+
+void
+cells_begin(struct cells *c, struct cells_undo *u)
+{
+    c->undo = u;
+    c->moved = 1;
+}
+
+/* Newest first, so that each is at last as it was at first.  Nothing fails: a
+ * cell that has changed stays in memory, and had room for what was in it. */
+void
+cells_undo(struct cells *c, struct cells_undo *u)
+{
+    uint32_t number;
+    for (size_t at = u->last; u->was.len;) {
+        const struct cells_was *was = (const void *) (u->was.data + at);
+        if (cells_number(c, was->hi, was->lo, &number)) {
+            struct cell *cell = cells_cell(c, number);
+            memcpy(cell->value, was->value, was->len);
+            cell->len = (uint16_t) was->len;
+            cell->position = was->position;
+            cell->end = was->end;
+        }
+        if (!at)
+            break;
+        at = was->before;
+    }
+    cells_settle(u);
+}
+
+void
+cells_settle(struct cells_undo *u)
+{
+    u->was.len = u->last = 0;
+}
+
+/* --- life ----------------------------------------------------------------- */
+
+int
+cells_number(const struct cells *c, uint64_t hi, uint32_t lo, uint32_t *number)
+{
+    return find(c, hi, lo, table_mix(c->seed, hi, lo), number) != NULL;
+}
+
+/* What is in memory goes. */
+static void
+forget_all(struct cells *c)
+{
+    for (size_t i = 0; i < c->chunk_count; i++) {
+        for (uint32_t k = 0; k < CHUNK_CELLS; k++)
+            free(c->chunks[i][k].value);
+        free(c->chunks[i]);
+    }
+    free(c->chunks);
+    c->chunks = NULL;
+    c->chunk_count = c->spare_count = c->changed_count = c->writing_count = 0;
+    c->cell_count = c->hand = 0;
+    c->bytes = c->changed_bytes = c->writing_bytes = 0;
+    c->stretch++;
+    table_clear(&c->table);
+}
+
+/* Is the i-th memory covered?  One that is not, behind one that is, cannot be made
+ * of events that are before the checkpoint: what the step before it remembers is
+ * ahead of them, and would decide them another way than it did.  So it begins
+ * empty there. */
+static void
+cover(struct cells *c, size_t i, const struct cells_meta *meta)
+{
+    struct il_memory *m = c->memories[i];
+    m->covered = 0;
+    for (uint32_t k = 0; k < meta->count; k++)
+        m->covered |= meta->lineages[k] == m->lineage;
+    for (size_t k = 0; k < i && !m->covered; k++) {
+        if (!c->memories[k]->covered)
+            continue;
+        log_warn("lane %s: what step %s remembers begins with event %" PRIu64
+                 ": step %s before it knows what came of the others",
+                 c->lane, m->step, c->set.complete + 1, c->memories[k]->step);
+        m->covered = 1;
+    }
+}
+
+/* Which memories the files cover, and the time of the stream. */
+static void
+read_meta(struct cells *c)
+{
+    const struct runs_key key = { CELLS_META_HI, CELLS_META_LO };
+    struct cells_meta meta = { .count = 0 };
+    struct runs_hit hit;
+    for (uint32_t i = c->run_count; i-- > 0;)
+        if (runs_find(c->runs[i], key, &hit) == 1) {
+            if (hit.value.len == sizeof meta)
+                memcpy(&meta, hit.value.ptr, sizeof meta);
+            break;
+        }
+    if (meta.version != CELLS_META_VERSION || meta.count > CELLS_MEMORIES_MAX)
+        meta = (struct cells_meta){ .count = 0 };
+    c->stream = (struct batch_stream){ .us = meta.stream_us,
+                                       .behind = meta.behind,
+                                       .jumped = meta.jumped };
+    for (size_t i = 0; i < c->count; i++)
+        cover(c, i, &meta);
+}
+
+/* What the set has is what the lane looks into. */
+static void
+take_set(struct cells *c)
+{
+    memcpy(c->runs, c->set.list, c->set.count * sizeof c->runs[0]);
+    c->run_count = c->set.count;
+    memcpy(c->shown, c->runs, sizeof c->runs);
+    c->shown_count = c->run_count;
+    c->position = c->shown_position = c->set.complete;
+    read_meta(c);
+    c->shown_stream = c->stream;
+}
+
+int
+cells_open(const struct cells_options *o, uint64_t end, struct cells **out)
+{
+    struct cells *c = calloc(1, sizeof *c);
+    *out = NULL;
+    if (!c)
+        return -ENOMEM;
+    c->lane = o->lane;
+    c->bytes_max = o->bytes_max ? o->bytes_max : BYTES_MAX;
+    c->seed = table_seed();
+    c->stretch = 1;
+    c->set.dirfd = -1;
+    c->set.what = "memory of steps";
+    memcpy(c->set.spool, o->spool, sizeof c->set.spool);
+    pthread_mutex_init(&c->lock, NULL);
+    cond_init(&c->wake);
+    cond_init(&c->done);
+    c->memories = calloc(o->count + 1, sizeof *c->memories);
+    c->dir = strdup(o->dir);
+    int err = c->memories && c->dir ? 0 : -ENOMEM;
+    if (!err) {
+        c->count = o->count;
+        memcpy(c->memories, o->memories, o->count * sizeof *c->memories);
+        c->set.dir = c->dir;
+        c->set.dirfd = open(c->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        err = c->set.dirfd < 0 ? -errno : runs_open(&c->set, end);
+    }
+    if (!err) {
+        /* What cannot be read of a file is lost, and not looked for again. */
+        for (uint32_t i = 0; i < c->set.count; i++)
+            atomic_store(&c->set.list[i]->leave_out, 1);
+        take_set(c);
+        c->begun_us = clock_monotonic_us();
+        err = cells_worker_start(c);
+    }
+    if (err) {
+        log_error("lane %s: cannot open what its steps remember, %s: %s",
+                  o->lane, o->dir, strerror(-err));
+        cells_close(c);
+        return err;
+    }
+    for (size_t i = 0; i < c->count; i++)
+        c->memories[i]->cells = c;
+    *out = c;
+    return 0;
+}
+
+void
+cells_close(struct cells *c)
+{
+    if (!c)
+        return;
+    cells_worker_stop(c);
+    for (size_t i = 0; c->memories && i < c->count; i++)
+        c->memories[i]->cells = NULL;
+    runs_close(&c->set);
+    if (c->set.dirfd >= 0)
+        close(c->set.dirfd);
+    forget_all(c);
+    free(c->changed);
+    free(c->writing);
+    free(c->spare);
+    free(c->memories);
+    free(c->dir);
+    pthread_cond_destroy(&c->done);
+    pthread_cond_destroy(&c->wake);
+    pthread_mutex_destroy(&c->lock);
+    free(c);
+}
+
+uint64_t
+cells_position(const struct cells *c)
+{
+    return c->position;
+}
+
+struct batch_stream
+cells_stream(const struct cells *c)
+{
+    return c->stream;
+}
+
+int
+cells_uncovered(const struct cells *c)
+{
+    for (size_t i = 0; i < c->count; i++)
+        if (!c->memories[i]->covered)
+            return 1;
+    return 0;
+}
+
+void
+cells_cover(struct cells *c)
+{
+    for (size_t i = 0; i < c->count; i++)
+        c->memories[i]->covered = 1;
+}
+
+int
+cells_reload(struct cells *c, int empty)
+{
+    cells_worker_stop(c);
+    forget_all(c);
+    c->undo = NULL;
+    /* As the disk is: whether the last naming was done is not known. */
+    runs_close(&c->set);
+    c->run_count = 0;
+    int err = runs_open(&c->set, UINT64_MAX);
+    if (err)
+        return err;
+    for (uint32_t i = 0; i < c->set.count; i++)
+        atomic_store(&c->set.list[i]->leave_out, 1);
+    if (empty && (c->set.count || c->set.complete)) {
+        struct run *out[RUNS_MAX];
+        uint32_t count = c->set.count;
+        memcpy(out, c->set.list, count * sizeof out[0]);
+        err = runs_name(&c->set, out, count, NULL, 0);
+        for (uint32_t i = 0; i < count && !err; i++)
+            runs_free(out[i]);
+    }
+    take_set(c);
+    int started = cells_worker_start(c);
+    return err ? err : started;
+}
+
+void
+cells_stats(struct cells *c, struct cells_stats *out)
+{
+    memset(out, 0, sizeof *out);
+    out->bytes = c->bytes;
+    out->changed = c->changed_bytes + c->writing_bytes;
+    pthread_mutex_lock(&c->lock);
+    for (uint32_t i = 0; i < c->shown_count; i++) {
+        uint64_t lines;
+        out->keys += c->shown[i]->header.keys;
+        out->disk_bytes += runs_bytes(c->shown[i], &lines);
+    }
+    out->position = c->shown_position;
+    out->written_us = c->written_us;
+    pthread_mutex_unlock(&c->lock);
+}

@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: MIT */
+/* A run of what has changed, and the worker that writes it. */
+#include "config.h"
+
+#include "private.h"
+
+#include "base/clock.h"
+#include "base/cond.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#define EVERY_US INT64_C(5000000)
+#define CHANGED_MOST 65536u /* then it is time: copying more would be noticed */
+#define TRY_AGAIN_US 1000000
+#define MERGE_LEAST CHANGED_MOST
+
+/* --- what has changed, copied --------------------------------------------- */
+
+static void
+snapshot_free(struct snapshot *s)
+{
+    if (!s)
+        return;
+    free(s->items);
+    free(s->bytes);
+    free(s);
+}
+
+/* Cells that batches on their way have changed: each as it was before the oldest
+ * of them. */
+struct aside {
+    const struct cells_was **was;
+    uint32_t *numbers;
+    size_t count;
+    uint64_t seed;
+    struct table table; /* by the cell's number */
+};
+
+static void
+aside_free(struct aside *a)
+{
+    table_clear(&a->table);
+    free(a->was);
+    free(a->numbers);
+}
+
+static const struct cells_was *
+aside_find(const struct aside *a, uint32_t number)
+{
+    if (!a->table.slots)
+        return NULL;
+    uint32_t hash = table_mix(a->seed, 0, number);
+    uint32_t at = table_seek(&a->table, hash, hash);
+    for (; a->table.slots[at].number; at = table_seek(&a->table, hash, at + 1))
+        if (a->numbers[a->table.slots[at].number - 1] == number)
+            return a->was[a->table.slots[at].number - 1];
+    return NULL;
+}
+
+static int
+aside_add(struct aside *a, const struct cells *c, const struct cells_was *was)
+{
+    uint32_t number;
+    if (!cells_number(c, was->hi, was->lo, &number) || aside_find(a, number))
+        return 0;
+    if (!(a->count & (a->count - 1))) {
+        size_t room = a->count ? a->count * 2 : 64;
+        void *grown = realloc(a->was, room * sizeof *a->was);
+        if (!grown)
+            return -ENOMEM;
+        a->was = grown;
+        if (!(grown = realloc(a->numbers, room * sizeof *a->numbers)))
+            return -ENOMEM;
+        a->numbers = grown;
+    }
+    if (table_room(&a->table, 1))
+        return -ENOMEM;
+    uint32_t hash = table_mix(a->seed, 0, number);
+    uint32_t at = table_seek(&a->table, hash, hash);
+    while (a->table.slots[at].number)
+        at = table_seek(&a->table, hash, at + 1);
+    table_take(&a->table, at, hash, (uint32_t) a->count);
+    a->was[a->count] = was;
+    a->numbers[a->count++] = number;
+    return 0;
+}
+
+static int
+aside_make(struct aside *a, const struct cells *c,
+           const struct cells_undo *const *batches, size_t count)
+{
+    int err = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct cells_was *was;
+        for (size_t at = 0; !err && (was = cells_was_next(batches[i], &at));)
+            err = aside_add(a, c, was);
+    }
+    return err;
+}
+
+static size_t
+record_size(size_t len)
+{
+    return (sizeof(struct runs_record) + len + 7) & ~(size_t) 7;
+}
+
+static void
+snapshot_put(struct snapshot *s, size_t *at, uint64_t hi, uint32_t lo,
+             uint32_t end, uint64_t position, const void *value, size_t len)
+{
+    const struct runs_record r = {
+        .hi = hi,
+        .lo = lo,
+        .time = end,
+        .at = position | (uint64_t) len << RUNS_POSITION_BITS
+    };
+    char *to = s->bytes + *at;
+    memcpy(to, &r, sizeof r);
+    if (len)
+        memcpy(to + sizeof r, value, len);
+    s->items[s->count++] = (struct runs_item){ .record = (const void *) to,
+                                               .value = to + sizeof r };
+    *at += record_size(len);
+}
+
+static void
+meta_put(struct cells *c, struct snapshot *s, size_t *at)
+{
+    struct cells_meta meta = { .version = CELLS_META_VERSION,
+                               .stream_us = s->stream.us,
+                               .behind = s->stream.behind,
+                               .jumped = s->stream.jumped };
+    for (size_t i = 0; i < c->count; i++)
+        if (c->memories[i]->covered)
+            meta.lineages[meta.count++] = c->memories[i]->lineage;
+    snapshot_put(s, at, CELLS_META_HI, CELLS_META_LO, CELLS_NO_END, s->position,
+                 &meta, sizeof meta);
+}
+
+/* Sizes first: nothing fails once something has changed. */
+static int
+snapshot_make(struct cells *c, const struct aside *a, struct snapshot *s)
+{
+    size_t bytes = record_size(sizeof(struct cells_meta)), at = 0;
+    for (size_t i = 0; i < c->changed_count; i++) {
+        const struct cells_was *was = aside_find(a, c->changed[i]);
+        bytes +=
+            record_size(was ? was->len : cells_cell(c, c->changed[i])->len);
+    }
+    s->bytes = malloc(bytes);
+    s->items = malloc((c->changed_count + 1) * sizeof *s->items);
+    if (!s->bytes || !s->items)
+        return -ENOMEM;
+    meta_put(c, s, &at);
+    for (size_t i = 0; i < c->changed_count; i++) {
+        const struct cell *cell = cells_cell(c, c->changed[i]);
+        const struct cells_was *was = aside_find(a, c->changed[i]);
+        /* It may be what the files have: that is written again, rather than
+         * known. */
+        if (was)
+            snapshot_put(s, &at, was->hi, was->lo, was->end, was->position,
+                         was->value, was->len);
+        else
+            snapshot_put(s, &at, cell->hi, cell->lo, cell->end, cell->position,
+                         cell->value, cell->len);
+    }
+    return 0;
+}
+
+int
+cells_checkpoint(struct cells *c, uint64_t position,
+                 const struct batch_stream *stream,
+                 const struct cells_undo *const *batches, size_t count)
+{
+    struct aside a = { .seed = c->seed };
+    struct snapshot *s = NULL;
+    uint32_t *next = NULL;
+    if (c->asked)
+        return -EBUSY;
+    int err = aside_make(&a, c, batches, count);
+    if (!err && !(s = calloc(1, sizeof *s)))
+        err = -ENOMEM;
+    if (!err && !(next = malloc((a.count + 1024) * sizeof *next)))
+        err = -ENOMEM;
+    if (!err) {
+        s->position = position;
+        s->stream = *stream;
+        s->stretch = c->stretch;
+        err = snapshot_make(c, &a, s);
+    }
+    if (err) {
+        aside_free(&a);
+        snapshot_free(s);
+        free(next);
+        return err;
+    }
+    /* What is written belongs to this stretch, but what batches on their way have
+     * changed, which belongs to the next. */
+    free(c->writing);
+    c->writing = c->changed;
+    c->writing_count = c->changed_count;
+    c->writing_bytes = (uint64_t) c->changed_bytes;
+    c->changed = next;
+    c->changed_room = a.count + 1024;
+    c->changed_count = 0;
+    c->changed_bytes = 0;
+    c->stretch++;
+    for (size_t i = 0; i < a.count; i++)
+        cells_changed_add(c, a.numbers[i]);
+    aside_free(&a);
+    c->begun_us = clock_monotonic_us();
+    c->moved = 0;
+    c->asked = position + 1;
+    pthread_mutex_lock(&c->lock);
+    c->job = s;
+    pthread_cond_signal(&c->wake);
+    pthread_mutex_unlock(&c->lock);
+    return 0;
+}
+
+/* --- taking over ---------------------------------------------------------- */
+
+/* What was written may be forgotten, unless it has changed again. */
+static void
+mark_written(struct cells *c, uint32_t stretch)
+{
+    for (size_t i = 0; i < c->writing_count; i++) {
+        struct cell *cell = cells_cell(c, c->writing[i]);
+        if (cell->changed == stretch)
+            cell->changed = 0;
+    }
+    c->writing_count = 0;
+    c->writing_bytes = 0;
+    c->asked = 0;
+}
+
+void
+cells_install(struct cells *c)
+{
+    struct run *gone;
+    if (!atomic_load(&c->news))
+        return;
+    pthread_mutex_lock(&c->lock);
+    atomic_store(&c->news, 0);
+    memcpy(c->runs, c->shown, c->shown_count * sizeof c->runs[0]);
+    c->run_count = c->shown_count;
+    c->position = c->shown_position;
+    c->stream = c->shown_stream;
+    uint32_t stretch = c->shown_stretch;
+    gone = c->retired;
+    c->retired = NULL;
+    c->shown_stretch = 0;
+    pthread_mutex_unlock(&c->lock);
+    while (gone) {
+        struct run *next = gone->next;
+        runs_free(gone);
+        gone = next;
+    }
+    if (stretch)
+        mark_written(c, stretch);
+}
+
+int
+cells_due(struct cells *c, int64_t now_us, int64_t *until_us)
+{
+    *until_us = INT64_MAX;
+    if (c->asked || !c->moved)
+        return 0;
+    if (c->changed_count >= CHANGED_MOST || c->changed_bytes > c->bytes_max / 2)
+        return 1;
+    *until_us = c->begun_us + EVERY_US;
+    return now_us >= *until_us;
+}
+
+int
+cells_full(const struct cells *c)
+{
+    return c->asked && c->changed_bytes + c->writing_bytes > c->bytes_max;
+}
+
+int
+cells_wait(struct cells *c)
+{
+    pthread_mutex_lock(&c->lock);
+    while (c->job && !c->failed)
+        pthread_cond_wait(&c->done, &c->lock);
+    int err = c->job ? c->failed : 0;
+    pthread_mutex_unlock(&c->lock);
+    cells_install(c);
+    return err;
+}
+
+/* --- the worker ----------------------------------------------------------- */
+
+/* With the lock: the lane is to look into the set as it is now. */
+static void
+show(struct cells *c, struct run *const *out, uint32_t count)
+{
+    memcpy(c->shown, c->set.list, c->set.count * sizeof c->shown[0]);
+    c->shown_count = c->set.count;
+    for (uint32_t i = 0; i < count; i++) {
+        out[i]->next = c->retired;
+        c->retired = out[i];
+    }
+    atomic_store(&c->news, 1);
+}
+
+static int
+put(void *arg, const struct runs_record *r, const char *value)
+{
+    return runs_put(arg, r, value);
+}
+
+static int
+write_run(struct cells *c, const struct snapshot *s, struct run **made)
+{
+    struct runs_writer *w;
+    uint64_t values = 0;
+    for (size_t i = 0; i < s->count; i++)
+        values += runs_value_len(s->items[i].record);
+    int err = runs_create(&c->set, s->count, values, &w);
+    if (err)
+        return err;
+    err = runs_put_sorted(s->items, s->count, 0, UINT64_MAX, put, w);
+    if (err)
+        runs_abandon(w);
+    else
+        err = runs_finish(w, c->set.complete, s->position, made);
+    return err;
+}
+
+/* With the lock, which is let go meanwhile. */
+static int
+write_job(struct cells *c, struct run **made)
+{
+    struct snapshot *s = c->job;
+    pthread_mutex_unlock(&c->lock);
+    int err = *made ? 0 : write_run(c, s, made);
+    if (!err)
+        err = runs_name(&c->set, NULL, 0, *made, s->position);
+    pthread_mutex_lock(&c->lock);
+    if (err)
+        return err;
+    atomic_store(&(*made)->leave_out, 1);
+    *made = NULL;
+    show(c, NULL, 0);
+    c->shown_position = s->position;
+    c->shown_stream = s->stream;
+    c->shown_stretch = s->stretch;
+    c->written_us = clock_wall_us();
+    c->job = NULL;
+    snapshot_free(s);
+    return 0;
+}
+
+struct merge {
+    struct cells *cells;
+    struct runs_writer *writer;
+    int all; /* there is nothing older: what is no more can go */
+};
+
+static int
+merge_put(void *arg, const struct runs_record *r, const char *value)
+{
+    struct merge *m = arg;
+    return m->all && !runs_value_len(r) ? 0 : runs_put(m->writer, r, value);
+}
+
+static void
+say(struct cells *c, int err)
+{
+    if (err && !c->failed)
+        log_error("lane %s: cannot write down what its steps remember, in %s: "
+                  "%s; it is tried again, and the spool is kept until it can",
+                  c->lane, c->dir, strerror(-err));
+    else if (!err && c->failed)
+        log_info("lane %s: what its steps remember is written down again",
+                 c->lane);
+    c->failed = err;
+    pthread_cond_broadcast(&c->done);
+}
+
+static void
+wait_to_try_again(struct cells *c)
+{
+    int64_t until_us = clock_monotonic_us() + TRY_AGAIN_US;
+    while (!c->quit && !cond_wait_until(&c->wake, &c->lock, until_us))
+        ;
+}
+
+/* Where that fails it may have been done or not: nothing else is named before it
+ * is.  With the lock, which is let go meanwhile. */
+static int
+name_merged(struct cells *c, struct run *const *in, uint32_t count,
+            struct run *made)
+{
+    for (;;) {
+        pthread_mutex_unlock(&c->lock);
+        int err = runs_name(&c->set, in, count, made, c->set.complete);
+        pthread_mutex_lock(&c->lock);
+        if (!err)
+            break;
+        if (c->quit) {
+            if (made)
+                runs_free(made);
+            return err;
+        }
+        say(c, err);
+        wait_to_try_again(c);
+    }
+    if (made)
+        atomic_store(&made->leave_out, 1);
+    show(c, in, count);
+    return 0;
+}
+
+/* With the lock, which is let go meanwhile. */
+static int
+merge(struct cells *c, uint32_t first, uint32_t count)
+{
+    struct run *in[RUNS_MAX], *made = NULL;
+    struct merge m = { .cells = c, .all = !first };
+    uint64_t keys = 0, values = 0;
+    int64_t now_us = c->shown_stream.us;
+    uint32_t after = now_us > 0 ? (uint32_t) (now_us / 1000000) : 0;
+    memcpy(in, c->set.list + first, count * sizeof in[0]);
+    pthread_mutex_unlock(&c->lock);
+    for (uint32_t i = 0; i < count; i++) {
+        keys += in[i]->header.keys;
+        values += in[i]->header.value_bytes;
+    }
+    int err = runs_create(&c->set, keys, values, &m.writer);
+    if (!err) {
+        err = runs_each(in, count, after, merge_put, &m);
+        if (err)
+            runs_abandon(m.writer);
+        else
+            err = runs_finish(m.writer, in[0]->header.from,
+                              in[count - 1]->header.to, &made);
+    }
+    pthread_mutex_lock(&c->lock);
+    return err ? err : name_merged(c, in, count, made);
+}
+
+static void *
+work(void *arg)
+{
+    const struct runs_policy policy = { .least = MERGE_LEAST,
+                                        .most = UINT64_MAX,
+                                        .together = UINT32_MAX };
+    struct cells *c = arg;
+    struct run *made = NULL;
+    pthread_setname_np(pthread_self(), "cells");
+    pthread_mutex_lock(&c->lock);
+    while (!c->quit || (c->job && !c->failed)) {
+        uint32_t first, count = 0;
+        int err = 0;
+        if (c->job)
+            err = write_job(c, &made);
+        else if (!c->quit && (count = runs_due(&c->set, &policy, &first)))
+            err = merge(c, first, count);
+        else
+            pthread_cond_wait(&c->wake, &c->lock);
+        say(c, err);
+        if (err)
+            wait_to_try_again(c);
+    }
+    pthread_mutex_unlock(&c->lock);
+    if (made)
+        runs_free(made);
+    return NULL;
+}
+
+int
+cells_worker_start(struct cells *c)
+{
+    sigset_t all, before;
+    c->quit = 0;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int err = -pthread_create(&c->worker, NULL, work, c);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    c->working = !err;
+    return err;
+}
+
+void
+cells_worker_stop(struct cells *c)
+{
+    if (!c->working)
+        return;
+    pthread_mutex_lock(&c->lock);
+    c->quit = 1;
+    pthread_cond_signal(&c->wake);
+    pthread_mutex_unlock(&c->lock);
+    pthread_join(c->worker, NULL);
+    c->working = 0;
+    snapshot_free(c->job);
+    c->job = NULL;
+    c->failed = 0;
+    cells_install(c);
+    c->asked = 0;
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/* How the room works: what steps remember.
+ *
+ *   cells.c       a lane's cells: life, looking up, changing, taking back
+ *   each.c        what is on the disk, for people
+ *   checkpoint.c  a run of what has changed; the worker that writes it
+ *
+ * Cells that were used lately are in memory, all that changed since the last
+ * checkpoint among them; the others are in the runs of the lane's set (runs.h),
+ * where they are looked up by 96 bits of a hash.  A cell has its key's text, too,
+ * and is no other's.
+ *
+ * A change is made where the cell is, and what was there before is noted in the
+ * batch's undo.  A checkpoint is of a position that has settled: it copies what
+ * has changed since the one before, where a batch on its way has changed it from
+ * its undo, and the worker writes that as one run.
+ *
+ * Threads.  The lane's has the cells.  The worker has the set and what it was
+ * handed; the list of runs that the lane looks into is the lane's own, and taken
+ * over from the worker's between two batches (`lock`).
+ *
+ * A crash leaves runs that are named or not: the checkpoint before, or this
+ * one. */
+#ifndef CELLS_PRIVATE_H
+#define CELLS_PRIVATE_H
+
+#include "cells.h"
+
+#include "base/table.h"
+#include "runs/runs.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define CELLS_KEY_MAX 223u /* bytes; of longer ones the end is a hash */
+#define CELLS_NO_END UINT32_MAX
+
+/* A key as it is looked up. */
+struct cells_key {
+    uint64_t hi;
+    uint32_t lo, hash; /* in the table */
+    uint32_t tag;      /* of the memory */
+    uint32_t len;
+    char text[CELLS_KEY_MAX + 1];
+};
+
+/* value: as in the file: the tag, a byte with the key's length, key, value.  len
+ * 0: there is nothing, or no more. */
+struct cell {
+    uint64_t hi, position;
+    uint32_t lo, end; /* in seconds */
+    uint32_t
+        changed; /* in which stretch between checkpoints; 0: it is written */
+    uint16_t len, capacity;
+    char *value;
+};
+#define CELL_HEAD 5u /* bytes before the key */
+#define CHUNK_CELLS 1024u
+
+struct snapshot {
+    uint64_t position;
+    struct batch_stream stream;
+    struct runs_item *items;
+    size_t count;
+    char *bytes; /* records and their values */
+    uint32_t stretch;
+};
+
+struct cells {
+    const char *lane;
+    char *dir;
+    struct il_memory **memories;
+    size_t count;
+    uint64_t bytes_max;
+
+    struct cell **chunks;
+    size_t chunk_count;
+    uint32_t cell_count; /* numbers given out */
+    uint32_t *spare;     /* of them those that are free */
+    size_t spare_count, spare_room;
+    uint32_t hand; /* where forgetting goes on */
+    struct table table;
+    uint64_t seed;
+    /* Cells that changed in this stretch, and in that which is being written. */
+    uint32_t *changed, *writing;
+    size_t changed_count, changed_room, writing_count;
+    uint32_t stretch; /* from 1 */
+    _Atomic uint64_t bytes, changed_bytes, writing_bytes;
+    struct cells_undo *undo;    /* of the batch at hand; NULL: none */
+    struct run *runs[RUNS_MAX]; /* the lane's, oldest first */
+    uint32_t run_count;
+    uint64_t position, asked; /* of the checkpoint; that is being written */
+    struct batch_stream stream;
+    int64_t begun_us; /* monotonic: the last one */
+    int moved;        /* something has passed since */
+
+    pthread_t worker;
+    int working;
+    pthread_mutex_t lock; /* protects what follows */
+    pthread_cond_t wake, done;
+    int quit;
+    struct snapshot *job; /* to be written */
+    int failed;           /* the last attempt's errno; it is tried again */
+    struct run *shown[RUNS_MAX];
+    uint32_t shown_count;
+    struct run *retired; /* once the lane has taken over */
+    uint64_t shown_position;
+    struct batch_stream shown_stream;
+    uint32_t shown_stretch;
+    int64_t written_us;
+    _Atomic int news;
+    struct runs_set set; /* the worker's; the lane's before and after it */
+};
+
+static inline struct cell *
+cells_cell(const struct cells *c, uint32_t i)
+{
+    return &c->chunks[i / CHUNK_CELLS][i % CHUNK_CELLS];
+}
+
+/* Of a memory's lineage: what tells its cells from others'. */
+static inline uint32_t
+cells_tag(uint64_t lineage)
+{
+    return (uint32_t) (lineage ^ lineage >> 32);
+}
+
+/* The cell that says up to where which memories reach. */
+#define CELLS_META_HI 0
+#define CELLS_META_LO 0
+struct cells_meta {
+    uint32_t version, count;
+    int64_t stream_us;
+    uint32_t behind, jumped;
+    uint64_t lineages[CELLS_MEMORIES_MAX];
+};
+#define CELLS_META_VERSION 1u
+_Static_assert(sizeof(struct cells_meta) <= RUNS_VALUE_MAX, "it is a value");
+
+/* checkpoint.c */
+int cells_worker_start(struct cells *);
+void cells_worker_stop(struct cells *);
+
+/* cells.c: as far as a cell of a file is one.  Its key and value. */
+int cells_value_read(struct slice, uint32_t *tag, struct slice *key,
+                     struct slice *value);
+/* An entry of an undo: a cell as it was. */
+struct cells_was {
+    uint64_t hi, position;
+    uint32_t lo, end;
+    size_t len;    /* bytes of the value */
+    size_t before; /* where the entry before begins */
+    char value[];
+};
+/* That begins at *at, which then is where the next does.  NULL: the end. */
+const struct cells_was *cells_was_next(const struct cells_undo *, size_t *at);
+/* Cell `number` has changed; there is room in the list (cells_changed_room()). */
+int cells_changed_room(struct cells *, size_t more);
+void cells_changed_add(struct cells *, uint32_t number);
+/* Its number, where it is in memory: 1 or 0. */
+int cells_number(const struct cells *, uint64_t hi, uint32_t lo,
+                 uint32_t *number);
+
+#endif
