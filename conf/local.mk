@@ -4,6 +4,8 @@ dist_recipes_DATA = conf/recipes/alerts.conf \
 	conf/recipes/feature-usage.conf \
 	conf/recipes/free-users.conf \
 	conf/recipes/masked-chat.conf \
+	conf/recipes/noisy-errors.conf \
+	conf/recipes/third-export.conf \
 	conf/recipes/usage-by-account.conf \
 	conf/recipes/usage-by-account.sql
 EXTRA_DIST += conf/recipes/demo.sh conf/recipes/demo-alert.conf \

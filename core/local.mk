@@ -130,6 +130,7 @@ core_libcore_a_SOURCES = \
 	core/cells/cells.c \
 	core/cells/cells.h \
 	core/cells/checkpoint.c \
+	core/cells/each.c \
 	core/cells/private.h \
 	core/schema/check.c \
 	core/schema/format.c \
@@ -174,6 +175,7 @@ core_libcore_a_SOURCES = \
 	core/store/dead_share.c \
 	core/store/dead_store.c \
 	core/store/dead_store.h \
+	core/store/dead_timed.c \
 	core/store/dead_wait.c \
 	core/store/dead_wait.h \
 	core/store/dead_walk.c \
@@ -282,6 +284,7 @@ core_libcore_a_SOURCES = \
 	core/lane/settle.c \
 	core/lane/status.c \
 	core/lane/take.c \
+	core/lane/timed.c \
 	core/plugin/api_batch.c \
 	core/plugin/api_edit.c \
 	core/plugin/api_conf.c \
@@ -365,6 +368,7 @@ core_libcore_a_SOURCES = \
 	core/command/reply.h \
 	core/command/run.c \
 	core/command/spool.c \
+	core/command/state.c \
 	core/command/status.c \
 	core/command/table.c \
 	core/command/types.c \

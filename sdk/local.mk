@@ -74,6 +74,7 @@ sdk_plugin_testhost_tests_test_testhost_SOURCES = \
 	sdk/plugin/testhost/tests/test-testhost.c
 sdk_plugin_testhost_tests_test_testhost_CPPFLAGS = $(TESTHOST_CPPFLAGS) \
 	-DNULL_PLUGIN='"$(abs_top_builddir)/tests/.libs/destination.null.so"' \
+	-DLATER_PLUGIN='"$(abs_top_builddir)/tests/.libs/step.later.so"' \
 	-DLIST_PLUGIN='"$(abs_top_builddir)/tests/.libs/source.list.so"'
 sdk_plugin_testhost_tests_test_testhost_LDADD = $(TESTHOST_LIBS)
 

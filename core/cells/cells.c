@@ -15,7 +15,7 @@
 #include <xxhash.h>
 
 #define BYTES_MAX (UINT64_C(16) << 20)
-#define FORGET_EACH 512u /* cells looked at for each that is made */
+#define FORGET_EACH 8u /* cells looked at for each that is made */
 /* A cell, its slot in the table (which is at most half full), its number. */
 #define CELL_COST (sizeof(struct cell) + 2 * sizeof(struct table_slot) + 4)
 
@@ -430,6 +430,27 @@ forget_all(struct cells *c)
     table_clear(&c->table);
 }
 
+/* Is the i-th memory covered?  One that is not, behind one that is, cannot be made
+ * of events that are before the checkpoint: what the step before it remembers is
+ * ahead of them, and would decide them another way than it did.  So it begins
+ * empty there. */
+static void
+cover(struct cells *c, size_t i, const struct cells_meta *meta)
+{
+    struct il_memory *m = c->memories[i];
+    m->covered = 0;
+    for (uint32_t k = 0; k < meta->count; k++)
+        m->covered |= meta->lineages[k] == m->lineage;
+    for (size_t k = 0; k < i && !m->covered; k++) {
+        if (!c->memories[k]->covered)
+            continue;
+        log_warn("lane %s: what step %s remembers begins with event %" PRIu64
+                 ": step %s before it knows what came of the others",
+                 c->lane, m->step, c->set.complete + 1, c->memories[k]->step);
+        m->covered = 1;
+    }
+}
+
 /* Which memories the files cover, and the time of the stream. */
 static void
 read_meta(struct cells *c)
@@ -448,12 +469,8 @@ read_meta(struct cells *c)
     c->stream = (struct batch_stream){ .us = meta.stream_us,
                                        .behind = meta.behind,
                                        .jumped = meta.jumped };
-    for (size_t i = 0; i < c->count; i++) {
-        c->memories[i]->covered = 0;
-        for (uint32_t k = 0; k < meta.count; k++)
-            c->memories[i]->covered |=
-                meta.lineages[k] == c->memories[i]->lineage;
-    }
+    for (size_t i = 0; i < c->count; i++)
+        cover(c, i, &meta);
 }
 
 /* What the set has is what the lane looks into. */

@@ -49,7 +49,7 @@ void cells_close(struct cells *);
 uint64_t cells_position(const struct cells *);
 /* The time of the stream there. */
 struct batch_stream cells_stream(const struct cells *);
-/* Are there memories that what there is does not cover, as they are new or made
+/* Are there memories, before all others, that what there is does not cover, as they are new or made
  * another way than it was?  Then all events up to cells_position() that the spool
  * still has are theirs alone: cells_put() leaves the others as they are. */
 int cells_uncovered(const struct cells *);
@@ -116,12 +116,12 @@ void cells_stats(struct cells *, struct cells_stats *); /* any thread */
 
 /* --- without a lane ------------------------------------------------------- */
 
-/* Call fn for each cell of a lane that is on the disk and has not ended, whose
- * memory has this lineage (0: of all), beside a daemon or without one.  What fn
- * returns other than 0 ends it, and is returned.  0, -ENOENT: there is nothing;
- * or another negative errno. */
+/* Call fn for each cell on the disk that has not ended, in a lane's folder, of the
+ * memory of this lineage.  What fn returns other than 0 ends it, and is returned.
+ * 0, -ENOENT: nothing was ever written; or another negative errno, -EAGAIN where a
+ * daemon changes the files all the time. */
 int cells_each(const char *dir, uint64_t lineage,
-               int (*fn)(void *arg, uint32_t tag, struct slice key,
+               int (*fn)(void *arg, struct slice key,
                          const struct il_remembered *),
                void *arg);
 

@@ -35,6 +35,7 @@ struct aside {
     const struct cells_was **was;
     uint32_t *numbers;
     size_t count;
+    uint64_t seed;
     struct table table; /* by the cell's number */
 };
 
@@ -51,7 +52,7 @@ aside_find(const struct aside *a, uint32_t number)
 {
     if (!a->table.slots)
         return NULL;
-    uint32_t hash = table_mix(1, 0, number);
+    uint32_t hash = table_mix(a->seed, 0, number);
     uint32_t at = table_seek(&a->table, hash, hash);
     for (; a->table.slots[at].number; at = table_seek(&a->table, hash, at + 1))
         if (a->numbers[a->table.slots[at].number - 1] == number)
@@ -77,7 +78,7 @@ aside_add(struct aside *a, const struct cells *c, const struct cells_was *was)
     }
     if (table_room(&a->table, 1))
         return -ENOMEM;
-    uint32_t hash = table_mix(1, 0, number);
+    uint32_t hash = table_mix(a->seed, 0, number);
     uint32_t at = table_seek(&a->table, hash, hash);
     while (a->table.slots[at].number)
         at = table_seek(&a->table, hash, at + 1);
@@ -174,7 +175,7 @@ cells_checkpoint(struct cells *c, uint64_t position,
                  const struct batch_stream *stream,
                  const struct cells_undo *const *batches, size_t count)
 {
-    struct aside a = { .count = 0 };
+    struct aside a = { .seed = c->seed };
     struct snapshot *s = NULL;
     uint32_t *next = NULL;
     if (c->asked)

@@ -2,6 +2,7 @@
 /* How the room works: what steps remember.
  *
  *   cells.c       a lane's cells: life, looking up, changing, taking back
+ *   each.c        what is on the disk, for people
  *   checkpoint.c  a run of what has changed; the worker that writes it
  *
  * Cells that were used lately are in memory, all that changed since the last

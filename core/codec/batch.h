@@ -209,9 +209,9 @@ batch_drop(struct il_batch *b, uint32_t i)
 {
     batch_leave(b, i, BATCH_DROPPED);
 }
-/* A step (by its stop) is done with the batch: what it dropped of events that had
- * passed it before they came again is live again.  Of the others that came again
- * it is noted which step it was. */
+/* A step (by its stop) is done with the batch: what it dropped or deferred of
+ * events that had passed it before they came again is live again.  Of the others
+ * that came again it is noted which step it was. */
 void batch_undo(struct il_batch *, uint32_t step);
 /* Had event i passed this stop before it came again? */
 static inline int
@@ -234,11 +234,13 @@ batch_live(const struct il_batch *b, uint32_t i)
     return i < b->count && b->events[i].state == BATCH_LIVE
            && !b->events[i].kept;
 }
-/* As an earlier process has noted, the destination has it. */
+/* As an earlier process has noted, the destination has it: so no step makes a
+ * letter of it. */
 void batch_was_done(struct il_batch *, uint32_t i);
 /* It came to its end at the destination, by itself. */
 void batch_done(struct il_batch *, uint32_t i);
-/* It comes again.  The texts are copied.  0 or -ENOMEM. */
+/* It comes again: what a step defers goes on there, or (IL_AFTER) after it, and
+ * knows no order.  The texts are copied.  0 or -ENOMEM. */
 int batch_defer(struct il_batch *, uint32_t i, const struct il_deferral *);
 /* The hash by which an order is known; never 0. */
 uint64_t batch_order(const char *order, size_t len);

@@ -28,6 +28,14 @@
 void
 batch_was_done(struct il_batch *b, uint32_t i)
 {
+    struct batch_event *e = &b->events[i];
+    if (e->state == BATCH_REFUSED) {
+        e->state = BATCH_LIVE;
+        b->live++;
+        b->letters--;
+    }
+    if (e->state != BATCH_LIVE)
+        return;
     batch_leave(b, i, BATCH_DONE);
     b->done++;
 }
@@ -87,7 +95,7 @@ batch_defer(struct il_batch *b, uint32_t i, const struct il_deferral *how)
         .delay_us = how->delay_ms < BATCH_DELAY_MAX_MS
                         ? (int64_t) how->delay_ms * 1000
                         : (int64_t) BATCH_DELAY_MAX_MS * 1000,
-        .order = how->flags & IL_OUT_OF_ORDER
+        .order = b->step || how->flags & IL_OUT_OF_ORDER
                      ? 0
                      : batch_order_of(b, i, how->order, how->order_len),
     };
@@ -97,9 +105,10 @@ batch_defer(struct il_batch *b, uint32_t i, const struct il_deferral *how)
         && !(d->target = target_copy(b, how->target, how->target_len)))
         return -ENOMEM;
     b->events[i].deferral = d;
+    b->events[i].stop = b->step;
     batch_leave(b, i, BATCH_DEFERRED);
     b->deferred++;
-    if (b->told)
+    if (b->told && !b->step)
         b->told(b->lane, i);
     return 0;
 }
@@ -111,15 +120,20 @@ batch_undo(struct il_batch *b, uint32_t step)
 {
     for (uint32_t i = 0; i < b->count; i++) {
         struct batch_event *e = &b->events[i];
-        if (!e->again || e->state != BATCH_DROPPED || e->stop)
+        int dropped = e->state == BATCH_DROPPED && !e->stop;
+        int deferred = e->state == BATCH_DEFERRED && e->stop == step;
+        if (!e->again || (!dropped && !deferred))
             continue;
         if (!batch_passed(b, i, step)) {
             e->stop = (uint16_t) step;
             continue;
         }
         e->state = BATCH_LIVE;
+        e->stop = 0;
+        e->deferral = NULL;
         b->live++;
-        b->dropped--;
+        b->dropped -= (uint32_t) dropped;
+        b->deferred -= (uint32_t) deferred;
     }
 }
 

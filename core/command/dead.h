@@ -12,7 +12,8 @@ struct assembly;
 /* What there is of an event that was not delivered, whichever store it is in.
  * Texts may be NULL. */
 enum dead_kind {
-    DEAD_LETTER,     /* of the gate, or of a lane that delivers batches */
+    DEAD_LETTER,     /* of the gate, of a step, or of a destination that takes
+                      * batches; or put aside by a step */
     DEAD_OWN_LETTER, /* of a lane that delivers event by event */
     DEAD_WAITING,    /* parked: it is sent again */
 };
@@ -31,7 +32,7 @@ struct dead_item {
     /* Of lanes that deliver event by event: */
     int64_t first_us; /* when it failed first */
     const char *target;
-    /* Parked: */
+    /* Put aside: */
     int64_t due_us;
     uint64_t behind; /* what it waits for; 0: for its time alone */
     int was_letter;
@@ -51,6 +52,7 @@ struct dead_job {
     struct il_batch *batch;    /* what command_dead_known() has unpacked */
     struct il_text text, buffer, unpacked;
     uint64_t done;
+    uint64_t timed; /* that a walk of letters has passed over */
     int whole;  /* show: with the event */
     int failed; /* it could not be rendered */
     int tell;   /* the daemon has to hear of it */
@@ -75,6 +77,7 @@ typedef int command_dead_fn(void *arg, const struct dead_item *);
 int command_dead_store(struct dead_job *, int read_only);
 void command_dead_close(struct dead_job *);
 int command_dead_is_gate(const char *lane);
+int command_dead_waits(const struct dead_item *); /* it comes again by itself */
 /* Walk those that were chosen: letters of both stores, or what is parked.  fn
  * may delete, and returns non-zero to stop, which is returned. */
 int command_dead_each(struct dead_job *, command_dead_fn *, void *arg);
@@ -82,7 +85,7 @@ int command_dead_each(struct dead_job *, command_dead_fn *, void *arg);
  * such thing; -EIO: it is damaged, and that was said; else what fn answered. */
 int command_dead_find(struct dead_job *, uint64_t position, command_dead_fn *,
                       void *arg);
-/* How many events wait, of the lanes that were chosen. */
+/* How many events wait, of the lanes that were chosen; after a walk of letters. */
 uint64_t command_dead_waiting(struct dead_job *);
 
 /* What is known of the event, whether it was accepted or refused. */

@@ -84,6 +84,7 @@ item_of_letter(const struct dead_letter *l)
                                .retry = l->retry,
                                .decided = l->decided,
                                .first_us = l->first_us,
+                               .due_us = l->due_us,
                                .event = l->event };
 }
 
@@ -123,6 +124,12 @@ item_of_parked(const char *lane, const struct parked_event *e)
 /* --- which ---------------------------------------------------------------- */
 
 int
+command_dead_waits(const struct dead_item *it)
+{
+    return it->kind == DEAD_WAITING || it->due_us;
+}
+
+int
 command_dead_is_gate(const char *lane)
 {
     return strncmp(lane, "gate/", 5) == 0;
@@ -147,7 +154,7 @@ reason_chosen(const char *reason, const struct dead_item *it)
 static int
 is_chosen(struct dead_job *j, const struct dead_item *it)
 {
-    int64_t at = it->kind == DEAD_WAITING ? it->first_us : it->at_us;
+    int64_t at = command_dead_waits(it) ? it->first_us : it->at_us;
     struct known k;
     if (!lane_chosen(j, it->lane) || at < j->since_us
         || (j->code && (!it->code || strcmp(j->code, it->code) != 0))
@@ -177,8 +184,12 @@ walk_item(const struct walk *w, const struct dead_item *it)
 static int
 walk_letter(void *arg, const struct dead_letter *l)
 {
+    const struct walk *w = arg;
     struct dead_item it = item_of_letter(l);
-    return walk_item(arg, &it);
+    if (w->all || !l->due_us == !w->job->waiting)
+        return walk_item(arg, &it);
+    w->job->timed += l->due_us && lane_chosen(w->job, l->lane);
+    return 0;
 }
 
 static int
@@ -201,10 +212,8 @@ command_dead_each(struct dead_job *j, command_dead_fn *fn, void *arg)
     struct walk w = { .job = j, .fn = fn, .arg = arg };
     int err = 0;
     if (j->parked && j->waiting)
-        return parked_walk(j->parked, j->lane, walk_parked, &w);
-    if (j->waiting)
-        return 0;
-    if (j->parked)
+        err = parked_walk(j->parked, j->lane, walk_parked, &w);
+    else if (j->parked)
         err = parked_walk_letters(j->parked, j->lane, walk_own, &w);
     if (!err && j->store)
         err = dead_each(j->store, j->lane, walk_letter, &w);
@@ -265,7 +274,7 @@ command_dead_waiting(struct dead_job *j)
     struct counting c = { .job = j };
     if (j->parked)
         parked_lanes(j->parked, count_lane, &c);
-    return c.n;
+    return c.n + j->timed;
 }
 
 /* --- the event ------------------------------------------------------------- */

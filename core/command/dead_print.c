@@ -127,9 +127,9 @@ put_json(struct dead_job *j, const struct dead_item *it, const struct known *k)
     json_out_str(&o, "message", it->message);
     if (it->key)
         json_out_str(&o, "key", it->key);
-    if (it->kind == DEAD_WAITING)
+    if (command_dead_waits(it))
         json_waiting(&o, it);
-    else
+    if (it->kind != DEAD_WAITING)
         json_number(&o, "retry", it->retry);
     if (!command_dead_is_gate(it->lane))
         json_out_time(&o, "first_at", it->first_us);
@@ -215,9 +215,9 @@ static int
 put_life(struct il_text *out, const struct dead_item *it)
 {
     int err = 0;
-    if (it->kind == DEAD_WAITING)
+    if (command_dead_waits(it))
         return put_time(out, "\n    put aside first ", it->first_us)
-               || put_time(out, ", last ", it->at_us);
+               || put_time(out, ", last ", it->at_us) || put_stopped(out, it);
     if (it->attempts)
         err = text_printf(out, "\n    given up after %" PRIu32 " attempt%s",
                           it->attempts, it->attempts == 1 ? "" : "s");
@@ -276,7 +276,7 @@ put_person(struct dead_job *j, const struct dead_item *it,
               || text_printf(out, " %" PRIu64, it->position)
               || put_time(out, "  ", it->at_us) || put_words(out, "  ", k->type)
               || put_words(out, "  ", k->id) || put_reason(out, it);
-    if (!err && it->kind == DEAD_WAITING)
+    if (!err && command_dead_waits(it))
         err = put_waiting(out, it);
     if (!err && it->retry)
         err =

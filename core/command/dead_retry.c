@@ -180,13 +180,11 @@ gather_each(void *arg, const struct dead_item *it)
                                           : gather(arg, it->lane, it->position);
 }
 
-/* It is there: that is all. */
 static int
-seen(void *arg, const struct dead_letter *l)
+waits(void *arg, const struct dead_letter *l)
 {
     (void) arg;
-    (void) l;
-    return 0;
+    return l->due_us != 0;
 }
 
 static int
@@ -276,8 +274,10 @@ spool_fate(struct dead_job *j, const struct pending *p)
     if (released != -ENOENT)
         return released == 1 && p->position != p->letter ? FATE_STAYS
                                                          : FATE_OPEN;
-    if (j->store && dead_get(j->store, p->lane, p->position, seen, NULL) == 0)
-        return FATE_LETTER;
+    int again = j->store ? dead_get(j->store, p->lane, p->position, waits, NULL)
+                         : -ENOENT;
+    if (again >= 0)
+        return again ? FATE_WAITS : FATE_LETTER;
     return parked_fate(j, p->lane, p->position, 0);
 }
 

@@ -41,11 +41,14 @@ static uint64_t
 left_behind(const struct look *k, const char *lane, uint64_t *letters)
 {
     struct parked_counts counts = { .parked = 0 };
+    struct dead_timed timed = { .letters = 0 };
     struct parked_lane *l;
     if (k->parked && !parked_lane_find(k->parked, lane, &l))
         parked_counts(l, &counts);
     *letters = counts.letters + (k->dead ? dead_count(k->dead, lane) : 0);
-    return counts.parked;
+    if (k->dead)
+        dead_timed(k->dead, lane, &timed);
+    return counts.parked + timed.letters;
 }
 
 static int

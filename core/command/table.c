@@ -20,6 +20,8 @@ const struct command_entry command_table[] = {
       "list, show, retry and drop dead letters" },
     { "lane", command_lane, &command_lane_help,
       "list, pause and resume lanes; take one back, or forget one" },
+    { "state", command_state, &command_state_help,
+      "show what the steps of a lane remember" },
     { "spool", command_spool, &command_spool_help,
       "verify, inspect and export the spool" },
     { "ddl", command_ddl, &command_ddl_help,

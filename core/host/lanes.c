@@ -146,6 +146,7 @@ make_lane(struct host *h, struct assembly_lane *l)
     const struct il_conf *batch = option_group(l->plan->part.place, "batch", 0);
     const struct lane_context shared = { .spool = h->spool,
                                          .dead = h->dead,
+                                         .retry = h->retry,
                                          .parked = h->parked,
                                          .entities = h->entities,
                                          .state_dir = h->state_dir };

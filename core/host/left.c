@@ -45,10 +45,12 @@ static uint64_t
 left_behind(const struct host *h, const struct host_left *l, uint64_t *letters)
 {
     struct parked_counts counts = { .parked = 0 };
+    struct dead_timed timed;
     if (l->parked)
         parked_counts(l->parked, &counts);
+    dead_timed(h->dead, l->lane.name, &timed);
     *letters = dead_count(h->dead, l->lane.name) + counts.letters;
-    return counts.parked;
+    return counts.parked + timed.letters;
 }
 
 static int

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "cells/cells.h"
 #include "codec/json_out.h"
 #include "gate/sender.h"
 #include "plugin/enter.h"
@@ -81,6 +82,22 @@ status_of_lane(const struct assembly_lane *l, struct lane_status *s)
 }
 
 /* --- the status ---------------------------------------------------------- */
+
+/* What its steps remember. */
+static void
+put_memory(struct json_out *o, const struct assembly_lane *l)
+{
+    struct cells_stats m;
+    if (lane_memory(l->lane, &m))
+        return;
+    json_out_object(o, "memory");
+    json_out_number(o, "keys", m.keys);
+    json_out_number(o, "bytes", m.bytes);
+    json_out_number(o, "disk_bytes", m.disk_bytes);
+    json_out_number(o, "position", m.position);
+    put_time(o, "written_at", m.written_us);
+    json_out_end(o);
+}
 
 /* What a lane's destination and steps say they are at. */
 static void
@@ -165,13 +182,14 @@ put_lane(struct json_out *o, const struct assembly_lane *l)
     json_out_number(o, "retries", s->retries);
     json_out_number(o, "dead_letters", s->dead);
     json_out_number(o, "dead_letters_retrying", s->retrying);
-    if (s->per_event)
+    if (s->per_event || s->parked)
         put_parked(o, s);
     host_put_paused(o, s);
     put_time(o, "last_delivery", s->last_ok_us);
     put_time(o, "last_error_at", s->last_error_us);
     json_out_str(o, "last_error", s->last_error);
     put_doing(o, l, s);
+    put_memory(o, l);
     json_out_end(o);
 }
 

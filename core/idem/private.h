@@ -130,9 +130,9 @@ struct idem {
     struct run *view[RUNS_MAX];
     uint32_t view_count;
     struct idem_table *spare; /* empty */
-    int refused;        /* all tables were full */
-    int stuck;          /* an error: events are refused, as ... */
-    _Atomic int behind; /* ... the spool has more, behind replay_after */
+    int refused;              /* all tables were full */
+    int stuck;                /* an error: events are refused, as ... */
+    _Atomic int behind;       /* ... the spool has more, behind replay_after */
     uint64_t replay_after;
     int64_t retried_us;
     pthread_t catcher;
@@ -153,7 +153,7 @@ struct idem {
     pthread_mutex_t lock;
     struct idem_table *tables[FULL_MAX + 1]; /* newest last */
     uint32_t table_count;
-    struct run *shown[RUNS_MAX];            /* what the gate's side shall see */
+    struct run *shown[RUNS_MAX]; /* what the gate's side shall see */
     uint32_t shown_count;
     _Atomic int news;     /* it does not yet, or a table is done */
     struct run *retired;  /* the gate's side may still see them */

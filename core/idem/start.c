@@ -66,8 +66,12 @@ replay(struct idem *d)
 {
     struct replay r = { .idem = d };
     struct spool_reader *reader = NULL;
+    struct spool_stats st;
     uint64_t last = d->replay_after, end = spool_durable(d->spool);
     uint64_t rebuilt = d->rebuilt;
+    spool_stats(d->spool, &st);
+    if (last + 1 < st.first)
+        last = st.first - 1; /* the spool has let go of what came before */
     int rc = last < end ? spool_reader_open(d->spool, last, &reader) : 0;
     while (rc == 0 && last < end) {
         r.text.len = 0;
@@ -105,7 +109,6 @@ replay(struct idem *d)
 static int
 lost_taken(struct idem *d)
 {
-    struct spool_stats st;
     idem_advance(d, spool_durable(d->spool));
     for (uint32_t i = 0; i < d->table_count; i++)
         if (d->tables[i]->durable != d->tables[i]->end)
@@ -114,7 +117,6 @@ lost_taken(struct idem *d)
     for (uint32_t i = 0; i < d->view_count; i++)
         if (atomic_load(&d->view[i]->told))
             atomic_store(&d->view[i]->leave_out, 1);
-    spool_stats(d->spool, &st);
     pthread_mutex_lock(&d->lock);
     uint64_t from = d->lost_from;
     if (atomic_load(&d->behind) && d->replay_after < from)
@@ -125,8 +127,8 @@ lost_taken(struct idem *d)
     atomic_store(&d->lost, 0);
     atomic_store(&d->behind, 1);
     pthread_mutex_unlock(&d->lock);
-    d->replay_after = from + 1 < st.first ? st.first - 1 : from;
-    atomic_store(&d->applied, d->replay_after);
+    d->replay_after = from;
+    atomic_store(&d->applied, from);
     return 1;
 }
 

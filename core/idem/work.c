@@ -347,10 +347,10 @@ merge_put(void *arg, const struct runs_record *r, const char *value)
 static uint32_t
 past(const struct idem *d)
 {
+    if (d->settled_us == INT64_MIN)
+        return 0;
     int64_t us = d->settled_us - d->opt.window_us;
-    return d->settled_us == INT64_MIN || us < 1000000
-               ? 0
-               : (uint32_t) (us / 1000000 - 1);
+    return us < 1000000 ? 0 : (uint32_t) (us / 1000000 - 1);
 }
 
 static int

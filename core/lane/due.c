@@ -86,7 +86,7 @@ due_count(struct lane *l, const struct il_batch *b,
     }
     metric_add(l->delivered, delivered);
     metric_add(l->dead_letters, dead);
-    metric_add(l->parked->count_parked, again);
+    metric_add(l->count_parked, again);
     pthread_mutex_lock(&l->lock);
     l->status.delivered += delivered;
     l->status.dropped += dropped;

@@ -69,7 +69,7 @@ lane_next(struct lane *l, int parks_on, int64_t *until)
     struct flight *next = NULL;
     int64_t now = clock_monotonic_us();
     *until = now + 1000000;
-    if (lane_parked_full(l))
+    if (lane_parked_full(l) || lane_timed_full(l))
         return NULL;
     pthread_mutex_lock(&l->lock);
     int failed = lane_failed(l);
@@ -164,6 +164,7 @@ lane_loop(struct lane *l)
             continue;
         }
         struct flight *f = lane_next(l, on, &until);
+        lane_timed(l, &until);
         lane_remember(l, &until);
         if (l->parked) {
             lane_due(l, &until);
@@ -471,8 +472,8 @@ lane_free(struct lane *l)
         }
         lane_cursor(l, 1);
     }
-    cells_close(l->cells);
     lane_metrics_end(l);
+    cells_close(l->cells);
     for (uint32_t i = 0; l->flights && i < l->flight_count; i++)
         flight_end(&l->flights[i]);
     for (int i = 0; l->parked && i < LANE_DUE_FLIGHTS; i++)

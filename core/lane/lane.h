@@ -15,6 +15,7 @@
 #include "spool/spool.h"
 #include "store/dead.h"
 #include "store/entity.h"
+#include "store/retry.h"
 
 struct lane;
 
@@ -74,6 +75,7 @@ struct lane_spec {
 struct lane_context {
     struct spool *spool;
     struct dead *dead;
+    struct retry *retry;   /* brings back what steps have deferred; or NULL */
     struct parked *parked; /* NULL: no lane's destination is IL_PER_EVENT */
     struct entities *entities;
     const char *state_dir;
@@ -154,7 +156,8 @@ struct lane_status {
     int64_t last_ok_us; /* 0: never */
     int64_t last_error_us;
     char last_error[512]; /* "" : none since the last delivery */
-    /* Where the destination takes events one by one; else 0. */
+    /* Put aside by the destination, where it takes events one by one, or by
+     * steps. */
     int per_event;
     uint64_t parked, parked_bytes;
     int64_t next_due_us; /* since 1970; INT64_MAX: nothing waits */
@@ -194,6 +197,10 @@ void lane_due_changed(struct lane *);
 struct il_memory;
 int lane_remembers(struct lane *, const char *dir,
                    struct il_memory *const *memories, size_t count);
+
+/* What that takes.  0; -ENOENT: they remember nothing.  Any thread. */
+struct cells_stats;
+int lane_memory(struct lane *, struct cells_stats *);
 
 /* For il_prepare(), il_settle(): the host's table points here. */
 int lane_prepare(struct il_batch *);

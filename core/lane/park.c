@@ -216,8 +216,10 @@ uint64_t
 lane_left_behind(const struct lane *l)
 {
     struct parked_counts counts;
+    struct dead_timed timed;
     uint64_t letters = lane_letters(l, &counts);
-    return letters + counts.parked;
+    dead_timed(l->ctx.dead, l->spec.name, &timed);
+    return letters + counts.parked + timed.letters;
 }
 
 /* For `live` of them it took so many. */
@@ -320,6 +322,12 @@ is_letter(const struct batch_event *e)
            && !lane_by_spool(e);
 }
 
+static int
+is_parked(const struct batch_event *e)
+{
+    return e->state == BATCH_DEFERRED && !lane_by_spool(e);
+}
+
 /* What nothing can read is kept as it lies in the spool. */
 static int
 pack_decided(struct il_batch *b, uint32_t i, struct il_text *out)
@@ -351,10 +359,10 @@ lane_park(struct lane *l, struct flight *f)
     for (uint32_t i = 0; i < b->count && !err; i++) {
         const struct batch_event *e = &b->events[i];
         size_t begin = p->packed.len;
-        if (e->state != BATCH_DEFERRED && !is_letter(e))
+        if (!is_parked(e) && !is_letter(e))
             continue;
         err = pack_decided(b, i, &p->packed);
-        if (e->state == BATCH_DEFERRED) {
+        if (is_parked(e)) {
             events[n] = parked_of(e);
             events[n++].event_len = p->packed.len - begin;
         } else {
@@ -368,7 +376,7 @@ lane_park(struct lane *l, struct flight *f)
     m = is_lost(f);
     for (uint32_t i = 0; i < b->count && !err; i++) {
         const struct batch_event *e = &b->events[i];
-        if (e->state == BATCH_DEFERRED) {
+        if (is_parked(e)) {
             events[n].event = at;
             at += events[n++].event_len;
         } else if (is_letter(e)) {
@@ -391,7 +399,7 @@ lane_park(struct lane *l, struct flight *f)
     pthread_mutex_unlock(&l->lock);
     if (n)
         p->look_us = 0;
-    metric_add(p->count_parked, n);
+    metric_add(l->count_parked, n);
     if (is_lost(f))
         metric_add(p->count_lost, f->lost_to - f->before);
     f->lost_to = 0;

@@ -13,6 +13,7 @@
  *   park.c      one by one: what is done, deferred or refused of a batch
  *   due.c       events that come again when they are due
  *   hold_off.c  far sides that take nothing for a while
+ *   timed.c     events that a step has put aside come again
  *   pause.c     a lane that somebody pauses
  *   refusals.c  what the log says of dead letters
  *   status.c  status, metrics, and log lines about trouble
@@ -161,8 +162,8 @@ struct lane_parked {
     uint64_t until;     /* records of an earlier run may be up to here */
     uint64_t *was_done; /* marks of an earlier run, in order */
     size_t was_done_count;
-    struct il_counter *count_parked, *count_lost, *count_old;
-    struct il_gauge *gauge_parked, *gauge_bytes, *gauge_due, *gauge_held;
+    struct il_counter *count_lost, *count_old;
+    struct il_gauge *gauge_held;
 
     /* lane->lock: */
     uint32_t away;              /* flights of due events at the destination */
@@ -203,6 +204,10 @@ struct lane {
     int64_t answered_us; /* when a batch last came to an end */
     int64_t not_before_us; /* the next attempt of steps or destination */
     int64_t pass_after_us; /* of keeping dead letters */
+    int64_t
+        timed_look_us; /* since 1970: when what a step deferred may be due */
+    int64_t timed_after_us; /* monotonic: not before then */
+    int timed_some;         /* there may be some */
     uint64_t given; /* positions up to here: what comes after was not there
                      * when the destination last said how far it is */
     uint32_t failures;     /* in a row: back-off */
@@ -242,9 +247,14 @@ struct lane {
     struct il_counter *delivered, *elsewhere, *dead_letters, *retries,
         *set_backs;
     struct il_counter **dropped; /* by each step */
+    /* Where the destination or a step may put events aside; else NULL. */
+    struct il_counter *count_parked;
+    struct il_gauge *gauge_parked, *gauge_bytes, *gauge_due;
     struct il_histogram *times;
     struct il_gauge *gauge_lag_events, *gauge_lag_bytes, *gauge_lag,
-        *gauge_state, *gauge_dead, *gauge_retrying, *gauge_position;
+        *gauge_state, *gauge_dead, *gauge_retrying, *gauge_position,
+        *gauge_memory, *gauge_memory_keys, *gauge_memory_disk,
+        *gauge_memory_written;
 };
 
 static inline struct flight *
@@ -321,12 +331,13 @@ int lane_bring(struct lane *, struct flight *, uint32_t i, const struct event *,
  * as event_decided_pack() writes it.  0 or -ENOMEM. */
 int lane_decided(const struct lane *, struct flight *,
                  const struct batch_event *, struct slice *out);
-/* Is it a letter that comes again through the spool, whatever the destination
- * is? */
+/* Does it come again through the spool, whatever the destination is: as a letter
+ * that somebody tries again, or as a step has deferred it? */
 static inline int
 lane_by_spool(const struct batch_event *e)
 {
-    return e->state == BATCH_REFUSED && (e->stop || e->again);
+    return (e->state == BATCH_REFUSED && (e->stop || e->again))
+           || (e->state == BATCH_DEFERRED && e->stop);
 }
 /* The letters of events that came again, and were dropped, stay: durable before
  * the destination gets the batch, whose position then says that it has passed
@@ -414,6 +425,15 @@ void lane_note_lost(struct lane *, struct flight *);
 int lane_too_old(struct lane *, struct il_batch *, uint32_t i);
 /* There may be no more parked ones: the lane waits, and says so.  1 or 0. */
 int lane_parked_full(struct lane *);
+
+/* timed.c */
+/* Have what a step has deferred come again where it is due.  *until: not later
+ * than when the next is. */
+void lane_timed(struct lane *, int64_t *until);
+/* There may be no more of it: the lane waits, and says so.  1 or 0. */
+int lane_timed_full(struct lane *);
+/* What a read of the spool may wait at most. */
+uint32_t lane_timed_wait_ms(const struct lane *, uint32_t ms);
 
 /* due.c */
 /* Settle and send what is due.  *until: not later than when the next is. */

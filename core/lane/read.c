@@ -38,6 +38,7 @@ lane_read_timeout(struct lane *l)
     uint32_t ms = l->trimmed ? LANE_SLEEP_MS : LANE_IDLE_MS;
     if (l->saved_position != l->status.position)
         ms = LANE_SAVE_MS;
+    ms = lane_timed_wait_ms(l, ms);
     ms = lane_remember_ms(l, ms);
     return l->parked ? lane_due_wait_ms(l, ms) : ms;
 }
@@ -256,7 +257,7 @@ lane_match_frame(struct lane *l, struct flight *f, uint32_t i)
     const char *body = b->frames.data + frame->offset;
     struct event_retry retry;
     struct event ev;
-    int takes, err, again = event_unpack(body, frame->len, &ev);
+    int takes, again = event_unpack(body, frame->len, &ev);
     if (!again)
         again = event_retry(body, frame->len, &retry);
     if (again < 0 && event_is_marks(body, frame->len))
@@ -276,11 +277,8 @@ lane_match_frame(struct lane *l, struct flight *f, uint32_t i)
     }
     if (takes <= 0)
         return takes;
-    err = again ? lane_bring(l, f, i, &ev, &retry)
-                : batch_add_event(b, frame->position, body, frame->len, &ev);
-    if (!err && lane_was_done(l, frame->position))
-        batch_was_done(b, b->count - 1);
-    return err;
+    return again ? lane_bring(l, f, i, &ev, &retry)
+                 : batch_add_event(b, frame->position, body, frame->len, &ev);
 }
 
 /* Has it, of its first i frames, all that it should have?  One that was written
@@ -435,6 +433,10 @@ void
 lane_ready(struct lane *l, struct flight *f)
 {
     struct il_batch *b = f->batch;
+    /* Not before the steps, which remember it. */
+    for (uint32_t i = 0; l->parked && i < b->count; i++)
+        if (lane_was_done(l, b->events[i].position))
+            batch_was_done(b, i);
     for (uint32_t i = 0; l->parked && i < b->count; i++)
         lane_too_old(l, b, i);
     lane_learn(l, f, f->matched);

@@ -54,7 +54,7 @@ void
 lane_remember_end(struct lane *l, struct flight *f)
 {
     struct il_batch *b = f->batch;
-    if (b->count)
+    if (b->count && l->spec.step_count) /* who else would ask */
         batch_stream_us(b, b->count - 1);
     l->stream = b->stream;
     f->made = 1;
@@ -325,6 +325,27 @@ lane_remembers(struct lane *l, const char *dir,
     struct cells_options o = {
         .lane = l->spec.name, .dir = dir, .memories = memories, .count = count
     };
+    struct cells *cells;
     memcpy(o.spool, spool_id(l->ctx.spool), sizeof o.spool);
-    return cells_open(&o, spool_durable(l->ctx.spool), &l->cells);
+    int err = cells_open(&o, spool_durable(l->ctx.spool), &cells);
+    pthread_mutex_lock(&l->lock);
+    l->cells = err ? NULL : cells;
+    pthread_mutex_unlock(&l->lock);
+    /* Else all that the spool has may be wanted again. */
+    if (!err && !cells_uncovered(cells)
+        && cells_position(cells) <= l->status.position)
+        lane_hold_move(l, l->status.position);
+    return err;
+}
+
+int
+lane_memory(struct lane *l, struct cells_stats *out)
+{
+    pthread_mutex_lock(&l->lock);
+    struct cells *cells = l->cells;
+    pthread_mutex_unlock(&l->lock);
+    if (!cells)
+        return -ENOENT;
+    cells_stats(cells, out);
+    return 0;
 }

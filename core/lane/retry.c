@@ -199,7 +199,9 @@ stopped_at(const struct lane *l, const struct batch_event *e,
     if (!stop || (e->again && stop <= e->again->passed))
         return 1;
     const struct lane_step *step = lane_step_at(l, stop);
-    d->place = step ? EVENT_AT_STEP : EVENT_AT_WHEN;
+    d->place = !step                                          ? EVENT_AT_WHEN
+               : e->deferral && e->deferral->flags & IL_AFTER ? EVENT_AFTER_STEP
+                                                              : EVENT_AT_STEP;
     if (!step)
         return 0;
     d->step = slice_str(step->name);

@@ -168,7 +168,27 @@ static uint32_t
 letter_attempts(const struct flight *f, const struct batch_event *e)
 {
     uint32_t before = e->again ? e->again->attempts : 0;
-    return before + (e->state == BATCH_REJECTED ? f->attempts : e->stop != 0);
+    if (e->state == BATCH_REJECTED)
+        return before + f->attempts;
+    int counts =
+        e->stop && !(e->deferral && e->deferral->flags & IL_NO_ATTEMPT);
+    return before + (uint32_t) counts;
+}
+
+/* A step wants it to come again by itself. */
+static void
+letter_defer(const struct batch_deferral *d, struct dead_letter *out)
+{
+    out->at_us = d->since_us;
+    out->due_us = d->since_us + d->delay_us;
+    if (out->due_us <= 0)
+        out->due_us = 1;
+    if (d->why)
+        out->reason = *d->why;
+    else
+        out->reason =
+            (struct il_reason){ IL_SIZED(struct il_reason), .code = "deferred",
+                                .message = "a step put it aside" };
 }
 
 static int
@@ -180,9 +200,12 @@ letter_make(struct flight *f, uint32_t i, int64_t now, struct dead_letter *out)
                                  .position = e->position,
                                  .at_us = now,
                                  .attempts = letter_attempts(f, e),
-                                 .reason = *e->reason,
-                                 .event = slice_of(e->body, e->body_len),
-                                 .first_us = first ? first : now };
+                                 .event = slice_of(e->body, e->body_len) };
+    if (e->state == BATCH_DEFERRED)
+        letter_defer(e->deferral, out);
+    else
+        out->reason = *e->reason;
+    out->first_us = first ? first : out->at_us;
     batch_origin(f->batch, i, &out->origin);
     return lane_decided(f->lane, f, e, &out->decided);
 }
@@ -195,10 +218,11 @@ flight_letters(struct flight *f)
 {
     struct lane *l = f->lane;
     struct il_batch *b = f->batch;
-    if (!b->letters && !f->stored && f->before >= l->suspect_until)
+    if (!b->letters && !b->deferred && !f->stored
+        && f->before >= l->suspect_until)
         return 0; /* there can be none */
     struct dead_letter *letters =
-        batch_alloc(b, (b->letters + 1) * sizeof *letters);
+        batch_alloc(b, (b->letters + b->deferred + 1) * sizeof *letters);
     uint64_t *kept = batch_alloc(b, (b->kept + 1) * sizeof *kept);
     size_t n = 0, keep = 0;
     int err = letters && kept ? 0 : -ENOMEM;
@@ -254,6 +278,14 @@ flight_leave(struct lane *l, struct flight *f)
 {
     const struct il_batch *b = f->batch;
     uint32_t delivered = b->live + b->done;
+    uint32_t timed = 0;
+    for (uint32_t i = 0; b->deferred && i < b->count; i++)
+        timed += b->events[i].state == BATCH_DEFERRED && b->events[i].stop;
+    if (timed) {
+        metric_add(l->count_parked, timed);
+        l->timed_look_us = 0;
+        l->timed_some = 1;
+    }
     for (size_t i = 0; i < l->spec.step_count; i++)
         metric_add(l->dropped[i], f->drops[i]);
     metric_add(l->elsewhere, f->elsewhere);

@@ -151,16 +151,32 @@ lane_status(struct lane *l, struct lane_status *out)
     int64_t age = oldest && out->lag_events ? clock_wall_us() - oldest : 0;
     out->lag_us = age > 0 ? age : 0; /* the wall clock may have jumped */
     struct parked_counts parked;
+    struct dead_timed timed;
     out->dead = lane_letters(l, &parked);
+    dead_timed(l->ctx.dead, l->spec.name, &timed);
     out->per_event = l->parked != NULL;
-    out->parked = parked.parked;
-    out->parked_bytes = parked.parked_bytes;
-    out->next_due_us = parked.next_due_us;
+    out->parked = parked.parked + timed.due;
+    out->parked_bytes = parked.parked_bytes + timed.due_bytes;
+    out->next_due_us = parked.next_due_us < timed.next_due_us
+                           ? parked.next_due_us
+                           : timed.next_due_us;
     lane_holds(l, out);
     out->retrying = dead_retrying(l->ctx.dead, l->spec.name);
 }
 
 /* --- metrics --- */
+
+static void
+lane_memory_gauges(struct lane *l)
+{
+    struct cells_stats m;
+    if (lane_memory(l, &m))
+        return;
+    metric_set(l->gauge_memory, m.bytes);
+    metric_set(l->gauge_memory_keys, m.keys);
+    metric_set(l->gauge_memory_disk, m.disk_bytes);
+    metric_set(l->gauge_memory_written, (uint64_t) m.written_us);
+}
 
 static void
 lane_gauges(void *arg)
@@ -175,13 +191,15 @@ lane_gauges(void *arg)
     metric_set(l->gauge_state, s.state);
     metric_set(l->gauge_dead, s.dead);
     metric_set(l->gauge_retrying, s.retrying);
-    if (!l->parked)
-        return;
-    metric_set(l->parked->gauge_parked, s.parked);
-    metric_set(l->parked->gauge_bytes, s.parked_bytes);
-    metric_set(l->parked->gauge_due,
-               s.next_due_us != INT64_MAX ? (uint64_t) s.next_due_us : 0);
-    metric_set(l->parked->gauge_held, s.hold_count);
+    lane_memory_gauges(l);
+    if (l->gauge_parked) {
+        metric_set(l->gauge_parked, s.parked);
+        metric_set(l->gauge_bytes, s.parked_bytes);
+        metric_set(l->gauge_due,
+                   s.next_due_us != INT64_MAX ? (uint64_t) s.next_due_us : 0);
+    }
+    if (l->parked)
+        metric_set(l->parked->gauge_held, s.hold_count);
 }
 
 static int
@@ -227,21 +245,55 @@ lane_counters(struct lane *l, const char *label)
 }
 
 static int
+lane_memory_counters(struct lane *l, const char *label)
+{
+    if (!l->spec.remembers)
+        return 0;
+    l->gauge_memory =
+        metric_gauge("steps_memory_bytes", label, IL_UNIT_BYTES,
+                     "Memory that what its steps remember takes.");
+    l->gauge_memory_keys = metric_gauge(
+        "steps_memory_keys", label, IL_UNIT_NONE,
+        "Keys on the disk that its steps remember; some may be counted twice.");
+    l->gauge_memory_disk =
+        metric_gauge("steps_memory_disk_bytes", label, IL_UNIT_BYTES,
+                     "What they take on the disk.");
+    l->gauge_memory_written = metric_gauge(
+        "steps_memory_written_timestamp_seconds", label, IL_UNIT_MICROSECONDS,
+        "When that was last written down; 0: not since the start.");
+    return l->gauge_memory && l->gauge_memory_keys && l->gauge_memory_disk
+                   && l->gauge_memory_written
+               ? 0
+               : -ENOMEM;
+}
+
+/* Of what is put aside, by the destination or by steps. */
+static int
+lane_aside_counters(struct lane *l, const char *label)
+{
+    if (!l->parked && !l->spec.step_count)
+        return 0;
+    l->count_parked =
+        metric_counter("events_parked_total", label, IL_UNIT_NONE,
+                       "Times that an event was put aside to be sent again.");
+    l->gauge_parked = metric_gauge("events_parked", label, IL_UNIT_NONE,
+                                   "Events that wait to be sent again.");
+    l->gauge_bytes = metric_gauge("events_parked_bytes", label, IL_UNIT_BYTES,
+                                  "What they take.");
+    l->gauge_due = metric_gauge(
+        "parked_next_due_timestamp_seconds", label, IL_UNIT_MICROSECONDS,
+        "When the first of them is sent again; 0: none waits.");
+    return l->count_parked && l->gauge_parked && l->gauge_bytes && l->gauge_due
+               ? 0
+               : -ENOMEM;
+}
+
+static int
 lane_parked_counters(struct lane *l, const char *label)
 {
     struct lane_parked *p = l->parked;
     if (!p)
         return 0;
-    p->count_parked =
-        metric_counter("events_parked_total", label, IL_UNIT_NONE,
-                       "Times that an event was put aside to be sent again.");
-    p->gauge_parked = metric_gauge("events_parked", label, IL_UNIT_NONE,
-                                   "Events that wait to be sent again.");
-    p->gauge_bytes = metric_gauge("events_parked_bytes", label, IL_UNIT_BYTES,
-                                  "What they take.");
-    p->gauge_due = metric_gauge(
-        "parked_next_due_timestamp_seconds", label, IL_UNIT_MICROSECONDS,
-        "When the first of them is sent again; 0: none waits.");
     p->gauge_held = metric_gauge("targets_held_off", label, IL_UNIT_NONE,
                                  "Far sides that take nothing for a while.");
     p->count_lost = metric_counter(
@@ -249,10 +301,7 @@ lane_parked_counters(struct lane *l, const char *label)
         "Events that the spool had no room for until the lane came to them.");
     p->count_old = metric_counter("events_too_old_total", label, IL_UNIT_NONE,
                                   "Events that max_age was too short for.");
-    return p->count_parked && p->count_lost && p->count_old && p->gauge_parked
-                   && p->gauge_bytes && p->gauge_due && p->gauge_held
-               ? 0
-               : -ENOMEM;
+    return p->count_lost && p->count_old && p->gauge_held ? 0 : -ENOMEM;
 }
 
 void
@@ -309,7 +358,11 @@ lane_metrics(struct lane *l)
     if (!err)
         err = lane_counters(l, text_str(&label));
     if (!err)
+        err = lane_aside_counters(l, text_str(&label));
+    if (!err)
         err = lane_parked_counters(l, text_str(&label));
+    if (!err)
+        err = lane_memory_counters(l, text_str(&label));
     if (!err)
         err = lane_step_counters(l, &label);
     if (!err)

@@ -233,11 +233,18 @@ static int
 api_defer(struct il_batch *b, uint32_t i, const struct il_deferral *theirs)
 {
     struct il_deferral how;
-    int err = cannot_tell(b, i, "il_defer");
+    uint32_t flags = IL_NO_ATTEMPT | IL_OUT_OF_ORDER;
+    int err = 0;
+    if (b->phase != BATCH_IN_STEP)
+        err = cannot_tell(b, i, "il_defer");
+    else if (!plugin_edits(b, i))
+        err = plugin_cannot_edit(b, i, "il_defer");
+    else
+        flags |= IL_AFTER;
     if (err)
         return err;
     if (api_copy(&how, sizeof(how), theirs, API_DEFERRAL_1_0)
-        || (how.flags & ~(uint32_t) (IL_NO_ATTEMPT | IL_OUT_OF_ORDER))) {
+        || (how.flags & ~flags)) {
         instance_fault(b->instance,
                        "il_defer_as() with a struct_size or flags that there "
                        "are not");

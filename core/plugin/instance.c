@@ -191,6 +191,16 @@ instance_render(const struct il_host *h, struct il_batch *b, uint32_t i,
     return err;
 }
 
+int
+instance_show(const struct il_host *h, const char *key, size_t len,
+              const struct il_remembered *cell, struct il_text *out)
+{
+    struct instance_was was = instance_enter(h, "show()");
+    int err = h->plugin->desc.show(h->self, key, len, cell, out);
+    instance_leave(was);
+    return err;
+}
+
 void
 instance_fill_api(struct il_api *api)
 {

@@ -131,6 +131,10 @@ int instance_probe(const struct il_host *, struct il_text *out);
 int instance_render(const struct il_host *, struct il_batch *, uint32_t i,
                     struct il_text *out);
 
+/* What it remembers, as one line; the step has show(). */
+int instance_show(const struct il_host *, const char *key, size_t len,
+                  const struct il_remembered *, struct il_text *out);
+
 /* Push out what it has accepted, until the deadline.  Of a source, started. */
 void instance_flush(struct il_host *, int64_t deadline_us);
 

@@ -146,11 +146,13 @@ struct runs_set {
     uint32_t count;
     uint64_t next_seq;
     uint64_t complete; /* it has all up to here */
+    int reading;       /* beside the process whose it is: nothing is changed */
 };
 /* what, dir, dirfd, spool and secret are set.  end: of the spool; nothing that
  * lies behind it is believed.  What cannot be believed is logged and removed,
  * and `complete` says from where on the spool is to be asked.  0, -ENOTSUP (a
- * newer version's), or a negative errno after a log line. */
+ * newer version's), or a negative errno after a log line.  reading is set: also
+ * -EAGAIN, as files went meanwhile. */
 int runs_open(struct runs_set *, uint64_t end);
 void runs_close(struct runs_set *);
 /* Name `made` (NULL: nothing) in the place of `count` runs that follow one

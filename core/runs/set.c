@@ -228,6 +228,8 @@ load_listed(struct runs_set *s, const struct list_file *f)
         const struct list_entry *e = &f->runs[i];
         struct run *r;
         int rc = load(s, e->seq, &r);
+        if (rc == -EBADMSG && s->reading)
+            return -EAGAIN;
         if (rc == -EBADMSG) {
             char name[24];
             runs_name_of(name, e->seq);
@@ -271,6 +273,25 @@ cut(struct runs_set *s, uint64_t end)
     return list_write(s, s->list, s->count, s->complete);
 }
 
+/* Whosever they are; what is not whole may be so for a moment. */
+static int
+open_reading(struct runs_set *s)
+{
+    struct list_file f;
+    int damaged = 0;
+    int rc = list_read(s, &f, &damaged);
+    if (rc == 1)
+        return damaged ? -EAGAIN : 0;
+    if (!rc) {
+        memcpy(s->spool, f.head.spool, sizeof s->spool);
+        s->secret = f.head.secret;
+        rc = load_listed(s, &f);
+    }
+    if (rc)
+        runs_close(s);
+    return rc;
+}
+
 int
 runs_open(struct runs_set *s, uint64_t end)
 {
@@ -279,6 +300,8 @@ runs_open(struct runs_set *s, uint64_t end)
     s->count = 0;
     s->complete = 0;
     s->next_seq = 1;
+    if (s->reading)
+        return open_reading(s);
     int rc = list_read(s, &f, &damaged);
     if (rc == 0
         && (memcmp(f.head.spool, s->spool, sizeof s->spool)

@@ -64,7 +64,7 @@ letter_same(const MDB_val *value, const struct dead_letter *l)
     struct dead_letter old;
     if (dead_record_view(value->mv_data, value->mv_size, &old))
         return 0;
-    return slice_equal(old.event, l->event)
+    return slice_equal(old.event, l->event) && !old.due_us == !l->due_us
            && slice_equal(old.decided, l->decided)
            && text_same(old.reason.code, l->reason.code)
            && text_same(old.reason.message, l->reason.message)
@@ -114,7 +114,8 @@ letters_clear(struct dead *d, MDB_txn *txn, const struct wanted *w,
          first = 0) {
         if (wanted_keeps(w, position))
             continue;
-        if ((rc = mdb_cursor_del(c, 0)))
+        if ((rc = dead_timed_gone(d, txn, &key, &value))
+            || (rc = mdb_cursor_del(c, 0)))
             break;
         ++*gone;
     }
@@ -130,9 +131,10 @@ letter_put(struct dead *d, MDB_txn *txn, const char *lane,
     MDB_val key = { dead_key(bytes, lane, l->position), bytes };
     MDB_val value = { dead_record_size(l, 0), NULL };
     int rc = mdb_put(txn, d->letters, &key, &value, MDB_RESERVE);
-    if (!rc)
-        dead_record_write(value.mv_data, l, 0);
-    return rc;
+    if (rc)
+        return rc;
+    dead_record_write(value.mv_data, l, 0);
+    return dead_timed_put(d, txn, &key, &value);
 }
 
 static int
@@ -277,6 +279,8 @@ letter_delete(struct dead *d, MDB_txn *txn, void *arg)
     int64_t size = rc ? 0 : (int64_t) value.mv_size;
     if (!rc && dbi == d->refused)
         rc = dead_share_drop(d, txn, &l, v->position, (size_t) size);
+    if (!rc && dbi == d->letters)
+        rc = dead_timed_gone(d, txn, &key, &value);
     if (!rc)
         rc = mdb_del(txn, dbi, &key, NULL);
     if (!rc && dbi == d->refused)
@@ -300,14 +304,17 @@ dead_count(struct dead *d, const char *lane)
     MDB_stat a = { 0 }, b = { 0 };
     if (store_begin(&d->store, MDB_RDONLY, &txn))
         return 0;
-    uint64_t n = 0;
-    if (lane) {
-        n = strlen(lane) > DEAD_LANE_MAX ? 0 : dead_count_get(d, txn, lane);
-    } else {
+    uint64_t n = 0, timed = 0;
+    if (lane && strlen(lane) <= DEAD_LANE_MAX) {
+        n = dead_count_get(d, txn, lane);
+        timed = dead_timed_count(d, txn, lane);
+    } else if (!lane) {
         mdb_stat(txn, d->letters, &a);
         mdb_stat(txn, d->refused, &b);
         n = a.ms_entries + b.ms_entries;
+        timed = dead_timed_count(d, txn, "");
     }
+    n -= n < timed ? n : timed;
     store_abort(&d->store, txn);
     return n;
 }

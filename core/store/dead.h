@@ -29,8 +29,11 @@ struct dead_letter {
     int64_t first_us;
     struct slice decided;
     uint64_t retry; /* read: where in the spool it is tried again; 0: not */
-    uint64_t
-        tried; /* where it last was, in vain: see dead_stay(); 0: nowhere */
+    /* Where it last was in vain, see dead_stay(); 0: nowhere. */
+    uint64_t tried;
+    /* It comes again by itself then, since 1970: no person has to help.  0: one
+     * has to. */
+    int64_t due_us;
 };
 
 /* Open the store in dir, a folder of its own (STATE_DIR/dead), making it where
@@ -87,8 +90,24 @@ int dead_delete(struct dead *, const char *lane, uint64_t position);
  * transaction, durable; 0 or a negative errno. */
 int dead_rename(struct dead *, const char *from, const char *to);
 int dead_forget(struct dead *, const char *lane);
-/* Letters of a lane, or of all lanes and the gate (NULL). */
+/* Letters of a lane, or of all lanes and the gate (NULL), without those that come
+ * again by themselves. */
 uint64_t dead_count(struct dead *, const char *lane);
+
+/* --- letters that come again by themselves --- */
+
+struct dead_timed {
+    uint64_t letters;        /* all of them */
+    uint64_t due, due_bytes; /* those of them that no frame brings yet */
+    int64_t next_due_us;     /* the first of these; INT64_MAX: there is none */
+};
+/* For writers; of what only reads the time is not known. */
+void dead_timed(struct dead *, const char *lane, struct dead_timed *out);
+/* Those that are due now and that no frame brings, at most `room`; *next_us gets
+ * when the first of the others is due, INT64_MAX: there is none.  0 or a negative
+ * errno.  For writers only. */
+int dead_due(struct dead *, const char *lane, int64_t now_us, uint64_t *letters,
+             size_t room, size_t *n, int64_t *next_us);
 
 /* --- letters that are tried again --- */
 
@@ -121,7 +140,8 @@ struct dead_stay {
     struct il_reason reason;
 };
 /* Durably, in one transaction.  Only letters that these frames have claimed, so
- * repeating it changes nothing.  0 or a negative errno. */
+ * repeating it changes nothing, and none that had come by itself: its event was
+ * dropped as any other may be.  0 or a negative errno. */
 int dead_stay(struct dead *, const char *lane, const struct dead_stay *,
               size_t n);
 /* These frames are nowhere: their letters wait for help again. */

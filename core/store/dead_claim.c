@@ -52,6 +52,8 @@ claim_put(struct dead *d, MDB_txn *txn, const char *lane, MDB_val *key,
     char name[DEAD_KEY_MAX];
     MDB_val value = { sizeof position, &position };
     int rc = mdb_put(txn, d->claims, key, &value, 0);
+    if (!rc)
+        rc = dead_timed_claimed(d, txn, key, 1);
     return rc ? rc : dead_count_add(d, txn, count_key(name, lane), 1);
 }
 
@@ -163,8 +165,11 @@ retried_write(struct dead *d, MDB_txn *txn, void *arg)
         if (!c->claims[i].held
             || dead_claim_of(d, txn, &key) != c->claims[i].position)
             continue;
+        MDB_val value;
         rc = dead_claim_drop(d, txn, &key);
-        if (!rc && !(rc = mdb_del(txn, d->letters, &key, NULL))) {
+        if (!rc && !(rc = mdb_get(txn, d->letters, &key, &value))
+            && !(rc = dead_timed_gone(d, txn, &key, &value))
+            && !(rc = mdb_del(txn, d->letters, &key, NULL))) {
             gone++;
             rc = dead_counted_put(d, txn, &key, c->claims[i].position);
         } else if (rc == MDB_NOTFOUND) {
@@ -193,8 +198,11 @@ unclaim_write(struct dead *d, MDB_txn *txn, void *arg)
     for (size_t i = 0; i < c->n && !rc; i++) {
         char bytes[DEAD_KEY_MAX];
         MDB_val key = claim_key(bytes, c->lane, c->claims[i].letter);
-        if (dead_claim_of(d, txn, &key) == c->claims[i].position)
-            rc = dead_claim_drop(d, txn, &key);
+        if (dead_claim_of(d, txn, &key) != c->claims[i].position)
+            continue;
+        rc = dead_claim_drop(d, txn, &key);
+        if (!rc)
+            rc = dead_timed_claimed(d, txn, &key, 0);
     }
     return rc;
 }
@@ -251,7 +259,8 @@ stays_look(struct dead *d, MDB_txn *txn, const struct stays *s, int write)
         const struct dead_stay *stay = &s->stays[i];
         char bytes[DEAD_KEY_MAX];
         MDB_val key = claim_key(bytes, s->lane, stay->letter);
-        if (dead_claim_of(d, txn, &key) != stay->position)
+        if (dead_claim_of(d, txn, &key) != stay->position
+            || dead_is_timed(d, txn, &key))
             continue;
         if (!write)
             return 1;
@@ -413,10 +422,16 @@ end_write(struct dead *d, MDB_txn *txn, void *arg)
     int rc = mdb_cursor_open(txn, d->claims, &c);
     if (rc)
         return rc;
-    while (!(rc = mdb_cursor_get(c, &key, &value, MDB_NEXT)))
-        if (value_number(&value) > *end
-            && (rc = claim_cut(d, txn, c, &key)))
+    while (!(rc = mdb_cursor_get(c, &key, &value, MDB_NEXT))) {
+        char bytes[DEAD_KEY_MAX];
+        MDB_val letter = { key.mv_size, bytes };
+        if (value_number(&value) <= *end)
+            continue;
+        memcpy(bytes, key.mv_data, key.mv_size);
+        if ((rc = claim_cut(d, txn, c, &key))
+            || (rc = dead_timed_claimed(d, txn, &letter, 0)))
             break;
+    }
     mdb_cursor_close(c);
     return rc == MDB_NOTFOUND ? 0 : rc;
 }

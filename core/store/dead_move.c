@@ -40,7 +40,9 @@ put_moved(struct dead *d, MDB_txn *txn, const char *to, uint64_t position,
     int rc = mdb_put(txn, d->letters, &key, &there, MDB_NOOVERWRITE);
     if (rc)
         return rc == MDB_KEYEXIST ? 0 : rc;
-    rc = dead_count_add(d, txn, to, 1);
+    rc = dead_timed_put(d, txn, &key, &value);
+    if (!rc)
+        rc = dead_count_add(d, txn, to, 1);
     if (!rc && claim)
         rc = dead_claim_set(d, txn, to, position, claim);
     return rc;
@@ -63,7 +65,9 @@ move_all(struct dead *d, MDB_txn *txn, void *arg)
         /* a put may move what a value points to */
         memcpy(copy, value.mv_data, value.mv_size);
         value.mv_data = copy;
-        rc = mdb_del(txn, d->letters, &key, NULL);
+        rc = dead_timed_gone(d, txn, &key, &value);
+        if (!rc)
+            rc = mdb_del(txn, d->letters, &key, NULL);
         if (!rc)
             rc = dead_claim_drop(d, txn, &key);
         if (!rc)

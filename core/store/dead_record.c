@@ -27,6 +27,7 @@ struct dead_head {
     uint64_t position;
     uint8_t spool[16];
     int64_t first_us; /* from 4 on */
+    int64_t due_us;
     uint64_t tried;
     uint32_t decided_len, zero;
 };
@@ -113,6 +114,7 @@ dead_record_write(char *out, const struct dead_letter *l, int with_lane)
                               .set_backs = l->origin.set_backs,
                               .position = l->origin.position,
                               .first_us = l->first_us,
+                              .due_us = l->due_us,
                               .tried = l->tried,
                               .decided_len = (uint32_t) l->decided.len };
     char *p = out + sizeof head;
@@ -167,6 +169,7 @@ dead_record_view(const void *bytes, size_t len, struct dead_letter *l)
         return -EIO;
     l->at_us = head.at_us;
     l->first_us = head.first_us ? head.first_us : head.at_us;
+    l->due_us = head.due_us;
     l->tried = head.tried;
     l->attempts = head.attempts;
     l->reason = (struct il_reason){ IL_SIZED(struct il_reason), .code = text[0],

@@ -68,6 +68,8 @@ dead_make(struct dead *d, MDB_txn *txn, unsigned flags)
     if (!rc && writes)
         rc = mdb_dbi_open(txn, "counted", flags, &d->counted);
     if (!rc && writes)
+        rc = mdb_dbi_open(txn, "due", flags, &d->due);
+    if (!rc && writes)
         rc = mdb_dbi_open(txn, "shares", flags, &d->shares);
     return rc || !writes ? rc : dead_share_make(d, txn);
 }
@@ -96,7 +98,7 @@ dead_open(const char *dir, int read_only, struct dead **out)
         .lost = "its dead letters, those too that were being tried again, are "
                 "gone unless that file can be repaired",
         .map_bytes = DEAD_MAP,
-        .databases = 6,
+        .databases = 7,
         .grows = 1,
         .read_only = read_only,
     };

@@ -6,6 +6,7 @@
  *   shares   lane NUL id of key NUL number  -> nothing; number 0 -> what there
  *            is of that key (dead_share.c)
  *   counts   lane                            -> u64; "\1" -> bytes in refused
+ *   due      lane NUL time position          -> nothing (dead_timed.c)
  *   claims   lane NUL position of a letter   -> u64 position of its frame
  *   counted  the same, of letters that are gone (dead_counted.c)
  *
@@ -24,7 +25,7 @@
 
 struct dead {
     struct store store;
-    MDB_dbi letters, refused, shares, counts, claims, counted;
+    MDB_dbi letters, refused, shares, counts, claims, counted, due;
 
     /* The queue of refusals; lock guards all that follows. */
     pthread_mutex_t lock;
@@ -84,6 +85,19 @@ int dead_counted_put(struct dead *, MDB_txn *, const MDB_val *letter,
 /* Those of a lane under another name, or (NULL) none. */
 int dead_counted_move(struct dead *, MDB_txn *, const char *from,
                       const char *to);
+
+/* dead_timed.c; LMDB codes.  `due` is for writers only.  Each is given the key
+ * of a letter: it was written, it goes, a frame has claimed it or has not any
+ * more.  What is no such letter is passed over. */
+int dead_timed_put(struct dead *, MDB_txn *, const MDB_val *key,
+                   const MDB_val *value);
+int dead_timed_gone(struct dead *, MDB_txn *, const MDB_val *key,
+                    const MDB_val *value);
+int dead_timed_claimed(struct dead *, MDB_txn *, const MDB_val *letter,
+                       int claimed);
+int dead_is_timed(struct dead *, MDB_txn *, const MDB_val *letter); /* 1, 0 */
+/* How many of a lane there are, or of all ("", not NULL). */
+uint64_t dead_timed_count(struct dead *, MDB_txn *, const char *lane);
 
 /* dead_share.c; LMDB codes.  `shares` is for writers only. */
 /* A refusal with this number, and a record of this size, is there, or goes. */

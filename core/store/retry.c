@@ -17,6 +17,7 @@
 struct retry {
     struct spool *spool;
     struct dead *dead;
+    pthread_mutex_t turn; /* of retry_letters(); guards what is of one caller */
     /* Held across an append and the look at failures: positions that failed
      * are given out again. */
     pthread_mutex_t lock;
@@ -51,6 +52,7 @@ retry_new(struct spool *spool, struct dead *dead, struct retry **out)
         return -ENOMEM;
     r->spool = spool;
     r->dead = dead;
+    pthread_mutex_init(&r->turn, NULL);
     pthread_mutex_init(&r->lock, NULL);
     int err = spool_notify(spool, spool_told, r);
     if (err)
@@ -67,6 +69,7 @@ retry_free(struct retry *r)
         return;
     text_clear(&r->bodies);
     pthread_mutex_destroy(&r->lock);
+    pthread_mutex_destroy(&r->turn);
     free(r);
 }
 
@@ -223,6 +226,7 @@ retry_letters(struct retry *r, const char *lane, uint64_t passed, int anew,
               struct retry_item *items, size_t n, char *why, size_t why_size)
 {
     int err = 0;
+    pthread_mutex_lock(&r->turn);
     r->count = 0;
     r->bodies.len = 0;
     for (size_t i = 0; i < n && !err; i++) {
@@ -236,5 +240,6 @@ retry_letters(struct retry *r, const char *lane, uint64_t passed, int anew,
     if (err)
         explain(r, err, why, why_size);
     text_clear(&r->bodies);
+    pthread_mutex_unlock(&r->turn);
     return err;
 }

@@ -34,8 +34,8 @@ struct retry_item {
  * beyond that is of an attempt that has not come to its end, and may vanish as
  * its event is delivered.  anew: what was decided is forgotten; else it travels
  * with the event.  Waits until that is durable.  0, or a negative errno
- * and why: then results are not known, and asking again is safe.  One caller at
- * a time. */
+ * and why: then results are not known, and asking again is safe.  Any thread, one
+ * after the other. */
 int retry_letters(struct retry *, const char *lane, uint64_t passed, int anew,
                   struct retry_item *, size_t n, char *why, size_t why_size);
 

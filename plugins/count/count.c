@@ -268,11 +268,11 @@ put(struct count *c, struct il_value *map, const char *name, struct il_value v)
     return keyed_result(c->host, c->items, map, name, v);
 }
 
+/* What the counts of a key come to, as members of a map. */
 static int
-attach(struct count *c, const struct at *at)
+put_counts(struct count *c, struct il_value *map)
 {
     const struct counts *n = &c->counts;
-    struct il_value map = { 0 }, first = { IL_TIME, 0, { n->first_us }, 0, 0 };
     struct sum sum = { 0, 0 };
     uint64_t count = 0;
     char room[SUM_TEXT];
@@ -286,14 +286,20 @@ attach(struct count *c, const struct at *at)
     }
     if (!c->value)
         sum.whole = (int64_t) count;
+    int err = put(c, map, "nth", keyed_int((int64_t) n->nth));
+    if (!err)
+        err = put(c, map, "count", keyed_int((int64_t) count));
+    if (!err)
+        err = put(c, map, "sum", value_of_sum(&sum, room));
+    return err ? err : put(c, map, "first_seen", keyed_time(n->first_us));
+}
+
+static int
+attach(struct count *c, const struct at *at)
+{
+    struct il_value map = { 0 };
     c->items->len = 0;
-    int err = put(c, &map, "nth", keyed_int((int64_t) n->nth));
-    if (!err)
-        err = put(c, &map, "count", keyed_int((int64_t) count));
-    if (!err)
-        err = put(c, &map, "sum", value_of_sum(&sum, room));
-    if (!err)
-        err = put(c, &map, "first_seen", first);
+    int err = put_counts(c, &map);
     if (!err && c->distinct)
         err = put(c, &map, "distinct", keyed_int(c->values.used));
     if (!err && c->distinct)
@@ -345,6 +351,26 @@ count_process(void *self, struct il_batch *batch)
     return 0;
 }
 
+/* As it was at the last event of the key; what distinct values there are is in a
+ * cell of its own, as hashes. */
+static int
+count_show(void *self, const char *key, size_t len,
+           const struct il_remembered *cell, struct il_text *out)
+{
+    struct count *c = self;
+    struct il_value map = { 0 };
+    if (!len || (*key != OF_COUNTS && *key != OF_VALUES))
+        return -EINVAL;
+    if (*key == OF_VALUES)
+        return 0;
+    int err = counts_load(&c->counts, cell->value, cell->len);
+    if (!err)
+        err = keyed_show(c->host, c->items, &map, key + 1, len - 1);
+    if (!err)
+        err = put_counts(c, &map);
+    return err ? err : il_write_json(c->host, out, &map, 0) < 0 ? -ENOMEM : 0;
+}
+
 IL_PLUGIN = {
     IL_PLUGIN_ABI,
     .kind = IL_STEP,
@@ -356,4 +382,5 @@ IL_PLUGIN = {
     .open = count_open,
     .process = count_process,
     .close = count_close,
+    .show = count_show,
 };

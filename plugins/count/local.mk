@@ -18,3 +18,6 @@ plugins_count_tests_test_count_SOURCES = plugins/count/tests/test-count.c \
 plugins_count_tests_test_count_CPPFLAGS = $(TESTHOST_CPPFLAGS) $(CHECK_CFLAGS)
 plugins_count_tests_test_count_LDADD = $(TESTHOST_LIBS) $(CHECK_LIBS)
 endif
+
+TESTS += plugins/count/tests/test-count-check.sh
+EXTRA_DIST += plugins/count/tests/test-count-check.sh

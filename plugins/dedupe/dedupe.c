@@ -179,6 +179,26 @@ dedupe_process(void *self, struct il_batch *batch)
     return 0;
 }
 
+static int
+dedupe_show(void *self, const char *key, size_t len,
+            const struct il_remembered *cell, struct il_text *out)
+{
+    struct dedupe *d = self;
+    struct il_value map = { 0 };
+    if (cell->len != CELL_BYTES)
+        return -EINVAL;
+    const unsigned char *p = (const unsigned char *) cell->value + 1;
+    const int64_t passed = (int64_t) keyed_load(&p, 8);
+    int err = keyed_show(d->host, d->items, &map, key, len);
+    if (!err)
+        err = keyed_result(d->host, d->items, &map, "passed_at",
+                           keyed_time(passed));
+    if (!err)
+        err = keyed_result(d->host, d->items, &map, "until",
+                           keyed_time(passed + d->window_us));
+    return err ? err : il_write_json(d->host, out, &map, 0) < 0 ? -ENOMEM : 0;
+}
+
 IL_PLUGIN = {
     IL_PLUGIN_ABI,
     .kind = IL_STEP,
@@ -190,4 +210,5 @@ IL_PLUGIN = {
     .open = dedupe_open,
     .process = dedupe_process,
     .close = dedupe_close,
+    .show = dedupe_show,
 };

@@ -153,6 +153,23 @@ keyed_result(const struct il_host *host, struct il_text *items,
     return err;
 }
 
+/* What is found out of a cell, as JSON: the key first. */
+static inline int
+keyed_show(const struct il_host *host, struct il_text *items,
+           struct il_value *map, const char *key, size_t len)
+{
+    struct il_value v = { IL_STRING, 0, { 0 }, key, len };
+    items->len = 0;
+    return keyed_result(host, items, map, "key", v);
+}
+
+static inline struct il_value
+keyed_time(int64_t us)
+{
+    struct il_value v = { IL_TIME, 0, { us }, NULL, 0 };
+    return v;
+}
+
 static inline struct il_value
 keyed_int(int64_t n)
 {

@@ -16,3 +16,6 @@ plugins_dedupe_tests_test_dedupe_SOURCES = plugins/dedupe/tests/test-dedupe.c \
 plugins_dedupe_tests_test_dedupe_CPPFLAGS = $(TESTHOST_CPPFLAGS) $(CHECK_CFLAGS)
 plugins_dedupe_tests_test_dedupe_LDADD = $(TESTHOST_LIBS) $(CHECK_LIBS)
 endif
+
+TESTS += plugins/dedupe/tests/test-dedupe-check.sh
+EXTRA_DIST += plugins/dedupe/tests/test-dedupe-check.sh

@@ -17,13 +17,19 @@
 #define MESSAGE_TEXT 400
 #define AHEAD 16 /* events between the hint and the look-up */
 
-enum { UNKNOWN_PASS, UNKNOWN_DROP, UNKNOWN_REJECT };
+enum { UNKNOWN_PASS, UNKNOWN_DROP, UNKNOWN_REJECT, UNKNOWN_WAIT };
+
+/* After the first time, the second, ...; then as after the last. */
+static const uint64_t wait_ms[] = { 1000, 5000, 15000, 60000, 300000, 600000 };
+#define WAITS (sizeof(wait_ms) / sizeof(*wait_ms))
+#define WAIT_MAX_US INT64_C(3600000000)
 
 struct enrich {
     const struct il_host *host;
     struct il_kind *kind;
     struct il_field *key;
-    struct il_counter *found, *unknown;
+    struct il_counter *found, *unknown, *waits;
+    int64_t wait_max_us;
     const char *kind_name, *key_text; /* the config's */
     int on_unknown;
 };
@@ -41,9 +47,15 @@ static const struct il_option entity_options[] = {
     { .name = "unknown",
       .type = IL_OPT_STRING,
       .def = "pass",
-      .choices = "pass|drop|dead-letter",
+      .choices = "pass|drop|dead-letter|wait",
       .help = "What becomes of an event whose entity is unknown or whose key "
               "is missing." },
+    { .name = "wait_max",
+      .type = IL_OPT_DURATION,
+      .min = 1000,
+      .max = INT64_C(30) * 86400 * 1000,
+      .help = "With wait: how long an event waits for its entity until it is a "
+              "dead letter; without it, an hour." },
     { 0 }
 };
 
@@ -82,6 +94,7 @@ entity_open(const struct il_host *host, const struct il_conf *conf, void **self)
     const char *unknown = il_conf_str(conf, "unknown");
     e->on_unknown = !strcmp(unknown, "drop")          ? UNKNOWN_DROP
                     : !strcmp(unknown, "dead-letter") ? UNKNOWN_REJECT
+                    : !strcmp(unknown, "wait")        ? UNKNOWN_WAIT
                                                       : UNKNOWN_PASS;
     long fault = kind_fault(e->kind_name);
     int err = 0;
@@ -90,12 +103,20 @@ entity_open(const struct il_host *host, const struct il_conf *conf, void **self)
                             "a kind is a lower-case letter and up to %d "
                             "letters, digits or _",
                             KIND_MAX - 1);
+    if (il_conf_has(conf, "wait_max") && e->on_unknown != UNKNOWN_WAIT)
+        err = il_conf_error(conf, "wait_max", -1, "is for unknown = \"wait\"");
+    e->wait_max_us = il_conf_has(conf, "wait_max")
+                         ? il_conf_int(conf, "wait_max") * 1000
+                         : WAIT_MAX_US;
     int key_err = il_field_from(host, conf, "key", &e->key);
     err = err ? err : key_err;
     if (!err && il_kind_named(host, e->kind_name, &e->kind))
         err = il_conf_error(conf, "kind", -1, "out of memory");
     e->found = il_counter_new(host, "found", IL_UNIT_NONE,
                               "Events whose entity was found.");
+    e->waits = il_counter_new(host, "waits", IL_UNIT_NONE,
+                              "Times that an event was put aside to wait for "
+                              "its entity.");
     e->unknown =
         il_counter_new(host, "unknown", IL_UNIT_NONE,
                        "Events whose entity is unknown, or whose key is "
@@ -155,32 +176,73 @@ look_ahead(const struct enrich *e, struct il_batch *batch, uint32_t i,
         il_entity_hint(batch, e->kind, key->id, key->len);
 }
 
-/* Make event i a dead letter that says which entity is missing. */
+/* Which entity is missing. */
 static void
-reject(const struct enrich *e, struct il_batch *batch, uint32_t i,
-       const struct key *key)
+say(const struct enrich *e, const struct key *key, char message[MESSAGE_TEXT])
 {
-    const char *id = key->id;
-    size_t len = key->len;
-    char message[MESSAGE_TEXT];
-    struct il_reason why = { IL_SIZED(struct il_reason),
-                             .code = "unknown_entity", .message = message,
-                             .field = e->key_text };
-    size_t shown = len < ID_SHOWN ? len : ID_SHOWN;
-    while (shown && shown < len && (id[shown] & 0xC0) == 0x80)
+    size_t shown = key->len < ID_SHOWN ? key->len : ID_SHOWN;
+    while (shown && shown < key->len && (key->id[shown] & 0xC0) == 0x80)
         shown--; /* cut between characters */
-    if (id)
-        snprintf(message, sizeof(message), "there is no %s \"%.*s\"",
-                 e->kind_name, (int) shown, id);
+    if (key->id)
+        snprintf(message, MESSAGE_TEXT, "there is no %s \"%.*s\"", e->kind_name,
+                 (int) shown, key->id);
     else
-        snprintf(message, sizeof(message),
+        snprintf(message, MESSAGE_TEXT,
                  "there is no %s to look up: %s is missing or neither text "
                  "nor number",
                  e->kind_name, e->key_text);
-    il_reject(batch, i, &why);
 }
 
-/* Enrich event i.  1 found, 0 unknown, or a negative errno. */
+/* Put event i aside until its entity may be there.  0, a negative errno, or 1:
+ * it has waited for long enough, or there is nothing to wait for. */
+static int
+wait_for(const struct enrich *e, struct il_batch *batch, uint32_t i,
+         const struct key *key, const struct il_reason *why)
+{
+    struct il_again again = { IL_SIZED(struct il_again) };
+    int64_t waited = 0;
+    if (!key->id)
+        return 1;
+    if (il_again(batch, i, &again) == 1 && again.first_us)
+        waited = il_now_us(e->host) - again.first_us;
+    if (waited >= e->wait_max_us)
+        return 1;
+    const uint32_t n = again.attempts < WAITS ? again.attempts : WAITS - 1;
+    /* Where the clock went back it waits for longer. */
+    const uint64_t left =
+        (uint64_t) (e->wait_max_us - (waited > 0 ? waited : 0)) / 1000 + 1;
+    const struct il_deferral how = { IL_SIZED(struct il_deferral),
+                                     .delay_ms =
+                                         wait_ms[n] < left ? wait_ms[n] : left,
+                                     .why = why };
+    return il_defer_as(batch, i, &how);
+}
+
+/* What becomes of event i, whose entity is unknown: 0, 1: it waits, or a negative
+ * errno. */
+static int
+miss(const struct enrich *e, struct il_batch *batch, uint32_t i,
+     const struct key *key)
+{
+    char message[MESSAGE_TEXT];
+    const struct il_reason why = { IL_SIZED(struct il_reason),
+                                   .code = "unknown_entity", .message = message,
+                                   .field = e->key_text };
+    if (e->on_unknown == UNKNOWN_PASS)
+        return 0;
+    if (e->on_unknown == UNKNOWN_DROP)
+        return il_drop(batch, i);
+    say(e, key, message);
+    int rc = 1;
+    if (e->on_unknown == UNKNOWN_WAIT)
+        rc = wait_for(e, batch, i, key, &why);
+    if (rc == 1)
+        return il_reject(batch, i, &why);
+    return rc ? rc : 1;
+}
+
+/* Enrich event i.  1 found, 0 unknown, 2 unknown and it waits, or a negative
+ * errno. */
 static int
 enrich(const struct enrich *e, struct il_batch *batch, uint32_t i,
        const struct key *key)
@@ -195,11 +257,8 @@ enrich(const struct enrich *e, struct il_batch *batch, uint32_t i,
         int err = il_entity_attach(batch, i, e->kind, &traits);
         return err ? err : 1;
     }
-    if (e->on_unknown == UNKNOWN_DROP)
-        il_drop(batch, i);
-    else if (e->on_unknown == UNKNOWN_REJECT)
-        reject(e, batch, i, key);
-    return 0;
+    int rc = miss(e, batch, i, key);
+    return rc == 1 ? 2 : rc;
 }
 
 static int
@@ -207,7 +266,7 @@ entity_process(void *self, struct il_batch *batch)
 {
     const struct enrich *e = self;
     uint32_t count = il_batch_count(batch), next = 0;
-    uint64_t found = 0, unknown = 0;
+    uint64_t found = 0, unknown = 0, waits = 0;
     struct key keys[AHEAD];
     for (uint32_t i = 0; i < count; i++) {
         for (; next < count && next - i < AHEAD; next++)
@@ -217,10 +276,11 @@ entity_process(void *self, struct il_batch *batch)
         int n = enrich(e, batch, i, &keys[i % AHEAD]);
         if (n < 0)
             return n; /* the same events come again; count them then */
-        *(n ? &found : &unknown) += 1;
+        *(n == 1 ? &found : n ? &waits : &unknown) += 1;
     }
     il_counter_add(e->host, e->found, found);
     il_counter_add(e->host, e->unknown, unknown);
+    il_counter_add(e->host, e->waits, waits);
     return 0;
 }
 

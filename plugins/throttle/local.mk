@@ -16,3 +16,6 @@ plugins_throttle_tests_test_throttle_SOURCES = plugins/throttle/tests/test-throt
 plugins_throttle_tests_test_throttle_CPPFLAGS = $(TESTHOST_CPPFLAGS) $(CHECK_CFLAGS)
 plugins_throttle_tests_test_throttle_LDADD = $(TESTHOST_LIBS) $(CHECK_LIBS)
 endif
+
+TESTS += plugins/throttle/tests/test-throttle-check.sh
+EXTRA_DIST += plugins/throttle/tests/test-throttle-check.sh

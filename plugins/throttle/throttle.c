@@ -14,14 +14,17 @@
 /* A cell: its version, the number of its window, events counted in that. */
 #define CELL_VERSION 1
 #define CELL_BYTES 17
+#define DELAY_MAX_MS (INT64_C(366) * 86400 * KEYED_SECOND_MS)
+#define DELAY_MAX_US INT64_C(86400000000)
 #define MAX_MOST INT64_C(1000000000000)
 
 struct throttle {
     const struct il_host *host;
     struct il_template *key;
     struct il_memory *memory;
-    struct il_kind *results; /* NULL: what is above the limit is dropped */
+    struct il_kind *results; /* NULL: what is above the limit does not pass */
     int64_t max, window_us;
+    int64_t delay_max_us; /* 0: it is dropped, and not counted */
     struct il_text *key_text, *items;
     struct il_counter *suppressed, *no_key;
 };
@@ -29,7 +32,8 @@ struct throttle {
 /* What becomes of an event. */
 struct verdict {
     int passes;
-    int64_t count; /* which it is in its window, from 1 on; 0: not known */
+    int64_t count;    /* which it is in its window, from 1 on; 0: not known */
+    int64_t delay_us; /* where it does not pass: when it would */
 };
 
 static const struct il_option throttle_options[] = {
@@ -53,9 +57,15 @@ static const struct il_option throttle_options[] = {
     { .name = "mode",
       .type = IL_OPT_STRING,
       .def = "drop",
-      .choices = "drop|mark",
-      .help = "What becomes of those above: dropped, or let through and told "
-              "by $step.<name>.passed." },
+      .choices = "drop|delay|mark",
+      .help = "What becomes of those above: dropped, put aside until a later "
+              "window, or let through and told by $step.<name>.passed." },
+    { .name = "delay_max",
+      .type = IL_OPT_DURATION,
+      .min = KEYED_SECOND_MS,
+      .max = DELAY_MAX_MS,
+      .help = "With delay: one that would have to wait for longer is a dead "
+              "letter; without it, 24h." },
     IL_OPTIONS_END
 };
 
@@ -67,6 +77,27 @@ throttle_close(void *self)
     il_text_free(t->host, t->key_text);
     il_text_free(t->host, t->items);
     free(t);
+}
+
+/* Also what is above the limit? */
+static int
+counts_all(const struct throttle *t)
+{
+    return t->results || t->delay_max_us;
+}
+
+static int
+open_mode(struct throttle *t, const struct il_conf *conf)
+{
+    const char *mode = il_conf_str(conf, "mode");
+    const int delays = !strcmp(mode, "delay");
+    if (il_conf_has(conf, "delay_max") && !delays)
+        return il_conf_error(conf, "delay_max", -1, "is for mode = \"delay\"");
+    if (delays)
+        t->delay_max_us = il_conf_has(conf, "delay_max")
+                              ? il_conf_int(conf, "delay_max") * 1000
+                              : DELAY_MAX_US;
+    return strcmp(mode, "mark") ? 0 : il_result_kind(t->host, &t->results);
 }
 
 static int
@@ -82,7 +113,8 @@ open_memory(struct throttle *t, const struct il_conf *conf)
         err = keyed_made_of_number(t->host, made_of, t->window_us);
     /* Where all are counted the limit may change. */
     if (!err)
-        err = keyed_made_of_number(t->host, made_of, t->results ? 0 : t->max);
+        err =
+            keyed_made_of_number(t->host, made_of, counts_all(t) ? 0 : t->max);
     if (!err)
         err = il_memory_from(t->host, made_of->data, made_of->len, &t->memory);
     il_text_free(t->host, made_of);
@@ -101,7 +133,8 @@ throttle_open(const struct il_host *host, const struct il_conf *conf,
     t->window_us = il_conf_int(conf, "window") * 1000;
     t->suppressed =
         il_counter_new(host, "throttle_suppressed", IL_UNIT_NONE,
-                       "Events above the limit, dropped or marked.");
+                       "Events above the limit: dropped, put aside or "
+                       "marked.");
     t->no_key = il_counter_new(host, "throttle_no_key", IL_UNIT_NONE,
                                "Events that passed because they have no key.");
     t->key_text = il_text_new(host);
@@ -109,8 +142,8 @@ throttle_open(const struct il_host *host, const struct il_conf *conf,
     int err = t->key_text && t->items ? 0 : -ENOMEM;
     if (!err)
         err = keyed_template(host, conf, "key", &t->key);
-    if (!err && !strcmp(il_conf_str(conf, "mode"), "mark"))
-        err = il_result_kind(host, &t->results);
+    if (!err)
+        err = open_mode(t, conf);
     if (!err)
         err = open_memory(t, conf);
     if (err == -ENOMEM)
@@ -136,13 +169,22 @@ remember(struct throttle *t, struct il_batch *batch, uint32_t i, int64_t window,
                          (window + 1) * t->window_us);
 }
 
+/* How long it is until an event above the limit would pass: those before it have
+ * the windows that follow, one after the other. */
+static int64_t
+delay_of(const struct throttle *t, int64_t now, int64_t window, int64_t count)
+{
+    const int64_t above = count - t->max - 1;
+    return (window + 1) * t->window_us - now + above / t->max * t->window_us;
+}
+
 /* 0 or a negative errno. */
 static int
 judge(struct throttle *t, struct il_batch *batch, uint32_t i,
       struct verdict *out)
 {
     struct il_remembered r;
-    const int64_t window = il_stream_us(batch, i) / t->window_us;
+    const int64_t now = il_stream_us(batch, i), window = now / t->window_us;
     int64_t count = 0;
     int rc = il_memory_get(batch, i, t->memory, t->key_text->data,
                            t->key_text->len, &r);
@@ -158,23 +200,48 @@ judge(struct throttle *t, struct il_batch *batch, uint32_t i,
     const enum keyed_when when = rc ? keyed_when(batch, i, &r) : KEYED_BEFORE;
     if (when != KEYED_BEFORE) {
         const int known = when == KEYED_OWN && count;
-        *out = (struct verdict){ !known || count <= t->max, known ? count : 0 };
+        *out = (struct verdict){ !known || count <= t->max, known ? count : 0,
+                                 delay_of(t, now, window, count) };
         return 0;
     }
-    *out = (struct verdict){ count < t->max, count + 1 };
-    if (!out->passes && !t->results)
+    *out = (struct verdict){ count < t->max, count + 1,
+                             delay_of(t, now, window, count + 1) };
+    if (!out->passes && !counts_all(t))
         return 0;
     return remember(t, batch, i, window, count + 1);
 }
 
-/* Drop event i where it is above the limit, or say what it is. */
+/* Event i comes again behind this step, in a later window. */
+static int
+put_aside(const struct throttle *t, struct il_batch *batch, uint32_t i,
+          const struct verdict *v)
+{
+    const struct il_reason why = {
+        IL_SIZED(struct il_reason), .code = "throttled",
+        .message = v->delay_us > t->delay_max_us
+                       ? "there are more events of its key before it than can "
+                         "pass within delay_max"
+                       : "there were more events of its key than may pass in a "
+                         "window"
+    };
+    const struct il_deferral how = {
+        IL_SIZED(struct il_deferral), .flags = IL_AFTER | IL_NO_ATTEMPT,
+        .delay_ms = (uint64_t) (v->delay_us + 999) / 1000, .why = &why
+    };
+    return v->delay_us > t->delay_max_us ? il_reject(batch, i, &why)
+                                         : il_defer_as(batch, i, &how);
+}
+
+/* Drop event i where it is above the limit, or put it aside, or say what it is. */
 static int
 decide(const struct throttle *t, struct il_batch *batch, uint32_t i,
        const struct verdict *v)
 {
     struct il_value map = { 0 };
+    if (!t->results && v->passes)
+        return 0;
     if (!t->results)
-        return v->passes ? 0 : il_drop(batch, i);
+        return t->delay_max_us ? put_aside(t, batch, i, v) : il_drop(batch, i);
     t->items->len = 0;
     int err =
         keyed_result(t->host, t->items, &map, "passed", keyed_bool(v->passes));
@@ -191,7 +258,7 @@ throttle_process(void *self, struct il_batch *batch)
     const uint32_t count = il_batch_count(batch);
     uint64_t suppressed = 0, no_key = 0;
     for (uint32_t i = 0; i < count; i++) {
-        struct verdict v = { 1, 0 };
+        struct verdict v = { 1, 0, 0 };
         if (!il_live(batch, i))
             continue;
         t->key_text->len = 0;
@@ -210,6 +277,26 @@ throttle_process(void *self, struct il_batch *batch)
     return 0;
 }
 
+static int
+throttle_show(void *self, const char *key, size_t len,
+              const struct il_remembered *cell, struct il_text *out)
+{
+    struct throttle *t = self;
+    struct il_value map = { 0 };
+    if (cell->len != CELL_BYTES)
+        return -EINVAL;
+    const unsigned char *p = (const unsigned char *) cell->value + 1;
+    const int64_t window = (int64_t) keyed_load(&p, 8);
+    const int64_t count = (int64_t) keyed_load(&p, 8);
+    int err = keyed_show(t->host, t->items, &map, key, len);
+    if (!err)
+        err = keyed_result(t->host, t->items, &map, "window",
+                           keyed_time(window * t->window_us));
+    if (!err)
+        err = keyed_result(t->host, t->items, &map, "count", keyed_int(count));
+    return err ? err : il_write_json(t->host, out, &map, 0) < 0 ? -ENOMEM : 0;
+}
+
 IL_PLUGIN = {
     IL_PLUGIN_ABI,
     .kind = IL_STEP,
@@ -221,4 +308,5 @@ IL_PLUGIN = {
     .open = throttle_open,
     .process = throttle_process,
     .close = throttle_close,
+    .show = throttle_show,
 };

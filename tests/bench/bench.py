@@ -6,6 +6,7 @@ test.  `make bench`, or `make bench CASE=w1a`.
 
   w1a, w1f   HTTP to the visible row, batches of 500, all rows or three tenths,
              beside one binary COPY of the very same rows into the same table
+  remember   w1a with dedupe (a key an event) and count (a key a user), beside w1a
   backlog    Postgres away while all events come, then W1a out of the spool
   gate       HTTP to 202, no pipeline, beside scanning the same JSON
   filter, enrich

@@ -16,7 +16,7 @@ import time
 
 from deliver import Deliveries
 from measure import Admin, Peak, cpu, percentile, sync_seconds
-from rig import ALL, KEEP, TOOLS, discard, pipeline
+from rig import ALL, KEEP, REMEMBER, TOOLS, discard, pipeline
 
 SINGLES = 400000  # requests of one event each
 PACE = 1000       # events a second of the latency case
@@ -104,10 +104,10 @@ class Cases(Deliveries):
         return self.bare(256)
 
     # --- whole ways ---
-    def w1(self, where, share, connections=1):
+    def w1(self, where, share, connections=1, steps=""):
         rig = self.rig
         rig.empty_table()
-        d = rig.daemon(pipeline(where, connections), users=True)
+        d = rig.daemon(pipeline(where, connections, steps), users=True)
         try:
             admin = Admin(d.admin)
             ours, theirs = cpu(d.proc.pid), rig.pg_cpu()
@@ -129,6 +129,9 @@ class Cases(Deliveries):
 
     def w1a2(self):
         return self.w1(ALL, 1, 2)
+
+    def remember(self):
+        return self.w1(ALL, 1, steps=REMEMBER)
 
     def w1f(self):
         return self.w1(KEEP, 0.3)
@@ -248,6 +251,7 @@ RATES = {
                                   ("memory", -32, "32 MB")]),
     # The same over two connections, beside COPY over two and over one.
     "w1a2": ("copy2", ["copy"], [("ratio", 0.87, "0.87 of COPY"), ("memory", -32, "32 MB")]),
+    "remember": ("w1a", [], [("ratio", 0.9, "0.90 of w1a")]),
     "w1f": ("kept", [], [("rate", 1e6, "1,000k events/s"), ("memory", -32, "32 MB")]),
     "backlog": ("copy", [], [("ratio", 0.87, "0.87 of COPY"), ("memory", -64, "64 MB")]),
     "backlog2": ("copy2", ["copy"], [("ratio", 0.87, "0.87 of COPY"), ("memory", -64, "64 MB")]),

@@ -16,6 +16,10 @@ KEEP = "feature in {csv.export, api.call, report.view}"
 TABLE = """drop table if exists w1;
 create table w1 (event_id text primary key, received_at timestamptz, type text, user_id text, feature text,
                  count bigint, plan text, account text, payload jsonb)"""
+# A key for each event, and a count for each user.
+REMEMBER = """,
+              { plugin = "dedupe"; key = "$event.id"; },
+              { plugin = "count"; key = "$event.payload.user_id"; }"""
 CONF = """
 state_dir = "%(state)s";
 log_level = "warn";
@@ -29,7 +33,7 @@ pipelines = ( %(pipelines)s );
 PIPELINE = """
   { name = "w1"; sources = ( { source = "app"; match = "feature.used"; } );
     steps = ( { plugin = "filter.match"; where = "%s"; },
-              { plugin = "enrich.entity"; kind = "user"; key = "$event.payload.user_id"; } );
+              { plugin = "enrich.entity"; kind = "user"; key = "$event.payload.user_id"; }%s );
     destinations = ( { plugin = "warehouse.pg"; connection = "env:DSN"; table = "w1"; connections = %d;
       columns = ( { name = "event_id"; value = "$event.id"; },
                   { name = "received_at"; value = "$event.received_at"; },
@@ -43,8 +47,8 @@ PIPELINE = """
 """
 
 
-def pipeline(where, connections=1):
-    return PIPELINE % (where, connections)
+def pipeline(where, connections=1, steps=""):
+    return PIPELINE % (where, steps, connections)
 
 
 class Rig:

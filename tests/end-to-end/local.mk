@@ -25,6 +25,11 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-recipe-alerts-on-few.py \
 	tests/end-to-end/test-recipe-free-users-to-slack.py \
 	tests/end-to-end/test-recipe-masked-chat.py \
+	tests/end-to-end/test-state-is-shown.py \
+	tests/end-to-end/test-throttle-delays.py \
+	tests/end-to-end/test-entities-are-waited-for.py \
+	tests/end-to-end/test-recipe-noisy-errors.py \
+	tests/end-to-end/test-recipe-third-export.py \
 	tests/end-to-end/test-recipe-usage-by-account.py \
 	tests/end-to-end/test-refusals-are-kept.py \
 	tests/end-to-end/test-refusals-can-be-sent-again.py \

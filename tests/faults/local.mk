@@ -3,12 +3,14 @@ FAULT_TESTS = tests/faults/test-kill-loses-nothing.sh \
 	tests/faults/test-damaged-state.py \
 	tests/faults/test-every-write-point.sh \
 	tests/faults/test-retry-delivers-once.sh \
+	tests/faults/test-deferred-delivers-once.sh \
 	tests/faults/test-failing-io.py \
 	tests/faults/test-reload-without-memory.py \
 	tests/faults/test-postgres-troubles.py
 EXTRA_DIST += tests/faults/campaign.py tests/faults/points.py \
 	tests/faults/deliveries.py \
 	tests/faults/retry.py \
+	tests/faults/deferred.py \
 	tests/faults/trouble.py \
 	tests/faults/troubles_network.py \
 	tests/faults/troubles_rows.py \
@@ -42,6 +44,8 @@ check-faults: all $(check_LTLIBRARIES)
 	$(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/faults/points.py \
 		--seed '$(SEED)'
 	$(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/faults/retry.py \
+		--trials 40 --seed '$(SEED)'
+	$(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/faults/deferred.py \
 		--trials 40 --seed '$(SEED)'
 	$(AM_TESTS_ENVIRONMENT) python3 \
 		$(srcdir)/tests/faults/deliveries.py --seed '$(SEED)'

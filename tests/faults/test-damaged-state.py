@@ -188,11 +188,15 @@ def try_one(s, what, damage, may_miss):
 
 with System(CONF, start_postgres=False) as s:
     for i in range(0, EVENTS, 20):
+        if i + 20 >= EVENTS:  # a clean end: the keys so far are in a file of the index
+            equal(s.daemon.stop(), 0, "exit code")
+            s.daemon.start()
         s.post([event(n, text="x" * 8000) for n in range(i, i + 20)])
     time.sleep(0.3)  # LAST is written a tenth of a second later
     s.daemon.kill()
     shutil.copytree(s.base + "/state", s.base + "/whole", ignore=shutil.ignore_patterns("control"))
     s.pg.start()
+    equal(len(glob.glob(s.base + "/whole/idem/*.run")) > 0, True, "there is a file of the index")
     segments = [Segment(path) for path in sorted(glob.glob(s.base + "/whole/spool/*.seg"))]
     equal(len(segments) > 2, True, "there are several segments")
     equal(sorted(set().union(*(seg.events() for seg in segments))), list(range(EVENTS)), "events in the spool")

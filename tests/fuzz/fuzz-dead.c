@@ -29,7 +29,8 @@ claim_same(const struct dead_letter *l, int with_lane)
     CLAIM(again.event.len == l->event.len
           && !memcmp(again.event.ptr, l->event.ptr, l->event.len));
     CLAIM(slice_equal(again.decided, l->decided)
-          && again.first_us == l->first_us && again.tried == l->tried);
+          && again.first_us == l->first_us && again.tried == l->tried
+          && again.due_us == l->due_us);
     CLAIM(!again.reason.field == !l->reason.field);
     CLAIM(!again.reason.rule == !l->reason.rule);
     CLAIM(!again.lane == !(with_lane && l->lane));

@@ -66,8 +66,7 @@ def holds(pattern, file):
 
 
 def wrong(what, packages, out, files):
-    plugins = {os.path.basename(path) for path in glob.glob(os.path.join(SRC, "plugins/*.*"))}
-    plugins |= {"slack", "discord", "telegram"}
+    plugins = {os.path.basename(path)[:-len(".5")] for path in glob.glob(os.path.join(SRC, "plugins/*/*.5"))}
     built = {os.path.basename(f)[:-len(".so")] for f in files if f.endswith(".so")}
     for file in sorted(files - out):
         of = [p for p, patterns in packages.items() if any(holds(pattern, file) for pattern in patterns)]

@@ -33,6 +33,12 @@ tests_step_redact_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
 tests_step_redact_la_CFLAGS = $(PLUGIN_CFLAGS)
 tests_step_redact_la_LDFLAGS = $(FAKE_LINK)
 
+check_LTLIBRARIES += tests/step.later.la
+tests_step_later_la_SOURCES = tests/plugins/step.later.c
+tests_step_later_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
+tests_step_later_la_CFLAGS = $(PLUGIN_CFLAGS)
+tests_step_later_la_LDFLAGS = $(FAKE_LINK)
+
 check_LTLIBRARIES += tests/destination.own.la
 tests_destination_own_la_SOURCES = tests/plugins/destination.own.c
 tests_destination_own_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)

@@ -195,6 +195,26 @@ START_TEST(what_is_made_another_way_is_not_found)
 }
 END_TEST
 
+START_TEST(behind_one_that_knows_it_begins_empty)
+{
+    put(&first, "k", 1, "one");
+    put(&second, "k", 1, "two");
+    cells_cover(cells);
+    checkpoint(1, NULL, 0);
+    cells_close(cells);
+    second.lineage++;
+    ck_assert_int_eq(open_cells(2, 1 << 30), 0);
+    ck_assert(!cells_uncovered(cells));
+    expect(&second, "k", NULL);
+    put(&second, "k", 1, "before");
+    expect(&second, "k", NULL);
+    put(&second, "k", 2, "later");
+    expect(&second, "k", "later");
+    expect(&first, "k", "one");
+    second.lineage--;
+}
+END_TEST
+
 START_TEST(a_spool_that_ends_before_is_not_believed)
 {
     put(&first, "k", 10, "one");
@@ -422,6 +442,7 @@ main(void)
     tcase_add_test(tc, cells_end);
     tcase_add_test(tc, long_keys_and_values);
     tcase_add_test(tc, what_is_made_another_way_is_not_found);
+    tcase_add_test(tc, behind_one_that_knows_it_begins_empty);
     tcase_add_test(tc, a_spool_that_ends_before_is_not_believed);
     tcase_add_test(tc, what_is_damaged_is_no_more);
     tcase_add_loop_test(tc, it_is_as_the_model, 0, 6);

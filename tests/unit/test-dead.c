@@ -455,6 +455,92 @@ START_TEST(a_letter_that_stays_is_claimed_by_no_frame)
 }
 END_TEST
 
+static void
+expect_timed(const char *lane, uint64_t letters, uint64_t due)
+{
+    struct dead_timed t;
+    dead_timed(dead, lane, &t);
+    ck_assert_uint_eq(t.letters, letters);
+    ck_assert_uint_eq(t.due, due);
+    ck_assert_int_eq(t.due_bytes > 0, due > 0);
+}
+
+static void
+expect_due(const char *lane, int64_t now_us, const char *want, int64_t next_us)
+{
+    uint64_t letters[8];
+    char got[200] = "";
+    int64_t next;
+    size_t n;
+    ck_assert_int_eq(dead_due(dead, lane, now_us, letters, 8, &n, &next), 0);
+    for (size_t i = 0; i < n; i++)
+        sprintf(got + strlen(got), "%llu ", (unsigned long long) letters[i]);
+    ck_assert_str_eq(got, want);
+    ck_assert_int_eq(next, next_us);
+}
+
+/* Whatever becomes of them, what is counted is what is there. */
+START_TEST(letters_with_a_time_are_found_by_it)
+{
+    struct dead_letter l[] = { letter(4, "a"), letter(5, "b"), letter(6, "c"),
+                               letter(7, "d") };
+    struct dead_claim c = { 6, 20, 1 }, gone = { 5, 21, 1 };
+    const struct dead_stay stay = {
+        6, 20, { IL_SIZED(struct il_reason), .code = "x", .message = "y" }
+    };
+    l[0].due_us = 300;
+    l[1].due_us = 200;
+    l[2].due_us = 200;
+    settle(0, 9, l, 4);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_uint_eq(dead_count(dead, LANE), 1);
+        ck_assert_uint_eq(dead_count(dead, NULL), 1);
+        expect_timed(LANE, 3, 3);
+        expect_due(LANE, 199, "", 200);
+        expect_due(LANE, 200, "5 6 ", 300);
+        expect_due(LANE, 300, "5 6 4 ", INT64_MAX);
+        expect_due("other/name", 300, "", INT64_MAX);
+        settle(0, 9, l, 4);
+        reopen();
+    }
+    /* Claimed, it is brought by somebody; given up, it is due again. */
+    ck_assert_int_eq(claim(6, 20), 1);
+    expect_timed(LANE, 3, 2);
+    expect_due(LANE, 200, "5 ", 300);
+    settle(0, 9, l, 4);
+    l[2].reason.code = "e";
+    settle(0, 9, l, 4);
+    expect_due(LANE, 200, "5 ", 300);
+    /* What is dropped on its way does not stay. */
+    ck_assert_int_eq(dead_stay(dead, LANE, &stay, 1), 0);
+    expect_claim(6, 20);
+    ck_assert_int_eq(dead_unclaim(dead, LANE, &c, 1), 0);
+    expect_due(LANE, 200, "5 6 ", 300);
+    ck_assert_int_eq(claim(6, 20), 1);
+    ck_assert_int_eq(dead_claims_end(dead, 19), 0);
+    expect_due(LANE, 200, "5 6 ", 300);
+    /* Another name. */
+    ck_assert_int_eq(claim(6, 20), 1);
+    ck_assert_int_eq(dead_rename(dead, LANE, "other/name"), 0);
+    expect_timed(LANE, 0, 0);
+    expect_timed("other/name", 3, 2);
+    expect_due("other/name", 200, "5 ", 300);
+    ck_assert_uint_eq(dead_count(dead, "other/name"), 1);
+    /* They go. */
+    ck_assert_int_eq(dead_retried(dead, "other/name", &c, 1), 0);
+    expect_timed("other/name", 2, 2);
+    gone.held = 1;
+    ck_assert_int_eq(dead_claim(dead, "other/name", &gone, 1), 0);
+    ck_assert_int_eq(dead_delete(dead, "other/name", 5), 0);
+    expect_timed("other/name", 1, 1);
+    ck_assert_int_eq(dead_settle(dead, "other/name", 3, 4, NULL, 0), 0);
+    expect_timed("other/name", 0, 0);
+    ck_assert_uint_eq(dead_count(dead, "other/name"), 1);
+    ck_assert_int_eq(dead_forget(dead, "other/name"), 0);
+    ck_assert_uint_eq(dead_count(dead, NULL), 0);
+}
+END_TEST
+
 START_TEST(two_frames_in_one_call)
 {
     struct dead_letter l = letter(4, "a");
@@ -962,6 +1048,7 @@ main(void)
     tcase_add_test(t, the_first_claim_counts);
     tcase_add_test(t, letters_take_another_name_with_their_claims);
     tcase_add_test(t, a_letter_that_stays_is_claimed_by_no_frame);
+    tcase_add_test(t, letters_with_a_time_are_found_by_it);
     tcase_add_test(t, two_frames_in_one_call);
     tcase_add_test(t, claims_are_found_in_the_order_of_frames);
     tcase_add_test(t, a_claim_goes_with_its_letter);

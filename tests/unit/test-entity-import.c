@@ -19,9 +19,9 @@ setup(void)
     base = tempdir_make();
     snprintf(dir, sizeof(dir), "%s/entities", base);
     ck_assert_int_eq(entity_open(dir, 64 << 20, &store), 0);
-    job = (struct entity_import){
-        .store = store, .name = "in", .kind = { "user", 4 }
-    };
+    job = (struct entity_import){ .store = store,
+                                  .name = "in",
+                                  .kind = { "user", 4 } };
 }
 
 static void

@@ -90,12 +90,12 @@ settle(void)
 
 /* Tables of few keys are full before much is durable. */
 static void
-make_room(int64_t now_us)
+make_room(uint32_t n, int64_t now_us)
 {
-    int rc = idem_ready(idem, 1, now_us);
+    int rc = idem_ready(idem, n, now_us);
     for (int i = 0; i < 100 && rc == -ENOSPC; i++) {
         settle();
-        rc = idem_ready(idem, 1, now_us);
+        rc = idem_ready(idem, n, now_us);
     }
     ck_assert_int_eq(rc, 0);
 }
@@ -120,7 +120,7 @@ append(uint64_t n, int64_t now_us)
     ck_assert_int_eq(event_pack(&body, &e), 0);
     struct slice b = slice_of(body.data, body.len);
     uint64_t position;
-    make_room(now_us);
+    make_room(1, now_us);
     ck_assert_int_eq(spool_append(spool, &b, 1, &position), 0);
     ck_assert_int_eq(idem_add(idem, key_of(n), now_us, position, kept), 0);
     text_clear(&body);
@@ -437,7 +437,7 @@ START_TEST(test_withdrawn_while_growing)
         for (uint64_t i = n; i < n + 600; i++)
             last = append(i, T0);
         settle();
-        ck_assert_int_eq(idem_ready(idem, 600, T0), 0);
+        make_room(600, T0);
         for (uint64_t i = 0; i < 600; i++) {
             char id[64];
             uint64_t lost = 1000000 + n + i;
@@ -463,7 +463,7 @@ START_TEST(test_failure_forgets_what_was_withdrawn)
     open_both(&o);
     append(1, T0);
     settle();
-    ck_assert_int_eq(idem_ready(idem, 2, T0), 0);
+    make_room(2, T0);
     ck_assert_int_eq(idem_add(idem, key_of(2), T0, 2, SLICE("")), 0);
     ck_assert_int_eq(idem_add(idem, key_of(3), T0, 3, SLICE("an-id")), 0);
     idem_durable(idem, 1, -ENOSPC);

@@ -255,6 +255,66 @@ START_TEST(what_stopped_at_a_step_goes_on_there)
 }
 END_TEST
 
+/* One of the destination's own comes after `when`. */
+START_TEST(what_stopped_at_an_own_step_is_not_asked_when)
+{
+    struct lang_error error;
+    begin(3);
+    spec.own_count = 1;
+    toys[2].what = REFUSE;
+    events(1);
+    start();
+    wait_position(1);
+    letter_is(1, "1 3 1 unknown_entity: nobody knows it");
+    world_stop();
+    ck_assert_int_eq(expr_compile("n > 200", 7, &spec.when, &error), 0);
+    restart();
+    toys[0].what = toys[1].what = DROP;
+    toys[2].what = DROP;
+    tried(1, 0);
+    letter_is(1, "1 3 1 dropped_on_retry: dropped by step 3 (filter) when it "
+                 "was tried again; before that unknown_entity: nobody knows "
+                 "it");
+    ck_assert_uint_eq(toys[2].passed, 3);
+    ck_assert_uint_eq(toys[2].at, 4);
+    toys[2].what = PASS;
+    tried(1, 0);
+    ck_assert_uint_eq(fake_wait(&fake, 1), 1);
+    ck_assert_uint_eq(dead_count(ctx.dead, LANE), 0);
+    world_stop();
+    expr_free(spec.when);
+}
+END_TEST
+
+/* What `when` could not tell has all own steps before it. */
+START_TEST(what_when_could_not_tell_runs_own_steps)
+{
+    static const char when[] = "not text matches secret";
+    struct lang_error error;
+    static char json[20100];
+    begin(2);
+    spec.own_count = 1;
+    memset(json, 'a', sizeof json);
+    memcpy(json, "{\"text\":\"", 9);
+    strcpy(json + 20000, "\"}");
+    ck_assert_int_eq(expr_compile(when, strlen(when), &spec.when, &error), 0);
+    append("app", "feature.used", json);
+    durable();
+    start();
+    wait_position(1);
+    ck_assert_int_eq(toys[1].ran, 0);
+    world_stop();
+    expr_free(spec.when);
+    spec.when = NULL;
+    restart();
+    tried(1, 0);
+    ck_assert_uint_eq(fake_wait(&fake, 1), 1);
+    ck_assert_int_eq(toys[1].ran, 1);
+    ck_assert_uint_eq(toys[1].passed, 1);
+    ck_assert_uint_eq(dead_count(ctx.dead, LANE), 0);
+}
+END_TEST
+
 /* Its step, and those behind it, may drop it: then the letter stays. */
 static void
 dropped_by(uint32_t step, const char *want)
@@ -680,6 +740,8 @@ main(void)
         what_stopped_at_the_destination_passes_a_filter_that_changed,
         what_stopped_at_the_destination_is_not_asked_when,
         what_stopped_at_a_step_goes_on_there,
+        what_stopped_at_an_own_step_is_not_asked_when,
+        what_when_could_not_tell_runs_own_steps,
         one_that_its_step_drops_stays,
         one_that_a_later_step_drops_stays,
         one_that_when_leaves_out_stays,

@@ -260,7 +260,9 @@ half_done(struct fake *f, struct il_batch *b, struct il_ack *ack, int n)
     kept = ack;
 }
 
-START_TEST(what_is_done_is_on_disk_before_its_batch_is_settled)
+/* Of 100 events 50 are done, on the disk, and it dies. */
+static void
+die_half_done(void)
 {
     uint64_t *done;
     size_t n = 0;
@@ -282,10 +284,47 @@ START_TEST(what_is_done_is_on_disk_before_its_batch_is_settled)
     ck_assert_uint_eq(status().position, 0);
     lane_settle(kept, IL_RETRY, "it stops");
     world_restart();
+}
+
+START_TEST(what_is_done_is_on_disk_before_its_batch_is_settled)
+{
+    die_half_done();
     world_start();
     struct lane_status s = wait_position(100);
     expect_each(100);
     ck_assert_uint_eq(s.delivered, 100);
+}
+END_TEST
+
+static atomic_int step_saw;
+
+/* It would make a letter of one that is done, now. */
+static int
+refuse_third(void *self, struct il_batch *b)
+{
+    (void) self;
+    for (uint32_t i = 0; i < b->count; i++) {
+        step_saw += batch_live(b, i);
+        if (b->events[i].position == 3)
+            batch_reject(b, i,
+                         &(struct il_reason){ IL_SIZED(struct il_reason),
+                                              .code = "unknown_entity",
+                                              .message = "u_1" });
+    }
+    return 0;
+}
+
+/* Else they would not remember it. */
+START_TEST(what_is_done_goes_through_the_steps)
+{
+    die_half_done();
+    with_step(refuse_third, NULL);
+    world_start();
+    struct lane_status s = wait_position(100);
+    expect_each(100);
+    ck_assert_int_eq(step_saw, 100);
+    ck_assert_uint_eq(s.delivered, 100);
+    ck_assert_uint_eq(s.dead, 0);
 }
 END_TEST
 
@@ -917,6 +956,7 @@ main(void)
         the_lane_goes_on_past_it,
         what_is_given_up_is_a_letter,
         what_is_done_is_on_disk_before_its_batch_is_settled,
+        what_is_done_goes_through_the_steps,
         of_one_order_the_next_waits,
         nothing_goes_out_while_it_is_held_off,
         it_rests_while_what_is_due_is_held_off,

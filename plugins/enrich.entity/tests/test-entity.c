@@ -130,6 +130,58 @@ START_TEST(unknown_entities_become_dead_letters_where_asked)
 }
 END_TEST
 
+/* It waits by a schedule, for as long as it may. */
+START_TEST(an_unknown_entity_is_waited_for)
+{
+    static const struct {
+        uint32_t attempts;
+        int64_t waited_ms;
+        uint64_t delay_ms; /* 0: a dead letter */
+    } rows[] = {
+        { 0, -1, 1000 },       { 1, 1000, 5000 },     { 2, 6000, 15000 },
+        { 3, 21000, 60000 },   { 4, 81000, 300000 },  { 5, 381000, 600000 },
+        { 9, 600000, 600000 }, { 9, 7190000, 10001 }, { 9, 7200000, 0 },
+        { 1, -500000, 5000 },  { 9, 9000000, 0 },
+    };
+    const int64_t now = INT64_C(1800000000000000);
+    use(USER " unknown = \"wait\"; wait_max = \"2h\";");
+    testhost_clock(t, now);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        const struct il_again again = {
+            IL_SIZED(struct il_again),
+            .attempts = rows[i].attempts,
+            .first_us = now - rows[i].waited_ms * 1000,
+            .since_us = now,
+            .stopped = IL_STOPPED_HERE,
+        };
+        testhost_clear(t);
+        if (i)
+            testhost_again(t, &again);
+        event("{\"user_id\":\"u2\"}");
+        event("{\"user_id\":\"u1\"}");
+        ck_assert_int_eq(testhost_process(t), 0);
+        ck_assert_int_eq(testhost_state(t, 1), TESTHOST_KEPT);
+        if (!rows[i].delay_ms) {
+            ck_assert_int_eq(testhost_state(t, 0), TESTHOST_REJECTED);
+            ck_assert_str_eq(testhost_reason(t, 0)->code, "unknown_entity");
+            continue;
+        }
+        ck_assert_int_eq(testhost_state(t, 0), TESTHOST_DEFERRED);
+        ck_assert_uint_eq(testhost_deferral(t, 0)->delay_ms, rows[i].delay_ms);
+        ck_assert_str_eq(testhost_deferral(t, 0)->why->message,
+                         "there is no user \"u2\"");
+    }
+    ck_assert_uint_eq(testhost_counter(t, "waits"), 9);
+    testhost_entity(t, "user", "u2", "{\"account\":\"late\"}");
+    testhost_clear(t);
+    event("{\"user_id\":\"u2\"}");
+    event("{}"); /* there is nothing to wait for */
+    ck_assert_int_eq(testhost_process(t), 0);
+    ck_assert_str_eq(testhost_attached(t, 0, "user"), "{\"account\":\"late\"}");
+    ck_assert_int_eq(testhost_state(t, 1), TESTHOST_REJECTED);
+}
+END_TEST
+
 START_TEST(events_that_left_the_batch_are_not_looked_up)
 {
     use(USER " unknown = \"drop\";");
@@ -177,6 +229,7 @@ main(void)
     tcase_add_test(c, numbers_are_keys_as_written);
     tcase_add_test(c, a_missing_key_is_an_unknown_entity);
     tcase_add_test(c, unknown_entities_become_dead_letters_where_asked);
+    tcase_add_test(c, an_unknown_entity_is_waited_for);
     tcase_add_test(c, events_that_left_the_batch_are_not_looked_up);
     tcase_add_test(c, wrong_options_are_named);
     suite_add_tcase(s, c);

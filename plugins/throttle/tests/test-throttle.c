@@ -105,6 +105,33 @@ START_TEST(what_is_above_can_be_marked)
 }
 END_TEST
 
+/* Those above have the windows that follow, as many each as may pass. */
+START_TEST(what_is_above_can_come_later)
+{
+    static const uint64_t delays_s[] = { 0, 0, 50, 50, 110, 110, 170 };
+    open_it(BY_K TWO_A_MINUTE "mode = \"delay\"; delay_max = \"150s\";");
+    for (int i = 0; i < 7; i++)
+        add_at(10 * US, A);
+    add_at(10 * US, B);
+    add_at(60 * US, A);
+    process();
+    process(); /* as after a failure: decided as before */
+    for (uint32_t i = 0; i < 6; i++) {
+        const struct il_deferral *d = testhost_deferral(t, i);
+        ck_assert_int_eq(testhost_state(t, i),
+                         delays_s[i] ? TESTHOST_DEFERRED : TESTHOST_KEPT);
+        if (!delays_s[i])
+            continue;
+        ck_assert_uint_eq(d->delay_ms, delays_s[i] * 1000);
+        ck_assert_uint_eq(d->flags, IL_AFTER | IL_NO_ATTEMPT);
+        ck_assert_str_eq(d->why->code, "throttled");
+    }
+    ck_assert_int_eq(testhost_state(t, 6), TESTHOST_REJECTED);
+    ck_assert_str_eq(testhost_reason(t, 6)->code, "throttled");
+    ck_assert(passed(7) && passed(8));
+}
+END_TEST
+
 START_TEST(late_events_are_of_now)
 {
     open_it(TWO_A_MINUTE);
@@ -235,7 +262,8 @@ START_TEST(a_wrong_config_is_refused)
         { "max = 0; window = \"1m\";", "max" },
         { "max = 1; window = \"10ms\";", "window" },
         { "key = \"user\"; max = 1; window = \"1m\";", "same text" },
-        { "max = 1; window = \"1m\"; mode = \"delay\";", "mode" },
+        { "max = 1; window = \"1m\"; mode = \"later\";", "mode" },
+        { "max = 1; window = \"1m\"; delay_max = \"1h\";", "is for mode" },
         { "max = 1; window = \"1m\"; summary = true;", "no such option" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -385,6 +413,7 @@ main(void)
     tcase_add_test(c, without_a_key_there_is_one_limit);
     tcase_add_test(c, events_without_the_key_pass);
     tcase_add_test(c, what_is_above_can_be_marked);
+    tcase_add_test(c, what_is_above_can_come_later);
     tcase_add_test(c, late_events_are_of_now);
     tcase_add_test(c, a_clock_that_had_run_ahead_begins_anew);
     tcase_add_test(c, an_event_is_counted_once);

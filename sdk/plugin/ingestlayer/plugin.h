@@ -120,8 +120,9 @@ enum {
 };
 /* flags of a deferral */
 enum {
-    IL_NO_ATTEMPT = 1,  /* nothing was tried: it counts as no attempt */
-    IL_OUT_OF_ORDER = 2 /* it holds up none of those that come after it */
+    IL_NO_ATTEMPT = 1,   /* nothing was tried: it counts as no attempt */
+    IL_OUT_OF_ORDER = 2, /* it holds up none of those that come after it */
+    IL_AFTER = 4 /* of a step: it has passed this one, and goes on after it */
 };
 /* where an event that comes again had stopped: see il_again() */
 enum {
@@ -592,6 +593,12 @@ struct il_plugin {
      * for event i, for a person to read, without secrets.  0, or a negative
      * errno after appending why it cannot be.  After open, without start. */
     int (*render)(void *self, struct il_batch *, uint32_t i, struct il_text *);
+    /* Step, `ingestlayer state`: appends what a cell that it remembers says, for
+     * a person to read, as a JSON object whose first member is "key"; or nothing
+     * where that is nobody's business.  0, or a negative errno: it is no cell of
+     * this step.  After open, without start. */
+    int (*show)(void *self, const char *key, size_t len,
+                const struct il_remembered *, struct il_text *);
 };
 
 #define IL_PLUGIN_ABI                                                          \
@@ -1587,7 +1594,8 @@ il_intake(const struct il_host *host, const struct il_intake *intake)
 }
 
 /* --- delivering, event by event ------------------------------------------ */
-/* For destinations with IL_PER_EVENT, between write() and settle.  An event
+/* For destinations with IL_PER_EVENT, between write() and settle, and where a
+ * function says so for steps.  An event
  * that is still live when its batch settles as IL_OK was delivered.  Besides
  * those that the lane has just read, a batch may be one of events that come
  * again: each as it was decided when it was deferred, positions in no order. */
@@ -1602,10 +1610,13 @@ il_done(struct il_batch *batch, uint32_t i)
 }
 /* Event i comes again, not before delay_ms have passed: it is kept with all
  * that steps have added to it, durably once the batch is settled, and the lane
- * goes on past it.  How often is the plugin's to say: il_again() tells how often
- * it has come, and il_reject() makes a dead letter of it.  0 (also where it is
- * no longer live), -EINVAL (past the end, a struct_size, a flag that is not
- * known), -ENOMEM, -EPERM.  Since ABI 1.0. */
+ * goes on past it.  In process() of a step, of any lane: it is kept as it was
+ * accepted, and comes again through the spool, in no order; it goes on at this
+ * step or, with IL_AFTER, after it; target and order are not looked at.  How
+ * often is the plugin's to say: il_again() tells how often it has come, and
+ * il_reject() makes a dead letter of it.  0 (also where it is no longer live),
+ * -EINVAL (past the end, a struct_size, a flag that is not known), -ENOMEM,
+ * -EPERM.  Since ABI 1.0. */
 static inline int
 il_defer_as(struct il_batch *batch, uint32_t i, const struct il_deferral *how)
 {

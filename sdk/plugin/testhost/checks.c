@@ -261,7 +261,8 @@ api_done(struct il_batch *b, uint32_t i)
 static int
 api_defer(struct il_batch *b, uint32_t i, const struct il_deferral *how)
 {
-    int err = may_edit(b, i, PHASE_DESTINATION, "il_defer()");
+    int phase = batch_in_step(b) ? PHASE_STEP : PHASE_DESTINATION;
+    int err = may_edit(b, i, phase, "il_defer()");
     if (!err
         && (how->struct_size < sizeof(*how)
             || (how->why && how->why->struct_size < sizeof(*how->why)))) {

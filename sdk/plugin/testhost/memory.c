@@ -220,6 +220,22 @@ testhost_remembered(struct testhost *t, const char *key, size_t *len)
     return r ? r->bytes + r->key_len : NULL;
 }
 
+const char *
+testhost_shown(struct testhost *t, const char *key)
+{
+    const struct remembered *r =
+        t->memory ? *cell_of(t->memory, key, strlen(key)) : NULL;
+    struct il_text *out = &t->shown[SHOW_RENDER];
+    if (!r || !t->host.plugin->desc.show)
+        return NULL;
+    const struct il_remembered cell = { r->bytes + r->key_len, r->len,
+                                        r->position, r->end_us };
+    out->len = 0;
+    return instance_show(&t->host, r->bytes, r->key_len, &cell, out)
+               ? NULL
+               : text_str(out);
+}
+
 void
 testhost_free_memory(struct testhost *t)
 {

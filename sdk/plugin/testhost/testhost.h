@@ -139,6 +139,8 @@ const char *testhost_payload(struct testhost *, uint32_t i); /* JSON */
 /* Step: the value in the cell of a key (len may be NULL); NULL: there is none. */
 const void *testhost_remembered(struct testhost *, const char *key,
                                 size_t *len);
+/* Step: its show() of that cell; NULL: there is none, or show() has failed. */
+const char *testhost_shown(struct testhost *, const char *key);
 /* The traits attached to event i under a kind, as JSON; NULL: none.  A step's
  * results stand under "$step.test". */
 const char *testhost_attached(struct testhost *, uint32_t i, const char *kind);

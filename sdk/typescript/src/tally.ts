@@ -87,16 +87,20 @@ export function accept(tally: Tally, events: readonly Encoded[], outcome: Outcom
 }
 
 /** Why a request was not taken. */
-export function said({ status, body, failure, endpoint }: Outcome): { code: string; message: string } {
-  const error = (body as Answer | undefined)?.error;
-  const code = text(error?.code, `http_${status}`);
-  return failure ?? {
-    code,
-    // Of one that is not followed browsers show not even the number.
-    message: text(error?.message, `the server answered ${status || "with a redirect"}`)
-      // The url of the options is then most likely not the server's.
-      + (/not_found|_404/.test(code) ? `: ${endpoint}` : ""),
-  };
+export function said({status, body, failure, endpoint}: Outcome):
+    {code: string; message : string}
+{
+    const error = (body as Answer | undefined)?.error;
+    const code = text(error?.code, `http_${status}`);
+    return failure ?? {
+        code,
+        // Of one that is not followed browsers show not even the number.
+        message :
+            text(error?.message,
+                 `the server answered ${status || "with a redirect"}`)
+                // The url of the options is then most likely not the server's.
+                + (/not_found|_404/.test(code) ? `: ${endpoint}` : ""),
+    };
 }
 
 /**

@@ -117,8 +117,12 @@ async function exchange(settings: Settings, packed: Packed, signal: unknown, kee
       failure: { code: "invalid_response", message: "the answer is not one of ingestlayer" },
     };
   return {
-    status, body: answer, endpoint, transient: transientStatus(status),
-    retryAfterMs: retryAfter(response.headers.get("Retry-After"), Date.now()),
+      status,
+      body : answer,
+      endpoint,
+      transient : transientStatus(status),
+      retryAfterMs :
+          retryAfter(response.headers.get("Retry-After"), Date.now()),
   };
 }
 

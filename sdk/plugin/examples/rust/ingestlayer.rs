@@ -117,6 +117,7 @@ pub struct Plugin {
     pub ddl: Unused,
     pub probe: Unused,
     pub render: Unused,
+    pub show: Unused,
 }
 
 // Constant data: texts and functions.

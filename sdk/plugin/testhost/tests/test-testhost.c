@@ -108,10 +108,52 @@ bad_input_is_refused(void)
     testhost_free(t);
 }
 
+/* One event that step.later is asked about; what becomes of it. */
+static long
+later(struct testhost *t, const char *what, uint32_t stopped, uint32_t attempts)
+{
+    const struct il_again again = { IL_SIZED(struct il_again),
+                                    .attempts = attempts, .code = "later",
+                                    .decided = "step", .stopped = stopped };
+    testhost_clear(t);
+    if (attempts)
+        testhost_again(t, &again);
+    equal(what, 0, testhost_event(t, "{\"type\":\"t\",\"payload\":{\"a\":1}}"));
+    equal(what, 0, testhost_process(t));
+    return testhost_state(t, 0);
+}
+
+static void
+steps_put_events_aside(void)
+{
+    struct testhost *t = testhost_new();
+    if (testhost_open(t, LATER_PLUGIN,
+                      "where = \"a == 1\"; delay = \"7s\"; times = 2;"))
+        same("open", "", testhost_findings(t));
+    equal("start", 0, testhost_start(t));
+    equal("event", 0, testhost_event(t, "{\"type\":\"t\",\"payload\":{}}"));
+    equal("process", 0, testhost_process(t));
+    equal("another", TESTHOST_KEPT, testhost_state(t, 0));
+    equal("new", TESTHOST_DEFERRED, later(t, "new", 0, 0));
+    const struct il_deferral *how = testhost_deferral(t, 0);
+    equal("delay", 7000, how ? (long) how->delay_ms : 0);
+    same("code", "later", how ? how->why->code : NULL);
+    equal("here", TESTHOST_DEFERRED, later(t, "here", IL_STOPPED_HERE, 1));
+    equal("here, the last time", TESTHOST_KEPT,
+          later(t, "here", IL_STOPPED_HERE, 2));
+    /* Of what it had passed it has no say, which it need not know. */
+    equal("later", TESTHOST_KEPT, later(t, "later", IL_STOPPED_LATER, 1));
+    equal("earlier", TESTHOST_DEFERRED,
+          later(t, "earlier", IL_STOPPED_EARLIER, 2));
+    same("violations", "", testhost_violations(t));
+    testhost_free(t);
+}
+
 int
 main(void)
 {
     destinations_settle();
+    steps_put_events_aside();
     sources_emit();
     bad_input_is_refused();
     return failed;
