@@ -4,6 +4,7 @@ FAULT_TESTS = tests/faults/test-kill-loses-nothing.sh \
 	tests/faults/test-every-write-point.sh \
 	tests/faults/test-retry-delivers-once.sh \
 	tests/faults/test-deferred-delivers-once.sh \
+	tests/faults/test-memory-survives.py \
 	tests/faults/test-failing-io.py \
 	tests/faults/test-reload-without-memory.py \
 	tests/faults/test-postgres-troubles.py
@@ -47,6 +48,8 @@ check-faults: all $(check_LTLIBRARIES)
 		--trials 40 --seed '$(SEED)'
 	$(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/faults/deferred.py \
 		--trials 40 --seed '$(SEED)'
+	$(AM_TESTS_ENVIRONMENT) python3 \
+		$(srcdir)/tests/faults/test-memory-survives.py --kills 60
 	$(AM_TESTS_ENVIRONMENT) python3 \
 		$(srcdir)/tests/faults/deliveries.py --seed '$(SEED)'
 	$(AM_TESTS_ENVIRONMENT) python3 \

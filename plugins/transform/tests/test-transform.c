@@ -209,7 +209,7 @@ START_TEST(a_wrong_config_is_refused)
         { "keep = ( \"a[0]\" );", "as a whole" },
         { "keep = ( \"a['b'].c[-1]\" );", "as a whole" },
         { SET("$event.id", "x"), "stays as its sender" },
-        { SET("$entity.user.plan", "x"), "entities cannot be written" },
+        { SET("$entity.user.plan", "x"), "cannot be written" },
         { SET("a", "{{ b"), "value" },
         { RENAME("event.a", "b"), "begins with $" },
         { "remove = ( \"\" );", "expected" },

@@ -130,4 +130,5 @@ pub static il_plugin: Plugin = Plugin {
     ddl: None,
     probe: None,
     render: None,
+    show: None,
 };
