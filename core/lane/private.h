@@ -1,45 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /* How the room works: from the spool through steps to one destination.
  *
- *   lane.c    the loop, from the oldest flight to the newest; life cycle
- *   read.c    read, match, steps, when, own steps: from the spool to a batch
- *   settle.c  write, settle, dead letters, back-off, position
- *   remember.c  what the steps remember: made again, written down
- *   retry.c   frames that bring a dead letter's event again
- *   place.c   where a lane begins that never has, and one with a new name
- *   begin.c   where to begin: cursor file and the destination's answer
- *   take.c    where the answer is another's; for a lane that does not run
- *   left.c    lanes as their cursor files tell of them, run or not
- *   park.c      one by one: what is done, deferred or refused of a batch
- *   due.c       events that come again when they are due
- *   hold_off.c  far sides that take nothing for a while
- *   timed.c     events that a step has put aside come again
+ *   lane.c      the loop, from the oldest flight to the newest; life cycle
+ *   read.c      read, match, steps, when, own steps: from the spool to a batch
+ *   remember.c  what steps remember; timed.c  events that they put aside
+ *   settle.c    write, settle, dead letters, position; refusals.c  their log
+ *   retry.c     frames that bring a dead letter's event again
+ *   begin.c     where to begin; place.c  for a new lane; take.c, left.c  for
+ *               one that is another's, or does not run
+ *   park.c      events one by one; due.c  when they come again; hold_off.c  far
+ *               sides that take nothing for a while
  *   pause.c     a lane that somebody pauses
- *   refusals.c  what the log says of dead letters
- *   status.c  status, metrics, and log lines about trouble
+ *   status.c    status, metrics, and log lines about trouble
  *
  * A flight is a batch with its way through the lane.  Flights form a ring in
- * the order of the spool; only the oldest ever leaves it, and with it the
- * lane's position moves.  One that failed comes again with the same events; with
- * IL_PAUSE the newest of them takes newer events along.
+ * the order of the spool; only the oldest ever leaves it, and with it the lane's
+ * position moves.  One that failed comes again with the same events.  Where each
+ * event comes to an end of its own (IL_PER_EVENT), a flight leaves once what it
+ * leaves behind is in the store of the parked, in one transaction with the
+ * position; what is due comes back in flights of its own, which have no order.
  *
- * Where each event comes to an end of its own (IL_PER_EVENT), a flight leaves
- * once what it leaves behind is in the store of the parked, in one transaction
- * with the position.  What is due comes back in flights of its own, which have
- * no order and leave as they are settled; the position is not theirs to move.
- *
- * Threads.  A lane is one thread: it alone reads, runs its own instances of the
- * steps and calls write().  The destination settles from whatever thread it
- * likes; that only notes the outcome under `lock` and wakes the lane.
- *
- * `lock` guards the outcomes of flights, what lane_status() shows, and what
- * others ask of the thread (drain, stop, pause).  `cursor_lock` guards the
- * cursor's file and the pause that stands in it, which others write: all else
- * that goes into it is the thread's.  `lock` may be taken under it.  Neither is
- * ever held in a plugin.
- *
- * A crash leaves the cursor file, in one of its two slots, and what the
- * destination says of itself (resume); the greater of the two counts. */
+ * A lane is one thread: it alone reads, runs its own instances of the steps and
+ * calls write().  The destination settles from any thread; that only notes the
+ * outcome under `lock` and wakes the lane.  `cursor_lock` guards the cursor's
+ * file, which others write; `lock` may be taken under it, and neither is held in
+ * a plugin.  A crash leaves the cursor file, in one of its two slots, and what
+ * the destination says of itself (resume); the greater of the two counts. */
 #ifndef LANE_PRIVATE_H
 #define LANE_PRIVATE_H
 
