@@ -35,7 +35,13 @@ found_name(const char *name, uint64_t *position)
            || strcmp(name + 20, ".seg" MOVING) == 0;
 }
 
-/* 0; -ENOTSUP. */
+int
+spool_found_passes(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
+/* 0; -ENOTSUP; or an error that passes. */
 static int
 found_look(struct spool *s, struct found_file *f)
 {
@@ -43,12 +49,13 @@ found_look(struct spool *s, struct found_file *f)
     int fd = openat(s->dirfd, f->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat st;
     if (fd < 0 || fstat(fd, &st)) {
+        int error = errno;
         log_error("spool: cannot open %s/%s: %s", s->dir, f->name,
-                  strerror(errno));
+                  strerror(error));
         f->unreadable = 1;
         if (fd >= 0)
             close(fd);
-        return 0;
+        return spool_found_passes(error) ? -error : 0;
     }
     f->size = S_ISREG(st.st_mode) ? (uint64_t) st.st_size : 0;
     f->written_us =
@@ -181,8 +188,8 @@ static int
 found_has_frames(struct spool *s, const struct found_file *f)
 {
     int fd = openat(s->dirfd, f->name, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
+    if (fd < 0) /* it stays where it is, if only files have run out */
+        return spool_found_passes(errno);
     struct segment_io io;
     struct segment_scan scan;
     struct frame frame;

@@ -23,6 +23,9 @@ struct found_list {
 
 /* List the segments.  -ENOTSUP after a log line: made by a newer version. */
 int spool_found_read(struct spool *, struct found_list *);
+/* Does an errno say something of the process at this moment, and nothing of the
+ * file?  Then a start ends with it. */
+int spool_found_passes(int error);
 /* Settle whose spool it is: s->id, and DIR/ID where that is missing. */
 int spool_found_identify(struct spool *, struct found_list *);
 /* Move aside what does not belong, give misnamed files their names, sort. */

@@ -77,6 +77,15 @@ recover_whole(struct spool *s, struct segment *seg, struct segment_io *io,
     return ends && !rc;
 }
 
+/* It is there and cannot be opened at this moment. */
+static int
+recover_no_file(const struct spool *s, const struct found_file *f)
+{
+    int error = errno;
+    log_error("spool: cannot open %s/%s: %s", s->dir, f->name, strerror(error));
+    return -error;
+}
+
 /* A segment that another follows. */
 static int
 recover_closed(struct spool *s, struct segment *seg, const struct found_file *f,
@@ -90,6 +99,8 @@ recover_closed(struct spool *s, struct segment *seg, const struct found_file *f,
         return 0;
     }
     int fd = openat(s->dirfd, f->name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && spool_found_passes(errno))
+        return recover_no_file(s, f);
     struct segment_io io;
     spool_segment_open(&io, fd, fd < 0 ? 0 : f->size);
     int rc = recover_scan(s, seg, &io, next->first, NULL, r);
@@ -206,6 +217,8 @@ recover_newest(struct spool *s, struct segment *seg, const struct found_file *f,
     int fd = openat(s->dirfd, f->name, O_RDWR | O_CLOEXEC);
     if (fd < 0)
         fd = openat(s->dirfd, f->name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && spool_found_passes(errno))
+        return recover_no_file(s, f);
     struct segment_io io;
     int rc = recover_from_disk(s, f, fd);
     if (rc) {

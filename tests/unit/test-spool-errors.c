@@ -10,6 +10,7 @@ static int write_error;  /* of every pwrite, once write_bytes are used up */
 static int64_t write_bytes;
 static int write_most;   /* bytes of one pwrite; 0: all */
 static int sync_error, open_error, truncate_error, read_error;
+static int open_countdown; /* the openat that comes to 0 has no file */
 
 ssize_t
 pwrite(int fd, const void *bytes, size_t len, off_t offset)
@@ -74,6 +75,9 @@ openat(int dirfd, const char *path, int flags, ...)
     int mode = flags & O_CREAT ? va_arg(ap, int) : 0;
     va_end(ap);
     int error = __atomic_load_n(&open_error, __ATOMIC_ACQUIRE);
+    if (__atomic_load_n(&open_countdown, __ATOMIC_ACQUIRE) > 0
+        && __atomic_sub_fetch(&open_countdown, 1, __ATOMIC_ACQ_REL) == 0)
+        error = EMFILE;
     if (error) {
         errno = error;
         return -1;
@@ -337,6 +341,38 @@ START_TEST(test_unreadable_at_start_blocks_nothing)
 }
 END_TEST
 
+/* Where files have run out for a moment a start fails, at whichever of them, or
+ * has everything: nothing that was accepted is taken for missing. */
+START_TEST(test_without_a_file_nothing_is_missing)
+{
+    struct spool_options o = help_options();
+    struct spool *s = help_open(NULL);
+    int refused = 0, opened = 0;
+    help_fill(s, 1, 60);
+    spool_close(s);
+    for (int n = 1; !opened; n++) {
+        set(&open_countdown, n);
+        int rc = spool_open(&o, &s, NULL);
+        opened = __atomic_load_n(&open_countdown, __ATOMIC_ACQUIRE) > 0;
+        set(&open_countdown, 0);
+        if (rc) {
+            refused++;
+            continue;
+        }
+        ck_assert_msg(spool_durable(s) == 60,
+                      "without its %d-th file it ends "
+                      "at %llu",
+                      n, (unsigned long long) spool_durable(s));
+        struct help_seen *seen = help_read_all(s, 0, 4096);
+        ck_assert_uint_eq(seen->count, 60);
+        free(seen);
+        spool_close(s);
+    }
+    ck_assert_int_gt(refused, 2);
+    check_all(60);
+}
+END_TEST
+
 /* Who the spool is cannot be read, from nowhere: to start with a new identity
  * would make everything there a stranger's. */
 START_TEST(test_unreadable_identity_is_no_new_one)
@@ -375,6 +411,7 @@ main(void)
     tcase_add_test(t, test_unreadable_is_tried_again);
     tcase_add_test(t, test_unreadable_at_start_blocks_nothing);
     tcase_add_test(t, test_unreadable_identity_is_no_new_one);
+    tcase_add_test(t, test_without_a_file_nothing_is_missing);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
