@@ -150,6 +150,7 @@ core_libcore_a_SOURCES = \
 	core/spool/read.c \
 	core/spool/recover.c \
 	core/spool/retain.c \
+	core/spool/scan.c \
 	core/spool/segment.c \
 	core/spool/set_back.c \
 	core/spool/spare.c \
