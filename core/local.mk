@@ -310,6 +310,7 @@ core_libcore_a_SOURCES = \
 	core/host/assembly.h \
 	core/host/control.c \
 	core/host/control.h \
+	core/host/emit.c \
 	core/host/gauges.c \
 	core/host/host.c \
 	core/host/host.h \
@@ -333,6 +334,8 @@ core_libcore_a_SOURCES = \
 	core/host/privileges.c \
 	core/host/privileges.h \
 	core/host/reload.c \
+	core/host/requests.c \
+	core/host/requests.h \
 	core/host/retry.c \
 	core/host/servers.c \
 	core/host/settings.c \
