@@ -222,6 +222,8 @@ core_libcore_a_SOURCES = \
 	core/http/http.c \
 	core/http/http.h \
 	core/http/io.c \
+	core/http/inherited.c \
+	core/http/inherited.h \
 	core/http/listen.c \
 	core/http/loop.c \
 	core/http/options.c \
@@ -338,6 +340,8 @@ core_libcore_a_SOURCES = \
 	core/host/settings.c \
 	core/host/settings.h \
 	core/host/settings_event.c \
+	core/host/sockets.c \
+	core/host/sockets.h \
 	core/host/status.c \
 	core/host/stores.c \
 	core/host/take.c \

@@ -11,6 +11,7 @@
  *   api.c         the function table of plugins, put together from the rooms
  *   control.c     the socket that commands ask by: status.c, reload.c, retry.c,
  *                 pause.c
+ *   sockets.c     sockets that systemd has opened
  *   admin.c       /healthz, /readyz, /metrics
  *   watchdog.c    leaves when a plugin keeps the daemon from ending
  *   notify.c      systemd; privileges.c becoming somebody with fewer rights
@@ -49,6 +50,7 @@ struct host {
     const struct il_conf *root;
     const char *state_dir;
     int lock; /* descriptor, -1: not taken */
+    struct http_inherited *inherited; /* sockets; NULL: none */
 
     struct spool *spool;
     struct spool_hold *start_hold; /* until all have their own */
