@@ -30,6 +30,7 @@ host_new(void)
         return NULL;
     }
     h->lock = -1;
+    pthread_rwlock_init(&h->changes, NULL);
     h->started_us = clock_wall_us();
     host_api_init();
     return h;
@@ -302,5 +303,6 @@ host_close(struct host *h)
         plan_free(h->plan);
     if (h->lock >= 0)
         close(h->lock);
+    pthread_rwlock_destroy(&h->changes);
     free(h);
 }
