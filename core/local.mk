@@ -89,6 +89,7 @@ core_libcore_a_SOURCES = \
 	core/conf/conf.h \
 	core/conf/finding.c \
 	core/conf/option_get.c \
+	core/conf/option_sum.c \
 	core/conf/option_item.c \
 	core/conf/option_value.c \
 	core/conf/options.c \
@@ -234,6 +235,7 @@ core_libcore_a_SOURCES = \
 	core/http/private.h \
 	core/http/request.c \
 	core/http/serve.c \
+	core/http/site.c \
 	core/http/sweep.c \
 	core/http/tls.c \
 	core/http/tls.h \
@@ -310,12 +312,15 @@ core_libcore_a_SOURCES = \
 	core/host/api.h \
 	core/host/assembly.c \
 	core/host/assembly.h \
+	core/host/changes.c \
 	core/host/control.c \
 	core/host/control.h \
 	core/host/gauges.c \
 	core/host/host.c \
 	core/host/host.h \
 	core/host/lanes.c \
+	core/host/fingerprint.c \
+	core/host/fingerprint.h \
 	core/host/lineage.c \
 	core/host/lineage.h \
 	core/host/left.c \

@@ -32,6 +32,7 @@ host_new(void)
         return NULL;
     }
     h->lock = -1;
+    pthread_rwlock_init(&h->changes, NULL);
     h->started_us = clock_wall_us();
     host_api_init();
     return h;
@@ -313,5 +314,6 @@ host_close(struct host *h)
     http_inherited_free(h->inherited);
     if (h->lock >= 0)
         close(h->lock);
+    pthread_rwlock_destroy(&h->changes);
     free(h);
 }

@@ -25,8 +25,8 @@ put_unknown(struct json_out *o, const struct host *h)
     put_failed(o, "unknown_lane", "");
     json_out_array(o, "lanes");
     for (size_t i = 0; i < a->lane_count; i++)
-        if (a->lanes[i].lane)
-            json_out_str(o, NULL, a->lanes[i].plan->lane);
+        if (a->lanes[i]->lane)
+            json_out_str(o, NULL, a->lanes[i]->plan->lane);
     json_out_end(o);
 }
 

@@ -163,6 +163,7 @@ static void
 loop_round(struct http_loop *loop, int wait_ms)
 {
     loop->brief_new = 0;
+    http_seat_take(loop);
     loop_serve(loop, loop->brief.first ? 0 : wait_ms);
     for (int i = 0; i < GATHER_ROUNDS && loop->brief_new; i++) {
         loop->brief_new = 0;
@@ -290,6 +291,9 @@ loop_open(struct http_loop *loop)
     loop->conn_limit = http->options.max_connections / http->loop_count;
     if (!loop->conn_limit)
         loop->conn_limit = 1;
+    http_seat_take(loop);
+    if (!loop->seat)
+        return -ENOMEM;
     loop->epoll = epoll_create1(EPOLL_CLOEXEC);
     loop->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (loop->epoll < 0 || loop->wake < 0
@@ -314,6 +318,7 @@ http_loop_close(struct http_loop *loop)
         close(loop->wake);
     http_body_pool_free(loop);
     http_request_pool_free(loop);
+    http_seat_end(loop);
     free(loop->doors);
     loop->doors = NULL;
     loop->door_count = 0;
