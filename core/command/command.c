@@ -59,7 +59,7 @@ assemble(const char *path, int to_run)
     plan_load(plan);
     struct assembly *a = assembly_open(plan);
     if (to_run)
-        plan_check_start(plan);
+        plan_check_start(plan, NULL);
     conf_print(a->plan->conf, stderr);
     if (!conf_errors(a->plan->conf))
         return a;

@@ -77,8 +77,8 @@ put_fenced(struct json_out *o, const struct host *h)
     const struct assembly *a = h->assembly;
     json_out_array(o, "fenced");
     for (size_t i = 0; i < a->lane_count; i++)
-        if (a->lanes[i].lane && lane_is_fenced(a->lanes[i].lane))
-            json_out_str(o, NULL, a->lanes[i].plan->lane);
+        if (a->lanes[i]->lane && lane_is_fenced(a->lanes[i]->lane))
+            json_out_str(o, NULL, a->lanes[i]->plan->lane);
     json_out_end(o);
 }
 

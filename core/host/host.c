@@ -6,9 +6,11 @@
 #include "api.h"
 #include "private.h"
 #include "privileges.h"
+#include "sockets.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/state_dir.h"
+#include "http/inherited.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -30,9 +32,17 @@ host_new(void)
         return NULL;
     }
     h->lock = -1;
+    pthread_rwlock_init(&h->changes, NULL);
     h->started_us = clock_wall_us();
     host_api_init();
     return h;
+}
+
+int
+host_inherit(struct host *h)
+{
+    h->inherited = http_inherited_new();
+    return h->inherited ? sockets_take(h->inherited) : -ENOMEM;
 }
 
 /* --- parse, load, open --------------------------------------------------- */
@@ -61,7 +71,8 @@ host_open(struct host *h)
 {
     struct conf *conf = h->plan->conf;
     h->assembly = assembly_open(h->plan);
-    plan_check_start(h->plan);
+    sockets_check(h->plan, h->inherited);
+    plan_check_start(h->plan, h->inherited);
     conf_print(conf, stderr);
     return conf_errors(conf) ? -EINVAL : 0;
 }
@@ -273,7 +284,9 @@ host_close(struct host *h)
         assembly_free(h->assembly);
     else
         plan_free(h->plan);
+    http_inherited_free(h->inherited);
     if (h->lock >= 0)
         close(h->lock);
+    pthread_rwlock_destroy(&h->changes);
     free(h);
 }

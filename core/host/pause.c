@@ -13,9 +13,9 @@ host_refuse_lane(struct host_request *r)
     const struct assembly *a = r->host->assembly;
     struct il_text names = { 0 };
     for (size_t i = 0; i < a->lane_count; i++)
-        if (a->lanes[i].lane)
+        if (a->lanes[i]->lane)
             text_printf(&names, "%s %s", names.len ? "," : "",
-                        a->lanes[i].plan->lane);
+                        a->lanes[i]->plan->lane);
     int status = host_refuse(r, 404, "unknown_lane",
                              "there is no lane \"%s\" in the running config; "
                              "it has%s",

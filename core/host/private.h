@@ -11,6 +11,7 @@
  *   api.c         the function table of plugins, put together from the rooms
  *   requests.c    what may be asked of a running daemon, at the control socket and
  *                 the admin listener: status.c, reload.c, retry.c, pause.c, emit.c
+ *   sockets.c     sockets that systemd has opened
  *   admin.c       /healthz, /readyz, /metrics
  *   control.c     how commands ask
  *   watchdog.c    leaves when a plugin keeps the daemon from ending
@@ -24,9 +25,10 @@
  * The watchdog looks twice a second whether a stop takes too long.  All other
  * threads belong to the rooms that make them.
  *
- * There is no lock here: pointers are set while starting, before the threads
- * that use them, and freed after those are gone.  The order of stopping is the
- * order of starting, backwards: the way in first, the spool last. */
+ * Pointers are set while starting, before the threads that use them, and freed
+ * after those are gone; but for the assembly, which a reload changes under the
+ * one lock here.  The order of stopping is the order of starting, backwards: the
+ * way in first, the spool last. */
 #ifndef HOST_PRIVATE_H
 #define HOST_PRIVATE_H
 
@@ -53,7 +55,10 @@ struct host {
     struct assembly *assembly;
     const struct il_conf *root;
     const char *state_dir;
+    pthread_rwlock_t changes; /* see host_look_begin() */
+    int changing;             /* a reload is under way */
     int lock; /* descriptor, -1: not taken */
+    struct http_inherited *inherited; /* sockets; NULL: none */
 
     struct spool *spool;
     struct spool_hold *start_hold; /* until all have their own */
@@ -89,6 +94,14 @@ void host_close_stores(struct host *);
 int host_start_gauges(struct host *);
 void host_stop_gauges(struct host *);
 
+/* changes.c: assembly, and the lanes in it, change while the daemon runs.  The
+ * main thread alone does that, in between these two, so it looks without them;
+ * others look between those two, for a moment. */
+void host_change_begin(struct host *);
+void host_change_end(struct host *);
+void host_look_begin(struct host *);
+void host_look_end(struct host *);
+
 /* host.c: the lock of state_dir, the stores and the timers. */
 int host_start_state(struct host *);
 
@@ -105,6 +118,13 @@ struct assembly_lane *host_find_lane(const struct host *, const char *name);
 int host_start_lanes(struct host *);
 /* One of them, without its thread and its steps. */
 int host_start_lane(struct host *, struct assembly_lane *);
+/* One of them: it holds its place in the spool; then its plugins and its thread
+ * start.  0 or a negative errno after a log line; host_stop_lane() ends either. */
+int host_make_lane(struct host *, struct assembly_lane *);
+int host_run_lane(struct host *, struct assembly_lane *);
+/* Read nothing more; what the destination has may settle until then; end.
+ * Nothing where it does not run. */
+void host_stop_lane(struct host *, struct assembly_lane *, int64_t deadline_us);
 /* Wait until the lanes have delivered what they can, at most until the
  * deadline. */
 void host_drain_lanes(struct host *);

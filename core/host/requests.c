@@ -29,7 +29,8 @@
 
 enum {
     READS = 1, /* changes nothing, and is answered at once */
-    SHOWN = 2  /* also on the admin listener: it tells no payload */
+    SHOWN = 2, /* also on the admin listener: it tells no payload */
+    LOOKS = 4  /* at the assembly, which does not change meanwhile */
 };
 
 struct host_request_kind {
@@ -42,13 +43,13 @@ struct host_request_kind {
 static int reload(struct host_request *);
 
 static const struct host_request_kind kinds[] = {
-    { "GET", "/v1/status", host_status, READS | SHOWN, 0 },
-    { "GET", "/v1/lanes", host_lanes, READS | SHOWN, 0 },
-    { "GET", "/v1/lanes/*", host_look, READS | SHOWN, 0 },
-    { "POST", "/v1/lanes/*/pause", host_pause, 0, 0 },
-    { "POST", "/v1/lanes/*/resume", host_resume, 0, 0 },
-    { "POST", "/v1/lanes/*/retry", host_retry, 0, 0 },
-    { "POST", "/v1/lanes/*/due", host_due, 0, 0 },
+    { "GET", "/v1/status", host_status, READS | SHOWN | LOOKS, 0 },
+    { "GET", "/v1/lanes", host_lanes, READS | SHOWN | LOOKS, 0 },
+    { "GET", "/v1/lanes/*", host_look, READS | SHOWN | LOOKS, 0 },
+    { "POST", "/v1/lanes/*/pause", host_pause, LOOKS, 0 },
+    { "POST", "/v1/lanes/*/resume", host_resume, LOOKS, 0 },
+    { "POST", "/v1/lanes/*/retry", host_retry, LOOKS, 0 },
+    { "POST", "/v1/lanes/*/due", host_due, LOOKS, 0 },
     { "POST", "/v1/emit", host_emit, 0, CONTROL_MAX_BYTES },
     { "POST", "/v1/reload", reload, 0, 0 },
 };
@@ -138,7 +139,11 @@ answer(void *arg, struct il_request *req)
     r.body.ptr = il_request_body(req, &r.body.len);
     r.out = http_out(req);
     find_name(b->kind, il_request_path(req), r.name);
+    if (b->kind->flags & LOOKS)
+        host_look_begin(b->host);
     int status = b->kind->fn(&r);
+    if (b->kind->flags & LOOKS)
+        host_look_end(b->host);
     if (status)
         http_respond_out(req, status, r.type ? r.type : "application/json");
 }

@@ -128,7 +128,7 @@ put_sources(struct json_out *o, const struct assembly *a)
     char doing[400];
     json_out_array(o, "sources");
     for (size_t i = 0; i < a->plan->source_count; i++) {
-        const struct il_host *source = &a->sources[i];
+        const struct il_host *source = &a->sources[i]->host;
         instance_doing(source, doing, sizeof(doing));
         json_out_object(o, NULL);
         json_out_str(o, "name", source->name);
@@ -272,9 +272,9 @@ put_senders(struct json_out *o, const struct assembly *a)
 {
     json_out_array(o, "keys");
     for (size_t i = 0; i < a->plan->source_count; i++)
-        for (const struct il_sender *s = a->sources[i].senders; s;
+        for (const struct il_sender *s = a->sources[i]->host.senders; s;
              s = gate_sender_next(s))
-            put_sender(o, a->sources[i].name, s);
+            put_sender(o, a->sources[i]->host.name, s);
     json_out_end(o);
 }
 
@@ -283,8 +283,8 @@ put_lanes(struct json_out *o, const struct assembly *a, int quotes)
 {
     json_out_array(o, "lanes");
     for (size_t i = 0; i < a->lane_count; i++)
-        if (a->lanes[i].lane)
-            put_lane(o, &a->lanes[i], quotes);
+        if (a->lanes[i]->lane)
+            put_lane(o, a->lanes[i], quotes);
     json_out_end(o);
 }
 

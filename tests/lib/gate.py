@@ -38,7 +38,7 @@ def skip_without(*programs):
 
 
 class Gate:
-    def __init__(self, conf, files=None, start=True):
+    def __init__(self, conf, files=None, start=True, kind=Daemon):
         why = without_plugin([name for name in plugins_of(conf) if name not in OURS])
         if why:
             print(why)
@@ -47,7 +47,7 @@ class Gate:
         self.conf = self.path("ingestlayer.conf")
         if files:
             files(self)
-        self.daemon = Daemon(self.base, self.conf, {"KEY": KEY})
+        self.daemon = kind(self.base, self.conf, {"KEY": KEY})
         with open(self.conf, "w") as f:
             f.write(conf % {"base": self.base})
         try:
