@@ -102,6 +102,7 @@ core_libcore_a_SOURCES = \
 	core/lang/expr.h \
 	core/lang/expr_condition.c \
 	core/lang/expr_eval.c \
+	core/lang/expr_explain.c \
 	core/lang/expr_glob.c \
 	core/lang/expr_lex.c \
 	core/lang/expr_parse.c \
