@@ -312,6 +312,9 @@ core_libcore_a_SOURCES = \
 	core/host/control.c \
 	core/host/control.h \
 	core/host/gauges.c \
+	core/host/history.c \
+	core/host/history.h \
+	core/host/history_config.c \
 	core/host/host.c \
 	core/host/host.h \
 	core/host/lanes.c \
