@@ -268,6 +268,8 @@ core_libcore_a_SOURCES = \
 	core/gate/undelivered.c \
 	core/gate/upsert.c \
 	core/lane/begin.c \
+	core/lane/dry.c \
+	core/lane/dry.h \
 	core/lane/due.c \
 	core/lane/hold_off.c \
 	core/lane/lane.c \
