@@ -3,7 +3,8 @@
  *
  *   lane.c      the loop, from the oldest flight to the newest; life cycle
  *   read.c      read, match, steps, when, own steps: from the spool to a batch
- *   remember.c  what steps remember; dry.c  steps without a lane; timed.c  events that they put aside
+ *   remember.c  what steps remember; timed.c  events that they put aside
+ *   dry.c       steps without a lane
  *   settle.c    write, settle, dead letters, position; refusals.c  their log
  *   retry.c     frames that bring a dead letter's event again
  *   begin.c     where to begin; place.c  for a new lane; take.c, left.c  for
