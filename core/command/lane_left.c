@@ -125,19 +125,6 @@ command_say_left(const struct plan *plan)
     look_close(&k);
 }
 
-/* The lane has begun, or the start will find where. */
-static int
-begins(const struct plan_destination *d, const char *state_dir)
-{
-    const char *was = option_str(d->part.place, "was", 0);
-    struct cursor c;
-    uint64_t position;
-    int known = spool_cursor_look(&c, state_dir, d->lane, NULL, &position);
-    return option_has(d->part.place, "begin")
-           || (known > 0 && (c.begun || c.noted == 1))
-           || (was && spool_cursor_exists(state_dir, was));
-}
-
 int
 command_check_begin(const struct plan *plan)
 {
@@ -151,7 +138,7 @@ command_check_begin(const struct plan *plan)
         const struct plan_pipeline *p = &plan->pipelines[i];
         for (size_t n = 0; n < p->destination_count; n++) {
             const struct plan_destination *d = &p->destinations[n];
-            if (p->status == PLAN_DRAFT || begins(d, state_dir))
+            if (p->status == PLAN_DRAFT || plan_begins(d, state_dir))
                 continue;
             fprintf(stderr,
                     "%s: %s: begin: lane %s is new, and the spool has given "

@@ -10,28 +10,52 @@
 #define EMIT_MAX_EVENTS 10000
 
 static struct gate_source *
+next_source(struct gate_source *s)
+{
+    while (s && s->retired)
+        s = s->next;
+    return s;
+}
+
+/* With the gate's lock. */
+static struct gate_source *
 find_source(struct gate *g, const char *name, struct il_text *reply)
 {
-    struct gate_source *s = g->sources;
-    if (!*name && s && !s->next)
-        return s;
-    for (; s && strcmp(s->name, name); s = s->next)
-        continue;
+    struct gate_source *first = next_source(g->sources);
+    struct gate_source *s = next_source(g->sources);
+    if (*name)
+        while (s && strcmp(s->name, name))
+            s = next_source(s->next);
+    else if (s && next_source(s->next))
+        s = NULL;
     if (s)
         return s;
-    if (!g->sources)
+    if (!first)
         text_puts(reply, "error the config has no source\n");
     else if (*name)
         text_printf(reply, "error there is no source \"%.100s\"", name);
     else
         text_puts(reply, "error there are several sources; give --source");
-    if (!g->sources)
+    if (!first)
         return NULL;
     text_puts(reply, "; known:");
-    for (s = g->sources; s; s = s->next)
-        text_printf(reply, " %s", s->name);
+    for (; first; first = next_source(first->next))
+        text_printf(reply, " %s", first->name);
     text_puts(reply, "\n");
     return NULL;
+}
+
+/* The same, so that it stays until gate_source_leave(). */
+static struct gate_source *
+enter_source(struct gate *g, const char *name, struct il_text *reply)
+{
+    pthread_mutex_lock(&g->lock);
+    struct gate_source *s = find_source(g, name, reply);
+    int err = s ? gate_source_enter(s) : 0;
+    pthread_mutex_unlock(&g->lock);
+    if (err)
+        text_puts(reply, "error the daemon is stopping\n");
+    return err ? NULL : s;
 }
 
 static int
@@ -107,16 +131,17 @@ gate_control(void *arg, const char *line, struct slice body,
     struct gate *g = arg;
     int lines = !strncmp(line, "lines", 5);
     const char *name = strchr(line, ' ');
-    struct gate_source *s = find_source(g, name ? name + 1 : "", reply);
+    struct gate_source *s = enter_source(g, name ? name + 1 : "", reply);
     if (!s)
         return;
     struct gate_batch *b = gate_batch_take(g, s);
-    if (!b) {
+    if (b) {
+        metric_add(s->bytes, body.len);
+        b->unlimited = 1;
+        emit(b, lines, body, reply);
+        gate_batch_give(b);
+    } else {
         text_puts(reply, "error no memory\n");
-        return;
     }
-    metric_add(s->bytes, body.len);
-    b->unlimited = 1;
-    emit(b, lines, body, reply);
-    gate_batch_give(b);
+    gate_source_leave(s);
 }

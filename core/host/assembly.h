@@ -20,6 +20,7 @@ struct assembly_source {
     uint64_t print;        /* what the config says of it, as a hash */
     const struct plan_source *plan;
     struct il_host host;
+    struct assembly_route *routes; /* what is served of it */
 };
 
 /* One lane: a destination and its own instances of the steps. */

@@ -6,8 +6,8 @@
  *                 what a config asks for, cross-checked
  *   assembly.c    the plan with every plugin opened; check stops here
  *   host.c        the phases: load, open, start, run, flush, stop, close
- *   stores.c      what lies in state_dir; servers.c the way in; lanes.c on from
- *                 there; left.c what is not in the config; take.c one lane of a daemon that does not run
+ *   stores.c      what lies in state_dir; servers.c sources.c the way in;
+ *                 lanes.c on from there; left.c what is not in the config; take.c one lane of a daemon that does not run
  *   api.c         the function table of plugins, put together from the rooms
  *   control.c     the socket that commands ask by: status.c, reload.c, retry.c,
  *                 pause.c
@@ -129,6 +129,14 @@ struct host_source {
     const char *name;
 };
 uint64_t host_source_passed(void *arg);
+
+/* sources.c */
+/* Make one known to the gate; 0 or a negative errno. */
+int host_make_source(struct host *, struct assembly_source *);
+/* Its routes, in a site. */
+int host_serve_source(struct assembly_source *, struct http_site *);
+/* It ends: nothing of it is called any more.  Again, it does nothing. */
+void host_stop_source(struct assembly_source *, int64_t deadline_us);
 
 /* servers.c: sources, gate, servers */
 int host_prepare_servers(struct host *);
