@@ -223,6 +223,8 @@ core_libcore_a_SOURCES = \
 	core/http/http.c \
 	core/http/http.h \
 	core/http/io.c \
+	core/http/inherited.c \
+	core/http/inherited.h \
 	core/http/listen.c \
 	core/http/loop.c \
 	core/http/options.c \
@@ -314,6 +316,7 @@ core_libcore_a_SOURCES = \
 	core/host/changes.c \
 	core/host/control.c \
 	core/host/control.h \
+	core/host/emit.c \
 	core/host/gauges.c \
 	core/host/host.c \
 	core/host/host.h \
@@ -339,12 +342,16 @@ core_libcore_a_SOURCES = \
 	core/host/privileges.c \
 	core/host/privileges.h \
 	core/host/reload.c \
+	core/host/requests.c \
+	core/host/requests.h \
 	core/host/retry.c \
 	core/host/servers.c \
 	core/host/sources.c \
 	core/host/settings.c \
 	core/host/settings.h \
 	core/host/settings_event.c \
+	core/host/sockets.c \
+	core/host/sockets.h \
 	core/host/status.c \
 	core/host/stores.c \
 	core/host/take.c \

@@ -27,6 +27,7 @@ make_http(struct host *h, const char *name, struct http_options *o,
     for (size_t i = 0; i < o->listen_count; i++)
         listen[i] = option_str(g, "listen", i);
     o->listen = listen;
+    o->inherited = h->inherited;
     o->socket_mode = http_options_socket_mode(g);
     struct tls_options tls;
     int err = 0;

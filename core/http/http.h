@@ -11,6 +11,7 @@
 #include "base/text.h"
 
 struct http;
+struct http_inherited;
 struct http_site;
 struct origin_pattern;
 struct tls;
@@ -28,6 +29,8 @@ struct http_options {
     const char *name;    /* "gate", "admin": for logs and metrics */
     const char *const *listen; /* see http/address.h */
     size_t listen_count;
+    /* Sockets to listen with where they fit; outlives http_bind(). */
+    struct http_inherited *inherited;
     struct tls *tls;          /* for all but unix sockets and http://;
                                * outlives the server; NULL: none */
     uint32_t socket_mode;     /* of unix sockets; 0: 0660 */

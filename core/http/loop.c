@@ -236,6 +236,36 @@ loop_listen(struct http_loop *loop, size_t i)
 }
 
 static int
+loop_listen_more(struct http_loop *loop, struct http_listener *l, int fd)
+{
+    const size_t n = loop->door_count + 1;
+    struct http_door *doors = realloc(loop->doors, n * sizeof(*doors));
+    if (!doors) {
+        close(fd);
+        return -ENOMEM;
+    }
+    loop->doors = doors;
+    doors[loop->door_count++] = (struct http_door){ .listener = l, .fd = fd };
+    return 0;
+}
+
+/* Where others have left more sockets than there are loops, connections wait in
+ * the queue of each. */
+static int
+bind_more(struct http *http)
+{
+    size_t next = 0;
+    int err = 0;
+    for (size_t i = 0; i < http->options.listen_count && !err; i++) {
+        struct http_listener *l = &http->listeners[i];
+        for (int fd; !err && (fd = http_listen_more(http, l)) >= 0; next++)
+            err =
+                loop_listen_more(&http->loops[next % http->loop_count], l, fd);
+    }
+    return err;
+}
+
+static int
 loop_bind(struct http_loop *loop)
 {
     const size_t n = loop->http->options.listen_count;
@@ -315,7 +345,8 @@ http_bind(struct http *http)
     for (size_t i = 0; i < http->loop_count && !err; i++)
         if (!http->loops[i].doors)
             err = loop_bind(&http->loops[i]);
-    return err; /* http_free() closes what is open */
+    /* http_free() closes what is open */
+    return err ? err : bind_more(http);
 }
 
 int

@@ -3,6 +3,7 @@
  * where a body comes whole.
  *
  *   listen.c  loop.c     sockets, and the loops that own what comes by them
+ *   inherited.c          sockets that somebody else has opened
  *   conn.c  io.c         a connection's next step; bytes, through TLS or not
  *   head.c  chunk.c      parsing, byte by byte if need be
  *   body.c               limits, and unpacking
@@ -33,6 +34,7 @@
 #include "chunk.h"
 #include "head.h"
 #include "http.h"
+#include "inherited.h"
 #include "tls.h"
 #include "base/metrics.h"
 #include "base/table.h"
@@ -253,8 +255,9 @@ struct http_listener {
     struct http_address address;
     int is_tls;
     int port;  /* what it got */
-    int bound; /* a unix socket that is ours: */
-    int fd;
+    int inherits; /* it goes on with the sockets of somebody else */
+    int bound;    /* a unix socket that is ours: */
+    int fd;       /* that, or the first inherited one; its loop closes it */
     dev_t device;
     ino_t inode;
 };
@@ -347,10 +350,18 @@ int http_cors_answer(const struct il_request *, struct il_text *head);
  * line.  Called once for each loop: the later ones share the
  * first one's port or socket. */
 int http_listen(struct http *, struct http_listener *);
+/* One more that somebody else has left for it, which a loop is to serve besides;
+ * -ENOENT: there is none. */
+int http_listen_more(struct http *, struct http_listener *);
 /* Listen on it.  0, or a negative errno after a log line. */
 int http_door_listen(const struct http *, const struct http_door *);
 /* Remove a unix socket, if it is still ours. */
 void http_unlisten(struct http_listener *);
+
+/* inherited.c: one of them that listens there and that nobody has taken, or
+ * -ENOENT.  NULL: there are none. */
+int http_inherited_take(struct http_inherited *, const char *server,
+                        struct http_listener *);
 
 /* client.c */
 /* A connection has come: may it stay? */
