@@ -317,6 +317,7 @@ core_libcore_a_SOURCES = \
 	core/host/control.c \
 	core/host/control.h \
 	core/host/emit.c \
+	core/host/errands.c \
 	core/host/gauges.c \
 	core/host/host.c \
 	core/host/host.h \
@@ -342,6 +343,10 @@ core_libcore_a_SOURCES = \
 	core/host/privileges.c \
 	core/host/privileges.h \
 	core/host/reload.c \
+	core/host/reload.h \
+	core/host/reload_gate.c \
+	core/host/reload_lanes.c \
+	core/host/reload_read.c \
 	core/host/requests.c \
 	core/host/requests.h \
 	core/host/retry.c \

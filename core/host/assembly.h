@@ -38,6 +38,7 @@ struct assembly_lane {
     struct lane_step *lane_steps;
     struct serial *step_turns;
     struct serial turns;       /* of the destination */
+    const char *was;           /* in place of what the config says; or NULL */
     struct lane *lane;         /* once it runs */
 };
 

@@ -39,10 +39,11 @@ control_path(const char *state_dir, char out[CONTROL_PATH_MAX], int *dir)
 
 /* A socket that is connected to it, or a negative errno. */
 static int
-reach(const char *state_dir)
+reach(const char *state_dir, int64_t timeout_ms)
 {
     struct sockaddr_un at = { .sun_family = AF_UNIX };
-    const struct timeval limit = { .tv_sec = ANSWER_TIMEOUT_S };
+    const struct timeval limit = { .tv_sec = timeout_ms ? timeout_ms / 1000
+                                                        : ANSWER_TIMEOUT_S };
     int dir, fd = -1, err = control_path(state_dir, at.sun_path, &dir);
     if (!err) {
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -61,7 +62,7 @@ reach(const char *state_dir)
 int
 control_answers(const char *state_dir)
 {
-    int fd = reach(state_dir);
+    int fd = reach(state_dir, 0);
     if (fd < 0)
         return fd;
     close(fd);
@@ -272,7 +273,7 @@ say_why(const char *state_dir, int err)
 int
 control_call(const char *state_dir, struct control_call *call)
 {
-    int fd = reach(state_dir);
+    int fd = reach(state_dir, call->timeout_ms);
     int err = fd < 0 ? fd : talk(fd, call);
     if (fd >= 0)
         close(fd);

@@ -29,6 +29,7 @@ struct control_call {
     const char *method, *path; /* "GET", "/v1/status?x=y" */
     const char *type;          /* of the body; NULL: JSON */
     struct slice body;
+    int64_t timeout_ms; /* how long it may say nothing; 0: a minute */
     /* what came */
     int status;
     struct il_text reply;

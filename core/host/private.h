@@ -11,6 +11,9 @@
  *   api.c         the function table of plugins, put together from the rooms
  *   requests.c    what may be asked of a running daemon, at the control socket and
  *                 the admin listener: status.c, reload.c, retry.c, pause.c, emit.c
+ *   reload*.c     a config that takes the place of the one that runs (reload.h)
+ *   changes.c errands.c
+ *                 who looks at what the main thread changes, and has it do that
  *   sockets.c     sockets that systemd has opened
  *   admin.c       /healthz, /readyz, /metrics
  *   control.c     how commands ask
@@ -47,16 +50,27 @@
 enum { HOST_GAUGES = 6 };
 
 struct json_out;
+struct errand;
 struct host_left;
 struct host_requests;
+struct host_retired;
 
 struct host {
     struct plan *plan; /* until it is assembled */
     struct assembly *assembly;
     const struct il_conf *root;
-    const char *state_dir;
+    char *config; /* where it is, as it was given */
+    char *state_dir;
+    int64_t longest_window_us; /* of keys, at the start */
+    _Atomic int64_t drain_us;
     pthread_rwlock_t changes; /* see host_look_begin() */
     int changing;             /* a reload is under way */
+    struct host_retired *retired; /* of configs before */
+    pthread_mutex_t errand_lock;  /* protects errands, runs */
+    pthread_cond_t errand_done;
+    struct errand *errands;
+    pthread_t main;
+    int runs; /* main does errands */
     int lock; /* descriptor, -1: not taken */
     struct http_inherited *inherited; /* sockets; NULL: none */
 
@@ -88,6 +102,9 @@ struct host {
 
 /* stores.c */
 int host_open_stores(struct host *);
+/* The store of what is parked, where a lane of the assembly takes events one by
+ * one, or did; nothing where it is open. */
+int host_open_parked(struct host *);
 void host_close_stores(struct host *);
 
 /* gauges.c: once the spool is open, and before it is closed. */
@@ -102,11 +119,24 @@ void host_change_end(struct host *);
 void host_look_begin(struct host *);
 void host_look_end(struct host *);
 
+/* errands.c: have the main thread do this, and wait until it is done: 0, or
+ * -ECANCELED: the daemon is stopping, or does not run yet.  Any other thread. */
+typedef void host_errand_fn(struct host *, void *arg);
+int host_send(struct host *, host_errand_fn *, void *arg);
+/* The main thread's: it listens for HOST_SIGNAL_ERRAND; do what there is; nothing
+ * more is done. */
+#define HOST_SIGNAL_ERRAND SIGRTMIN
+void host_errands_begin(struct host *);
+void host_errands(struct host *);
+void host_errands_end(struct host *);
+
 /* host.c: the lock of state_dir, the stores and the timers. */
 int host_start_state(struct host *);
+/* What this config says of the daemon as a whole, and counts from now on. */
+void host_use_root(struct host *, const struct il_conf *root);
 
 /* left.c: cursors of lanes that are not in the config, once the others are
- * made */
+ * made; again, those that have come or gone since */
 int host_find_left(struct host *);
 void host_put_left(struct json_out *, const struct host *);
 void host_free_left(struct host *); /* before the spool is closed */
@@ -146,7 +176,11 @@ int host_serve_source(struct assembly_source *, struct http_site *);
 void host_stop_source(struct assembly_source *, int64_t deadline_us);
 
 /* servers.c: sources, gate, servers */
+struct http_options;
 int host_prepare_servers(struct host *);
+/* How senders are served, but for where; returns how many connections are left
+ * for the admin server. */
+uint32_t host_gate_options(struct host *, struct plan *, struct http_options *);
 int host_start_servers(struct host *);
 /* Sources are to come to an end: il_cancelled(). */
 void host_cancel_sources(struct host *);
@@ -164,13 +198,19 @@ int host_admin_admits(struct host *, struct il_request *);
 /* reload.c */
 /* Look whether certificates have changed; every second. */
 void host_watch(struct host *);
-/* SIGHUP, and the "reload" request of the control socket. */
+/* SIGHUP: read the config again. */
 void host_reload(struct host *);
-void host_reload_control(void *host, const char *line, struct slice body,
-                         struct il_text *reply);
+/* POST /v1/reload?wait=MS&remove=1 */
+int host_reload_request(struct host_request *);
+int host_reload_metrics(void);
+/* reload_gate.c: free what nobody uses any more; all: nobody uses any.  The main
+ * thread's, every second. */
+void host_collect(struct host *, int all);
 
 /* watchdog.c: a plugin that hangs does not keep the daemon from ending */
 int host_watchdog_start(struct host *);
+/* Somebody wants the daemon to stop, and the main thread has not seen it. */
+int host_stop_is_pending(void);
 void host_watchdog_end(struct host *);
 
 /* status.c: GET /v1/status, and of that /v1/lanes; and the plugins that are in

@@ -35,17 +35,20 @@ enum reload_verdict {
 struct reload_lane {
     enum reload_what what;
     size_t to, from;       /* its places in the assemblies that it is in */
-    char name[256];
-    int started, stopped;  /* the new one, the old one */
-    int was_paused;        /* the old one, not by the config */
-    int moved;             /* the new one has what the old one had */
-    uint64_t delivered;
+    char name[DEAD_LANE_MAX + 1], was[DEAD_LANE_MAX + 1];
+    int stopped;                  /* the old one */
+    int was_paused, was_fenced;   /* the old one; not by the config */
+    int started, runs;            /* the new one: made; with its thread */
+    int reopened;                 /* the old one, again */
+    uint64_t delivered, rejected; /* of that name, before */
+    uint64_t count, refused;      /* by the new one */
     enum reload_verdict verdict;
     char why[512];
 };
 
 struct reload_source {
     enum reload_what what;
+    char name[256];
     size_t to, from;
     int started, stopped;
 };
@@ -68,6 +71,8 @@ struct reload {
     struct spool_hold *hold; /* what lanes may need to go back to */
     struct il_text findings; /* of the config, as `check` prints them */
     struct il_text why;      /* it is not taken, or not all of it; lines */
+    struct il_text unread;   /* values that are those of the start; lines */
+    struct il_text stale;    /* plugins of which the file has changed; lines */
 };
 
 /* reload_read.c: 0, or -EINVAL: refused, and r->why or r->findings say why. */
@@ -89,7 +94,9 @@ void reload_lanes_end(struct reload *);
 int reload_sources(struct reload *);
 void reload_sources_back(struct reload *);
 /* Serve them, from the next request on.  0, or -EINVAL as above: nothing has
- * changed. */
+ * changed.  Then the old config's assembly is not the caller's any more. */
 int reload_serve(struct reload *);
+/* Those that fetch, and are not there any more. */
+void reload_sources_end(struct reload *);
 
 #endif

@@ -203,6 +203,7 @@ compare_one(struct reload *r, size_t i)
     l->from = was ? find_running(r->from, was) : r->from->lane_count;
     if (l->from < r->from->lane_count)
         l->what = RELOAD_RENAMED;
+    snprintf(l->was, sizeof(l->was), "%s", was ? was : "");
     return l->what == RELOAD_NEW ? check_begins(r, new) : 0;
 }
 
@@ -238,10 +239,26 @@ compare_removed(struct reload *r, size_t i)
 
 /* --- sources -------------------------------------------------------------- */
 
-static void
+/* Requests go on calling it while its successor starts, and both would write to
+ * the one folder. */
+static int
+check_folder(struct reload *r, const struct assembly_source *s)
+{
+    if (!s->host.folder_made || !s->host.routes)
+        return 0;
+    reload_say(
+        r,
+        "source \"%s\" is called by requests and keeps files of its own: "
+        "a change of it takes a restart (`ingestlayer upgrade`)",
+        s->host.name);
+    return -EINVAL;
+}
+
+static int
 compare_sources(struct reload *r)
 {
     const size_t n = r->to->plan->source_count;
+    int err = 0;
     for (size_t i = 0; i < n; i++) {
         const struct assembly_source *new = r->to->sources[i];
         struct reload_source *s = &r->sources[r->source_count++];
@@ -250,11 +267,15 @@ compare_sources(struct reload *r)
                && strcmp(r->from->sources[old]->host.name, new->host.name))
             old++;
         *s = (struct reload_source){ .to = i, .from = old };
+        snprintf(s->name, sizeof(s->name), "%s", new->host.name);
         s->what = old == r->from->plan->source_count ? RELOAD_NEW
                   : r->from->sources[old]->print == new->print
                       ? RELOAD_SAME
                       : RELOAD_CHANGED;
+        if (s->what == RELOAD_CHANGED && check_folder(r, r->from->sources[old]))
+            err = -EINVAL;
     }
+    return err;
 }
 
 int
@@ -273,8 +294,7 @@ reload_compare(struct reload *r)
     for (size_t i = 0; i < r->from->lane_count; i++)
         if (r->from->lanes[i]->lane && !goes_on(r, i))
             err = compare_removed(r, i) ? -EINVAL : err;
-    compare_sources(r);
-    return err;
+    return compare_sources(r) ? -EINVAL : err;
 }
 
 void
@@ -284,5 +304,7 @@ reload_free(struct reload *r)
     free(r->lanes);
     free(r->sources);
     text_clear(&r->findings);
+    text_clear(&r->unread);
+    text_clear(&r->stale);
     text_clear(&r->why);
 }

@@ -40,8 +40,6 @@ struct host_request_kind {
     uint64_t max_body; /* 0: BODY_MAX */
 };
 
-static int reload(struct host_request *);
-
 static const struct host_request_kind kinds[] = {
     { "GET", "/v1/status", host_status, READS | SHOWN | LOOKS, 0 },
     { "GET", "/v1/lanes", host_lanes, READS | SHOWN | LOOKS, 0 },
@@ -51,7 +49,7 @@ static const struct host_request_kind kinds[] = {
     { "POST", "/v1/lanes/*/retry", host_retry, LOOKS, 0 },
     { "POST", "/v1/lanes/*/due", host_due, LOOKS, 0 },
     { "POST", "/v1/emit", host_emit, 0, CONTROL_MAX_BYTES },
-    { "POST", "/v1/reload", reload, 0, 0 },
+    { "POST", "/v1/reload", host_reload_request, 0, 0 },
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -258,13 +256,4 @@ host_requests_stop(struct host *h)
         close(r->dir);
     free(r);
     h->requests = NULL;
-}
-
-/* --- those that are the doing of one function elsewhere --- */
-
-static int
-reload(struct host_request *r)
-{
-    host_reload_control(r->host, "", r->body, r->out);
-    return 200;
 }

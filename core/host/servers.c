@@ -109,23 +109,32 @@ clamp_connections(const struct host *h, struct http_options *o, uint32_t *admin)
         o->max_connections = (uint32_t) left;
 }
 
-static int
-make_gate_http(struct host *h, uint32_t *admin)
+uint32_t
+host_gate_options(struct host *h, struct plan *plan, struct http_options *o)
 {
-    const struct il_conf *g = option_group(h->root, "http", 0);
-    struct http_options o = {
+    const struct il_conf *g = option_group(plan->root, "http", 0);
+    uint32_t admin;
+    *o = (struct http_options){
         .name = "gate",
         .threads = (uint32_t) option_int(g, "threads", 0),
         .max_body = (uint64_t) option_int(g, "max_body", 0),
         .max_buffered = (uint64_t) option_int(g, "max_buffered", 0),
         .max_connections = (uint32_t) option_int(g, "max_connections", 0),
-        .max_per_address
-        = (uint32_t) option_int(g, "max_connections_per_address", 0),
+        .max_per_address =
+            (uint32_t) option_int(g, "max_connections_per_address", 0),
         .timeout_ms = (uint32_t) option_int(g, "timeout", 0)
     };
-    o.trusted = http_options_proxies(h->assembly->plan->conf, g,
-                                     &o.trusted_count, &o.trust_unix);
-    clamp_connections(h, &o, admin);
+    o->trusted =
+        http_options_proxies(plan->conf, g, &o->trusted_count, &o->trust_unix);
+    clamp_connections(h, o, &admin);
+    return admin;
+}
+
+static int
+make_gate_http(struct host *h, uint32_t *admin)
+{
+    struct http_options o;
+    *admin = host_gate_options(h, h->assembly->plan, &o);
     return make_http(h, "http", &o, &h->gate_tls, &h->gate_http);
 }
 
@@ -225,6 +234,8 @@ host_stop_servers(struct host *h)
         http_stop(h->gate_http, clock_monotonic_us());
     for (size_t i = 0; h->gate && i < h->assembly->plan->source_count; i++)
         host_stop_source(h->assembly->sources[i], clock_monotonic_us());
+    if (h->gate)
+        host_collect(h, 1);
     if (h->gate)
         gate_stop(h->gate);
     http_free(h->admin_http);
