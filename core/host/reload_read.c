@@ -4,6 +4,7 @@
 
 #include "fingerprint.h"
 #include "base/log.h"
+#include "base/reserve.h"
 #include "http/options.h"
 #include "spool/cursor.h"
 
@@ -13,6 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Far more than most configs and their plugins take. */
+#define RESERVE (16u << 20)
 
 void
 reload_say(struct reload *r, const char *fmt, ...)
@@ -116,6 +120,11 @@ check_included(struct reload *r)
 int
 reload_read(struct reload *r)
 {
+    /* Reading ends the process where memory ends. */
+    if (reserve_check(RESERVE)) {
+        reload_say(r, "%s: no memory to read it", r->h->config);
+        return -EINVAL;
+    }
     struct plan *plan = plan_parse(r->h->config);
     plan_load(plan);
     r->to = assembly_open(plan);
