@@ -225,6 +225,7 @@ core_libcore_a_SOURCES = \
 	core/http/io.c \
 	core/http/inherited.c \
 	core/http/inherited.h \
+	core/http/leave.c \
 	core/http/listen.c \
 	core/http/loop.c \
 	core/http/options.c \
