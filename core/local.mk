@@ -316,6 +316,7 @@ core_libcore_a_SOURCES = \
 	core/host/changes.c \
 	core/host/control.c \
 	core/host/control.h \
+	core/host/emit.c \
 	core/host/gauges.c \
 	core/host/host.c \
 	core/host/host.h \
@@ -341,6 +342,8 @@ core_libcore_a_SOURCES = \
 	core/host/privileges.c \
 	core/host/privileges.h \
 	core/host/reload.c \
+	core/host/requests.c \
+	core/host/requests.h \
 	core/host/retry.c \
 	core/host/servers.c \
 	core/host/settings.c \

@@ -107,23 +107,6 @@ block_signals(sigset_t *set)
     pthread_sigmask(SIG_BLOCK, set, NULL);
 }
 
-static int
-start_control(struct host *h)
-{
-    h->control = control_new();
-    if (!h->control || control_on(h->control, "status", host_status, h)
-        || control_on(h->control, "emit", gate_control, h->gate)
-        || control_on(h->control, "reload", host_reload_control, h)
-        || control_on(h->control, "retry", host_retry, h)
-        || control_on(h->control, "anew", host_anew, h)
-        || control_on(h->control, "due", host_due, h)
-        || control_on(h->control, "lane", host_look, h)
-        || control_on(h->control, "pause", host_pause, h)
-        || control_on(h->control, "resume", host_resume, h))
-        return -ENOMEM;
-    return control_start(h->control, h->state_dir);
-}
-
 /* A state_dir that is spelt wrong is one without events, keys and positions:
  * whoever reads the log sees it. */
 static void
@@ -176,20 +159,12 @@ host_start(struct host *h)
     if (!err)
         err = host_start_servers(h);
     if (!err)
-        err = start_control(h);
+        err = host_requests_start(h);
     if (err == -ENOMEM)
         log_error("no memory to start");
     if (!err)
         atomic_store(&h->serving, 1);
     return err;
-}
-
-/* Before all that its handlers look at. */
-static void
-stop_control(struct host *h)
-{
-    control_free(h->control);
-    h->control = NULL;
 }
 
 /* --- run ----------------------------------------------------------------- */
@@ -285,8 +260,7 @@ host_flush(struct host *h)
 void
 host_stop(struct host *h)
 {
-    stop_control(h);
-    host_stop_admin(h);
+    host_requests_stop(h);
     host_stop_lanes(h);
     host_stop_servers(h);
     host_close_stores(h);
@@ -299,8 +273,7 @@ host_close(struct host *h)
     if (!h)
         return;
     /* After a start that failed halfway these find what there is. */
-    stop_control(h);
-    host_stop_admin(h);
+    host_requests_stop(h);
     host_stop_lanes(h);
     host_stop_servers(h);
     host_close_stores(h);
