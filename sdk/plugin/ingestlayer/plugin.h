@@ -349,6 +349,12 @@ struct il_remembered {
     int64_t end_us;    /* since 1970; 0: it has no end */
 };
 
+/* What is known of an entity: see il_entity_find().  Never grows. */
+struct il_entity {
+    struct il_value traits;              /* an IL_MAP */
+    int64_t first_seen_us, last_seen_us; /* since 1970 */
+};
+
 /* An event offered to the gate.  Text need not end with NUL. */
 struct il_event {
     uint32_t struct_size;
@@ -803,7 +809,7 @@ struct il_api {
     int (*kind_named)(const struct il_host *, const char *name,
                       struct il_kind **);
     int (*entity_find)(struct il_batch *, const struct il_kind *,
-                       const char *id, size_t len, struct il_value *traits);
+                       const char *id, size_t len, struct il_entity *);
     void (*entity_hint)(struct il_batch *, const struct il_kind *,
                         const char *id, size_t len);
     int (*entity_attach)(struct il_batch *, uint32_t i, const struct il_kind *,
@@ -1996,14 +2002,14 @@ il_kind_named(const struct il_host *host, const char *name,
 {
     return IL_API(host)->kind_named(host, name, out);
 }
-/* Look an entity up, in process() only.  1 found (traits: an IL_MAP that lives
- * until process() returns; il_entity_attach() copies it), 0 unknown, -EPERM
- * elsewhere, or another negative errno.  Since ABI 1.0. */
+/* Look an entity up, in process() only.  1 found (its traits live until process()
+ * returns; il_entity_attach() copies them), 0 unknown, -EPERM elsewhere, or
+ * another negative errno.  Since ABI 1.0. */
 static inline int
 il_entity_find(struct il_batch *batch, const struct il_kind *kind,
-               const char *id, size_t len, struct il_value *traits)
+               const char *id, size_t len, struct il_entity *out)
 {
-    return IL_API(batch)->entity_find(batch, kind, id, len, traits);
+    return IL_API(batch)->entity_find(batch, kind, id, len, out);
 }
 /* This entity will be looked up soon: some ten look-ups ahead is best.  Costs
  * little and changes no answer, but the host has at hand what it will need.
