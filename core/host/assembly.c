@@ -85,7 +85,7 @@ check_keys(const struct assembly *a)
 static void
 open_sources(struct assembly *a)
 {
-    static const struct lane_match all = { { NULL, 0 }, { "*", 1 } };
+    static const struct lane_match all = { .type = { "*", 1 } };
     struct plan *plan = a->plan;
     struct schema_events declared;
     plan_declared(plan, &all, 1, &declared);

@@ -106,9 +106,10 @@ enum {
 };
 /* flags of an event: see il_batch_flags() */
 enum {
-    IL_ID_MADE = 1,    /* its sender gave it no id: the gate made one */
-    IL_PUBLISHABLE = 2 /* it came by a publishable key: its id and key are of a
-                        * namespace of their own */
+    IL_ID_MADE = 1,     /* its sender gave it no id: the gate made one */
+    IL_PUBLISHABLE = 2, /* it came by a publishable key: its id and key are of a
+                         * namespace of their own */
+    IL_TICK = 4         /* it only says that time has passed: see IL_TICKS */
 };
 /* flags of a plugin */
 enum {
@@ -116,7 +117,13 @@ enum {
      * is parked, as the steps left it, while the lane goes on past it, and comes
      * again when it is due: see il_defer().  Each event is delivered at least
      * once.  Such a destination has no resume(). */
-    IL_PER_EVENT = 1
+    IL_PER_EVENT = 1,
+    /* Of a source: its events only say that time passes.  They move
+     * il_stream_us() of the pipelines that list it, so that steps which remember
+     * something see a window end in which nothing comes any more.  Steps find
+     * them with the flag IL_TICK and not live; they are dropped by none, and no
+     * destination gets them. */
+    IL_TICKS = 2
 };
 /* flags of a deferral */
 enum {
