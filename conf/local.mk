@@ -33,6 +33,7 @@ uninstall-local: uninstall-service-user
 
 unitdir = $(prefix)/lib/systemd/system
 nodist_unit_DATA = conf/ingestlayer.service
+dist_unit_DATA = conf/ingestlayer.socket
 CLEANFILES += conf/ingestlayer.service
 conf/ingestlayer.service: conf/ingestlayer.service.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) conf && sed -e 's|[@]bindir@|$(bindir)|g' \

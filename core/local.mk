@@ -89,6 +89,7 @@ core_libcore_a_SOURCES = \
 	core/conf/conf.h \
 	core/conf/finding.c \
 	core/conf/option_get.c \
+	core/conf/option_sum.c \
 	core/conf/option_item.c \
 	core/conf/option_value.c \
 	core/conf/options.c \
@@ -222,6 +223,8 @@ core_libcore_a_SOURCES = \
 	core/http/http.c \
 	core/http/http.h \
 	core/http/io.c \
+	core/http/inherited.c \
+	core/http/inherited.h \
 	core/http/listen.c \
 	core/http/loop.c \
 	core/http/options.c \
@@ -232,6 +235,7 @@ core_libcore_a_SOURCES = \
 	core/http/private.h \
 	core/http/request.c \
 	core/http/serve.c \
+	core/http/site.c \
 	core/http/sweep.c \
 	core/http/tls.c \
 	core/http/tls.h \
@@ -308,12 +312,16 @@ core_libcore_a_SOURCES = \
 	core/host/api.h \
 	core/host/assembly.c \
 	core/host/assembly.h \
+	core/host/changes.c \
 	core/host/control.c \
 	core/host/control.h \
+	core/host/emit.c \
 	core/host/gauges.c \
 	core/host/host.c \
 	core/host/host.h \
 	core/host/lanes.c \
+	core/host/fingerprint.c \
+	core/host/fingerprint.h \
 	core/host/lineage.c \
 	core/host/lineage.h \
 	core/host/left.c \
@@ -333,11 +341,15 @@ core_libcore_a_SOURCES = \
 	core/host/privileges.c \
 	core/host/privileges.h \
 	core/host/reload.c \
+	core/host/requests.c \
+	core/host/requests.h \
 	core/host/retry.c \
 	core/host/servers.c \
 	core/host/settings.c \
 	core/host/settings.h \
 	core/host/settings_event.c \
+	core/host/sockets.c \
+	core/host/sockets.h \
 	core/host/status.c \
 	core/host/stores.c \
 	core/host/take.c \

@@ -44,7 +44,7 @@ try_far_sides(struct assembly *a)
 {
     int failed = 0;
     for (size_t i = 0; i < a->lane_count; i++) {
-        const struct il_host *h = &a->lanes[i].destination;
+        const struct il_host *h = &a->lanes[i]->destination;
         struct il_text found = { 0 };
         if (!h->plugin->desc.probe) {
             printf("%s: %s has nothing to try\n", h->lane,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "private.h"
+#include "reply.h"
 
 #include "base/state_dir.h"
 #include "codec/json.h"
@@ -9,6 +10,7 @@
 #include "host/privileges.h"
 #include "host/settings.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <libgen.h>
@@ -57,7 +59,7 @@ assemble(const char *path, int to_run)
     plan_load(plan);
     struct assembly *a = assembly_open(plan);
     if (to_run)
-        plan_check_start(plan);
+        plan_check_start(plan, NULL);
     conf_print(a->plan->conf, stderr);
     if (!conf_errors(a->plan->conf))
         return a;
@@ -246,23 +248,62 @@ command_answer_unknown(void)
           stderr);
 }
 
+static int
+read_json(const struct il_text *json, struct il_text *packed,
+          struct il_value *out)
+{
+    struct json_error error;
+    int err = json_to_msgpack(json->data, json->len, packed, &error);
+    const char *p = packed->data;
+    if (!err)
+        err = msg_value(&p, packed->data + packed->len, out);
+    if (err)
+        command_answer_unknown();
+    return err;
+}
+
+static int
+say_refused(const char *who, const struct il_value *answer)
+{
+    struct il_value error = command_member(answer, "error"),
+                    message = command_member(&error, "message");
+    if (message.type != IL_STRING) {
+        command_answer_unknown();
+        return -EPROTO;
+    }
+    fprintf(stderr, "%s: %.*s\n", who, COMMAND_TEXT(message));
+    return -EREMOTEIO;
+}
+
 int
-command_ask(const char *state_dir, const char *line, struct il_text *json,
+command_refused(const char *who, const struct control_call *call)
+{
+    struct il_text packed = { 0 };
+    struct il_value answer;
+    int err = read_json(&call->reply, &packed, &answer);
+    if (!err)
+        err = say_refused(who, &answer);
+    text_clear(&packed);
+    return err;
+}
+
+int
+command_ask(const char *state_dir, const char *who, struct control_call *call,
             struct il_text *packed, struct il_value *answer)
 {
-    struct il_text reply = { 0 };
-    struct json_error error;
-    int err = control_call(state_dir, line, slice_of("", 0), &reply);
-    if (!err) {
-        err = json_to_msgpack(reply.data, reply.len, packed, &error);
-        const char *p = packed->data;
-        if (!err)
-            err = msg_value(&p, packed->data + packed->len, answer);
-        if (err)
-            command_answer_unknown();
-    }
-    if (!err && json)
-        err = text_put(json, reply.data, reply.len);
-    text_clear(&reply);
+    int err = control_call(state_dir, call);
+    if (!err && call->status >= 300)
+        err = command_refused(who, call);
+    else if (!err)
+        err = read_json(&call->reply, packed, answer);
     return err;
+}
+
+int
+command_lane_path(struct il_text *out, const char *lane, const char *what)
+{
+    int err = text_puts(out, "/v1/lanes/");
+    if (!err)
+        err = control_put_escaped(out, lane);
+    return err ? err : text_puts(out, what);
 }

@@ -61,10 +61,10 @@ command_ddl(int argc, char **argv)
         return 1;
     int failed = 0, found = 0, printed = 0;
     for (size_t i = 0; i < a->lane_count; i++) {
-        if (!is_wanted(a->lanes[i].plan->lane, want))
+        if (!is_wanted(a->lanes[i]->plan->lane, want))
             continue;
         found = 1;
-        failed |= print_lane(&a->lanes[i].destination, &printed);
+        failed |= print_lane(&a->lanes[i]->destination, &printed);
     }
     if (want && !found) {
         fprintf(stderr, "ingestlayer: there is no lane \"%s\"\n", want);

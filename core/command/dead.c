@@ -259,13 +259,16 @@ each_position(struct dead_job *j, char **args, int n,
 static void
 tell_daemon(const struct dead_job *j)
 {
-    char line[sizeof "due " + DEAD_LANE_MAX + 1];
-    struct il_text reply = { 0 };
+    struct il_text path = { 0 };
     if (control_answers(j->dir))
         return; /* none runs */
-    snprintf(line, sizeof line, "due %s", j->lane);
-    control_call(j->dir, line, slice_of("", 0), &reply);
-    text_clear(&reply);
+    if (!command_lane_path(&path, j->lane, "/due")) {
+        struct control_call call = { .method = "POST",
+                                     .path = text_str(&path) };
+        control_call(j->dir, &call);
+        text_clear(&call.reply);
+    }
+    text_clear(&path);
 }
 
 /* Of a parked event, or a letter of a lane that sends event by event; a damaged

@@ -15,15 +15,6 @@ command_dead_render_open(struct dead_job *j)
     return !j->assembly;
 }
 
-static const struct assembly_lane *
-find_lane(const struct assembly *a, const char *name)
-{
-    for (size_t i = 0; i < a->lane_count; i++)
-        if (strcmp(a->lanes[i].plan->lane, name) == 0)
-            return &a->lanes[i];
-    return NULL;
-}
-
 /* The event alone in the job's batch.  0, -EINVAL or -ENOMEM. */
 static int
 fill(struct dead_job *j, const struct dead_item *it)
@@ -40,7 +31,7 @@ int
 command_dead_render(struct dead_job *j, const struct dead_item *it,
                     struct il_text *out)
 {
-    const struct assembly_lane *l = find_lane(j->assembly, it->lane);
+    const struct assembly_lane *l = assembly_find_lane(j->assembly, it->lane);
     size_t start = out->len;
     const char *why = NULL;
     if (!l) {

@@ -3,6 +3,8 @@
  * after all, and what is parked now, some at a time, so that it has time for
  * others. */
 #include "dead.h"
+#include "private.h"
+#include "reply.h"
 
 #include "host/control.h"
 
@@ -37,7 +39,7 @@ enum fate {
 struct asking {
     struct dead_job *job;
     char lane[DEAD_LANE_MAX + 1]; /* whose letters gather; "": none */
-    struct il_text letters;       /* positions, a line each */
+    struct il_text letters;       /* their positions, with commas */
     uint32_t count;
     uint64_t retried, under_way, behind, gone, hopeless;
     struct pending *pending;
@@ -89,24 +91,25 @@ asked_in_vain(struct asking *a, uint64_t letter, const char *word)
     return -EPROTO;
 }
 
-/* "POSITION WORD NUMBER" */
+/* What the daemon says of one. */
 static int
-asked_line(struct asking *a, const char *line)
+asked_one(struct asking *a, const struct il_value *one)
 {
-    uint64_t letter, number;
-    char word[16];
-    if (sscanf(line, "%" SCNu64 " %15s %" SCNu64, &letter, word, &number) != 3)
-        return -EPROTO;
+    struct il_value result = command_member(one, "result");
+    const uint64_t letter = command_number(one, "letter");
+    char word[16] = "";
+    if (result.type == IL_STRING)
+        snprintf(word, sizeof word, "%.*s", (int) result.len, result.str);
     int retried = !strcmp(word, "retried"), now = !strcmp(word, "now");
     if (retried || !strcmp(word, "under_way")) {
         a->retried += (uint64_t) retried;
         a->under_way += !retried;
-        return asked_wait(a, letter, 0, number);
+        return asked_wait(a, letter, 0, command_number(one, "position"));
     }
     if (now || !strcmp(word, "behind")) {
         a->retried += (uint64_t) now;
         a->behind += !now;
-        return now ? asked_wait(a, letter, 1, number) : 0;
+        return now ? asked_wait(a, letter, 1, command_number(one, "turn")) : 0;
     }
     if (strcmp(word, "gone"))
         return asked_in_vain(a, letter, word);
@@ -115,44 +118,51 @@ asked_line(struct asking *a, const char *line)
 }
 
 static int
-asked_reply(struct asking *a, struct il_text *reply)
+asked_reply(struct asking *a, const struct il_value *all)
 {
-    int err = 0;
-    char *save, *text = reply->len ? (char *) (uintptr_t) text_str(reply) : NULL;
-    if (!text || !strncmp(text, "{\"error\"", 8))
-        return -EPROTO;
-    if (!strncmp(text, "error ", 6)) {
-        fprintf(stderr, "ingestlayer dead: %s: %s", a->lane, text + 6);
-        return -EIO;
-    }
-    for (char *line = strtok_r(text, "\n", &save); line && !err;
-         line = strtok_r(NULL, "\n", &save))
-        err = asked_line(a, line);
+    struct il_value letters = command_member(all, "letters"), one;
+    int err = letters.type == IL_ARRAY ? 0 : -EPROTO;
+    for (size_t iter = 0; !err && msg_item(&letters, &iter, NULL, &one);)
+        err = asked_one(a, &one);
     return err;
+}
+
+/* Of what has gathered: the path, and the body. */
+static int
+ask_write(struct asking *a, struct il_text *path, struct il_text *body)
+{
+    int err = command_lane_path(path, a->lane, "/retry");
+    return err ? err
+               : text_printf(body, "{\"letters\":[%s]%s}\n",
+                             text_str(&a->letters),
+                             a->job->anew ? ",\"anew\":true" : "");
 }
 
 /* Ask for what has gathered. */
 static int
 ask(struct asking *a)
 {
-    struct il_text reply = { 0 };
-    char line[sizeof a->lane + sizeof "retry "];
-    const char *verb = a->job->anew ? "anew" : "retry";
+    struct il_text path = { 0 }, body = { 0 }, packed = { 0 };
+    struct il_value all;
+    char who[sizeof a->lane + sizeof "ingestlayer dead: "];
     if (!a->count)
         return 0;
-    snprintf(line, sizeof line, "%s %s", verb, a->lane);
-    int err =
-        control_call(a->job->dir, line,
-                     slice_of(a->letters.data, a->letters.len), &reply);
-    if (err == -ECONNREFUSED)
+    snprintf(who, sizeof who, "ingestlayer dead: %s", a->lane);
+    int err = ask_write(a, &path, &body);
+    struct control_call call = { .method = "POST",
+                                 .path = text_str(&path),
+                                 .body = slice_of(body.data, body.len) };
+    int asked = err ? err : command_ask(a->job->dir, who, &call, &packed, &all);
+    if (asked == -ECONNREFUSED)
         fputs("Dead letters are delivered by the daemon: start it, then give "
               "this command again.\n",
               stderr);
-    if (err)
-        err = -EIO; /* it has said why */
-    else
-        err = asked_reply(a, &reply);
-    text_clear(&reply);
+    if (!err)
+        err = asked ? -EIO /* it has said why */ : asked_reply(a, &all);
+    text_clear(&call.reply);
+    text_clear(&packed);
+    text_clear(&path);
+    text_clear(&body);
     a->letters.len = 0;
     a->count = 0;
     return err;
@@ -166,7 +176,8 @@ gather(struct asking *a, const char *lane, uint64_t position)
         err = ask(a);
     snprintf(a->lane, sizeof a->lane, "%s", lane);
     if (!err)
-        err = text_printf(&a->letters, "%" PRIu64 "\n", position);
+        err = text_printf(&a->letters, "%s%" PRIu64, a->count ? "," : "",
+                          position);
     a->count += !err;
     return err;
 }

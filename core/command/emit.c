@@ -4,6 +4,7 @@
 #include <config.h>
 
 #include "private.h"
+#include "reply.h"
 
 #include "codec/json.h"
 #include "codec/json_out.h"
@@ -48,42 +49,83 @@ const struct command_help command_emit_help = {
 
 struct emit {
     char state_dir[4096];
-    char line[300];      /* of the control request */
+    struct il_text path; /* of the request */
+    const char *type;    /* of its body */
     struct il_text body; /* the events to send */
     uint32_t events;     /* in body */
     int refused;
 };
 
-/* Print the reply.  What was refused goes to stderr. */
-static void
-print_reply(struct emit *e, struct il_text *reply)
+/* What became of one.  What was refused goes to stderr. */
+static int
+print_one(struct emit *e, const struct il_value *one)
 {
-    char *line = (char *) (uintptr_t) text_str(reply), *end;
-    for (; (end = strchr(line, '\n')); line = end + 1) {
-        *end = 0;
-        if (!strncmp(line, "error ", 6)) {
-            fprintf(stderr, "ingestlayer: %s\n", line + 6);
-            e->refused = 1;
-        } else if (!strncmp(line, "rejected ", 9)) {
-            fprintf(stderr, "%s\n", line);
-            e->refused = 1;
-        } else {
-            puts(line);
-        }
+    struct il_value status = command_member(one, "status"),
+                    id = command_member(one, "id"),
+                    code = command_member(one, "code"),
+                    path = command_member(one, "path"),
+                    message = command_member(one, "message");
+    if (status.type != IL_STRING)
+        return -EPROTO;
+    if (id.type == IL_STRING) {
+        printf("%.*s %.*s\n", COMMAND_TEXT(status), COMMAND_TEXT(id));
+        return 0;
     }
+    fprintf(stderr, "%.*s %.*s ", COMMAND_TEXT(status), COMMAND_TEXT(code));
+    if (path.len)
+        fprintf(stderr, "%.*s: %.*s\n", COMMAND_TEXT(path),
+                COMMAND_TEXT(message));
+    else
+        fprintf(stderr, "event: %.*s\n", COMMAND_TEXT(message));
+    e->refused = 1;
+    return 0;
+}
+
+/* A line of JSON for each event. */
+static int
+print_reply(struct emit *e, const struct il_text *reply)
+{
+    const char *line = reply->data, *end = line + reply->len, *next;
+    struct il_text packed = { 0 };
+    int err = 0;
+    for (; line < end && !err; line = next + 1) {
+        struct json_error error;
+        struct il_value one;
+        next = memchr(line, '\n', (size_t) (end - line));
+        packed.len = 0;
+        err = next ? json_to_msgpack(line, (size_t) (next - line), &packed,
+                                     &error)
+                   : -EPROTO;
+        const char *p = packed.data;
+        if (!err)
+            err = msg_value(&p, packed.data + packed.len, &one);
+        if (!err)
+            err = print_one(e, &one);
+        if (err == -EPROTO || err == -EINVAL)
+            command_answer_unknown();
+        if (err)
+            break;
+    }
+    text_clear(&packed);
+    return err;
 }
 
 static int
 send_chunk(struct emit *e)
 {
-    struct il_text reply = { 0 };
-    int err = 0;
-    if (e->body.len)
-        err = control_call(e->state_dir, e->line,
-                           slice_of(e->body.data, e->body.len), &reply);
-    if (!err)
-        print_reply(e, &reply);
-    text_clear(&reply);
+    struct control_call call = { .method = "POST",
+                                 .path = text_str(&e->path),
+                                 .type = e->type,
+                                 .body = slice_of(e->body.data, e->body.len) };
+    int err = e->body.len ? control_call(e->state_dir, &call) : 0;
+    if (!err && call.status >= 300) {
+        err = command_refused("ingestlayer", &call);
+        e->refused = 1;
+        err = err == -EREMOTEIO ? 0 : err; /* the next may be taken */
+    } else if (!err) {
+        err = print_reply(e, &call.reply);
+    }
+    text_clear(&call.reply);
     e->body.len = 0;
     e->events = 0;
     return err;
@@ -220,12 +262,16 @@ command_emit(int argc, char **argv)
         return command_print_help(&command_emit_help, stderr), 2;
     if (command_find_daemon(state_dir, file, e.state_dir, sizeof(e.state_dir)))
         return 1;
-    snprintf(e.line, sizeof(e.line), "emit %s%s%s", count ? "json" : "lines",
-             *source ? " " : "", source);
-    int err = count ? emit_one(&e, argv[optind], argv[optind + 1])
+    e.type = count ? "application/json" : "application/x-ndjson";
+    int err = text_puts(&e.path, *source ? "/v1/emit?source=" : "/v1/emit");
+    if (!err)
+        err = control_put_escaped(&e.path, source);
+    if (!err)
+        err = count ? emit_one(&e, argv[optind], argv[optind + 1])
                     : emit_lines(&e);
     if (err == -ENOMEM)
         fputs("ingestlayer: no memory\n", stderr);
     text_clear(&e.body);
+    text_clear(&e.path);
     return err || e.refused ? 1 : 0;
 }

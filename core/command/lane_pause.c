@@ -126,49 +126,13 @@ take_text(struct il_text *out, const struct il_value *map, const char *key)
         text_plain(out, slice_of(v.str, v.len), 0);
 }
 
-static void
-say_no_such(const struct il_value *lanes, const char *name)
-{
-    struct il_value one;
-    int n = 0;
-    fprintf(stderr,
-            "ingestlayer lane: there is no lane \"%s\" in the running "
-            "config; it has",
-            name);
-    if (lanes->type == IL_ARRAY)
-        for (size_t iter = 0; msg_item(lanes, &iter, NULL, &one);)
-            if (one.type == IL_STRING)
-                fprintf(stderr, "%s %.*s", n++ ? "," : "", (int) one.len,
-                        one.str);
-    fputs(n ? "\n" : " none\n", stderr);
-}
-
-/* 0; or -EINVAL after a message. */
+/* 0; or -EPROTO after a message. */
 static int
-read_answer(const struct job *j, const struct il_value *all, struct outcome *o)
+read_answer(const struct il_value *all, struct outcome *o)
 {
-    struct il_value error = command_member(all, "error"),
-                    code = command_member(&error, "code");
-    struct il_value lanes = command_member(all, "lanes");
-    struct il_text why = { 0 };
-    if (error.type == IL_MAP && code.type == IL_STRING) {
-        take_text(&why, &error, "message");
-        if (slice_equal(slice_of(code.str, code.len), SLICE("unknown_lane")))
-            say_no_such(&lanes, j->name);
-        else if (slice_equal(slice_of(code.str, code.len), SLICE("io")))
-            fprintf(stderr,
-                    "ingestlayer lane: %s is %s: its cursor cannot be written: "
-                    "%s\n",
-                    j->name, j->pause ? "not paused" : "still paused",
-                    text_str(&why));
-        else
-            command_answer_unknown();
-        text_clear(&why);
-        return -EINVAL;
-    }
     if (command_member(all, "position").type == IL_MISSING) {
         command_answer_unknown();
-        return -EINVAL;
+        return -EPROTO;
     }
     o->position = command_number(all, "position");
     o->waiting = command_number(all, "lag_events");
@@ -182,17 +146,23 @@ read_answer(const struct job *j, const struct il_value *all, struct outcome *o)
     return 0;
 }
 
+/* what: "/pause", "/resume"; "" looks. */
 static int
 ask(const struct job *j, const char *what, struct outcome *o)
 {
-    char line[512];
-    struct il_text packed = { 0 };
+    struct il_text path = { 0 }, packed = { 0 };
     struct il_value all;
-    snprintf(line, sizeof line, "%s %s", what, j->name);
-    int err = command_ask(j->state_dir, line, NULL, &packed, &all);
+    int err = command_lane_path(&path, j->name, what);
+    struct control_call call = { .method = *what ? "POST" : "GET",
+                                 .path = text_str(&path) };
     if (!err)
-        err = read_answer(j, &all, o);
+        err =
+            command_ask(j->state_dir, "ingestlayer lane", &call, &packed, &all);
+    if (!err)
+        err = read_answer(&all, o);
+    text_clear(&call.reply);
     text_clear(&packed);
+    text_clear(&path);
     return err;
 }
 
@@ -204,11 +174,11 @@ with_daemon(const struct job *j)
     const struct timespec pause = { .tv_nsec = LOOK_NS };
     const int64_t until = clock_monotonic_us() + SETTLE_US;
     struct outcome o = { 0 };
-    int failed = ask(j, j->pause ? "pause" : "resume", &o) != 0;
+    int failed = ask(j, j->pause ? "/pause" : "/resume", &o) != 0;
     int looks = !failed && j->pause;
     while (looks && o.in_flight && clock_monotonic_us() < until) {
         nanosleep(&pause, NULL);
-        looks = !ask(j, "lane", &o);
+        looks = !ask(j, "", &o);
     }
     if (!failed)
         failed = say(j, &o);

@@ -97,11 +97,18 @@ struct il_value;
  * config says, which need not be right in all else.  0, or 1 after a message. */
 int command_find_daemon(const char *state_dir, const char *config, char *out,
                         unsigned long size);
-/* Send it a line and read its answer, which is JSON: packed gets it, *answer
- * points into that, and json, where it is not NULL, gets it as it came.  0, or
- * a negative errno after a message. */
-int command_ask(const char *state_dir, const char *line, struct il_text *json,
+/* Ask it, and read its answer, which is JSON: packed gets it, and *answer points
+ * into that.  0, or a negative errno after a message, which begins with who;
+ * what the daemon refused is one, too, and is -EREMOTEIO.  The caller clears
+ * call->reply and packed. */
+struct control_call;
+int command_ask(const char *state_dir, const char *who, struct control_call *,
                 struct il_text *packed, struct il_value *answer);
+/* Say why its status is one of an error: -EREMOTEIO, or another where that
+ * cannot be read. */
+int command_refused(const char *who, const struct control_call *);
+/* Append the path of a lane's requests, such as "/pause".  0 or -ENOMEM. */
+int command_lane_path(struct il_text *, const char *lane, const char *what);
 /* The answer is none that this version knows: say so. */
 void command_answer_unknown(void);
 

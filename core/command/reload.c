@@ -62,14 +62,16 @@ report(const struct il_value *all)
 static int
 reload(const char *state_dir)
 {
+    struct control_call call = { .method = "POST", .path = "/v1/reload" };
     struct il_text packed = { 0 };
     struct il_value all;
-    int err = command_ask(state_dir, "reload", NULL, &packed, &all);
+    int err = command_ask(state_dir, "ingestlayer", &call, &packed, &all);
     if (!err) {
         err = report(&all);
         if (err < 0)
             command_answer_unknown();
     }
+    text_clear(&call.reply);
     text_clear(&packed);
     return err != 0;
 }

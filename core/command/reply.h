@@ -7,6 +7,11 @@
 
 #include "codec/msg_read.h"
 
+/* A text, for one %.*s; another type is "". */
+#define COMMAND_TEXT(v)                                                        \
+    (v).type == IL_STRING ? (int) (v).len : 0,                                 \
+        (v).type == IL_STRING ? (v).str : ""
+
 /* A member of an object; IL_MISSING where map is none, or has none. */
 struct il_value command_member(const struct il_value *map, const char *key);
 /* The same as a number; 0 where it is none. */

@@ -28,9 +28,9 @@ command_run(int argc, char **argv)
     struct host *host = host_new();
     if (!host)
         return 1;
-    int failed = host_parse(host, line.config) || host_load(host)
-                 || host_open(host) || host_drop_privileges(host)
-                 || host_start(host);
+    int failed = host_inherit(host) || host_parse(host, line.config)
+                 || host_load(host) || host_open(host)
+                 || host_drop_privileges(host) || host_start(host);
     if (!failed) {
         host_run(host);
         host_flush(host);

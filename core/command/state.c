@@ -39,15 +39,6 @@ complain(const char *what, const char *name)
     return 1;
 }
 
-static const struct assembly_lane *
-find_lane(const struct assembly *a, const char *name)
-{
-    for (size_t i = 0; i < a->lane_count; i++)
-        if (!strcmp(a->lanes[i].plan->lane, name))
-            return &a->lanes[i];
-    return NULL;
-}
-
 static const struct il_host *
 find_step(const struct assembly_lane *l, const char *name)
 {
@@ -132,7 +123,7 @@ print_steps(const struct assembly_lane *l)
 static int
 run(const struct assembly *a, char *const *arguments, int get)
 {
-    const struct assembly_lane *lane = find_lane(a, arguments[1]);
+    const struct assembly_lane *lane = assembly_find_lane(a, arguments[1]);
     if (!lane)
         return complain("there is no lane", arguments[1]);
     if (!arguments[2]) {

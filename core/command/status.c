@@ -29,9 +29,6 @@ const struct command_help command_status_help = {
 
 /* --- reading the reply --------------------------------------------------- */
 
-/* The text, for one %.*s. */
-#define TEXT(v) (int) (v).len, (v).type == IL_STRING ? (v).str : ""
-
 /* What a far side may have said, in one line. */
 static void
 print_plain(const char *before, const struct il_value *v)
@@ -134,8 +131,8 @@ print_lane(const struct il_value *lane, int width)
                     state = command_member(lane, "state");
     printf("%-*.*s  %-8.*s %12" PRIu64 " %11" PRIu64 " %9s %7s %12" PRIu64
            " %9" PRIu64 " %6" PRIu64 " %8" PRIu64 "\n",
-           width, TEXT(name), TEXT(state), command_number(lane, "position"),
-           command_number(lane, "lag_events"),
+           width, COMMAND_TEXT(name), COMMAND_TEXT(state),
+           command_number(lane, "position"), command_number(lane, "lag_events"),
            show_bytes(bytes, command_number(lane, "lag_bytes")),
            show_seconds(time, seconds(lane)), command_number(lane, "delivered"),
            command_number(lane, "dropped"),
@@ -150,7 +147,7 @@ print_retrying(const struct il_value *lane)
     struct il_value name = command_member(lane, "name");
     uint64_t n = command_number(lane, "dead_letters_retrying");
     if (n)
-        printf("%.*s: %s being tried again\n", TEXT(name),
+        printf("%.*s: %s being tried again\n", COMMAND_TEXT(name),
                show_count(count, n, "dead letter"));
 }
 
@@ -170,8 +167,8 @@ print_held(const struct il_value *lane, const struct il_value *held,
     struct il_value target = command_member(held, "target"),
                     why = command_member(held, "why");
     struct il_value at = command_member(held, "until");
-    printf("%.*s: held off until %.*s (%s)", TEXT(*lane), TEXT(at),
-           show_until(until, time_at(held, "until"), now_us));
+    printf("%.*s: held off until %.*s (%s)", COMMAND_TEXT(*lane),
+           COMMAND_TEXT(at), show_until(until, time_at(held, "until"), now_us));
     if (target.type == IL_STRING)
         print_plain(": ", &target);
     if (why.type == IL_STRING && why.len)
@@ -189,11 +186,11 @@ print_parked(const struct il_value *lane, int64_t now_us)
     struct il_value held = command_member(lane, "held_off");
     uint64_t n = command_number(lane, "parked");
     if (n) {
-        printf("%.*s: %s %s to be sent again (%s)", TEXT(name),
+        printf("%.*s: %s %s to be sent again (%s)", COMMAND_TEXT(name),
                show_count(count, n, "event"), n == 1 ? "waits" : "wait",
                show_bytes(bytes, command_number(lane, "parked_bytes")));
         if (due.type == IL_STRING)
-            printf(", the next %.*s (%s)", TEXT(due),
+            printf(", the next %.*s (%s)", COMMAND_TEXT(due),
                    show_until(until, time_at(lane, "next_due"), now_us));
         putchar('\n');
     }
@@ -209,7 +206,7 @@ print_doing(const struct il_value *who, const char *what)
     struct il_value name = command_member(who, "name"),
                     doing = command_member(who, "doing");
     if (doing.type == IL_STRING && doing.len)
-        printf("%s%.*s: %.*s\n", what, TEXT(name), TEXT(doing));
+        printf("%s%.*s: %.*s\n", what, COMMAND_TEXT(name), COMMAND_TEXT(doing));
 }
 
 /* By the config or by somebody; what keeps it else is its error. */
@@ -220,7 +217,7 @@ print_paused(const struct il_value *lane)
     struct il_value paused = command_member(lane, "paused");
     if (paused.type != IL_STRING || !paused.len)
         return;
-    printf("%.*s: ", TEXT(name));
+    printf("%.*s: ", COMMAND_TEXT(name));
     print_said(&paused);
 }
 
@@ -233,7 +230,7 @@ print_error(const struct il_value *lane, int64_t now_us)
     if (error.type != IL_STRING || !error.len)
         return;
     int64_t at = time_at(lane, "last_error_at");
-    printf("%.*s: %s ago: ", TEXT(name),
+    printf("%.*s: %s ago: ", COMMAND_TEXT(name),
            show_seconds(age, at ? (double) (now_us - at) / 1e6 : 0));
     print_said(&error);
 }
@@ -250,8 +247,9 @@ print_waiting(const struct il_value *all)
         struct il_value name = command_member(&one, "instance");
         struct il_value callback = command_member(&one, "callback");
         if (command_member(&one, "lane").type == IL_MISSING)
-            printf("%.*s: waiting, in %.*s for %" PRIu64 " s\n", TEXT(name),
-                   TEXT(callback), command_number(&one, "seconds"));
+            printf("%.*s: waiting, in %.*s for %" PRIu64 " s\n",
+                   COMMAND_TEXT(name), COMMAND_TEXT(callback),
+                   command_number(&one, "seconds"));
     }
 }
 
@@ -263,8 +261,9 @@ print_head(const struct il_value *all)
                     spool = command_member(all, "spool");
     struct il_value version = command_member(all, "version"), why;
     int64_t up = time_at(all, "now") - time_at(all, "started_at");
-    printf("ingestlayer %.*s, process %" PRIu64 ", up %s\n", TEXT(version),
-           command_number(all, "pid"), show_seconds(age, (double) up / 1e6));
+    printf("ingestlayer %.*s, process %" PRIu64 ", up %s\n",
+           COMMAND_TEXT(version), command_number(all, "pid"),
+           show_seconds(age, (double) up / 1e6));
 
     struct il_value accepting = command_member(&gate, "accepting");
     why = command_member(&gate, "why");
@@ -301,7 +300,7 @@ print_key(const struct il_value *key, int width)
                     id = command_member(key, "key");
     printf("%.*s/%-*.*s %12" PRIu64 " %10" PRIu64 " %9" PRIu64 " %9" PRIu64
            "\n",
-           TEXT(source), width - (int) source.len - 1, TEXT(id),
+           COMMAND_TEXT(source), width - (int) source.len - 1, COMMAND_TEXT(id),
            command_number(key, "accepted"), command_number(key, "duplicates"),
            command_number(key, "refused"), command_number(key, "limited"));
 }
@@ -335,7 +334,7 @@ print_left(const struct il_value *all)
         return;
     for (size_t iter = 0; msg_item(&left, &iter, NULL, &one);) {
         struct il_value name = command_member(&one, "name");
-        printf("lane %.*s is not in the config: ", TEXT(name));
+        printf("lane %.*s is not in the config: ", COMMAND_TEXT(name));
         printf("%s (%s)",
                show_count(count, command_number(&one, "lag_events"), "event"),
                show_bytes(bytes, command_number(&one, "lag_bytes")));
@@ -400,14 +399,15 @@ command_status(int argc, char **argv)
                             sizeof(state_dir)))
         return 1;
 
-    struct il_text reply = { 0 }, packed = { 0 };
+    struct control_call call = { .method = "GET", .path = "/v1/status" };
+    struct il_text packed = { 0 };
     struct il_value all;
-    int err = command_ask(state_dir, "status", &reply, &packed, &all);
+    int err = command_ask(state_dir, "ingestlayer", &call, &packed, &all);
     if (!err && line.has_flag)
-        fputs(text_str(&reply), stdout);
+        fputs(text_str(&call.reply), stdout);
     else if (!err)
         print_status(&all);
-    text_clear(&reply);
+    text_clear(&call.reply);
     text_clear(&packed);
     return err != 0;
 }

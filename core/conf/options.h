@@ -86,6 +86,14 @@ int option_known(const struct il_conf *, const char *key);
 /* "FILE:LINE" of it, for messages about two places. */
 const char *option_origin(const struct il_conf *, const char *key, size_t i);
 
+/* Hashes of what a group says, and of what it says of one key, each chained to
+ * the one before: the same for two groups that whoever reads them cannot tell
+ * apart, secrets and files that they name included.  For comparing within a
+ * process, not to be kept: it is made of secrets too. */
+uint64_t option_sum(const struct il_conf *, uint64_t before);
+uint64_t option_sum_of(const struct il_conf *, const char *key,
+                       uint64_t before);
+
 /* As the operator would write it: "64MiB", "30s", "12", "true". */
 void option_format(char out[32], uint32_t type, int64_t value);
 const char *option_type_name(uint32_t type);

@@ -7,7 +7,8 @@
  *   finding.c       what is wrong, from whoever finds it, printed in file order
  *   options.c       a group of a file against option tables
  *   option_item.c   one value of it; option_value.c env:, file:, units
- *   option_get.c    reading what was validated
+ *   option_get.c    reading what was validated; option_sum.c whether two
+ *                   groups say the same
  *
  * A struct conf is the memory of one reading of a config: settings, values and
  * findings point into it and live until conf_free().  Nothing wrong is replaced

@@ -3,6 +3,8 @@
  * only the operator can open: no key, the same gate. */
 #include "private.h"
 
+#include "codec/json_out.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -20,38 +22,48 @@ find_source(struct gate *g, const char *name, struct il_text *reply)
     if (s)
         return s;
     if (!g->sources)
-        text_puts(reply, "error the config has no source\n");
+        text_puts(reply, "the config has no source");
     else if (*name)
-        text_printf(reply, "error there is no source \"%.100s\"", name);
+        text_printf(reply, "there is no source \"%.200s\"", name);
     else
-        text_puts(reply, "error there are several sources; give --source");
+        text_puts(reply, "there are several sources; give --source");
     if (!g->sources)
         return NULL;
     text_puts(reply, "; known:");
     for (s = g->sources; s; s = s->next)
         text_printf(reply, " %s", s->name);
-    text_puts(reply, "\n");
     return NULL;
+}
+
+static void
+put_refused(struct json_out *o, const struct gate_batch *b,
+            const struct gate_item *item)
+{
+    const struct gate_problem *p = &b->problems[item->problem];
+    const int why = item->problems > 0;
+    json_out_name(o, "status", "rejected");
+    json_out_str(o, "code", gate_code_name[item->code]);
+    json_out_str(o, "path", why ? b->texts.data + p->path : "");
+    json_out_str(o, "message", why ? b->texts.data + p->message : "refused");
 }
 
 static int
 put_item(struct il_text *reply, const struct gate_batch *b, uint32_t i)
 {
     const struct gate_item *item = &b->items[i];
-    if (item->state != ITEM_REFUSED) {
-        struct slice id = gate_item_id(b, item);
-        return text_printf(reply, "%s %.*s\n",
-                           item->state == ITEM_NEW ? "accepted" : "duplicate",
-                           (int) id.len, id.ptr);
+    struct json_out o;
+    json_out_begin(&o, reply);
+    json_out_object(&o, NULL);
+    if (item->state == ITEM_REFUSED) {
+        put_refused(&o, b, item);
+    } else {
+        json_out_name(&o, "status",
+                      item->state == ITEM_NEW ? "accepted" : "duplicate");
+        json_out_slice(&o, "id", gate_item_id(b, item));
     }
-    if (!item->problems)
-        return text_printf(reply, "rejected %s event: refused\n",
-                           gate_code_name[item->code]);
-    const struct gate_problem *p = &b->problems[item->problem];
-    const char *path = b->texts.data + p->path;
-    return text_printf(reply, "rejected %s %s: %s\n",
-                       gate_code_name[item->code], *path ? path : "event",
-                       b->texts.data + p->message);
+    json_out_end(&o);
+    int err = json_out_done(&o);
+    return err ? err : text_putc(reply, '\n');
 }
 
 static int
@@ -77,15 +89,16 @@ commit_and_wait(struct gate_batch *b)
     return err;
 }
 
-static void
-emit(struct gate_batch *b, int lines, struct slice body,
-     struct il_text *reply)
+static int
+emit(struct gate_batch *b, int lines, struct slice body, struct il_text *reply,
+     const char **code)
 {
     int err = gate_parse(b, body, lines, EMIT_MAX_EVENTS);
     if (err == -EINVAL) {
         gate_keep_body(b->source, NULL, b->code, b->message, body);
-        text_printf(reply, "error %s\n", b->message);
-        return;
+        text_puts(reply, b->message);
+        *code = gate_code_name[b->code];
+        return 400;
     }
     if (!err && b->refused < b->count)
         err = commit_and_wait(b);
@@ -93,30 +106,37 @@ emit(struct gate_batch *b, int lines, struct slice body,
         gate_keep_refused(b);
         err = put_items(reply, b);
     }
-    if (err) {
-        reply->len = 0;
-        text_printf(reply, "error the events cannot be stored now: %s\n",
-                    strerror(-err));
+    if (!err)
+        return 200;
+    reply->len = 0;
+    if (err == -EMSGSIZE) {
+        text_puts(reply, "the spool does not take so much in one piece: send "
+                         "fewer events at a time");
+        *code = "batch_too_large";
+        return 413;
     }
+    text_printf(reply, "the events cannot be stored now: %s", strerror(-err));
+    *code = "not_now";
+    return 503;
 }
 
-void
-gate_control(void *arg, const char *line, struct slice body,
-             struct il_text *reply)
+int
+gate_control(struct gate *g, const char *source, int lines, struct slice body,
+             struct il_text *reply, const char **code)
 {
-    struct gate *g = arg;
-    int lines = !strncmp(line, "lines", 5);
-    const char *name = strchr(line, ' ');
-    struct gate_source *s = find_source(g, name ? name + 1 : "", reply);
+    struct gate_source *s = find_source(g, source, reply);
+    *code = "unknown_source";
     if (!s)
-        return;
+        return 404;
     struct gate_batch *b = gate_batch_take(g, s);
     if (!b) {
-        text_puts(reply, "error no memory\n");
-        return;
+        text_puts(reply, "no memory");
+        *code = "no_memory";
+        return 503;
     }
     metric_add(s->bytes, body.len);
     b->unlimited = 1;
-    emit(b, lines, body, reply);
+    int status = emit(b, lines, body, reply, code);
     gate_batch_give(b);
+    return status;
 }

@@ -69,13 +69,14 @@ struct gate_marks *gate_source_marks(const struct gate_source *);
 int gate_emit(struct gate_source *, const struct il_emission *,
               const char **fault);
 
-/* The "emit" request of the control socket; arg is the gate.  line is "json" or
- * "lines" and the name of a source, which may be left out where there is only
- * one.  The reply is a line per event: "accepted ID", "duplicate ID" or
- * "rejected CODE PATH: MESSAGE"; or one line "error MESSAGE" where nothing was
- * accepted. */
-void gate_control(void *arg, const char *line, struct slice body,
-                  struct il_text *reply);
+/* What the control socket takes: an operator's events, without a key.  source may
+ * be "" where there is only one; lines: the body is NDJSON.  200, and a line of
+ * JSON for each event in reply: {"status":"accepted","id":...}, "duplicate" in
+ * place of that, or {"status":"rejected","code","path","message"}.  Else nothing
+ * was accepted: the status and *code of an error, and what to say in reply.  May
+ * wait for the disk. */
+int gate_control(struct gate *, const char *source, int lines,
+                 struct slice body, struct il_text *reply, const char **code);
 
 /* 0 when events are accepted, else why not, for /readyz. */
 int gate_ready(struct gate *, char *why, size_t size);

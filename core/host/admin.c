@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The admin server: /healthz (the process answers), /readyz (events are
- * accepted, or why not), /metrics (Prometheus). */
+ * accepted, or why not), /metrics (Prometheus), and of requests.c what only
+ * shows. */
 #include "private.h"
 
 #include "base/metrics.h"
@@ -51,16 +52,21 @@ host_is_ours(const struct il_conf *admin, const char *host)
     return 0;
 }
 
-static int
-admit(void *self, struct il_request *req)
+int
+host_admin_admits(struct host *h, struct il_request *req)
 {
-    const struct host *h = self;
     const char *host = il_request_header(req, "Host");
     if (!host || host_is_ours(option_group(h->root, "admin", 0), host))
         return 0;
     il_respond_error(req, 403, "host_not_allowed",
                      "the name \"%.200s\" is not among admin.hosts", host);
     return -EACCES;
+}
+
+static int
+admit(void *self, struct il_request *req)
+{
+    return host_admin_admits(self, req);
 }
 
 /* A lane that somebody else has is no reason to send events elsewhere, but one
@@ -71,8 +77,8 @@ put_fenced(struct json_out *o, const struct host *h)
     const struct assembly *a = h->assembly;
     json_out_array(o, "fenced");
     for (size_t i = 0; i < a->lane_count; i++)
-        if (a->lanes[i].lane && lane_is_fenced(a->lanes[i].lane))
-            json_out_str(o, NULL, a->lanes[i].plan->lane);
+        if (a->lanes[i]->lane && lane_is_fenced(a->lanes[i]->lane))
+            json_out_str(o, NULL, a->lanes[i]->plan->lane);
     json_out_end(o);
 }
 
@@ -135,5 +141,5 @@ host_admin_routes(struct host *h)
         if (err)
             return err;
     }
-    return 0;
+    return host_requests_show(h, h->admin_http);
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "assembly.h"
 
+#include "fingerprint.h"
 #include "lineage.h"
 
 #include "base/api.h"
 #include "conf/options.h"
 #include "gate/sender.h"
 
-#include <stdlib.h>
+#include <errno.h>
 #include <string.h>
 
 /* Before it is opened, or options of the host's are read for it. */
@@ -70,31 +71,41 @@ check_keys(const struct assembly *a)
     for (size_t i = 1; i < a->plan->source_count; i++)
         for (size_t k = 0; k < i; k++) {
             /* two of one name are a finding already */
-            if (!strcmp(a->sources[i].name, a->sources[k].name)
-                || !share_a_route(&a->sources[i], &a->sources[k]))
+            const struct il_host *one = &a->sources[i]->host,
+                                 *other = &a->sources[k]->host;
+            if (!strcmp(one->name, other->name) || !share_a_route(one, other))
                 continue;
-            for (const struct il_sender *s = a->sources[i].senders; s;
+            for (const struct il_sender *s = one->senders; s;
                  s = gate_sender_next(s))
                 if (s->secret)
-                    check_key(s, &a->sources[k]);
+                    check_key(s, other);
         }
 }
 
 /* --- opening -------------------------------------------------------------- */
 
 static void
-open_sources(struct assembly *a)
+open_source(struct assembly *a, size_t i)
 {
     static const struct lane_match all = { .type = { "*", 1 } };
     struct plan *plan = a->plan;
-    struct schema_events declared;
-    plan_declared(plan, &all, 1, &declared);
-    a->sources = conf_alloc(plan->conf,
-                            (plan->source_count + 1) * sizeof(struct il_host));
-    for (size_t i = 0; i < plan->source_count; i++) {
-        a->sources[i].declared = declared;
-        open_part(plan, &a->sources[i], &plan->sources[i].part, NULL);
-    }
+    struct assembly_source *s = conf_alloc(plan->conf, sizeof(*s));
+    *s = (struct assembly_source){ .of = a,
+                                   .held = a,
+                                   .plan = &plan->sources[i],
+                                   .print = fingerprint_source(plan, i) };
+    plan_declared(plan, &all, 1, &s->host.declared);
+    open_part(plan, &s->host, &s->plan->part, NULL);
+    a->sources[i] = s;
+}
+
+static void
+open_sources(struct assembly *a)
+{
+    a->sources = conf_alloc(a->plan->conf,
+                            (a->plan->source_count + 1) * sizeof(*a->sources));
+    for (size_t i = 0; i < a->plan->source_count; i++)
+        open_source(a, i);
     check_keys(a);
 }
 
@@ -167,14 +178,15 @@ open_steps(struct plan *plan, struct assembly_lane *l,
 
 /* In the order of an event's way: what a step attaches is there for what comes
  * after it, and not before. */
-static void
-open_lane(struct assembly *a, struct assembly_lane *l,
-          const struct plan_pipeline *p, const struct plan_destination *d)
+static struct assembly_lane *
+open_lane(struct assembly *a, const struct plan_pipeline *p,
+          const struct plan_destination *d)
 {
     struct plan *plan = a->plan;
     const size_t n = p->step_count + d->step_count + 1;
-    l->pipeline = p;
-    l->plan = d;
+    struct assembly_lane *l = conf_alloc(plan->conf, sizeof(*l));
+    *l = (struct assembly_lane){ .of = a, .held = a, .pipeline = p, .plan = d };
+    l->print = fingerprint_lane(plan, p, d);
     l->steps = conf_alloc(plan->conf, n * sizeof(*l->steps));
     l->lane_steps = conf_alloc(plan->conf, n * sizeof(*l->lane_steps));
     l->step_turns = conf_alloc(plan->conf, n * sizeof(*l->step_turns));
@@ -193,6 +205,7 @@ open_lane(struct assembly *a, struct assembly_lane *l,
     open_part(plan, &l->destination, &d->part, d->lane);
     if (d->part.place)
         check_each(&l->destination, d->part.place);
+    return l;
 }
 
 struct assembly *
@@ -200,39 +213,135 @@ assembly_open(struct plan *plan)
 {
     struct assembly *a = conf_alloc(plan->conf, sizeof(*a));
     a->plan = plan;
+    a->users = 1;
     open_sources(a);
     size_t n = 0;
     for (size_t i = 0; i < plan->pipeline_count; i++)
         n += plan->pipelines[i].destination_count;
-    a->lanes = conf_alloc(plan->conf, (n + 1) * sizeof(struct assembly_lane));
+    a->lanes = conf_alloc(plan->conf, (n + 1) * sizeof(*a->lanes));
     for (size_t i = 0; i < plan->pipeline_count; i++) {
         const struct plan_pipeline *p = &plan->pipelines[i];
         for (size_t k = 0; k < p->destination_count; k++)
-            open_lane(a, &a->lanes[a->lane_count++], p, &p->destinations[k]);
+            a->lanes[a->lane_count++] = open_lane(a, p, &p->destinations[k]);
     }
     return a;
 }
+
+/* --- looking -------------------------------------------------------------- */
 
 size_t
 assembly_lanes_run(const struct assembly *a)
 {
     size_t n = 0;
     for (size_t i = 0; i < a->lane_count; i++)
-        n += a->lanes[i].pipeline->status != PLAN_DRAFT;
+        n += a->lanes[i]->pipeline->status != PLAN_DRAFT;
     return n;
+}
+
+struct assembly_lane *
+assembly_find_lane(const struct assembly *a, const char *name)
+{
+    for (size_t i = 0; i < a->lane_count; i++)
+        if (strcmp(a->lanes[i]->plan->lane, name) == 0)
+            return a->lanes[i];
+    return NULL;
+}
+
+struct assembly_source *
+assembly_find_source(const struct assembly *a, const char *name)
+{
+    for (size_t i = 0; i < a->plan->source_count; i++)
+        if (strcmp(a->sources[i]->host.name, name) == 0)
+            return a->sources[i];
+    return NULL;
+}
+
+/* --- taking over, and closing --------------------------------------------- */
+
+static void
+close_lane(struct assembly_lane *l)
+{
+    instance_close(&l->destination);
+    for (size_t k = 0; k < l->step_count; k++)
+        instance_close(&l->steps[k]);
+    expr_free(l->when);
+    l->when = NULL;
+}
+
+static void
+let_go(struct assembly *a)
+{
+    if (--a->users == 0)
+        plan_free(a->plan); /* a is in there */
+}
+
+/* Who has another's closes it, and needs that other's memory until then; the
+ * other counts one for each of its own that it has not. */
+static void
+take(struct assembly *a, struct assembly *of, struct assembly **held)
+{
+    if (*held == of)
+        of->users++;
+    *held = a;
+    if (a == of)
+        let_go(of); /* it is back; a is used by itself too */
+}
+
+void
+assembly_take_lane(struct assembly *a, size_t i, struct assembly_lane *l)
+{
+    if (a->lanes[i]->held == a)
+        close_lane(a->lanes[i]);
+    a->lanes[i] = l;
+    take(a, l->of, &l->held);
+}
+
+void
+assembly_take_source(struct assembly *a, size_t i, struct assembly_source *s)
+{
+    if (a->sources[i]->held == a)
+        instance_close(&a->sources[i]->host);
+    a->sources[i] = s;
+    take(a, s->of, &s->held);
+}
+
+/* The one that was there before is closed, where that is still to be done. */
+static int
+opened(struct assembly *a, size_t errors)
+{
+    return conf_errors(a->plan->conf) == errors ? 0 : -EINVAL;
+}
+
+int
+assembly_open_lane(struct assembly *a, size_t i)
+{
+    struct assembly_lane *l = a->lanes[i];
+    const size_t errors = conf_errors(a->plan->conf);
+    if (l->held == a)
+        close_lane(l);
+    a->lanes[i] = open_lane(a, l->pipeline, l->plan);
+    return opened(a, errors);
+}
+
+int
+assembly_open_source(struct assembly *a, size_t i)
+{
+    const size_t errors = conf_errors(a->plan->conf);
+    if (a->sources[i]->held == a)
+        instance_close(&a->sources[i]->host);
+    open_source(a, i);
+    return opened(a, errors);
 }
 
 void
 assembly_close(struct assembly *a)
 {
-    for (size_t i = 0; i < a->lane_count; i++) {
-        struct assembly_lane *l = &a->lanes[i];
-        instance_close(&l->destination);
-        for (size_t k = 0; k < l->step_count; k++)
-            instance_close(&l->steps[k]);
-    }
+    for (size_t i = 0; i < a->lane_count; i++)
+        if (a->lanes[i]->held == a)
+            close_lane(a->lanes[i]);
     for (size_t i = 0; i < a->plan->source_count; i++)
-        instance_close(&a->sources[i]);
+        if (a->sources[i]->held == a)
+            instance_close(&a->sources[i]->host);
 }
 
 void
@@ -242,6 +351,10 @@ assembly_free(struct assembly *a)
         return;
     assembly_close(a);
     for (size_t i = 0; i < a->lane_count; i++)
-        expr_free(a->lanes[i].when);
-    plan_free(a->plan); /* a is in there */
+        if (a->lanes[i]->held == a && a->lanes[i]->of != a)
+            let_go(a->lanes[i]->of);
+    for (size_t i = 0; i < a->plan->source_count; i++)
+        if (a->sources[i]->held == a && a->sources[i]->of != a)
+            let_go(a->sources[i]->of);
+    let_go(a);
 }

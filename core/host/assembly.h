@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* A plan with every plugin opened: what check, ddl and run have in common. */
+/* A plan with every plugin opened: what check, ddl and run have in common.
+ *
+ * A daemon that reads its config again has two for a while.  What says the same
+ * in both goes on as it is: the new assembly takes it over, and the old one's
+ * memory stays for as long as anything in it is used. */
 #ifndef ASSEMBLY_H
 #define ASSEMBLY_H
 
@@ -7,8 +11,21 @@
 #include "plugin/instance.h"
 #include "plugin/serial.h"
 
+struct assembly;
+
+/* One source. */
+struct assembly_source {
+    struct assembly *of;   /* whose memory it is in */
+    struct assembly *held; /* who closes it */
+    uint64_t print;        /* what the config says of it, as a hash */
+    const struct plan_source *plan;
+    struct il_host host;
+};
+
 /* One lane: a destination and its own instances of the steps. */
 struct assembly_lane {
+    struct assembly *of, *held; /* as above */
+    uint64_t print;
     const struct plan_pipeline *pipeline;
     const struct plan_destination *plan;
     struct il_host *steps; /* the pipeline's, then the destination's own */
@@ -25,9 +42,10 @@ struct assembly_lane {
 
 struct assembly {
     struct plan *plan;
-    struct il_host *sources; /* plan->source_count */
-    struct assembly_lane *lanes;
+    struct assembly_source **sources; /* plan->source_count */
+    struct assembly_lane **lanes;
     size_t lane_count;
+    size_t users; /* itself, and each that was taken over from it */
 };
 
 /* Open every instance that has no faults yet.  Always an assembly; look at
@@ -35,9 +53,25 @@ struct assembly {
 struct assembly *assembly_open(struct plan *);
 /* How many of its lanes run, or wait paused: a draft's are only checked. */
 size_t assembly_lanes_run(const struct assembly *);
+struct assembly_lane *assembly_find_lane(const struct assembly *,
+                                         const char *name);
+struct assembly_source *assembly_find_source(const struct assembly *,
+                                             const char *name);
+
+/* In place of its own i-th, which is closed, have one that another has opened,
+ * and that goes on. */
+void assembly_take_lane(struct assembly *, size_t i, struct assembly_lane *);
+void assembly_take_source(struct assembly *, size_t i,
+                          struct assembly_source *);
+/* Open one anew that was closed, or was another's: 0, or -EINVAL with findings
+ * in the plan's conf. */
+int assembly_open_lane(struct assembly *, size_t i);
+int assembly_open_source(struct assembly *, size_t i);
+
 /* Close what is open. */
 void assembly_close(struct assembly *);
-/* The same, and free the plan as well. */
+/* The same, and free the plan as well, and what was taken over from others that
+ * are freed already. */
 void assembly_free(struct assembly *);
 
 #endif

@@ -1,36 +1,46 @@
 /* SPDX-License-Identifier: MIT */
-/* The daemon's control socket, STATE_DIR/control (0600): a request is one line
- * "NAME ARGUMENTS" and, for some, a body; the client then shuts its side down
- * and reads the reply to its end. */
+/* The daemon's control socket, STATE_DIR/control (0600): where it is, and how a
+ * command asks there.  It speaks HTTP/1.1; what may be asked is in
+ * requests.c. */
 #ifndef CONTROL_H
 #define CONTROL_H
 
 #include "base/text.h"
 
-struct control;
+#include <sys/un.h>
 
-/* fn appends the reply.  line: the arguments.  It is called from the socket's
- * own thread, one request at a time. */
-typedef void control_fn(void *arg, const char *line, struct slice body,
-                        struct il_text *reply);
+/* The longest request, and the longest answer that is no stream. */
+#define CONTROL_MAX_BYTES (64u << 20)
 
-struct control *control_new(void); /* NULL: no memory */
-/* Before control_start.  name lives as long as control.  0 or -ENOMEM. */
-int control_on(struct control *, const char *name, control_fn *, void *arg);
-/* Listen.  Replaces the socket of a daemon that died (the caller has the lock
- * of the state_dir).  0 or a negative errno after a log line. */
-int control_start(struct control *, const char *state_dir);
-/* No handler runs afterwards. */
-void control_free(struct control *);
+/* Its path, as an address can hold it (107 bytes).  Where it is longer, or not
+ * from the root, the directory is opened and named by its number: *dir is then
+ * to be closed once the path is not needed any more; -1: nothing.  0 or a
+ * negative errno. */
+#define CONTROL_PATH_MAX sizeof(((struct sockaddr_un *) 0)->sun_path)
+int control_path(const char *state_dir, char out[CONTROL_PATH_MAX], int *dir);
 
 /* --- for commands --- */
 
 /* Does a daemon run?  0, or a negative errno without a message. */
 int control_answers(const char *state_dir);
 
-/* Ask a running daemon.  0 and *reply, or a negative errno after a message on
- * stderr (-ECONNREFUSED: no daemon runs). */
-int control_call(const char *state_dir, const char *line, struct slice body,
-                 struct il_text *reply);
+/* One question and its answer. */
+struct control_call {
+    const char *method, *path; /* "GET", "/v1/status?x=y" */
+    const char *type;          /* of the body; NULL: JSON */
+    struct slice body;
+    /* what came */
+    int status;
+    struct il_text reply;
+};
+
+/* Ask a running daemon.  0 and status and reply, or a negative errno after a
+ * message on stderr (-ECONNREFUSED: no daemon runs).  The reply is the caller's
+ * to clear either way. */
+int control_call(const char *state_dir, struct control_call *);
+
+/* Append to a path, for a query or between two slashes, what has any
+ * characters.  0 or -ENOMEM. */
+int control_put_escaped(struct il_text *, const char *);
 
 #endif

@@ -6,9 +6,11 @@
 #include "api.h"
 #include "private.h"
 #include "privileges.h"
+#include "sockets.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/state_dir.h"
+#include "http/inherited.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -30,9 +32,17 @@ host_new(void)
         return NULL;
     }
     h->lock = -1;
+    pthread_rwlock_init(&h->changes, NULL);
     h->started_us = clock_wall_us();
     host_api_init();
     return h;
+}
+
+int
+host_inherit(struct host *h)
+{
+    h->inherited = http_inherited_new();
+    return h->inherited ? sockets_take(h->inherited) : -ENOMEM;
 }
 
 /* --- parse, load, open --------------------------------------------------- */
@@ -61,7 +71,8 @@ host_open(struct host *h)
 {
     struct conf *conf = h->plan->conf;
     h->assembly = assembly_open(h->plan);
-    plan_check_start(h->plan);
+    sockets_check(h->plan, h->inherited);
+    plan_check_start(h->plan, h->inherited);
     conf_print(conf, stderr);
     return conf_errors(conf) ? -EINVAL : 0;
 }
@@ -94,23 +105,6 @@ block_signals(sigset_t *set)
     sigaddset(set, SIGINT);
     sigaddset(set, SIGHUP);
     pthread_sigmask(SIG_BLOCK, set, NULL);
-}
-
-static int
-start_control(struct host *h)
-{
-    h->control = control_new();
-    if (!h->control || control_on(h->control, "status", host_status, h)
-        || control_on(h->control, "emit", gate_control, h->gate)
-        || control_on(h->control, "reload", host_reload_control, h)
-        || control_on(h->control, "retry", host_retry, h)
-        || control_on(h->control, "anew", host_anew, h)
-        || control_on(h->control, "due", host_due, h)
-        || control_on(h->control, "lane", host_look, h)
-        || control_on(h->control, "pause", host_pause, h)
-        || control_on(h->control, "resume", host_resume, h))
-        return -ENOMEM;
-    return control_start(h->control, h->state_dir);
 }
 
 /* A state_dir that is spelt wrong is one without events, keys and positions:
@@ -165,20 +159,12 @@ host_start(struct host *h)
     if (!err)
         err = host_start_servers(h);
     if (!err)
-        err = start_control(h);
+        err = host_requests_start(h);
     if (err == -ENOMEM)
         log_error("no memory to start");
     if (!err)
         atomic_store(&h->serving, 1);
     return err;
-}
-
-/* Before all that its handlers look at. */
-static void
-stop_control(struct host *h)
-{
-    control_free(h->control);
-    h->control = NULL;
 }
 
 /* --- run ----------------------------------------------------------------- */
@@ -274,8 +260,7 @@ host_flush(struct host *h)
 void
 host_stop(struct host *h)
 {
-    stop_control(h);
-    host_stop_admin(h);
+    host_requests_stop(h);
     host_stop_lanes(h);
     host_stop_servers(h);
     host_close_stores(h);
@@ -288,8 +273,7 @@ host_close(struct host *h)
     if (!h)
         return;
     /* After a start that failed halfway these find what there is. */
-    stop_control(h);
-    host_stop_admin(h);
+    host_requests_stop(h);
     host_stop_lanes(h);
     host_stop_servers(h);
     host_close_stores(h);
@@ -300,7 +284,9 @@ host_close(struct host *h)
         assembly_free(h->assembly);
     else
         plan_free(h->plan);
+    http_inherited_free(h->inherited);
     if (h->lock >= 0)
         close(h->lock);
+    pthread_rwlock_destroy(&h->changes);
     free(h);
 }

@@ -10,6 +10,9 @@
 struct host;
 
 struct host *host_new(void);
+/* Take what systemd has passed to this process: first of all, before anything
+ * is opened. */
+int host_inherit(struct host *);
 /* Read the config; set the log level. */
 int host_parse(struct host *, const char *path);
 /* Load the plugins and check their options. */

@@ -23,11 +23,7 @@
 struct assembly_lane *
 host_find_lane(const struct host *h, const char *name)
 {
-    struct assembly *a = h->assembly;
-    for (size_t i = 0; i < a->lane_count; i++)
-        if (strcmp(a->lanes[i].plan->lane, name) == 0)
-            return &a->lanes[i];
-    return NULL;
+    return assembly_find_lane(h->assembly, name);
 }
 
 /* kind and below: its folder in that of the lane.  Names are unique where they
@@ -39,9 +35,8 @@ serve_plugin(struct host *h, struct il_host *instance, const char *kind,
     instance->entities = h->entities;
     instance->timers = h->timers;
     instance->state_dir = h->state_dir;
-    instance->folder =
-        conf_printf(h->assembly->plan->conf, "%s/instances/lanes/%s/%s%s",
-                    h->state_dir, instance->lane, kind, below);
+    instance->folder = conf_printf(instance->conf, "%s/instances/lanes/%s/%s%s",
+                                   h->state_dir, instance->lane, kind, below);
 }
 
 /* Of a path below state_dir. */
@@ -61,7 +56,7 @@ static int
 take_files_over(struct host *h, const struct assembly_lane *l)
 {
     const char *was = lane_takes_over(l->lane);
-    struct conf *conf = h->assembly->plan->conf;
+    struct conf *conf = l->of->plan->conf;
     if (!was)
         return 0;
     char *from = conf_printf(conf, "%s/instances/lanes/%s", h->state_dir, was);
@@ -96,9 +91,8 @@ start_memory(struct host *h, struct assembly_lane *l)
     for (size_t i = 0; i < l->step_count; i++)
         if (l->steps[i].memory && count < CELLS_MEMORIES_MAX)
             memories[count++] = l->steps[i].memory;
-    char *dir =
-        conf_printf(h->assembly->plan->conf, "%s/instances/lanes/%s/memory",
-                    h->state_dir, l->plan->lane);
+    char *dir = conf_printf(l->of->plan->conf, "%s/instances/lanes/%s/memory",
+                            h->state_dir, l->plan->lane);
     int err = state_dir_make_below(h->state_dir, dir);
     return err ? err : lane_remembers(l->lane, dir, memories, count);
 }
@@ -141,7 +135,7 @@ is_soft(const struct assembly_lane *l)
 }
 
 static int
-make_lane(struct host *h, struct assembly_lane *l)
+make_lane(struct host *h, struct assembly_lane *l, struct lane **out)
 {
     const struct il_conf *batch = option_group(l->plan->part.place, "batch", 0);
     const struct lane_context shared = { .spool = h->spool,
@@ -175,19 +169,36 @@ make_lane(struct host *h, struct assembly_lane *l)
         .host = &l->destination
     };
     spec.destination = serial_wrap(&l->destination, &l->turns, &spec.self);
-    int err = lane_new(&spec, &shared, &l->lane);
-    l->destination.delivers = l->lane;
+    return lane_new(&spec, &shared, out);
+}
+
+int
+host_make_lane(struct host *h, struct assembly_lane *l)
+{
+    struct lane *lane = NULL;
+    int err = make_lane(h, l, &lane);
+    l->destination.delivers = lane;
+    host_change_begin(h);
+    l->lane = lane;
+    host_change_end(h);
     return err;
 }
 
 int
 host_start_lane(struct host *h, struct assembly_lane *l)
 {
-    int err = make_lane(h, l);
+    int err = host_make_lane(h, l);
     if (err)
         return err;
     serve_plugin(h, &l->destination, "destination", "");
     return instance_start(&l->destination);
+}
+
+int
+host_run_lane(struct host *h, struct assembly_lane *l)
+{
+    int err = start_instances(h, l);
+    return err ? err : lane_start(l->lane);
 }
 
 /* First all of them, so that every lane holds its place in the spool before
@@ -198,17 +209,13 @@ host_start_lanes(struct host *h)
     struct assembly *a = h->assembly;
     int err = 0;
     for (size_t i = 0; i < a->lane_count && !err; i++)
-        if (a->lanes[i].pipeline->status != PLAN_DRAFT)
-            err = make_lane(h, &a->lanes[i]);
+        if (a->lanes[i]->pipeline->status != PLAN_DRAFT)
+            err = host_make_lane(h, a->lanes[i]);
     if (!err)
         err = host_find_left(h);
-    for (size_t i = 0; i < a->lane_count && !err; i++) {
-        if (!a->lanes[i].lane)
-            continue;
-        err = start_instances(h, &a->lanes[i]);
-        if (!err)
-            err = lane_start(a->lanes[i].lane);
-    }
+    for (size_t i = 0; i < a->lane_count && !err; i++)
+        if (a->lanes[i]->lane)
+            err = host_run_lane(h, a->lanes[i]);
     return err;
 }
 
@@ -229,14 +236,16 @@ uint64_t
 host_source_passed(void *arg)
 {
     const struct host_source *s = arg;
-    const struct assembly *a = s->host->assembly;
     uint64_t passed = UINT64_MAX;
+    host_look_begin(s->host);
+    const struct assembly *a = s->host->assembly;
     for (size_t i = 0; i < a->lane_count; i++) {
-        if (!takes_from(&a->lanes[i], s->name))
+        if (!takes_from(a->lanes[i], s->name))
             continue;
-        uint64_t position = lane_passed(a->lanes[i].lane);
+        uint64_t position = lane_passed(a->lanes[i]->lane);
         passed = position < passed ? position : passed;
     }
+    host_look_end(s->host);
     return passed;
 }
 
@@ -270,12 +279,12 @@ host_drain_lanes(struct host *h)
     struct assembly *a = h->assembly;
     int64_t away_until = clock_monotonic_us() + AWAY_US;
     for (size_t i = 0; i < a->lane_count; i++)
-        if (a->lanes[i].lane)
-            lane_drain(a->lanes[i].lane, h->deadline_us);
+        if (a->lanes[i]->lane)
+            lane_drain(a->lanes[i]->lane, h->deadline_us);
     for (;;) {
         int busy = 0, away = 0;
         for (size_t i = 0; i < a->lane_count; i++) {
-            int p = a->lanes[i].lane ? progress(a->lanes[i].lane) : DONE;
+            int p = a->lanes[i]->lane ? progress(a->lanes[i]->lane) : DONE;
             busy |= p == BUSY;
             away |= p == AWAY;
         }
@@ -298,32 +307,60 @@ cancel_lane(struct assembly_lane *l)
     instance_cancel(&l->destination);
 }
 
+/* This waits for the batch at hand only. */
+static void
+end_lane(struct host *h, struct assembly_lane *l)
+{
+    struct lane *lane = l->lane;
+    if (lane_stop(lane, clock_monotonic_us()) != 1 && !h->changing) {
+        struct lane_status s;
+        lane_status(lane, &s);
+        log_info("lane %s: %llu events will be delivered after the next "
+                 "start",
+                 l->plan->lane, (unsigned long long) s.lag_events);
+    }
+    instance_stop(&l->destination);
+    for (size_t k = l->step_count; k-- > 0;)
+        instance_stop(&l->steps[k]);
+    l->destination.delivers = NULL;
+    host_change_begin(h);
+    l->lane = NULL;
+    host_change_end(h);
+    lane_free(lane);
+}
+
+static int
+has_ended(struct lane *lane)
+{
+    struct lane_status s;
+    lane_status(lane, &s);
+    return s.state == LANE_STOPPED || s.state == LANE_FENCED;
+}
+
+void
+host_stop_lane(struct host *h, struct assembly_lane *l, int64_t deadline_us)
+{
+    if (!l->lane)
+        return;
+    lane_halt(l->lane);
+    while (!has_ended(l->lane) && clock_monotonic_us() < deadline_us) {
+        poll(NULL, 0, 5);
+        notify_alive();
+    }
+    cancel_lane(l);
+    end_lane(h, l);
+}
+
 void
 host_stop_lanes(struct host *h)
 {
     struct assembly *a = h->assembly;
     for (size_t i = 0; a && i < a->lane_count; i++)
-        cancel_lane(&a->lanes[i]);
+        cancel_lane(a->lanes[i]);
     /* the metrics still look at what sources have undelivered */
     if (h->gate)
         gate_lanes_gone(h->gate);
-    for (size_t i = 0; a && i < a->lane_count; i++) {
-        struct assembly_lane *l = &a->lanes[i];
-        if (!l->lane)
-            continue;
-        /* This waits for the batch at hand only. */
-        if (lane_stop(l->lane, clock_monotonic_us()) != 1) {
-            struct lane_status s;
-            lane_status(l->lane, &s);
-            log_info("lane %s: %llu events will be delivered after the next "
-                     "start",
-                     l->plan->lane, (unsigned long long) s.lag_events);
-        }
-        instance_stop(&l->destination);
-        for (size_t k = l->step_count; k-- > 0;)
-            instance_stop(&l->steps[k]);
-        l->destination.delivers = NULL;
-        lane_free(l->lane);
-        l->lane = NULL;
-    }
+    for (size_t i = 0; a && i < a->lane_count; i++)
+        if (a->lanes[i]->lane)
+            end_lane(h, a->lanes[i]);
 }

@@ -26,7 +26,7 @@ is_taken_over(const struct host *h, const char *name)
     const struct assembly *a = h->assembly;
     for (size_t i = 0; i < a->lane_count; i++) {
         const char *was =
-            a->lanes[i].lane ? lane_takes_over(a->lanes[i].lane) : NULL;
+            a->lanes[i]->lane ? lane_takes_over(a->lanes[i]->lane) : NULL;
         if (was && strcmp(was, name) == 0)
             return 1;
     }

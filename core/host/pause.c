@@ -1,37 +1,31 @@
 /* SPDX-License-Identifier: MIT */
-/* The "pause", "resume" and "lane" requests of the control socket: a person
- * decides whether a lane delivers. */
+/* A person looks at a lane, and decides whether it delivers. */
 #include "private.h"
 
 #include "codec/json_out.h"
 
-#include <errno.h>
 #include <string.h>
 
-static void
-put_failed(struct json_out *o, const char *code, const char *message)
-{
-    json_out_object(o, "error");
-    json_out_str(o, "code", code);
-    json_out_str(o, "message", message);
-    json_out_end(o);
-}
-
 /* Which there are says whoever has it wrong. */
-static void
-put_unknown(struct json_out *o, const struct host *h)
+int
+host_refuse_lane(struct host_request *r)
 {
-    const struct assembly *a = h->assembly;
-    put_failed(o, "unknown_lane", "");
-    json_out_array(o, "lanes");
+    const struct assembly *a = r->host->assembly;
+    struct il_text names = { 0 };
     for (size_t i = 0; i < a->lane_count; i++)
-        if (a->lanes[i].lane)
-            json_out_str(o, NULL, a->lanes[i].plan->lane);
-    json_out_end(o);
+        if (a->lanes[i]->lane)
+            text_printf(&names, "%s %s", names.len ? "," : "",
+                        a->lanes[i]->plan->lane);
+    int status = host_refuse(r, 404, "unknown_lane",
+                             "there is no lane \"%s\" in the running config; "
+                             "it has%s",
+                             r->name, names.len ? text_str(&names) : " none");
+    text_clear(&names);
+    return status;
 }
 
 void
-host_put_paused(struct json_out *o, const struct lane_status *s)
+host_put_paused(struct json_out *o, const struct lane_status *s, int quotes)
 {
     char text[LANE_PAUSED_TEXT];
     lane_paused_text(s, text, sizeof(text));
@@ -39,41 +33,40 @@ host_put_paused(struct json_out *o, const struct lane_status *s)
         json_out_time(o, "paused_at", s->paused_us);
     else
         json_out_null(o, "paused_at");
-    json_out_str(o, "paused", text);
+    json_out_str(o, "paused", quotes ? text : "");
 }
 
-static void
-put_lane(struct json_out *o, struct lane *lane, int changed)
+static int
+put_lane(struct host_request *r, struct lane *lane, int changed)
 {
     struct lane_status s;
+    struct json_out o;
     lane_status(lane, &s);
-    json_out_bool(o, "changed", changed);
-    json_out_str(o, "state", lane_state_name(s.state));
-    json_out_number(o, "position", s.position);
-    json_out_number(o, "lag_events", s.lag_events);
-    json_out_number(o, "in_flight", s.in_flight);
-    json_out_bool(o, "by_config", s.paused_by_config);
-    host_put_paused(o, &s);
-    json_out_str(o, "last_error", s.last_error);
+    host_answer_begin(r, &o);
+    json_out_str(&o, "name", s.name);
+    json_out_bool(&o, "changed", changed);
+    json_out_str(&o, "state", lane_state_name(s.state));
+    json_out_number(&o, "position", s.position);
+    json_out_number(&o, "lag_events", s.lag_events);
+    json_out_number(&o, "in_flight", s.in_flight);
+    json_out_bool(&o, "by_config", s.paused_by_config);
+    host_put_paused(&o, &s, r->quotes);
+    json_out_str(&o, "last_error", r->quotes ? s.last_error : "");
+    return host_answer(r, &o);
 }
 
-static void
-change(struct host *h, const char *name, int (*fn)(struct lane *),
-       struct il_text *reply)
+static int
+change(struct host_request *r, int (*fn)(struct lane *), const char *as_it_is)
 {
-    const struct assembly_lane *l = host_find_lane(h, name);
-    struct json_out o;
-    json_out_begin(&o, reply);
-    json_out_object(&o, NULL);
-    int rc = l && l->lane ? fn(l->lane) : -ENOENT;
-    if (rc == -ENOENT)
-        put_unknown(&o, h);
-    else if (rc < 0)
-        put_failed(&o, "io", strerror(-rc));
-    else
-        put_lane(&o, l->lane, rc);
-    json_out_end(&o);
-    text_putc(reply, '\n');
+    const struct assembly_lane *l = host_find_lane(r->host, r->name);
+    if (!l || !l->lane)
+        return host_refuse_lane(r);
+    int rc = fn ? fn(l->lane) : 0;
+    if (rc < 0)
+        return host_refuse(r, 500, "io",
+                           "%s is %s: its cursor cannot be written: %s",
+                           r->name, as_it_is, strerror(-rc));
+    return put_lane(r, l->lane, rc);
 }
 
 static int
@@ -82,32 +75,20 @@ pause_by_person(struct lane *l)
     return lane_pause(l, NULL);
 }
 
-void
-host_pause(void *arg, const char *line, struct slice body,
-           struct il_text *reply)
+int
+host_pause(struct host_request *r)
 {
-    (void) body;
-    change(arg, line, pause_by_person, reply);
+    return change(r, pause_by_person, "not paused");
 }
 
-static int
-look(struct lane *l)
+int
+host_look(struct host_request *r)
 {
-    (void) l;
-    return 0;
+    return change(r, NULL, "");
 }
 
-void
-host_look(void *arg, const char *line, struct slice body, struct il_text *reply)
+int
+host_resume(struct host_request *r)
 {
-    (void) body;
-    change(arg, line, look, reply);
-}
-
-void
-host_resume(void *arg, const char *line, struct slice body,
-            struct il_text *reply)
-{
-    (void) body;
-    change(arg, line, lane_resume, reply);
+    return change(r, lane_resume, "still paused");
 }

@@ -50,6 +50,8 @@ struct plan_pipeline {
     int closed; /* no other events can arrive */
 };
 
+struct http_inherited;
+
 struct plan {
     struct conf *conf;
     struct loader *loader;
@@ -75,8 +77,9 @@ void plan_load_events(struct plan *);
 /* Before it runs, once everything else was found: what a start needs beside a
  * config that is right.  A state_dir; and, where there are no errors so far,
  * a user, a place for the state_dir, addresses that nobody else has.  Leaves
- * no trace (plan_start.c). */
-void plan_check_start(struct plan *);
+ * no trace (plan_start.c).  Addresses that are inherited are the daemon's own;
+ * NULL: nobody knows, it is only a check. */
+void plan_check_start(struct plan *, const struct http_inherited *);
 void plan_free(struct plan *);
 
 /* The lane of a name, and the first that had it before; or NULL. */

@@ -5,6 +5,7 @@
 
 #include "control.h"
 #include "privileges.h"
+#include "sockets.h"
 #include "http/options.h"
 
 #include <errno.h>
@@ -46,7 +47,7 @@ check_place(struct plan *plan, const char *state_dir)
 }
 
 void
-plan_check_start(struct plan *plan)
+plan_check_start(struct plan *plan, const struct http_inherited *in)
 {
     const char *state_dir = option_str(plan->root, "state_dir", 0);
     if (!state_dir && !plan->broken) {
@@ -64,8 +65,8 @@ plan_check_start(struct plan *plan)
     /* The addresses of a daemon that runs by this config are its own; whoever
      * may not ask for it cannot know. */
     int err = control_answers(state_dir);
-    if (err && err != -EACCES) {
-        http_options_check_free(option_group(plan->root, "http", 0));
-        http_options_check_free(option_group(plan->root, "admin", 0));
+    if (err && err != -EACCES && (in || !sockets_may_be_kept())) {
+        http_options_check_free(option_group(plan->root, "http", 0), in);
+        http_options_check_free(option_group(plan->root, "admin", 0), in);
     }
 }

@@ -9,27 +9,33 @@
  *   stores.c      what lies in state_dir; servers.c the way in; lanes.c on from
  *                 there; left.c what is not in the config; take.c one lane of a daemon that does not run
  *   api.c         the function table of plugins, put together from the rooms
- *   control.c     the socket that commands ask by: status.c, reload.c, retry.c,
- *                 pause.c
+ *   requests.c    what may be asked of a running daemon, at the control socket and
+ *                 the admin listener: status.c, reload.c, retry.c, pause.c, emit.c
+ *   sockets.c     sockets that systemd has opened
  *   admin.c       /healthz, /readyz, /metrics
+ *   control.c     how commands ask
  *   watchdog.c    leaves when a plugin keeps the daemon from ending
  *   notify.c      systemd; privileges.c becoming somebody with fewer rights
  *
  * Threads.  The main thread walks through the phases and, while the daemon
- * runs, wakes once a second and at signals.  The control thread serves one
- * request at a time; what it shows is read through the rooms' own functions.
+ * runs, wakes once a second and at signals.  The control socket and the
+ * admin listener are servers of the http room: what only reads is answered by
+ * their loops, and what changes something one by one by the control server's
+ * worker; what they show is read through the rooms' own functions.
  * The watchdog looks twice a second whether a stop takes too long.  All other
  * threads belong to the rooms that make them.
  *
- * There is no lock here: pointers are set while starting, before the threads
- * that use them, and freed after those are gone.  The order of stopping is the
- * order of starting, backwards: the way in first, the spool last. */
+ * Pointers are set while starting, before the threads that use them, and freed
+ * after those are gone; but for the assembly, which a reload changes under the
+ * one lock here.  The order of stopping is the order of starting, backwards: the
+ * way in first, the spool last. */
 #ifndef HOST_PRIVATE_H
 #define HOST_PRIVATE_H
 
 #include "assembly.h"
 #include "control.h"
 #include "host.h"
+#include "requests.h"
 #include "base/timers.h"
 #include "store/parked.h"
 #include "store/retry.h"
@@ -42,13 +48,17 @@ enum { HOST_GAUGES = 6 };
 
 struct json_out;
 struct host_left;
+struct host_requests;
 
 struct host {
     struct plan *plan; /* until it is assembled */
     struct assembly *assembly;
     const struct il_conf *root;
     const char *state_dir;
+    pthread_rwlock_t changes; /* see host_look_begin() */
+    int changing;             /* a reload is under way */
     int lock; /* descriptor, -1: not taken */
+    struct http_inherited *inherited; /* sockets; NULL: none */
 
     struct spool *spool;
     struct spool_hold *start_hold; /* until all have their own */
@@ -66,7 +76,7 @@ struct host {
     struct http *gate_http, *admin_http;
     struct tls *gate_tls, *admin_tls; /* NULL: served without */
     struct timers *timers;
-    struct control *control;
+    struct host_requests *requests;
 
     int64_t started_us;
     atomic_int serving;  /* /readyz: 0 while starting and stopping */
@@ -84,6 +94,14 @@ void host_close_stores(struct host *);
 int host_start_gauges(struct host *);
 void host_stop_gauges(struct host *);
 
+/* changes.c: assembly, and the lanes in it, change while the daemon runs.  The
+ * main thread alone does that, in between these two, so it looks without them;
+ * others look between those two, for a moment. */
+void host_change_begin(struct host *);
+void host_change_end(struct host *);
+void host_look_begin(struct host *);
+void host_look_end(struct host *);
+
 /* host.c: the lock of state_dir, the stores and the timers. */
 int host_start_state(struct host *);
 
@@ -100,6 +118,13 @@ struct assembly_lane *host_find_lane(const struct host *, const char *name);
 int host_start_lanes(struct host *);
 /* One of them, without its thread and its steps. */
 int host_start_lane(struct host *, struct assembly_lane *);
+/* One of them: it holds its place in the spool; then its plugins and its thread
+ * start.  0 or a negative errno after a log line; host_stop_lane() ends either. */
+int host_make_lane(struct host *, struct assembly_lane *);
+int host_run_lane(struct host *, struct assembly_lane *);
+/* Read nothing more; what the destination has may settle until then; end.
+ * Nothing where it does not run. */
+void host_stop_lane(struct host *, struct assembly_lane *, int64_t deadline_us);
 /* Wait until the lanes have delivered what they can, at most until the
  * deadline. */
 void host_drain_lanes(struct host *);
@@ -122,8 +147,11 @@ void host_quiesce(struct host *);
 void host_stop_admin(struct host *);
 void host_stop_servers(struct host *);
 
-/* admin.c: /healthz, /readyz, /metrics; before the admin server starts */
+/* admin.c: /healthz, /readyz, /metrics, and what is shown of requests; before
+ * the admin server starts */
 int host_admin_routes(struct host *);
+/* Is the Host of a request a name of ours?  0, or -EACCES after an answer. */
+int host_admin_admits(struct host *, struct il_request *);
 
 /* reload.c */
 /* Look whether certificates have changed; every second. */
@@ -137,39 +165,36 @@ void host_reload_control(void *host, const char *line, struct slice body,
 int host_watchdog_start(struct host *);
 void host_watchdog_end(struct host *);
 
-/* status.c: the "status" request of the control socket, and the plugins that
- * are in a callback for longer than they should be */
+/* status.c: GET /v1/status, and of that /v1/lanes; and the plugins that are in
+ * a callback for longer than they should be */
 void host_put_waiting(struct json_out *);
-void host_status(void *host, const char *line, struct slice body,
-                 struct il_text *reply);
+int host_status(struct host_request *);
+int host_lanes(struct host_request *);
 
-/* pause.c: "pause" and "resume", with a lane, and "lane", which changes nothing.
- * The reply is JSON: an error with
- * its code ("unknown_lane", and then the lanes there are, or "io"), or whether
- * that changed anything and how the lane is now. */
-void host_pause(void *host, const char *line, struct slice body,
-                struct il_text *reply);
-void host_look(void *host, const char *line, struct slice body,
-               struct il_text *reply);
-void host_resume(void *host, const char *line, struct slice body,
-                 struct il_text *reply);
-/* Since when, and by whom, as members. */
-void host_put_paused(struct json_out *, const struct lane_status *);
+/* pause.c: /v1/lanes/NAME, and .../pause and .../resume of it: whether that
+ * changed anything, and how the lane is now. */
+int host_look(struct host_request *);
+int host_pause(struct host_request *);
+int host_resume(struct host_request *);
+/* 404, with the lanes that there are. */
+int host_refuse_lane(struct host_request *);
+/* Since when, and where quotes are allowed by whom and why, as members. */
+void host_put_paused(struct json_out *, const struct lane_status *, int quotes);
 
-/* retry.c: "retry", with a lane, and a body of a position a line.  The
- * reply is a line for each: the position, "retried", "under_way" (already),
- * "gone" or "no_event", and the position it has now; of what is parked, or was
- * a letter beside that, "now", "behind" (another one), "damaged" or
- * "not_one_by_one" (as its destination was), and how often it was parked; or
- * one line "error MESSAGE". */
-void host_retry(void *host, const char *line, struct slice body,
-                struct il_text *reply);
-/* "anew": the same, but what was decided is forgotten; where nothing else was
- * kept the word is "decided". */
-void host_anew(void *host, const char *line, struct slice body,
-               struct il_text *reply);
-/* "due", with a lane: another process has changed what is parked. */
-void host_due(void *host, const char *line, struct slice body,
-              struct il_text *reply);
+/* retry.c: POST /v1/lanes/NAME/retry with {"letters":[POSITION, ...]} and
+ * perhaps "anew":true, which forgets what was decided.  The answer's "letters"
+ * are the same, each with "result": "retried", "under_way" (already), "gone" or
+ * "no_event", and the "position" it has now; of what is parked, or was a letter
+ * beside that, "now", "behind" (another one), "damaged", "not_one_by_one" (as
+ * its destination was) or "decided" (nothing else was kept), and "turn", how
+ * often it was parked. */
+int host_retry(struct host_request *);
+/* .../due: another process has changed what is parked. */
+int host_due(struct host_request *);
+
+/* emit.c: POST /v1/emit?source=NAME, which may be left out where there is only
+ * one.  The body is what POST /v1/ingest takes; the answer has a line of JSON
+ * for each event (gate/gate.h). */
+int host_emit(struct host_request *);
 
 #endif

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The "retry", "anew" and "due" requests of the control socket: dead letters of a lane,
- * and what is parked there, are to be tried now; somebody else has changed what
- * is parked. */
+/* Dead letters of a lane, and what is parked there, are to be tried now;
+ * somebody else has changed what is parked. */
 #include "private.h"
 
 #include "base/clock.h"
+#include "codec/json.h"
+#include "codec/json_out.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,43 +25,76 @@ struct asked {
 static const char *const result_words[] = { "retried", "under_way", "gone",
                                             "no_event" };
 
-/* One number a line.  How many, or a negative errno. */
+/* A position; or -EINVAL. */
 static int
-read_numbers(struct slice body, struct retry_item *out)
+read_position(const struct il_value *v, uint64_t *out)
 {
-    const char *p = body.ptr, *end = p + body.len;
-    int n = 0;
-    while (p < end) {
-        uint64_t number = 0;
-        const char *start = p;
-        for (; p < end && *p >= '0' && *p <= '9'; p++)
-            if (__builtin_mul_overflow(number, 10, &number)
-                || __builtin_add_overflow(number, (uint64_t) (*p - '0'),
-                                          &number))
-                return -EINVAL;
-        if (p == start || p == end || *p++ != '\n' || n == LETTERS_MAX)
-            return -EINVAL;
-        out[n++].letter = number;
-    }
-    return n;
+    if (v->type != IL_UINT && (v->type != IL_INT || v->num.i < 0))
+        return -EINVAL;
+    *out = v->type == IL_UINT ? v->num.u : (uint64_t) v->num.i;
+    return 0;
 }
 
-/* Those that the spool takes to the lane. */
+/* {"letters":[...],"anew":true}.  0 or -EINVAL. */
+static int
+read_members(struct asked *a, const struct il_value *body)
+{
+    struct il_value letters, anew, one;
+    if (body->type != IL_MAP || !msg_find(body, "letters", 7, &letters)
+        || letters.type != IL_ARRAY || letters.count > LETTERS_MAX)
+        return -EINVAL;
+    for (size_t iter = 0; msg_item(&letters, &iter, NULL, &one);)
+        if (read_position(&one, &a->items[a->n++].letter))
+            return -EINVAL;
+    a->anew =
+        msg_find(body, "anew", 4, &anew) && anew.type == IL_BOOL && anew.num.i;
+    return 0;
+}
+
+static int
+read_asked(struct asked *a, struct slice body)
+{
+    struct il_text packed = { 0 };
+    struct json_error error;
+    struct il_value value;
+    a->items = calloc(LETTERS_MAX, sizeof(*a->items));
+    if (!a->items)
+        return -ENOMEM;
+    int err = json_to_msgpack(body.ptr, body.len, &packed, &error);
+    const char *p = packed.data;
+    if (!err)
+        err = msg_value(&p, packed.data + packed.len, &value);
+    if (!err)
+        err = read_members(a, &value);
+    text_clear(&packed);
+    return err;
+}
+
 static void
-retry_by_spool(struct host *h, const struct asked *a, uint64_t passed,
-               struct il_text *reply)
+put_result(struct json_out *o, uint64_t letter, const char *result,
+           const char *what, uint64_t number)
+{
+    json_out_object(o, NULL);
+    json_out_number(o, "letter", letter);
+    json_out_str(o, "result", result);
+    json_out_number(o, what, number);
+    json_out_end(o);
+}
+
+/* Those that the spool takes to the lane; 0 or the status of why not. */
+static int
+retry_by_spool(struct host_request *r, const struct asked *a, uint64_t passed,
+               struct json_out *o)
 {
     char why[256];
     if (a->n
-        && retry_letters(h->retry, a->name, passed, a->anew, a->items,
-                         (size_t) a->n, why, sizeof(why))) {
-        reply->len = 0;
-        text_printf(reply, "error %s\n", why);
-        return;
-    }
+        && retry_letters(r->host->retry, a->name, passed, a->anew, a->items,
+                         (size_t) a->n, why, sizeof(why)))
+        return host_refuse(r, 503, "not_now", "%s", why);
     for (int i = 0; i < a->n; i++)
-        text_printf(reply, "%" PRIu64 " %s %" PRIu64 "\n", a->items[i].letter,
-                    result_words[a->items[i].result], a->items[i].position);
+        put_result(o, a->items[i].letter, result_words[a->items[i].result],
+                   "position", a->items[i].position);
+    return 0;
 }
 
 /* What can be done with none of them: of a lane that has no such destination any
@@ -86,23 +119,21 @@ find_stuck(struct parked_lane *parked, struct parked_ask *asks, int n)
 }
 
 static void
-put_asked(struct il_text *reply, const struct parked_ask *ask,
-          const char *stuck)
+put_asked(struct json_out *o, const struct parked_ask *ask, const char *stuck)
 {
     const char *word = stuck                           ? stuck
                        : ask->found == PARKED_DAMAGED  ? "damaged"
                        : ask->found == PARKED_NO_EVENT ? "no_event"
                        : ask->found == PARKED_BEHIND   ? "behind"
                                                        : "now";
-    text_printf(reply, "%" PRIu64 " %s %" PRIu32 "\n", ask->position, word,
-                ask->turn);
+    put_result(o, ask->position, word, "turn", ask->turn);
 }
 
 /* Those that the lane has beside it are made due, and answered for; how many
  * are left, or a negative errno. */
 static int
 retry_parked(struct host *h, const struct asked *a, int per_event,
-             struct il_text *reply)
+             struct json_out *o)
 {
     const char *stuck = !per_event ? "not_one_by_one"
                         : a->anew  ? "decided"
@@ -124,67 +155,64 @@ retry_parked(struct host *h, const struct asked *a, int per_event,
         if (asks[i].found == PARKED_NOT_THERE)
             a->items[rest++].letter = asks[i].position;
         else
-            put_asked(reply, &asks[i], stuck);
+            put_asked(o, &asks[i], stuck);
     free(asks);
     if (!err && rest < n)
         lane_due_changed(a->lane);
     return err ? err : rest;
 }
 
-static void
-retry(struct host *h, struct asked *a, struct il_text *reply)
+static int
+retry(struct host_request *r, struct asked *a)
 {
     struct lane_status at;
+    struct json_out o;
     lane_status(a->lane, &at);
-    a->n = retry_parked(h, a, at.per_event, reply);
+    host_answer_begin(r, &o);
+    json_out_array(&o, "letters");
+    a->n = retry_parked(r->host, a, at.per_event, &o);
     if (a->n < 0)
-        text_printf(reply,
-                    "error parked events cannot be read or written: "
-                    "%s\n",
-                    strerror(-a->n));
-    else
-        retry_by_spool(h, a, at.position, reply);
+        return host_refuse(r, 500, "io",
+                           "parked events cannot be read or written: %s",
+                           strerror(-a->n));
+    int refused = retry_by_spool(r, a, at.position, &o);
+    if (refused)
+        return refused;
+    json_out_end(&o);
+    return host_answer(r, &o);
 }
 
-static void
-asked(struct host *h, const char *line, int anew, struct slice body,
-      struct il_text *reply)
+int
+host_retry(struct host_request *r)
 {
-    struct asked a = { .name = line, .anew = anew };
-    const struct assembly_lane *l = host_find_lane(h, line);
-    a.items = calloc(LETTERS_MAX, sizeof(*a.items));
-    a.n = a.items ? read_numbers(body, a.items) : -ENOMEM;
+    struct asked a = { .name = r->name };
+    const struct assembly_lane *l = host_find_lane(r->host, r->name);
+    int status, err = read_asked(&a, r->body);
     a.lane = l ? l->lane : NULL;
-    if (a.n < 0)
-        text_printf(reply, "error %s\n",
-                    a.n == -ENOMEM ? "no memory" : "not a list of positions");
+    if (err == -ENOMEM)
+        status = host_refuse(r, 503, "no_memory", "no memory");
+    else if (err)
+        status = host_refuse(r, 400, "bad_request",
+                             "\"letters\" is no list of up to %d positions",
+                             LETTERS_MAX);
     else if (!a.lane)
-        text_printf(reply, "error the running configuration has no active or "
-                           "paused pipeline with the lane %.400s\n", line);
+        status = host_refuse(r, 404, "unknown_lane",
+                             "the running configuration has no active or "
+                             "paused pipeline with the lane %s",
+                             r->name);
     else
-        retry(h, &a, reply);
+        status = retry(r, &a);
     free(a.items);
+    return status;
 }
 
-void
-host_retry(void *arg, const char *line, struct slice body,
-           struct il_text *reply)
+int
+host_due(struct host_request *r)
 {
-    asked(arg, line, 0, body, reply);
-}
-
-void
-host_anew(void *arg, const char *line, struct slice body, struct il_text *reply)
-{
-    asked(arg, line, 1, body, reply);
-}
-
-void
-host_due(void *arg, const char *line, struct slice body, struct il_text *reply)
-{
-    const struct assembly_lane *l = host_find_lane(arg, line);
-    (void) body;
+    const struct assembly_lane *l = host_find_lane(r->host, r->name);
+    struct json_out o;
     if (l && l->lane)
         lane_due_changed(l->lane);
-    text_puts(reply, "{}\n");
+    host_answer_begin(r, &o);
+    return host_answer(r, &o);
 }

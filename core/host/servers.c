@@ -29,6 +29,7 @@ make_http(struct host *h, const char *name, struct http_options *o,
     for (size_t i = 0; i < o->listen_count; i++)
         listen[i] = option_str(g, "listen", i);
     o->listen = listen;
+    o->inherited = h->inherited;
     o->socket_mode = http_options_socket_mode(g);
     struct tls_options tls;
     int err = 0;
@@ -177,7 +178,7 @@ static int
 prepare_source(struct host *h, size_t i)
 {
     const struct plan_source *plan = &h->assembly->plan->sources[i];
-    struct il_host *s = &h->assembly->sources[i];
+    struct il_host *s = &h->assembly->sources[i]->host;
     int err = gate_source_new(
         h->gate, plan->part.name, plan->accept_undeclared || plan->ticks,
         s->plugin->desc.settled ? instance_settled : NULL, s, &s->source);
@@ -232,7 +233,7 @@ host_start_servers(struct host *h)
     if (!err)
         err = http_start(h->admin_http);
     for (size_t i = 0; i < h->assembly->plan->source_count && !err; i++)
-        err = instance_start(&h->assembly->sources[i]);
+        err = instance_start(&h->assembly->sources[i]->host);
     return err ? err : http_start(h->gate_http);
 }
 
@@ -240,7 +241,7 @@ void
 host_cancel_sources(struct host *h)
 {
     for (size_t i = 0; i < h->assembly->plan->source_count; i++)
-        instance_cancel(&h->assembly->sources[i]);
+        instance_cancel(&h->assembly->sources[i]->host);
 }
 
 /* It is told that it is to end, and may still emit what it has at hand; then it
@@ -265,7 +266,7 @@ host_quiesce(struct host *h)
     /* Requests at hand first: they still call their sources. */
     http_stop(h->gate_http, h->deadline_us);
     for (size_t i = 0; i < h->assembly->plan->source_count; i++)
-        stop_source(&h->assembly->sources[i], h->deadline_us);
+        stop_source(&h->assembly->sources[i]->host, h->deadline_us);
 }
 
 void
@@ -282,7 +283,7 @@ host_stop_servers(struct host *h)
     if (h->gate_http)
         http_stop(h->gate_http, clock_monotonic_us());
     for (size_t i = 0; h->gate && i < h->assembly->plan->source_count; i++)
-        stop_source(&h->assembly->sources[i], clock_monotonic_us());
+        stop_source(&h->assembly->sources[i]->host, clock_monotonic_us());
     if (h->gate)
         gate_stop(h->gate);
     http_free(h->admin_http);

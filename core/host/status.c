@@ -128,7 +128,7 @@ put_sources(struct json_out *o, const struct assembly *a)
     char doing[400];
     json_out_array(o, "sources");
     for (size_t i = 0; i < a->plan->source_count; i++) {
-        const struct il_host *source = &a->sources[i];
+        const struct il_host *source = &a->sources[i]->host;
         instance_doing(source, doing, sizeof(doing));
         json_out_object(o, NULL);
         json_out_str(o, "name", source->name);
@@ -141,7 +141,7 @@ put_sources(struct json_out *o, const struct assembly *a)
 
 /* What waits to be sent again, and who takes nothing. */
 static void
-put_parked(struct json_out *o, const struct lane_status *s)
+put_parked(struct json_out *o, const struct lane_status *s, int quotes)
 {
     json_out_number(o, "parked", s->parked);
     json_out_number(o, "parked_bytes", s->parked_bytes);
@@ -156,14 +156,14 @@ put_parked(struct json_out *o, const struct lane_status *s)
         else
             json_out_null(o, "target");
         json_out_time(o, "until", held->until_us);
-        json_out_str(o, "why", held->why);
+        json_out_str(o, "why", quotes ? held->why : "");
         json_out_end(o);
     }
     json_out_end(o);
 }
 
 static void
-put_lane(struct json_out *o, const struct assembly_lane *l)
+put_lane(struct json_out *o, const struct assembly_lane *l, int quotes)
 {
     struct lane_status status, *s = &status;
     char lag[32];
@@ -183,11 +183,11 @@ put_lane(struct json_out *o, const struct assembly_lane *l)
     json_out_number(o, "dead_letters", s->dead);
     json_out_number(o, "dead_letters_retrying", s->retrying);
     if (s->per_event || s->parked)
-        put_parked(o, s);
-    host_put_paused(o, s);
+        put_parked(o, s, quotes);
+    host_put_paused(o, s, quotes);
     put_time(o, "last_delivery", s->last_ok_us);
     put_time(o, "last_error_at", s->last_error_us);
-    json_out_str(o, "last_error", s->last_error);
+    json_out_str(o, "last_error", quotes ? s->last_error : "");
     put_doing(o, l, s);
     put_memory(o, l);
     json_out_end(o);
@@ -272,31 +272,28 @@ put_senders(struct json_out *o, const struct assembly *a)
 {
     json_out_array(o, "keys");
     for (size_t i = 0; i < a->plan->source_count; i++)
-        for (const struct il_sender *s = a->sources[i].senders; s;
+        for (const struct il_sender *s = a->sources[i]->host.senders; s;
              s = gate_sender_next(s))
-            put_sender(o, a->sources[i].name, s);
+            put_sender(o, a->sources[i]->host.name, s);
     json_out_end(o);
 }
 
 static void
-put_lanes(struct json_out *o, const struct assembly *a)
+put_lanes(struct json_out *o, const struct assembly *a, int quotes)
 {
     json_out_array(o, "lanes");
     for (size_t i = 0; i < a->lane_count; i++)
-        if (a->lanes[i].lane)
-            put_lane(o, &a->lanes[i]);
+        if (a->lanes[i]->lane)
+            put_lane(o, a->lanes[i], quotes);
     json_out_end(o);
 }
 
-void
-host_status(void *arg, const char *line, struct slice body, struct il_text *out)
+int
+host_status(struct host_request *r)
 {
-    struct host *h = arg;
+    struct host *h = r->host;
     struct json_out o;
-    (void) line;
-    (void) body;
-    json_out_begin(&o, out);
-    json_out_object(&o, NULL);
+    host_answer_begin(r, &o);
     json_out_str(&o, "version", PACKAGE_VERSION);
     json_out_number(&o, "pid", (uint64_t) getpid());
     put_time(&o, "started_at", h->started_us);
@@ -307,8 +304,17 @@ host_status(void *arg, const char *line, struct slice body, struct il_text *out)
     put_sources(&o, h->assembly);
     put_senders(&o, h->assembly);
     host_put_waiting(&o);
-    put_lanes(&o, h->assembly);
+    put_lanes(&o, h->assembly, r->quotes);
     host_put_left(&o, h);
-    json_out_end(&o);
-    text_putc(out, '\n');
+    return host_answer(r, &o);
+}
+
+int
+host_lanes(struct host_request *r)
+{
+    struct json_out o;
+    host_answer_begin(r, &o);
+    put_time(&o, "now", clock_wall_us());
+    put_lanes(&o, r->host->assembly, r->quotes);
+    return host_answer(r, &o);
 }

@@ -107,8 +107,8 @@ open_parked(struct host *h)
     const struct assembly *a = h->assembly;
     enum parked_use use = PARKED_CHANGE;
     for (size_t i = 0; i < a->lane_count; i++)
-        if (a->lanes[i].destination.plugin
-            && (a->lanes[i].destination.plugin->desc.flags & IL_PER_EVENT))
+        if (a->lanes[i]->destination.plugin
+            && (a->lanes[i]->destination.plugin->desc.flags & IL_PER_EVENT))
             use = PARKED_MAKE;
     int err = parked_open(h->state_dir, use, NULL, &h->parked);
     return err == -ENOENT ? 0 : err;

@@ -135,7 +135,7 @@ http_answer_begin(struct il_request *req)
     if (text_reserve(answer, HEAD_ROOM + 3 * HTTP_EXTRA_BYTES))
         return -ENOMEM;
     answer->len = (size_t) (put_head(answer->data, req) - answer->data);
-    if (http->pages && http_cors_answer(req, answer))
+    if (http_site_of(req)->pages && http_cors_answer(req, answer))
         return -ENOMEM;
     if (text_put(answer, "\r\n", 2))
         return -ENOMEM;

@@ -13,9 +13,16 @@
 /* --- trusted proxies ------------------------------------------------------ */
 
 static int
-trusted(const struct http *http, const struct ip *ip)
+trusted(const struct http_site *site, const struct ip *ip)
 {
-    return ip_in(ip, http->options.trusted, http->options.trusted_count);
+    return ip_in(ip, site->trusted, site->trusted_count);
+}
+
+/* Of the other end. */
+static int
+is_proxy(const struct http_conn *conn, const struct http_site *site)
+{
+    return conn->has_ip ? trusted(site, &conn->ip) : site->trust_unix;
 }
 
 /* Each proxy appends whom it got the request from: read from the right, as
@@ -23,7 +30,6 @@ trusted(const struct http *http, const struct ip *ip)
 static int
 forwarded_for(const struct il_request *req, struct ip *client)
 {
-    const struct http *http = req->conn->loop->http;
     const struct head *head = &req->head;
     int found = -ENOENT;
     for (size_t i = head->count; i-- > 0;) {
@@ -37,7 +43,7 @@ forwarded_for(const struct il_request *req, struct ip *client)
         while ((rc = ip_forwarded(value, &len, &ip)) == 1) {
             *client = ip;
             found = 0;
-            if (!trusted(http, &ip))
+            if (!trusted(http_site_of(req), &ip))
                 return 0;
         }
         if (rc < 0) /* what stands left of it is anybody's word */
@@ -56,7 +62,7 @@ http_request_peer(const struct il_request *constant)
     int known = conn->has_ip;
     if (req->peer[0])
         return req->peer;
-    if (conn->is_proxy && !forwarded_for(req, &client))
+    if (is_proxy(conn, http_site_of(req)) && !forwarded_for(req, &client))
         known = 1;
     if (known)
         ip_format(&client, req->peer);
@@ -274,7 +280,7 @@ http_admits(struct http_loop *loop, const struct sockaddr *sa, socklen_t len)
         return 0;
     }
     if (!http->options.max_per_address || len < sizeof(sa->sa_family)
-        || ip_of(sa, &ip) || trusted(http, &ip)
+        || ip_of(sa, &ip) || trusted(loop->seat->site, &ip)
         || !(full = peer_full(http, &ip)))
         return 1;
     tell_refused(http, &ip, full);
@@ -284,9 +290,7 @@ http_admits(struct http_loop *loop, const struct sockaddr *sa, socklen_t len)
 void
 http_client_begin(struct http_conn *conn, const struct sockaddr *sa)
 {
-    const struct http *http = conn->loop->http;
     conn->has_ip = sa && !ip_of(sa, &conn->ip);
-    conn->is_proxy = conn->has_ip ? trusted(http, &conn->ip)
-                                  : http->options.trust_unix;
+    conn->is_proxy = is_proxy(conn, conn->loop->seat->site);
     peer_add(conn);
 }

@@ -26,14 +26,21 @@
 #define RESPONSE_HEADERS "Retry-After, Location"
 
 void
+http_site_allow_origins(struct http_site *site, const void *owner,
+                        const struct http_sender *senders)
+{
+    for (const struct http_sender *s = senders; s; s = s->next)
+        site->pages |= s->origin_count > 0;
+    for (size_t i = 0; i < site->route_count; i++)
+        if (site->routes[i]->owner == owner)
+            site->routes[i]->senders = senders;
+}
+
+void
 http_allow_origins(struct http *http, const void *owner,
                    const struct http_sender *senders)
 {
-    for (const struct http_sender *s = senders; s; s = s->next)
-        http->pages |= s->origin_count > 0;
-    for (size_t i = 0; i < http->route_count; i++)
-        if (http->routes[i]->owner == owner)
-            http->routes[i]->senders = senders;
+    http_site_allow_origins(http->site, owner, senders);
 }
 
 /* Of a list: does any of them name this origin ("*" for all: 2)? */
@@ -53,13 +60,13 @@ knows_origin(const struct http_sender *s, const char *origin)
 static int
 origin_known(const struct il_request *req, const char *origin, int *pages)
 {
-    const struct http *http = req->conn->loop->http;
+    const struct http_site *site = http_site_of(req);
     const struct http_sender *seen = NULL;
     size_t len = strlen(req->path);
     int known = 0;
     *pages = 0;
-    for (size_t i = 0; i < http->route_count && known < 2; i++) {
-        const struct http_route *r = http->routes[i];
+    for (size_t i = 0; i < site->route_count && known < 2; i++) {
+        const struct http_route *r = site->routes[i];
         if (!r->senders || r->senders == seen
             || !http_route_has_path(r, req->path, len))
             continue;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Routes, and the server as a whole. */
+/* The server as a whole. */
 #include "base/clock.h"
 
 #include "private.h"
@@ -62,78 +62,6 @@ http_metrics(struct http *http)
     text_clear(&labels);
 }
 
-/* --- routes --------------------------------------------------------------- */
-
-static void
-route_free(struct http_route *r)
-{
-    free((char *) (uintptr_t) r->route.method);
-    free((char *) (uintptr_t) r->route.path);
-    free(r);
-}
-
-int
-http_route(struct http *http, const struct il_route *route, void *self,
-           void *owner)
-{
-    size_t size = route->struct_size, len = strlen(route->path);
-    struct http_route **routes
-        = realloc(http->routes, (http->route_count + 1) * sizeof(*routes));
-    if (!routes)
-        return -ENOMEM;
-    http->routes = routes;
-    struct http_route *r = calloc(1, sizeof(*r));
-    if (!r)
-        return -ENOMEM;
-    memcpy(&r->route, route, size < sizeof(r->route) ? size : sizeof(r->route));
-    r->below = len > 0 && route->path[len - 1] == '*';
-    r->path_len = len - (r->below ? 1 : 0);
-    r->self = self;
-    r->owner = owner;
-    r->route.method = strdup(route->method);
-    r->route.path = strdup(route->path);
-    if (!r->route.method || !r->route.path) {
-        route_free(r);
-        return -ENOMEM;
-    }
-    routes[http->route_count++] = r;
-    return 0;
-}
-
-int
-http_route_has_path(const struct http_route *r, const char *path, size_t len)
-{
-    return (r->below ? len >= r->path_len : len == r->path_len)
-           && !memcmp(r->route.path, path, r->path_len);
-}
-
-int
-http_route_has_method(const struct http_route *r, const char *method)
-{
-    return !strcmp(r->route.method, method)
-           || (!strcmp(method, "HEAD") && !strcmp(r->route.method, "GET"));
-}
-
-void
-http_methods(const struct il_request *req, char out[HTTP_METHODS])
-{
-    static const char *const known[]
-        = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE" };
-    const struct http *http = req->conn->loop->http;
-    size_t len = strlen(req->path);
-    strcpy(out, "OPTIONS");
-    for (size_t m = 0; m < sizeof(known) / sizeof(known[0]); m++)
-        for (size_t i = 0; i < http->route_count; i++) {
-            const struct http_route *r = http->routes[i];
-            if (!http_route_has_path(r, req->path, len)
-                || !http_route_has_method(r, known[m]))
-                continue;
-            strcat(out, ", ");
-            strcat(out, known[m]);
-            break;
-        }
-}
-
 /* --- the server ----------------------------------------------------------- */
 
 static int
@@ -141,7 +69,6 @@ options_copy(struct http *http, const struct http_options *from)
 {
     struct http_options *o = &http->options;
     *o = *from;
-    o->max_body = o->max_body ? o->max_body : 4 << 20;
     o->max_buffered = o->max_buffered ? o->max_buffered : 64 << 20;
     o->max_connections = o->max_connections ? o->max_connections : 10000;
     o->timeout_ms = o->timeout_ms ? o->timeout_ms : 30000;
@@ -165,6 +92,10 @@ http_new(const struct http_options *options, struct http **out)
     if (!http)
         return -ENOMEM;
     int err = options_copy(http, options);
+    struct http_site *site = NULL;
+    if (!err)
+        err = http_site_new(options, &site);
+    atomic_init(&http->site, site);
     if (!err) {
         http->loops = calloc(http->options.threads, sizeof(*http->loops));
         err = http->loops ? 0 : -ENOMEM;
@@ -174,6 +105,7 @@ http_new(const struct http_options *options, struct http **out)
         return err;
     }
     pthread_mutex_init(&http->peers.lock, NULL);
+    pthread_mutex_init(&http->site_lock, NULL);
     atomic_init(&http->refused_logged_us, INT64_MIN / 2);
     atomic_init(&http->files_logged_us, INT64_MIN / 2);
     pthread_mutex_init(&http->work_lock, NULL);
@@ -196,8 +128,7 @@ http_free(struct http *http)
     http_stop(http, 0);
     for (size_t i = 0; i < http->loop_count; i++)
         http_loop_close(&http->loops[i]);
-    for (size_t i = 0; i < http->route_count; i++)
-        route_free(http->routes[i]);
+    http_site_free(atomic_load(&http->site));
     for (size_t i = 0; http->listeners && i < http->options.listen_count; i++) {
         http_unlisten(&http->listeners[i]);
         free(http->listeners[i].text);
@@ -206,10 +137,10 @@ http_free(struct http *http)
     table_clear(&http->peers.table);
     if (http->loop_count) {
         pthread_mutex_destroy(&http->peers.lock);
+        pthread_mutex_destroy(&http->site_lock);
         pthread_mutex_destroy(&http->work_lock);
         pthread_cond_destroy(&http->work_wake);
     }
-    free(http->routes);
     free(http->loops);
     free(http->listeners);
     free(http->name);

@@ -11,6 +11,8 @@
 #include "base/text.h"
 
 struct http;
+struct http_inherited;
+struct http_site;
 struct origin_pattern;
 struct tls;
 
@@ -27,6 +29,8 @@ struct http_options {
     const char *name;    /* "gate", "admin": for logs and metrics */
     const char *const *listen; /* see http/address.h */
     size_t listen_count;
+    /* Sockets to listen with where they fit; outlives http_bind(). */
+    struct http_inherited *inherited;
     struct tls *tls;          /* for all but unix sockets and http://;
                                * outlives the server; NULL: none */
     uint32_t socket_mode;     /* of unix sockets; 0: 0660 */
@@ -54,6 +58,20 @@ int http_route(struct http *, const struct il_route *, void *self,
  * of a list) name their origins.  After its http_route(), before http_start. */
 void http_allow_origins(struct http *, const void *owner,
                         const struct http_sender *senders);
+/* What a server serves, as a whole: of the options max_body, trusted and
+ * trust_unix, and routes and origins as above.  http_new() makes the first one. */
+int http_site_new(const struct http_options *, struct http_site **out);
+void http_site_free(struct http_site *);
+int http_site_route(struct http_site *, const struct il_route *, void *self,
+                    void *owner);
+void http_site_allow_origins(struct http_site *, const void *owner,
+                             const struct http_sender *senders);
+/* Serve this from the next request on, and return what was served before:
+ * requests that began with it go on with it, so it, and what it points to, stay
+ * until it is not in use any more.  One thread at a time. */
+struct http_site *http_serve(struct http *, struct http_site *);
+int http_site_in_use(struct http *, const struct http_site *);
+
 /* Take the addresses; nobody is answered yet.  0 or a negative errno after a
  * log line naming the address. */
 int http_bind(struct http *);

@@ -240,7 +240,18 @@ http_listen(struct http *http, struct http_listener *l)
     }
     l->is_tls = http->options.tls && !l->address.is_unix
                 && l->address.scheme != HTTP_PLAIN;
+    int fd = http_listen_more(http, l);
+    if (fd == -ENOENT && l->inherits)
+        fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 0); /* one for all loops */
+    if (fd != -ENOENT)
+        return fd;
     return l->address.is_unix ? listen_unix(http, l) : listen_tcp(http, l);
+}
+
+int
+http_listen_more(struct http *http, struct http_listener *l)
+{
+    return http_inherited_take(http->options.inherited, http->options.name, l);
 }
 
 int

@@ -163,6 +163,7 @@ static void
 loop_round(struct http_loop *loop, int wait_ms)
 {
     loop->brief_new = 0;
+    http_seat_take(loop);
     loop_serve(loop, loop->brief.first ? 0 : wait_ms);
     for (int i = 0; i < GATHER_ROUNDS && loop->brief_new; i++) {
         loop->brief_new = 0;
@@ -226,6 +227,36 @@ loop_listen(struct http_loop *loop, size_t i)
 }
 
 static int
+loop_listen_more(struct http_loop *loop, struct http_listener *l, int fd)
+{
+    const size_t n = loop->door_count + 1;
+    struct http_door *doors = realloc(loop->doors, n * sizeof(*doors));
+    if (!doors) {
+        close(fd);
+        return -ENOMEM;
+    }
+    loop->doors = doors;
+    doors[loop->door_count++] = (struct http_door){ .listener = l, .fd = fd };
+    return 0;
+}
+
+/* Where others have left more sockets than there are loops, connections wait in
+ * the queue of each. */
+static int
+bind_more(struct http *http)
+{
+    size_t next = 0;
+    int err = 0;
+    for (size_t i = 0; i < http->options.listen_count && !err; i++) {
+        struct http_listener *l = &http->listeners[i];
+        for (int fd; !err && (fd = http_listen_more(http, l)) >= 0; next++)
+            err =
+                loop_listen_more(&http->loops[next % http->loop_count], l, fd);
+    }
+    return err;
+}
+
+static int
 loop_bind(struct http_loop *loop)
 {
     const size_t n = loop->http->options.listen_count;
@@ -260,6 +291,9 @@ loop_open(struct http_loop *loop)
     loop->conn_limit = http->options.max_connections / http->loop_count;
     if (!loop->conn_limit)
         loop->conn_limit = 1;
+    http_seat_take(loop);
+    if (!loop->seat)
+        return -ENOMEM;
     loop->epoll = epoll_create1(EPOLL_CLOEXEC);
     loop->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (loop->epoll < 0 || loop->wake < 0
@@ -284,6 +318,7 @@ http_loop_close(struct http_loop *loop)
         close(loop->wake);
     http_body_pool_free(loop);
     http_request_pool_free(loop);
+    http_seat_end(loop);
     free(loop->doors);
     loop->doors = NULL;
     loop->door_count = 0;
@@ -304,7 +339,8 @@ http_bind(struct http *http)
     for (size_t i = 0; i < http->loop_count && !err; i++)
         if (!http->loops[i].doors)
             err = loop_bind(&http->loops[i]);
-    return err; /* http_free() closes what is open */
+    /* http_free() closes what is open */
+    return err ? err : bind_more(http);
 }
 
 int

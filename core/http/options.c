@@ -2,6 +2,7 @@
 #include "options.h"
 
 #include "address.h"
+#include "inherited.h"
 #include "http.h"
 #include "base/clock.h"
 #include "conf/options.h"
@@ -84,12 +85,13 @@ http_options_check_open(const struct il_conf *g, const char *why)
 }
 
 void
-http_options_check_free(const struct il_conf *g)
+http_options_check_free(const struct il_conf *g,
+                        const struct http_inherited *in)
 {
     for (size_t i = 0; i < option_count(g, "listen"); i++) {
         struct http_address a;
         const char *text = option_str(g, "listen", i), *why;
-        if (http_address_parse(text, &a))
+        if (http_address_parse(text, &a) || http_inherited_has(in, &a))
             continue;
         int err = http_address_try(&a, &why);
         /* Who checks is not always who runs. */

@@ -17,8 +17,11 @@ void http_options_check_apart(const struct il_conf *,
 /* A warning, which ends with why, for each that is every address of the machine
  * and not encrypted. */
 void http_options_check_open(const struct il_conf *server, const char *why);
-/* A finding for each address that somebody has already; tries them. */
-void http_options_check_free(const struct il_conf *server);
+/* A finding for each address that somebody has already, but for those that are
+ * inherited (NULL: none); tries them. */
+struct http_inherited;
+void http_options_check_free(const struct il_conf *server,
+                             const struct http_inherited *);
 /* Findings about trusted_proxies, where the server has them. */
 void http_options_check_proxies(const struct il_conf *server);
 /* Findings about the certificate and key; reads them. */

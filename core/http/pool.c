@@ -64,6 +64,7 @@ void
 http_request_again(struct il_request *req)
 {
     struct http_conn *c = req->conn;
+    http_seat_rise(req);
     http_body_release(req);
     req->in_len -= req->in_used;
     memmove(req->in, req->in + req->in_used, req->in_len);
@@ -78,6 +79,7 @@ void
 http_request_give(struct il_request *req)
 {
     struct http_loop *loop = req->conn->loop;
+    http_seat_rise(req);
     http_body_release(req);
     req->conn->req = NULL;
     req->in_len = 0;

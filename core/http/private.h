@@ -3,9 +3,11 @@
  * where a body comes whole.
  *
  *   listen.c  loop.c     sockets, and the loops that own what comes by them
+ *   inherited.c          sockets that somebody else has opened
  *   conn.c  io.c         a connection's next step; bytes, through TLS or not
  *   head.c  chunk.c      parsing, byte by byte if need be
  *   body.c               limits, and unpacking
+ *   site.c               what is served: routes, and their replacement
  *   serve.c              a request's way: routes, admit(), handle(), the answer
  *   answer.c  request.c  the answer's bytes; a request as plugins see it
  *   hold.c  work.c       answered later: by its own loop, or by a thread that
@@ -17,10 +19,10 @@
  * Threads.  Each loop is one thread with its own listening sockets
  * (SO_REUSEPORT), connections and requests; nothing of them is touched by
  * another, but through http_wake() (an eventfd) and the worker, which gives a
- * request back before its loop goes on.  Routes and options do not change once
- * the server runs.
+ * request back before its loop goes on.  Options do not change once the server
+ * runs; routes do as a whole (site.c).
  *
- * Locks.  peers.lock: the table of addresses.  work_lock: the worker's queue.
+ * Locks.  site_lock: who uses which routes.  peers.lock: the table of addresses.  work_lock: the worker's queue.
  * All else that loops share is atomic.  No lock is held in a plugin's callback.
  *
  * Memory.  A connection without a request has none; bodies are charged to the
@@ -32,6 +34,7 @@
 #include "chunk.h"
 #include "head.h"
 #include "http.h"
+#include "inherited.h"
 #include "tls.h"
 #include "base/metrics.h"
 #include "base/table.h"
@@ -66,6 +69,27 @@ struct http_route {
     const struct http_sender *senders; /* of the owner */
 };
 
+#define HTTP_MAX_BODY (4 << 20)
+
+/* What is served. */
+struct http_site {
+    struct http_route **routes;
+    size_t route_count;
+    int pages; /* some sender may be one */
+    uint64_t max_body;
+    const struct ip_net *trusted;
+    size_t trusted_count;
+    int trust_unix;
+    size_t seats; /* under site_lock */
+};
+
+/* A loop's use of a site, for as long as it is the current one, or a request
+ * that began with it is there. */
+struct http_seat {
+    struct http_site *site;
+    uint32_t requests;
+};
+
 /* "OPTIONS" and all else there is. */
 #define HTTP_METHODS 96
 
@@ -76,6 +100,7 @@ enum http_encoding { HTTP_IDENTITY, HTTP_GZIP };
 struct il_request {
     const struct il_api *api;
     struct http_conn *conn;
+    struct http_seat *seat; /* of its loop, from its head to its answer */
     const struct http_route *route;
     struct http_sender *sender; /* NULL: not known, or not by a sender */
     const char *method, *path;
@@ -164,7 +189,7 @@ struct http_conn {
     unsigned is_ready : 1;  /* in loop->ready */
     unsigned asked : 1;     /* to go, at the next sweep */
     unsigned has_ip : 1;
-    unsigned is_proxy : 1;   /* its X-Forwarded-For is believed */
+    unsigned is_proxy : 1;   /* not counted: its clients are many */
     unsigned is_counted : 1; /* in http->peers */
     unsigned is_stranger : 1; /* ... where nobody has shown a key */
     struct ip ip;            /* of the other end, where has_ip */
@@ -186,6 +211,7 @@ struct http_door {
 
 struct http_loop {
     struct http *http;
+    struct http_seat *seat; /* for new requests */
     struct http_door *doors;
     size_t door_count;
     int doors_full; /* nobody is let in until one has left ... */
@@ -229,8 +255,9 @@ struct http_listener {
     struct http_address address;
     int is_tls;
     int port;  /* what it got */
-    int bound; /* a unix socket that is ours: */
-    int fd;
+    int inherits; /* it goes on with the sockets of somebody else */
+    int bound;    /* a unix socket that is ours: */
+    int fd;       /* that, or the first inherited one; its loop closes it */
     dev_t device;
     ino_t inode;
 };
@@ -247,8 +274,8 @@ struct http {
     struct http_options options; /* strings are ours */
     char *name;
     struct http_listener *listeners;
-    struct http_route **routes;
-    size_t route_count;
+    _Atomic(struct http_site *) site;
+    pthread_mutex_t site_lock; /* sites' seats, and while site changes */
     struct http_loop *loops;
     size_t loop_count;
     int running;
@@ -266,7 +293,6 @@ struct http {
 
     _Atomic uint64_t buffered;
     uint64_t strangers; /* atomic: what of it has no sender (yet) */
-    int pages;          /* some sender may be one */
     _Atomic uint64_t conn_total;
     _Atomic int quiesce, stop;
 
@@ -278,6 +304,20 @@ struct http {
 
 /* http.c */
 void http_count_status(struct http *, int status);
+
+/* site.c */
+static inline const struct http_site *
+http_site_of(const struct il_request *req)
+{
+    return req->seat->site;
+}
+/* Serve what is current from the next request on. */
+void http_seat_take(struct http_loop *);
+/* The loop ends, its requests are gone. */
+void http_seat_end(struct http_loop *);
+/* A request begins, and ends; nothing where it has not begun. */
+void http_seat_sit(struct il_request *);
+void http_seat_rise(struct il_request *);
 int http_route_has_path(const struct http_route *, const char *path,
                         size_t len);
 int http_route_has_method(const struct http_route *, const char *method);
@@ -306,10 +346,18 @@ int http_cors_answer(const struct il_request *, struct il_text *head);
  * line.  Called once for each loop: the later ones share the
  * first one's port or socket. */
 int http_listen(struct http *, struct http_listener *);
+/* One more that somebody else has left for it, which a loop is to serve besides;
+ * -ENOENT: there is none. */
+int http_listen_more(struct http *, struct http_listener *);
 /* Listen on it.  0, or a negative errno after a log line. */
 int http_door_listen(const struct http *, const struct http_door *);
 /* Remove a unix socket, if it is still ours. */
 void http_unlisten(struct http_listener *);
+
+/* inherited.c: one of them that listens there and that nobody has taken, or
+ * -ENOENT.  NULL: there are none. */
+int http_inherited_take(struct http_inherited *, const char *server,
+                        struct http_listener *);
 
 /* client.c */
 /* A connection has come: may it stay? */

@@ -46,7 +46,7 @@ refuse_stranger(struct il_request *req)
 static void
 refuse_path(struct il_request *req)
 {
-    const struct http *http = req->conn->loop->http;
+    const struct http_site *site = http_site_of(req);
     const char *hint = "";
     char path[256];
     size_t len = 0;
@@ -56,8 +56,8 @@ refuse_path(struct il_request *req)
             path[len++] = *c;
     if (len > 1 && path[len - 1] == '/')
         len--;
-    for (size_t i = 0; i < http->route_count && len && len < whole; i++)
-        if (http_route_has_path(http->routes[i], path, len))
+    for (size_t i = 0; i < site->route_count && len && len < whole; i++)
+        if (http_route_has_path(site->routes[i], path, len))
             hint = "; it has a slash too many";
     http_request_error(req, 404, "not_found", "there is nothing at this path%s",
                        hint);
@@ -66,12 +66,13 @@ refuse_path(struct il_request *req)
 /* Find who takes the request, from a route on.  0, or -EINVAL after an
  * answer. */
 static int
-admit(struct http *http, struct il_request *req, size_t from)
+admit(struct il_request *req, size_t from)
 {
+    const struct http_site *site = http_site_of(req);
     size_t len = strlen(req->path);
     int path_known = 0, asked = 0, absent = 0;
-    for (size_t i = from; i < http->route_count; i++) {
-        struct http_route *r = http->routes[i];
+    for (size_t i = from; i < site->route_count; i++) {
+        struct http_route *r = site->routes[i];
         if (!http_route_has_path(r, req->path, len))
             continue;
         path_known = 1;
@@ -84,8 +85,8 @@ admit(struct http *http, struct il_request *req, size_t from)
         absent |= rc == IL_NOT_HERE;
         if ((rc == 0 || rc == IL_UNPROVEN) && !req->status) {
             req->admitted = rc == 0;
-            req->max_body = r->route.max_body ? r->route.max_body
-                                              : http->options.max_body;
+            req->max_body =
+                r->route.max_body ? r->route.max_body : site->max_body;
             return 0;
         }
         if ((rc == IL_NOT_MINE || rc == IL_NOT_HERE) && !req->status)
@@ -103,7 +104,7 @@ admit(struct http *http, struct il_request *req, size_t from)
                            "this key is not known here");
     } else if (asked) {
         refuse_stranger(req);
-    } else if (http->pages && http_cors_preflight(req)) {
+    } else if (site->pages && http_cors_preflight(req)) {
         return -EINVAL;
     } else if (!strcmp(req->method, "OPTIONS")
                && (path_known || !strcmp(req->path, "*"))) {
@@ -149,11 +150,11 @@ know_target(struct il_request *req)
 void
 http_serve_begin(struct il_request *req)
 {
-    struct http *http = req->conn->loop->http;
     const struct head *head = &req->head;
+    http_seat_sit(req);
     req->api = api_table();
     req->begun_us = req->conn->loop->now_us;
-    req->max_body = http->options.max_body;
+    req->max_body = http_site_of(req)->max_body;
     if (head->status) {
         refuse_head(req);
         return;
@@ -162,7 +163,7 @@ http_serve_begin(struct il_request *req)
     know_target(req);
     if (head->packings)
         req->packing = req->in + head->fields[head->packing].value;
-    if (!admit(http, req, 0))
+    if (!admit(req, 0))
         http_body_begin(req);
     if (req->admitted)
         http_peer_known(req->conn);
@@ -187,7 +188,7 @@ http_serve_drains(struct il_request *req)
 static void
 request_handle(struct il_request *req)
 {
-    struct http *http = req->conn->loop->http;
+    const struct http_site *site = http_site_of(req);
     for (;;) {
         req->handled = 1;
         req->declined = 0;
@@ -195,10 +196,10 @@ request_handle(struct il_request *req)
         if (!req->declined || req->status || req->is_held)
             return;
         size_t next = 0;
-        while (http->routes[next++] != req->route)
+        while (site->routes[next++] != req->route)
             ;
         req->handled = 0;
-        if (admit(http, req, next))
+        if (admit(req, next))
             return;
         if (req->body.len > req->max_body) {
             http_request_error(req, 413, "body_too_large",

@@ -435,6 +435,17 @@ lane_drain(struct lane *l, int64_t deadline_us)
     pthread_mutex_unlock(&l->lock);
 }
 
+void
+lane_halt(struct lane *l)
+{
+    pthread_mutex_lock(&l->lock);
+    l->halting = l->draining = 1;
+    l->drain_to = 0;
+    l->deadline_us = 0;
+    lane_signal(l);
+    pthread_mutex_unlock(&l->lock);
+}
+
 int
 lane_stop(struct lane *l, int64_t deadline_us)
 {

@@ -95,6 +95,10 @@ int lane_start(struct lane *);
  * is with the destination, its flush() gets the time until deadline
  * (clock_monotonic_us).  Any thread. */
 void lane_drain(struct lane *, int64_t deadline_us);
+/* Ask it to read and write nothing more, and to end once what the destination has
+ * is settled: then its state is LANE_STOPPED, or LANE_FENCED.  lane_stop() is
+ * still to follow.  Any thread. */
+void lane_halt(struct lane *);
 /* Drain, wait for it until deadline, then stop it after the batch at hand;
  * returns 1 if everything was delivered, or is not to be, as the lane is
  * paused.  What is not settled by then is read

@@ -225,6 +225,7 @@ struct lane {
     uint32_t unsettled;
     int reading; /* the thread waits in the spool */
     int draining, stopping, finished, fenced;
+    int halting; /* to end without reading more */
     uint64_t drain_to;
     int64_t deadline_us; /* of the drain */
     int64_t oldest_us;   /* received_at of the oldest event not settled */
@@ -271,11 +272,11 @@ lane_step_at(const struct lane *l, uint32_t stop)
                : &l->spec.steps[stop - 1 - (stop > when)];
 }
 
-/* By config or by somebody.  With the lock held. */
+/* By config, by somebody, or as it is to end.  With the lock held. */
 static inline int
 lane_paused(const struct lane *l)
 {
-    return l->spec.paused || l->status.paused_us;
+    return l->spec.paused || l->status.paused_us || l->halting;
 }
 
 /* The plugin of host (NULL: unknown) did what it must not. */

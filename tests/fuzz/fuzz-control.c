@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Requests to the control socket, as `ingestlayer emit` sends them and as
- * nobody should: a line, then a body.  Every request is answered, in lines,
- * and what was accepted is in the spool. */
+/* What `ingestlayer emit` sends, and nobody should: a line "json SOURCE" or
+ * "lines SOURCE" stands for type and path of the request, and its body follows.
+ * Every one is answered, in lines of JSON or by an error with a code, and what
+ * was accepted is in the spool. */
 #include <config.h>
 
 #include "folder.h"
 
-#include "../../core/host/control.c"
+#include "base/log.h"
 
 #include "gate/gate.h"
 
@@ -16,7 +17,6 @@ static struct idem *idem;
 static struct dead *dead;
 static struct schema *schema;
 static struct gate *gate;
-static struct control control;
 
 static const char *
 at(char path[128], const char *name)
@@ -50,7 +50,6 @@ open_all(void)
     CLAIM(!gate_new(&go, &gate));
     CLAIM(!gate_source_new(gate, "app", 1, NULL, NULL, &source));
     CLAIM(!gate_source_new(gate, "web", 0, NULL, NULL, &source));
-    CLAIM(!control_on(&control, "emit", gate_control, gate));
 }
 
 static void
@@ -62,20 +61,18 @@ close_all(void)
     gate_free(gate);
     dead_close(dead);
     schema_free(schema);
-    free(control.handlers);
-    control.handlers = NULL;
     folder_remove(dir);
 }
 
 /* How many lines of a reply begin so. */
 static uint64_t
-lines(const struct il_text *reply, const char *word)
+lines(const struct il_text *reply, const char *begin)
 {
     uint64_t n = 0;
     const char *end = reply->data + reply->len, *p = reply->data;
     while (p < end) {
-        n += (size_t) (end - p) > strlen(word)
-             && !strncmp(p, word, strlen(word));
+        n += (size_t) (end - p) > strlen(begin)
+             && !strncmp(p, begin, strlen(begin));
         p = memchr(p, '\n', (size_t) (end - p));
         CLAIM(p++);
     }
@@ -86,21 +83,31 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static int used;
-    struct il_text request = { 0 }, reply = { 0 };
-    if (!size)
-        return 0; /* serve() hangs up on those */
+    struct il_text line = { 0 }, reply = { 0 };
+    const uint8_t *end = size ? memchr(data, '\n', size) : NULL;
+    const char *code = NULL;
+    if (!end)
+        return 0;
     if (used++ % 5000 == 0) {
         log_level_set(0);
         if (gate)
             close_all();
         open_all();
     }
-    CLAIM(!text_put(&request, (const char *) data, size));
+    CLAIM(!text_put(&line, data, (size_t) (end - data)));
+    const char *space = strchr(text_str(&line), ' ');
+    struct slice body =
+        slice_of((const char *) end + 1, size - (size_t) (end + 1 - data));
     uint64_t before = spool_durable(spool);
-    answer(&control, &request, &reply);
-    CLAIM(reply.len > 0);
-    CLAIM(spool_durable(spool) - before == lines(&reply, "accepted "));
-    text_clear(&request);
+    int status = gate_control(gate, space ? space + 1 : "",
+                              !strncmp(text_str(&line), "lines", 5), body,
+                              &reply, &code);
+    uint64_t accepted = spool_durable(spool) - before;
+    if (status == 200)
+        CLAIM(accepted == lines(&reply, "{\"status\":\"accepted\","));
+    else
+        CLAIM(status >= 400 && code && reply.len && !accepted);
+    text_clear(&line);
     text_clear(&reply);
     return 0;
 }

@@ -156,10 +156,13 @@ class Daemon:
         return subprocess.run([INGESTLAYER] + list(args), env=self.env, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, **kw)
 
-    def start(self, limit=60):
+    def launch(self):
         with open(self.log, "ab") as log:
-            self.proc = subprocess.Popen([INGESTLAYER, "run", "-c", self.conf], env=self.env,
-                                         stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            return subprocess.Popen([INGESTLAYER, "run", "-c", self.conf], env=self.env,
+                                    stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def start(self, limit=60):
+        self.proc = self.launch()
         until = time.monotonic() + limit * PATIENCE
         while not self.ready():
             if self.proc.poll() is not None:

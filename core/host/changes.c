@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* Who looks at what a reload changes. */
+#include "private.h"
+
+void
+host_change_begin(struct host *h)
+{
+    pthread_rwlock_wrlock(&h->changes);
+}
+
+void
+host_change_end(struct host *h)
+{
+    pthread_rwlock_unlock(&h->changes);
+}
+
+void
+host_look_begin(struct host *h)
+{
+    pthread_rwlock_rdlock(&h->changes);
+}
+
+void
+host_look_end(struct host *h)
+{
+    pthread_rwlock_unlock(&h->changes);
+}
