@@ -103,6 +103,7 @@ core_libcore_a_SOURCES = \
 	core/lang/expr.h \
 	core/lang/expr_condition.c \
 	core/lang/expr_eval.c \
+	core/lang/expr_explain.c \
 	core/lang/expr_glob.c \
 	core/lang/expr_lex.c \
 	core/lang/expr_parse.c \
@@ -151,6 +152,7 @@ core_libcore_a_SOURCES = \
 	core/spool/read.c \
 	core/spool/recover.c \
 	core/spool/retain.c \
+	core/spool/scan.c \
 	core/spool/segment.c \
 	core/spool/set_back.c \
 	core/spool/spare.c \
@@ -225,6 +227,7 @@ core_libcore_a_SOURCES = \
 	core/http/io.c \
 	core/http/inherited.c \
 	core/http/inherited.h \
+	core/http/leave.c \
 	core/http/listen.c \
 	core/http/loop.c \
 	core/http/options.c \
@@ -272,6 +275,8 @@ core_libcore_a_SOURCES = \
 	core/gate/undelivered.c \
 	core/gate/upsert.c \
 	core/lane/begin.c \
+	core/lane/dry.c \
+	core/lane/dry.h \
 	core/lane/due.c \
 	core/lane/hold_off.c \
 	core/lane/lane.c \
@@ -319,6 +324,9 @@ core_libcore_a_SOURCES = \
 	core/host/emit.c \
 	core/host/errands.c \
 	core/host/gauges.c \
+	core/host/history.c \
+	core/host/history.h \
+	core/host/history_config.c \
 	core/host/host.c \
 	core/host/host.h \
 	core/host/lanes.c \

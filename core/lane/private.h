@@ -4,6 +4,7 @@
  *   lane.c      the loop, from the oldest flight to the newest; life cycle
  *   read.c      read, match, steps, when, own steps: from the spool to a batch
  *   remember.c  what steps remember; timed.c  events that they put aside
+ *   dry.c       steps without a lane
  *   settle.c    write, settle, dead letters, position; refusals.c  their log
  *   retry.c     frames that bring a dead letter's event again
  *   begin.c     where to begin; place.c  for a new lane; take.c, left.c  for
@@ -295,7 +296,13 @@ void lane_signal(struct lane *);
 uint32_t lane_most(const struct lane *);
 int lane_frame(void *flight, uint64_t position, size_t offset, size_t len);
 int lane_matches_new(struct lane *);
+/* 0, LANE_TAKES or LANE_TICKS. */
+#define LANE_TAKES 1
+#define LANE_TICKS 2 /* as one that only says that time passes */
 int lane_takes(struct lane *, const struct event *);
+/* Make an event of a frame that it takes so.  0, -EINVAL or -ENOMEM. */
+int lane_add(struct flight *, const struct frame_place *, const struct event *,
+             int takes);
 int lane_read(struct lane *, struct flight *);
 int lane_grow(struct lane *, struct flight *);
 void lane_unread(struct lane *, struct flight *);
@@ -362,6 +369,9 @@ void lane_remember_last(struct lane *);
 /* The lane begins after position: have the steps remember what came before.  0
  * or -ECANCELED. */
 int lane_recall(struct lane *, uint64_t position);
+/* The frames of a flight through the steps, for what these remember of it.  0 or
+ * a negative errno. */
+int lane_recall_flight(struct lane *, struct flight *);
 
 /* settle.c */
 /* Is there room for one more flight at the destination?  due: of those that

@@ -165,14 +165,12 @@ recall_frame(struct lane *l, struct flight *f, uint32_t i)
     if (again)
         return lane_retry_is_ours(l, &retry) ? lane_bring(l, f, i, &ev, &retry)
                                              : 0;
-    return lane_takes(l, &ev) ? batch_add_event(f->batch, frame->position, body,
-                                                frame->len, &ev)
-                              : 0;
+    int takes = lane_takes(l, &ev);
+    return takes ? lane_add(f, frame, &ev, takes) : 0;
 }
 
-/* The frames of a flight through the steps. */
-static int
-recall_flight(struct lane *l, struct flight *f)
+int
+lane_recall_flight(struct lane *l, struct flight *f)
 {
     struct il_batch *b = f->batch;
     int err = lane_remember_begin(l, f);
@@ -231,7 +229,7 @@ recall(struct lane *l, uint64_t from, uint64_t to)
             break; /* the spool ends before */
         if (!err && !lane_goes_on(l))
             err = -ECANCELED;
-        while (!err && (err = recall_flight(l, f)) && err != -ECANCELED) {
+        while (!err && (err = lane_recall_flight(l, f)) && err != -ECANCELED) {
             lane_wait_until(l, lane_back_off(l, IL_RETRY));
             err = lane_goes_on(l) ? 0 : -ECANCELED;
         }

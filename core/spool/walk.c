@@ -20,6 +20,7 @@ struct walk {
     void *arg;
     int damaged;
     int live; /* a daemon writes to it */
+    struct spool_part part;
 };
 
 /* 0, or what fn wants to stop with. */
@@ -49,13 +50,12 @@ static int
 walk_end(struct walk *w, struct segment_scan *scan, const struct found_file *f,
          const struct found_file *next)
 {
-    struct segment_gap gap = { scan->offset, scan->offset, 1, 0 };
+    struct segment_gap gap = { scan->far, scan->far, 1, 0 };
     uint64_t given = scan->position - 1;
     int linked = next && next->header_ok && next->header.prev_first == f->first;
     if (next)
         given = next->header_ok ? next->header.prev_last : next->first - 1;
-    if (linked && next->header.prev_end <= scan->offset
-        && given < scan->position)
+    if (linked && next->header.prev_end <= scan->far && given < scan->position)
         return 0; /* a torn end that is known, and no part of it */
     int64_t tail = spool_scan_tail(scan, !f->header_ok || f->header.reused);
     if (tail < 0)
@@ -127,7 +127,7 @@ walk_segment(struct walk *w, const struct found_file *f,
     if (fd < 0)
         return walk_say_gone(w, f, 0);
     spool_segment_open(&io, fd, walk_size(f, next));
-    spool_scan_start(&scan, &io, w->s.seed, SEGMENT_HEADER, f->first,
+    spool_scan_start(&scan, &io, w->s.seed, f->first,
                      next ? next->first : SPOOL_POSITION_MAX);
     int step = SCAN_END;
     while (rc == 0
@@ -140,6 +140,8 @@ walk_segment(struct walk *w, const struct found_file *f,
                  ? walk_damage(w, f, &gap, "damaged")
                  : w->fn(w->arg, f->name, frame.offset, frame.position,
                          frame.body, frame.len, NULL);
+        if (step != SCAN_GAP && w->part.heads)
+            break;
     }
     if (rc == 0 && step < 0)
         rc = step;
@@ -173,12 +175,12 @@ walk_open(struct walk *w, const char *dir, int beside, struct found_list *list)
     return 0;
 }
 
-int
-spool_walk(const char *dir, int beside,
-           int (*fn)(void *arg, const char *segment, uint64_t offset,
-                     uint64_t position, const char *body, size_t len,
-                     const char *damage),
-           void *arg)
+static int
+walk(const char *dir, int beside, const struct spool_part *part,
+     int (*fn)(void *arg, const char *segment, uint64_t offset,
+               uint64_t position, const char *body, size_t len,
+               const char *damage),
+     void *arg)
 {
     struct walk *w = calloc(1, sizeof *w);
     struct found_list list = { 0 };
@@ -186,14 +188,41 @@ spool_walk(const char *dir, int beside,
         return -ENOMEM;
     w->fn = fn;
     w->arg = arg;
+    w->part = *part;
     int rc = walk_open(w, dir, beside, &list);
-    for (size_t i = 0; rc == 0 && i < list.count; i++)
-        rc = walk_segment(w, &list.items[i],
-                          i + 1 < list.count ? &list.items[i + 1] : NULL);
+    for (size_t i = 0; rc == 0 && i < list.count; i++) {
+        const struct found_file *next =
+            i + 1 < list.count ? &list.items[i + 1] : NULL;
+        if (list.items[i].first > part->to)
+            break;
+        if (!next || next->first > part->from)
+            rc = walk_segment(w, &list.items[i], next);
+    }
     int damaged = w->damaged;
     if (w->s.dirfd >= 0)
         close(w->s.dirfd);
     free(list.items);
     free(w);
     return rc < 0 ? rc : damaged;
+}
+
+int
+spool_walk(const char *dir, int beside,
+           int (*fn)(void *arg, const char *segment, uint64_t offset,
+                     uint64_t position, const char *body, size_t len,
+                     const char *damage),
+           void *arg)
+{
+    static const struct spool_part all = { .to = UINT64_MAX };
+    return walk(dir, beside, &all, fn, arg);
+}
+
+int
+spool_walk_part(const char *dir, const struct spool_part *part,
+                int (*fn)(void *arg, const char *segment, uint64_t offset,
+                          uint64_t position, const char *body, size_t len,
+                          const char *damage),
+                void *arg)
+{
+    return walk(dir, 1, part, fn, arg);
 }

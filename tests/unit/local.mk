@@ -119,6 +119,12 @@ tests_unit_test_http_edges_SOURCES = tests/unit/test-http-edges.c \
 	tests/unit/http_server.h tests/unit/http_talk.h tests/unit/tempdir.h
 tests_unit_test_http_edges_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_http_edges_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-http-leave
+TESTS += tests/unit/test-http-leave
+tests_unit_test_http_leave_SOURCES = tests/unit/test-http-leave.c \
+	tests/unit/http_server.h tests/unit/http_talk.h tests/unit/tempdir.h
+tests_unit_test_http_leave_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_http_leave_LDADD = $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/test-ip
 TESTS += tests/unit/test-ip
 tests_unit_test_ip_SOURCES = tests/unit/test-ip.c
@@ -173,6 +179,12 @@ TESTS += tests/unit/test-cursor
 tests_unit_test_cursor_SOURCES = tests/unit/test-cursor.c tests/unit/tempdir.h
 tests_unit_test_cursor_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_cursor_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-expr-explains
+TESTS += tests/unit/test-expr-explains
+tests_unit_test_expr_explains_SOURCES = tests/unit/test-expr-explains.c tests/unit/event_fixture.h
+tests_unit_test_expr_explains_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_expr_explains_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test-expr
 TESTS += tests/unit/test-expr
 tests_unit_test_expr_SOURCES = tests/unit/test-expr.c tests/unit/event_fixture.h
