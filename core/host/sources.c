@@ -50,9 +50,9 @@ host_make_source(struct host *h, struct assembly_source *source)
     const struct plan_source *plan = source->plan;
     struct il_host *s = &source->host;
     const char *was = option_str(plan->part.place, "was", 0);
-    int err = gate_source_new(h->gate, plan->part.name, plan->accept_undeclared || plan->ticks,
-                              s->plugin->desc.settled ? instance_settled : NULL,
-                              s, &s->source);
+    int err = gate_source_new(
+        h->gate, plan->part.name, plan->accept_undeclared || plan->ticks,
+        s->plugin->desc.settled ? instance_settled : NULL, s, &s->source);
     if (err)
         return err;
     gate_source_declare(s->source, source->of->plan->schema);
