@@ -236,6 +236,7 @@ core_libcore_a_SOURCES = \
 	core/http/request.c \
 	core/http/serve.c \
 	core/http/site.c \
+	core/http/stream.c \
 	core/http/sweep.c \
 	core/http/tls.c \
 	core/http/tls.h \

@@ -119,6 +119,12 @@ tests_unit_test_http_edges_SOURCES = tests/unit/test-http-edges.c \
 	tests/unit/http_server.h tests/unit/http_talk.h tests/unit/tempdir.h
 tests_unit_test_http_edges_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_http_edges_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-http-stream
+TESTS += tests/unit/test-http-stream
+tests_unit_test_http_stream_SOURCES = tests/unit/test-http-stream.c \
+	tests/unit/http_server.h tests/unit/http_talk.h
+tests_unit_test_http_stream_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_http_stream_LDADD = $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/test-ip
 TESTS += tests/unit/test-ip
 tests_unit_test_ip_SOURCES = tests/unit/test-ip.c
