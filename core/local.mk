@@ -103,6 +103,7 @@ core_libcore_a_SOURCES = \
 	core/lang/expr.h \
 	core/lang/expr_condition.c \
 	core/lang/expr_eval.c \
+	core/lang/expr_explain.c \
 	core/lang/expr_glob.c \
 	core/lang/expr_lex.c \
 	core/lang/expr_parse.c \
@@ -272,6 +273,8 @@ core_libcore_a_SOURCES = \
 	core/gate/undelivered.c \
 	core/gate/upsert.c \
 	core/lane/begin.c \
+	core/lane/dry.c \
+	core/lane/dry.h \
 	core/lane/due.c \
 	core/lane/hold_off.c \
 	core/lane/lane.c \
@@ -318,6 +321,9 @@ core_libcore_a_SOURCES = \
 	core/host/control.h \
 	core/host/emit.c \
 	core/host/gauges.c \
+	core/host/history.c \
+	core/host/history.h \
+	core/host/history_config.c \
 	core/host/host.c \
 	core/host/host.h \
 	core/host/lanes.c \

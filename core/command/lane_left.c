@@ -7,6 +7,7 @@
 #include "base/state_dir.h"
 #include "base/time.h"
 #include "host/assembly.h"
+#include "host/history.h"
 #include "host/plan.h"
 #include "lane/left.h"
 #include "spool/cursor.h"
@@ -234,6 +235,8 @@ forget(struct look *k, const char *state_dir)
                              state_dir, k->name)
                < sizeof path)
         err = state_dir_remove_below(path);
+    if (!err)
+        err = host_history_remove(state_dir, k->name);
     return err ? err : spool_cursor_remove(state_dir, k->name);
 }
 

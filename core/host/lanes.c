@@ -2,6 +2,7 @@
 /* The lanes of the daemon: plugins started, threads run, all of it stopped. */
 #include "notify.h"
 
+#include "history.h"
 #include "private.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -166,6 +167,7 @@ make_lane(struct host *h, struct assembly_lane *l, struct lane **out)
         .paused = l->pipeline->status == PLAN_PAUSED,
         .said = instance_said,
         .fault = instance_fault,
+        .begins = host_history_append,
         .host = &l->destination
     };
     spec.destination = serial_wrap(&l->destination, &l->turns, &spec.self);

@@ -7,7 +7,8 @@
  *   assembly.c    the plan with every plugin opened; check stops here
  *   host.c        the phases: load, open, start, run, flush, stop, close
  *   stores.c      what lies in state_dir; servers.c the way in; lanes.c on from
- *                 there; left.c what is not in the config; take.c one lane of a daemon that does not run
+ *                 there; history.c, history_config.c by which config they ran;
+ *                 left.c what is not in the config; take.c one lane of a daemon that does not run
  *   api.c         the function table of plugins, put together from the rooms
  *   requests.c    what may be asked of a running daemon, at the control socket and
  *                 the admin listener: status.c, reload.c, retry.c, pause.c, emit.c

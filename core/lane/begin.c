@@ -267,6 +267,8 @@ lane_begin(struct lane *l)
     }
     if (err || lane_recall(l, position))
         return -ECANCELED;
+    if (l->spec.begins)
+        l->spec.begins(l->spec.host, spool_id_text(l->ctx.spool), position);
     lane_hold_move(l,
                    l->saved_position < position ? l->saved_position : position);
     l->begun = 1;

@@ -68,7 +68,11 @@ struct lane_spec {
                  size_t size);
     /* A plugin of it did what it must not; or NULL. */
     void (*fault)(const struct il_host *, const char *fmt, ...) IL_PRINTF(2, 3);
-    const struct il_host *host; /* for said and fault */
+    /* Before it reads its first frame behind a position of a spool (its UUID as
+     * text), each time; or NULL. */
+    void (*begins)(const struct il_host *, const char *spool,
+                   uint64_t position);
+    const struct il_host *host; /* for said, fault and begins */
 };
 
 /* What lanes share; outlives them. */

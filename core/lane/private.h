@@ -4,6 +4,7 @@
  *   lane.c      the loop, from the oldest flight to the newest; life cycle
  *   read.c      read, match, steps, when, own steps: from the spool to a batch
  *   remember.c  what steps remember; timed.c  events that they put aside
+ *   dry.c       steps without a lane
  *   settle.c    write, settle, dead letters, position; refusals.c  their log
  *   retry.c     frames that bring a dead letter's event again
  *   begin.c     where to begin; place.c  for a new lane; take.c, left.c  for
@@ -362,6 +363,9 @@ void lane_remember_last(struct lane *);
 /* The lane begins after position: have the steps remember what came before.  0
  * or -ECANCELED. */
 int lane_recall(struct lane *, uint64_t position);
+/* The frames of a flight through the steps, for what these remember of it.  0 or
+ * a negative errno. */
+int lane_recall_flight(struct lane *, struct flight *);
 
 /* settle.c */
 /* Is there room for one more flight at the destination?  due: of those that

@@ -170,9 +170,8 @@ recall_frame(struct lane *l, struct flight *f, uint32_t i)
                               : 0;
 }
 
-/* The frames of a flight through the steps. */
-static int
-recall_flight(struct lane *l, struct flight *f)
+int
+lane_recall_flight(struct lane *l, struct flight *f)
 {
     struct il_batch *b = f->batch;
     int err = lane_remember_begin(l, f);
@@ -231,7 +230,7 @@ recall(struct lane *l, uint64_t from, uint64_t to)
             break; /* the spool ends before */
         if (!err && !lane_goes_on(l))
             err = -ECANCELED;
-        while (!err && (err = recall_flight(l, f)) && err != -ECANCELED) {
+        while (!err && (err = lane_recall_flight(l, f)) && err != -ECANCELED) {
             lane_wait_until(l, lane_back_off(l, IL_RETRY));
             err = lane_goes_on(l) ? 0 : -ECANCELED;
         }

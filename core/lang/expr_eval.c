@@ -197,8 +197,6 @@ eval_pattern(const struct node *n, const struct batch_event *e)
     return expr_regex_search(n->with.regex, slice_of(t.value.str, t.value.len));
 }
 
-static int eval(const struct node *, const struct batch_event *, uint64_t seed);
-
 /* All of them hold (and); or one does (or).  What is not known of one does not
  * matter where another decides. */
 static int
@@ -206,7 +204,7 @@ eval_joined(const struct node *n, const struct batch_event *e, uint64_t seed)
 {
     int decides = n->kind == NODE_OR, otherwise = !decides;
     for (uint32_t i = 0; i < n->count; i++) {
-        int holds = eval(n->kids[i], e, seed);
+        int holds = expr_node_true(n->kids[i], e, seed);
         if (holds == decides)
             return decides;
         if (holds < 0)
@@ -241,8 +239,8 @@ eval_simple(const struct node *n, const struct batch_event *e, uint64_t seed)
     }
 }
 
-static int
-eval(const struct node *n, const struct batch_event *e, uint64_t seed)
+int
+expr_node_true(const struct node *n, const struct batch_event *e, uint64_t seed)
 {
     int holds = n->kind == NODE_AND || n->kind == NODE_OR
                     ? eval_joined(n, e, seed)
@@ -253,5 +251,5 @@ eval(const struct node *n, const struct batch_event *e, uint64_t seed)
 int
 expr_true(const struct il_expr *expr, const struct batch_event *e)
 {
-    return eval(expr->root, e, expr->pool.seed);
+    return expr_node_true(expr->root, e, expr->pool.seed);
 }

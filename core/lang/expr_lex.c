@@ -453,10 +453,9 @@ read_bare(struct lex *s, size_t name, size_t word, int bare)
     return o;
 }
 
-struct operand *
-expr_lex_operand(struct lex *s, int bare)
+static struct operand *
+read_operand(struct lex *s, int bare)
 {
-    expr_lex_blank(s);
     const char *p = s->p;
     if (p == s->end)
         return expected_value(s, bare);
@@ -476,6 +475,16 @@ expr_lex_operand(struct lex *s, int bare)
         return read_bare(s, name, word, bare);
     }
     return expected_value(s, bare);
+}
+
+struct operand *
+expr_lex_operand(struct lex *s, int bare)
+{
+    expr_lex_blank(s);
+    struct operand *o = read_operand(s, bare);
+    if (o)
+        o->end = (size_t) (s->p - s->begin);
+    return o;
 }
 
 size_t

@@ -51,7 +51,7 @@ static struct node *
 parse_not(struct lex *s)
 {
     int negate = 0;
-    const char *at = s->p;
+    const char *at = s->p, *begin = at;
     for (;;) {
         at = s->p;
         if (expr_lex_word(s, "not") || expr_lex_mark(s, "!"))
@@ -61,8 +61,11 @@ parse_not(struct lex *s)
     }
     struct node *n = expr_lex_mark(s, "(") ? parse_parenthesis(s, at)
                                            : expr_parse_condition(s);
-    if (n)
+    if (n) {
         n->negate ^= negate;
+        n->at = (uint32_t) (begin - s->begin);
+        n->end = (uint32_t) (s->p - s->begin);
+    }
     return n;
 }
 

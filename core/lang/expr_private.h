@@ -48,7 +48,7 @@ struct operand {
     int type;     /* IL_*, where it is known; IL_INT for any number */
     int constant; /* the same for every event */
     int glob;     /* a bare word with '*' */
-    size_t at;    /* byte where it stands */
+    size_t at, end; /* bytes of the source that it is */
     struct il_value value;
     const struct il_field *field; /* owned by the pool */
     struct held_field *held;
@@ -136,7 +136,8 @@ struct node {
     int kind;
     int op;
     int negate;
-    uint32_t count; /* of kids */
+    uint32_t at, end; /* bytes of the source that it is, blanks behind it too */
+    uint32_t count;   /* of kids */
     const struct node **kids;
     struct operand *left, *right;
     union {
@@ -150,6 +151,10 @@ struct il_expr {
     struct pool pool;
     const struct node *root;
 };
+
+/* Does it hold, all that is below it as well?  As expr_true(). */
+int expr_node_true(const struct node *, const struct batch_event *,
+                   uint64_t seed);
 
 /* --- reading source (expr_lex.c) --- */
 

@@ -4,6 +4,7 @@
  *   ref_parse.c  ref.c    references: a root and a path of keys and numbers
  *   expr_lex.c  expr_condition.c  expr_parse.c   expressions: source to tree
  *   expr_eval.c  expr_set.c  expr_glob.c  expr_regex.c   evaluating the tree
+ *   expr_explain.c        the same walk, for people: what decided, and why
  *   expr_pool.c           the blocks that a compiled expression lies in
  *   template.c            text with {{ operands }}, read as expressions are
  *   place.c               paths to write to: a reference's, but not any

@@ -36,6 +36,22 @@ spool_id_read(int dirfd, uint8_t uuid[16])
 }
 
 int
+spool_id_look(const char *dir, char text[SPOOL_ID_TEXT])
+{
+    uint8_t uuid[16];
+    int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dirfd < 0)
+        return -errno;
+    int err = spool_id_read(dirfd, uuid);
+    close(dirfd);
+    if (!err)
+        uuid_format(text, uuid);
+    if (!err)
+        text[UUID_TEXT - 1] = 0;
+    return err;
+}
+
+int
 spool_id_write(int dirfd, const uint8_t uuid[16])
 {
     char text[UUID_TEXT];

@@ -225,6 +225,11 @@ void spool_stats(struct spool *, struct spool_stats *);
  * down; a daemon may run on it.  0: nothing is. */
 uint64_t spool_hint_read(const char *dir);
 
+/* The UUID of the spool in dir, as text.  0, -ENOENT, -EINVAL (it cannot be
+ * read) or another negative errno. */
+#define SPOOL_ID_TEXT 37
+int spool_id_look(const char *dir, char text[SPOOL_ID_TEXT]);
+
 /* Walk a spool; each damaged range and each frame is reported to fn (body NULL:
  * damage, with a text).  Changes nothing.  beside 0: no process may have it
  * open, else -EBUSY.  beside 1: a daemon may write to it meanwhile; then the
@@ -237,5 +242,16 @@ int spool_walk(const char *dir, int beside,
                          uint64_t position, const char *body, size_t len,
                          const char *damage),
                void *arg);
+/* The same beside a daemon, of the segments that can have positions from..to;
+ * what else is in those comes along.  heads: of each only the first frame. */
+struct spool_part {
+    uint64_t from, to;
+    int heads;
+};
+int spool_walk_part(const char *dir, const struct spool_part *,
+                    int (*fn)(void *arg, const char *segment, uint64_t offset,
+                              uint64_t position, const char *body, size_t len,
+                              const char *damage),
+                    void *arg);
 
 #endif

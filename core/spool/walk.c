@@ -20,6 +20,7 @@ struct walk {
     void *arg;
     int damaged;
     int live; /* a daemon writes to it */
+    struct spool_part part;
 };
 
 /* 0, or what fn wants to stop with. */
@@ -140,6 +141,8 @@ walk_segment(struct walk *w, const struct found_file *f,
                  ? walk_damage(w, f, &gap, "damaged")
                  : w->fn(w->arg, f->name, frame.offset, frame.position,
                          frame.body, frame.len, NULL);
+        if (step != SCAN_GAP && w->part.heads)
+            break;
     }
     if (rc == 0 && step < 0)
         rc = step;
@@ -173,12 +176,12 @@ walk_open(struct walk *w, const char *dir, int beside, struct found_list *list)
     return 0;
 }
 
-int
-spool_walk(const char *dir, int beside,
-           int (*fn)(void *arg, const char *segment, uint64_t offset,
-                     uint64_t position, const char *body, size_t len,
-                     const char *damage),
-           void *arg)
+static int
+walk(const char *dir, int beside, const struct spool_part *part,
+     int (*fn)(void *arg, const char *segment, uint64_t offset,
+               uint64_t position, const char *body, size_t len,
+               const char *damage),
+     void *arg)
 {
     struct walk *w = calloc(1, sizeof *w);
     struct found_list list = { 0 };
@@ -186,14 +189,41 @@ spool_walk(const char *dir, int beside,
         return -ENOMEM;
     w->fn = fn;
     w->arg = arg;
+    w->part = *part;
     int rc = walk_open(w, dir, beside, &list);
-    for (size_t i = 0; rc == 0 && i < list.count; i++)
-        rc = walk_segment(w, &list.items[i],
-                          i + 1 < list.count ? &list.items[i + 1] : NULL);
+    for (size_t i = 0; rc == 0 && i < list.count; i++) {
+        const struct found_file *next =
+            i + 1 < list.count ? &list.items[i + 1] : NULL;
+        if (list.items[i].first > part->to)
+            break;
+        if (!next || next->first > part->from)
+            rc = walk_segment(w, &list.items[i], next);
+    }
     int damaged = w->damaged;
     if (w->s.dirfd >= 0)
         close(w->s.dirfd);
     free(list.items);
     free(w);
     return rc < 0 ? rc : damaged;
+}
+
+int
+spool_walk(const char *dir, int beside,
+           int (*fn)(void *arg, const char *segment, uint64_t offset,
+                     uint64_t position, const char *body, size_t len,
+                     const char *damage),
+           void *arg)
+{
+    static const struct spool_part all = { .to = UINT64_MAX };
+    return walk(dir, beside, &all, fn, arg);
+}
+
+int
+spool_walk_part(const char *dir, const struct spool_part *part,
+                int (*fn)(void *arg, const char *segment, uint64_t offset,
+                          uint64_t position, const char *body, size_t len,
+                          const char *damage),
+                void *arg)
+{
+    return walk(dir, 1, part, fn, arg);
 }

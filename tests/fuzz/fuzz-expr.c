@@ -16,6 +16,28 @@ static const char payload[] =
     "\"d\":{\"e\":{\"f\":-7}},\"t\":true,\"z\":null,\"feature\":\"csv.export\","
     "\"s\":\"\\u00c4\\u0130\\u1e9e 9007199254740993\",\"n\":1e400}";
 
+/* What explains it agrees with what decides, and points into the text. */
+static void
+try_explain(const char *text, size_t len, const struct il_expr *expr,
+            const struct batch_event *e, int holds)
+{
+    static struct expr_explained why;
+    struct il_text source = { 0 };
+    uint32_t deciding = 0;
+    CLAIM(expr_explain(expr, e, &why) == holds && why.count);
+    for (uint32_t i = 0; i < why.count; i++) {
+        const struct expr_condition *c = &why.list[i];
+        CLAIM(c->at < c->end && c->end <= len);
+        CLAIM(c->seen_from + c->seen_count <= why.seen_count);
+        CLAIM(expr_source(&source, text, c->at, c->end) == 0);
+        deciding += c->decides != 0;
+    }
+    CLAIM(deciding || why.more);
+    for (uint32_t i = 0; i < why.seen_count; i++)
+        CLAIM(why.seen[i].at < why.seen[i].end && why.seen[i].end <= len);
+    text_clear(&source);
+}
+
 static void
 try_expr(const char *text, size_t len, const struct batch_event *e)
 {
@@ -32,6 +54,7 @@ try_expr(const char *text, size_t len, const struct batch_event *e)
     int holds = expr_true(expr, e);
     CLAIM(holds == 0 || holds == 1 || holds == -E2BIG);
     CLAIM(expr_true(expr, e) == holds);
+    try_explain(text, len, expr, e, holds);
     expr_free(expr);
 
     struct il_text negated = { 0 };

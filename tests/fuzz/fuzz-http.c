@@ -120,6 +120,8 @@ serve(void)
     loop = &http->loops[0];
     loop->epoll = epoll_create1(EPOLL_CLOEXEC);
     CLAIM(loop->epoll >= 0);
+    http_seat_take(loop);
+    CLAIM(loop->seat);
 }
 
 /* What has been answered, behind the n bytes that there are. */

@@ -179,6 +179,12 @@ TESTS += tests/unit/test-cursor
 tests_unit_test_cursor_SOURCES = tests/unit/test-cursor.c tests/unit/tempdir.h
 tests_unit_test_cursor_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_cursor_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-expr-explains
+TESTS += tests/unit/test-expr-explains
+tests_unit_test_expr_explains_SOURCES = tests/unit/test-expr-explains.c tests/unit/event_fixture.h
+tests_unit_test_expr_explains_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_expr_explains_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test-expr
 TESTS += tests/unit/test-expr
 tests_unit_test_expr_SOURCES = tests/unit/test-expr.c tests/unit/event_fixture.h

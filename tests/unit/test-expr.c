@@ -41,6 +41,8 @@ evaluate(const char *text, const char *payload)
     fixture_open(&f, payload);
     int got = expr_true(expr, &f.event);
     ck_assert_int_eq(got, expr_true(expr, &f.event));
+    struct expr_explained why;
+    ck_assert_int_eq(got, expr_explain(expr, &f.event, &why));
     fixture_close(&f);
     expr_free(expr);
     return got;

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* The match, the steps and `when` of a lane, run over single frames: for those
+ * who ask what becomes of an event, or what became of it.  Nothing is delivered,
+ * nothing of the lane's is touched, and a daemon may run. */
+#ifndef DRY_H
+#define DRY_H
+
+#include "lane.h"
+
+struct lane_dry;
+
+/* Of spec the name, matches, steps and `when` count; their plugins are open and
+ * not started.  entities: read, or NULL. memory: an empty folder for what steps
+ * remember while it is used; of a lane that remembers nothing not looked at.
+ * memories, count: of the steps that do.  0 or a negative errno. */
+int lane_dry_new(const struct lane_spec *, struct entities *entities,
+                 const char *memory, struct il_memory *const *memories,
+                 size_t count, const uint8_t spool[16], struct lane_dry **out);
+void lane_dry_free(struct lane_dry *);
+
+/* What the lane does with a frame. */
+struct lane_dry_end {
+    int takes;                       /* 0: no match; and nothing else counts */
+    const struct batch_event *event; /* until the next frame */
+    struct il_batch *batch;          /* its own, of it alone */
+    int at_when;                     /* `when` ended it */
+    long step;                       /* index of the step that did; -1: none */
+};
+/* In the order of the spool.  end may be NULL: only the steps are to remember.
+ * 0 or a negative errno. */
+int lane_dry_frame(struct lane_dry *, uint64_t position, const char *body,
+                   size_t len, struct lane_dry_end *end);
+
+#endif
