@@ -331,6 +331,10 @@ core_libcore_a_SOURCES = \
 	core/host/fingerprint.h \
 	core/host/lineage.c \
 	core/host/lineage.h \
+	core/host/job.c \
+	core/host/jobs.c \
+	core/host/jobs.h \
+	core/host/jobs_private.h \
 	core/host/left.c \
 	core/host/notify.c \
 	core/host/notify.h \
