@@ -152,6 +152,7 @@ core_libcore_a_SOURCES = \
 	core/spool/read.c \
 	core/spool/recover.c \
 	core/spool/retain.c \
+	core/spool/scan.c \
 	core/spool/segment.c \
 	core/spool/set_back.c \
 	core/spool/spare.c \
@@ -226,6 +227,7 @@ core_libcore_a_SOURCES = \
 	core/http/io.c \
 	core/http/inherited.c \
 	core/http/inherited.h \
+	core/http/leave.c \
 	core/http/listen.c \
 	core/http/loop.c \
 	core/http/options.c \

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Clients of the control socket at a time; one that says or hears nothing is
@@ -215,6 +216,18 @@ host_requests_show(struct host *h, struct http *admin)
     return err;
 }
 
+/* A copy, a backup or a power cut may have left a file in the socket's place.
+ * The name is ours, and a start does not wait for somebody to clear it. */
+static void
+clear_control(const char *path)
+{
+    struct stat st;
+    if (lstat(path, &st) || S_ISSOCK(st.st_mode) || S_ISDIR(st.st_mode))
+        return;
+    log_warn("control: \"%s\" is a file in the socket's place: removed", path);
+    unlink(path);
+}
+
 static int
 make_control(struct host_requests *r, const char *state_dir)
 {
@@ -225,6 +238,7 @@ make_control(struct host_requests *r, const char *state_dir)
                   strerror(-err));
         return err;
     }
+    clear_control(path);
     snprintf(address, sizeof(address), "unix:%s", path);
     const char *listen[] = { address };
     const struct http_options o = { .name = "control",

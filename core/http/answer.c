@@ -126,7 +126,10 @@ http_answer_begin(struct il_request *req)
     const int bare = req->status == 204 || req->status == 304
                      || !strcmp(req->method, "HEAD");
     answer->len = 0;
-    req->shut |= atomic_load(&http->quiesce) != 0;
+    req->shut |=
+        req->conn->tls
+            ? atomic_load(&http->quiesce) || atomic_load(&http->farewell)
+            : atomic_load(&http->quiesce) && !atomic_load(&http->rests);
     req->answer_len = bare ? 0 : req->out.len;
     req->sent = 0;
     /* Not the loop's time, which is that of its beginning where a request is

@@ -55,6 +55,8 @@ http_conn_open(struct http_loop *loop, int fd, const struct sockaddr *from,
     loop->conns = c;
     loop->conn_count++;
     atomic_fetch_add(&loop->http->conn_total, 1);
+    if (is_tls)
+        atomic_fetch_add(&loop->http->tls_total, 1);
     return c;
 }
 
@@ -108,6 +110,8 @@ http_conn_free(struct http_conn *c)
         http_request_give(c->req);
     if (c->tls && c->state == CONN_HEAD)
         http_io_finish(c); /* nothing was cut off */
+    if (c->tls)
+        atomic_fetch_sub(&loop->http->tls_total, 1);
     http_io_close(c);
     http_peer_remove(c);
     loop->conn_count--;
@@ -147,6 +151,8 @@ answered(struct http_conn *c)
         return shut ? ON : GONE;
     }
     c->state = CONN_HEAD;
+    if (http_conn_leaves(c))
+        return GONE;
     if (req->in_used == req->in_len && !c->readable) {
         http_request_give(req);
         return WAIT;
@@ -265,10 +271,14 @@ step_begin(struct http_conn *c)
 static int
 nothing_came(struct http_conn *c, int rc)
 {
+    if (c->asked && rc == WAIT && http_conn_leaves(c))
+        return GONE;
     if (c->req && c->req->in_len)
         return rc;
     if (c->req)
         http_request_give(c->req);
+    if (c->asked && c->tls)
+        atomic_fetch_add(&c->loop->http->tls_ended, 1);
     return c->asked ? GONE : rc;
 }
 

@@ -87,6 +87,25 @@ void http_listens_on(const struct http *, size_t i, struct il_text *out);
 void http_quiesce(struct http *);
 /* Wait for them until deadline (clock_monotonic_us), then close everything. */
 void http_stop(struct http *, int64_t deadline_us);
+
+/* --- somebody else goes on ------------------------------------------------- */
+
+/* In place of http_quiesce(): what listens stays open, so that connections wait
+ * in its queue, and plain connections are not closed but kept between two
+ * requests.  Those with TLS cannot go on elsewhere; http_farewell() before it
+ * has them closed at their next answer, and the rest is closed now. */
+void http_rest(struct http *);
+void http_farewell(struct http *);
+/* Connections with TLS that there are. */
+uint64_t http_tls_count(const struct http *);
+/* After http_stop(): leave all of that.  What became of the others is added to
+ * *left.  0 or -ENOMEM. */
+struct http_left {
+    uint64_t connections; /* go on */
+    uint64_t tls;         /* were closed without having been told to */
+    uint64_t requests;    /* were cut off: no answer in time */
+};
+int http_leave(struct http *, struct http_inherited *, struct http_left *);
 void http_free(struct http *);
 
 /* --- answering later ------------------------------------------------------ */

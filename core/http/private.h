@@ -3,7 +3,8 @@
  * where a body comes whole.
  *
  *   listen.c  loop.c     sockets, and the loops that own what comes by them
- *   inherited.c          sockets that somebody else has opened
+ *   inherited.c          sockets and connections that somebody else has opened
+ *   leave.c              leaving them to whoever comes next
  *   conn.c  io.c         a connection's next step; bytes, through TLS or not
  *   head.c  chunk.c      parsing, byte by byte if need be
  *   body.c               limits, and unpacking
@@ -244,6 +245,7 @@ struct http_loop {
     void *pause_arg;
     int quiesced;
     int64_t quiesced_us;
+    struct http_leaver *leavers; /* connections for whoever comes next */
     int64_t swept_us;
 
     struct il_request *spare; /* linked by next */
@@ -303,6 +305,9 @@ struct http {
     uint64_t strangers; /* atomic: what of it has no sender (yet) */
     _Atomic uint64_t conn_total;
     _Atomic int quiesce, stop;
+    _Atomic int farewell, rests; /* http_farewell(), http_rest() */
+    _Atomic uint64_t tls_total;  /* of conn_total, those with TLS */
+    _Atomic uint64_t tls_ended; /* closed while it rests, without being asked */
 
     struct il_counter *requests[32];
     struct il_gauge *connections;
@@ -366,6 +371,10 @@ void http_unlisten(struct http_listener *);
  * -ENOENT.  NULL: there are none. */
 int http_inherited_take(struct http_inherited *, const char *server,
                         struct http_listener *);
+/* The next connection of this server, which is the caller's then, or -ENOENT;
+ * what it has sent of a request is there until the next call. */
+int http_inherited_take_conn(struct http_inherited *, const char *server,
+                             struct slice *sent);
 
 /* client.c */
 /* A connection has come: may it stay? */
@@ -422,6 +431,16 @@ int http_answer_begin(struct il_request *);
 int http_answer_write(struct il_request *);
 /* "100 Continue", if it can be said at once.  0 or -EIO: cut the connection. */
 int http_answer_continue(struct il_request *);
+
+/* leave.c */
+/* The server rests, and this one is between two requests: leave it, with what it
+ * has sent of the next one.  1: it is to be freed, without its descriptor. */
+int http_conn_leaves(struct http_conn *);
+/* As the last thing before the threads start: connections that were left for
+ * this server. */
+void http_take_over(struct http *);
+/* Close those that nobody has taken. */
+void http_leavers_free(struct http_loop *);
 
 /* hold.c */
 /* The loop ends a round: those held briefly wait together and are asked. */

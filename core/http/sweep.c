@@ -90,6 +90,8 @@ static void
 conn_ask(struct http_conn *c)
 {
     if (c->asked || is_active(c)) {
+        if (c->tls)
+            atomic_fetch_add(&c->loop->http->tls_ended, 1);
         http_conn_free(c);
         return;
     }
