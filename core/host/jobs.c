@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Requests that take long: the list of them, and the thread that does some. */
+#include <config.h>
+
 #include "jobs_private.h"
 
 #include "private.h"
