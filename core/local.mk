@@ -92,6 +92,7 @@ core_libcore_a_SOURCES = \
 	core/conf/option_sum.c \
 	core/conf/option_item.c \
 	core/conf/option_value.c \
+	core/conf/outer.c \
 	core/conf/options.c \
 	core/conf/options.h \
 	core/conf/options_private.h \
@@ -239,6 +240,7 @@ core_libcore_a_SOURCES = \
 	core/http/request.c \
 	core/http/serve.c \
 	core/http/site.c \
+	core/http/stream.c \
 	core/http/sweep.c \
 	core/http/tls.c \
 	core/http/tls.h \
@@ -334,6 +336,10 @@ core_libcore_a_SOURCES = \
 	core/host/fingerprint.h \
 	core/host/lineage.c \
 	core/host/lineage.h \
+	core/host/job.c \
+	core/host/jobs.c \
+	core/host/jobs.h \
+	core/host/jobs_private.h \
 	core/host/left.c \
 	core/host/notify.c \
 	core/host/notify.h \
@@ -384,6 +390,7 @@ core_libcore_a_SOURCES = \
 	core/command/entity.c \
 	core/command/eval.c \
 	core/command/help.c \
+	core/command/job.c \
 	core/command/lane.c \
 	core/command/lane.h \
 	core/command/lane_left.c \

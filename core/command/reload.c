@@ -14,9 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Beyond the time to look at lanes: what they have sent may take its own to
- * settle, before and after. */
-#define SETTLE_MS 120000
 #define WAIT_MS 10000
 #define WAIT_MAX_MS 600000
 
@@ -54,6 +51,7 @@ struct job {
     const char *config, *state_dir;
     int remove, json;
     int64_t wait_ms;
+    int taken;
 };
 
 /* --- for people ----------------------------------------------------------- */
@@ -158,28 +156,30 @@ print_answer(const struct il_value *all)
 
 /* --- asking --------------------------------------------------------------- */
 
+/* The one line that the job has to say. */
 static int
-reload(const struct job *j, const char *state_dir)
+take_answer(void *arg, struct slice line, const struct il_value *all)
+{
+    struct job *j = arg;
+    struct il_value result = command_member(all, "result");
+    j->taken = is(&result, "taken");
+    if (j->json)
+        printf("%.*s\n", (int) line.len, line.ptr);
+    else
+        print_answer(all);
+    return 0;
+}
+
+static int
+reload(struct job *j, const char *state_dir)
 {
     char path[100];
     struct control_call call = { .method = "POST", .path = path };
-    struct il_text packed = { 0 };
-    struct il_value all, result;
-    call.timeout_ms = j->wait_ms + SETTLE_MS;
     snprintf(path, sizeof(path), "/v1/reload?wait=%" PRId64 "%s", j->wait_ms,
              j->remove ? "&remove=1" : "");
-    int err = command_ask(state_dir, "ingestlayer", &call, &packed, &all);
-    if (!err && j->json)
-        fputs(text_str(&call.reply), stdout);
-    else if (!err)
-        print_answer(&all);
-    if (!err) {
-        result = command_member(&all, "result");
-        err = !is(&result, "taken");
-    }
+    int err = command_job(state_dir, "ingestlayer", &call, take_answer, j);
     text_clear(&call.reply);
-    text_clear(&packed);
-    return err != 0;
+    return err || !j->taken;
 }
 
 static int

@@ -5,12 +5,12 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 
 struct errand {
     struct errand *next;
     host_errand_fn *fn;
     void *arg;
-    int done; /* 1, or -ECANCELED */
 };
 
 void
@@ -25,56 +25,50 @@ host_errands_begin(struct host *h)
 int
 host_send(struct host *h, host_errand_fn *fn, void *arg)
 {
-    struct errand e = { .fn = fn, .arg = arg }, **end = &h->errands;
+    struct errand *e = malloc(sizeof(*e)), **end = &h->errands;
+    if (!e)
+        return -ENOMEM;
+    *e = (struct errand){ .fn = fn, .arg = arg };
     pthread_mutex_lock(&h->errand_lock);
-    if (!h->runs)
-        e.done = -ECANCELED;
+    const int runs = h->runs;
     while (*end)
         end = &(*end)->next;
-    if (!e.done) {
-        *end = &e;
+    if (runs) {
+        *end = e;
         pthread_kill(h->main, HOST_SIGNAL_ERRAND);
     }
-    while (!e.done)
-        pthread_cond_wait(&h->errand_done, &h->errand_lock);
     pthread_mutex_unlock(&h->errand_lock);
-    return e.done < 0 ? e.done : 0;
+    if (!runs)
+        free(e);
+    return runs ? 0 : -ESHUTDOWN;
 }
 
-static struct errand *
-take(struct host *h, int end)
+static int
+do_next(struct host *h, int stopping)
 {
     pthread_mutex_lock(&h->errand_lock);
     struct errand *e = h->errands;
     if (e)
         h->errands = e->next;
-    if (end)
+    if (stopping)
         h->runs = 0;
     pthread_mutex_unlock(&h->errand_lock);
-    return e;
-}
-
-static void
-give(struct host *h, struct errand *e, int done)
-{
-    pthread_mutex_lock(&h->errand_lock);
-    e->done = done;
-    pthread_cond_broadcast(&h->errand_done);
-    pthread_mutex_unlock(&h->errand_lock);
+    if (e)
+        e->fn(h, e->arg, stopping);
+    free(e);
+    return e != NULL;
 }
 
 void
 host_errands(struct host *h)
 {
-    for (struct errand *e; (e = take(h, 0));) {
-        e->fn(h, e->arg);
-        give(h, e, 1);
-    }
+    while (do_next(h, 0))
+        continue;
 }
 
 void
 host_errands_end(struct host *h)
 {
-    for (struct errand *e; (e = take(h, 1));)
-        give(h, e, -ECANCELED);
+    while (do_next(h, 1))
+        continue;
 }

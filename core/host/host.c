@@ -34,7 +34,6 @@ host_new(void)
     h->lock = -1;
     pthread_rwlock_init(&h->changes, NULL);
     pthread_mutex_init(&h->errand_lock, NULL);
-    pthread_cond_init(&h->errand_done, NULL);
     h->started_us = clock_wall_us();
     host_api_init();
     return h;
@@ -50,7 +49,7 @@ host_inherit(struct host *h)
 /* --- parse, load, open --------------------------------------------------- */
 
 void
-host_use_root(struct host *h, const struct il_conf *root)
+host_use(struct host *h, const struct il_conf *root)
 {
     const char *level = option_str(root, "log_level", 0);
     host_change_begin(h);
@@ -65,7 +64,7 @@ int
 host_parse(struct host *h, const char *path)
 {
     h->plan = plan_parse(path);
-    host_use_root(h, h->plan->root);
+    host_use(h, h->plan->root);
     const char *state_dir = option_str(h->root, "state_dir", 0);
     h->config = strdup(path);
     h->state_dir = state_dir ? strdup(state_dir) : NULL;
@@ -311,7 +310,6 @@ host_close(struct host *h)
         close(h->lock);
     pthread_rwlock_destroy(&h->changes);
     pthread_mutex_destroy(&h->errand_lock);
-    pthread_cond_destroy(&h->errand_done);
     free(h->config);
     free(h->state_dir);
     free(h);

@@ -16,6 +16,7 @@
  *   reload*.c     a config that takes the place of the one that runs (reload.h)
  *   changes.c errands.c
  *                 who looks at what the main thread changes, and has it do that
+ *   job.c  jobs.c those that take long, and go on answering
  *   sockets.c     sockets that systemd has opened
  *   admin.c       /healthz, /readyz, /metrics
  *   control.c     how commands ask
@@ -26,7 +27,8 @@
  * runs, wakes once a second and at signals.  The control socket and the
  * admin listener are servers of the http room: what only reads is answered by
  * their loops, and what changes something one by one by the control server's
- * worker; what they show is read through the rooms' own functions.
+ * worker, and what takes long by the thread of jobs.c, at a low priority; what
+ * they show is read through the rooms' own functions.
  * The watchdog looks twice a second whether a stop takes too long.  All other
  * threads belong to the rooms that make them.
  *
@@ -40,6 +42,7 @@
 #include "assembly.h"
 #include "control.h"
 #include "host.h"
+#include "jobs.h"
 #include "requests.h"
 #include "base/timers.h"
 #include "store/parked.h"
@@ -60,16 +63,16 @@ struct host_retired;
 struct host {
     struct plan *plan; /* until it is assembled */
     struct assembly *assembly;
-    const struct il_conf *root;
-    char *config; /* where it is, as it was given */
+    const struct il_conf *root; /* by host_use() */
+    _Atomic int64_t drain_us;   /* of it, for whoever must not wait */
+    char *config;               /* where it is, as it was given */
     char *state_dir;
     int64_t longest_window_us; /* of keys, at the start */
-    _Atomic int64_t drain_us;
+    uint64_t secrets_seen, secrets_tried; /* how their files were */
     pthread_rwlock_t changes; /* see host_look_begin() */
     int changing;             /* a reload is under way */
     struct host_retired *retired; /* of configs before */
     pthread_mutex_t errand_lock;  /* protects errands, runs */
-    pthread_cond_t errand_done;
     struct errand *errands;
     pthread_t main;
     int runs; /* main does errands */
@@ -93,6 +96,7 @@ struct host {
     struct tls *gate_tls, *admin_tls; /* NULL: served without */
     struct timers *timers;
     struct host_requests *requests;
+    struct host_jobs *jobs; /* as long as the servers of requests */
 
     int64_t started_us;
     atomic_int serving;  /* /readyz: 0 while starting and stopping */
@@ -121,9 +125,10 @@ void host_change_end(struct host *);
 void host_look_begin(struct host *);
 void host_look_end(struct host *);
 
-/* errands.c: have the main thread do this, and wait until it is done: 0, or
- * -ECANCELED: the daemon is stopping, or does not run yet.  Any other thread. */
-typedef void host_errand_fn(struct host *, void *arg);
+/* errands.c: have the main thread do this: 0, or -ESHUTDOWN.  Once it was taken
+ * fn is called, also where the daemon stops before its turn: stopping.  Any other
+ * thread. */
+typedef void host_errand_fn(struct host *, void *arg, int stopping);
 int host_send(struct host *, host_errand_fn *, void *arg);
 /* The main thread's: it listens for HOST_SIGNAL_ERRAND; do what there is; nothing
  * more is done. */
@@ -132,10 +137,10 @@ void host_errands_begin(struct host *);
 void host_errands(struct host *);
 void host_errands_end(struct host *);
 
-/* host.c: the lock of state_dir, the stores and the timers. */
+/* host.c: what the host's own options are from here on. */
+void host_use(struct host *, const struct il_conf *root);
+/* The lock of state_dir, the stores and the timers. */
 int host_start_state(struct host *);
-/* What this config says of the daemon as a whole, and counts from now on. */
-void host_use_root(struct host *, const struct il_conf *root);
 
 /* left.c: cursors of lanes that are not in the config, once the others are
  * made; again, those that have come or gone since */
@@ -198,7 +203,7 @@ int host_admin_routes(struct host *);
 int host_admin_admits(struct host *, struct il_request *);
 
 /* reload.c */
-/* Look whether certificates have changed; every second. */
+/* Look whether certificates or files with secrets have changed; every second. */
 void host_watch(struct host *);
 /* SIGHUP: read the config again. */
 void host_reload(struct host *);

@@ -2,6 +2,7 @@
 /* Reading the config again: the order of it, who asks for it, and the answer. */
 #include "reload.h"
 
+#include "jobs.h"
 #include "notify.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -143,10 +144,11 @@ put_sources(struct json_out *o, const struct reload *r)
 }
 
 static void
-put_answer(const struct reload *r, enum result result, struct il_text *out)
+put_answer(const struct reload *r, enum result result)
 {
+    struct il_text out = { 0 };
     struct json_out o;
-    json_out_begin(&o, out);
+    json_out_begin(&o, &out);
     json_out_object(&o, NULL);
     json_out_str(&o, "result", result_name[result]);
     put_lines(&o, "why", &r->why);
@@ -159,8 +161,12 @@ put_answer(const struct reload *r, enum result result, struct il_text *out)
     put_lines(&o, "not_read_again", &r->unread);
     put_lines(&o, "needs_upgrade", &r->stale);
     json_out_end(&o);
-    if (json_out_done(&o) || text_putc(out, '\n'))
-        out->len = 0;
+    if (json_out_done(&o))
+        job_fail(r->ask.job, "no_memory",
+                 "it is done, but there is no memory to say how; the log does");
+    else
+        job_put(r->ask.job, slice_of(out.data, out.len));
+    text_clear(&out);
 }
 
 /* --- the order ------------------------------------------------------------ */
@@ -189,8 +195,8 @@ try(struct reload *r)
     return TAKEN;
 }
 
-static enum result
-reload(struct host *h, const struct reload_ask *ask, struct il_text *out)
+static void
+reload(struct host *h, const struct reload_ask *ask)
 {
     struct reload r = { .h = h, .ask = *ask, .from = h->assembly };
     notify_reloading();
@@ -200,12 +206,11 @@ reload(struct host *h, const struct reload_ask *ask, struct il_text *out)
     notify_ready();
     count(result);
     tell(&r, result);
-    if (out)
-        put_answer(&r, result, out);
+    if (ask->job)
+        put_answer(&r, result);
     if (result != TAKEN)
         assembly_free(r.to);
     reload_free(&r);
-    return result;
 }
 
 /* --- who asks ------------------------------------------------------------- */
@@ -213,22 +218,25 @@ reload(struct host *h, const struct reload_ask *ask, struct il_text *out)
 void
 host_reload(struct host *h)
 {
-    const struct reload_ask ask = { .by_signal = 1, .wait_us = WAIT_US };
+    const struct reload_ask ask = { .wait_us = WAIT_US };
     log_info("reload: asked for by a signal");
-    reload(h, &ask, NULL);
+    reload(h, &ask);
 }
 
-struct asked {
-    struct reload_ask ask;
-    struct il_text *out;
-};
-
 static void
-do_asked(struct host *h, void *arg)
+do_asked(struct host *h, void *arg, int stopping)
 {
-    struct asked *a = arg;
-    log_info("reload: asked for at the control socket");
-    reload(h, &a->ask, a->out);
+    struct reload_ask *ask = arg;
+    if (stopping) {
+        job_fail(ask->job, "not_now", "the daemon is stopping");
+    } else if (job_cancelled(ask->job)) {
+        log_info("reload: whoever asked for it does not want it any more");
+    } else {
+        log_info("reload: asked for at the control socket");
+        reload(h, ask);
+    }
+    job_end(ask->job);
+    free(ask);
 }
 
 static int
@@ -238,34 +246,68 @@ is_set(const struct host_request *r, const char *name)
     return text && strcmp(text, "0") != 0;
 }
 
+/* 0, or the status of an answer. */
+static int
+read_ask(struct host_request *r, struct reload_ask *ask)
+{
+    const char *wait = il_request_query(r->http, "wait");
+    *ask = (struct reload_ask){ .remove = is_set(r, "remove"),
+                                .wait_us = WAIT_US };
+    if (!wait)
+        return 0;
+    char *end;
+    unsigned long ms = strtoul(wait, &end, 10);
+    if (!*wait || *end || *wait == '-' || ms > WAIT_MAX_MS)
+        return host_refuse(r, 400, "invalid_wait",
+                           "wait takes milliseconds, at most %d", WAIT_MAX_MS);
+    ask->wait_us = (int64_t) ms * 1000;
+    return 0;
+}
+
 int
 host_reload_request(struct host_request *r)
 {
-    const char *wait = il_request_query(r->http, "wait");
-    struct asked a = { .ask = { .remove = is_set(r, "remove"),
-                                .wait_us = WAIT_US },
-                       .out = r->out };
-    if (wait) {
-        char *end;
-        unsigned long ms = strtoul(wait, &end, 10);
-        if (!*wait || *end || *wait == '-' || ms > WAIT_MAX_MS)
-            return host_refuse(r, 400, "invalid_wait",
-                               "wait takes milliseconds, at most %d",
-                               WAIT_MAX_MS);
-        a.ask.wait_us = (int64_t) ms * 1000;
+    struct reload_ask *ask = malloc(sizeof(*ask));
+    int status =
+        ask ? read_ask(r, ask) : host_refuse(r, 503, "no_memory", "no memory");
+    if (!status)
+        status = job_begin(r, "reload", &ask->job);
+    if (status) {
+        free(ask);
+        return status;
     }
-    if (host_send(r->host, do_asked, &a))
-        return host_refuse(r, 503, "not_now",
-                           "the daemon is starting or stopping");
-    return r->out->len ? 200
-                       : host_refuse(r, 503, "no_memory",
-                                     "it is done, but there is no memory to "
-                                     "say how; the log says it");
+    int err = host_send(r->host, do_asked, ask);
+    if (err) {
+        job_fail(ask->job, "not_now", "%s",
+                 err == -ENOMEM ? "no memory"
+                                : "the daemon is starting or stopping");
+        job_end(ask->job);
+        free(ask);
+    }
+    return 0;
+}
+
+/* A file with a secret has another content, and has been left alone since the
+ * last look: it is read, as certificates are. */
+static void
+watch_secrets(struct host *h)
+{
+    uint64_t now;
+    const char *changed = conf_file_changed(h->assembly->plan->conf, &now);
+    const int quiet = now == h->secrets_seen;
+    h->secrets_seen = now;
+    if (!changed || !quiet || now == h->secrets_tried)
+        return;
+    const struct reload_ask ask = { .by_file = 1, .wait_us = WAIT_US };
+    h->secrets_tried = now;
+    log_info("reload: %s has changed", changed);
+    reload(h, &ask);
 }
 
 void
 host_watch(struct host *h)
 {
+    watch_secrets(h);
     if (h->gate_tls)
         tls_watch(h->gate_tls);
     if (h->admin_tls)

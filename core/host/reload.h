@@ -54,8 +54,10 @@ struct reload_source {
 };
 
 /* What is asked for. */
+struct job;
 struct reload_ask {
-    int by_signal;
+    struct job *job; /* NULL: by a signal */
+    int by_file;     /* a secret's: only that may have changed */
     int remove; /* lanes with undelivered events, all of include_dir */
     int64_t wait_us; /* how long lanes may take to deliver something */
 };

@@ -4,6 +4,7 @@
  * taken back. */
 #include "reload.h"
 
+#include "jobs.h"
 #include "notify.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -221,6 +222,9 @@ watch_new(struct reload *r)
         int left = look_at_all(r, us);
         if (left <= 0 || us >= r->ask.wait_us || host_stop_is_pending())
             return left < 0 ? left : 0;
+        if (r->ask.job)
+            job_progress(r->ask.job, (uint64_t) (us / 1000000),
+                         (uint64_t) (r->ask.wait_us / 1000000), "seconds");
         poll(NULL, 0, LOOK_MS);
         notify_alive();
     }

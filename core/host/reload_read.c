@@ -48,6 +48,46 @@ take_findings(struct reload *r, struct conf *conf)
     free(text);
 }
 
+static void
+note_stale(struct reload *r, const struct plan_part *part)
+{
+    struct il_text *t = &r->stale;
+    if (!part->plugin || !part->plugin->stale
+        || (t->len && strstr(text_str(t), part->plugin->path)))
+        return;
+    text_printf(t,
+                "plugin %s: %s is another file by now, and what was loaded "
+                "goes on\n",
+                part->plugin->desc.name, part->plugin->path);
+}
+
+/* What stays as it was at the start, whatever the config says. */
+static void
+take_outer(struct reload *r)
+{
+    const struct plan *plan = r->to->plan;
+    const char *name;
+    for (size_t i = 0; (name = conf_fixed(plan->conf, i)); i++)
+        text_printf(&r->unread, "%s\n", name);
+    for (size_t i = 0; i < plan->source_count; i++)
+        note_stale(r, &plan->sources[i].part);
+    for (size_t i = 0; i < plan->pipeline_count; i++) {
+        const struct plan_pipeline *p = &plan->pipelines[i];
+        for (size_t k = 0; k < p->step_count; k++)
+            note_stale(r, &p->steps[k]);
+        for (size_t k = 0; k < p->destination_count; k++) {
+            const struct plan_destination *d = &p->destinations[k];
+            note_stale(r, &d->part);
+            for (size_t n = 0; n < d->step_count; n++)
+                note_stale(r, &d->steps[n]);
+        }
+    }
+    if (r->stale.len)
+        log_warn("reload: what a plugin's new file has takes `ingestlayer "
+                 "upgrade`:\n%s",
+                 text_str(&r->stale));
+}
+
 /* What only a start can do. */
 static const struct {
     const char *group, *key;
@@ -133,6 +173,14 @@ reload_read(struct reload *r)
     take_findings(r, plan->conf);
     if (conf_errors(plan->conf) || r->why.len)
         return -EINVAL;
+    if (r->ask.by_file && !conf_same_files(r->from->plan->conf, plan->conf)) {
+        reload_say(r,
+                   "%s has changed, too: `ingestlayer reload` takes that and "
+                   "the file of a secret",
+                   r->h->config);
+        return -EINVAL;
+    }
+    take_outer(r);
     int fixed_err = check_fixed(r), included_err = check_included(r);
     return fixed_err ? fixed_err : included_err;
 }
