@@ -325,6 +325,8 @@ core_libcore_a_SOURCES = \
 	core/host/control.h \
 	core/host/emit.c \
 	core/host/errands.c \
+	core/host/forget.c \
+	core/host/forget.h \
 	core/host/gauges.c \
 	core/host/history.c \
 	core/host/history.h \

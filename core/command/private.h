@@ -30,7 +30,7 @@
 #define COMMAND_PRIVATE_H
 
 #include "command.h"
-#include "base/slice.h"
+#include "base/text.h"
 
 #include <stdint.h>
 #include <stdio.h>

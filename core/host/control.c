@@ -42,8 +42,7 @@ static int
 reach(const char *state_dir)
 {
     struct sockaddr_un at = { .sun_family = AF_UNIX };
-    const struct timeval limit = { .tv_sec = timeout_ms ? timeout_ms / 1000
-                                                        : ANSWER_TIMEOUT_S };
+    const struct timeval limit = { .tv_sec = ANSWER_TIMEOUT_S };
     int dir, fd = -1, err = control_path(state_dir, at.sun_path, &dir);
     if (!err) {
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

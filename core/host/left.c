@@ -19,13 +19,13 @@ struct host_left {
     struct lane_left lane;
 };
 
-static int
-is_kept(const struct host *h, const char *name)
+/* Where it is linked in, or the end. */
+static struct host_left **
+find(struct host_left **at, const char *name)
 {
-    const struct host_left *l = h->left;
-    while (l && strcmp(l->lane.name, name))
-        l = l->next;
-    return l != NULL;
+    while (*at && strcmp((*at)->lane.name, name))
+        at = &(*at)->next;
+    return at;
 }
 
 /* One that another is about to be goes on as that. */
@@ -72,7 +72,7 @@ static int
 keep(void *arg, const struct lane_left *lane)
 {
     struct host *h = arg;
-    if (is_kept(h, lane->name) || is_wanted(h, lane->name))
+    if (*find(&h->left, lane->name) || is_wanted(h, lane->name))
         return 0;
     struct host_left *l = malloc(sizeof *l);
     if (!l)
@@ -117,6 +117,28 @@ host_find_left(struct host *h)
     int err = lane_left_each(h->state_dir, spool_id(h->spool), keep, h);
     host_change_end(h);
     return err;
+}
+
+int
+host_count_left(struct host *h, const char *name, struct host_left_counts *n)
+{
+    const struct host_left *l = *find(&h->left, name);
+    if (!l)
+        return -ENOENT;
+    *n = (struct host_left_counts){ .position = l->lane.position,
+                                    .events = undelivered(h, &l->lane) };
+    n->parked = left_behind(h, l, &n->letters);
+    return 0;
+}
+
+void
+host_drop_left(struct host *h, const char *name)
+{
+    host_change_begin(h);
+    struct host_left **at = find(&h->left, name);
+    if (*at)
+        let_go(at);
+    host_change_end(h);
 }
 
 void

@@ -146,6 +146,13 @@ int host_start_state(struct host *);
  * made; again, those that have come or gone since */
 int host_find_left(struct host *);
 void host_put_left(struct json_out *, const struct host *);
+struct host_left_counts {
+    uint64_t position, events, letters, parked;
+};
+/* What is kept for one: 0, or -ENOENT.  The main thread's, as host_drop_left():
+ * it is not kept any more. */
+int host_count_left(struct host *, const char *name, struct host_left_counts *);
+void host_drop_left(struct host *, const char *name);
 void host_free_left(struct host *); /* before the spool is closed */
 
 /* lanes.c */
@@ -231,6 +238,10 @@ int host_lanes(struct host_request *);
 int host_look(struct host_request *);
 int host_pause(struct host_request *);
 int host_resume(struct host_request *);
+/* forget.c: POST /v1/lanes/NAME/forget, a job, of a lane that is not in the
+ * config.  Its line has "forgotten" (the name), "position", "events",
+ * "dead_letters" and "parked": what is gone. */
+int host_forget_request(struct host_request *);
 /* 404, with the lanes that there are. */
 int host_refuse_lane(struct host_request *);
 /* Since when, and where quotes are allowed by whom and why, as members. */

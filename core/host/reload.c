@@ -228,7 +228,7 @@ do_asked(struct host *h, void *arg, int stopping)
 {
     struct reload_ask *ask = arg;
     if (stopping) {
-        job_fail(ask->job, "not_now", "the daemon is stopping");
+        job_fail(ask->job, "not_now", "the daemon is starting or stopping");
     } else if (job_cancelled(ask->job)) {
         log_info("reload: whoever asked for it does not want it any more");
     } else {
@@ -276,14 +276,8 @@ host_reload_request(struct host_request *r)
         free(ask);
         return status;
     }
-    int err = host_send(r->host, do_asked, ask);
-    if (err) {
-        job_fail(ask->job, "not_now", "%s",
-                 err == -ENOMEM ? "no memory"
-                                : "the daemon is starting or stopping");
-        job_end(ask->job);
-        free(ask);
-    }
+    if (host_send(r->host, do_asked, ask))
+        do_asked(r->host, ask, 1);
     return 0;
 }
 

@@ -55,10 +55,11 @@ note_stale(struct reload *r, const struct plan_part *part)
     if (!part->plugin || !part->plugin->stale
         || (t->len && strstr(text_str(t), part->plugin->path)))
         return;
-    text_printf(t,
-                "plugin %s: %s is another file by now, and what was loaded "
-                "goes on\n",
+    text_printf(t, "plugin %s: %s is another file by now\n",
                 part->plugin->desc.name, part->plugin->path);
+    log_warn("reload: plugin %s: %s is another file by now, and what was "
+             "loaded goes on: `ingestlayer upgrade` takes it",
+             part->plugin->desc.name, part->plugin->path);
 }
 
 /* What stays as it was at the start, whatever the config says. */
@@ -82,10 +83,6 @@ take_outer(struct reload *r)
                 note_stale(r, &d->steps[n]);
         }
     }
-    if (r->stale.len)
-        log_warn("reload: what a plugin's new file has takes `ingestlayer "
-                 "upgrade`:\n%s",
-                 text_str(&r->stale));
 }
 
 /* What only a start can do. */
