@@ -16,6 +16,7 @@
  *   reload*.c     a config that takes the place of the one that runs (reload.h)
  *   changes.c errands.c
  *                 who looks at what the main thread changes, and has it do that
+ *   effective.c   the config that counts, for people to read
  *   job.c  jobs.c those that take long, and go on answering
  *   sockets.c     sockets that systemd has opened
  *   admin.c       /healthz, /readyz, /metrics
