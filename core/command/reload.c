@@ -131,6 +131,19 @@ print_changes(const struct il_value *all, const char *key, const char *what)
 }
 
 static void
+print_unread(const struct il_value *all)
+{
+    struct il_value list = command_member(all, "not_read_again"), one;
+    const char *before = "not read again: ";
+    if (list.type != IL_ARRAY)
+        return;
+    for (size_t iter = 0; msg_item(&list, &iter, NULL, &one); before = ", ")
+        print(stdout, before, &one, "");
+    if (*before == ',')
+        putchar('\n');
+}
+
+static void
 print_answer(const struct il_value *all)
 {
     struct il_value result = command_member(all, "result");
@@ -138,8 +151,9 @@ print_answer(const struct il_value *all)
     size_t sources = print_changes(all, "sources", "source ");
     print_lines(stderr, "", all, "findings");
     print_lines(stderr, "ingestlayer: ", all, "why");
-    print_lines(stdout, "not read again: ", all, "not_read_again");
     print_lines(stdout, "takes `ingestlayer upgrade`: ", all, "needs_upgrade");
+    if (is(&result, "taken"))
+        print_unread(all);
     if (is(&result, "taken"))
         printf("the config is taken; %zu lane%s and %zu source%s go on as "
                "they were\n",
