@@ -319,6 +319,8 @@ core_libcore_a_SOURCES = \
 	core/host/control.c \
 	core/host/control.h \
 	core/host/emit.c \
+	core/host/explain.c \
+	core/host/explain.h \
 	core/host/gauges.c \
 	core/host/history.c \
 	core/host/history.h \
@@ -360,6 +362,7 @@ core_libcore_a_SOURCES = \
 	core/host/stores.c \
 	core/host/take.c \
 	core/host/watchdog.c \
+	core/command/arguments.c \
 	core/command/check.c \
 	core/command/command.c \
 	core/command/command.h \
@@ -391,7 +394,16 @@ core_libcore_a_SOURCES = \
 	core/command/table.c \
 	core/command/types.c \
 	core/command/verify.c \
-	core/command/version.c
+	core/command/version.c \
+	core/command/why.c \
+	core/command/why.h \
+	core/command/why_answer.c \
+	core/command/why_find.c \
+	core/command/why_kept.c \
+	core/command/why_lane.c \
+	core/command/why_stand.c \
+	core/command/why_tell.c \
+	core/command/why_trial.c
 
 dist_man_MANS += core/ingestlayer.1 core/ingestlayer.conf.5
 
