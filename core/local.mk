@@ -152,6 +152,7 @@ core_libcore_a_SOURCES = \
 	core/spool/read.c \
 	core/spool/recover.c \
 	core/spool/retain.c \
+	core/spool/scan.c \
 	core/spool/segment.c \
 	core/spool/set_back.c \
 	core/spool/spare.c \
@@ -226,6 +227,7 @@ core_libcore_a_SOURCES = \
 	core/http/io.c \
 	core/http/inherited.c \
 	core/http/inherited.h \
+	core/http/leave.c \
 	core/http/listen.c \
 	core/http/loop.c \
 	core/http/options.c \
@@ -237,6 +239,7 @@ core_libcore_a_SOURCES = \
 	core/http/request.c \
 	core/http/serve.c \
 	core/http/site.c \
+	core/http/stream.c \
 	core/http/sweep.c \
 	core/http/tls.c \
 	core/http/tls.h \
@@ -332,6 +335,10 @@ core_libcore_a_SOURCES = \
 	core/host/fingerprint.h \
 	core/host/lineage.c \
 	core/host/lineage.h \
+	core/host/job.c \
+	core/host/jobs.c \
+	core/host/jobs.h \
+	core/host/jobs_private.h \
 	core/host/left.c \
 	core/host/notify.c \
 	core/host/notify.h \

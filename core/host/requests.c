@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Clients of the control socket at a time; one that says or hears nothing is
@@ -28,7 +29,7 @@
 #define ROUTE_MAX 64
 
 enum {
-    READS = 1, /* changes nothing, and is answered at once */
+    READS = 1, /* waits for nothing, and is answered at once */
     SHOWN = 2, /* also on the admin listener: it tells no payload */
     LOOKS = 4  /* at the assembly, which does not change meanwhile */
 };
@@ -41,6 +42,8 @@ struct host_request_kind {
 };
 
 static int reload(struct host_request *);
+static int jobs(struct host_request *);
+static int cancel(struct host_request *);
 
 static const struct host_request_kind kinds[] = {
     { "GET", "/v1/status", host_status, READS | SHOWN | LOOKS, 0 },
@@ -52,6 +55,8 @@ static const struct host_request_kind kinds[] = {
     { "POST", "/v1/lanes/*/due", host_due, LOOKS, 0 },
     { "POST", "/v1/emit", host_emit, 0, CONTROL_MAX_BYTES },
     { "POST", "/v1/reload", reload, 0, 0 },
+    { "GET", "/v1/jobs", jobs, READS | SHOWN, 0 },
+    { "POST", "/v1/jobs/*/cancel", cancel, READS, 0 },
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -193,7 +198,9 @@ requests_of(struct host *h)
 {
     if (!h->requests && (h->requests = calloc(1, sizeof(*h->requests))))
         h->requests->dir = -1;
-    return h->requests;
+    if (!h->jobs)
+        h->jobs = host_jobs_new();
+    return h->jobs ? h->requests : NULL;
 }
 
 int
@@ -209,6 +216,18 @@ host_requests_show(struct host *h, struct http *admin)
     return err;
 }
 
+/* A copy, a backup or a power cut may have left a file in the socket's place.
+ * The name is ours, and a start does not wait for somebody to clear it. */
+static void
+clear_control(const char *path)
+{
+    struct stat st;
+    if (lstat(path, &st) || S_ISSOCK(st.st_mode) || S_ISDIR(st.st_mode))
+        return;
+    log_warn("control: \"%s\" is a file in the socket's place: removed", path);
+    unlink(path);
+}
+
 static int
 make_control(struct host_requests *r, const char *state_dir)
 {
@@ -219,6 +238,7 @@ make_control(struct host_requests *r, const char *state_dir)
                   strerror(-err));
         return err;
     }
+    clear_control(path);
     snprintf(address, sizeof(address), "unix:%s", path);
     const char *listen[] = { address };
     const struct http_options o = { .name = "control",
@@ -248,6 +268,8 @@ void
 host_requests_stop(struct host *h)
 {
     struct host_requests *r = h->requests;
+    if (h->jobs)
+        host_jobs_stop(h->jobs);
     if (r && r->control)
         http_stop(r->control, clock_monotonic_us());
     host_stop_admin(h);
@@ -257,7 +279,10 @@ host_requests_stop(struct host *h)
     if (r->dir >= 0)
         close(r->dir);
     free(r);
+    if (h->jobs)
+        host_jobs_free(h->jobs);
     h->requests = NULL;
+    h->jobs = NULL;
 }
 
 /* --- those that are the doing of one function elsewhere --- */
@@ -267,4 +292,26 @@ reload(struct host_request *r)
 {
     host_reload_control(r->host, "", r->body, r->out);
     return 200;
+}
+
+static int
+jobs(struct host_request *r)
+{
+    struct json_out o;
+    host_answer_begin(r, &o);
+    host_jobs_put(r->host->jobs, &o);
+    return host_answer(r, &o);
+}
+
+static int
+cancel(struct host_request *r)
+{
+    struct json_out o;
+    if (host_jobs_cancel(r->host->jobs, r->name))
+        return host_refuse(r, 404, "unknown_job",
+                           "there is no job %s, or it has ended", r->name);
+    host_answer_begin(r, &o);
+    json_out_str(&o, "id", r->name);
+    json_out_bool(&o, "cancelled", 1);
+    return host_answer(r, &o);
 }

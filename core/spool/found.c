@@ -195,7 +195,7 @@ found_has_frames(struct spool *s, const struct found_file *f)
     struct frame frame;
     struct segment_gap gap;
     spool_segment_open(&io, fd, f->size);
-    spool_scan_start(&scan, &io, spool_seed(s->id), SEGMENT_HEADER, f->first,
+    spool_scan_start(&scan, &io, spool_seed(s->id), f->first,
                      SPOOL_POSITION_MAX);
     int rc = spool_scan_next(&scan, &frame, &gap);
     int unreadable = io.unreadable > 0;

@@ -3,7 +3,7 @@
  *
  *   write.c     appending: the buffers, the writer thread, the announcer
  *   group.c     one group of frames onto the disk, durably or not at all
- *   segment.c   the format: headers, frames, finding frames after damage
+ *   segment.c   the format: headers, frames; scan.c finds them after damage
  *   list.c      the segments in order, each with a sparse index
  *   read.c      readers, which lanes and the index of keys hold
  *   retain.c    what may go, and how fast it goes; spare.c files used again
@@ -50,7 +50,7 @@
 #define FRAME_BEHIND ((uint64_t) 1 << 62) /* belongs to the one before */
 #define FRAME_MORE ((uint64_t) 1 << 63)   /* the next one belongs to it */
 
-/* --- the format (spool_segment.c) --- */
+/* --- the format (segment.c, scan.c) --- */
 
 struct segment_header {
     int reused; /* behind its frames are older ones: version 2 */
@@ -120,20 +120,29 @@ const char *spool_segment_view(struct segment_io *, uint64_t offset, size_t len,
 struct segment_scan {
     struct segment_io *io;
     uint64_t seed;
+    uint64_t first;    /* position of the segment */
     uint64_t offset;   /* of the next frame */
     uint64_t position; /* it should have */
     uint64_t limit;    /* positions stay below */
+    uint64_t far;      /* behind the last of the frames, by place */
+    int sought;        /* it began elsewhere than at the first frame */
+    int order;         /* of frames, if that was looked at */
+    int looks;
     int64_t hash_budget;
 };
+enum { SCAN_UNKNOWN, SCAN_ORDERED, SCAN_MOVED };
 struct segment_gap {
-    uint64_t offset, end;  /* bytes */
+    uint64_t offset, end;  /* bytes; end < offset: the next one is before */
     uint64_t first, last;  /* positions missing; first > last: none */
 };
 enum { SCAN_END, SCAN_FRAME, SCAN_GAP };
+/* From the segment's first frame on, or from one at offset. */
 void spool_scan_start(struct segment_scan *, struct segment_io *, uint64_t seed,
-                      uint64_t offset, uint64_t position, uint64_t limit);
+                      uint64_t first, uint64_t limit);
+void spool_scan_seek(struct segment_scan *, uint64_t offset, uint64_t position);
 /* SCAN_FRAME fills frame, SCAN_GAP gap (a valid frame follows), SCAN_END:
- * nothing valid comes any more.  Or a negative errno. */
+ * nothing valid comes any more.  Or a negative errno.  The frames come in order
+ * of position, and each that is whole comes, wherever damage has put it. */
 int spool_scan_next(struct segment_scan *, struct frame *,
                     struct segment_gap *);
 /* Where ends what was begun behind the last frame, once the scan has met
@@ -290,6 +299,7 @@ struct whole {
     int open;       /* more frames belong to those since `first` */
     uint64_t first, offset;
     uint64_t gap_last; /* the last position of the last gap */
+    int moved; /* frames are not where they were written: all are kept */
     struct segment_gap
         *parts; /* of some that are not whole, to be taken away */
     size_t count, cap;

@@ -25,6 +25,7 @@ struct spool_reader {
     int fd;                  /* of that segment, or -1 */
     uint64_t offset;         /* of the frame `next`; 0: has to be found */
     uint64_t next;
+    uint64_t ordered;        /* the segment's frames are, up to there */
     uint64_t began;          /* next, when this read began */
     int64_t error_since_us;
     int wake;
@@ -62,7 +63,7 @@ reader_leave(struct spool_reader *r)
     r->fd = -1;
     spool_segment_put(r->segment);
     r->segment = NULL;
-    r->offset = 0;
+    r->offset = r->ordered = 0;
 }
 
 void
@@ -163,9 +164,14 @@ reader_skip(struct spool_reader *r, const struct extent *x)
     struct frame frame;
     struct segment_gap gap;
     spool_segment_open(&io, r->fd, x->end);
-    spool_scan_start(&scan, &io, r->spool->seed, r->offset, r->next,
+    spool_scan_start(&scan, &io, r->spool->seed, r->segment->first,
                      x->last + 1);
+    spool_scan_seek(&scan, r->offset, r->next);
+    if (r->ordered == x->end)
+        scan.order = SCAN_ORDERED;
     int rc = spool_scan_next(&scan, &frame, &gap);
+    if (scan.order == SCAN_ORDERED)
+        r->ordered = x->end;
     int unreadable = io.unreadable > 0;
     spool_segment_close(&io);
     if (rc < 0)
@@ -193,8 +199,9 @@ reader_find(struct spool_reader *r, const struct extent *x)
     struct frame frame;
     struct segment_gap gap;
     spool_segment_open(&io, r->fd, x->end);
-    spool_scan_start(&scan, &io, r->spool->seed, x->mark.offset,
-                     x->mark.position, x->last + 1);
+    spool_scan_start(&scan, &io, r->spool->seed, r->segment->first,
+                     x->last + 1);
+    spool_scan_seek(&scan, x->mark.offset, x->mark.position);
     int rc = SCAN_FRAME;
     uint64_t offset = x->mark.offset;
     while (scan.position < r->next && rc > SCAN_END) {

@@ -36,7 +36,7 @@ recover_scan(struct spool *s, struct segment *seg, struct segment_io *io,
     struct segment_scan scan;
     struct frame frame;
     struct segment_gap gap;
-    spool_scan_start(&scan, io, s->seed, SEGMENT_HEADER, seg->first, limit);
+    spool_scan_start(&scan, io, s->seed, seg->first, limit);
     int rc, err = 0;
     while (!err && (rc = spool_scan_next(&scan, &frame, &gap)) > SCAN_END) {
         if (rc == SCAN_FRAME) {
@@ -49,9 +49,12 @@ recover_scan(struct spool *s, struct segment *seg, struct segment_io *io,
     }
     if (err)
         return err;
-    seg->end = scan.offset;
+    seg->end = scan.far;
     seg->last = scan.position - 1;
-    if (!rc && whole && spool_whole_ends_torn(whole, scan.position)) {
+    if (whole && scan.order == SCAN_MOVED) {
+        whole->moved = 1;
+        whole->count = 0;
+    } else if (!rc && whole && spool_whole_ends_torn(whole, scan.position)) {
         seg->end = whole->offset;
         seg->last = whole->first - 1;
     }
@@ -136,39 +139,47 @@ recover_cut(struct spool *s, struct segment *seg, struct segment_io *io)
     return 0;
 }
 
+/* The newest segment takes no more frames.  behind: bytes that held others,
+ * whose positions are not given out again: a lane that had delivered them would
+ * take the new events for old ones. */
+static void
+recover_end(struct spool *s, struct segment *seg, const struct segment_io *io,
+            uint64_t behind)
+{
+    s->start_segment = 1;
+    s->prev_last = seg->last;
+    s->next = seg->last + 1 + behind / FRAME_MIN + 1; /* at most so many */
+    if (io->unreadable) {
+        /* Readers will see whether it can be read then. */
+        seg->end = io->end;
+        seg->last = s->prev_last = s->next - 1;
+    }
+}
+
 /* The bytes behind the last valid frame of the newest segment.  They were
  * being written when the machine stopped; or else the last frames have gone
- * bad, which looks the same.  So their positions are not given out again: a
- * lane that had delivered them would take the new events for old ones. */
+ * bad, which looks the same. */
 static int
 recover_tail(struct spool *s, struct segment *seg, struct segment_io *io,
              int reused, struct spool_recovery *r)
 {
     struct segment_scan scan;
-    spool_scan_start(&scan, io, s->seed, seg->end, seg->last + 1,
-                     SPOOL_POSITION_MAX);
+    spool_scan_start(&scan, io, s->seed, seg->first, SPOOL_POSITION_MAX);
+    spool_scan_seek(&scan, seg->end, seg->last + 1);
     int64_t tail = spool_scan_tail(&scan, reused);
     if (tail < 0)
         return (int) tail;
-    uint64_t torn = (uint64_t) tail - seg->end;
+    uint64_t end = seg->end, torn = (uint64_t) tail - end;
     if (io->unreadable)
-        torn = io->end - seg->end;
+        torn = io->end - end;
     if (torn == 0)
-        return reused && io->end > seg->end ? recover_cut(s, seg, io) : 0;
-    struct segment_gap gap = { seg->end, seg->end + torn, 1, 0 };
+        return reused && io->end > end ? recover_cut(s, seg, io) : 0;
+    struct segment_gap gap = { end, end + torn, 1, 0 };
     r->torn_bytes = torn;
     if (!io->unreadable)
         spool_damage_torn(s, io->fd, seg->first, &gap);
-    s->start_segment = 1;
-    s->prev_last = seg->last;
-    /* So many there may have been at most. */
-    s->next = seg->last + 1 + (reused ? io->end - seg->end : torn) / FRAME_MIN
-              + 1;
-    if (io->unreadable) {
-        /* Readers will see whether it can be read then. */
-        seg->end = io->end;
-        seg->last = s->prev_last = s->next - 1;
-    } else if (ftruncate(io->fd, (off_t) seg->end))
+    recover_end(s, seg, io, reused ? io->end - end : torn);
+    if (!io->unreadable && ftruncate(io->fd, (off_t) end))
         log_warn("spool: cannot cut the torn end of a segment: %s",
                  strerror(errno));
     return 0;
@@ -238,7 +249,9 @@ recover_newest(struct spool *s, struct segment *seg, const struct found_file *f,
         log_error("spool: %s/%s: the header is damaged; the events in it are "
                   "read without it, and new ones go to another segment",
                   s->dir, f->name);
-    if (rc == 0)
+    if (rc == 0 && whole.moved) /* who knows what is behind its frames */
+        recover_end(s, seg, &io, io.end - seg->end);
+    else if (rc == 0)
         rc = recover_tail(s, seg, &io, reused, r);
     spool_segment_close(&io);
     if (rc == 0)

@@ -50,13 +50,12 @@ static int
 walk_end(struct walk *w, struct segment_scan *scan, const struct found_file *f,
          const struct found_file *next)
 {
-    struct segment_gap gap = { scan->offset, scan->offset, 1, 0 };
+    struct segment_gap gap = { scan->far, scan->far, 1, 0 };
     uint64_t given = scan->position - 1;
     int linked = next && next->header_ok && next->header.prev_first == f->first;
     if (next)
         given = next->header_ok ? next->header.prev_last : next->first - 1;
-    if (linked && next->header.prev_end <= scan->offset
-        && given < scan->position)
+    if (linked && next->header.prev_end <= scan->far && given < scan->position)
         return 0; /* a torn end that is known, and no part of it */
     int64_t tail = spool_scan_tail(scan, !f->header_ok || f->header.reused);
     if (tail < 0)
@@ -128,7 +127,7 @@ walk_segment(struct walk *w, const struct found_file *f,
     if (fd < 0)
         return walk_say_gone(w, f, 0);
     spool_segment_open(&io, fd, walk_size(f, next));
-    spool_scan_start(&scan, &io, w->s.seed, SEGMENT_HEADER, f->first,
+    spool_scan_start(&scan, &io, w->s.seed, f->first,
                      next ? next->first : SPOOL_POSITION_MAX);
     int step = SCAN_END;
     while (rc == 0

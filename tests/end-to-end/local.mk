@@ -27,7 +27,9 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-recipe-masked-chat.py \
 	tests/end-to-end/test-state-is-shown.py \
 	tests/end-to-end/test-throttle-delays.py \
+	tests/end-to-end/test-clock-ticks-once.py \
 	tests/end-to-end/test-entities-are-waited-for.py \
+	tests/end-to-end/test-stale-entities-are-waited-for.py \
 	tests/end-to-end/test-recipe-noisy-errors.py \
 	tests/end-to-end/test-recipe-third-export.py \
 	tests/end-to-end/test-recipe-usage-by-account.py \

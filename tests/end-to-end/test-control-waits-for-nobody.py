@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Clients of the control socket that trickle or say nothing keep no other
-waiting; the socket is its owner's alone; /metrics may be asked until the end."""
+waiting; the socket is its owner's alone, and what else lies in its place is in
+nobody's way; /metrics may be asked until the end."""
 import os
 import socket
 import stat
@@ -77,3 +78,18 @@ with Gate(CONF) as g:
             one.join()
         g.daemon.start()
     equal(g.daemon.stop(), 0, "its exit code")
+
+    # what a backup made of the socket, or somebody else
+    other = g.path("other")
+    with open(other, "w") as f:
+        f.write("theirs")
+    for what, put in (("an empty file", lambda: open(path, "w").close()),
+                      ("a link", lambda: os.symlink(other, path))):
+        put()
+        g.daemon.start()
+        r = g.daemon.command("status", "-c", g.conf)
+        equal(r.returncode, 0, "status where %s lay: %s" % (what, r.stderr))
+        assert stat.S_ISSOCK(os.lstat(path).st_mode), what
+        equal(g.daemon.stop(), 0, "its exit code after %s" % what)
+    with open(other) as f:
+        equal(f.read(), "theirs", "what the link named")

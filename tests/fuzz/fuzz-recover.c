@@ -6,7 +6,7 @@
  * was not written; also after a second start.
  *
  * Input, a byte each: how many frames, how large, where the process ends in
- * between, then pieces of damage: what, where (2 bytes), how much. */
+ * between, then pieces of damage: what, where (2 bytes), how much, where from (2 bytes). */
 #include "folder.h"
 
 #include <sys/stat.h>
@@ -171,19 +171,21 @@ damage(struct bytes *in)
     struct file *f = &files[which / 4 % file_count];
     size_t at = pick(in, 256);
     at = (at << 8 | pick(in, 256)) % (f->now + 1);
-    size_t n = 1 + pick(in, 256);
+    size_t n = (1 + pick(in, 256)) * (which & 128 ? 16 : 1), from;
     size_t to = at + n < f->now ? at + n : f->now;
     switch (which % 4) {
     case 0: /* bits */
         to = at + 1 < f->now ? at + 1 : f->now;
         for (size_t i = at; i < to; i++)
-            f->bytes[i] ^= (char) (n ? n : 1);
+            f->bytes[i] ^= (char) (n & 255 ? n : 1);
         break;
     case 1: /* a block that was never written */
         memset(f->bytes + at, 0, to - at);
         break;
     case 2: /* bytes from elsewhere in the file */
-        memmove(f->bytes + at, f->bytes, to - at);
+        from = (size_t) pick(in, 256) << 8;
+        from = (from | pick(in, 256)) % (f->now - (to - at) + 1);
+        memmove(f->bytes + at, f->bytes + from, to - at);
         break;
     case 3: /* cut */
         to = f->len;

@@ -303,6 +303,75 @@ START_TEST(test_zeroed_block_in_the_middle)
 }
 END_TEST
 
+#define MOVED_FRAMES 16
+
+static size_t
+    places[MOVED_FRAMES + 1]; /* where each frame begins, and the end */
+
+/* Frames `from` on have been written over others at `to`, too; where `gone` is
+ * set those at their own place are no more.  All others are read. */
+static void
+check_moved(const char *path, const char *bytes, size_t from, size_t to,
+            size_t count, int gone)
+{
+    char copy[8192];
+    struct spool_options o = help_options();
+    size_t len = places[MOVED_FRAMES], at = places[to];
+    size_t size = places[from + count] - places[from];
+    size_t end = at + size < len ? at + size : len;
+    memcpy(copy, bytes, len);
+    memcpy(copy + at, bytes + places[from], end - at);
+    for (size_t i = places[from]; gone && i < places[from + count]; i++)
+        if (i < at || i >= end)
+            copy[i] = 0;
+    help_write(path, copy, len);
+    struct spool *s = help_open_with(&o, NULL);
+    struct help_seen *seen = help_read_all(s, 0, 700);
+    ck_assert_uint_eq(seen->wrong, 0);
+    for (size_t i = 0; i < MOVED_FRAMES; i++) {
+        int harmed = (places[i] < end && places[i + 1] > at)
+                     || (gone && i >= from && i < from + count);
+        ck_assert_msg(seen->times[1 + i] == 1 || harmed,
+                      "%zu frames from %zu copied to %zu, gone %d: frame %zu "
+                      "is read %u times",
+                      count, from, to, gone, i, seen->times[1 + i]);
+    }
+    free(seen);
+    spool_close(s);
+}
+
+/* In the newest segment, then in one that others follow. */
+START_TEST(test_frames_in_the_wrong_place)
+{
+    char path[256], body[256], *bytes;
+    size_t len, at = SEGMENT_HEADER;
+    struct spool_options o = help_options();
+    struct spool *s = help_open_with(&o, NULL);
+    help_fill(s, 1, MOVED_FRAMES);
+    spool_close(s);
+    help_segment(path, 1);
+    bytes = help_slurp(path, &len);
+    for (uint64_t i = 0; i < MOVED_FRAMES; i++) {
+        places[i] = at;
+        at += frame_size(help_body(body, i + 1));
+    }
+    places[MOVED_FRAMES] = at;
+    ck_assert_uint_le(at, len);
+    o.segment_bytes = 1000; /* another begins */
+    s = help_open_with(&o, NULL);
+    if (_i)
+        help_fill(s, MOVED_FRAMES + 1, MOVED_FRAMES + 4);
+    spool_close(s);
+    for (size_t from = 0; from < MOVED_FRAMES; from++)
+        for (size_t to = 0; to < MOVED_FRAMES; to++)
+            for (size_t n = 1; n <= 5 && from + n <= MOVED_FRAMES; n++) {
+                check_moved(path, bytes, from, to, n, 0);
+                check_moved(path, bytes, from, to, n, 1);
+            }
+    free(bytes);
+}
+END_TEST
+
 START_TEST(test_damage_is_told_once)
 {
     char path[256], x[8] = "garbage";
@@ -443,6 +512,7 @@ main(void)
     tcase_add_test(t, test_foreign_segment);
     tcase_add_loop_test(t, test_lost_id, 0, 4);
     tcase_add_loop_test(t, test_zeroed_block_in_the_middle, 0, 2);
+    tcase_add_loop_test(t, test_frames_in_the_wrong_place, 0, 2);
     tcase_add_test(t, test_damage_is_told_once);
     tcase_add_test(t, test_damaged_header_is_named);
     tcase_add_test(t, test_what_was_taken_away_is_remembered);
