@@ -190,7 +190,7 @@ command_why_tell_when(struct why_telling *t, const struct batch_event *e)
 
 static void
 told_entity(void *arg, const struct il_host *h, struct slice kind,
-            struct slice id, const struct entity *found)
+            struct slice id, const struct il_entity *found)
 {
     struct why_telling *t = arg;
     struct il_text *line = command_why_line(t->answer, WHY_RECOMPUTED, 0);

@@ -71,23 +71,19 @@ explain_expr_true(const struct il_expr *expr, struct il_batch *b, uint32_t i)
 
 static int
 explain_entity_find(struct il_batch *b, const struct il_kind *kind,
-                    const char *id, size_t len, struct il_value *traits)
+                    const char *id, size_t len, struct il_entity *out)
 {
-    struct entity found;
-    int r = explain_real->entity_find(b, kind, id, len, traits);
+    int r = explain_real->entity_find(b, kind, id, len, out);
     if (r < 0 || !b->count)
         return r;
-    if (r == 1
-        && entity_reader_get(b->reader, kind, slice_of(id, len), &found) != 1)
-        return r;
     /* Which of its events asks is not said: none of them is older. */
-    if (r == 1 && found.last_seen_us > b->events[0].ev.received_us)
+    if (r == 1 && out->last_seen_us > b->events[0].ev.received_us)
         explain_asked.entity_changed = 1;
     explain_asked.entity_unknown |= r == 0;
     if (explain_told)
         explain_told->entity(explain_told->arg, b->instance,
                              slice_of(kind->name, kind->len), slice_of(id, len),
-                             r == 1 ? &found : NULL);
+                             r == 1 ? out : NULL);
     return r;
 }
 

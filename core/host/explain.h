@@ -6,7 +6,6 @@
 #define EXPLAIN_H
 
 #include "lang/expr.h"
-#include "store/entity.h"
 
 struct il_conf;
 struct il_host;
@@ -19,7 +18,7 @@ struct host_told {
                  const char *key, size_t i, const struct expr_explained *);
     /* An entity was looked up; found NULL: there is none. */
     void (*entity)(void *arg, const struct il_host *, struct slice kind,
-                   struct slice id, const struct entity *found);
+                   struct slice id, const struct il_entity *found);
     /* What a step remembers under a key was; found NULL: nothing. */
     void (*memory)(void *arg, const struct il_host *, struct slice key,
                    const struct il_remembered *found);
