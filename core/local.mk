@@ -89,6 +89,7 @@ core_libcore_a_SOURCES = \
 	core/conf/conf.h \
 	core/conf/finding.c \
 	core/conf/option_get.c \
+	core/conf/option_show.c \
 	core/conf/option_sum.c \
 	core/conf/option_item.c \
 	core/conf/option_value.c \
@@ -331,6 +332,8 @@ core_libcore_a_SOURCES = \
 	core/host/host.c \
 	core/host/host.h \
 	core/host/lanes.c \
+	core/host/effective.c \
+	core/host/effective.h \
 	core/host/fingerprint.c \
 	core/host/fingerprint.h \
 	core/host/lineage.c \
@@ -374,6 +377,7 @@ core_libcore_a_SOURCES = \
 	core/command/command.c \
 	core/command/command.h \
 	core/command/completion.c \
+	core/command/config.c \
 	core/command/ddl.c \
 	core/command/dead.c \
 	core/command/dead.h \

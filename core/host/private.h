@@ -13,6 +13,7 @@
  *   api.c         the function table of plugins, put together from the rooms
  *   requests.c    what may be asked of a running daemon, at the control socket and
  *                 the admin listener: status.c, reload.c, retry.c, pause.c, emit.c
+ *   effective.c   the config that counts, for people to read
  *   job.c  jobs.c those that take long, and go on answering
  *   sockets.c     sockets that systemd has opened
  *   admin.c       /healthz, /readyz, /metrics

@@ -4,6 +4,7 @@
  * have slashes. */
 #include "requests.h"
 
+#include "effective.h"
 #include "private.h"
 
 #include "base/clock.h"
@@ -42,6 +43,7 @@ struct host_request_kind {
 };
 
 static int reload(struct host_request *);
+static int config(struct host_request *);
 static int jobs(struct host_request *);
 static int cancel(struct host_request *);
 
@@ -53,6 +55,7 @@ static const struct host_request_kind kinds[] = {
     { "POST", "/v1/lanes/*/resume", host_resume, LOOKS, 0 },
     { "POST", "/v1/lanes/*/retry", host_retry, LOOKS, 0 },
     { "POST", "/v1/lanes/*/due", host_due, LOOKS, 0 },
+    { "GET", "/v1/config", config, READS | SHOWN | LOOKS, 0 },
     { "POST", "/v1/emit", host_emit, 0, CONTROL_MAX_BYTES },
     { "POST", "/v1/reload", reload, 0, 0 },
     { "GET", "/v1/jobs", jobs, READS | SHOWN, 0 },
@@ -292,6 +295,23 @@ reload(struct host_request *r)
 {
     host_reload_control(r->host, "", r->body, r->out);
     return 200;
+}
+
+static int
+config(struct host_request *r)
+{
+    const struct plan *plan = r->host->assembly->plan;
+    const char *as = il_request_query(r->http, "as");
+    struct json_out o;
+    if (as && !strcmp(as, "text")) {
+        r->type = "text/plain; charset=utf-8";
+        return host_effective_text(r->out, plan)
+                   ? host_refuse(r, 503, "no_memory", "no memory")
+                   : 200;
+    }
+    host_answer_begin(r, &o);
+    host_effective_json(&o, plan);
+    return host_answer(r, &o);
 }
 
 static int

@@ -13,7 +13,7 @@
 
 static struct host_jobs *jobs;
 static _Atomic int worked, puts_done, saw_cancel;
-static struct job *kept;
+static struct job *_Atomic kept;
 
 static int
 refused(struct il_request *req, int err)
