@@ -87,6 +87,25 @@ void http_listens_on(const struct http *, size_t i, struct il_text *out);
 void http_quiesce(struct http *);
 /* Wait for them until deadline (clock_monotonic_us), then close everything. */
 void http_stop(struct http *, int64_t deadline_us);
+
+/* --- somebody else goes on ------------------------------------------------- */
+
+/* In place of http_quiesce(): what listens stays open, so that connections wait
+ * in its queue, and plain connections are not closed but kept between two
+ * requests.  Those with TLS cannot go on elsewhere; http_farewell() before it
+ * has them closed at their next answer, and the rest is closed now. */
+void http_rest(struct http *);
+void http_farewell(struct http *);
+/* Connections with TLS that there are. */
+uint64_t http_tls_count(const struct http *);
+/* After http_stop(): leave all of that.  What became of the others is added to
+ * *left.  0 or -ENOMEM. */
+struct http_left {
+    uint64_t connections; /* go on */
+    uint64_t tls;         /* were closed without having been told to */
+    uint64_t requests;    /* were cut off: no answer in time */
+};
+int http_leave(struct http *, struct http_inherited *, struct http_left *);
 void http_free(struct http *);
 
 /* --- answering later ------------------------------------------------------ */
@@ -122,6 +141,26 @@ void http_defer(struct il_request *,
  * them as those of bodies.  0, or -ENOBUFS after a 503.  Of a request that is
  * deferred only, by its fn. */
 int http_charge(struct il_request *, uint64_t bytes);
+
+/* --- an answer that goes on ------------------------------------------------ */
+
+struct http_stream {
+    /* The next bytes, appended to out: 1; none for now: 1, and it is asked again
+     * after http_wake(); 0: these are the last; a negative errno: cut it off, so
+     * that the client sees that it is not whole. */
+    int (*more)(void *arg, struct il_text *out);
+    /* Once, when more() is called no more: it is over, the other end has gone or
+     * has shut down its side of the connection, or the server stops. */
+    void (*gone)(void *arg);
+    void *arg;
+};
+/* Answer with a body that comes bit by bit.  Both functions are called in the
+ * request's own loop thread, more() once all it has given has been written; a
+ * client may take as long as it likes to read that.  From handle(), or the fn of
+ * http_defer(); gone() may be called before this returns, where nobody wants a
+ * body. */
+void http_stream(struct il_request *, int status, const char *content_type,
+                 const struct http_stream *);
 
 /* --- what the core may ask of a request, apart from plugin.h -------------- */
 

@@ -52,6 +52,8 @@ conn_overdue(const struct http_conn *c)
         paced_us = (int64_t) (req->received / SLOWEST_BYTES_PER_MS) * 1000;
         break;
     case CONN_ANSWER:
+        if (req->streams)
+            return 0;
         paced_us = (int64_t) (req->sent / SLOWEST_BYTES_PER_MS) * 1000;
         break;
     }
@@ -88,6 +90,8 @@ static void
 conn_ask(struct http_conn *c)
 {
     if (c->asked || is_active(c)) {
+        if (c->tls)
+            atomic_fetch_add(&c->loop->http->tls_ended, 1);
         http_conn_free(c);
         return;
     }
