@@ -191,6 +191,7 @@ core_libcore_a_SOURCES = \
 	core/store/entity_cache.h \
 	core/store/entity_import.c \
 	core/store/entity_import.h \
+	core/store/entity_mark.c \
 	core/store/entity_merge.c \
 	core/store/entity_read.c \
 	core/store/entity_store.c \
@@ -295,6 +296,7 @@ core_libcore_a_SOURCES = \
 	core/lane/settle.c \
 	core/lane/status.c \
 	core/lane/take.c \
+	core/lane/tell.c \
 	core/lane/timed.c \
 	core/plugin/api_batch.c \
 	core/plugin/api_edit.c \
