@@ -192,6 +192,7 @@ core_libcore_a_SOURCES = \
 	core/store/entity_cache.h \
 	core/store/entity_import.c \
 	core/store/entity_import.h \
+	core/store/entity_mark.c \
 	core/store/entity_merge.c \
 	core/store/entity_read.c \
 	core/store/entity_store.c \
@@ -297,6 +298,7 @@ core_libcore_a_SOURCES = \
 	core/lane/settle.c \
 	core/lane/status.c \
 	core/lane/take.c \
+	core/lane/tell.c \
 	core/lane/timed.c \
 	core/plugin/api_batch.c \
 	core/plugin/api_edit.c \
@@ -326,6 +328,8 @@ core_libcore_a_SOURCES = \
 	core/host/control.h \
 	core/host/emit.c \
 	core/host/errands.c \
+	core/host/explain.c \
+	core/host/explain.h \
 	core/host/forget.c \
 	core/host/forget.h \
 	core/host/gauges.c \
@@ -380,6 +384,7 @@ core_libcore_a_SOURCES = \
 	core/host/stores.c \
 	core/host/take.c \
 	core/host/watchdog.c \
+	core/command/arguments.c \
 	core/command/check.c \
 	core/command/command.c \
 	core/command/command.h \
@@ -413,7 +418,16 @@ core_libcore_a_SOURCES = \
 	core/command/table.c \
 	core/command/types.c \
 	core/command/verify.c \
-	core/command/version.c
+	core/command/version.c \
+	core/command/why.c \
+	core/command/why.h \
+	core/command/why_answer.c \
+	core/command/why_find.c \
+	core/command/why_kept.c \
+	core/command/why_lane.c \
+	core/command/why_stand.c \
+	core/command/why_tell.c \
+	core/command/why_trial.c
 
 dist_man_MANS += core/ingestlayer.1 core/ingestlayer.conf.5
 

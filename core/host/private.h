@@ -1,42 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /* How the room works: the daemon, phase by phase.
  *
- *   settings.c  settings_event.c   the host's own options, as tables
- *   plan.c  plan_check.c  plan_events.c  plan_was.c
- *                 what a config asks for, cross-checked
- *   assembly.c    the plan with every plugin opened; check stops here
- *   host.c        the phases: load, open, start, run, flush, stop, close
- *   stores.c      what lies in state_dir; servers.c sources.c the way in;
- *                 lanes.c on from there; history.c, history_config.c by which
- *                 config they ran; left.c what is not in the config; take.c one
- *                 lane of a daemon that does not run
- *   api.c         the function table of plugins, put together from the rooms
- *   requests.c    what may be asked of a running daemon, at the control socket and
- *                 the admin listener: status.c, reload.c, retry.c, pause.c, emit.c
- *   reload*.c     a config that takes the place of the one that runs (reload.h)
- *   changes.c errands.c
- *                 who looks at what the main thread changes, and has it do that
- *   effective.c   the config that counts, for people to read
- *   job.c  jobs.c those that take long, and go on answering
- *   sockets.c     sockets that systemd has opened
+ *   settings*.c   the host's own options; plan*.c what a config asks for,
+ *                 cross-checked; assembly.c that with every plugin opened
+ *   host.c        the phases; stores.c what lies in state_dir; servers.c sources.c
+ *                 the way in; lanes.c on from there; history*.c by which config
+ *   reload*.c     a config that takes the place of the one that runs (reload.h);
+ *                 changes.c errands.c who looks at that, and has it done
+ *   left.c forget.c  lanes that are not in the config; take.c one of a daemon that
+ *                 does not run
+ *   api.c         the function table of plugins; explain.c what steps ask
+ *   requests.c    what may be asked of a running daemon, with a file for each;
+ *                 job*.c what takes long; control.c how commands ask
+ *   sockets.c     what systemd has opened; notify.c what it is told; privileges.c
  *   admin.c       /healthz, /readyz, /metrics
- *   control.c     how commands ask
  *   watchdog.c    leaves when a plugin keeps the daemon from ending
- *   notify.c      systemd; privileges.c becoming somebody with fewer rights
  *
- * Threads.  The main thread walks through the phases and, while the daemon
- * runs, wakes once a second and at signals.  The control socket and the
- * admin listener are servers of the http room: what only reads is answered by
- * their loops, and what changes something one by one by the control server's
- * worker, and what takes long by the thread of jobs.c, at a low priority; what
- * they show is read through the rooms' own functions.
- * The watchdog looks twice a second whether a stop takes too long.  All other
- * threads belong to the rooms that make them.
+ * Threads.  The main thread walks through the phases, wakes once a second and at
+ * signals, and changes the assembly.  What only reads is answered by the servers'
+ * loops, what changes something by the control server's worker, the main thread
+ * or a job's helper.  All other threads belong to the rooms that make them.
  *
- * Pointers are set while starting, before the threads that use them, and freed
- * after those are gone; but for the assembly, which a reload changes under the
- * one lock here.  The order of stopping is the order of starting, backwards: the
- * way in first, the spool last. */
+ * Pointers are set before the threads that use them start, and freed after those
+ * are gone, but for the assembly, which changes under the one lock here.  Stopping
+ * is starting backwards: the way in first, the spool last. */
 #ifndef HOST_PRIVATE_H
 #define HOST_PRIVATE_H
 
