@@ -89,9 +89,11 @@ core_libcore_a_SOURCES = \
 	core/conf/conf.h \
 	core/conf/finding.c \
 	core/conf/option_get.c \
+	core/conf/option_show.c \
 	core/conf/option_sum.c \
 	core/conf/option_item.c \
 	core/conf/option_value.c \
+	core/conf/outer.c \
 	core/conf/options.c \
 	core/conf/options.h \
 	core/conf/options_private.h \
@@ -190,6 +192,7 @@ core_libcore_a_SOURCES = \
 	core/store/entity_cache.h \
 	core/store/entity_import.c \
 	core/store/entity_import.h \
+	core/store/entity_mark.c \
 	core/store/entity_merge.c \
 	core/store/entity_read.c \
 	core/store/entity_store.c \
@@ -227,6 +230,7 @@ core_libcore_a_SOURCES = \
 	core/http/io.c \
 	core/http/inherited.c \
 	core/http/inherited.h \
+	core/http/leave.c \
 	core/http/listen.c \
 	core/http/loop.c \
 	core/http/options.c \
@@ -238,6 +242,7 @@ core_libcore_a_SOURCES = \
 	core/http/request.c \
 	core/http/serve.c \
 	core/http/site.c \
+	core/http/stream.c \
 	core/http/sweep.c \
 	core/http/tls.c \
 	core/http/tls.h \
@@ -269,6 +274,7 @@ core_libcore_a_SOURCES = \
 	core/gate/sender.c \
 	core/gate/sender.h \
 	core/gate/settle.c \
+	core/gate/source.c \
 	core/gate/take.c \
 	core/gate/undelivered.c \
 	core/gate/upsert.c \
@@ -292,6 +298,7 @@ core_libcore_a_SOURCES = \
 	core/lane/settle.c \
 	core/lane/status.c \
 	core/lane/take.c \
+	core/lane/tell.c \
 	core/lane/timed.c \
 	core/plugin/api_batch.c \
 	core/plugin/api_edit.c \
@@ -320,6 +327,11 @@ core_libcore_a_SOURCES = \
 	core/host/control.c \
 	core/host/control.h \
 	core/host/emit.c \
+	core/host/errands.c \
+	core/host/explain.c \
+	core/host/explain.h \
+	core/host/forget.c \
+	core/host/forget.h \
 	core/host/gauges.c \
 	core/host/history.c \
 	core/host/history.h \
@@ -327,10 +339,16 @@ core_libcore_a_SOURCES = \
 	core/host/host.c \
 	core/host/host.h \
 	core/host/lanes.c \
+	core/host/effective.c \
+	core/host/effective.h \
 	core/host/fingerprint.c \
 	core/host/fingerprint.h \
 	core/host/lineage.c \
 	core/host/lineage.h \
+	core/host/job.c \
+	core/host/jobs.c \
+	core/host/jobs.h \
+	core/host/jobs_private.h \
 	core/host/left.c \
 	core/host/notify.c \
 	core/host/notify.h \
@@ -348,10 +366,15 @@ core_libcore_a_SOURCES = \
 	core/host/privileges.c \
 	core/host/privileges.h \
 	core/host/reload.c \
+	core/host/reload.h \
+	core/host/reload_gate.c \
+	core/host/reload_lanes.c \
+	core/host/reload_read.c \
 	core/host/requests.c \
 	core/host/requests.h \
 	core/host/retry.c \
 	core/host/servers.c \
+	core/host/sources.c \
 	core/host/settings.c \
 	core/host/settings.h \
 	core/host/settings_event.c \
@@ -361,10 +384,12 @@ core_libcore_a_SOURCES = \
 	core/host/stores.c \
 	core/host/take.c \
 	core/host/watchdog.c \
+	core/command/arguments.c \
 	core/command/check.c \
 	core/command/command.c \
 	core/command/command.h \
 	core/command/completion.c \
+	core/command/config.c \
 	core/command/ddl.c \
 	core/command/dead.c \
 	core/command/dead.h \
@@ -376,6 +401,7 @@ core_libcore_a_SOURCES = \
 	core/command/entity.c \
 	core/command/eval.c \
 	core/command/help.c \
+	core/command/job.c \
 	core/command/lane.c \
 	core/command/lane.h \
 	core/command/lane_left.c \
@@ -392,7 +418,16 @@ core_libcore_a_SOURCES = \
 	core/command/table.c \
 	core/command/types.c \
 	core/command/verify.c \
-	core/command/version.c
+	core/command/version.c \
+	core/command/why.c \
+	core/command/why.h \
+	core/command/why_answer.c \
+	core/command/why_find.c \
+	core/command/why_kept.c \
+	core/command/why_lane.c \
+	core/command/why_stand.c \
+	core/command/why_tell.c \
+	core/command/why_trial.c
 
 dist_man_MANS += core/ingestlayer.1 core/ingestlayer.conf.5
 

@@ -23,6 +23,18 @@ struct entity_link {
     struct entity_link *next;
 };
 
+/* What a step tells of an entity, for an event; in the order in which it is
+ * told. */
+struct batch_upsert {
+    struct batch_upsert *next;
+    const struct il_kind *kind;
+    struct slice id, traits; /* msgpack: a map */
+    uint64_t position;
+    int64_t seen_us; /* when the event came in */
+    uint16_t stop;   /* of the step */
+    uint8_t again;   /* the event comes again */
+};
+
 /* Of an event that comes again. */
 struct batch_again {
     uint32_t attempts; /* that failed and counted */
@@ -55,7 +67,8 @@ enum batch_state {
     BATCH_REFUSED,   /* a step's dead letter: for good */
     BATCH_REJECTED,  /* the destination's: it may take the mark back */
     BATCH_DONE,      /* the destination has it, whatever the batch comes to */
-    BATCH_DEFERRED   /* it comes again alone, likewise */
+    BATCH_DEFERRED,  /* it comes again alone, likewise */
+    BATCH_TICK       /* nobody's: it says that time has passed */
 };
 
 /* Who has the batch: what plugins may do with it. */
@@ -98,6 +111,7 @@ struct il_batch {
     uint32_t letters;       /* refused and rejected ones */
     uint32_t kept;          /* of all these, those that are kept */
     uint32_t done, deferred;
+    uint32_t ticks;
     uint32_t sealed;        /* steps are done; see batch_seal() */
     uint64_t id;            /* position of the first event */
     uint64_t last;          /* position once settled; covers skipped frames */
@@ -107,6 +121,8 @@ struct il_batch {
     struct arena_block *mark; /* of batch_seal() */
     size_t mark_used;
     size_t bytes; /* held by the arena */
+    struct batch_upsert *upserts, **upserts_end; /* of steps */
+    int upserts_put;                             /* they are in the store */
     /* What was said of single events, which no rewind undoes. */
     struct arena_block *said;
     size_t said_bytes;
@@ -174,6 +190,9 @@ int batch_add(struct il_batch *, uint64_t position, const char *body,
 /* The same for a body that is already unpacked. */
 int batch_add_event(struct il_batch *, uint64_t position, const char *body,
                     size_t len, const struct event *);
+/* The same for one that only says that time has passed. */
+int batch_add_tick(struct il_batch *, uint64_t position, const char *body,
+                   size_t len, const struct event *);
 /* Append a body that nothing can read: a dead letter from the start. */
 int batch_add_unreadable(struct il_batch *, uint64_t position, const char *body,
                          size_t len);
@@ -227,6 +246,12 @@ void batch_reject(struct il_batch *, uint32_t i, const struct il_reason *);
 void batch_unreject(struct il_batch *, uint32_t i);
 /* Settled by an earlier attempt: neither delivered again nor marked. */
 void batch_keep(struct il_batch *, uint32_t i);
+/* Is there something that a step would look at? */
+static inline int
+batch_for_steps(const struct il_batch *b)
+{
+    return b->live || b->ticks;
+}
 /* Is it for the destination now? */
 static inline int
 batch_live(const struct il_batch *b, uint32_t i)
@@ -277,6 +302,11 @@ int batch_remove(struct il_batch *, uint32_t i, const struct batch_part *,
 /* 0, -EINVAL (traits are no map) or -ENOMEM. */
 int batch_attach(struct il_batch *, uint32_t i, const struct il_kind *,
                  const struct il_value *traits);
+
+/* Event i tells of an entity; all is copied.  Of one that had passed the step that
+ * has the batch nothing is noted.  0, -EINVAL (the traits are no map), -ENOMEM. */
+int batch_upsert(struct il_batch *, uint32_t i, const struct il_kind *,
+                 struct slice id, int encoding, struct slice traits);
 
 /* Steps are done: what they did stays, whatever the destination marks. */
 void batch_seal(struct il_batch *);

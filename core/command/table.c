@@ -4,6 +4,8 @@
 const struct command_entry command_table[] = {
     { "run", command_run, &command_run_help, "run the daemon" },
     { "check", command_check, &command_check_help, "check a config" },
+    { "config", command_config, &command_config_help,
+      "print the config that counts, with all defaults" },
     { "plugins", command_plugins, &command_plugins_help,
       "list plugins, or the options of one" },
     { "eval", command_eval, &command_eval_help,
@@ -14,6 +16,8 @@ const struct command_entry command_table[] = {
       "import and look up entities" },
     { "status", command_status, &command_status_help,
       "show what a running daemon does" },
+    { "why", command_why, &command_why_help,
+      "tell what became of an event, and why" },
     { "reload", command_reload, &command_reload_help,
       "have the daemon read its certificates again" },
     { "dead", command_dead, &command_dead_help,

@@ -87,7 +87,7 @@ check_keys(const struct assembly *a)
 static void
 open_source(struct assembly *a, size_t i)
 {
-    static const struct lane_match all = { { NULL, 0 }, { "*", 1 } };
+    static const struct lane_match all = { .type = { "*", 1 } };
     struct plan *plan = a->plan;
     struct assembly_source *s = conf_alloc(plan->conf, sizeof(*s));
     *s = (struct assembly_source){ .of = a,
@@ -254,6 +254,17 @@ assembly_find_source(const struct assembly *a, const char *name)
         if (strcmp(a->sources[i]->host.name, name) == 0)
             return a->sources[i];
     return NULL;
+}
+
+size_t
+assembly_memories(const struct assembly_lane *l,
+                  struct il_memory *out[CELLS_MEMORIES_MAX])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < l->step_count && n < CELLS_MEMORIES_MAX; i++)
+        if (l->steps[i].memory)
+            out[n++] = l->steps[i].memory;
+    return n;
 }
 
 /* --- taking over, and closing --------------------------------------------- */

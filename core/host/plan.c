@@ -71,6 +71,7 @@ load_sources(struct plan *plan)
         load_part(plan, &s->part, setting, settings_source, IL_SOURCE);
         const char *undeclared = option_str(s->part.place, "undeclared", 0);
         s->accept_undeclared = undeclared && strcmp(undeclared, "accept") == 0;
+        s->ticks = s->part.plugin && (s->part.plugin->desc.flags & IL_TICKS);
         gate_sender_rate(s->part.place, &s->rate);
         s->max_undelivered =
             (uint64_t) option_int(s->part.place, "max_undelivered", 0);
@@ -92,7 +93,8 @@ load_matches(struct plan *plan, struct plan_pipeline *p)
             continue;
         p->matches[p->match_count++] =
             (struct lane_match){ slice_of(source, strlen(source)),
-                                 slice_of(match, strlen(match)) };
+                                 slice_of(match, strlen(match)),
+                                 plan_source_ticks(plan, source) };
     }
     plan_declared(plan, p->matches, p->match_count, &p->declared);
 }
@@ -215,13 +217,12 @@ make_loader(struct plan *plan)
     return loader_new(dirs, n);
 }
 
-struct plan *
-plan_parse(const char *path)
+static struct plan *
+parse(struct conf *conf, int broken)
 {
-    struct conf *conf = conf_new();
     struct plan *plan = conf_alloc(conf, sizeof(*plan));
     plan->conf = conf;
-    plan->broken = conf_load(conf, path) != 0;
+    plan->broken = broken;
     plan->root = read_root(plan);
     http_options_check(option_group(plan->root, "http", 0));
     http_options_check(option_group(plan->root, "admin", 0));
@@ -240,6 +241,20 @@ plan_parse(const char *path)
     http_options_check_apart(admin, admin);
     http_options_check_apart(admin, http);
     return plan;
+}
+
+struct plan *
+plan_parse(const char *path)
+{
+    struct conf *conf = conf_new();
+    return parse(conf, conf_load(conf, path) != 0);
+}
+
+struct plan *
+plan_parse_text(const char *name, const char *text, size_t len)
+{
+    struct conf *conf = conf_new();
+    return parse(conf, conf_load_text(conf, name, "/", text, len) != 0);
 }
 
 void

@@ -111,7 +111,9 @@ put_head(char *at, struct il_request *req)
         at = put(at, "Connection: close\r\n");
     else if (!req->head.minor)
         at = put(at, "Connection: keep-alive\r\n");
-    if (req->status != 204 && req->status != 304)
+    if (req->streams && req->head.minor)
+        at = put(at, "Transfer-Encoding: chunked\r\n");
+    else if (!req->streams && req->status != 204 && req->status != 304)
         at = put(digits_put(put(at, "Content-Length: "), req->out.len), "\r\n");
     return at;
 }
@@ -124,7 +126,10 @@ http_answer_begin(struct il_request *req)
     const int bare = req->status == 204 || req->status == 304
                      || !strcmp(req->method, "HEAD");
     answer->len = 0;
-    req->shut |= atomic_load(&http->quiesce) != 0;
+    req->shut |=
+        req->conn->tls
+            ? atomic_load(&http->quiesce) || atomic_load(&http->farewell)
+            : atomic_load(&http->quiesce) && !atomic_load(&http->rests);
     req->answer_len = bare ? 0 : req->out.len;
     req->sent = 0;
     /* Not the loop's time, which is that of its beginning where a request is

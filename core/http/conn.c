@@ -55,6 +55,8 @@ http_conn_open(struct http_loop *loop, int fd, const struct sockaddr *from,
     loop->conns = c;
     loop->conn_count++;
     atomic_fetch_add(&loop->http->conn_total, 1);
+    if (is_tls)
+        atomic_fetch_add(&loop->http->tls_total, 1);
     return c;
 }
 
@@ -108,6 +110,8 @@ http_conn_free(struct http_conn *c)
         http_request_give(c->req);
     if (c->tls && c->state == CONN_HEAD)
         http_io_finish(c); /* nothing was cut off */
+    if (c->tls)
+        atomic_fetch_sub(&loop->http->tls_total, 1);
     http_io_close(c);
     http_peer_remove(c);
     loop->conn_count--;
@@ -147,12 +151,29 @@ answered(struct http_conn *c)
         return shut ? ON : GONE;
     }
     c->state = CONN_HEAD;
+    if (http_conn_leaves(c))
+        return GONE;
     if (req->in_used == req->in_len && !c->readable) {
         http_request_give(req);
         return WAIT;
     }
     http_request_again(req);
     return ON;
+}
+
+/* A piece of an answer that goes on has been written.  Whoever has hung up will
+ * not be heard of again. */
+static int
+step_stream(struct http_conn *c)
+{
+    struct il_request *req = c->req;
+    if (http_stream_next(req))
+        return answered(c);
+    c->loop->turn_left -= (int64_t) req->answer_len;
+    if (c->hung || req->stream_broken)
+        return GONE;
+    c->state = req->is_held ? CONN_HELD : CONN_ANSWER;
+    return req->is_held ? WAIT : ON;
 }
 
 static int
@@ -162,14 +183,21 @@ step_answer(struct http_conn *c)
     if (rc < 0)
         return GONE;
     want_out(c, !rc);
-    return rc ? answered(c) : WAIT;
+    if (!rc)
+        return WAIT;
+    return c->req->streams ? step_stream(c) : answered(c);
 }
 
 static int
 begin_answer(struct http_conn *c)
 {
+    if (c->state == CONN_HELD && c->req->stream_begun) {
+        c->state = CONN_ANSWER;
+        return c->req->stream_broken ? GONE : step_answer(c);
+    }
     if (http_answer_begin(c->req))
         return GONE;
+    c->req->stream_begun = c->req->streams;
     c->state = CONN_ANSWER;
     return step_answer(c);
 }
@@ -243,10 +271,14 @@ step_begin(struct http_conn *c)
 static int
 nothing_came(struct http_conn *c, int rc)
 {
+    if (c->asked && rc == WAIT && http_conn_leaves(c))
+        return GONE;
     if (c->req && c->req->in_len)
         return rc;
     if (c->req)
         http_request_give(c->req);
+    if (c->asked && c->tls)
+        atomic_fetch_add(&c->loop->http->tls_ended, 1);
     return c->asked ? GONE : rc;
 }
 
@@ -400,7 +432,7 @@ step(struct http_conn *c)
     case CONN_LINGERS:
         return step_linger(c);
     case CONN_HELD:
-        break;
+        return c->req->stream_begun && c->hung ? GONE : WAIT;
     }
     return WAIT;
 }

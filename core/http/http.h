@@ -54,16 +54,16 @@ int http_new(const struct http_options *, struct http **out);
  * are asked in the order of registration. */
 int http_route(struct http *, const struct il_route *, void *self,
                void *owner);
-/* Pages may send to the routes of this owner, so far as its senders (the first
- * of a list) name their origins.  After its http_route(), before http_start. */
-void http_allow_origins(struct http *, const void *owner,
-                        const struct http_sender *senders);
+/* What is served first, for http_site_route(). */
+struct http_site *http_site(struct http *);
 /* What a server serves, as a whole: of the options max_body, trusted and
  * trust_unix, and routes and origins as above.  http_new() makes the first one. */
 int http_site_new(const struct http_options *, struct http_site **out);
 void http_site_free(struct http_site *);
 int http_site_route(struct http_site *, const struct il_route *, void *self,
                     void *owner);
+/* Pages may send to the routes of this owner, so far as its senders (the first
+ * of a list) name their origins.  After its routes. */
 void http_site_allow_origins(struct http_site *, const void *owner,
                              const struct http_sender *senders);
 /* Serve this from the next request on, and return what was served before:
@@ -71,6 +71,9 @@ void http_site_allow_origins(struct http_site *, const void *owner,
  * until it is not in use any more.  One thread at a time. */
 struct http_site *http_serve(struct http *, struct http_site *);
 int http_site_in_use(struct http *, const struct http_site *);
+/* While it runs: max_buffered, max_connections, max_per_address and timeout_ms
+ * are these from now on.  Any thread. */
+void http_limit(struct http *, const struct http_options *);
 
 /* Take the addresses; nobody is answered yet.  0 or a negative errno after a
  * log line naming the address. */
@@ -87,6 +90,25 @@ void http_listens_on(const struct http *, size_t i, struct il_text *out);
 void http_quiesce(struct http *);
 /* Wait for them until deadline (clock_monotonic_us), then close everything. */
 void http_stop(struct http *, int64_t deadline_us);
+
+/* --- somebody else goes on ------------------------------------------------- */
+
+/* In place of http_quiesce(): what listens stays open, so that connections wait
+ * in its queue, and plain connections are not closed but kept between two
+ * requests.  Those with TLS cannot go on elsewhere; http_farewell() before it
+ * has them closed at their next answer, and the rest is closed now. */
+void http_rest(struct http *);
+void http_farewell(struct http *);
+/* Connections with TLS that there are. */
+uint64_t http_tls_count(const struct http *);
+/* After http_stop(): leave all of that.  What became of the others is added to
+ * *left.  0 or -ENOMEM. */
+struct http_left {
+    uint64_t connections; /* go on */
+    uint64_t tls;         /* were closed without having been told to */
+    uint64_t requests;    /* were cut off: no answer in time */
+};
+int http_leave(struct http *, struct http_inherited *, struct http_left *);
 void http_free(struct http *);
 
 /* --- answering later ------------------------------------------------------ */
@@ -122,6 +144,26 @@ void http_defer(struct il_request *,
  * them as those of bodies.  0, or -ENOBUFS after a 503.  Of a request that is
  * deferred only, by its fn. */
 int http_charge(struct il_request *, uint64_t bytes);
+
+/* --- an answer that goes on ------------------------------------------------ */
+
+struct http_stream {
+    /* The next bytes, appended to out: 1; none for now: 1, and it is asked again
+     * after http_wake(); 0: these are the last; a negative errno: cut it off, so
+     * that the client sees that it is not whole. */
+    int (*more)(void *arg, struct il_text *out);
+    /* Once, when more() is called no more: it is over, the other end has gone or
+     * has shut down its side of the connection, or the server stops. */
+    void (*gone)(void *arg);
+    void *arg;
+};
+/* Answer with a body that comes bit by bit.  Both functions are called in the
+ * request's own loop thread, more() once all it has given has been written; a
+ * client may take as long as it likes to read that.  From handle(), or the fn of
+ * http_defer(); gone() may be called before this returns, where nobody wants a
+ * body. */
+void http_stream(struct il_request *, int status, const char *content_type,
+                 const struct http_stream *);
 
 /* --- what the core may ask of a request, apart from plugin.h -------------- */
 

@@ -33,9 +33,18 @@ struct heir {
     union socket_address at;
 };
 
+struct guest {
+    int fd; /* -1: taken */
+    char *server;
+    struct il_text sent;
+};
+
 struct http_inherited {
     struct heir *list;
     size_t count;
+    struct guest *guests; /* connections */
+    size_t guest_count;
+    size_t guest_next; /* those before are taken */
 };
 
 struct http_inherited *
@@ -53,8 +62,16 @@ http_inherited_free(struct http_inherited *in)
         free(in->list[i].from);
         free(in->list[i].server);
     }
-    if (in)
+    for (size_t i = 0; in && i < in->guest_count; i++) {
+        if (in->guests[i].fd >= 0)
+            close(in->guests[i].fd);
+        free(in->guests[i].server);
+        text_clear(&in->guests[i].sent);
+    }
+    if (in) {
         free(in->list);
+        free(in->guests);
+    }
     free(in);
 }
 
@@ -118,6 +135,47 @@ http_inherited_add(struct http_inherited *in, int fd, const char *from,
     h->from = strdup(from);
     h->server = server ? strdup(server) : NULL;
     return h->from && (!server || h->server) ? 0 : -ENOMEM;
+}
+
+int
+http_inherited_add_conn(struct http_inherited *in, int fd, const char *server,
+                        struct slice sent)
+{
+    const size_t n = in->guest_count;
+    struct guest *list = in->guests;
+    /* one after the other, and there may be ten thousand */
+    if (!(n & (n - 1)))
+        list = realloc(list, (n ? 2 * n : 1) * sizeof(*list));
+    if (!list) {
+        close(fd);
+        return -ENOMEM;
+    }
+    in->guests = list;
+    struct guest *g = &list[in->guest_count++];
+    *g = (struct guest){ .fd = fd, .server = strdup(server) };
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    return !g->server || text_put(&g->sent, sent.ptr, sent.len) ? -ENOMEM : 0;
+}
+
+int
+http_inherited_get(const struct http_inherited *in, size_t i,
+                   struct http_heir *out)
+{
+    if (i < in->count) {
+        const struct heir *h = &in->list[i];
+        *out = (struct http_heir){ .fd = h->fd,
+                                   .server = h->server ? h->server : "",
+                                   .ours = h->ours };
+        return 1;
+    }
+    if (i - in->count >= in->guest_count)
+        return 0;
+    const struct guest *g = &in->guests[i - in->count];
+    *out = (struct http_heir){ .fd = g->fd,
+                               .server = g->server,
+                               .is_conn = 1,
+                               .sent = slice_of(g->sent.data, g->sent.len) };
+    return 1;
 }
 
 size_t
@@ -277,4 +335,23 @@ http_inherited_take(struct http_inherited *in, const char *server,
         l->fd = h->fd;
     l->inherits = 1;
     return h->fd;
+}
+
+int
+http_inherited_take_conn(struct http_inherited *in, const char *server,
+                         struct slice *sent)
+{
+    while (in->guest_next < in->guest_count
+           && in->guests[in->guest_next].fd < 0)
+        in->guest_next++;
+    for (size_t i = in->guest_next; i < in->guest_count; i++) {
+        struct guest *g = &in->guests[i];
+        int fd = g->fd;
+        if (fd < 0 || strcmp(g->server, server))
+            continue;
+        g->fd = -1;
+        *sent = slice_of(g->sent.data, g->sent.len);
+        return fd;
+    }
+    return -ENOENT;
 }

@@ -142,5 +142,6 @@ http_io_close(struct http_conn *c)
     if (c->tls)
         gnutls_deinit(c->tls);
     tls_release(c->cert);
-    close(c->fd);
+    if (c->fd >= 0)
+        close(c->fd);
 }

@@ -17,6 +17,8 @@
 #include <unistd.h>
 
 #define SWEEP_US 500000
+/* Others wait while a server rests. */
+#define SWEEP_REST_US 20000
 
 /* So often a loop looks for more before it lets those wait whom it has. */
 #define GATHER_ROUNDS 8
@@ -47,6 +49,15 @@ door_open(struct http_loop *loop, struct http_door *d)
     return epoll_ctl(loop->epoll, EPOLL_CTL_ADD, d->fd, &ev);
 }
 
+/* Its share of all connections that there may be. */
+static size_t
+conn_limit(const struct http_loop *loop)
+{
+    const struct http *http = loop->http;
+    size_t share = HTTP_LIMIT(http, max_connections) / http->loop_count;
+    return share ? share : 1;
+}
+
 /* Let nobody in. */
 static void
 doors_shut(struct http_loop *loop)
@@ -59,7 +70,8 @@ doors_shut(struct http_loop *loop)
 static void
 doors_open(struct http_loop *loop)
 {
-    if (!loop->doors_shut || loop->conn_count >= loop->conn_limit)
+    if (!loop->doors_shut || loop->conn_count >= conn_limit(loop)
+        || loop->quiesced)
         return;
     for (size_t i = 0; i < loop->door_count; i++)
         door_open(loop, &loop->doors[i]);
@@ -87,7 +99,7 @@ door_accept(struct http_loop *loop, const struct http_door *d)
         struct sockaddr_storage ss;
         struct sockaddr *sa = (struct sockaddr *) &ss;
         socklen_t len = sizeof(ss);
-        if (loop->conn_count >= loop->conn_limit) {
+        if (loop->conn_count >= conn_limit(loop)) {
             doors_shut(loop);
             loop->doors_full = 1;
             return;
@@ -180,9 +192,11 @@ loop_quiesce(struct http_loop *loop)
     loop->quiesced = 1;
     loop->quiesced_us = loop->now_us;
     doors_shut(loop);
-    for (size_t i = 0; i < loop->door_count; i++)
-        close(loop->doors[i].fd);
-    loop->door_count = 0;
+    if (!atomic_load(&loop->http->rests)) {
+        for (size_t i = 0; i < loop->door_count; i++)
+            close(loop->doors[i].fd);
+        loop->door_count = 0;
+    }
     http_loop_sweep(loop);
 }
 
@@ -195,11 +209,13 @@ loop_run(void *arg)
     snprintf(name, sizeof(name), "http-%.10s", http->options.name);
     pthread_setname_np(pthread_self(), name);
     while (!atomic_load(&http->stop)) {
-        loop_round(loop, loop->conns || loop->doors_shut ? SWEEP_US / 1000
-                                                         : 60000);
+        const int sweep_us =
+            atomic_load(&http->rests) ? SWEEP_REST_US : SWEEP_US;
+        loop_round(loop,
+                   loop->conns || loop->doors_shut ? sweep_us / 1000 : 60000);
         if (atomic_load(&http->quiesce) && !loop->quiesced)
             loop_quiesce(loop);
-        else if (loop->now_us - loop->swept_us > SWEEP_US) {
+        else if (loop->now_us - loop->swept_us > sweep_us) {
             http_loop_sweep(loop);
             doors_open(loop);
         }
@@ -288,9 +304,6 @@ loop_open(struct http_loop *loop)
 {
     struct http *http = loop->http;
     struct epoll_event ev = { .events = EPOLLIN };
-    loop->conn_limit = http->options.max_connections / http->loop_count;
-    if (!loop->conn_limit)
-        loop->conn_limit = 1;
     http_seat_take(loop);
     if (!loop->seat)
         return -ENOMEM;
@@ -316,6 +329,7 @@ http_loop_close(struct http_loop *loop)
         close(loop->epoll);
     if (loop->wake >= 0)
         close(loop->wake);
+    http_leavers_free(loop);
     http_body_pool_free(loop);
     http_request_pool_free(loop);
     http_seat_end(loop);
@@ -354,6 +368,7 @@ http_start(struct http *http)
         if (err)
             return err; /* http_free() closes what is open */
     }
+    http_take_over(http);
     http->running = 1;
     for (size_t i = 0; i < http->loop_count; i++) {
         struct http_loop *loop = &http->loops[i];
@@ -403,5 +418,6 @@ http_stop(struct http *http, int64_t deadline_us)
         pthread_join(loop->thread, NULL);
         loop->started = 0;
     }
+    metric_refresh_remove(refresh, http);
     http->running = 0;
 }

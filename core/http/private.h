@@ -3,7 +3,8 @@
  * where a body comes whole.
  *
  *   listen.c  loop.c     sockets, and the loops that own what comes by them
- *   inherited.c          sockets that somebody else has opened
+ *   inherited.c          sockets and connections that somebody else has opened
+ *   leave.c              leaving them to whoever comes next
  *   conn.c  io.c         a connection's next step; bytes, through TLS or not
  *   head.c  chunk.c      parsing, byte by byte if need be
  *   body.c               limits, and unpacking
@@ -12,6 +13,7 @@
  *   answer.c  request.c  the answer's bytes; a request as plugins see it
  *   hold.c  work.c       answered later: by its own loop, or by a thread that
  *                        may wait for a disk
+ *   stream.c             answers that go on
  *   client.c  cors.c  origin.c    who sends, from which page
  *   sweep.c  pool.c      who is past its time; memory that is used again
  *   tls.c  tls_live.c    certificates, and the one in force
@@ -20,7 +22,7 @@
  * (SO_REUSEPORT), connections and requests; nothing of them is touched by
  * another, but through http_wake() (an eventfd) and the worker, which gives a
  * request back before its loop goes on.  Options do not change once the server
- * runs; routes do as a whole (site.c).
+ * runs, limits apart; routes do as a whole (site.c).
  *
  * Locks.  site_lock: who uses which routes.  peers.lock: the table of addresses.  work_lock: the worker's queue.
  * All else that loops share is atomic.  No lock is held in a plugin's callback.
@@ -134,6 +136,13 @@ struct il_request {
     uint64_t answer_len;    /* of its body; 0 for HEAD */
     uint32_t extra_len;
 
+    /* its answer goes on */
+    struct http_stream stream;
+    unsigned streams : 1;
+    unsigned stream_begun : 1;  /* its head is on its way */
+    unsigned stream_over : 1;   /* the last of it is being written */
+    unsigned stream_broken : 1; /* more() has failed */
+
     /* held */
     int (*ready)(void *arg, struct il_request *);
     void *ready_arg;
@@ -222,7 +231,7 @@ struct http_loop {
     int64_t now_us; /* when epoll returned */
 
     struct http_conn *conns;
-    size_t conn_count, conn_limit;
+    size_t conn_count;
     /* those that have more to do before anybody is waited for */
     struct http_conn *ready, *ready_last;
     size_t ready_count;
@@ -236,6 +245,7 @@ struct http_loop {
     void *pause_arg;
     int quiesced;
     int64_t quiesced_us;
+    struct http_leaver *leavers; /* connections for whoever comes next */
     int64_t swept_us;
 
     struct il_request *spare; /* linked by next */
@@ -270,6 +280,10 @@ struct http_peers {
     struct table table; /* of list, by address */
 };
 
+/* Of an option that http_limit() may change. */
+#define HTTP_LIMIT(http, name)                                                 \
+    __atomic_load_n(&(http)->options.name, __ATOMIC_RELAXED)
+
 struct http {
     struct http_options options; /* strings are ours */
     char *name;
@@ -295,6 +309,9 @@ struct http {
     uint64_t strangers; /* atomic: what of it has no sender (yet) */
     _Atomic uint64_t conn_total;
     _Atomic int quiesce, stop;
+    _Atomic int farewell, rests; /* http_farewell(), http_rest() */
+    _Atomic uint64_t tls_total;  /* of conn_total, those with TLS */
+    _Atomic uint64_t tls_ended; /* closed while it rests, without being asked */
 
     struct il_counter *requests[32];
     struct il_gauge *connections;
@@ -358,6 +375,10 @@ void http_unlisten(struct http_listener *);
  * -ENOENT.  NULL: there are none. */
 int http_inherited_take(struct http_inherited *, const char *server,
                         struct http_listener *);
+/* The next connection of this server, which is the caller's then, or -ENOENT;
+ * what it has sent of a request is there until the next call. */
+int http_inherited_take_conn(struct http_inherited *, const char *server,
+                             struct slice *sent);
 
 /* client.c */
 /* A connection has come: may it stay? */
@@ -415,6 +436,16 @@ int http_answer_write(struct il_request *);
 /* "100 Continue", if it can be said at once.  0 or -EIO: cut the connection. */
 int http_answer_continue(struct il_request *);
 
+/* leave.c */
+/* The server rests, and this one is between two requests: leave it, with what it
+ * has sent of the next one.  1: it is to be freed, without its descriptor. */
+int http_conn_leaves(struct http_conn *);
+/* As the last thing before the threads start: connections that were left for
+ * this server. */
+void http_take_over(struct http *);
+/* Close those that nobody has taken. */
+void http_leavers_free(struct http_loop *);
+
 /* hold.c */
 /* The loop ends a round: those held briefly wait together and are asked. */
 void http_hold_pause(struct http_loop *);
@@ -422,6 +453,16 @@ void http_hold_pause(struct http_loop *);
 void http_hold_ask_all(struct http_loop *);
 /* Ask everybody, for the last time: the others hear 503. */
 void http_hold_abandon(struct http_loop *);
+
+/* It goes, whether ready or not. */
+void http_hold_drop(struct il_request *);
+
+/* stream.c */
+/* What there was has been written: 1: that was all; 0: it is held, or has
+ * more. */
+int http_stream_next(struct il_request *);
+/* The request ends; nothing where it has no stream. */
+void http_stream_end(struct il_request *);
 
 /* sweep.c */
 /* Close who is past its time. */

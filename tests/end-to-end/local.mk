@@ -27,8 +27,11 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-recipe-masked-chat.py \
 	tests/end-to-end/test-state-is-shown.py \
 	tests/end-to-end/test-throttle-delays.py \
+	tests/end-to-end/test-clock-ticks-once.py \
 	tests/end-to-end/test-entities-are-waited-for.py \
+	tests/end-to-end/test-stale-entities-are-waited-for.py \
 	tests/end-to-end/test-recipe-noisy-errors.py \
+	tests/end-to-end/test-recipe-plan-changes.py \
 	tests/end-to-end/test-recipe-third-export.py \
 	tests/end-to-end/test-recipe-usage-by-account.py \
 	tests/end-to-end/test-refusals-are-kept.py \
@@ -44,6 +47,7 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-stalled-senders-hold-up-nobody.py \
 	tests/end-to-end/test-control-waits-for-nobody.py \
 	tests/end-to-end/test-torn-tail-is-cut.py \
+	tests/end-to-end/test-traits-are-told-once.py \
 	tests/end-to-end/test-what-was-decided-travels.py
 EXTRA_DIST += $(SYSTEM_TESTS)
 if PLUGIN_WAREHOUSE_PG
@@ -56,13 +60,17 @@ SHELL_TESTS = \
 	tests/end-to-end/test-root-acts-as-the-owner.sh \
 	tests/end-to-end/test-admin-refuses-other-names.sh
 PLAIN_TESTS = \
+	tests/end-to-end/test-config-is-shown.py \
 	tests/end-to-end/test-naughty-plugins-are-named.py \
 	tests/end-to-end/test-origins-stay.py \
 	tests/end-to-end/test-parked-chains-go-on-after-a-drop.py \
 	tests/end-to-end/test-parked-events-are-listed-and-retried.py \
 	tests/end-to-end/test-parked-lanes-move-and-are-forgotten.py \
 	tests/end-to-end/test-renamed-source-knows-its-keys.py \
+	tests/end-to-end/test-reload-changes-lanes.py \
 	tests/end-to-end/test-requests-are-http.py \
-	tests/end-to-end/test-socket-unit-refuses-nobody.py
+	tests/end-to-end/test-socket-unit-refuses-nobody.py \
+	tests/end-to-end/test-why-answers-for-each-fate.py \
+	tests/end-to-end/test-why-goes-by-what-is-noted.py
 TESTS += $(SHELL_TESTS) $(PLAIN_TESTS)
 EXTRA_DIST += $(SHELL_TESTS) $(PLAIN_TESTS)

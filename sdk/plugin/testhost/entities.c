@@ -3,6 +3,7 @@
 #include <config.h>
 
 #include "private.h"
+#include "base/api.h"
 #include "codec/json.h"
 #include "store/entity.h"
 
@@ -23,7 +24,7 @@ known(struct testhost *t, const char *kind, const char *id, size_t len)
 
 int
 testhost_merge(struct testhost *t, const char *kind, const char *id, size_t len,
-               struct slice traits)
+               struct slice traits, int64_t seen_us)
 {
     struct known_entity *e = known(t, kind, id, len);
     if (!e) {
@@ -32,6 +33,7 @@ testhost_merge(struct testhost *t, const char *kind, const char *id, size_t len,
             return -ENOMEM;
         e->kind = strdup(kind);
         e->id = strndup(id, len);
+        e->first_seen_us = e->last_seen_us = seen_us;
         e->next = t->entities;
         t->entities = e;
     }
@@ -46,6 +48,8 @@ testhost_merge(struct testhost *t, const char *kind, const char *id, size_t len,
     }
     text_clear(&e->traits);
     e->traits = out;
+    if (seen_us > e->last_seen_us)
+        e->last_seen_us = seen_us;
     return 0;
 }
 
@@ -58,7 +62,8 @@ testhost_entity(struct testhost *t, const char *kind, const char *id,
     int err = json_to_msgpack(traits, strlen(traits), &packed, &error);
     if (!err)
         err = testhost_merge(t, kind, id, strlen(id),
-                             slice_of(packed.data, packed.len));
+                             slice_of(packed.data, packed.len),
+                             testhost_now_us(t));
     text_clear(&packed);
     return err;
 }
@@ -88,7 +93,7 @@ testhost_fail_entities(struct testhost *t, int err)
 
 static int
 api_entity_find(struct il_batch *b, const struct il_kind *kind, const char *id,
-                size_t len, struct il_value *traits)
+                size_t len, struct il_entity *out)
 {
     const struct flight *f = b->lane;
     struct testhost *t = f->t;
@@ -102,7 +107,11 @@ api_entity_find(struct il_batch *b, const struct il_kind *kind, const char *id,
     struct known_entity *e = known(t, kind->name, id, len);
     int found = t->entity_error;
     if (!found)
-        found = e && !view(e, traits);
+        found = e && !view(e, &out->traits);
+    if (found == 1) {
+        out->first_seen_us = e->first_seen_us;
+        out->last_seen_us = e->last_seen_us;
+    }
     pthread_mutex_unlock(&t->lock);
     return found;
 }
@@ -115,7 +124,6 @@ api_entity_put(const struct il_host *h, const struct il_kind *kind,
     struct testhost *t = testhost_of(h);
     struct il_text packed = { 0 };
     struct json_error error;
-    (void) seen_us;
     if (testhost_alloc_fails(t))
         return -ENOMEM;
     int err = encoding == IL_JSON
@@ -126,15 +134,53 @@ api_entity_put(const struct il_host *h, const struct il_kind *kind,
         err = t->entity_error;
     if (!err)
         err = testhost_merge(t, kind->name, id, len,
-                             slice_of(packed.data, packed.len));
+                             slice_of(packed.data, packed.len), seen_us);
     pthread_mutex_unlock(&t->lock);
     text_clear(&packed);
     return err;
 }
 
+/* The batch has passed: what it tells of entities is known from now on. */
+int
+testhost_told(struct testhost *t, struct il_batch *b)
+{
+    const struct batch_upsert *u = b->upserts_put ? NULL : b->upserts;
+    int err = 0;
+    pthread_mutex_lock(&t->lock);
+    for (; u && !err; u = u->next)
+        err = testhost_merge(t, u->kind->name, u->id.ptr, u->id.len, u->traits,
+                             u->seen_us);
+    pthread_mutex_unlock(&t->lock);
+    b->upserts_put = 1;
+    return err;
+}
+
+static int
+api_entity_upsert(struct il_batch *b, uint32_t i, const struct il_upsert *u)
+{
+    const struct flight *f = b->lane;
+    if (atomic_load(&f->phase) != PHASE_STEP || !batch_in_step(b)) {
+        testhost_violate(f->t, "il_entity_upsert() outside of process()");
+        return -EPERM;
+    }
+    if (i >= b->count) {
+        testhost_violate(f->t,
+                         "il_entity_upsert() of event %u in a batch of %u", i,
+                         b->count);
+        return -EINVAL;
+    }
+    if (u->struct_size < API_UPSERT_1_0) {
+        testhost_violate(f->t, "il_entity_upsert() without struct_size");
+        return -EINVAL;
+    }
+    return testhost_alloc_fails(f->t) ? -ENOMEM
+                                      : testhost_plain.entity_upsert(b, i, u);
+}
+
 void
 testhost_fill_entities(struct il_api *api)
 {
+    api->entity_upsert = api_entity_upsert;
     api->entity_find = api_entity_find;
     api->entity_put = api_entity_put;
 }
