@@ -11,7 +11,7 @@
  *                 read a config or a table, and touch nothing outside
  *   verify.c      plugins --verify, with the test host that plugins are tested
  *                 with
- *   emit.c  status.c  reload.c  dead_retry.c
+ *   emit.c  status.c  reload.c  upgrade.c  dead_retry.c
  *                 ask the running daemon by its control socket (host/control.h)
  *   reply.c       what stands in its answer
  *   dead.c  dead_item.c  dead_print.c  dead_render.c  entity.c

@@ -15,6 +15,8 @@
  *   sockets.c     sockets that systemd has opened
  *   admin.c       /healthz, /readyz, /metrics
  *   control.c     how commands ask
+ *   upgrade.c  upgrade_ask.c  successor.c  handover.c  handover_start.c
+ *                 another process takes this one's place
  *   watchdog.c    leaves when a plugin keeps the daemon from ending
  *   notify.c      systemd; privileges.c becoming somebody with fewer rights
  *
@@ -28,7 +30,7 @@
  *
  * Pointers are set while starting, before the threads that use them, and freed
  * after those are gone; but for the assembly, which a reload changes under the
- * one lock here.  The order of stopping is the order of starting, backwards: the
+ * one lock here.  After an upgrade that has failed all of it is made anew.  The order of stopping is the order of starting, backwards: the
  * way in first, the spool last. */
 #ifndef HOST_PRIVATE_H
 #define HOST_PRIVATE_H
@@ -38,6 +40,7 @@
 #include "host.h"
 #include "requests.h"
 #include "base/timers.h"
+#include "http/http.h"
 #include "store/parked.h"
 #include "store/retry.h"
 #include "gate/gate.h"
@@ -50,6 +53,15 @@ enum { HOST_GAUGES = 6 };
 struct json_out;
 struct host_left;
 struct host_requests;
+struct handover;
+struct upgrade;
+
+/* What is left to another process, while a server is stopped. */
+struct host_leaving {
+    struct http_inherited *list;
+    struct http_left left;
+    int err;
+};
 
 struct host {
     struct plan *plan; /* until it is assembled */
@@ -60,6 +72,9 @@ struct host {
     int changing;             /* a reload is under way */
     int lock; /* descriptor, -1: not taken */
     struct http_inherited *inherited; /* sockets; NULL: none */
+    struct handover *before;          /* the process before; NULL: none */
+    struct upgrade *upgrade;
+    struct host_leaving *leaving; /* NULL: nobody comes after this one */
 
     struct spool *spool;
     struct spool_hold *start_hold; /* until all have their own */
@@ -130,6 +145,10 @@ void host_stop_lane(struct host *, struct assembly_lane *, int64_t deadline_us);
  * deadline. */
 void host_drain_lanes(struct host *);
 void host_stop_lanes(struct host *);
+/* All of them are to read nothing more, and have they ended?  host_stop_lanes()
+ * is still to follow. */
+void host_halt_lanes(struct host *);
+int host_lanes_rest(const struct host *);
 /* Up to where all lanes have passed that take from a source; arg is a struct
  * host_source. */
 struct host_source {
@@ -144,6 +163,11 @@ int host_start_servers(struct host *);
 /* Sources are to come to an end: il_cancelled(). */
 void host_cancel_sources(struct host *);
 void host_quiesce(struct host *);
+/* Where another process comes after this one: all servers let those wait who
+ * come, and keep those who are idle. */
+void host_rest(struct host *);
+/* Stopped, before it is freed: what it leaves, if anybody comes. */
+void host_leave(struct host *, struct http *);
 /* The admin server, before what its handlers and /metrics read is gone. */
 void host_stop_admin(struct host *);
 void host_stop_servers(struct host *);
@@ -192,6 +216,12 @@ void host_put_paused(struct json_out *, const struct lane_status *, int quotes);
 int host_retry(struct host_request *);
 /* .../due: another process has changed what is parked. */
 int host_due(struct host_request *);
+
+/* upgrade_ask.c: GET and POST /v1/upgrade, the latter perhaps with ?no_way_back=1:
+ * how the last one went, or goes on.  The answer to its end comes from whichever
+ * process has the place then. */
+int host_upgrade_look(struct host_request *);
+int host_upgrade_ask(struct host_request *);
 
 /* emit.c: POST /v1/emit?source=NAME, which may be left out where there is only
  * one.  The body is what POST /v1/ingest takes; the answer has a line of JSON

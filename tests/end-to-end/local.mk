@@ -44,6 +44,8 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-stalled-senders-hold-up-nobody.py \
 	tests/end-to-end/test-control-waits-for-nobody.py \
 	tests/end-to-end/test-torn-tail-is-cut.py \
+	tests/end-to-end/test-upgrade-goes-back.py \
+	tests/end-to-end/test-upgrade-refuses-nobody.py \
 	tests/end-to-end/test-what-was-decided-travels.py
 EXTRA_DIST += $(SYSTEM_TESTS)
 if PLUGIN_WAREHOUSE_PG
@@ -63,6 +65,8 @@ PLAIN_TESTS = \
 	tests/end-to-end/test-parked-lanes-move-and-are-forgotten.py \
 	tests/end-to-end/test-renamed-source-knows-its-keys.py \
 	tests/end-to-end/test-requests-are-http.py \
-	tests/end-to-end/test-socket-unit-refuses-nobody.py
+	tests/end-to-end/test-socket-unit-refuses-nobody.py \
+	tests/end-to-end/test-upgrade-tells-systemd.py \
+	tests/end-to-end/test-upgrade-tells-tls-to-go.py
 TESTS += $(SHELL_TESTS) $(PLAIN_TESTS)
 EXTRA_DIST += $(SHELL_TESTS) $(PLAIN_TESTS)
