@@ -89,6 +89,7 @@ core_libcore_a_SOURCES = \
 	core/conf/conf.h \
 	core/conf/finding.c \
 	core/conf/option_get.c \
+	core/conf/option_show.c \
 	core/conf/option_sum.c \
 	core/conf/option_item.c \
 	core/conf/option_value.c \
@@ -239,6 +240,7 @@ core_libcore_a_SOURCES = \
 	core/http/request.c \
 	core/http/serve.c \
 	core/http/site.c \
+	core/http/stream.c \
 	core/http/sweep.c \
 	core/http/tls.c \
 	core/http/tls.h \
@@ -328,10 +330,16 @@ core_libcore_a_SOURCES = \
 	core/host/host.c \
 	core/host/host.h \
 	core/host/lanes.c \
+	core/host/effective.c \
+	core/host/effective.h \
 	core/host/fingerprint.c \
 	core/host/fingerprint.h \
 	core/host/lineage.c \
 	core/host/lineage.h \
+	core/host/job.c \
+	core/host/jobs.c \
+	core/host/jobs.h \
+	core/host/jobs_private.h \
 	core/host/left.c \
 	core/host/notify.c \
 	core/host/notify.h \
@@ -373,6 +381,7 @@ core_libcore_a_SOURCES = \
 	core/command/command.c \
 	core/command/command.h \
 	core/command/completion.c \
+	core/command/config.c \
 	core/command/ddl.c \
 	core/command/dead.c \
 	core/command/dead.h \

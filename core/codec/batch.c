@@ -44,7 +44,7 @@ batch_reset(struct il_batch *b)
     b->mark = NULL;
     b->mark_used = 0;
     b->count = b->live = b->dropped = b->letters = b->kept = b->sealed = 0;
-    b->done = b->deferred = 0;
+    b->done = b->deferred = b->ticks = 0;
     b->id = 0;
     b->reader = NULL;
     b->phase = BATCH_NOBODY;
@@ -111,6 +111,18 @@ batch_add_event(struct il_batch *b, uint64_t position, const char *body,
     b->live++;
     if (b->last < position)
         b->last = position;
+    return 0;
+}
+
+int
+batch_add_tick(struct il_batch *b, uint64_t position, const char *body,
+               size_t len, const struct event *ev)
+{
+    int err = batch_add_event(b, position, body, len, ev);
+    if (err)
+        return err;
+    batch_leave(b, b->count - 1, BATCH_TICK);
+    b->ticks++;
     return 0;
 }
 

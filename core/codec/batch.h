@@ -55,7 +55,8 @@ enum batch_state {
     BATCH_REFUSED,   /* a step's dead letter: for good */
     BATCH_REJECTED,  /* the destination's: it may take the mark back */
     BATCH_DONE,      /* the destination has it, whatever the batch comes to */
-    BATCH_DEFERRED   /* it comes again alone, likewise */
+    BATCH_DEFERRED,  /* it comes again alone, likewise */
+    BATCH_TICK       /* nobody's: it says that time has passed */
 };
 
 /* Who has the batch: what plugins may do with it. */
@@ -98,6 +99,7 @@ struct il_batch {
     uint32_t letters;       /* refused and rejected ones */
     uint32_t kept;          /* of all these, those that are kept */
     uint32_t done, deferred;
+    uint32_t ticks;
     uint32_t sealed;        /* steps are done; see batch_seal() */
     uint64_t id;            /* position of the first event */
     uint64_t last;          /* position once settled; covers skipped frames */
@@ -174,6 +176,9 @@ int batch_add(struct il_batch *, uint64_t position, const char *body,
 /* The same for a body that is already unpacked. */
 int batch_add_event(struct il_batch *, uint64_t position, const char *body,
                     size_t len, const struct event *);
+/* The same for one that only says that time has passed. */
+int batch_add_tick(struct il_batch *, uint64_t position, const char *body,
+                   size_t len, const struct event *);
 /* Append a body that nothing can read: a dead letter from the start. */
 int batch_add_unreadable(struct il_batch *, uint64_t position, const char *body,
                          size_t len);
@@ -227,6 +232,12 @@ void batch_reject(struct il_batch *, uint32_t i, const struct il_reason *);
 void batch_unreject(struct il_batch *, uint32_t i);
 /* Settled by an earlier attempt: neither delivered again nor marked. */
 void batch_keep(struct il_batch *, uint32_t i);
+/* Is there something that a step would look at? */
+static inline int
+batch_for_steps(const struct il_batch *b)
+{
+    return b->live || b->ticks;
+}
 /* Is it for the destination now? */
 static inline int
 batch_live(const struct il_batch *b, uint32_t i)

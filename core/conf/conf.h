@@ -79,6 +79,9 @@ size_t conf_warnings(const struct conf *);
 /* All findings, one line each (and for texts the text and a caret). */
 void conf_print(struct conf *, FILE *);
 
+/* Append a text as it would stand in a config, in quotes.  0 or -ENOMEM. */
+int conf_put_string(struct il_text *, const char *);
+
 /* Memory that lives as long as conf.  Never NULL: without memory at start-up
  * the process gives up with a message. */
 void *conf_alloc(struct conf *, size_t size);

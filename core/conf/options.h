@@ -86,6 +86,28 @@ int option_known(const struct il_conf *, const char *key);
 /* "FILE:LINE" of it, for messages about two places. */
 const char *option_origin(const struct il_conf *, const char *key, size_t i);
 
+/* The options of a group one by one, in the order of its tables, for whoever shows
+ * them.  Any thread, as long as nobody reads more into the conf. */
+struct option_shown {
+    const char *name;
+    uint32_t type, flags;
+    size_t count; /* elements: 0, where it is not set and has no default */
+    int below;    /* of a view: it stands in the group that was named */
+};
+/* 1, or 0 behind the last. */
+int option_shown(const struct il_conf *, size_t i, struct option_shown *out);
+enum { OPTION_BARE, OPTION_QUOTED, OPTION_SECRET };
+/* Of element k of option i: its group; where it stands (1), or that it is a
+ * default (0); its value, appended, and whether that is a text, or -ENOMEM; of a
+ * secret nothing is appended.  A text that stands elsewhere is shown as it was
+ * written, env:NAME. */
+const struct il_conf *option_shown_group(const struct il_conf *, size_t i,
+                                         size_t k);
+int option_shown_place(const struct il_conf *, size_t i, size_t k,
+                       struct conf_place *out);
+int option_shown_text(const struct il_conf *, size_t i, size_t k,
+                      struct il_text *out);
+
 /* Hashes of what a group says, and of what it says of one key, each chained to
  * the one before: the same for two groups that whoever reads them cannot tell
  * apart, secrets and files that they name included.  For comparing within a

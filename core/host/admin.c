@@ -56,7 +56,10 @@ int
 host_admin_admits(struct host *h, struct il_request *req)
 {
     const char *host = il_request_header(req, "Host");
-    if (!host || host_is_ours(option_group(h->root, "admin", 0), host))
+    host_look_begin(h);
+    int ours = !host || host_is_ours(option_group(h->root, "admin", 0), host);
+    host_look_end(h);
+    if (ours)
         return 0;
     il_respond_error(req, 403, "host_not_allowed",
                      "the name \"%.200s\" is not among admin.hosts", host);
@@ -72,13 +75,15 @@ admit(void *self, struct il_request *req)
 /* A lane that somebody else has is no reason to send events elsewhere, but one
  * to look. */
 static void
-put_fenced(struct json_out *o, const struct host *h)
+put_fenced(struct json_out *o, struct host *h)
 {
-    const struct assembly *a = h->assembly;
     json_out_array(o, "fenced");
+    host_look_begin(h);
+    const struct assembly *a = h->assembly;
     for (size_t i = 0; i < a->lane_count; i++)
         if (a->lanes[i]->lane && lane_is_fenced(a->lanes[i]->lane))
             json_out_str(o, NULL, a->lanes[i]->plan->lane);
+    host_look_end(h);
     json_out_end(o);
 }
 

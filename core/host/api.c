@@ -105,14 +105,16 @@ cannot_find(const struct il_batch *b)
 
 static int
 api_entity_find(struct il_batch *b, const struct il_kind *kind, const char *id,
-                size_t len, struct il_value *traits)
+                size_t len, struct il_entity *out)
 {
     struct entity found;
     if (__builtin_expect(!b->reader || b->thread != &batch_thread, 0))
         return cannot_find(b);
     int r = entity_reader_get(b->reader, kind, slice_of(id, len), &found);
     if (r == 1)
-        *traits = found.traits;
+        *out = (struct il_entity){ .traits = found.traits,
+                                   .first_seen_us = found.first_seen_us,
+                                   .last_seen_us = found.last_seen_us };
     return r;
 }
 

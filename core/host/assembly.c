@@ -87,7 +87,7 @@ check_keys(const struct assembly *a)
 static void
 open_source(struct assembly *a, size_t i)
 {
-    static const struct lane_match all = { { NULL, 0 }, { "*", 1 } };
+    static const struct lane_match all = { .type = { "*", 1 } };
     struct plan *plan = a->plan;
     struct assembly_source *s = conf_alloc(plan->conf, sizeof(*s));
     *s = (struct assembly_source){ .of = a,

@@ -127,6 +127,8 @@ struct answer {
     int chunked;
     struct chunk chunk;
     struct il_text *body;
+    struct control_call *lines; /* they are read one by one; NULL: no */
+    int line_err;               /* of line() */
 };
 
 /* How many bytes came; 0: it is over. */
@@ -186,6 +188,22 @@ read_head(struct answer *a)
     return status;
 }
 
+/* Those that are whole. */
+static int
+take_lines(struct answer *a)
+{
+    const char *at = a->body->data, *end = at + a->body->len, *next;
+    while (!a->line_err && at < end
+           && (next = memchr(at, '\n', (size_t) (end - at)))) {
+        a->line_err =
+            a->lines->line(a->lines->arg, slice_of(at, (size_t) (next - at)));
+        at = next + 1;
+    }
+    a->body->len = (size_t) (end - at);
+    memmove(a->body->data, at, a->body->len);
+    return a->line_err;
+}
+
 static int
 take_body(struct answer *a, size_t n)
 {
@@ -193,7 +211,7 @@ take_body(struct answer *a, size_t n)
         return -EMSGSIZE;
     int err = text_put(a->body, a->in.data, n);
     answer_took(a, n);
-    return err;
+    return err || !a->lines || !n ? err : take_lines(a);
 }
 
 /* What is at hand of chunks. */
@@ -234,17 +252,31 @@ read_body(struct answer *a)
     }
 }
 
+/* However long that takes: whoever waits for it sees the daemon work, and can
+ * leave. */
+static void
+read_as_it_comes(struct answer *a, struct control_call *call)
+{
+    const struct timeval never = { 0 };
+    setsockopt(a->fd, SOL_SOCKET, SO_RCVTIMEO, &never, sizeof(never));
+    a->lines = call;
+}
+
+/* *said: it is an error of line(). */
 static int
-talk(int fd, struct control_call *call)
+talk(int fd, struct control_call *call, int *said)
 {
     struct answer a = { .fd = fd, .body = &call->reply };
     int err = ask(fd, call);
     call->reply.len = 0;
     if (!err) {
         call->status = read_head(&a);
+        if (call->status == 200 && call->line)
+            read_as_it_comes(&a, call);
         err = call->status < 0 ? call->status : read_body(&a);
     }
     text_clear(&a.in);
+    *said = a.line_err != 0;
     return err;
 }
 
@@ -272,13 +304,13 @@ say_why(const char *state_dir, int err)
 int
 control_call(const char *state_dir, struct control_call *call)
 {
-    int fd = reach(state_dir);
-    int err = fd < 0 ? fd : talk(fd, call);
+    int fd = reach(state_dir), said = 0;
+    int err = fd < 0 ? fd : talk(fd, call, &said);
     if (fd >= 0)
         close(fd);
     if (err == -ENOENT)
         err = -ECONNREFUSED;
-    if (err)
+    if (err && !said)
         say_why(state_dir, err);
     return err;
 }

@@ -29,14 +29,19 @@ struct control_call {
     const char *method, *path; /* "GET", "/v1/status?x=y" */
     const char *type;          /* of the body; NULL: JSON */
     struct slice body;
+    /* Of an answer that goes on (jobs.h), each line as it comes, without its
+     * end: 0 to go on, or a negative errno, which control_call() returns.  NULL:
+     * all of it is the reply. */
+    int (*line)(void *arg, struct slice line);
+    void *arg;
     /* what came */
     int status;
     struct il_text reply;
 };
 
 /* Ask a running daemon.  0 and status and reply, or a negative errno after a
- * message on stderr (-ECONNREFUSED: no daemon runs).  The reply is the caller's
- * to clear either way. */
+ * message on stderr (-ECONNREFUSED: no daemon runs), but without one for what
+ * line() has returned.  The reply is the caller's to clear either way. */
 int control_call(const char *state_dir, struct control_call *);
 
 /* Append to a path, for a query or between two slashes, what has any

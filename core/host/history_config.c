@@ -46,17 +46,8 @@ put_place(struct writer *w, const config_setting_t *s)
 static void
 put_string(struct writer *w, const char *s)
 {
-    put(w, "\"");
-    for (; *s && !w->err; s++) {
-        unsigned char c = (unsigned char) *s;
-        if (c == '"' || c == '\\')
-            w->err = text_printf(w->out, "\\%c", c);
-        else if (c < 0x20 || c == 0x7f)
-            w->err = text_printf(w->out, "\\x%02x", c);
-        else
-            w->err = text_putc(w->out, (char) c);
-    }
-    put(w, "\"");
+    if (!w->err)
+        w->err = conf_put_string(w->out, s);
 }
 
 static int

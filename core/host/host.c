@@ -56,11 +56,18 @@ host_inherit(struct host *h)
 
 /* --- parse, load, open --------------------------------------------------- */
 
+void
+host_use(struct host *h, const struct il_conf *root)
+{
+    h->root = root;
+    atomic_store(&h->drain_us, option_int(root, "drain", 0) * 1000);
+}
+
 int
 host_parse(struct host *h, const char *path)
 {
     h->plan = plan_parse(path);
-    h->root = h->plan->root;
+    host_use(h, h->plan->root);
     const char *level = option_str(h->root, "log_level", 0);
     if (level && log_level_parse(level))
         log_level_set(log_level_parse(level));
@@ -279,8 +286,7 @@ void
 host_flush(struct host *h)
 {
     atomic_store(&h->serving, 0);
-    int64_t drain_ms = option_int(h->root, "drain", 0);
-    h->deadline_us = clock_monotonic_us() + drain_ms * 1000;
+    h->deadline_us = clock_monotonic_us() + atomic_load(&h->drain_us);
     atomic_store(&h->stop_by_us, h->deadline_us);
     notify_stopping();
     log_info("stopping: no new events are accepted");

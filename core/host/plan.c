@@ -71,6 +71,7 @@ load_sources(struct plan *plan)
         load_part(plan, &s->part, setting, settings_source, IL_SOURCE);
         const char *undeclared = option_str(s->part.place, "undeclared", 0);
         s->accept_undeclared = undeclared && strcmp(undeclared, "accept") == 0;
+        s->ticks = s->part.plugin && (s->part.plugin->desc.flags & IL_TICKS);
         gate_sender_rate(s->part.place, &s->rate);
         s->max_undelivered =
             (uint64_t) option_int(s->part.place, "max_undelivered", 0);
@@ -92,7 +93,8 @@ load_matches(struct plan *plan, struct plan_pipeline *p)
             continue;
         p->matches[p->match_count++] =
             (struct lane_match){ slice_of(source, strlen(source)),
-                                 slice_of(match, strlen(match)) };
+                                 slice_of(match, strlen(match)),
+                                 plan_source_ticks(plan, source) };
     }
     plan_declared(plan, p->matches, p->match_count, &p->declared);
 }

@@ -24,6 +24,7 @@ struct plan_part {
 struct plan_source {
     struct plan_part part;
     int accept_undeclared;
+    int ticks; /* its events only say that time passes */
     struct rate rate;
     uint64_t max_undelivered; /* bytes; 0: no limit */
 };

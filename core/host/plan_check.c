@@ -113,6 +113,15 @@ say_no_type(struct plan *plan, const struct plan_pipeline *p, struct slice glob)
 }
 
 int
+plan_source_ticks(const struct plan *plan, const char *name)
+{
+    for (size_t i = 0; i < plan->source_count; i++)
+        if (strcmp(plan->sources[i].part.name, name) == 0)
+            return plan->sources[i].ticks;
+    return 0;
+}
+
+int
 plan_check_closed(struct plan *plan, const struct plan_pipeline *p)
 {
     int open = 0;
@@ -120,6 +129,8 @@ plan_check_closed(struct plan *plan, const struct plan_pipeline *p)
     if (!schema_count(plan->schema) || plan->broken || plan->events_lack)
         return 0;
     for (size_t i = 0; i < p->match_count; i++) {
+        if (p->matches[i].ticks)
+            continue; /* no step sees a field of it */
         if (accepts_undeclared(plan, p->matches[i].source))
             open = 1;
         else if (!fits_type(plan, p->matches[i].type))

@@ -10,6 +10,8 @@
  * with the nearest name. */
 int plan_check_source(struct plan *, const struct il_conf *from,
                       const char *name);
+/* Does the source of this name only say that time passes? */
+int plan_source_ticks(const struct plan *, const char *name);
 /* Can only declared fields arrive at this pipeline?  Where so, a match that
  * fits no declared event type is a finding. */
 int plan_check_closed(struct plan *, const struct plan_pipeline *);

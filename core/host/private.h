@@ -12,6 +12,8 @@
  *   api.c         the function table of plugins, put together from the rooms
  *   requests.c    what may be asked of a running daemon, at the control socket and
  *                 the admin listener: status.c, reload.c, retry.c, pause.c, emit.c
+ *   effective.c   the config that counts, for people to read
+ *   job.c  jobs.c those that take long, and go on answering
  *   sockets.c     sockets that systemd has opened
  *   admin.c       /healthz, /readyz, /metrics
  *   control.c     how commands ask
@@ -24,7 +26,8 @@
  * runs, wakes once a second and at signals.  The control socket and the
  * admin listener are servers of the http room: what only reads is answered by
  * their loops, and what changes something one by one by the control server's
- * worker; what they show is read through the rooms' own functions.
+ * worker, and what takes long by the thread of jobs.c, at a low priority; what
+ * they show is read through the rooms' own functions.
  * The watchdog looks twice a second whether a stop takes too long.  All other
  * threads belong to the rooms that make them.
  *
@@ -38,6 +41,7 @@
 #include "assembly.h"
 #include "control.h"
 #include "host.h"
+#include "jobs.h"
 #include "requests.h"
 #include "base/timers.h"
 #include "http/http.h"
@@ -66,7 +70,8 @@ struct host_leaving {
 struct host {
     struct plan *plan; /* until it is assembled */
     struct assembly *assembly;
-    const struct il_conf *root;
+    const struct il_conf *root; /* by host_use() */
+    _Atomic int64_t drain_us;   /* of it, for whoever must not wait */
     const char *state_dir;
     pthread_rwlock_t changes; /* see host_look_begin() */
     int changing;             /* a reload is under way */
@@ -93,6 +98,7 @@ struct host {
     struct tls *gate_tls, *admin_tls; /* NULL: served without */
     struct timers *timers;
     struct host_requests *requests;
+    struct host_jobs *jobs; /* as long as the servers of requests */
 
     int64_t started_us;
     atomic_int serving;  /* /readyz: 0 while starting and stopping */
@@ -118,7 +124,10 @@ void host_change_end(struct host *);
 void host_look_begin(struct host *);
 void host_look_end(struct host *);
 
-/* host.c: the lock of state_dir, the stores and the timers. */
+/* host.c: what the host's own options are from here on; between
+ * host_change_begin() and end once there are others. */
+void host_use(struct host *, const struct il_conf *root);
+/* The lock of state_dir, the stores and the timers. */
 int host_start_state(struct host *);
 
 /* left.c: cursors of lanes that are not in the config, once the others are

@@ -4,6 +4,7 @@
  * have slashes. */
 #include "requests.h"
 
+#include "effective.h"
 #include "private.h"
 
 #include "base/clock.h"
@@ -29,7 +30,7 @@
 #define ROUTE_MAX 64
 
 enum {
-    READS = 1, /* changes nothing, and is answered at once */
+    READS = 1, /* waits for nothing, and is answered at once */
     SHOWN = 2, /* also on the admin listener: it tells no payload */
     LOOKS = 4  /* at the assembly, which does not change meanwhile */
 };
@@ -42,6 +43,9 @@ struct host_request_kind {
 };
 
 static int reload(struct host_request *);
+static int config(struct host_request *);
+static int jobs(struct host_request *);
+static int cancel(struct host_request *);
 
 static const struct host_request_kind kinds[] = {
     { "GET", "/v1/status", host_status, READS | SHOWN | LOOKS, 0 },
@@ -51,10 +55,13 @@ static const struct host_request_kind kinds[] = {
     { "POST", "/v1/lanes/*/resume", host_resume, LOOKS, 0 },
     { "POST", "/v1/lanes/*/retry", host_retry, LOOKS, 0 },
     { "POST", "/v1/lanes/*/due", host_due, LOOKS, 0 },
+    { "GET", "/v1/config", config, READS | SHOWN | LOOKS, 0 },
     { "POST", "/v1/emit", host_emit, 0, CONTROL_MAX_BYTES },
     { "GET", "/v1/upgrade", host_upgrade_look, READS, 0 },
     { "POST", "/v1/upgrade", host_upgrade_ask, 0, 0 },
     { "POST", "/v1/reload", reload, 0, 0 },
+    { "GET", "/v1/jobs", jobs, READS | SHOWN, 0 },
+    { "POST", "/v1/jobs/*/cancel", cancel, READS, 0 },
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -196,7 +203,9 @@ requests_of(struct host *h)
 {
     if (!h->requests && (h->requests = calloc(1, sizeof(*h->requests))))
         h->requests->dir = -1;
-    return h->requests;
+    if (!h->jobs)
+        h->jobs = host_jobs_new();
+    return h->jobs ? h->requests : NULL;
 }
 
 int
@@ -279,6 +288,8 @@ void
 host_requests_stop(struct host *h)
 {
     struct host_requests *r = h->requests;
+    if (h->jobs)
+        host_jobs_stop(h->jobs);
     if (r && r->control)
         http_stop(r->control, host_requests_until(h));
     host_stop_admin(h);
@@ -289,7 +300,10 @@ host_requests_stop(struct host *h)
     if (r->dir >= 0)
         close(r->dir);
     free(r);
+    if (h->jobs)
+        host_jobs_free(h->jobs);
     h->requests = NULL;
+    h->jobs = NULL;
 }
 
 /* --- those that are the doing of one function elsewhere --- */
@@ -299,4 +313,43 @@ reload(struct host_request *r)
 {
     host_reload_control(r->host, "", r->body, r->out);
     return 200;
+}
+
+static int
+config(struct host_request *r)
+{
+    const struct plan *plan = r->host->assembly->plan;
+    const char *as = il_request_query(r->http, "as");
+    struct json_out o;
+    if (as && !strcmp(as, "text")) {
+        r->type = "text/plain; charset=utf-8";
+        return host_effective_text(r->out, plan)
+                   ? host_refuse(r, 503, "no_memory", "no memory")
+                   : 200;
+    }
+    host_answer_begin(r, &o);
+    host_effective_json(&o, plan);
+    return host_answer(r, &o);
+}
+
+static int
+jobs(struct host_request *r)
+{
+    struct json_out o;
+    host_answer_begin(r, &o);
+    host_jobs_put(r->host->jobs, &o);
+    return host_answer(r, &o);
+}
+
+static int
+cancel(struct host_request *r)
+{
+    struct json_out o;
+    if (host_jobs_cancel(r->host->jobs, r->name))
+        return host_refuse(r, 404, "unknown_job",
+                           "there is no job %s, or it has ended", r->name);
+    host_answer_begin(r, &o);
+    json_out_str(&o, "id", r->name);
+    json_out_bool(&o, "cancelled", 1);
+    return host_answer(r, &o);
 }

@@ -36,7 +36,7 @@ struct host_request {
  * Those that only read run on the thread of the server that was asked, several
  * at a time, and do not wait for a disk longer than a read takes.  The others
  * run one at a time, on a thread that may wait.  What takes longer than a second
- * is a job (jobs.h). */
+ * is a job (jobs.h), and answers by itself: 0. */
 typedef int host_request_fn(struct host_request *);
 
 /* The object that is the answer. */

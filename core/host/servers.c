@@ -179,9 +179,9 @@ prepare_source(struct host *h, size_t i)
 {
     const struct plan_source *plan = &h->assembly->plan->sources[i];
     struct il_host *s = &h->assembly->sources[i]->host;
-    int err = gate_source_new(h->gate, plan->part.name, plan->accept_undeclared,
-                              s->plugin->desc.settled ? instance_settled : NULL,
-                              s, &s->source);
+    int err = gate_source_new(
+        h->gate, plan->part.name, plan->accept_undeclared || plan->ticks,
+        s->plugin->desc.settled ? instance_settled : NULL, s, &s->source);
     const char *was = option_str(plan->part.place, "was", 0);
     if (!err && was)
         err = gate_source_was(s->source, was);

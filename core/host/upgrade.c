@@ -142,6 +142,7 @@ settle(struct host *h)
     http_farewell(h->gate_http);
     http_farewell(h->admin_http);
     host_halt_lanes(h);
+    host_jobs_stop(h->jobs); /* their clients would be waited for */
     while ((!host_lanes_rest(h) || http_tls_count(h->gate_http)
             || http_tls_count(h->admin_http))
            && clock_monotonic_us() < until) {

@@ -61,8 +61,8 @@ look(struct host *h)
     int64_t by = atomic_load(&h->stop_by_us), now = clock_monotonic_us();
     int count = 0;
     if (!by && stop_is_pending())
-        atomic_compare_exchange_strong(
-            &h->stop_by_us, &by, now + option_int(h->root, "drain", 0) * 1000);
+        atomic_compare_exchange_strong(&h->stop_by_us, &by,
+                                       now + atomic_load(&h->drain_us));
     if (!by || now < by + GRACE_US)
         return;
     instance_each_call(name_one, &count);

@@ -111,7 +111,9 @@ put_head(char *at, struct il_request *req)
         at = put(at, "Connection: close\r\n");
     else if (!req->head.minor)
         at = put(at, "Connection: keep-alive\r\n");
-    if (req->status != 204 && req->status != 304)
+    if (req->streams && req->head.minor)
+        at = put(at, "Transfer-Encoding: chunked\r\n");
+    else if (!req->streams && req->status != 204 && req->status != 304)
         at = put(digits_put(put(at, "Content-Length: "), req->out.len), "\r\n");
     return at;
 }

@@ -165,6 +165,21 @@ answered(struct http_conn *c)
     return ON;
 }
 
+/* A piece of an answer that goes on has been written.  Whoever has hung up will
+ * not be heard of again. */
+static int
+step_stream(struct http_conn *c)
+{
+    struct il_request *req = c->req;
+    if (http_stream_next(req))
+        return answered(c);
+    c->loop->turn_left -= (int64_t) req->answer_len;
+    if (c->hung || req->stream_broken)
+        return GONE;
+    c->state = req->is_held ? CONN_HELD : CONN_ANSWER;
+    return req->is_held ? WAIT : ON;
+}
+
 static int
 step_answer(struct http_conn *c)
 {
@@ -172,14 +187,21 @@ step_answer(struct http_conn *c)
     if (rc < 0)
         return GONE;
     want_out(c, !rc);
-    return rc ? answered(c) : WAIT;
+    if (!rc)
+        return WAIT;
+    return c->req->streams ? step_stream(c) : answered(c);
 }
 
 static int
 begin_answer(struct http_conn *c)
 {
+    if (c->state == CONN_HELD && c->req->stream_begun) {
+        c->state = CONN_ANSWER;
+        return c->req->stream_broken ? GONE : step_answer(c);
+    }
     if (http_answer_begin(c->req))
         return GONE;
+    c->req->stream_begun = c->req->streams;
     c->state = CONN_ANSWER;
     return step_answer(c);
 }
@@ -414,7 +436,7 @@ step(struct http_conn *c)
     case CONN_LINGERS:
         return step_linger(c);
     case CONN_HELD:
-        break;
+        return c->req->stream_begun && c->hung ? GONE : WAIT;
     }
     return WAIT;
 }

@@ -40,6 +40,14 @@ hold_remove(struct http_held *list, struct il_request *req)
 }
 
 void
+http_hold_drop(struct il_request *req)
+{
+    struct http_loop *loop = req->conn->loop;
+    atomic_fetch_sub(&loop->held_count, 1);
+    hold_remove(&loop->held, req);
+}
+
+void
 http_hold(struct il_request *req,
           int (*ready)(void *arg, struct il_request *), void *arg)
 {
@@ -92,8 +100,7 @@ http_hold_ask_all(struct http_loop *loop)
         next = req->next;
         if (!req->ready(req->ready_arg, req))
             continue;
-        hold_remove(&loop->held, req);
-        atomic_fetch_sub(&loop->held_count, 1);
+        http_hold_drop(req);
         http_conn_answer(req->conn);
     }
 }
@@ -133,11 +140,14 @@ http_hold_abandon(struct http_loop *loop)
     http_hold_ask_all(loop);
     while (loop->held.first) {
         struct il_request *req = loop->held.first;
+        if (req->streams) {
+            http_conn_free(req->conn);
+            continue;
+        }
         if (!req->status)
             http_unavailable(req, 1, "shutting_down",
                              "the server is shutting down; send again");
-        hold_remove(&loop->held, req);
-        atomic_fetch_sub(&loop->held_count, 1);
+        http_hold_drop(req);
         http_conn_answer(req->conn);
     }
 }

@@ -142,6 +142,26 @@ void http_defer(struct il_request *,
  * deferred only, by its fn. */
 int http_charge(struct il_request *, uint64_t bytes);
 
+/* --- an answer that goes on ------------------------------------------------ */
+
+struct http_stream {
+    /* The next bytes, appended to out: 1; none for now: 1, and it is asked again
+     * after http_wake(); 0: these are the last; a negative errno: cut it off, so
+     * that the client sees that it is not whole. */
+    int (*more)(void *arg, struct il_text *out);
+    /* Once, when more() is called no more: it is over, the other end has gone or
+     * has shut down its side of the connection, or the server stops. */
+    void (*gone)(void *arg);
+    void *arg;
+};
+/* Answer with a body that comes bit by bit.  Both functions are called in the
+ * request's own loop thread, more() once all it has given has been written; a
+ * client may take as long as it likes to read that.  From handle(), or the fn of
+ * http_defer(); gone() may be called before this returns, where nobody wants a
+ * body. */
+void http_stream(struct il_request *, int status, const char *content_type,
+                 const struct http_stream *);
+
 /* --- what the core may ask of a request, apart from plugin.h -------------- */
 
 /* The owner of the route that admitted it; NULL for routes of the host. */

@@ -64,6 +64,7 @@ void
 http_request_again(struct il_request *req)
 {
     struct http_conn *c = req->conn;
+    http_stream_end(req);
     http_seat_rise(req);
     http_body_release(req);
     req->in_len -= req->in_used;
@@ -79,6 +80,7 @@ void
 http_request_give(struct il_request *req)
 {
     struct http_loop *loop = req->conn->loop;
+    http_stream_end(req);
     http_seat_rise(req);
     http_body_release(req);
     req->conn->req = NULL;

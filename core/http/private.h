@@ -13,6 +13,7 @@
  *   answer.c  request.c  the answer's bytes; a request as plugins see it
  *   hold.c  work.c       answered later: by its own loop, or by a thread that
  *                        may wait for a disk
+ *   stream.c             answers that go on
  *   client.c  cors.c  origin.c    who sends, from which page
  *   sweep.c  pool.c      who is past its time; memory that is used again
  *   tls.c  tls_live.c    certificates, and the one in force
@@ -134,6 +135,13 @@ struct il_request {
     uint64_t sent;          /* bytes of the answer */
     uint64_t answer_len;    /* of its body; 0 for HEAD */
     uint32_t extra_len;
+
+    /* its answer goes on */
+    struct http_stream stream;
+    unsigned streams : 1;
+    unsigned stream_begun : 1;  /* its head is on its way */
+    unsigned stream_over : 1;   /* the last of it is being written */
+    unsigned stream_broken : 1; /* more() has failed */
 
     /* held */
     int (*ready)(void *arg, struct il_request *);
@@ -441,6 +449,16 @@ void http_hold_pause(struct http_loop *);
 void http_hold_ask_all(struct http_loop *);
 /* Ask everybody, for the last time: the others hear 503. */
 void http_hold_abandon(struct http_loop *);
+
+/* It goes, whether ready or not. */
+void http_hold_drop(struct il_request *);
+
+/* stream.c */
+/* What there was has been written: 1: that was all; 0: it is held, or has
+ * more. */
+int http_stream_next(struct il_request *);
+/* The request ends; nothing where it has no stream. */
+void http_stream_end(struct il_request *);
 
 /* sweep.c */
 /* Close who is past its time. */

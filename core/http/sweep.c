@@ -54,6 +54,8 @@ conn_overdue(const struct http_conn *c)
         paced_us = (int64_t) (req->received / SLOWEST_BYTES_PER_MS) * 1000;
         break;
     case CONN_ANSWER:
+        if (req->streams)
+            return 0;
         paced_us = (int64_t) (req->sent / SLOWEST_BYTES_PER_MS) * 1000;
         break;
     }

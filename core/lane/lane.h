@@ -23,6 +23,7 @@ struct lane;
 struct lane_match {
     struct slice source; /* name of the source */
     struct slice type;   /* glob over the event type */
+    int ticks;           /* its events only say that time passes */
 };
 
 struct lane_step {

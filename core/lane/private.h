@@ -296,7 +296,13 @@ void lane_signal(struct lane *);
 uint32_t lane_most(const struct lane *);
 int lane_frame(void *flight, uint64_t position, size_t offset, size_t len);
 int lane_matches_new(struct lane *);
+/* 0, LANE_TAKES or LANE_TICKS. */
+#define LANE_TAKES 1
+#define LANE_TICKS 2 /* as one that only says that time passes */
 int lane_takes(struct lane *, const struct event *);
+/* Make an event of a frame that it takes so.  0, -EINVAL or -ENOMEM. */
+int lane_add(struct flight *, const struct frame_place *, const struct event *,
+             int takes);
 int lane_read(struct lane *, struct flight *);
 int lane_grow(struct lane *, struct flight *);
 void lane_unread(struct lane *, struct flight *);

@@ -223,7 +223,7 @@ lane_takes_really(const struct lane *l, struct slice source, struct slice type)
     for (size_t i = 0; i < l->spec.match_count; i++)
         if (slice_equal(l->spec.matches[i].source, source)
             && expr_glob_match(l->spec.matches[i].type, type))
-            return 1;
+            return l->spec.matches[i].ticks ? LANE_TICKS : LANE_TAKES;
     return 0;
 }
 
@@ -245,6 +245,15 @@ lane_takes(struct lane *l, const struct event *ev)
         e->takes = lane_takes_really(l, source, type);
     }
     return e->takes;
+}
+
+int
+lane_add(struct flight *f, const struct frame_place *frame,
+         const struct event *ev, int takes)
+{
+    const char *body = f->batch->frames.data + frame->offset;
+    return (takes == LANE_TICKS ? batch_add_tick : batch_add_event)(
+        f->batch, frame->position, body, frame->len, ev);
 }
 
 /* Make an event of the i-th frame, if it is for this lane.  0 or a negative
@@ -278,7 +287,7 @@ lane_match_frame(struct lane *l, struct flight *f, uint32_t i)
     if (takes <= 0)
         return takes;
     return again ? lane_bring(l, f, i, &ev, &retry)
-                 : batch_add_event(b, frame->position, body, frame->len, &ev);
+                 : lane_add(f, frame, &ev, takes);
 }
 
 /* Has it, of its first i frames, all that it should have?  One that was written
@@ -388,7 +397,7 @@ static int
 lane_run_steps(struct lane *l, struct flight *f, size_t from, size_t to)
 {
     int err = 0;
-    for (size_t i = from; i < to && f->batch->live && !err; i++)
+    for (size_t i = from; i < to && batch_for_steps(f->batch) && !err; i++)
         err = lane_step(l, f, i);
     return err;
 }
@@ -413,7 +422,7 @@ lane_steps(struct lane *l, struct flight *f)
     struct il_batch *b = f->batch;
     const size_t count = l->spec.step_count, own = count - l->spec.own_count;
     memset(f->drops, 0, count * sizeof *f->drops);
-    int reads = count && b->live;
+    int reads = count && batch_for_steps(b);
     int err = reads ? lane_read_entities(l, b) : 0;
     if (err)
         return err;

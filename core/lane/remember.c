@@ -165,9 +165,8 @@ recall_frame(struct lane *l, struct flight *f, uint32_t i)
     if (again)
         return lane_retry_is_ours(l, &retry) ? lane_bring(l, f, i, &ev, &retry)
                                              : 0;
-    return lane_takes(l, &ev) ? batch_add_event(f->batch, frame->position, body,
-                                                frame->len, &ev)
-                              : 0;
+    int takes = lane_takes(l, &ev);
+    return takes ? lane_add(f, frame, &ev, takes) : 0;
 }
 
 int

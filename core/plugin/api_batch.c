@@ -99,7 +99,8 @@ api_batch_flags(const struct il_batch *b, uint32_t i)
     }
     uint32_t flags = b->events[i].ev.flags;
     return (flags & EVENT_MADE ? IL_ID_MADE : 0)
-           | (flags & EVENT_PUBLISHABLE ? IL_PUBLISHABLE : 0);
+           | (flags & EVENT_PUBLISHABLE ? IL_PUBLISHABLE : 0)
+           | (b->events[i].state == BATCH_TICK ? IL_TICK : 0);
 }
 
 static int

@@ -4,7 +4,12 @@
  * The key is resolved once, in open; a look-up reads the store's memory map,
  * so a batch costs neither locks nor round trips.  What to do with an event
  * whose entity is unknown is the operator's choice, and an event without a
- * usable key counts as one whose entity is unknown. */
+ * usable key counts as one whose entity is unknown.
+ *
+ * How old an entity is, is asked of the event: what was last heard of it before
+ * the event came in.  So an event that was delivered late, or comes a second
+ * time, is judged as it was at first, and one that waits for news has them once
+ * they are younger than that. */
 #include <ingestlayer/plugin.h>
 
 #include <stdio.h>
@@ -17,7 +22,8 @@
 #define MESSAGE_TEXT 400
 #define AHEAD 16 /* events between the hint and the look-up */
 
-enum { UNKNOWN_PASS, UNKNOWN_DROP, UNKNOWN_REJECT, UNKNOWN_WAIT };
+/* What becomes of an event whose entity will not do. */
+enum { THEN_PASS, THEN_DROP, THEN_REJECT, THEN_WAIT };
 
 /* After the first time, the second, ...; then as after the last. */
 static const uint64_t wait_ms[] = { 1000, 5000, 15000, 60000, 300000, 600000 };
@@ -27,11 +33,11 @@ static const uint64_t wait_ms[] = { 1000, 5000, 15000, 60000, 300000, 600000 };
 struct enrich {
     const struct il_host *host;
     struct il_kind *kind;
-    struct il_field *key;
-    struct il_counter *found, *unknown, *waits;
-    int64_t wait_max_us;
+    struct il_field *key, *received;
+    struct il_counter *found, *unknown, *stale, *waits;
+    int64_t wait_max_us, max_age_us;  /* max_age_us 0: any will do */
     const char *kind_name, *key_text; /* the config's */
-    int on_unknown;
+    int on_unknown, on_stale;
 };
 
 static const struct il_option entity_options[] = {
@@ -56,6 +62,18 @@ static const struct il_option entity_options[] = {
       .max = INT64_C(30) * 86400 * 1000,
       .help = "With wait: how long an event waits for its entity until it is a "
               "dead letter; without it, an hour." },
+    { .name = "max_age",
+      .type = IL_OPT_DURATION,
+      .min = 1000,
+      .max = INT64_C(3650) * 86400 * 1000,
+      .help =
+          "How long before the event the entity may have been written last; "
+          "without it, any time." },
+    { .name = "stale",
+      .type = IL_OPT_STRING,
+      .def = "pass",
+      .choices = "pass|dead-letter|wait",
+      .help = "What becomes of an event whose entity is older than max_age." },
     { 0 }
 };
 
@@ -79,7 +97,35 @@ entity_close(void *self)
     struct enrich *e = self;
     if (e->key)
         il_field_free(e->host, e->key);
+    if (e->received)
+        il_field_free(e->host, e->received);
     free(e);
+}
+
+static int
+then_of(const char *word)
+{
+    return !strcmp(word, "drop")          ? THEN_DROP
+           : !strcmp(word, "dead-letter") ? THEN_REJECT
+           : !strcmp(word, "wait")        ? THEN_WAIT
+                                          : THEN_PASS;
+}
+
+/* Options that mean nothing without another.  0 or after a finding. */
+static int
+check_together(const struct enrich *e, const struct il_conf *conf)
+{
+    int err = 0;
+    if (il_conf_has(conf, "wait_max") && e->on_unknown != THEN_WAIT
+        && e->on_stale != THEN_WAIT)
+        err = il_conf_error(conf, "wait_max", -1,
+                            "is for unknown = \"wait\" or stale = \"wait\"");
+    if (e->on_stale != THEN_PASS && !e->max_age_us)
+        err =
+            il_conf_error(conf, "stale", -1,
+                          "is for an entity that is older than max_age, which "
+                          "is not given");
+    return err;
 }
 
 static int
@@ -91,26 +137,24 @@ entity_open(const struct il_host *host, const struct il_conf *conf, void **self)
     e->host = host;
     e->kind_name = il_conf_str(conf, "kind");
     e->key_text = il_conf_str(conf, "key");
-    const char *unknown = il_conf_str(conf, "unknown");
-    e->on_unknown = !strcmp(unknown, "drop")          ? UNKNOWN_DROP
-                    : !strcmp(unknown, "dead-letter") ? UNKNOWN_REJECT
-                    : !strcmp(unknown, "wait")        ? UNKNOWN_WAIT
-                                                      : UNKNOWN_PASS;
+    e->on_unknown = then_of(il_conf_str(conf, "unknown"));
+    e->on_stale = then_of(il_conf_str(conf, "stale"));
+    e->max_age_us = il_conf_int(conf, "max_age") * 1000;
+    e->wait_max_us = il_conf_has(conf, "wait_max")
+                         ? il_conf_int(conf, "wait_max") * 1000
+                         : WAIT_MAX_US;
     long fault = kind_fault(e->kind_name);
-    int err = 0;
+    int err = check_together(e, conf);
     if (fault >= 0)
         err = il_conf_error(conf, "kind", fault,
                             "a kind is a lower-case letter and up to %d "
                             "letters, digits or _",
                             KIND_MAX - 1);
-    if (il_conf_has(conf, "wait_max") && e->on_unknown != UNKNOWN_WAIT)
-        err = il_conf_error(conf, "wait_max", -1, "is for unknown = \"wait\"");
-    e->wait_max_us = il_conf_has(conf, "wait_max")
-                         ? il_conf_int(conf, "wait_max") * 1000
-                         : WAIT_MAX_US;
     int key_err = il_field_from(host, conf, "key", &e->key);
     err = err ? err : key_err;
-    if (!err && il_kind_named(host, e->kind_name, &e->kind))
+    if (!err
+        && (il_kind_named(host, e->kind_name, &e->kind)
+            || il_field_named(host, IL_FIELD_ANY, "received_at", &e->received)))
         err = il_conf_error(conf, "kind", -1, "out of memory");
     e->found = il_counter_new(host, "found", IL_UNIT_NONE,
                               "Events whose entity was found.");
@@ -121,6 +165,8 @@ entity_open(const struct il_host *host, const struct il_conf *conf, void **self)
         il_counter_new(host, "unknown", IL_UNIT_NONE,
                        "Events whose entity is unknown, or whose key is "
                        "missing.");
+    e->stale = il_counter_new(host, "stale", IL_UNIT_NONE,
+                              "Events whose entity is older than max_age.");
     if (err) {
         entity_close(e);
         return err;
@@ -176,14 +222,21 @@ look_ahead(const struct enrich *e, struct il_batch *batch, uint32_t i,
         il_entity_hint(batch, e->kind, key->id, key->len);
 }
 
-/* Which entity is missing. */
+/* Which entity is missing, or too old. */
 static void
-say(const struct enrich *e, const struct key *key, char message[MESSAGE_TEXT])
+say(const struct enrich *e, const struct key *key, const struct il_entity *old,
+    char message[MESSAGE_TEXT])
 {
     size_t shown = key->len < ID_SHOWN ? key->len : ID_SHOWN;
     while (shown && shown < key->len && (key->id[shown] & 0xC0) == 0x80)
         shown--; /* cut between characters */
-    if (key->id)
+    if (old)
+        snprintf(
+            message, MESSAGE_TEXT,
+            "%s \"%.*s\" was written last longer ago than max_age when the "
+            "event came in",
+            e->kind_name, (int) shown, key->id);
+    else if (key->id)
         snprintf(message, MESSAGE_TEXT, "there is no %s \"%.*s\"", e->kind_name,
                  (int) shown, key->id);
     else
@@ -218,47 +271,69 @@ wait_for(const struct enrich *e, struct il_batch *batch, uint32_t i,
     return il_defer_as(batch, i, &how);
 }
 
-/* What becomes of event i, whose entity is unknown: 0, 1: it waits, or a negative
- * errno. */
+/* What becomes of event i, whose entity is unknown, or too old: 0: it goes on,
+ * perhaps nowhere; 1: it waits; or a negative errno. */
 static int
 miss(const struct enrich *e, struct il_batch *batch, uint32_t i,
-     const struct key *key)
+     const struct key *key, const struct il_entity *old)
 {
     char message[MESSAGE_TEXT];
     const struct il_reason why = { IL_SIZED(struct il_reason),
-                                   .code = "unknown_entity", .message = message,
-                                   .field = e->key_text };
-    if (e->on_unknown == UNKNOWN_PASS)
+                                   .code =
+                                       old ? "stale_entity" : "unknown_entity",
+                                   .message = message, .field = e->key_text };
+    const int then = old ? e->on_stale : e->on_unknown;
+    if (then == THEN_PASS)
         return 0;
-    if (e->on_unknown == UNKNOWN_DROP)
+    if (then == THEN_DROP)
         return il_drop(batch, i);
-    say(e, key, message);
+    say(e, key, old, message);
     int rc = 1;
-    if (e->on_unknown == UNKNOWN_WAIT)
+    if (then == THEN_WAIT)
         rc = wait_for(e, batch, i, key, &why);
     if (rc == 1)
         return il_reject(batch, i, &why);
     return rc ? rc : 1;
 }
 
-/* Enrich event i.  1 found, 0 unknown, 2 unknown and it waits, or a negative
- * errno. */
+/* Was it too old when event i came in? */
+static int
+is_stale(const struct enrich *e, struct il_batch *batch, uint32_t i,
+         const struct il_entity *entity)
+{
+    struct il_value at;
+    return e->max_age_us && il_get(batch, i, e->received, &at)
+           && at.type == IL_TIME
+           && at.num.i - entity->last_seen_us > e->max_age_us;
+}
+
+struct counts {
+    uint64_t found, unknown, stale, waits;
+};
+
+/* Enrich event i.  0 or a negative errno. */
 static int
 enrich(const struct enrich *e, struct il_batch *batch, uint32_t i,
-       const struct key *key)
+       const struct key *key, struct counts *counts)
 {
-    struct il_value traits;
-    int found = 0;
+    struct il_entity entity;
+    int found = 0, stale = 0, waits = 0;
     if (key->id)
-        found = il_entity_find(batch, e->kind, key->id, key->len, &traits);
+        found = il_entity_find(batch, e->kind, key->id, key->len, &entity);
     if (found < 0)
         return found;
-    if (found) {
-        int err = il_entity_attach(batch, i, e->kind, &traits);
-        return err ? err : 1;
-    }
-    int rc = miss(e, batch, i, key);
-    return rc == 1 ? 2 : rc;
+    stale = found && is_stale(e, batch, i, &entity);
+    if (!found || stale)
+        waits = miss(e, batch, i, key, stale ? &entity : NULL);
+    if (waits < 0)
+        return waits;
+    counts->found += (uint64_t) found;
+    counts->stale += (uint64_t) stale;
+    counts->waits += (uint64_t) waits;
+    counts->unknown += !found && !waits;
+    return found && il_live(batch, i)
+               ? il_entity_attach(batch, i, e->kind, &entity.traits)
+               : 0;
 }
 
 static int
@@ -266,21 +341,21 @@ entity_process(void *self, struct il_batch *batch)
 {
     const struct enrich *e = self;
     uint32_t count = il_batch_count(batch), next = 0;
-    uint64_t found = 0, unknown = 0, waits = 0;
+    struct counts n = { 0 };
     struct key keys[AHEAD];
     for (uint32_t i = 0; i < count; i++) {
         for (; next < count && next - i < AHEAD; next++)
             look_ahead(e, batch, next, &keys[next % AHEAD]);
         if (!il_live(batch, i))
             continue;
-        int n = enrich(e, batch, i, &keys[i % AHEAD]);
-        if (n < 0)
-            return n; /* the same events come again; count them then */
-        *(n == 1 ? &found : n ? &waits : &unknown) += 1;
+        int err = enrich(e, batch, i, &keys[i % AHEAD], &n);
+        if (err)
+            return err; /* the same events come again; count them then */
     }
-    il_counter_add(e->host, e->found, found);
-    il_counter_add(e->host, e->unknown, unknown);
-    il_counter_add(e->host, e->waits, waits);
+    il_counter_add(e->host, e->found, n.found);
+    il_counter_add(e->host, e->unknown, n.unknown);
+    il_counter_add(e->host, e->stale, n.stale);
+    il_counter_add(e->host, e->waits, n.waits);
     return 0;
 }
 

@@ -167,7 +167,8 @@ run(const char *name, const struct lane_context *ctx,
     const struct lane_step *steps, size_t n, uint64_t events)
 {
     uint64_t delivered = 0;
-    struct lane_match all = { SLICE("app"), SLICE("feature.*") };
+    struct lane_match all = { .source = SLICE("app"),
+                              .type = SLICE("feature.*") };
     struct lane_spec spec = { .name = name,
                               .instance = name,
                               .matches = &all,

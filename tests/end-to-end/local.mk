@@ -27,7 +27,9 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-recipe-masked-chat.py \
 	tests/end-to-end/test-state-is-shown.py \
 	tests/end-to-end/test-throttle-delays.py \
+	tests/end-to-end/test-clock-ticks-once.py \
 	tests/end-to-end/test-entities-are-waited-for.py \
+	tests/end-to-end/test-stale-entities-are-waited-for.py \
 	tests/end-to-end/test-recipe-noisy-errors.py \
 	tests/end-to-end/test-recipe-third-export.py \
 	tests/end-to-end/test-recipe-usage-by-account.py \
@@ -58,6 +60,7 @@ SHELL_TESTS = \
 	tests/end-to-end/test-root-acts-as-the-owner.sh \
 	tests/end-to-end/test-admin-refuses-other-names.sh
 PLAIN_TESTS = \
+	tests/end-to-end/test-config-is-shown.py \
 	tests/end-to-end/test-naughty-plugins-are-named.py \
 	tests/end-to-end/test-origins-stay.py \
 	tests/end-to-end/test-parked-chains-go-on-after-a-drop.py \

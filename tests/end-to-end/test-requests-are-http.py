@@ -43,6 +43,7 @@ with Gate(CONF) as g:
         for name in ("p/d", "p%2Fd"):
             equal(asked("/v1/lanes/" + name, at=at)["state"], "running", name)
         contains(refused("/v1/lanes/p/x", code=404, word="unknown_lane", at=at), 'no lane "p/x"', "which")
+        equal(asked("/v1/jobs", at=at), {"jobs": []}, "jobs")
         refused("/v1/nothing", code=404, word="not_found", at=at)
 
     # nothing is changed by whoever reaches the admin listener
@@ -57,6 +58,7 @@ with Gate(CONF) as g:
     equal([asked("/v1/lanes/p/d", at=at)["paused"] != "" for at in (None, admin)], [True, False], "why it is paused")
     equal(asked("/v1/lanes/p/d/resume", "-d", "")["changed"], True, "resumed")
 
+    contains(refused("/v1/jobs/7/cancel", "-d", "", code=404, word="unknown_job"), "no job 7", "which job")
     refused("/v1/lanes/p/d/retry", "-d", "{}", code=400, word="bad_request")
     refused("/v1/lanes/p/d/retry", "-d", '{"letters":[1,-2]}', code=400, word="bad_request")
     refused("/v1/lanes/p/d/retry", "-d", '{"letters":[' + ",".join(["1"] * 10001) + "]}", code=400, word="bad_request")

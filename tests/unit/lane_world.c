@@ -19,7 +19,8 @@ uint64_t next_position = 1;
 
 static char *root;
 static char spool_dir[4096], dead_dir[4096];
-static struct lane_match takes = { SLICE("app"), SLICE("feature.*") };
+static struct lane_match takes = { .source = SLICE("app"),
+                                   .type = SLICE("feature.*") };
 static struct lane_step step;
 
 static void

@@ -119,6 +119,18 @@ tests_unit_test_http_edges_SOURCES = tests/unit/test-http-edges.c \
 	tests/unit/http_server.h tests/unit/http_talk.h tests/unit/tempdir.h
 tests_unit_test_http_edges_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_http_edges_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-http-stream
+TESTS += tests/unit/test-http-stream
+tests_unit_test_http_stream_SOURCES = tests/unit/test-http-stream.c \
+	tests/unit/http_server.h tests/unit/http_talk.h
+tests_unit_test_http_stream_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_http_stream_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-jobs
+TESTS += tests/unit/test-jobs
+tests_unit_test_jobs_SOURCES = tests/unit/test-jobs.c \
+	tests/unit/http_server.h tests/unit/http_talk.h
+tests_unit_test_jobs_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_jobs_LDADD = $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/test-http-leave
 TESTS += tests/unit/test-http-leave
 tests_unit_test_http_leave_SOURCES = tests/unit/test-http-leave.c \

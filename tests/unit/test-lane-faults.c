@@ -204,13 +204,14 @@ expect_no_edits(struct il_batch *b)
     struct il_place *place;
     struct il_kind *kind = batch_kind("user", 4);
     struct il_value v = { .type = IL_MAP };
+    struct il_entity entity;
     ck_assert_int_eq(api_table()->place_named(NULL, "n", &place), 0);
     ck_assert_int_eq(il_drop(b, 0), -EPERM);
     ck_assert_int_eq(il_set_str(b, 0, place, "x", 1), -EPERM);
     ck_assert_int_eq(il_remove(b, 0, place), -EPERM);
     ck_assert_int_eq(il_set_payload(b, 0, IL_JSON, "{}", 2), -EPERM);
     ck_assert_int_eq(il_entity_attach(b, 0, kind, &v), -EPERM);
-    ck_assert_int_eq(il_entity_find(b, kind, "u", 1, &v), -EPERM);
+    ck_assert_int_eq(il_entity_find(b, kind, "u", 1, &entity), -EPERM);
     il_entity_hint(b, kind, "u", 1);
     api_table()->place_free(place);
 }

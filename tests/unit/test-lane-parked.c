@@ -720,7 +720,8 @@ many_events(uint32_t n)
     durable();
 }
 
-static struct lane_match few = { SLICE("app"), SLICE("feature.used") };
+static struct lane_match few = { .source = SLICE("app"),
+                                 .type = SLICE("feature.used") };
 
 /* Until the lane has parked all that it will. */
 static struct lane_status

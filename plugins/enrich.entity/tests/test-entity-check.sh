@@ -26,7 +26,7 @@ grep -q "bad.conf:$(grep -n 'kind = "User"' "$dir/bad.conf" | cut -d: -f1):.*kin
 grep -q "bad.conf:$(grep -n 'evnt' "$dir/bad.conf" | cut -d: -f1):.*key" "$dir/out" ||
     fail "the key is not named with its line: $(cat "$dir/out")"
 
-for option in kind key unknown wait_max; do
+for option in kind key unknown wait_max max_age stale; do
     "$IL_BUILDDIR/ingestlayer" plugins enrich.entity | grep -q "^    $option: " ||
         fail "no option $option"
     grep -q "^\.It Ic $option\$" "$here/enrich.entity.5" || fail "$option is not in the manual"

@@ -182,6 +182,54 @@ START_TEST(an_unknown_entity_is_waited_for)
 }
 END_TEST
 
+/* Its age is that at the time at which the event came in. */
+START_TEST(an_entity_is_stale_where_it_is_older_than_max_age)
+{
+    static const struct {
+        const char *stale;
+        int state;
+    } rows[] = { { "pass", TESTHOST_KEPT },
+                 { "dead-letter", TESTHOST_REJECTED },
+                 { "wait", TESTHOST_DEFERRED } };
+    /* by the host's clock: at 1800000000 s */
+    testhost_clock(t, INT64_C(1800000000000000));
+    testhost_entity(t, "user", "fresh", "{\"n\":1}");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        char config[200];
+        snprintf(config, sizeof(config),
+                 USER " max_age = \"1h\"; stale = \"%s\";", rows[i].stale);
+        use(config);
+        ck_assert_int_eq(testhost_event(t,
+                                        "{\"type\":\"t\",\"received_at\":"
+                                        "\"2027-01-15T09:00:00Z\",\"payload\":"
+                                        "{\"user_id\":\"fresh\"}}"),
+                         0);
+        ck_assert_int_eq(
+            testhost_event(t, "{\"type\":\"t\",\"received_at\":"
+                              "\"2027-01-15T09:00:00.000001Z\",\"payload\":"
+                              "{\"user_id\":\"fresh\"}}"),
+            0);
+        ck_assert_int_eq(testhost_process(t), 0);
+        ck_assert_int_eq(testhost_state(t, 0), TESTHOST_KEPT);
+        ck_assert_str_eq(testhost_attached(t, 0, "user"), "{\"n\":1}");
+        ck_assert_int_eq(testhost_state(t, 1), rows[i].state);
+        ck_assert_uint_eq(testhost_counter(t, "stale"), i + 1);
+        if (rows[i].state == TESTHOST_KEPT)
+            ck_assert_str_eq(testhost_attached(t, 1, "user"), "{\"n\":1}");
+        else if (rows[i].state == TESTHOST_REJECTED)
+            ck_assert_str_eq(testhost_reason(t, 1)->code, "stale_entity");
+        else
+            ck_assert_str_eq(testhost_deferral(t, 1)->why->code,
+                             "stale_entity");
+        testhost_close(t);
+        testhost_clear(t);
+    }
+    ck_assert_int_lt(testhost_open(t, plugin_path(), USER " stale = \"wait\";"),
+                     0);
+    ck_assert_ptr_nonnull(strstr(testhost_findings(t), "max_age"));
+}
+END_TEST
+
 START_TEST(events_that_left_the_batch_are_not_looked_up)
 {
     use(USER " unknown = \"drop\";");
@@ -230,6 +278,7 @@ main(void)
     tcase_add_test(c, a_missing_key_is_an_unknown_entity);
     tcase_add_test(c, unknown_entities_become_dead_letters_where_asked);
     tcase_add_test(c, an_unknown_entity_is_waited_for);
+    tcase_add_test(c, an_entity_is_stale_where_it_is_older_than_max_age);
     tcase_add_test(c, events_that_left_the_batch_are_not_looked_up);
     tcase_add_test(c, wrong_options_are_named);
     suite_add_tcase(s, c);

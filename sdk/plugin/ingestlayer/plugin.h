@@ -106,9 +106,10 @@ enum {
 };
 /* flags of an event: see il_batch_flags() */
 enum {
-    IL_ID_MADE = 1,    /* its sender gave it no id: the gate made one */
-    IL_PUBLISHABLE = 2 /* it came by a publishable key: its id and key are of a
-                        * namespace of their own */
+    IL_ID_MADE = 1,     /* its sender gave it no id: the gate made one */
+    IL_PUBLISHABLE = 2, /* it came by a publishable key: its id and key are of a
+                         * namespace of their own */
+    IL_TICK = 4         /* it only says that time has passed: see IL_TICKS */
 };
 /* flags of a plugin */
 enum {
@@ -116,7 +117,13 @@ enum {
      * is parked, as the steps left it, while the lane goes on past it, and comes
      * again when it is due: see il_defer().  Each event is delivered at least
      * once.  Such a destination has no resume(). */
-    IL_PER_EVENT = 1
+    IL_PER_EVENT = 1,
+    /* Of a source: its events only say that time passes.  They move
+     * il_stream_us() of the pipelines that list it, so that steps which remember
+     * something see a window end in which nothing comes any more.  Steps find
+     * them with the flag IL_TICK and not live; they are dropped by none, and no
+     * destination gets them. */
+    IL_TICKS = 2
 };
 /* flags of a deferral */
 enum {
@@ -347,6 +354,12 @@ struct il_remembered {
     size_t len;
     uint64_t position; /* of the event that it was put for */
     int64_t end_us;    /* since 1970; 0: it has no end */
+};
+
+/* What is known of an entity: see il_entity_find().  Never grows. */
+struct il_entity {
+    struct il_value traits;              /* an IL_MAP */
+    int64_t first_seen_us, last_seen_us; /* since 1970 */
 };
 
 /* An event offered to the gate.  Text need not end with NUL. */
@@ -803,7 +816,7 @@ struct il_api {
     int (*kind_named)(const struct il_host *, const char *name,
                       struct il_kind **);
     int (*entity_find)(struct il_batch *, const struct il_kind *,
-                       const char *id, size_t len, struct il_value *traits);
+                       const char *id, size_t len, struct il_entity *);
     void (*entity_hint)(struct il_batch *, const struct il_kind *,
                         const char *id, size_t len);
     int (*entity_attach)(struct il_batch *, uint32_t i, const struct il_kind *,
@@ -1996,14 +2009,14 @@ il_kind_named(const struct il_host *host, const char *name,
 {
     return IL_API(host)->kind_named(host, name, out);
 }
-/* Look an entity up, in process() only.  1 found (traits: an IL_MAP that lives
- * until process() returns; il_entity_attach() copies it), 0 unknown, -EPERM
- * elsewhere, or another negative errno.  Since ABI 1.0. */
+/* Look an entity up, in process() only.  1 found (its traits live until process()
+ * returns; il_entity_attach() copies them), 0 unknown, -EPERM elsewhere, or
+ * another negative errno.  Since ABI 1.0. */
 static inline int
 il_entity_find(struct il_batch *batch, const struct il_kind *kind,
-               const char *id, size_t len, struct il_value *traits)
+               const char *id, size_t len, struct il_entity *out)
 {
-    return IL_API(batch)->entity_find(batch, kind, id, len, traits);
+    return IL_API(batch)->entity_find(batch, kind, id, len, out);
 }
 /* This entity will be looked up soon: some ten look-ups ahead is best.  Costs
  * little and changes no answer, but the host has at hand what it will need.

@@ -23,7 +23,7 @@ known(struct testhost *t, const char *kind, const char *id, size_t len)
 
 int
 testhost_merge(struct testhost *t, const char *kind, const char *id, size_t len,
-               struct slice traits)
+               struct slice traits, int64_t seen_us)
 {
     struct known_entity *e = known(t, kind, id, len);
     if (!e) {
@@ -32,6 +32,7 @@ testhost_merge(struct testhost *t, const char *kind, const char *id, size_t len,
             return -ENOMEM;
         e->kind = strdup(kind);
         e->id = strndup(id, len);
+        e->first_seen_us = e->last_seen_us = seen_us;
         e->next = t->entities;
         t->entities = e;
     }
@@ -46,6 +47,8 @@ testhost_merge(struct testhost *t, const char *kind, const char *id, size_t len,
     }
     text_clear(&e->traits);
     e->traits = out;
+    if (seen_us > e->last_seen_us)
+        e->last_seen_us = seen_us;
     return 0;
 }
 
@@ -58,7 +61,8 @@ testhost_entity(struct testhost *t, const char *kind, const char *id,
     int err = json_to_msgpack(traits, strlen(traits), &packed, &error);
     if (!err)
         err = testhost_merge(t, kind, id, strlen(id),
-                             slice_of(packed.data, packed.len));
+                             slice_of(packed.data, packed.len),
+                             testhost_now_us(t));
     text_clear(&packed);
     return err;
 }
@@ -88,7 +92,7 @@ testhost_fail_entities(struct testhost *t, int err)
 
 static int
 api_entity_find(struct il_batch *b, const struct il_kind *kind, const char *id,
-                size_t len, struct il_value *traits)
+                size_t len, struct il_entity *out)
 {
     const struct flight *f = b->lane;
     struct testhost *t = f->t;
@@ -102,7 +106,11 @@ api_entity_find(struct il_batch *b, const struct il_kind *kind, const char *id,
     struct known_entity *e = known(t, kind->name, id, len);
     int found = t->entity_error;
     if (!found)
-        found = e && !view(e, traits);
+        found = e && !view(e, &out->traits);
+    if (found == 1) {
+        out->first_seen_us = e->first_seen_us;
+        out->last_seen_us = e->last_seen_us;
+    }
     pthread_mutex_unlock(&t->lock);
     return found;
 }
@@ -115,7 +123,6 @@ api_entity_put(const struct il_host *h, const struct il_kind *kind,
     struct testhost *t = testhost_of(h);
     struct il_text packed = { 0 };
     struct json_error error;
-    (void) seen_us;
     if (testhost_alloc_fails(t))
         return -ENOMEM;
     int err = encoding == IL_JSON
@@ -126,7 +133,7 @@ api_entity_put(const struct il_host *h, const struct il_kind *kind,
         err = t->entity_error;
     if (!err)
         err = testhost_merge(t, kind->name, id, len,
-                             slice_of(packed.data, packed.len));
+                             slice_of(packed.data, packed.len), seen_us);
     pthread_mutex_unlock(&t->lock);
     text_clear(&packed);
     return err;

@@ -34,6 +34,7 @@ struct known_entity {
     struct known_entity *next;
     char *kind, *id;
     struct il_text traits; /* msgpack */
+    int64_t first_seen_us, last_seen_us;
 };
 
 /* One event that was emitted. */
@@ -243,9 +244,9 @@ void testhost_lose_emissions(struct testhost *);
 int testhost_memory_begin(struct testhost *);
 /* It is not processed again: what was remembered of it stays. */
 void testhost_memory_settle(struct testhost *);
-/* Merge traits (msgpack) into an entity, with the lock held. */
+/* Merge traits (msgpack) into an entity, seen then, with the lock held. */
 int testhost_merge(struct testhost *, const char *kind, const char *id,
-                   size_t len, struct slice traits);
+                   size_t len, struct slice traits, int64_t seen_us);
 struct testhost *testhost_of_request(const struct il_request *);
 /* Answer a request as the gate does that takes all of it. */
 void testhost_accept(struct il_request *);
