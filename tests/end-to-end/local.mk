@@ -31,6 +31,7 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-entities-are-waited-for.py \
 	tests/end-to-end/test-stale-entities-are-waited-for.py \
 	tests/end-to-end/test-recipe-noisy-errors.py \
+	tests/end-to-end/test-recipe-plan-changes.py \
 	tests/end-to-end/test-recipe-third-export.py \
 	tests/end-to-end/test-recipe-usage-by-account.py \
 	tests/end-to-end/test-refusals-are-kept.py \
@@ -48,6 +49,7 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-torn-tail-is-cut.py \
 	tests/end-to-end/test-upgrade-goes-back.py \
 	tests/end-to-end/test-upgrade-refuses-nobody.py \
+	tests/end-to-end/test-traits-are-told-once.py \
 	tests/end-to-end/test-what-was-decided-travels.py
 EXTRA_DIST += $(SYSTEM_TESTS)
 if PLUGIN_WAREHOUSE_PG
@@ -70,6 +72,8 @@ PLAIN_TESTS = \
 	tests/end-to-end/test-requests-are-http.py \
 	tests/end-to-end/test-socket-unit-refuses-nobody.py \
 	tests/end-to-end/test-upgrade-tells-systemd.py \
-	tests/end-to-end/test-upgrade-tells-tls-to-go.py
+	tests/end-to-end/test-upgrade-tells-tls-to-go.py \
+	tests/end-to-end/test-why-answers-for-each-fate.py \
+	tests/end-to-end/test-why-goes-by-what-is-noted.py
 TESTS += $(SHELL_TESTS) $(PLAIN_TESTS)
 EXTRA_DIST += $(SHELL_TESTS) $(PLAIN_TESTS)
