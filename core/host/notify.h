@@ -6,6 +6,8 @@
 #include <sys/types.h>
 
 void notify_ready(void);
+/* The config is read again, until the next notify_ready(). */
+void notify_reloading(void);
 void notify_stopping(void);
 /* Another process goes on in this one's place: waits until systemd has heard it,
  * a few seconds at most, so that this one may end. */

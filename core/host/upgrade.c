@@ -15,10 +15,10 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* To read a config and open its plugins; to open what state_dir has.  A big
  * disk that is slow takes a few seconds for the latter. */
@@ -37,16 +37,6 @@ struct successor {
     pid_t pid;
     struct http_inherited *list; /* what it is to get */
 };
-
-/* Somebody wants the daemon to end. */
-static int
-stop_is_pending(void)
-{
-    sigset_t set;
-    return sigpending(&set) == 0
-           && (sigismember(&set, SIGTERM) == 1
-               || sigismember(&set, SIGINT) == 1);
-}
 
 /* --- hearing from it ------------------------------------------------------- */
 
@@ -91,7 +81,7 @@ wait_for(struct host *h, struct successor *s, const char *word,
         notify_alive();
         if (rc == -ETIMEDOUT && clock_monotonic_us() < until) {
             /* Once all is closed it is the new one that is to stop. */
-            if (!s->list && stop_is_pending())
+            if (!s->list && host_stop_is_pending())
                 return -ECANCELED;
             continue;
         }
@@ -155,6 +145,7 @@ static void
 let_go(struct host *h, struct host_leaving *leaving,
        struct handover_facts *facts)
 {
+    host_errands_end(h);
     settle(h);
     facts->rested_us = clock_monotonic_us();
     h->deadline_us = facts->rested_us + ANSWER_US;
@@ -164,7 +155,9 @@ let_go(struct host *h, struct host_leaving *leaving,
     host_rest(h);
     host_quiesce(h);
     host_requests_stop(h);
+    h->changing = 1; /* lanes that end here go on elsewhere */
     host_stop_lanes(h);
+    h->changing = 0;
     host_stop_servers(h);
     host_close_stores(h);
     h->leaving = NULL;
@@ -205,6 +198,8 @@ go_back(struct host *h, struct successor *s)
                   strerror(-err));
     else
         log_info("upgrade: the old process goes on");
+    if (!err)
+        host_errands_begin(h);
     return err;
 }
 

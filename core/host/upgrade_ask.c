@@ -10,7 +10,6 @@
 #include "codec/json_out.h"
 #include "http/http.h"
 
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,7 +120,6 @@ host_upgrade_look(struct host_request *r)
 static void
 begin(struct upgrade *u, int no_way_back)
 {
-    u->wanted = 1;
     u->no_way_back = no_way_back;
     u->state = UPGRADE_PREPARES;
     u->findings.len = 0;
@@ -131,6 +129,20 @@ begin(struct upgrade *u, int no_way_back)
                                         .from = (long) getpid() };
     snprintf(u->facts.from_version, sizeof(u->facts.from_version), "%s",
              PACKAGE_VERSION);
+}
+
+static void
+wanted(struct host *h, void *arg, int stopping)
+{
+    struct upgrade *u = h->upgrade;
+    (void) arg;
+    if (stopping) {
+        upgrade_fails(u, "the daemon is starting or stopping");
+        return;
+    }
+    pthread_mutex_lock(&u->lock);
+    u->wanted = 1;
+    pthread_mutex_unlock(&u->lock);
 }
 
 int
@@ -148,6 +160,7 @@ host_upgrade_ask(struct host_request *r)
     pthread_mutex_unlock(&u->lock);
     if (busy)
         return host_refuse(r, 409, "busy", "an upgrade is under way already");
-    kill(getpid(), SIGUSR2); /* the main thread waits for it */
+    if (host_send(r->host, wanted, NULL))
+        wanted(r->host, NULL, 1);
     return answer(r);
 }
