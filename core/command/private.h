@@ -11,9 +11,11 @@
  *                 read a config or a table, and touch nothing outside
  *   verify.c      plugins --verify, with the test host that plugins are tested
  *                 with
- *   emit.c  status.c  reload.c  dead_retry.c
+ *   emit.c  status.c  top.c  reload.c  dead_retry.c
  *                 ask the running daemon by its control socket (host/control.h)
  *   reply.c       what stands in its answer
+ *   figures.c     how fast it does what, by its status twice
+ *   show.c        amounts as people read them
  *   dead.c  dead_item.c  dead_print.c  dead_render.c  entity.c
  *                 open a store of state_dir themselves, beside a running daemon
  *                 or without one: LMDB lets several processes in

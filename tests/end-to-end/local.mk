@@ -66,6 +66,7 @@ PLAIN_TESTS = \
 	tests/end-to-end/test-parked-lanes-move-and-are-forgotten.py \
 	tests/end-to-end/test-renamed-source-knows-its-keys.py \
 	tests/end-to-end/test-requests-are-http.py \
-	tests/end-to-end/test-socket-unit-refuses-nobody.py
+	tests/end-to-end/test-socket-unit-refuses-nobody.py \
+	tests/end-to-end/test-top-shows-what-happens.py
 TESTS += $(SHELL_TESTS) $(PLAIN_TESTS)
 EXTRA_DIST += $(SHELL_TESTS) $(PLAIN_TESTS)
