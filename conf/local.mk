@@ -5,6 +5,7 @@ dist_recipes_DATA = conf/recipes/alerts.conf \
 	conf/recipes/free-users.conf \
 	conf/recipes/masked-chat.conf \
 	conf/recipes/noisy-errors.conf \
+	conf/recipes/plan-changes.conf \
 	conf/recipes/third-export.conf \
 	conf/recipes/usage-by-account.conf \
 	conf/recipes/usage-by-account.sql

@@ -18,6 +18,8 @@ const struct command_entry command_table[] = {
       "show what a running daemon does" },
     { "top", command_top, &command_top_help,
       "show again and again how fast it does that" },
+    { "why", command_why, &command_why_help,
+      "tell what became of an event, and why" },
     { "reload", command_reload, &command_reload_help,
       "have the daemon read its certificates again" },
     { "dead", command_dead, &command_dead_help,
