@@ -93,6 +93,7 @@ core_libcore_a_SOURCES = \
 	core/conf/option_sum.c \
 	core/conf/option_item.c \
 	core/conf/option_value.c \
+	core/conf/outer.c \
 	core/conf/options.c \
 	core/conf/options.h \
 	core/conf/options_private.h \
@@ -273,6 +274,7 @@ core_libcore_a_SOURCES = \
 	core/gate/sender.c \
 	core/gate/sender.h \
 	core/gate/settle.c \
+	core/gate/source.c \
 	core/gate/take.c \
 	core/gate/undelivered.c \
 	core/gate/upsert.c \
@@ -325,8 +327,11 @@ core_libcore_a_SOURCES = \
 	core/host/control.c \
 	core/host/control.h \
 	core/host/emit.c \
+	core/host/errands.c \
 	core/host/explain.c \
 	core/host/explain.h \
+	core/host/forget.c \
+	core/host/forget.h \
 	core/host/gauges.c \
 	core/host/history.c \
 	core/host/history.h \
@@ -361,10 +366,15 @@ core_libcore_a_SOURCES = \
 	core/host/privileges.c \
 	core/host/privileges.h \
 	core/host/reload.c \
+	core/host/reload.h \
+	core/host/reload_gate.c \
+	core/host/reload_lanes.c \
+	core/host/reload_read.c \
 	core/host/requests.c \
 	core/host/requests.h \
 	core/host/retry.c \
 	core/host/servers.c \
+	core/host/sources.c \
 	core/host/settings.c \
 	core/host/settings.h \
 	core/host/settings_event.c \
@@ -393,6 +403,7 @@ core_libcore_a_SOURCES = \
 	core/command/figures.c \
 	core/command/figures.h \
 	core/command/help.c \
+	core/command/job.c \
 	core/command/lane.c \
 	core/command/lane.h \
 	core/command/lane_left.c \
