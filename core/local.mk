@@ -407,6 +407,8 @@ core_libcore_a_SOURCES = \
 	core/command/emit.c \
 	core/command/entity.c \
 	core/command/eval.c \
+	core/command/figures.c \
+	core/command/figures.h \
 	core/command/help.c \
 	core/command/job.c \
 	core/command/lane.c \
@@ -420,10 +422,18 @@ core_libcore_a_SOURCES = \
 	core/command/reply.c \
 	core/command/reply.h \
 	core/command/run.c \
+	core/command/show.c \
+	core/command/show.h \
 	core/command/spool.c \
 	core/command/state.c \
 	core/command/status.c \
 	core/command/table.c \
+	core/command/terminal.c \
+	core/command/terminal.h \
+	core/command/top.c \
+	core/command/top.h \
+	core/command/top_draw.c \
+	core/command/top_json.c \
 	core/command/types.c \
 	core/command/verify.c \
 	core/command/version.c \

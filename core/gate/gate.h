@@ -80,6 +80,11 @@ void gate_source_retire(struct gate_source *);
 /* After gate_source_close(), once no request of it is left. */
 void gate_source_free(struct gate_source *);
 const char *gate_source_name(const struct gate_source *);
+/* Events since the start; refused: or bodies, for whatever reason.  Any thread. */
+struct gate_counts {
+    uint64_t accepted, duplicates, refused;
+};
+void gate_source_counts(const struct gate_source *, struct gate_counts *out);
 struct gate_marks *gate_source_marks(const struct gate_source *);
 
 /* il_emit() of a source: see plugin.h.  *fault says why with -EINVAL. */
