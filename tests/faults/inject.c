@@ -26,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -441,6 +442,38 @@ openat(int fd, const char *name, int flags, ...)
 
 int open64(const char *, int, ...) __attribute__((alias("open")));
 int openat64(int, const char *, int, ...) __attribute__((alias("openat")));
+
+/* --- messages --------------------------------------------------------------- */
+
+/* Of sockets that keep messages apart; of all others there are none. */
+static void
+meet_message(const char *what, int fd, const struct iovec *first)
+{
+    int type = 0;
+    socklen_t len = sizeof type;
+    char word[32] = "";
+    if (!control || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len)
+        || type != SOCK_SEQPACKET)
+        return;
+    if (first)
+        snprintf(word, sizeof word, "%.*s", (int) first->iov_len,
+                 (const char *) first->iov_base);
+    meet(OP_MESSAGE, what, word);
+}
+
+ssize_t
+sendmsg(int fd, const struct msghdr *m, int flags)
+{
+    meet_message("sendmsg", fd, m->msg_iovlen ? m->msg_iov : NULL);
+    return syscall(SYS_sendmsg, fd, m, flags);
+}
+
+ssize_t
+recvmsg(int fd, struct msghdr *m, int flags)
+{
+    meet_message("recvmsg", fd, NULL);
+    return syscall(SYS_recvmsg, fd, m, flags);
+}
 
 /* --- sizes, maps, reading -------------------------------------------------- */
 
