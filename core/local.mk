@@ -35,6 +35,8 @@ core_libcore_a_SOURCES = \
 	core/base/number.c \
 	core/base/number.h \
 	core/base/private.h \
+	core/base/random.c \
+	core/base/random.h \
 	core/base/rate.c \
 	core/base/rate.h \
 	core/base/reserve.c \
