@@ -321,6 +321,8 @@ core_libcore_a_SOURCES = \
 	core/host/api.h \
 	core/host/assembly.c \
 	core/host/assembly.h \
+	core/host/catalog.c \
+	core/host/catalog.h \
 	core/host/changes.c \
 	core/host/control.c \
 	core/host/control.h \

@@ -2,6 +2,8 @@
 plugin_LTLIBRARIES += plugins/warehouse.pg/warehouse.pg.la
 plugins_warehouse_pg_warehouse_pg_la_SOURCES = \
 	plugins/warehouse.pg/attempt.c \
+	plugins/warehouse.pg/catalog.c \
+	plugins/warehouse.pg/catalog.h \
 	plugins/warehouse.pg/conn.h \
 	plugins/warehouse.pg/copy.c \
 	plugins/warehouse.pg/copy.h \
@@ -44,6 +46,8 @@ plugins_warehouse_pg_warehouse_pg_la_SOURCES = \
 	plugins/warehouse.pg/put_scalar.c \
 	plugins/warehouse.pg/put_text.c \
 	plugins/warehouse.pg/put_time.c \
+	plugins/warehouse.pg/show.c \
+	plugins/warehouse.pg/show.h \
 	plugins/warehouse.pg/sql.c \
 	plugins/warehouse.pg/sql.h \
 	plugins/warehouse.pg/worker.c
