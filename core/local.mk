@@ -103,6 +103,7 @@ core_libcore_a_SOURCES = \
 	core/conf/scan.h \
 	core/conf/token.c \
 	core/conf/token.h \
+	core/conf/value.c \
 	core/lang/expr.h \
 	core/lang/expr_condition.c \
 	core/lang/expr_eval.c \
@@ -368,11 +369,17 @@ core_libcore_a_SOURCES = \
 	core/host/settings.c \
 	core/host/settings.h \
 	core/host/settings_event.c \
+	core/host/settings_test.c \
 	core/host/sockets.c \
 	core/host/sockets.h \
 	core/host/status.c \
 	core/host/stores.c \
 	core/host/take.c \
+	core/host/trial.c \
+	core/host/trial.h \
+	core/host/trial_case.c \
+	core/host/trial_plugin.c \
+	core/host/trial_private.h \
 	core/host/watchdog.c \
 	core/command/check.c \
 	core/command/command.c \
@@ -404,11 +411,17 @@ core_libcore_a_SOURCES = \
 	core/command/state.c \
 	core/command/status.c \
 	core/command/table.c \
+	core/command/test.c \
+	core/command/test.h \
+	core/command/test_compare.c \
+	core/command/test_judge.c \
+	core/command/test_report.c \
 	core/command/types.c \
 	core/command/verify.c \
 	core/command/version.c
 
-dist_man_MANS += core/ingestlayer.1 core/ingestlayer.conf.5
+dist_man_MANS += core/ingestlayer.1 core/ingestlayer.conf.5 \
+	core/ingestlayer-tests.5
 
 bin_PROGRAMS += core/ingestlayer
 core_ingestlayer_SOURCES = core/main.c

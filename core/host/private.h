@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* How the room works: the daemon, phase by phase.
  *
- *   settings.c  settings_event.c   the host's own options, as tables
+ *   settings.c  settings_event.c  settings_test.c
+ *                 the host's own options, as tables
  *   plan.c  plan_check.c  plan_events.c  plan_was.c
  *                 what a config asks for, cross-checked
  *   assembly.c    the plan with every plugin opened; check stops here
@@ -17,6 +18,8 @@
  *   sockets.c     sockets that systemd has opened
  *   admin.c       /healthz, /readyz, /metrics
  *   control.c     how commands ask
+ *   trial.c  trial_plugin.c  trial_case.c
+ *                 `ingestlayer test`: the phases with a clock of the test's
  *   watchdog.c    leaves when a plugin keeps the daemon from ending
  *   notify.c      systemd; privileges.c becoming somebody with fewer rights
  *
@@ -148,6 +151,7 @@ struct host_source {
 uint64_t host_source_passed(void *arg);
 
 /* servers.c: sources, gate, servers */
+int host_make_gate(struct host *);
 int host_prepare_servers(struct host *);
 int host_start_servers(struct host *);
 /* Sources are to come to an end: il_cancelled(). */

@@ -75,6 +75,7 @@ EXTRA_DIST += plugins/warehouse.pg/warehouse.pg.conf \
 	plugins/warehouse.pg/tests/test-pg-check-foresees-start.sh \
 	plugins/warehouse.pg/tests/test-pg-lone-row-is-judged.py \
 	plugins/warehouse.pg/tests/test-pg-resolver-delays-nobody.py \
+	plugins/warehouse.pg/tests/test-pg-rows-are-foreseen.py \
 	plugins/warehouse.pg/tests/pgtest.h plugins/warehouse.pg/tests/proxy.h \
 	$(pg_test_scripts)
 if HAVE_CHECK
@@ -105,7 +106,8 @@ endif
 TESTS += plugins/warehouse.pg/tests/test-pg-check.sh
 TESTS += plugins/warehouse.pg/tests/test-pg-check-foresees-start.sh \
 	plugins/warehouse.pg/tests/test-pg-lone-row-is-judged.py \
-	plugins/warehouse.pg/tests/test-pg-resolver-delays-nobody.py
+	plugins/warehouse.pg/tests/test-pg-resolver-delays-nobody.py \
+	plugins/warehouse.pg/tests/test-pg-rows-are-foreseen.py
 
 # Loaded into the daemon by the last of them.
 check_LTLIBRARIES += plugins/warehouse.pg/tests/resolver.la
