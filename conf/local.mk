@@ -5,6 +5,7 @@ dist_recipes_DATA = conf/recipes/alerts.conf conf/recipes/alerts.tests.conf \
 	conf/recipes/free-users.conf conf/recipes/free-users.tests.conf \
 	conf/recipes/masked-chat.conf conf/recipes/masked-chat.tests.conf \
 	conf/recipes/noisy-errors.conf conf/recipes/noisy-errors.tests.conf \
+	conf/recipes/plan-changes.conf conf/recipes/plan-changes.tests.conf \
 	conf/recipes/third-export.conf conf/recipes/third-export.tests.conf \
 	conf/recipes/usage-by-account.conf \
 	conf/recipes/usage-by-account.tests.conf \

@@ -194,6 +194,7 @@ core_libcore_a_SOURCES = \
 	core/store/entity_cache.h \
 	core/store/entity_import.c \
 	core/store/entity_import.h \
+	core/store/entity_mark.c \
 	core/store/entity_merge.c \
 	core/store/entity_read.c \
 	core/store/entity_store.c \
@@ -298,6 +299,7 @@ core_libcore_a_SOURCES = \
 	core/lane/settle.c \
 	core/lane/status.c \
 	core/lane/take.c \
+	core/lane/tell.c \
 	core/lane/timed.c \
 	core/plugin/api_batch.c \
 	core/plugin/api_edit.c \
@@ -328,6 +330,8 @@ core_libcore_a_SOURCES = \
 	core/host/control.c \
 	core/host/control.h \
 	core/host/emit.c \
+	core/host/explain.c \
+	core/host/explain.h \
 	core/host/gauges.c \
 	core/host/history.c \
 	core/host/history.h \
@@ -381,6 +385,7 @@ core_libcore_a_SOURCES = \
 	core/host/trial_plugin.c \
 	core/host/trial_private.h \
 	core/host/watchdog.c \
+	core/command/arguments.c \
 	core/command/check.c \
 	core/command/command.c \
 	core/command/command.h \
@@ -418,7 +423,16 @@ core_libcore_a_SOURCES = \
 	core/command/test_report.c \
 	core/command/types.c \
 	core/command/verify.c \
-	core/command/version.c
+	core/command/version.c \
+	core/command/why.c \
+	core/command/why.h \
+	core/command/why_answer.c \
+	core/command/why_find.c \
+	core/command/why_kept.c \
+	core/command/why_lane.c \
+	core/command/why_stand.c \
+	core/command/why_tell.c \
+	core/command/why_trial.c
 
 dist_man_MANS += core/ingestlayer.1 core/ingestlayer.conf.5 \
 	core/ingestlayer-tests.5

@@ -3,6 +3,7 @@
  *
  *   command.c     what most commands share: their line, finding state_dir,
  *                 reading a config with its plugins opened
+ *   arguments.c   expressions, times and numbers on it
  *   help.c        options: one table a command for its line and its --help
  *   completion.c  the same tables for shells; it knows all commands
  *   version.c     how it was built, and with what
@@ -17,6 +18,11 @@
  *   dead.c  dead_item.c  dead_print.c  dead_render.c  entity.c
  *                 open a store of state_dir themselves, beside a running daemon
  *                 or without one: LMDB lets several processes in
+ *   why.c  why_find.c  why_kept.c  why_stand.c  why_lane.c  why_trial.c
+ *   why_tell.c  why_answer.c
+ *                 what became of an event: the command; it in the spool, in the
+ *                 stores; the lanes; one lane's answer, the steps again, what
+ *                 they ask; printing.  Beside a running daemon or without one
  *   spool.c       reads segments while no daemon runs
  *   lane.c        is the daemon of one lane while none runs
  *   lane_pause.c  asks the daemon, or writes for the next one
@@ -80,6 +86,15 @@ int command_read(struct command_line *, int argc, char **argv);
 /* Say that this argument is one too many; 2. */
 int command_unexpected(const char *command, const char *argument,
                        const struct command_help *);
+
+struct il_expr;
+/* An expression, for expr_free(); NULL after a message, which begins with
+ * who. */
+struct il_expr *command_expression(const char *who, const char *text);
+/* A time, or so long ago as in 2h: microseconds since 1970.  0 or -EINVAL. */
+int command_since(const char *text, int64_t *us);
+/* A number, up to most.  0 or -EINVAL. */
+int command_number_of(const char *text, uint64_t most, uint64_t *out);
 
 /* plugins --verify FILE [OPTIONS]; "": without any. */
 int command_verify(const char *path, const char *options);

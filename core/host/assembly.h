@@ -8,6 +8,7 @@
 #define ASSEMBLY_H
 
 #include "plan.h"
+#include "cells/cells.h"
 #include "plugin/instance.h"
 #include "plugin/serial.h"
 
@@ -57,6 +58,10 @@ struct assembly_lane *assembly_find_lane(const struct assembly *,
                                          const char *name);
 struct assembly_source *assembly_find_source(const struct assembly *,
                                              const char *name);
+
+/* What its steps remember, for lane_remembers(); how many of them there are. */
+size_t assembly_memories(const struct assembly_lane *,
+                         struct il_memory *out[CELLS_MEMORIES_MAX]);
 
 /* In place of its own i-th, which is closed, have one that another has opened,
  * and that goes on. */

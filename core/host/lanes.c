@@ -86,12 +86,9 @@ static int
 start_memory(struct host *h, struct assembly_lane *l)
 {
     struct il_memory *memories[CELLS_MEMORIES_MAX];
-    size_t count = 0;
     if (!l->remembers)
         return 0;
-    for (size_t i = 0; i < l->step_count; i++)
-        if (l->steps[i].memory && count < CELLS_MEMORIES_MAX)
-            memories[count++] = l->steps[i].memory;
+    const size_t count = assembly_memories(l, memories);
     char *dir = conf_printf(l->of->plan->conf, "%s/instances/lanes/%s/memory",
                             h->state_dir, l->plan->lane);
     int err = state_dir_make_below(h->state_dir, dir);

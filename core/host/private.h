@@ -10,6 +10,7 @@
  *   stores.c      what lies in state_dir; servers.c the way in; lanes.c on from
  *                 there; history.c, history_config.c by which config they ran;
  *                 left.c what is not in the config; take.c one lane of a daemon that does not run
+ *   explain.c     what steps ask, told to a command
  *   api.c         the function table of plugins, put together from the rooms
  *   requests.c    what may be asked of a running daemon, at the control socket and
  *                 the admin listener: status.c, reload.c, retry.c, pause.c, emit.c

@@ -836,6 +836,8 @@ struct il_api {
     int (*entity_put)(const struct il_host *, const struct il_kind *,
                       const char *id, size_t len, int encoding,
                       const void *traits, size_t traits_len, int64_t seen_us);
+    int (*entity_upsert)(struct il_batch *, uint32_t i,
+                         const struct il_upsert *);
 
     /* memory */
     int (*memory_from)(const struct il_host *, const char *made_of, size_t len,
@@ -2059,6 +2061,24 @@ il_entity_put(const struct il_host *host, const struct il_kind *kind,
 {
     return IL_API(host)->entity_put(host, kind, id, len, encoding, traits,
                                     traits_len, seen_us);
+}
+
+/* Step, in process(): event i tells this of an entity.  It is copied, and in the
+ * store, durably, before the batch settles; a batch that fails tells nothing.  A
+ * lane that comes to an event again, or after another lane of its pipeline, tells
+ * nothing a second time, so nothing that is newer is overwritten; nor does an
+ * event that comes again and had passed the step before.  il_entity_find() finds
+ * it in a later batch.  Traits that would change nothing are not written, but for
+ * last_seen once in an hour.
+ *
+ * 0, -EINVAL (the id is not 1 to 256 bytes of UTF-8 without NUL, the kind is
+ * none, the traits are no object, past the end), -ENOMEM, -EPERM.
+ * Since ABI 1.0. */
+static inline int
+il_entity_upsert(struct il_batch *batch, uint32_t i,
+                 const struct il_upsert *upsert)
+{
+    return IL_API(batch)->entity_upsert(batch, i, upsert);
 }
 
 /* === memory ============================================================== */
