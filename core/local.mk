@@ -95,6 +95,7 @@ core_libcore_a_SOURCES = \
 	core/conf/option_sum.c \
 	core/conf/option_item.c \
 	core/conf/option_value.c \
+	core/conf/outer.c \
 	core/conf/options.c \
 	core/conf/options.h \
 	core/conf/options_private.h \
@@ -276,6 +277,7 @@ core_libcore_a_SOURCES = \
 	core/gate/sender.c \
 	core/gate/sender.h \
 	core/gate/settle.c \
+	core/gate/source.c \
 	core/gate/take.c \
 	core/gate/undelivered.c \
 	core/gate/upsert.c \
@@ -330,8 +332,11 @@ core_libcore_a_SOURCES = \
 	core/host/control.c \
 	core/host/control.h \
 	core/host/emit.c \
+	core/host/errands.c \
 	core/host/explain.c \
 	core/host/explain.h \
+	core/host/forget.c \
+	core/host/forget.h \
 	core/host/gauges.c \
 	core/host/history.c \
 	core/host/history.h \
@@ -366,10 +371,15 @@ core_libcore_a_SOURCES = \
 	core/host/privileges.c \
 	core/host/privileges.h \
 	core/host/reload.c \
+	core/host/reload.h \
+	core/host/reload_gate.c \
+	core/host/reload_lanes.c \
+	core/host/reload_read.c \
 	core/host/requests.c \
 	core/host/requests.h \
 	core/host/retry.c \
 	core/host/servers.c \
+	core/host/sources.c \
 	core/host/settings.c \
 	core/host/settings.h \
 	core/host/settings_event.c \
@@ -401,7 +411,10 @@ core_libcore_a_SOURCES = \
 	core/command/emit.c \
 	core/command/entity.c \
 	core/command/eval.c \
+	core/command/figures.c \
+	core/command/figures.h \
 	core/command/help.c \
+	core/command/job.c \
 	core/command/lane.c \
 	core/command/lane.h \
 	core/command/lane_left.c \
@@ -412,15 +425,23 @@ core_libcore_a_SOURCES = \
 	core/command/reply.c \
 	core/command/reply.h \
 	core/command/run.c \
+	core/command/show.c \
+	core/command/show.h \
 	core/command/spool.c \
 	core/command/state.c \
 	core/command/status.c \
 	core/command/table.c \
+	core/command/terminal.c \
+	core/command/terminal.h \
 	core/command/test.c \
 	core/command/test.h \
 	core/command/test_compare.c \
 	core/command/test_judge.c \
 	core/command/test_report.c \
+	core/command/top.c \
+	core/command/top.h \
+	core/command/top_draw.c \
+	core/command/top_json.c \
 	core/command/types.c \
 	core/command/verify.c \
 	core/command/version.c \

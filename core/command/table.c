@@ -17,6 +17,8 @@ const struct command_entry command_table[] = {
       "import and look up entities" },
     { "status", command_status, &command_status_help,
       "show what a running daemon does" },
+    { "top", command_top, &command_top_help,
+      "show again and again how fast it does that" },
     { "why", command_why, &command_why_help,
       "tell what became of an event, and why" },
     { "reload", command_reload, &command_reload_help,

@@ -144,7 +144,7 @@ make_lane(struct host *h, struct assembly_lane *l, struct lane **out)
                                          .state_dir = h->state_dir };
     struct lane_spec spec = {
         .name = l->plan->lane,
-        .was = option_str(l->plan->part.place, "was", 0),
+        .was = l->was ? l->was : option_str(l->plan->part.place, "was", 0),
         .begin = place_begin(l->plan->part.place),
         .instance = l->destination.instance,
         .matches = l->pipeline->matches,

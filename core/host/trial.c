@@ -65,9 +65,8 @@ static int
 open_config(struct trial *t)
 {
     struct host *h = t->host = host_new();
-    if (!h)
+    if (!h || host_parse(h, t->options->config))
         return fail(t, "no memory");
-    host_parse(h, t->options->config);
     log_level_set(t->options->log_level);
     host_load(h);
     h->assembly = assembly_open(h->plan);
@@ -75,8 +74,9 @@ open_config(struct trial *t)
         conf_print(h->plan->conf, stderr);
         return fail(t, "the config %s is wrong", t->options->config);
     }
-    h->state_dir = t->options->folder;
-    return 0;
+    free(h->state_dir);
+    h->state_dir = strdup(t->options->folder);
+    return h->state_dir ? 0 : fail(t, "no memory");
 }
 
 static int
@@ -166,12 +166,8 @@ static int
 make_sources(struct host *h)
 {
     int err = 0;
-    for (size_t i = 0; i < h->assembly->plan->source_count && !err; i++) {
-        const struct plan_source *plan = &h->assembly->plan->sources[i];
-        struct gate_source *source;
-        err = gate_source_new(h->gate, plan->part.name, plan->accept_undeclared,
-                              NULL, NULL, &source);
-    }
+    for (size_t i = 0; i < h->assembly->plan->source_count && !err; i++)
+        err = host_make_source(h, h->assembly->sources[i]);
     return err;
 }
 
