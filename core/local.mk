@@ -384,7 +384,14 @@ core_libcore_a_SOURCES = \
 	core/host/settings.h \
 	core/host/settings_event.c \
 	core/host/settings_test.c \
+	core/host/handover.c \
+	core/host/handover.h \
+	core/host/handover_start.c \
 	core/host/sockets.c \
+	core/host/successor.c \
+	core/host/upgrade.c \
+	core/host/upgrade.h \
+	core/host/upgrade_ask.c \
 	core/host/sockets.h \
 	core/host/status.c \
 	core/host/stores.c \
@@ -422,6 +429,7 @@ core_libcore_a_SOURCES = \
 	core/command/plugins.c \
 	core/command/private.h \
 	core/command/reload.c \
+	core/command/upgrade.c \
 	core/command/reply.c \
 	core/command/reply.h \
 	core/command/run.c \

@@ -220,10 +220,28 @@ host_quiesce(struct host *h)
 }
 
 void
+host_rest(struct host *h)
+{
+    http_rest(h->gate_http);
+    http_rest(h->admin_http);
+    host_requests_rest(h);
+}
+
+void
+host_leave(struct host *h, struct http *http)
+{
+    if (!h->leaving || !http)
+        return;
+    int err = http_leave(http, h->leaving->list, &h->leaving->left);
+    if (err)
+        h->leaving->err = err;
+}
+
+void
 host_stop_admin(struct host *h)
 {
     if (h->admin_http)
-        http_stop(h->admin_http, clock_monotonic_us());
+        http_stop(h->admin_http, host_requests_until(h));
 }
 
 void
@@ -238,6 +256,8 @@ host_stop_servers(struct host *h)
         host_collect(h, 1);
     if (h->gate)
         gate_stop(h->gate);
+    host_leave(h, h->admin_http);
+    host_leave(h, h->gate_http);
     http_free(h->admin_http);
     http_free(h->gate_http);
     timers_free(h->timers);
