@@ -4,6 +4,7 @@
 const struct command_entry command_table[] = {
     { "run", command_run, &command_run_help, "run the daemon" },
     { "check", command_check, &command_check_help, "check a config" },
+    { "test", command_test, &command_test_help, "run the tests of a config" },
     { "config", command_config, &command_config_help,
       "print the config that counts, with all defaults" },
     { "plugins", command_plugins, &command_plugins_help,

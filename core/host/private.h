@@ -16,6 +16,8 @@
  *   admin.c       /healthz, /readyz, /metrics
  *   upgrade*.c successor.c handover*.c
  *                 another process takes this one's place (upgrade.h)
+ *   trial*.c catalog.c
+ *                 `ingestlayer test`: the phases with a clock of the test's
  *   watchdog.c    leaves when a plugin keeps the daemon from ending
  *
  * Threads.  The main thread walks through the phases, wakes once a second and at
@@ -198,6 +200,7 @@ int host_serve_source(struct assembly_source *, struct http_site *);
 void host_stop_source(struct assembly_source *, int64_t deadline_us);
 
 /* servers.c: sources, gate, servers */
+int host_make_gate(struct host *);
 struct http_options;
 int host_prepare_servers(struct host *);
 /* How senders are served, but for where; returns how many connections are left

@@ -150,8 +150,8 @@ make_admin_http(struct host *h, uint32_t connections)
     return make_http(h, "admin", &o, &h->admin_tls, &h->admin_http);
 }
 
-static int
-make_gate(struct host *h)
+int
+host_make_gate(struct host *h)
 {
     const struct gate_options o = { .spool = h->spool,
                                     .idem = h->idem,
@@ -170,7 +170,7 @@ int
 host_prepare_servers(struct host *h)
 {
     uint32_t admin = ADMIN_CONNECTIONS;
-    int err = make_gate(h);
+    int err = host_make_gate(h);
     if (!err)
         err = make_gate_http(h, &admin);
     if (!err)
