@@ -69,6 +69,7 @@ PLAIN_TESTS = \
 	tests/end-to-end/test-parked-events-are-listed-and-retried.py \
 	tests/end-to-end/test-parked-lanes-move-and-are-forgotten.py \
 	tests/end-to-end/test-renamed-source-knows-its-keys.py \
+	tests/end-to-end/test-reload-at-the-gate.py \
 	tests/end-to-end/test-reload-changes-lanes.py \
 	tests/end-to-end/test-requests-are-http.py \
 	tests/end-to-end/test-socket-unit-refuses-nobody.py \
