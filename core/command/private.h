@@ -12,7 +12,7 @@
  *                 read a config or a table, and touch nothing outside
  *   verify.c      plugins --verify, with the test host that plugins are tested
  *                 with
- *   emit.c  status.c  top.c  reload.c  dead_retry.c
+ *   emit.c  status.c  top.c  reload.c  upgrade.c  dead_retry.c
  *                 ask the running daemon by its control socket (host/control.h);
  *                 job.c what takes long
  *   reply.c       what stands in its answer

@@ -4,6 +4,7 @@
 const struct command_entry command_table[] = {
     { "run", command_run, &command_run_help, "run the daemon" },
     { "check", command_check, &command_check_help, "check a config" },
+    { "test", command_test, &command_test_help, "run the tests of a config" },
     { "config", command_config, &command_config_help,
       "print the config that counts, with all defaults" },
     { "plugins", command_plugins, &command_plugins_help,
@@ -22,6 +23,8 @@ const struct command_entry command_table[] = {
       "tell what became of an event, and why" },
     { "reload", command_reload, &command_reload_help,
       "have the daemon read its certificates again" },
+    { "upgrade", command_upgrade, &command_upgrade_help,
+      "give the daemon's place to the program installed by now" },
     { "dead", command_dead, &command_dead_help,
       "list, show, retry and drop dead letters" },
     { "lane", command_lane, &command_lane_help,

@@ -100,6 +100,14 @@ int gate_emit(struct gate_source *, const struct il_emission *,
 int gate_control(struct gate *, const char *source, int lines,
                  struct slice body, struct il_text *reply, const char **code);
 
+/* For `ingestlayer test`: take a body of JSON as if a sender of that source had
+ * sent it, limits apart, and wait until it is durable.  *status and answer
+ * (appended) are what the sender would get, *position is that of the last event
+ * that is new, or 0.  0; -ENOENT: there is no such source; or another negative
+ * errno: it cannot be stored. */
+int gate_try(struct gate *, const char *source, struct slice body, int *status,
+             struct il_text *answer, uint64_t *position);
+
 /* 0 when events are accepted, else why not, for /readyz. */
 int gate_ready(struct gate *, char *why, size_t size);
 

@@ -86,9 +86,16 @@ with Gate(CONF) as g:
         f.writelines('{"type":"t.x","id":"e%07d","payload":{"n":%d}}\n' % (i, i) for i in range(EVENTS))
     with open(events, "rb") as given, open(g.path("answers"), "wb") as answers:
         t = Terminal([COMMAND, "emit", "-c", g.conf], g.daemon.env, stdin=given, stdout=answers)
-        shown(t, r"^emit  [\d.]+ [KM]iB of [\d.]+ MiB  \d+ %")
+        # held up, as otherwise it may be over before there is anything to show
+        eventually(lambda: answers.seek(0, 2), "it is at it")
+        for hold, seconds in ((signal.SIGSTOP, 0.6), (signal.SIGCONT, 0.02), (signal.SIGSTOP, 0)):
+            t.proc.send_signal(hold)
+            time.sleep(seconds)
         t.proc.send_signal(signal.SIGINT)
+        t.proc.send_signal(signal.SIGCONT)
         equal(t.ends(), 1, "emit that is interrupted")
+        contains("\n".join(lines_of(t.text)), " MiB  ", "how far it is")
+        equal(bool(re.match(r"emit  [\d.]+ [KM]?i?B of [\d.]+ MiB  \d+ %", lines_of(t.text)[0])), True, t.text)
     sent, nxt = [int(n) for n in re.search(r"interrupted; (\d+) lines are sent, go on with line (\d+)", t.text).groups()]
     t.close()
     with open(g.path("answers")) as f:
