@@ -47,6 +47,8 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-stalled-senders-hold-up-nobody.py \
 	tests/end-to-end/test-control-waits-for-nobody.py \
 	tests/end-to-end/test-torn-tail-is-cut.py \
+	tests/end-to-end/test-upgrade-goes-back.py \
+	tests/end-to-end/test-upgrade-refuses-nobody.py \
 	tests/end-to-end/test-traits-are-told-once.py \
 	tests/end-to-end/test-what-was-decided-travels.py
 EXTRA_DIST += $(SYSTEM_TESTS)
@@ -60,6 +62,8 @@ SHELL_TESTS = \
 	tests/end-to-end/test-root-acts-as-the-owner.sh \
 	tests/end-to-end/test-admin-refuses-other-names.sh
 PLAIN_TESTS = \
+	tests/end-to-end/test-a-drain-says-how-far.py \
+	tests/end-to-end/test-long-commands-show-how-far.py \
 	tests/end-to-end/test-config-is-shown.py \
 	tests/end-to-end/test-naughty-plugins-are-named.py \
 	tests/end-to-end/test-origins-stay.py \
@@ -67,9 +71,13 @@ PLAIN_TESTS = \
 	tests/end-to-end/test-parked-events-are-listed-and-retried.py \
 	tests/end-to-end/test-parked-lanes-move-and-are-forgotten.py \
 	tests/end-to-end/test-renamed-source-knows-its-keys.py \
+	tests/end-to-end/test-reload-at-the-gate.py \
 	tests/end-to-end/test-reload-changes-lanes.py \
 	tests/end-to-end/test-requests-are-http.py \
 	tests/end-to-end/test-socket-unit-refuses-nobody.py \
+	tests/end-to-end/test-top-shows-what-happens.py \
+	tests/end-to-end/test-upgrade-tells-systemd.py \
+	tests/end-to-end/test-upgrade-tells-tls-to-go.py \
 	tests/end-to-end/test-why-answers-for-each-fate.py \
 	tests/end-to-end/test-why-goes-by-what-is-noted.py
 TESTS += $(SHELL_TESTS) $(PLAIN_TESTS)
