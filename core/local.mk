@@ -295,6 +295,10 @@ core_libcore_a_SOURCES = \
 	core/lane/settle.c \
 	core/lane/status.c \
 	core/lane/take.c \
+	core/lane/tap.c \
+	core/lane/tap.h \
+	core/lane/tap_lane.c \
+	core/lane/tap_private.h \
 	core/lane/timed.c \
 	core/plugin/api_batch.c \
 	core/plugin/api_edit.c \
@@ -371,6 +375,11 @@ core_libcore_a_SOURCES = \
 	core/host/status.c \
 	core/host/stores.c \
 	core/host/take.c \
+	core/host/tap.c \
+	core/host/tap.h \
+	core/host/tap_private.h \
+	core/host/tap_show.c \
+	core/host/tap_watch.c \
 	core/host/watchdog.c \
 	core/command/arguments.c \
 	core/command/check.c \
@@ -403,6 +412,7 @@ core_libcore_a_SOURCES = \
 	core/command/state.c \
 	core/command/status.c \
 	core/command/table.c \
+	core/command/tap.c \
 	core/command/types.c \
 	core/command/verify.c \
 	core/command/version.c \

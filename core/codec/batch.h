@@ -289,6 +289,9 @@ int batch_remove(struct il_batch *, uint32_t i, const struct batch_part *,
 int batch_attach(struct il_batch *, uint32_t i, const struct il_kind *,
                  const struct il_value *traits);
 
+/* Append what was attached, {"KIND":{...},...}.  0 or -ENOMEM. */
+int batch_entities_json(const struct entity_link *first, struct il_text *out);
+
 /* Steps are done: what they did stays, whatever the destination marks. */
 void batch_seal(struct il_batch *);
 /* Before another attempt: take the destination's marks and its scratch memory

@@ -16,6 +16,7 @@ const struct command_entry command_table[] = {
       "import and look up entities" },
     { "status", command_status, &command_status_help,
       "show what a running daemon does" },
+    { "tap", command_tap, &command_tap_help, "show events as they pass" },
     { "why", command_why, &command_why_help,
       "tell what became of an event, and why" },
     { "reload", command_reload, &command_reload_help,

@@ -9,6 +9,7 @@
  *   stores.c      what lies in state_dir; servers.c the way in; lanes.c on from
  *                 there; history.c, history_config.c by which config they ran;
  *                 left.c what is not in the config; take.c one lane of a daemon that does not run
+ *   tap.c, tap_watch.c, tap_show.c  who looks at events that pass
  *   explain.c     what steps ask, told to a command
  *   api.c         the function table of plugins, put together from the rooms
  *   requests.c    what may be asked of a running daemon, at the control socket and
@@ -84,6 +85,7 @@ struct host {
     struct tls *gate_tls, *admin_tls; /* NULL: served without */
     struct timers *timers;
     struct host_requests *requests;
+    struct host_taps *taps; /* tap.h; as jobs */
     struct host_jobs *jobs; /* as long as the servers of requests */
 
     int64_t started_us;

@@ -6,6 +6,7 @@
 
 #include "effective.h"
 #include "private.h"
+#include "tap.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -58,6 +59,7 @@ static const struct host_request_kind kinds[] = {
     { "GET", "/v1/config", config, READS | SHOWN | LOOKS, 0 },
     { "POST", "/v1/emit", host_emit, 0, CONTROL_MAX_BYTES },
     { "POST", "/v1/reload", reload, 0, 0 },
+    { "GET", "/v1/tap", host_tap, LOOKS, 0 },
     { "GET", "/v1/jobs", jobs, READS | SHOWN, 0 },
     { "POST", "/v1/jobs/*/cancel", cancel, READS, 0 },
 };
@@ -203,7 +205,9 @@ requests_of(struct host *h)
         h->requests->dir = -1;
     if (!h->jobs)
         h->jobs = host_jobs_new();
-    return h->jobs ? h->requests : NULL;
+    if (!h->taps)
+        h->taps = host_taps_new();
+    return h->jobs && h->taps ? h->requests : NULL;
 }
 
 int
@@ -271,6 +275,8 @@ void
 host_requests_stop(struct host *h)
 {
     struct host_requests *r = h->requests;
+    if (h->taps)
+        host_taps_stop(h->taps);
     if (h->jobs)
         host_jobs_stop(h->jobs);
     if (r && r->control)
@@ -282,8 +288,11 @@ host_requests_stop(struct host *h)
     if (r->dir >= 0)
         close(r->dir);
     free(r);
+    if (h->taps)
+        host_taps_free(h->taps);
     if (h->jobs)
         host_jobs_free(h->jobs);
+    h->taps = NULL;
     h->requests = NULL;
     h->jobs = NULL;
 }

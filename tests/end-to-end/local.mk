@@ -67,6 +67,7 @@ PLAIN_TESTS = \
 	tests/end-to-end/test-renamed-source-knows-its-keys.py \
 	tests/end-to-end/test-requests-are-http.py \
 	tests/end-to-end/test-socket-unit-refuses-nobody.py \
+	tests/end-to-end/test-tap-shows-what-passes.py \
 	tests/end-to-end/test-why-answers-for-each-fate.py \
 	tests/end-to-end/test-why-goes-by-what-is-noted.py
 TESTS += $(SHELL_TESTS) $(PLAIN_TESTS)
