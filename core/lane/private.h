@@ -91,8 +91,11 @@ struct flight {
      * memory. */
     struct dead_claim *claims;
     uint32_t claim_count, claims_seen;
-    /* Somebody looks at the lane: which events have come to an end before; in
-     * the batch's memory.  NULL: nobody does. */
+    /* Somebody looks at what steps do: how many events were live at the point
+     * before, and, in the batch's memory, which have come to an end before and
+     * which there; NULL: nobody asks, or has time for it. */
+    int looked_at;
+    uint32_t live_before;
     uint8_t *noted;
     uint64_t *counted; /* letters in its range whose events come later */
     size_t counted_count, counted_seen;
@@ -222,6 +225,7 @@ struct lane {
     uint64_t trouble_count, trouble_unlogged;
 
     struct lane_tap *_Atomic taps; /* tap_private.h */
+    atomic_uint taps_want;         /* of what steps do: LANE_TAPS_... */
     pthread_mutex_t taps_lock;
 
     pthread_t thread;
@@ -381,9 +385,10 @@ int lane_recall(struct lane *, uint64_t position);
 int lane_recall_flight(struct lane *, struct flight *);
 
 /* tap_lane.c */
-/* Does somebody look at this flight, whose events have been matched?  Then these
- * follow, where flight->noted is not NULL: after each step, and after who else
- * ended events. */
+enum { LANE_TAPS_AFTER = 1, LANE_TAPS_ENDED = 2 };
+/* Does somebody look at what the steps do with this flight, whose events have been
+ * matched?  Then these follow, where flight->looked_at: after each step, and after
+ * who else ended events. */
 void lane_tap_begin(struct lane *, struct flight *);
 void lane_tap_step(struct lane *, struct flight *, size_t step);
 void lane_tap_other(struct lane *, struct flight *, const char *who);

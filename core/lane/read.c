@@ -399,7 +399,7 @@ lane_run_steps(struct lane *l, struct flight *f, size_t from, size_t to)
 {
     int err = 0;
     for (size_t i = from; i < to && batch_for_steps(f->batch) && !err; i++)
-        if (!(err = lane_step(l, f, i)) && f->noted)
+        if (!(err = lane_step(l, f, i)) && f->looked_at)
             lane_tap_step(l, f, i);
     return err;
 }
@@ -431,7 +431,7 @@ lane_steps(struct lane *l, struct flight *f)
     err = lane_run_steps(l, f, 0, own);
     if (!err) {
         lane_when(l, f);
-        if (f->noted)
+        if (f->looked_at)
             lane_tap_other(l, f, "when");
         err = lane_run_steps(l, f, own, count);
     }
@@ -452,9 +452,9 @@ lane_ready(struct lane *l, struct flight *f)
             batch_was_done(b, i);
     for (uint32_t i = 0; l->parked && i < b->count; i++)
         lane_too_old(l, b, i);
-    if (f->noted)
+    if (f->looked_at)
         lane_tap_other(l, f, "max_age");
-    f->noted = NULL;
+    f->looked_at = 0;
     lane_learn(l, f, f->matched);
     batch_seal(b);
     f->stage = FLIGHT_READY;

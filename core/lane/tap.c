@@ -52,6 +52,18 @@ find_step(const struct lane *l, const char *name, long *out)
     return name && *out < 0 ? -ENOENT : 0;
 }
 
+/* With the lane's taps_lock. */
+static void
+note_wants(struct lane *l)
+{
+    unsigned want = 0;
+    for (struct lane_tap *t = atomic_load(&l->taps); t; t = t->next)
+        want |= t->spec.dropped ? LANE_TAPS_ENDED
+                : t->after >= 0 ? LANE_TAPS_AFTER
+                                : 0u;
+    atomic_store(&l->taps_want, want);
+}
+
 int
 lane_tap_attach(struct lane_tap *t, struct lane *l)
 {
@@ -68,6 +80,7 @@ lane_tap_attach(struct lane_tap *t, struct lane *l)
     t->events_x = 0;
     t->next = atomic_load(&l->taps);
     atomic_store(&l->taps, t);
+    note_wants(l);
     pthread_mutex_unlock(&l->taps_lock);
     pthread_mutex_unlock(&ties);
     return 0;
@@ -88,6 +101,7 @@ untie(struct lane_tap *t)
         first->next = t->next;
     }
     t->lane = NULL;
+    note_wants(l);
     pthread_mutex_unlock(&l->taps_lock);
 }
 

@@ -12,6 +12,7 @@
 #define CREDIT_MAX_NS 20000000 /* gathered while nothing passes: 20 ms */
 #define CLOCK_EVERY 32         /* events between two looks at the clock */
 #define EVENT_X 1000000        /* an event, in struct lane_tap's events_x */
+#define LOOK_NS 500            /* of a look, beside what the clock shows */
 
 /* --- what it may take ------------------------------------------------------ */
 
@@ -152,54 +153,67 @@ struct point {
     size_t step;          /* index; step_count: at the destination, or at its
                            * `when` */
     const char *ended_by; /* those that it ended; NULL: those that go on */
+    uint32_t there;       /* how many they are */
 };
 
 static int
 is_there(const struct point *p, uint32_t i)
 {
-    const uint8_t state = p->flight->batch->events[i].state;
-    if (!p->ended_by)
-        return p->flight->stage == FLIGHT_WRITTEN
-                   ? batch_live(p->flight->batch, i)
-                   : state == BATCH_LIVE;
-    return p->flight->noted[i] == 2;
+    const struct flight *f = p->flight;
+    if (p->ended_by)
+        return f->noted[i] == 2;
+    return f->stage == FLIGHT_WRITTEN ? batch_live(f->batch, i)
+                                      : f->batch->events[i].state == BATCH_LIVE;
 }
 
-/* All of the events that are there, as far as time allows. */
+static int
+may_look(const struct lane_tap *t)
+{
+    return t->credit_ns > 0 && t->events_x >= EVENT_X;
+}
+
+/* One of them: 1, it is shown. */
+static int
+look_at(const struct point *p, struct lane_tap *t, uint32_t i, uint64_t *lost)
+{
+    if (t->spec.where
+        && expr_true(t->spec.where, &p->flight->batch->events[i]) != 1)
+        return 0;
+    int err = copy(p->lane, t, p->flight, i, p->step, p->ended_by);
+    *lost += err != 0;
+    if (!err)
+        t->events_x -= EVENT_X;
+    return !err;
+}
+
+/* All of the events that are there, as far as time allows: that is found out
+ * without a look at the others. */
 static void
 look(const struct point *p, struct lane_tap *t)
 {
     const uint32_t count = p->flight->batch->count;
-    int64_t began = clock_monotonic_us();
-    uint64_t skipped = 0, copied = 0, looked = 0;
+    int64_t now, began = clock_monotonic_us();
+    uint64_t lost = 0;
+    uint32_t seen = 0, shown = 0;
     earn(t, began);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count && seen < p->there && may_look(t); i++) {
+        if (p->ended_by && !p->flight->noted)
+            break;
         if (!is_there(p, i))
             continue;
-        if (t->credit_ns <= 0 || t->events_x < EVENT_X) {
-            skipped++;
+        shown += (uint32_t) look_at(p, t, i, &lost);
+        if (++seen % CLOCK_EVERY)
             continue;
-        }
-        const struct batch_event *e = &p->flight->batch->events[i];
-        if (!t->spec.where || expr_true(t->spec.where, e) == 1) {
-            if (copy(p->lane, t, p->flight, i, p->step, p->ended_by)) {
-                skipped++;
-            } else {
-                copied++;
-                t->events_x -= EVENT_X;
-            }
-        }
-        if (++looked % CLOCK_EVERY == 0) {
-            int64_t now = clock_monotonic_us();
-            t->credit_ns -= (now - began) * 1000;
-            began = now;
-        }
+        now = clock_monotonic_us();
+        t->credit_ns -= (now - began) * 1000;
+        began = now;
     }
-    t->credit_ns -= (clock_monotonic_us() - began) * 1000 + 500;
-    if ((!skipped && !copied) || pthread_mutex_trylock(&t->lock))
+    t->credit_ns -= (clock_monotonic_us() - began) * 1000 + LOOK_NS;
+    lost += p->there - seen;
+    if ((!lost && !shown) || pthread_mutex_trylock(&t->lock))
         return;
-    t->skipped += skipped;
-    if (copied)
+    t->skipped += lost;
+    if (shown)
         pthread_cond_signal(&t->changed);
     pthread_mutex_unlock(&t->lock);
 }
@@ -218,13 +232,15 @@ static void
 look_all(const struct point *p)
 {
     struct lane *l = p->lane;
-    if (pthread_mutex_trylock(&l->taps_lock))
+    if (!p->there || pthread_mutex_trylock(&l->taps_lock))
         return; /* somebody comes or goes */
     for (struct lane_tap *t = atomic_load(&l->taps); t; t = t->next)
         if (wants(p, t))
             look(p, t);
     pthread_mutex_unlock(&l->taps_lock);
 }
+
+/* --- what has ended -------------------------------------------------------- */
 
 /* Those that are not live any more, and were when the point before was looked
  * at. */
@@ -238,11 +254,34 @@ note_ended(struct flight *f)
             f->noted[i] = 2;
 }
 
+/* For a batch that is looked through for what has ended; 0: nobody has time for
+ * that. */
+static int
+pay_for_notes(struct lane *l, int64_t ns)
+{
+    int some = 0;
+    if (pthread_mutex_trylock(&l->taps_lock))
+        return 0;
+    for (struct lane_tap *t = atomic_load(&l->taps); t; t = t->next) {
+        if (!t->spec.dropped)
+            continue;
+        earn(t, clock_monotonic_us());
+        t->credit_ns -= ns;
+        some |= may_look(t);
+    }
+    pthread_mutex_unlock(&l->taps_lock);
+    return some;
+}
+
 void
 lane_tap_begin(struct lane *l, struct flight *f)
 {
+    const unsigned wanted =
+        atomic_load_explicit(&l->taps_want, memory_order_relaxed);
     f->noted = NULL;
-    if (!atomic_load_explicit(&l->taps, memory_order_relaxed))
+    f->looked_at = wanted != 0;
+    f->live_before = f->batch->live;
+    if (!(wanted & LANE_TAPS_ENDED) || !pay_for_notes(l, 0))
         return;
     f->noted = batch_alloc(f->batch, f->batch->count + 1);
     if (!f->noted)
@@ -251,23 +290,40 @@ lane_tap_begin(struct lane *l, struct flight *f)
     note_ended(f);
 }
 
+/* How many have, since the point before. */
+static uint32_t
+count_ended(struct lane *l, struct flight *f)
+{
+    const uint32_t before = f->live_before, live = f->batch->live;
+    f->live_before = live;
+    if (live >= before)
+        return 0;
+    if (f->noted) {
+        int64_t began = clock_monotonic_us();
+        note_ended(f);
+        pay_for_notes(l, (clock_monotonic_us() - began) * 1000 + LOOK_NS);
+    }
+    return before - live;
+}
+
 void
 lane_tap_step(struct lane *l, struct flight *f, size_t step)
 {
-    note_ended(f);
-    look_all(&(struct point){ l, f, step, NULL });
-    look_all(&(struct point){ l, f, step, l->spec.steps[step].name });
+    const uint32_t ended = count_ended(l, f);
+    look_all(&(struct point){ l, f, step, NULL, f->batch->live });
+    look_all(&(struct point){ l, f, step, l->spec.steps[step].name, ended });
 }
 
 void
 lane_tap_other(struct lane *l, struct flight *f, const char *who)
 {
-    note_ended(f);
-    look_all(&(struct point){ l, f, l->spec.step_count, who });
+    const uint32_t ended = count_ended(l, f);
+    look_all(&(struct point){ l, f, l->spec.step_count, who, ended });
 }
 
 void
 lane_tap_written(struct lane *l, struct flight *f)
 {
-    look_all(&(struct point){ l, f, l->spec.step_count, NULL });
+    const struct il_batch *b = f->batch;
+    look_all(&(struct point){ l, f, l->spec.step_count, NULL, b->live });
 }
