@@ -35,6 +35,8 @@ core_libcore_a_SOURCES = \
 	core/base/number.c \
 	core/base/number.h \
 	core/base/private.h \
+	core/base/random.c \
+	core/base/random.h \
 	core/base/rate.c \
 	core/base/rate.h \
 	core/base/reserve.c \
@@ -93,6 +95,7 @@ core_libcore_a_SOURCES = \
 	core/conf/option_sum.c \
 	core/conf/option_item.c \
 	core/conf/option_value.c \
+	core/conf/outer.c \
 	core/conf/options.c \
 	core/conf/options.h \
 	core/conf/options_private.h \
@@ -101,6 +104,7 @@ core_libcore_a_SOURCES = \
 	core/conf/scan.h \
 	core/conf/token.c \
 	core/conf/token.h \
+	core/conf/value.c \
 	core/lang/expr.h \
 	core/lang/expr_condition.c \
 	core/lang/expr_eval.c \
@@ -191,6 +195,7 @@ core_libcore_a_SOURCES = \
 	core/store/entity_cache.h \
 	core/store/entity_import.c \
 	core/store/entity_import.h \
+	core/store/entity_mark.c \
 	core/store/entity_merge.c \
 	core/store/entity_read.c \
 	core/store/entity_store.c \
@@ -272,6 +277,7 @@ core_libcore_a_SOURCES = \
 	core/gate/sender.c \
 	core/gate/sender.h \
 	core/gate/settle.c \
+	core/gate/source.c \
 	core/gate/take.c \
 	core/gate/undelivered.c \
 	core/gate/upsert.c \
@@ -299,6 +305,7 @@ core_libcore_a_SOURCES = \
 	core/lane/tap.h \
 	core/lane/tap_lane.c \
 	core/lane/tap_private.h \
+	core/lane/tell.c \
 	core/lane/timed.c \
 	core/plugin/api_batch.c \
 	core/plugin/api_edit.c \
@@ -323,12 +330,17 @@ core_libcore_a_SOURCES = \
 	core/host/api.h \
 	core/host/assembly.c \
 	core/host/assembly.h \
+	core/host/catalog.c \
+	core/host/catalog.h \
 	core/host/changes.c \
 	core/host/control.c \
 	core/host/control.h \
 	core/host/emit.c \
+	core/host/errands.c \
 	core/host/explain.c \
 	core/host/explain.h \
+	core/host/forget.c \
+	core/host/forget.h \
 	core/host/gauges.c \
 	core/host/history.c \
 	core/host/history.h \
@@ -363,14 +375,27 @@ core_libcore_a_SOURCES = \
 	core/host/privileges.c \
 	core/host/privileges.h \
 	core/host/reload.c \
+	core/host/reload.h \
+	core/host/reload_gate.c \
+	core/host/reload_lanes.c \
+	core/host/reload_read.c \
 	core/host/requests.c \
 	core/host/requests.h \
 	core/host/retry.c \
 	core/host/servers.c \
+	core/host/sources.c \
 	core/host/settings.c \
 	core/host/settings.h \
 	core/host/settings_event.c \
+	core/host/settings_test.c \
+	core/host/handover.c \
+	core/host/handover.h \
+	core/host/handover_start.c \
 	core/host/sockets.c \
+	core/host/successor.c \
+	core/host/upgrade.c \
+	core/host/upgrade.h \
+	core/host/upgrade_ask.c \
 	core/host/sockets.h \
 	core/host/status.c \
 	core/host/stores.c \
@@ -380,6 +405,11 @@ core_libcore_a_SOURCES = \
 	core/host/tap_private.h \
 	core/host/tap_show.c \
 	core/host/tap_watch.c \
+	core/host/trial.c \
+	core/host/trial.h \
+	core/host/trial_case.c \
+	core/host/trial_plugin.c \
+	core/host/trial_private.h \
 	core/host/watchdog.c \
 	core/command/arguments.c \
 	core/command/check.c \
@@ -397,7 +427,10 @@ core_libcore_a_SOURCES = \
 	core/command/emit.c \
 	core/command/entity.c \
 	core/command/eval.c \
+	core/command/figures.c \
+	core/command/figures.h \
 	core/command/help.c \
+	core/command/job.c \
 	core/command/lane.c \
 	core/command/lane.h \
 	core/command/lane_left.c \
@@ -405,14 +438,28 @@ core_libcore_a_SOURCES = \
 	core/command/plugins.c \
 	core/command/private.h \
 	core/command/reload.c \
+	core/command/upgrade.c \
 	core/command/reply.c \
 	core/command/reply.h \
 	core/command/run.c \
+	core/command/show.c \
+	core/command/show.h \
 	core/command/spool.c \
 	core/command/state.c \
 	core/command/status.c \
 	core/command/table.c \
 	core/command/tap.c \
+	core/command/terminal.c \
+	core/command/terminal.h \
+	core/command/test.c \
+	core/command/test.h \
+	core/command/test_compare.c \
+	core/command/test_judge.c \
+	core/command/test_report.c \
+	core/command/top.c \
+	core/command/top.h \
+	core/command/top_draw.c \
+	core/command/top_json.c \
 	core/command/types.c \
 	core/command/verify.c \
 	core/command/version.c \
@@ -426,7 +473,8 @@ core_libcore_a_SOURCES = \
 	core/command/why_tell.c \
 	core/command/why_trial.c
 
-dist_man_MANS += core/ingestlayer.1 core/ingestlayer.conf.5
+dist_man_MANS += core/ingestlayer.1 core/ingestlayer.conf.5 \
+	core/ingestlayer-tests.5
 
 bin_PROGRAMS += core/ingestlayer
 core_ingestlayer_SOURCES = core/main.c

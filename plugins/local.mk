@@ -8,6 +8,9 @@ endif
 if PLUGIN_ENRICH_ENTITY
 include plugins/enrich.entity/local.mk
 endif
+if PLUGIN_UPSERT_ENTITY
+include plugins/upsert.entity/local.mk
+endif
 if PLUGIN_CLOCK
 include plugins/clock/local.mk
 endif

@@ -20,8 +20,10 @@ struct il_batch *
 batch_new(void)
 {
     struct il_batch *b = calloc(1, sizeof *b);
-    if (b)
-        b->api = api_table();
+    if (!b)
+        return NULL;
+    b->api = api_table();
+    b->upserts_end = &b->upserts;
     return b;
 }
 
@@ -45,6 +47,9 @@ batch_reset(struct il_batch *b)
     b->mark_used = 0;
     b->count = b->live = b->dropped = b->letters = b->kept = b->sealed = 0;
     b->done = b->deferred = b->ticks = 0;
+    b->upserts = NULL;
+    b->upserts_end = &b->upserts;
+    b->upserts_put = 0;
     b->id = 0;
     b->reader = NULL;
     b->phase = BATCH_NOBODY;
@@ -247,32 +252,73 @@ batch_keep(struct il_batch *b, uint32_t i)
     b->kept++;
 }
 
-int
-batch_set_payload(struct il_batch *b, uint32_t i, int encoding,
-                  const void *bytes, size_t len)
+/* A map that a plugin has, as msgpack in the batch's memory.  0, -EINVAL,
+ * -ENOMEM. */
+static int
+own_map(struct il_batch *b, int encoding, const void *bytes, size_t len,
+        struct slice *out)
 {
-    if (i >= b->count)
-        return -EINVAL;
-    struct slice body = { bytes, len };
+    struct slice map = { bytes, len };
     if (encoding == IL_JSON) {
         struct json_error error;
         b->scratch.len = 0;
         if (json_to_msgpack(bytes, len, &b->scratch, &error))
             return error.code == JSON_MEMORY ? -ENOMEM : -EINVAL;
-        body = slice_of(b->scratch.data, b->scratch.len);
+        map = slice_of(b->scratch.data, b->scratch.len);
     } else if (encoding != IL_MSGPACK || msg_check(bytes, len)) {
         return -EINVAL;
     }
-    const char *p = body.ptr;
+    const char *p = map.ptr;
     struct il_value v;
-    if (msg_head(&p, p + body.len, &v) || v.type != IL_MAP)
+    if (msg_head(&p, p + map.len, &v) || v.type != IL_MAP)
         return -EINVAL;
-    char *copy = batch_alloc(b, body.len);
+    char *copy = batch_alloc(b, map.len);
     if (!copy)
         return -ENOMEM;
-    memcpy(copy, body.ptr, body.len);
-    b->events[i].ev.payload = slice_of(copy, body.len);
-    b->events[i].room = (uint32_t) body.len;
+    memcpy(copy, map.ptr, map.len);
+    *out = slice_of(copy, map.len);
+    return 0;
+}
+
+int
+batch_set_payload(struct il_batch *b, uint32_t i, int encoding,
+                  const void *bytes, size_t len)
+{
+    struct slice payload;
+    if (i >= b->count)
+        return -EINVAL;
+    int err = own_map(b, encoding, bytes, len, &payload);
+    if (err)
+        return err;
+    b->events[i].ev.payload = payload;
+    b->events[i].room = (uint32_t) payload.len;
+    return 0;
+}
+
+int
+batch_upsert(struct il_batch *b, uint32_t i, const struct il_kind *kind,
+             struct slice id, int encoding, struct slice traits)
+{
+    if (i >= b->count)
+        return -EINVAL;
+    if (batch_passed(b, i, b->step))
+        return 0;
+    const struct batch_event *e = &b->events[i];
+    struct batch_upsert *u = batch_alloc(b, sizeof *u + id.len);
+    if (!u)
+        return -ENOMEM;
+    *u = (struct batch_upsert){ .kind = kind,
+                                .id = slice_of((char *) (u + 1), id.len),
+                                .position = e->position,
+                                .seen_us = e->ev.received_us,
+                                .stop = b->step,
+                                .again = e->again != NULL };
+    memcpy(u + 1, id.ptr, id.len);
+    int err = own_map(b, encoding, traits.ptr, traits.len, &u->traits);
+    if (err)
+        return err;
+    *b->upserts_end = u;
+    b->upserts_end = &u->next;
     return 0;
 }
 

@@ -23,6 +23,18 @@ struct entity_link {
     struct entity_link *next;
 };
 
+/* What a step tells of an entity, for an event; in the order in which it is
+ * told. */
+struct batch_upsert {
+    struct batch_upsert *next;
+    const struct il_kind *kind;
+    struct slice id, traits; /* msgpack: a map */
+    uint64_t position;
+    int64_t seen_us; /* when the event came in */
+    uint16_t stop;   /* of the step */
+    uint8_t again;   /* the event comes again */
+};
+
 /* Of an event that comes again. */
 struct batch_again {
     uint32_t attempts; /* that failed and counted */
@@ -109,6 +121,8 @@ struct il_batch {
     struct arena_block *mark; /* of batch_seal() */
     size_t mark_used;
     size_t bytes; /* held by the arena */
+    struct batch_upsert *upserts, **upserts_end; /* of steps */
+    int upserts_put;                             /* they are in the store */
     /* What was said of single events, which no rewind undoes. */
     struct arena_block *said;
     size_t said_bytes;
@@ -291,6 +305,11 @@ int batch_attach(struct il_batch *, uint32_t i, const struct il_kind *,
 
 /* Append what was attached, {"KIND":{...},...}.  0 or -ENOMEM. */
 int batch_entities_json(const struct entity_link *first, struct il_text *out);
+
+/* Event i tells of an entity; all is copied.  Of one that had passed the step that
+ * has the batch nothing is noted.  0, -EINVAL (the traits are no map), -ENOMEM. */
+int batch_upsert(struct il_batch *, uint32_t i, const struct il_kind *,
+                 struct slice id, int encoding, struct slice traits);
 
 /* Steps are done: what they did stays, whatever the destination marks. */
 void batch_seal(struct il_batch *);

@@ -12,9 +12,12 @@
  *                 read a config or a table, and touch nothing outside
  *   verify.c      plugins --verify, with the test host that plugins are tested
  *                 with
- *   emit.c  status.c  reload.c  dead_retry.c
- *                 ask the running daemon by its control socket (host/control.h)
+ *   emit.c  status.c  top.c  reload.c  upgrade.c  dead_retry.c
+ *                 ask the running daemon by its control socket (host/control.h);
+ *                 job.c what takes long
  *   reply.c       what stands in its answer
+ *   figures.c     how fast it does what, by its status twice
+ *   show.c        amounts as people read them
  *   dead.c  dead_item.c  dead_print.c  dead_render.c  entity.c
  *                 open a store of state_dir themselves, beside a running daemon
  *                 or without one: LMDB lets several processes in
@@ -35,6 +38,7 @@
 #define COMMAND_PRIVATE_H
 
 #include "command.h"
+#include "base/text.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -122,6 +126,17 @@ int command_ask(const char *state_dir, const char *who, struct control_call *,
 /* Say why its status is one of an error: -EREMOTEIO, or another where that
  * cannot be read. */
 int command_refused(const char *who, const struct control_call *);
+/* The same for a job (host/jobs.h): fn gets each line that is neither its first,
+ * nor progress, nor its last, and what it says as a value, which lives until fn
+ * returns.  0 once the job is done, what fn answered where that is not 0, or as
+ * above. */
+typedef int command_job_fn(void *arg, struct slice line,
+                           const struct il_value *);
+int command_job(const char *state_dir, const char *who, struct control_call *,
+                command_job_fn *, void *arg);
+/* JSON that somebody else wrote: packed gets it, and the value points into that.
+ * 0 or a negative errno after a message. */
+int command_read_json(struct slice, struct il_text *packed, struct il_value *);
 /* Append the path of a lane's requests, such as "/pause".  0 or -ENOMEM. */
 int command_lane_path(struct il_text *, const char *lane, const char *what);
 /* The answer is none that this version knows: say so. */

@@ -25,6 +25,16 @@ int conf_load(struct conf *, const char *path);
 int conf_load_text(struct conf *, const char *name, const char *dir,
                    const char *text, size_t len);
 
+/* The i-th value that was the environment's or a credential of the unit's, which
+ * are what they were when the process began: "env:NAME", "credential:NAME"; NULL:
+ * there are no more. */
+const char *conf_fixed(const struct conf *, size_t i);
+/* A file of which a value was taken (file:PATH), and that is another one by now;
+ * or NULL.  *now: a number for how all of them are. */
+const char *conf_file_changed(const struct conf *, uint64_t *now);
+/* Were both read from the same files, as they were then? */
+int conf_same_files(const struct conf *, const struct conf *);
+
 /* The outermost group of each file that was read. */
 size_t conf_file_count(const struct conf *);
 struct config_setting_t *conf_root(const struct conf *, size_t file);
@@ -35,6 +45,11 @@ const char *conf_peek(const struct config_setting_t *group, const char *key);
  * in JSON's grammar: what libconfig keeps is a double. */
 const char *conf_float_text(const struct conf *,
                             const struct config_setting_t *);
+
+/* Append a setting of any shape as JSON, numbers as they are written.  0, -EINVAL
+ * (it nests too deep) or -ENOMEM. */
+int conf_value_json(const struct conf *, const struct config_setting_t *,
+                    struct il_text *out);
 
 /* Where a setting stands. */
 struct conf_place {

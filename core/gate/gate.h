@@ -21,7 +21,6 @@ struct gate_options {
     struct dead *dead;
     struct entities *entities;
     struct gate_marks *marks; /* NULL: none can be emitted */
-    const struct schema *schema;
     int64_t window_us;        /* of keys; 0: the index's */
     uint32_t depth_max;       /* JSON nesting */
     uint64_t max_event_bytes; /* of one event: 1 MiB */
@@ -47,6 +46,8 @@ void gate_free(struct gate *);
 int gate_source_new(struct gate *, const char *name, int undeclared,
                     void (*settled)(void *self, uint64_t token, int outcome),
                     void *self, struct gate_source **out);
+/* What its events are declared to be; outlives it.  Before it takes anything. */
+void gate_source_declare(struct gate_source *, const struct schema *);
 /* It had this name before: keys of what came in under that are known.  0 or
  * -ENOMEM.  Before it takes anything. */
 int gate_source_was(struct gate_source *, const char *name);
@@ -62,7 +63,28 @@ void gate_source_limit(struct gate_source *, const struct rate *);
  * up to which position all is.  Then gate_start().  0 or -ENOMEM. */
 int gate_source_backlog(struct gate_source *, uint64_t max,
                         uint64_t (*passed)(void *arg), void *arg);
+
+/* A source that comes, while the gate is open, in place of another one of its name
+ * (or none, NULL): it goes on with the other's rates, and those of its keys by
+ * their ids, with what they were told, and what is undelivered.  To be called
+ * right before it takes anything.  0 or a negative errno. */
+struct il_sender;
+void gate_source_follow(struct gate_source *, struct il_sender *,
+                        const struct gate_source *before,
+                        const struct il_sender *before_senders);
+/* In place of gate_start(), for such a one, and one that is new.  0 or a negative
+ * errno. */
+int gate_source_begin(struct gate_source *);
+/* The other one: it is not found by its name any more. */
+void gate_source_retire(struct gate_source *);
+/* After gate_source_close(), once no request of it is left. */
+void gate_source_free(struct gate_source *);
 const char *gate_source_name(const struct gate_source *);
+/* Events since the start; refused: or bodies, for whatever reason.  Any thread. */
+struct gate_counts {
+    uint64_t accepted, duplicates, refused;
+};
+void gate_source_counts(const struct gate_source *, struct gate_counts *out);
 struct gate_marks *gate_source_marks(const struct gate_source *);
 
 /* il_emit() of a source: see plugin.h.  *fault says why with -EINVAL. */
@@ -77,6 +99,14 @@ int gate_emit(struct gate_source *, const struct il_emission *,
  * wait for the disk. */
 int gate_control(struct gate *, const char *source, int lines,
                  struct slice body, struct il_text *reply, const char **code);
+
+/* For `ingestlayer test`: take a body of JSON as if a sender of that source had
+ * sent it, limits apart, and wait until it is durable.  *status and answer
+ * (appended) are what the sender would get, *position is that of the last event
+ * that is new, or 0.  0; -ENOENT: there is no such source; or another negative
+ * errno: it cannot be stored. */
+int gate_try(struct gate *, const char *source, struct slice body, int *status,
+             struct il_text *answer, uint64_t *position);
 
 /* 0 when events are accepted, else why not, for /readyz. */
 int gate_ready(struct gate *, char *why, size_t size);

@@ -21,6 +21,7 @@ struct assembly_source {
     uint64_t print;        /* what the config says of it, as a hash */
     const struct plan_source *plan;
     struct il_host host;
+    struct assembly_route *routes; /* what is served of it */
 };
 
 /* One lane: a destination and its own instances of the steps. */
@@ -38,6 +39,7 @@ struct assembly_lane {
     struct lane_step *lane_steps;
     struct serial *step_turns;
     struct serial turns;       /* of the destination */
+    const char *was;           /* in place of what the config says; or NULL */
     struct lane *lane;         /* once it runs */
 };
 

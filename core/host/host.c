@@ -7,6 +7,7 @@
 #include "private.h"
 #include "privileges.h"
 #include "sockets.h"
+#include "upgrade.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/state_dir.h"
@@ -32,7 +33,15 @@ host_new(void)
         return NULL;
     }
     h->lock = -1;
+    h->upgrade = upgrade_new();
+    if (!h->upgrade) {
+        free(h);
+        log_error("no memory");
+        return NULL;
+    }
+    handover_note_program();
     pthread_rwlock_init(&h->changes, NULL);
+    pthread_mutex_init(&h->errand_lock, NULL);
     h->started_us = clock_wall_us();
     host_api_init();
     return h;
@@ -42,7 +51,8 @@ int
 host_inherit(struct host *h)
 {
     h->inherited = http_inherited_new();
-    return h->inherited ? sockets_take(h->inherited) : -ENOMEM;
+    int err = h->inherited ? sockets_take(h->inherited) : -ENOMEM;
+    return err ? err : host_successor(h);
 }
 
 /* --- parse, load, open --------------------------------------------------- */
@@ -50,8 +60,13 @@ host_inherit(struct host *h)
 void
 host_use(struct host *h, const struct il_conf *root)
 {
+    const char *level = option_str(root, "log_level", 0);
+    host_change_begin(h);
     h->root = root;
+    host_change_end(h);
     atomic_store(&h->drain_us, option_int(root, "drain", 0) * 1000);
+    if (level && log_level_parse(level))
+        log_level_set(log_level_parse(level));
 }
 
 int
@@ -59,10 +74,13 @@ host_parse(struct host *h, const char *path)
 {
     h->plan = plan_parse(path);
     host_use(h, h->plan->root);
-    const char *level = option_str(h->root, "log_level", 0);
-    if (level && log_level_parse(level))
-        log_level_set(log_level_parse(level));
-    h->state_dir = option_str(h->root, "state_dir", 0);
+    const char *state_dir = option_str(h->root, "state_dir", 0);
+    h->config = strdup(path);
+    h->state_dir = state_dir ? strdup(state_dir) : NULL;
+    if (!h->config || (state_dir && !h->state_dir)) {
+        log_error("no memory");
+        return -ENOMEM;
+    }
     return 0; /* the findings wait for those of the later phases */
 }
 
@@ -81,6 +99,7 @@ host_open(struct host *h)
     sockets_check(h->plan, h->inherited);
     plan_check_start(h->plan, h->inherited);
     conf_print(conf, stderr);
+    host_successor_found(h, conf);
     return conf_errors(conf) ? -EINVAL : 0;
 }
 
@@ -111,6 +130,7 @@ block_signals(sigset_t *set)
     sigaddset(set, SIGTERM);
     sigaddset(set, SIGINT);
     sigaddset(set, SIGHUP);
+    sigaddset(set, HOST_SIGNAL_ERRAND);
     pthread_sigmask(SIG_BLOCK, set, NULL);
 }
 
@@ -135,10 +155,17 @@ report_state_dir(const struct host *h)
 int
 host_start_state(struct host *h)
 {
-    h->lock = state_dir_lock(h->state_dir);
-    int err = h->lock < 0 ? h->lock : host_watchdog_start(h);
+    int err = 0;
+    if (h->lock < 0)
+        h->lock = state_dir_lock(h->state_dir);
+    if (h->lock < 0)
+        return h->lock;
+    if (!h->watchdog)
+        err = host_watchdog_start(h);
     if (!err)
         report_state_dir(h);
+    if (!err)
+        err = state_dir_format_take(h->state_dir);
     if (!err)
         err = host_open_stores(h);
     if (err)
@@ -155,13 +182,17 @@ host_start(struct host *h)
 {
     sigset_t set;
     block_signals(&set);
-    int err = host_start_state(h);
+    int err = host_successor_waits(h);
+    if (!err)
+        err = host_start_state(h);
     if (!err)
         err = host_prepare_servers(h);
     if (!err)
         err = host_start_lanes(h);
     spool_hold_free(h->start_hold);
     h->start_hold = NULL;
+    if (!err)
+        host_successor_ready(h);
     /* Last: whoever gets a connection gets an answer. */
     if (!err)
         err = host_start_servers(h);
@@ -169,9 +200,11 @@ host_start(struct host *h)
         err = host_requests_start(h);
     if (err == -ENOMEM)
         log_error("no memory to start");
-    if (!err)
-        atomic_store(&h->serving, 1);
-    return err;
+    if (err)
+        return err;
+    atomic_store(&h->serving, 1);
+    host_successor_serves(h);
+    return 0;
 }
 
 /* --- run ----------------------------------------------------------------- */
@@ -189,7 +222,7 @@ report_addresses(const struct host *h, const char *group,
     }
 }
 
-void
+int
 host_run(struct host *h)
 {
     sigset_t set;
@@ -202,23 +235,35 @@ host_run(struct host *h)
              h->assembly->plan->source_count,
              h->assembly->plan->source_count == 1 ? "" : "s", lanes,
              lanes == 1 ? "" : "s");
-    notify_ready();
+    int told = 0, rc = 0;
+    host_errands_begin(h);
     for (;;) {
+        /* systemd hears the process before until that is gone */
+        if (!told && (told = host_successor_alone(h)))
+            notify_ready();
         struct timespec second = { .tv_sec = 1 };
         int signal = sigtimedwait(&set, NULL, &second);
         if (signal == SIGTERM || signal == SIGINT)
             break;
         if (signal == SIGHUP)
             host_reload(h);
+        else if (signal == HOST_SIGNAL_ERRAND)
+            host_errands(h);
         else
             host_watch(h);
-        notify_alive();
+        host_collect(h, 0);
+        if ((rc = host_upgrade(h)))
+            break;
+        if (told)
+            notify_alive();
         if (clock_monotonic_us() >= checkpoint_us) {
             idem_checkpoint(h->idem, clock_wall_us());
             gate_marks_checkpoint(h->marks, 0);
             checkpoint_us = clock_monotonic_us() + CHECKPOINT_US;
         }
     }
+    host_errands_end(h);
+    return rc;
 }
 
 /* --- flush, stop, close -------------------------------------------------- */
@@ -286,6 +331,10 @@ host_close(struct host *h)
     if (h->assembly)
         assembly_close(h->assembly);
     host_watchdog_end(h);
+    if (h->before)
+        handover_close(h->before);
+    free(h->before);
+    upgrade_free(h->upgrade);
     if (h->assembly)
         assembly_free(h->assembly);
     else
@@ -294,5 +343,8 @@ host_close(struct host *h)
     if (h->lock >= 0)
         close(h->lock);
     pthread_rwlock_destroy(&h->changes);
+    pthread_mutex_destroy(&h->errand_lock);
+    free(h->config);
+    free(h->state_dir);
     free(h);
 }

@@ -144,7 +144,7 @@ make_lane(struct host *h, struct assembly_lane *l, struct lane **out)
                                          .state_dir = h->state_dir };
     struct lane_spec spec = {
         .name = l->plan->lane,
-        .was = option_str(l->plan->part.place, "was", 0),
+        .was = l->was ? l->was : option_str(l->plan->part.place, "was", 0),
         .begin = place_begin(l->plan->part.place),
         .instance = l->destination.instance,
         .matches = l->pipeline->matches,
@@ -348,6 +348,24 @@ host_stop_lane(struct host *h, struct assembly_lane *l, int64_t deadline_us)
     }
     cancel_lane(l);
     end_lane(h, l);
+}
+
+void
+host_halt_lanes(struct host *h)
+{
+    for (size_t i = 0; i < h->assembly->lane_count; i++)
+        if (h->assembly->lanes[i]->lane)
+            lane_halt(h->assembly->lanes[i]->lane);
+}
+
+int
+host_lanes_rest(const struct host *h)
+{
+    for (size_t i = 0; i < h->assembly->lane_count; i++)
+        if (h->assembly->lanes[i]->lane
+            && !has_ended(h->assembly->lanes[i]->lane))
+            return 0;
+    return 1;
 }
 
 void

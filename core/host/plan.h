@@ -90,6 +90,9 @@ const struct plan_destination *plan_find_lane(const struct plan *,
 const struct plan_destination *plan_find_was(const struct plan *,
                                              const char *was);
 
+/* Has the lane begun, or will a start find where it begins? */
+int plan_begins(const struct plan_destination *, const char *state_dir);
+
 /* The declared events whose type fits one of the globs (plan_events.c). */
 void plan_declared(const struct plan *, const struct lane_match *, size_t n,
                    struct schema_events *out);

@@ -3,7 +3,8 @@
  *
  *   lane.c      the loop, from the oldest flight to the newest; life cycle
  *   read.c      read, match, steps, when, own steps: from the spool to a batch
- *   remember.c  what steps remember; timed.c  events that they put aside
+ *   remember.c  what steps remember; timed.c  events that they put aside;
+ *               tell.c  what they tell of entities
  *   dry.c       steps without a lane
  *   tap.c, tap_lane.c  those who look at what passes
  *   settle.c    write, settle, dead letters, position; refusals.c  their log
@@ -205,6 +206,8 @@ struct lane {
     uint64_t given; /* positions up to here: what comes after was not there
                      * when the destination last said how far it is */
     uint32_t failures;     /* in a row: back-off */
+    uint64_t untold;       /* of entities: refused, and not said in the log */
+    int64_t untold_us;     /* when it was said last; 0: never */
     struct lane_parked *parked; /* NULL: batches settle as a whole */
     uint32_t set_back_failures; /* set back in a row, nothing delivered */
     int trimmed, flushed, cursor_failed, cursor_known;
@@ -446,6 +449,11 @@ void lane_note_lost(struct lane *, struct flight *);
 int lane_too_old(struct lane *, struct il_batch *, uint32_t i);
 /* There may be no more parked ones: the lane waits, and says so.  1 or 0. */
 int lane_parked_full(struct lane *);
+
+/* tell.c */
+/* The oldest flight is to leave: what steps have told of entities for it is in the
+ * store, durably.  0 or a negative errno after telling of the trouble. */
+int lane_tell(struct lane *, const struct flight *);
 
 /* timed.c */
 /* Have what a step has deferred come again where it is due.  *until: not later

@@ -3,10 +3,14 @@
 #include "private.h"
 
 #include "instance.h"
+#include "base/api.h"
+#include "base/wtf8.h"
 #include "lang/place.h"
 
 #include <errno.h>
 #include <string.h>
+
+#define ID_MAX 256 /* bytes of an entity's id, as the store has it */
 
 /* --- places --------------------------------------------------------------- */
 
@@ -102,6 +106,33 @@ api_entity_attach(struct il_batch *b, uint32_t i, const struct il_kind *kind,
     return batch_attach(b, i, kind, traits);
 }
 
+/* 1 to 256 bytes of UTF-8 without NUL: what the store has room for. */
+static int
+names_entity(const struct il_upsert *u)
+{
+    return u->kind && u->id && u->id_len && u->id_len <= ID_MAX && u->traits
+           && !memchr(u->id, 0, u->id_len) && wtf8_valid(u->id, u->id_len);
+}
+
+static int
+api_entity_upsert(struct il_batch *b, uint32_t i,
+                  const struct il_upsert *theirs)
+{
+    struct il_upsert u;
+    if (!plugin_edits(b, i))
+        return plugin_cannot_edit(b, i, "il_entity_upsert");
+    if (api_copy(&u, sizeof(u), theirs, API_UPSERT_1_0)) {
+        instance_fault(b->instance,
+                       "il_entity_upsert() with a struct_size that there is "
+                       "not");
+        return -EINVAL;
+    }
+    if (!names_entity(&u))
+        return -EINVAL;
+    return batch_upsert(b, i, u.kind, slice_of(u.id, u.id_len),
+                        (int) u.encoding, slice_of(u.traits, u.traits_len));
+}
+
 /* There is no store: nothing to make ready. */
 static void
 api_entity_hint(struct il_batch *b, const struct il_kind *kind, const char *id,
@@ -126,4 +157,5 @@ plugin_fill_edit_api(struct il_api *api)
     api->set_payload = api_set_payload;
     api->entity_attach = api_entity_attach;
     api->entity_hint = api_entity_hint;
+    api->entity_upsert = api_entity_upsert;
 }

@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define LAST_SEEN_US INT64_C(3600000000) /* may be behind by that, for news */
+
 int
 entity_kind_valid(struct slice kind)
 {
@@ -29,22 +31,28 @@ entity_id_valid(struct slice id)
            && wtf8_valid(id.ptr, id.len);
 }
 
-static void
-entity_put_time(char *out, int64_t us)
-{
-    for (int i = 0; i < 8; i++)
-        out[i] = (char) ((uint64_t) us >> (8 * i));
-}
-
 /* What entity_put needs. */
 struct entity_writer {
     struct entities *store;
     struct entity_put *puts;
-    size_t n, bad;
+    struct entity_mark *marks;
+    size_t n, mark_count, bad;
     struct entity_merge merge;
     struct il_text value;
     int64_t now_us;
 };
+
+/* Is there anything that is worth a write?  value: as it would be. */
+static int
+entity_is_news(const struct entity_put *put, const struct entity *old,
+               struct slice traits, const struct il_text *value)
+{
+    if (put->created || !(put->flags & ENTITY_PUT_NEWS))
+        return 1;
+    return put->seen_us - old->last_seen_us >= LAST_SEEN_US
+           || value->len - ENTITY_HEAD != traits.len
+           || memcmp(value->data + ENTITY_HEAD, traits.ptr, traits.len);
+}
 
 /* An LMDB code or a negative errno. */
 static int
@@ -56,7 +64,7 @@ entity_put_one(struct entities *e, MDB_txn *txn, struct entity_writer *w,
     struct slice old_traits = { 0 };
     MDB_val key = { entity_key(bytes, put->kind, put->id), bytes }, value;
     int64_t seen = put->seen_us ? put->seen_us : w->now_us;
-    put->created = 0;
+    put->created = put->written = 0;
     if (!entity_kind_valid(put->kind) || !entity_id_valid(put->id))
         return -EINVAL;
     int rc = mdb_get(txn, e->dbi, &key, &value);
@@ -80,9 +88,10 @@ entity_put_one(struct entities *e, MDB_txn *txn, struct entity_writer *w,
                     seen > old.last_seen_us ? seen : old.last_seen_us);
     w->value.len = ENTITY_HEAD;
     int err = entity_merge(&w->merge, old_traits, put->traits, &w->value);
-    if (err)
+    if (err || !entity_is_news(put, &old, old_traits, &w->value))
         return err;
     value = (MDB_val){ w->value.len, w->value.data };
+    put->written = 1;
     return mdb_put(txn, e->dbi, &key, &value, 0);
 }
 
@@ -100,6 +109,9 @@ entity_put_all(void *arg, MDB_txn *txn)
 {
     struct entity_writer *w = arg;
     for (size_t i = 0; i < w->n; i++) {
+        if (w->mark_count
+            && w->puts[i].position <= w->marks[w->puts[i].mark].position)
+            continue;
         int rc = entity_put_one(w->store, txn, w, &w->puts[i]);
         w->puts[i].error = store_errno(rc);
         if (rc && !entity_tolerates(&w->puts[i])) {
@@ -122,24 +134,59 @@ entity_log_full(struct entities *e, int err)
               e->store.dir);
 }
 
+static int
+entity_write(struct entity_writer *w, int (*fn)(void *, MDB_txn *), size_t *bad)
+{
+    if (bad)
+        *bad = 0;
+    if (w->n == 0)
+        return 0;
+    w->now_us = clock_wall_us();
+    int err = store_update(&w->store->store, fn, w);
+    if (bad)
+        *bad = w->bad;
+    entity_log_full(w->store, err);
+    entity_merge_clear(&w->merge);
+    text_clear(&w->value);
+    return err;
+}
+
 int
 entity_put(struct entities *e, struct entity_put *puts, size_t n, size_t *bad)
 {
-    struct entity_writer w = {
-        .store = e, .puts = puts, .n = n, .now_us = clock_wall_us()
-    };
-    if (bad)
-        *bad = 0;
-    if (n == 0)
-        return 0;
-    int err = store_update(&e->store, entity_put_all, &w);
-    if (bad)
-        *bad = w.bad;
-    entity_log_full(e, err);
-    entity_merge_clear(&w.merge);
-    text_clear(&w.value);
-    return err;
+    struct entity_writer w = { .store = e, .puts = puts, .n = n };
+    return entity_write(&w, entity_put_all, bad);
 }
+
+/* --- with marks ----------------------------------------------------------- */
+
+static int
+entity_apply_all(void *arg, MDB_txn *txn)
+{
+    struct entity_writer *w = arg;
+    int rc = 0;
+    for (size_t i = 0; i < w->mark_count && !rc; i++)
+        rc = entity_mark_read(w->store, txn, &w->marks[i]);
+    if (!rc)
+        rc = entity_put_all(w, txn);
+    for (size_t i = 0; i < w->mark_count && !rc; i++)
+        rc = entity_mark_move(w->store, txn, w->marks, i, w->puts, w->n);
+    return rc;
+}
+
+int
+entity_apply(struct entities *e, struct entity_mark *marks, size_t mark_count,
+             struct entity_put *puts, size_t n, size_t *bad)
+{
+    struct entity_writer w = { .store = e,
+                               .puts = puts,
+                               .n = n,
+                               .marks = marks,
+                               .mark_count = mark_count };
+    return entity_write(&w, entity_apply_all, bad);
+}
+
+/* --- removing ------------------------------------------------------------- */
 
 struct victim {
     MDB_dbi dbi;

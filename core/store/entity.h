@@ -6,7 +6,8 @@
  *   key    kind, NUL, external_id
  *   value  first_seen, last_seen (microseconds since 1970 UTC, i64
  *          little-endian), traits (msgpack map)
- * The key NUL "format" holds the version of this layout.
+ * The key NUL "format" holds the version of this layout, and those that begin
+ * with NUL "mark" how far somebody has told of entities (entity_mark.c).
  *
  * Merging is one level deep: a trait that comes replaces the trait of that
  * name, whatever either holds; the others stay.  null is a value like any
@@ -46,7 +47,9 @@ void entity_close(struct entities *);
 /* flags of struct entity_put */
 enum {
     ENTITY_PUT_EXISTING = 1, /* only where there is one */
-    ENTITY_PUT_LENIENT = 2   /* where it is refused, the others go on */
+    ENTITY_PUT_LENIENT = 2,  /* where it is refused, the others go on */
+    /* Not where it changes no trait, and last_seen by less than an hour. */
+    ENTITY_PUT_NEWS = 4
 };
 
 /* One upsert.  traits: msgpack map. */
@@ -54,7 +57,12 @@ struct entity_put {
     struct slice kind, id, traits;
     int64_t seen_us; /* 0: now */
     uint32_t flags;
-    int created, error; /* out; error: 0 or why this one was refused */
+    /* Of entity_apply(): which mark, and where in it. */
+    uint32_t mark;
+    uint64_t position;
+    /* out; written: 0: it was not news, or its mark was further; error: 0 or why
+     * this one was refused */
+    int created, written, error;
 };
 /* Merge n of them, in order, in one durable transaction: all or none, lenient
  * ones apart.  Waits for other writers.  0 or a negative errno: -EINVAL (a bad
@@ -62,6 +70,18 @@ struct entity_put {
  * entity to merge into): *bad (may be NULL) tells which; -ENOSPC (map or disk
  * full). */
 int entity_put(struct entities *, struct entity_put *, size_t n, size_t *bad);
+/* How far one that tells of entities, in order, has been listened to; durable with
+ * what it told. */
+struct entity_mark {
+    struct slice name; /* of any bytes */
+    struct slice was;  /* that it goes by while there is none of its name; ptr
+                        * NULL: there is no such */
+    uint64_t position; /* out */
+};
+/* As entity_put(), but for those at or before their marks, which move on to the
+ * last of theirs in the same transaction. */
+int entity_apply(struct entities *, struct entity_mark *, size_t marks,
+                 struct entity_put *, size_t n, size_t *bad);
 /* Remove, durably; 1 removed, 0 unknown, or a negative errno. */
 int entity_delete(struct entities *, struct slice kind, struct slice id);
 

@@ -226,10 +226,15 @@ entity_each(struct entities *e, struct slice kind, struct slice after,
 uint64_t
 entity_count(struct entities *e)
 {
-    MDB_stat stat;
-    if (mdb_env_stat(e->store.env, &stat) || stat.ms_entries == 0)
+    MDB_stat stat = { .ms_entries = 0 };
+    MDB_txn *txn;
+    if (store_begin(&e->store, MDB_RDONLY, &txn))
         return 0;
-    return stat.ms_entries - 1; /* the format's key */
+    uint64_t others = 1 + entity_mark_count(e, txn); /* the format's key */
+    if (mdb_stat(txn, e->dbi, &stat))
+        stat.ms_entries = 0;
+    store_abort(&e->store, txn);
+    return stat.ms_entries > others ? stat.ms_entries - others : 0;
 }
 
 void

@@ -103,14 +103,6 @@ entity_key(char out[ENTITY_KEY_MAX], struct slice kind, struct slice id)
     return kind.len + 1 + id.len;
 }
 
-static int64_t
-entity_get_time(const char *in)
-{
-    uint64_t us;
-    memcpy(&us, in, sizeof us);
-    return (int64_t) le64toh(us);
-}
-
 int
 entity_view(struct slice kind, struct slice id, const MDB_val *value,
             struct entity *out)
@@ -121,8 +113,8 @@ entity_view(struct slice kind, struct slice id, const MDB_val *value,
     const char *p = bytes + ENTITY_HEAD, *end = bytes + value->mv_size;
     out->kind = kind;
     out->id = id;
-    out->first_seen_us = entity_get_time(bytes);
-    out->last_seen_us = entity_get_time(bytes + 8);
+    out->first_seen_us = entity_time(bytes);
+    out->last_seen_us = entity_time(bytes + 8);
     if (msg_head(&p, end, &out->traits) || out->traits.type != IL_MAP)
         return -EIO;
     return 0;

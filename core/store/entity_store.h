@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The entity store inside: what entity_store.c, entity.c and entity_read.c
- * share. */
+/* The entity store inside: what entity_store.c, entity.c, entity_mark.c and
+ * entity_read.c share. */
 #ifndef ENTITY_STORE_H
 #define ENTITY_STORE_H
 
@@ -21,5 +21,27 @@ size_t entity_key(char out[ENTITY_KEY_MAX], struct slice kind, struct slice id);
 /* View a stored value.  0 or -EIO. */
 int entity_view(struct slice kind, struct slice id, const MDB_val *value,
                 struct entity *out);
+
+static inline void
+entity_put_time(char *out, int64_t us)
+{
+    for (int i = 0; i < 8; i++)
+        out[i] = (char) ((uint64_t) us >> (8 * i));
+}
+static inline int64_t
+entity_time(const char *in)
+{
+    uint64_t us;
+    memcpy(&us, in, sizeof us);
+    return (int64_t) le64toh(us);
+}
+
+/* Where a mark is; move it on to the last of the puts that are its, of which it is
+ * the i-th mark.  An LMDB code or a negative errno. */
+int entity_mark_read(struct entities *, MDB_txn *, struct entity_mark *);
+int entity_mark_move(struct entities *, MDB_txn *, struct entity_mark *marks,
+                     size_t i, const struct entity_put *, size_t n);
+/* How many there are. */
+uint64_t entity_mark_count(struct entities *, MDB_txn *);
 
 #endif

@@ -16,9 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KIND_MAX 64    /* bytes, as the store has it */
-#define NUMBER_TEXT 24 /* "-9223372036854775808" and a NUL */
-#define ID_SHOWN 256
+#include "named.h"
+
 #define MESSAGE_TEXT 400
 #define AHEAD 16 /* events between the hint and the look-up */
 
@@ -77,20 +76,6 @@ static const struct il_option entity_options[] = {
     { 0 }
 };
 
-/* Where a kind is no [a-z][a-z0-9_]*; -1: it is one. */
-static long
-kind_fault(const char *kind)
-{
-    for (long i = 0; kind[i] || !i; i++) {
-        char c = kind[i];
-        int letter = c >= 'a' && c <= 'z';
-        int later = (c >= '0' && c <= '9') || c == '_';
-        if (i == KIND_MAX || (!letter && !(i && later)))
-            return i;
-    }
-    return -1;
-}
-
 static void
 entity_close(void *self)
 {
@@ -143,15 +128,9 @@ entity_open(const struct il_host *host, const struct il_conf *conf, void **self)
     e->wait_max_us = il_conf_has(conf, "wait_max")
                          ? il_conf_int(conf, "wait_max") * 1000
                          : WAIT_MAX_US;
-    long fault = kind_fault(e->kind_name);
-    int err = check_together(e, conf);
-    if (fault >= 0)
-        err = il_conf_error(conf, "kind", fault,
-                            "a kind is a lower-case letter and up to %d "
-                            "letters, digits or _",
-                            KIND_MAX - 1);
+    int err = check_together(e, conf), kind_err = named_kind(conf);
     int key_err = il_field_from(host, conf, "key", &e->key);
-    err = err ? err : key_err;
+    err = err ? err : kind_err ? kind_err : key_err;
     if (!err
         && (il_kind_named(host, e->kind_name, &e->kind)
             || il_field_named(host, IL_FIELD_ANY, "received_at", &e->received)))
@@ -175,70 +154,36 @@ entity_open(const struct il_host *host, const struct il_conf *conf, void **self)
     return 0;
 }
 
-/* The key of an event as text: a string, or a number as its sender wrote it.
- * id NULL: there is none that an entity could have. */
-struct key {
-    const char *id;
-    size_t len;
-    char number[NUMBER_TEXT];
-};
-
-static void
-key_of(const struct il_value *v, struct key *key)
-{
-    int n = 0;
-    key->id = key->number;
-    switch (v->type) {
-    case IL_STRING:
-    case IL_DECIMAL:
-        key->id = v->str;
-        key->len = v->len;
-        return;
-    case IL_INT:
-        n = snprintf(key->number, NUMBER_TEXT, "%lld", (long long) v->num.i);
-        break;
-    case IL_UINT:
-        n = snprintf(key->number, NUMBER_TEXT, "%llu",
-                     (unsigned long long) v->num.u);
-        break;
-    default:
-        key->id = NULL;
-    }
-    key->len = (size_t) n;
-}
-
 /* Read the key of event i and let the host fetch what it leads to. */
 static void
 look_ahead(const struct enrich *e, struct il_batch *batch, uint32_t i,
-           struct key *key)
+           struct named_id *key)
 {
     struct il_value v;
     key->id = NULL;
     key->len = 0;
     if (!il_live(batch, i) || !il_get(batch, i, e->key, &v))
         return;
-    key_of(&v, key);
+    named_id(&v, key);
     if (key->id)
         il_entity_hint(batch, e->kind, key->id, key->len);
 }
 
 /* Which entity is missing, or too old. */
 static void
-say(const struct enrich *e, const struct key *key, const struct il_entity *old,
-    char message[MESSAGE_TEXT])
+say(const struct enrich *e, const struct named_id *key,
+    const struct il_entity *old, char message[MESSAGE_TEXT])
 {
-    size_t shown = key->len < ID_SHOWN ? key->len : ID_SHOWN;
-    while (shown && shown < key->len && (key->id[shown] & 0xC0) == 0x80)
-        shown--; /* cut between characters */
+    const int shown = key->id ? named_shown(key) : 0;
     if (old)
         snprintf(
             message, MESSAGE_TEXT,
             "%s \"%.*s\" was written last longer ago than max_age when the "
             "event came in",
-            e->kind_name, (int) shown, key->id);
+            e->kind_name, shown, key->id);
     else if (key->id)
         snprintf(message, MESSAGE_TEXT, "there is no %s \"%.*s\"", e->kind_name,
-                 (int) shown, key->id);
+                 shown, key->id);
     else
         snprintf(message, MESSAGE_TEXT,
                  "there is no %s to look up: %s is missing or neither text "
@@ -250,7 +195,7 @@ say(const struct enrich *e, const struct key *key, const struct il_entity *old,
  * it has waited for long enough, or there is nothing to wait for. */
 static int
 wait_for(const struct enrich *e, struct il_batch *batch, uint32_t i,
-         const struct key *key, const struct il_reason *why)
+         const struct named_id *key, const struct il_reason *why)
 {
     struct il_again again = { IL_SIZED(struct il_again) };
     int64_t waited = 0;
@@ -275,7 +220,7 @@ wait_for(const struct enrich *e, struct il_batch *batch, uint32_t i,
  * perhaps nowhere; 1: it waits; or a negative errno. */
 static int
 miss(const struct enrich *e, struct il_batch *batch, uint32_t i,
-     const struct key *key, const struct il_entity *old)
+     const struct named_id *key, const struct il_entity *old)
 {
     char message[MESSAGE_TEXT];
     const struct il_reason why = { IL_SIZED(struct il_reason),
@@ -314,7 +259,7 @@ struct counts {
 /* Enrich event i.  0 or a negative errno. */
 static int
 enrich(const struct enrich *e, struct il_batch *batch, uint32_t i,
-       const struct key *key, struct counts *counts)
+       const struct named_id *key, struct counts *counts)
 {
     struct il_entity entity;
     int found = 0, stale = 0, waits = 0;
@@ -342,7 +287,7 @@ entity_process(void *self, struct il_batch *batch)
     const struct enrich *e = self;
     uint32_t count = il_batch_count(batch), next = 0;
     struct counts n = { 0 };
-    struct key keys[AHEAD];
+    struct named_id keys[AHEAD];
     for (uint32_t i = 0; i < count; i++) {
         for (; next < count && next - i < AHEAD; next++)
             look_ahead(e, batch, next, &keys[next % AHEAD]);

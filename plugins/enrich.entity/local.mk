@@ -1,6 +1,7 @@
 # enrich.entity
 plugin_LTLIBRARIES += plugins/enrich.entity/enrich.entity.la
-plugins_enrich_entity_enrich_entity_la_SOURCES = plugins/enrich.entity/entity.c
+plugins_enrich_entity_enrich_entity_la_SOURCES = plugins/enrich.entity/entity.c \
+	plugins/enrich.entity/named.h
 plugins_enrich_entity_enrich_entity_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
 plugins_enrich_entity_enrich_entity_la_CFLAGS = $(PLUGIN_CFLAGS)
 plugins_enrich_entity_enrich_entity_la_LDFLAGS = $(PLUGIN_LINK)

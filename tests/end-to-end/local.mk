@@ -31,6 +31,7 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-entities-are-waited-for.py \
 	tests/end-to-end/test-stale-entities-are-waited-for.py \
 	tests/end-to-end/test-recipe-noisy-errors.py \
+	tests/end-to-end/test-recipe-plan-changes.py \
 	tests/end-to-end/test-recipe-third-export.py \
 	tests/end-to-end/test-recipe-usage-by-account.py \
 	tests/end-to-end/test-refusals-are-kept.py \
@@ -46,6 +47,9 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-stalled-senders-hold-up-nobody.py \
 	tests/end-to-end/test-control-waits-for-nobody.py \
 	tests/end-to-end/test-torn-tail-is-cut.py \
+	tests/end-to-end/test-upgrade-goes-back.py \
+	tests/end-to-end/test-upgrade-refuses-nobody.py \
+	tests/end-to-end/test-traits-are-told-once.py \
 	tests/end-to-end/test-what-was-decided-travels.py
 EXTRA_DIST += $(SYSTEM_TESTS)
 if PLUGIN_WAREHOUSE_PG
@@ -65,9 +69,14 @@ PLAIN_TESTS = \
 	tests/end-to-end/test-parked-events-are-listed-and-retried.py \
 	tests/end-to-end/test-parked-lanes-move-and-are-forgotten.py \
 	tests/end-to-end/test-renamed-source-knows-its-keys.py \
+	tests/end-to-end/test-reload-at-the-gate.py \
+	tests/end-to-end/test-reload-changes-lanes.py \
 	tests/end-to-end/test-requests-are-http.py \
 	tests/end-to-end/test-socket-unit-refuses-nobody.py \
 	tests/end-to-end/test-tap-shows-what-passes.py \
+	tests/end-to-end/test-top-shows-what-happens.py \
+	tests/end-to-end/test-upgrade-tells-systemd.py \
+	tests/end-to-end/test-upgrade-tells-tls-to-go.py \
 	tests/end-to-end/test-why-answers-for-each-fate.py \
 	tests/end-to-end/test-why-goes-by-what-is-noted.py
 TESTS += $(SHELL_TESTS) $(PLAIN_TESTS)

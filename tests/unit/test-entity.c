@@ -127,6 +127,111 @@ START_TEST(numbers_and_text_stay_exact)
 }
 END_TEST
 
+struct told {
+    const char *step, *id, *json;
+    uint64_t position;
+    int64_t seen;
+};
+
+/* What the steps `a` and `b` tell, each in order; how many were written. */
+static int
+apply(const char *was, const struct told *told, size_t n)
+{
+    struct entity_mark marks[2] = { { .name = text("x/a") },
+                                    { .name = text("x/b") } };
+    struct entity_put puts[8] = { { .mark = 0 } };
+    struct il_text traits[8] = { { 0 } };
+    struct json_error error;
+    int written = 0;
+    if (was)
+        marks[0].was = text(was);
+    for (size_t i = 0; i < n; i++) {
+        ck_assert_int_eq(json_to_msgpack(told[i].json, strlen(told[i].json),
+                                         &traits[i], &error),
+                         0);
+        puts[i] = (struct entity_put){
+            .kind = text("user"),
+            .id = text(told[i].id),
+            .traits = slice_of(traits[i].data, traits[i].len),
+            .seen_us = told[i].seen,
+            .position = told[i].position,
+            .mark = told[i].step[0] == 'b',
+            .flags = ENTITY_PUT_LENIENT | ENTITY_PUT_NEWS
+        };
+    }
+    ck_assert_int_eq(entity_apply(store, marks, 2, puts, n, NULL), 0);
+    for (size_t i = 0; i < n; i++) {
+        written += puts[i].written;
+        text_clear(&traits[i]);
+    }
+    return written;
+}
+
+START_TEST(what_was_told_up_to_a_mark_is_told_once)
+{
+    const struct told first[] = { { "a", "u", "{\"p\":1}", 5, 10 },
+                                  { "a", "v", "{\"p\":1}", 7, 10 },
+                                  { "b", "u", "{\"q\":1}", 5, 10 } };
+    const struct told more[] = { { "a", "u", "{\"p\":1}", 5, 10 },
+                                 { "a", "v", "{\"p\":1}", 7, 10 },
+                                 { "b", "u", "{\"q\":2}", 6, 11 },
+                                 { "a", "u", "{\"p\":3}", 8, 12 } };
+    ck_assert_int_eq(apply(NULL, first, 3), 3);
+    put_json("user", "u", "{\"p\":2}", 20);
+    put_json("user", "v", "{\"p\":2}", 20);
+    reopen();
+    ck_assert_int_eq(apply(NULL, more, 3), 1);
+    ck_assert_str_eq(traits_of("user", "u"), "{\"p\":2,\"q\":2}");
+    ck_assert_str_eq(traits_of("user", "v"), "{\"p\":2}");
+    ck_assert_int_eq(apply(NULL, more, 4), 1);
+    ck_assert_str_eq(traits_of("user", "u"), "{\"p\":3,\"q\":2}");
+    ck_assert_uint_eq(entity_count(store), 2);
+}
+END_TEST
+
+START_TEST(several_at_one_position_are_all_told)
+{
+    const struct told told[] = { { "a", "u", "{\"p\":1}", 5, 10 },
+                                 { "a", "v", "{\"p\":1}", 5, 10 } };
+    ck_assert_int_eq(apply(NULL, told, 2), 2);
+    ck_assert_int_eq(apply(NULL, told, 2), 0);
+}
+END_TEST
+
+START_TEST(a_mark_goes_by_its_name_before_until_it_moves)
+{
+    struct entity_mark was = { .name = text("w/a") };
+    const struct told told[] = { { "a", "u", "{\"p\":1}", 5, 10 },
+                                 { "a", "u", "{\"p\":2}", 6, 10 } };
+    struct entity_put put = { .kind = text("user"),
+                              .id = text("u"),
+                              .traits = slice_of("\x80", 1),
+                              .position = 5 };
+    ck_assert_int_eq(entity_apply(store, &was, 1, &put, 1, NULL), 0);
+    ck_assert_int_eq(apply("w/a", told, 1), 0);
+    ck_assert_int_eq(apply("w/a", told, 2), 1);
+    ck_assert_int_eq(apply(NULL, told, 2), 0);
+}
+END_TEST
+
+START_TEST(what_changes_nothing_is_written_once_in_an_hour)
+{
+    const int64_t hour = INT64_C(3600000000);
+    int64_t first, last;
+    const struct told same = { "a", "u", "{\"p\":1}", 1, 10 };
+    const struct told soon = { "a", "u", "{\"p\":1}", 2, hour };
+    const struct told late = { "a", "u", "{\"p\":1}", 3, hour + 10 };
+    ck_assert_int_eq(apply(NULL, &same, 1), 1);
+    ck_assert_int_eq(apply(NULL, &soon, 1), 0);
+    times_of("user", "u", &first, &last);
+    ck_assert_int_eq(last, 10);
+    ck_assert_int_eq(apply(NULL, &late, 1), 1);
+    times_of("user", "u", &first, &last);
+    ck_assert_int_eq(first, 10);
+    ck_assert_int_eq(last, hour + 10);
+}
+END_TEST
+
 START_TEST(first_seen_stays_and_last_seen_never_goes_back)
 {
     int64_t first, last;
@@ -874,6 +979,10 @@ main(void)
     tcase_add_test(c, traits_merge_one_level_deep);
     tcase_add_test(c, numbers_and_text_stay_exact);
     tcase_add_test(c, first_seen_stays_and_last_seen_never_goes_back);
+    tcase_add_test(c, what_was_told_up_to_a_mark_is_told_once);
+    tcase_add_test(c, several_at_one_position_are_all_told);
+    tcase_add_test(c, a_mark_goes_by_its_name_before_until_it_moves);
+    tcase_add_test(c, what_changes_nothing_is_written_once_in_an_hour);
     tcase_add_test(c, kinds_are_apart);
     tcase_add_test(c, bad_names_and_traits_are_refused);
     tcase_add_test(c, broken_msgpack_is_refused);

@@ -607,9 +607,11 @@ struct il_plugin {
      * negative errno when deliveries would fail.  After open, without
      * start. */
     int (*probe)(void *self, struct il_text *);
-    /* Destination, `ingestlayer dead show --render`: appends what would be sent
-     * for event i, for a person to read, without secrets.  0, or a negative
-     * errno after appending why it cannot be.  After open, without start. */
+    /* Destination, `ingestlayer dead show --render` and `ingestlayer test`:
+     * appends what would be sent for event i, for a person to read, without
+     * secrets.  0, or a negative errno after appending why it cannot be, and,
+     * where write() would refuse the event, after il_reject().  After open,
+     * without start. */
     int (*render)(void *self, struct il_batch *, uint32_t i, struct il_text *);
     /* Step, `ingestlayer state`: appends what a cell that it remembers says, for
      * a person to read, as a JSON object whose first member is "key"; or nothing
@@ -617,6 +619,16 @@ struct il_plugin {
      * this step.  After open, without start. */
     int (*show)(void *self, const char *key, size_t len,
                 const struct il_remembered *, struct il_text *);
+    /* Destination, `ingestlayer ddl --save`: asks the far side what it looks
+     * like, without changing it, and appends that as a JSON object, for
+     * assume(); or nothing: there is nothing yet.  0, or a negative errno after
+     * appending why it cannot.  After open, without start. */
+    int (*describe)(void *self, struct il_text *);
+    /* Destination, `ingestlayer test`: from now on render() shows what a far side
+     * like this would get: what describe() said, or NULL, and then what the
+     * config says of it has to do.  0, or a negative errno after appending why
+     * that cannot be.  After open, without start. */
+    int (*assume)(void *self, const char *json, size_t len, struct il_text *);
 };
 
 #define IL_PLUGIN_ABI                                                          \
@@ -829,6 +841,8 @@ struct il_api {
     int (*entity_put)(const struct il_host *, const struct il_kind *,
                       const char *id, size_t len, int encoding,
                       const void *traits, size_t traits_len, int64_t seen_us);
+    int (*entity_upsert)(struct il_batch *, uint32_t i,
+                         const struct il_upsert *);
 
     /* memory */
     int (*memory_from)(const struct il_host *, const char *made_of, size_t len,
@@ -2052,6 +2066,24 @@ il_entity_put(const struct il_host *host, const struct il_kind *kind,
 {
     return IL_API(host)->entity_put(host, kind, id, len, encoding, traits,
                                     traits_len, seen_us);
+}
+
+/* Step, in process(): event i tells this of an entity.  It is copied, and in the
+ * store, durably, before the batch settles; a batch that fails tells nothing.  A
+ * lane that comes to an event again, or after another lane of its pipeline, tells
+ * nothing a second time, so nothing that is newer is overwritten; nor does an
+ * event that comes again and had passed the step before.  il_entity_find() finds
+ * it in a later batch.  Traits that would change nothing are not written, but for
+ * last_seen once in an hour.
+ *
+ * 0, -EINVAL (the id is not 1 to 256 bytes of UTF-8 without NUL, the kind is
+ * none, the traits are no object, past the end), -ENOMEM, -EPERM.
+ * Since ABI 1.0. */
+static inline int
+il_entity_upsert(struct il_batch *batch, uint32_t i,
+                 const struct il_upsert *upsert)
+{
+    return IL_API(batch)->entity_upsert(batch, i, upsert);
 }
 
 /* === memory ============================================================== */

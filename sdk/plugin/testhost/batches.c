@@ -323,7 +323,7 @@ testhost_process(struct testhost *t)
                          err);
     if (err && (undo(f->batch) || testhost_memory_begin(t)))
         return -ENOMEM;
-    return err;
+    return err ? err : testhost_told(t, f->batch);
 }
 
 /* --- settling ------------------------------------------------------------ */

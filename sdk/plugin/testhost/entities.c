@@ -3,6 +3,7 @@
 #include <config.h>
 
 #include "private.h"
+#include "base/api.h"
 #include "codec/json.h"
 #include "store/entity.h"
 
@@ -139,9 +140,47 @@ api_entity_put(const struct il_host *h, const struct il_kind *kind,
     return err;
 }
 
+/* The batch has passed: what it tells of entities is known from now on. */
+int
+testhost_told(struct testhost *t, struct il_batch *b)
+{
+    const struct batch_upsert *u = b->upserts_put ? NULL : b->upserts;
+    int err = 0;
+    pthread_mutex_lock(&t->lock);
+    for (; u && !err; u = u->next)
+        err = testhost_merge(t, u->kind->name, u->id.ptr, u->id.len, u->traits,
+                             u->seen_us);
+    pthread_mutex_unlock(&t->lock);
+    b->upserts_put = 1;
+    return err;
+}
+
+static int
+api_entity_upsert(struct il_batch *b, uint32_t i, const struct il_upsert *u)
+{
+    const struct flight *f = b->lane;
+    if (atomic_load(&f->phase) != PHASE_STEP || !batch_in_step(b)) {
+        testhost_violate(f->t, "il_entity_upsert() outside of process()");
+        return -EPERM;
+    }
+    if (i >= b->count) {
+        testhost_violate(f->t,
+                         "il_entity_upsert() of event %u in a batch of %u", i,
+                         b->count);
+        return -EINVAL;
+    }
+    if (u->struct_size < API_UPSERT_1_0) {
+        testhost_violate(f->t, "il_entity_upsert() without struct_size");
+        return -EINVAL;
+    }
+    return testhost_alloc_fails(f->t) ? -ENOMEM
+                                      : testhost_plain.entity_upsert(b, i, u);
+}
+
 void
 testhost_fill_entities(struct il_api *api)
 {
+    api->entity_upsert = api_entity_upsert;
     api->entity_find = api_entity_find;
     api->entity_put = api_entity_put;
 }

@@ -247,6 +247,9 @@ void testhost_memory_settle(struct testhost *);
 /* Merge traits (msgpack) into an entity, seen then, with the lock held. */
 int testhost_merge(struct testhost *, const char *kind, const char *id,
                    size_t len, struct slice traits, int64_t seen_us);
+/* A batch has been through process(): what it tells of entities.  0 or -ENOMEM,
+ * -EMSGSIZE. */
+int testhost_told(struct testhost *, struct il_batch *);
 struct testhost *testhost_of_request(const struct il_request *);
 /* Answer a request as the gate does that takes all of it. */
 void testhost_accept(struct il_request *);

@@ -118,6 +118,8 @@ pub struct Plugin {
     pub probe: Unused,
     pub render: Unused,
     pub show: Unused,
+    pub describe: Unused,
+    pub assume: Unused,
 }
 
 // Constant data: texts and functions.
@@ -231,6 +233,7 @@ pub struct Api {
     pub entity_hint: Unused,
     pub entity_attach: Unused,
     pub entity_put: Unused,
+    pub entity_upsert: Unused,
     pub memory_from: Unused,
     pub memory_get: Unused,
     pub memory_put: Unused,
