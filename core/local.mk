@@ -445,6 +445,7 @@ core_libcore_a_SOURCES = \
 	core/command/test.h \
 	core/command/test_compare.c \
 	core/command/test_judge.c \
+	core/command/test_record.c \
 	core/command/test_report.c \
 	core/command/top.c \
 	core/command/top.h \

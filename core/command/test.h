@@ -31,6 +31,21 @@ struct test_verdict {
 
 /* --- test_judge.c --- */
 
+/* What became of an event in a lane; *sight says more where it was delivered,
+ * dropped by a step, or is a letter.  It has a position. */
+enum test_fate {
+    TEST_NOT_TAKEN, /* its pipeline does not match it */
+    TEST_NOT_RUN,
+    TEST_DEAD,
+    TEST_DELIVERED,
+    TEST_DROPPED,
+    TEST_WHEN,
+    TEST_ASIDE /* it would come again */
+};
+enum test_fate command_test_fate(const struct trial_result *, size_t event,
+                                 uint32_t lane,
+                                 const struct trial_sight **sight);
+
 /* Look at what came of a test: fills in the failures. */
 void command_test_judge(struct test_verdict *);
 /* Begin a failure, and tell a difference of the last one that was begun. */
@@ -49,6 +64,13 @@ size_t command_test_row(struct test_verdict *, const struct config_setting_t *,
 size_t command_test_request(struct test_verdict *,
                             const struct config_setting_t *,
                             const char *request);
+
+/* As render() of a destination that sends requests shows one: a line with method
+ * and URL, headers, an empty line, the body. */
+struct test_request {
+    struct slice method, url, headers, body;
+};
+void command_test_request_read(const char *text, struct test_request *out);
 
 /* --- test_report.c --- */
 
@@ -71,11 +93,13 @@ int command_test_report_end(struct test_report *);
 /* --- test_record.c --- */
 
 struct test_recording {
-    const char *event; /* its id */
+    const char *event; /* its id or key */
     const char *config, *state_dir;
+    const char *folder; /* an empty one */
+    const struct catalog *catalog;
 };
-/* Print a file of tests with one made of an event in the spool.  The exit
- * code. */
+/* Print a file of tests with one made of an event in the spool.  0, or 1 after a
+ * message. */
 int command_test_record(const struct test_recording *);
 
 #endif

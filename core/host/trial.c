@@ -67,6 +67,8 @@ open_config(struct trial *t)
     struct host *h = t->host = host_new();
     if (!h || host_parse(h, t->options->config))
         return fail(t, "no memory");
+    if (t->options->asked)
+        trial_listen(&t->watch);
     log_level_set(t->options->log_level);
     host_load(h);
     h->assembly = assembly_open(h->plan);
@@ -330,9 +332,11 @@ give(struct trial *t, const struct trial_given *g, struct trial_answer *a)
     int err = gate_try(t->host->gate, g->source ? g->source : "",
                        slice_of(body.data, body.len), &a->status, &answer,
                        &a->position);
-    if (err)
-        fail(t, "%s:%d: the event cannot be taken in: %s", g->place.file,
-             g->place.line, strerror(-err));
+    if (err == -ENOENT)
+        fail(t, "there is no source \"%s\" in the config",
+             g->source ? g->source : "");
+    else if (err)
+        fail(t, "the event cannot be taken in: %s", strerror(-err));
     else
         read_answer(t, &answer, a);
     text_clear(&body);
@@ -438,6 +442,7 @@ trial_run(const struct trial_options *options, const struct trial_case *test)
     r->answers =
         conf_alloc(memory, (test->given_count + 1) * sizeof(*r->answers));
     t.watch.memory = memory;
+    t.watch.options = options;
     pthread_mutex_init(&t.watch.lock, NULL);
     run(&t);
     pthread_mutex_destroy(&t.watch.lock);

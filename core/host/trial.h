@@ -120,6 +120,10 @@ struct trial_options {
     const char *folder;            /* an empty one, for its state_dir */
     const struct catalog *catalog; /* of its far sides; or NULL */
     int log_level;
+    /* A step looks for an entity; NULL: nobody wants to know.  By threads of the
+     * lanes, one at a time. */
+    void (*asked)(void *arg, struct slice kind, struct slice id);
+    void *arg;
 };
 
 /* Try it.  One at a time in a process, which has no other daemon.  Always a

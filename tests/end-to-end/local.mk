@@ -34,6 +34,7 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-recipe-plan-changes.py \
 	tests/end-to-end/test-recipe-third-export.py \
 	tests/end-to-end/test-recipe-usage-by-account.py \
+	tests/end-to-end/test-recorded-cases-are-tests.py \
 	tests/end-to-end/test-refusals-are-kept.py \
 	tests/end-to-end/test-refusals-can-be-sent-again.py \
 	tests/end-to-end/test-renamed-lane-goes-on.py \
