@@ -64,7 +64,6 @@ struct test_job {
     char folder[4096];       /* for the state_dirs of tests */
     struct test_report report;
     size_t runs; /* names their folders */
-    int broken;  /* a file, or its config, is wrong */
     /* Of the file at hand: */
     struct conf *conf; /* a file of tests; NULL: it is a config */
     struct assembly *assembly;
@@ -153,8 +152,8 @@ read_tests(struct test_job *j, struct conf *conf, const char **config)
     if (*config && access(*config, R_OK))
         option_error(g, "config", 0, "cannot read %s: %s", *config,
                      strerror(errno));
-    else if (*config && (j->assembly = command_assemble(*config)) == NULL)
-        j->broken = 1;
+    else if (*config)
+        j->assembly = command_assemble(*config);
     const struct plan *plan = j->assembly ? j->assembly->plan : NULL;
     j->cases = trial_cases(conf, g, plan, &j->count);
     conf_print(conf, stderr);
@@ -220,11 +219,12 @@ run_file(struct test_job *j, const char *path)
     else
         failed = is_config(conf) ? read_config(j, path)
                                  : read_tests(j, conf, &config);
-    j->broken |= failed;
     for (size_t i = 0; i < j->count && !failed; i++)
         if (is_wanted(j, &j->cases[i]))
             run_test(j, config, &j->cases[i]);
-    if (!failed)
+    if (failed)
+        command_test_report_broken(&j->report);
+    else
         command_test_report_file(&j->report);
     assembly_free(j->assembly);
     if (conf_file_count(conf))
@@ -271,12 +271,13 @@ run_files(struct test_job *j, char **files)
         run_file(j, *files);
     catalog_free(j->catalog);
     int failed = command_test_report_end(&j->report);
-    if (j->filter && !j->broken && !j->report.passed && !j->report.failed) {
+    if (j->filter && !j->report.passed && !j->report.failed
+        && !j->report.errors) {
         fprintf(stderr, "ingestlayer test: no test has a name like \"%s\"\n",
                 j->filter);
         failed = 1;
     }
-    return failed || j->broken || j->report.failed;
+    return failed || j->report.errors || j->report.failed;
 }
 
 static pid_t child;

@@ -78,7 +78,7 @@ struct test_report {
     FILE *junit; /* NULL: not wanted */
     int json, verbose;
     const char *file;
-    size_t passed, failed;
+    size_t passed, failed, errors; /* errors: files */
     struct il_text suites; /* what goes into junit at the end */
     struct il_text cases;  /* of the file at hand */
     size_t file_tests, file_failures;
@@ -87,8 +87,14 @@ struct test_report {
 void command_test_report(struct test_report *, const struct test_verdict *);
 /* The file is done: all of its tests were told. */
 void command_test_report_file(struct test_report *);
+/* The file is wrong, and none of its tests were run. */
+void command_test_report_broken(struct test_report *);
 /* All are.  0 or 1: it could not be written. */
 int command_test_report_end(struct test_report *);
+
+/* JSON against a group, likewise. */
+size_t command_test_object(struct test_verdict *,
+                           const struct config_setting_t *, const char *json);
 
 /* --- test_record.c --- */
 

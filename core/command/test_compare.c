@@ -238,6 +238,17 @@ command_test_row(struct test_verdict *v, const config_setting_t *want,
     return n;
 }
 
+size_t
+command_test_object(struct test_verdict *v, const config_setting_t *want,
+                    const char *json)
+{
+    struct read_value got;
+    read_json(&got, json, strlen(json));
+    size_t n = compare_setting(v, "", want, &got.value);
+    text_clear(&got.packed);
+    return n;
+}
+
 /* --- a request --------------------------------------------------------------- */
 
 void

@@ -303,6 +303,17 @@ judge_gate(struct test_verdict *v, const struct trial_expect *e)
         conf_printf(v->result->memory, "%d %s", a->status, a->text));
 }
 
+static void
+judge_entity(struct test_verdict *v, const struct trial_expect *e,
+             const char *traits)
+{
+    command_test_failure(v, e->place, "entity %s", e->name);
+    if (!traits)
+        command_test_differs(v, "", "an entity", "nobody knows it");
+    else if (!e->traits || !command_test_object(v, e->traits, traits))
+        v->count--;
+}
+
 /* --- what nobody expects ------------------------------------------------------------ */
 
 static int
@@ -360,6 +371,8 @@ command_test_judge(struct test_verdict *v)
             judge_drop(v, e);
         else if (e->kind == TRIAL_DEAD)
             judge_dead(v, e);
+        else if (e->kind == TRIAL_ENTITY)
+            judge_entity(v, e, v->result->entities[i]);
         else
             judge_gate(v, e);
     }

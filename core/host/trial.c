@@ -414,6 +414,33 @@ note_letters(struct trial *t)
         fail(t, "the dead letters cannot be read: %s", strerror(-err));
 }
 
+static const char *
+look_up(struct trial *t, const char *name)
+{
+    const char *slash = strchr(name, '/');
+    struct il_text text = { 0 }, json = { 0 };
+    struct entity e;
+    const char *traits = NULL;
+    int found =
+        entity_get(t->host->entities, slice_of(name, (size_t) (slash - name)),
+                   slice_of(slash + 1, strlen(slash + 1)), &text, &e);
+    if (found == 1 && json_write(&json, &e.traits, 0) >= 0)
+        traits = conf_strndup(t->result->memory, text_str(&json), json.len);
+    else if (found < 0)
+        fail(t, "the entities cannot be read: %s", strerror(-found));
+    text_clear(&text);
+    text_clear(&json);
+    return traits;
+}
+
+static void
+note_entities(struct trial *t)
+{
+    for (size_t i = 0; i < t->test->expect_count; i++)
+        if (t->test->expect[i].kind == TRIAL_ENTITY)
+            t->result->entities[i] = look_up(t, t->test->expect[i].name);
+}
+
 /* --- all of it --------------------------------------------------------------------- */
 
 static void
@@ -424,8 +451,10 @@ run(struct trial *t)
     random_own(seed_of(t->test->name));
     if (!open_config(t) && !assume_far_sides(t)) {
         watch_lanes(t);
-        if (!start(t) && !give_all(t))
+        if (!start(t) && !give_all(t)) {
             note_letters(t);
+            note_entities(t);
+        }
     }
     host_close(t->host);
     clock_own(0);
@@ -441,6 +470,8 @@ trial_run(const struct trial_options *options, const struct trial_case *test)
     r->memory = memory;
     r->answers =
         conf_alloc(memory, (test->given_count + 1) * sizeof(*r->answers));
+    r->entities =
+        conf_alloc(memory, (test->expect_count + 1) * sizeof(*r->entities));
     t.watch.memory = memory;
     t.watch.options = options;
     pthread_mutex_init(&t.watch.lock, NULL);
