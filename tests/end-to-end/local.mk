@@ -35,6 +35,7 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-recipe-plan-changes.py \
 	tests/end-to-end/test-recipe-third-export.py \
 	tests/end-to-end/test-recipe-usage-by-account.py \
+	tests/end-to-end/test-recorded-cases-are-tests.py \
 	tests/end-to-end/test-refusals-are-kept.py \
 	tests/end-to-end/test-refusals-can-be-sent-again.py \
 	tests/end-to-end/test-renamed-lane-goes-on.py \
@@ -63,6 +64,8 @@ SHELL_TESTS = \
 	tests/end-to-end/test-root-acts-as-the-owner.sh \
 	tests/end-to-end/test-admin-refuses-other-names.sh
 PLAIN_TESTS = \
+	tests/end-to-end/test-a-drain-says-how-far.py \
+	tests/end-to-end/test-long-commands-show-how-far.py \
 	tests/end-to-end/test-config-is-shown.py \
 	tests/end-to-end/test-naughty-plugins-are-named.py \
 	tests/end-to-end/test-origins-stay.py \
@@ -70,6 +73,7 @@ PLAIN_TESTS = \
 	tests/end-to-end/test-parked-events-are-listed-and-retried.py \
 	tests/end-to-end/test-parked-lanes-move-and-are-forgotten.py \
 	tests/end-to-end/test-renamed-source-knows-its-keys.py \
+	tests/end-to-end/test-reload-at-the-gate.py \
 	tests/end-to-end/test-reload-changes-lanes.py \
 	tests/end-to-end/test-requests-are-http.py \
 	tests/end-to-end/test-socket-unit-refuses-nobody.py \

@@ -572,21 +572,35 @@ static __thread int busy;
 
 #define CALLER __builtin_return_address(0)
 
-/* Is the caller in a library that is spared? */
+/* The library's name between two spaces: " libc "; 0: no such name. */
+static int
+library_of(const void *caller, char out[64])
+{
+    Dl_info info;
+    if (!dladdr(caller, &info) || !info.dli_fname)
+        return 0;
+    const char *base = basename_of(info.dli_fname);
+    int len = (int) strcspn(base, ".-");
+    return snprintf(out, 64, " %.*s ", len, base) < 64;
+}
+
+/* Is the caller in a library that is spared, or strdup() and the like called by
+ * one? */
 static int
 is_spared(const void *caller)
 {
-    Dl_info info;
-    char name[64] = " ";
-    if (!spare || !dladdr(caller, &info) || !info.dli_fname)
+    void *at[12];
+    char name[64];
+    if (!spare || !library_of(caller, name))
         return 0;
-    const char *base = basename_of(info.dli_fname);
-    size_t len = strcspn(base, ".-");
-    if (len + 3 > sizeof name)
-        return 0;
-    memcpy(name + 1, base, len);
-    strcpy(name + 1 + len, " ");
-    return strstr(spare, name) != NULL;
+    if (strcmp(name, " libc ") != 0)
+        return strstr(spare, name) != NULL;
+    int n = backtrace(at, 12), i = 0;
+    while (i < n && at[i] != caller)
+        i++;
+    while (i < n && library_of(at[i], name) && !strcmp(name, " libc "))
+        i++;
+    return i < n && library_of(at[i], name) && strstr(spare, name);
 }
 
 static int
