@@ -408,6 +408,8 @@ core_libcore_a_SOURCES = \
 	core/host/trial.c \
 	core/host/trial.h \
 	core/host/trial_case.c \
+	core/host/trial_case.h \
+	core/host/trial_expect.c \
 	core/host/trial_plugin.c \
 	core/host/trial_private.h \
 	core/host/watchdog.c \
@@ -426,6 +428,8 @@ core_libcore_a_SOURCES = \
 	core/command/dead_retry.c \
 	core/command/emit.c \
 	core/command/entity.c \
+	core/command/entity.h \
+	core/command/entity_import.c \
 	core/command/eval.c \
 	core/command/figures.c \
 	core/command/figures.h \
@@ -437,6 +441,8 @@ core_libcore_a_SOURCES = \
 	core/command/lane_pause.c \
 	core/command/plugins.c \
 	core/command/private.h \
+	core/command/progress.c \
+	core/command/progress.h \
 	core/command/reload.c \
 	core/command/upgrade.c \
 	core/command/reply.c \
@@ -445,6 +451,9 @@ core_libcore_a_SOURCES = \
 	core/command/show.c \
 	core/command/show.h \
 	core/command/spool.c \
+	core/command/spool.h \
+	core/command/spool_export.c \
+	core/command/spool_verify.c \
 	core/command/state.c \
 	core/command/status.c \
 	core/command/table.c \
@@ -455,6 +464,7 @@ core_libcore_a_SOURCES = \
 	core/command/test.h \
 	core/command/test_compare.c \
 	core/command/test_judge.c \
+	core/command/test_record.c \
 	core/command/test_report.c \
 	core/command/top.c \
 	core/command/top.h \
@@ -487,3 +497,4 @@ dist_man_MANS += core/ingestlayer-expressions.7
 dist_man_MANS += core/ingestlayer-entities.7
 dist_man_MANS += core/ingestlayer-events.7
 dist_man_MANS += core/ingestlayer-guarantees.7
+dist_man_MANS += core/ingestlayer-operations.7
