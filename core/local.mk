@@ -399,6 +399,8 @@ core_libcore_a_SOURCES = \
 	core/host/trial.c \
 	core/host/trial.h \
 	core/host/trial_case.c \
+	core/host/trial_case.h \
+	core/host/trial_expect.c \
 	core/host/trial_plugin.c \
 	core/host/trial_private.h \
 	core/host/watchdog.c \
@@ -458,6 +460,7 @@ core_libcore_a_SOURCES = \
 	core/command/test.h \
 	core/command/test_compare.c \
 	core/command/test_judge.c \
+	core/command/test_record.c \
 	core/command/test_report.c \
 	core/command/top.c \
 	core/command/top.h \
@@ -490,3 +493,4 @@ dist_man_MANS += core/ingestlayer-expressions.7
 dist_man_MANS += core/ingestlayer-entities.7
 dist_man_MANS += core/ingestlayer-events.7
 dist_man_MANS += core/ingestlayer-guarantees.7
+dist_man_MANS += core/ingestlayer-operations.7
