@@ -419,6 +419,7 @@ core_libcore_a_SOURCES = \
 	core/command/command.h \
 	core/command/completion.c \
 	core/command/config.c \
+	core/command/config_read.h \
 	core/command/ddl.c \
 	core/command/dead.c \
 	core/command/dead.h \
@@ -433,6 +434,11 @@ core_libcore_a_SOURCES = \
 	core/command/eval.c \
 	core/command/figures.c \
 	core/command/figures.h \
+	core/command/graph.c \
+	core/command/graph.h \
+	core/command/graph_read.c \
+	core/command/graph_svg.c \
+	core/command/graph_text.c \
 	core/command/help.c \
 	core/command/job.c \
 	core/command/lane.c \

@@ -65,6 +65,7 @@ SHELL_TESTS = \
 	tests/end-to-end/test-admin-refuses-other-names.sh
 PLAIN_TESTS = \
 	tests/end-to-end/test-a-drain-says-how-far.py \
+	tests/end-to-end/test-graph-draws-what-flows.py \
 	tests/end-to-end/test-long-commands-show-how-far.py \
 	tests/end-to-end/test-config-is-shown.py \
 	tests/end-to-end/test-naughty-plugins-are-named.py \
