@@ -301,6 +301,10 @@ core_libcore_a_SOURCES = \
 	core/lane/settle.c \
 	core/lane/status.c \
 	core/lane/take.c \
+	core/lane/tap.c \
+	core/lane/tap.h \
+	core/lane/tap_lane.c \
+	core/lane/tap_private.h \
 	core/lane/tell.c \
 	core/lane/timed.c \
 	core/plugin/api_batch.c \
@@ -396,6 +400,11 @@ core_libcore_a_SOURCES = \
 	core/host/status.c \
 	core/host/stores.c \
 	core/host/take.c \
+	core/host/tap.c \
+	core/host/tap.h \
+	core/host/tap_private.h \
+	core/host/tap_show.c \
+	core/host/tap_watch.c \
 	core/host/trial.c \
 	core/host/trial.h \
 	core/host/trial_case.c \
@@ -410,6 +419,7 @@ core_libcore_a_SOURCES = \
 	core/command/command.h \
 	core/command/completion.c \
 	core/command/config.c \
+	core/command/config_read.h \
 	core/command/ddl.c \
 	core/command/dead.c \
 	core/command/dead.h \
@@ -424,6 +434,11 @@ core_libcore_a_SOURCES = \
 	core/command/eval.c \
 	core/command/figures.c \
 	core/command/figures.h \
+	core/command/graph.c \
+	core/command/graph.h \
+	core/command/graph_read.c \
+	core/command/graph_svg.c \
+	core/command/graph_text.c \
 	core/command/help.c \
 	core/command/job.c \
 	core/command/lane.c \
@@ -448,6 +463,7 @@ core_libcore_a_SOURCES = \
 	core/command/state.c \
 	core/command/status.c \
 	core/command/table.c \
+	core/command/tap.c \
 	core/command/terminal.c \
 	core/command/terminal.h \
 	core/command/test.c \

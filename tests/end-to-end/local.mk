@@ -65,6 +65,7 @@ SHELL_TESTS = \
 	tests/end-to-end/test-admin-refuses-other-names.sh
 PLAIN_TESTS = \
 	tests/end-to-end/test-a-drain-says-how-far.py \
+	tests/end-to-end/test-graph-draws-what-flows.py \
 	tests/end-to-end/test-long-commands-show-how-far.py \
 	tests/end-to-end/test-config-is-shown.py \
 	tests/end-to-end/test-naughty-plugins-are-named.py \
@@ -77,6 +78,7 @@ PLAIN_TESTS = \
 	tests/end-to-end/test-reload-changes-lanes.py \
 	tests/end-to-end/test-requests-are-http.py \
 	tests/end-to-end/test-socket-unit-refuses-nobody.py \
+	tests/end-to-end/test-tap-shows-what-passes.py \
 	tests/end-to-end/test-top-shows-what-happens.py \
 	tests/end-to-end/test-upgrade-tells-systemd.py \
 	tests/end-to-end/test-upgrade-tells-tls-to-go.py \
