@@ -38,6 +38,7 @@ open_config(struct trial *t)
     struct host *h = t->host = host_new();
     if (!h || host_parse(h, t->options->config))
         return trial_fail(t, "no memory");
+    h->small = 1;
     if (t->options->asked)
         trial_listen(&t->watch);
     log_level_set(t->options->log_level);
