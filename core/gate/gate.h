@@ -62,6 +62,8 @@ void gate_source_limit(struct gate_source *, const struct rate *);
  * up to which position all is.  Then gate_start().  0 or -ENOMEM. */
 int gate_source_backlog(struct gate_source *, uint64_t max,
                         uint64_t (*passed)(void *arg), void *arg);
+/* What it takes is of the lanes: see SPOOL_RESERVE.  Before it takes anything. */
+void gate_source_reserve(struct gate_source *);
 const char *gate_source_name(const struct gate_source *);
 struct gate_marks *gate_source_marks(const struct gate_source *);
 

@@ -225,7 +225,7 @@ struct gate_source {
     struct slice id; /* the name */
     char *was_name;
     struct slice was; /* the name before; ptr NULL: none */
-    int undeclared;
+    int undeclared, reserve;
     void (*settled)(void *self, uint64_t token, int outcome);
     void (*room)(void *self);
     void *self;

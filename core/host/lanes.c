@@ -156,6 +156,7 @@ make_lane(struct host *h, struct assembly_lane *l, struct lane **out)
         .step_count = l->step_count,
         .own_count = l->plan->step_count,
         .remembers = l->remembers,
+        .derived = host_find_derived(h, l->pipeline->name),
         .when = l->when,
         .batch_events = (uint32_t) option_int(batch, "events", 0),
         .batch_bytes = (uint64_t) option_int(batch, "bytes", 0),
@@ -359,6 +360,7 @@ host_stop_lanes(struct host *h)
     struct assembly *a = h->assembly;
     for (size_t i = 0; a && i < a->lane_count; i++)
         cancel_lane(a->lanes[i]);
+    host_close_derived(h, clock_monotonic_us());
     /* the metrics still look at what sources have undelivered */
     if (h->gate)
         gate_lanes_gone(h->gate);

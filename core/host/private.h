@@ -14,6 +14,7 @@
  *                 the admin listener: status.c, reload.c, retry.c, pause.c, emit.c
  *   effective.c   the config that counts, for people to read
  *   job.c  jobs.c those that take long, and go on answering
+ *   derived.c     sources of what steps make
  *   sockets.c     sockets that systemd has opened
  *   admin.c       /healthz, /readyz, /metrics
  *   control.c     how commands ask
@@ -52,6 +53,7 @@
 enum { HOST_GAUGES = 6 };
 
 struct json_out;
+struct host_derived;
 struct host_left;
 struct host_requests;
 
@@ -79,6 +81,7 @@ struct host {
         *idem_mapped;
     struct il_gauge *gauges[HOST_GAUGES];
     struct gate *gate;
+    struct host_derived *derived;
     struct http *gate_http, *admin_http;
     struct tls *gate_tls, *admin_tls; /* NULL: served without */
     struct timers *timers;
@@ -156,6 +159,16 @@ void host_quiesce(struct host *);
 /* The admin server, before what its handlers and /metrics read is gone. */
 void host_stop_admin(struct host *);
 void host_stop_servers(struct host *);
+
+/* derived.c: sources of what steps make.  Before the lanes are made; once the gate
+ * takes events; where a lane's steps put theirs (NULL: nobody wants them); before
+ * the lanes end; after that. */
+int host_prepare_derived(struct host *);
+void host_open_derived(struct host *);
+struct lane_derived *host_find_derived(const struct host *,
+                                       const char *pipeline);
+void host_close_derived(struct host *, int64_t deadline_us);
+void host_free_derived(struct host *);
 
 /* admin.c: /healthz, /readyz, /metrics, and what is shown of requests; before
  * the admin server starts */

@@ -220,6 +220,8 @@ host_prepare_servers(struct host *h)
         err = host_admin_routes(h);
     for (size_t i = 0; i < h->assembly->plan->source_count && !err; i++)
         err = prepare_source(h, i);
+    if (!err)
+        err = host_prepare_derived(h);
     /* Before a lane connects to anything. */
     if (!err)
         err = http_bind(h->admin_http);
@@ -230,6 +232,8 @@ int
 host_start_servers(struct host *h)
 {
     int err = gate_start(h->gate);
+    if (!err)
+        host_open_derived(h);
     if (!err)
         err = http_start(h->admin_http);
     for (size_t i = 0; i < h->assembly->plan->source_count && !err; i++)
@@ -286,6 +290,7 @@ host_stop_servers(struct host *h)
         stop_source(&h->assembly->sources[i]->host, clock_monotonic_us());
     if (h->gate)
         gate_stop(h->gate);
+    host_free_derived(h);
     http_free(h->admin_http);
     http_free(h->gate_http);
     timers_free(h->timers);

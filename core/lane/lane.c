@@ -196,6 +196,7 @@ lane_run(void *arg)
         lane_cursor(l, 1);
         lane_remember_last(l);
     }
+    lane_derive_end(l);
     pthread_mutex_lock(&l->lock);
     l->finished = 1;
     if (!l->fenced)

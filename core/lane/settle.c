@@ -411,9 +411,12 @@ lane_pass(struct lane *l, struct flight *f)
 {
     if (f->outcome == IL_REJECT)
         lane_reject_all(f);
-    int err = lane_tell(l, f);
+    int err = lane_derive(l, f);
+    if (!err)
+        err = lane_tell(l, f);
     if (err) {
-        l->pass_after_us = lane_back_off(l, IL_RETRY);
+        if (err < 0)
+            l->pass_after_us = lane_back_off(l, IL_RETRY);
         return err;
     }
     err = flight_letters(f);
