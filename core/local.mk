@@ -94,6 +94,7 @@ core_libcore_a_SOURCES = \
 	core/conf/option_sum.c \
 	core/conf/option_item.c \
 	core/conf/option_value.c \
+	core/conf/outer.c \
 	core/conf/options.c \
 	core/conf/options.h \
 	core/conf/options_private.h \
@@ -274,6 +275,7 @@ core_libcore_a_SOURCES = \
 	core/gate/sender.c \
 	core/gate/sender.h \
 	core/gate/settle.c \
+	core/gate/source.c \
 	core/gate/take.c \
 	core/gate/undelivered.c \
 	core/gate/upsert.c \
@@ -328,6 +330,11 @@ core_libcore_a_SOURCES = \
 	core/host/control.h \
 	core/host/derived.c \
 	core/host/emit.c \
+	core/host/errands.c \
+	core/host/explain.c \
+	core/host/explain.h \
+	core/host/forget.c \
+	core/host/forget.h \
 	core/host/gauges.c \
 	core/host/history.c \
 	core/host/history.h \
@@ -363,10 +370,15 @@ core_libcore_a_SOURCES = \
 	core/host/privileges.c \
 	core/host/privileges.h \
 	core/host/reload.c \
+	core/host/reload.h \
+	core/host/reload_gate.c \
+	core/host/reload_lanes.c \
+	core/host/reload_read.c \
 	core/host/requests.c \
 	core/host/requests.h \
 	core/host/retry.c \
 	core/host/servers.c \
+	core/host/sources.c \
 	core/host/settings.c \
 	core/host/settings.h \
 	core/host/settings_event.c \
@@ -376,6 +388,7 @@ core_libcore_a_SOURCES = \
 	core/host/stores.c \
 	core/host/take.c \
 	core/host/watchdog.c \
+	core/command/arguments.c \
 	core/command/check.c \
 	core/command/command.c \
 	core/command/command.h \
@@ -392,6 +405,7 @@ core_libcore_a_SOURCES = \
 	core/command/entity.c \
 	core/command/eval.c \
 	core/command/help.c \
+	core/command/job.c \
 	core/command/lane.c \
 	core/command/lane.h \
 	core/command/lane_left.c \
@@ -408,7 +422,16 @@ core_libcore_a_SOURCES = \
 	core/command/table.c \
 	core/command/types.c \
 	core/command/verify.c \
-	core/command/version.c
+	core/command/version.c \
+	core/command/why.c \
+	core/command/why.h \
+	core/command/why_answer.c \
+	core/command/why_find.c \
+	core/command/why_kept.c \
+	core/command/why_lane.c \
+	core/command/why_stand.c \
+	core/command/why_tell.c \
+	core/command/why_trial.c
 
 dist_man_MANS += core/ingestlayer.1 core/ingestlayer.conf.5
 

@@ -248,12 +248,13 @@ command_answer_unknown(void)
           stderr);
 }
 
-static int
-read_json(const struct il_text *json, struct il_text *packed,
-          struct il_value *out)
+int
+command_read_json(struct slice json, struct il_text *packed,
+                  struct il_value *out)
 {
     struct json_error error;
-    int err = json_to_msgpack(json->data, json->len, packed, &error);
+    packed->len = 0;
+    int err = json_to_msgpack(json.ptr, json.len, packed, &error);
     const char *p = packed->data;
     if (!err)
         err = msg_value(&p, packed->data + packed->len, out);
@@ -280,7 +281,8 @@ command_refused(const char *who, const struct control_call *call)
 {
     struct il_text packed = { 0 };
     struct il_value answer;
-    int err = read_json(&call->reply, &packed, &answer);
+    int err = command_read_json(slice_of(call->reply.data, call->reply.len),
+                                &packed, &answer);
     if (!err)
         err = say_refused(who, &answer);
     text_clear(&packed);
@@ -295,7 +297,8 @@ command_ask(const char *state_dir, const char *who, struct control_call *call,
     if (!err && call->status >= 300)
         err = command_refused(who, call);
     else if (!err)
-        err = read_json(&call->reply, packed, answer);
+        err = command_read_json(slice_of(call->reply.data, call->reply.len),
+                                packed, answer);
     return err;
 }
 

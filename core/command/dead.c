@@ -4,10 +4,7 @@
 #include "private.h"
 #include "dead.h"
 
-#include "base/clock.h"
 #include "base/nearest.h"
-#include "base/time.h"
-#include "base/units.h"
 #include "host/assembly.h"
 #include "host/control.h"
 #include "lane/left.h"
@@ -168,10 +165,7 @@ command_dead_no_such(const struct dead_job *j, uint64_t position)
 int
 command_dead_position(const char *text, uint64_t *out)
 {
-    char *end;
-    errno = 0;
-    *out = strtoull(text, &end, 10);
-    return errno || *end || *text < '0' || *text > '9' ? -EINVAL : 0;
+    return command_number_of(text, UINT64_MAX, out);
 }
 
 int
@@ -370,17 +364,12 @@ show(struct dead_job *j, char **args, int n)
 static int
 read_since(struct dead_job *j, const char *text)
 {
-    const char *why;
-    int64_t ms, now = clock_wall_us();
-    if (!time_parse(text, strlen(text), &j->since_us))
+    if (!command_since(text, &j->since_us))
         return 0;
-    if (units_parse_duration(text, &ms, &why) || ms > now / 1000)
-        return command_dead_usage("--since: expected a time, as in "
-                                  "2026-11-29T07:00:00Z, or how long ago, as "
-                                  "in 2h, not \"%s\"",
-                                  text);
-    j->since_us = now - ms * 1000;
-    return 0;
+    return command_dead_usage("--since: expected a time, as in "
+                              "2026-11-29T07:00:00Z, or how long ago, as "
+                              "in 2h, not \"%s\"",
+                              text);
 }
 
 /* 0, or the exit code and -1: there is nothing to run. */

@@ -5,7 +5,6 @@
 #include "private.h"
 #include "codec/json.h"
 #include "lang/expr.h"
-#include "lang/lexis.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -26,23 +25,6 @@ const struct command_help command_eval_help = {
     .options = options,
     .in_order = 1, /* an expression may begin with a minus */
 };
-
-static struct il_expr *
-compile(const char *text)
-{
-    struct il_expr *expr = NULL;
-    struct lang_error error;
-    struct il_text shown = { 0 };
-    size_t len = strlen(text);
-    int err = expr_compile(text, len, &expr, &error);
-    if (err == -EINVAL && lang_error_show(&shown, text, len, &error) == 0)
-        fprintf(stderr, "ingestlayer eval: position %zu: %s", error.offset + 1,
-                text_str(&shown));
-    else if (err)
-        fputs("ingestlayer eval: out of memory\n", stderr);
-    text_clear(&shown);
-    return expr;
-}
 
 /* Why a line is no payload, on standard error; 0 if it is one. */
 static int
@@ -128,7 +110,7 @@ command_eval(int argc, char **argv)
         return c == 'h' ? 0 : 2;
     if (argc - optind != 1)
         return command_print_help(&command_eval_help, stderr), 2;
-    struct il_expr *expr = compile(argv[optind]);
+    struct il_expr *expr = command_expression("ingestlayer eval", argv[optind]);
     if (!expr)
         return 2;
     long bad = answer_lines(expr);

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "host/assembly.h"
+#include "host/control.h"
 #include "host/host.h"
 #include "lane/lane.h"
 
@@ -214,6 +215,17 @@ with_plan(const char *config, const char *lane)
 }
 
 static int
+forget(const char *config, const char *lane)
+{
+    char state_dir[4096];
+    if (command_find_state_dir(config, state_dir, sizeof state_dir))
+        return 1;
+    return control_answers(state_dir) == 0
+               ? command_lane_have_forgotten(state_dir, lane)
+               : with_plan(config, lane);
+}
+
+static int
 usage(const char *what)
 {
     fprintf(stderr, "ingestlayer lane: %s; see ingestlayer lane --help\n",
@@ -256,7 +268,7 @@ command_lane(int argc, char **argv)
     if (strcmp(verb, "take") == 0 && argc - optind == 2)
         return take_with(config, argv[optind + 1], from);
     if (strcmp(verb, "forget") == 0 && argc - optind == 2)
-        return with_plan(config, argv[optind + 1]);
+        return forget(config, argv[optind + 1]);
     if (list)
         return with_plan(config, NULL);
     return usage("say list, or pause, resume, take or forget and one lane");

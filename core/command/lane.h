@@ -16,6 +16,8 @@ int command_check_begin(const struct plan *);
 int command_lane_list(const struct plan *, const char *state_dir);
 int command_lane_forget(const struct plan *, const char *state_dir,
                         const char *lane);
+/* The same by the daemon that runs there. */
+int command_lane_have_forgotten(const char *state_dir, const char *lane);
 /* Ask the daemon of the state_dir, or where none runs write the cursor there:
  * of a config's lane, or (state_dir not NULL) of whatever lane has one.  The exit
  * code, after a message. */

@@ -3,10 +3,13 @@
  * of those that are not in the config. */
 #include "lane.h"
 #include "private.h"
+#include "reply.h"
 
 #include "base/state_dir.h"
 #include "base/time.h"
 #include "host/assembly.h"
+#include "host/control.h"
+#include "host/forget.h"
 #include "host/history.h"
 #include "host/plan.h"
 #include "lane/left.h"
@@ -126,19 +129,6 @@ command_say_left(const struct plan *plan)
     look_close(&k);
 }
 
-/* The lane has begun, or the start will find where. */
-static int
-begins(const struct plan_destination *d, const char *state_dir)
-{
-    const char *was = option_str(d->part.place, "was", 0);
-    struct cursor c;
-    uint64_t position;
-    int known = spool_cursor_look(&c, state_dir, d->lane, NULL, &position);
-    return option_has(d->part.place, "begin")
-           || (known > 0 && (c.begun || c.noted == 1))
-           || (was && spool_cursor_exists(state_dir, was));
-}
-
 int
 command_check_begin(const struct plan *plan)
 {
@@ -152,7 +142,7 @@ command_check_begin(const struct plan *plan)
         const struct plan_pipeline *p = &plan->pipelines[i];
         for (size_t n = 0; n < p->destination_count; n++) {
             const struct plan_destination *d = &p->destinations[n];
-            if (p->status == PLAN_DRAFT || begins(d, state_dir))
+            if (p->status == PLAN_DRAFT || plan_begins(d, state_dir))
                 continue;
             fprintf(stderr,
                     "%s: %s: begin: lane %s is new, and the spool has given "
@@ -220,24 +210,15 @@ find_one(void *arg, const struct lane_left *l)
     return 1;
 }
 
-/* The cursor last: as long as that is there it can be done again. */
-static int
-forget(struct look *k, const char *state_dir)
+static void
+say_forgotten(const char *name, const char *about, uint64_t events,
+              uint64_t position, uint64_t letters, uint64_t parked)
 {
-    char path[4096];
-    int err = k->dead ? dead_forget(k->dead, k->name) : 0;
-    if (!err && k->parked)
-        err = parked_lane_forget(k->parked, k->name);
-    if (err == -ENOENT)
-        err = 0; /* it had nothing there */
-    if (!err
-        && (size_t) snprintf(path, sizeof path, "%s/instances/lanes/%s",
-                             state_dir, k->name)
-               < sizeof path)
-        err = state_dir_remove_below(path);
-    if (!err)
-        err = host_history_remove(state_dir, k->name);
-    return err ? err : spool_cursor_remove(state_dir, k->name);
+    printf("lane %s: forgotten, with %s%" PRIu64 " events after %" PRIu64
+           " that it had not come to, %" PRIu64 " dead letters and %" PRIu64
+           " events that waited to be sent again; what its destination keeps "
+           "of it stays there\n",
+           name, about, events, position, letters, parked);
 }
 
 static int
@@ -260,17 +241,38 @@ forget_locked(struct look *k, const char *state_dir)
     uint64_t dead, parked = left_behind(k, k->name, &dead);
     uint64_t n = undelivered(k, &k->found);
     if (!err)
-        err = forget(k, state_dir);
+        err = host_forget(state_dir, k->name, k->dead, k->parked);
     look_close(k);
     if (err)
         fprintf(stderr, "ingestlayer lane: %s is not forgotten: %s\n", k->name,
                 strerror(-err));
     else
-        printf("lane %s: forgotten, with at least %" PRIu64
-               " events after %" PRIu64 " that it had not come to, %" PRIu64
-               " dead letters and %" PRIu64 " events that waited to be sent "
-               "again; what its destination keeps of it stays there\n",
-               k->name, n, k->found.position, dead, parked);
+        say_forgotten(k->name, "at least ", n, k->found.position, dead, parked);
+    return err != 0;
+}
+
+static int
+take_forgotten(void *arg, struct slice line, const struct il_value *v)
+{
+    (void) line;
+    say_forgotten(
+        arg, "", command_number(v, "events"), command_number(v, "position"),
+        command_number(v, "dead_letters"), command_number(v, "parked"));
+    return 0;
+}
+
+int
+command_lane_have_forgotten(const char *state_dir, const char *name)
+{
+    struct il_text path = { 0 };
+    struct control_call call = { .method = "POST" };
+    int err = command_lane_path(&path, name, "/forget");
+    call.path = text_str(&path);
+    if (!err)
+        err = command_job(state_dir, "ingestlayer lane", &call, take_forgotten,
+                          (void *) (uintptr_t) name);
+    text_clear(&call.reply);
+    text_clear(&path);
     return err != 0;
 }
 

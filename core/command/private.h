@@ -3,6 +3,7 @@
  *
  *   command.c     what most commands share: their line, finding state_dir,
  *                 reading a config with its plugins opened
+ *   arguments.c   expressions, times and numbers on it
  *   help.c        options: one table a command for its line and its --help
  *   completion.c  the same tables for shells; it knows all commands
  *   version.c     how it was built, and with what
@@ -12,11 +13,17 @@
  *   verify.c      plugins --verify, with the test host that plugins are tested
  *                 with
  *   emit.c  status.c  reload.c  dead_retry.c
- *                 ask the running daemon by its control socket (host/control.h)
+ *                 ask the running daemon by its control socket (host/control.h);
+ *                 job.c what takes long
  *   reply.c       what stands in its answer
  *   dead.c  dead_item.c  dead_print.c  dead_render.c  entity.c
  *                 open a store of state_dir themselves, beside a running daemon
  *                 or without one: LMDB lets several processes in
+ *   why.c  why_find.c  why_kept.c  why_stand.c  why_lane.c  why_trial.c
+ *   why_tell.c  why_answer.c
+ *                 what became of an event: the command; it in the spool, in the
+ *                 stores; the lanes; one lane's answer, the steps again, what
+ *                 they ask; printing.  Beside a running daemon or without one
  *   spool.c       reads segments while no daemon runs
  *   lane.c        is the daemon of one lane while none runs
  *   lane_pause.c  asks the daemon, or writes for the next one
@@ -29,6 +36,7 @@
 #define COMMAND_PRIVATE_H
 
 #include "command.h"
+#include "base/text.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -81,6 +89,15 @@ int command_read(struct command_line *, int argc, char **argv);
 int command_unexpected(const char *command, const char *argument,
                        const struct command_help *);
 
+struct il_expr;
+/* An expression, for expr_free(); NULL after a message, which begins with
+ * who. */
+struct il_expr *command_expression(const char *who, const char *text);
+/* A time, or so long ago as in 2h: microseconds since 1970.  0 or -EINVAL. */
+int command_since(const char *text, int64_t *us);
+/* A number, up to most.  0 or -EINVAL. */
+int command_number_of(const char *text, uint64_t most, uint64_t *out);
+
 /* plugins --verify FILE [OPTIONS]; "": without any. */
 int command_verify(const char *path, const char *options);
 
@@ -107,6 +124,17 @@ int command_ask(const char *state_dir, const char *who, struct control_call *,
 /* Say why its status is one of an error: -EREMOTEIO, or another where that
  * cannot be read. */
 int command_refused(const char *who, const struct control_call *);
+/* The same for a job (host/jobs.h): fn gets each line that is neither its first,
+ * nor progress, nor its last, and what it says as a value, which lives until fn
+ * returns.  0 once the job is done, what fn answered where that is not 0, or as
+ * above. */
+typedef int command_job_fn(void *arg, struct slice line,
+                           const struct il_value *);
+int command_job(const char *state_dir, const char *who, struct control_call *,
+                command_job_fn *, void *arg);
+/* JSON that somebody else wrote: packed gets it, and the value points into that.
+ * 0 or a negative errno after a message. */
+int command_read_json(struct slice, struct il_text *packed, struct il_value *);
 /* Append the path of a lane's requests, such as "/pause".  0 or -ENOMEM. */
 int command_lane_path(struct il_text *, const char *lane, const char *what);
 /* The answer is none that this version knows: say so. */

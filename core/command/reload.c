@@ -1,92 +1,255 @@
 /* SPDX-License-Identifier: MIT */
-/* ingestlayer reload: have the running daemon read its certificates again. */
+/* ingestlayer reload: have the running daemon read its config again. */
 #include "private.h"
+#include "reply.h"
 
+#include "base/text_plain.h"
+#include "base/units.h"
 #include "codec/event.h"
 #include "codec/json.h"
 #include "host/control.h"
 
-#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-static const struct command_option options[] = { { 'c', "config", "FILE",
-                                                   COMMAND_CONF_HELP },
-                                                 COMMAND_STATE_DIR_OPTION,
-                                                 { 0 } };
+#define WAIT_MS 10000
+#define WAIT_MAX_MS 600000
+
+enum { JSON = COMMAND_FLAG, REMOVE };
+
+static const struct command_option options[] = {
+    { 'c', "config", "FILE",
+      "where the daemon's state_dir stands (" COMMAND_CONF_DEFAULT
+      "); it reads the file that it was started with" },
+    COMMAND_STATE_DIR_OPTION,
+    { REMOVE, "remove", NULL,
+      "also lanes with undelivered events, and all files of include_dir, may "
+      "go" },
+    { 'w', "wait", "TIME",
+      "how long a lane that is started anew may take to deliver something "
+      "(10s); 0: do not wait" },
+    { JSON, "json", NULL, "the answer as JSON" },
+    { 0 }
+};
 
 const struct command_help command_reload_help = {
     .text =
-        "usage: ingestlayer reload [-c FILE | --state-dir DIR]\n"
-        "Have the running daemon read its certificates and their keys again.  "
-        "All\nelse in the config is read at start only.\n",
+        "usage: ingestlayer reload [-c FILE | --state-dir DIR] [--remove] "
+        "[--wait TIME]\n"
+        "                          [--json]\n"
+        "Have the running daemon read its config again.  Lanes that are as "
+        "they were\ngo on; those that are not are started anew, and where one "
+        "of them cannot do\nwhat the config asks for, all of it is taken "
+        "back.\n"
+        "Example: ingestlayer reload --wait 30s\n",
     .options = options,
 };
 
-/* Members of the answer; 0, or -EINVAL: it is none. */
-static int
-count_of(const struct il_value *all, const char *key, uint64_t *out)
+struct job {
+    const char *config, *state_dir;
+    int remove, json;
+    int64_t wait_ms;
+    int taken;
+};
+
+/* --- for people ----------------------------------------------------------- */
+
+/* Text of a far side or of a config, in one line. */
+static void
+print(FILE *f, const char *before, const struct il_value *v, const char *after)
 {
-    struct il_value v;
-    if (all->type != IL_MAP || !msg_find(all, key, strlen(key), &v))
-        return -EINVAL;
-    *out = v.type == IL_UINT ? v.num.u : (uint64_t) v.num.i;
-    return v.type == IL_INT || v.type == IL_UINT ? 0 : -EINVAL;
+    struct il_text text = { 0 };
+    if (v->type == IL_STRING && v->len
+        && !text_plain(&text, slice_of(v->str, v->len), 1))
+        fprintf(f, "%s%s%s", before, text_str(&text), after);
+    text_clear(&text);
 }
 
-/* The exit code, or -EINVAL. */
 static int
-report(const struct il_value *all)
+is(const struct il_value *v, const char *text)
 {
-    struct il_value messages, text;
-    uint64_t taken, failed;
-    if (count_of(all, "certificates", &taken)
-        || count_of(all, "failed", &failed)
-        || !msg_find(all, "messages", strlen("messages"), &messages)
-        || messages.type != IL_ARRAY)
-        return -EINVAL;
-    for (size_t iter = 0; msg_item(&messages, &iter, NULL, &text);)
-        if (text.type == IL_STRING)
-            fprintf(stderr, "%.*s\n", (int) text.len, text.str);
-    if (failed)
-        fputs("ingestlayer: the old certificate stays in force\n", stderr);
-    else if (!taken)
-        puts("nothing to read again: no server has tls; all else in a config "
-             "is read at a start");
+    return v->type == IL_STRING && v->len == strlen(text)
+           && !memcmp(v->str, text, v->len);
+}
+
+static void
+print_lines(FILE *f, const char *before, const struct il_value *all,
+            const char *key)
+{
+    struct il_value lines = command_member(all, key), line;
+    if (lines.type != IL_ARRAY)
+        return;
+    for (size_t iter = 0; msg_item(&lines, &iter, NULL, &line);)
+        print(f, before, &line, "\n");
+}
+
+static void
+print_verdict(const struct il_value *lane)
+{
+    struct il_value verdict = command_member(lane, "verdict");
+    struct il_value why = command_member(lane, "why");
+    const uint64_t delivered = command_number(lane, "delivered");
+    const uint64_t rejected = command_number(lane, "rejected");
+    if (is(&verdict, "untried"))
+        fputs(", not tried yet", stdout);
+    else if (is(&verdict, "waiting"))
+        fputs(", its far side does not answer yet", stdout);
     else
-        printf("%llu certificate%s read again\n", (unsigned long long) taken,
-               taken == 1 ? "" : "s");
-    return failed != 0;
+        print(stdout, ", ", &verdict, "");
+    if (delivered)
+        printf(", %" PRIu64 " delivered", delivered);
+    if (rejected)
+        printf(", %" PRIu64 " rejected", rejected);
+    print(stdout, ": ", &why, "");
+}
+
+/* How many go on as they were. */
+static size_t
+print_changes(const struct il_value *all, const char *key, const char *what)
+{
+    struct il_value list = command_member(all, key), one;
+    size_t same = 0;
+    if (list.type != IL_ARRAY)
+        return 0;
+    for (size_t iter = 0; msg_item(&list, &iter, NULL, &one);) {
+        struct il_value change = command_member(&one, "change");
+        struct il_value name = command_member(&one, "name");
+        struct il_value was = command_member(&one, "was");
+        if (is(&change, "unchanged")) {
+            same++;
+            continue;
+        }
+        print(stdout, what, &name, "");
+        print(stdout, ": ", &change, "");
+        print(stdout, ", was ", &was, "");
+        print_verdict(&one);
+        putchar('\n');
+    }
+    return same;
+}
+
+static void
+print_unread(const struct il_value *all)
+{
+    struct il_value list = command_member(all, "not_read_again"), one;
+    const char *before = "not read again: ";
+    if (list.type != IL_ARRAY)
+        return;
+    for (size_t iter = 0; msg_item(&list, &iter, NULL, &one); before = ", ")
+        print(stdout, before, &one, "");
+    if (*before == ',')
+        putchar('\n');
+}
+
+static void
+print_answer(const struct il_value *all)
+{
+    struct il_value result = command_member(all, "result");
+    size_t same = print_changes(all, "lanes", "lane ");
+    size_t sources = print_changes(all, "sources", "source ");
+    print_lines(stderr, "", all, "findings");
+    print_lines(stderr, "ingestlayer: ", all, "why");
+    print_lines(stdout, "takes `ingestlayer upgrade`: ", all, "needs_upgrade");
+    if (is(&result, "taken"))
+        print_unread(all);
+    if (is(&result, "taken"))
+        printf("the config is taken; %zu lane%s and %zu source%s go on as "
+               "they were\n",
+               same, same == 1 ? "" : "s", sources, sources == 1 ? "" : "s");
+    else if (is(&result, "taken_back"))
+        fputs("ingestlayer: the config is taken back; the one of before runs "
+              "again\n",
+              stderr);
+    else
+        fputs("ingestlayer: the config is refused; what runs goes on as it "
+              "was\n",
+              stderr);
+}
+
+/* --- asking --------------------------------------------------------------- */
+
+/* The one line that the job has to say. */
+static int
+take_answer(void *arg, struct slice line, const struct il_value *all)
+{
+    struct job *j = arg;
+    struct il_value result = command_member(all, "result");
+    j->taken = is(&result, "taken");
+    if (j->json)
+        printf("%.*s\n", (int) line.len, line.ptr);
+    else
+        print_answer(all);
+    return 0;
 }
 
 static int
-reload(const char *state_dir)
+reload(struct job *j, const char *state_dir)
 {
-    struct control_call call = { .method = "POST", .path = "/v1/reload" };
-    struct il_text packed = { 0 };
-    struct il_value all;
-    int err = command_ask(state_dir, "ingestlayer", &call, &packed, &all);
-    if (!err) {
-        err = report(&all);
-        if (err < 0)
-            command_answer_unknown();
-    }
+    char path[100];
+    struct control_call call = { .method = "POST", .path = path };
+    snprintf(path, sizeof(path), "/v1/reload?wait=%" PRId64 "%s", j->wait_ms,
+             j->remove ? "&remove=1" : "");
+    int err = command_job(state_dir, "ingestlayer", &call, take_answer, j);
     text_clear(&call.reply);
-    text_clear(&packed);
-    return err != 0;
+    return err || !j->taken;
+}
+
+static int
+read_wait(const char *text, int64_t *ms)
+{
+    const char *why;
+    if (!units_parse_duration(text, ms, &why) && *ms <= WAIT_MAX_MS)
+        return -1;
+    fprintf(stderr,
+            "ingestlayer reload: --wait: expected a time of at most 10m, as in "
+            "30s, not \"%s\"\n",
+            text);
+    return 2;
+}
+
+/* -1 to go on, or the exit code. */
+static int
+read_options(struct job *j, int argc, char **argv)
+{
+    int code = -1;
+    for (int c; code < 0
+                && (c = command_next(argc, argv, &command_reload_help)) != -1;)
+        switch (c) {
+        case 'c':
+            j->config = optarg;
+            break;
+        case 's':
+            j->state_dir = optarg;
+            break;
+        case 'w':
+            code = read_wait(optarg, &j->wait_ms);
+            break;
+        case REMOVE:
+            j->remove = 1;
+            break;
+        case JSON:
+            j->json = 1;
+            break;
+        default:
+            return c == 'h' ? 0 : 2;
+        }
+    if (code < 0 && optind < argc)
+        code = command_unexpected("reload", argv[optind], &command_reload_help);
+    return code;
 }
 
 int
 command_reload(int argc, char **argv)
 {
-    struct command_line line = { .help = &command_reload_help,
-                                 .config = COMMAND_CONF_DEFAULT };
+    struct job j = { .config = COMMAND_CONF_DEFAULT, .wait_ms = WAIT_MS };
     char state_dir[4096];
-    int code = command_read(&line, argc, argv);
+    int code = read_options(&j, argc, argv);
     if (code >= 0)
         return code;
-    if (command_find_daemon(line.state_dir, line.config, state_dir,
+    if (command_find_daemon(j.state_dir, j.config, state_dir,
                             sizeof(state_dir)))
         return 1;
-    return reload(state_dir);
+    return reload(&j, state_dir);
 }

@@ -16,6 +16,8 @@ const struct command_entry command_table[] = {
       "import and look up entities" },
     { "status", command_status, &command_status_help,
       "show what a running daemon does" },
+    { "why", command_why, &command_why_help,
+      "tell what became of an event, and why" },
     { "reload", command_reload, &command_reload_help,
       "have the daemon read its certificates again" },
     { "dead", command_dead, &command_dead_help,

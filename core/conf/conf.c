@@ -243,7 +243,8 @@ conf_file_open(const char *path, FILE **f, struct stat *st)
 
 /* The whole file, NUL-terminated.  0 or -errno. */
 static int
-read_all(const char *path, char **out, size_t *len, int *exposed)
+read_all(struct conf *conf, const char *path, char **out, size_t *len,
+         int *exposed)
 {
     *out = NULL;
     FILE *f;
@@ -252,6 +253,7 @@ read_all(const char *path, char **out, size_t *len, int *exposed)
     if (err)
         return err;
     *exposed = S_ISREG(st.st_mode) && (st.st_mode & S_IROTH);
+    conf_read_from(conf, path, &st);
     /* Of a pipe nobody knows the size; of a file it is what it has. */
     size_t size = FILE_MAX_BYTES;
     if (S_ISREG(st.st_mode) && st.st_size > 0 && st.st_size < FILE_MAX_BYTES)
@@ -292,7 +294,7 @@ load_one(struct conf *conf, const char *path)
     struct conf_file *f = file_new(conf, path, dir_of(conf, path));
     char *text;
     size_t len = 0;
-    int err = read_all(path, &text, &len, &f->exposed);
+    int err = read_all(conf, path, &text, &len, &f->exposed);
     if (err) {
         struct conf_finding at = finding_at(conf, f, 0);
         conf_add(conf, &at, "cannot read the config file: %s", strerror(-err));

@@ -25,6 +25,16 @@ int conf_load(struct conf *, const char *path);
 int conf_load_text(struct conf *, const char *name, const char *dir,
                    const char *text, size_t len);
 
+/* The i-th value that was the environment's or a credential of the unit's, which
+ * are what they were when the process began: "env:NAME", "credential:NAME"; NULL:
+ * there are no more. */
+const char *conf_fixed(const struct conf *, size_t i);
+/* A file of which a value was taken (file:PATH), and that is another one by now;
+ * or NULL.  *now: a number for how all of them are. */
+const char *conf_file_changed(const struct conf *, uint64_t *now);
+/* Were both read from the same files, as they were then? */
+int conf_same_files(const struct conf *, const struct conf *);
+
 /* The outermost group of each file that was read. */
 size_t conf_file_count(const struct conf *);
 struct config_setting_t *conf_root(const struct conf *, size_t file);

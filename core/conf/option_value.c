@@ -50,6 +50,7 @@ read_secret(struct conf *conf, const char *path, const char **out, int *exposed)
         fclose(f);
         return -EFBIG;
     }
+    conf_note_file(conf, path, &st);
     setvbuf(f, NULL, _IONBF, 0); /* leave no copy in a buffer */
     char *text = conf_alloc(conf, FILE_MAX_BYTES + 2);
     size_t len = fread(text, 1, FILE_MAX_BYTES + 1, f);
@@ -83,6 +84,7 @@ resolve_env(struct conf *conf, const char *name, const char **out)
             conf_printf(conf, "the environment variable %s is not set", name);
     else {
         *out = conf_strndup(conf, value, strlen(value));
+        conf_note_fixed(conf, conf_printf(conf, "env:%s", name));
         return 1;
     }
     return -EINVAL;
@@ -126,6 +128,7 @@ resolve_credential(struct conf *conf, const char *name, const char **out)
                            name);
         return -EINVAL;
     }
+    conf_note_fixed(conf, conf_printf(conf, "credential:%s", name));
     return resolve_file(conf, dir, conf_printf(conf, "%s/%s", dir, name), out,
                         &exposed);
 }

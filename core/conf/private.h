@@ -7,6 +7,7 @@
  *   finding.c       what is wrong, from whoever finds it, printed in file order
  *   options.c       a group of a file against option tables
  *   option_item.c   one value of it; option_value.c env:, file:, units
+ *   outer.c         what it was read from, and whether that has changed
  *   option_get.c    reading what was validated; option_sum.c whether two
  *                   groups say the same
  *
@@ -24,6 +25,19 @@
 #include <libconfig.h>
 #include <stdio.h>
 #include <sys/stat.h>
+
+/* A value that stood elsewhere. */
+struct outer {
+    struct outer *next;
+    const char *name; /* "env:NAME"; of a file its path */
+    uint64_t stamp;
+};
+
+/* outer.c: a file of the config; a value that is the process's, and stays as it
+ * is; one of another file. */
+void conf_read_from(struct conf *, const char *path, const struct stat *);
+void conf_note_fixed(struct conf *, const char *name);
+void conf_note_file(struct conf *, const char *path, const struct stat *);
 
 /* Open a file whose text is wanted; a folder is -EISDIR.  0 or -errno. */
 int conf_file_open(const char *path, FILE **, struct stat *);
@@ -59,6 +73,8 @@ struct conf {
     size_t file_count;
     struct finding *findings;
     size_t finding_count, errors, reports, strays;
+    uint64_t stamp; /* of the files */
+    struct outer *fixed, *outside;
 };
 
 #endif

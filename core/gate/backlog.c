@@ -44,6 +44,16 @@ gate_backlog_old(struct backlog *b, uint64_t position, uint64_t bytes)
     list_add(&b->old, b->max, position, bytes);
 }
 
+void
+gate_backlog_follow(struct backlog *to, const struct backlog *from)
+{
+    const struct backlog own = *to;
+    *to = *from;
+    to->max = own.max;
+    to->passed = own.passed;
+    to->arg = own.arg;
+}
+
 /* Smoothed over some seconds, as destinations take batches. */
 static void
 measure(struct backlog *b, int64_t now_us)

@@ -39,6 +39,8 @@ struct backlog {
 void gate_backlog_add(struct backlog *, uint64_t position, uint64_t bytes);
 /* The same of what was there before. */
 void gate_backlog_old(struct backlog *, uint64_t position, uint64_t bytes);
+/* Go on with what another has counted. */
+void gate_backlog_follow(struct backlog *, const struct backlog *from);
 /* Bytes that are undelivered now. */
 uint64_t gate_backlog_bytes(struct backlog *, int64_t now_us);
 /* Seconds until it is likely to be below its limit: 1 ... 3600. */

@@ -12,26 +12,54 @@
 #define EMIT_MAX_EVENTS 10000
 
 static struct gate_source *
+next_source(struct gate_source *s)
+{
+    while (s && s->retired)
+        s = s->next;
+    return s;
+}
+
+/* With the gate's lock. */
+static struct gate_source *
 find_source(struct gate *g, const char *name, struct il_text *reply)
 {
-    struct gate_source *s = g->sources;
-    if (!*name && s && !s->next)
-        return s;
-    for (; s && strcmp(s->name, name); s = s->next)
-        continue;
+    struct gate_source *first = next_source(g->sources);
+    struct gate_source *s = next_source(g->sources);
+    if (*name)
+        while (s && strcmp(s->name, name))
+            s = next_source(s->next);
+    else if (s && next_source(s->next))
+        s = NULL;
     if (s)
         return s;
-    if (!g->sources)
+    if (!first)
         text_puts(reply, "the config has no source");
     else if (*name)
         text_printf(reply, "there is no source \"%.200s\"", name);
     else
         text_puts(reply, "there are several sources; give --source");
-    if (!g->sources)
+    if (!first)
         return NULL;
     text_puts(reply, "; known:");
-    for (s = g->sources; s; s = s->next)
-        text_printf(reply, " %s", s->name);
+    for (; first; first = next_source(first->next))
+        text_printf(reply, " %s", first->name);
+    return NULL;
+}
+
+/* The same, so that it stays until gate_source_leave(). */
+static struct gate_source *
+enter_source(struct gate *g, const char *name, struct il_text *reply,
+             const char **code)
+{
+    *code = "unknown_source";
+    pthread_mutex_lock(&g->lock);
+    struct gate_source *s = find_source(g, name, reply);
+    int err = s ? gate_source_enter(s) : 0;
+    pthread_mutex_unlock(&g->lock);
+    if (!err)
+        return s;
+    *code = "not_now";
+    text_puts(reply, "the source is stopping");
     return NULL;
 }
 
@@ -124,19 +152,20 @@ int
 gate_control(struct gate *g, const char *source, int lines, struct slice body,
              struct il_text *reply, const char **code)
 {
-    struct gate_source *s = find_source(g, source, reply);
-    *code = "unknown_source";
+    struct gate_source *s = enter_source(g, source, reply, code);
     if (!s)
         return 404;
     struct gate_batch *b = gate_batch_take(g, s);
-    if (!b) {
+    int status = 503;
+    if (b) {
+        metric_add(s->bytes, body.len);
+        b->unlimited = 1;
+        status = emit(b, lines, body, reply, code);
+        gate_batch_give(b);
+    } else {
         text_puts(reply, "no memory");
         *code = "no_memory";
-        return 503;
     }
-    metric_add(s->bytes, body.len);
-    b->unlimited = 1;
-    int status = emit(b, lines, body, reply, code);
-    gate_batch_give(b);
+    gate_source_leave(s);
     return status;
 }

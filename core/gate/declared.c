@@ -98,7 +98,7 @@ int
 gate_check_declared(struct gate_batch *b, struct gate_item *item,
                     struct slice payload)
 {
-    const struct schema *schema = b->gate->options.schema;
+    const struct schema *schema = b->source->schema;
     struct slice type = b->event.ev.type;
     if (!schema_count(schema))
         return 0;

@@ -171,28 +171,6 @@ told(struct gate_batch *b, int err)
 /* --- il_emit() ------------------------------------------------------------ */
 
 static int
-begin(struct gate_source *s)
-{
-    struct gate *g = s->gate;
-    pthread_mutex_lock(&g->pending_lock);
-    int closed = s->waiting.closed || g->settler_stop;
-    s->waiting.emitting += !closed;
-    pthread_mutex_unlock(&g->pending_lock);
-    return closed ? -ESHUTDOWN : 0;
-}
-
-static void
-end(struct gate_source *s)
-{
-    struct gate *g = s->gate;
-    pthread_mutex_lock(&g->pending_lock);
-    s->waiting.emitting--;
-    if (s->waiting.closed)
-        pthread_cond_broadcast(&g->pending_wake);
-    pthread_mutex_unlock(&g->pending_lock);
-}
-
-static int
 emit(struct gate_source *s, const struct il_emission *e, const char **fault)
 {
     /* All that is needed once it is taken comes first. */
@@ -224,9 +202,9 @@ gate_emit(struct gate_source *s, const struct il_emission *e,
           const char **fault)
 {
     int err = check(s, e, fault);
-    if (err || (err = begin(s)))
+    if (err || (err = gate_source_enter(s)))
         return err;
     err = emit(s, e, fault);
-    end(s);
+    gate_source_leave(s);
     return err;
 }

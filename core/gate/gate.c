@@ -348,15 +348,6 @@ gate_stop(struct gate *g)
     forget_servers(g);
 }
 
-static void
-source_free(struct gate_source *s)
-{
-    free(s->backlog);
-    free(s->was_name);
-    free(s->name);
-    free(s);
-}
-
 void
 gate_free(struct gate *g)
 {
@@ -365,11 +356,8 @@ gate_free(struct gate *g)
     atomic_store(&g->closed, 1);
     gate_upsert_stop(g);
     gate_settler_stop(g);
-    while (g->sources) {
-        struct gate_source *s = g->sources;
-        g->sources = s->next;
-        source_free(s);
-    }
+    while (g->sources)
+        gate_source_free(g->sources);
     gate_batch_free_all(g);
     pthread_mutex_destroy(&g->lock);
     pthread_mutex_destroy(&g->wake_lock);
@@ -379,70 +367,6 @@ gate_free(struct gate *g)
     pthread_mutex_destroy(&g->upsert_lock);
     pthread_cond_destroy(&g->upsert_wake);
     free(g);
-}
-
-void
-gate_source_room(struct gate_source *s, void (*room)(void *self))
-{
-    s->room = room;
-}
-
-void
-gate_source_limit(struct gate_source *s, const struct rate *rate)
-{
-    s->limit.bucket.rate = *rate;
-}
-
-void
-gate_source_reserve(struct gate_source *s)
-{
-    s->reserve = 1;
-}
-
-int
-gate_source_new(struct gate *g, const char *name, int undeclared,
-                void (*settled)(void *self, uint64_t token, int outcome),
-                void *self, struct gate_source **out)
-{
-    struct gate_source *s = calloc(1, sizeof(*s));
-    if (!s)
-        return -ENOMEM;
-    s->gate = g;
-    s->undeclared = undeclared;
-    s->settled = settled;
-    s->self = self;
-    s->name = strdup(name);
-    if (!s->name || gate_source_counters(s)) {
-        source_free(s);
-        return -ENOMEM;
-    }
-    s->id = slice_of(s->name, strlen(s->name));
-    s->next = g->sources;
-    g->sources = s;
-    *out = s;
-    return 0;
-}
-
-int
-gate_source_was(struct gate_source *s, const char *name)
-{
-    s->was_name = strdup(name);
-    if (!s->was_name)
-        return -ENOMEM;
-    s->was = slice_of(s->was_name, strlen(s->was_name));
-    return 0;
-}
-
-const char *
-gate_source_name(const struct gate_source *s)
-{
-    return s->name;
-}
-
-struct gate_marks *
-gate_source_marks(const struct gate_source *s)
-{
-    return s->gate->options.marks;
 }
 
 int

@@ -21,7 +21,6 @@ struct gate_options {
     struct dead *dead;
     struct entities *entities;
     struct gate_marks *marks; /* NULL: none can be emitted */
-    const struct schema *schema;
     int64_t window_us;        /* of keys; 0: the index's */
     uint32_t depth_max;       /* JSON nesting */
     uint64_t max_event_bytes; /* of one event: 1 MiB */
@@ -47,6 +46,8 @@ void gate_free(struct gate *);
 int gate_source_new(struct gate *, const char *name, int undeclared,
                     void (*settled)(void *self, uint64_t token, int outcome),
                     void *self, struct gate_source **out);
+/* What its events are declared to be; outlives it.  Before it takes anything. */
+void gate_source_declare(struct gate_source *, const struct schema *);
 /* It had this name before: keys of what came in under that are known.  0 or
  * -ENOMEM.  Before it takes anything. */
 int gate_source_was(struct gate_source *, const char *name);
@@ -64,6 +65,22 @@ int gate_source_backlog(struct gate_source *, uint64_t max,
                         uint64_t (*passed)(void *arg), void *arg);
 /* What it takes is of the lanes: see SPOOL_RESERVE.  Before it takes anything. */
 void gate_source_reserve(struct gate_source *);
+
+/* A source that comes, while the gate is open, in place of another one of its name
+ * (or none, NULL): it goes on with the other's rates, and those of its keys by
+ * their ids, with what they were told, and what is undelivered.  To be called
+ * right before it takes anything.  0 or a negative errno. */
+struct il_sender;
+void gate_source_follow(struct gate_source *, struct il_sender *,
+                        const struct gate_source *before,
+                        const struct il_sender *before_senders);
+/* In place of gate_start(), for such a one, and one that is new.  0 or a negative
+ * errno. */
+int gate_source_begin(struct gate_source *);
+/* The other one: it is not found by its name any more. */
+void gate_source_retire(struct gate_source *);
+/* After gate_source_close(), once no request of it is left. */
+void gate_source_free(struct gate_source *);
 const char *gate_source_name(const struct gate_source *);
 struct gate_marks *gate_source_marks(const struct gate_source *);
 

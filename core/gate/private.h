@@ -7,6 +7,7 @@
  *   declared.c     an event against its declaration
  *   limit.c        rates; undelivered.c, backlog.c what waits of a source
  *   gate.c         deduplicate, append, know what is durable; answer.c says it
+ *   source.c       sources, and their replacement while the gate is open
  *   keep.c         refusals become dead letters
  *   upsert.c       traits first, in one transaction for all who wait
  *   emit.c         il_emit(); settle.c what sources hear of it afterwards
@@ -24,7 +25,8 @@
  * index and the spool have one order; nothing in between waits for a disk.
  * pool_lock, pending_lock, upsert_lock, wake_lock: what stands beside each, and
  * none of them is held while another is taken; that of the marks is, under
- * `lock`, so that their list is in the order of the spool.
+ * `lock`, so that their list is in the order of the spool; and pending_lock,
+ * where the list of sources changes, which is walked under either.
  *
  * A crash leaves nothing here: what was answered is in the spool, and a sender
  * who got no answer sends again. */
@@ -206,11 +208,12 @@ struct gate_pending {
 
 /* What a source that emits waits for; under pending_lock. */
 struct gate_waiting {
-    uint32_t emitting;  /* calls of gate_emit() */
+    uint32_t emitting;  /* calls of gate_emit(), and of `emit` */
     uint32_t unsettled; /* in the list, or in settled() now */
     int calling;        /* it is in room() now */
     int closed;         /* it takes no more */
     int given_up;       /* what is unsettled is IL_RETRY */
+    int counted;        /* in the gate's given_up */
     int wants_room;     /* it was told -EAGAIN ... */
     int64_t room_ns;    /* ... and not before this time is there room */
 };
@@ -226,6 +229,10 @@ struct gate_source {
     char *was_name;
     struct slice was; /* the name before; ptr NULL: none */
     int undeclared, reserve;
+    int retired; /* another has its name now */
+    int begun;   /* ... and what it has undelivered is counted */
+    int counts;  /* what was there before is being counted */
+    const struct schema *schema;
     void (*settled)(void *self, uint64_t token, int outcome);
     void (*room)(void *self);
     void *self;
@@ -246,7 +253,8 @@ struct gate {
     pthread_t
         old_counter; /* counts what is undelivered since before the start */
     uint64_t old_end;
-    int old_counting;
+    int old_counting; /* it is to be joined */
+    int old_counted;  /* it is done; under lock */
     struct gate_source *sources;
 
     /* Failures of the spool.  A position given in epoch e is durable once the
@@ -338,9 +346,9 @@ const char *gate_text_flaw(struct slice);
 static inline int64_t
 gate_window(const struct gate_batch *b, const struct gate_item *item)
 {
-    const struct gate_options *o = &b->gate->options;
-    return item->window ? schema_at(o->schema, item->window - 1u)->window_us
-                        : o->window_us;
+    return item->window
+               ? schema_at(b->source->schema, item->window - 1u)->window_us
+               : b->gate->options.window_us;
 }
 
 /* parse.c: 0; -EINVAL after gate_refuse_body(); -ENOMEM */
@@ -412,6 +420,8 @@ int64_t gate_backlog_wait_ns(const struct gate_batch *);
 void gate_backlog_took(const struct gate_batch *, uint32_t n,
                        uint64_t position);
 void gate_backlog_stop(struct gate *);
+/* A source's count is shown no more; any number of times. */
+void gate_backlog_end(struct gate_source *);
 
 /* keep.c: count and keep what was refused */
 void gate_keep_refused(const struct gate_batch *);
@@ -442,6 +452,10 @@ int gate_wait(struct gate *, const struct gate_ticket *);
 int gate_settler_start(struct gate *);
 void gate_settler_wake(struct gate *);
 void gate_settler_stop(struct gate *);
+/* Somebody may emit by this source, or not any more: it is not gone until then.
+ * 0, or -ESHUTDOWN: it takes nothing more. */
+int gate_source_enter(struct gate_source *);
+void gate_source_leave(struct gate_source *);
 /* At the end of the list, to be settled and freed.  0, or -ESHUTDOWN: the source
  * hears nothing any more. */
 int gate_pend(struct gate_pending *);

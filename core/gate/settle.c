@@ -226,6 +226,30 @@ gate_settler_stop(struct gate *g)
         pthread_join(g->settler, NULL);
 }
 
+/* --- whoever emits ------------------------------------------------------- */
+
+int
+gate_source_enter(struct gate_source *s)
+{
+    struct gate *g = s->gate;
+    pthread_mutex_lock(&g->pending_lock);
+    int closed = s->waiting.closed || g->settler_stop;
+    s->waiting.emitting += !closed;
+    pthread_mutex_unlock(&g->pending_lock);
+    return closed ? -ESHUTDOWN : 0;
+}
+
+void
+gate_source_leave(struct gate_source *s)
+{
+    struct gate *g = s->gate;
+    pthread_mutex_lock(&g->pending_lock);
+    s->waiting.emitting--;
+    if (s->waiting.closed)
+        pthread_cond_broadcast(&g->pending_wake);
+    pthread_mutex_unlock(&g->pending_lock);
+}
+
 /* --- a source's end ------------------------------------------------------- */
 
 /* Wait until none of these is left, or the deadline (0: none).  Holds
@@ -273,7 +297,7 @@ gate_source_close(struct gate_source *s, int64_t deadline_us)
                     left > UINT32_MAX ? UINT32_MAX : (uint32_t) left);
     pthread_mutex_lock(&g->pending_lock);
     wait_for_none(g, &w->unsettled, NULL, deadline_us);
-    w->given_up = 1;
+    w->given_up = w->counted = 1;
     g->given_up++;
     pthread_cond_broadcast(&g->pending_wake);
     wait_for_none(g, &w->unsettled, &w->calling, 0);

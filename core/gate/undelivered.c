@@ -107,13 +107,11 @@ count_frame(void *arg, uint64_t position, size_t offset, size_t len)
         return 1;
     if (event_unpack(c->text.data + offset, len, &ev))
         return 0;
-    struct gate_source *s = c->gate->sources;
-    while (s && !slice_equal(s->id, ev.source_id))
-        s = s->next;
-    if (!s || !s->backlog)
-        return 0;
     pthread_mutex_lock(&c->gate->lock);
-    if (position > s->backlog->passed(s->backlog->arg))
+    struct gate_source *s = c->gate->sources;
+    while (s && (!s->counts || !slice_equal(s->id, ev.source_id)))
+        s = s->next;
+    if (s && position > s->backlog->passed(s->backlog->arg))
         gate_backlog_old(s->backlog, position, len);
     pthread_mutex_unlock(&c->gate->lock);
     return 0;
@@ -126,7 +124,7 @@ count_old_from(struct gate *g)
     uint64_t begin = UINT64_MAX;
     pthread_mutex_lock(&g->lock);
     for (struct gate_source *s = g->sources; s; s = s->next) {
-        if (!s->backlog)
+        if (!s->counts)
             continue;
         uint64_t passed = s->backlog->passed(s->backlog->arg);
         begin = passed < begin ? passed : begin;
@@ -165,7 +163,35 @@ count_old_run(void *arg)
     if (reader)
         spool_reader_close(reader);
     text_clear(&c.text);
+    pthread_mutex_lock(&g->lock);
+    for (struct gate_source *s = g->sources; s; s = s->next)
+        s->counts = 0;
+    g->old_counted = 1;
+    pthread_mutex_unlock(&g->lock);
     return NULL;
+}
+
+/* What a source has undelivered is counted from now on, and shown. */
+static int
+begin(struct gate_source *s)
+{
+    if (!s->backlog || s->begun)
+        return 0;
+    s->begun = 1;
+    return metric_refresh(refresh, s);
+}
+
+/* Of those that are to be counted; one thread at a time. */
+static int
+count_start(struct gate *g)
+{
+    if (g->old_counting)
+        pthread_join(g->old_counter, NULL);
+    g->old_end = spool_durable(g->options.spool);
+    g->old_counted = 0;
+    g->old_counting =
+        pthread_create(&g->old_counter, NULL, count_old_run, g) == 0;
+    return g->old_counting ? 0 : -EAGAIN;
 }
 
 int
@@ -173,18 +199,38 @@ gate_start(struct gate *g)
 {
     int limits = 0, err = 0;
     for (struct gate_source *s = g->sources; s && !err; s = s->next) {
-        limits |= s->backlog != NULL;
-        if (s->backlog)
-            err = metric_refresh(refresh, s);
+        s->counts = s->backlog != NULL;
+        limits |= s->counts;
+        err = begin(s);
     }
     if (!err)
         err = gate_settler_start(g);
-    if (err || !limits)
-        return err;
-    g->old_end = spool_durable(g->options.spool);
-    g->old_counting =
-        pthread_create(&g->old_counter, NULL, count_old_run, g) == 0;
-    return g->old_counting ? 0 : -EAGAIN;
+    return err || !limits ? err : count_start(g);
+}
+
+int
+gate_source_begin(struct gate_source *s)
+{
+    struct gate *g = s->gate;
+    pthread_mutex_lock(&g->lock);
+    int fresh = s->backlog && !s->backlog->live.count && !s->backlog->old.count;
+    int busy = g->old_counting && !g->old_counted;
+    s->counts = fresh && !busy;
+    pthread_mutex_unlock(&g->lock);
+    if (fresh && busy)
+        log_warn("gate: source \"%s\": max_undelivered counts what comes from "
+                 "now on, as what was there at the start is still being "
+                 "counted for others", s->name);
+    int err = begin(s);
+    return err || !s->counts ? err : count_start(g);
+}
+
+void
+gate_backlog_end(struct gate_source *s)
+{
+    if (s->begun)
+        metric_refresh_remove(refresh, s);
+    s->begun = 0;
 }
 
 void
@@ -194,6 +240,5 @@ gate_backlog_stop(struct gate *g)
         pthread_join(g->old_counter, NULL);
     g->old_counting = 0;
     for (struct gate_source *s = g->sources; s; s = s->next)
-        if (s->backlog)
-            metric_refresh_remove(refresh, s);
+        gate_backlog_end(s);
 }

@@ -108,8 +108,10 @@ readyz(void *self, struct il_request *req)
         json_out_str(&o, NULL, "starting or stopping");
     if (!ready)
         json_out_end(&o);
+    host_look_begin(h);
     if (serving)
         put_fenced(&o, h);
+    host_look_end(h);
     json_out_end(&o);
     if (json_out_done(&o) || text_putc(out, '\n'))
         il_respond_error(req, 503, "no_memory", "no memory");

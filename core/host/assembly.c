@@ -298,6 +298,17 @@ assembly_find_source(const struct assembly *a, const char *name)
     return NULL;
 }
 
+size_t
+assembly_memories(const struct assembly_lane *l,
+                  struct il_memory *out[CELLS_MEMORIES_MAX])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < l->step_count && n < CELLS_MEMORIES_MAX; i++)
+        if (l->steps[i].memory)
+            out[n++] = l->steps[i].memory;
+    return n;
+}
+
 /* --- taking over, and closing --------------------------------------------- */
 
 static void

@@ -8,6 +8,7 @@
 #define ASSEMBLY_H
 
 #include "plan.h"
+#include "cells/cells.h"
 #include "plugin/instance.h"
 #include "plugin/serial.h"
 
@@ -20,6 +21,7 @@ struct assembly_source {
     uint64_t print;        /* what the config says of it, as a hash */
     const struct plan_source *plan;
     struct il_host host;
+    struct assembly_route *routes; /* what is served of it */
 };
 
 /* One lane: a destination and its own instances of the steps. */
@@ -37,6 +39,7 @@ struct assembly_lane {
     struct lane_step *lane_steps;
     struct serial *step_turns;
     struct serial turns;       /* of the destination */
+    const char *was;           /* in place of what the config says; or NULL */
     struct lane *lane;         /* once it runs */
 };
 
@@ -57,6 +60,10 @@ struct assembly_lane *assembly_find_lane(const struct assembly *,
                                          const char *name);
 struct assembly_source *assembly_find_source(const struct assembly *,
                                              const char *name);
+
+/* What its steps remember, for lane_remembers(); how many of them there are. */
+size_t assembly_memories(const struct assembly_lane *,
+                         struct il_memory *out[CELLS_MEMORIES_MAX]);
 
 /* In place of its own i-th, which is closed, have one that another has opened,
  * and that goes on. */

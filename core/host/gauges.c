@@ -53,6 +53,8 @@ host_start_gauges(struct host *h)
     if (!build)
         return -ENOMEM;
     metric_set(build, 1);
+    if (host_reload_metrics())
+        return -ENOMEM;
     for (int i = 0; i < HOST_GAUGES; i++) {
         h->gauges[i] =
             metric_gauge(gauges[i].name, "", gauges[i].unit, gauges[i].help);

@@ -205,6 +205,23 @@ fingerprint_of(struct il_text *config)
     return sum;
 }
 
+static void
+format_print(char out[17], struct il_text *config)
+{
+    snprintf(out, 17, "%016" PRIx64, fingerprint_of(config));
+}
+
+int
+host_history_same(const struct history_entry *e, const struct assembly_lane *l)
+{
+    char print[sizeof e->fingerprint];
+    struct il_text config = { 0 };
+    int err = host_history_config(&config, l);
+    format_print(print, &config);
+    text_clear(&config);
+    return !err && !strcmp(print, e->fingerprint);
+}
+
 static int
 is_noted(const struct history *h, const struct il_text *config,
          uint64_t position)
@@ -222,7 +239,7 @@ put_entry(struct il_text *out, const char *spool, struct il_text *config,
 {
     char print[17];
     struct json_out o;
-    snprintf(print, sizeof print, "%016" PRIx64, fingerprint_of(config));
+    format_print(print, config);
     json_out_begin(&o, out);
     json_out_object(&o, NULL);
     json_out_number(&o, "from", position);

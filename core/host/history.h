@@ -54,6 +54,10 @@ void host_history_free(struct history *);
 /* What the event at this position met, or will meet; NULL: it is not known. */
 const struct history_entry *host_history_at(const struct history *,
                                             uint64_t position);
+/* Is it what this lane runs by, wherever that stands, but perhaps for
+ * secrets? */
+int host_history_same(const struct history_entry *,
+                      const struct assembly_lane *);
 /* Where a line of an entry's config stood, "FILE:LINE", in its text: len 0 where
  * that is not known. */
 struct slice host_history_place(const struct history_entry *, int line);

@@ -33,6 +33,7 @@ host_new(void)
     }
     h->lock = -1;
     pthread_rwlock_init(&h->changes, NULL);
+    pthread_mutex_init(&h->errand_lock, NULL);
     h->started_us = clock_wall_us();
     host_api_init();
     return h;
@@ -50,8 +51,13 @@ host_inherit(struct host *h)
 void
 host_use(struct host *h, const struct il_conf *root)
 {
+    const char *level = option_str(root, "log_level", 0);
+    host_change_begin(h);
     h->root = root;
+    host_change_end(h);
     atomic_store(&h->drain_us, option_int(root, "drain", 0) * 1000);
+    if (level && log_level_parse(level))
+        log_level_set(log_level_parse(level));
 }
 
 int
@@ -59,10 +65,13 @@ host_parse(struct host *h, const char *path)
 {
     h->plan = plan_parse(path);
     host_use(h, h->plan->root);
-    const char *level = option_str(h->root, "log_level", 0);
-    if (level && log_level_parse(level))
-        log_level_set(log_level_parse(level));
-    h->state_dir = option_str(h->root, "state_dir", 0);
+    const char *state_dir = option_str(h->root, "state_dir", 0);
+    h->config = strdup(path);
+    h->state_dir = state_dir ? strdup(state_dir) : NULL;
+    if (!h->config || (state_dir && !h->state_dir)) {
+        log_error("no memory");
+        return -ENOMEM;
+    }
     return 0; /* the findings wait for those of the later phases */
 }
 
@@ -111,6 +120,7 @@ block_signals(sigset_t *set)
     sigaddset(set, SIGTERM);
     sigaddset(set, SIGINT);
     sigaddset(set, SIGHUP);
+    sigaddset(set, HOST_SIGNAL_ERRAND);
     pthread_sigmask(SIG_BLOCK, set, NULL);
 }
 
@@ -202,6 +212,7 @@ host_run(struct host *h)
              h->assembly->plan->source_count,
              h->assembly->plan->source_count == 1 ? "" : "s", lanes,
              lanes == 1 ? "" : "s");
+    host_errands_begin(h);
     notify_ready();
     for (;;) {
         struct timespec second = { .tv_sec = 1 };
@@ -210,8 +221,11 @@ host_run(struct host *h)
             break;
         if (signal == SIGHUP)
             host_reload(h);
+        else if (signal == HOST_SIGNAL_ERRAND)
+            host_errands(h);
         else
             host_watch(h);
+        host_collect(h, 0);
         notify_alive();
         if (clock_monotonic_us() >= checkpoint_us) {
             idem_checkpoint(h->idem, clock_wall_us());
@@ -219,6 +233,7 @@ host_run(struct host *h)
             checkpoint_us = clock_monotonic_us() + CHECKPOINT_US;
         }
     }
+    host_errands_end(h);
 }
 
 /* --- flush, stop, close -------------------------------------------------- */
@@ -294,5 +309,8 @@ host_close(struct host *h)
     if (h->lock >= 0)
         close(h->lock);
     pthread_rwlock_destroy(&h->changes);
+    pthread_mutex_destroy(&h->errand_lock);
+    free(h->config);
+    free(h->state_dir);
     free(h);
 }

@@ -86,12 +86,9 @@ static int
 start_memory(struct host *h, struct assembly_lane *l)
 {
     struct il_memory *memories[CELLS_MEMORIES_MAX];
-    size_t count = 0;
     if (!l->remembers)
         return 0;
-    for (size_t i = 0; i < l->step_count; i++)
-        if (l->steps[i].memory && count < CELLS_MEMORIES_MAX)
-            memories[count++] = l->steps[i].memory;
+    const size_t count = assembly_memories(l, memories);
     char *dir = conf_printf(l->of->plan->conf, "%s/instances/lanes/%s/memory",
                             h->state_dir, l->plan->lane);
     int err = state_dir_make_below(h->state_dir, dir);
@@ -138,6 +135,10 @@ is_soft(const struct assembly_lane *l)
 static int
 make_lane(struct host *h, struct assembly_lane *l, struct lane **out)
 {
+    struct lane_derived *derived = NULL;
+    int err = h->gate ? host_derived(h, l, &derived) : 0;
+    if (err)
+        return err;
     const struct il_conf *batch = option_group(l->plan->part.place, "batch", 0);
     const struct lane_context shared = { .spool = h->spool,
                                          .dead = h->dead,
@@ -147,7 +148,7 @@ make_lane(struct host *h, struct assembly_lane *l, struct lane **out)
                                          .state_dir = h->state_dir };
     struct lane_spec spec = {
         .name = l->plan->lane,
-        .was = option_str(l->plan->part.place, "was", 0),
+        .was = l->was ? l->was : option_str(l->plan->part.place, "was", 0),
         .begin = place_begin(l->plan->part.place),
         .instance = l->destination.instance,
         .matches = l->pipeline->matches,
@@ -156,7 +157,7 @@ make_lane(struct host *h, struct assembly_lane *l, struct lane **out)
         .step_count = l->step_count,
         .own_count = l->plan->step_count,
         .remembers = l->remembers,
-        .derived = host_find_derived(h, l->pipeline->name),
+        .derived = derived,
         .when = l->when,
         .batch_events = (uint32_t) option_int(batch, "events", 0),
         .batch_bytes = (uint64_t) option_int(batch, "bytes", 0),

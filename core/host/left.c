@@ -19,6 +19,15 @@ struct host_left {
     struct lane_left lane;
 };
 
+/* Where it is linked in, or the end. */
+static struct host_left **
+find(struct host_left **at, const char *name)
+{
+    while (*at && strcmp((*at)->lane.name, name))
+        at = &(*at)->next;
+    return at;
+}
+
 /* One that another is about to be goes on as that. */
 static int
 is_taken_over(const struct host *h, const char *name)
@@ -31,6 +40,12 @@ is_taken_over(const struct host *h, const char *name)
             return 1;
     }
     return 0;
+}
+
+static int
+is_wanted(const struct host *h, const char *name)
+{
+    return plan_find_lane(h->assembly->plan, name) || is_taken_over(h, name);
 }
 
 static uint64_t
@@ -57,8 +72,7 @@ static int
 keep(void *arg, const struct lane_left *lane)
 {
     struct host *h = arg;
-    if (plan_find_lane(h->assembly->plan, lane->name)
-        || is_taken_over(h, lane->name))
+    if (*find(&h->left, lane->name) || is_wanted(h, lane->name))
         return 0;
     struct host_left *l = malloc(sizeof *l);
     if (!l)
@@ -82,10 +96,49 @@ keep(void *arg, const struct lane_left *lane)
     return 0;
 }
 
+static void
+let_go(struct host_left **at)
+{
+    struct host_left *l = *at;
+    *at = l->next;
+    spool_hold_free(l->hold);
+    free(l);
+}
+
 int
 host_find_left(struct host *h)
 {
-    return lane_left_each(h->state_dir, spool_id(h->spool), keep, h);
+    host_change_begin(h);
+    for (struct host_left **at = &h->left; *at;)
+        if (is_wanted(h, (*at)->lane.name))
+            let_go(at);
+        else
+            at = &(*at)->next;
+    int err = lane_left_each(h->state_dir, spool_id(h->spool), keep, h);
+    host_change_end(h);
+    return err;
+}
+
+int
+host_count_left(struct host *h, const char *name, struct host_left_counts *n)
+{
+    const struct host_left *l = *find(&h->left, name);
+    if (!l)
+        return -ENOENT;
+    *n = (struct host_left_counts){ .position = l->lane.position,
+                                    .events = undelivered(h, &l->lane) };
+    n->parked = left_behind(h, l, &n->letters);
+    return 0;
+}
+
+void
+host_drop_left(struct host *h, const char *name)
+{
+    host_change_begin(h);
+    struct host_left **at = find(&h->left, name);
+    if (*at)
+        let_go(at);
+    host_change_end(h);
 }
 
 void
@@ -110,10 +163,6 @@ host_put_left(struct json_out *o, const struct host *h)
 void
 host_free_left(struct host *h)
 {
-    while (h->left) {
-        struct host_left *l = h->left;
-        h->left = l->next;
-        spool_hold_free(l->hold);
-        free(l);
-    }
+    while (h->left)
+        let_go(&h->left);
 }

@@ -7,12 +7,20 @@
 #ifdef HAVE_SYSTEMD
 #include "base/clock.h"
 
+#include <inttypes.h>
 #include <systemd/sd-daemon.h>
 
 void
 notify_ready(void)
 {
     sd_notify(0, "READY=1\nSTATUS=accepting events");
+}
+
+/* sd_notify(3): with the time, so that it is told from the READY=1 of before. */
+void
+notify_reloading(void)
+{
+    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, clock_monotonic_us());
 }
 
 void
@@ -41,6 +49,11 @@ notify_alive(void)
 
 void
 notify_ready(void)
+{
+}
+
+void
+notify_reloading(void)
 {
 }
 

@@ -217,13 +217,12 @@ make_loader(struct plan *plan)
     return loader_new(dirs, n);
 }
 
-struct plan *
-plan_parse(const char *path)
+static struct plan *
+parse(struct conf *conf, int broken)
 {
-    struct conf *conf = conf_new();
     struct plan *plan = conf_alloc(conf, sizeof(*plan));
     plan->conf = conf;
-    plan->broken = conf_load(conf, path) != 0;
+    plan->broken = broken;
     plan->root = read_root(plan);
     http_options_check(option_group(plan->root, "http", 0));
     http_options_check(option_group(plan->root, "admin", 0));
@@ -242,6 +241,20 @@ plan_parse(const char *path)
     http_options_check_apart(admin, admin);
     http_options_check_apart(admin, http);
     return plan;
+}
+
+struct plan *
+plan_parse(const char *path)
+{
+    struct conf *conf = conf_new();
+    return parse(conf, conf_load(conf, path) != 0);
+}
+
+struct plan *
+plan_parse_text(const char *name, const char *text, size_t len)
+{
+    struct conf *conf = conf_new();
+    return parse(conf, conf_load_text(conf, name, "/", text, len) != 0);
 }
 
 void

@@ -69,6 +69,8 @@ struct plan {
 /* Read the files and the host's own keys.  Always a plan, with what could be
  * understood; look at conf_errors(plan->conf). */
 struct plan *plan_parse(const char *path);
+/* The same of a text, in which nothing is named from where it stands. */
+struct plan *plan_parse_text(const char *name, const char *text, size_t len);
 /* Load the plugins it names and check everything against their tables. */
 void plan_load(struct plan *);
 /* Only what `events` declares, instead of plan_load(): for commands that need
@@ -87,6 +89,9 @@ const struct plan_destination *plan_find_lane(const struct plan *,
                                               const char *name);
 const struct plan_destination *plan_find_was(const struct plan *,
                                              const char *was);
+
+/* Has the lane begun, or will a start find where it begins? */
+int plan_begins(const struct plan_destination *, const char *state_dir);
 
 /* The declared events whose type fits one of the globs (plan_events.c). */
 void plan_declared(const struct plan *, const struct lane_match *, size_t n,

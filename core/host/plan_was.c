@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* `was`: names that lanes and sources had before. */
+/* `was`: names that lanes and sources had before; and whether a lane needs one, or
+ * `begin`. */
 #include "plan_check.h"
+
+#include "spool/cursor.h"
 
 #include <string.h>
 
@@ -85,4 +88,16 @@ plan_check_was(const struct plan *plan)
         for (size_t k = 0; k < p->destination_count; k++)
             check_was(plan, &p->destinations[k]);
     }
+}
+
+int
+plan_begins(const struct plan_destination *d, const char *state_dir)
+{
+    const char *was = option_str(d->part.place, "was", 0);
+    struct cursor c;
+    uint64_t position;
+    int known = spool_cursor_look(&c, state_dir, d->lane, NULL, &position);
+    return option_has(d->part.place, "begin")
+           || (known > 0 && (c.begun || c.noted == 1))
+           || (was && spool_cursor_exists(state_dir, was));
 }

@@ -1,39 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /* How the room works: the daemon, phase by phase.
  *
- *   settings.c  settings_event.c   the host's own options, as tables
- *   plan.c  plan_check.c  plan_events.c  plan_was.c
- *                 what a config asks for, cross-checked
- *   assembly.c    the plan with every plugin opened; check stops here
- *   host.c        the phases: load, open, start, run, flush, stop, close
- *   stores.c      what lies in state_dir; servers.c the way in; lanes.c on from
- *                 there; history.c, history_config.c by which config they ran;
- *                 left.c what is not in the config; take.c one lane of a daemon that does not run
- *   api.c         the function table of plugins, put together from the rooms
- *   requests.c    what may be asked of a running daemon, at the control socket and
- *                 the admin listener: status.c, reload.c, retry.c, pause.c, emit.c
- *   effective.c   the config that counts, for people to read
- *   job.c  jobs.c those that take long, and go on answering
- *   derived.c     sources of what steps make
- *   sockets.c     sockets that systemd has opened
+ *   settings*.c   the host's own options; plan*.c what a config asks for,
+ *                 cross-checked; assembly.c that with every plugin opened
+ *   host.c        the phases; stores.c what lies in state_dir; servers.c sources.c
+ *                 the way in; lanes.c on from there, derived.c and back;
+ *                 history*.c by which config
+ *   reload*.c     a config that takes the place of the one that runs (reload.h);
+ *                 changes.c errands.c who looks at that, and has it done
+ *   left.c forget.c  lanes that are not in the config; take.c one of a daemon that
+ *                 does not run
+ *   api.c         the function table of plugins; explain.c what steps ask
+ *   requests.c    what may be asked of a running daemon, with a file for each;
+ *                 job*.c what takes long; control.c how commands ask
+ *   sockets.c     what systemd has opened; notify.c what it is told; privileges.c
  *   admin.c       /healthz, /readyz, /metrics
- *   control.c     how commands ask
  *   watchdog.c    leaves when a plugin keeps the daemon from ending
- *   notify.c      systemd; privileges.c becoming somebody with fewer rights
  *
- * Threads.  The main thread walks through the phases and, while the daemon
- * runs, wakes once a second and at signals.  The control socket and the
- * admin listener are servers of the http room: what only reads is answered by
- * their loops, and what changes something one by one by the control server's
- * worker, and what takes long by the thread of jobs.c, at a low priority; what
- * they show is read through the rooms' own functions.
- * The watchdog looks twice a second whether a stop takes too long.  All other
- * threads belong to the rooms that make them.
+ * Threads.  The main thread walks through the phases, wakes once a second and at
+ * signals, and changes the assembly.  What only reads is answered by the servers'
+ * loops, what changes something by the control server's worker, the main thread
+ * or a job's helper.  All other threads belong to the rooms that make them.
  *
- * Pointers are set while starting, before the threads that use them, and freed
- * after those are gone; but for the assembly, which a reload changes under the
- * one lock here.  The order of stopping is the order of starting, backwards: the
- * way in first, the spool last. */
+ * Pointers are set before the threads that use them start, and freed after those
+ * are gone, but for the assembly, which changes under the one lock here.  Stopping
+ * is starting backwards: the way in first, the spool last. */
 #ifndef HOST_PRIVATE_H
 #define HOST_PRIVATE_H
 
@@ -54,17 +45,27 @@ enum { HOST_GAUGES = 6 };
 
 struct json_out;
 struct host_derived;
+struct errand;
 struct host_left;
 struct host_requests;
+struct host_retired;
 
 struct host {
     struct plan *plan; /* until it is assembled */
     struct assembly *assembly;
     const struct il_conf *root; /* by host_use() */
     _Atomic int64_t drain_us;   /* of it, for whoever must not wait */
-    const char *state_dir;
+    char *config;               /* where it is, as it was given */
+    char *state_dir;
+    int64_t longest_window_us; /* of keys, at the start */
+    uint64_t secrets_seen, secrets_tried; /* how their files were */
     pthread_rwlock_t changes; /* see host_look_begin() */
     int changing;             /* a reload is under way */
+    struct host_retired *retired; /* of configs before */
+    pthread_mutex_t errand_lock;  /* protects errands, runs */
+    struct errand *errands;
+    pthread_t main;
+    int runs; /* main does errands */
     int lock; /* descriptor, -1: not taken */
     struct http_inherited *inherited; /* sockets; NULL: none */
 
@@ -98,6 +99,9 @@ struct host {
 
 /* stores.c */
 int host_open_stores(struct host *);
+/* The store of what is parked, where a lane of the assembly takes events one by
+ * one, or did; nothing where it is open. */
+int host_open_parked(struct host *);
 void host_close_stores(struct host *);
 
 /* gauges.c: once the spool is open, and before it is closed. */
@@ -112,16 +116,34 @@ void host_change_end(struct host *);
 void host_look_begin(struct host *);
 void host_look_end(struct host *);
 
-/* host.c: what the host's own options are from here on; between
- * host_change_begin() and end once there are others. */
+/* errands.c: have the main thread do this: 0, or -ESHUTDOWN.  Once it was taken
+ * fn is called, also where the daemon stops before its turn: stopping.  Any other
+ * thread. */
+typedef void host_errand_fn(struct host *, void *arg, int stopping);
+int host_send(struct host *, host_errand_fn *, void *arg);
+/* The main thread's: it listens for HOST_SIGNAL_ERRAND; do what there is; nothing
+ * more is done. */
+#define HOST_SIGNAL_ERRAND SIGRTMIN
+void host_errands_begin(struct host *);
+void host_errands(struct host *);
+void host_errands_end(struct host *);
+
+/* host.c: what the host's own options are from here on. */
 void host_use(struct host *, const struct il_conf *root);
 /* The lock of state_dir, the stores and the timers. */
 int host_start_state(struct host *);
 
 /* left.c: cursors of lanes that are not in the config, once the others are
- * made */
+ * made; again, those that have come or gone since */
 int host_find_left(struct host *);
 void host_put_left(struct json_out *, const struct host *);
+struct host_left_counts {
+    uint64_t position, events, letters, parked;
+};
+/* What is kept for one: 0, or -ENOENT.  The main thread's, as host_drop_left():
+ * it is not kept any more. */
+int host_count_left(struct host *, const char *name, struct host_left_counts *);
+void host_drop_left(struct host *, const char *name);
 void host_free_left(struct host *); /* before the spool is closed */
 
 /* lanes.c */
@@ -150,8 +172,20 @@ struct host_source {
 };
 uint64_t host_source_passed(void *arg);
 
+/* sources.c */
+/* Make one known to the gate; 0 or a negative errno. */
+int host_make_source(struct host *, struct assembly_source *);
+/* Its routes, in a site. */
+int host_serve_source(struct assembly_source *, struct http_site *);
+/* It ends: nothing of it is called any more.  Again, it does nothing. */
+void host_stop_source(struct assembly_source *, int64_t deadline_us);
+
 /* servers.c: sources, gate, servers */
+struct http_options;
 int host_prepare_servers(struct host *);
+/* How senders are served, but for where; returns how many connections are left
+ * for the admin server. */
+uint32_t host_gate_options(struct host *, struct plan *, struct http_options *);
 int host_start_servers(struct host *);
 /* Sources are to come to an end: il_cancelled(). */
 void host_cancel_sources(struct host *);
@@ -160,13 +194,16 @@ void host_quiesce(struct host *);
 void host_stop_admin(struct host *);
 void host_stop_servers(struct host *);
 
-/* derived.c: sources of what steps make.  Before the lanes are made; once the gate
- * takes events; where a lane's steps put theirs (NULL: nobody wants them); before
- * the lanes end; after that. */
-int host_prepare_derived(struct host *);
+/* derived.c: sources of what steps make.  Where those of a lane put theirs (NULL:
+ * they make nothing).  0 or a negative errno. */
+struct lane_derived;
+int host_derived(struct host *, const struct assembly_lane *,
+                 struct lane_derived **out);
+/* The plan is another: which of them a pipeline names. */
+void host_want_derived(struct host *);
+/* The gate takes events; the lanes are to end; all that was made has settled, and
+ * the gate is closed. */
 void host_open_derived(struct host *);
-struct lane_derived *host_find_derived(const struct host *,
-                                       const char *pipeline);
 void host_close_derived(struct host *, int64_t deadline_us);
 void host_free_derived(struct host *);
 
@@ -177,15 +214,21 @@ int host_admin_routes(struct host *);
 int host_admin_admits(struct host *, struct il_request *);
 
 /* reload.c */
-/* Look whether certificates have changed; every second. */
+/* Look whether certificates or files with secrets have changed; every second. */
 void host_watch(struct host *);
-/* SIGHUP, and the "reload" request of the control socket. */
+/* SIGHUP: read the config again. */
 void host_reload(struct host *);
-void host_reload_control(void *host, const char *line, struct slice body,
-                         struct il_text *reply);
+/* POST /v1/reload?wait=MS&remove=1 */
+int host_reload_request(struct host_request *);
+int host_reload_metrics(void);
+/* reload_gate.c: free what nobody uses any more; all: nobody uses any.  The main
+ * thread's, every second. */
+void host_collect(struct host *, int all);
 
 /* watchdog.c: a plugin that hangs does not keep the daemon from ending */
 int host_watchdog_start(struct host *);
+/* Somebody wants the daemon to stop, and the main thread has not seen it. */
+int host_stop_is_pending(void);
 void host_watchdog_end(struct host *);
 
 /* status.c: GET /v1/status, and of that /v1/lanes; and the plugins that are in
@@ -199,6 +242,10 @@ int host_lanes(struct host_request *);
 int host_look(struct host_request *);
 int host_pause(struct host_request *);
 int host_resume(struct host_request *);
+/* forget.c: POST /v1/lanes/NAME/forget, a job, of a lane that is not in the
+ * config.  Its line has "forgotten" (the name), "position", "events",
+ * "dead_letters" and "parked": what is gone. */
+int host_forget_request(struct host_request *);
 /* 404, with the lanes that there are. */
 int host_refuse_lane(struct host_request *);
 /* Since when, and where quotes are allowed by whom and why, as members. */

@@ -42,7 +42,6 @@ struct host_request_kind {
     uint64_t max_body; /* 0: BODY_MAX */
 };
 
-static int reload(struct host_request *);
 static int config(struct host_request *);
 static int jobs(struct host_request *);
 static int cancel(struct host_request *);
@@ -53,11 +52,12 @@ static const struct host_request_kind kinds[] = {
     { "GET", "/v1/lanes/*", host_look, READS | SHOWN | LOOKS, 0 },
     { "POST", "/v1/lanes/*/pause", host_pause, LOOKS, 0 },
     { "POST", "/v1/lanes/*/resume", host_resume, LOOKS, 0 },
+    { "POST", "/v1/lanes/*/forget", host_forget_request, 0, 0 },
     { "POST", "/v1/lanes/*/retry", host_retry, LOOKS, 0 },
     { "POST", "/v1/lanes/*/due", host_due, LOOKS, 0 },
     { "GET", "/v1/config", config, READS | SHOWN | LOOKS, 0 },
     { "POST", "/v1/emit", host_emit, 0, CONTROL_MAX_BYTES },
-    { "POST", "/v1/reload", reload, 0, 0 },
+    { "POST", "/v1/reload", host_reload_request, 0, 0 },
     { "GET", "/v1/jobs", jobs, READS | SHOWN, 0 },
     { "POST", "/v1/jobs/*/cancel", cancel, READS, 0 },
 };
@@ -289,13 +289,6 @@ host_requests_stop(struct host *h)
 }
 
 /* --- those that are the doing of one function elsewhere --- */
-
-static int
-reload(struct host_request *r)
-{
-    host_reload_control(r->host, "", r->body, r->out);
-    return 200;
-}
 
 static int
 config(struct host_request *r)

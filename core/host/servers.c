@@ -5,8 +5,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "http/options.h"
-#include "gate/sender.h"
-#include "plugin/serial.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -111,23 +109,32 @@ clamp_connections(const struct host *h, struct http_options *o, uint32_t *admin)
         o->max_connections = (uint32_t) left;
 }
 
-static int
-make_gate_http(struct host *h, uint32_t *admin)
+uint32_t
+host_gate_options(struct host *h, struct plan *plan, struct http_options *o)
 {
-    const struct il_conf *g = option_group(h->root, "http", 0);
-    struct http_options o = {
+    const struct il_conf *g = option_group(plan->root, "http", 0);
+    uint32_t admin;
+    *o = (struct http_options){
         .name = "gate",
         .threads = (uint32_t) option_int(g, "threads", 0),
         .max_body = (uint64_t) option_int(g, "max_body", 0),
         .max_buffered = (uint64_t) option_int(g, "max_buffered", 0),
         .max_connections = (uint32_t) option_int(g, "max_connections", 0),
-        .max_per_address
-        = (uint32_t) option_int(g, "max_connections_per_address", 0),
+        .max_per_address =
+            (uint32_t) option_int(g, "max_connections_per_address", 0),
         .timeout_ms = (uint32_t) option_int(g, "timeout", 0)
     };
-    o.trusted = http_options_proxies(h->assembly->plan->conf, g,
-                                     &o.trusted_count, &o.trust_unix);
-    clamp_connections(h, &o, admin);
+    o->trusted =
+        http_options_proxies(plan->conf, g, &o->trusted_count, &o->trust_unix);
+    clamp_connections(h, o, &admin);
+    return admin;
+}
+
+static int
+make_gate_http(struct host *h, uint32_t *admin)
+{
+    struct http_options o;
+    *admin = host_gate_options(h, h->assembly->plan, &o);
     return make_http(h, "http", &o, &h->gate_tls, &h->gate_http);
 }
 
@@ -151,60 +158,12 @@ make_gate(struct host *h)
                                     .dead = h->dead,
                                     .entities = h->entities,
                                     .marks = h->marks,
-                                    .schema = h->assembly->plan->schema,
                                     .window_us = option_int(option_group(
                                         h->root, "idempotency", 0),
                                         "window", 0) * 1000,
                                     .depth_max = MSG_DEPTH_MAX,
                                     .max_event_bytes = EVENT_MAX_BYTES };
     return gate_new(&o, &h->gate);
-}
-
-static int
-limit_source(struct host *h, const struct plan_source *plan,
-             struct gate_source *source)
-{
-    gate_source_limit(source, &plan->rate);
-    if (!plan->max_undelivered)
-        return 0;
-    struct host_source *s = conf_alloc(h->assembly->plan->conf, sizeof(*s));
-    *s = (struct host_source){ h, plan->part.name };
-    return gate_source_backlog(source, plan->max_undelivered,
-                               host_source_passed, s);
-}
-
-/* A source is known to the gate before its routes are served. */
-static int
-prepare_source(struct host *h, size_t i)
-{
-    const struct plan_source *plan = &h->assembly->plan->sources[i];
-    struct il_host *s = &h->assembly->sources[i]->host;
-    int err = gate_source_new(
-        h->gate, plan->part.name, plan->accept_undeclared || plan->ticks,
-        s->plugin->desc.settled ? instance_settled : NULL, s, &s->source);
-    const char *was = option_str(plan->part.place, "was", 0);
-    if (!err && was)
-        err = gate_source_was(s->source, was);
-    if (!err)
-        gate_source_room(s->source,
-                         s->plugin->desc.room ? instance_room : NULL);
-    s->entities = h->entities;
-    s->timers = h->timers;
-    s->state_dir = h->state_dir;
-    s->folder = conf_printf(h->assembly->plan->conf, "%s/instances/sources/%s",
-                            h->state_dir, plan->part.name);
-    for (struct instance_route *r = s->routes; r && !err; r = r->next) {
-        struct serial_route *turns =
-            conf_alloc(h->assembly->plan->conf, sizeof(*turns));
-        struct il_route route;
-        void *self;
-        serial_route(s, r, turns, &route, &self);
-        err = http_route(h->gate_http, &route, self, s->source);
-    }
-    if (!err)
-        http_allow_origins(h->gate_http, s->source,
-                           s->senders ? &s->senders->http : NULL);
-    return err ? err : limit_source(h, plan, s->source);
 }
 
 int
@@ -218,10 +177,12 @@ host_prepare_servers(struct host *h)
         err = make_admin_http(h, admin);
     if (!err)
         err = host_admin_routes(h);
-    for (size_t i = 0; i < h->assembly->plan->source_count && !err; i++)
-        err = prepare_source(h, i);
-    if (!err)
-        err = host_prepare_derived(h);
+    for (size_t i = 0; i < h->assembly->plan->source_count && !err; i++) {
+        struct assembly_source *source = h->assembly->sources[i];
+        err = host_make_source(h, source);
+        if (!err)
+            err = host_serve_source(source, http_site(h->gate_http));
+    }
     /* Before a lane connects to anything. */
     if (!err)
         err = http_bind(h->admin_http);
@@ -248,19 +209,6 @@ host_cancel_sources(struct host *h)
         instance_cancel(&h->assembly->sources[i]->host);
 }
 
-/* It is told that it is to end, and may still emit what it has at hand; then it
- * emits no more, and hears of all that it has emitted; and only then it is
- * stopped, so that nothing is settled after that. */
-static void
-stop_source(struct il_host *s, int64_t deadline_us)
-{
-    instance_cancel(s);
-    instance_flush(s, deadline_us);
-    if (s->source)
-        gate_source_close(s->source, deadline_us);
-    instance_stop(s);
-}
-
 /* Requests at hand are answered; the admin server stays until the end, to say
  * what is going on. */
 void
@@ -270,7 +218,7 @@ host_quiesce(struct host *h)
     /* Requests at hand first: they still call their sources. */
     http_stop(h->gate_http, h->deadline_us);
     for (size_t i = 0; i < h->assembly->plan->source_count; i++)
-        stop_source(&h->assembly->sources[i]->host, h->deadline_us);
+        host_stop_source(h->assembly->sources[i], h->deadline_us);
 }
 
 void
@@ -287,7 +235,9 @@ host_stop_servers(struct host *h)
     if (h->gate_http)
         http_stop(h->gate_http, clock_monotonic_us());
     for (size_t i = 0; h->gate && i < h->assembly->plan->source_count; i++)
-        stop_source(&h->assembly->sources[i]->host, clock_monotonic_us());
+        host_stop_source(h->assembly->sources[i], clock_monotonic_us());
+    if (h->gate)
+        host_collect(h, 1);
     if (h->gate)
         gate_stop(h->gate);
     host_free_derived(h);

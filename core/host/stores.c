@@ -75,8 +75,9 @@ open_idem(struct host *h, const char *dir)
     const struct il_conf *g = option_group(h->root, "idempotency", 0);
     int64_t window = option_int(g, "window", 0) * 1000;
     int64_t longest = schema_longest_window(h->assembly->plan->schema);
+    h->longest_window_us = longest > window ? longest : window;
     struct idem_options o = { .dir = dir,
-                              .window_us = longest > window ? longest : window,
+                              .window_us = h->longest_window_us,
                               .max_keys =
                                   (uint64_t) option_int(g, "max_keys", 0) };
     int err = idem_open(&o, h->spool, &h->idem);
@@ -101,9 +102,11 @@ open_dead(struct host *h, const char *dir)
 
 /* Made where a lane needs it; where one of an earlier config left something
  * behind it is told of. */
-static int
-open_parked(struct host *h)
+int
+host_open_parked(struct host *h)
 {
+    if (h->parked)
+        return 0;
     const struct assembly *a = h->assembly;
     enum parked_use use = PARKED_CHANGE;
     for (size_t i = 0; i < a->lane_count; i++)
@@ -134,7 +137,7 @@ host_open_stores(struct host *h)
     if (!err)
         err = open_dead(h, dir);
     if (!err)
-        err = open_parked(h);
+        err = host_open_parked(h);
     if (!err)
         err = state_dir_path(dir, sizeof(dir), h->state_dir, "entities");
     if (!err)

@@ -32,9 +32,8 @@ struct watchdog {
     int end;
 };
 
-/* Somebody wants the daemon to stop, and the main thread has not seen it. */
-static int
-stop_is_pending(void)
+int
+host_stop_is_pending(void)
 {
     sigset_t set;
     return sigpending(&set) == 0
@@ -60,7 +59,7 @@ look(struct host *h)
 {
     int64_t by = atomic_load(&h->stop_by_us), now = clock_monotonic_us();
     int count = 0;
-    if (!by && stop_is_pending())
+    if (!by && host_stop_is_pending())
         atomic_compare_exchange_strong(&h->stop_by_us, &by,
                                        now + atomic_load(&h->drain_us));
     if (!by || now < by + GRACE_US)

@@ -26,7 +26,7 @@
 static int
 above_share(const struct il_request *req, uint64_t all, uint64_t own)
 {
-    uint64_t max = req->conn->loop->http->options.max_buffered;
+    uint64_t max = HTTP_LIMIT(req->conn->loop->http, max_buffered);
     return own > req->charged && own / SHARE >= max - all;
 }
 
@@ -43,7 +43,7 @@ body_charge(struct il_request *req, uint64_t cap)
         req->account
             = req->sender ? &req->sender->buffered : &http->strangers;
     uint64_t own = __atomic_add_fetch(req->account, more, __ATOMIC_RELAXED);
-    if (all > http->options.max_buffered || above_share(req, all, own - more)) {
+    if (all > HTTP_LIMIT(http, max_buffered) || above_share(req, all, own - more)) {
         atomic_fetch_sub(&http->buffered, more);
         __atomic_sub_fetch(req->account, more, __ATOMIC_RELAXED);
         return -ENOBUFS;
@@ -153,7 +153,7 @@ http_body_begin(struct il_request *req)
         return -EINVAL;
     }
     if (atomic_load(&req->conn->loop->http->buffered) + req->head.length
-        > req->conn->loop->http->options.max_buffered) {
+        > HTTP_LIMIT(req->conn->loop->http, max_buffered)) {
         too_busy(req);
         return -EINVAL;
     }

@@ -168,7 +168,7 @@ peer_add(struct http_conn *conn)
 {
     struct http_peers *p = &conn->loop->http->peers;
     struct ip ip = shared_part(&conn->ip);
-    if (!conn->loop->http->options.max_per_address || !conn->has_ip
+    if (!HTTP_LIMIT(conn->loop->http, max_per_address) || !conn->has_ip
         || conn->is_proxy)
         return;
     pthread_mutex_lock(&p->lock);
@@ -228,7 +228,7 @@ peer_now(struct http *http, const struct ip *whole)
 static uint32_t
 part(const struct http *http, uint32_t n)
 {
-    uint32_t max = http->options.max_connections;
+    uint32_t max = HTTP_LIMIT(http, max_connections);
     return max / n ? max / n : 1;
 }
 
@@ -245,7 +245,7 @@ static const char *
 peer_full(struct http *http, const struct ip *ip)
 {
     struct http_peer now = peer_now(http, ip);
-    if (now.count >= http->options.max_per_address)
+    if (now.count >= HTTP_LIMIT(http, max_per_address))
         return "max_connections_per_address";
     return now.strangers >= part(http, STRANGERS_PART)
                ? "a quarter of max_connections without a key"
@@ -275,11 +275,11 @@ http_admits(struct http_loop *loop, const struct sockaddr *sa, socklen_t len)
     struct http *http = loop->http;
     const char *full;
     struct ip ip;
-    if (atomic_load(&http->conn_total) >= http->options.max_connections) {
+    if (atomic_load(&http->conn_total) >= HTTP_LIMIT(http, max_connections)) {
         metric_add(http->refused, 1);
         return 0;
     }
-    if (!http->options.max_per_address || len < sizeof(sa->sa_family)
+    if (!HTTP_LIMIT(http, max_per_address) || len < sizeof(sa->sa_family)
         || ip_of(sa, &ip) || trusted(loop->seat->site, &ip)
         || !(full = peer_full(http, &ip)))
         return 1;

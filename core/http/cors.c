@@ -36,13 +36,6 @@ http_site_allow_origins(struct http_site *site, const void *owner,
             site->routes[i]->senders = senders;
 }
 
-void
-http_allow_origins(struct http *http, const void *owner,
-                   const struct http_sender *senders)
-{
-    http_site_allow_origins(http->site, owner, senders);
-}
-
 /* Of a list: does any of them name this origin ("*" for all: 2)? */
 static int
 knows_origin(const struct http_sender *s, const char *origin)

@@ -64,14 +64,21 @@ http_metrics(struct http *http)
 
 /* --- the server ----------------------------------------------------------- */
 
+/* Where they are 0. */
+static void
+limits_default(struct http_options *o)
+{
+    o->max_buffered = o->max_buffered ? o->max_buffered : 64 << 20;
+    o->max_connections = o->max_connections ? o->max_connections : 10000;
+    o->timeout_ms = o->timeout_ms ? o->timeout_ms : 30000;
+}
+
 static int
 options_copy(struct http *http, const struct http_options *from)
 {
     struct http_options *o = &http->options;
     *o = *from;
-    o->max_buffered = o->max_buffered ? o->max_buffered : 64 << 20;
-    o->max_connections = o->max_connections ? o->max_connections : 10000;
-    o->timeout_ms = o->timeout_ms ? o->timeout_ms : 30000;
+    limits_default(o);
     o->threads = o->threads ? o->threads : 1;
     o->socket_mode = o->socket_mode ? o->socket_mode : 0660;
     o->name = http->name = strdup(from->name);
@@ -83,6 +90,17 @@ options_copy(struct http *http, const struct http_options *from)
             return -ENOMEM;
     o->listen = NULL;
     return 0;
+}
+
+void
+http_limit(struct http *http, const struct http_options *from)
+{
+    struct http_options *to = &http->options, o = *from;
+    limits_default(&o);
+    __atomic_store_n(&to->max_buffered, o.max_buffered, __ATOMIC_RELAXED);
+    __atomic_store_n(&to->max_connections, o.max_connections, __ATOMIC_RELAXED);
+    __atomic_store_n(&to->max_per_address, o.max_per_address, __ATOMIC_RELAXED);
+    __atomic_store_n(&to->timeout_ms, o.timeout_ms, __ATOMIC_RELAXED);
 }
 
 int

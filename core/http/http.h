@@ -54,16 +54,16 @@ int http_new(const struct http_options *, struct http **out);
  * are asked in the order of registration. */
 int http_route(struct http *, const struct il_route *, void *self,
                void *owner);
-/* Pages may send to the routes of this owner, so far as its senders (the first
- * of a list) name their origins.  After its http_route(), before http_start. */
-void http_allow_origins(struct http *, const void *owner,
-                        const struct http_sender *senders);
+/* What is served first, for http_site_route(). */
+struct http_site *http_site(struct http *);
 /* What a server serves, as a whole: of the options max_body, trusted and
  * trust_unix, and routes and origins as above.  http_new() makes the first one. */
 int http_site_new(const struct http_options *, struct http_site **out);
 void http_site_free(struct http_site *);
 int http_site_route(struct http_site *, const struct il_route *, void *self,
                     void *owner);
+/* Pages may send to the routes of this owner, so far as its senders (the first
+ * of a list) name their origins.  After its routes. */
 void http_site_allow_origins(struct http_site *, const void *owner,
                              const struct http_sender *senders);
 /* Serve this from the next request on, and return what was served before:
@@ -71,6 +71,9 @@ void http_site_allow_origins(struct http_site *, const void *owner,
  * until it is not in use any more.  One thread at a time. */
 struct http_site *http_serve(struct http *, struct http_site *);
 int http_site_in_use(struct http *, const struct http_site *);
+/* While it runs: max_buffered, max_connections, max_per_address and timeout_ms
+ * are these from now on.  Any thread. */
+void http_limit(struct http *, const struct http_options *);
 
 /* Take the addresses; nobody is answered yet.  0 or a negative errno after a
  * log line naming the address. */

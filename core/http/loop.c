@@ -49,6 +49,15 @@ door_open(struct http_loop *loop, struct http_door *d)
     return epoll_ctl(loop->epoll, EPOLL_CTL_ADD, d->fd, &ev);
 }
 
+/* Its share of all connections that there may be. */
+static size_t
+conn_limit(const struct http_loop *loop)
+{
+    const struct http *http = loop->http;
+    size_t share = HTTP_LIMIT(http, max_connections) / http->loop_count;
+    return share ? share : 1;
+}
+
 /* Let nobody in. */
 static void
 doors_shut(struct http_loop *loop)
@@ -61,7 +70,7 @@ doors_shut(struct http_loop *loop)
 static void
 doors_open(struct http_loop *loop)
 {
-    if (!loop->doors_shut || loop->conn_count >= loop->conn_limit
+    if (!loop->doors_shut || loop->conn_count >= conn_limit(loop)
         || loop->quiesced)
         return;
     for (size_t i = 0; i < loop->door_count; i++)
@@ -90,7 +99,7 @@ door_accept(struct http_loop *loop, const struct http_door *d)
         struct sockaddr_storage ss;
         struct sockaddr *sa = (struct sockaddr *) &ss;
         socklen_t len = sizeof(ss);
-        if (loop->conn_count >= loop->conn_limit) {
+        if (loop->conn_count >= conn_limit(loop)) {
             doors_shut(loop);
             loop->doors_full = 1;
             return;
@@ -295,9 +304,6 @@ loop_open(struct http_loop *loop)
 {
     struct http *http = loop->http;
     struct epoll_event ev = { .events = EPOLLIN };
-    loop->conn_limit = http->options.max_connections / http->loop_count;
-    if (!loop->conn_limit)
-        loop->conn_limit = 1;
     http_seat_take(loop);
     if (!loop->seat)
         return -ENOMEM;

@@ -22,7 +22,7 @@
  * (SO_REUSEPORT), connections and requests; nothing of them is touched by
  * another, but through http_wake() (an eventfd) and the worker, which gives a
  * request back before its loop goes on.  Options do not change once the server
- * runs; routes do as a whole (site.c).
+ * runs, limits apart; routes do as a whole (site.c).
  *
  * Locks.  site_lock: who uses which routes.  peers.lock: the table of addresses.  work_lock: the worker's queue.
  * All else that loops share is atomic.  No lock is held in a plugin's callback.
@@ -231,7 +231,7 @@ struct http_loop {
     int64_t now_us; /* when epoll returned */
 
     struct http_conn *conns;
-    size_t conn_count, conn_limit;
+    size_t conn_count;
     /* those that have more to do before anybody is waited for */
     struct http_conn *ready, *ready_last;
     size_t ready_count;
@@ -279,6 +279,10 @@ struct http_peers {
     uint32_t count, capacity;
     struct table table; /* of list, by address */
 };
+
+/* Of an option that http_limit() may change. */
+#define HTTP_LIMIT(http, name)                                                 \
+    __atomic_load_n(&(http)->options.name, __ATOMIC_RELAXED)
 
 struct http {
     struct http_options options; /* strings are ours */

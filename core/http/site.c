@@ -83,6 +83,12 @@ http_route(struct http *http, const struct il_route *route, void *self,
     return http_site_route(http->site, route, self, owner);
 }
 
+struct http_site *
+http_site(struct http *http)
+{
+    return http->site;
+}
+
 /* --- looking -------------------------------------------------------------- */
 
 int

@@ -33,7 +33,7 @@ conn_overdue(const struct http_conn *c)
 {
     const int64_t now_us = c->loop->now_us;
     const int64_t allowed_us
-        = (int64_t) c->loop->http->options.timeout_ms * 1000;
+        = (int64_t) HTTP_LIMIT(c->loop->http, timeout_ms) * 1000;
     const struct il_request *req = c->req;
     int64_t paced_us = 0;
     switch (c->state) {
@@ -70,7 +70,7 @@ conn_may_make_room(const struct http_conn *c)
     struct http *http = c->loop->http;
     return !is_active(c) && c->loop->now_us - c->since_us > CROWDED_IDLE_US
            && (atomic_load(&http->conn_total) * 10
-                   >= (uint64_t) http->options.max_connections * 9
+                   >= (uint64_t) HTTP_LIMIT(http, max_connections) * 9
                || http_peer_crowds(c));
 }
 

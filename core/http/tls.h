@@ -56,6 +56,9 @@ void tls_free(struct tls *);
 /* Read the files again.  What is wrong leaves the old certificate in force and
  * is logged.  0, or a negative errno and *fault.  Any thread. */
 int tls_reload(struct tls *, struct tls_fault *);
+/* The same from where these options say, which are copied.  What is wrong leaves
+ * all as it was.  Not while tls_reload() or tls_watch() may be called. */
+int tls_use(struct tls *, const struct tls_options *, struct tls_fault *);
 /* The same by itself when the files have changed and then been left alone for
  * a moment; to be called every second or so. */
 void tls_watch(struct tls *);

@@ -29,7 +29,7 @@ struct stamp {
 #define FILES 3
 
 struct tls {
-    char *name, *priorities;
+    char *name;
     struct tls_options options; /* strings are ours */
     /* lock: cert, and the files being read */
     pthread_mutex_t lock;
@@ -58,6 +58,22 @@ copy_pem(const struct tls_pem *from, struct tls_pem *to)
                                                                       : 0;
 }
 
+static void free_options(struct tls_options *);
+
+/* 0 or -ENOMEM. */
+static int
+copy_options(const struct tls_options *from, struct tls_options *to)
+{
+    *to = (struct tls_options){ 0 };
+    if (!copy(from->priorities, &to->priorities)
+        && !copy_pem(&from->certificate, &to->certificate)
+        && !copy_pem(&from->key, &to->key)
+        && !copy_pem(&from->client_ca, &to->client_ca))
+        return 0;
+    free_options(to);
+    return -ENOMEM;
+}
+
 static void
 free_pem(struct tls_pem *pem)
 {
@@ -65,6 +81,15 @@ free_pem(struct tls_pem *pem)
     if (pem->text)
         explicit_bzero((char *) (uintptr_t) pem->text, strlen(pem->text));
     free((char *) (uintptr_t) pem->text);
+}
+
+static void
+free_options(struct tls_options *o)
+{
+    free_pem(&o->certificate);
+    free_pem(&o->key);
+    free_pem(&o->client_ca);
+    free((char *) (uintptr_t) o->priorities);
 }
 
 /* --- the files ------------------------------------------------------------ */
@@ -163,15 +188,7 @@ tls_new(const char *name, const struct tls_options *options, struct tls **out)
         return -ENOMEM;
     pthread_mutex_init(&tls->lock, NULL);
     tls->name = strdup(name);
-    tls->priorities = strdup(options->priorities);
-    tls->options.priorities = tls->priorities;
-    int err = !tls->name || !tls->priorities
-                      || copy_pem(&options->certificate,
-                                  &tls->options.certificate)
-                      || copy_pem(&options->key, &tls->options.key)
-                      || copy_pem(&options->client_ca, &tls->options.client_ca)
-                  ? -ENOMEM
-                  : 0;
+    int err = tls->name ? copy_options(options, &tls->options) : -ENOMEM;
     if (!err) {
         make_metrics(tls);
         err = load(tls, &fault);
@@ -195,10 +212,7 @@ tls_free(struct tls *tls)
         return;
     tls_release(tls->cert);
     pthread_mutex_destroy(&tls->lock);
-    free_pem(&tls->options.certificate);
-    free_pem(&tls->options.key);
-    free_pem(&tls->options.client_ca);
-    free(tls->priorities);
+    free_options(&tls->options);
     free(tls->name);
     free(tls);
 }
@@ -215,6 +229,27 @@ tls_reload(struct tls *tls, struct tls_fault *fault)
     log_error("%s: the new certificate is not taken, the old one stays: "
               "tls.%s: %s",
               tls->name, fault->key, fault->why);
+    return err;
+}
+
+int
+tls_use(struct tls *tls, const struct tls_options *options,
+        struct tls_fault *fault)
+{
+    struct tls_options was = tls->options, fresh;
+    *fault = (struct tls_fault){ .key = "certificate", .why = "no memory" };
+    int err = copy_options(options, &fresh);
+    if (err)
+        return err;
+    pthread_mutex_lock(&tls->lock);
+    tls->options = fresh;
+    pthread_mutex_unlock(&tls->lock);
+    err = tls_reload(tls, fault);
+    pthread_mutex_lock(&tls->lock);
+    if (err)
+        tls->options = was;
+    pthread_mutex_unlock(&tls->lock);
+    free_options(err ? &fresh : &was);
     return err;
 }
 

@@ -188,7 +188,7 @@ int
 lane_derive(struct lane *l, struct flight *f)
 {
     struct lane_derived *to = l->spec.derived;
-    if (!to || !f->batch->derived)
+    if (!to || !f->batch->derived || !atomic_load(&to->wanted))
         return 0;
     pthread_mutex_lock(&l->lock);
     const uint32_t deriving = f->deriving;

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FRAMES 512 /* that go through the steps together, where nobody asks */
+#define FRAMES 512 /* that go through the steps together */
 
 struct lane_dry {
     struct lane lane;
@@ -95,13 +95,6 @@ lane_dry_free(struct lane_dry *d)
 
 /* --- frames ---------------------------------------------------------------- */
 
-static void
-forget_frames(struct flight *f)
-{
-    f->frame_count = 0;
-    batch_clear(f->batch);
-}
-
 /* Those that wait go through the steps.  What these have changed goes into the
  * folder before it is more than memory is for. */
 static int
@@ -153,22 +146,37 @@ say_end(struct lane_dry *d, struct lane_dry_end *end)
 }
 
 int
-lane_dry_frame(struct lane_dry *d, uint64_t position, const char *body,
-               size_t len, struct lane_dry_end *end)
+lane_dry_pass(struct lane_dry *d, uint64_t position, const char *body,
+              size_t len)
+{
+    int err = 0;
+    if (d->lane.flights->frame_count == FRAMES)
+        err = lane_dry_settle(d);
+    return err ? err : add_frame(d, position, body, len);
+}
+
+int
+lane_dry_settle(struct lane_dry *d)
 {
     struct flight *f = d->lane.flights;
-    int err = 0;
-    /* What is left of the frame before, or waits before this one. */
-    if (f->frame_count && (d->shown || end || f->frame_count == FRAMES)) {
-        err = d->shown ? 0 : run(d);
-        forget_frames(f);
-    }
-    d->shown = end != NULL;
+    int err = f->frame_count && !d->shown ? run(d) : 0;
+    d->shown = 0;
+    f->frame_count = 0;
+    batch_clear(f->batch);
+    return err;
+}
+
+int
+lane_dry_show(struct lane_dry *d, uint64_t position, const char *body,
+              size_t len, struct lane_dry_end *end)
+{
+    int err = lane_dry_settle(d);
+    d->shown = 1;
     if (!err)
         err = add_frame(d, position, body, len);
-    if (!err && end)
+    if (!err)
         err = run(d);
-    if (!err && end)
+    if (!err)
         say_end(d, end);
     return err;
 }

@@ -26,9 +26,15 @@ struct lane_dry_end {
     int at_when;                     /* `when` ended it */
     long step;                       /* index of the step that did; -1: none */
 };
-/* In the order of the spool.  end may be NULL: only the steps are to remember.
- * 0 or a negative errno. */
-int lane_dry_frame(struct lane_dry *, uint64_t position, const char *body,
-                   size_t len, struct lane_dry_end *end);
+/* All of these in the order of the spool.  0 or a negative errno.
+ *
+ * A frame that the steps are only to remember, sooner or later. */
+int lane_dry_pass(struct lane_dry *, uint64_t position, const char *body,
+                  size_t len);
+/* Those have gone through the steps. */
+int lane_dry_settle(struct lane_dry *);
+/* A frame alone, after all that came before. */
+int lane_dry_show(struct lane_dry *, uint64_t position, const char *body,
+                  size_t len, struct lane_dry_end *end);
 
 #endif

@@ -27,10 +27,11 @@ struct lane_match {
     int ticks;           /* its events only say that time passes */
 };
 
-/* Where events go that its steps make.  open: the source takes what comes. */
+/* Where events go that its steps make. */
 struct lane_derived {
     struct gate_source *source;
-    _Atomic int open;
+    _Atomic int open;   /* it takes what comes */
+    _Atomic int wanted; /* else nobody would see them */
 };
 /* The settled() of such a source. */
 void lane_derived_settled(void *unused, uint64_t token, int outcome);
@@ -57,7 +58,7 @@ struct lane_spec {
     size_t step_count;
     size_t own_count;     /* the last of them, which come after `when` */
     int remembers;        /* some of them do: lane_remembers() follows */
-    struct lane_derived *derived; /* NULL: nobody wants them */
+    struct lane_derived *derived; /* NULL: they make none */
     struct il_expr *when; /* or NULL; owned by the caller */
     const struct il_plugin *destination;
     void *self;

@@ -19,9 +19,24 @@
 #define NAME_MAX_BYTES 100
 #define PATH_MAX_DIRS 64
 
+/* A file that is mapped, or was: what several loaders have of it in common.
+ * These stay as long as the process, as the turns that instances of different
+ * configs take are each other's. */
+struct object {
+    struct object *next;
+    char *path;
+    pthread_mutex_t serial;
+    dev_t device;
+    ino_t inode;
+    off_t size;
+    struct timespec changed;
+};
+
+static pthread_mutex_t objects_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct object *objects;
+
 struct loaded {
     struct plugin plugin;
-    pthread_mutex_t serial;
     char *name;
     void *handle;
     struct loaded *next;
@@ -88,7 +103,6 @@ loader_free(struct loader *l)
         l->loaded = p->next;
         if (!stay_mapped())
             dlclose(p->handle);
-        pthread_mutex_destroy(&p->serial);
         free(p->plugin.path);
         free(p->name);
         free(p);
@@ -201,6 +215,49 @@ find_file(struct loader *l, const char *name)
     return NULL;
 }
 
+static struct object *
+object_find(const char *path)
+{
+    struct object *o = objects;
+    while (o && strcmp(o->path, path))
+        o = o->next;
+    if (o)
+        return o;
+    o = calloc(1, sizeof(*o));
+    if (!o || !(o->path = strdup(path))) {
+        free(o);
+        return NULL;
+    }
+    pthread_mutex_init(&o->serial, NULL);
+    o->next = objects;
+    return objects = o;
+}
+
+/* What is mapped is found by its name alone, whatever the file is by now.  NULL:
+ * no memory. */
+static struct object *
+object_get(const char *path, int *stale)
+{
+    struct stat st = { 0 };
+    pthread_mutex_lock(&objects_lock);
+    struct object *o = object_find(path);
+    void *mapped = o ? dlopen(path, RTLD_NOW | RTLD_NOLOAD) : NULL;
+    if (o && !stat(path, &st) && !mapped) {
+        o->device = st.st_dev;
+        o->inode = st.st_ino;
+        o->size = st.st_size;
+        o->changed = st.st_mtim;
+    }
+    *stale = o
+             && (o->device != st.st_dev || o->inode != st.st_ino
+                 || o->size != st.st_size
+                 || memcmp(&o->changed, &st.st_mtim, sizeof(o->changed)));
+    pthread_mutex_unlock(&objects_lock);
+    if (mapped)
+        dlclose(mapped);
+    return o;
+}
+
 static void *
 map_file(const char *path, struct il_text *why)
 {
@@ -221,21 +278,21 @@ map_file(const char *path, struct il_text *why)
 }
 
 static struct loaded *
-loaded_new(void *handle, const char *name, char *path, struct il_text *why)
+loaded_new(void *handle, const char *name, char *path, struct object *object,
+           struct il_text *why)
 {
     struct loaded *p = calloc(1, sizeof(*p));
     if (p)
         p->name = strdup(name);
-    if (!p || !p->name) {
+    if (!p || !p->name || !object) {
         text_printf(why, "cannot load %s: no memory", path);
     } else if (!plugin_handshake(dlsym(handle, "il_plugin"), name, path,
                                  &p->plugin.desc, why)) {
         p->plugin.options.first = p->plugin.desc.options;
         p->plugin.options.stride = p->plugin.desc.option_size;
         p->plugin.path = path;
-        pthread_mutex_init(&p->serial, NULL);
         if (p->plugin.desc.threads == IL_SERIAL_PLUGIN)
-            p->plugin.serial = &p->serial;
+            p->plugin.serial = &object->serial;
         p->handle = handle;
         return p;
     }
@@ -253,9 +310,13 @@ load(struct loader *l, const char *name, struct il_text *why)
         say_unknown(l, name, why);
         return NULL;
     }
+    int stale = 0;
+    struct object *object = object_get(path, &stale);
     void *handle = map_file(path, why);
-    struct loaded *p = handle ? loaded_new(handle, name, path, why) : NULL;
+    struct loaded *p =
+        handle ? loaded_new(handle, name, path, object, why) : NULL;
     if (p) {
+        p->plugin.stale = stale;
         p->next = l->loaded;
         l->loaded = p;
         return p;

@@ -14,6 +14,7 @@ struct plugin {
     struct il_plugin desc; /* the host's own copy: the only one looked at */
     struct option_table options;
     char *path;
+    int stale; /* its file is another one by now: this is what was loaded */
     pthread_mutex_t *serial; /* IL_SERIAL_PLUGIN: taken around every call */
 };
 

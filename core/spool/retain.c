@@ -135,8 +135,8 @@ retain_tight(struct spool *s)
 {
     uint64_t spare = s->opt.segment_bytes;
     uint64_t bytes = retain_counted(s) + LOAD(s->spare_bytes);
-    return (s->opt.max_bytes && bytes + spare > s->opt.max_bytes)
-           || LOAD(s->free_bytes) < s->opt.min_free + spare;
+    return (LOAD(s->opt.max_bytes) && bytes + spare > LOAD(s->opt.max_bytes))
+           || LOAD(s->free_bytes) < LOAD(s->opt.min_free) + spare;
 }
 
 /* Take the oldest segment out of the list if it may go: 1.  *keep: its file may
@@ -152,9 +152,9 @@ retain_take(struct spool *s, int64_t wall_us, struct segment *out, int *keep)
     /* The newest stays: without it a restart would count from 1 again. */
     if (s->segment_count > 1) {
         struct segment *seg = s->segments[0];
-        int old = wall_us - seg->written_us > s->opt.retain_us;
+        int old = wall_us - seg->written_us > LOAD(s->opt.retain_us);
         int large =
-            s->opt.retain_bytes && LOAD(s->bytes) > s->opt.retain_bytes;
+            LOAD(s->opt.retain_bytes) && LOAD(s->bytes) > LOAD(s->opt.retain_bytes);
         int idle = seg->refs == 1;
         if (seg->last <= retain_passed(s, tight) && (old || large || tight)
             && (idle || !wanted || s->segment_count > 2)) {
@@ -230,12 +230,12 @@ spool_retry_after(struct spool *s)
 {
     uint64_t bytes = retain_counted(s), rate = LOAD(s->drain_rate), need = 0;
     uint64_t spare = s->opt.segment_bytes;
-    if (s->opt.max_bytes && bytes + spare > s->opt.max_bytes)
-        need = bytes + spare - s->opt.max_bytes;
+    if (LOAD(s->opt.max_bytes) && bytes + spare > LOAD(s->opt.max_bytes))
+        need = bytes + spare - LOAD(s->opt.max_bytes);
     uint64_t free_bytes = LOAD(s->free_bytes);
-    if (free_bytes < s->opt.min_free + spare
-        && s->opt.min_free + spare - free_bytes > need)
-        need = s->opt.min_free + spare - free_bytes;
+    if (free_bytes < LOAD(s->opt.min_free) + spare
+        && LOAD(s->opt.min_free) + spare - free_bytes > need)
+        need = LOAD(s->opt.min_free) + spare - free_bytes;
     if (need == 0)
         return 1;
     if (rate == 0)

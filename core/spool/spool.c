@@ -170,6 +170,17 @@ spool_cause(struct spool *s)
 }
 
 void
+spool_limit(struct spool *s, const struct spool_options *o)
+{
+    pthread_mutex_lock(&s->lock);
+    STORE(s->opt.retain_us, o->retain_us);
+    STORE(s->opt.retain_bytes, o->retain_bytes);
+    STORE(s->opt.max_bytes, o->max_bytes);
+    STORE(s->opt.min_free, o->min_free);
+    pthread_mutex_unlock(&s->lock);
+}
+
+void
 spool_health_text(struct spool *s, char *out, size_t size)
 {
     pthread_mutex_lock(&s->lock);
@@ -182,15 +193,15 @@ spool_health_text(struct spool *s, char *out, size_t size)
         snprintf(out, size, "the spool is closing");
     else if (s->why[0])
         snprintf(out, size, "%s", s->why);
-    else if (s->opt.max_bytes && bytes + s->refused > s->opt.max_bytes)
+    else if (LOAD(s->opt.max_bytes) && bytes + s->refused > LOAD(s->opt.max_bytes))
         snprintf(out, size,
                  "the spool holds %" PRIu64 " bytes, its limit (max_size) is "
-                 "%" PRIu64, bytes, s->opt.max_bytes);
+                 "%" PRIu64, bytes, LOAD(s->opt.max_bytes));
     else
         snprintf(out, size,
                  "%" PRIu64 " bytes are free at %s, %" PRIu64
                  " are to stay free (min_free)",
-                 free_bytes, s->dir, s->opt.min_free);
+                 free_bytes, s->dir, LOAD(s->opt.min_free));
     pthread_mutex_unlock(&s->lock);
 }
 

@@ -86,6 +86,9 @@ struct spool_recovery {
  * is read: damage in older ones is met by their readers. */
 int spool_open(const struct spool_options *, struct spool **out,
                struct spool_recovery *);
+/* From now on retain_us, retain_bytes, max_bytes and min_free are these.  Any
+ * thread. */
+void spool_limit(struct spool *, const struct spool_options *);
 /* Write and sync what waits, stop the writer, free. */
 void spool_close(struct spool *);
 

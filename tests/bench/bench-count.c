@@ -119,9 +119,9 @@ gate_run(void)
     must(schema_add_field(&event->object, "count", SCHEMA_INTEGER, 0, NULL), "schema");
     must(schema_add_field(&event->object, "plan", SCHEMA_STRING, 0, NULL), "schema");
     app.name = name;
+    app.schema = schema;
     static struct idem idem; /* keys are hashed, and not looked up */
     gate.options.idem = &idem;
-    gate.options.schema = schema;
     gate.options.max_event_bytes = 1 << 20;
     pthread_mutex_init(&gate.pool_lock, NULL);
     for (uint64_t i = 0; i < EVENTS; i += BATCH) {

@@ -41,8 +41,8 @@ done
 says want.txt "$il" status --state-dir state
 exits 0
 grep -q 'no lanes' out.txt || { cat out.txt; status=1; }
-says want.txt "$il" reload -s state
-exits 0
+"$il" reload -s state >out.txt 2>&1 && { echo "reload takes a broken file"; status=1; }
+grep -q 'refused; what runs goes on' out.txt || { cat out.txt; status=1; }
 says want.txt "$il" dead list -s state
 exits 0
 says want.txt "$il" lane list -s state

@@ -67,7 +67,10 @@ PLAIN_TESTS = \
 	tests/end-to-end/test-parked-events-are-listed-and-retried.py \
 	tests/end-to-end/test-parked-lanes-move-and-are-forgotten.py \
 	tests/end-to-end/test-renamed-source-knows-its-keys.py \
+	tests/end-to-end/test-reload-changes-lanes.py \
 	tests/end-to-end/test-requests-are-http.py \
-	tests/end-to-end/test-socket-unit-refuses-nobody.py
+	tests/end-to-end/test-socket-unit-refuses-nobody.py \
+	tests/end-to-end/test-why-answers-for-each-fate.py \
+	tests/end-to-end/test-why-goes-by-what-is-noted.py
 TESTS += $(SHELL_TESTS) $(PLAIN_TESTS)
 EXTRA_DIST += $(SHELL_TESTS) $(PLAIN_TESTS)

@@ -59,7 +59,7 @@ with System(conf(STAYS, GOES), table=None) as s:
     equal(r.stdout.decode().count("not in"), 0, "what it cannot know")
     with open(s.daemon.log) as f:
         contains(f.read(), "lane goes/x is not in this config any more", "the log")
-    equal(command(s, "lane", "forget", "goes/x")[0], 1, "exit code of forget while the daemon runs")
+    equal(command(s, "lane", "forget", "stays/x")[0], 1, "exit code of forget of a lane that runs")
 
     # It comes back to all of them.
     s.daemon.kill()

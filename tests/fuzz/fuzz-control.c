@@ -46,10 +46,12 @@ open_all(void)
     CLAIM(schema && !schema_add_event(schema, "t.x", 0, &event));
     CLAIM(!schema_add_field(&event->object, "n", SCHEMA_NUMBER, 1, NULL));
     struct gate_options go = { .spool = spool, .idem = idem, .dead = dead,
-                               .schema = schema, .max_event_bytes = 4096 };
+                               .max_event_bytes = 4096 };
     CLAIM(!gate_new(&go, &gate));
     CLAIM(!gate_source_new(gate, "app", 1, NULL, NULL, &source));
+    gate_source_declare(source, schema);
     CLAIM(!gate_source_new(gate, "web", 0, NULL, NULL, &source));
+    gate_source_declare(source, schema);
 }
 
 static void

@@ -23,11 +23,11 @@ make_gate(struct gate_source **source)
     CLAIM(schema_add_field(&event->object, "at", SCHEMA_TIMESTAMP, 0, NULL) == 0);
     static struct idem idem; /* keys are hashed, and not looked up */
     gate.options.idem = &idem;
-    gate.options.schema = schema;
     gate.options.max_event_bytes = 4096;
     pthread_mutex_init(&gate.pool_lock, NULL);
     app.gate = &gate;
     app.name = name;
+    app.schema = schema;
     app.id = SLICE("app");
     *source = &app;
     return &gate;

@@ -45,10 +45,10 @@ open_all(void)
     ck_assert_int_eq(idem_open(&io, spool, &idem), 0);
     ck_assert_int_eq(dead_open(path_of("dead"), 0, &dead), 0);
     struct gate_options go = { .spool = spool, .idem = idem, .dead = dead,
-                               .schema = schema,
                                .max_event_bytes = 100000 };
     ck_assert_int_eq(gate_new(&go, &gate), 0);
     ck_assert_int_eq(gate_source_new(gate, "app", 0, NULL, NULL, &app), 0);
+    gate_source_declare(app, schema);
     ck_assert_int_eq(gate_start(gate), 0);
 }
 
