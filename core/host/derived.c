@@ -45,10 +45,9 @@ derived_new(struct host *h, const char *pipeline, struct host_derived **out)
     snprintf(name, sizeof name, PLAN_DERIVED "%s", pipeline);
     d->pipeline = strdup(pipeline);
     d->schema = schema_new();
-    int err = d->pipeline && d->schema
-                  ? gate_source_new(h->gate, name, 1, lane_derived_settled,
-                                    NULL, &d->to.source)
-                  : -ENOMEM;
+    int err = d->pipeline && d->schema ? gate_source_new(
+                  h->gate, name, 1, lane_derived_settled, NULL, &d->to.source)
+                                       : -ENOMEM;
     if (err) {
         derived_free(d);
         return err;
