@@ -1,13 +1,14 @@
 # The recipes an operator copies, and the demo that runs one.
 recipesdir = $(docdir)/recipes
-dist_recipes_DATA = conf/recipes/alerts.conf \
-	conf/recipes/feature-usage.conf \
-	conf/recipes/free-users.conf \
-	conf/recipes/masked-chat.conf \
-	conf/recipes/noisy-errors.conf \
-	conf/recipes/plan-changes.conf \
-	conf/recipes/third-export.conf \
+dist_recipes_DATA = conf/recipes/alerts.conf conf/recipes/alerts.tests.conf \
+	conf/recipes/feature-usage.conf conf/recipes/feature-usage.tests.conf \
+	conf/recipes/free-users.conf conf/recipes/free-users.tests.conf \
+	conf/recipes/masked-chat.conf conf/recipes/masked-chat.tests.conf \
+	conf/recipes/noisy-errors.conf conf/recipes/noisy-errors.tests.conf \
+	conf/recipes/plan-changes.conf conf/recipes/plan-changes.tests.conf \
+	conf/recipes/third-export.conf conf/recipes/third-export.tests.conf \
 	conf/recipes/usage-by-account.conf \
+	conf/recipes/usage-by-account.tests.conf \
 	conf/recipes/usage-by-account.sql
 EXTRA_DIST += conf/recipes/demo.sh conf/recipes/demo-alert.conf \
 	conf/recipes/demo-receive.mjs conf/recipes/demo-send.mjs \

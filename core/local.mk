@@ -35,6 +35,8 @@ core_libcore_a_SOURCES = \
 	core/base/number.c \
 	core/base/number.h \
 	core/base/private.h \
+	core/base/random.c \
+	core/base/random.h \
 	core/base/rate.c \
 	core/base/rate.h \
 	core/base/reserve.c \
@@ -103,6 +105,7 @@ core_libcore_a_SOURCES = \
 	core/conf/scan.h \
 	core/conf/token.c \
 	core/conf/token.h \
+	core/conf/value.c \
 	core/lang/expr.h \
 	core/lang/expr_condition.c \
 	core/lang/expr_eval.c \
@@ -325,6 +328,8 @@ core_libcore_a_SOURCES = \
 	core/host/api.h \
 	core/host/assembly.c \
 	core/host/assembly.h \
+	core/host/catalog.c \
+	core/host/catalog.h \
 	core/host/changes.c \
 	core/host/control.c \
 	core/host/control.h \
@@ -382,11 +387,24 @@ core_libcore_a_SOURCES = \
 	core/host/settings.c \
 	core/host/settings.h \
 	core/host/settings_event.c \
+	core/host/settings_test.c \
+	core/host/handover.c \
+	core/host/handover.h \
+	core/host/handover_start.c \
 	core/host/sockets.c \
+	core/host/successor.c \
+	core/host/upgrade.c \
+	core/host/upgrade.h \
+	core/host/upgrade_ask.c \
 	core/host/sockets.h \
 	core/host/status.c \
 	core/host/stores.c \
 	core/host/take.c \
+	core/host/trial.c \
+	core/host/trial.h \
+	core/host/trial_case.c \
+	core/host/trial_plugin.c \
+	core/host/trial_private.h \
 	core/host/watchdog.c \
 	core/command/arguments.c \
 	core/command/check.c \
@@ -404,6 +422,8 @@ core_libcore_a_SOURCES = \
 	core/command/emit.c \
 	core/command/entity.c \
 	core/command/eval.c \
+	core/command/figures.c \
+	core/command/figures.h \
 	core/command/help.c \
 	core/command/job.c \
 	core/command/lane.c \
@@ -413,13 +433,27 @@ core_libcore_a_SOURCES = \
 	core/command/plugins.c \
 	core/command/private.h \
 	core/command/reload.c \
+	core/command/upgrade.c \
 	core/command/reply.c \
 	core/command/reply.h \
 	core/command/run.c \
+	core/command/show.c \
+	core/command/show.h \
 	core/command/spool.c \
 	core/command/state.c \
 	core/command/status.c \
 	core/command/table.c \
+	core/command/terminal.c \
+	core/command/terminal.h \
+	core/command/test.c \
+	core/command/test.h \
+	core/command/test_compare.c \
+	core/command/test_judge.c \
+	core/command/test_report.c \
+	core/command/top.c \
+	core/command/top.h \
+	core/command/top_draw.c \
+	core/command/top_json.c \
 	core/command/types.c \
 	core/command/verify.c \
 	core/command/version.c \
@@ -433,7 +467,8 @@ core_libcore_a_SOURCES = \
 	core/command/why_tell.c \
 	core/command/why_trial.c
 
-dist_man_MANS += core/ingestlayer.1 core/ingestlayer.conf.5
+dist_man_MANS += core/ingestlayer.1 core/ingestlayer.conf.5 \
+	core/ingestlayer-tests.5
 
 bin_PROGRAMS += core/ingestlayer
 core_ingestlayer_SOURCES = core/main.c

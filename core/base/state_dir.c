@@ -104,6 +104,19 @@ state_dir_make_below(const char *state_dir, const char *path)
 }
 
 int
+state_dir_lock_note(const char *path, int lock)
+{
+    char pid[32];
+    int n = snprintf(pid, sizeof(pid), "%ld\n", (long) getpid());
+    int err =
+        ftruncate(lock, 0) ? -errno : file_pwrite(lock, pid, (size_t) n, 0);
+    if (err)
+        log_warn("state_dir %s: cannot write the process id into its lock: %s",
+                 path, strerror(-err));
+    return err;
+}
+
+int
 state_dir_lock(const char *path)
 {
     char name[4096], pid[32] = "";
@@ -128,12 +141,75 @@ state_dir_lock(const char *path)
         close(fd);
         return err;
     }
-    int n = snprintf(pid, sizeof(pid), "%ld\n", (long) getpid());
-    err = ftruncate(fd, 0) ? -errno : file_pwrite(fd, pid, (size_t) n, 0);
-    if (err)
-        log_warn("state_dir %s: cannot write the process id into its lock: %s",
-                 path, strerror(-err));
+    state_dir_lock_note(path, fd);
     return fd;
+}
+
+/* --- its format ------------------------------------------------------------ */
+
+#define FORMAT_NAME "format"
+
+static int
+read_format(const char *path, char text[16])
+{
+    char name[4096];
+    int err = state_dir_path(name, sizeof(name), path, FORMAT_NAME);
+    int fd = err ? -1 : open(name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err ? err : -errno;
+    int64_t n = file_pread(fd, text, 15, 0);
+    close(fd);
+    text[n > 0 ? n : 0] = 0;
+    return n < 0 ? (int) n : 0;
+}
+
+int
+state_dir_format(const char *path, unsigned *out)
+{
+    char text[16], *end = text;
+    int err = read_format(path, text);
+    *out = STATE_DIR_FORMAT;
+    if (err == -ENOENT)
+        return 0;
+    if (!err) {
+        unsigned long n = strtoul(text, &end, 10);
+        if (end == text || strcmp(end, "\n") != 0)
+            err = -EINVAL;
+        *out = (unsigned) n;
+    }
+    if (err)
+        log_error("state_dir %s: cannot read what is in \"" FORMAT_NAME
+                  "\": %s",
+                  path, strerror(-err));
+    else if (*out > STATE_DIR_FORMAT) {
+        log_error("state_dir %s has format %u, of a newer version of "
+                  "ingestlayer; this one knows up to %u, and leaves it as it "
+                  "is: install the newer one again, or restore a copy from "
+                  "before",
+                  path, *out, STATE_DIR_FORMAT);
+        err = -ENOTSUP;
+    }
+    return err;
+}
+
+int
+state_dir_format_take(const char *path)
+{
+    char text[16];
+    unsigned format;
+    int err = state_dir_format(path, &format);
+    if (err || (format == STATE_DIR_FORMAT && !read_format(path, text)))
+        return err;
+    int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0)
+        return -errno;
+    int n = snprintf(text, sizeof(text), "%u\n", STATE_DIR_FORMAT);
+    err = file_replace(dir, FORMAT_NAME, text, (size_t) n);
+    close(dir);
+    if (err)
+        log_error("state_dir %s: cannot write \"" FORMAT_NAME "\": %s", path,
+                  strerror(-err));
+    return err;
 }
 
 static int

@@ -15,6 +15,21 @@ int state_dir_make(const char *path, uid_t uid, gid_t gid);
  * that names the other process. */
 int state_dir_lock(const char *path);
 
+/* The lock was another process's, and is this one's now.  0 or a negative errno
+ * after a log line. */
+int state_dir_lock_note(const char *path, int lock);
+
+/* How things lie in it, as a whole: grows by one when an earlier version would
+ * not read any more what this one writes.  Its file is "format". */
+#define STATE_DIR_FORMAT 1u
+/* What state_dir says; STATE_DIR_FORMAT where it says nothing.  -ENOTSUP: a newer
+ * version has been there; or another negative errno; after a log line.  Only
+ * reads. */
+int state_dir_format(const char *path, unsigned *out);
+/* By whoever has the lock, before anything in it is opened: the same, and it is
+ * of this format from then on. */
+int state_dir_format_take(const char *path);
+
 /* strerror() of what failed below a state_dir, with who may where nobody else
  * does. */
 const char *state_dir_strerror(int err);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "digits.h"
 
+#include "random.h"
+
 #include <errno.h>
-#include <sys/random.h>
 
 /* Is there a dash before this byte? */
 static int
@@ -43,8 +44,9 @@ uuid_parse(const char *text, size_t len, uint8_t uuid[UUID_BYTES])
 int
 uuid_make(uint8_t uuid[UUID_BYTES])
 {
-    if (getrandom(uuid, UUID_BYTES, 0) != UUID_BYTES)
-        return -errno;
+    int err = random_fill(uuid, UUID_BYTES);
+    if (err)
+        return err;
     uuid[6] = (uint8_t) ((uuid[6] & 0x0f) | 0x40); /* version 4 */
     uuid[8] = (uint8_t) ((uuid[8] & 0x3f) | 0x80);
     return 0;

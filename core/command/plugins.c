@@ -169,6 +169,7 @@ dump_host(const char *name)
         const char *name;
         const struct il_option *table;
     } tables[] = { { "(root)", settings_root },
+                   { "(tests)", settings_tests },
                    { "(source)", settings_source },
                    { "(step)", settings_step },
                    { "(destination)", settings_destination } };

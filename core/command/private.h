@@ -12,10 +12,12 @@
  *                 read a config or a table, and touch nothing outside
  *   verify.c      plugins --verify, with the test host that plugins are tested
  *                 with
- *   emit.c  status.c  reload.c  dead_retry.c
+ *   emit.c  status.c  top.c  reload.c  upgrade.c  dead_retry.c
  *                 ask the running daemon by its control socket (host/control.h);
  *                 job.c what takes long
  *   reply.c       what stands in its answer
+ *   figures.c     how fast it does what, by its status twice
+ *   show.c        amounts as people read them
  *   dead.c  dead_item.c  dead_print.c  dead_render.c  entity.c
  *                 open a store of state_dir themselves, beside a running daemon
  *                 or without one: LMDB lets several processes in

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "reply.h"
 
+#include "base/time.h"
+
+#include <stdio.h>
 #include <string.h>
 
 struct il_value
@@ -19,4 +22,27 @@ command_number(const struct il_value *map, const char *key)
     return v.type == IL_INT    ? (uint64_t) v.num.i
            : v.type == IL_UINT ? v.num.u
                                : 0;
+}
+
+double
+command_real(const struct il_value *map, const char *key)
+{
+    struct il_value v = command_member(map, key);
+    char text[32];
+    double s = v.type == IL_INT    ? (double) v.num.i
+               : v.type == IL_UINT ? (double) v.num.u
+                                   : 0;
+    if (v.type != IL_DECIMAL || v.len >= sizeof(text))
+        return s;
+    memcpy(text, v.str, v.len);
+    text[v.len] = 0;
+    return sscanf(text, "%lf", &s) == 1 ? s : 0;
+}
+
+int64_t
+command_time_at(const struct il_value *map, const char *key)
+{
+    struct il_value v = command_member(map, key);
+    int64_t us = 0;
+    return v.type == IL_STRING && time_parse(v.str, v.len, &us) == 0 ? us : 0;
 }

@@ -16,5 +16,9 @@
 struct il_value command_member(const struct il_value *map, const char *key);
 /* The same as a number; 0 where it is none. */
 uint64_t command_number(const struct il_value *map, const char *key);
+/* As one that may have a fraction. */
+double command_real(const struct il_value *map, const char *key);
+/* A time; 0 where there is none. */
+int64_t command_time_at(const struct il_value *map, const char *key);
 
 #endif

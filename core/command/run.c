@@ -31,11 +31,11 @@ command_run(int argc, char **argv)
     int failed = host_inherit(host) || host_parse(host, line.config)
                  || host_load(host) || host_open(host)
                  || host_drop_privileges(host) || host_start(host);
-    if (!failed) {
-        host_run(host);
+    int rc = failed ? 0 : host_run(host);
+    if (!failed && !rc) {
         host_flush(host);
         host_stop(host);
     }
     host_close(host);
-    return failed;
+    return failed || rc < 0;
 }

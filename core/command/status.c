@@ -2,9 +2,9 @@
 /* ingestlayer status: what a running daemon does. */
 #include "private.h"
 #include "reply.h"
+#include "show.h"
 
 #include "base/text_plain.h"
-#include "base/time.h"
 #include "codec/event.h"
 #include "codec/json.h"
 #include "host/control.h"
@@ -27,8 +27,6 @@ const struct command_help command_status_help = {
     .options = options,
 };
 
-/* --- reading the reply --------------------------------------------------- */
-
 /* What a far side may have said, in one line. */
 static void
 print_plain(const char *before, const struct il_value *v)
@@ -47,39 +45,7 @@ print_said(const struct il_value *v)
     putchar('\n');
 }
 
-static int64_t
-time_at(const struct il_value *map, const char *key)
-{
-    struct il_value v = command_member(map, key);
-    int64_t us = 0;
-    return v.type == IL_STRING && time_parse(v.str, v.len, &us) == 0 ? us : 0;
-}
-
 /* --- for people ---------------------------------------------------------- */
-
-static const char *
-show_bytes(char out[16], uint64_t bytes)
-{
-    static const char units[] = "BKMGTPE";
-    double n = (double) bytes;
-    size_t unit = 0;
-    while (n >= 1000 && unit + 2 < sizeof(units)) {
-        n /= 1024;
-        unit++;
-    }
-    if (unit == 0)
-        snprintf(out, 16, "%" PRIu64 " B", bytes);
-    else
-        snprintf(out, 16, n < 10 ? "%.1f %ciB" : "%.0f %ciB", n, units[unit]);
-    return out;
-}
-
-static const char *
-show_count(char out[48], uint64_t n, const char *noun)
-{
-    snprintf(out, 48, "%" PRIu64 " %s%s", n, noun, n == 1 ? "" : "s");
-    return out;
-}
 
 static const char *
 show_range(char out[64], uint64_t first, uint64_t last)
@@ -89,38 +55,6 @@ show_range(char out[64], uint64_t first, uint64_t last)
     else
         snprintf(out, 64, "events %" PRIu64 " to %" PRIu64, first, last);
     return out;
-}
-
-static const char *
-show_seconds(char out[16], double s)
-{
-    if (s <= 0)
-        snprintf(out, 16, "-");
-    else if (s < 10)
-        snprintf(out, 16, "%.1fs", s);
-    else if (s < 120)
-        snprintf(out, 16, "%.0fs", s);
-    else if (s < 7200)
-        snprintf(out, 16, "%.0fm", s / 60);
-    else if (s < 172800)
-        snprintf(out, 16, "%.0fh", s / 3600);
-    else
-        snprintf(out, 16, "%.0fd", s / 86400);
-    return out;
-}
-
-/* lag_seconds is no integer, so it comes as its text. */
-static double
-seconds(const struct il_value *lane)
-{
-    struct il_value v = command_member(lane, "lag_seconds");
-    char text[32];
-    double s = v.type == IL_INT ? (double) v.num.i : 0;
-    if (v.type != IL_DECIMAL || v.len >= sizeof(text))
-        return s;
-    memcpy(text, v.str, v.len);
-    text[v.len] = 0;
-    return sscanf(text, "%lf", &s) == 1 ? s : 0;
 }
 
 static void
@@ -133,9 +67,9 @@ print_lane(const struct il_value *lane, int width)
            " %9" PRIu64 " %6" PRIu64 " %8" PRIu64 "\n",
            width, COMMAND_TEXT(name), COMMAND_TEXT(state),
            command_number(lane, "position"), command_number(lane, "lag_events"),
-           show_bytes(bytes, command_number(lane, "lag_bytes")),
-           show_seconds(time, seconds(lane)), command_number(lane, "delivered"),
-           command_number(lane, "dropped"),
+           command_show_bytes(bytes, command_number(lane, "lag_bytes")),
+           command_show_seconds(time, command_real(lane, "lag_seconds")),
+           command_number(lane, "delivered"), command_number(lane, "dropped"),
            command_number(lane, "dead_letters"),
            command_number(lane, "retries"));
 }
@@ -148,15 +82,7 @@ print_retrying(const struct il_value *lane)
     uint64_t n = command_number(lane, "dead_letters_retrying");
     if (n)
         printf("%.*s: %s being tried again\n", COMMAND_TEXT(name),
-               show_count(count, n, "dead letter"));
-}
-
-/* How long until then. */
-static const char *
-show_until(char out[16], int64_t at_us, int64_t now_us)
-{
-    return at_us <= now_us ? "now"
-                           : show_seconds(out, (double) (at_us - now_us) / 1e6);
+               command_show_count(count, n, "dead letter"));
 }
 
 static void
@@ -168,7 +94,8 @@ print_held(const struct il_value *lane, const struct il_value *held,
                     why = command_member(held, "why");
     struct il_value at = command_member(held, "until");
     printf("%.*s: held off until %.*s (%s)", COMMAND_TEXT(*lane),
-           COMMAND_TEXT(at), show_until(until, time_at(held, "until"), now_us));
+           COMMAND_TEXT(at),
+           command_show_until(until, command_time_at(held, "until"), now_us));
     if (target.type == IL_STRING)
         print_plain(": ", &target);
     if (why.type == IL_STRING && why.len)
@@ -187,11 +114,12 @@ print_parked(const struct il_value *lane, int64_t now_us)
     uint64_t n = command_number(lane, "parked");
     if (n) {
         printf("%.*s: %s %s to be sent again (%s)", COMMAND_TEXT(name),
-               show_count(count, n, "event"), n == 1 ? "waits" : "wait",
-               show_bytes(bytes, command_number(lane, "parked_bytes")));
+               command_show_count(count, n, "event"), n == 1 ? "waits" : "wait",
+               command_show_bytes(bytes, command_number(lane, "parked_bytes")));
         if (due.type == IL_STRING)
             printf(", the next %.*s (%s)", COMMAND_TEXT(due),
-                   show_until(until, time_at(lane, "next_due"), now_us));
+                   command_show_until(until, command_time_at(lane, "next_due"),
+                                      now_us));
         putchar('\n');
     }
     for (size_t iter = 0;
@@ -229,9 +157,9 @@ print_error(const struct il_value *lane, int64_t now_us)
     struct il_value error = command_member(lane, "last_error");
     if (error.type != IL_STRING || !error.len)
         return;
-    int64_t at = time_at(lane, "last_error_at");
+    int64_t at = command_time_at(lane, "last_error_at");
     printf("%.*s: %s ago: ", COMMAND_TEXT(name),
-           show_seconds(age, at ? (double) (now_us - at) / 1e6 : 0));
+           command_show_seconds(age, at ? (double) (now_us - at) / 1e6 : 0));
     print_said(&error);
 }
 
@@ -260,17 +188,18 @@ print_head(const struct il_value *all)
     struct il_value gate = command_member(all, "gate"),
                     spool = command_member(all, "spool");
     struct il_value version = command_member(all, "version"), why;
-    int64_t up = time_at(all, "now") - time_at(all, "started_at");
+    int64_t up =
+        command_time_at(all, "now") - command_time_at(all, "started_at");
     printf("ingestlayer %.*s, process %" PRIu64 ", up %s\n",
            COMMAND_TEXT(version), command_number(all, "pid"),
-           show_seconds(age, (double) up / 1e6));
+           command_show_seconds(age, (double) up / 1e6));
 
     struct il_value accepting = command_member(&gate, "accepting");
     why = command_member(&gate, "why");
     if (accepting.type == IL_BOOL && accepting.num.i)
         printf("gate   accepting, %s in all\n",
-               show_count(count, command_number(&gate, "dead_letters"),
-                          "dead letter"));
+               command_show_count(count, command_number(&gate, "dead_letters"),
+                                  "dead letter"));
     else
         printf("gate   NOT accepting: "), print_said(&why);
 
@@ -278,18 +207,20 @@ print_head(const struct il_value *all)
     printf("spool  %s, %s in %s, %s free%s",
            show_range(events, command_number(&spool, "first"),
                       command_number(&spool, "last")),
-           show_bytes(used, command_number(&spool, "bytes")),
-           show_count(count, command_number(&spool, "segments"), "segment"),
-           show_bytes(left, command_number(&spool, "free_bytes")),
+           command_show_bytes(used, command_number(&spool, "bytes")),
+           command_show_count(count, command_number(&spool, "segments"),
+                              "segment"),
+           command_show_bytes(left, command_number(&spool, "free_bytes")),
            why.len ? "; " : "");
     print_said(&why);
     if (command_number(&spool, "spare_bytes"))
-        printf("spool  %s in files to be used again\n",
-               show_bytes(spare, command_number(&spool, "spare_bytes")));
+        printf(
+            "spool  %s in files to be used again\n",
+            command_show_bytes(spare, command_number(&spool, "spare_bytes")));
     if (command_number(&spool, "damaged"))
         printf("spool  %s, see the log and ingestlayer spool verify\n",
-               show_count(count, command_number(&spool, "damaged"),
-                          "damaged place"));
+               command_show_count(count, command_number(&spool, "damaged"),
+                                  "damaged place"));
 }
 
 /* Source and key, as in "app/web". */
@@ -336,14 +267,16 @@ print_left(const struct il_value *all)
         struct il_value name = command_member(&one, "name");
         printf("lane %.*s is not in the config: ", COMMAND_TEXT(name));
         printf("%s (%s)",
-               show_count(count, command_number(&one, "lag_events"), "event"),
-               show_bytes(bytes, command_number(&one, "lag_bytes")));
+               command_show_count(count, command_number(&one, "lag_events"),
+                                  "event"),
+               command_show_bytes(bytes, command_number(&one, "lag_bytes")));
         if (command_number(&one, "parked"))
             printf(", %s to be sent again",
-                   show_count(count, command_number(&one, "parked"), "event"));
+                   command_show_count(count, command_number(&one, "parked"),
+                                      "event"));
         printf(" and %s are kept for it, until ingestlayer lane forget\n",
-               show_count(count, command_number(&one, "dead_letters"),
-                          "dead letter"));
+               command_show_count(count, command_number(&one, "dead_letters"),
+                                  "dead letter"));
     }
 }
 
@@ -377,13 +310,13 @@ print_status(const struct il_value *all)
     for (size_t iter = 0; msg_item(&lanes, &iter, NULL, &lane);)
         print_retrying(&lane);
     for (size_t iter = 0; msg_item(&lanes, &iter, NULL, &lane);)
-        print_parked(&lane, time_at(all, "now"));
+        print_parked(&lane, command_time_at(all, "now"));
     for (size_t iter = 0; msg_item(&lanes, &iter, NULL, &lane);)
         print_doing(&lane, "");
     for (size_t iter = 0; msg_item(&lanes, &iter, NULL, &lane);)
         print_paused(&lane);
     for (size_t iter = 0; msg_item(&lanes, &iter, NULL, &lane);)
-        print_error(&lane, time_at(all, "now"));
+        print_error(&lane, command_time_at(all, "now"));
 }
 
 int

@@ -46,6 +46,11 @@ const char *conf_peek(const struct config_setting_t *group, const char *key);
 const char *conf_float_text(const struct conf *,
                             const struct config_setting_t *);
 
+/* Append a setting of any shape as JSON, numbers as they are written.  0, -EINVAL
+ * (it nests too deep) or -ENOMEM. */
+int conf_value_json(const struct conf *, const struct config_setting_t *,
+                    struct il_text *out);
+
 /* Where a setting stands. */
 struct conf_place {
     const char *file; /* as the operator named it; NULL: nowhere */

@@ -276,6 +276,8 @@ int
 option_type_fits(const struct il_option *o, const config_setting_t *s)
 {
     const uint32_t type = o->type;
+    if (o->flags & OPTION_ANY)
+        return 1;
     if (((o->flags & OPTION_NUMBER) || type == IL_OPT_NUMBER)
         && config_setting_is_number(s))
         return 1;
@@ -310,6 +312,8 @@ option_check_item(const struct il_conf *g, const struct il_option *o,
                   struct item *item)
 {
     config_setting_t *s = item->setting;
+    if (o->flags & OPTION_ANY)
+        return;
     if ((o->flags & OPTION_NUMBER) && config_setting_is_number(s)) {
         item->str = number_text(g, s);
     } else if (o->type == IL_OPT_NUMBER && config_setting_is_number(s)) {

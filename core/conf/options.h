@@ -22,6 +22,9 @@
  * here. */
 #define OPTION_AGAIN (1u << 19)
 
+/* Host only, of an IL_OPT_STRING: any value; somebody else reads the setting. */
+#define OPTION_ANY (1u << 20)
+
 /* A table that ends with { 0 }, and the distance of its entries, which for a
  * plugin is what it was compiled with. */
 struct option_table {

@@ -148,6 +148,40 @@ emit(struct gate_batch *b, int lines, struct slice body, struct il_text *reply,
     return 503;
 }
 
+static int
+try(struct gate_batch *b, struct slice body)
+{
+    int err = gate_parse(b, body, 0, EMIT_MAX_EVENTS);
+    if (err == -EINVAL) {
+        gate_keep_body(b->source, NULL, b->code, b->message, body);
+        return 0;
+    }
+    if (!err && b->refused < b->count)
+        err = commit_and_wait(b);
+    if (!err)
+        gate_keep_refused(b);
+    return err;
+}
+
+int
+gate_try(struct gate *g, const char *source, struct slice body, int *status,
+         struct il_text *answer, uint64_t *position)
+{
+    struct gate_source *s = g->sources;
+    for (; s && strcmp(s->name, source); s = s->next)
+        continue;
+    struct gate_batch *b = s ? gate_batch_take(g, s) : NULL;
+    if (!b)
+        return s ? -ENOMEM : -ENOENT;
+    b->unlimited = 1;
+    int err = try(b, body);
+    if (!err)
+        err = gate_answer(answer, b, status);
+    *position = b->accepted ? b->position : 0;
+    gate_batch_give(b);
+    return err;
+}
+
 int
 gate_control(struct gate *g, const char *source, int lines, struct slice body,
              struct il_text *reply, const char **code)

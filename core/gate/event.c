@@ -7,6 +7,7 @@
  * payload is moved once.  Senders write the payload last, so that is rare. */
 #include "private.h"
 
+#include "base/random.h"
 #include "base/time.h"
 #include "base/wtf8.h"
 
@@ -14,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 static const char *const field_names[]
     = { "id", "idempotencyKey", "type", "timestamp", "payload" };
@@ -24,15 +24,8 @@ static void
 random_bits(struct gate_batch *b, uint8_t out[10])
 {
     if (b->random_left < 10) {
-        size_t have = 0;
-        while (have < sizeof(b->random)) {
-            ssize_t n = getrandom(b->random + have, sizeof(b->random) - have,
-                                  0);
-            if (n > 0)
-                have += (size_t) n;
-            else if (errno != EINTR)
-                abort(); /* cannot happen: flags 0 never runs dry */
-        }
+        if (random_fill(b->random, sizeof(b->random)))
+            abort(); /* cannot happen: the generator never runs dry */
         b->random_left = sizeof(b->random);
     }
     b->random_left -= 10;

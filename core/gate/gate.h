@@ -82,6 +82,11 @@ void gate_source_retire(struct gate_source *);
 /* After gate_source_close(), once no request of it is left. */
 void gate_source_free(struct gate_source *);
 const char *gate_source_name(const struct gate_source *);
+/* Events since the start; refused: or bodies, for whatever reason.  Any thread. */
+struct gate_counts {
+    uint64_t accepted, duplicates, refused;
+};
+void gate_source_counts(const struct gate_source *, struct gate_counts *out);
 struct gate_marks *gate_source_marks(const struct gate_source *);
 
 /* il_emit() of a source: see plugin.h.  *fault says why with -EINVAL. */
@@ -96,6 +101,14 @@ int gate_emit(struct gate_source *, const struct il_emission *,
  * wait for the disk. */
 int gate_control(struct gate *, const char *source, int lines,
                  struct slice body, struct il_text *reply, const char **code);
+
+/* For `ingestlayer test`: take a body of JSON as if a sender of that source had
+ * sent it, limits apart, and wait until it is durable.  *status and answer
+ * (appended) are what the sender would get, *position is that of the last event
+ * that is new, or 0.  0; -ENOENT: there is no such source; or another negative
+ * errno: it cannot be stored. */
+int gate_try(struct gate *, const char *source, struct slice body, int *status,
+             struct il_text *answer, uint64_t *position);
 
 /* 0 when events are accepted, else why not, for /readyz. */
 int gate_ready(struct gate *, char *why, size_t size);

@@ -52,6 +52,15 @@ gate_source_counters(struct gate_source *s)
     return err;
 }
 
+void
+gate_source_counts(const struct gate_source *s, struct gate_counts *out)
+{
+    *out = (struct gate_counts){ .accepted = metric_get(s->accepted),
+                                 .duplicates = metric_get(s->duplicates) };
+    for (int code = 1; code < GATE_CODES; code++)
+        out->refused += metric_get(s->refused[code]);
+}
+
 /* What will be sent again is not lost, and a letter of it would be a second
  * one.  A key with a rate makes letters at its rate, so that what anybody can
  * read in a page does not push everybody else's letters out. */

@@ -310,7 +310,7 @@ control_call(const char *state_dir, struct control_call *call)
         close(fd);
     if (err == -ENOENT)
         err = -ECONNREFUSED;
-    if (err && !said)
+    if (err && !said && !call->quiet)
         say_why(state_dir, err);
     return err;
 }

@@ -34,6 +34,7 @@ struct control_call {
      * all of it is the reply. */
     int (*line)(void *arg, struct slice line);
     void *arg;
+    int quiet; /* no message where there is no answer */
     /* what came */
     int status;
     struct il_text reply;
@@ -41,7 +42,7 @@ struct control_call {
 
 /* Ask a running daemon.  0 and status and reply, or a negative errno after a
  * message on stderr (-ECONNREFUSED: no daemon runs), but without one for what
- * line() has returned.  The reply is the caller's to clear either way. */
+ * line() has returned, or where it is quiet.  The reply is the caller's to clear either way. */
 int control_call(const char *state_dir, struct control_call *);
 
 /* Append to a path, for a query or between two slashes, what has any

@@ -161,13 +161,14 @@ show_option(struct shower *w, const struct il_conf *g, size_t i,
         close_bracket(w, o->name, 0, 0);
 }
 
-/* Whoever reads a list that is marked so shows it, too; and `host` of a part's
- * place is a group around what is in the view already. */
+/* Whoever reads a list that is marked so shows it, too; `host` of a part's place
+ * is a group around what is in the view already; and the daemon does not go by
+ * tests. */
 static int
 is_elsewhere(const struct shower *w, const struct il_conf *g,
              const struct option_shown *o)
 {
-    return (o->flags & OPTION_RAW)
+    return (o->flags & OPTION_RAW) || (!w->place && !strcmp(o->name, "tests"))
            || (g == w->place && !strcmp(o->name, "host"));
 }
 

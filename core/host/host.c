@@ -7,6 +7,7 @@
 #include "private.h"
 #include "privileges.h"
 #include "sockets.h"
+#include "upgrade.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/state_dir.h"
@@ -32,6 +33,13 @@ host_new(void)
         return NULL;
     }
     h->lock = -1;
+    h->upgrade = upgrade_new();
+    if (!h->upgrade) {
+        free(h);
+        log_error("no memory");
+        return NULL;
+    }
+    handover_note_program();
     pthread_rwlock_init(&h->changes, NULL);
     pthread_mutex_init(&h->errand_lock, NULL);
     h->started_us = clock_wall_us();
@@ -43,7 +51,8 @@ int
 host_inherit(struct host *h)
 {
     h->inherited = http_inherited_new();
-    return h->inherited ? sockets_take(h->inherited) : -ENOMEM;
+    int err = h->inherited ? sockets_take(h->inherited) : -ENOMEM;
+    return err ? err : host_successor(h);
 }
 
 /* --- parse, load, open --------------------------------------------------- */
@@ -90,6 +99,7 @@ host_open(struct host *h)
     sockets_check(h->plan, h->inherited);
     plan_check_start(h->plan, h->inherited);
     conf_print(conf, stderr);
+    host_successor_found(h, conf);
     return conf_errors(conf) ? -EINVAL : 0;
 }
 
@@ -145,10 +155,17 @@ report_state_dir(const struct host *h)
 int
 host_start_state(struct host *h)
 {
-    h->lock = state_dir_lock(h->state_dir);
-    int err = h->lock < 0 ? h->lock : host_watchdog_start(h);
+    int err = 0;
+    if (h->lock < 0)
+        h->lock = state_dir_lock(h->state_dir);
+    if (h->lock < 0)
+        return h->lock;
+    if (!h->watchdog)
+        err = host_watchdog_start(h);
     if (!err)
         report_state_dir(h);
+    if (!err)
+        err = state_dir_format_take(h->state_dir);
     if (!err)
         err = host_open_stores(h);
     if (err)
@@ -165,13 +182,17 @@ host_start(struct host *h)
 {
     sigset_t set;
     block_signals(&set);
-    int err = host_start_state(h);
+    int err = host_successor_waits(h);
+    if (!err)
+        err = host_start_state(h);
     if (!err)
         err = host_prepare_servers(h);
     if (!err)
         err = host_start_lanes(h);
     spool_hold_free(h->start_hold);
     h->start_hold = NULL;
+    if (!err)
+        host_successor_ready(h);
     /* Last: whoever gets a connection gets an answer. */
     if (!err)
         err = host_start_servers(h);
@@ -179,9 +200,11 @@ host_start(struct host *h)
         err = host_requests_start(h);
     if (err == -ENOMEM)
         log_error("no memory to start");
-    if (!err)
-        atomic_store(&h->serving, 1);
-    return err;
+    if (err)
+        return err;
+    atomic_store(&h->serving, 1);
+    host_successor_serves(h);
+    return 0;
 }
 
 /* --- run ----------------------------------------------------------------- */
@@ -199,7 +222,7 @@ report_addresses(const struct host *h, const char *group,
     }
 }
 
-void
+int
 host_run(struct host *h)
 {
     sigset_t set;
@@ -212,9 +235,12 @@ host_run(struct host *h)
              h->assembly->plan->source_count,
              h->assembly->plan->source_count == 1 ? "" : "s", lanes,
              lanes == 1 ? "" : "s");
+    int told = 0, rc = 0;
     host_errands_begin(h);
-    notify_ready();
     for (;;) {
+        /* systemd hears the process before until that is gone */
+        if (!told && (told = host_successor_alone(h)))
+            notify_ready();
         struct timespec second = { .tv_sec = 1 };
         int signal = sigtimedwait(&set, NULL, &second);
         if (signal == SIGTERM || signal == SIGINT)
@@ -226,7 +252,10 @@ host_run(struct host *h)
         else
             host_watch(h);
         host_collect(h, 0);
-        notify_alive();
+        if ((rc = host_upgrade(h)))
+            break;
+        if (told)
+            notify_alive();
         if (clock_monotonic_us() >= checkpoint_us) {
             idem_checkpoint(h->idem, clock_wall_us());
             gate_marks_checkpoint(h->marks, 0);
@@ -234,6 +263,7 @@ host_run(struct host *h)
         }
     }
     host_errands_end(h);
+    return rc;
 }
 
 /* --- flush, stop, close -------------------------------------------------- */
@@ -301,6 +331,10 @@ host_close(struct host *h)
     if (h->assembly)
         assembly_close(h->assembly);
     host_watchdog_end(h);
+    if (h->before)
+        handover_close(h->before);
+    free(h->before);
+    upgrade_free(h->upgrade);
     if (h->assembly)
         assembly_free(h->assembly);
     else

@@ -10,8 +10,8 @@
 struct host;
 
 struct host *host_new(void);
-/* Take what systemd has passed to this process: first of all, before anything
- * is opened. */
+/* Take what systemd has passed to this process, or the process whose place it is
+ * to take: first of all, before anything is opened. */
 int host_inherit(struct host *);
 /* Read the config; set the log level. */
 int host_parse(struct host *, const char *path);
@@ -23,8 +23,9 @@ int host_open(struct host *);
 int host_drop_privileges(struct host *);
 /* Take the state_dir, open the stores, start plugins, lanes and servers. */
 int host_start(struct host *);
-/* Serve until SIGTERM or SIGINT. */
-void host_run(struct host *);
+/* Serve until SIGTERM or SIGINT: 0.  1: another process has taken this one's
+ * place; or a negative errno after a log line: in either case host_close(). */
+int host_run(struct host *);
 /* Stop accepting; deliver what is there, as long as `drain` allows. */
 void host_flush(struct host *);
 /* Stop lanes and plugins, close the stores. */

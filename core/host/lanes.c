@@ -356,6 +356,24 @@ host_stop_lane(struct host *h, struct assembly_lane *l, int64_t deadline_us)
 }
 
 void
+host_halt_lanes(struct host *h)
+{
+    for (size_t i = 0; i < h->assembly->lane_count; i++)
+        if (h->assembly->lanes[i]->lane)
+            lane_halt(h->assembly->lanes[i]->lane);
+}
+
+int
+host_lanes_rest(const struct host *h)
+{
+    for (size_t i = 0; i < h->assembly->lane_count; i++)
+        if (h->assembly->lanes[i]->lane
+            && !has_ended(h->assembly->lanes[i]->lane))
+            return 0;
+    return 1;
+}
+
+void
 host_stop_lanes(struct host *h)
 {
     struct assembly *a = h->assembly;

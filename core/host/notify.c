@@ -29,6 +29,13 @@ notify_stopping(void)
     sd_notify(0, "STOPPING=1\nSTATUS=delivering what is left");
 }
 
+void
+notify_main_process(pid_t pid)
+{
+    sd_notifyf(0, "MAINPID=%ld", (long) pid);
+    sd_notify_barrier(0, 5000000);
+}
+
 /* Called about every second; the watchdog wants to hear from us twice in its
  * time. */
 void
@@ -60,6 +67,12 @@ notify_reloading(void)
 void
 notify_stopping(void)
 {
+}
+
+void
+notify_main_process(pid_t pid)
+{
+    (void) pid;
 }
 
 void

@@ -4,6 +4,7 @@
 #include "plan_check.h"
 #include "plan_place.h"
 #include "settings.h"
+#include "trial.h"
 #include "http/options.h"
 #include "gate/sender.h"
 
@@ -260,6 +261,7 @@ plan_parse_text(const char *name, const char *text, size_t len)
 void
 plan_load(struct plan *plan)
 {
+    size_t tests;
     if (!(plan->loader = make_loader(plan)))
         conf_give_up();
     http_options_check_tls(plan->conf, option_group(plan->root, "http", 0));
@@ -271,6 +273,7 @@ plan_load(struct plan *plan)
     plan_check_pipelines(plan);
     plan_check_derived(plan);
     plan_check_was(plan);
+    trial_cases(plan->conf, plan->root, plan, &tests);
 }
 
 void

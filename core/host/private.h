@@ -15,6 +15,10 @@
  *                 job*.c what takes long; control.c how commands ask
  *   sockets.c     what systemd has opened; notify.c what it is told; privileges.c
  *   admin.c       /healthz, /readyz, /metrics
+ *   upgrade*.c successor.c handover*.c
+ *                 another process takes this one's place (upgrade.h)
+ *   trial*.c catalog.c
+ *                 `ingestlayer test`: the phases with a clock of the test's
  *   watchdog.c    leaves when a plugin keeps the daemon from ending
  *
  * Threads.  The main thread walks through the phases, wakes once a second and at
@@ -24,7 +28,8 @@
  *
  * Pointers are set before the threads that use them start, and freed after those
  * are gone, but for the assembly, which changes under the one lock here.  Stopping
- * is starting backwards: the way in first, the spool last. */
+ * is starting backwards: the way in first, the spool last.  Where an upgrade goes
+ * back, all of it is made anew. */
 #ifndef HOST_PRIVATE_H
 #define HOST_PRIVATE_H
 
@@ -34,6 +39,7 @@
 #include "jobs.h"
 #include "requests.h"
 #include "base/timers.h"
+#include "http/http.h"
 #include "store/parked.h"
 #include "store/retry.h"
 #include "gate/gate.h"
@@ -48,6 +54,15 @@ struct host_derived;
 struct errand;
 struct host_left;
 struct host_requests;
+struct handover;
+struct upgrade;
+
+/* What is left to another process, while a server is stopped. */
+struct host_leaving {
+    struct http_inherited *list;
+    struct http_left left;
+    int err;
+};
 struct host_retired;
 
 struct host {
@@ -68,6 +83,9 @@ struct host {
     int runs; /* main does errands */
     int lock; /* descriptor, -1: not taken */
     struct http_inherited *inherited; /* sockets; NULL: none */
+    struct handover *before;          /* the process before; NULL: none */
+    struct upgrade *upgrade;
+    struct host_leaving *leaving; /* NULL: nobody comes after this one */
 
     struct spool *spool;
     struct spool_hold *start_hold; /* until all have their own */
@@ -164,6 +182,10 @@ void host_stop_lane(struct host *, struct assembly_lane *, int64_t deadline_us);
  * deadline. */
 void host_drain_lanes(struct host *);
 void host_stop_lanes(struct host *);
+/* All of them are to read nothing more, and have they ended?  host_stop_lanes()
+ * is still to follow. */
+void host_halt_lanes(struct host *);
+int host_lanes_rest(const struct host *);
 /* Up to where all lanes have passed that take from a source; arg is a struct
  * host_source. */
 struct host_source {
@@ -181,6 +203,7 @@ int host_serve_source(struct assembly_source *, struct http_site *);
 void host_stop_source(struct assembly_source *, int64_t deadline_us);
 
 /* servers.c: sources, gate, servers */
+int host_make_gate(struct host *);
 struct http_options;
 int host_prepare_servers(struct host *);
 /* How senders are served, but for where; returns how many connections are left
@@ -190,6 +213,11 @@ int host_start_servers(struct host *);
 /* Sources are to come to an end: il_cancelled(). */
 void host_cancel_sources(struct host *);
 void host_quiesce(struct host *);
+/* Where another process comes after this one: all servers let those wait who
+ * come, and keep those who are idle. */
+void host_rest(struct host *);
+/* Stopped, before it is freed: what it leaves, if anybody comes. */
+void host_leave(struct host *, struct http *);
 /* The admin server, before what its handlers and /metrics read is gone. */
 void host_stop_admin(struct host *);
 void host_stop_servers(struct host *);
@@ -261,6 +289,12 @@ void host_put_paused(struct json_out *, const struct lane_status *, int quotes);
 int host_retry(struct host_request *);
 /* .../due: another process has changed what is parked. */
 int host_due(struct host_request *);
+
+/* upgrade_ask.c: GET and POST /v1/upgrade, the latter perhaps with ?no_way_back=1:
+ * how the last one went, or goes on.  The answer to its end comes from whichever
+ * process has the place then. */
+int host_upgrade_look(struct host_request *);
+int host_upgrade_ask(struct host_request *);
 
 /* emit.c: POST /v1/emit?source=NAME, which may be left out where there is only
  * one.  The body is what POST /v1/ingest takes; the answer has a line of JSON

@@ -57,6 +57,8 @@ static const struct host_request_kind kinds[] = {
     { "POST", "/v1/lanes/*/due", host_due, LOOKS, 0 },
     { "GET", "/v1/config", config, READS | SHOWN | LOOKS, 0 },
     { "POST", "/v1/emit", host_emit, 0, CONTROL_MAX_BYTES },
+    { "GET", "/v1/upgrade", host_upgrade_look, READS, 0 },
+    { "POST", "/v1/upgrade", host_upgrade_ask, 0, 0 },
     { "POST", "/v1/reload", host_reload_request, 0, 0 },
     { "GET", "/v1/jobs", jobs, READS | SHOWN, 0 },
     { "POST", "/v1/jobs/*/cancel", cancel, READS, 0 },
@@ -232,7 +234,8 @@ clear_control(const char *path)
 }
 
 static int
-make_control(struct host_requests *r, const char *state_dir)
+make_control(struct host_requests *r, const char *state_dir,
+             struct http_inherited *inherited)
 {
     char path[CONTROL_PATH_MAX], address[sizeof("unix:") + CONTROL_PATH_MAX];
     int err = control_path(state_dir, path, &r->dir);
@@ -245,6 +248,7 @@ make_control(struct host_requests *r, const char *state_dir)
     snprintf(address, sizeof(address), "unix:%s", path);
     const char *listen[] = { address };
     const struct http_options o = { .name = "control",
+                                    .inherited = inherited,
                                     .listen = listen,
                                     .listen_count = 1,
                                     .socket_mode = 0600,
@@ -259,12 +263,25 @@ int
 host_requests_start(struct host *h)
 {
     struct host_requests *r = requests_of(h);
-    int err = r ? make_control(r, h->state_dir) : -ENOMEM;
+    int err = r ? make_control(r, h->state_dir, h->inherited) : -ENOMEM;
     for (size_t i = 0; i < KINDS && !err; i++) {
         r->all[i] = (struct bound){ h, &kinds[i], NULL };
         err = put_route(&r->all[i], r->control);
     }
     return err ? err : http_start(r->control);
+}
+
+void
+host_requests_rest(struct host *h)
+{
+    if (h->requests && h->requests->control)
+        http_rest(h->requests->control);
+}
+
+int64_t
+host_requests_until(const struct host *h)
+{
+    return h->leaving ? h->deadline_us : clock_monotonic_us();
 }
 
 void
@@ -274,10 +291,11 @@ host_requests_stop(struct host *h)
     if (h->jobs)
         host_jobs_stop(h->jobs);
     if (r && r->control)
-        http_stop(r->control, clock_monotonic_us());
+        http_stop(r->control, host_requests_until(h));
     host_stop_admin(h);
     if (!r)
         return;
+    host_leave(h, r->control);
     http_free(r->control);
     if (r->dir >= 0)
         close(r->dir);

@@ -54,6 +54,10 @@ int host_requests_show(struct host *, struct http *admin);
  * (the caller has the lock of the state_dir).  0 or a negative errno after a log
  * line. */
 int host_requests_start(struct host *);
+/* Whoever asks from now on waits for the process that comes next; and until when
+ * those at hand may take, as a stop is one. */
+void host_requests_rest(struct host *);
+int64_t host_requests_until(const struct host *);
 /* No request runs afterwards, nor one of the admin listener, which is stopped
  * with them: /metrics looks at the server of the control socket, too. */
 void host_requests_stop(struct host *);

@@ -150,8 +150,8 @@ make_admin_http(struct host *h, uint32_t connections)
     return make_http(h, "admin", &o, &h->admin_tls, &h->admin_http);
 }
 
-static int
-make_gate(struct host *h)
+int
+host_make_gate(struct host *h)
 {
     const struct gate_options o = { .spool = h->spool,
                                     .idem = h->idem,
@@ -170,7 +170,7 @@ int
 host_prepare_servers(struct host *h)
 {
     uint32_t admin = ADMIN_CONNECTIONS;
-    int err = make_gate(h);
+    int err = host_make_gate(h);
     if (!err)
         err = make_gate_http(h, &admin);
     if (!err)
@@ -222,10 +222,28 @@ host_quiesce(struct host *h)
 }
 
 void
+host_rest(struct host *h)
+{
+    http_rest(h->gate_http);
+    http_rest(h->admin_http);
+    host_requests_rest(h);
+}
+
+void
+host_leave(struct host *h, struct http *http)
+{
+    if (!h->leaving || !http)
+        return;
+    int err = http_leave(http, h->leaving->list, &h->leaving->left);
+    if (err)
+        h->leaving->err = err;
+}
+
+void
 host_stop_admin(struct host *h)
 {
     if (h->admin_http)
-        http_stop(h->admin_http, clock_monotonic_us());
+        http_stop(h->admin_http, host_requests_until(h));
 }
 
 void
@@ -241,6 +259,8 @@ host_stop_servers(struct host *h)
     if (h->gate)
         gate_stop(h->gate);
     host_free_derived(h);
+    host_leave(h, h->admin_http);
+    host_leave(h, h->gate_http);
     http_free(h->admin_http);
     http_free(h->gate_http);
     timers_free(h->timers);

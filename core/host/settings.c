@@ -479,5 +479,10 @@ const struct il_option settings_root[] = {
       .flags = IL_OPT_LIST | OPTION_RAW,
       .children = settings_pipeline,
       .help = "What becomes of the events." },
+    { .name = "tests",
+      .type = IL_OPT_GROUP,
+      .flags = IL_OPT_LIST,
+      .children = settings_test,
+      .help = "What `ingestlayer test` tries; the daemon passes over it." },
     { 0 }
 };

@@ -14,5 +14,8 @@ extern const struct il_option settings_step[];
 extern const struct il_option settings_destination[];
 extern const struct il_option settings_event[];
 extern const struct il_option settings_pipeline[];
+extern const struct il_option settings_test[];
+/* Of a file of tests that names its config. */
+extern const struct il_option settings_tests[];
 
 #endif

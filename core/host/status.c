@@ -129,11 +129,17 @@ put_sources(struct json_out *o, const struct assembly *a)
     json_out_array(o, "sources");
     for (size_t i = 0; i < a->plan->source_count; i++) {
         const struct il_host *source = &a->sources[i]->host;
+        struct gate_counts counts = { 0 };
         instance_doing(source, doing, sizeof(doing));
+        if (source->source)
+            gate_source_counts(source->source, &counts);
         json_out_object(o, NULL);
         json_out_str(o, "name", source->name);
         json_out_str(o, "plugin", source->plugin->desc.name);
         json_out_str(o, "doing", doing);
+        json_out_number(o, "accepted", counts.accepted);
+        json_out_number(o, "duplicates", counts.duplicates);
+        json_out_number(o, "refused", counts.refused);
         json_out_end(o);
     }
     json_out_end(o);
@@ -248,6 +254,9 @@ put_spool(struct json_out *o, struct host *h)
     json_out_number(o, "segments", s.segments);
     json_out_number(o, "spare_bytes", s.spare_bytes);
     json_out_number(o, "free_bytes", s.free_bytes);
+    json_out_number(o, "min_free_bytes",
+                    (uint64_t) option_int(option_group(h->root, "spool", 0),
+                                          "min_free", 0));
     json_out_number(o, "damaged", s.damaged);
     json_out_str(o, "trouble", why);
     json_out_end(o);

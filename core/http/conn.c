@@ -112,6 +112,10 @@ http_conn_free(struct http_conn *c)
         http_io_finish(c); /* nothing was cut off */
     if (c->tls)
         atomic_fetch_sub(&loop->http->tls_total, 1);
+    /* Closing does not do it where a process that is being started still has a
+     * copy of the descriptor. */
+    if (c->fd >= 0)
+        epoll_ctl(loop->epoll, EPOLL_CTL_DEL, c->fd, NULL);
     http_io_close(c);
     http_peer_remove(c);
     loop->conn_count--;

@@ -184,6 +184,12 @@ http_inherited_count(const struct http_inherited *in)
     return in ? in->count : 0;
 }
 
+int
+http_inherited_is_taken(const struct http_inherited *in, size_t i)
+{
+    return in->list[i].taken;
+}
+
 const char *
 http_inherited_from(const struct http_inherited *in, size_t i)
 {
@@ -251,11 +257,26 @@ is_at_name(const union socket_address *at, const struct http_address *want)
     return found;
 }
 
-/* One path may be written in several ways. */
+/* A path in a folder that was open: "/proc/self/fd/7/control", of which the
+ * number means something in one process only.  Or NULL. */
+static const char *
+name_by_number(const char *path)
+{
+    static const char numbers[] = "/proc/self/fd/";
+    if (strncmp(path, numbers, sizeof(numbers) - 1) != 0)
+        return NULL;
+    return strchr(path + sizeof(numbers) - 1, '/');
+}
+
+/* One path may be written in several ways.  Of those with a number only the
+ * control socket's is there, and it is asked for by its server. */
 static int
 is_at_path(const char *path, const char *want)
 {
+    const char *x = name_by_number(path), *y = name_by_number(want);
     struct stat a, b;
+    if (x && y)
+        return !strcmp(x, y);
     return !strcmp(path, want)
            || (!lstat(path, &a) && !lstat(want, &b) && a.st_dev == b.st_dev
                && a.st_ino == b.st_ino);

@@ -35,6 +35,8 @@ size_t http_inherited_count(const struct http_inherited *);
 /* Append where the i-th listens, as one would write it in a config. */
 void http_inherited_address(const struct http_inherited *, size_t i,
                             struct il_text *out);
+/* Has a server taken it? */
+int http_inherited_is_taken(const struct http_inherited *, size_t i);
 const char *http_inherited_from(const struct http_inherited *, size_t i);
 /* Does the i-th listen there?  1 or 0. */
 int http_inherited_is_at(const struct http_inherited *, size_t i,

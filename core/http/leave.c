@@ -94,20 +94,33 @@ leave_doors(struct http_loop *loop, struct http_inherited *in)
     return err;
 }
 
+/* Its thread has ended: those that came in its last round. */
+static void
+leave_last(struct http_loop *loop, struct http_left *left)
+{
+    for (struct http_conn *c = loop->conns, *next; c; c = next) {
+        next = c->next;
+        if (http_conn_leaves(c))
+            http_conn_free(c);
+        else if (c->state == CONN_SHAKES || c->state == CONN_HEAD)
+            left->tls++;
+        else
+            left->requests += c->state != CONN_LINGERS;
+    }
+}
+
 static int
 leave_conns(struct http_loop *loop, struct http_inherited *in,
             struct http_left *left)
 {
     int err = 0;
+    leave_last(loop, left);
     for (struct http_leaver *l = loop->leavers; l && !err; l = l->next) {
         err = http_inherited_add_conn(in, l->fd, loop->http->options.name,
                                       slice_of(l->sent, l->len));
         l->fd = -1;
         left->connections += !err;
     }
-    for (const struct http_conn *c = loop->conns; c; c = c->next)
-        left->requests += c->state == CONN_BODY || c->state == CONN_HELD
-                          || c->state == CONN_ANSWER;
     return err;
 }
 

@@ -6,6 +6,8 @@
  * its request, or to read its answer.  Who stands still must not use up the time
  * in which what was accepted is delivered. */
 #define LEAVE_US 5000000
+/* A handshake across the world and a request. */
+#define YOUNG_US 300000
 
 /* How long a connection may be idle while there is no room for new ones. */
 #define CROWDED_IDLE_US 2000000
@@ -74,12 +76,21 @@ conn_may_make_room(const struct http_conn *c)
                || http_peer_crowds(c));
 }
 
+/* It rests, and this one has come just before that: it could not be told to go
+ * yet, and is about to ask something. */
+static int
+is_young(const struct http_conn *c)
+{
+    return c->tls && atomic_load(&c->loop->http->rests)
+           && c->loop->now_us - c->since_us < YOUNG_US;
+}
+
 /* The server stops: is nobody to be waited for?  What has arrived by now is
  * still read, and whoever waits for the disk is answered. */
 static int
 conn_may_leave(const struct http_conn *c)
 {
-    return c->state == CONN_SHAKES || c->state == CONN_HEAD
+    return ((c->state == CONN_SHAKES || c->state == CONN_HEAD) && !is_young(c))
            || (c->state != CONN_HELD
                && c->loop->now_us - c->loop->quiesced_us > LEAVE_US);
 }

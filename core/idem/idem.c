@@ -41,13 +41,11 @@ idem_key(const struct idem *d, enum idem_space space, struct slice source_id,
 /* --- looking --- */
 
 static size_t
-publish(struct idem *d, size_t n, const void *base, uint64_t places,
-        unsigned shift)
+publish(struct idem *d, size_t n, const void *base, uint64_t homes)
 {
     if (n == NEAR_MAX)
         return n;
-    atomic_store_explicit(&d->near[n].places, places, memory_order_relaxed);
-    atomic_store_explicit(&d->near[n].shift, shift, memory_order_relaxed);
+    atomic_store_explicit(&d->near[n].homes, homes, memory_order_relaxed);
     atomic_store_explicit(&d->near[n].base, (uintptr_t) base,
                           memory_order_relaxed);
     return n + 1;
@@ -60,10 +58,10 @@ publish_all(struct idem *d)
     const void *lines;
     size_t n = 0;
     for (uint32_t i = d->table_count; i-- > 0;)
-        n = publish(d, n, d->tables[i]->cells, d->tables[i]->slots, 2);
+        n = publish(d, n, d->tables[i]->cells, d->tables[i]->homes);
     for (uint32_t i = d->view_count; i-- > 0;) {
         uint64_t homes = runs_homes(d->view[i], &lines);
-        n = publish(d, n, lines, homes, 6);
+        n = publish(d, n, lines, homes);
     }
     atomic_store_explicit(&d->near[n].base, 0, memory_order_relaxed);
 }
@@ -75,12 +73,10 @@ idem_prefetch(struct idem *d, struct idem_key key)
     for (size_t i = 0; (base = atomic_load_explicit(&d->near[i].base,
                                                     memory_order_relaxed));
          i++) {
-        uint64_t place =
-            place_of(key.hi, atomic_load_explicit(&d->near[i].places,
-                                                  memory_order_relaxed));
-        unsigned shift = atomic_load_explicit(&d->near[i].shift,
-                                              memory_order_relaxed);
-        __builtin_prefetch((const char *) (base + (place << shift)));
+        uint64_t homes =
+            atomic_load_explicit(&d->near[i].homes, memory_order_relaxed);
+        __builtin_prefetch((const struct idem_line *) base
+                           + place_of(key.hi, homes));
     }
 }
 
@@ -95,6 +91,28 @@ hit_fill(struct idem_hit *hit, uint64_t position, uint32_t time,
     hit->id_len = id.len < sizeof hit->id ? id.len : sizeof hit->id;
     memcpy(hit->id, id.ptr, hit->id_len);
     return 1;
+}
+
+/* On its own, as it takes the key in registers: in memory it would be copied as
+ * one piece, which waits until all that was written before it is in the cache. */
+static __attribute__((noinline)) int
+find_in_runs(struct idem *d, struct runs_key key, int64_t since_us,
+             struct idem_hit *hit)
+{
+    struct runs_hit h;
+    for (uint32_t i = d->view_count; i-- > 0;) {
+        struct run *r = d->view[i];
+        int rc = runs_find(r, key, &h);
+        if (rc > 0)
+            return hit_fill(hit, h.position, h.time, h.value, since_us);
+        if (rc < 0) {
+            pthread_mutex_lock(&d->lock);
+            idem_work_lost(d, r->header.from);
+            pthread_mutex_unlock(&d->lock);
+            return -EAGAIN;
+        }
+    }
+    return 0;
 }
 
 /* From the newest entries to the oldest: what is found first came last, and a
@@ -112,20 +130,7 @@ idem_find_now(struct idem *d, struct idem_key key, int64_t now_us,
                             slice_of(id, runs_value_len(r)), since_us);
         }
     }
-    for (uint32_t i = d->view_count; i-- > 0;) {
-        struct runs_hit h;
-        struct run *r = d->view[i];
-        int rc = runs_find(r, (struct runs_key){ key.hi, key.lo }, &h);
-        if (rc > 0)
-            return hit_fill(hit, h.position, h.time, h.value, since_us);
-        if (rc < 0) {
-            pthread_mutex_lock(&d->lock);
-            idem_work_lost(d, r->header.from);
-            pthread_mutex_unlock(&d->lock);
-            return -EAGAIN;
-        }
-    }
-    return 0;
+    return find_in_runs(d, (struct runs_key){ key.hi, key.lo }, since_us, hit);
 }
 
 int
@@ -278,14 +283,8 @@ idem_put(struct idem *d, struct idem_key key, int64_t now_us, uint64_t position,
          struct slice id)
 {
     int64_t s = now_us / 1000000;
-    struct runs_record r = { .hi = key.hi,
-                             .lo = (uint32_t) key.lo,
-                             .time = s < 1            ? 1
-                                     : s > UINT32_MAX ? UINT32_MAX
-                                                      : (uint32_t) s,
-                             .at = position
-                                   | (uint64_t) id.len << RUNS_POSITION_BITS };
-    idem_table_put(d->tables[d->table_count - 1], &r, id.ptr);
+    uint32_t time = s < 1 ? 1 : s > UINT32_MAX ? UINT32_MAX : (uint32_t) s;
+    idem_table_put(d->tables[d->table_count - 1], key, time, position, id);
 }
 
 int

@@ -49,10 +49,20 @@
 #define TABLE_UNITS_USUAL 4u /* a key; with more a table is full earlier */
 #define TABLE_AT_ONCE 4096u  /* keys that always have room behind those */
 
+#define LINE_CELLS 15u
+#define TABLE_LOAD 12u /* keys of a line when the table is full */
+#define TABLE_SPARE_LINES 4u
+
+struct idem_line {
+    uint32_t used;              /* cells */
+    uint32_t cells[LINE_CELLS]; /* a unit, some of the key's bits above it */
+};
+_Static_assert(sizeof(struct idem_line) == 64, "a line of the cache");
+
 struct idem_table {
     /* The gate's side. */
-    uint32_t *cells; /* unit + 1, some of the key's bits above it; 0: empty */
-    uint64_t slots, keys_max;
+    struct idem_line *cells;
+    uint64_t homes, lines, keys_max, value_bytes;
     uint64_t *units;
     uint32_t units_usual, units_max, end;
     unsigned unit_bits;
@@ -84,12 +94,18 @@ idem_table_unflushed(const struct idem_table *t)
 const struct runs_record *idem_table_find(const struct idem_table *,
                                           struct idem_key);
 /* There must be room. */
-void idem_table_put(struct idem_table *, const struct runs_record *,
-                    const char *value);
+void idem_table_put(struct idem_table *, struct idem_key, uint32_t time,
+                    uint64_t position, struct slice value);
 /* What is of events up to position is durable. */
 void idem_table_advance(struct idem_table *, uint64_t position);
 /* The other entries never were. */
 void idem_table_cut(struct idem_table *, uint64_t position);
+/* Of one that does not change: can it be read in order? */
+int idem_table_has_order(const struct idem_table *);
+/* Then the keys of the next lines: all of these come before all that follow.
+ * *line: 0, and at last t->lines.  items has room for as many as there are. */
+size_t idem_table_group(const struct idem_table *, uint64_t *line,
+                        struct runs_item *items);
 
 static inline const struct runs_record *
 idem_table_record(const struct idem_table *t, uint32_t unit)
@@ -145,9 +161,8 @@ struct idem {
     /* Where idem_prefetch() looks, newest first; a mixture of old and new does
      * no harm. */
     struct {
-        _Atomic uintptr_t base; /* 0: no more */
-        _Atomic uint64_t places;
-        _Atomic unsigned shift; /* of the size of a place */
+        _Atomic uintptr_t base; /* of lines of the cache; 0: no more */
+        _Atomic uint64_t homes;
     } near[NEAR_MAX + 1];
 
     pthread_mutex_t lock;

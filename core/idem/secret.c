@@ -14,13 +14,13 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/random.h"
 
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -60,12 +60,9 @@ static int
 secret_make(int dirfd, struct secret_file *f)
 {
     memcpy(f->magic, MAGIC, 8);
-    for (size_t have = 0; have < sizeof f->bytes;) {
-        ssize_t n = getrandom(f->bytes + have, sizeof f->bytes - have, 0);
-        if (n < 0 && errno != EINTR)
-            return -errno;
-        have += n > 0 ? (size_t) n : 0;
-    }
+    int err = random_fill(f->bytes, sizeof f->bytes);
+    if (err)
+        return err;
     f->sum = secret_sum(f);
     return file_replace(dirfd, NAME, f, sizeof *f);
 }

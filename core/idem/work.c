@@ -125,6 +125,7 @@ struct flush {
     struct runs_item *items;
     size_t n, room;
     uint64_t values;
+    const struct idem_table *whole; /* all of one, in order */
 };
 
 /* The oldest of them; all: also where more may come into one. */
@@ -133,6 +134,7 @@ find_flush(struct idem *d, int all, struct flush *f)
 {
     mark_done(d);
     f->count = 0;
+    f->whole = NULL;
     for (uint32_t i = 0; i < d->table_count && !d->naming.due; i++) {
         struct idem_table *t = d->tables[i];
         uint32_t durable =
@@ -145,6 +147,10 @@ find_flush(struct idem *d, int all, struct flush *f)
         f->tables[f->count] = t;
         f->from[f->count] = t->flushed;
         f->upto[f->count++] = durable;
+        f->whole =
+            full && f->count == 1 && !t->flushed && idem_table_has_order(t)
+                ? t
+                : NULL;
         if (!full)
             break;
     }
@@ -180,6 +186,12 @@ static uint64_t
 flush_count(struct flush *f)
 {
     uint64_t keys = 0;
+    if (f->whole) {
+        f->values = f->whole->value_bytes;
+        if (f->whole->last > f->last)
+            f->last = f->whole->last;
+        return f->whole->keys;
+    }
     for (uint32_t i = 0; i < f->count; i++)
         for (uint32_t unit = f->from[i]; unit < f->upto[i]; keys++) {
             const struct runs_record *r = idem_table_record(f->tables[i], unit);
@@ -196,6 +208,21 @@ static int
 flush_put(void *arg, const struct runs_record *r, const char *value)
 {
     return runs_put(arg, r, value);
+}
+
+static int
+flush_whole(struct flush *f, uint64_t keys, struct runs_writer *w)
+{
+    uint64_t line = 0;
+    int rc = 0;
+    f->items = malloc(keys * sizeof *f->items);
+    if (!f->items)
+        return -ENOMEM;
+    while (!rc && line < f->whole->lines) {
+        size_t n = idem_table_group(f->whole, &line, f->items);
+        rc = runs_put_few(f->items, n, flush_put, w);
+    }
+    return rc;
 }
 
 /* One range of keys after the other: as many as there are tables, so that
@@ -246,7 +273,7 @@ flush(struct idem *d, struct flush *f)
     uint64_t keys = flush_count(f);
     int rc = runs_create(&d->set, keys, f->values, &w);
     if (!rc) {
-        rc = flush_sorted(f, w);
+        rc = f->whole ? flush_whole(f, keys, w) : flush_sorted(f, w);
         if (rc)
             runs_abandon(w);
         else

@@ -373,11 +373,9 @@ lane_due_wait_ms(struct lane *l, uint32_t ms)
 void
 lane_due_changed(struct lane *l)
 {
-    struct lane_parked *p = l->parked;
-    if (!p)
-        return;
     pthread_mutex_lock(&l->lock);
-    p->changed = 1;
+    if (l->parked)
+        l->parked->changed = 1;
     lane_signal(l);
     pthread_mutex_unlock(&l->lock);
 }

@@ -209,7 +209,8 @@ void lane_paused_text(const struct lane_status *, char *out, size_t size);
 /* As il_hold_off(). */
 void lane_hold_off(struct lane *, const char *target, int64_t until_us,
                    const char *why);
-/* Somebody else has changed what is parked: look at it.  Any thread. */
+/* Somebody else has changed what is parked, or the clock: look at what is due.
+ * Any thread. */
 void lane_due_changed(struct lane *);
 
 /* Before lane_start(): what its steps remember is in this folder.  0 or a negative

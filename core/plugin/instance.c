@@ -178,6 +178,25 @@ instance_probe(const struct il_host *h, struct il_text *out)
     return err;
 }
 
+int
+instance_describe(const struct il_host *h, struct il_text *out)
+{
+    struct instance_was was = instance_enter(h, "describe()");
+    int err = h->plugin->desc.describe(h->self, out);
+    instance_leave(was);
+    return err;
+}
+
+int
+instance_assume(const struct il_host *h, const char *json, size_t len,
+                struct il_text *why)
+{
+    struct instance_was was = instance_enter(h, "assume()");
+    int err = h->plugin->desc.assume(h->self, json, len, why);
+    instance_leave(was);
+    return err;
+}
+
 /* It reads as write() does; what it marks nobody looks at. */
 int
 instance_render(const struct il_host *h, struct il_batch *b, uint32_t i,

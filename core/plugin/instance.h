@@ -129,6 +129,9 @@ void instance_room(void *instance);
 void instance_timer(const void *instance, void (*fn)(void *arg), void *arg);
 int instance_ddl(const struct il_host *, struct il_text *out);
 int instance_probe(const struct il_host *, struct il_text *out);
+int instance_describe(const struct il_host *, struct il_text *out);
+int instance_assume(const struct il_host *, const char *json, size_t len,
+                    struct il_text *why);
 /* Of event i in a batch that is sealed and of nobody else. */
 int instance_render(const struct il_host *, struct il_batch *, uint32_t i,
                     struct il_text *out);

@@ -151,7 +151,7 @@ hit_of(struct run *r, const struct runs_page *page, uint32_t i,
     return 1;
 }
 
-static int
+static __attribute__((noinline)) int
 find_in_line(struct run *r, uint64_t line, struct runs_key key, uint16_t print,
              struct runs_hit *hit)
 {

@@ -133,6 +133,9 @@ struct runs_item {
 };
 int runs_put_sorted(const struct runs_item *, size_t n, uint64_t low,
                     uint64_t high, runs_put_fn *put, void *arg);
+/* The same for so few that comparing them is best. */
+int runs_put_few(const struct runs_item *, size_t n, runs_put_fn *put,
+                 void *arg);
 
 /* --- a set --- */
 

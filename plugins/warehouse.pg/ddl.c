@@ -141,8 +141,13 @@ is_mapped(const struct options *opt, const char *name)
 }
 
 static void
-ddl_column(struct sql *s, const char *name, const char *type, int required)
+print_column(void *sql, const char *name, const char *type, int required)
 {
+    struct sql *s = sql;
+    if (strlen(name) > PG_NAME_MAX) {
+        sql_printf(s, "    -- a declared field has too long a name\n");
+        return;
+    }
     sql_printf(s, "    ");
     sql_ident(s, name);
     sql_printf(s, " %s%s,\n", type, required ? " not null" : "");
@@ -164,36 +169,46 @@ is_repeated(const struct options *opt, const struct il_host *host, size_t i,
 }
 
 static void
-default_columns(const struct options *opt, struct sql *s)
+default_columns(const struct options *opt, const struct il_host *host,
+                ddl_column *column, void *arg)
 {
     struct il_declared d;
-    ddl_column(s, "type", "text", 1);
-    ddl_column(s, "source_id", "text", 1);
-    ddl_column(s, "received_at", "timestamptz", 1);
-    ddl_column(s, "timestamp", "timestamptz", 0);
-    for (size_t i = 0; declared(s->host, i, &d); i++) {
+    column(arg, "type", "text", 1);
+    column(arg, "source_id", "text", 1);
+    column(arg, "received_at", "timestamptz", 1);
+    column(arg, "timestamp", "timestamptz", 0);
+    for (size_t i = 0; declared(host, i, &d); i++) {
         int required;
-        if (is_repeated(opt, s->host, i, d.name))
+        if (is_repeated(opt, host, i, d.name))
             continue;
-        if (strlen(d.name) > PG_NAME_MAX) {
-            sql_printf(s, "    -- a declared field has too long a name\n");
-            continue;
-        }
-        const char *type = field_type(s->host, d.name, &required);
-        ddl_column(s, d.name, type, required);
+        const char *type = field_type(host, d.name, &required);
+        column(arg, d.name, type, required);
     }
 }
 
 static void
-mapped_columns(const struct options *opt, struct sql *s)
+mapped_columns(const struct options *opt, const struct il_host *host,
+               ddl_column *column, void *arg)
 {
     for (size_t i = 0; i < opt->mapping_count; i++) {
         const struct mapping *m = &opt->mappings[i];
         int required;
-        const char *type = mapped_type(s->host, m->reference, &required);
+        const char *type = mapped_type(host, m->reference, &required);
         if (strcmp(m->name, opt->unique_column) != 0)
-            ddl_column(s, m->name, type, required);
+            column(arg, m->name, type, required);
     }
+}
+
+void
+ddl_columns(const struct options *opt, const struct il_host *host,
+            ddl_column *column, void *arg)
+{
+    if (opt->mapping_count)
+        mapped_columns(opt, host, column, arg);
+    else
+        default_columns(opt, host, column, arg);
+    if (!is_mapped(opt, opt->payload_column))
+        column(arg, opt->payload_column, "jsonb", 0);
 }
 
 void
@@ -207,12 +222,7 @@ ddl_table(const struct options *opt, struct sql *s, int with_schema)
     sql_printf(s, "create table if not exists %s (\n    ", opt->table.quoted);
     sql_ident(s, opt->unique_column);
     sql_printf(s, " text primary key,\n");
-    if (opt->mapping_count)
-        mapped_columns(opt, s);
-    else
-        default_columns(opt, s);
-    if (!is_mapped(opt, opt->payload_column))
-        ddl_column(s, opt->payload_column, "jsonb", 0);
+    ddl_columns(opt, s->host, print_column, s);
     /* The comma after the last column. */
     if (!s->err)
         s->text->len -= 2;

@@ -11,6 +11,11 @@
 typedef void ddl_statements(const struct options *, struct sql *,
                             int with_schema);
 ddl_statements ddl_lanes, ddl_table;
+/* The columns of the table but for the unique one, which is a text. */
+typedef void ddl_column(void *arg, const char *name, const char *type,
+                        int not_null);
+void ddl_columns(const struct options *, const struct il_host *, ddl_column *,
+                 void *arg);
 /* Run one of the two.  0 or -1 with link->fault. */
 int ddl_run(struct link *, const char *schema, ddl_statements *);
 /* The descriptor's `ddl`; self is a struct pg. */

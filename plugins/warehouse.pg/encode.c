@@ -201,6 +201,13 @@ put_column(struct encoder *e, const struct column *c, const struct il_value *v)
     return c->is_array ? put_array(e, c, v) : c->put(e, c, v);
 }
 
+int
+encode_value(struct encoder *e, const struct column *c,
+             const struct il_value *v)
+{
+    return put_column(e, c, v);
+}
+
 /* A row in binary, its columns counted.  *bad gets the one that does not
  * fit. */
 static int
@@ -504,9 +511,8 @@ grow(struct job *job, uint32_t count, size_t words)
     return 0;
 }
 
-/* Read the columns of this plan from now on. */
-static int
-follow_plan(struct encoder *e, struct plan *plan)
+int
+encode_follow(struct encoder *e, struct plan *plan)
 {
     struct il_row *row;
     if (e->plan == plan)
@@ -549,7 +555,7 @@ encode_job(struct encoder *e, struct job *job, struct plan *plan)
     uint32_t places;
     int err = grow(job, events(job), plan_words(plan));
     if (!err)
-        err = follow_plan(e, plan);
+        err = encode_follow(e, plan);
     if (!err)
         err = arrange(e, job, plan, &places);
     if (err)

@@ -55,6 +55,11 @@ struct encoder {
 /* 0 or -ENOMEM; encode_close() copes with either. */
 int encode_open(struct encoder *, const struct il_host *, int refuse_bad_text);
 void encode_close(struct encoder *);
+/* From now on its row reads the columns of this plan.  0 or a negative errno. */
+int encode_follow(struct encoder *, struct plan *);
+/* Append one field.  As a pg_put. */
+int encode_value(struct encoder *, const struct column *,
+                 const struct il_value *);
 /* Make the rows of a job; marks those that do not fit.  0 or -ENOMEM. */
 int encode_job(struct encoder *, struct job *, struct plan *);
 

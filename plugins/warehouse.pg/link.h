@@ -50,6 +50,7 @@ struct link_tag {
     uint32_t serial;  /* connections made there before */
 };
 
+struct catalog;
 struct lookup;
 
 struct link {
@@ -72,6 +73,8 @@ struct link {
     int64_t warned_us;    /* when a WARNING was logged; 0: never */
     unsigned warnings;    /* that were not logged since */
     int suspicions;       /* looks in a row by which it is dead */
+    struct catalog *catalog; /* keeps what the server says of tables, or says it
+                              * itself; NULL: neither */
     char blocker[FAULT_BLOCKER]; /* who holds what the transaction waits for */
 };
 

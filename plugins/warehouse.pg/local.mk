@@ -2,6 +2,8 @@
 plugin_LTLIBRARIES += plugins/warehouse.pg/warehouse.pg.la
 plugins_warehouse_pg_warehouse_pg_la_SOURCES = \
 	plugins/warehouse.pg/attempt.c \
+	plugins/warehouse.pg/catalog.c \
+	plugins/warehouse.pg/catalog.h \
 	plugins/warehouse.pg/conn.h \
 	plugins/warehouse.pg/copy.c \
 	plugins/warehouse.pg/copy.h \
@@ -44,6 +46,8 @@ plugins_warehouse_pg_warehouse_pg_la_SOURCES = \
 	plugins/warehouse.pg/put_scalar.c \
 	plugins/warehouse.pg/put_text.c \
 	plugins/warehouse.pg/put_time.c \
+	plugins/warehouse.pg/show.c \
+	plugins/warehouse.pg/show.h \
 	plugins/warehouse.pg/sql.c \
 	plugins/warehouse.pg/sql.h \
 	plugins/warehouse.pg/worker.c
@@ -71,6 +75,7 @@ EXTRA_DIST += plugins/warehouse.pg/warehouse.pg.conf \
 	plugins/warehouse.pg/tests/test-pg-check-foresees-start.sh \
 	plugins/warehouse.pg/tests/test-pg-lone-row-is-judged.py \
 	plugins/warehouse.pg/tests/test-pg-resolver-delays-nobody.py \
+	plugins/warehouse.pg/tests/test-pg-rows-are-foreseen.py \
 	plugins/warehouse.pg/tests/pgtest.h plugins/warehouse.pg/tests/proxy.h \
 	$(pg_test_scripts)
 if HAVE_CHECK
@@ -101,7 +106,8 @@ endif
 TESTS += plugins/warehouse.pg/tests/test-pg-check.sh
 TESTS += plugins/warehouse.pg/tests/test-pg-check-foresees-start.sh \
 	plugins/warehouse.pg/tests/test-pg-lone-row-is-judged.py \
-	plugins/warehouse.pg/tests/test-pg-resolver-delays-nobody.py
+	plugins/warehouse.pg/tests/test-pg-resolver-delays-nobody.py \
+	plugins/warehouse.pg/tests/test-pg-rows-are-foreseen.py
 
 # Loaded into the daemon by the last of them.
 check_LTLIBRARIES += plugins/warehouse.pg/tests/resolver.la

@@ -9,6 +9,7 @@
 
 #include "ddl.h"
 #include "probe.h"
+#include "show.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -139,6 +140,7 @@ pg_close(void *self)
     conns_close(pg);
     lanes_epoch_close(&pg->lanes);
     plan_unref(pg->shared.plan);
+    plan_unref(pg->shown);
     for (size_t i = 0; i < pg->opt.mapping_count; i++)
         il_template_free(pg->host, pg->opt.mappings[i].value);
     free(pg->opt.mappings);
@@ -565,4 +567,7 @@ IL_PLUGIN = {
     .in_flight = DELIVERY_IN_FLIGHT,
     .ddl = ddl_print,
     .probe = probe_run,
+    .render = show_row,
+    .describe = show_table,
+    .assume = show_assume,
 };

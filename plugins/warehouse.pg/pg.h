@@ -14,6 +14,7 @@
  *   sql.h        building SQL text
  *   ddl.h        the DDL of the target and of the lanes table
  *   probe.h      `check --online`
+ *   show.h       `test` and `dead show --render`; catalog.h: `ddl --save`
  *
  * Threads: the lane's calls write(), resume() and flush(), and encodes batches,
  * in as many jobs as there are connections; the thread of each connection sends
@@ -69,6 +70,8 @@ struct pg {
     struct encoder lane_enc; /* the lane thread's own */
     struct lanes lanes;      /* the lane's side; lanes.h says who touches it */
     struct pg_shared shared;
+    struct plan *shown; /* the table that render() takes for granted; NULL: none
+                         * yet.  Of whoever calls it. */
     struct conn *conns; /* each its own thread's */
     uint32_t started;   /* threads; the main thread's */
     uint32_t process;   /* 24 random bits, constant after open */

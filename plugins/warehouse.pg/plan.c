@@ -3,6 +3,7 @@
  * a signature by which a later change is noticed before it does harm. */
 #include "plan.h"
 
+#include "catalog.h"
 #include "ddl.h"
 #include "put.h"
 
@@ -46,11 +47,11 @@ static const struct type {
 static const char columns_sql[] =
     "with recursive c as (select a.attnum, a.attname, a.atttypid as typ,"
     " a.atttypmod as mod, a.attidentity, a.attgenerated, a.atthasdef,"
-    " 0 as depth from pg_catalog.pg_attribute a"
+    " a.attnotnull, 0 as depth from pg_catalog.pg_attribute a"
     " where a.attrelid = %s and a.attnum > 0 and not a.attisdropped"
     " union all select c.attnum, c.attname, t.typbasetype, t.typtypmod,"
     " c.attidentity, c.attgenerated, c.atthasdef or t.typdefault is not null,"
-    " c.depth + 1"
+    " c.attnotnull or t.typnotnull, c.depth + 1"
     " from c join pg_catalog.pg_type t on t.oid = c.typ"
     " where t.typtype = 'd'),"
     " d as (select distinct on (attnum) * from c"
@@ -61,7 +62,7 @@ static const char columns_sql[] =
     " e.typname as elemname,"
     " d.attidentity, d.attgenerated, d.atthasdef,"
     " pg_catalog.format_type(t.oid, null),"
-    " pg_catalog.format_type(t.oid, d.mod)"
+    " pg_catalog.format_type(t.oid, d.mod), d.attnotnull"
     " from d join pg_catalog.pg_type t on t.oid = d.typ"
     " left join pg_catalog.pg_type e on e.oid = t.typelem"
     " order by d.attnum";
@@ -79,7 +80,13 @@ enum {
     C_GENERATED,
     C_DEFAULT,
     C_FORMAT,
-    C_SQL_TYPE
+    C_SQL_TYPE,
+    C_NOT_NULL
+};
+static const char *const column_keys[] = {
+    "name",    "modifier",     "kind",         "type_name", "element",
+    "oid",     "element_kind", "element_name", "identity",  "generated",
+    "default", "type",         "sql_type",     "not_null",  NULL
 };
 
 static void
@@ -136,6 +143,7 @@ plan_unref(struct plan *p)
     for (uint32_t i = 0; i < p->count; i++)
         column_clear(p->host, &p->columns[i]);
     free(p->signature);
+    free(p->unfilled);
     free(p);
 }
 
@@ -226,6 +234,7 @@ column_type(struct column *c, const PGresult *res, int row)
     c->optional = -1;
     c->is_array = elem != 0;
     c->type = elem ? elem : number(res, row, C_TYPE);
+    c->not_null = is_true(res, row, C_NOT_NULL);
     c->modifier = (int32_t) strtol(PQgetvalue(res, row, C_MOD), NULL, 10);
     const struct type *t = type_find(
         c->type, kind, PQgetvalue(res, row, elem ? C_ELEMNAME : C_TYPNAME));
@@ -262,6 +271,8 @@ column_add(struct link *l, struct plan *p, const PGresult *res, int row)
     if (!err)
         err = found = column_source(l, c, c->name, given);
     if (err < 0 || !found) {
+        if (!err && !given && c->not_null && !p->unfilled)
+            p->unfilled = strdup(c->name);
         column_clear(l->host, c);
         return err;
     }
@@ -273,26 +284,30 @@ column_add(struct link *l, struct plan *p, const PGresult *res, int row)
 }
 
 static int
-read_columns(struct link *l, const char *relation, PGresult **res)
+read_columns(struct link *l, const char *what, const char *relation,
+             PGresult **res)
 {
     struct sql *s = &l->sql;
     sql_clear(s);
     sql_printf(s, columns_sql, relation);
-    return link_exec(l, sql_str(s), res) ? -1 : *res ? 0 : link_no_memory(l);
+    return catalog_ask(l, what, column_keys, res) ? -1
+           : *res                                 ? 0
+                                                  : link_no_memory(l);
 }
 
 /* The fields of a composite type, and of those within it. */
 static int
 read_fields(struct link *l, struct column *c, int depth)
 {
-    char relation[100];
+    char relation[100], what[40];
     PGresult *res;
     if (c->put != put_record || depth == COMPOSITE_DEPTH)
         return 0;
+    snprintf(what, sizeof what, "fields of %u", c->type);
     snprintf(relation, sizeof relation,
              "(select typrelid from pg_catalog.pg_type where oid = %u)",
              c->type);
-    if (read_columns(l, relation, &res))
+    if (read_columns(l, what, relation, &res))
         return -1;
     int n = PQntuples(res), err = 0;
     c->fields = calloc((size_t) n + 1, sizeof *c->fields);
@@ -368,6 +383,7 @@ check_mapped(struct link *l, const struct plan *p)
 static int
 read_unique(struct link *l, struct plan *p)
 {
+    static const char *const unique_keys[] = { "found", NULL };
     struct sql *s = &l->sql;
     PGresult *res;
     sql_clear(s);
@@ -380,7 +396,7 @@ read_unique(struct link *l, struct plan *p)
     regclass(l->opt, s);
     sql_printf(s, " and a.attname = ");
     sql_literal(s, l->opt->unique_column);
-    if (link_exec(l, sql_str(s), &res))
+    if (catalog_ask(l, "unique", unique_keys, &res))
         return -1;
     uint32_t k = 0;
     while (k < p->count
@@ -397,11 +413,12 @@ read_unique(struct link *l, struct plan *p)
 static int
 read_signature(struct link *l, char **out)
 {
+    static const char *const keys[] = { "now", NULL };
     struct sql *s = &l->sql;
     PGresult *res;
     sql_clear(s);
     plan_signature_sql(l->opt, s);
-    if (link_exec(l, sql_str(s), &res))
+    if (catalog_ask(l, "signature", keys, &res))
         return -1;
     *out = res && PQntuples(res) == 1 ? strdup(PQgetvalue(res, 0, 0)) : NULL;
     PQclear(res);
@@ -412,6 +429,8 @@ read_signature(struct link *l, char **out)
 static int
 read_kind(struct link *l, struct plan *p)
 {
+    static const char *const keys[] = { "kind",    "row_security", "instead",
+                                        "trigger", "select",       NULL };
     struct sql *s = &l->sql;
     PGresult *res;
     sql_clear(s);
@@ -423,7 +442,7 @@ read_kind(struct link *l, struct plan *p)
                   " pg_catalog.has_table_privilege(c.oid, 'select')"
                   " from pg_catalog.pg_class c where c.oid = ");
     regclass(l->opt, s);
-    if (link_exec(l, sql_str(s), &res))
+    if (catalog_ask(l, "table", keys, &res))
         return -1;
     if (res && PQntuples(res)) {
         p->kind = *PQgetvalue(res, 0, 0);
@@ -481,8 +500,9 @@ plan_read(struct link *l, struct plan **out)
         return link_no_memory(l);
     }
     regclass(opt, &table);
-    int err = sql_str(&table) ? read_columns(l, sql_str(&table), &res)
-                              : link_no_memory(l);
+    int err = sql_str(&table)
+                  ? read_columns(l, "columns", sql_str(&table), &res)
+                  : link_no_memory(l);
     sql_close(&table);
     if (!err)
         err = fill_plan(l, res, out);

@@ -33,6 +33,7 @@ struct column {
     pg_put *put;           /* of the value, or of an array's elements */
     int is_array;
     int is_id;             /* gets the event's id */
+    int not_null;          /* by the catalog; for render() */
     struct column *fields; /* of a composite type: name, type, fields count */
     uint32_t field_count;
     int optional; /* bit in the set of columns that a row may leave out */
@@ -52,6 +53,7 @@ struct plan {
     int row_security; /* a policy decides about this role's rows */
     int insert_only;  /* takes INSERT, but no COPY */
     int fills;        /* a trigger may fill columns before the row goes in */
+    char *unfilled; /* a column that must not be null, and that nothing fills */
     uint32_t count, optional_count;
     struct column columns[];
 };

@@ -173,8 +173,12 @@ out_render(void *self, struct il_batch *batch, uint32_t i, struct il_text *text)
     if (!err)
         err = render_event(&o->render, batch, i, (flags & IL_ID_MADE) != 0,
                            flags & IL_PUBLISHABLE ? "publishable" : "", d);
-    if (err == -EINVAL)
+    if (err == -EINVAL) {
+        const struct il_reason why = { IL_SIZED(struct il_reason),
+                                       .code = "template", .message = d->why };
+        il_reject(batch, i, &why);
         put(o, text, "it cannot be sent: %s\n", d->why);
+    }
     if (!err)
         err = put_line(o, text, d);
     if (!err)

@@ -1,5 +1,6 @@
 # Configs, right and wrong, and the life of the daemon without a database.
 CONFIG_TESTS = \
+	tests/config/test-a-changed-recipe-fails-its-tests.py \
 	tests/config/test-a-broken-config-hides-no-daemon.sh \
 	tests/config/test-a-source-without-end-stops.sh \
 	tests/config/test-check-refuses-what-run-refuses.sh \
@@ -24,6 +25,7 @@ CONFIG_TESTS = \
 	tests/config/test-host-options-yield.sh \
 	tests/config/test-little-memory-is-no-crash.sh \
 	tests/config/test-options-are-in-manuals.sh \
+	tests/config/test-recipes-pass-their-tests.sh \
 	tests/config/test-run-binds-before-it-connects.sh \
 	tests/config/test-run-delivers-and-stops.sh \
 	tests/config/test-types-need-only-events.sh \

@@ -27,10 +27,12 @@ same() {
 }
 
 {
-for table in root source step destination; do
+for table in root tests source step destination; do
     "$il" plugins --dump "($table)" || echo "no dump"
 done | in_table > "$dir/table"
-same "the host" "$IL_SRCDIR/core/ingestlayer.conf.5"
+cat "$IL_SRCDIR/core/ingestlayer.conf.5" "$IL_SRCDIR/core/ingestlayer-tests.5" \
+    > "$dir/manual"
+same "the host" "$dir/manual"
 
 for so in "$IL_BUILDDIR"/plugins/*/.libs/*.so; do
     [ -f "$so" ] || continue

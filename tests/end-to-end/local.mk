@@ -47,6 +47,8 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-stalled-senders-hold-up-nobody.py \
 	tests/end-to-end/test-control-waits-for-nobody.py \
 	tests/end-to-end/test-torn-tail-is-cut.py \
+	tests/end-to-end/test-upgrade-goes-back.py \
+	tests/end-to-end/test-upgrade-refuses-nobody.py \
 	tests/end-to-end/test-traits-are-told-once.py \
 	tests/end-to-end/test-what-was-decided-travels.py \
 	tests/end-to-end/test-windows-are-told-of-once.py
@@ -71,6 +73,9 @@ PLAIN_TESTS = \
 	tests/end-to-end/test-reload-changes-lanes.py \
 	tests/end-to-end/test-requests-are-http.py \
 	tests/end-to-end/test-socket-unit-refuses-nobody.py \
+	tests/end-to-end/test-top-shows-what-happens.py \
+	tests/end-to-end/test-upgrade-tells-systemd.py \
+	tests/end-to-end/test-upgrade-tells-tls-to-go.py \
 	tests/end-to-end/test-why-answers-for-each-fate.py \
 	tests/end-to-end/test-why-goes-by-what-is-noted.py
 TESTS += $(SHELL_TESTS) $(PLAIN_TESTS)

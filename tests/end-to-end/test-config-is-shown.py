@@ -97,6 +97,8 @@ with Gate(CONF, files=files) as g:
     equal(json.loads(run("-s", g.path("state"), "--json")[0]), shown, "of the daemon, as JSON")
     code, body, status = g.curl("http://127.0.0.1:%d/v1/config" % g.daemon.admin)
     equal((code, status, json.loads(body)), (0, 200, shown), "by the admin listener")
+    equal(g.daemon.command("reload", "-c", g.conf).returncode, 0, "reload")
+    contains(run("--running", "-c", g.conf)[0], 'drain = "7s";', "of the daemon then")
 
     # what is wrong is said, and the rest is shown
     with open(g.conf, "a") as f:

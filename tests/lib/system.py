@@ -46,7 +46,7 @@ class Failed(Exception):
 
 
 class System:
-    def __init__(self, conf, start_postgres=True, start=True, table=TABLE, env=None):
+    def __init__(self, conf, start_postgres=True, start=True, table=TABLE, env=None, kind=Daemon):
         if not postgres_bindir():
             print("no Postgres server found")
             sys.exit(77)
@@ -57,12 +57,12 @@ class System:
         self.base = tempfile.mkdtemp(prefix="il-test-")
         self.pg = self.daemon = None
         try:
-            self.set_up(conf, start_postgres, start, table, env or {})
+            self.set_up(conf, start_postgres, start, table, env or {}, kind)
         except BaseException:
             self.__exit__(*sys.exc_info())
             raise
 
-    def set_up(self, conf, start_postgres, start, table, env):
+    def set_up(self, conf, start_postgres, start, table, env, kind):
         self.pg = Postgres(self.base, settings=["fsync=off"])
         self.pg.start()
         if table:
@@ -72,7 +72,7 @@ class System:
         self.conf = os.path.join(self.base, "ingestlayer.conf")
         with open(self.conf, "w") as f:
             f.write(conf % {"base": self.base})
-        self.daemon = Daemon(self.base, self.conf, dict({"KEY": KEY, "DSN": self.pg.dsn}, **env))
+        self.daemon = kind(self.base, self.conf, dict({"KEY": KEY, "DSN": self.pg.dsn}, **env))
         if start:
             self.daemon.start()
 

@@ -354,6 +354,11 @@ tests_unit_test_idem_SOURCES = tests/unit/test-idem.c tests/unit/slow.h \
 	tests/unit/spool-help.h
 tests_unit_test_idem_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_idem_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-idem-table
+TESTS += tests/unit/test-idem-table
+tests_unit_test_idem_table_SOURCES = tests/unit/test-idem-table.c
+tests_unit_test_idem_table_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_idem_table_LDADD = $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test-gate-emit tests/unit/test-gate-marks
 TESTS += tests/unit/test-gate-emit tests/unit/test-gate-marks

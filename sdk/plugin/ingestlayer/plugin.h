@@ -602,9 +602,11 @@ struct il_plugin {
      * negative errno when deliveries would fail.  After open, without
      * start. */
     int (*probe)(void *self, struct il_text *);
-    /* Destination, `ingestlayer dead show --render`: appends what would be sent
-     * for event i, for a person to read, without secrets.  0, or a negative
-     * errno after appending why it cannot be.  After open, without start. */
+    /* Destination, `ingestlayer dead show --render` and `ingestlayer test`:
+     * appends what would be sent for event i, for a person to read, without
+     * secrets.  0, or a negative errno after appending why it cannot be, and,
+     * where write() would refuse the event, after il_reject().  After open,
+     * without start. */
     int (*render)(void *self, struct il_batch *, uint32_t i, struct il_text *);
     /* Step, `ingestlayer state`: appends what a cell that it remembers says, for
      * a person to read, as a JSON object whose first member is "key"; or nothing
@@ -612,6 +614,16 @@ struct il_plugin {
      * this step.  After open, without start. */
     int (*show)(void *self, const char *key, size_t len,
                 const struct il_remembered *, struct il_text *);
+    /* Destination, `ingestlayer ddl --save`: asks the far side what it looks
+     * like, without changing it, and appends that as a JSON object, for
+     * assume(); or nothing: there is nothing yet.  0, or a negative errno after
+     * appending why it cannot.  After open, without start. */
+    int (*describe)(void *self, struct il_text *);
+    /* Destination, `ingestlayer test`: from now on render() shows what a far side
+     * like this would get: what describe() said, or NULL, and then what the
+     * config says of it has to do.  0, or a negative errno after appending why
+     * that cannot be.  After open, without start. */
+    int (*assume)(void *self, const char *json, size_t len, struct il_text *);
 };
 
 #define IL_PLUGIN_ABI                                                          \

@@ -131,4 +131,6 @@ pub static il_plugin: Plugin = Plugin {
     probe: None,
     render: None,
     show: None,
+    describe: None,
+    assume: None,
 };

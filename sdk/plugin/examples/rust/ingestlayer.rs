@@ -118,6 +118,8 @@ pub struct Plugin {
     pub probe: Unused,
     pub render: Unused,
     pub show: Unused,
+    pub describe: Unused,
+    pub assume: Unused,
 }
 
 // Constant data: texts and functions.

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* Shared by trial.c, the daemon of a test, and trial_plugin.c, what stands before
+ * its plugins. */
+#ifndef TRIAL_PRIVATE_H
+#define TRIAL_PRIVATE_H
+
+#include "private.h"
+#include "trial.h"
+
+/* What is seen while the lanes run, from their threads. */
+struct trial_watch {
+    pthread_mutex_t lock; /* of all that follows */
+    struct conf *memory;  /* the result's */
+    struct trial_sight *sights;
+    size_t count, capacity;
+};
+
+/* Put ourselves before the plugins of a lane that is open and has not started:
+ * steps are watched, and the destination is asked what it would send.  number:
+ * of the lane. */
+void trial_stand_before(struct trial_watch *, struct assembly_lane *,
+                        uint32_t number);
+/* Note it once.  name, plugin and text are copied; text may be NULL. */
+void trial_note(struct trial_watch *, const struct trial_sight *);
+
+#endif
