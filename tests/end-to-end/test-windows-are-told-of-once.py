@@ -68,8 +68,11 @@ with System(CONF, table=TABLE + "; create table t.told (id text, source text, ke
             s.daemon.kill()
             s.daemon.start()
     # Nothing comes any more but ticks.
-    eventually(lambda: len(model(s)) > 5 and sum(sum(c) for c in model(s).values()) == sent, "all windows are over", 20)
-    eventually(lambda: sorted(told(s)) == wanted(s), "each is told of as it was: %s" % told(s), 20)
+    eventually(lambda: len(model(s)) > 5 and sum(sum(c) for c in model(s).values()) == sent, "all windows are over", 60)
+    try:
+        eventually(lambda: sorted(told(s)) == wanted(s), "each is told of as it was", 60)
+    finally:
+        equal(sorted(told(s)), wanted(s), "windows told of")
     s.daemon.kill()
     s.daemon.start()
     s.delivered()
@@ -92,6 +95,6 @@ with System(CONF, table=TABLE + "; create table t.told (id text, source text, ke
                "there is room again", 30)
     s.delivered()
     eventually(lambda: len(told(s)) >= before + 7 and not [c for c in wanted(s) if c not in told(s)],
-               "windows are told of", 20)
+               "windows are told of", 60)
     equal(len(told(s)), len({row[:2] for row in told(s)}), "each once")
     equal(s.dead(), [], "dead letters")
