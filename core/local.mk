@@ -421,6 +421,8 @@ core_libcore_a_SOURCES = \
 	core/command/dead_retry.c \
 	core/command/emit.c \
 	core/command/entity.c \
+	core/command/entity.h \
+	core/command/entity_import.c \
 	core/command/eval.c \
 	core/command/figures.c \
 	core/command/figures.h \
@@ -432,6 +434,8 @@ core_libcore_a_SOURCES = \
 	core/command/lane_pause.c \
 	core/command/plugins.c \
 	core/command/private.h \
+	core/command/progress.c \
+	core/command/progress.h \
 	core/command/reload.c \
 	core/command/upgrade.c \
 	core/command/reply.c \
@@ -440,6 +444,9 @@ core_libcore_a_SOURCES = \
 	core/command/show.c \
 	core/command/show.h \
 	core/command/spool.c \
+	core/command/spool.h \
+	core/command/spool_export.c \
+	core/command/spool_verify.c \
 	core/command/state.c \
 	core/command/status.c \
 	core/command/table.c \

@@ -113,6 +113,46 @@ rate_limit_refuses_ns(const struct limit *l, int64_t now_ns)
     return until > now_ns ? until - now_ns : 0;
 }
 
+static int
+is_same(const struct rate *a, const struct rate *b)
+{
+    return a->events == b->events && a->per_ns == b->per_ns;
+}
+
+void
+rate_follow(struct bucket *b, const struct bucket *before, int64_t now_ns)
+{
+    const struct rate *to = &b->rate, *from = &before->rate;
+    int64_t full = __atomic_load_n(&before->full_ns, __ATOMIC_RELAXED);
+    if (!to->events || !from->events || full <= now_ns)
+        full = 0;
+    else if (!is_same(to, from)) {
+        /* So many events are taken; it takes another time to have them back. */
+        long double events = (long double) (full - now_ns)
+                             * (long double) from->events
+                             / (long double) from->per_ns;
+        long double ns = events * (long double) to->per_ns
+                         / (long double) to->events;
+        full = now_ns + (ns > INT64_MAX / 4 ? INT64_MAX / 4 : (int64_t) ns);
+    }
+    __atomic_store_n(&b->full_ns, full, __ATOMIC_RELAXED);
+}
+
+void
+rate_limit_follow(struct limit *l, const struct limit *before, int64_t now_ns)
+{
+    rate_follow(&l->bucket, &before->bucket, now_ns);
+    if (!is_same(&l->bucket.rate, &before->bucket.rate))
+        return;
+    __atomic_store_n(&l->refusals,
+                     __atomic_load_n(&before->refusals, __ATOMIC_RELAXED),
+                     __ATOMIC_RELAXED);
+    __atomic_store_n(&l->refuse_until_ns,
+                     __atomic_load_n(&before->refuse_until_ns,
+                                     __ATOMIC_RELAXED),
+                     __ATOMIC_RELAXED);
+}
+
 uint32_t
 rate_seconds(int64_t wait_ns)
 {

@@ -49,6 +49,12 @@ int64_t rate_limit_ask(struct limit *, uint64_t n, int64_t now_ns);
 void rate_limit_take(struct limit *, uint64_t n, int64_t now_ns);
 /* How long it does not listen.  Any thread. */
 int64_t rate_limit_refuses_ns(const struct limit *, int64_t now_ns);
+/* A bucket, or limit, in place of another one: what is taken by now stays taken, at
+ * its own rate; whom the other did not listen to any more it hears where the rate is
+ * another.  Before its first use; the other may be in use still. */
+void rate_follow(struct bucket *, const struct bucket *before, int64_t now_ns);
+void rate_limit_follow(struct limit *, const struct limit *before,
+                       int64_t now_ns);
 /* A time in seconds that is not too short, for Retry-After: 1 or more. */
 uint32_t rate_seconds(int64_t wait_ns);
 

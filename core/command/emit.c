@@ -4,6 +4,7 @@
 #include <config.h>
 
 #include "private.h"
+#include "progress.h"
 #include "reply.h"
 
 #include "codec/json.h"
@@ -12,9 +13,11 @@
 #include "host/control.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* One control request carries up to so much of standard input. */
@@ -54,6 +57,8 @@ struct emit {
     struct il_text body; /* the events to send */
     uint32_t events;     /* in body */
     int refused;
+    uint64_t read, sent; /* lines of standard input */
+    struct command_progress progress;
 };
 
 /* What became of one.  What was refused goes to stderr. */
@@ -65,6 +70,7 @@ print_one(struct emit *e, const struct il_value *one)
                     code = command_member(one, "code"),
                     path = command_member(one, "path"),
                     message = command_member(one, "message");
+    command_progress_clear(&e->progress);
     if (status.type != IL_STRING)
         return -EPROTO;
     if (id.type == IL_STRING) {
@@ -188,28 +194,68 @@ put_line(struct emit *e, const char *line, size_t len)
     return done < 0 ? done : done ? 0 : text_put(&e->body, line, len);
 }
 
+/* By the bytes of a file, which know their end; else by lines. */
+static void
+begin_lines(struct emit *e)
+{
+    struct stat st;
+    const int whole = fstat(STDIN_FILENO, &st) == 0 && S_ISREG(st.st_mode);
+    command_progress_begin(&e->progress, "emit", whole ? "bytes" : "events",
+                           whole ? (uint64_t) st.st_size : 0,
+                           PROGRESS_READS | PROGRESS_WRITES);
+}
+
+/* What is in the body is sent; 0, or -EINTR: and that is to be all. */
+static int
+send_lines(struct emit *e)
+{
+    off_t at = e->progress.total ? ftello(stdin) : (off_t) e->read;
+    int err = send_chunk(e);
+    if (err)
+        return err;
+    e->sent = e->read;
+    return command_progress_at(&e->progress, at > 0 ? (uint64_t) at : 0);
+}
+
 /* Standard input, as many whole lines at a time as a request carries. */
 static int
-emit_lines(struct emit *e)
+read_lines(struct emit *e)
 {
     char *line = NULL;
     size_t size = 0;
     ssize_t len;
     int err = 0;
     while (!err && (len = getline(&line, &size, stdin)) > 0) {
+        e->read++;
         err = put_line(e, line, (size_t) len);
-        if (!err && ++e->events >= CHUNK_EVENTS)
-            err = send_chunk(e);
-        else if (!err && e->body.len >= CHUNK_BYTES)
-            err = send_chunk(e);
+        if (!err && (++e->events >= CHUNK_EVENTS || e->body.len >= CHUNK_BYTES))
+            err = send_lines(e);
     }
-    if (!err && ferror(stdin)) {
+    if (!err && command_progress_interrupted())
+        err = -EINTR;
+    else if (!err && ferror(stdin)) {
+        command_progress_clear(&e->progress);
         perror("ingestlayer: standard input");
         err = -EIO;
     }
     if (!err && strspn(text_str(&e->body), " \t\r\n") < e->body.len)
         err = send_chunk(e);
     free(line);
+    return err;
+}
+
+static int
+emit_lines(struct emit *e)
+{
+    begin_lines(e);
+    int err = read_lines(e);
+    command_progress_end(&e->progress);
+    if (err == -EINTR)
+        fprintf(stderr,
+                "ingestlayer: interrupted; %" PRIu64
+                " lines are sent, go on with line %" PRIu64
+                ": tail -n +%" PRIu64 "\n",
+                e->sent, e->sent + 1, e->sent + 1);
     return err;
 }
 

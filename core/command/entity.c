@@ -2,6 +2,7 @@
 /* `ingestlayer entity`: the entity store from the shell, beside a running
  * daemon or without one. */
 #include "private.h"
+#include "entity.h"
 
 #include "base/state_dir.h"
 #include "store/entity_import.h"
@@ -13,6 +14,8 @@
 #include <unistd.h>
 
 #define LIST_PAGE 1000 /* entities of one read transaction */
+
+enum { FROM_LINE = COMMAND_FLAG, JSON };
 
 static const struct command_option options[] = {
     { 'c', "config", "FILE", COMMAND_CONF_HELP },
@@ -33,6 +36,11 @@ static const struct command_option options[] = {
     { 't', "typed", NULL,
       "import: in CSV numbers, true, false and null become JSON values, empty "
       "cells null (default: all strings)" },
+    { FROM_LINE, "from-line", "N",
+      "import: go on at this line of the file, as one that was interrupted "
+      "says" },
+    { JSON, "json", NULL,
+      "import: what became of it as JSON; get and list always are" },
     { 'n', "limit", "N", "list: at most N entities" },
     { 0 }
 };
@@ -42,6 +50,8 @@ const struct command_help command_entity_help = {
             "       ingestlayer entity get [options] KIND ID\n"
             "       ingestlayer entity list [options]\n"
             "       ingestlayer entity delete [options] KIND ID...\n"
+            "\n"
+            "    ingestlayer entity import --kind user users.csv\n"
             "\n",
     .verbs = "import get list delete",
     .options = options,
@@ -51,6 +61,7 @@ struct command {
     const char *config, *state_dir, *kind;
     struct entity_import import;
     uint64_t limit;
+    int json;
     struct entities *store;
 };
 
@@ -119,11 +130,7 @@ command_import(struct command *c, char **args, int n)
     int status = command_open(c, 1);
     if (!status) {
         job->store = c->store;
-        job->problems = stderr;
-        status = entity_import(job) || job->refused ? 1 : 0;
-        printf("imported %zu (%zu new, %zu merged), refused %zu\n",
-               job->created + job->merged, job->created, job->merged,
-               job->refused);
+        status = command_entity_import(job, c->json);
     }
     if (!std)
         fclose(job->in);
@@ -267,9 +274,15 @@ command_value(struct command *c, int option, const char *value)
         c->import.delimiter = *value;
     } else {
         errno = 0;
-        c->limit = strtoull(value, &end, 10);
-        if (*value < '0' || *value > '9' || *end || errno || !c->limit)
-            return command_usage("\"%s\" is not a limit", value);
+        uint64_t number = strtoull(value, &end, 10);
+        if (*value < '0' || *value > '9' || *end || errno || !number)
+            return command_usage(option == 'n' ? "\"%s\" is not a limit"
+                                               : "\"%s\" is no line",
+                                 value);
+        if (option == 'n')
+            c->limit = number;
+        else
+            c->import.from_line = (size_t) number;
     }
     return 0;
 }
@@ -290,6 +303,8 @@ command_options(struct command *c, int argc, char **argv)
             c->import.id_column = optarg;
         else if (option == 't')
             c->import.typed = 1;
+        else if (option == JSON)
+            c->json = 1;
         else if (option == 'h')
             return -1;
         else if (option == '?')

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Asking for what takes long: the lines of a job as they come. */
 #include "private.h"
+#include "progress.h"
 #include "reply.h"
 
 #include "base/text_plain.h"
@@ -17,7 +18,21 @@ struct listener {
     void *arg;
     struct il_text packed; /* the line at hand */
     int failed, done;
+    char kind[32], unit[32];
+    struct command_progress progress;
 };
+
+static void
+show_progress(struct listener *l, const struct il_value *p)
+{
+    struct il_value unit = command_member(p, "unit");
+    uint64_t done = command_number(p, "done");
+    if (!*l->unit)
+        command_progress_from(&l->progress, done);
+    snprintf(l->unit, sizeof(l->unit), "%.*s", COMMAND_TEXT(unit));
+    l->progress.total = command_number(p, "total");
+    command_progress_at(&l->progress, done);
+}
 
 static void
 say(const struct listener *l, const struct il_value *v)
@@ -36,6 +51,16 @@ take_line(void *arg, struct slice line)
     struct il_value v, of;
     if (command_read_json(line, &l->packed, &v))
         return -EPROTO;
+    if ((of = command_member(&v, "progress")).type == IL_MAP) {
+        show_progress(l, &of);
+        return 0;
+    }
+    if (command_member(&v, "job").type != IL_MISSING) {
+        of = command_member(&v, "kind");
+        snprintf(l->kind, sizeof(l->kind), "%.*s", COMMAND_TEXT(of));
+        return 0;
+    }
+    command_progress_clear(&l->progress);
     if ((of = command_member(&v, "say")).type != IL_MISSING) {
         say(l, &of);
     } else if ((of = command_member(&v, "error")).type != IL_MISSING) {
@@ -44,8 +69,7 @@ take_line(void *arg, struct slice line)
         l->failed = 1;
     } else if (command_member(&v, "done").type == IL_BOOL) {
         l->done = 1;
-    } else if (command_member(&v, "job").type == IL_MISSING
-               && command_member(&v, "progress").type == IL_MISSING) {
+    } else {
         return l->fn(l->arg, line, &v);
     }
     return 0;
@@ -58,8 +82,13 @@ command_job(const char *state_dir, const char *who, struct control_call *call,
     struct listener l = { .who = who, .fn = fn, .arg = arg };
     call->line = take_line;
     call->arg = &l;
+    call->ends = command_progress_interrupted;
+    command_progress_begin(&l.progress, l.kind, l.unit, 0, PROGRESS_READS);
     int err = control_call(state_dir, call);
-    if (!err && call->status >= 300)
+    command_progress_end(&l.progress);
+    if (err == -EINTR)
+        fprintf(stderr, "%s: interrupted\n", who);
+    else if (!err && call->status >= 300)
         err = command_refused(who, call);
     else if (!err && l.failed)
         err = -EREMOTEIO;

@@ -18,6 +18,7 @@
  *   reply.c       what stands in its answer
  *   figures.c     how fast it does what, by its status twice
  *   show.c        amounts as people read them
+ *   progress.c    how far it is, in one line; terminal.c writes it
  *   dead.c  dead_item.c  dead_print.c  dead_render.c  entity.c
  *                 open a store of state_dir themselves, beside a running daemon
  *                 or without one: LMDB lets several processes in

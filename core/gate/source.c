@@ -109,34 +109,14 @@ gate_source_marks(const struct gate_source *s)
 /* --- replacing ------------------------------------------------------------ */
 
 static void
-bucket_follow(struct bucket *to, const struct bucket *from)
-{
-    __atomic_store_n(&to->full_ns,
-                     __atomic_load_n(&from->full_ns, __ATOMIC_RELAXED),
-                     __ATOMIC_RELAXED);
-}
-
-/* A rate is not filled up by reading a config. */
-static void
-limit_follow(struct limit *to, const struct limit *from)
-{
-    bucket_follow(&to->bucket, &from->bucket);
-    __atomic_store_n(&to->refusals,
-                     __atomic_load_n(&from->refusals, __ATOMIC_RELAXED),
-                     __ATOMIC_RELAXED);
-    __atomic_store_n(&to->refuse_until_ns,
-                     __atomic_load_n(&from->refuse_until_ns, __ATOMIC_RELAXED),
-                     __ATOMIC_RELAXED);
-}
-
-static void
-senders_follow(struct il_sender *to, const struct il_sender *from)
+senders_follow(struct il_sender *to, const struct il_sender *from,
+               int64_t now_ns)
 {
     for (; to; to = gate_sender_next(to))
         for (const struct il_sender *s = from; s; s = gate_sender_next(s))
             if (!strcmp(s->id, to->id)) {
-                limit_follow(&to->limit, &s->limit);
-                bucket_follow(&to->letters, &s->letters);
+                rate_limit_follow(&to->limit, &s->limit, now_ns);
+                rate_follow(&to->letters, &s->letters, now_ns);
                 to->said = s->said;
             }
 }
@@ -147,10 +127,11 @@ gate_source_follow(struct gate_source *s, struct il_sender *senders,
                    const struct il_sender *senders_before)
 {
     struct gate *g = s->gate;
+    const int64_t now_ns = rate_now_ns();
     pthread_mutex_lock(&g->lock);
-    limit_follow(&s->limit, &before->limit);
+    rate_limit_follow(&s->limit, &before->limit, now_ns);
     s->said = before->said;
-    senders_follow(senders, senders_before);
+    senders_follow(senders, senders_before, now_ns);
     if (s->backlog && before->backlog && !s->begun)
         gate_backlog_follow(s->backlog, before->backlog);
     pthread_mutex_unlock(&g->lock);

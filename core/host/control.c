@@ -127,6 +127,7 @@ struct answer {
     int chunked;
     struct chunk chunk;
     struct il_text *body;
+    int (*ends)(void);
     struct control_call *lines; /* they are read one by one; NULL: no */
     int line_err;               /* of line() */
 };
@@ -139,7 +140,7 @@ answer_more(struct answer *a)
         return -ENOMEM;
     for (;;) {
         ssize_t n = read(a->fd, a->in.data + a->in.len, READ_BYTES);
-        if (n < 0 && errno == EINTR)
+        if (n < 0 && errno == EINTR && !(a->ends && a->ends()))
             continue;
         if (n < 0)
             return errno == EAGAIN ? -ETIMEDOUT : -errno;
@@ -266,7 +267,7 @@ read_as_it_comes(struct answer *a, struct control_call *call)
 static int
 talk(int fd, struct control_call *call, int *said)
 {
-    struct answer a = { .fd = fd, .body = &call->reply };
+    struct answer a = { .fd = fd, .body = &call->reply, .ends = call->ends };
     int err = ask(fd, call);
     call->reply.len = 0;
     if (!err) {
@@ -310,7 +311,7 @@ control_call(const char *state_dir, struct control_call *call)
         close(fd);
     if (err == -ENOENT)
         err = -ECONNREFUSED;
-    if (err && !said && !call->quiet)
+    if (err && err != -EINTR && !said && !call->quiet)
         say_why(state_dir, err);
     return err;
 }

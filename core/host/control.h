@@ -34,7 +34,8 @@ struct control_call {
      * all of it is the reply. */
     int (*line)(void *arg, struct slice line);
     void *arg;
-    int quiet; /* no message where there is no answer */
+    int (*ends)(void); /* asked after a signal: is that to be all?  Or NULL */
+    int quiet;         /* no message where there is no answer, as for -EINTR */
     /* what came */
     int status;
     struct il_text reply;

@@ -266,6 +266,8 @@ job_finish(struct job *job)
     pthread_mutex_lock(&job->lock);
     put_last(job);
     job->ended = 1;
+    if (job->http) /* also where there was no memory for that line */
+        http_wake(job->http);
     job_leave(job);
 }
 

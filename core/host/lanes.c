@@ -20,6 +20,8 @@
  * the deadline; it gets this long to come back, and delivers after the next
  * start. */
 #define AWAY_US 2000000
+/* A drain that takes longer says how far it is, and so often. */
+#define SAY_US 3000000
 
 struct assembly_lane *
 host_find_lane(const struct host *h, const char *name)
@@ -277,11 +279,29 @@ progress(struct lane *lane)
     }
 }
 
+/* Whoever waits for the end sees that there is one. */
+static void
+say_left(const struct assembly *a, int64_t left_us)
+{
+    uint64_t events = 0;
+    for (size_t i = 0; i < a->lane_count; i++) {
+        struct lane_status s;
+        if (!a->lanes[i]->lane || progress(a->lanes[i]->lane) == DONE)
+            continue;
+        lane_status(a->lanes[i]->lane, &s);
+        events += s.lag_events;
+    }
+    log_info("stopping: %llu deliveries are left, for at most %lld s; what is "
+             "not done by then is done after the next start",
+             (unsigned long long) events, (long long) (left_us / 1000000));
+}
+
 void
 host_drain_lanes(struct host *h)
 {
     struct assembly *a = h->assembly;
     int64_t away_until = clock_monotonic_us() + AWAY_US;
+    int64_t say_us = clock_monotonic_us() + SAY_US;
     for (size_t i = 0; i < a->lane_count; i++)
         if (a->lanes[i]->lane)
             lane_drain(a->lanes[i]->lane, h->deadline_us);
@@ -295,6 +315,10 @@ host_drain_lanes(struct host *h)
         int64_t now = clock_monotonic_us();
         if (now >= h->deadline_us || !(busy || (away && now < away_until)))
             return;
+        if (now >= say_us) {
+            say_left(a, h->deadline_us - now);
+            say_us += SAY_US;
+        }
         poll(NULL, 0, 20);
         notify_alive();
     }

@@ -39,12 +39,12 @@ take_findings(struct reload *r, struct conf *conf)
     char *text = NULL;
     size_t len = 0;
     FILE *f = open_memstream(&text, &len);
+    conf_print(conf, stderr);
     if (!f)
         return;
     conf_print(conf, f);
-    fclose(f);
-    text_put(&r->findings, text, len);
-    fputs(text, stderr);
+    if (!fclose(f))
+        text_put(&r->findings, text, len);
     free(text);
 }
 
@@ -165,10 +165,11 @@ reload_read(struct reload *r)
     struct plan *plan = plan_parse(r->h->config);
     plan_load(plan);
     r->to = assembly_open(plan);
-    if (!option_str(plan->root, "state_dir", 0) && !plan->broken)
-        reload_say(r, "%s: state_dir is required", r->h->config);
+    const int nowhere = !option_str(plan->root, "state_dir", 0);
     take_findings(r, plan->conf);
-    if (conf_errors(plan->conf) || r->why.len)
+    if (nowhere && !plan->broken)
+        reload_say(r, "%s: state_dir is required", r->h->config);
+    if (conf_errors(plan->conf) || nowhere)
         return -EINVAL;
     if (r->ask.by_file && !conf_same_files(r->from->plan->conf, plan->conf)) {
         reload_say(r,

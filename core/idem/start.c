@@ -20,6 +20,8 @@
 #include <unistd.h>
 
 #define RETRY_US 1000000
+/* It says how far it is, where it takes longer, and so often. */
+#define SAY_US 5000000
 
 /* --- from the spool --- */
 
@@ -59,6 +61,15 @@ replay_one(void *arg, uint64_t position, size_t offset, size_t len)
     return 0;
 }
 
+/* A day of events takes a while, and meanwhile new ones are refused. */
+static void
+say_how_far(uint64_t first, uint64_t last, uint64_t end)
+{
+    log_info("idempotency index: %" PRIu64 " of %" PRIu64
+             " events of the spool are read again",
+             last - first, end - first);
+}
+
 /* Take in what the spool has behind `replay_after`.  Where that fails events
  * are refused, but delivery goes on, and it is tried again. */
 static void
@@ -72,6 +83,8 @@ replay(struct idem *d)
     spool_stats(d->spool, &st);
     if (last + 1 < st.first)
         last = st.first - 1; /* the spool has let go of what came before */
+    const uint64_t first = last;
+    int64_t say_us = clock_monotonic_us() + SAY_US;
     int rc = last < end ? spool_reader_open(d->spool, last, &reader) : 0;
     while (rc == 0 && last < end) {
         r.text.len = 0;
@@ -79,6 +92,10 @@ replay(struct idem *d)
                                   &last, replay_one, &r);
         idem_install(d);
         idem_advance(d, last);
+        if (clock_monotonic_us() >= say_us) {
+            say_how_far(first, last, end);
+            say_us = clock_monotonic_us() + SAY_US;
+        }
         if (n < 0)
             rc = n;
         if (!rc && atomic_load(&d->quit))

@@ -254,10 +254,11 @@ int spool_walk(const char *dir, int beside,
                          const char *damage),
                void *arg);
 /* The same beside a daemon, of the segments that can have positions from..to;
- * what else is in those comes along.  heads: of each only the first frame. */
+ * what else is in those comes along.  heads: of each only the first frame.  alone:
+ * not beside a daemon. */
 struct spool_part {
     uint64_t from, to;
-    int heads;
+    int heads, alone;
 };
 int spool_walk_part(const char *dir, const struct spool_part *,
                     int (*fn)(void *arg, const char *segment, uint64_t offset,

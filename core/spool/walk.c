@@ -224,5 +224,5 @@ spool_walk_part(const char *dir, const struct spool_part *part,
                           const char *damage),
                 void *arg)
 {
-    return walk(dir, 1, part, fn, arg);
+    return walk(dir, !part->alone, part, fn, arg);
 }

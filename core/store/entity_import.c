@@ -11,12 +11,14 @@
 
 #define IMPORT_ROWS 5000 /* of one transaction, at most */
 #define IMPORT_BYTES (4 << 20)
+#define IMPORT_TELL 256           /* records from one progress() to the next */
 #define IMPORT_LINE_MAX (2 << 20) /* of NDJSON, in bytes */
 
 struct import {
     struct entity_import *job;
     struct entity_bulk bulk;
     struct il_text traits, cell;
+    size_t told; /* how many records there were */
 };
 
 static void
@@ -24,15 +26,45 @@ import_problem(void *arg, size_t line, const char *message)
 {
     struct entity_import *job = arg;
     job->refused++;
+    if (job->clear)
+        job->clear(job->arg);
     fprintf(job->problems, "%s:%zu: %s\n", job->name, line, message);
 }
 
 static int
 import_failed(struct import *im, const char *what, int err)
 {
+    if (im->job->clear)
+        im->job->clear(im->job->arg);
     fprintf(im->job->problems, "%s: %s: %s\n", im->job->name, what,
             err == -ENOSPC ? entity_strerror(err) : strerror(-err));
     return err;
+}
+
+/* A record begins on this line.  1: it is to be passed over; 0, or what progress()
+ * wants to end with. */
+static int
+import_at(struct import *im, size_t line)
+{
+    struct entity_import *job = im->job;
+    if (job->progress && im->told++ % IMPORT_TELL == 0) {
+        int err = job->progress(job->arg, line);
+        if (err)
+            return err;
+    }
+    job->line = line;
+    return line < job->from_line;
+}
+
+/* Reading has failed.  A signal may be the reason, and then that is no fault. */
+static int
+import_unread(struct import *im, int err)
+{
+    struct entity_import *job = im->job;
+    int ended = job->progress ? job->progress(job->arg, job->line) : 0;
+    if (ended)
+        return ended;
+    return import_failed(im, "cannot read", err);
 }
 
 /* Put what has been gathered. */
@@ -254,11 +286,16 @@ import_csv(struct import *im)
         int n = csv_next(&csv);
         if (n == 0)
             break;
-        if (n == -EINVAL)
+        if (n < 0 && n != -EINVAL) {
+            err = import_unread(im, n);
+            break;
+        }
+        int passed = import_at(im, (size_t) csv.line);
+        if (passed < 0)
+            err = passed;
+        else if (n == -EINVAL && !passed)
             import_problem(im->job, (size_t) csv.line, csv.error);
-        else if (n < 0)
-            err = import_failed(im, "cannot read", n);
-        else
+        else if (!passed)
             err = import_row(im, &csv, &columns);
         if (err == -ENOMEM)
             import_failed(im, "cannot read", err);
@@ -309,15 +346,19 @@ import_ndjson(struct import *im)
     char why[ENTITY_WHY];
     int err = 0;
     for (size_t line = 1; !err; line++) {
-        int n = import_line(job->in, &im->cell);
+        int n = import_line(job->in, &im->cell), passed;
         if (n == 0)
             return 0;
+        if (n < 0 && n != -EMSGSIZE)
+            return import_unread(im, n);
+        if ((passed = import_at(im, line)) < 0)
+            return passed;
+        if (passed)
+            continue;
         if (n == -EMSGSIZE) {
             import_problem(job, line, "the line is longer than 2 MiB");
             continue;
         }
-        if (n < 0)
-            return import_failed(im, "cannot read", n);
         struct slice text = { im->cell.data, im->cell.len };
         if (line == 1 && text.len >= 3 && !memcmp(text.ptr, "\xEF\xBB\xBF", 3))
             text = slice_of(text.ptr + 3, text.len - 3);
@@ -371,7 +412,7 @@ entity_import(struct entity_import *job)
 {
     struct import im = { .job = job };
     int format = job->format;
-    job->created = job->merged = job->refused = 0;
+    job->created = job->merged = job->refused = job->line = 0;
     const char *strange = import_strange(job->in);
     if (strange) {
         fprintf(job->problems, "%s:1: %s\n", job->name, strange);
@@ -382,6 +423,8 @@ entity_import(struct entity_import *job)
     int err = format == IMPORT_CSV ? import_csv(&im) : import_ndjson(&im);
     if (!err)
         err = import_flush(&im);
+    else if (err == -EINTR && import_flush(&im))
+        err = -EIO; /* which was said */
     entity_bulk_clear(&im.bulk);
     text_clear(&im.traits);
     text_clear(&im.cell);

@@ -2,21 +2,17 @@
 """`ingestlayer top` shows how fast a daemon does what: on a terminal frame by frame,
 no wider and no higher than that, through a restart of the daemon, until q; in a pipe
 block by block; as JSON a line each.  What it says is what the daemon counts."""
-import fcntl
 import json
 import os
-import pty
 import re
-import select
 import signal
-import struct
 import subprocess
 import termios
 import threading
-import time
 
 from gate import HEAD, Gate, contains, equal, eventually
 from servers import PATIENCE
+from terminal import Terminal
 
 BUILD = os.path.abspath(os.environ.get("IL_BUILDDIR", "."))
 TOP = [os.path.join(BUILD, "ingestlayer"), "top"]
@@ -55,37 +51,16 @@ class Sender(threading.Thread):
         self.join()
 
 
-class Terminal:
+class Screen(Terminal):
     """top on a terminal of its own."""
 
-    def __init__(self, g, columns=80, rows=24):
-        self.fd, slave = pty.openpty()
-        self.resize(columns, rows, None)
-        self.was = termios.tcgetattr(slave)
-        self.slave = slave
-        self.proc = subprocess.Popen(TOP + ["-c", g.conf, "-i", "200ms"], stdin=slave, stdout=slave, stderr=slave,
-                                     env=dict(g.daemon.env, TERM="xterm"), start_new_session=True)
-        self.text = ""
-
-    def resize(self, columns, rows, proc):
-        self.columns, self.rows = columns, rows
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        if proc:
-            proc.send_signal(signal.SIGWINCH)
-
-    def read(self, seconds=0.1):
-        until = time.monotonic() + seconds
-        while select.select([self.fd], [], [], max(0, until - time.monotonic()))[0]:
-            try:
-                self.text += os.read(self.fd, 65536).decode()
-            except OSError:
-                return
+    def __init__(self, g):
+        super().__init__(TOP + ["-c", g.conf, "-i", "200ms"], g.daemon.env)
 
     def frames(self):
         """Those that are whole, as lines."""
-        self.read()
         return [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", f).replace("\r", "").split("\n")
-                for f in self.text.split("\x1b[H")[1:] if "\x1b[J" in f]
+                for f in self.read().split("\x1b[H")[1:] if "\x1b[J" in f]
 
     def until(self, holds, what):
         try:
@@ -97,13 +72,10 @@ class Terminal:
 
     def end(self, code, how):
         how()
-        self.proc.wait(10 * PATIENCE)
-        self.read()
-        equal(self.proc.returncode, code, "top's exit code: %r" % self.text[-300:])
+        equal(self.ends(10), code, "top's exit code: %r" % self.text[-300:])
         equal(self.text.count("\x1b[?1049h"), self.text.count("\x1b[?1049l"), "the screen of before is there again")
         equal(termios.tcgetattr(self.slave)[3], self.was[3], "the terminal's modes")
-        os.close(self.fd)
-        os.close(self.slave)
+        self.close()
 
 
 def line_of(frame, name):
@@ -150,25 +122,25 @@ with Gate(CONF) as g:
         equal([sorted(json.loads(line))[:2] for line in p.stdout.splitlines()], [["at", "gate"]] * 2, "lines of JSON")
 
         # on a terminal
-        t = Terminal(g)
+        t = Screen(g)
         frame = t.until(lambda f: line_of(f, "fast/d")[2:3] not in ([], ["-"], ["0"]), "a rate")
         equal(max(len(line) for line in frame) <= 80 and len(frame) <= 24, True, "it fits: %s" % frame)
         contains("\n".join(frame), "still/d: ", "what it waits for")
         contains("\n".join(frame), LONG[:12], "a long name's beginning")
         contains("\n".join(frame), "\u2026", "and that it is cut")
-        t.resize(200, 24, t.proc)
+        t.resize(200, 24)
         t.until(lambda f: any(line.startswith(LONG + "/d ") for line in f), "a wide one")
-        t.resize(80, 10, t.proc)
+        t.resize(80, 10)
         frame = t.until(lambda f: len(f) <= 10, "a low one")
         contains("\n".join(frame[-2:]), "still/d", "one that does not run is shown first")
         contains("\n".join(frame[-2:]), "and 2 more", "how many are not")
-        t.resize(80, 24, t.proc)
+        t.resize(80, 24)
         g.daemon.kill()
         t.until(lambda f: "no daemon runs" in f[0], "the daemon is gone")
         g.daemon.start()
         t.until(lambda f: line_of(f, "fast/d")[2:3] not in ([], ["-"], ["0"]), "and there again")
-        t.end(0, lambda: os.write(t.fd, b"xq"))
-        t = Terminal(g)
+        t.end(0, lambda: t.write(b"xq"))
+        t = Screen(g)
         t.until(lambda f: line_of(f, "fast/d"), "another one")
         t.end(0, lambda: t.proc.send_signal(signal.SIGTERM))
     finally:

@@ -26,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -442,6 +443,38 @@ openat(int fd, const char *name, int flags, ...)
 int open64(const char *, int, ...) __attribute__((alias("open")));
 int openat64(int, const char *, int, ...) __attribute__((alias("openat")));
 
+/* --- messages --------------------------------------------------------------- */
+
+/* Of sockets that keep messages apart; of all others there are none. */
+static void
+meet_message(const char *what, int fd, const struct iovec *first)
+{
+    int type = 0;
+    socklen_t len = sizeof type;
+    char word[32] = "";
+    if (!control || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len)
+        || type != SOCK_SEQPACKET)
+        return;
+    if (first)
+        snprintf(word, sizeof word, "%.*s", (int) first->iov_len,
+                 (const char *) first->iov_base);
+    meet(OP_MESSAGE, what, word);
+}
+
+ssize_t
+sendmsg(int fd, const struct msghdr *m, int flags)
+{
+    meet_message("sendmsg", fd, m->msg_iovlen ? m->msg_iov : NULL);
+    return syscall(SYS_sendmsg, fd, m, flags);
+}
+
+ssize_t
+recvmsg(int fd, struct msghdr *m, int flags)
+{
+    meet_message("recvmsg", fd, NULL);
+    return syscall(SYS_recvmsg, fd, m, flags);
+}
+
 /* --- sizes, maps, reading -------------------------------------------------- */
 
 int
@@ -539,21 +572,35 @@ static __thread int busy;
 
 #define CALLER __builtin_return_address(0)
 
-/* Is the caller in a library that is spared? */
+/* The library's name between two spaces: " libc "; 0: no such name. */
+static int
+library_of(const void *caller, char out[64])
+{
+    Dl_info info;
+    if (!dladdr(caller, &info) || !info.dli_fname)
+        return 0;
+    const char *base = basename_of(info.dli_fname);
+    int len = (int) strcspn(base, ".-");
+    return snprintf(out, 64, " %.*s ", len, base) < 64;
+}
+
+/* Is the caller in a library that is spared, or strdup() and the like called by
+ * one? */
 static int
 is_spared(const void *caller)
 {
-    Dl_info info;
-    char name[64] = " ";
-    if (!spare || !dladdr(caller, &info) || !info.dli_fname)
+    void *at[12];
+    char name[64];
+    if (!spare || !library_of(caller, name))
         return 0;
-    const char *base = basename_of(info.dli_fname);
-    size_t len = strcspn(base, ".-");
-    if (len + 3 > sizeof name)
-        return 0;
-    memcpy(name + 1, base, len);
-    strcpy(name + 1 + len, " ");
-    return strstr(spare, name) != NULL;
+    if (strcmp(name, " libc ") != 0)
+        return strstr(spare, name) != NULL;
+    int n = backtrace(at, 12), i = 0;
+    while (i < n && at[i] != caller)
+        i++;
+    while (i < n && library_of(at[i], name) && !strcmp(name, " libc "))
+        i++;
+    return i < n && library_of(at[i], name) && strstr(spare, name);
 }
 
 static int

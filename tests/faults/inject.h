@@ -19,7 +19,8 @@ enum {
     OP_MMAP = 64,
     OP_READ = 128,
     OP_MALLOC = 256,
-    OP_MKDIR = 512
+    OP_MKDIR = 512,
+    OP_MESSAGE = 1024 /* to another process, and from it */
 };
 
 enum {

@@ -6,7 +6,9 @@ FAULT_TESTS = tests/faults/test-kill-loses-nothing.sh \
 	tests/faults/test-deferred-delivers-once.sh \
 	tests/faults/test-memory-survives.py \
 	tests/faults/test-failing-io.py \
+	tests/faults/test-reload-loses-nothing.py \
 	tests/faults/test-reload-without-memory.py \
+	tests/faults/test-upgrade-dies-anywhere.py \
 	tests/faults/test-postgres-troubles.py
 EXTRA_DIST += tests/faults/campaign.py tests/faults/points.py \
 	tests/faults/deliveries.py \
@@ -52,6 +54,9 @@ check-faults: all $(check_LTLIBRARIES)
 		$(srcdir)/tests/faults/test-memory-survives.py --kills 60
 	$(AM_TESTS_ENVIRONMENT) python3 \
 		$(srcdir)/tests/faults/deliveries.py --seed '$(SEED)'
+	$(AM_TESTS_ENVIRONMENT) python3 \
+		$(srcdir)/tests/faults/test-upgrade-dies-anywhere.py \
+		--writes 200 --seed '$(SEED)'
 	$(AM_TESTS_ENVIRONMENT) python3 \
 		$(srcdir)/tests/faults/test-count-is-exactly-once.py --every 1
 	$(AM_TESTS_ENVIRONMENT) python3 \

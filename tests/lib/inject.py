@@ -14,7 +14,7 @@ from servers import BUILD
 LIBRARY = os.path.join(BUILD, "tests", "faults", ".libs", "inject.so")
 # As in inject.h.
 OPS = {"write": 1, "sync": 2, "rename": 4, "unlink": 8, "truncate": 16, "open": 32, "mmap": 64,
-       "read": 128, "malloc": 256, "mkdir": 512}
+       "read": 128, "malloc": 256, "mkdir": 512, "message": 1024}
 WRITES = ("write", "sync", "rename", "unlink", "truncate", "mkdir")
 COUNT, KILL, TORN, FAIL, SHORT = range(5)
 FOR_EVER = (1 << 64) - 1
@@ -75,6 +75,10 @@ class Injection:
         struct.pack_into("=Q", self.map, 0, self.mask(ops))
         struct.pack_into("=3Q", self.map, 24, hits, action, param)
         struct.pack_into("=Q", self.map, 16, self.count + 1 + after)
+
+    def forget(self):
+        """What has fired so far."""
+        self.map[48:1080] = bytes(1032)
 
     def off(self):
         struct.pack_into("=Q", self.map, 16, 0)

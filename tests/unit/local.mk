@@ -125,6 +125,11 @@ tests_unit_test_http_stream_SOURCES = tests/unit/test-http-stream.c \
 	tests/unit/http_server.h tests/unit/http_talk.h
 tests_unit_test_http_stream_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_http_stream_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-progress
+TESTS += tests/unit/test-progress
+tests_unit_test_progress_SOURCES = tests/unit/test-progress.c
+tests_unit_test_progress_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_progress_LDADD = $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/test-jobs
 TESTS += tests/unit/test-jobs
 tests_unit_test_jobs_SOURCES = tests/unit/test-jobs.c \

@@ -131,6 +131,34 @@ START_TEST(who_does_not_wait_is_not_heard_until_the_time_told)
 }
 END_TEST
 
+START_TEST(a_rate_in_place_of_another_begins_with_what_was_taken)
+{
+    struct limit before = { .bucket = bucket_of("5/h", 0) };
+    int64_t now = S;
+    rate_limit_take(&before, 5, now);
+    for (int i = 0; i <= LIMIT_PATIENCE; i++)
+        ck_assert_int_eq(rate_limit_ask(&before, 1, now), 720 * S);
+
+    struct limit same = { .bucket = bucket_of("5/h", 0) };
+    rate_limit_follow(&same, &before, now);
+    ck_assert_int_eq(rate_limit_refuses_ns(&same, now), 720 * S);
+    ck_assert_int_eq(rate_wait_ns(&same.bucket, 1, now), 720 * S);
+
+    struct limit faster = { .bucket = bucket_of("10/s", 0) };
+    rate_limit_follow(&faster, &before, now);
+    ck_assert_int_eq(rate_limit_refuses_ns(&faster, now), 0);
+    ck_assert_int_eq(rate_wait_ns(&faster.bucket, 5, now), 0);
+    ck_assert_int_eq(rate_wait_ns(&faster.bucket, 6, now), S / 10);
+
+    struct limit none = { .bucket = { .rate = { .events = 0 } } };
+    rate_limit_follow(&none, &before, now);
+    ck_assert_int_eq(rate_limit_ask(&none, 1000000, now), 0);
+    struct limit again = { .bucket = bucket_of("5/h", 0) };
+    rate_limit_follow(&again, &none, now);
+    ck_assert_int_eq(rate_wait_ns(&again.bucket, 5, now), 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -142,6 +170,7 @@ main(void)
     tcase_add_test(t, a_batch_above_the_burst_waits_for_a_full_bucket_and_owes);
     tcase_add_test(t, nothing_overflows);
     tcase_add_test(t, who_does_not_wait_is_not_heard_until_the_time_told);
+    tcase_add_test(t, a_rate_in_place_of_another_begins_with_what_was_taken);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
