@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Events that steps make: through the gate, before the flight leaves.
+/* Events that steps make: through the gate, before the destination gets those that
+ * they were made of.
  *
  * With them goes a mark, in the same append: the position of the event that they
  * were made at.  At or before it no lane of the pipeline emits again; what two of

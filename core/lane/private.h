@@ -432,16 +432,16 @@ int lane_too_old(struct lane *, struct il_batch *, uint32_t i);
 int lane_parked_full(struct lane *);
 
 /* derive.c */
-/* The oldest flight is to leave: are the events durable that steps have made of it?
- * 0: they are; 1: they are on their way, and the lane is woken; or a negative errno
- * after telling of the trouble. */
+/* The destination is to get a flight: are the events durable that steps have made of
+ * it?  0: they are; 1: they are on their way, and the lane is woken; or a negative
+ * errno after telling of the trouble. */
 int lane_derive(struct lane *, struct flight *);
 /* The lane ends: wait until none is on its way. */
 void lane_derive_end(struct lane *);
 
 /* tell.c */
-/* The oldest flight is to leave: what steps have told of entities for it is in the
- * store, durably.  0 or a negative errno after telling of the trouble. */
+/* The destination is to get a flight: what steps have told of entities for it is in
+ * the store, durably.  0 or a negative errno after telling of the trouble. */
 int lane_tell(struct lane *, const struct flight *);
 
 /* timed.c */
