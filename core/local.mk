@@ -403,6 +403,8 @@ core_libcore_a_SOURCES = \
 	core/host/trial.c \
 	core/host/trial.h \
 	core/host/trial_case.c \
+	core/host/trial_case.h \
+	core/host/trial_expect.c \
 	core/host/trial_plugin.c \
 	core/host/trial_private.h \
 	core/host/watchdog.c \
@@ -412,6 +414,7 @@ core_libcore_a_SOURCES = \
 	core/command/command.h \
 	core/command/completion.c \
 	core/command/config.c \
+	core/command/config_read.h \
 	core/command/ddl.c \
 	core/command/dead.c \
 	core/command/dead.h \
@@ -426,6 +429,11 @@ core_libcore_a_SOURCES = \
 	core/command/eval.c \
 	core/command/figures.c \
 	core/command/figures.h \
+	core/command/graph.c \
+	core/command/graph.h \
+	core/command/graph_read.c \
+	core/command/graph_svg.c \
+	core/command/graph_text.c \
 	core/command/help.c \
 	core/command/job.c \
 	core/command/lane.c \
@@ -456,6 +464,7 @@ core_libcore_a_SOURCES = \
 	core/command/test.h \
 	core/command/test_compare.c \
 	core/command/test_judge.c \
+	core/command/test_record.c \
 	core/command/test_report.c \
 	core/command/top.c \
 	core/command/top.h \
@@ -488,3 +497,4 @@ dist_man_MANS += core/ingestlayer-expressions.7
 dist_man_MANS += core/ingestlayer-entities.7
 dist_man_MANS += core/ingestlayer-events.7
 dist_man_MANS += core/ingestlayer-guarantees.7
+dist_man_MANS += core/ingestlayer-operations.7

@@ -7,6 +7,8 @@ const struct command_entry command_table[] = {
     { "test", command_test, &command_test_help, "run the tests of a config" },
     { "config", command_config, &command_config_help,
       "print the config that counts, with all defaults" },
+    { "graph", command_graph, &command_graph_help,
+      "print the config as a picture" },
     { "plugins", command_plugins, &command_plugins_help,
       "list plugins, or the options of one" },
     { "eval", command_eval, &command_eval_help,

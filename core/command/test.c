@@ -28,7 +28,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { JUNIT = COMMAND_FLAG, JSON, FILTER, CATALOG };
+enum { JUNIT = COMMAND_FLAG, JSON, FILTER, CATALOG, RECORD };
 
 static const struct command_option options[] = {
     { 'c', "config", "FILE", "the config, instead of what the files name" },
@@ -37,6 +37,9 @@ static const struct command_option options[] = {
       "what tables look like, as ddl --save has it" },
     { JUNIT, "junit", "FILE", "write a report in JUnit's form, too" },
     { JSON, "json", NULL, "one line of JSON a test" },
+    { RECORD, "record", "ID",
+      "print a file with a test made of an event in the spool" },
+    { 's', "state-dir", "DIR", "with --record: where that is" },
     { 'v', "verbose", NULL, "also name the tests that pass" },
     { 0 }
 };
@@ -44,20 +47,23 @@ static const struct command_option options[] = {
 const struct command_help command_test_help = {
     .text =
         "usage: ingestlayer test [-c FILE] [--filter GLOB] FILE...\n"
+        "       ingestlayer test [-c FILE] --record ID\n"
         "Run the tests in files: events that are given, and what must come of\n"
         "them, with a clock of the test's and nothing outside touched.\n"
-        "For example: ingestlayer test -v pipeline.tests.conf\n",
+        "For example: ingestlayer test -v pipeline.tests.conf\n"
+        "             ingestlayer test --record "
+        "evt_01JDK3V6Q8ZJ4T5M7N9P2R3S4W\n",
     .options = options,
 };
 
 struct test_job {
-    const char *config, *filter, *junit;
+    const char *config, *filter, *junit, *record;
+    const char *state_dir;
     const char *catalog_file;
     struct catalog *catalog; /* NULL: none */
     char folder[4096];       /* for the state_dirs of tests */
     struct test_report report;
     size_t runs; /* names their folders */
-    int broken;  /* a file, or its config, is wrong */
     /* Of the file at hand: */
     struct conf *conf; /* a file of tests; NULL: it is a config */
     struct assembly *assembly;
@@ -146,8 +152,8 @@ read_tests(struct test_job *j, struct conf *conf, const char **config)
     if (*config && access(*config, R_OK))
         option_error(g, "config", 0, "cannot read %s: %s", *config,
                      strerror(errno));
-    else if (*config && (j->assembly = command_assemble(*config)) == NULL)
-        j->broken = 1;
+    else if (*config)
+        j->assembly = command_assemble(*config);
     const struct plan *plan = j->assembly ? j->assembly->plan : NULL;
     j->cases = trial_cases(conf, g, plan, &j->count);
     conf_print(conf, stderr);
@@ -213,11 +219,12 @@ run_file(struct test_job *j, const char *path)
     else
         failed = is_config(conf) ? read_config(j, path)
                                  : read_tests(j, conf, &config);
-    j->broken |= failed;
     for (size_t i = 0; i < j->count && !failed; i++)
         if (is_wanted(j, &j->cases[i]))
             run_test(j, config, &j->cases[i]);
-    if (!failed)
+    if (failed)
+        command_test_report_broken(&j->report);
+    else
         command_test_report_file(&j->report);
     assembly_free(j->assembly);
     if (conf_file_count(conf))
@@ -241,20 +248,36 @@ read_catalog(struct test_job *j)
 }
 
 static int
+record(struct test_job *j)
+{
+    const struct test_recording r = { .event = j->record,
+                                      .config = j->config,
+                                      .state_dir = j->state_dir,
+                                      .folder = j->folder,
+                                      .catalog = j->catalog };
+    int failed = command_test_record(&r);
+    catalog_free(j->catalog);
+    return failed;
+}
+
+static int
 run_files(struct test_job *j, char **files)
 {
     if (read_catalog(j))
         return 1;
+    if (j->record)
+        return record(j);
     for (; *files; files++)
         run_file(j, *files);
     catalog_free(j->catalog);
     int failed = command_test_report_end(&j->report);
-    if (j->filter && !j->broken && !j->report.passed && !j->report.failed) {
+    if (j->filter && !j->report.passed && !j->report.failed
+        && !j->report.errors) {
         fprintf(stderr, "ingestlayer test: no test has a name like \"%s\"\n",
                 j->filter);
         failed = 1;
     }
-    return failed || j->broken || j->report.failed;
+    return failed || j->report.errors || j->report.failed;
 }
 
 static pid_t child;
@@ -336,6 +359,10 @@ read_line(struct test_job *j, int argc, char **argv)
             j->report.json = 1;
         else if (c == JUNIT)
             j->junit = optarg;
+        else if (c == RECORD)
+            j->record = optarg;
+        else if (c == 's')
+            j->state_dir = optarg;
         else if (c == FILTER)
             j->filter = optarg;
         else if (c == CATALOG)
@@ -343,7 +370,10 @@ read_line(struct test_job *j, int argc, char **argv)
         else
             return c == 'h' ? 0 : 2;
     }
-    if (optind < argc)
+    if (j->record && optind < argc)
+        return command_unexpected("test --record", argv[optind],
+                                  &command_test_help);
+    if (j->record || optind < argc)
         return -1;
     fputs("ingestlayer test: which file?\n", stderr);
     command_print_help(&command_test_help, stderr);
@@ -354,8 +384,15 @@ int
 command_test(int argc, char **argv)
 {
     struct test_job j = { .config = NULL };
+    char dir[4096];
     int code = read_line(&j, argc, argv);
     if (code >= 0)
         return code;
+    if (j.record && !j.config)
+        j.config = COMMAND_CONF_DEFAULT;
+    if (j.record
+        && command_find_daemon(j.state_dir, j.config, dir, sizeof(dir)))
+        return 1;
+    j.state_dir = dir;
     return open_junit(&j) ? 1 : run_in_child(&j, argv + optind);
 }

@@ -238,18 +238,22 @@ command_test_row(struct test_verdict *v, const config_setting_t *want,
     return n;
 }
 
+size_t
+command_test_object(struct test_verdict *v, const config_setting_t *want,
+                    const char *json)
+{
+    struct read_value got;
+    read_json(&got, json, strlen(json));
+    size_t n = compare_setting(v, "", want, &got.value);
+    text_clear(&got.packed);
+    return n;
+}
+
 /* --- a request --------------------------------------------------------------- */
 
-/* As render() of a destination that sends requests shows it: a line with method
- * and URL, headers, an empty line, the body. */
-struct request {
-    struct slice method, url, headers, body;
-};
-
-static struct request
-take_apart(const char *text)
+void
+command_test_request_read(const char *text, struct test_request *out)
 {
-    struct request r;
     const char *line = text + strcspn(text, "\n");
     const char *blank = memchr(text, ' ', (size_t) (line - text));
     const char *url = blank ? blank + 1 : text;
@@ -258,11 +262,12 @@ take_apart(const char *text)
     const char *body =
         end ? end + (*headers == '\n' ? 1 : 2) : headers + strlen(headers);
     size_t len = strlen(body);
-    r.method = slice_of(text, blank ? (size_t) (blank - text) : 0);
-    r.url = slice_of(url, (size_t) (line - url));
-    r.headers = slice_of(headers, (size_t) ((end ? end : body) - headers));
-    r.body = slice_of(body, len && body[len - 1] == '\n' ? len - 1 : len);
-    return r;
+    *out = (struct test_request){
+        .method = slice_of(text, blank ? (size_t) (blank - text) : 0),
+        .url = slice_of(url, (size_t) (line - url)),
+        .headers = slice_of(headers, (size_t) ((end ? end : body) - headers)),
+        .body = slice_of(body, len && body[len - 1] == '\n' ? len - 1 : len)
+    };
 }
 
 static struct il_value
@@ -329,7 +334,8 @@ size_t
 command_test_request(struct test_verdict *v, const config_setting_t *want,
                      const char *request)
 {
-    const struct request r = take_apart(request);
+    struct test_request r;
+    command_test_request_read(request, &r);
     const struct il_value method = text_value(r.method),
                           url = text_value(r.url), body = text_value(r.body);
     size_t n = 0;

@@ -61,26 +61,45 @@ find_sight(const struct trial_result *r, uint32_t lane, uint64_t position,
     return NULL;
 }
 
+enum test_fate
+command_test_fate(const struct trial_result *r, size_t event, uint32_t lane,
+                  const struct trial_sight **sight)
+{
+    const struct trial_lane *l = &r->lanes[lane];
+    const uint64_t position = r->answers[event].position;
+    *sight = NULL;
+    if (!l->takes[event])
+        return TEST_NOT_TAKEN;
+    if (!l->runs)
+        return TEST_NOT_RUN;
+    if ((*sight = find_sight(r, lane, position, TRIAL_LETTER)))
+        return TEST_DEAD;
+    if ((*sight = find_sight(r, lane, position, TRIAL_DELIVERED)))
+        return TEST_DELIVERED;
+    if ((*sight = find_sight(r, lane, position, TRIAL_DROPPED)))
+        return TEST_DROPPED;
+    return l->has_when ? TEST_WHEN : TEST_ASIDE;
+}
+
 static const char *
 fate_in_lane(const struct test_verdict *v, size_t event, uint32_t lane)
 {
-    const struct trial_result *r = v->result;
-    const struct trial_lane *l = &r->lanes[lane];
-    const uint64_t position = r->answers[event].position;
+    static const char *const texts[] = {
+        [TEST_NOT_TAKEN] = "not taken (match)",
+        [TEST_NOT_RUN] = "not looked at (its pipeline is not active)",
+        [TEST_DELIVERED] = "delivered",
+        [TEST_WHEN] = "not for this destination (when)",
+        [TEST_ASIDE] = "put aside, and not due yet"
+    };
+    struct conf *memory = v->result->memory;
     const struct trial_sight *s;
-    if (!l->takes[event])
-        return "not taken (match)";
-    if (!l->runs)
-        return "not looked at (its pipeline is not active)";
-    if ((s = find_sight(r, lane, position, TRIAL_LETTER)))
-        return conf_printf(r->memory, "dead letter %s: %s", s->name,
+    const enum test_fate f = command_test_fate(v->result, event, lane, &s);
+    if (f == TEST_DEAD)
+        return conf_printf(memory, "dead letter %s: %s", s->name,
                            s->text ? s->text : "");
-    if (find_sight(r, lane, position, TRIAL_DELIVERED))
-        return "delivered";
-    if ((s = find_sight(r, lane, position, TRIAL_DROPPED)))
-        return conf_printf(r->memory, "dropped by %s (%s)", s->plugin, s->name);
-    return l->has_when ? "not for this destination (when)"
-                       : "put aside, and not due yet";
+    if (f == TEST_DROPPED)
+        return conf_printf(memory, "dropped by %s (%s)", s->plugin, s->name);
+    return texts[f];
 }
 
 /* What became of it in a lane (SIZE_MAX: in all that take it). */
@@ -213,12 +232,14 @@ was_passed_over(const struct test_verdict *v, const struct trial_expect *e,
                 size_t lane, int by_when)
 {
     const struct trial_result *r = v->result;
+    const struct trial_sight *s;
     int takes = 0, when = 0;
     for (uint32_t i = 0; i < r->lane_count; i++) {
         if (lane != SIZE_MAX && i != lane)
             continue;
         takes |= r->lanes[i].takes[e->event];
-        when |= strncmp(fate(v, e->event, i), "not for this", 12) == 0;
+        when |= r->answers[e->event].position
+                && command_test_fate(r, e->event, i, &s) == TEST_WHEN;
     }
     return by_when ? when : !takes && r->answers[e->event].position;
 }
@@ -282,6 +303,17 @@ judge_gate(struct test_verdict *v, const struct trial_expect *e)
         conf_printf(v->result->memory, "%d %s", a->status, a->text));
 }
 
+static void
+judge_entity(struct test_verdict *v, const struct trial_expect *e,
+             const char *traits)
+{
+    command_test_failure(v, e->place, "entity %s", e->name);
+    if (!traits)
+        command_test_differs(v, "", "an entity", "nobody knows it");
+    else if (!e->traits || !command_test_object(v, e->traits, traits))
+        v->count--;
+}
+
 /* --- what nobody expects ------------------------------------------------------------ */
 
 static int
@@ -339,6 +371,8 @@ command_test_judge(struct test_verdict *v)
             judge_drop(v, e);
         else if (e->kind == TRIAL_DEAD)
             judge_dead(v, e);
+        else if (e->kind == TRIAL_ENTITY)
+            judge_entity(v, e, v->result->entities[i]);
         else
             judge_gate(v, e);
     }

@@ -101,23 +101,32 @@ event_at(const struct test_verdict *v, uint64_t position)
     return NULL;
 }
 
-/* What was sent, and what became of the others. */
+static void
+put_sight(struct json_out *o, const struct test_verdict *v,
+          const struct trial_sight *s)
+{
+    static const char *const names[] = { "sent", "dropped_by", "dead" };
+    json_out_object(o, NULL);
+    json_out_str(o, "lane", v->result->lanes[s->lane].name);
+    json_out_str(o, "event", event_at(v, s->position));
+    json_out_str(o, names[s->what],
+                 s->what == TRIAL_DELIVERED ? s->text : s->name);
+    if (s->what == TRIAL_LETTER)
+        json_out_str(o, "message", s->text);
+    json_out_end(o);
+}
+
+/* What was sent, and what became of the others: lane by lane, as lanes go at the
+ * same time. */
 static void
 put_sights(struct json_out *o, const struct test_verdict *v)
 {
-    static const char *const names[] = { "sent", "dropped_by", "dead" };
+    const struct trial_result *r = v->result;
     json_out_array(o, "came");
-    for (size_t i = 0; i < v->result->sight_count; i++) {
-        const struct trial_sight *s = &v->result->sights[i];
-        json_out_object(o, NULL);
-        json_out_str(o, "lane", v->result->lanes[s->lane].name);
-        json_out_str(o, "event", event_at(v, s->position));
-        json_out_str(o, names[s->what],
-                     s->what == TRIAL_DELIVERED ? s->text : s->name);
-        if (s->what == TRIAL_LETTER)
-            json_out_str(o, "message", s->text);
-        json_out_end(o);
-    }
+    for (size_t k = 0; k < r->lane_count; k++)
+        for (size_t i = 0; i < r->sight_count; i++)
+            if (r->sights[i].lane == k)
+                put_sight(o, v, &r->sights[i]);
     json_out_end(o);
 }
 
@@ -213,6 +222,20 @@ command_test_report_file(struct test_report *r)
     r->file_tests = r->file_failures = 0;
 }
 
+void
+command_test_report_broken(struct test_report *r)
+{
+    r->errors++;
+    text_puts(&r->suites, "  <testsuite name=\"");
+    put_xml(&r->suites, r->file);
+    text_puts(&r->suites, "\" tests=\"1\" failures=\"0\" errors=\"1\">\n"
+                          "    <testcase classname=\"");
+    put_xml(&r->suites, r->file);
+    text_puts(&r->suites,
+              "\" name=\"(all)\">\n      <error message=\"the file, or its "
+              "config, is wrong\"/>\n    </testcase>\n  </testsuite>\n");
+}
+
 int
 command_test_report_end(struct test_report *r)
 {
@@ -220,9 +243,10 @@ command_test_report_end(struct test_report *r)
     if (r->junit) {
         fprintf(r->junit,
                 "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-                "<testsuites tests=\"%zu\" failures=\"%zu\" errors=\"0\">\n"
+                "<testsuites tests=\"%zu\" failures=\"%zu\" errors=\"%zu\">\n"
                 "%s</testsuites>\n",
-                r->passed + r->failed, r->failed, text_str(&r->suites));
+                r->passed + r->failed + r->errors, r->failed, r->errors,
+                text_str(&r->suites));
         failed = ferror(r->junit) != 0;
         failed |= fclose(r->junit) != 0;
         if (failed)

@@ -92,6 +92,15 @@ static const struct il_option expect_options[] = {
       .flags = OPTION_PLAIN,
       .min = 1,
       .help = "The code of the dead letter that the event becomes." },
+    { .name = "entity",
+      .type = IL_OPT_STRING,
+      .flags = OPTION_PLAIN,
+      .min = 3,
+      .help = "An entity that is known in the end: \"kind/id\"." },
+    { .name = "traits",
+      .type = IL_OPT_STRING,
+      .flags = OPTION_ANY,
+      .help = "What it has: a group with the traits to look at." },
     { .name = "gate",
       .type = IL_OPT_INT,
       .min = 200,
@@ -145,6 +154,6 @@ const struct il_option settings_tests[] = {
       .type = IL_OPT_GROUP,
       .flags = IL_OPT_LIST | IL_OPT_REQUIRED,
       .children = settings_test,
-      .help = "The tests." },
+      .help = "What is tried: a list of tests." },
     { 0 }
 };

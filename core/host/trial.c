@@ -67,6 +67,8 @@ open_config(struct trial *t)
     struct host *h = t->host = host_new();
     if (!h || host_parse(h, t->options->config))
         return fail(t, "no memory");
+    if (t->options->asked)
+        trial_listen(&t->watch);
     log_level_set(t->options->log_level);
     host_load(h);
     h->assembly = assembly_open(h->plan);
@@ -330,9 +332,11 @@ give(struct trial *t, const struct trial_given *g, struct trial_answer *a)
     int err = gate_try(t->host->gate, g->source ? g->source : "",
                        slice_of(body.data, body.len), &a->status, &answer,
                        &a->position);
-    if (err)
-        fail(t, "%s:%d: the event cannot be taken in: %s", g->place.file,
-             g->place.line, strerror(-err));
+    if (err == -ENOENT)
+        fail(t, "there is no source \"%s\" in the config",
+             g->source ? g->source : "");
+    else if (err)
+        fail(t, "the event cannot be taken in: %s", strerror(-err));
     else
         read_answer(t, &answer, a);
     text_clear(&body);
@@ -410,6 +414,33 @@ note_letters(struct trial *t)
         fail(t, "the dead letters cannot be read: %s", strerror(-err));
 }
 
+static const char *
+look_up(struct trial *t, const char *name)
+{
+    const char *slash = strchr(name, '/');
+    struct il_text text = { 0 }, json = { 0 };
+    struct entity e;
+    const char *traits = NULL;
+    int found =
+        entity_get(t->host->entities, slice_of(name, (size_t) (slash - name)),
+                   slice_of(slash + 1, strlen(slash + 1)), &text, &e);
+    if (found == 1 && json_write(&json, &e.traits, 0) >= 0)
+        traits = conf_strndup(t->result->memory, text_str(&json), json.len);
+    else if (found < 0)
+        fail(t, "the entities cannot be read: %s", strerror(-found));
+    text_clear(&text);
+    text_clear(&json);
+    return traits;
+}
+
+static void
+note_entities(struct trial *t)
+{
+    for (size_t i = 0; i < t->test->expect_count; i++)
+        if (t->test->expect[i].kind == TRIAL_ENTITY)
+            t->result->entities[i] = look_up(t, t->test->expect[i].name);
+}
+
 /* --- all of it --------------------------------------------------------------------- */
 
 static void
@@ -420,8 +451,10 @@ run(struct trial *t)
     random_own(seed_of(t->test->name));
     if (!open_config(t) && !assume_far_sides(t)) {
         watch_lanes(t);
-        if (!start(t) && !give_all(t))
+        if (!start(t) && !give_all(t)) {
             note_letters(t);
+            note_entities(t);
+        }
     }
     host_close(t->host);
     clock_own(0);
@@ -437,7 +470,10 @@ trial_run(const struct trial_options *options, const struct trial_case *test)
     r->memory = memory;
     r->answers =
         conf_alloc(memory, (test->given_count + 1) * sizeof(*r->answers));
+    r->entities =
+        conf_alloc(memory, (test->expect_count + 1) * sizeof(*r->entities));
     t.watch.memory = memory;
+    t.watch.options = options;
     pthread_mutex_init(&t.watch.lock, NULL);
     run(&t);
     pthread_mutex_destroy(&t.watch.lock);

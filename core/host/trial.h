@@ -35,7 +35,8 @@ enum trial_kind {
     TRIAL_REQUESTS,
     TRIAL_DROP,
     TRIAL_DEAD,
-    TRIAL_GATE
+    TRIAL_GATE,
+    TRIAL_ENTITY
 };
 
 struct trial_expect {
@@ -47,7 +48,8 @@ struct trial_expect {
      * only their number counts. */
     size_t count;
     struct config_setting_t **each;
-    const char *name; /* step, or code */
+    const char *name;                /* step, code, or entity */
+    struct config_setting_t *traits; /* or NULL */
     int status;
     struct conf_place place;
 };
@@ -108,6 +110,8 @@ struct trial_lane {
 struct trial_result {
     struct conf *memory;          /* of all that follows */
     struct trial_answer *answers; /* one for each given */
+    const char *
+        *entities; /* traits as JSON, for each expected; NULL: unknown */
     struct trial_lane *lanes;
     size_t lane_count;
     struct trial_sight *sights; /* in the order of each lane */
@@ -120,6 +124,10 @@ struct trial_options {
     const char *folder;            /* an empty one, for its state_dir */
     const struct catalog *catalog; /* of its far sides; or NULL */
     int log_level;
+    /* A step looks for an entity; NULL: nobody wants to know.  By threads of the
+     * lanes, one at a time. */
+    void (*asked)(void *arg, struct slice kind, struct slice id);
+    void *arg;
 };
 
 /* Try it.  One at a time in a process, which has no other daemon.  Always a

@@ -4,6 +4,7 @@
  * real instance behind it. */
 #include "trial_private.h"
 
+#include "base/api.h"
 #include "codec/batch.h"
 #include "lane/lane.h"
 
@@ -159,6 +160,33 @@ no_start(void *self)
 {
     (void) self;
     return 0;
+}
+
+/* --- entities ------------------------------------------------------------------ */
+
+static struct trial_watch *listener;
+static const struct il_api *plain;
+
+static int
+listen_entity_find(struct il_batch *b, const struct il_kind *kind,
+                   const char *id, size_t len, struct il_entity *out)
+{
+    const struct trial_options *o = listener->options;
+    pthread_mutex_lock(&listener->lock);
+    o->asked(o->arg, slice_of(kind->name, kind->len), slice_of(id, len));
+    pthread_mutex_unlock(&listener->lock);
+    return plain->entity_find(b, kind, id, len, out);
+}
+
+void
+trial_listen(struct trial_watch *w)
+{
+    static struct il_api table;
+    listener = w;
+    plain = api_table();
+    table = *plain;
+    table.entity_find = listen_entity_find;
+    api_use(&table);
 }
 
 /* --- in their places --------------------------------------------------------- */

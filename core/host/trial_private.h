@@ -13,6 +13,7 @@ struct trial_watch {
     struct conf *memory;  /* the result's */
     struct trial_sight *sights;
     size_t count, capacity;
+    const struct trial_options *options;
 };
 
 /* Put ourselves before the plugins of a lane that is open and has not started:
@@ -20,6 +21,9 @@ struct trial_watch {
  * of the lane. */
 void trial_stand_before(struct trial_watch *, struct assembly_lane *,
                         uint32_t number);
+/* From now on, until a plugin is given another function table, tell
+ * options->asked what entities steps look for. */
+void trial_listen(struct trial_watch *);
 /* Note it once.  name, plugin and text are copied; text may be NULL. */
 void trial_note(struct trial_watch *, const struct trial_sight *);
 

@@ -28,7 +28,9 @@ CONFIG_TESTS = \
 	tests/config/test-recipes-pass-their-tests.sh \
 	tests/config/test-run-binds-before-it-connects.sh \
 	tests/config/test-run-delivers-and-stops.sh \
+	tests/config/test-trials-tell-what-came.py \
 	tests/config/test-types-need-only-events.sh \
-	tests/config/test-usage.sh
+	tests/config/test-usage.sh \
+	tests/config/test-wrong-tests-are-named.sh
 EXTRA_DIST += $(CONFIG_TESTS) tests/config/lib.sh
 TESTS += $(CONFIG_TESTS)

@@ -43,6 +43,7 @@ CHANGES = [
     ("noisy-errors", "max = 20", "max = 19"),
     ("noisy-errors", 'max = 20; window = "1h"', 'max = 20; window = "2h"'),
     ("plan-changes", '{ name = "plan";       value = "$event.payload.plan"; },', ''),
+    ("plan-changes", '{ name = "plan_since"; value = "$event.received_at"; }', '{ name = "since"; value = "$event.received_at"; }'),
     ("plan-changes", 'kind = "user"; id = "$event.payload.user_id"', 'kind = "account"; id = "$event.payload.user_id"'),
     ("plan-changes", '"$entity.user.plan"', '"$event.payload.plan"'),
     ("plan-changes", 'match = "feature.used"', 'match = "*"'),

@@ -19,6 +19,7 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-a-warning-of-postgres-is-logged.py \
 	tests/end-to-end/test-missing-table-heals.py \
 	tests/end-to-end/test-one-lane-does-not-hold-another.py \
+	tests/end-to-end/test-operations-page.py \
 	tests/end-to-end/test-outage-in-the-middle-loses-nothing.py \
 	tests/end-to-end/test-paused-lane-keeps-its-place.py \
 	tests/end-to-end/test-postgres-away-at-start.py \
@@ -34,6 +35,7 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-recipe-plan-changes.py \
 	tests/end-to-end/test-recipe-third-export.py \
 	tests/end-to-end/test-recipe-usage-by-account.py \
+	tests/end-to-end/test-recorded-cases-are-tests.py \
 	tests/end-to-end/test-refusals-are-kept.py \
 	tests/end-to-end/test-refusals-can-be-sent-again.py \
 	tests/end-to-end/test-renamed-lane-goes-on.py \
@@ -64,6 +66,7 @@ SHELL_TESTS = \
 	tests/end-to-end/test-admin-refuses-other-names.sh
 PLAIN_TESTS = \
 	tests/end-to-end/test-a-drain-says-how-far.py \
+	tests/end-to-end/test-graph-draws-what-flows.py \
 	tests/end-to-end/test-long-commands-show-how-far.py \
 	tests/end-to-end/test-config-is-shown.py \
 	tests/end-to-end/test-naughty-plugins-are-named.py \
