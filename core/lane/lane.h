@@ -36,6 +36,10 @@ struct lane_derived {
 /* The settled() of such a source. */
 void lane_derived_settled(void *unused, uint64_t token, int outcome);
 
+/* Does a pipeline with these take it?  0: no. */
+int lane_matches_take(const struct lane_match *, size_t n,
+                      const struct event *);
+
 struct lane_step {
     const char *name;               /* as the config names it, or its number */
     const struct il_plugin *plugin; /* the host's copy of the descriptor */
