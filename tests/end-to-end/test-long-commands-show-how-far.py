@@ -111,6 +111,11 @@ with Gate(CONF) as g:
         f.write(text)
     t = Terminal([COMMAND, "reload", "-c", g.conf], g.daemon.env)
     shown(t, r"^reload  \d+ of 10 seconds  \d+ %")
+    job = json.loads(run("status", "-c", g.conf, "--json")[0])["jobs"][0]
+    equal((job["kind"], job["cancelled"], job["progress"]["total"], job["progress"]["unit"]),
+          ("reload", False, 10, "seconds"), "the job")
+    equal(bool(re.search(r"^job %s: reload, for [\d.]+s, \d of 10 seconds$" % job["id"], run("status", "-c", g.conf)[0],
+                         re.M)), True, "the job, for people")
     t.proc.send_signal(signal.SIGINT)
     equal(t.ends(), 1, "a reload that nobody waits for")
     contains(t.text, "interrupted", "which is said")
