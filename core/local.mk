@@ -301,6 +301,10 @@ core_libcore_a_SOURCES = \
 	core/lane/settle.c \
 	core/lane/status.c \
 	core/lane/take.c \
+	core/lane/tap.c \
+	core/lane/tap.h \
+	core/lane/tap_lane.c \
+	core/lane/tap_private.h \
 	core/lane/tell.c \
 	core/lane/timed.c \
 	core/plugin/api_batch.c \
@@ -396,6 +400,11 @@ core_libcore_a_SOURCES = \
 	core/host/status.c \
 	core/host/stores.c \
 	core/host/take.c \
+	core/host/tap.c \
+	core/host/tap.h \
+	core/host/tap_private.h \
+	core/host/tap_show.c \
+	core/host/tap_watch.c \
 	core/host/trial.c \
 	core/host/trial.h \
 	core/host/trial_case.c \
@@ -455,6 +464,7 @@ core_libcore_a_SOURCES = \
 	core/command/state.c \
 	core/command/status.c \
 	core/command/table.c \
+	core/command/tap.c \
 	core/command/terminal.c \
 	core/command/terminal.h \
 	core/command/test.c \

@@ -303,6 +303,9 @@ int batch_remove(struct il_batch *, uint32_t i, const struct batch_part *,
 int batch_attach(struct il_batch *, uint32_t i, const struct il_kind *,
                  const struct il_value *traits);
 
+/* Append what was attached, {"KIND":{...},...}.  0 or -ENOMEM. */
+int batch_entities_json(const struct entity_link *first, struct il_text *out);
+
 /* Event i tells of an entity; all is copied.  Of one that had passed the step that
  * has the batch nothing is noted.  0, -EINVAL (the traits are no map), -ENOMEM. */
 int batch_upsert(struct il_batch *, uint32_t i, const struct il_kind *,

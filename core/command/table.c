@@ -19,6 +19,7 @@ const struct command_entry command_table[] = {
       "import and look up entities" },
     { "status", command_status, &command_status_help,
       "show what a running daemon does" },
+    { "tap", command_tap, &command_tap_help, "show events as they pass" },
     { "top", command_top, &command_top_help,
       "show again and again how fast it does that" },
     { "why", command_why, &command_why_help,

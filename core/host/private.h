@@ -10,6 +10,7 @@
  *   left.c forget.c  lanes that are not in the config; take.c one of a daemon that
  *                 does not run
  *   api.c         the function table of plugins; explain.c what steps ask
+ *   tap*.c        who looks at events that pass
  *   requests.c    what may be asked of a running daemon, with a file for each;
  *                 job*.c what takes long; control.c how commands ask
  *   sockets.c     what systemd has opened; notify.c what it is told; privileges.c
@@ -102,6 +103,7 @@ struct host {
     struct tls *gate_tls, *admin_tls; /* NULL: served without */
     struct timers *timers;
     struct host_requests *requests;
+    struct host_taps *taps; /* tap.h; as jobs */
     struct host_jobs *jobs; /* as long as the servers of requests */
 
     int64_t started_us;

@@ -103,8 +103,10 @@ static void
 lane_make(struct lane *l, struct flight *f)
 {
     int err = lane_remember_begin(l, f);
-    if (!err && !(err = lane_match(l, f)))
+    if (!err && !(err = lane_match(l, f))) {
+        lane_tap_begin(l, f);
         err = lane_steps(l, f);
+    }
     lane_remember_end(l, f);
     if (err) {
         lane_unremember(l, f);
@@ -273,6 +275,7 @@ lane_locks_new(struct lane *l)
 {
     pthread_mutex_init(&l->lock, NULL);
     pthread_mutex_init(&l->cursor_lock, NULL);
+    pthread_mutex_init(&l->taps_lock, NULL);
     cond_init(&l->wake);
     cond_init(&l->ended);
 }
@@ -483,6 +486,7 @@ lane_free(struct lane *l)
         }
         lane_cursor(l, 1);
     }
+    lane_taps_end(l);
     lane_metrics_end(l);
     cells_close(l->cells);
     for (uint32_t i = 0; l->flights && i < l->flight_count; i++)
@@ -499,6 +503,7 @@ lane_free(struct lane *l)
     spool_cursor_close(&l->cursor);
     pthread_cond_destroy(&l->ended);
     pthread_cond_destroy(&l->wake);
+    pthread_mutex_destroy(&l->taps_lock);
     pthread_mutex_destroy(&l->cursor_lock);
     pthread_mutex_destroy(&l->lock);
     free(l);

@@ -26,6 +26,10 @@ struct lane_match {
     int ticks;           /* its events only say that time passes */
 };
 
+/* Does a pipeline with these take it?  0: no. */
+int lane_matches_take(const struct lane_match *, size_t n,
+                      const struct event *);
+
 struct lane_step {
     const char *name;               /* as the config names it, or its number */
     const struct il_plugin *plugin; /* the host's copy of the descriptor */

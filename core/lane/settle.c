@@ -147,6 +147,8 @@ lane_write(struct lane *l, struct flight *f)
     }
     if (!flight_depart(l, f))
         return;
+    if (atomic_load_explicit(&l->taps, memory_order_relaxed))
+        lane_tap_written(l, f);
     f->attempts++;
     l->written_us = f->written_us = clock_monotonic_us();
     struct il_ack *ack = &f->acks[f->ack];

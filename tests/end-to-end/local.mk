@@ -78,6 +78,7 @@ PLAIN_TESTS = \
 	tests/end-to-end/test-reload-changes-lanes.py \
 	tests/end-to-end/test-requests-are-http.py \
 	tests/end-to-end/test-socket-unit-refuses-nobody.py \
+	tests/end-to-end/test-tap-shows-what-passes.py \
 	tests/end-to-end/test-top-shows-what-happens.py \
 	tests/end-to-end/test-upgrade-tells-systemd.py \
 	tests/end-to-end/test-upgrade-tells-tls-to-go.py \

@@ -123,7 +123,12 @@ enum {
      * something see a window end in which nothing comes any more.  Steps find
      * them with the flag IL_TICK and not live; they are dropped by none, and no
      * destination gets them. */
-    IL_TICKS = 2
+    IL_TICKS = 2,
+    /* Of a step: it takes out of events what is not for everybody's eyes.  Who
+     * looks at a point before it (`ingestlayer tap`) is shown a copy that has been
+     * through it: so process() of it remembers nothing, and changes nothing but
+     * its batch. */
+    IL_REDACTS = 4
 };
 /* flags of a deferral */
 enum {
