@@ -431,6 +431,7 @@ core_libcore_a_SOURCES = \
 	core/command/dead_print.c \
 	core/command/dead_render.c \
 	core/command/dead_retry.c \
+	core/command/dead_wait.c \
 	core/command/emit.c \
 	core/command/entity.c \
 	core/command/entity.h \
