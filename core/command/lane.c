@@ -178,7 +178,8 @@ take_with(const char *config, const char *name, int from)
     if (!h)
         return 1;
     int failed = host_parse(h, config) || host_load(h) || host_open(h)
-                 || host_drop_privileges(h);
+                 || host_drop_privileges(h)
+                 || command_become_owner(host_state_dir(h), 0);
     log_level_set(IL_LOG_WARN);
     if (!failed)
         failed = take(h, name, from);

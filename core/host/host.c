@@ -120,6 +120,12 @@ host_drop_privileges(struct host *h)
     return err;
 }
 
+const char *
+host_state_dir(const struct host *h)
+{
+    return h->state_dir;
+}
+
 /* --- start --------------------------------------------------------------- */
 
 /* Blocked in every thread, so that only host_run() sees them. */

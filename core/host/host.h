@@ -21,6 +21,8 @@ int host_load(struct host *);
 int host_open(struct host *);
 /* Become the configured user; make memory unreadable to others. */
 int host_drop_privileges(struct host *);
+/* What the config says, once it is read. */
+const char *host_state_dir(const struct host *);
 /* Take the state_dir, open the stores, start plugins, lanes and servers. */
 int host_start(struct host *);
 /* Serve until SIGTERM or SIGINT: 0.  1: another process has taken this one's

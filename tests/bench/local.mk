@@ -92,7 +92,7 @@ tests_bench_bench_count_SOURCES = tests/bench/bench-count.c \
 tests_bench_bench_count_CPPFLAGS = $(core_libcore_a_CPPFLAGS) $(PQ_CFLAGS)
 tests_bench_bench_count_LDADD = $(CORE_LIBS)
 bench-count: tests/bench/bench-count
-	IL_BUILDDIR='$(abs_top_builddir)' IL_CFLAGS='$(CFLAGS)' \
+	IL_BUILDDIR='$(abs_top_builddir)' IL_CFLAGS='$(CFLAGS) $(IL_HARDEN_CFLAGS)' \
 	    python3 $(srcdir)/tests/bench/bench-count.py $(COUNT)
 endif
 .PHONY: bench-count

@@ -19,6 +19,7 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-a-warning-of-postgres-is-logged.py \
 	tests/end-to-end/test-missing-table-heals.py \
 	tests/end-to-end/test-one-lane-does-not-hold-another.py \
+	tests/end-to-end/test-operations-page.py \
 	tests/end-to-end/test-outage-in-the-middle-loses-nothing.py \
 	tests/end-to-end/test-paused-lane-keeps-its-place.py \
 	tests/end-to-end/test-postgres-away-at-start.py \
@@ -51,7 +52,8 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-upgrade-goes-back.py \
 	tests/end-to-end/test-upgrade-refuses-nobody.py \
 	tests/end-to-end/test-traits-are-told-once.py \
-	tests/end-to-end/test-what-was-decided-travels.py
+	tests/end-to-end/test-what-was-decided-travels.py \
+	tests/end-to-end/test-windows-are-told-of-once.py
 EXTRA_DIST += $(SYSTEM_TESTS)
 if PLUGIN_WAREHOUSE_PG
 TESTS += $(SYSTEM_TESTS)
@@ -64,6 +66,7 @@ SHELL_TESTS = \
 	tests/end-to-end/test-admin-refuses-other-names.sh
 PLAIN_TESTS = \
 	tests/end-to-end/test-a-drain-says-how-far.py \
+	tests/end-to-end/test-graph-draws-what-flows.py \
 	tests/end-to-end/test-long-commands-show-how-far.py \
 	tests/end-to-end/test-config-is-shown.py \
 	tests/end-to-end/test-naughty-plugins-are-named.py \
@@ -76,6 +79,7 @@ PLAIN_TESTS = \
 	tests/end-to-end/test-reload-changes-lanes.py \
 	tests/end-to-end/test-requests-are-http.py \
 	tests/end-to-end/test-socket-unit-refuses-nobody.py \
+	tests/end-to-end/test-tap-shows-what-passes.py \
 	tests/end-to-end/test-top-shows-what-happens.py \
 	tests/end-to-end/test-upgrade-tells-systemd.py \
 	tests/end-to-end/test-upgrade-tells-tls-to-go.py \
