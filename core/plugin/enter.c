@@ -287,7 +287,7 @@ at_signal(int number, siginfo_t *info, void *context)
 }
 
 static void
-catch_signals(void)
+guard_signals(void)
 {
     struct sigaction act = { .sa_sigaction = at_signal,
                              .sa_flags =
@@ -303,7 +303,7 @@ plugin_guard(void)
     atomic_store(&guarded, 1);
     atexit(at_exit);
 #ifndef IL_SANITIZED
-    catch_signals();
+    guard_signals();
 #endif
 }
 
