@@ -413,6 +413,7 @@ core_libcore_a_SOURCES = \
 	core/host/trial.h \
 	core/host/trial_case.c \
 	core/host/trial_case.h \
+	core/host/trial_event.c \
 	core/host/trial_expect.c \
 	core/host/trial_plugin.c \
 	core/host/trial_private.h \
