@@ -9,6 +9,7 @@
 
 #include "ddl.h"
 #include "probe.h"
+#include "replay.h"
 #include "show.h"
 
 #include <errno.h>
@@ -136,6 +137,7 @@ static void
 pg_close(void *self)
 {
     struct pg *pg = self;
+    replay_close(pg);
     delivery_close_all(pg);
     conns_close(pg);
     lanes_epoch_close(&pg->lanes);
@@ -570,4 +572,5 @@ IL_PLUGIN = {
     .render = show_row,
     .describe = show_table,
     .assume = show_assume,
+    .replay = replay_phase,
 };
