@@ -67,6 +67,7 @@ core_libcore_a_SOURCES = \
 	core/codec/batch_stream.c \
 	core/codec/batch_edit.c \
 	core/codec/batch_entity.c \
+	core/codec/batch_told.c \
 	core/codec/event.c \
 	core/codec/event.h \
 	core/codec/event_marks.c \
@@ -284,6 +285,7 @@ core_libcore_a_SOURCES = \
 	core/lane/begin.c \
 	core/lane/dry.c \
 	core/lane/dry.h \
+	core/lane/derive.c \
 	core/lane/due.c \
 	core/lane/hold_off.c \
 	core/lane/lane.c \
@@ -301,6 +303,10 @@ core_libcore_a_SOURCES = \
 	core/lane/settle.c \
 	core/lane/status.c \
 	core/lane/take.c \
+	core/lane/tap.c \
+	core/lane/tap.h \
+	core/lane/tap_lane.c \
+	core/lane/tap_private.h \
 	core/lane/tell.c \
 	core/lane/timed.c \
 	core/plugin/api_batch.c \
@@ -331,6 +337,7 @@ core_libcore_a_SOURCES = \
 	core/host/changes.c \
 	core/host/control.c \
 	core/host/control.h \
+	core/host/derived.c \
 	core/host/emit.c \
 	core/host/errands.c \
 	core/host/explain.c \
@@ -362,6 +369,7 @@ core_libcore_a_SOURCES = \
 	core/host/plan.h \
 	core/host/plan_check.c \
 	core/host/plan_check.h \
+	core/host/plan_derived.c \
 	core/host/plan_events.c \
 	core/host/plan_place.c \
 	core/host/plan_place.h \
@@ -399,6 +407,11 @@ core_libcore_a_SOURCES = \
 	core/host/status.c \
 	core/host/stores.c \
 	core/host/take.c \
+	core/host/tap.c \
+	core/host/tap.h \
+	core/host/tap_private.h \
+	core/host/tap_show.c \
+	core/host/tap_watch.c \
 	core/host/trial.c \
 	core/host/trial.h \
 	core/host/trial_case.c \
@@ -413,6 +426,7 @@ core_libcore_a_SOURCES = \
 	core/command/command.h \
 	core/command/completion.c \
 	core/command/config.c \
+	core/command/config_read.h \
 	core/command/ddl.c \
 	core/command/dead.c \
 	core/command/dead.h \
@@ -420,6 +434,7 @@ core_libcore_a_SOURCES = \
 	core/command/dead_print.c \
 	core/command/dead_render.c \
 	core/command/dead_retry.c \
+	core/command/dead_wait.c \
 	core/command/emit.c \
 	core/command/entity.c \
 	core/command/entity.h \
@@ -427,6 +442,11 @@ core_libcore_a_SOURCES = \
 	core/command/eval.c \
 	core/command/figures.c \
 	core/command/figures.h \
+	core/command/graph.c \
+	core/command/graph.h \
+	core/command/graph_read.c \
+	core/command/graph_svg.c \
+	core/command/graph_text.c \
 	core/command/help.c \
 	core/command/job.c \
 	core/command/lane.c \
@@ -452,6 +472,7 @@ core_libcore_a_SOURCES = \
 	core/command/state.c \
 	core/command/status.c \
 	core/command/table.c \
+	core/command/tap.c \
 	core/command/terminal.c \
 	core/command/terminal.h \
 	core/command/test.c \

@@ -28,7 +28,7 @@ EXTRA_DIST += tests/lib/asked.py tests/lib/daemon.sh tests/lib/postgres.sh tests
 	tests/lib/clusters.py tests/lib/ledger.py tests/lib/ports.py \
 	tests/lib/each.py tests/lib/load.py tests/lib/machine.py tests/lib/mailserver.py tests/lib/receiver.py tests/lib/recipe.py \
 	tests/lib/reloads.py \
-	tests/lib/sockets.py tests/lib/system.py tests/lib/terminal.py tests/lib/upgrades.py \
+	tests/lib/sockets.py tests/lib/system.py tests/lib/tapped.py tests/lib/terminal.py tests/lib/upgrades.py \
 	tests/lib/wire.py
 
 # Tests that show more the longer they run: at full length here, and shorter in

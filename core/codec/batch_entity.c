@@ -2,6 +2,7 @@
 /* Entities on events: interned kinds, and traits merged one level deep. */
 #include "batch.h"
 
+#include "json.h"
 #include "msg_read.h"
 
 #include <errno.h>
@@ -113,4 +114,16 @@ batch_attach(struct il_batch *b, uint32_t i, const struct il_kind *kind,
     l->traits = fresh;
     *link = l;
     return 0;
+}
+
+/* Kinds are keys, so what stands in one is escaped. */
+int
+batch_entities_json(const struct entity_link *first, struct il_text *out)
+{
+    int err = text_putc(out, '{');
+    for (const struct entity_link *l = first; l && !err; l = l->next)
+        err = (l != first && text_putc(out, ','))
+              || json_write_str(out, l->kind->name, l->kind->len, 0) < 0
+              || text_putc(out, ':') || json_write(out, &l->traits, 0) < 0;
+    return err || text_putc(out, '}') ? -ENOMEM : 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* ingestlayer config: what counts, of a config or of the daemon that runs. */
+#include "config_read.h"
 #include "private.h"
 
 #include "codec/json_out.h"
@@ -40,19 +41,6 @@ const struct command_help command_config_help = {
     .options = options,
 };
 
-static int
-print(const struct il_text *text, int err)
-{
-    if (err)
-        fputs("ingestlayer: no memory\n", stderr);
-    else if (fwrite(text->data, 1, text->len, stdout) != text->len
-             || fflush(stdout)) {
-        perror("ingestlayer config: standard output");
-        err = 1;
-    }
-    return err != 0;
-}
-
 /* --- of the files ------------------------------------------------------------ */
 
 static int
@@ -67,11 +55,9 @@ put_json(struct il_text *out, const struct plan *plan)
     return err ? err : text_putc(out, '\n');
 }
 
-/* What is wrong in it is said, and what could be understood is shown. */
-static int
-show_files(const char *path, int json)
+int
+command_config_files(const char *path, int json, struct il_text *out)
 {
-    struct il_text out = { 0 };
     char as[64];
     if (command_become_daemon(path, as))
         return 1;
@@ -81,32 +67,60 @@ show_files(const char *path, int json)
         plan_load(plan);
     int failed = conf_errors(plan->conf) != 0;
     conf_print(plan->conf, stderr);
-    if (!plan->broken)
-        failed |= print(&out, json ? put_json(&out, plan)
-                                   : host_effective_text(&out, plan));
-    text_clear(&out);
+    if (!plan->broken
+        && (json ? put_json(out, plan) : host_effective_text(out, plan))) {
+        fputs("ingestlayer: no memory\n", stderr);
+        failed = 1;
+    }
     plan_free(plan);
     return failed;
 }
 
 /* --- of the daemon ----------------------------------------------------------- */
 
-static int
-show_running(const char *state_dir, const char *config, int json)
+int
+command_config_running(const char *state_dir, int json, struct il_text *out)
 {
     struct control_call call = { .method = "GET",
                                  .path = json ? "/v1/config"
                                               : "/v1/config?as=text" };
-    char dir[4096];
-    if (command_find_daemon(state_dir, config, dir, sizeof(dir)))
-        return 1;
-    int err = control_call(dir, &call);
+    int err = control_call(state_dir, &call);
     if (!err && call.status >= 300)
         err = command_refused("ingestlayer", &call);
-    else if (!err)
-        err = print(&call.reply, 0);
-    text_clear(&call.reply);
+    *out = call.reply;
+    if (err)
+        text_clear(out);
     return err != 0;
+}
+
+/* --- the command ------------------------------------------------------------- */
+
+static int
+print(const struct il_text *text)
+{
+    if (fwrite(text->data, 1, text->len, stdout) == text->len
+        && !fflush(stdout))
+        return 0;
+    perror("ingestlayer config: standard output");
+    return 1;
+}
+
+/* What is wrong in files is said, and what could be understood is shown. */
+static int
+show(const char *config, const char *state_dir, int running, int json)
+{
+    struct il_text out = { 0 };
+    char dir[4096];
+    int failed;
+    if (!running)
+        failed = command_config_files(config, json, &out);
+    else
+        failed = command_find_daemon(state_dir, config, dir, sizeof(dir))
+                 || command_config_running(dir, json, &out);
+    if (out.len)
+        failed |= print(&out);
+    text_clear(&out);
+    return failed;
 }
 
 int
@@ -128,6 +142,5 @@ command_config(int argc, char **argv)
     }
     if (optind < argc)
         return command_unexpected("config", argv[optind], &command_config_help);
-    return running || state_dir ? show_running(state_dir, config, json)
-                                : show_files(config, json);
+    return show(config, state_dir, running || state_dir, json);
 }

@@ -23,18 +23,6 @@ put_hex(struct il_text *out, struct slice bytes)
     return 0;
 }
 
-/* Their kinds are keys, so what stands in one is escaped. */
-static int
-put_entities(struct il_text *out, const struct entity_link *first)
-{
-    int err = text_putc(out, '{');
-    for (const struct entity_link *l = first; l && !err; l = l->next)
-        err = (l != first && text_putc(out, ','))
-              || json_write_str(out, l->kind->name, l->kind->len, 0) < 0
-              || text_putc(out, ':') || json_write(out, &l->traits, 0) < 0;
-    return err || text_putc(out, '}') ? -ENOMEM : 0;
-}
-
 /* --- JSON ----------------------------------------------------------------- */
 
 /* The event as JSON where it is an event or JSON, else as a string. */
@@ -50,7 +38,7 @@ json_event(struct json_out *o, const struct dead_item *it,
         json_out_end(o);
         if (it->kind == DEAD_LETTER)
             return;
-        json_out_said(o, put_entities(&copy, k->entities));
+        json_out_said(o, batch_entities_json(k->entities, &copy));
         json_out_raw(o, "entities", slice_of(text_str(&copy), copy.len));
         text_clear(&copy);
         return;
@@ -243,7 +231,7 @@ put_event(struct il_text *out, const struct dead_item *it,
     err = err || put_words(out, "\n    ", slice_of(text_str(&text), text.len));
     text.len = 0;
     if (!err && k->entities)
-        err = put_entities(&text, k->entities)
+        err = batch_entities_json(k->entities, &text)
               || put_words(out, "\n    entities ",
                            slice_of(text_str(&text), text.len));
     text_clear(&text);

@@ -8,7 +8,7 @@
  *   completion.c  the same tables for shells; it knows all commands
  *   version.c     how it was built, and with what
  *   run.c         the daemon, phase by phase (host/host.h)
- *   check.c  config.c  ddl.c  types.c  plugins.c  eval.c
+ *   check.c  config.c  graph.c  ddl.c  types.c  plugins.c  eval.c
  *                 read a config or a table, and touch nothing outside
  *   verify.c      plugins --verify, with the test host that plugins are tested
  *                 with

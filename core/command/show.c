@@ -53,3 +53,31 @@ command_show_until(char out[16], int64_t at_us, int64_t now_us)
                ? "now"
                : command_show_seconds(out, (double) (at_us - now_us) / 1e6);
 }
+
+const char *
+command_show_rate(char out[16], double n)
+{
+    if (n < 0)
+        snprintf(out, 16, "-");
+    else if (n > 0 && n < 9.95)
+        snprintf(out, 16, "%.1f", n);
+    else if (n < 99999.5)
+        snprintf(out, 16, "%.0f", n);
+    else if (n < 9999500)
+        snprintf(out, 16, "%.0fk", n / 1000);
+    else
+        snprintf(out, 16, "%.0fM", n / 1e6);
+    return out;
+}
+
+const char *
+command_show_number(char out[16], uint64_t n)
+{
+    if (n < 1000000)
+        snprintf(out, 16, "%" PRIu64, n);
+    else if (n < 1000000000)
+        snprintf(out, 16, "%.1fM", (double) n / 1e6);
+    else
+        snprintf(out, 16, "%.1fG", (double) n / 1e9);
+    return out;
+}

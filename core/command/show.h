@@ -8,6 +8,10 @@
 
 /* "1.5 GiB" */
 const char *command_show_bytes(char out[16], uint64_t bytes);
+/* "999999", "1.2M" */
+const char *command_show_number(char out[16], uint64_t n);
+/* "0.3", "1200", "34k"; "-" for one that is not known, which is negative */
+const char *command_show_rate(char out[16], double n);
 /* "1 event", "2 events" */
 const char *command_show_count(char out[48], uint64_t n, const char *noun);
 /* "4.2s", "3h"; "-" for none */

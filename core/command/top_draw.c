@@ -98,37 +98,10 @@ put_name(struct frame *f, const struct il_value *item, int width)
 }
 
 static const char *
-show_rate(char out[16], double n)
-{
-    if (n < 0)
-        snprintf(out, 16, "-");
-    else if (n > 0 && n < 9.95)
-        snprintf(out, 16, "%.1f", n);
-    else if (n < 99999.5)
-        snprintf(out, 16, "%.0f", n);
-    else if (n < 9999500)
-        snprintf(out, 16, "%.0fk", n / 1000);
-    else
-        snprintf(out, 16, "%.0fM", n / 1e6);
-    return out;
-}
-
-static const char *
-show_number(char out[16], uint64_t n)
-{
-    if (n < 1000000)
-        snprintf(out, 16, "%" PRIu64, n);
-    else if (n < 1000000000)
-        snprintf(out, 16, "%.1fM", (double) n / 1e6);
-    else
-        snprintf(out, 16, "%.1fG", (double) n / 1e9);
-    return out;
-}
-
-static const char *
 pair_rate(char out[16], const struct command_pair *p, const char *member)
 {
-    return show_rate(out, command_rate(&p->before, &p->after, member, p->us));
+    return command_show_rate(
+        out, command_rate(&p->before, &p->after, member, p->us));
 }
 
 /* How wide the names of a list are to be, where all else takes `rest`. */
@@ -234,10 +207,10 @@ put_lane(struct frame *f, const struct command_pair *p, int width)
             f->out, " %-8.*s %7s %7s %7s %8s %6s %6s %6s", COMMAND_TEXT(state),
             pair_rate(delivered, p, "delivered"),
             pair_rate(dropped, p, "dropped"), pair_rate(retries, p, "retries"),
-            show_number(lag, command_number(lane, "lag_events")),
+            command_show_number(lag, command_number(lane, "lag_events")),
             command_show_seconds(time, command_real(lane, "lag_seconds")),
-            show_number(parked, command_number(lane, "parked")),
-            show_number(dead, command_number(lane, "dead_letters")));
+            command_show_number(parked, command_number(lane, "parked")),
+            command_show_number(dead, command_number(lane, "dead_letters")));
     end_line(f, begin);
 }
 

@@ -4,12 +4,14 @@
  *   settings*.c   the host's own options; plan*.c what a config asks for,
  *                 cross-checked; assembly.c that with every plugin opened
  *   host.c        the phases; stores.c what lies in state_dir; servers.c sources.c
- *                 the way in; lanes.c on from there; history*.c by which config
+ *                 the way in; lanes.c on from there, derived.c and back;
+ *                 history*.c by which config
  *   reload*.c     a config that takes the place of the one that runs (reload.h);
  *                 changes.c errands.c who looks at that, and has it done
  *   left.c forget.c  lanes that are not in the config; take.c one of a daemon that
  *                 does not run
  *   api.c         the function table of plugins; explain.c what steps ask
+ *   tap*.c        who looks at events that pass
  *   requests.c    what may be asked of a running daemon, with a file for each;
  *                 job*.c what takes long; control.c how commands ask
  *   sockets.c     what systemd has opened; notify.c what it is told; privileges.c
@@ -49,6 +51,7 @@
 enum { HOST_GAUGES = 6 };
 
 struct json_out;
+struct host_derived;
 struct errand;
 struct host_left;
 struct host_requests;
@@ -98,10 +101,12 @@ struct host {
         *idem_mapped;
     struct il_gauge *gauges[HOST_GAUGES];
     struct gate *gate;
+    struct host_derived *derived;
     struct http *gate_http, *admin_http;
     struct tls *gate_tls, *admin_tls; /* NULL: served without */
     struct timers *timers;
     struct host_requests *requests;
+    struct host_taps *taps; /* tap.h; as jobs */
     struct host_jobs *jobs; /* as long as the servers of requests */
 
     int64_t started_us;
@@ -218,6 +223,19 @@ void host_leave(struct host *, struct http *);
 /* The admin server, before what its handlers and /metrics read is gone. */
 void host_stop_admin(struct host *);
 void host_stop_servers(struct host *);
+
+/* derived.c: sources of what steps make.  Where those of a lane put theirs (NULL:
+ * they make nothing).  0 or a negative errno. */
+struct lane_derived;
+int host_derived(struct host *, const struct assembly_lane *,
+                 struct lane_derived **out);
+/* The plan is another: which of them a pipeline names. */
+void host_want_derived(struct host *);
+/* The gate takes events; the lanes are to end; all that was made has settled, and
+ * the gate is closed. */
+void host_open_derived(struct host *);
+void host_close_derived(struct host *, int64_t deadline_us);
+void host_free_derived(struct host *);
 
 /* admin.c: /healthz, /readyz, /metrics, and what is shown of requests; before
  * the admin server starts */

@@ -6,6 +6,7 @@
 
 #include "effective.h"
 #include "private.h"
+#include "tap.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -61,6 +62,7 @@ static const struct host_request_kind kinds[] = {
     { "GET", "/v1/upgrade", host_upgrade_look, READS, 0 },
     { "POST", "/v1/upgrade", host_upgrade_ask, 0, 0 },
     { "POST", "/v1/reload", host_reload_request, 0, 0 },
+    { "GET", "/v1/tap", host_tap, LOOKS, 0 },
     { "GET", "/v1/jobs", jobs, READS | SHOWN, 0 },
     { "POST", "/v1/jobs/*/cancel", cancel, READS, 0 },
 };
@@ -206,7 +208,9 @@ requests_of(struct host *h)
         h->requests->dir = -1;
     if (!h->jobs)
         h->jobs = host_jobs_new();
-    return h->jobs ? h->requests : NULL;
+    if (!h->taps)
+        h->taps = host_taps_new();
+    return h->jobs && h->taps ? h->requests : NULL;
 }
 
 int
@@ -289,6 +293,8 @@ void
 host_requests_stop(struct host *h)
 {
     struct host_requests *r = h->requests;
+    if (h->taps)
+        host_taps_stop(h->taps);
     if (h->jobs)
         host_jobs_stop(h->jobs);
     if (r && r->control)
@@ -301,8 +307,11 @@ host_requests_stop(struct host *h)
     if (r->dir >= 0)
         close(r->dir);
     free(r);
+    if (h->taps)
+        host_taps_free(h->taps);
     if (h->jobs)
         host_jobs_free(h->jobs);
+    h->taps = NULL;
     h->requests = NULL;
     h->jobs = NULL;
 }

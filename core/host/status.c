@@ -315,6 +315,7 @@ host_status(struct host_request *r)
     host_put_waiting(&o);
     put_lanes(&o, h->assembly, r->quotes);
     host_put_left(&o, h);
+    host_jobs_put(h->jobs, &o);
     return host_answer(r, &o);
 }
 

@@ -103,8 +103,10 @@ static void
 lane_make(struct lane *l, struct flight *f)
 {
     int err = lane_remember_begin(l, f);
-    if (!err && !(err = lane_match(l, f)))
+    if (!err && !(err = lane_match(l, f))) {
+        lane_tap_begin(l, f);
         err = lane_steps(l, f);
+    }
     lane_remember_end(l, f);
     if (err) {
         lane_unremember(l, f);
@@ -121,6 +123,19 @@ lane_make(struct lane *l, struct flight *f)
     if (f == lane_flight(l, 0))
         l->oldest_us = f->oldest_us;
     pthread_mutex_unlock(&l->lock);
+}
+
+/* What the steps have said beside the events is durable before the destination gets
+ * these, as its position then says that the lane has passed them.  1: not yet. */
+static int
+lane_say(struct lane *l, struct flight *f)
+{
+    int err = lane_derive(l, f);
+    if (!err)
+        err = lane_tell(l, f);
+    if (err < 0)
+        l->not_before_us = lane_back_off(l, IL_RETRY);
+    return err != 0;
 }
 
 /* Once all is written and somebody waits for the end: push it out. */
@@ -176,6 +191,8 @@ lane_loop(struct lane *l)
             l->not_before_us = lane_back_off(l, IL_RETRY);
         if (f && f->stage == FLIGHT_READ)
             lane_make(l, f); /* match, steps, when */
+        if (f && f->stage == FLIGHT_READY && lane_say(l, f))
+            f = NULL;
         if (f && f->stage == FLIGHT_READY && on)
             lane_park_all(l, f);
         else if (f && f->stage == FLIGHT_READY)
@@ -196,6 +213,7 @@ lane_run(void *arg)
         lane_cursor(l, 1);
         lane_remember_last(l);
     }
+    lane_derive_end(l);
     pthread_mutex_lock(&l->lock);
     l->finished = 1;
     if (!l->fenced)
@@ -273,6 +291,7 @@ lane_locks_new(struct lane *l)
 {
     pthread_mutex_init(&l->lock, NULL);
     pthread_mutex_init(&l->cursor_lock, NULL);
+    pthread_mutex_init(&l->taps_lock, NULL);
     cond_init(&l->wake);
     cond_init(&l->ended);
 }
@@ -483,6 +502,7 @@ lane_free(struct lane *l)
         }
         lane_cursor(l, 1);
     }
+    lane_taps_end(l);
     lane_metrics_end(l);
     cells_close(l->cells);
     for (uint32_t i = 0; l->flights && i < l->flight_count; i++)
@@ -499,6 +519,7 @@ lane_free(struct lane *l)
     spool_cursor_close(&l->cursor);
     pthread_cond_destroy(&l->ended);
     pthread_cond_destroy(&l->wake);
+    pthread_mutex_destroy(&l->taps_lock);
     pthread_mutex_destroy(&l->cursor_lock);
     pthread_mutex_destroy(&l->lock);
     free(l);

@@ -4,8 +4,10 @@
  *   lane.c      the loop, from the oldest flight to the newest; life cycle
  *   read.c      read, match, steps, when, own steps: from the spool to a batch
  *   remember.c  what steps remember; timed.c  events that they put aside;
- *               tell.c  what they tell of entities
+ *               tell.c  what they tell of entities; derive.c  events that they
+ *               make
  *   dry.c       steps without a lane
+ *   tap.c, tap_lane.c  those who look at what passes
  *   settle.c    write, settle, dead letters, position; refusals.c  their log
  *   retry.c     frames that bring a dead letter's event again
  *   begin.c     where to begin; place.c  for a new lane; take.c, left.c  for
@@ -91,8 +93,18 @@ struct flight {
      * memory. */
     struct dead_claim *claims;
     uint32_t claim_count, claims_seen;
+    /* Somebody looks at what steps do: how many events were live at the point
+     * before, and, in the batch's memory, which have come to an end before and
+     * which there; NULL: nobody asks, or has time for it. */
+    int looked_at;
+    uint32_t live_before;
+    uint8_t *noted;
     uint64_t *counted; /* letters in its range whose events come later */
     size_t counted_count, counted_seen;
+    /* lane->lock: what its steps have made is with the gate, in so many parts, of
+     * which one was not taken for good (derive_failed). */
+    uint32_t deriving;
+    int derive_failed;
     /* lane->lock while WRITTEN: */
     int stage, outcome;
     char why[512];
@@ -219,6 +231,10 @@ struct lane {
     /* Trouble, as logged (status.c). */
     int64_t trouble_since_us, trouble_logged_us, overdue_us;
     uint64_t trouble_count, trouble_unlogged;
+
+    struct lane_tap *_Atomic taps; /* tap_private.h */
+    atomic_uint taps_want;         /* of what steps do: LANE_TAPS_... */
+    pthread_mutex_t taps_lock;
 
     pthread_t thread;
     int started;
@@ -376,6 +392,19 @@ int lane_recall(struct lane *, uint64_t position);
  * a negative errno. */
 int lane_recall_flight(struct lane *, struct flight *);
 
+/* tap_lane.c */
+enum { LANE_TAPS_AFTER = 1, LANE_TAPS_ENDED = 2 };
+/* Does somebody look at what the steps do with this flight, whose events have been
+ * matched?  Then these follow, where flight->looked_at: after each step, and after
+ * who else ended events. */
+void lane_tap_begin(struct lane *, struct flight *);
+void lane_tap_step(struct lane *, struct flight *, size_t step);
+void lane_tap_other(struct lane *, struct flight *, const char *who);
+/* The destination gets it now; where there are taps. */
+void lane_tap_written(struct lane *, struct flight *);
+/* tap.c: the lane ends. */
+void lane_taps_end(struct lane *);
+
 /* settle.c */
 /* Is there room for one more flight at the destination?  due: of those that
  * come again.  With the lock held. */
@@ -426,9 +455,17 @@ int lane_too_old(struct lane *, struct il_batch *, uint32_t i);
 /* There may be no more parked ones: the lane waits, and says so.  1 or 0. */
 int lane_parked_full(struct lane *);
 
+/* derive.c */
+/* The destination is to get a flight: are the events durable that steps have made of
+ * it?  0: they are; 1: they are on their way, and the lane is woken; or a negative
+ * errno after telling of the trouble. */
+int lane_derive(struct lane *, struct flight *);
+/* The lane ends: wait until none is on its way. */
+void lane_derive_end(struct lane *);
+
 /* tell.c */
-/* The oldest flight is to leave: what steps have told of entities for it is in the
- * store, durably.  0 or a negative errno after telling of the trouble. */
+/* The destination is to get a flight: what steps have told of entities for it is in
+ * the store, durably.  0 or a negative errno after telling of the trouble. */
 int lane_tell(struct lane *, const struct flight *);
 
 /* timed.c */

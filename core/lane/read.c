@@ -217,13 +217,14 @@ lane_matches_new(struct lane *l)
     return l->matches ? 0 : -ENOMEM;
 }
 
-static int
-lane_takes_really(const struct lane *l, struct slice source, struct slice type)
+int
+lane_matches_take(const struct lane_match *matches, size_t n,
+                  const struct event *ev)
 {
-    for (size_t i = 0; i < l->spec.match_count; i++)
-        if (slice_equal(l->spec.matches[i].source, source)
-            && expr_glob_match(l->spec.matches[i].type, type))
-            return l->spec.matches[i].ticks ? LANE_TICKS : LANE_TAKES;
+    for (size_t i = 0; i < n; i++)
+        if (slice_equal(matches[i].source, ev->source_id)
+            && expr_glob_match(matches[i].type, ev->type))
+            return matches[i].ticks ? LANE_TICKS : LANE_TAKES;
     return 0;
 }
 
@@ -232,7 +233,7 @@ lane_takes(struct lane *l, const struct event *ev)
 {
     struct slice source = ev->source_id, type = ev->type;
     if (source.len + type.len > MATCH_TEXT)
-        return lane_takes_really(l, source, type);
+        return lane_matches_take(l->spec.matches, l->spec.match_count, ev);
     uint64_t hash = XXH3_64bits_withSeed(type.ptr, type.len, source.len);
     struct match_entry *e = &l->matches[hash % MATCH_ENTRIES];
     if (e->source_len != source.len || e->type_len != type.len
@@ -242,7 +243,7 @@ lane_takes(struct lane *l, const struct event *ev)
         e->type_len = (uint32_t) type.len;
         memcpy(e->text, source.ptr, source.len);
         memcpy(e->text + source.len, type.ptr, type.len);
-        e->takes = lane_takes_really(l, source, type);
+        e->takes = lane_matches_take(l->spec.matches, l->spec.match_count, ev);
     }
     return e->takes;
 }
@@ -398,7 +399,8 @@ lane_run_steps(struct lane *l, struct flight *f, size_t from, size_t to)
 {
     int err = 0;
     for (size_t i = from; i < to && batch_for_steps(f->batch) && !err; i++)
-        err = lane_step(l, f, i);
+        if (!(err = lane_step(l, f, i)) && f->looked_at)
+            lane_tap_step(l, f, i);
     return err;
 }
 
@@ -429,6 +431,8 @@ lane_steps(struct lane *l, struct flight *f)
     err = lane_run_steps(l, f, 0, own);
     if (!err) {
         lane_when(l, f);
+        if (f->looked_at)
+            lane_tap_other(l, f, "when");
         err = lane_run_steps(l, f, own, count);
     }
     b->reader = NULL;
@@ -448,6 +452,9 @@ lane_ready(struct lane *l, struct flight *f)
             batch_was_done(b, i);
     for (uint32_t i = 0; l->parked && i < b->count; i++)
         lane_too_old(l, b, i);
+    if (f->looked_at)
+        lane_tap_other(l, f, "max_age");
+    f->looked_at = 0;
     lane_learn(l, f, f->matched);
     batch_seal(b);
     f->stage = FLIGHT_READY;

@@ -175,6 +175,7 @@ lane_recall_flight(struct lane *l, struct flight *f)
     struct il_batch *b = f->batch;
     int err = lane_remember_begin(l, f);
     batch_reset(b);
+    f->looked_at = 0; /* nobody is shown what was */
     for (uint32_t i = 0; i < f->frame_count && !err; i++)
         err = recall_frame(l, f, i);
     if (!err) {

@@ -123,7 +123,7 @@ check_desc(const struct il_plugin *p, const char *name, const char *path,
                            "%s declares a threading (%u) that this host "
                            "does not know",
                            path, p->threads);
-    if (p->flags & ~(uint32_t) (IL_PER_EVENT | IL_TICKS))
+    if (p->flags & ~(uint32_t) (IL_PER_EVENT | IL_TICKS | IL_REDACTS))
         return text_printf(why,
                            "%s has a flag (0x%x) that this host does not know",
                            path, p->flags);
@@ -134,6 +134,8 @@ check_desc(const struct il_plugin *p, const char *name, const char *path,
                            path);
     if ((p->flags & IL_TICKS) && p->kind != IL_SOURCE)
         return text_printf(why, "%s says IL_TICKS, which is for sources", path);
+    if ((p->flags & IL_REDACTS) && p->kind != IL_STEP)
+        return text_printf(why, "%s says IL_REDACTS, which is for steps", path);
     const char *missing = missing_callback(p);
     if (missing)
         return text_printf(why, "%s is a %s without %s()", path,

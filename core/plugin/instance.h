@@ -97,6 +97,8 @@ struct il_host {
     uint64_t lineage;      /* of a step: of what comes before it in its lane */
     struct il_memory *memory; /* what it remembers; NULL: nothing */
 
+    const char *derives[8]; /* of a step: types of events that it makes */
+    size_t derives_count;
     struct il_intake intake; /* as open() said; all 0 where it did not */
     void *self;
     pthread_mutex_t turn; /* IL_SERIAL_INSTANCE: one request at a time */

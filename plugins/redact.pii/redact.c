@@ -515,6 +515,7 @@ IL_PLUGIN = {
     IL_PLUGIN_ABI,
     .kind = IL_STEP,
     .threads = IL_SERIAL_INSTANCE,
+    .flags = IL_REDACTS,
     .name = "redact.pii",
     .version = "1.0",
     .summary = "Mask, hash or remove personal data.",

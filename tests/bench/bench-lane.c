@@ -2,10 +2,11 @@
 /* What a lane costs by itself: W1 from the spool through a filter (and through
  * an enrichment) to a destination that settles at once.
  *
- *   bench-lane [-n EVENTS] [-r ROUNDS] [-u USERS [-s]] [-e ENTITIES]
+ *   bench-lane [-n EVENTS] [-r ROUNDS] [-u USERS [-s]] [-e ENTITIES] [-t]
  *
  * Prints core-seconds per million events.  -s: nine events in ten come from a
- * hundredth of the users.  -e: a store of bench-entity's that knows them. */
+ * hundredth of the users.  -e: a store of bench-entity's that knows them.  -t:
+ * each run is followed by one at which somebody looks (lane/tap.h). */
 #include "scratch.h"
 #include "w1.h"
 #include "base/api.h"
@@ -13,7 +14,10 @@
 #include "base/log.h"
 #include "codec/json.h"
 #include "lane/lane.h"
+#include "lane/tap.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,9 +166,58 @@ fill_entities(struct entities *entities)
     text_clear(&traits);
 }
 
+/* Somebody looks at what goes to the destination. */
+static struct looking {
+    struct lane_tap *tap;
+    pthread_t thread;
+    atomic_int over;
+    uint64_t seen, skipped;
+} looking;
+
+static int
+see(void *arg, const struct lane_tapped *seen)
+{
+    (void) seen;
+    ++*(uint64_t *) arg;
+    return 0;
+}
+
+static void *
+look(void *arg)
+{
+    uint64_t skipped;
+    (void) arg;
+    while (!atomic_load(&looking.over)) {
+        lane_tap_read(looking.tap, 20, see, &looking.seen, &skipped);
+        looking.skipped += skipped;
+    }
+    return NULL;
+}
+
+static void
+begin_looking(struct lane *lane)
+{
+    const struct lane_tap_spec spec = { .per_s = 1000 };
+    looking = (struct looking){ .tap = NULL };
+    must(lane_tap_new(&spec, &looking.tap), "tap");
+    must(lane_tap_attach(looking.tap, lane), "tap");
+    must(pthread_create(&looking.thread, NULL, look, NULL), "thread");
+}
+
+static void
+end_looking(void)
+{
+    atomic_store(&looking.over, 1);
+    pthread_join(looking.thread, NULL);
+    lane_tap_free(looking.tap);
+    printf("%-24s %9llu shown, %llu not looked at\n", "",
+           (unsigned long long) looking.seen,
+           (unsigned long long) looking.skipped);
+}
+
 static void
 run(const char *name, const struct lane_context *ctx,
-    const struct lane_step *steps, size_t n, uint64_t events)
+    const struct lane_step *steps, size_t n, uint64_t events, int looks)
 {
     uint64_t delivered = 0;
     struct lane_match all = { .source = SLICE("app"),
@@ -179,6 +232,8 @@ run(const char *name, const struct lane_context *ctx,
                               .self = &delivered };
     struct lane *lane;
     must(lane_new(&spec, ctx, &lane), "lane");
+    if (looks)
+        begin_looking(lane);
     double cpu = cpu_seconds();
     int64_t begin = clock_monotonic_us();
     must(lane_start(lane), "lane");
@@ -190,6 +245,8 @@ run(const char *name, const struct lane_context *ctx,
            "%9.0f events/s\n",
            name, (unsigned long long) delivered, (unsigned long long) events,
            cpu * 1e6 / (double) events, (double) events / wall);
+    if (looks)
+        end_looking();
     lane_free(lane);
 }
 
@@ -208,7 +265,9 @@ open_stores(struct lane_context *ctx, const char *dir, const char *entities)
     ctx->state_dir = dir;
     must(spool_open(&o, &ctx->spool, &found), "spool");
     must(dead_open(path[1], 0, &ctx->dead), "dead");
-    must(entity_open(entities ? entities : path[2], 0, &ctx->entities),
+    /* callgrind cannot map what is the default */
+    must(entity_open(entities ? entities : path[2],
+                     entities ? 0 : UINT64_C(1) << 30, &ctx->entities),
          "entities");
     if (!entities)
         fill_entities(ctx->entities);
@@ -226,6 +285,8 @@ compile(void)
     user = batch_kind("user", 4);
 }
 
+static int looked_at;
+
 static void
 round_of(int number, const struct lane_context *ctx, uint64_t events)
 {
@@ -234,13 +295,14 @@ round_of(int number, const struct lane_context *ctx, uint64_t events)
     struct lane_step steps[] = { { "1", &filter, NULL, "the filter", NULL },
                                  { "2", &enrich, NULL, "the enrichment",
                                    NULL } };
-    char name[4][32];
-    for (int k = 0; k < 4; k++)
-        snprintf(name[k], sizeof name[k], "%s/%d", what[k], number);
-    run(name[0], ctx, NULL, 0, events);
-    run(name[1], ctx, steps, 1, events);
-    run(name[2], ctx, steps + 1, 1, events);
-    run(name[3], ctx, steps, 2, events);
+    const size_t first[] = { 0, 0, 1, 0 }, n[] = { 0, 1, 1, 2 };
+    for (int looks = 0; looks <= looked_at; looks++)
+        for (int k = 0; k < 4; k++) {
+            char name[40];
+            snprintf(name, sizeof name, "%s/%d%s", what[k], number,
+                     looks ? "-tap" : "");
+            run(name, ctx, steps + first[k], n[k], events, looks);
+        }
 }
 
 int
@@ -250,12 +312,15 @@ main(int argc, char **argv)
     int rounds = 3, o;
     const char *entities = NULL;
     struct lane_context ctx = { 0 };
-    while ((o = getopt(argc, argv, "n:r:u:se:")) > 0) {
+    while ((o = getopt(argc, argv, "n:r:u:se:t")) > 0) {
         switch (o) {
         case 'n': events = strtoull(optarg, NULL, 10); break;
         case 'r': rounds = atoi(optarg); break;
         case 'u': w1_users = (uint32_t) atoi(optarg); break;
         case 's': w1_skewed = 1; break;
+        case 't':
+            looked_at = 1;
+            break;
         case 'e': entities = optarg; break;
         default: return 2;
         }

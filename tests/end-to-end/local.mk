@@ -52,7 +52,8 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-upgrade-goes-back.py \
 	tests/end-to-end/test-upgrade-refuses-nobody.py \
 	tests/end-to-end/test-traits-are-told-once.py \
-	tests/end-to-end/test-what-was-decided-travels.py
+	tests/end-to-end/test-what-was-decided-travels.py \
+	tests/end-to-end/test-windows-are-told-of-once.py
 EXTRA_DIST += $(SYSTEM_TESTS)
 if PLUGIN_WAREHOUSE_PG
 TESTS += $(SYSTEM_TESTS)
@@ -65,6 +66,7 @@ SHELL_TESTS = \
 	tests/end-to-end/test-admin-refuses-other-names.sh
 PLAIN_TESTS = \
 	tests/end-to-end/test-a-drain-says-how-far.py \
+	tests/end-to-end/test-graph-draws-what-flows.py \
 	tests/end-to-end/test-long-commands-show-how-far.py \
 	tests/end-to-end/test-config-is-shown.py \
 	tests/end-to-end/test-naughty-plugins-are-named.py \
@@ -78,6 +80,7 @@ PLAIN_TESTS = \
 	tests/end-to-end/test-replay-mends-rows.py \
 	tests/end-to-end/test-requests-are-http.py \
 	tests/end-to-end/test-socket-unit-refuses-nobody.py \
+	tests/end-to-end/test-tap-shows-what-passes.py \
 	tests/end-to-end/test-top-shows-what-happens.py \
 	tests/end-to-end/test-upgrade-tells-systemd.py \
 	tests/end-to-end/test-upgrade-tells-tls-to-go.py \

@@ -20,7 +20,7 @@ def ask(*words):
 
 # What is described of a command: its items among the commands, however many,
 # and the section that is its own.
-SECTIONS = {"dead": "Dead letters", "lane": "Lanes", "why": "Where an event is"}
+SECTIONS = {"dead": "Dead letters", "lane": "Lanes", "tap": "Events as they pass", "why": "Where an event is"}
 commands = re.findall(r"^  (\S+)  ", ask("--help"), re.M)
 described = {c: "" for c in commands}
 general = ""

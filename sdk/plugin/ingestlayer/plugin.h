@@ -123,7 +123,12 @@ enum {
      * something see a window end in which nothing comes any more.  Steps find
      * them with the flag IL_TICK and not live; they are dropped by none, and no
      * destination gets them. */
-    IL_TICKS = 2
+    IL_TICKS = 2,
+    /* Of a step: it takes out of events what is not for everybody's eyes.  Who
+     * looks at a point before it (`ingestlayer tap`) is shown a copy that has been
+     * through it: so process() of it remembers nothing, and changes nothing but
+     * its batch. */
+    IL_REDACTS = 4
 };
 /* flags of a deferral */
 enum {
@@ -888,6 +893,8 @@ struct il_api {
                          const char *key, size_t len);
     int64_t (*stream_us)(struct il_batch *, uint32_t i);
     int (*result_kind)(const struct il_host *, struct il_kind **);
+    int (*derives)(const struct il_host *, const char *type);
+    int (*derive)(struct il_batch *, uint32_t i, const struct il_event *);
 
     /* emission */
     int (*emit)(const struct il_host *, const struct il_emission *);
@@ -2193,6 +2200,34 @@ static inline int
 il_result_kind(const struct il_host *host, struct il_kind **out)
 {
     return IL_API(host)->result_kind(host, out);
+}
+
+/* Step, in open(): events of this type may come of il_derive().  The text lives
+ * until close().  0, -EINVAL (no step), or -ENOMEM.  Since ABI 1.0. */
+static inline int
+il_derives(const struct il_host *host, const char *type)
+{
+    return IL_API(host)->derives(host, type);
+}
+/* Step, in process(): at event i, which may be one that is not live, an event of
+ * the step's own making comes into being.  All that it is made of is a function of
+ * the events up to this one, and so is its id: a text, of any bytes, that tells it
+ * from others of this step.  The host makes an id of it for which it is accepted
+ * once, whatever lanes, crashes and replays come to it again.
+ *
+ * It goes through the gate, as of the source "derived/PIPELINE", before the batch
+ * settles, and on to the pipelines that name this source.  Where none does, where
+ * the event had passed the step before it came again, and where what steps remember
+ * is made anew, nothing comes of it.
+ *
+ * Of event the id, the type, the payload and its encoding and the timestamp count;
+ * they are copied.  0, -E2BIG (a hundred have come of event i: wait for the next),
+ * -EMSGSIZE (a payload above 16 KiB, an id above 1 KiB), -EINVAL, -ENOMEM, -EPERM.
+ * Since ABI 1.0. */
+static inline int
+il_derive(struct il_batch *batch, uint32_t i, const struct il_event *event)
+{
+    return IL_API(batch)->derive(batch, i, event);
 }
 
 /* === emission ============================================================ */

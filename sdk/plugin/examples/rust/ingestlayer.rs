@@ -241,6 +241,8 @@ pub struct Api {
     pub memory_forget: Unused,
     pub stream_us: Unused,
     pub result_kind: Unused,
+    pub derives: Unused,
+    pub derive: Unused,
     pub emit: Unused,
     pub mark_get: Unused,
     pub mark_each: Unused,
