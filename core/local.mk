@@ -416,6 +416,7 @@ core_libcore_a_SOURCES = \
 	core/host/trial.h \
 	core/host/trial_case.c \
 	core/host/trial_case.h \
+	core/host/trial_event.c \
 	core/host/trial_expect.c \
 	core/host/trial_plugin.c \
 	core/host/trial_private.h \
@@ -494,6 +495,7 @@ core_libcore_a_SOURCES = \
 	core/command/why_find.c \
 	core/command/why_kept.c \
 	core/command/why_lane.c \
+	core/command/why_online.c \
 	core/command/why_stand.c \
 	core/command/why_tell.c \
 	core/command/why_trial.c

@@ -88,6 +88,7 @@ struct host {
     struct upgrade *upgrade;
     struct host_leaving *leaving; /* NULL: nobody comes after this one */
 
+    int small; /* for a test: its stores are, and any disk will do */
     struct spool *spool;
     struct spool_hold *start_hold; /* until all have their own */
     struct host_left *left;
