@@ -67,6 +67,7 @@ core_libcore_a_SOURCES = \
 	core/codec/batch_stream.c \
 	core/codec/batch_edit.c \
 	core/codec/batch_entity.c \
+	core/codec/batch_told.c \
 	core/codec/event.c \
 	core/codec/event.h \
 	core/codec/event_marks.c \
@@ -284,6 +285,7 @@ core_libcore_a_SOURCES = \
 	core/lane/begin.c \
 	core/lane/dry.c \
 	core/lane/dry.h \
+	core/lane/derive.c \
 	core/lane/due.c \
 	core/lane/hold_off.c \
 	core/lane/lane.c \
@@ -335,6 +337,7 @@ core_libcore_a_SOURCES = \
 	core/host/changes.c \
 	core/host/control.c \
 	core/host/control.h \
+	core/host/derived.c \
 	core/host/emit.c \
 	core/host/errands.c \
 	core/host/explain.c \
@@ -366,6 +369,7 @@ core_libcore_a_SOURCES = \
 	core/host/plan.h \
 	core/host/plan_check.c \
 	core/host/plan_check.h \
+	core/host/plan_derived.c \
 	core/host/plan_events.c \
 	core/host/plan_place.c \
 	core/host/plan_place.h \
@@ -379,6 +383,9 @@ core_libcore_a_SOURCES = \
 	core/host/reload_gate.c \
 	core/host/reload_lanes.c \
 	core/host/reload_read.c \
+	core/host/replay.c \
+	core/host/replay.h \
+	core/host/replay_run.c \
 	core/host/requests.c \
 	core/host/requests.h \
 	core/host/retry.c \
@@ -409,6 +416,7 @@ core_libcore_a_SOURCES = \
 	core/host/trial.h \
 	core/host/trial_case.c \
 	core/host/trial_case.h \
+	core/host/trial_event.c \
 	core/host/trial_expect.c \
 	core/host/trial_plugin.c \
 	core/host/trial_private.h \
@@ -427,6 +435,7 @@ core_libcore_a_SOURCES = \
 	core/command/dead_print.c \
 	core/command/dead_render.c \
 	core/command/dead_retry.c \
+	core/command/dead_wait.c \
 	core/command/emit.c \
 	core/command/entity.c \
 	core/command/entity.h \
@@ -450,6 +459,7 @@ core_libcore_a_SOURCES = \
 	core/command/progress.c \
 	core/command/progress.h \
 	core/command/reload.c \
+	core/command/replay.c \
 	core/command/upgrade.c \
 	core/command/reply.c \
 	core/command/reply.h \
@@ -485,6 +495,7 @@ core_libcore_a_SOURCES = \
 	core/command/why_find.c \
 	core/command/why_kept.c \
 	core/command/why_lane.c \
+	core/command/why_online.c \
 	core/command/why_stand.c \
 	core/command/why_tell.c \
 	core/command/why_trial.c

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,15 +68,46 @@ state_dir_make(const char *path, uid_t uid, gid_t gid)
     return 0;
 }
 
+/* 1: it was there; 0: it was not. */
 static int
 make_folder(const char *path)
 {
     struct stat st;
     int err = mkdir(path, 0700) == 0 ? 0 : -errno;
-    if (err == -EEXIST)
+    const int was = err == -EEXIST;
+    if (was)
         err = lstat(path, &st) ? -errno : S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
     if (err)
         log_error("cannot make the folder %s: %s", path, strerror(-err));
+    return err ? err : was;
+}
+
+/* Whoever made what was there may have been killed before it synced the folder
+ * that it is in; once that is done, it is done for all that was there.  A daemon
+ * with many lanes comes by the same few folders for each of them. */
+static int
+sync_once(const char *folder)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of these */
+    static struct {
+        dev_t device;
+        ino_t inode;
+    } done[32];
+    static size_t count;
+    struct stat st;
+    int known = 0, err = 0;
+    if (stat(folder, &st))
+        return state_dir_sync(folder);
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < count; i++)
+        known |= done[i].device == st.st_dev && done[i].inode == st.st_ino;
+    if (!known)
+        err = state_dir_sync(folder);
+    if (!known && !err && count < sizeof(done) / sizeof(done[0])) {
+        done[count].device = st.st_dev;
+        done[count++].inode = st.st_ino;
+    }
+    pthread_mutex_unlock(&lock);
     return err;
 }
 
@@ -89,10 +121,9 @@ state_dir_make_below(const char *state_dir, const char *path)
         char *end = strchr(p + 1, '/'); /* p: the slash before a name */
         if (end)
             *end = 0;
-        err = make_folder(here);
+        const int was = make_folder(here);
         *p = 0;
-        if (!err)
-            err = state_dir_sync(here);
+        err = was < 0 ? was : was ? sync_once(here) : state_dir_sync(here);
         *p = '/';
         if (!end)
             break;

@@ -24,6 +24,7 @@ batch_new(void)
         return NULL;
     b->api = api_table();
     b->upserts_end = &b->upserts;
+    b->derived_end = &b->derived;
     return b;
 }
 
@@ -50,6 +51,9 @@ batch_reset(struct il_batch *b)
     b->upserts = NULL;
     b->upserts_end = &b->upserts;
     b->upserts_put = 0;
+    b->derived = b->derived_last = NULL;
+    b->derived_end = &b->derived;
+    b->derived_asked = 0;
     b->id = 0;
     b->reader = NULL;
     b->phase = BATCH_NOBODY;
@@ -252,10 +256,8 @@ batch_keep(struct il_batch *b, uint32_t i)
     b->kept++;
 }
 
-/* A map that a plugin has, as msgpack in the batch's memory.  0, -EINVAL,
- * -ENOMEM. */
-static int
-own_map(struct il_batch *b, int encoding, const void *bytes, size_t len,
+int
+batch_own_map(struct il_batch *b, int encoding, const void *bytes, size_t len,
         struct slice *out)
 {
     struct slice map = { bytes, len };
@@ -287,38 +289,11 @@ batch_set_payload(struct il_batch *b, uint32_t i, int encoding,
     struct slice payload;
     if (i >= b->count)
         return -EINVAL;
-    int err = own_map(b, encoding, bytes, len, &payload);
+    int err = batch_own_map(b, encoding, bytes, len, &payload);
     if (err)
         return err;
     b->events[i].ev.payload = payload;
     b->events[i].room = (uint32_t) payload.len;
-    return 0;
-}
-
-int
-batch_upsert(struct il_batch *b, uint32_t i, const struct il_kind *kind,
-             struct slice id, int encoding, struct slice traits)
-{
-    if (i >= b->count)
-        return -EINVAL;
-    if (batch_passed(b, i, b->step))
-        return 0;
-    const struct batch_event *e = &b->events[i];
-    struct batch_upsert *u = batch_alloc(b, sizeof *u + id.len);
-    if (!u)
-        return -ENOMEM;
-    *u = (struct batch_upsert){ .kind = kind,
-                                .id = slice_of((char *) (u + 1), id.len),
-                                .position = e->position,
-                                .seen_us = e->ev.received_us,
-                                .stop = b->step,
-                                .again = e->again != NULL };
-    memcpy(u + 1, id.ptr, id.len);
-    int err = own_map(b, encoding, traits.ptr, traits.len, &u->traits);
-    if (err)
-        return err;
-    *b->upserts_end = u;
-    b->upserts_end = &u->next;
     return 0;
 }
 

@@ -35,6 +35,20 @@ struct batch_upsert {
     uint8_t again;   /* the event comes again */
 };
 
+/* An event that a step has made, at one that it was given; in the order in which
+ * they come into being. */
+struct batch_derived {
+    struct batch_derived *next;
+    struct slice name; /* tells it from others of the step */
+    struct slice type, timestamp, payload; /* timestamp.len 0: none; msgpack */
+    uint64_t position; /* of the event */
+    uint16_t stop;     /* of the step */
+    uint8_t again;     /* the event comes again */
+};
+#define BATCH_DERIVED_MAX 100 /* of a step at an event */
+#define BATCH_DERIVED_BYTES (16u << 10) /* of a payload */
+#define BATCH_DERIVED_NAME 1024u
+
 /* Of an event that comes again. */
 struct batch_again {
     uint32_t attempts; /* that failed and counted */
@@ -123,6 +137,10 @@ struct il_batch {
     size_t bytes; /* held by the arena */
     struct batch_upsert *upserts, **upserts_end; /* of steps */
     int upserts_put;                             /* they are in the store */
+    struct batch_derived *derived, **derived_end; /* of steps */
+    struct batch_derived *derived_last;
+    uint32_t derived_count; /* of the step and event of the last */
+    int derived_asked; /* they are on their way to the gate, or durable */
     /* What was said of single events, which no rewind undoes. */
     struct arena_block *said;
     size_t said_bytes;
@@ -310,6 +328,12 @@ int batch_entities_json(const struct entity_link *first, struct il_text *out);
  * has the batch nothing is noted.  0, -EINVAL (the traits are no map), -ENOMEM. */
 int batch_upsert(struct il_batch *, uint32_t i, const struct il_kind *,
                  struct slice id, int encoding, struct slice traits);
+
+/* At event i a step makes another, of which the type, the timestamp, the encoding and
+ * the payload count, and the id as its name; all is copied.  Of one that had passed
+ * the step that has the batch nothing is noted.  0, -E2BIG, -EMSGSIZE, -EINVAL (the
+ * payload is no map), -ENOMEM. */
+int batch_derive(struct il_batch *, uint32_t i, const struct il_event *);
 
 /* Steps are done: what they did stays, whatever the destination marks. */
 void batch_seal(struct il_batch *);

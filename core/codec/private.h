@@ -198,6 +198,11 @@ json_keys_add(struct json_keys *keys, uint32_t from, const char *out,
 
 struct arena_block;
 struct il_reason;
+/* A map that a plugin has, as msgpack in the batch's memory.  0, -EINVAL,
+ * -ENOMEM. */
+struct il_batch;
+int batch_own_map(struct il_batch *, int encoding, const void *bytes, size_t len,
+                  struct slice *out);
 /* A copy of a plugin's reason in an arena; what can be said where it gave none,
  * or where there is no memory.  Never NULL. */
 const struct il_reason *batch_reason(struct arena_block **, size_t *held,

@@ -118,4 +118,19 @@ int command_dead_render(struct dead_job *, const struct dead_item *,
 /* --- dead_retry.c --- */
 int command_dead_retry(struct dead_job *, char **args, int n);
 
+/* A letter that is on its way again, or an event that is due. */
+struct dead_pending {
+    struct dead_pending *next;
+    uint64_t letter, position;
+    int parked;    /* where it was, and not in the spool */
+    uint32_t turn; /* of that */
+    char lane[];
+};
+
+/* Until all of them have ended, or somebody has enough of it (Ctrl-C); says what
+ * became of them.  1 where not all are settled.  Those that have ended are freed;
+ * the others by the second one. */
+int command_dead_wait(struct dead_job *, struct dead_pending **list);
+void command_dead_pending_free(struct dead_pending **list);
+
 #endif

@@ -13,28 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define ASK_LETTERS 2000
-#define LOOK_NS 200000000
-
-/* A letter that is on its way again, or an event that is due. */
-struct pending {
-    struct pending *next;
-    uint64_t letter, position;
-    int parked;    /* where it was, and not in the spool */
-    uint32_t turn; /* of that */
-    char lane[];
-};
-
-/* What became of one. */
-enum fate {
-    FATE_OPEN,
-    FATE_DELIVERED,
-    FATE_LETTER,
-    FATE_WAITS,
-    FATE_STAYS /* it was dropped, or lost on its way: the letter is still there */
-};
 
 struct asking {
     struct dead_job *job;
@@ -42,7 +22,7 @@ struct asking {
     struct il_text letters;       /* their positions, with commas */
     uint32_t count;
     uint64_t retried, under_way, behind, gone, hopeless;
-    struct pending *pending;
+    struct dead_pending *pending;
     int failed;
 };
 
@@ -53,14 +33,14 @@ asked_wait(struct asking *a, uint64_t letter, int parked, uint64_t number)
 {
     if (!a->job->wait)
         return 0;
-    struct pending *p = malloc(sizeof *p + strlen(a->lane) + 1);
+    struct dead_pending *p = malloc(sizeof *p + strlen(a->lane) + 1);
     if (!p)
         return -ENOMEM;
-    *p = (struct pending){ .next = a->pending,
-                           .letter = letter,
-                           .position = number,
-                           .parked = parked,
-                           .turn = (uint32_t) number };
+    *p = (struct dead_pending){ .next = a->pending,
+                                .letter = letter,
+                                .position = number,
+                                .parked = parked,
+                                .turn = (uint32_t) number };
     strcpy(p->lane, a->lane);
     a->pending = p;
     return 0;
@@ -192,13 +172,6 @@ gather_each(void *arg, const struct dead_item *it)
 }
 
 static int
-waits(void *arg, const struct dead_letter *l)
-{
-    (void) arg;
-    return l->due_us != 0;
-}
-
-static int
 seen_item(void *arg, const struct dead_item *it)
 {
     (void) arg;
@@ -238,90 +211,6 @@ refuse_gate(void)
           "ingestlayer emit\n",
           stderr);
     return 1;
-}
-
-/* --- what became of them --- */
-
-/* What there is at a position beside the lane.  OPEN: nobody knows yet, or it
- * is parked as often as it was. */
-static enum fate
-parked_fate(struct dead_job *j, const char *name, uint64_t position,
-            uint32_t turn)
-{
-    struct parked_lane *lane;
-    struct parked_event e;
-    struct parked_letter l;
-    int found = j->parked ? parked_lane_find(j->parked, name, &lane) : -ENOENT;
-    if (found)
-        return found == -ENOENT ? FATE_DELIVERED : FATE_OPEN;
-    found = parked_read(lane, position, &j->buffer, &e);
-    if (found > 0)
-        return e.turn == turn ? FATE_OPEN : FATE_WAITS;
-    if (!found)
-        found = parked_letter_read(lane, position, &j->buffer, &l);
-    return !found                       ? FATE_DELIVERED
-           : found > 0 || found == -EIO ? FATE_LETTER
-                                        : FATE_OPEN; /* asked again */
-}
-
-/* Has another frame got it than this one, or none? */
-static int
-is_released(void *arg, const struct dead_letter *l)
-{
-    const struct pending *p = arg;
-    return l->retry != p->position;
-}
-
-/* Of one that goes through the spool: it is over once its letter is gone, or is
- * no longer tried again by that frame.  Its event was parked or given up there,
- * or not. */
-static enum fate
-spool_fate(struct dead_job *j, const struct pending *p)
-{
-    void *arg = (void *) (uintptr_t) p;
-    int released =
-        j->store ? dead_get(j->store, p->lane, p->letter, is_released, arg)
-                 : -ENOENT;
-    if (released != -ENOENT)
-        return released == 1 && p->position != p->letter ? FATE_STAYS
-                                                         : FATE_OPEN;
-    int again = j->store ? dead_get(j->store, p->lane, p->position, waits, NULL)
-                         : -ENOENT;
-    if (again >= 0)
-        return again ? FATE_WAITS : FATE_LETTER;
-    return parked_fate(j, p->lane, p->position, 0);
-}
-
-static void
-wait_for_all(struct asking *a)
-{
-    const struct timespec pause = { .tv_nsec = LOOK_NS };
-    uint64_t ended[FATE_STAYS + 1] = { 0 };
-    while (a->pending) {
-        for (struct pending **at = &a->pending; *at;) {
-            struct pending *p = *at;
-            enum fate fate =
-                p->parked ? parked_fate(a->job, p->lane, p->letter, p->turn)
-                          : spool_fate(a->job, p);
-            if (fate == FATE_OPEN) {
-                at = &p->next;
-                continue;
-            }
-            ended[fate]++;
-            *at = p->next;
-            free(p);
-        }
-        if (a->pending)
-            nanosleep(&pause, NULL);
-    }
-    printf("settled %" PRIu64 ", dead letters again %" PRIu64,
-           ended[FATE_DELIVERED], ended[FATE_LETTER]);
-    if (ended[FATE_WAITS])
-        printf(", waiting again %" PRIu64, ended[FATE_WAITS]);
-    if (ended[FATE_STAYS])
-        printf(", dropped %" PRIu64 " (their letters stay)", ended[FATE_STAYS]);
-    putchar('\n');
-    a->failed |= ended[FATE_LETTER] || ended[FATE_WAITS] || ended[FATE_STAYS];
 }
 
 static void
@@ -370,12 +259,8 @@ command_dead_retry(struct dead_job *j, char **args, int n)
     status = command_dead_failed(err);
     report(&a);
     if (j->wait && !status)
-        wait_for_all(&a);
-    while (a.pending) {
-        struct pending *p = a.pending;
-        a.pending = p->next;
-        free(p);
-    }
+        a.failed |= command_dead_wait(j, &a.pending);
+    command_dead_pending_free(&a.pending);
     text_clear(&a.letters);
     return status || a.failed || a.hopeless;
 }

@@ -87,7 +87,10 @@ command_job(const char *state_dir, const char *who, struct control_call *call,
     int err = control_call(state_dir, call);
     command_progress_end(&l.progress);
     if (err == -EINTR)
-        fprintf(stderr, "%s: interrupted\n", who);
+        fprintf(stderr,
+                "%s: interrupted; what the daemon has begun of it is in its "
+                "status and log\n",
+                who);
     else if (!err && call->status >= 300)
         err = command_refused(who, call);
     else if (!err && l.failed)

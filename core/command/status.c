@@ -280,6 +280,33 @@ print_left(const struct il_value *all)
     }
 }
 
+/* Requests that are still being worked on. */
+static void
+print_jobs(const struct il_value *all)
+{
+    char age[16];
+    struct il_value jobs = command_member(all, "jobs"), one;
+    if (jobs.type != IL_ARRAY)
+        return;
+    for (size_t iter = 0; msg_item(&jobs, &iter, NULL, &one);) {
+        struct il_value id = command_member(&one, "id"),
+                        kind = command_member(&one, "kind"),
+                        progress = command_member(&one, "progress"),
+                        unit = command_member(&progress, "unit");
+        int64_t us =
+            command_time_at(all, "now") - command_time_at(&one, "started_at");
+        printf("job %.*s: %.*s, for %s", COMMAND_TEXT(id), COMMAND_TEXT(kind),
+               command_show_seconds(age, (double) us / 1e6));
+        if (progress.type == IL_MAP)
+            printf(", %" PRIu64, command_number(&progress, "done"));
+        if (command_number(&progress, "total"))
+            printf(" of %" PRIu64, command_number(&progress, "total"));
+        if (progress.type == IL_MAP)
+            printf(" %.*s", COMMAND_TEXT(unit));
+        putchar('\n');
+    }
+}
+
 static void
 print_status(const struct il_value *all)
 {
@@ -290,6 +317,7 @@ print_status(const struct il_value *all)
     print_keys(all);
     print_waiting(all);
     print_left(all);
+    print_jobs(all);
     if (sources.type == IL_ARRAY)
         for (size_t iter = 0; msg_item(&sources, &iter, NULL, &source);)
             print_doing(&source, "source ");

@@ -199,10 +199,11 @@ static int
 append(struct gate_batch *b, uint32_t n, uint64_t *first)
 {
     struct spool *spool = b->gate->options.spool;
+    unsigned how = SPOOL_GATHER | (b->source->reserve ? SPOOL_RESERVE : 0);
     if (!b->marking)
-        return spool_gather(spool, b->bodies, n, first);
+        return spool_append_so(spool, b->bodies, n, first, how);
     b->bodies[n] = gate_marking_body(b->marking); /* there is room for one */
-    return spool_gather_whole(spool, b->bodies, n + 1, first);
+    return spool_append_so(spool, b->bodies, n + 1, first, how | SPOOL_WHOLE);
 }
 
 /* In the order of the spool, as the lock is held. */

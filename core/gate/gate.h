@@ -63,6 +63,8 @@ void gate_source_limit(struct gate_source *, const struct rate *);
  * up to which position all is.  Then gate_start().  0 or -ENOMEM. */
 int gate_source_backlog(struct gate_source *, uint64_t max,
                         uint64_t (*passed)(void *arg), void *arg);
+/* What it takes is of the lanes: see SPOOL_RESERVE.  Before it takes anything. */
+void gate_source_reserve(struct gate_source *);
 
 /* A source that comes, while the gate is open, in place of another one of its name
  * (or none, NULL): it goes on with the other's rates, and those of its keys by

@@ -228,7 +228,7 @@ struct gate_source {
     struct slice id; /* the name */
     char *was_name;
     struct slice was; /* the name before; ptr NULL: none */
-    int undeclared;
+    int undeclared, reserve;
     int retired; /* another has its name now */
     int begun;   /* ... and what it has undelivered is counted */
     int counts;  /* what was there before is being counted */

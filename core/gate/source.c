@@ -72,6 +72,12 @@ gate_source_room(struct gate_source *s, void (*room)(void *self))
 }
 
 void
+gate_source_reserve(struct gate_source *s)
+{
+    s->reserve = 1;
+}
+
+void
 gate_source_limit(struct gate_source *s, const struct rate *rate)
 {
     s->limit.bucket.rate = *rate;

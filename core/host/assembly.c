@@ -3,6 +3,7 @@
 
 #include "fingerprint.h"
 #include "lineage.h"
+#include "plan_check.h"
 
 #include "base/api.h"
 #include "conf/options.h"
@@ -208,6 +209,46 @@ open_lane(struct assembly *a, const struct plan_pipeline *p,
     return l;
 }
 
+/* Does a step of the pipeline that is named make events that this match takes?
+ * Where not all steps could be opened, one might. */
+static int
+is_derived(const struct assembly *a, const struct lane_match *m)
+{
+    for (size_t i = 0; i < a->lane_count; i++) {
+        const struct assembly_lane *l = a->lanes[i];
+        if (strcmp(l->pipeline->name, m->source.ptr + strlen(PLAN_DERIVED)))
+            continue;
+        for (size_t k = 0; k < l->step_count; k++) {
+            const struct il_host *h = &l->steps[k];
+            if (!h->self)
+                return 1;
+            for (size_t n = 0; n < h->derives_count; n++)
+                if (expr_glob_match(m->type, slice_of(h->derives[n],
+                                                      strlen(h->derives[n]))))
+                    return 1;
+        }
+    }
+    return 0;
+}
+
+static void
+check_derived(const struct assembly *a)
+{
+    const struct plan *plan = a->plan;
+    if (conf_errors(plan->conf))
+        return;
+    for (size_t i = 0; i < plan->pipeline_count; i++)
+        for (size_t k = 0; k < plan->pipelines[i].match_count; k++) {
+            const struct lane_match *m = &plan->pipelines[i].matches[k];
+            if (plan_source_derived(m->source.ptr) && !is_derived(a, m))
+                option_error(plan_match_option(&plan->pipelines[i], m->source),
+                             "match", 0,
+                             "no step of that pipeline makes events that fit "
+                             "\"%.*s\"",
+                             (int) m->type.len, m->type.ptr);
+        }
+}
+
 struct assembly *
 assembly_open(struct plan *plan)
 {
@@ -224,6 +265,7 @@ assembly_open(struct plan *plan)
         for (size_t k = 0; k < p->destination_count; k++)
             a->lanes[a->lane_count++] = open_lane(a, p, &p->destinations[k]);
     }
+    check_derived(a);
     return a;
 }
 

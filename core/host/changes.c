@@ -11,6 +11,8 @@ host_change_begin(struct host *h)
 void
 host_change_end(struct host *h)
 {
+    if (h->assembly)
+        host_want_derived(h);
     pthread_rwlock_unlock(&h->changes);
 }
 

@@ -137,6 +137,10 @@ is_soft(const struct assembly_lane *l)
 static int
 make_lane(struct host *h, struct assembly_lane *l, struct lane **out)
 {
+    struct lane_derived *derived = NULL;
+    int err = h->gate ? host_derived(h, l, &derived) : 0;
+    if (err)
+        return err;
     const struct il_conf *batch = option_group(l->plan->part.place, "batch", 0);
     const struct lane_context shared = { .spool = h->spool,
                                          .dead = h->dead,
@@ -155,6 +159,7 @@ make_lane(struct host *h, struct assembly_lane *l, struct lane **out)
         .step_count = l->step_count,
         .own_count = l->plan->step_count,
         .remembers = l->remembers,
+        .derived = derived,
         .when = l->when,
         .batch_events = (uint32_t) option_int(batch, "events", 0),
         .batch_bytes = (uint64_t) option_int(batch, "bytes", 0),
@@ -398,6 +403,7 @@ host_stop_lanes(struct host *h)
     struct assembly *a = h->assembly;
     for (size_t i = 0; a && i < a->lane_count; i++)
         cancel_lane(a->lanes[i]);
+    host_close_derived(h, clock_monotonic_us());
     /* the metrics still look at what sources have undelivered */
     if (h->gate)
         gate_lanes_gone(h->gate);

@@ -271,6 +271,7 @@ plan_load(struct plan *plan)
     plan_check_sources(plan);
     load_pipelines(plan);
     plan_check_pipelines(plan);
+    plan_check_derived(plan);
     plan_check_was(plan);
     trial_cases(plan->conf, plan->root, plan, &tests);
 }

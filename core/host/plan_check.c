@@ -39,8 +39,8 @@ int
 plan_check_source(struct plan *plan, const struct il_conf *from,
                   const char *name)
 {
-    if (plan->broken)
-        return 0;
+    if (plan->broken || plan_source_derived(name))
+        return 0; /* pipelines are known later */
     const size_t n = plan->source_count;
     const char **names = conf_alloc(plan->conf, (n + 1) * sizeof(const char *));
     for (size_t i = 0; i < n; i++) {

@@ -4,7 +4,8 @@
  *   settings*.c   the host's own options; plan*.c what a config asks for,
  *                 cross-checked; assembly.c that with every plugin opened
  *   host.c        the phases; stores.c what lies in state_dir; servers.c sources.c
- *                 the way in; lanes.c on from there; history*.c by which config
+ *                 the way in; lanes.c on from there, derived.c and back;
+ *                 history*.c by which config
  *   reload*.c     a config that takes the place of the one that runs (reload.h);
  *                 changes.c errands.c who looks at that, and has it done
  *   left.c forget.c  lanes that are not in the config; take.c one of a daemon that
@@ -50,6 +51,7 @@
 enum { HOST_GAUGES = 6 };
 
 struct json_out;
+struct host_derived;
 struct errand;
 struct host_left;
 struct host_requests;
@@ -68,7 +70,8 @@ struct host {
     struct plan *plan; /* until it is assembled */
     struct assembly *assembly;
     const struct il_conf *root; /* by host_use() */
-    _Atomic int64_t drain_us;   /* of it, for whoever must not wait */
+    /* of it, for whoever must not wait */
+    _Atomic int64_t drain_us, min_free;
     char *config;               /* where it is, as it was given */
     char *state_dir;
     int64_t longest_window_us; /* of keys, at the start */
@@ -86,6 +89,7 @@ struct host {
     struct upgrade *upgrade;
     struct host_leaving *leaving; /* NULL: nobody comes after this one */
 
+    int small; /* for a test: its stores are, and any disk will do */
     struct spool *spool;
     struct spool_hold *start_hold; /* until all have their own */
     struct host_left *left;
@@ -99,6 +103,7 @@ struct host {
         *idem_mapped;
     struct il_gauge *gauges[HOST_GAUGES];
     struct gate *gate;
+    struct host_derived *derived;
     struct http *gate_http, *admin_http;
     struct tls *gate_tls, *admin_tls; /* NULL: served without */
     struct timers *timers;
@@ -221,6 +226,19 @@ void host_leave(struct host *, struct http *);
 void host_stop_admin(struct host *);
 void host_stop_servers(struct host *);
 
+/* derived.c: sources of what steps make.  Where those of a lane put theirs (NULL:
+ * they make nothing).  0 or a negative errno. */
+struct lane_derived;
+int host_derived(struct host *, const struct assembly_lane *,
+                 struct lane_derived **out);
+/* The plan is another: which of them a pipeline names. */
+void host_want_derived(struct host *);
+/* The gate takes events; the lanes are to end; all that was made has settled, and
+ * the gate is closed. */
+void host_open_derived(struct host *);
+void host_close_derived(struct host *, int64_t deadline_us);
+void host_free_derived(struct host *);
+
 /* admin.c: /healthz, /readyz, /metrics, and what is shown of requests; before
  * the admin server starts */
 int host_admin_routes(struct host *);
@@ -256,6 +274,8 @@ int host_lanes(struct host_request *);
 int host_look(struct host_request *);
 int host_pause(struct host_request *);
 int host_resume(struct host_request *);
+/* replay.c: POST /v1/lanes/NAME/replay, a job; see replay.h. */
+int host_replay(struct host_request *);
 /* forget.c: POST /v1/lanes/NAME/forget, a job, of a lane that is not in the
  * config.  Its line has "forgotten" (the name), "position", "events",
  * "dead_letters" and "parked": what is gone. */

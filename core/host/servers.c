@@ -194,6 +194,8 @@ host_start_servers(struct host *h)
 {
     int err = gate_start(h->gate);
     if (!err)
+        host_open_derived(h);
+    if (!err)
         err = http_start(h->admin_http);
     for (size_t i = 0; i < h->assembly->plan->source_count && !err; i++)
         err = instance_start(&h->assembly->sources[i]->host);
@@ -256,6 +258,7 @@ host_stop_servers(struct host *h)
         host_collect(h, 1);
     if (h->gate)
         gate_stop(h->gate);
+    host_free_derived(h);
     host_leave(h, h->admin_http);
     host_leave(h, h->gate_http);
     http_free(h->admin_http);

@@ -139,6 +139,12 @@ settle(struct host *h)
         poll(NULL, 0, 2);
         notify_alive();
     }
+    h->changing = 1; /* lanes that end here go on elsewhere */
+    host_stop_lanes(h);
+    h->changing = 0;
+    /* what there is to write at the end is then little */
+    idem_checkpoint(h->idem, clock_wall_us());
+    gate_marks_checkpoint(h->marks, 0);
 }
 
 static void
@@ -155,9 +161,6 @@ let_go(struct host *h, struct host_leaving *leaving,
     host_rest(h);
     host_quiesce(h);
     host_requests_stop(h);
-    h->changing = 1; /* lanes that end here go on elsewhere */
-    host_stop_lanes(h);
-    h->changing = 0;
     host_stop_servers(h);
     host_close_stores(h);
     h->leaving = NULL;

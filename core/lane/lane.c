@@ -125,6 +125,19 @@ lane_make(struct lane *l, struct flight *f)
     pthread_mutex_unlock(&l->lock);
 }
 
+/* What the steps have said beside the events is durable before the destination gets
+ * these, as its position then says that the lane has passed them.  1: not yet. */
+static int
+lane_say(struct lane *l, struct flight *f)
+{
+    int err = lane_derive(l, f);
+    if (!err)
+        err = lane_tell(l, f);
+    if (err < 0)
+        l->not_before_us = lane_back_off(l, IL_RETRY);
+    return err != 0;
+}
+
 /* Once all is written and somebody waits for the end: push it out. */
 static void
 lane_flush(struct lane *l)
@@ -178,6 +191,8 @@ lane_loop(struct lane *l)
             l->not_before_us = lane_back_off(l, IL_RETRY);
         if (f && f->stage == FLIGHT_READ)
             lane_make(l, f); /* match, steps, when */
+        if (f && f->stage == FLIGHT_READY && lane_say(l, f))
+            f = NULL;
         if (f && f->stage == FLIGHT_READY && on)
             lane_park_all(l, f);
         else if (f && f->stage == FLIGHT_READY)
@@ -198,6 +213,7 @@ lane_run(void *arg)
         lane_cursor(l, 1);
         lane_remember_last(l);
     }
+    lane_derive_end(l);
     pthread_mutex_lock(&l->lock);
     l->finished = 1;
     if (!l->fenced)

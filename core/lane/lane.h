@@ -10,6 +10,7 @@
 #define LANE_H
 
 #include "codec/batch.h"
+#include "gate/gate.h"
 #include "lang/expr.h"
 #include "spool/cursor.h"
 #include "spool/spool.h"
@@ -25,6 +26,15 @@ struct lane_match {
     struct slice type;   /* glob over the event type */
     int ticks;           /* its events only say that time passes */
 };
+
+/* Where events go that its steps make. */
+struct lane_derived {
+    struct gate_source *source;
+    _Atomic int open;   /* it takes what comes */
+    _Atomic int wanted; /* else nobody would see them */
+};
+/* The settled() of such a source. */
+void lane_derived_settled(void *unused, uint64_t token, int outcome);
 
 /* Does a pipeline with these take it?  0: no. */
 int lane_matches_take(const struct lane_match *, size_t n,
@@ -52,6 +62,7 @@ struct lane_spec {
     size_t step_count;
     size_t own_count;     /* the last of them, which come after `when` */
     int remembers;        /* some of them do: lane_remembers() follows */
+    struct lane_derived *derived; /* NULL: they make none */
     struct il_expr *when; /* or NULL; owned by the caller */
     const struct il_plugin *destination;
     void *self;

@@ -4,7 +4,8 @@
  *   lane.c      the loop, from the oldest flight to the newest; life cycle
  *   read.c      read, match, steps, when, own steps: from the spool to a batch
  *   remember.c  what steps remember; timed.c  events that they put aside;
- *               tell.c  what they tell of entities
+ *               tell.c  what they tell of entities; derive.c  events that they
+ *               make
  *   dry.c       steps without a lane
  *   tap.c, tap_lane.c  those who look at what passes
  *   settle.c    write, settle, dead letters, position; refusals.c  their log
@@ -100,6 +101,10 @@ struct flight {
     uint8_t *noted;
     uint64_t *counted; /* letters in its range whose events come later */
     size_t counted_count, counted_seen;
+    /* lane->lock: what its steps have made is with the gate, in so many parts, of
+     * which one was not taken for good (derive_failed). */
+    uint32_t deriving;
+    int derive_failed;
     /* lane->lock while WRITTEN: */
     int stage, outcome;
     char why[512];
@@ -450,9 +455,17 @@ int lane_too_old(struct lane *, struct il_batch *, uint32_t i);
 /* There may be no more parked ones: the lane waits, and says so.  1 or 0. */
 int lane_parked_full(struct lane *);
 
+/* derive.c */
+/* The destination is to get a flight: are the events durable that steps have made of
+ * it?  0: they are; 1: they are on their way, and the lane is woken; or a negative
+ * errno after telling of the trouble. */
+int lane_derive(struct lane *, struct flight *);
+/* The lane ends: wait until none is on its way. */
+void lane_derive_end(struct lane *);
+
 /* tell.c */
-/* The oldest flight is to leave: what steps have told of entities for it is in the
- * store, durably.  0 or a negative errno after telling of the trouble. */
+/* The destination is to get a flight: what steps have told of entities for it is in
+ * the store, durably.  0 or a negative errno after telling of the trouble. */
 int lane_tell(struct lane *, const struct flight *);
 
 /* timed.c */

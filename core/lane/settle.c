@@ -413,12 +413,7 @@ lane_pass(struct lane *l, struct flight *f)
 {
     if (f->outcome == IL_REJECT)
         lane_reject_all(f);
-    int err = lane_tell(l, f);
-    if (err) {
-        l->pass_after_us = lane_back_off(l, IL_RETRY);
-        return err;
-    }
-    err = flight_letters(f);
+    int err = flight_letters(f);
     if (!err && l->parked)
         err = lane_park(l, f);
     if (!err)

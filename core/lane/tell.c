@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What steps tell of entities, from the flights into the store: before the first
- * of them leaves, and for all together that have been through the steps by then.
+/* What steps tell of entities, from the flights into the store: before the destination
+ * gets the first of them, and for all together that have been through the steps by
+ * then.
  *
  * Who has been listened to up to where is a mark in the same transaction.  A
  * pipeline's step has one for all lanes of the pipeline, each of which comes to

@@ -133,6 +133,34 @@ api_entity_upsert(struct il_batch *b, uint32_t i,
                         (int) u.encoding, slice_of(u.traits, u.traits_len));
 }
 
+static int
+api_derives(const struct il_host *h, const char *type)
+{
+    struct il_host *own = (struct il_host *) (uintptr_t) h;
+    const size_t most = sizeof(own->derives) / sizeof(*own->derives);
+    if (h->plugin->desc.kind != IL_STEP || h->derives_count == most) {
+        instance_fault(h, "il_derives() %s",
+                       h->derives_count ? "of too many types" : "is for steps");
+        return -EINVAL;
+    }
+    own->derives[own->derives_count++] = type;
+    return 0;
+}
+
+static int
+api_derive(struct il_batch *b, uint32_t i, const struct il_event *theirs)
+{
+    struct il_event e;
+    if (!plugin_edits(b, i))
+        return plugin_cannot_edit(b, i, "il_derive");
+    if (api_copy(&e, sizeof(e), theirs, API_EVENT_1_0)) {
+        instance_fault(b->instance,
+                       "il_derive() with a struct_size that there is not");
+        return -EINVAL;
+    }
+    return batch_derive(b, i, &e);
+}
+
 /* There is no store: nothing to make ready. */
 static void
 api_entity_hint(struct il_batch *b, const struct il_kind *kind, const char *id,
@@ -158,4 +186,6 @@ plugin_fill_edit_api(struct il_api *api)
     api->entity_attach = api_entity_attach;
     api->entity_hint = api_entity_hint;
     api->entity_upsert = api_entity_upsert;
+    api->derives = api_derives;
+    api->derive = api_derive;
 }

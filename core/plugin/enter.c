@@ -258,6 +258,8 @@ at_exit(void)
     _exit(1);
 }
 
+/* Sanitizers say more of a crash than this does. */
+#ifndef IL_SANITIZED
 static const struct {
     int number;
     const char *name;
@@ -284,18 +286,24 @@ at_signal(int number, siginfo_t *info, void *context)
         raise(number);
 }
 
-void
-plugin_guard(void)
+static void
+guard_signals(void)
 {
-    atomic_store(&guarded, 1);
-    atexit(at_exit);
-    /* Sanitizers say more of a crash than this does. */
-#ifndef IL_SANITIZED
     struct sigaction act = { .sa_sigaction = at_signal,
                              .sa_flags =
                                  SA_SIGINFO | SA_ONSTACK | (int) SA_RESETHAND };
     for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
         sigaction(fatal[i].number, &act, NULL);
+}
+#endif
+
+void
+plugin_guard(void)
+{
+    atomic_store(&guarded, 1);
+    atexit(at_exit);
+#ifndef IL_SANITIZED
+    guard_signals();
 #endif
 }
 

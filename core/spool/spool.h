@@ -129,6 +129,14 @@ int spool_gather(struct spool *, const struct slice *bodies, uint32_t n,
  * leave some, as what is not acknowledged comes again. */
 int spool_gather_whole(struct spool *, const struct slice *bodies, uint32_t n,
                        uint64_t *first);
+/* The same, in any of these ways. */
+#define SPOOL_GATHER 1u
+#define SPOOL_WHOLE 2u
+/* It is of the lanes, which cannot go on without: it may go past max_bytes and
+ * min_free by a segment, so that a spool that is full comes to be less so. */
+#define SPOOL_RESERVE 4u
+int spool_append_so(struct spool *, const struct slice *bodies, uint32_t n,
+                    uint64_t *first, unsigned how);
 /* Write what has gathered. */
 void spool_push(struct spool *);
 /* The same, and wait: until all that was appended before is durable, or the

@@ -35,8 +35,9 @@ write_free_space(struct spool *s)
         STORE(s->free_bytes, (uint64_t) v.f_bavail * v.f_frsize);
 }
 
-int
-spool_refused(struct spool *s, uint64_t more)
+/* reserve: bytes that it may go past the limits. */
+static int
+refused(struct spool *s, uint64_t more, uint64_t reserve)
 {
     if (s->stop)
         return -ESHUTDOWN;
@@ -46,11 +47,17 @@ spool_refused(struct spool *s, uint64_t more)
         return -ENOSPC;
     uint64_t waiting = s->buffers[0].len + s->buffers[1].len + more;
     if (s->opt.max_bytes
-        && LOAD(s->bytes) + LOAD(s->aside_bytes) + waiting > s->opt.max_bytes)
+        && LOAD(s->bytes) + LOAD(s->aside_bytes) + waiting > s->opt.max_bytes + reserve)
         return -ENOSPC;
-    if (LOAD(s->free_bytes) < s->opt.min_free + waiting)
-        return -ENOSPC;
-    return 0;
+    uint64_t free_bytes = s->opt.min_free > reserve ? s->opt.min_free - reserve
+                                                    : 0;
+    return LOAD(s->free_bytes) < free_bytes + waiting ? -ENOSPC : 0;
+}
+
+int
+spool_refused(struct spool *s, uint64_t more)
+{
+    return refused(s, more, 0);
 }
 
 /* Tell the writer that the current buffer is waited for.  Under the lock.  Is
@@ -66,8 +73,10 @@ push(struct spool *s)
 
 static int
 append(struct spool *s, const struct slice *bodies, uint32_t n, uint64_t *first,
-       int gather, int whole)
+       unsigned how)
 {
+    const uint64_t reserve = how & SPOOL_RESERVE ? s->opt.segment_bytes : 0;
+    const int whole = (how & SPOOL_WHOLE) != 0;
     uint64_t need = 0;
     for (uint32_t i = 0; i < n; i++) {
         if (bodies[i].len == 0 || bodies[i].len > FRAME_BODY_MAX)
@@ -79,7 +88,7 @@ append(struct spool *s, const struct slice *bodies, uint32_t n, uint64_t *first,
     pthread_mutex_lock(&s->lock);
     int rc;
     struct spool_buffer *b;
-    while ((rc = spool_refused(s, need)) == 0) {
+    while ((rc = refused(s, need, reserve)) == 0) {
         b = &s->buffers[s->current];
         if (b->len + need <= s->opt.buffer_bytes && !s->draining)
             break;
@@ -106,7 +115,7 @@ append(struct spool *s, const struct slice *bodies, uint32_t n, uint64_t *first,
         b->len += frame_size(bodies[i].len);
     }
     b->count += n;
-    int wake = !gather || b->len >= GATHER_MAX ? push(s) : 0;
+    int wake = !(how & SPOOL_GATHER) || b->len >= GATHER_MAX ? push(s) : 0;
     pthread_mutex_unlock(&s->lock);
     if (wake)
         pthread_cond_signal(&s->work);
@@ -117,21 +126,28 @@ int
 spool_append(struct spool *s, const struct slice *bodies, uint32_t n,
              uint64_t *first)
 {
-    return append(s, bodies, n, first, 0, 0);
+    return append(s, bodies, n, first, 0);
+}
+
+int
+spool_append_so(struct spool *s, const struct slice *bodies, uint32_t n,
+                uint64_t *first, unsigned how)
+{
+    return append(s, bodies, n, first, how);
 }
 
 int
 spool_gather(struct spool *s, const struct slice *bodies, uint32_t n,
              uint64_t *first)
 {
-    return append(s, bodies, n, first, 1, 0);
+    return append(s, bodies, n, first, SPOOL_GATHER);
 }
 
 int
 spool_gather_whole(struct spool *s, const struct slice *bodies, uint32_t n,
                    uint64_t *first)
 {
-    return append(s, bodies, n, first, 1, 1);
+    return append(s, bodies, n, first, SPOOL_GATHER | SPOOL_WHOLE);
 }
 
 void

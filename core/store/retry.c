@@ -113,7 +113,7 @@ group_append(struct retry *r, uint64_t *first, uint32_t *failures_before)
     }
     pthread_mutex_lock(&r->lock);
     *failures_before = r->failures;
-    int err = spool_append(r->spool, bodies, r->count, first);
+    int err = spool_append_so(r->spool, bodies, r->count, first, SPOOL_RESERVE);
     pthread_mutex_unlock(&r->lock);
     return err;
 }

@@ -1,6 +1,7 @@
 # throttle
 plugin_LTLIBRARIES += plugins/throttle/throttle.la
 plugins_throttle_throttle_la_SOURCES = plugins/throttle/throttle.c \
+	plugins/throttle/summary.c plugins/throttle/summary.h \
 	plugins/dedupe/keyed.h
 plugins_throttle_throttle_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
 plugins_throttle_throttle_la_CFLAGS = $(PLUGIN_CFLAGS)

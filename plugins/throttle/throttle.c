@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "../dedupe/keyed.h"
+#include "summary.h"
 
 /* A cell: its version, the number of its window, events counted in that. */
 #define CELL_VERSION 1
@@ -27,6 +28,8 @@ struct throttle {
     int64_t delay_max_us; /* 0: it is dropped, and not counted */
     struct il_text *key_text, *items;
     struct il_counter *suppressed, *no_key;
+    int summarizes; /* then it counts all, in the summary's cells */
+    struct summary summary;
 };
 
 /* What becomes of an event. */
@@ -66,6 +69,11 @@ static const struct il_option throttle_options[] = {
       .max = DELAY_MAX_MS,
       .help = "With delay: one that would have to wait for longer is a dead "
               "letter; without it, 24h." },
+    { .name = "summary",
+      .type = IL_OPT_BOOL,
+      .def = "false",
+      .help = "Make an event of each window of a key that is over: how many "
+              "passed, and how many did not." },
     IL_OPTIONS_END
 };
 
@@ -76,6 +84,8 @@ throttle_close(void *self)
     il_template_free(t->host, t->key);
     il_text_free(t->host, t->key_text);
     il_text_free(t->host, t->items);
+    if (t->summarizes)
+        summary_close(&t->summary);
     free(t);
 }
 
@@ -83,7 +93,7 @@ throttle_close(void *self)
 static int
 counts_all(const struct throttle *t)
 {
-    return t->results || t->delay_max_us;
+    return t->results || t->delay_max_us || t->summarizes;
 }
 
 static int
@@ -115,9 +125,12 @@ open_memory(struct throttle *t, const struct il_conf *conf)
     if (!err)
         err =
             keyed_made_of_number(t->host, made_of, counts_all(t) ? 0 : t->max);
+    if (!err && t->summarizes)
+        err = keyed_made_of(t->host, made_of, SUMMARY_TYPE);
     if (!err)
         err = il_memory_from(t->host, made_of->data, made_of->len, &t->memory);
     il_text_free(t->host, made_of);
+    t->summary.memory = t->memory;
     return err;
 }
 
@@ -131,6 +144,10 @@ throttle_open(const struct il_host *host, const struct il_conf *conf,
     t->host = host;
     t->max = il_conf_int(conf, "max");
     t->window_us = il_conf_int(conf, "window") * 1000;
+    t->summarizes = il_conf_int(conf, "summary") != 0;
+    t->summary.host = host;
+    t->summary.max = t->max;
+    t->summary.window_us = t->window_us;
     t->suppressed =
         il_counter_new(host, "throttle_suppressed", IL_UNIT_NONE,
                        "Events above the limit: dropped, put aside or "
@@ -144,6 +161,8 @@ throttle_open(const struct il_host *host, const struct il_conf *conf,
         err = keyed_template(host, conf, "key", &t->key);
     if (!err)
         err = open_mode(t, conf);
+    if (!err && t->summarizes)
+        err = summary_open(&t->summary, host);
     if (!err)
         err = open_memory(t, conf);
     if (err == -ENOMEM)
@@ -211,6 +230,21 @@ judge(struct throttle *t, struct il_batch *batch, uint32_t i,
     return remember(t, batch, i, window, count + 1);
 }
 
+/* The same, where windows are told of once they are over. */
+static int
+judge_and_tell(struct throttle *t, struct il_batch *batch, uint32_t i,
+               struct verdict *out)
+{
+    const int64_t now = il_stream_us(batch, i);
+    int64_t nth;
+    int err = summary_count(&t->summary, batch, i, t->key_text->data,
+                            t->key_text->len, &nth);
+    /* What the memory is ahead of passes. */
+    *out = (struct verdict){ nth <= t->max, nth,
+                             delay_of(t, now, now / t->window_us, nth) };
+    return err;
+}
+
 /* Event i comes again behind this step, in a later window. */
 static int
 put_aside(const struct throttle *t, struct il_batch *batch, uint32_t i,
@@ -251,29 +285,43 @@ decide(const struct throttle *t, struct il_batch *batch, uint32_t i,
     return err ? err : il_entity_attach(batch, i, t->results, &map);
 }
 
+/* 0, or a negative errno; *no_key is counted up where it has none. */
+static int
+throttle_event(struct throttle *t, struct il_batch *batch, uint32_t i,
+               struct verdict *v, uint64_t *no_key)
+{
+    t->key_text->len = 0;
+    int rc = keyed_read(t->host, t->key, batch, i, t->key_text);
+    *no_key += rc == 0;
+    if (rc > 0)
+        rc = t->summarizes ? judge_and_tell(t, batch, i, v)
+                           : judge(t, batch, i, v);
+    return rc ? rc : decide(t, batch, i, v);
+}
+
 static int
 throttle_process(void *self, struct il_batch *batch)
 {
     struct throttle *t = self;
     const uint32_t count = il_batch_count(batch);
     uint64_t suppressed = 0, no_key = 0;
+    t->summary.ended = 0;
     for (uint32_t i = 0; i < count; i++) {
         struct verdict v = { 1, 0, 0 };
-        if (!il_live(batch, i))
-            continue;
-        t->key_text->len = 0;
-        int rc = keyed_read(t->host, t->key, batch, i, t->key_text);
-        no_key += rc == 0;
-        if (rc > 0)
-            rc = judge(t, batch, i, &v);
-        suppressed += !v.passes;
-        if (!rc)
-            rc = decide(t, batch, i, &v);
+        const int live = il_live(batch, i);
+        int rc = 0;
+        if (t->summarizes && (live || il_batch_flags(batch, i) & IL_TICK))
+            rc = summary_end(&t->summary, batch, i);
+        if (live && !rc)
+            rc = throttle_event(t, batch, i, &v, &no_key);
         if (rc)
             return rc; /* the same events come again; count them then */
+        suppressed += !v.passes;
     }
     il_counter_add(t->host, t->suppressed, suppressed);
     il_counter_add(t->host, t->no_key, no_key);
+    if (t->summarizes)
+        il_counter_add(t->host, t->summary.made, t->summary.ended);
     return 0;
 }
 
@@ -283,6 +331,8 @@ throttle_show(void *self, const char *key, size_t len,
 {
     struct throttle *t = self;
     struct il_value map = { 0 };
+    if (t->summarizes)
+        return summary_show(&t->summary, key, len, cell, out);
     if (cell->len != CELL_BYTES)
         return -EINVAL;
     const unsigned char *p = (const unsigned char *) cell->value + 1;

@@ -17,6 +17,7 @@ CONFIG_TESTS = \
 	tests/config/test-conf-unknown-kind.sh \
 	tests/config/test-conf-wrong-declarations.sh \
 	tests/config/test-default-config-loads.sh \
+	tests/config/test-derived-events-go-round-nowhere.sh \
 	tests/config/test-drain-has-a-limit.sh \
 	tests/config/test-sources-stop-in-order.sh \
 	tests/config/test-steps-of-a-destination.sh \

@@ -52,7 +52,9 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-upgrade-goes-back.py \
 	tests/end-to-end/test-upgrade-refuses-nobody.py \
 	tests/end-to-end/test-traits-are-told-once.py \
-	tests/end-to-end/test-what-was-decided-travels.py
+	tests/end-to-end/test-what-was-decided-travels.py \
+	tests/end-to-end/test-why-online-finds-rows.py \
+	tests/end-to-end/test-windows-are-told-of-once.py
 EXTRA_DIST += $(SYSTEM_TESTS)
 if PLUGIN_WAREHOUSE_PG
 TESTS += $(SYSTEM_TESTS)
@@ -76,6 +78,7 @@ PLAIN_TESTS = \
 	tests/end-to-end/test-renamed-source-knows-its-keys.py \
 	tests/end-to-end/test-reload-at-the-gate.py \
 	tests/end-to-end/test-reload-changes-lanes.py \
+	tests/end-to-end/test-replay-mends-rows.py \
 	tests/end-to-end/test-requests-are-http.py \
 	tests/end-to-end/test-socket-unit-refuses-nobody.py \
 	tests/end-to-end/test-tap-shows-what-passes.py \

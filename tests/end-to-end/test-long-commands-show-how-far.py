@@ -18,11 +18,14 @@ BUILD = os.path.abspath(os.environ.get("IL_BUILDDIR", "."))
 COMMAND = os.path.join(BUILD, "ingestlayer")
 ROWS = 400000
 EVENTS = 200000
+FRAMES = EVENTS + 3 + 3  # three of them twice
 CONF = HEAD + """
 plugin_dir = ( "BUILD/tests" );
 http = { listen = "env:GATE"; };
-pipelines = ( { name = "p"; sources = ( { source = "app"; } );
-    destinations = ( { name = "d"; plugin = "destination.null"; } ); } );
+pipelines = ( { name = "p"; sources = ( { source = "app"; match = "t.x"; } );
+                destinations = ( { name = "d"; plugin = "destination.null"; } ); },
+              { name = "q"; sources = ( { source = "app"; match = "t.refused"; } );
+                destinations = ( { name = "d"; plugin = "destination.null"; refuse_while = "%(base)s/refuse"; } ); } );
 """.replace("BUILD", BUILD)
 
 
@@ -104,6 +107,21 @@ with Gate(CONF) as g:
                                                                stdout=subprocess.PIPE).stdout)
     equal((out.count("accepted"), err), (EVENTS - sent, ""), "the rest of it, each once")
 
+    # --- what is to be delivered after all ---
+    open(g.path("refuse"), "w").close()
+    run("emit", "-c", g.conf, input=b'{"type":"t.refused","payload":{}}\n' * 3)
+    eventually(lambda: run("dead", "list", "-c", g.conf, "q/d")[0].count("q/d") >= 3, "dead letters")
+    os.unlink(g.path("refuse"))
+    run("lane", "pause", "-c", g.conf, "q/d")
+    t = Terminal([COMMAND, "dead", "retry", "-c", g.conf, "--wait", "--all", "q/d"], g.daemon.env)
+    shown(t, r"^retry  0 of 3 events  0 %$")
+    t.proc.send_signal(signal.SIGINT)
+    equal(t.ends(), 1, "a wait that is interrupted")
+    contains(t.text, "settled 0, dead letters again 0, still on their way 3", "how far it is")
+    t.close()
+    run("lane", "resume", "-c", g.conf, "q/d")
+    eventually(lambda: "q/d" not in run("dead", "list", "-c", g.conf)[0], "they are delivered")
+
     # --- a job of the daemon ---
     with open(g.conf, "r+") as f:
         text = f.read().replace('name = "d";', 'name = "d"; batch = { events = 77; };')
@@ -111,6 +129,11 @@ with Gate(CONF) as g:
         f.write(text)
     t = Terminal([COMMAND, "reload", "-c", g.conf], g.daemon.env)
     shown(t, r"^reload  \d+ of 10 seconds  \d+ %")
+    job = json.loads(run("status", "-c", g.conf, "--json")[0])["jobs"][0]
+    equal((job["kind"], job["cancelled"], job["progress"]["total"], job["progress"]["unit"]),
+          ("reload", False, 10, "seconds"), "the job")
+    equal(bool(re.search(r"^job %s: reload, for [\d.]+s, \d of 10 seconds$" % job["id"], run("status", "-c", g.conf)[0],
+                         re.M)), True, "the job, for people")
     t.proc.send_signal(signal.SIGINT)
     equal(t.ends(), 1, "a reload that nobody waits for")
     contains(t.text, "interrupted", "which is said")
@@ -121,19 +144,19 @@ with Gate(CONF) as g:
 
     # --- export, through a pipe that is read slowly ---
     whole = run("spool", "export", "-c", g.conf)[0]
-    equal(whole.count("\n"), EVENTS, "an export in one piece")
+    equal(whole.count("\n"), FRAMES, "an export in one piece")
     t = Terminal([COMMAND, "spool", "export", "-c", g.conf], g.daemon.env, stdout=subprocess.PIPE)
     got = b""
     while not lines_of(t.read(0)):
         got += os.read(t.proc.stdout.fileno(), 65536)
         time.sleep(0.01)
-    contains(lines_of(t.text)[0], " of 200,000 events  ", "export")
+    contains(lines_of(t.text)[0], " of 200,006 events  ", "export")
     t.proc.send_signal(signal.SIGINT)
     got += t.proc.stdout.read()
     equal(t.ends(), 1, "an export that is interrupted")
     nxt = int(re.search(r"interrupted behind position \d+; go on with export --from (\d+)", t.text).group(1))
     rest = run("spool", "export", "-c", g.conf, "--from", str(nxt))[0]
-    equal(got.decode() + rest == whole, True, "an export in two pieces: %d of %d" % (got.count(b"\n"), EVENTS))
+    equal(got.decode() + rest == whole, True, "an export in two pieces: %d of %d" % (got.count(b"\n"), FRAMES))
     t.close()
 
     # --- verify and inspect, which are stopped so that they take long ---
@@ -164,15 +187,15 @@ with Gate(CONF) as g:
                 break
         if not drawn or not interrupted:
             raise AssertionError("%s is over before it can be stopped: %r %r" % (verb, drawn, interrupted))
-        contains(lines_of(drawn)[0], " of 200,000 events  ", verb)
+        contains(lines_of(drawn)[0], " of 200,006 events  ", verb)
         counted[verb] = interrupted
     first = int(re.search(r"(\d+) events, ", counted["verify"]).group(1))
     nxt = re.search(r"go on with verify --from (\d+)", counted["verify"]).group(1)
     rest = json.loads(run("spool", "verify", "-c", g.conf, "--from", nxt, "--json")[0])
-    equal((first + rest["events"], rest["damaged"]), (EVENTS, 0), "a verify in two pieces")
-    equal(json.loads(run("spool", "verify", "-c", g.conf, "--json")[0])["events"], EVENTS, "a verify in one piece")
+    equal((first + rest["events"], rest["damaged"]), (FRAMES, 0), "a verify in two pieces")
+    equal(json.loads(run("spool", "verify", "-c", g.conf, "--json")[0])["events"], FRAMES, "a verify in one piece")
     segments = [json.loads(line) for line in run("spool", "inspect", "-c", g.conf, "--json")[0].splitlines()]
-    equal(sum(s["events"] for s in segments), EVENTS, "what inspect counts")
+    equal(sum(s["events"] for s in segments), FRAMES, "what inspect counts")
 
     for args in (("spool", "verify", "--from", "x"), ("entity", "import", "--from-line", "0", table)):
         run(*args, code=2)

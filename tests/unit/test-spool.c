@@ -298,6 +298,16 @@ START_TEST(test_max_bytes_refuses_until_drained)
     }
     ck_assert_int_eq(rc, -ENOSPC);
     spool_health_text(s, why, sizeof why);
+    /* What lanes need to go on has a segment more. */
+    uint64_t more = 0, refused = first;
+    while (!(rc = spool_append_so(s, &b, 1, &first, SPOOL_RESERVE))) {
+        help_wait_durable(s, first);
+        ck_assert_int_eq(spool_append(s, &b, 1, &refused), -ENOSPC);
+        more += b.len;
+    }
+    ck_assert_int_eq(rc, -ENOSPC);
+    ck_assert_uint_gt(more, o.segment_bytes / 2);
+    ck_assert_uint_le(more, o.segment_bytes);
     ck_assert_uint_ge(spool_retry_after(s), 1);
     ck_assert_uint_le(spool_retry_after(s), 3600);
     /* Kept for replay, but not at the price of refusing events. */

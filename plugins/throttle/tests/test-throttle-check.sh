@@ -31,7 +31,7 @@ check "$dir/bad.conf" && fail "a result is read that is not there"
 sed 's|max = 20;|& mode = "mark";|' "$dir/bad.conf" > "$dir/marked.conf"
 check "$dir/marked.conf" || fail "a result is not found: $(cat "$dir/out")"
 
-for option in key max window mode delay_max; do
+for option in key max window mode delay_max summary; do
     "$IL_BUILDDIR/ingestlayer" plugins throttle | grep -q "^ *$option: " ||
         fail "no option $option"
     grep -q "^\.It Ic $option\$" "$here/throttle.5" || fail "$option is not in the manual"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #define COUNTERS                                                               \
-    { "throttle_suppressed", 0 },                                              \
+    { "throttle_suppressed", 0 }, { "throttle_summaries", 0 },                 \
     {                                                                          \
         "throttle_no_key", 0                                                   \
     }
@@ -15,6 +15,7 @@ open_it(const char *config)
 
 #define BY_K "key = \"$event.payload.k\";"
 #define TWO_A_MINUTE "max = 2; window = \"1m\";"
+#define TOLD "summary = true;"
 #define MARKED "mode = \"mark\";"
 #define A "{\"k\":\"a\"}"
 #define B "{\"k\":\"b\"}"
@@ -264,7 +265,7 @@ START_TEST(a_wrong_config_is_refused)
         { "key = \"user\"; max = 1; window = \"1m\";", "same text" },
         { "max = 1; window = \"1m\"; mode = \"later\";", "mode" },
         { "max = 1; window = \"1m\"; delay_max = \"1h\";", "is for mode" },
-        { "max = 1; window = \"1m\"; summary = true;", "no such option" },
+        { "max = 1; window = \"1m\"; summary = 1;", "summary" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         testhost_free(t);
@@ -367,9 +368,10 @@ START_TEST(random_events_are_as_in_a_model)
     int64_t clock = 0, at[BATCH], counts[BATCH];
     uint32_t keys[BATCH];
     uint64_t above = 0, position = 1;
-    const int marked = _i;
+    const int marked = _i == 1, told = _i == 2;
     random_state = 15;
     open_it(marked ? BY_K "max = 3; window = \"1m\";" MARKED
+            : told ? BY_K "max = 3; window = \"1m\";" TOLD
                    : BY_K "max = 3; window = \"1m\";");
     while (position < 20000) {
         const uint32_t n = 1 + random_below(BATCH);
@@ -390,8 +392,10 @@ START_TEST(random_events_are_as_in_a_model)
             add_batch(position, n, at, keys);
             for (uint32_t i = 0; i < n; i++) {
                 model_pass(&m.stream, START_US + at[i]);
-                if (marked)
+                if (marked || (told && counts[i] <= MAX))
                     ck_assert(passed(i));
+                else if (told)
+                    continue; /* all are counted: the last one is known */
                 else
                     check_one(0, position + i, i, counts[i]);
             }
@@ -401,6 +405,111 @@ START_TEST(random_events_are_as_in_a_model)
     }
     ck_assert_uint_gt(above, 2000);
     ck_assert_uint_lt(above, 18000);
+}
+END_TEST
+
+static void
+told(size_t n, const char *want)
+{
+    const char *got = testhost_derived(t, n);
+    ck_assert_msg(want ? got && !strcmp(got, want) : !got, "told %s",
+                  got ? got : "nothing");
+}
+
+#define SUMMARY(at, key, passed, suppressed, first, last)                      \
+    "{\"at\":" at ",\"id\":\"60000000/29453760/" key "\",\"type\":"            \
+    "\"throttle.summary\",\"timestamp\":\"2026-01-01T00:01:00Z\","             \
+    "\"payload\":{\"key\":\"" key "\",\"passed\":" passed                      \
+    ",\"suppressed\":" suppressed ",\"first\":\"2026-01-01T00:00:" first       \
+    "Z\",\"last\":\"2026-01-01T00:00:" last                                    \
+    "Z\",\"window\":\"2026-01-01T00:00:00Z\"}}"
+
+START_TEST(a_window_that_is_over_is_told_of_once)
+{
+    open_it(BY_K TWO_A_MINUTE TOLD);
+    ck_assert(one_passes(10 * US, A));
+    ck_assert(one_passes(11 * US, B));
+    ck_assert(one_passes(12 * US, A));
+    ck_assert(!one_passes(13 * US, A));
+    ck_assert(!one_passes(14 * US, A));
+    told(0, NULL);
+    testhost_clear(t);
+    add_at(30 * US, "{}");
+    add_at(60 * US, "{\"k\":\"c\"}");
+    add_at(61 * US, A);
+    process();
+    told(0, SUMMARY("1", "a", "2", "2", "10", "14"));
+    told(1, SUMMARY("1", "b", "1", "0", "11", "11"));
+    told(2, NULL);
+    ck_assert(passed(2));
+    ck_assert(one_passes(62 * US, A));
+    ck_assert(!one_passes(63 * US, A));
+    told(0, NULL);
+    ck_assert_uint_eq(counted("throttle_summaries"), 2);
+    ck_assert_str_eq(testhost_shown(t, "q\4\0\0\0\0\0\0\0") ?: "", "");
+}
+END_TEST
+
+START_TEST(what_fails_tells_nothing)
+{
+    open_it(BY_K TWO_A_MINUTE TOLD);
+    one_passes(10 * US, A);
+    for (int i = 1; i < 30; i++) {
+        testhost_clear(t);
+        add_at(60 * US + i, B);
+        testhost_fail_alloc(t, (uint64_t) i);
+        const int err = testhost_process(t);
+        testhost_fail_alloc(t, 0);
+        if (err)
+            told(0, NULL);
+        else
+            break;
+    }
+    told(0, SUMMARY("0", "a", "1", "0", "10", "10"));
+    told(1, NULL);
+}
+END_TEST
+
+START_TEST(one_event_ends_a_hundred_windows)
+{
+    char payload[40];
+    open_it(BY_K TWO_A_MINUTE TOLD);
+    for (int i = 0; i < 250; i++) {
+        snprintf(payload, sizeof payload, "{\"k\":%d}", i);
+        add_at(i, payload);
+    }
+    process();
+    testhost_clear(t);
+    for (int i = 0; i < 4; i++)
+        add_at(60 * US + i, A);
+    process();
+    for (size_t i = 0; i < 250; i++) {
+        snprintf(payload, sizeof payload, "{\"at\":%zu,", i / 100);
+        ck_assert_ptr_nonnull(testhost_derived(t, i));
+        ck_assert(!strncmp(testhost_derived(t, i), payload, strlen(payload)));
+    }
+    told(250, NULL);
+}
+END_TEST
+
+START_TEST(keys_that_are_long_are_told_apart)
+{
+    char payload[2000], key[1001];
+    open_it(BY_K TWO_A_MINUTE TOLD);
+    memset(key, 'x', 1000);
+    key[1000] = 0;
+    for (int i = 0; i < 2; i++) {
+        key[999] = (char) ('0' + i);
+        snprintf(payload, sizeof payload, "{\"k\":\"%s\"}", key);
+        for (int n = 0; n < 3; n++)
+            ck_assert_int_eq(one_passes(10 * US, payload), n < 2);
+    }
+    one_passes(60 * US, A);
+    char first[1000];
+    snprintf(first, sizeof first, "%s", testhost_derived(t, 0));
+    ck_assert_ptr_nonnull(strstr(first, "\"passed\":2,\"suppressed\":1"));
+    ck_assert_ptr_nonnull(testhost_derived(t, 1));
+    ck_assert_str_ne(first, testhost_derived(t, 1));
 }
 END_TEST
 
@@ -423,6 +532,10 @@ main(void)
     tcase_add_test(c, another_meaning_begins_anew);
     tcase_add_test(c, a_wrong_config_is_refused);
     tcase_add_test(c, without_memory_they_come_again);
-    tcase_add_loop_test(c, random_events_are_as_in_a_model, 0, 2);
+    tcase_add_test(c, a_window_that_is_over_is_told_of_once);
+    tcase_add_test(c, what_fails_tells_nothing);
+    tcase_add_test(c, one_event_ends_a_hundred_windows);
+    tcase_add_test(c, keys_that_are_long_are_told_apart);
+    tcase_add_loop_test(c, random_events_are_as_in_a_model, 0, 3);
     return run_tests("throttle", c);
 }

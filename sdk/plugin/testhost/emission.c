@@ -578,9 +578,85 @@ testhost_lose_emissions(struct testhost *t)
     pthread_mutex_unlock(&t->lock);
 }
 
+/* --- what steps make ------------------------------------------------------ */
+
+static int
+api_derives(const struct il_host *h, const char *type)
+{
+    struct testhost *t = testhost_of(h);
+    if (atomic_load(&t->life) != LIFE_OPENING)
+        testhost_violate(t, "il_derives() outside of open()");
+    return testhost_alloc_fails(t) ? -ENOMEM : testhost_plain.derives(h, type);
+}
+
+static int
+is_declared(const struct testhost *t, const struct il_event *e)
+{
+    for (size_t i = 0; i < t->host.derives_count; i++)
+        if (strlen(t->host.derives[i]) == e->type_len
+            && !memcmp(t->host.derives[i], e->type, e->type_len))
+            return 1;
+    return 0;
+}
+
+static int
+api_derive(struct il_batch *b, uint32_t i, const struct il_event *e)
+{
+    const struct flight *f = b->lane;
+    if (atomic_load(&f->phase) != PHASE_STEP || !batch_in_step(b)) {
+        testhost_violate(f->t, "il_derive() outside of process()");
+        return -EPERM;
+    }
+    if (i >= b->count || e->struct_size < sizeof(*e)) {
+        testhost_violate(f->t, i >= b->count
+                                   ? "il_derive() past the end of the batch"
+                                   : "il_derive() without struct_size");
+        return -EINVAL;
+    }
+    if (e->type && !is_declared(f->t, e))
+        testhost_violate(f->t,
+                         "il_derive() of the type %.*s, which "
+                         "il_derives() was not told of",
+                         (int) e->type_len, e->type);
+    return testhost_alloc_fails(f->t) ? -ENOMEM
+                                      : testhost_plain.derive(b, i, e);
+}
+
+const char *
+testhost_derived(struct testhost *t, size_t n)
+{
+    const struct il_batch *b = t->current->batch;
+    const struct batch_derived *d = b->derived;
+    struct il_text *out = &t->shown[SHOW_RENDER];
+    for (; d && n; n--)
+        d = d->next;
+    if (!d)
+        return NULL;
+    const struct il_event e = { .encoding = IL_MSGPACK,
+                                .id = d->name.ptr,
+                                .id_len = d->name.len,
+                                .type = d->type.ptr,
+                                .type_len = d->type.len,
+                                .timestamp =
+                                    d->timestamp.len ? d->timestamp.ptr : NULL,
+                                .timestamp_len = d->timestamp.len,
+                                .payload = d->payload.ptr,
+                                .payload_len = d->payload.len };
+    uint32_t at = 0;
+    while (b->events[at].position != d->position)
+        at++;
+    char *json = event_as_json(&e);
+    out->len = 0;
+    text_printf(out, "{\"at\":%u,%s", at, json ? json + 1 : "}");
+    free(json);
+    return text_str(out);
+}
+
 void
 testhost_fill_emission(struct il_api *api)
 {
+    api->derives = api_derives;
+    api->derive = api_derive;
     api->emit = api_emit;
     api->mark_get = api_mark_get;
     api->mark_each = api_mark_each;

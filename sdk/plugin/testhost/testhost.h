@@ -136,6 +136,10 @@ const char *testhost_paused(struct testhost *);
 /* The plugin's render() of event i, and what it returned; "" without one. */
 const char *testhost_render(struct testhost *, uint32_t i, int *err);
 const char *testhost_payload(struct testhost *, uint32_t i); /* JSON */
+/* Step: the n-th event that it has made of this batch, as JSON with "at", which says
+ * of which event, its "id" as the step named it, "type", "timestamp" and "payload";
+ * NULL: there are not so many. */
+const char *testhost_derived(struct testhost *, size_t n);
 /* Step: the value in the cell of a key (len may be NULL); NULL: there is none. */
 const void *testhost_remembered(struct testhost *, const char *key,
                                 size_t *len);

@@ -120,6 +120,7 @@ pub struct Plugin {
     pub show: Unused,
     pub describe: Unused,
     pub assume: Unused,
+    pub replay: Unused,
 }
 
 // Constant data: texts and functions.
@@ -240,6 +241,8 @@ pub struct Api {
     pub memory_forget: Unused,
     pub stream_us: Unused,
     pub result_kind: Unused,
+    pub derives: Unused,
+    pub derive: Unused,
     pub emit: Unused,
     pub mark_get: Unused,
     pub mark_each: Unused,
