@@ -169,7 +169,8 @@ START_TEST(a_job_tells_its_lines_and_that_it_is_done)
     ck_assert(n1 && n1 < n3 && n3 < message && message < last);
     ck_assert_str_eq(last, "\n{\"done\":true}\n");
     /* those who deliver come first */
-    ck_assert_int_gt(niceness, getpriority(PRIO_PROCESS, 0));
+    const int ours = getpriority(PRIO_PROCESS, 0);
+    ck_assert(niceness > ours || ours == 19);
     ck_assert_str_eq(listed(), "{\"jobs\":[]}");
 }
 END_TEST
