@@ -491,6 +491,7 @@ core_libcore_a_SOURCES = \
 	core/command/why_find.c \
 	core/command/why_kept.c \
 	core/command/why_lane.c \
+	core/command/why_online.c \
 	core/command/why_stand.c \
 	core/command/why_tell.c \
 	core/command/why_trial.c

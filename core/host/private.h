@@ -70,7 +70,8 @@ struct host {
     struct plan *plan; /* until it is assembled */
     struct assembly *assembly;
     const struct il_conf *root; /* by host_use() */
-    _Atomic int64_t drain_us;   /* of it, for whoever must not wait */
+    /* of it, for whoever must not wait */
+    _Atomic int64_t drain_us, min_free;
     char *config;               /* where it is, as it was given */
     char *state_dir;
     int64_t longest_window_us; /* of keys, at the start */

@@ -211,6 +211,18 @@ instance_render(const struct il_host *h, struct il_batch *b, uint32_t i,
 }
 
 int
+instance_find(const struct il_host *h, struct il_batch *b, uint32_t i,
+              struct il_text *out)
+{
+    struct instance_was was = instance_enter(h, "find()");
+    batch_enter(b, BATCH_AT_DESTINATION, h);
+    int r = h->plugin->desc.find(h->self, b, i, out);
+    batch_enter(b, BATCH_NOBODY, NULL);
+    instance_leave(was);
+    return r;
+}
+
+int
 instance_show(const struct il_host *h, const char *key, size_t len,
               const struct il_remembered *cell, struct il_text *out)
 {

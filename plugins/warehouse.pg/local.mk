@@ -20,6 +20,8 @@ plugins_warehouse_pg_warehouse_pg_la_SOURCES = \
 	plugins/warehouse.pg/encode_field.c \
 	plugins/warehouse.pg/fault.c \
 	plugins/warehouse.pg/fault.h \
+	plugins/warehouse.pg/find.c \
+	plugins/warehouse.pg/find.h \
 	plugins/warehouse.pg/hosts.c \
 	plugins/warehouse.pg/hosts.h \
 	plugins/warehouse.pg/job.h \

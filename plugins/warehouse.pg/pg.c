@@ -8,6 +8,7 @@
 #include "pg.h"
 
 #include "ddl.h"
+#include "find.h"
 #include "probe.h"
 #include "show.h"
 
@@ -570,4 +571,5 @@ IL_PLUGIN = {
     .render = show_row,
     .describe = show_table,
     .assume = show_assume,
+    .find = find_row,
 };

@@ -13,7 +13,7 @@
  *   fault.h      what went wrong, and what each SQLSTATE means for the lane
  *   sql.h        building SQL text
  *   ddl.h        the DDL of the target and of the lanes table
- *   probe.h      `check --online`
+ *   probe.h      `check --online`; find.h: `why --online`
  *   show.h       `test` and `dead show --render`; catalog.h: `ddl --save`
  *
  * Threads: the lane's calls write(), resume() and flush(), and encodes batches,

@@ -239,6 +239,13 @@ tests_fuzz_fuzz_entity_SOURCES = tests/fuzz/fuzz-entity.c \
 tests_fuzz_fuzz_entity_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_fuzz_fuzz_entity_LDADD = $(CORE_LIBS)
 
+FUZZ_TARGETS += handover
+check_PROGRAMS += tests/fuzz/fuzz-handover
+TESTS += tests/fuzz/fuzz-handover
+tests_fuzz_fuzz_handover_SOURCES = tests/fuzz/fuzz-handover.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_handover_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_handover_LDADD = $(CORE_LIBS)
+
 FUZZ_TARGETS += http
 check_PROGRAMS += tests/fuzz/fuzz-http
 TESTS += tests/fuzz/fuzz-http

@@ -629,6 +629,13 @@ struct il_plugin {
      * config says of it has to do.  0, or a negative errno after appending why
      * that cannot be.  After open, without start. */
     int (*assume)(void *self, const char *json, size_t len, struct il_text *);
+    /* Destination, `ingestlayer why --online`: asks the far side for event i,
+     * which may have been delivered long ago, without changing anything.  1: it
+     * is there, and what there is of it was appended, for a person to read, one
+     * line each; 0: it is not; or a negative errno after appending why nobody can
+     * tell.  Only what the event was accepted with is there.  After open, without
+     * start. */
+    int (*find)(void *self, struct il_batch *, uint32_t i, struct il_text *);
 };
 
 #define IL_PLUGIN_ABI                                                          \
