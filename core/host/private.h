@@ -274,6 +274,8 @@ int host_lanes(struct host_request *);
 int host_look(struct host_request *);
 int host_pause(struct host_request *);
 int host_resume(struct host_request *);
+/* replay.c: POST /v1/lanes/NAME/replay, a job; see replay.h. */
+int host_replay(struct host_request *);
 /* forget.c: POST /v1/lanes/NAME/forget, a job, of a lane that is not in the
  * config.  Its line has "forgotten" (the name), "position", "events",
  * "dead_letters" and "parked": what is gone. */
