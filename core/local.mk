@@ -383,6 +383,9 @@ core_libcore_a_SOURCES = \
 	core/host/reload_gate.c \
 	core/host/reload_lanes.c \
 	core/host/reload_read.c \
+	core/host/replay.c \
+	core/host/replay.h \
+	core/host/replay_run.c \
 	core/host/requests.c \
 	core/host/requests.h \
 	core/host/retry.c \
@@ -456,6 +459,7 @@ core_libcore_a_SOURCES = \
 	core/command/progress.c \
 	core/command/progress.h \
 	core/command/reload.c \
+	core/command/replay.c \
 	core/command/upgrade.c \
 	core/command/reply.c \
 	core/command/reply.h \

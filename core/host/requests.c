@@ -53,6 +53,7 @@ static const struct host_request_kind kinds[] = {
     { "GET", "/v1/lanes/*", host_look, READS | SHOWN | LOOKS, 0 },
     { "POST", "/v1/lanes/*/pause", host_pause, LOOKS, 0 },
     { "POST", "/v1/lanes/*/resume", host_resume, LOOKS, 0 },
+    { "POST", "/v1/lanes/*/replay", host_replay, 0, 0 },
     { "POST", "/v1/lanes/*/forget", host_forget_request, 0, 0 },
     { "POST", "/v1/lanes/*/retry", host_retry, LOOKS, 0 },
     { "POST", "/v1/lanes/*/due", host_due, LOOKS, 0 },

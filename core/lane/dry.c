@@ -158,6 +158,23 @@ lane_dry_pass(struct lane_dry *d, uint64_t position, const char *body,
 }
 
 int
+lane_dry_add(struct lane_dry *d, uint64_t position, const char *body,
+             size_t len)
+{
+    int err = d->shown ? lane_dry_settle(d) : 0;
+    return err ? err : add_frame(d, position, body, len);
+}
+
+int
+lane_dry_batch(struct lane_dry *d, struct il_batch **out)
+{
+    int err = run(d);
+    d->shown = 1;
+    *out = d->lane.flights->batch;
+    return err;
+}
+
+int
 lane_dry_settle(struct lane_dry *d)
 {
     struct flight *f = d->lane.flights;

@@ -48,6 +48,9 @@ plugins_warehouse_pg_warehouse_pg_la_SOURCES = \
 	plugins/warehouse.pg/put_scalar.c \
 	plugins/warehouse.pg/put_text.c \
 	plugins/warehouse.pg/put_time.c \
+	plugins/warehouse.pg/replay.c \
+	plugins/warehouse.pg/replay.h \
+	plugins/warehouse.pg/replay_rows.c \
 	plugins/warehouse.pg/show.c \
 	plugins/warehouse.pg/show.h \
 	plugins/warehouse.pg/sql.c \

@@ -10,6 +10,7 @@
 #include "ddl.h"
 #include "find.h"
 #include "probe.h"
+#include "replay.h"
 #include "show.h"
 
 #include <errno.h>
@@ -137,6 +138,7 @@ static void
 pg_close(void *self)
 {
     struct pg *pg = self;
+    replay_close(pg);
     delivery_close_all(pg);
     conns_close(pg);
     lanes_epoch_close(&pg->lanes);
@@ -572,4 +574,5 @@ IL_PLUGIN = {
     .describe = show_table,
     .assume = show_assume,
     .find = find_row,
+    .replay = replay_phase,
 };
