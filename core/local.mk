@@ -383,6 +383,9 @@ core_libcore_a_SOURCES = \
 	core/host/reload_gate.c \
 	core/host/reload_lanes.c \
 	core/host/reload_read.c \
+	core/host/replay.c \
+	core/host/replay.h \
+	core/host/replay_run.c \
 	core/host/requests.c \
 	core/host/requests.h \
 	core/host/retry.c \
@@ -413,6 +416,7 @@ core_libcore_a_SOURCES = \
 	core/host/trial.h \
 	core/host/trial_case.c \
 	core/host/trial_case.h \
+	core/host/trial_event.c \
 	core/host/trial_expect.c \
 	core/host/trial_plugin.c \
 	core/host/trial_private.h \
@@ -455,6 +459,7 @@ core_libcore_a_SOURCES = \
 	core/command/progress.c \
 	core/command/progress.h \
 	core/command/reload.c \
+	core/command/replay.c \
 	core/command/upgrade.c \
 	core/command/reply.c \
 	core/command/reply.h \
@@ -490,6 +495,7 @@ core_libcore_a_SOURCES = \
 	core/command/why_find.c \
 	core/command/why_kept.c \
 	core/command/why_lane.c \
+	core/command/why_online.c \
 	core/command/why_stand.c \
 	core/command/why_tell.c \
 	core/command/why_trial.c

@@ -20,6 +20,7 @@ int command_graph(int argc, char **argv);
 int command_lane(int argc, char **argv);
 int command_plugins(int argc, char **argv);
 int command_reload(int argc, char **argv);
+int command_replay(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_spool(int argc, char **argv);
 int command_state(int argc, char **argv);
@@ -34,7 +35,7 @@ int command_why(int argc, char **argv);
 extern const struct command_help command_check_help, command_completion_help,
     command_config_help, command_ddl_help, command_dead_help, command_emit_help,
     command_entity_help, command_eval_help, command_graph_help,
-    command_lane_help, command_plugins_help, command_reload_help,
+    command_lane_help, command_plugins_help, command_reload_help, command_replay_help,
     command_run_help, command_spool_help, command_state_help,
     command_status_help, command_tap_help, command_test_help, command_top_help,
     command_types_help, command_upgrade_help, command_why_help;

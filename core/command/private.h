@@ -23,7 +23,7 @@
  *                 open a store of state_dir themselves, beside a running daemon
  *                 or without one: LMDB lets several processes in
  *   why.c  why_find.c  why_kept.c  why_stand.c  why_lane.c  why_trial.c
- *   why_tell.c  why_answer.c
+ *   why_tell.c  why_online.c  why_answer.c
  *                 what became of an event: the command; it in the spool, in the
  *                 stores; the lanes; one lane's answer, the steps again, what
  *                 they ask; printing.  Beside a running daemon or without one

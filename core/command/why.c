@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/digits.h"
+#include "conf/options.h"
 #include "host/api.h"
 #include "host/assembly.h"
 #include "host/explain.h"
@@ -27,7 +28,7 @@
 #define MOST 20
 #define MOST_MAX 100000
 
-enum { WHERE = COMMAND_FLAG + 1, SINCE };
+enum { WHERE = COMMAND_FLAG + 1, SINCE, ONLINE };
 
 static const struct command_option options[] = {
     { 'c', "config", "FILE", COMMAND_CONF_HELP },
@@ -38,6 +39,8 @@ static const struct command_option options[] = {
     { SINCE, "since", "TIME",
       "with --where: those that came since then (1h): 2026-11-29T07:00:00Z, or "
       "so long ago, as in 2h" },
+    { ONLINE, "online", NULL,
+      "ask destinations whether they have what was passed on to them" },
     { 'n', "most", "N", "with --where: the first so many of them (20)" },
     { 'j', "json", NULL, "one JSON object a line" },
     { 0 }
@@ -113,6 +116,9 @@ read_option(struct why *w, int c)
         if (!command_number_of(optarg, MOST_MAX, &w->most) && w->most)
             return -1;
         return usage("--most: expected a number from 1 to 100000");
+    case ONLINE:
+        w->online = 1;
+        return -1;
     case 'j':
         w->json = 1;
         return -1;
@@ -137,6 +143,8 @@ read_line(struct why *w, int argc, char **argv)
                            : "the id of an event is needed, or --where");
     if (!w->where && (w->since_us || w->most))
         return usage("--since and --most go with --where");
+    if (w->online && w->state_dir && !w->config)
+        return usage("--online needs the config: what to ask, and how");
     if (w->id && (!*w->id || strlen(w->id) > EVENT_ID_MAX))
         return usage("an id has 1 to 255 bytes");
     if (w->where
@@ -200,7 +208,11 @@ open_entities(struct why *w)
     snprintf(path, sizeof path, "%s/" ENTITY_DIR, w->dir);
     if (access(path, F_OK))
         return 0;
-    return entity_open(path, 0, &w->entities) != 0;
+    const int64_t map =
+        w->assembly ? option_int(
+            option_group(w->assembly->plan->root, "entities", 0), "map_size", 0)
+                    : 0;
+    return entity_open(path, (uint64_t) map, &w->entities) != 0;
 }
 
 /* --- the answer ------------------------------------------------------------ */

@@ -30,6 +30,8 @@ enum why_fate {
     WHY_ELSEWHERE, /* by `when` */
     WHY_GONE,      /* it was a letter, and is none any more */
     WHY_PASSED,    /* the lane has passed it on; more is not known */
+    WHY_ROW,       /* the destination has it */
+    WHY_MISSING,   /* ... has it not */
     WHY_UNDECIDED, /* nobody can tell */
 };
 
@@ -51,6 +53,7 @@ struct why_answer {
     struct il_text place; /* FILE:LINE of what decided */
     const struct why_kept *kept;
     char *code, *message;      /* of a letter that a step would make */
+    struct il_text row;        /* what the destination has, a line each */
     uint64_t before;           /* not yet: frames that come first, at most */
     struct il_text conditions; /* objects of JSON, a comma behind each */
     const struct history_entry *config; /* NULL: that of the command */
@@ -93,7 +96,7 @@ struct why {
     /* as given */
     const char *config, *state_dir, *id, *where, *only;
     int64_t since_us;
-    int json;
+    int json, online;
     uint64_t most;
 
     char dir[4096], spool[4200], spool_id[40];
@@ -148,6 +151,10 @@ int command_why_lanes(struct why *);
 /* --- why_lane.c: what became of the events in one lane.  0, or 1 after a
  * message --- */
 int command_why_lane(struct why *, size_t lane);
+
+/* --- why_online.c: ask the destination --- */
+void command_why_online(const struct why_lane *, const struct why_event *,
+                        struct why_answer *);
 
 /* --- why_tell.c --- */
 

@@ -16,10 +16,10 @@
 const char *
 command_why_fate(enum why_fate fate)
 {
-    static const char *const names[] = { "no_match",  "before", "not_yet",
-                                         "parked",    "letter", "dropped",
-                                         "elsewhere", "gone",   "passed",
-                                         "undecided" };
+    static const char *const names[] = { "no_match",  "before",  "not_yet",
+                                         "parked",    "letter",  "dropped",
+                                         "elsewhere", "gone",    "passed",
+                                         "row",       "missing", "undecided" };
     return names[fate];
 }
 
@@ -70,6 +70,7 @@ command_why_forget(struct why_answer *a)
     free(a->message);
     text_clear(&a->head);
     text_clear(&a->place);
+    text_clear(&a->row);
     text_clear(&a->conditions);
 }
 
@@ -189,6 +190,8 @@ out_answer(struct json_out *o, const char *lane, struct why_answer *a)
     out_str(o, "message", a->message);
     if (a->kept)
         out_kept(o, "kept", a->kept);
+    if (a->row.len)
+        json_out_slice(o, "row", slice_text(&a->row));
     if (a->fate == WHY_NOT_YET)
         json_out_number(o, "events_before", a->before);
     if (a->config) {

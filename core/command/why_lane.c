@@ -274,6 +274,9 @@ command_why_lane(struct why *w, size_t lane)
     }
     if (n && !failed)
         failed = answer_by(w, lane, by, events, n);
+    for (size_t i = 0; w->online && i < w->event_count && !failed; i++)
+        command_why_online(&w->lanes[lane], &w->events[i],
+                           &w->answers[i * w->lane_count + lane]);
     free(events);
     return failed;
 }

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* What a group says, for people to read: as it was written, or its defaults. */
+#include <config.h>
+
 #include "options_private.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 int
 option_shown(const struct il_conf *g, size_t i, struct option_shown *out)
@@ -73,6 +76,57 @@ is_reference(const struct il_option *o, const struct item *item,
                || begins(text, "credential:"));
 }
 
+/* --- what may be a secret though nobody says so ------------------------------ */
+
+/* Is one of these words in it?  An empty one ends them. */
+static int
+has_word(const char *text, const char *const *words)
+{
+    for (; *words; words++)
+        if (strcasestr(text, *words))
+            return 1;
+    return 0;
+}
+
+static const char *const telling[] = { "auth",     "token", "secret", "cookie",
+                                       "password", "key",   NULL };
+
+/* A URI with a password, or whose query has one by its name. */
+static int
+is_telling_uri(const char *text)
+{
+    const char *host = strstr(text, "://");
+    const char *query = host ? strchr(host, '?') : NULL;
+    if (!host)
+        return 0;
+    host += 3;
+    const char *colon = strchr(host, ':'), *at = strchr(host, '@');
+    const char *path = host + strcspn(host, "/?#");
+    return (colon && at && colon < at && at < path)
+           || (query && strchr(query, '=') && has_word(query, telling));
+}
+
+/* {name = "Authorization"; value = "..."}, as of a header; not where the value is
+ * that of a field, which a reference is. */
+static int
+is_told_by_name(const struct il_conf *g, const struct il_option *o,
+                const char *text)
+{
+    const struct value *name =
+        strcmp(o->name, "value") ? NULL : option_find(g, "name");
+    return name && name->count && name->items[0].str && *text != '$'
+           && has_word(name->items[0].str, telling);
+}
+
+static int
+may_be_secret(const struct il_conf *g, const struct il_option *o,
+              const char *text)
+{
+    return is_telling_uri(text) || is_told_by_name(g, o, text)
+           || !strncasecmp(text, "Bearer ", 7)
+           || !strncasecmp(text, "Basic ", 6);
+}
+
 static int
 put_text(const struct il_conf *g, const struct il_option *o,
          const struct item *item, struct il_text *out)
@@ -86,7 +140,9 @@ put_text(const struct il_conf *g, const struct il_option *o,
     /* of a plain one this is the name of a file */
     if (is_reference(o, item, text))
         err = put_reference(g, item, text, out);
-    else if ((o->flags & IL_OPT_SECRET) && !(o->flags & OPTION_PLAIN))
+    else if (!(o->flags & OPTION_PLAIN)
+             && ((o->flags & IL_OPT_SECRET)
+                 || (s && may_be_secret(g, o, text))))
         return OPTION_SECRET;
     else
         err = text_puts(out, text);

@@ -102,8 +102,9 @@ int option_shown(const struct il_conf *, size_t i, struct option_shown *out);
 enum { OPTION_BARE, OPTION_QUOTED, OPTION_SECRET };
 /* Of element k of option i: its group; where it stands (1), or that it is a
  * default (0); its value, appended, and whether that is a text, or -ENOMEM; of a
- * secret nothing is appended.  A text that stands elsewhere is shown as it was
- * written, env:NAME. */
+ * secret, and of what looks like one (a password in a URI, the value of a header
+ * such as Authorization), nothing is appended.  A text that stands elsewhere is
+ * shown as it was written, env:NAME. */
 const struct il_conf *option_shown_group(const struct il_conf *, size_t i,
                                          size_t k);
 int option_shown_place(const struct il_conf *, size_t i, size_t k,

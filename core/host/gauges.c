@@ -32,8 +32,7 @@ refresh(void *arg)
     struct host *h = arg;
     struct spool_stats st;
     spool_stats(h->spool, &st);
-    const int64_t min_free
-        = option_int(option_group(h->root, "spool", 0), "min_free", 0);
+    const int64_t min_free = atomic_load(&h->min_free);
     const int64_t values[HOST_GAUGES] = { (int64_t) st.bytes,
                                           (int64_t) st.segments,
                                           (int64_t) st.durable,

@@ -229,8 +229,11 @@ handover_take(struct handover *h, int *lock, struct http_inherited *in,
             continue;
         if (rc <= 0)
             return rc ? rc : -EPIPE;
-        if (strcmp(m.word, "begin") == 0)
+        if (strcmp(m.word, "begin") == 0) {
+            if (m.fd >= 0)
+                close(m.fd);
             return *lock < 0 ? -EPROTO : take_begin(&m, facts);
+        }
         if (strcmp(m.word, "lock") == 0 && *lock < 0) {
             *lock = m.fd;
             continue;

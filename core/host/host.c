@@ -65,6 +65,8 @@ host_use(struct host *h, const struct il_conf *root)
     h->root = root;
     host_change_end(h);
     atomic_store(&h->drain_us, option_int(root, "drain", 0) * 1000);
+    atomic_store(&h->min_free,
+                 option_int(option_group(root, "spool", 0), "min_free", 0));
     if (level && log_level_parse(level))
         log_level_set(log_level_parse(level));
 }

@@ -70,7 +70,8 @@ struct host {
     struct plan *plan; /* until it is assembled */
     struct assembly *assembly;
     const struct il_conf *root; /* by host_use() */
-    _Atomic int64_t drain_us;   /* of it, for whoever must not wait */
+    /* of it, for whoever must not wait */
+    _Atomic int64_t drain_us, min_free;
     char *config;               /* where it is, as it was given */
     char *state_dir;
     int64_t longest_window_us; /* of keys, at the start */
@@ -88,6 +89,7 @@ struct host {
     struct upgrade *upgrade;
     struct host_leaving *leaving; /* NULL: nobody comes after this one */
 
+    int small; /* for a test: its stores are, and any disk will do */
     struct spool *spool;
     struct spool_hold *start_hold; /* until all have their own */
     struct host_left *left;
@@ -272,6 +274,8 @@ int host_lanes(struct host_request *);
 int host_look(struct host_request *);
 int host_pause(struct host_request *);
 int host_resume(struct host_request *);
+/* replay.c: POST /v1/lanes/NAME/replay, a job; see replay.h. */
+int host_replay(struct host_request *);
 /* forget.c: POST /v1/lanes/NAME/forget, a job, of a lane that is not in the
  * config.  Its line has "forgotten" (the name), "position", "events",
  * "dead_letters" and "parked": what is gone. */

@@ -53,10 +53,12 @@ static const struct host_request_kind kinds[] = {
     { "GET", "/v1/lanes/*", host_look, READS | SHOWN | LOOKS, 0 },
     { "POST", "/v1/lanes/*/pause", host_pause, LOOKS, 0 },
     { "POST", "/v1/lanes/*/resume", host_resume, LOOKS, 0 },
+    { "POST", "/v1/lanes/*/replay", host_replay, 0, 0 },
     { "POST", "/v1/lanes/*/forget", host_forget_request, 0, 0 },
     { "POST", "/v1/lanes/*/retry", host_retry, LOOKS, 0 },
     { "POST", "/v1/lanes/*/due", host_due, LOOKS, 0 },
-    { "GET", "/v1/config", config, READS | SHOWN | LOOKS, 0 },
+    /* not shown: it tells more of far sides than whoever has no key should know */
+    { "GET", "/v1/config", config, READS | LOOKS, 0 },
     { "POST", "/v1/emit", host_emit, 0, CONTROL_MAX_BYTES },
     { "GET", "/v1/upgrade", host_upgrade_look, READS, 0 },
     { "POST", "/v1/upgrade", host_upgrade_ask, 0, 0 },

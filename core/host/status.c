@@ -254,9 +254,7 @@ put_spool(struct json_out *o, struct host *h)
     json_out_number(o, "segments", s.segments);
     json_out_number(o, "spare_bytes", s.spare_bytes);
     json_out_number(o, "free_bytes", s.free_bytes);
-    json_out_number(o, "min_free_bytes",
-                    (uint64_t) option_int(option_group(h->root, "spool", 0),
-                                          "min_free", 0));
+    json_out_number(o, "min_free_bytes", (uint64_t) atomic_load(&h->min_free));
     json_out_number(o, "damaged", s.damaged);
     json_out_str(o, "trouble", why);
     json_out_end(o);

@@ -11,6 +11,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define SMALL_MAP (UINT64_C(256) << 20)
+
 static int
 open_spool(struct host *h, const char *dir)
 {
@@ -23,7 +25,7 @@ open_spool(struct host *h, const char *dir)
         .retain_us = option_int(g, "retain", 0) * 1000,
         .retain_bytes = (uint64_t) option_int(g, "retain_size", 0),
         .max_bytes = (uint64_t) option_int(g, "max_size", 0),
-        .min_free = (uint64_t) option_int(g, "min_free", 0)
+        .min_free = h->small ? 0 : (uint64_t) option_int(g, "min_free", 0)
     };
     int err = spool_open(&o, &h->spool, &found);
     if (err)
@@ -123,6 +125,8 @@ host_open_stores(struct host *h)
     char dir[4096];
     uint64_t map = (uint64_t) option_int(option_group(h->root, "entities", 0),
                                          "map_size", 0);
+    if (h->small && map > SMALL_MAP)
+        map = SMALL_MAP;
     int err = state_dir_path(dir, sizeof(dir), h->state_dir, "spool");
     if (!err)
         err = open_spool(h, dir);

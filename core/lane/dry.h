@@ -33,6 +33,14 @@ int lane_dry_pass(struct lane_dry *, uint64_t position, const char *body,
                   size_t len);
 /* Those have gone through the steps. */
 int lane_dry_settle(struct lane_dry *);
+/* The frames since the last lane_dry_settle(), LANE_DRY_FRAMES at most, as steps and
+ * `when` leave them; the batch is the caller's to look at and to change until the
+ * next call of any of these.  Frames are added by lane_dry_add(), which does not
+ * let them go by themselves as lane_dry_pass() does.  0 or a negative errno. */
+#define LANE_DRY_FRAMES 8192
+int lane_dry_add(struct lane_dry *, uint64_t position, const char *body,
+                 size_t len);
+int lane_dry_batch(struct lane_dry *, struct il_batch **out);
 /* A frame alone, after all that came before. */
 int lane_dry_show(struct lane_dry *, uint64_t position, const char *body,
                   size_t len, struct lane_dry_end *end);

@@ -211,6 +211,37 @@ instance_render(const struct il_host *h, struct il_batch *b, uint32_t i,
 }
 
 int
+instance_find(const struct il_host *h, struct il_batch *b, uint32_t i,
+              struct il_text *out)
+{
+    struct instance_was was = instance_enter(h, "find()");
+    batch_enter(b, BATCH_AT_DESTINATION, h);
+    int r = h->plugin->desc.find(h->self, b, i, out);
+    batch_enter(b, BATCH_NOBODY, NULL);
+    instance_leave(was);
+    return r;
+}
+
+int
+instance_replay(const struct il_host *h, struct il_replay *r,
+                struct il_batch *b)
+{
+    pthread_mutex_t *serial = h->plugin->serial;
+    if (serial)
+        pthread_mutex_lock(serial);
+    struct instance_was was = instance_enter(h, "replay()");
+    if (b)
+        batch_enter(b, BATCH_AT_DESTINATION, h);
+    int err = h->plugin->desc.replay(h->self, r, b);
+    if (b)
+        batch_enter(b, BATCH_NOBODY, NULL);
+    instance_leave(was);
+    if (serial)
+        pthread_mutex_unlock(serial);
+    return err;
+}
+
+int
 instance_show(const struct il_host *h, const char *key, size_t len,
               const struct il_remembered *cell, struct il_text *out)
 {

@@ -135,6 +135,12 @@ int instance_assume(const struct il_host *, const char *json, size_t len,
 /* Of event i in a batch that is sealed and of nobody else. */
 int instance_render(const struct il_host *, struct il_batch *, uint32_t i,
                     struct il_text *out);
+int instance_find(const struct il_host *, struct il_batch *, uint32_t i,
+                  struct il_text *out);
+/* One phase of a replay, where it has that; the batch is what it is of
+ * write(). */
+int instance_replay(const struct il_host *, struct il_replay *,
+                    struct il_batch *);
 
 /* What it remembers, as one line; the step has show(). */
 int instance_show(const struct il_host *, const char *key, size_t len,

@@ -135,6 +135,8 @@ find(struct dead *d, struct walk *w)
     MDB_txn *txn;
     if (strlen(w->lane) > DEAD_LANE_MAX)
         return -EINVAL;
+    if (d->counts_none)
+        return 0;
     int rc = store_begin(&d->store, MDB_RDONLY, &txn);
     if (rc)
         return store_errno(rc);

@@ -63,10 +63,13 @@ dead_make(struct dead *d, MDB_txn *txn, unsigned flags)
         rc = mdb_dbi_open(txn, "counts", flags, &d->counts);
     if (!rc)
         rc = mdb_dbi_open(txn, "claims", flags, &d->claims);
-    /* What only reads needs none of these, and an old store lacks them. */
+    /* What only reads needs not all of these, and an old store lacks them. */
     int writes = !d->store.options.read_only;
-    if (!rc && writes)
+    if (!rc)
         rc = mdb_dbi_open(txn, "counted", flags, &d->counted);
+    d->counts_none = rc == MDB_NOTFOUND && !writes;
+    if (d->counts_none)
+        rc = 0;
     if (!rc && writes)
         rc = mdb_dbi_open(txn, "due", flags, &d->due);
     if (!rc && writes)

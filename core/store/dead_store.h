@@ -26,6 +26,7 @@
 struct dead {
     struct store store;
     MDB_dbi letters, refused, shares, counts, claims, counted, due;
+    int counts_none; /* only read, and by an old version: without `counted` */
 
     /* The queue of refusals; lock guards all that follows. */
     pthread_mutex_t lock;
@@ -76,7 +77,7 @@ int dead_claim_set(struct dead *, MDB_txn *, const char *lane, uint64_t letter,
 int dead_claims_trim(struct dead *, MDB_txn *, const char *lane,
                      uint64_t after, uint64_t up_to);
 
-/* dead_counted.c; `counted` is for writers only. */
+/* dead_counted.c */
 /* The frame by which a letter's event went to its lane, given the key of the
  * letter, which is gone; 0: none. */
 uint64_t dead_counted_of(struct dead *, MDB_txn *, const MDB_val *letter);

@@ -58,9 +58,10 @@ negate(struct sum *s)
 }
 
 static int
-in_bounds(int64_t whole)
+in_bounds(const struct sum *s)
 {
-    return whole < SUM_LIMIT && whole >= -SUM_LIMIT;
+    return s->whole < SUM_LIMIT
+           && (s->whole > -SUM_LIMIT || (s->whole == -SUM_LIMIT && s->nano));
 }
 
 int
@@ -110,7 +111,7 @@ sum_read(const char *text, size_t len, struct sum *out)
     if (n.negative)
         negate(&s);
     *out = s;
-    return in_bounds(s.whole) ? 0 : -ERANGE;
+    return in_bounds(&s) ? 0 : -ERANGE;
 }
 
 int
@@ -119,7 +120,7 @@ sum_of(const struct il_value *v, struct sum *out)
     switch (v->type) {
     case IL_INT:
         *out = (struct sum){ v->num.i, 0 };
-        return in_bounds(v->num.i) ? 0 : -ERANGE;
+        return in_bounds(out) ? 0 : -ERANGE;
     case IL_UINT: /* above INT64_MAX */
         return -ERANGE;
     case IL_DECIMAL:
@@ -133,17 +134,18 @@ int
 sum_add(struct sum *to, const struct sum *more)
 {
     const uint32_t nano = to->nano + more->nano;
-    const int64_t whole = to->whole + more->whole + (nano >= SUM_NANO);
-    if (!in_bounds(whole))
+    const struct sum s = { to->whole + more->whole + (nano >= SUM_NANO),
+                           nano % SUM_NANO };
+    if (!in_bounds(&s))
         return -ERANGE;
-    *to = (struct sum){ whole, nano % SUM_NANO };
+    *to = s;
     return 0;
 }
 
 int
 sum_is_one(const struct sum *s)
 {
-    return in_bounds(s->whole) && s->nano < SUM_NANO;
+    return in_bounds(s) && s->nano < SUM_NANO;
 }
 
 size_t

@@ -14,7 +14,7 @@ text_value(const char *text, size_t len)
 }
 
 static void
-put_text(struct sql *s, const char *text, size_t len)
+write_text(struct sql *s, const char *text, size_t len)
 {
     const struct il_value v = text_value(text, len);
     if (!s->err && il_write_json(s->host, s->text, &v, 0) < 0)
@@ -23,15 +23,15 @@ put_text(struct sql *s, const char *text, size_t len)
 
 /* "name":"value", with a comma where another member is before it. */
 static void
-put_member(struct sql *s, const char *name, const char *value)
+write_member(struct sql *s, const char *name, const char *value)
 {
     const char last = s->text->len ? s->text->data[s->text->len - 1] : '{';
     if (!*value)
         return;
     sql_printf(s, "%s", last == '{' ? "" : ",");
-    put_text(s, name, strlen(name));
+    write_text(s, name, strlen(name));
     sql_printf(s, ":");
-    put_text(s, value, strlen(value));
+    write_text(s, value, strlen(value));
 }
 
 /* --- kept ------------------------------------------------------------------ */
@@ -51,12 +51,12 @@ keep(struct sql *s, const char *what, const char *const *keys,
      const PGresult *res)
 {
     sql_printf(s, "%s\n  ", s->text->len > 1 ? "," : "");
-    put_text(s, what, strlen(what));
+    write_text(s, what, strlen(what));
     sql_printf(s, ": [");
     for (int i = 0; res && i < PQntuples(res); i++) {
         sql_printf(s, "%s\n    {", i ? "," : "");
         for (int k = 0; keys[k]; k++)
-            put_member(s, keys[k], PQgetvalue(res, i, k));
+            write_member(s, keys[k], PQgetvalue(res, i, k));
         sql_printf(s, "}");
     }
     sql_printf(s, "]");
@@ -115,8 +115,10 @@ tell_row(const struct il_host *host, PGresult *res, int i,
     return 0;
 }
 
+#define COLUMNS_MAX 100000 /* in all; Postgres has 1600 in a table */
+
 static int
-tell(const struct catalog *c, const char *what, const char *const *keys,
+tell(struct catalog *c, const char *what, const char *const *keys,
      PGresult **out)
 {
     const struct il_host *host = c->kept.host;
@@ -135,7 +137,8 @@ tell(const struct catalog *c, const char *what, const char *const *keys,
     for (int i = 0; !err && rows.type == IL_ARRAY
                     && il_item(host, &rows, &iter, NULL, &row);
          i++)
-        err = tell_row(host, res, i, &row, keys);
+        err = ++c->told > COLUMNS_MAX ? -E2BIG
+                                      : tell_row(host, res, i, &row, keys);
     if (err)
         PQclear(res);
     else
@@ -148,10 +151,17 @@ catalog_ask(struct link *l, const char *what, const char *const *keys,
             PGresult **res)
 {
     struct catalog *c = l->catalog;
+    int err;
     *res = NULL;
-    if (c && c->known)
-        return tell(c, what, keys, res) ? link_no_memory(l) : 0;
-    int err = link_exec(l, sql_str(&l->sql), res);
+    if (c && c->known) {
+        err = tell(c, what, keys, res);
+        if (err == -E2BIG)
+            fault_set(&l->fault, PG_ACT_PAUSE,
+                      "the catalog has more than %d columns and fields",
+                      COLUMNS_MAX);
+        return err == -E2BIG ? -1 : err ? link_no_memory(l) : 0;
+    }
+    err = link_exec(l, sql_str(&l->sql), res);
     if (c && !err)
         keep(&c->kept, what, keys, *res);
     return err;
@@ -177,16 +187,16 @@ declare(void *sql, const char *name, const char *type, int not_null)
     if (strlen(name) > PG_NAME_MAX)
         return;
     sql_printf(s, "%s{", s->text->data[s->text->len - 1] == '[' ? "" : ",");
-    put_member(s, "name", name);
-    put_member(s, "modifier", "-1");
-    put_member(s, "kind", "b");
-    put_member(s, "type_name", type);
-    put_member(s, "element", "0");
-    put_member(s, "oid", oids[i].oid);
-    put_member(s, "default", "f");
-    put_member(s, "type", type);
-    put_member(s, "sql_type", type);
-    put_member(s, "not_null", not_null ? "t" : "f");
+    write_member(s, "name", name);
+    write_member(s, "modifier", "-1");
+    write_member(s, "kind", "b");
+    write_member(s, "type_name", type);
+    write_member(s, "element", "0");
+    write_member(s, "oid", oids[i].oid);
+    write_member(s, "default", "f");
+    write_member(s, "type", type);
+    write_member(s, "sql_type", type);
+    write_member(s, "not_null", not_null ? "t" : "f");
     sql_printf(s, "}");
 }
 

@@ -15,6 +15,7 @@ struct catalog {
     struct sql kept;       /* what the server has said so far, or */
     struct il_text *known; /* what is told: packed, and as a value */
     struct il_value value;
+    uint32_t told; /* rows */
 };
 
 /* Run the statement in l->sql, or look up what is known: what names it, keys

@@ -40,6 +40,15 @@ struct copy_txn {
     struct fault first; /* of these */
 };
 
+/* Append the names of the columns that rows fill, and what makes the temporary
+ * table (ingestlayer_stage) that they may go through. */
+void copy_columns_sql(struct sql *, const struct plan *,
+                      const uint64_t *omitted);
+void copy_stage_sql(struct sql *, const struct plan *);
+/* Run statements that end with COPY, and rows lo to hi of a job.  0 or -1. */
+int copy_send(struct link *, const char *sql, const struct job *, uint32_t lo,
+              uint32_t hi);
+
 /* Append `begin` and all that comes before the first row. */
 void copy_begin_sql(struct copy_txn *, struct sql *);
 /* Send statements up to COPY and see them through.  0, COPY_REDO or -1. */

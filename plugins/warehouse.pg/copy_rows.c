@@ -11,8 +11,9 @@
 static const char binary_head[19] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0";
 static const char binary_tail[2] = "\377\377";
 
-static void
-column_list(struct sql *s, const struct plan *plan, const uint64_t *omitted)
+void
+copy_columns_sql(struct sql *s, const struct plan *plan,
+                 const uint64_t *omitted)
 {
     const char *comma = "";
     for (uint32_t k = 0; k < plan->count; k++) {
@@ -44,10 +45,9 @@ any_staged(const struct copy_txn *t)
 
 /* With the types of the columns, but not made from the table: that would need
  * the right to select. */
-static void
-stage_sql(struct copy_txn *t, struct sql *s)
+void
+copy_stage_sql(struct sql *s, const struct plan *plan)
 {
-    const struct plan *plan = t->job->plan;
     if (plan->row_security)
         sql_printf(s, "set local row_security = on; ");
     sql_printf(s, "create temp table ingestlayer_stage (");
@@ -67,7 +67,7 @@ copy_sql(struct copy_txn *t, struct sql *s)
     case COPY_NOT_BEGUN:
         copy_begin_sql(t, s);
         if (any_staged(t))
-            stage_sql(t, s);
+            copy_stage_sql(s, t->job->plan);
         sql_printf(s, "savepoint il; ");
         break;
     case COPY_FILLED:
@@ -81,15 +81,14 @@ copy_sql(struct copy_txn *t, struct sql *s)
     sql_printf(s, "copy %s (",
                stage ? "pg_temp.ingestlayer_stage"
                      : t->link->opt->table.quoted);
-    column_list(s, t->job->plan, t->part->omitted);
+    copy_columns_sql(s, t->job->plan, t->part->omitted);
     sql_printf(s, ") from stdin%s", t->job->binary ? " (format binary)" : "");
 }
 
+/* Behind a COPY that has begun. */
 static int
-send_rows(struct copy_txn *t, uint32_t lo, uint32_t hi)
+send_rows(struct link *l, const struct job *job, uint32_t lo, uint32_t hi)
 {
-    struct link *l = t->link;
-    const struct job *job = t->job;
     size_t from = lo ? job->rows[lo - 1].end : 0, to = job->rows[hi - 1].end;
     if (job->binary && link_copy_data(l, binary_head, sizeof binary_head))
         return -1;
@@ -98,6 +97,24 @@ send_rows(struct copy_txn *t, uint32_t lo, uint32_t hi)
     if (job->binary && link_copy_data(l, binary_tail, sizeof binary_tail))
         return -1;
     return link_copy_end(l) || link_finish(l) ? -1 : 0;
+}
+
+int
+copy_send(struct link *l, const char *sql, const struct job *job, uint32_t lo,
+          uint32_t hi)
+{
+    int err = sql ? link_send(l, sql) : link_no_memory(l);
+    for (PGresult *res; !err && (res = link_result(l, &err)); PQclear(res))
+        if (PQresultStatus(res) == PGRES_COPY_IN) {
+            PQclear(res);
+            return send_rows(l, job, lo, hi);
+        }
+    if (err && !l->fault.lost) {
+        struct fault kept = l->fault;
+        if (!link_finish(l) || !l->fault.lost)
+            l->fault = kept;
+    }
+    return -1;
 }
 
 /* Which rows of the run have the unique value of one that is there, but are not
@@ -143,9 +160,9 @@ unstage(struct copy_txn *t)
         return -1;
     sql_clear(s);
     sql_printf(s, "insert into %s (", t->link->opt->table.quoted);
-    column_list(s, t->job->plan, part->omitted);
+    copy_columns_sql(s, t->job->plan, part->omitted);
     sql_printf(s, ") select ");
-    column_list(s, t->job->plan, part->omitted);
+    copy_columns_sql(s, t->job->plan, part->omitted);
     sql_printf(s, " from pg_temp.ingestlayer_stage");
     if (part->merge) {
         sql_printf(s, " on conflict (");
@@ -169,7 +186,7 @@ copy_try(struct copy_txn *t, const struct part *part, uint32_t lo, uint32_t hi)
     int err = copy_open(t, sql_str(s));
     if (err)
         return err;
-    err = send_rows(t, lo, hi);
+    err = send_rows(l, t->job, lo, hi);
     if (!err && t->staged)
         err = unstage(t);
     if (!err && t->careful)

@@ -20,6 +20,8 @@ plugins_warehouse_pg_warehouse_pg_la_SOURCES = \
 	plugins/warehouse.pg/encode_field.c \
 	plugins/warehouse.pg/fault.c \
 	plugins/warehouse.pg/fault.h \
+	plugins/warehouse.pg/find.c \
+	plugins/warehouse.pg/find.h \
 	plugins/warehouse.pg/hosts.c \
 	plugins/warehouse.pg/hosts.h \
 	plugins/warehouse.pg/job.h \
@@ -46,6 +48,9 @@ plugins_warehouse_pg_warehouse_pg_la_SOURCES = \
 	plugins/warehouse.pg/put_scalar.c \
 	plugins/warehouse.pg/put_text.c \
 	plugins/warehouse.pg/put_time.c \
+	plugins/warehouse.pg/replay.c \
+	plugins/warehouse.pg/replay.h \
+	plugins/warehouse.pg/replay_rows.c \
 	plugins/warehouse.pg/show.c \
 	plugins/warehouse.pg/show.h \
 	plugins/warehouse.pg/sql.c \

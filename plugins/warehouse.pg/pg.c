@@ -8,7 +8,9 @@
 #include "pg.h"
 
 #include "ddl.h"
+#include "find.h"
 #include "probe.h"
+#include "replay.h"
 #include "show.h"
 
 #include <errno.h>
@@ -136,6 +138,7 @@ static void
 pg_close(void *self)
 {
     struct pg *pg = self;
+    replay_close(pg);
     delivery_close_all(pg);
     conns_close(pg);
     lanes_epoch_close(&pg->lanes);
@@ -570,4 +573,6 @@ IL_PLUGIN = {
     .render = show_row,
     .describe = show_table,
     .assume = show_assume,
+    .find = find_row,
+    .replay = replay_phase,
 };

@@ -13,7 +13,8 @@
  *   fault.h      what went wrong, and what each SQLSTATE means for the lane
  *   sql.h        building SQL text
  *   ddl.h        the DDL of the target and of the lanes table
- *   probe.h      `check --online`
+ *   probe.h      `check --online`; find.h: `why --online`
+ *   replay.h     `replay`: rows beside those that the table has
  *   show.h       `test` and `dead show --render`; catalog.h: `ddl --save`
  *
  * Threads: the lane's calls write(), resume() and flush(), and encodes batches,
@@ -62,6 +63,8 @@ struct pg_shared {
     struct pg_resume resume;
 };
 
+struct replay;
+
 struct pg {
     const struct il_host *host;
     struct options opt;      /* constant after open */
@@ -72,6 +75,7 @@ struct pg {
     struct pg_shared shared;
     struct plan *shown; /* the table that render() takes for granted; NULL: none
                          * yet.  Of whoever calls it. */
+    struct replay *replay; /* NULL: none was asked for.  Of whoever calls it */
     struct conn *conns; /* each its own thread's */
     uint32_t started;   /* threads; the main thread's */
     uint32_t process;   /* 24 random bits, constant after open */

@@ -132,14 +132,14 @@ unescape(struct il_text *field)
 }
 
 static void
-put_scalar(struct sql *s, const struct il_value *v)
+write_value(struct sql *s, const struct il_value *v)
 {
     if (!s->err && il_write_json(s->host, s->text, v, 0) < 0)
         s->err = -ENOMEM;
 }
 
 static void
-put_member(struct sql *s, int first, const char *name, struct il_text *field)
+write_column(struct sql *s, int first, const char *name, struct il_text *field)
 {
     struct il_value key = { .type = IL_STRING,
                             .str = name,
@@ -152,14 +152,14 @@ put_member(struct sql *s, int first, const char *name, struct il_text *field)
                                    .len = field->len };
     }
     sql_printf(s, "%s", first ? "{" : ",");
-    put_scalar(s, &key);
+    write_value(s, &key);
     sql_printf(s, ":");
-    put_scalar(s, &value);
+    write_value(s, &value);
 }
 
 static int
-misfit(struct pg *pg, struct il_batch *batch, uint32_t i, const char *column,
-       struct il_text *text)
+refuse_row(struct pg *pg, struct il_batch *batch, uint32_t i,
+           const char *column, struct il_text *text)
 {
     const struct misfit *m = &pg->lane_enc.misfit;
     const struct il_reason why = { IL_SIZED(struct il_reason), .code = m->code,
@@ -178,8 +178,8 @@ is_null(const struct encoder *e)
 }
 
 static int
-put_value(struct encoder *e, const struct plan *plan, const struct column *c,
-          const struct il_value *v)
+make_field(struct encoder *e, const struct plan *plan, const struct column *c,
+           const struct il_value *v)
 {
     e->out->len = 0;
     int err = encode_value(e, c, v);
@@ -192,7 +192,8 @@ put_value(struct encoder *e, const struct plan *plan, const struct column *c,
 }
 
 static int
-put_row(struct pg *pg, struct il_batch *batch, uint32_t i, struct il_text *text)
+write_row(struct pg *pg, struct il_batch *batch, uint32_t i,
+          struct il_text *text)
 {
     struct encoder *e = &pg->lane_enc;
     const struct plan *plan = pg->shown;
@@ -203,11 +204,11 @@ put_row(struct pg *pg, struct il_batch *batch, uint32_t i, struct il_text *text)
         const struct column *c = &plan->columns[k];
         if (c->optional >= 0 && values[k].type == IL_MISSING)
             continue; /* left to its default */
-        err = put_value(e, plan, c, &values[k]);
+        err = make_field(e, plan, c, &values[k]);
         if (err == ENCODE_BAD)
-            return misfit(pg, batch, i, c->name, text);
+            return refuse_row(pg, batch, i, c->name, text);
         if (!err)
-            put_member(&s, first, c->name, e->out);
+            write_column(&s, first, c->name, e->out);
         first = 0;
     }
     sql_printf(&s, "%s}", first ? "{" : "");
@@ -230,14 +231,14 @@ show_row(void *self, struct il_batch *batch, uint32_t i, struct il_text *text)
                    "null value in column \"%s\", which nothing fills, violates "
                    "not-null constraint",
                    pg->shown->unfilled);
-        return misfit(pg, batch, i, pg->shown->unfilled, text);
+        return refuse_row(pg, batch, i, pg->shown->unfilled, text);
     }
     if (!(e->out = il_text_new(pg->host))) {
         e->out = out;
         return -ENOMEM;
     }
     e->binary = 0;
-    err = put_row(pg, batch, i, text);
+    err = write_row(pg, batch, i, text);
     il_text_free(pg->host, e->out);
     e->out = out;
     return err;

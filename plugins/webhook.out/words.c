@@ -308,7 +308,7 @@ words_make(const struct words *w, struct il_batch *batch, uint32_t i,
     if ((err = put_all(&p, batch, i, out)))
         return err;
     const size_t len = out->text->len - at;
-    if (is_blank(out->text->data + at, len)
+    if (is_blank(len ? out->text->data + at : "", len)
         && (w->text || w->instead != WORDS_FIELDS)) {
         snprintf(out->why, sizeof(out->why),
                  "the text that comes out is empty");

@@ -53,6 +53,7 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-upgrade-refuses-nobody.py \
 	tests/end-to-end/test-traits-are-told-once.py \
 	tests/end-to-end/test-what-was-decided-travels.py \
+	tests/end-to-end/test-why-online-finds-rows.py \
 	tests/end-to-end/test-windows-are-told-of-once.py
 EXTRA_DIST += $(SYSTEM_TESTS)
 if PLUGIN_WAREHOUSE_PG
@@ -78,6 +79,7 @@ PLAIN_TESTS = \
 	tests/end-to-end/test-renamed-source-knows-its-keys.py \
 	tests/end-to-end/test-reload-at-the-gate.py \
 	tests/end-to-end/test-reload-changes-lanes.py \
+	tests/end-to-end/test-replay-mends-rows.py \
 	tests/end-to-end/test-requests-are-http.py \
 	tests/end-to-end/test-socket-unit-refuses-nobody.py \
 	tests/end-to-end/test-tap-shows-what-passes.py \
@@ -85,6 +87,7 @@ PLAIN_TESTS = \
 	tests/end-to-end/test-upgrade-tells-systemd.py \
 	tests/end-to-end/test-upgrade-tells-tls-to-go.py \
 	tests/end-to-end/test-why-answers-for-each-fate.py \
+	tests/end-to-end/test-why-equals-the-oracle.py \
 	tests/end-to-end/test-why-goes-by-what-is-noted.py
 TESTS += $(SHELL_TESTS) $(PLAIN_TESTS)
 EXTRA_DIST += $(SHELL_TESTS) $(PLAIN_TESTS)

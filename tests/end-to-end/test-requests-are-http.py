@@ -5,8 +5,9 @@ The admin listener shows the same and changes nothing."""
 import json
 import os
 import stat
+import subprocess
 
-from gate import HEAD, Gate, contains, equal
+from gate import HEAD, Gate, contains, equal, eventually
 
 BUILD = os.environ.get("IL_BUILDDIR", ".")
 LONG = "d" * 120
@@ -64,6 +65,27 @@ with Gate(CONF) as g:
     refused("/v1/lanes/p/d/retry", "-d", '{"letters":[' + ",".join(["1"] * 10001) + "]}", code=400, word="bad_request")
     equal(asked("/v1/lanes/p/d/retry", "-d", '{"letters":[7]}'),
           {"letters": [{"letter": 7, "result": "gone", "position": 0}]}, "a letter that there is not")
+
+    # one that goes on, is seen, and is ended: by somebody else, and by its client
+    def goes_on(jobs):
+        tap = subprocess.Popen(["curl", "-sSN", "--unix-socket", g.path("s/control"), "http://x/v1/tap"],
+                               stdout=subprocess.PIPE, env=dict(os.environ, no_proxy="*"))
+        first = json.loads(tap.stdout.readline())
+        equal((first["kind"], first["ahead"]), ("tap", 0), "how it begins")
+        equal([one["id"] for one in asked("/v1/jobs", at=admin)["jobs"]], [first["job"]] + jobs, "the jobs")
+        return tap, first["job"]
+
+    tap, number = goes_on([])
+    again, other = goes_on([number])
+    equal(asked("/v1/jobs/%s/cancel" % number, "-d", ""), {"id": number, "cancelled": True}, "cancelled")
+    last = tap.stdout.read().splitlines()[-1]
+    equal((json.loads(last)["error"]["code"], tap.wait(10)), ("cancelled", 0), "how it ends")
+    eventually(lambda: [one["id"] for one in asked("/v1/jobs")["jobs"]] == [other], "it is gone")
+    again.terminate()
+    again.wait(10)
+    eventually(lambda: asked("/v1/jobs")["jobs"] == [], "a client that has hung up")
+    for stream in (tap.stdout, again.stdout):
+        stream.close()
 
     refused("/v1/emit?source=%2e%2e", "-H", "Content-Type:", "-d", "{}", code=404, word="unknown_source")
     refused("/v1/emit", "-H", "Content-Type:", "-d", "{", code=400, word="bad_json")

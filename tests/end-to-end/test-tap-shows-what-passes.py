@@ -91,6 +91,20 @@ with Each(CONF) as s:
         third.nothing()
     eventually(lambda: not jobs(s), "nobody looks any more")
 
+    # --- the lane is another one after a reload ---
+    with Tap(s, "hooks/each") as t, Tap(s, "--dropped", "--after", "odd", "hooks/each") as odd:
+        s.post("r1", n=1, user="ada")
+        equal(t.ids(1), ["r1"], "before the reload")
+        s.configure(CONF.replace("n != 2", "n != 20"))
+        r = s.daemon.command("reload", "-c", s.conf, timeout=60)
+        equal(r.returncode, 0, "reload (%s)" % r.stderr.decode())
+        time.sleep(0.5)
+        s.post("r2", n=2, user="ada")
+        s.post("r20", n=20, user="ada")
+        equal((t.ids(1), odd.ids(1)), (["r2"], ["r20"]), "after the reload")
+        s.configure(CONF)
+        equal(s.daemon.command("reload", "-c", s.conf, timeout=60).returncode, 0, "reload")
+
     # --- nobody reads ---
     with Tap(s, "--rate", "100000", "plain/d") as t:
         t.proc.send_signal(signal.SIGSTOP)

@@ -175,6 +175,15 @@ with Each(CONF, start=False) as s:
     equal(why.fates("later-free")["hooks/each"], "passed", "by the new rule")
     equal(why.lanes("later")["hooks/each"]["place"], line_of(s.conf, "where = \"plan == free"), "the new rule")
 
+    # --- and again, by a reload ---
+    s.configure(CONF.replace("plan == pro or (plan == team and seats > 3)", "plan == team"))
+    equal(s.daemon.command("reload", "-c", s.conf, timeout=60).returncode, 0, "reload")
+    post(s, use("latest"), use("latest-team", plan="team"))
+    s.settled("hooks/each")
+    check(why, "the rule changed again")
+    equal([why.fates(i)["hooks/each"] for i in ("later", "later-free", "latest", "latest-team")],
+          ["dropped paying", "passed", "dropped paying", "passed"], "each by the rule of its time")
+
     # --- the entity has changed since ---
     traits(s, plan="free")
     sent = why.lanes("sent")["hooks/each"]

@@ -9,6 +9,7 @@ that was answered is one row.
 import argparse
 import os
 import random
+import socket
 import sys
 import time
 
@@ -42,6 +43,10 @@ class Trials:
         self.injection = inject.Injection(os.path.join(s.base, "control"), os.path.join(s.base, "state"), ())
         s.daemon.injected = self.injection.env()
         s.daemon.start()
+
+    def nobody_listens(self):
+        with socket.socket() as s:
+            return s.connect_ex(("127.0.0.1", self.s.daemon.gate)) != 0
 
     def goes_on(self):
         before = self.load.sent()
@@ -81,6 +86,8 @@ class Trials:
         if not fired and (code or left != "new"):
             raise Fault("nothing was killed, and it failed: %d %r" % (code, err))
         if left == "nobody":
+            # a new one that has seen the old one die still has its sockets as it ends
+            eventually(self.nobody_listens, "the other one is gone")
             self.s.daemon.start()
         else:
             if self.load.refused != refused:

@@ -2,13 +2,15 @@
 /* Any text is a config, or it is complained about in lines that a terminal
  * can show.  The input is the main file; behind a line "%%" comes a file of
  * its include_dir, which is "more".  The same text against tables that have
- * every type of option. */
+ * every type of option, and as a file of tests. */
 #include <config.h>
 
 #include "folder.h"
 #include "base/log.h"
 #include "conf/options.h"
 #include "host/plan.h"
+#include "host/settings.h"
+#include "host/trial.h"
 
 #include <libconfig.h>
 #include <sys/stat.h>
@@ -76,6 +78,39 @@ read_values(struct conf *conf, const struct il_conf *g)
     }
 }
 
+/* What has no finding can be tried. */
+static void
+as_tests(const char *dir, const char *text, size_t len)
+{
+    static const struct option_table table = OPTION_TABLE(settings_tests);
+    struct conf *conf = conf_new();
+    int err = conf_load_text(conf, "text.conf", dir, text, len);
+    struct config_setting_t *root = conf_root(conf, 0);
+    const struct il_conf *g =
+        option_read_group(&(struct option_read){ .conf = conf,
+                                                 .groups = &root,
+                                                 .group_count = 1,
+                                                 .tables = &table,
+                                                 .table_count = 1 });
+    size_t n;
+    struct trial_case *cases = trial_cases(conf, g, NULL, &n);
+    for (size_t i = 0; i < n && !conf_errors(conf); i++) {
+        const struct trial_case *c = &cases[i];
+        CLAIM(c->name && c->given_count && c->expect_count && c->at_us > 0);
+        for (size_t k = 0; k < c->given_count; k++)
+            CLAIM(c->given[k].type || c->given[k].after_us);
+        for (size_t k = 0; k < c->expect_count; k++) {
+            const struct trial_expect *e = &c->expect[k];
+            CLAIM(e->key
+                  && (e->event == SIZE_MAX || e->event < c->given_count));
+            CLAIM(e->kind > TRIAL_REQUESTS || e->lane);
+            CLAIM(e->kind <= TRIAL_REQUESTS || e->name || e->status);
+        }
+    }
+    claim_findings(conf, err);
+    conf_free(conf);
+}
+
 static void
 against_tables(const char *dir, const char *text, size_t len)
 {
@@ -128,6 +163,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     log_level_set(0);
     size_t first = put_files(dir, (const char *) data, size);
     against_tables(dir, (const char *) data, first);
+    as_tests(dir, (const char *) data, first);
     snprintf(path, sizeof path, "%s/0.conf", dir);
     struct plan *plan = plan_parse(path);
     plan_load(plan);

@@ -134,6 +134,13 @@ TESTS += tests/fuzz/fuzz-rows
 tests_fuzz_fuzz_rows_SOURCES = tests/fuzz/fuzz-rows.c $(FUZZ_REPLAY)
 tests_fuzz_fuzz_rows_CPPFLAGS = $(core_libcore_a_CPPFLAGS) $(PQ_CFLAGS)
 tests_fuzz_fuzz_rows_LDADD = $(CORE_LIBS)
+
+FUZZ_TARGETS += catalog
+check_PROGRAMS += tests/fuzz/fuzz-catalog
+TESTS += tests/fuzz/fuzz-catalog
+tests_fuzz_fuzz_catalog_SOURCES = tests/fuzz/fuzz-catalog.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_catalog_CPPFLAGS = $(core_libcore_a_CPPFLAGS) $(PQ_CFLAGS)
+tests_fuzz_fuzz_catalog_LDADD = $(CORE_LIBS) $(PQ_LIBS)
 endif
 
 FUZZ_TARGETS += webhook
@@ -231,6 +238,13 @@ tests_fuzz_fuzz_entity_SOURCES = tests/fuzz/fuzz-entity.c \
 	tests/fuzz/folder.h $(FUZZ_REPLAY)
 tests_fuzz_fuzz_entity_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_fuzz_fuzz_entity_LDADD = $(CORE_LIBS)
+
+FUZZ_TARGETS += handover
+check_PROGRAMS += tests/fuzz/fuzz-handover
+TESTS += tests/fuzz/fuzz-handover
+tests_fuzz_fuzz_handover_SOURCES = tests/fuzz/fuzz-handover.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_handover_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_handover_LDADD = $(CORE_LIBS)
 
 FUZZ_TARGETS += http
 check_PROGRAMS += tests/fuzz/fuzz-http

@@ -142,6 +142,11 @@ tests_unit_test_http_leave_SOURCES = tests/unit/test-http-leave.c \
 	tests/unit/http_server.h tests/unit/http_talk.h tests/unit/tempdir.h
 tests_unit_test_http_leave_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_http_leave_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-handover
+TESTS += tests/unit/test-handover
+tests_unit_test_handover_SOURCES = tests/unit/test-handover.c
+tests_unit_test_handover_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_handover_LDADD = $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/test-ip
 TESTS += tests/unit/test-ip
 tests_unit_test_ip_SOURCES = tests/unit/test-ip.c

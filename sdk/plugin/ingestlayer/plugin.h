@@ -480,6 +480,35 @@ struct il_position {
     const char *was;
 };
 
+/* What an `ingestlayer replay` is to do, and what came of it so far. */
+enum { IL_REPLAY_DIFF, IL_REPLAY_INSERT, IL_REPLAY_UPDATE }; /* mode */
+enum { IL_REPLAY_BEGIN, IL_REPLAY_BATCH, IL_REPLAY_END };    /* phase */
+
+/* Events that the spool still has, as the config makes them today, beside what the
+ * far side has of them.  IL_REPLAY_DIFF changes nothing there; IL_REPLAY_INSERT
+ * brings in what is missing; IL_REPLAY_UPDATE mends what is there and differs.
+ * The host fills in all of it, and adds nothing up itself. */
+struct il_replay {
+    uint32_t struct_size;
+    uint32_t mode, phase;
+    uint32_t samples;  /* so many are shown of each kind, in all */
+    const char *id;    /* the same for the same ask, also after a crash */
+    const char *spool; /* UUID, as text */
+    /* What IL_REPLAY_UPDATE may mend; NULL, and count 0: whatever it does as a
+     * rule. */
+    const char *const *columns;
+    uint32_t column_count, reserved;
+    /* IL_REPLAY_BEGIN: raised to where an earlier attempt had come, durably;
+     * IL_REPLAY_BATCH: where this batch ends, to be kept with what is changed. */
+    uint64_t position;
+    struct il_text *out; /* lines, each an object of JSON; or why it fails */
+    /* Events: as they are there; not there; there and otherwise; there, though
+     * the lane would not deliver them today; that do not fit the far side; brought
+     * in; mended; changed by somebody meanwhile, and left alone. */
+    uint64_t same, missing, different, only_there, refused, inserted, updated,
+        changed;
+};
+
 /* A route that a source serves.  Several sources may register the same route:
  * the first whose admit() returns 0 has the request. */
 struct il_route {
@@ -629,6 +658,21 @@ struct il_plugin {
      * config says of it has to do.  0, or a negative errno after appending why
      * that cannot be.  After open, without start. */
     int (*assume)(void *self, const char *json, size_t len, struct il_text *);
+    /* Destination, `ingestlayer why --online`: asks the far side for event i,
+     * which may have been delivered long ago, without changing anything.  1: it
+     * is there, and what there is of it was appended, for a person to read, one
+     * line each; 0: it is not; or a negative errno after appending why nobody can
+     * tell.  Only what the event was accepted with is there.  After open, without
+     * start. */
+    int (*find)(void *self, struct il_batch *, uint32_t i, struct il_text *);
+    /* Destination, `ingestlayer replay`: one phase of it.  At IL_REPLAY_BATCH the
+     * batch has events in the order of the spool; those that are not live are not
+     * delivered today (only_there).  In the other phases it is NULL.  0; or, after
+     * why in out and nothing else: -EAGAIN: the same again, later; -EACCES: a
+     * person must mend something; -EINVAL: this cannot be replayed so.  By one
+     * thread, on an instance of its own, after open, without start; close follows,
+     * whatever the phase. */
+    int (*replay)(void *self, struct il_replay *, struct il_batch *);
 };
 
 #define IL_PLUGIN_ABI                                                          \

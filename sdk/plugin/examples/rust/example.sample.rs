@@ -133,4 +133,5 @@ pub static il_plugin: Plugin = Plugin {
     show: None,
     describe: None,
     assume: None,
+    replay: None,
 };

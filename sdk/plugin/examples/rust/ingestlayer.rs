@@ -120,6 +120,7 @@ pub struct Plugin {
     pub show: Unused,
     pub describe: Unused,
     pub assume: Unused,
+    pub replay: Unused,
 }
 
 // Constant data: texts and functions.

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* `ingestlayer replay`: events that the spool still has, as the config makes them
+ * today, beside what a destination has of them.
+ *
+ *   replay.c      what is asked for, and the job that does it
+ *   replay_run.c  the spool, through the steps, to the destination
+ *
+ * The steps and the destination are instances of the replay's own, of a config
+ * that is read for it; nothing of the lane that runs is touched.  They are opened
+ * and closed by the main thread, as the plugins of a reload are, and used by the
+ * jobs' helper in between. */
+#ifndef REPLAY_H
+#define REPLAY_H
+
+#include "jobs.h"
+#include "private.h"
+
+#define REPLAY_COLUMNS_MAX 256
+
+/* What is asked for: {"mode":"diff","since":us,"until":us,"where":"...",
+ * "columns":[...],"config":"...","samples":10}; its texts are ours. */
+struct replay_ask {
+    char lane[DEAD_LANE_MAX + 1];
+    uint32_t mode;               /* IL_REPLAY_... */
+    uint64_t since_us, until_us; /* since 1970; until: UINT64_MAX: no end */
+    char *where, *config;        /* NULL: not said */
+    char *columns[REPLAY_COLUMNS_MAX];
+    uint32_t column_count, samples;
+};
+
+struct replay {
+    struct host *h;
+    struct job *job;
+    struct replay_ask ask;
+    /* set by the main thread */
+    struct assembly *assembly;
+    struct assembly_lane *lane;
+    struct il_expr *where;
+    char id[17];  /* of the same ask the same */
+    uint64_t end; /* the lane's position when it began */
+    struct spool_hold *hold;
+    /* the helper's */
+    struct lane_dry *dry;
+    char memory[4096]; /* a folder, or "" */
+    struct spool_reader *reader;
+    struct il_text frames, lines;
+    struct il_replay to; /* the destination's */
+    uint64_t *letters;   /* positions that `dead retry` is for, in order */
+    size_t letter_count;
+    uint64_t events, taken; /* of the range; of these, delivered today */
+    uint64_t gone;          /* positions that the spool had let go of */
+};
+
+/* It is not needed any more; by the helper. */
+void host_replay_done(struct replay *);
+/* By the helper: all of it.  What goes wrong is said by the job. */
+void host_replay_run(struct replay *);
+
+#endif
