@@ -86,6 +86,7 @@ PLAIN_TESTS = \
 	tests/end-to-end/test-upgrade-tells-systemd.py \
 	tests/end-to-end/test-upgrade-tells-tls-to-go.py \
 	tests/end-to-end/test-why-answers-for-each-fate.py \
+	tests/end-to-end/test-why-equals-the-oracle.py \
 	tests/end-to-end/test-why-goes-by-what-is-noted.py
 TESTS += $(SHELL_TESTS) $(PLAIN_TESTS)
 EXTRA_DIST += $(SHELL_TESTS) $(PLAIN_TESTS)
