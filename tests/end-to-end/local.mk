@@ -63,6 +63,7 @@ endif
 SHELL_TESTS = \
 	tests/end-to-end/test-cut-stores-hold-up-nobody.sh \
 	tests/end-to-end/test-entity-command.sh \
+	tests/end-to-end/test-results-travel.py \
 	tests/end-to-end/test-root-acts-as-the-owner.sh \
 	tests/end-to-end/test-admin-refuses-other-names.sh
 PLAIN_TESTS = \

@@ -160,9 +160,9 @@ with Gate(CONF) as g:
     t.close()
 
     # --- verify and inspect, which are stopped so that they take long ---
-    def held(verb, *args):
+    def held(*verb):
         for attempt in range(40):
-            t = Terminal([COMMAND, "spool", verb, "-c", g.conf, *args], g.daemon.env)
+            t = Terminal([COMMAND, *verb, "-c", g.conf], g.daemon.env)
             time.sleep(0.005 * (attempt % 20) * PATIENCE)
             t.proc.send_signal(signal.SIGSTOP)
             time.sleep(0.6)
@@ -174,9 +174,10 @@ with Gate(CONF) as g:
             yield code, t.text
 
     counted = {}
-    for verb in ("verify", "inspect"):
+    looks = {"verify": ("spool", "verify"), "inspect": ("spool", "inspect"), "why": ("why", "--where", "n < 0")}
+    for verb, args in looks.items():
         drawn = interrupted = None
-        for code, text in held(verb):
+        for code, text in held(*args):
             if lines_of(text):
                 drawn = text
                 equal(last_line_is_gone(text), True, "its line: %r" % text)
