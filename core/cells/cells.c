@@ -16,6 +16,7 @@
 
 #define BYTES_MAX (UINT64_C(16) << 20)
 #define FORGET_EACH 8u /* cells looked at for each that is made */
+#define FETCH_EACH 16u /* so many before that they are fetched */
 /* A cell, its slot in the table (which is at most half full), its number. */
 #define CELL_COST (sizeof(struct cell) + 2 * sizeof(struct table_slot) + 4)
 
@@ -93,6 +94,20 @@ find(const struct cells *c, uint64_t hi, uint32_t lo, uint32_t hash,
     return n ? cells_cell(c, n - 1) : NULL;
 }
 
+/* Of a cell that may soon be forgotten: its slot, and the memory that another gets. */
+static void
+fetch_to_forget(const struct cells *c, uint32_t number)
+{
+    if (number >= c->cell_count)
+        return;
+    const struct cell *cell = cells_cell(c, number);
+    if (!cell->hi || cell->changed)
+        return;
+    const uint32_t hash = table_mix(c->seed, cell->hi, cell->lo);
+    __builtin_prefetch(&c->table.slots[hash & c->table.mask], 1);
+    __builtin_prefetch(cell->value, 1);
+}
+
 /* Let go of some that are written, where there is too much. */
 static void
 forget_some(struct cells *c)
@@ -102,6 +117,7 @@ forget_some(struct cells *c)
             c->hand = 0;
         uint32_t number = c->hand++;
         struct cell *cell = cells_cell(c, number);
+        fetch_to_forget(c, number + FETCH_EACH);
         if (!cell->hi || cell->changed)
             continue;
         if (c->spare_count == c->spare_room) {
@@ -115,9 +131,11 @@ forget_some(struct cells *c)
         table_drop(&c->table, seek(c, cell->hi, cell->lo,
                                    table_mix(c->seed, cell->hi, cell->lo)));
         c->bytes -= CELL_COST + cell->capacity;
-        free(cell->value);
-        memset(cell, 0, sizeof *cell);
+        /* Whoever gets the cell next gets that memory with it. */
+        *cell = (struct cell){ .value = cell->value,
+                               .capacity = cell->capacity };
         c->spare[c->spare_count++] = number;
+        c->last.where = LAST_UNKNOWN;
     }
 }
 
@@ -153,9 +171,10 @@ cell_new(struct cells *c, uint64_t hi, uint32_t lo, uint32_t hash,
     if (table_room(&c->table, 1) || number_new(c, number))
         return NULL;
     struct cell *cell = cells_cell(c, *number);
-    *cell = (struct cell){ .hi = hi, .lo = lo };
+    *cell = (struct cell){ .hi = hi, .lo = lo, .value = cell->value,
+                           .capacity = cell->capacity };
     table_take(&c->table, seek(c, hi, lo, hash), hash, *number);
-    c->bytes += CELL_COST;
+    c->bytes += CELL_COST + cell->capacity;
     return cell;
 }
 
@@ -169,6 +188,8 @@ cell_room(struct cells *c, struct cell *cell, size_t len)
     if (!value)
         return -ENOMEM;
     c->bytes += capacity - cell->capacity;
+    if (cell->changed == c->stretch)
+        c->changed_bytes += capacity - cell->capacity;
     cell->value = value;
     cell->capacity = (uint16_t) capacity;
     return 0;
@@ -190,15 +211,57 @@ find_written(const struct cells *c, const struct cells_key *k,
     return 0;
 }
 
-/* The cell, in memory: made there where it is in the files or (make) nowhere.
- * NULL: it is nowhere; or *err. */
+/* The key, as the last one. */
+static const struct cells_key *
+key_last(const struct il_memory *m, const char *key, size_t len)
+{
+    struct cells_last *l = &m->cells->last;
+    if (l->memory == m && l->key.len == len
+        && bytes_same(l->key.text, key, len))
+        return &l->key;
+    key_make(m, key, len, &l->key);
+    l->memory = len < CELLS_KEY_MAX ? m : NULL; /* else there is more of it */
+    l->where = LAST_UNKNOWN;
+    return &l->key;
+}
+
+static struct cell *cell_seek(struct cells *, const struct cells_key *,
+                              int make, uint32_t *number, int *err);
+
+/* The cell of the last key, in memory: made there where it is in the files or
+ * (make) nowhere.  NULL: it is nowhere; or *err. */
 static struct cell *
 cell_of(struct cells *c, const struct cells_key *k, int make, uint32_t *number,
         int *err)
 {
+    struct cells_last *l = &c->last;
+    struct cell *cell;
+    *err = 0;
+    if (l->where == LAST_IN_MEMORY) {
+        *number = l->number;
+        return cells_cell(c, *number);
+    }
+    if (l->where == LAST_NOWHERE && !make)
+        return NULL;
+    if (l->where == LAST_NOWHERE) {
+        cell = cell_new(c, k->hi, k->lo, k->hash, number);
+        *err = cell ? 0 : -ENOMEM;
+    } else {
+        cell = cell_seek(c, k, make, number, err);
+    }
+    l->number = cell ? *number : 0;
+    l->where = cell   ? LAST_IN_MEMORY
+               : *err ? LAST_UNKNOWN
+                      : LAST_NOWHERE;
+    return cell;
+}
+
+static struct cell *
+cell_seek(struct cells *c, const struct cells_key *k, int make,
+          uint32_t *number, int *err)
+{
     struct runs_hit hit;
     struct cell *cell = find(c, k->hi, k->lo, k->hash, number);
-    *err = 0;
     if (cell)
         return cell;
     int written = find_written(c, k, &hit);
@@ -210,8 +273,9 @@ cell_of(struct cells *c, const struct cells_key *k, int make, uint32_t *number,
             *err =
                 -ENOMEM; /* with nothing in it, it would hide what is there */
             table_drop(&c->table, seek(c, k->hi, k->lo, k->hash));
+            c->bytes -= CELL_COST + cell->capacity;
+            free(cell->value);
             memset(cell, 0, sizeof *cell);
-            c->bytes -= CELL_COST;
             return NULL;
         }
         memcpy(cell->value, hit.value.ptr, hit.value.len);
@@ -224,18 +288,62 @@ cell_of(struct cells *c, const struct cells_key *k, int make, uint32_t *number,
     return cell;
 }
 
+/* --- fetching ahead -------------------------------------------------------- */
+
+/* The cell of a key that was hinted at so many keys ago: most probably, as only the
+ * hash is looked at.  NULL: there is none. */
+static struct cell *
+hinted(const struct cells *c, uint32_t ago)
+{
+    const uint32_t hash = c->hints.hash[(c->hints.count - ago) % HINTS];
+    if (c->hints.count < ago)
+        return NULL;
+    const uint32_t at = table_seek(&c->table, hash, hash);
+    const uint32_t n = c->table.slots[at].number;
+    return n ? cells_cell(c, n - 1) : NULL;
+}
+
+static void
+fetch_lines(const struct cells *c, uint64_t hi)
+{
+    for (uint32_t i = 0; i < c->run_count; i++) {
+        const void *lines;
+        uint64_t homes = runs_homes(c->runs[i], &lines);
+        uint64_t line = (uint64_t) ((unsigned __int128) hi * homes >> 64);
+        __builtin_prefetch((const char *) lines + line * RUNS_LINE);
+    }
+}
+
+void
+cells_hint(const struct il_memory *m, const char *key, size_t len)
+{
+    struct cells *c = m->cells;
+    struct cells_key k;
+    if (!c->table.slots)
+        return;
+    key_make(m, key, len, &k);
+    __builtin_prefetch(&c->table.slots[k.hash & c->table.mask]);
+    fetch_lines(c, k.hi);
+    c->hints.hash[c->hints.count++ % HINTS] = k.hash;
+    const struct cell *soon = hinted(c, HINT_CELL);
+    if (soon)
+        __builtin_prefetch(soon, 1);
+    const struct cell *sooner = hinted(c, HINT_VALUE);
+    if (sooner)
+        __builtin_prefetch(sooner->value, 1);
+}
+
 int
 cells_get(const struct il_memory *m, const char *key, size_t len,
           int64_t now_us, struct il_remembered *out)
 {
-    struct cells_key k;
     struct slice value;
     uint32_t number;
     int err;
-    key_make(m, key, len, &k);
-    const struct cell *cell = cell_of(m->cells, &k, 0, &number, &err);
+    const struct cells_key *k = key_last(m, key, len);
+    const struct cell *cell = cell_of(m->cells, k, 0, &number, &err);
     if (!cell || !cell->len
-        || !is_of(&k, slice_of(cell->value, cell->len), &value))
+        || !is_of(k, slice_of(cell->value, cell->len), &value))
         return err;
     int64_t end_us =
         cell->end == CELLS_NO_END ? 0 : (int64_t) cell->end * 1000000;
@@ -266,7 +374,7 @@ cells_was_next(const struct cells_undo *u, size_t *at)
 
 /* Note how it is, for the batch at hand. */
 static int
-note(struct cells *c, const struct cell *cell)
+note(struct cells *c, uint32_t number, const struct cell *cell)
 {
     if (!c->undo)
         return 0;
@@ -278,6 +386,7 @@ note(struct cells *c, const struct cell *cell)
                                    .position = cell->position,
                                    .lo = cell->lo,
                                    .end = cell->end,
+                                   .number = number,
                                    .len = cell->len,
                                    .before = c->undo->last };
     memcpy(to->data + to->len, &was, sizeof was);
@@ -322,24 +431,24 @@ change(const struct il_memory *m, const char *key, size_t len,
        int make)
 {
     struct cells *c = m->cells;
-    struct cells_key k;
     uint32_t number;
     int err;
     if (m->covered && position <= c->position)
         return 0; /* it knows what came of that */
-    key_make(m, key, len, &k);
-    struct cell *cell = cell_of(c, &k, make, &number, &err);
+    const struct cells_key *k = key_last(m, key, len);
+    struct cell *cell = cell_of(c, k, make, &number, &err);
     if (!cell)
         return err;
-    size_t all = make ? CELL_HEAD + k.len + value_len : 0;
-    if (cells_changed_room(c, 1) || cell_room(c, cell, all) || note(c, cell))
+    size_t all = make ? CELL_HEAD + k->len + value_len : 0;
+    if (cells_changed_room(c, 1) || cell_room(c, cell, all)
+        || note(c, number, cell))
         return -ENOMEM;
     if (make) {
-        memcpy(cell->value, &k.tag, sizeof k.tag);
-        cell->value[4] = (char) k.len;
-        memcpy(cell->value + CELL_HEAD, k.text, k.len);
+        memcpy(cell->value, &k->tag, sizeof k->tag);
+        cell->value[4] = (char) k->len;
+        memcpy(cell->value + CELL_HEAD, k->text, k->len);
         if (value_len)
-            memcpy(cell->value + CELL_HEAD + k.len, value, value_len);
+            memcpy(cell->value + CELL_HEAD + k->len, value, value_len);
     }
     cell->len = (uint16_t) all;
     cell->end = end;
@@ -381,11 +490,11 @@ cells_begin(struct cells *c, struct cells_undo *u)
 void
 cells_undo(struct cells *c, struct cells_undo *u)
 {
-    uint32_t number;
+    c->last.where = LAST_UNKNOWN;
     for (size_t at = u->last; u->was.len;) {
         const struct cells_was *was = (const void *) (u->was.data + at);
-        if (cells_number(c, was->hi, was->lo, &number)) {
-            struct cell *cell = cells_cell(c, number);
+        struct cell *cell = cells_was_cell(c, was);
+        if (cell) {
             memcpy(cell->value, was->value, was->len);
             cell->len = (uint16_t) was->len;
             cell->position = was->position;
@@ -406,12 +515,6 @@ cells_settle(struct cells_undo *u)
 
 /* --- life ----------------------------------------------------------------- */
 
-int
-cells_number(const struct cells *c, uint64_t hi, uint32_t lo, uint32_t *number)
-{
-    return find(c, hi, lo, table_mix(c->seed, hi, lo), number) != NULL;
-}
-
 /* What is in memory goes. */
 static void
 forget_all(struct cells *c)
@@ -427,6 +530,7 @@ forget_all(struct cells *c)
     c->cell_count = c->hand = 0;
     c->bytes = c->changed_bytes = c->writing_bytes = 0;
     c->stretch++;
+    c->last.where = LAST_UNKNOWN;
     table_clear(&c->table);
 }
 

@@ -65,6 +65,8 @@ int cells_reload(struct cells *, int empty);
  * at or before now_us is not there. */
 int cells_get(const struct il_memory *, const char *key, size_t len,
               int64_t now_us, struct il_remembered *out);
+/* This key will be asked for soon, some ten others later: changes nothing. */
+void cells_hint(const struct il_memory *, const char *key, size_t len);
 /* 0, -EMSGSIZE, -ENOMEM. */
 int cells_put(const struct il_memory *, const char *key, size_t len,
               uint64_t position, const void *value, size_t value_len,

@@ -16,6 +16,7 @@
 #define CHANGED_MOST 65536u /* then it is time: copying more would be noticed */
 #define TRY_AGAIN_US 1000000
 #define MERGE_LEAST CHANGED_MOST
+#define AHEAD 8
 
 /* --- what has changed, copied --------------------------------------------- */
 
@@ -33,58 +34,32 @@ snapshot_free(struct snapshot *s)
  * of them. */
 struct aside {
     const struct cells_was **was;
-    uint32_t *numbers;
-    size_t count;
-    uint64_t seed;
-    struct table table; /* by the cell's number */
+    size_t count, room;
+    uint32_t *of; /* each cell: its place in was, from 1; 0: it is not there */
 };
 
 static void
 aside_free(struct aside *a)
 {
-    table_clear(&a->table);
     free(a->was);
-    free(a->numbers);
-}
-
-static const struct cells_was *
-aside_find(const struct aside *a, uint32_t number)
-{
-    if (!a->table.slots)
-        return NULL;
-    uint32_t hash = table_mix(a->seed, 0, number);
-    uint32_t at = table_seek(&a->table, hash, hash);
-    for (; a->table.slots[at].number; at = table_seek(&a->table, hash, at + 1))
-        if (a->numbers[a->table.slots[at].number - 1] == number)
-            return a->was[a->table.slots[at].number - 1];
-    return NULL;
+    free(a->of);
 }
 
 static int
 aside_add(struct aside *a, const struct cells *c, const struct cells_was *was)
 {
-    uint32_t number;
-    if (!cells_number(c, was->hi, was->lo, &number) || aside_find(a, number))
+    if (!cells_was_cell(c, was) || a->of[was->number])
         return 0;
-    if (!(a->count & (a->count - 1))) {
-        size_t room = a->count ? a->count * 2 : 64;
+    if (a->count == a->room) {
+        size_t room = a->room ? a->room * 2 : 1024;
         void *grown = realloc(a->was, room * sizeof *a->was);
         if (!grown)
             return -ENOMEM;
         a->was = grown;
-        if (!(grown = realloc(a->numbers, room * sizeof *a->numbers)))
-            return -ENOMEM;
-        a->numbers = grown;
+        a->room = room;
     }
-    if (table_room(&a->table, 1))
-        return -ENOMEM;
-    uint32_t hash = table_mix(a->seed, 0, number);
-    uint32_t at = table_seek(&a->table, hash, hash);
-    while (a->table.slots[at].number)
-        at = table_seek(&a->table, hash, at + 1);
-    table_take(&a->table, at, hash, (uint32_t) a->count);
-    a->was[a->count] = was;
-    a->numbers[a->count++] = number;
+    a->was[a->count++] = was;
+    a->of[was->number] = (uint32_t) a->count;
     return 0;
 }
 
@@ -93,6 +68,8 @@ aside_make(struct aside *a, const struct cells *c,
            const struct cells_undo *const *batches, size_t count)
 {
     int err = 0;
+    if (!(a->of = calloc(c->cell_count + 1, sizeof *a->of)))
+        return -ENOMEM;
     for (size_t i = 0; i < count; i++) {
         const struct cells_was *was;
         for (size_t at = 0; !err && (was = cells_was_next(batches[i], &at));)
@@ -140,24 +117,38 @@ meta_put(struct cells *c, struct snapshot *s, size_t *at)
                  &meta, sizeof meta);
 }
 
-/* Sizes first: nothing fails once something has changed. */
+/* What comes later is fetched while others are copied. */
+static void
+fetch_ahead(const struct cells *c, const struct aside *a, size_t i)
+{
+    if (i + 2 * AHEAD < c->changed_count)
+        __builtin_prefetch(cells_cell(c, c->changed[i + 2 * AHEAD]));
+    if (i + AHEAD < c->changed_count) {
+        uint32_t number = c->changed[i + AHEAD];
+        __builtin_prefetch(a->of[number] ? (const void *) a->was[a->of[number] - 1]
+                                         : cells_cell(c, number)->value);
+    }
+}
+
+/* Nothing fails once something has changed.  changed_bytes, which counts more of
+ * each cell than a record takes, is room enough: what a cell was is no larger than
+ * what it has memory for. */
 static int
 snapshot_make(struct cells *c, const struct aside *a, struct snapshot *s)
 {
-    size_t bytes = record_size(sizeof(struct cells_meta)), at = 0;
-    for (size_t i = 0; i < c->changed_count; i++) {
-        const struct cells_was *was = aside_find(a, c->changed[i]);
-        bytes +=
-            record_size(was ? was->len : cells_cell(c, c->changed[i])->len);
-    }
-    s->bytes = malloc(bytes);
+    size_t at = 0;
+    s->bytes = malloc(record_size(sizeof(struct cells_meta))
+                      + (size_t) c->changed_bytes);
     s->items = malloc((c->changed_count + 1) * sizeof *s->items);
     if (!s->bytes || !s->items)
         return -ENOMEM;
     meta_put(c, s, &at);
     for (size_t i = 0; i < c->changed_count; i++) {
-        const struct cell *cell = cells_cell(c, c->changed[i]);
-        const struct cells_was *was = aside_find(a, c->changed[i]);
+        const uint32_t number = c->changed[i];
+        fetch_ahead(c, a, i);
+        const struct cell *cell = cells_cell(c, number);
+        const struct cells_was *was =
+            a->of[number] ? a->was[a->of[number] - 1] : NULL;
         /* It may be what the files have: that is written again, rather than
          * known. */
         if (was)
@@ -175,7 +166,7 @@ cells_checkpoint(struct cells *c, uint64_t position,
                  const struct batch_stream *stream,
                  const struct cells_undo *const *batches, size_t count)
 {
-    struct aside a = { .seed = c->seed };
+    struct aside a = { .count = 0 };
     struct snapshot *s = NULL;
     uint32_t *next = NULL;
     if (c->asked)
@@ -209,7 +200,7 @@ cells_checkpoint(struct cells *c, uint64_t position,
     c->changed_bytes = 0;
     c->stretch++;
     for (size_t i = 0; i < a.count; i++)
-        cells_changed_add(c, a.numbers[i]);
+        cells_changed_add(c, a.was[i]->number);
     aside_free(&a);
     c->begun_us = clock_monotonic_us();
     c->moved = 0;
@@ -228,6 +219,8 @@ static void
 mark_written(struct cells *c, uint32_t stretch)
 {
     for (size_t i = 0; i < c->writing_count; i++) {
+        if (i + 2 * AHEAD < c->writing_count)
+            __builtin_prefetch(cells_cell(c, c->writing[i + 2 * AHEAD]), 1);
         struct cell *cell = cells_cell(c, c->writing[i]);
         if (cell->changed == stretch)
             cell->changed = 0;
@@ -249,6 +242,7 @@ cells_install(struct cells *c)
     c->run_count = c->shown_count;
     c->position = c->shown_position;
     c->stream = c->shown_stream;
+    c->last.where = LAST_UNKNOWN;
     uint32_t stretch = c->shown_stretch;
     gone = c->retired;
     c->retired = NULL;

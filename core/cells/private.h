@@ -57,6 +57,25 @@ struct cell {
 #define CELL_HEAD 5u /* bytes before the key */
 #define CHUNK_CELLS 1024u
 
+/* The key that was asked for last: as a rule it is put next. */
+struct cells_last {
+    const struct il_memory *memory; /* NULL: none, or it cannot be compared */
+    struct cells_key key;
+    uint32_t number;
+    int where; /* LAST_... */
+};
+enum { LAST_UNKNOWN, LAST_IN_MEMORY, LAST_NOWHERE };
+
+/* Keys that will be asked for soon, and what is fetched for them: first where in the
+ * table and in the files they would be, then the cell, then its value. */
+#define HINTS 32u
+#define HINT_CELL 5u   /* so many keys later */
+#define HINT_VALUE 10u /* the same */
+struct cells_hints {
+    uint32_t hash[HINTS];
+    uint32_t count; /* ever; the place of the next, modulo HINTS */
+};
+
 struct snapshot {
     uint64_t position;
     struct batch_stream stream;
@@ -81,6 +100,8 @@ struct cells {
     uint32_t hand; /* where forgetting goes on */
     struct table table;
     uint64_t seed;
+    struct cells_last last;
+    struct cells_hints hints;
     /* Cells that changed in this stretch, and in that which is being written. */
     uint32_t *changed, *writing;
     size_t changed_count, changed_room, writing_count;
@@ -148,17 +169,23 @@ int cells_value_read(struct slice, uint32_t *tag, struct slice *key,
 struct cells_was {
     uint64_t hi, position;
     uint32_t lo, end;
-    size_t len;    /* bytes of the value */
-    size_t before; /* where the entry before begins */
+    uint32_t number, len; /* of the cell; bytes of the value */
+    size_t before;        /* where the entry before begins */
     char value[];
 };
+/* Its cell, which has stayed in memory since; NULL: all was forgotten. */
+static inline struct cell *
+cells_was_cell(const struct cells *c, const struct cells_was *was)
+{
+    if (was->number >= c->cell_count)
+        return NULL;
+    struct cell *cell = cells_cell(c, was->number);
+    return cell->hi == was->hi && cell->lo == was->lo ? cell : NULL;
+}
 /* That begins at *at, which then is where the next does.  NULL: the end. */
 const struct cells_was *cells_was_next(const struct cells_undo *, size_t *at);
 /* Cell `number` has changed; there is room in the list (cells_changed_room()). */
 int cells_changed_room(struct cells *, size_t more);
 void cells_changed_add(struct cells *, uint32_t number);
-/* Its number, where it is in memory: 1 or 0. */
-int cells_number(const struct cells *, uint64_t hi, uint32_t lo,
-                 uint32_t *number);
 
 #endif

@@ -47,7 +47,7 @@ batch_reset(struct il_batch *b)
     b->mark = NULL;
     b->mark_used = 0;
     b->count = b->live = b->dropped = b->letters = b->kept = b->sealed = 0;
-    b->done = b->deferred = b->ticks = 0;
+    b->done = b->deferred = b->ticks = b->agains = 0;
     b->upserts = NULL;
     b->upserts_end = &b->upserts;
     b->upserts_put = 0;

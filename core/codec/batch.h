@@ -62,6 +62,7 @@ struct batch_again {
      * of them: what was decided there stays.  0: it is decided anew. */
     uint32_t passed;
     uint32_t at; /* it goes on at this step's stop; 0: elsewhere */
+    struct entity_link *results; /* of steps that it had passed: they hold */
 };
 #define BATCH_ALL UINT32_MAX
 
@@ -126,6 +127,7 @@ struct il_batch {
     uint32_t kept;          /* of all these, those that are kept */
     uint32_t done, deferred;
     uint32_t ticks;
+    uint32_t agains;        /* that a frame brings again */
     uint32_t sealed;        /* steps are done; see batch_seal() */
     uint64_t id;            /* position of the first event */
     uint64_t last;          /* position once settled; covers skipped frames */
@@ -224,6 +226,10 @@ int batch_add_decided(struct il_batch *, uint64_t position, const char *bytes,
 int batch_add_again(struct il_batch *, uint64_t position, struct slice body,
                     const struct event *, const struct event_retry *,
                     uint32_t passed, uint32_t at);
+/* The last of them, as batch_add_again() added it: a step that it had passed has
+ * found this out then, whatever it finds now.  As batch_attach(). */
+int batch_found(struct il_batch *, const struct il_kind *,
+                const struct il_value *result);
 /* Append event i to a text as it is now, with what steps have added: what is
  * kept of it while it waits to come again.  0 or -ENOMEM. */
 int batch_decided(const struct il_batch *, uint32_t i, struct il_text *out);
@@ -247,8 +253,9 @@ batch_drop(struct il_batch *b, uint32_t i)
     batch_leave(b, i, BATCH_DROPPED);
 }
 /* A step (by its stop) is done with the batch: what it dropped or deferred of
- * events that had passed it before they came again is live again.  Of the others
- * that came again it is noted which step it was. */
+ * events that had passed it before they came again is live again, and their results
+ * are what they were.  Of the others that came again it is noted which step it
+ * was. */
 void batch_undo(struct il_batch *, uint32_t step);
 /* Had event i passed this stop before it came again? */
 static inline int

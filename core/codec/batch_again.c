@@ -115,6 +115,8 @@ batch_defer(struct il_batch *b, uint32_t i, const struct il_deferral *how)
 
 /* --- said before ----------------------------------------------------------- */
 
+static void results_stay(struct batch_event *);
+
 void
 batch_undo(struct il_batch *b, uint32_t step)
 {
@@ -122,6 +124,8 @@ batch_undo(struct il_batch *b, uint32_t step)
         struct batch_event *e = &b->events[i];
         int dropped = e->state == BATCH_DROPPED && !e->stop;
         int deferred = e->state == BATCH_DEFERRED && e->stop == step;
+        if (e->again && e->again->results)
+            results_stay(e);
         if (!e->again || (!dropped && !deferred))
             continue;
         if (!batch_passed(b, i, step)) {
@@ -306,9 +310,40 @@ batch_add_again(struct il_batch *b, uint64_t position, struct slice body,
     again->message = text_copy(retry->message, &p);
     again->decided = text_copy(d.step, &p);
     int err = batch_add_event(b, position, body.ptr, body.len, ev);
-    if (!err)
-        b->events[b->count - 1].again = again;
-    return err;
+    if (err)
+        return err;
+    b->events[b->count - 1].again = again;
+    b->agains++;
+    return 0;
+}
+
+int
+batch_found(struct il_batch *b, const struct il_kind *kind,
+            const struct il_value *result)
+{
+    struct batch_event *e = &b->events[b->count - 1];
+    struct batch_again *again = (struct batch_again *) (uintptr_t) e->again;
+    struct entity_link *r = batch_alloc(b, sizeof *r);
+    int err = r ? batch_attach(b, b->count - 1, kind, result) : -ENOMEM;
+    if (err)
+        return err;
+    const struct entity_link *now = e->entities;
+    while (now->kind != kind)
+        now = now->next;
+    *r = *now;
+    r->next = again->results;
+    again->results = r;
+    return 0;
+}
+
+/* What steps find out now does not count. */
+static void
+results_stay(struct batch_event *e)
+{
+    for (const struct entity_link *r = e->again->results; r; r = r->next)
+        for (struct entity_link *l = e->entities; l; l = l->next)
+            if (l->kind == r->kind)
+                l->traits = r->traits;
 }
 
 int

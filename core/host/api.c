@@ -196,6 +196,14 @@ api_memory_get(struct il_batch *b, uint32_t i, const struct il_memory *m,
     return err ? err : cells_get(m, key, len, batch_stream_us(b, i), out);
 }
 
+static void
+api_memory_hint(struct il_batch *b, const struct il_memory *m, const char *key,
+                size_t len)
+{
+    if (m->cells && batch_in_step(b))
+        cells_hint(m, key, len);
+}
+
 /* Had the event passed the step before it came again, what the step remembers
  * has it already. */
 static int
@@ -243,6 +251,7 @@ host_api_init(void)
     table.entity_put = api_entity_put;
     table.memory_from = api_memory_from;
     table.memory_get = api_memory_get;
+    table.memory_hint = api_memory_hint;
     table.memory_put = api_memory_put;
     table.memory_forget = api_memory_forget;
     table.stream_us = api_stream_us;

@@ -94,7 +94,7 @@ help(void *arg)
     struct host_jobs *jobs = arg;
     pthread_setname_np(pthread_self(), "jobs");
     /* Of Linux's threads this concerns the one that calls. */
-    setpriority(PRIO_PROCESS, 0, HELPER_NICE);
+    setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + HELPER_NICE);
     pthread_mutex_lock(&jobs->lock);
     for (;;) {
         struct job *job = jobs->queue;

@@ -131,6 +131,8 @@ say_end(struct lane_dry *d, struct lane_dry_end *end)
         return;
     const struct batch_event *e = b->events;
     const struct lane_step *step = lane_step_at(l, e->stop);
+    if (e->state == BATCH_TICK)
+        return; /* its steps see the time, and no event */
     end->takes = 1;
     end->event = e;
     end->batch = b;
@@ -150,7 +152,7 @@ lane_dry_pass(struct lane_dry *d, uint64_t position, const char *body,
               size_t len)
 {
     int err = 0;
-    if (d->lane.flights->frame_count == FRAMES)
+    if (d->shown || d->lane.flights->frame_count == FRAMES)
         err = lane_dry_settle(d);
     return err ? err : add_frame(d, position, body, len);
 }

@@ -347,7 +347,7 @@ lane_step(struct lane *l, struct flight *f, size_t i)
     int err = step->plugin->process(step->self, f->batch);
     f->batch->step = 0;
     batch_enter(f->batch, BATCH_NOBODY, NULL);
-    if (f->claim_count)
+    if (f->batch->agains)
         batch_undo(f->batch, lane_stop_of(l, i));
     f->drops[i] = f->batch->dropped - before;
     if (err)

@@ -16,6 +16,8 @@
 #include "private.h"
 
 #include "base/log.h"
+#include "codec/msg_pack.h"
+#include "codec/msg_read.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -94,6 +96,17 @@ find_step(const struct lane *l, const struct event_decided *d)
     return 0;
 }
 
+#define MAP_HEAD 5u /* bytes of msgpack, at most */
+
+/* Under which a step's results are attached. */
+static const struct il_kind *
+result_kind(const char *step)
+{
+    char name[sizeof REF_STEP + 256];
+    int n = snprintf(name, sizeof name, REF_STEP "%s", step);
+    return n < (int) sizeof name ? batch_kind(name, (size_t) n) : NULL;
+}
+
 #define BEFORE "; before that "
 #define STEP_GONE "step_gone"
 
@@ -163,6 +176,31 @@ find_place(const struct lane *l, const struct event_retry *retry,
     return 0;
 }
 
+/* What the steps that it had passed have found out then. */
+static int
+bring_results(const struct lane *l, struct il_batch *b,
+              const struct event_retry *retry, uint32_t passed)
+{
+    struct event_decided d;
+    struct il_value map, result;
+    event_decided_read(retry->decided, &d);
+    const char *p = d.results.ptr;
+    if (!d.results.len || msg_value(&p, p + d.results.len, &map))
+        return 0;
+    for (size_t k = 0; k < l->spec.step_count; k++) {
+        const char *name = l->spec.steps[k].name;
+        if (lane_stop_of(l, k) > passed
+            || !msg_find(&map, name, strlen(name), &result)
+            || result.type != IL_MAP)
+            continue;
+        const struct il_kind *kind = result_kind(name);
+        int err = kind ? batch_found(b, kind, &result) : -ENOMEM;
+        if (err)
+            return err == -EINVAL ? 0 : err;
+    }
+    return 0;
+}
+
 int
 lane_bring(struct lane *l, struct flight *f, uint32_t i, const struct event *ev,
            const struct event_retry *retry)
@@ -181,7 +219,45 @@ lane_bring(struct lane *l, struct flight *f, uint32_t i, const struct event *ev,
                       retry, passed, at);
     if (!err && lost)
         batch_reject(b, b->count - 1, &why);
+    else if (!err)
+        err = bring_results(l, b, retry, passed);
     text_clear(&text);
+    return err;
+}
+
+/* The results that the event has so far, as a map by the steps' names, as many as
+ * there is room for. */
+static int
+pack_results(const struct lane *l, const struct batch_event *e,
+             struct il_text *out)
+{
+    struct il_text pairs = { 0 };
+    uint32_t count = 0;
+    int err = 0;
+    for (size_t k = 0; k < l->spec.step_count && !err; k++) {
+        const char *name = l->spec.steps[k].name;
+        const struct il_kind *kind = e->entities ? result_kind(name) : NULL;
+        const struct entity_link *link = e->entities;
+        const size_t before = pairs.len;
+        while (link && link->kind != kind)
+            link = link->next;
+        if (!link)
+            continue;
+        err = msg_pack_str(&pairs, name, strlen(name));
+        if (!err)
+            err = msg_pack_map(&pairs, link->traits.count);
+        if (!err)
+            err = text_put(&pairs, link->traits.str, link->traits.len);
+        if (pairs.len + MAP_HEAD > EVENT_RESULTS_MAX)
+            pairs.len = before;
+        else
+            count++;
+    }
+    if (!err && count)
+        err = msg_pack_map(out, count);
+    if (!err && count)
+        err = text_put(out, pairs.data, pairs.len);
+    text_clear(&pairs);
     return err;
 }
 
@@ -213,7 +289,7 @@ int
 lane_decided(const struct lane *l, struct flight *f,
              const struct batch_event *e, struct slice *out)
 {
-    struct il_text packed = { 0 };
+    struct il_text packed = { 0 }, results = { 0 };
     struct event_decided d;
     struct event_retry retry;
     *out = slice_of(NULL, 0);
@@ -222,7 +298,11 @@ lane_decided(const struct lane *l, struct flight *f,
             *out = retry.decided;
         return 0;
     }
-    int err = event_decided_pack(&packed, &d);
+    int err = pack_results(l, e, &results);
+    d.results = slice_of(results.data, results.len);
+    if (!err)
+        err = event_decided_pack(&packed, &d);
+    text_clear(&results);
     char *copy = err ? NULL : batch_alloc(f->batch, packed.len);
     if (copy) {
         memcpy(copy, packed.data, packed.len);

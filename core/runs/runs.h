@@ -108,6 +108,7 @@ int runs_find(struct run *, struct runs_key, struct runs_hit *);
 /* For fetching ahead: the lines of the cache that say whether it may, of which
  * the one of a key is hi * homes >> 64. */
 uint64_t runs_homes(const struct run *, const void **lines);
+#define RUNS_LINE 64u /* bytes */
 /* Have what look-ups of unknown keys read in memory, and see whether it is
  * whole: 0 or -EBADMSG. */
 int runs_warm(struct run *);

@@ -27,7 +27,8 @@ struct count {
     struct il_kind *results;
     int64_t bucket_us;
     uint32_t buckets;
-    struct il_text *key_text, *value_text, *items;
+    struct keyed_ahead ahead;
+    struct il_text *key_text, *value_text, *items; /* key_text: of the event */
     struct il_counter *no_key, *no_value;
     struct counts counts; /* of the event at hand */
     struct values values;
@@ -80,7 +81,7 @@ count_close(void *self)
     il_template_free(c->host, c->key);
     il_template_free(c->host, c->distinct);
     il_field_free(c->host, c->value);
-    il_text_free(c->host, c->key_text);
+    keyed_ahead_close(c->host, &c->ahead);
     il_text_free(c->host, c->value_text);
     il_text_free(c->host, c->items);
     free(c);
@@ -131,10 +132,10 @@ open_all(struct count *c, const struct il_conf *conf)
     c->no_value = il_counter_new(c->host, "count_no_value", IL_UNIT_NONE,
                                  "Events whose value is no number, or too "
                                  "large, and was not added.");
-    c->key_text = il_text_new(c->host);
     c->value_text = il_text_new(c->host);
     c->items = il_text_new(c->host);
-    int err = c->key_text && c->value_text && c->items ? 0 : -ENOMEM;
+    int err = c->value_text && c->items ? keyed_ahead_open(c->host, &c->ahead)
+                                        : -ENOMEM;
     if (!err)
         err = keyed_template(c->host, conf, "key", &c->key);
     if (!err)
@@ -312,10 +313,9 @@ static int
 count_event(struct count *c, struct at *at)
 {
     static const char letter = OF_COUNTS;
-    c->key_text->len = 0;
-    int err = keyed_put(c->host, c->key_text, &letter, 1);
-    int rc =
-        err ? err : keyed_read(c->host, c->key, at->batch, at->i, c->key_text);
+    int err = 0;
+    int rc = keyed_ahead_read(c->host, c->key, c->memory, at->batch, at->i,
+                              &letter, &c->ahead, &c->key_text);
     if (rc <= 0)
         return rc;
     at->us = il_stream_us(at->batch, at->i);
@@ -336,6 +336,7 @@ count_process(void *self, struct il_batch *batch)
     struct count *c = self;
     const uint32_t count = il_batch_count(batch);
     uint64_t no_key = 0, no_value = 0;
+    c->ahead.next = 0;
     for (uint32_t i = 0; i < count; i++) {
         struct at at = { .batch = batch, .i = i };
         if (!il_live(batch, i))

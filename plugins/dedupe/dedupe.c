@@ -21,7 +21,8 @@ struct dedupe {
     struct il_memory *memory;
     struct il_kind *results; /* NULL: duplicates are dropped */
     int64_t window_us;
-    struct il_text *key_text, *items;
+    struct keyed_ahead ahead;
+    struct il_text *key_text, *items; /* key_text: of the event at hand */
     struct il_counter *duplicates, *no_key;
 };
 
@@ -49,7 +50,7 @@ dedupe_close(void *self)
 {
     struct dedupe *d = self;
     il_template_free(d->host, d->key);
-    il_text_free(d->host, d->key_text);
+    keyed_ahead_close(d->host, &d->ahead);
     il_text_free(d->host, d->items);
     free(d);
 }
@@ -84,9 +85,8 @@ dedupe_open(const struct il_host *host, const struct il_conf *conf, void **self)
                        "Events that were duplicates, dropped or marked.");
     d->no_key = il_counter_new(host, "dedupe_no_key", IL_UNIT_NONE,
                                "Events that passed because they have no key.");
-    d->key_text = il_text_new(host);
     d->items = il_text_new(host);
-    int err = d->key_text && d->items ? 0 : -ENOMEM;
+    int err = d->items ? keyed_ahead_open(host, &d->ahead) : -ENOMEM;
     if (!err)
         err = keyed_template(host, conf, "key", &d->key);
     if (!err && !*il_conf_str(conf, "key"))
@@ -160,11 +160,12 @@ dedupe_process(void *self, struct il_batch *batch)
     struct dedupe *d = self;
     const uint32_t count = il_batch_count(batch);
     uint64_t duplicates = 0, no_key = 0;
+    d->ahead.next = 0;
     for (uint32_t i = 0; i < count; i++) {
         if (!il_live(batch, i))
             continue;
-        d->key_text->len = 0;
-        int rc = keyed_read(d->host, d->key, batch, i, d->key_text);
+        int rc = keyed_ahead_read(d->host, d->key, d->memory, batch, i, NULL,
+                                  &d->ahead, &d->key_text);
         no_key += rc == 0;
         if (rc > 0)
             rc = judge(d, batch, i);

@@ -92,6 +92,57 @@ keyed_read(const struct il_host *host, const struct il_template *t,
     return err ? err : !r.lacks;
 }
 
+/* Keys of the events at hand and of some behind them, which the host hears of
+ * early, so that what is remembered of them is at hand when it is asked for. */
+#define KEYED_AHEAD_MOST 16
+
+struct keyed_ahead {
+    struct il_text *keys[KEYED_AHEAD_MOST];
+    int known[KEYED_AHEAD_MOST]; /* as keyed_read() */
+    uint32_t next;               /* the first event that was not read */
+};
+
+static inline int
+keyed_ahead_open(const struct il_host *host, struct keyed_ahead *a)
+{
+    for (int i = 0; i < KEYED_AHEAD_MOST; i++)
+        if (!(a->keys[i] = il_text_new(host)))
+            return -ENOMEM;
+    return 0;
+}
+
+static inline void
+keyed_ahead_close(const struct il_host *host, struct keyed_ahead *a)
+{
+    for (int i = 0; i < KEYED_AHEAD_MOST; i++)
+        il_text_free(host, a->keys[i]);
+}
+
+/* The key of event i, which is live, behind a letter where there is one, of a batch
+ * that is gone through in order, `next` being 0 at first: as keyed_read(). */
+static inline int
+keyed_ahead_read(const struct il_host *host, const struct il_template *t,
+                 const struct il_memory *memory, struct il_batch *batch,
+                 uint32_t i, const char *letter, struct keyed_ahead *a,
+                 struct il_text **key)
+{
+    const uint32_t count = il_batch_count(batch);
+    for (; a->next < count && a->next - i < KEYED_AHEAD_MOST; a->next++) {
+        const uint32_t at = a->next % KEYED_AHEAD_MOST;
+        struct il_text *text = a->keys[at];
+        if (!il_live(batch, a->next))
+            continue;
+        text->len = 0;
+        a->known[at] = letter ? keyed_put(host, text, letter, 1) : 0;
+        if (!a->known[at])
+            a->known[at] = keyed_read(host, t, batch, a->next, text);
+        if (a->known[at] == 1)
+            il_memory_hint(batch, memory, text->data, text->len);
+    }
+    *key = a->keys[i % KEYED_AHEAD_MOST];
+    return a->known[i % KEYED_AHEAD_MOST];
+}
+
 /* How what is remembered stands to event i. */
 enum keyed_when {
     KEYED_BEFORE, /* it is of an event before */

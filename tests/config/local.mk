@@ -28,6 +28,7 @@ CONFIG_TESTS = \
 	tests/config/test-recipes-pass-their-tests.sh \
 	tests/config/test-run-binds-before-it-connects.sh \
 	tests/config/test-run-delivers-and-stops.sh \
+	tests/config/test-tests-of-the-manual-pass.sh \
 	tests/config/test-trials-tell-what-came.py \
 	tests/config/test-types-need-only-events.sh \
 	tests/config/test-usage.sh \

@@ -48,6 +48,7 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-spool-limit-is-503.py \
 	tests/end-to-end/test-stalled-senders-hold-up-nobody.py \
 	tests/end-to-end/test-control-waits-for-nobody.py \
+	tests/end-to-end/test-stops-keep-what-is-not-delivered.py \
 	tests/end-to-end/test-torn-tail-is-cut.py \
 	tests/end-to-end/test-upgrade-goes-back.py \
 	tests/end-to-end/test-upgrade-refuses-nobody.py \
@@ -63,6 +64,7 @@ endif
 SHELL_TESTS = \
 	tests/end-to-end/test-cut-stores-hold-up-nobody.sh \
 	tests/end-to-end/test-entity-command.sh \
+	tests/end-to-end/test-results-travel.py \
 	tests/end-to-end/test-root-acts-as-the-owner.sh \
 	tests/end-to-end/test-admin-refuses-other-names.sh
 PLAIN_TESTS = \
@@ -86,6 +88,7 @@ PLAIN_TESTS = \
 	tests/end-to-end/test-upgrade-tells-systemd.py \
 	tests/end-to-end/test-upgrade-tells-tls-to-go.py \
 	tests/end-to-end/test-why-answers-for-each-fate.py \
+	tests/end-to-end/test-why-equals-the-oracle.py \
 	tests/end-to-end/test-why-goes-by-what-is-noted.py
 TESTS += $(SHELL_TESTS) $(PLAIN_TESTS)
 EXTRA_DIST += $(SHELL_TESTS) $(PLAIN_TESTS)

@@ -10,9 +10,10 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 static struct host_jobs *jobs;
-static _Atomic int worked, puts_done, saw_cancel;
+static _Atomic int worked, puts_done, saw_cancel, niceness;
 static struct job *_Atomic kept;
 
 static int
@@ -28,6 +29,7 @@ static void
 count(struct job *job, void *arg)
 {
     char line[32];
+    niceness = getpriority(PRIO_PROCESS, 0); /* of this thread */
     for (int i = 1; i <= 3; i++) {
         job_progress(job, (uint64_t) i, 3, "lines");
         snprintf(line, sizeof(line), "{\"n\":%d}", i);
@@ -166,6 +168,9 @@ START_TEST(a_job_tells_its_lines_and_that_it_is_done)
     const char *last = strstr(said, "\n{\"done\":true}\n");
     ck_assert(n1 && n1 < n3 && n3 < message && message < last);
     ck_assert_str_eq(last, "\n{\"done\":true}\n");
+    /* those who deliver come first */
+    const int ours = getpriority(PRIO_PROCESS, 0);
+    ck_assert(niceness > ours || ours == 19);
     ck_assert_str_eq(listed(), "{\"jobs\":[]}");
 }
 END_TEST

@@ -893,6 +893,8 @@ struct il_api {
                        struct il_memory **);
     int (*memory_get)(struct il_batch *, uint32_t i, const struct il_memory *,
                       const char *key, size_t len, struct il_remembered *);
+    void (*memory_hint)(struct il_batch *, const struct il_memory *,
+                        const char *key, size_t len);
     int (*memory_put)(struct il_batch *, uint32_t i, struct il_memory *,
                       const char *key, size_t len, const void *value,
                       size_t value_len, int64_t end_us);
@@ -2169,6 +2171,15 @@ il_memory_get(struct il_batch *batch, uint32_t i,
               struct il_remembered *out)
 {
     return IL_API(batch)->memory_get(batch, i, memory, key, len, out);
+}
+/* In process(): this key will be asked for soon; some sixteen look-ups ahead is best.
+ * Costs little and changes no answer, but the host has at hand what it will need.
+ * Since ABI 1.0. */
+static inline void
+il_memory_hint(struct il_batch *batch, const struct il_memory *memory,
+               const char *key, size_t len)
+{
+    IL_API(batch)->memory_hint(batch, memory, key, len);
 }
 /* In process(), for event i: put this into the cell of a key, until end_us
  * (microseconds since 1970, kept to a second, rounded up; 0: it has none).  The

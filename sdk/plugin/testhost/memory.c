@@ -151,6 +151,18 @@ api_memory_get(struct il_batch *b, uint32_t i, const struct il_memory *memory,
 }
 
 static void
+api_memory_hint(struct il_batch *b, const struct il_memory *memory,
+                const char *key, size_t len)
+{
+    const struct flight *f = b->lane;
+    (void) memory;
+    (void) key;
+    (void) len;
+    if (atomic_load(&f->phase) != PHASE_STEP || !batch_in_step(b))
+        testhost_violate(f->t, "il_memory_hint() outside of process()");
+}
+
+static void
 drop(struct remembered **at)
 {
     struct remembered *r = *at;
@@ -205,6 +217,7 @@ testhost_fill_memory(struct il_api *api)
 {
     api->memory_from = api_memory_from;
     api->memory_get = api_memory_get;
+    api->memory_hint = api_memory_hint;
     api->memory_put = api_memory_put;
     api->memory_forget = api_memory_forget;
     api->stream_us = api_stream_us;

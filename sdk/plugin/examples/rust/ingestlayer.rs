@@ -120,6 +120,7 @@ pub struct Plugin {
     pub show: Unused,
     pub describe: Unused,
     pub assume: Unused,
+    pub find: Unused,
     pub replay: Unused,
 }
 
@@ -237,6 +238,7 @@ pub struct Api {
     pub entity_upsert: Unused,
     pub memory_from: Unused,
     pub memory_get: Unused,
+    pub memory_hint: Unused,
     pub memory_put: Unused,
     pub memory_forget: Unused,
     pub stream_us: Unused,
