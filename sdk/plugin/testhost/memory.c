@@ -30,7 +30,8 @@ cell_of(struct il_memory *m, const char *key, size_t len)
 {
     struct remembered **at = &m->first;
     while (*at
-           && ((*at)->key_len != len || memcmp((*at)->bytes, key, len) != 0))
+           && ((*at)->key_len != len
+               || (len && memcmp((*at)->bytes, key, len) != 0)))
         at = &(*at)->next;
     return at;
 }
@@ -189,7 +190,8 @@ api_memory_put(struct il_batch *b, uint32_t i, struct il_memory *m,
     *r = (struct remembered){ m->first, len, value_len, b->events[i].position,
                               end_us ? (end_us + 999999) / 1000000 * 1000000
                                      : 0 };
-    memcpy(r->bytes, key, len);
+    if (len)
+        memcpy(r->bytes, key, len);
     if (value_len)
         memcpy(r->bytes + len, value, value_len);
     m->first = r;
