@@ -91,9 +91,13 @@ with Gate(CONF) as g:
         t = Terminal([COMMAND, "emit", "-c", g.conf], g.daemon.env, stdin=given, stdout=answers)
         # held up, as otherwise it may be over before there is anything to show
         eventually(lambda: answers.seek(0, 2), "it is at it")
-        for hold, seconds in ((signal.SIGSTOP, 0.6), (signal.SIGCONT, 0.02), (signal.SIGSTOP, 0)):
-            t.proc.send_signal(hold)
-            time.sleep(seconds)
+        t.proc.send_signal(signal.SIGSTOP)
+        time.sleep(0.6)
+        until = time.monotonic() + 60
+        while not lines_of(t.read(0)) and time.monotonic() < until:
+            t.proc.send_signal(signal.SIGCONT)
+            time.sleep(0.02)
+            t.proc.send_signal(signal.SIGSTOP)
         t.proc.send_signal(signal.SIGINT)
         t.proc.send_signal(signal.SIGCONT)
         equal(t.ends(), 1, "emit that is interrupted")
