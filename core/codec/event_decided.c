@@ -77,12 +77,13 @@ read_results(const char **p, const char *end, struct slice *out)
 int
 event_decided_read(struct slice packed, struct event_decided *out)
 {
-    const char *p = packed.ptr, *end = p + packed.len;
+    const char *p = packed.ptr;
     struct il_value v;
     uint64_t version, place;
     *out = (struct event_decided){ .place = EVENT_NOWHERE };
     if (!packed.len)
         return 0;
+    const char *end = p + packed.len;
     if (packed.len > EVENT_DECIDED_MAX || msg_head(&p, end, &v)
         || v.type != IL_ARRAY || !v.count || read_number(&p, end, &version)
         || !version)

@@ -208,10 +208,11 @@ open_entities(struct why *w)
     snprintf(path, sizeof path, "%s/" ENTITY_DIR, w->dir);
     if (access(path, F_OK))
         return 0;
+    /* Without a config: LMDB takes as much as the store has by now. */
     const int64_t map =
         w->assembly ? option_int(
             option_group(w->assembly->plan->root, "entities", 0), "map_size", 0)
-                    : 0;
+                    : INT64_C(1) << 30;
     return entity_open(path, (uint64_t) map, &w->entities) != 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The events that are asked for, in the spool. */
 #include "private.h"
+#include "progress.h"
 #include "why.h"
 
 #include "lang/expr.h"
@@ -77,7 +78,21 @@ narrow(struct why *w, int64_t from_us, int64_t to_us, struct spool_part *part)
 struct looking {
     struct why *w;
     int at_once; /* there is one at most */
+    uint64_t begin; /* the first position of the walk; 0: it has not begun */
+    struct command_progress progress;
 };
+
+/* 0, or -EINTR. */
+static int
+is_at(struct looking *l, uint64_t position)
+{
+    if (!l->begin) {
+        l->begin = position;
+        l->progress.total =
+            l->w->last >= position ? l->w->last - position + 1 : 0;
+    }
+    return command_progress_at(&l->progress, position - l->begin + 1);
+}
 
 int
 command_why_is_asked_for(const struct why *w, uint64_t position,
@@ -112,11 +127,13 @@ static int
 look_at(void *arg, const char *segment, uint64_t offset, uint64_t position,
         const char *body, size_t len, const char *damage)
 {
-    const struct looking *l = arg;
+    struct looking *l = arg;
     struct event_retry retry;
     struct event ev;
     (void) segment;
     (void) offset;
+    if (!damage && is_at(l, position))
+        return -EINTR;
     if (damage || event_is_marks(body, len) || event_unpack(body, len, &ev)
         || !command_why_is_asked_for(l->w, position, &ev)
         || event_retry(body, len, &retry) != 0)
@@ -128,8 +145,10 @@ look_at(void *arg, const char *segment, uint64_t offset, uint64_t position,
 static int
 look(struct why *w, const struct spool_part *part, int at_once)
 {
-    struct looking l = { w, at_once };
+    struct looking l = { .w = w, .at_once = at_once };
+    command_progress_begin(&l.progress, "why", "events", 0, 0);
     int r = spool_walk_part(w->spool, part, look_at, &l);
+    command_progress_end(&l.progress);
     return r < 0 ? r : 0;
 }
 
@@ -178,7 +197,8 @@ command_why_find(struct why *w)
         event_unpack(w->events[i].body.data, w->events[i].body.len,
                      &w->events[i].ev);
     return err ? command_why_failed("%s: %s", w->spool,
-                                    err == -ENOENT ? "there is no spool"
-                                                   : strerror(-err))
+                                    err == -ENOENT  ? "there is no spool"
+                                    : err == -EINTR ? "interrupted"
+                                                    : strerror(-err))
                : 0;
 }

@@ -197,8 +197,8 @@ host_start(struct host *h)
         err = host_prepare_servers(h);
     if (!err)
         err = host_start_lanes(h);
-    spool_hold_free(h->start_hold);
-    h->start_hold = NULL;
+    if (!err)
+        spool_hold_move(h->keeps, UINT64_MAX); /* the lanes have their own */
     if (!err)
         host_successor_ready(h);
     /* Last: whoever gets a connection gets an answer. */

@@ -401,6 +401,9 @@ void
 host_stop_lanes(struct host *h)
 {
     struct assembly *a = h->assembly;
+    /* Lanes that have ended hold nothing, and the spool goes on. */
+    if (h->keeps)
+        spool_hold_move(h->keeps, 0);
     for (size_t i = 0; a && i < a->lane_count; i++)
         cancel_lane(a->lanes[i]);
     host_close_derived(h, clock_monotonic_us());

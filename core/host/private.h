@@ -91,7 +91,7 @@ struct host {
 
     int small; /* for a test: its stores are, and any disk will do */
     struct spool *spool;
-    struct spool_hold *start_hold; /* until all have their own */
+    struct spool_hold *keeps; /* all, while not every lane has its own hold */
     struct host_left *left;
     struct gate_marks *marks;
     struct dead *dead;

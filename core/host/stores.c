@@ -32,8 +32,8 @@ open_spool(struct host *h, const char *dir)
         return err;
     /* Reading the keys in may take its time, and the lanes come after that:
      * what they need must not go meanwhile. */
-    h->start_hold = spool_hold_new(h->spool, "start", 0);
-    return h->start_hold ? gate_marks_open(dir, h->spool, &h->marks) : -ENOMEM;
+    h->keeps = spool_hold_new(h->spool, "start", 0);
+    return h->keeps ? gate_marks_open(dir, h->spool, &h->marks) : -ENOMEM;
 }
 
 static void
@@ -169,7 +169,7 @@ host_close_stores(struct host *h)
     entity_close(h->entities);
     h->idem = NULL;
     h->marks = NULL;
-    h->start_hold = NULL; /* the spool freed it, if nobody did */
+    h->keeps = NULL; /* the spool freed it, if nobody did */
     h->spool = NULL;
     h->gate = NULL;
     h->retry = NULL;

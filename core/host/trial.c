@@ -158,8 +158,8 @@ start(struct trial *t)
         err = make_sources(h);
     if (!err)
         err = host_start_lanes(h);
-    spool_hold_free(h->start_hold);
-    h->start_hold = NULL;
+    spool_hold_free(h->keeps);
+    h->keeps = NULL;
     if (!err)
         err = gate_start(h->gate);
     return err ? trial_fail(t, "the test cannot be set up in %s: %s",

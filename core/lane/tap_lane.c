@@ -8,13 +8,35 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <time.h>
 
-#define CREDIT_MAX_NS 20000000 /* gathered while nothing passes: 20 ms */
+#define CREDIT_MAX_NS 5000000 /* gathered while nothing passes */
+#define DEBT_MAX_NS                                                            \
+    2000000 /* made by a look that took long: then none follows
+                               * for 100 ms */
 #define CLOCK_EVERY 32         /* events between two looks at the clock */
 #define EVENT_X 1000000        /* an event, in struct lane_tap's events_x */
 #define LOOK_NS 500            /* of a look, beside what the clock shows */
 
 /* --- what it may take ------------------------------------------------------ */
+
+/* What this thread has worked: that another has the processor meanwhile is not the
+ * doing of who looks. */
+static int64_t
+worked_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (int64_t) t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static void
+spend(struct lane_tap *t, int64_t ns)
+{
+    t->credit_ns -= ns;
+    if (t->credit_ns < -DEBT_MAX_NS)
+        t->credit_ns = -DEBT_MAX_NS;
+}
 
 /* Time has gone on: how much may this one take now? */
 static void
@@ -192,10 +214,10 @@ static void
 look(const struct point *p, struct lane_tap *t)
 {
     const uint32_t count = p->flight->batch->count;
-    int64_t now, began = clock_monotonic_us();
+    int64_t now, began = worked_ns();
     uint64_t lost = 0;
     uint32_t seen = 0, shown = 0;
-    earn(t, began);
+    earn(t, clock_monotonic_us());
     for (uint32_t i = 0; i < count && seen < p->there && may_look(t); i++) {
         if (p->ended_by && !p->flight->noted)
             break;
@@ -204,11 +226,11 @@ look(const struct point *p, struct lane_tap *t)
         shown += (uint32_t) look_at(p, t, i, &lost);
         if (++seen % CLOCK_EVERY)
             continue;
-        now = clock_monotonic_us();
-        t->credit_ns -= (now - began) * 1000;
+        now = worked_ns();
+        spend(t, now - began);
         began = now;
     }
-    t->credit_ns -= (clock_monotonic_us() - began) * 1000 + LOOK_NS;
+    spend(t, worked_ns() - began + LOOK_NS);
     lost += p->there - seen;
     if ((!lost && !shown) || pthread_mutex_trylock(&t->lock))
         return;
@@ -266,7 +288,7 @@ pay_for_notes(struct lane *l, int64_t ns)
         if (!t->spec.dropped)
             continue;
         earn(t, clock_monotonic_us());
-        t->credit_ns -= ns;
+        spend(t, ns);
         some |= may_look(t);
     }
     pthread_mutex_unlock(&l->taps_lock);
@@ -299,9 +321,9 @@ count_ended(struct lane *l, struct flight *f)
     if (live >= before)
         return 0;
     if (f->noted) {
-        int64_t began = clock_monotonic_us();
+        int64_t began = worked_ns();
         note_ended(f);
-        pay_for_notes(l, (clock_monotonic_us() - began) * 1000 + LOOK_NS);
+        pay_for_notes(l, worked_ns() - began + LOOK_NS);
     }
     return before - live;
 }

@@ -115,7 +115,7 @@ tell_row(const struct il_host *host, PGresult *res, int i,
     return 0;
 }
 
-#define COLUMNS_MAX 100000 /* in all; Postgres has 1600 in a table */
+#define COLUMNS_MAX 10000 /* in all; Postgres has 1600 in a table */
 
 static int
 tell(struct catalog *c, const char *what, const char *const *keys,

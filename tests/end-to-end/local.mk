@@ -48,6 +48,7 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-spool-limit-is-503.py \
 	tests/end-to-end/test-stalled-senders-hold-up-nobody.py \
 	tests/end-to-end/test-control-waits-for-nobody.py \
+	tests/end-to-end/test-stops-keep-what-is-not-delivered.py \
 	tests/end-to-end/test-torn-tail-is-cut.py \
 	tests/end-to-end/test-upgrade-goes-back.py \
 	tests/end-to-end/test-upgrade-refuses-nobody.py \

@@ -91,9 +91,13 @@ with Gate(CONF) as g:
         t = Terminal([COMMAND, "emit", "-c", g.conf], g.daemon.env, stdin=given, stdout=answers)
         # held up, as otherwise it may be over before there is anything to show
         eventually(lambda: answers.seek(0, 2), "it is at it")
-        for hold, seconds in ((signal.SIGSTOP, 0.6), (signal.SIGCONT, 0.02), (signal.SIGSTOP, 0)):
-            t.proc.send_signal(hold)
-            time.sleep(seconds)
+        t.proc.send_signal(signal.SIGSTOP)
+        time.sleep(0.6)
+        until = time.monotonic() + 60
+        while not lines_of(t.read(0)) and time.monotonic() < until:
+            t.proc.send_signal(signal.SIGCONT)
+            time.sleep(0.02)
+            t.proc.send_signal(signal.SIGSTOP)
         t.proc.send_signal(signal.SIGINT)
         t.proc.send_signal(signal.SIGCONT)
         equal(t.ends(), 1, "emit that is interrupted")
@@ -160,9 +164,9 @@ with Gate(CONF) as g:
     t.close()
 
     # --- verify and inspect, which are stopped so that they take long ---
-    def held(verb, *args):
+    def held(*verb):
         for attempt in range(40):
-            t = Terminal([COMMAND, "spool", verb, "-c", g.conf, *args], g.daemon.env)
+            t = Terminal([COMMAND, *verb, "-c", g.conf], g.daemon.env)
             time.sleep(0.005 * (attempt % 20) * PATIENCE)
             t.proc.send_signal(signal.SIGSTOP)
             time.sleep(0.6)
@@ -174,9 +178,10 @@ with Gate(CONF) as g:
             yield code, t.text
 
     counted = {}
-    for verb in ("verify", "inspect"):
+    looks = {"verify": ("spool", "verify"), "inspect": ("spool", "inspect"), "why": ("why", "--where", "n < 0")}
+    for verb, args in looks.items():
         drawn = interrupted = None
-        for code, text in held(verb):
+        for code, text in held(*args):
             if lines_of(text):
                 drawn = text
                 equal(last_line_is_gone(text), True, "its line: %r" % text)

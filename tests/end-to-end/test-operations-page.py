@@ -190,6 +190,26 @@ def a_table_has_changed(s, m, r):
     arrives(s, "usage", refused, "feature", "bad")
 
 
+def a_wrong_mapping(s, m, r):
+    conf = "/etc/ingestlayer/pipelines.d/usage.conf"
+    right = m.read(conf)
+    wrong = right.replace('name = "tier"; value = "$event.payload.plan"',
+                          'name = "tier"; value = "$event.payload.feature"')
+    equal(wrong == right, False, "the config is wrong now")
+    before = use(s, m, plan="team")
+    arrives(s, "usage", before, "tier", "team")
+    m.write(conf, wrong)
+    m.sh("ingestlayer reload")
+    spoilt = [use(s, m, plan="team") for _ in range(5)]
+    arrives(s, "usage", spoilt[-1], "tier", "export")
+    contains(r.run(), "tier", "what replay says")
+    arrives(s, "usage", spoilt[-1], "tier", "export")
+    r.run()
+    for event in [before] + spoilt:
+        arrives(s, "usage", event, "tier", "team")
+    arrives(s, "usage", use(s, m, plan="team"), "tier", "team")
+
+
 def disk_is_filling(s, m, r):
     def size():
         folder = m.path("/var/lib/ingestlayer/spool")
@@ -233,7 +253,7 @@ def upgrade(s, m, r):
 RUNNING = {"Rotate a key": rotate_a_key, "Rotate a password": rotate_a_password,
            "Rotate a certificate": rotate_a_certificate, "Add a lane": add_a_lane, "Rename a lane": rename_a_lane,
            "Remove a lane": remove_a_lane, "A table has changed": a_table_has_changed,
-           "Disk is filling": disk_is_filling, "Upgrade": upgrade}
+           "A wrong mapping went live": a_wrong_mapping, "Disk is filling": disk_is_filling, "Upgrade": upgrade}
 MOVE, BACKUP = "Move to another machine", "Back up, and restore a backup"
 
 

@@ -105,6 +105,8 @@ with Each(CONF) as s:
         s.configure(CONF)
         equal(s.daemon.command("reload", "-c", s.conf, timeout=60).returncode, 0, "reload")
 
+    eventually(lambda: not jobs(s), "nobody looks any more")
+
     # --- nobody reads ---
     with Tap(s, "--rate", "100000", "plain/d") as t:
         t.proc.send_signal(signal.SIGSTOP)

@@ -43,7 +43,8 @@ look_at_decided(struct slice packed, const uint8_t *data, size_t size)
 static int
 begins_with(struct slice s, struct slice begin)
 {
-    return begin.len <= s.len && !memcmp(s.ptr, begin.ptr, begin.len);
+    return begin.len <= s.len
+           && (!begin.len || !memcmp(s.ptr, begin.ptr, begin.len));
 }
 
 static void

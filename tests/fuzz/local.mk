@@ -271,7 +271,7 @@ tests_fuzz_fuzz_ref_LDADD = $(CORE_LIBS)
 
 fuzz: config.h
 	@CLANG='$(CLANG)' FUZZ_TIME='$(FUZZ_TIME)' SRCDIR='$(srcdir)' \
-	SOURCES='$(core_libcore_a_SOURCES)' LIBS='$(CORE_LIBS) $(LIBS)' \
+	SOURCES='$(core_libcore_a_SOURCES)' LIBS='$(CORE_LIBS) $(PQ_LIBS) $(LIBS)' \
 	$(SHELL) $(srcdir)/tests/fuzz/run.sh $(FUZZ) -- \
 	$(DEFS) $(DEFAULT_INCLUDES) $(core_libcore_a_CPPFLAGS) $(PQ_CFLAGS)
 .PHONY: fuzz

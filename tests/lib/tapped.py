@@ -19,14 +19,15 @@ from servers import INGESTLAYER, PATIENCE
 class Tap:
     def __init__(self, s, *args):
         self.s = s
-        before = len(jobs(s))
+        before = {job["id"] for job in jobs(s)}
         self.proc = subprocess.Popen([INGESTLAYER, "tap", "-c", s.conf] + list(args), env=s.daemon.env,
                                      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.lines = queue.Queue()
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
         try:
-            eventually(lambda: len(jobs(s)) > before or self.proc.poll() is not None, "the tap is there")
+            eventually(lambda: {job["id"] for job in jobs(s)} - before or self.proc.poll() is not None,
+                       "the tap is there")
         except BaseException:
             self.proc.kill()
             raise

@@ -133,5 +133,6 @@ pub static il_plugin: Plugin = Plugin {
     show: None,
     describe: None,
     assume: None,
+    find: None,
     replay: None,
 };

@@ -120,6 +120,7 @@ pub struct Plugin {
     pub show: Unused,
     pub describe: Unused,
     pub assume: Unused,
+    pub find: Unused,
     pub replay: Unused,
 }
 
