@@ -56,6 +56,19 @@ if [ ! -e "$tree/Makefile" ]; then
         exit 1
     }
 fi
+# Automake says of one that is not there: "failed to create" its log.
+for one in ${TESTS-}; do
+    case $one in
+    *.sh | *.py) [ -e "$source/$one" ] && continue ;;
+    *) grep -qF " $one\$(EXEEXT)" "$tree/Makefile" && continue ;;
+    esac
+    if [ -e "$SRCDIR/$one" ]; then
+        echo "check-$name: $one is not in EXTRA_DIST" >&2
+    else
+        echo "check-$name: there is no test $one" >&2
+    fi
+    exit 1
+done
 echo "check-$name: building"
 (cd "$tree" && $MAKE all >build.out 2>&1 &&
     $MAKE check TESTS= >>build.out 2>&1) || {
