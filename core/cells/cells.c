@@ -15,10 +15,33 @@
 #include <xxhash.h>
 
 #define BYTES_MAX (UINT64_C(16) << 20)
+#define ALL_BYTES_MAX (UINT64_C(64) << 20)
 #define FORGET_EACH 8u /* cells looked at for each that is made */
 #define FETCH_EACH 16u /* so many before that they are fetched */
 /* A cell, its slot in the table (which is at most half full), its number. */
 #define CELL_COST (sizeof(struct cell) + 2 * sizeof(struct table_slot) + 4)
+
+/* --- the memory of all lanes ----------------------------------------------- */
+
+static struct {
+    _Atomic uint64_t bytes;
+    _Atomic uint32_t lanes;
+} cells_together;
+
+/* Those that have much give way to those that come, down to an equal share. */
+static void
+share(struct cells *c)
+{
+    const uint64_t bytes = c->bytes;
+    const uint64_t before =
+        atomic_fetch_add(&cells_together.bytes, bytes - c->counted);
+    const uint64_t others = before - c->counted;
+    uint64_t room = ALL_BYTES_MAX / atomic_load(&cells_together.lanes);
+    c->counted = bytes;
+    if (others < ALL_BYTES_MAX && ALL_BYTES_MAX - others > room)
+        room = ALL_BYTES_MAX - others;
+    c->room = room < c->bytes_max ? room : c->bytes_max;
+}
 
 /* --- keys ----------------------------------------------------------------- */
 
@@ -166,7 +189,7 @@ static struct cell *
 cell_new(struct cells *c, uint64_t hi, uint32_t lo, uint32_t hash,
          uint32_t *number)
 {
-    if (c->bytes > c->bytes_max)
+    if (c->bytes > c->room)
         forget_some(c);
     if (table_room(&c->table, 1) || number_new(c, number))
         return NULL;
@@ -483,6 +506,7 @@ cells_begin(struct cells *c, struct cells_undo *u)
 {
     c->undo = u;
     c->moved = 1;
+    share(c);
 }
 
 /* Newest first, so that each is at last as it was at first.  Nothing fails: a
@@ -599,6 +623,8 @@ cells_open(const struct cells_options *o, uint64_t end, struct cells **out)
         return -ENOMEM;
     c->lane = o->lane;
     c->bytes_max = o->bytes_max ? o->bytes_max : BYTES_MAX;
+    atomic_fetch_add(&cells_together.lanes, 1);
+    share(c);
     c->seed = table_seed();
     c->stretch = 1;
     c->set.dirfd = -1;
@@ -649,6 +675,8 @@ cells_close(struct cells *c)
     if (c->set.dirfd >= 0)
         close(c->set.dirfd);
     forget_all(c);
+    share(c);
+    atomic_fetch_sub(&cells_together.lanes, 1);
     free(c->changed);
     free(c->writing);
     free(c->spare);

@@ -35,7 +35,9 @@ struct cells_options {
     uint8_t spool[16];
     struct il_memory *const *memories;
     size_t count;
-    uint64_t bytes_max; /* of memory, about; 0: 16 MiB */
+    uint64_t
+        bytes_max; /* of memory, about, where all lanes together have less than
+                         * 64 MiB; 0: 16 MiB */
 };
 
 /* Read what there is.  end: of the spool.  0, -ENOTSUP: a newer version wrote

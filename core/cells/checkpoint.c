@@ -263,7 +263,7 @@ cells_due(struct cells *c, int64_t now_us, int64_t *until_us)
     *until_us = INT64_MAX;
     if (c->asked || !c->moved)
         return 0;
-    if (c->changed_count >= CHANGED_MOST || c->changed_bytes > c->bytes_max / 2)
+    if (c->changed_count >= CHANGED_MOST || c->changed_bytes > c->room / 2)
         return 1;
     *until_us = c->begun_us + EVERY_US;
     return now_us >= *until_us;
@@ -272,7 +272,7 @@ cells_due(struct cells *c, int64_t now_us, int64_t *until_us)
 int
 cells_full(const struct cells *c)
 {
-    return c->asked && c->changed_bytes + c->writing_bytes > c->bytes_max;
+    return c->asked && c->changed_bytes + c->writing_bytes > c->room;
 }
 
 int

@@ -91,6 +91,8 @@ struct cells {
     struct il_memory **memories;
     size_t count;
     uint64_t bytes_max;
+    uint64_t room;    /* of that, what the process has for it now */
+    uint64_t counted; /* its bytes among those of the process */
 
     struct cell **chunks;
     size_t chunk_count;

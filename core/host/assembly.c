@@ -324,8 +324,11 @@ close_lane(struct assembly_lane *l)
 static void
 let_go(struct assembly *a)
 {
-    if (--a->users == 0)
-        plan_free(a->plan); /* a is in there */
+    if (--a->users)
+        return;
+    for (struct assembly_need *n = a->needs; n; n = n->next)
+        let_go(n->of);
+    plan_free(a->plan); /* a is in there */
 }
 
 /* Who has another's closes it, and needs that other's memory until then; the
@@ -372,6 +375,12 @@ assembly_open_lane(struct assembly *a, size_t i)
     const size_t errors = conf_errors(a->plan->conf);
     if (l->held == a)
         close_lane(l);
+    if (l->held == a && l->of != a) {
+        /* What was one user of that plan is another now. */
+        struct assembly_need *n = conf_alloc(a->plan->conf, sizeof(*n));
+        *n = (struct assembly_need){ a->needs, l->of };
+        a->needs = n;
+    }
     a->lanes[i] = open_lane(a, l->pipeline, l->plan);
     return opened(a, errors);
 }
@@ -380,9 +389,13 @@ int
 assembly_open_source(struct assembly *a, size_t i)
 {
     const size_t errors = conf_errors(a->plan->conf);
+    struct assembly *of = a->sources[i]->of;
+    const int taken = a->sources[i]->held == a && of != a;
     if (a->sources[i]->held == a)
         instance_close(&a->sources[i]->host);
     open_source(a, i);
+    if (taken)
+        let_go(of);
     return opened(a, errors);
 }
 

@@ -49,6 +49,11 @@ struct assembly {
     struct assembly_lane **lanes;
     size_t lane_count;
     size_t users; /* itself, and each that was taken over from it */
+    /* Others whose plan something of its own was opened anew by. */
+    struct assembly_need {
+        struct assembly_need *next;
+        struct assembly *of;
+    } *needs;
 };
 
 /* Open every instance that has no faults yet.  Always an assembly; look at

@@ -127,6 +127,8 @@ keyed_ahead_read(const struct il_host *host, const struct il_template *t,
                  struct il_text **key)
 {
     const uint32_t count = il_batch_count(batch);
+    if (a->next < i) /* more than are read ahead are not live */
+        a->next = i;
     for (; a->next < count && a->next - i < KEYED_AHEAD_MOST; a->next++) {
         const uint32_t at = a->next % KEYED_AHEAD_MOST;
         struct il_text *text = a->keys[at];

@@ -92,6 +92,8 @@ with Each(CONF.replace("RULE", RULES[0][0]), start=False) as s:
                 seen.add(e[0]["payload"]["word"])
         for k in range(0, 300, 50):
             events = [one(rng, i) for i in ids[turn * 300 + k:turn * 300 + k + 50]]
+            for e in events[:30] if k == 100 else []:  # many in a row that are dropped
+                e["payload"]["n"] = 7 if not turn else 0
             post(s, events + events[:3] + [{"id": "bad%d-%d" % (turn, k), "type": "use", "payload": {"n": "x"}}])
             for e in events:
                 oracle[e["id"]] = (e, fate(e, rule, seen, parked, dead))

@@ -7,6 +7,7 @@ FAULT_TESTS = tests/faults/test-kill-loses-nothing.sh \
 	tests/faults/test-memory-survives.py \
 	tests/faults/test-failing-io.py \
 	tests/faults/test-reload-loses-nothing.py \
+	tests/faults/test-replay-survives-kills.py \
 	tests/faults/test-reload-without-memory.py \
 	tests/faults/test-upgrade-dies-anywhere.py \
 	tests/faults/test-postgres-troubles.py
