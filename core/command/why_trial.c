@@ -105,15 +105,7 @@ open_dry(struct why_trial *t)
 {
     const struct assembly_lane *l = t->lane;
     struct il_memory *memories[CELLS_MEMORIES_MAX];
-    const struct lane_spec spec = { .name = l->plan->lane,
-                                    .instance = l->destination.instance,
-                                    .matches = l->pipeline->matches,
-                                    .match_count = l->pipeline->match_count,
-                                    .steps = l->lane_steps,
-                                    .step_count = l->step_count,
-                                    .own_count = l->plan->step_count,
-                                    .remembers = l->remembers,
-                                    .when = l->when };
+    const struct lane_spec spec = assembly_decides(l);
     size_t count = assembly_memories(l, memories);
     if (count) {
         const char *tmp = getenv("TMPDIR");

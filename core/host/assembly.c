@@ -298,6 +298,20 @@ assembly_find_source(const struct assembly *a, const char *name)
     return NULL;
 }
 
+struct lane_spec
+assembly_decides(const struct assembly_lane *l)
+{
+    return (struct lane_spec){ .name = l->plan->lane,
+                               .instance = l->destination.instance,
+                               .matches = l->pipeline->matches,
+                               .match_count = l->pipeline->match_count,
+                               .steps = l->lane_steps,
+                               .step_count = l->step_count,
+                               .own_count = l->plan->step_count,
+                               .remembers = l->remembers,
+                               .when = l->when };
+}
+
 size_t
 assembly_memories(const struct assembly_lane *l,
                   struct il_memory *out[CELLS_MEMORIES_MAX])

@@ -66,6 +66,8 @@ struct assembly_lane *assembly_find_lane(const struct assembly *,
 struct assembly_source *assembly_find_source(const struct assembly *,
                                              const char *name);
 
+/* What of it decides about events: all that lane_dry_new() asks for. */
+struct lane_spec assembly_decides(const struct assembly_lane *);
 /* What its steps remember, for lane_remembers(); how many of them there are. */
 size_t assembly_memories(const struct assembly_lane *,
                          struct il_memory *out[CELLS_MEMORIES_MAX]);
