@@ -184,3 +184,10 @@ host_successor_alone(struct host *h)
     let_go(h);
     return 1;
 }
+
+void
+host_successor_over(struct host *h)
+{
+    if (h->before)
+        let_go(h);
+}

@@ -193,6 +193,7 @@ go_back(struct host *h, struct successor *s)
     h->inherited = s->list;
     s->list = NULL;
     state_dir_lock_note(h->state_dir, h->lock);
+    host_successor_over(h);
     int err = reopen(h->assembly);
     if (!err)
         err = host_start(h);

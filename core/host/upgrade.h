@@ -70,5 +70,8 @@ void host_successor_serves(struct host *);
 /* The old one is gone: from then on this process may speak to systemd.  1 or
  * 0. */
 int host_successor_alone(struct host *);
+/* It is the old one of a next upgrade by now: what starts again is no successor's
+ * start, whether or not the one before has left. */
+void host_successor_over(struct host *);
 
 #endif

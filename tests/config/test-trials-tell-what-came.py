@@ -172,7 +172,7 @@ with tempfile.TemporaryDirectory() as dir:
         faults.append("the report has %s" % ElementTree.tostring(root).decode())
 
     # Interrupted, and killed below: nothing stays, and nothing is called well.
-    slow = write(dir + "/slow.conf", 'config = "c.conf"; tests = ( %s );' % ", ".join([tests[0]] * 400))
+    slow = write(dir + "/slow.conf", 'config = "c.conf"; tests = ( %s );' % ", ".join([tests[0]] * 4000))
     for sig in (signal.SIGTERM, signal.SIGINT):
         p = subprocess.Popen([PROGRAM, "test", slow], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
         until = time.monotonic() + 60

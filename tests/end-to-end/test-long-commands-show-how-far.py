@@ -16,7 +16,7 @@ from terminal import Terminal
 
 BUILD = os.path.abspath(os.environ.get("IL_BUILDDIR", "."))
 COMMAND = os.path.join(BUILD, "ingestlayer")
-ROWS = 400000
+ROWS = 2000000
 EVENTS = 200000
 FRAMES = EVENTS + 3 + 3  # three of them twice
 CONF = HEAD + """
