@@ -26,6 +26,9 @@
 #define READY_US 30000000
 /* For what is with destinations, and for connections with TLS to be told. */
 #define SETTLE_US 2000000
+/* The last part of it, in which those with TLS that have come are answered, and no
+ * others come: a request on its way over a new one would be cut off. */
+#define TLS_SHUT_US 300000
 /* For requests at hand, whose senders may be slow: all others wait for them. */
 #define ANSWER_US 500000
 /* A process that says nothing more is about to end. */
@@ -124,6 +127,29 @@ may_take(struct host *h, struct successor *s, const struct handover_message *m)
 
 /* --- letting go ------------------------------------------------------------ */
 
+static void
+wait_until(struct host *h, int (*is_over)(struct host *), int64_t until_us)
+{
+    while (!is_over(h) && clock_monotonic_us() < until_us) {
+        poll(NULL, 0, 2);
+        notify_alive();
+    }
+}
+
+static int
+is_quiet(struct host *h)
+{
+    return host_lanes_rest(h) && !http_tls_count(h->gate_http)
+           && !http_tls_count(h->admin_http);
+}
+
+static int
+is_over(struct host *h)
+{
+    return host_lanes_rest(h) && http_tls_is_over(h->gate_http)
+           && http_tls_is_over(h->admin_http);
+}
+
 /* The gate still takes events, which lie in the spool. */
 static void
 settle(struct host *h)
@@ -133,12 +159,10 @@ settle(struct host *h)
     http_farewell(h->admin_http);
     host_halt_lanes(h);
     host_jobs_stop(h->jobs); /* their clients would be waited for */
-    while ((!host_lanes_rest(h) || http_tls_count(h->gate_http)
-            || http_tls_count(h->admin_http))
-           && clock_monotonic_us() < until) {
-        poll(NULL, 0, 2);
-        notify_alive();
-    }
+    wait_until(h, is_quiet, until - TLS_SHUT_US);
+    http_shut_tls(h->gate_http);
+    http_shut_tls(h->admin_http);
+    wait_until(h, is_over, until);
     h->changing = 1; /* lanes that end here go on elsewhere */
     host_stop_lanes(h);
     h->changing = 0;

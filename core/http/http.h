@@ -99,6 +99,11 @@ void http_stop(struct http *, int64_t deadline_us);
  * has them closed at their next answer, and the rest is closed now. */
 void http_rest(struct http *);
 void http_farewell(struct http *);
+/* And a while later: let no new connection with TLS in, as none could be left; who
+ * comes waits for whoever takes the sockets over. */
+void http_shut_tls(struct http *);
+/* None is left, and none comes. */
+int http_tls_is_over(const struct http *);
 /* Connections with TLS that there are. */
 uint64_t http_tls_count(const struct http *);
 /* After http_stop(): leave all of that.  What became of the others is added to

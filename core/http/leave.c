@@ -34,6 +34,24 @@ http_farewell(struct http *http)
 }
 
 void
+http_shut_tls(struct http *http)
+{
+    atomic_store(&http->no_tls, 1);
+    for (size_t i = 0; i < http->loop_count; i++)
+        if (http->loops[i].started)
+            http_loop_ring(&http->loops[i]);
+}
+
+int
+http_tls_is_over(const struct http *http)
+{
+    for (size_t i = 0; i < http->loop_count; i++)
+        if (http->loops[i].started && !atomic_load(&http->loops[i].tls_shut))
+            return 0;
+    return !http_tls_count(http);
+}
+
+void
 http_rest(struct http *http)
 {
     atomic_store(&http->rests, 1);

@@ -74,8 +74,19 @@ doors_open(struct http_loop *loop)
         || loop->quiesced)
         return;
     for (size_t i = 0; i < loop->door_count; i++)
-        door_open(loop, &loop->doors[i]);
+        if (!loop->tls_shut || !loop->doors[i].listener->is_tls)
+            door_open(loop, &loop->doors[i]);
     loop->doors_shut = loop->doors_full = 0;
+}
+
+/* Whoever comes to these waits in the kernel. */
+static void
+tls_doors_shut(struct http_loop *loop)
+{
+    for (size_t i = 0; i < loop->door_count; i++)
+        if (loop->doors[i].listener->is_tls)
+            epoll_ctl(loop->epoll, EPOLL_CTL_DEL, loop->doors[i].fd, NULL);
+    loop->tls_shut = 1;
 }
 
 /* At most once a minute. */
@@ -213,6 +224,8 @@ loop_run(void *arg)
             atomic_load(&http->rests) ? SWEEP_REST_US : SWEEP_US;
         loop_round(loop,
                    loop->conns || loop->doors_shut ? sweep_us / 1000 : 60000);
+        if (atomic_load(&http->no_tls) && !loop->tls_shut)
+            tls_doors_shut(loop);
         if (atomic_load(&http->quiesce) && !loop->quiesced)
             loop_quiesce(loop);
         else if (loop->now_us - loop->swept_us > sweep_us) {

@@ -225,6 +225,7 @@ struct http_loop {
     size_t door_count;
     int doors_full; /* nobody is let in until one has left ... */
     int doors_shut; /* ... or for a while */
+    atomic_int tls_shut; /* those with TLS, for good */
     int epoll, wake;
     pthread_t thread;
     int started;
@@ -310,6 +311,7 @@ struct http {
     _Atomic uint64_t conn_total;
     _Atomic int quiesce, stop;
     _Atomic int farewell, rests; /* http_farewell(), http_rest() */
+    _Atomic int no_tls;          /* http_shut_tls() */
     _Atomic uint64_t tls_total;  /* of conn_total, those with TLS */
     _Atomic uint64_t tls_ended; /* closed while it rests, without being asked */
 
