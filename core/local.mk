@@ -139,6 +139,7 @@ core_libcore_a_SOURCES = \
 	core/cells/cells.h \
 	core/cells/checkpoint.c \
 	core/cells/each.c \
+	core/cells/life.c \
 	core/cells/private.h \
 	core/schema/check.c \
 	core/schema/format.c \

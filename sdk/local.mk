@@ -40,6 +40,7 @@ noinst_LIBRARIES += sdk/plugin/testhost/libtesthost.a
 sdk_plugin_testhost_libtesthost_a_SOURCES = \
 	sdk/plugin/testhost/around.c \
 	sdk/plugin/testhost/batches.c \
+	sdk/plugin/testhost/delivery.c \
 	sdk/plugin/testhost/checks.c \
 	sdk/plugin/testhost/emission.c \
 	sdk/plugin/testhost/entities.c \

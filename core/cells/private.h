@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* How the room works: what steps remember.
  *
- *   cells.c       a lane's cells: life, looking up, changing, taking back
+ *   cells.c       a lane's cells: looking up, changing, taking back
+ *   life.c        opened and closed; their share of the memory
  *   each.c        what is on the disk, for people
  *   checkpoint.c  a run of what has changed; the worker that writes it
  *
@@ -158,6 +159,9 @@ struct cells_meta {
     uint64_t lineages[CELLS_MEMORIES_MAX];
 };
 #define CELLS_META_VERSION 1u
+
+/* life.c: how much memory it may take by now, and what it takes. */
+void cells_share(struct cells *);
 _Static_assert(sizeof(struct cells_meta) <= RUNS_VALUE_MAX, "it is a value");
 
 /* checkpoint.c */

@@ -46,6 +46,8 @@ plugins_webhook_out_libparts_la_SOURCES = \
 	plugins/webhook.out/keep.h \
 	plugins/webhook.out/options.c \
 	plugins/webhook.out/options.h \
+	plugins/webhook.out/options_private.h \
+	plugins/webhook.out/options_url.c \
 	plugins/webhook.out/pace.c \
 	plugins/webhook.out/pace.h \
 	plugins/webhook.out/render.c \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "options.h"
+#include "options_private.h"
 
 #include "kind.h"
 
@@ -126,31 +126,10 @@ const struct il_option out_option_table[] = {
     { 0 }
 };
 
-struct reader {
-    struct out_options *o;
-    const struct il_host *host;
-    const struct il_conf *conf;
-    int err; /* the first */
-};
-
-static void
-note(struct reader *r, int err)
-{
-    if (err && !r->err)
-        r->err = err;
-}
-
-static int
-has(const struct reader *r, const char *key)
-{
-    return il_conf_has(r->conf, key);
-}
-
 /* --- texts ---------------------------------------------------------------- */
 
-/* Where the event's part of a text begins; its length where it has none. */
-static size_t
-constant_part(const char *text)
+size_t
+out_constant_part(const char *text)
 {
     const char *braces = strstr(text, "{{");
     if (*text == '$')
@@ -161,12 +140,12 @@ constant_part(const char *text)
 int
 out_is_template(const char *text)
 {
-    return constant_part(text) < strlen(text);
+    return out_constant_part(text) < strlen(text);
 }
 
-static int
-read_text(const struct reader *r, const struct il_conf *conf, const char *key,
-          struct out_text *out)
+int
+out_read_text(const struct out_reader *r, const struct il_conf *conf,
+              const char *key, struct out_text *out)
 {
     const char *text = il_conf_str(conf, key);
     if (!text)
@@ -194,8 +173,8 @@ has_control(const char *text)
     return 0;
 }
 
-static const char **
-read_list(const struct il_conf *conf, const char *key, size_t *count)
+const char **
+out_read_list(const struct il_conf *conf, const char *key, size_t *count)
 {
     size_t n = il_conf_count(conf, key);
     const char **list = calloc(n ? n : 1, sizeof(*list));
@@ -205,152 +184,10 @@ read_list(const struct il_conf *conf, const char *key, size_t *count)
     return list;
 }
 
-/* --- where to ------------------------------------------------------------- */
-
-enum transport_speech
-out_speech(const struct out_options *o)
-{
-    return o->kind ? o->kind->speech : TRANSPORT_HTTP;
-}
-
-static int
-read_literal_url(struct reader *r, const char *key, const char *text)
-{
-    char target[TRANSPORT_TARGET_MAX];
-    const char *rest = strstr(text, "://");
-    const int mail = out_speech(r->o) == TRANSPORT_MAIL;
-    if (rest && !transport_target(out_speech(r->o), text, target)) {
-        const size_t host = (size_t) (rest - text) + 3;
-        r->o->literal_url = text;
-        r->o->origin = strndup(text, host + strcspn(text + host, "/?#"));
-        return r->o->origin ? 0 : -ENOMEM;
-    }
-    if (rest && memchr(rest, '@', strcspn(rest + 3, "/?#") + 3))
-        return il_conf_error(
-            r->conf, key, -1, "has a name or password in it; write %s instead",
-            mail ? "username and password" : "basic = \"NAME:PASSWORD\"");
-    return il_conf_error(r->conf, key, -1,
-                         mail ? "is no URL of smtp or smtps; write it as in "
-                                "\"smtp://mail.example.com:587\""
-                              : "is no URL of http or https; write it as in "
-                                "\"https://hooks.example.com/in\"");
-}
-
-/* A template: does the event decide the host, too? */
-static int
-read_url_template(struct reader *r, const char *text)
-{
-    const size_t constant = constant_part(text);
-    const char *slashes = strstr(text, "://");
-    size_t host = slashes ? (size_t) (slashes - text) + 3 : 0;
-    if (slashes && host <= constant && strncmp(text, "http://", 7)
-        && strncmp(text, "https://", 8))
-        return il_conf_error(r->conf, "url", -1,
-                             "is no URL of http or https; write it as in "
-                             "\"https://{{ host }}/in\"");
-    const size_t end = host + strcspn(text + host, "/?#");
-    char target[TRANSPORT_TARGET_MAX];
-    r->o->host_varies = !slashes || host > constant || end >= constant;
-    if (r->o->host_varies)
-        return 0;
-    r->o->origin = strndup(text, end);
-    if (!r->o->origin)
-        return -ENOMEM;
-    return transport_target(TRANSPORT_HTTP, r->o->origin, target)
-               ? il_conf_error(r->conf, "url", -1,
-                               "has no host that can be used before its first "
-                               "\"/\", or a name or password")
-               : 0;
-}
-
-static int
-read_hosts(struct reader *r)
-{
-    struct out_options *o = r->o;
-    if (!o->host_varies)
-        return has(r, "hosts")
-                   ? il_conf_error(r->conf, "hosts", -1,
-                                   "is of no use: the host of url is always "
-                                   "the same")
-                   : 0;
-    if (!il_conf_count(r->conf, "hosts"))
-        return il_conf_error(r->conf, NULL, -1,
-                             "hosts: is required, because the event decides "
-                             "the host of url; write hosts = ( "
-                             "\"*.example.com\" )");
-    if (!(o->hosts = read_list(r->conf, "hosts", &o->host_count)))
-        return -ENOMEM;
-    int err = 0;
-    for (size_t i = 0; i < o->host_count; i++)
-        if (o->hosts[i][strspn(o->hosts[i], "abcdefghijklmnopqrstuvwxyz"
-                                            "0123456789.-_:*")])
-            err = il_conf_error_at(r->conf, "hosts", i, -1,
-                                   "\"%s\" is no host; write it in lower case, "
-                                   "without scheme, port and brackets",
-                                   o->hosts[i]);
-    return err;
-}
-
-static int
-read_url(struct reader *r)
-{
-    const char *text = il_conf_str(r->conf, "url");
-    int err = read_text(r, r->conf, "url", &r->o->url);
-    if (!err && !r->o->url.is_template)
-        err = read_literal_url(r, "url", text);
-    else if (!err)
-        err = read_url_template(r, text);
-    if (err)
-        return err;
-    note(r, read_text(r, r->conf, "target", &r->o->target));
-    return read_hosts(r);
-}
-
-static int
-read_net(struct reader *r, size_t i)
-{
-    const char *text = il_conf_str_at(r->conf, "allow_to", i);
-    char meant[ADDRESS_NET_TEXT];
-    const char *why =
-        address_net_parse(text, &r->o->nets[r->o->addresses.count], meant);
-    if (!why) {
-        r->o->addresses.count++;
-        return 0;
-    }
-    if (*meant)
-        return il_conf_error_at(r->conf, "allow_to", i, -1,
-                                "\"%s\" is %s; write \"%s\"", text, why, meant);
-    return il_conf_error_at(r->conf, "allow_to", i, -1, "\"%s\" is %s", text,
-                            why);
-}
-
-static int
-read_addresses(struct reader *r)
-{
-    struct out_options *o = r->o;
-    const char *private = il_conf_str(r->conf, "private");
-    size_t n = il_conf_count(r->conf, "allow_to");
-    o->addresses.refuse_private =
-        private ? !strcmp(private, "refuse") : o->host_varies;
-    if (o->proxy && (private || n))
-        return il_conf_error(r->conf, private ? "private" : "allow_to", -1,
-                             "is of no use with proxy, for it is the proxy "
-                             "that connects");
-    if (!(o->nets = calloc(n ? n : 1, sizeof(*o->nets))))
-        return -ENOMEM;
-    o->addresses.nets = o->nets;
-    int err = 0;
-    for (size_t i = 0; i < n; i++) {
-        int bad = read_net(r, i);
-        err = err ? err : bad;
-    }
-    return err;
-}
-
 /* --- how ------------------------------------------------------------------ */
 
 static int
-read_proxy(struct reader *r)
+read_proxy(struct out_reader *r)
 {
     static const char *const schemes[] = { "http://", "https://", "socks5://",
                                            "socks5h://" };
@@ -383,7 +220,7 @@ is_plain(const struct out_options *o)
 }
 
 static int
-read_trust(struct reader *r)
+read_trust(struct out_reader *r)
 {
     struct out_options *o = r->o;
     o->ca_file = il_conf_str(r->conf, "ca_file");
@@ -399,7 +236,7 @@ read_trust(struct reader *r)
 }
 
 static int
-read_certificate(struct reader *r)
+read_certificate(struct out_reader *r)
 {
     static const char *const keys[] = { "cert", "key" };
     struct out_options *o = r->o;
@@ -412,14 +249,14 @@ read_certificate(struct reader *r)
     if (!is_plain(o))
         return 0;
     for (size_t i = 0; i < 2; i++)
-        if (has(r, keys[i]))
+        if (out_has(r, keys[i]))
             return il_conf_error(r->conf, keys[i], -1,
                                  "is of no use: url begins with http://");
     return 0;
 }
 
 static int
-read_rate(struct reader *r)
+read_rate(struct out_reader *r)
 {
     const char *text = il_conf_str(r->conf, "rate"), *why;
     int err = text ? pace_parse(text, &r->o->rate, &why) : 0;
@@ -429,7 +266,7 @@ read_rate(struct reader *r)
 }
 
 static int
-read_schedule(struct reader *r)
+read_schedule(struct out_reader *r)
 {
     static const int64_t usual[] = { 30000, 120000, 600000, 3600000 };
     struct schedule *s = &r->o->schedule;
@@ -442,7 +279,7 @@ read_schedule(struct reader *r)
     }
     for (size_t i = 0; i < s->count; i++)
         s->delays_ms[i] = il_conf_int_at(r->conf, "schedule", i);
-    if (has(r, "schedule"))
+    if (out_has(r, "schedule"))
         return 0;
     memcpy(s->delays_ms, usual, sizeof(usual));
     s->count = sizeof(usual) / sizeof(usual[0]);
@@ -450,7 +287,7 @@ read_schedule(struct reader *r)
 }
 
 static int
-read_reject(struct reader *r)
+read_reject(struct out_reader *r)
 {
     struct out_options *o = r->o;
     o->reject_count = il_conf_count(r->conf, "reject");
@@ -463,17 +300,17 @@ read_reject(struct reader *r)
 }
 
 static int
-read_order(struct reader *r)
+read_order(struct out_reader *r)
 {
     const int by_key = !strcmp(il_conf_str(r->conf, "order"), "key");
-    if (by_key && !has(r, "order_key"))
+    if (by_key && !out_has(r, "order_key"))
         return il_conf_error(r->conf, NULL, -1,
                              "order_key: is required with order = \"key\"; "
                              "write order_key = \"$event.payload.user_id\"");
-    if (!by_key && has(r, "order_key"))
+    if (!by_key && out_has(r, "order_key"))
         return il_conf_error(r->conf, "order_key", -1,
                              "is of no use without order = \"key\"");
-    int err = read_text(r, r->conf, "order_key", &r->o->order);
+    int err = out_read_text(r, r->conf, "order_key", &r->o->order);
     if (!err && by_key && !r->o->order.is_template)
         err = il_conf_error(r->conf, "order_key", -1,
                             "is the same for every event; write a reference, "
@@ -484,7 +321,7 @@ read_order(struct reader *r)
 /* --- who sends ------------------------------------------------------------ */
 
 static int
-read_signing(struct reader *r)
+read_signing(struct out_reader *r)
 {
     const char *signing = il_conf_str(r->conf, "signing"), *why;
     size_t n = il_conf_count(r->conf, "secrets");
@@ -533,7 +370,7 @@ base64(const char *text, size_t len, char *out)
 }
 
 static int
-read_authorization(struct reader *r)
+read_authorization(struct out_reader *r)
 {
     const char *bearer = il_conf_str(r->conf, "bearer");
     const char *basic = il_conf_str(r->conf, "basic");
@@ -559,7 +396,7 @@ read_authorization(struct reader *r)
         strcat(out, bearer);
     else
         base64(basic, strlen(basic), out + strlen(out));
-    note(r, out_options_hide(r->o, strchr(out, ' ') + 1));
+    out_note(r, out_options_hide(r->o, strchr(out, ' ') + 1));
     return out_options_hide(r->o, bearer ? bearer : strchr(basic, ':') + 1);
 }
 
@@ -567,7 +404,7 @@ read_authorization(struct reader *r)
 
 /* Why a header cannot be set, or NULL. */
 static const char *
-reserved(const struct reader *r, const char *name)
+reserved(const struct out_reader *r, const char *name)
 {
     static const char *const own[] = { "Host",
                                        "Content-Length",
@@ -598,7 +435,8 @@ reserved(const struct reader *r, const char *name)
 }
 
 static int
-read_pair(struct reader *r, const char *key, size_t i, struct out_pair *pairs)
+read_pair(struct out_reader *r, const char *key, size_t i,
+          struct out_pair *pairs)
 {
     const struct il_conf *group = il_conf_group(r->conf, key, i);
     const int header = !strcmp(key, "headers");
@@ -616,7 +454,7 @@ read_pair(struct reader *r, const char *key, size_t i, struct out_pair *pairs)
                         : strcmp(pairs[k].name, p->name)))
             return il_conf_error(group, "name", -1, "%s is there twice",
                                  p->name);
-    int err = read_text(r, group, "value", &p->value);
+    int err = out_read_text(r, group, "value", &p->value);
     if (!err && header && has_control(il_conf_str(group, "value")))
         err = il_conf_error(group, "value", -1,
                             "has a line break or another character that no "
@@ -629,7 +467,7 @@ read_pair(struct reader *r, const char *key, size_t i, struct out_pair *pairs)
 }
 
 static int
-read_pairs(struct reader *r, const char *key, struct out_pair **pairs,
+read_pairs(struct out_reader *r, const char *key, struct out_pair **pairs,
            size_t *count)
 {
     size_t n = il_conf_count(r->conf, key);
@@ -647,26 +485,26 @@ read_pairs(struct reader *r, const char *key, struct out_pair **pairs,
 }
 
 static int
-read_body(struct reader *r)
+read_body(struct out_reader *r)
 {
     struct out_options *o = r->o;
     o->content_type = il_conf_str(r->conf, "content_type");
     if (!*o->content_type || has_control(o->content_type))
-        note(r, il_conf_error(r->conf, "content_type", -1,
-                              "is empty, or has a character that no header "
-                              "may have"));
-    if (has(r, "body") && has(r, "fields"))
+        out_note(r, il_conf_error(r->conf, "content_type", -1,
+                                  "is empty, or has a character that no header "
+                                  "may have"));
+    if (out_has(r, "body") && out_has(r, "fields"))
         return il_conf_error(r->conf, "fields", -1,
                              "cannot be used together with body; leave one of "
                              "the two out");
-    note(r, read_text(r, r->conf, "body", &o->body));
+    out_note(r, out_read_text(r, r->conf, "body", &o->body));
     return read_pairs(r, "fields", &o->fields, &o->field_count);
 }
 
 /* --- all of it ------------------------------------------------------------ */
 
 static void
-read_plain(struct reader *r)
+read_plain(struct out_reader *r)
 {
     struct out_options *o = r->o;
     const char *attempts = il_conf_str(r->conf, "attempts");
@@ -682,14 +520,14 @@ read_plain(struct reader *r)
 }
 
 static void
-read_common(struct reader *r)
+read_common(struct out_reader *r)
 {
     read_plain(r);
-    note(r, read_proxy(r));
-    note(r, read_trust(r));
-    note(r, read_rate(r));
-    note(r, read_schedule(r));
-    note(r, read_order(r));
+    out_note(r, read_proxy(r));
+    out_note(r, read_trust(r));
+    out_note(r, read_rate(r));
+    out_note(r, read_schedule(r));
+    out_note(r, read_order(r));
 }
 
 int
@@ -703,7 +541,7 @@ int
 out_options_common(struct out_options *o, const struct il_host *host,
                    const struct il_conf *conf)
 {
-    struct reader r = { o, host, conf, 0 };
+    struct out_reader r = { o, host, conf, 0 };
     o->method = "POST";
     o->content_type = "application/json";
     o->http2 = 1;
@@ -715,10 +553,10 @@ int
 out_options_url(struct out_options *o, const struct il_conf *conf,
                 const char *key, const char *url)
 {
-    struct reader r = { o, NULL, conf, 0 };
+    struct out_reader r = { o, NULL, conf, 0 };
     if (!(o->made_url = strdup(url)))
         return -ENOMEM;
-    return read_literal_url(&r, key, o->made_url);
+    return out_read_literal_url(&r, key, o->made_url);
 }
 
 int
@@ -809,18 +647,18 @@ int
 out_options_open(struct out_options *o, const struct il_host *host,
                  const struct il_conf *conf)
 {
-    struct reader r = { o, host, conf, 0 };
+    struct out_reader r = { o, host, conf, 0 };
     o->method = il_conf_str(conf, "method");
     o->http2 = (int) il_conf_int(conf, "http2");
-    note(&r, read_url(&r));
+    out_note(&r, out_read_url(&r));
     read_common(&r);
-    note(&r, read_addresses(&r));
-    note(&r, read_certificate(&r));
-    note(&r, read_reject(&r));
-    note(&r, read_signing(&r));
-    note(&r, read_authorization(&r));
-    note(&r, read_body(&r));
-    note(&r, read_pairs(&r, "headers", &o->headers, &o->header_count));
+    out_note(&r, out_read_addresses(&r));
+    out_note(&r, read_certificate(&r));
+    out_note(&r, read_reject(&r));
+    out_note(&r, read_signing(&r));
+    out_note(&r, read_authorization(&r));
+    out_note(&r, read_body(&r));
+    out_note(&r, read_pairs(&r, "headers", &o->headers, &o->header_count));
     return r.err;
 }
 

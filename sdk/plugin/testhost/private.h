@@ -4,7 +4,8 @@
  *
  *   testhost.c   the plugin's life
  *   around.c     what surrounds it: clock, timers, numbers, log, files
- *   batches.c    events, process(), write(), settling, dead letters
+ *   batches.c    events, and batches of them; process()
+ *   delivery.c   write(), settling, dead letters
  *   entities.c   what is known of users, accounts, ...
  *   memory.c     what a step remembers
  *   emission.c   what a source emits, its marks
@@ -212,7 +213,7 @@ extern struct il_api testhost_plain;
 const struct il_api *testhost_table(void);
 /* The parts of the function table. */
 void testhost_fill_around(struct il_api *);
-void testhost_fill_batches(struct il_api *);
+void testhost_fill_delivery(struct il_api *);
 void testhost_fill_entities(struct il_api *);
 void testhost_fill_memory(struct il_api *);
 void testhost_fill_emission(struct il_api *);
@@ -233,6 +234,11 @@ const char *testhost_show(struct testhost *, int slot, const struct il_value *);
 /* Pack a JSON event as a frame.  0 or -EINVAL. */
 int testhost_pack(struct testhost *, const char *json, struct il_text *body);
 struct flight *testhost_flight_new(struct testhost *);
+void testhost_flight_free(struct flight *); /* or NULL */
+/* A step is the second of its lane: something is before it and after it. */
+#define TESTHOST_STEP 2
+/* The plugin gets the batch, or (PHASE_NONE) has it no longer. */
+void testhost_flight_enter(struct flight *, int phase);
 /* Nothing of it that is not settled will ever be: neither batches nor
  * emissions. */
 void testhost_lose_batches(struct testhost *);

@@ -24,7 +24,7 @@ fill_tables(void)
     instance_fill_api(&testhost_plain);
     table = testhost_plain;
     testhost_fill_around(&table);
-    testhost_fill_batches(&table);
+    testhost_fill_delivery(&table);
     testhost_fill_entities(&table);
     testhost_fill_sources(&table);
     testhost_fill_memory(&table);
