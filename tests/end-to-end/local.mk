@@ -80,6 +80,7 @@ PLAIN_TESTS = \
 	tests/end-to-end/test-renamed-source-knows-its-keys.py \
 	tests/end-to-end/test-reload-at-the-gate.py \
 	tests/end-to-end/test-reload-changes-lanes.py \
+	tests/end-to-end/test-replay-decides-as-the-lane-did.py \
 	tests/end-to-end/test-replay-mends-rows.py \
 	tests/end-to-end/test-requests-are-http.py \
 	tests/end-to-end/test-socket-unit-refuses-nobody.py \

@@ -231,7 +231,8 @@ void testhost_emit_result(struct testhost *, int err);
 /* There is room again: il_emit() takes what comes, and room() is called where
  * it is owed: 1, else 0. */
 int testhost_room(struct testhost *);
-/* Settle everything that was emitted with il_emit() and not yet settled.  With
+/* Settle everything that was emitted with il_emit() and is not settled when this is
+ * called: what a plugin emits again meanwhile is not.  With
  * IL_OK its marks are on disk, else it never was. */
 void testhost_settle_emitted(struct testhost *, int outcome);
 /* The same with the oldest il_emit() alone.  1, or 0: there is none. */
