@@ -381,6 +381,7 @@ core_libcore_a_SOURCES = \
 	core/host/privileges.h \
 	core/host/reload.c \
 	core/host/reload.h \
+	core/host/reload_compare.c \
 	core/host/reload_gate.c \
 	core/host/reload_lanes.c \
 	core/host/reload_read.c \

@@ -3,7 +3,6 @@
 #include "private.h"
 #include "reply.h"
 
-#include "base/text_plain.h"
 #include "base/units.h"
 #include "codec/event.h"
 #include "codec/json.h"
@@ -56,24 +55,6 @@ struct job {
 
 /* --- for people ----------------------------------------------------------- */
 
-/* Text of a far side or of a config, in one line. */
-static void
-print(FILE *f, const char *before, const struct il_value *v, const char *after)
-{
-    struct il_text text = { 0 };
-    if (v->type == IL_STRING && v->len
-        && !text_plain(&text, slice_of(v->str, v->len), 1))
-        fprintf(f, "%s%s%s", before, text_str(&text), after);
-    text_clear(&text);
-}
-
-static int
-is(const struct il_value *v, const char *text)
-{
-    return v->type == IL_STRING && v->len == strlen(text)
-           && !memcmp(v->str, text, v->len);
-}
-
 static void
 print_lines(FILE *f, const char *before, const struct il_value *all,
             const char *key)
@@ -82,7 +63,7 @@ print_lines(FILE *f, const char *before, const struct il_value *all,
     if (lines.type != IL_ARRAY)
         return;
     for (size_t iter = 0; msg_item(&lines, &iter, NULL, &line);)
-        print(f, before, &line, "\n");
+        command_print(f, before, &line, "\n");
 }
 
 static void
@@ -92,17 +73,17 @@ print_verdict(const struct il_value *lane)
     struct il_value why = command_member(lane, "why");
     const uint64_t delivered = command_number(lane, "delivered");
     const uint64_t rejected = command_number(lane, "rejected");
-    if (is(&verdict, "untried"))
+    if (command_is(&verdict, "untried"))
         fputs(", not tried yet", stdout);
-    else if (is(&verdict, "waiting"))
+    else if (command_is(&verdict, "waiting"))
         fputs(", its far side does not answer yet", stdout);
     else
-        print(stdout, ", ", &verdict, "");
+        command_print(stdout, ", ", &verdict, "");
     if (delivered)
         printf(", %" PRIu64 " delivered", delivered);
     if (rejected)
         printf(", %" PRIu64 " rejected", rejected);
-    print(stdout, ": ", &why, "");
+    command_print(stdout, ": ", &why, "");
 }
 
 /* How many go on as they were. */
@@ -117,13 +98,13 @@ print_changes(const struct il_value *all, const char *key, const char *what)
         struct il_value change = command_member(&one, "change");
         struct il_value name = command_member(&one, "name");
         struct il_value was = command_member(&one, "was");
-        if (is(&change, "unchanged")) {
+        if (command_is(&change, "unchanged")) {
             same++;
             continue;
         }
-        print(stdout, what, &name, "");
-        print(stdout, ": ", &change, "");
-        print(stdout, ", was ", &was, "");
+        command_print(stdout, what, &name, "");
+        command_print(stdout, ": ", &change, "");
+        command_print(stdout, ", was ", &was, "");
         print_verdict(&one);
         putchar('\n');
     }
@@ -138,7 +119,7 @@ print_unread(const struct il_value *all)
     if (list.type != IL_ARRAY)
         return;
     for (size_t iter = 0; msg_item(&list, &iter, NULL, &one); before = ", ")
-        print(stdout, before, &one, "");
+        command_print(stdout, before, &one, "");
     if (*before == ',')
         putchar('\n');
 }
@@ -152,13 +133,13 @@ print_answer(const struct il_value *all)
     print_lines(stderr, "", all, "findings");
     print_lines(stderr, "ingestlayer: ", all, "why");
     print_lines(stdout, "takes `ingestlayer upgrade`: ", all, "needs_upgrade");
-    if (is(&result, "taken"))
+    if (command_is(&result, "taken"))
         print_unread(all);
-    if (is(&result, "taken"))
+    if (command_is(&result, "taken"))
         printf("the config is taken; %zu lane%s and %zu source%s go on as "
                "they were\n",
                same, same == 1 ? "" : "s", sources, sources == 1 ? "" : "s");
-    else if (is(&result, "taken_back"))
+    else if (command_is(&result, "taken_back"))
         fputs("ingestlayer: the config is taken back; the one of before runs "
               "again\n",
               stderr);
@@ -176,7 +157,7 @@ take_answer(void *arg, struct slice line, const struct il_value *all)
 {
     struct job *j = arg;
     struct il_value result = command_member(all, "result");
-    j->taken = is(&result, "taken");
+    j->taken = command_is(&result, "taken");
     if (j->json)
         printf("%.*s\n", (int) line.len, line.ptr);
     else

@@ -5,7 +5,6 @@
 #include "reply.h"
 
 #include "base/clock.h"
-#include "base/text_plain.h"
 #include "base/time.h"
 #include "codec/json_out.h"
 #include "host/control.h"
@@ -87,15 +86,14 @@ usage(const char *fmt, const char *text)
 
 /* --- for people ------------------------------------------------------------- */
 
+/* A value of a row. */
 static void
-print(const char *before, const struct il_value *v, const char *after)
+print_value(const char *before, const struct il_value *v, const char *after)
 {
-    struct il_text text = { 0 };
-    if (v->type == IL_STRING && !text_plain(&text, slice_of(v->str, v->len), 0))
-        printf("%s%s%s", before, text_str(&text), after);
-    else if (v->type == IL_NULL)
-        printf("%snull%s", before, after);
-    text_clear(&text);
+    if (v->type == IL_STRING && v->len)
+        command_print(stdout, before, v, after);
+    else
+        printf("%s%s%s", before, v->type == IL_NULL ? "null" : "\"\"", after);
 }
 
 static void
@@ -105,9 +103,9 @@ print_columns(const struct il_value *columns)
     for (size_t iter = 0; msg_item(columns, &iter, &name, &one);) {
         struct il_value there = command_member(&one, "there");
         struct il_value today = command_member(&one, "today");
-        print("    ", &name, "");
-        print(": ", &there, "");
-        print(" -> ", &today, "\n");
+        command_print(stdout, "    ", &name, "");
+        print_value(": ", &there, "");
+        print_value(" -> ", &today, "\n");
     }
 }
 
@@ -117,10 +115,9 @@ print_sample(const struct il_value *v, const struct il_value *what)
     struct il_value id = command_member(v, "id");
     struct il_value why = command_member(v, "why");
     struct il_value columns = command_member(v, "columns");
-    print("", what, " ");
-    print("", &id, "");
-    if (why.type == IL_STRING)
-        print(": ", &why, "");
+    command_print(stdout, "", what, " ");
+    command_print(stdout, "", &id, "");
+    command_print(stdout, ": ", &why, "");
     putchar('\n');
     if (columns.type == IL_MAP)
         print_columns(&columns);
@@ -164,7 +161,7 @@ print_line(const struct il_value *v)
     if (sample.type == IL_STRING)
         print_sample(v, &sample);
     else if (column.type == IL_STRING) {
-        print("column ", &column, "");
+        command_print(stdout, "column ", &column, "");
         printf(" differs in %" PRIu64 "%s\n", command_number(v, "different"),
                today.type == IL_BOOL && today.num.i
                    ? " (it says how an entity or a step is today)"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "reply.h"
 
+#include "base/text_plain.h"
 #include "base/time.h"
 
 #include <stdio.h>
@@ -37,6 +38,24 @@ command_real(const struct il_value *map, const char *key)
     memcpy(text, v.str, v.len);
     text[v.len] = 0;
     return sscanf(text, "%lf", &s) == 1 ? s : 0;
+}
+
+int
+command_is(const struct il_value *v, const char *text)
+{
+    return v->type == IL_STRING && v->len == strlen(text)
+           && !memcmp(v->str, text, v->len);
+}
+
+void
+command_print(FILE *f, const char *before, const struct il_value *v,
+              const char *after)
+{
+    struct il_text text = { 0 };
+    if (v->type == IL_STRING && v->len
+        && !text_plain(&text, slice_of(v->str, v->len), 0))
+        fprintf(f, "%s%s%s", before, text_str(&text), after);
+    text_clear(&text);
 }
 
 int64_t

@@ -27,21 +27,11 @@ const struct command_help command_status_help = {
     .options = options,
 };
 
-/* What a far side may have said, in one line. */
-static void
-print_plain(const char *before, const struct il_value *v)
-{
-    struct il_text text = { 0 };
-    if (v->type == IL_STRING && !text_plain(&text, slice_of(v->str, v->len), 0))
-        printf("%s%s", before, text_str(&text));
-    text_clear(&text);
-}
-
-/* The same, and the line ends. */
+/* What a far side may have said, and the line ends. */
 static void
 print_said(const struct il_value *v)
 {
-    print_plain("", v);
+    command_print(stdout, "", v, "");
     putchar('\n');
 }
 
@@ -97,9 +87,9 @@ print_held(const struct il_value *lane, const struct il_value *held,
            COMMAND_TEXT(at),
            command_show_until(until, command_time_at(held, "until"), now_us));
     if (target.type == IL_STRING)
-        print_plain(": ", &target);
+        command_print(stdout, ": ", &target, "");
     if (why.type == IL_STRING && why.len)
-        print_plain(": ", &why);
+        command_print(stdout, ": ", &why, "");
     putchar('\n');
 }
 

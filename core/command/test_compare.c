@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a destination would have sent against what a test expects: of rows and
  * objects only what the test names counts. */
+#include "reply.h"
 #include "test.h"
 
 #include "base/number.h"
@@ -80,13 +81,6 @@ is_number(const struct il_value *v)
     return v->type == IL_INT || v->type == IL_UINT || v->type == IL_DECIMAL;
 }
 
-static int
-is_text(const struct il_value *v, const char *text)
-{
-    return v->type == IL_STRING && v->len == strlen(text)
-           && memcmp(v->str, text, v->len) == 0;
-}
-
 /* As RFC 3339 has it, or as Postgres: "2026-11-28 10:00:00.5+00". */
 static int
 read_time(const struct il_value *v, int64_t *us)
@@ -124,10 +118,10 @@ same(const struct il_value *want, const struct il_value *got)
     if (want->type == IL_STRING && got->type == IL_STRING)
         return same_text(want, got);
     if (got->type == IL_NULL)
-        return is_text(want, "\\N");
+        return command_is(want, "\\N");
     if (want->type == IL_BOOL && got->type == IL_STRING)
-        return want->num.i ? is_text(got, "true") || is_text(got, "t")
-                           : is_text(got, "false") || is_text(got, "f");
+        return want->num.i ? command_is(got, "true") || command_is(got, "t")
+                           : command_is(got, "false") || command_is(got, "f");
     if (want->type == IL_BOOL)
         return got->type == IL_BOOL && got->num.i == want->num.i;
     if (is_number(want) && is_number(got))

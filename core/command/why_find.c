@@ -11,37 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Around the time in an id, or of a limit: clocks jump. */
-#define MARGIN_US INT64_C(300000000)
-
 /* --- where to look --------------------------------------------------------- */
-
-/* The segments by when their first frames came. */
-struct heads {
-    int64_t from_us, to_us;
-    struct spool_part part; /* those that can have what is between the two */
-    int past;               /* what follows came later */
-};
-
-static int
-look_at_head(void *arg, const char *segment, uint64_t offset, uint64_t position,
-             const char *body, size_t len, const char *damage)
-{
-    struct heads *h = arg;
-    struct event ev;
-    (void) segment;
-    (void) offset;
-    if (damage || h->past || event_is_marks(body, len)
-        || event_unpack(body, len, &ev))
-        return 0;
-    if (ev.received_us < h->from_us)
-        h->part.from = position;
-    if (ev.received_us > h->to_us) {
-        h->part.to = position;
-        h->past = 1;
-    }
-    return 0;
-}
 
 /* The ULID in an id that the gate made: since 1970, in ms; -1: it is none. */
 static int64_t
@@ -59,18 +29,6 @@ made_at_ms(const char *id)
             ms = ms << 5 | (d - digits);
     }
     return ms;
-}
-
-static int
-narrow(struct why *w, int64_t from_us, int64_t to_us, struct spool_part *part)
-{
-    struct heads h = { .from_us = from_us,
-                       .to_us = to_us,
-                       .part = { .to = UINT64_MAX, .heads = 1 } };
-    int r = spool_walk_part(w->spool, &h.part, look_at_head, &h);
-    *part = h.part;
-    part->heads = 0;
-    return r < 0 ? r : 0;
 }
 
 /* --- looking --------------------------------------------------------------- */
@@ -177,9 +135,9 @@ find(struct why *w)
     if (err < 0)
         return err;
     if (w->expr)
-        err = narrow(w, w->since_us - MARGIN_US, INT64_MAX, &part);
+        err = spool_part_of(w->spool, w->since_us, INT64_MAX, &part);
     else if (ms >= 0)
-        err = narrow(w, ms * 1000 - MARGIN_US, ms * 1000 + MARGIN_US, &part);
+        err = spool_part_of(w->spool, ms * 1000, ms * 1000, &part);
     else
         err = 0;
     if (!err)

@@ -148,32 +148,22 @@ make_lane(struct host *h, struct assembly_lane *l, struct lane **out)
                                          .parked = h->parked,
                                          .entities = h->entities,
                                          .state_dir = h->state_dir };
-    struct lane_spec spec = {
-        .name = l->plan->lane,
-        .was = l->was ? l->was : option_str(l->plan->part.place, "was", 0),
-        .begin = place_begin(l->plan->part.place),
-        .instance = l->destination.instance,
-        .matches = l->pipeline->matches,
-        .match_count = l->pipeline->match_count,
-        .steps = l->lane_steps,
-        .step_count = l->step_count,
-        .own_count = l->plan->step_count,
-        .remembers = l->remembers,
-        .derived = derived,
-        .when = l->when,
-        .batch_events = (uint32_t) option_int(batch, "events", 0),
-        .batch_bytes = (uint64_t) option_int(batch, "bytes", 0),
-        .batch_wait_ms = (uint32_t) option_int(batch, "wait", 0),
-        .intake = l->destination.intake,
-        .soft = is_soft(l),
-        .max_age_us = option_int(l->plan->part.place, "max_age", 0) * 1000,
-        .max_age_drops = is_said(l, "max_age_then", "drop"),
-        .paused = l->pipeline->status == PLAN_PAUSED,
-        .said = instance_said,
-        .fault = instance_fault,
-        .begins = host_history_append,
-        .host = &l->destination
-    };
+    struct lane_spec spec = assembly_decides(l);
+    spec.was = l->was ? l->was : option_str(l->plan->part.place, "was", 0);
+    spec.begin = place_begin(l->plan->part.place);
+    spec.derived = derived;
+    spec.batch_events = (uint32_t) option_int(batch, "events", 0);
+    spec.batch_bytes = (uint64_t) option_int(batch, "bytes", 0);
+    spec.batch_wait_ms = (uint32_t) option_int(batch, "wait", 0);
+    spec.intake = l->destination.intake;
+    spec.soft = is_soft(l);
+    spec.max_age_us = option_int(l->plan->part.place, "max_age", 0) * 1000;
+    spec.max_age_drops = is_said(l, "max_age_then", "drop");
+    spec.paused = l->pipeline->status == PLAN_PAUSED;
+    spec.said = instance_said;
+    spec.fault = instance_fault;
+    spec.begins = host_history_append;
+    spec.host = &l->destination;
     spec.destination = serial_wrap(&l->destination, &l->turns, &spec.self);
     return lane_new(&spec, &shared, out);
 }

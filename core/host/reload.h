@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* A config that takes the place of the one that runs: a transaction.
  *
- *   reload_read.c   the new config beside the old one: what differs, and whether
- *                   it may be taken at all; nothing outside is touched
+ *   reload_read.c   the new config, and whether it may be taken at all
+ *   reload_compare.c  what differs of lanes and sources; up to here nothing outside
+ *                   is touched
  *   reload_lanes.c  the lanes that differ, one after the other; and back again
  *   reload_gate.c   sources, the servers, limits; from there on nothing goes back
  *   reload.c        the order of it, who asks, and what is answered
@@ -77,7 +78,7 @@ struct reload {
     struct il_text stale;    /* plugins of which the file has changed; lines */
 };
 
-/* reload_read.c: 0, or -EINVAL: refused, and r->why or r->findings say why. */
+/* reload_read.c, reload_compare.c: 0, or -EINVAL: refused, and r->why or r->findings say why. */
 int reload_read(struct reload *);
 int reload_compare(struct reload *);
 void reload_free(struct reload *);

@@ -71,36 +71,26 @@ stop_old(struct reload *r)
     }
 }
 
-/* The new assembly has what goes on, and is what others look at. */
+/* An assembly has what goes on, and is what others look at; the other one had it. */
 static void
-show_new(struct reload *r)
+show(struct reload *r, struct assembly *a)
 {
+    const int new = a == r->to;
+    struct assembly *other = new ? r->from : r->to;
     host_change_begin(r->h);
-    for (size_t i = 0; i < r->lane_count; i++)
-        if (r->lanes[i].what == RELOAD_SAME)
-            assembly_take_lane(r->to, r->lanes[i].to,
-                               lane_before(r, &r->lanes[i]));
-    for (size_t i = 0; i < r->source_count; i++)
-        if (r->sources[i].what == RELOAD_SAME)
-            assembly_take_source(r->to, r->sources[i].to,
-                                 r->from->sources[r->sources[i].from]);
-    r->h->assembly = r->to;
-    host_change_end(r->h);
-}
-
-static void
-show_old(struct reload *r)
-{
-    host_change_begin(r->h);
-    for (size_t i = 0; i < r->lane_count; i++)
-        if (r->lanes[i].what == RELOAD_SAME)
-            assembly_take_lane(r->from, r->lanes[i].from,
-                               lane_after(r, &r->lanes[i]));
-    for (size_t i = 0; i < r->source_count; i++)
-        if (r->sources[i].what == RELOAD_SAME)
-            assembly_take_source(r->from, r->sources[i].from,
-                                 r->to->sources[r->sources[i].to]);
-    r->h->assembly = r->from;
+    for (size_t i = 0; i < r->lane_count; i++) {
+        const struct reload_lane *l = &r->lanes[i];
+        if (l->what == RELOAD_SAME)
+            assembly_take_lane(a, new ? l->to : l->from,
+                               other->lanes[new ? l->from : l->to]);
+    }
+    for (size_t i = 0; i < r->source_count; i++) {
+        const struct reload_source *s = &r->sources[i];
+        if (s->what == RELOAD_SAME)
+            assembly_take_source(a, new ? s->to : s->from,
+                                 other->sources[new ? s->from : s->to]);
+    }
+    r->h->assembly = a;
     host_change_end(r->h);
 }
 
@@ -234,7 +224,7 @@ int
 reload_lanes(struct reload *r)
 {
     stop_old(r);
-    show_new(r);
+    show(r, r->to);
     int err = make_new(r);
     if (!err)
         err = run_new(r);
@@ -302,7 +292,7 @@ reload_lanes_back(struct reload *r)
     for (size_t i = 0; i < r->lane_count; i++)
         if (r->lanes[i].stopped)
             open_old(r, &r->lanes[i]);
-    show_old(r);
+    show(r, r->from);
     for (size_t i = 0; i < r->lane_count; i++) {
         struct reload_lane *l = &r->lanes[i];
         if (l->stopped && (!l->reopened || run_old(r, l)))

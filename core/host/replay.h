@@ -37,7 +37,8 @@ struct replay {
     struct assembly_lane *lane;
     struct il_expr *where;
     char id[17];  /* of the same ask the same */
-    uint64_t end; /* the lane's position when it began */
+    uint64_t from,
+        end; /* positions: where it reads from, and the lane's then */
     struct spool_hold *hold;
     /* the helper's */
     struct lane_dry *dry;

@@ -146,7 +146,9 @@ narrow(struct replay *r, struct il_batch *b)
     uint32_t n = 0;
     for (uint32_t i = 0; i < b->count; i++) {
         struct batch_event *e = &b->events[i];
-        if (e->state == BATCH_TICK || is_letter(r, e->position))
+        /* What a step puts aside today is neither delivered nor dropped. */
+        if (e->state == BATCH_TICK || e->state == BATCH_DEFERRED
+            || is_letter(r, e->position))
             continue;
         int holds = r->where ? expr_true(r->where, e) : 1;
         if (holds < 0)
@@ -192,6 +194,12 @@ struct pass {
     size_t bytes;
     int warmed, err;
 };
+
+static int64_t
+time_of(uint64_t us)
+{
+    return us > INT64_MAX ? INT64_MAX : (int64_t) us;
+}
 
 static int
 is_of_range(const struct replay *r, const struct event *ev)
@@ -272,9 +280,7 @@ static int
 read_all(struct pass *p)
 {
     struct replay *r = p->r;
-    struct spool_stats st;
-    spool_stats(r->h->spool, &st);
-    const uint64_t from = st.first ? st.first : 1;
+    const uint64_t from = r->from;
     uint64_t last = from - 1;
     while (last < r->end) {
         r->frames.len = 0;
@@ -330,6 +336,26 @@ put_report(struct replay *r)
     text_clear(&out);
 }
 
+/* What steps remember begins with the oldest event; for others what came before
+ * the range is not read. */
+static int
+open_reader(struct replay *r)
+{
+    struct spool_part part = { .from = 0 };
+    struct spool_stats st;
+    char dir[4096];
+    spool_stats(r->h->spool, &st);
+    int err = r->lane->remembers
+                  ? 0
+                  : state_dir_path(dir, sizeof(dir), r->h->state_dir, "spool")
+                        ?: spool_part_of(dir, time_of(r->ask.since_us),
+                                         time_of(r->ask.until_us), &part);
+    r->from = part.from > st.first ? part.from : st.first ? st.first : 1;
+    if (!r->lane->remembers && part.to < r->end)
+        r->end = part.to;
+    return err ? err : spool_reader_open(r->h->spool, r->from - 1, &r->reader);
+}
+
 static int
 prepare(struct replay *r)
 {
@@ -345,7 +371,7 @@ prepare(struct replay *r)
     if (!err)
         err = open_dry(r);
     if (!err)
-        err = spool_reader_open(r->h->spool, 0, &r->reader);
+        err = open_reader(r);
     if (!err)
         return call(r, IL_REPLAY_BEGIN, NULL);
     job_fail(r->job, "failed", "it cannot begin: %s", strerror(-err));

@@ -31,7 +31,9 @@
 #include "spool.h"
 #include "base/digits.h"
 
+#include <endian.h>
 #include <pthread.h>
+#include <string.h>
 #include <time.h>
 
 #define SEGMENT_HEADER 64
@@ -97,6 +99,23 @@ struct frame {
  * *need bytes. */
 int spool_frame_unpack(const char *bytes, size_t len, uint64_t seed,
                        struct frame *out, size_t *need);
+
+/* Numbers of a header, of a segment and of a frame: little-endian, where they lie. */
+static inline uint32_t
+segment_get32(const char *p)
+{
+    uint32_t v;
+    memcpy(&v, p, 4);
+    return le32toh(v);
+}
+
+static inline uint64_t
+segment_get64(const char *p)
+{
+    uint64_t v;
+    memcpy(&v, p, 8);
+    return le64toh(v);
+}
 
 /* A window onto a file.  Blocks that cannot be read appear as zeros, and
  * unreadable counts them. */

@@ -2,26 +2,15 @@
 /* Finding the frames of a segment, also after damage. */
 #include "private.h"
 
-#include <endian.h>
 #include <string.h>
 
 /* How often a scan looks through the whole segment for what it misses. */
 #define LOOKS 64
 
-static uint32_t
-frame_length(const char *p)
-{
-    uint32_t v;
-    memcpy(&v, p, 4);
-    return le32toh(v);
-}
-
 static uint64_t
 frame_position(const char *p)
 {
-    uint64_t v;
-    memcpy(&v, p + 8, 8);
-    return le64toh(v) & SPOOL_POSITION_MAX;
+    return segment_get64(p + 8) & SPOOL_POSITION_MAX;
 }
 
 void
@@ -60,7 +49,7 @@ scan_frame_at(struct segment_scan *s, uint64_t offset, uint64_t low,
     if (got < FRAME_MIN)
         return 0;
     uint64_t position = frame_position(p);
-    uint32_t len = frame_length(p);
+    uint32_t len = segment_get32(p);
     if (len == 0 || len > FRAME_BODY_MAX || position < low || position > high)
         return 0;
     size_t need = frame_size(len);
@@ -97,7 +86,7 @@ scan_candidate(struct segment_scan *s, uint64_t from, uint64_t low,
             break;
         for (int64_t i = 0; i + FRAME_MIN <= got; i += 8, offset += 8) {
             uint64_t position = frame_position(p + i);
-            if (position < low || position > high || frame_length(p + i) == 0)
+            if (position < low || position > high || segment_get32(p + i) == 0)
                 continue;
             *found = offset;
             return 0;
@@ -241,7 +230,7 @@ spool_scan_tail(struct segment_scan *s, int reused)
     const char *p = spool_segment_view(io, s->far, FRAME_MIN, &got);
     if (!p || got < FRAME_MIN)
         return p ? tail : got;
-    uint32_t len = frame_length(p);
+    uint32_t len = segment_get32(p);
     if (frame_position(p) != s->position || len > FRAME_BODY_MAX)
         return tail;
     uint64_t whole = s->far + frame_size(len);

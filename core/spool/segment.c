@@ -18,22 +18,6 @@
 #define IO_WINDOW (256u << 10)
 #define IO_BLOCK 4096u
 
-static uint32_t
-get32(const char *p)
-{
-    uint32_t v;
-    memcpy(&v, p, 4);
-    return le32toh(v);
-}
-
-static uint64_t
-get64(const char *p)
-{
-    uint64_t v;
-    memcpy(&v, p, 8);
-    return le64toh(v);
-}
-
 static void
 put32(char *p, uint32_t v)
 {
@@ -76,17 +60,17 @@ int
 spool_header_unpack(const char in[SEGMENT_HEADER], struct segment_header *h)
 {
     if (memcmp(in, SEGMENT_MAGIC, 8) != 0
-        || get32(in + 12) != header_checksum(in))
+        || segment_get32(in + 12) != header_checksum(in))
         return -EINVAL;
-    uint32_t version = get32(in + 8);
+    uint32_t version = segment_get32(in + 8);
     if (version != VERSION_PLAIN && version != VERSION_REUSED)
         return -ENOTSUP;
     h->reused = version == VERSION_REUSED;
     memcpy(h->uuid, in + 16, 16);
-    h->first = get64(in + 32);
-    h->prev_first = get64(in + 40);
-    h->prev_last = get64(in + 48);
-    h->prev_end = get64(in + 56);
+    h->first = segment_get64(in + 32);
+    h->prev_first = segment_get64(in + 40);
+    h->prev_last = segment_get64(in + 48);
+    h->prev_end = segment_get64(in + 56);
     if (h->first == 0 || h->first > SPOOL_POSITION_MAX
         || h->prev_last >= h->first || h->prev_first > h->prev_last + 1)
         return -EINVAL;
@@ -102,7 +86,7 @@ spool_segment_name(char out[SEGMENT_NAME], uint64_t first)
 uint64_t
 spool_seed(const uint8_t uuid[16])
 {
-    return get64((const char *) uuid);
+    return segment_get64((const char *) uuid);
 }
 
 static uint32_t
@@ -132,18 +116,18 @@ spool_frame_unpack(const char *bytes, size_t len, uint64_t seed,
     *need = FRAME_MIN;
     if (len < FRAME_MIN)
         return -EAGAIN;
-    uint32_t body_len = get32(bytes);
+    uint32_t body_len = segment_get32(bytes);
     if (body_len == 0 || body_len > FRAME_BODY_MAX)
         return 0;
     *need = frame_size(body_len);
     if (len < *need)
         return -EAGAIN;
-    uint64_t position = get64(bytes + 8);
+    uint64_t position = segment_get64(bytes + 8);
     out->position = position & SPOOL_POSITION_MAX;
     out->flags = position & ~SPOOL_POSITION_MAX;
     out->body = bytes + FRAME_HEADER;
     out->len = body_len;
-    return get32(bytes + 4)
+    return segment_get32(bytes + 4)
            == frame_checksum(seed, position, out->body, body_len);
 }
 

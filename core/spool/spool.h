@@ -265,5 +265,9 @@ int spool_walk_part(const char *dir, const struct spool_part *,
                               uint64_t position, const char *body, size_t len,
                               const char *damage),
                     void *arg);
+/* The part that can have what came in between these two times (since 1970; with a
+ * margin, as clocks jump).  Reads the heads of segments.  0 or a negative errno. */
+int spool_part_of(const char *dir, int64_t from_us, int64_t to_us,
+                  struct spool_part *out);
 
 #endif

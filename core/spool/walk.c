@@ -226,3 +226,50 @@ spool_walk_part(const char *dir, const struct spool_part *part,
 {
     return walk(dir, !part->alone, part, fn, arg);
 }
+
+/* --- by time --------------------------------------------------------------- */
+
+/* Around a time that somebody names: clocks jump, and threads overtake each other. */
+#define MARGIN_US INT64_C(300000000)
+
+/* The segments by when their first frames came. */
+struct heads {
+    int64_t from_us, to_us;
+    struct spool_part part;
+    int past; /* what follows came later */
+};
+
+static int
+look_at_head(void *arg, const char *segment, uint64_t offset, uint64_t position,
+             const char *body, size_t len, const char *damage)
+{
+    struct heads *h = arg;
+    struct event ev;
+    (void) segment;
+    (void) offset;
+    if (damage || h->past || event_is_marks(body, len)
+        || event_unpack(body, len, &ev))
+        return 0;
+    if (ev.received_us < h->from_us)
+        h->part.from = position;
+    if (ev.received_us > h->to_us) {
+        h->part.to = position;
+        h->past = 1;
+    }
+    return 0;
+}
+
+int
+spool_part_of(const char *dir, int64_t from_us, int64_t to_us,
+              struct spool_part *part)
+{
+    struct heads h = { .from_us = from_us - MARGIN_US,
+                       .to_us = to_us < INT64_MAX - MARGIN_US
+                                    ? to_us + MARGIN_US
+                                    : INT64_MAX,
+                       .part = { .to = UINT64_MAX, .heads = 1 } };
+    int r = spool_walk_part(dir, &h.part, look_at_head, &h);
+    *part = h.part;
+    part->heads = 0;
+    return r < 0 ? r : 0;
+}
