@@ -24,7 +24,7 @@ include tests/packaging/local.mk
 include tests/http/local.mk
 include tests/webhooks/local.mk
 
-EXTRA_DIST += tests/lib/asked.py tests/lib/daemon.sh tests/lib/postgres.sh tests/lib/inject.py tests/lib/servers.py \
+EXTRA_DIST += tests/lib/asked.py tests/lib/daemon.sh tests/lib/plugin-check.sh tests/lib/postgres.sh tests/lib/inject.py tests/lib/servers.py \
 	tests/lib/clusters.py tests/lib/ledger.py tests/lib/ports.py \
 	tests/lib/each.py tests/lib/load.py tests/lib/machine.py tests/lib/mailserver.py tests/lib/receiver.py tests/lib/recipe.py \
 	tests/lib/reloads.py \

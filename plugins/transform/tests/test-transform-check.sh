@@ -2,29 +2,12 @@
 # SPDX-License-Identifier: MIT
 # The example is a good config, a wrong one is refused with its line, and the
 # manual has every option.
-set -eu
-here=$IL_SRCDIR/plugins/transform
-[ -f "$IL_BUILDDIR/plugins/warehouse.pg/.libs/warehouse.pg.so" ] || exit 77
-[ -f "$IL_BUILDDIR/plugins/sdk.event/.libs/sdk.event.so" ] || exit 77
-dir=$(mktemp -d "${TMPDIR:-/tmp}/il-transform.XXXXXX")
-trap 'rm -rf "$dir"' EXIT
-fail() { echo "$*" >&2; exit 1; }
-INGESTLAYER_KEY=a-key DATABASE_URL=dbname=warehouse
-export INGESTLAYER_KEY DATABASE_URL
-check() {
-    "$IL_BUILDDIR/ingestlayer" check -c "$1" > "$dir/out" 2>&1
-}
-
-sed -e "s/8080/0/; /^http/s/\$/ admin = { listen = \"127.0.0.1:0\"; };/" -e "s|/var/lib/ingestlayer|$dir|" "$here/transform.conf" > "$dir/good.conf"
-check "$dir/good.conf" || fail "the example is refused: $(cat "$dir/out")"
+. "$IL_SRCDIR/tests/lib/plugin-check.sh"
+begin transform warehouse.pg sdk.event
 
 sed 's|from = "usr.id"|from = "$entity.usr.id"|' "$dir/good.conf" > "$dir/bad.conf"
 check "$dir/bad.conf" && fail "a trait is renamed"
 grep -q "bad.conf:$(grep -n 'entity.usr' "$dir/bad.conf" | cut -d: -f1):.*from" "$dir/out" ||
     fail "the path is not named with its line: $(cat "$dir/out")"
 
-for option in body rename set remove keep; do
-    "$IL_BUILDDIR/ingestlayer" plugins transform | grep -q "^ *$option: " ||
-        fail "no option $option"
-    grep -q "^\.It Ic $option\$" "$here/transform.5" || fail "$option is not in the manual"
-done
+documents body rename set remove keep
