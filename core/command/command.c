@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* What most commands begin with: their line; a config, read as far as the command
+ * needs it; the user whose files state_dir has; the daemon that runs there. */
 #include "private.h"
 #include "reply.h"
 

@@ -39,6 +39,7 @@ put_help(const char *help, const char *escaped)
     }
 }
 
+/* What an option's argument is called says what it may be. */
 static int
 is_file(const struct command_option *o)
 {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A dead letter, or an event that waits, on standard output. */
+/* A dead letter, or an event that waits, on standard output: what it is, why it is
+ * there, how often it was tried and when it is again.  A body that nothing could
+ * read is shown as hexadecimal digits. */
 #include "dead.h"
 
 #include "base/text_plain.h"

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/* Rates are made of two samples of the status, by the daemon's own clock: so it
+ * keeps no history, and a look costs it no more than a status does.  Counts of two
+ * processes are never compared. */
 #include "figures.h"
 
 #include "private.h"

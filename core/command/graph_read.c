@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/* What graph draws is read from the JSON that `config` prints, be it of a file or of
+ * the running daemon, which need not be of this version: sources, pipelines, and
+ * between them what is taken of which source.  The figures beside are of two samples
+ * of the status. */
 #include "graph.h"
 
 #include "reply.h"
@@ -70,6 +74,7 @@ read_about(struct graph_part *part, const struct il_value *group)
     return 0;
 }
 
+/* Its options may stand in `host`, where the plugin has one of the same name. */
 static int
 read_part(struct graph_part *part, const struct il_value *group)
 {
@@ -229,6 +234,7 @@ pair_of(const struct command_sample *before, const struct command_sample *now,
     return 1;
 }
 
+/* One that a newer daemon has and is not known here waits for something. */
 static const char *
 state_of(const struct il_value *lane)
 {
@@ -236,12 +242,12 @@ state_of(const struct il_value *lane)
                                          "paused",  "fenced",   "stopped" };
     struct il_value v = command_member(lane, "state");
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-        if (v.type == IL_STRING && v.len == strlen(known[i])
-            && !memcmp(v.str, known[i], v.len))
+        if (command_is(&v, known[i]))
             return known[i];
     return "waiting";
 }
 
+/* A draft, or a config that does not run: there is no such source or lane. */
 static void
 live_source(struct graph_part *part, const struct command_sample *before,
             const struct command_sample *now)

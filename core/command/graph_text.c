@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* ingestlayer graph in words: for a terminal, and in Graphviz's language. */
+/* ingestlayer graph in words: for a terminal, and in Graphviz's language.
+ *
+ * Names and expressions are the operator's, and are escaped for where they go;
+ * long ones are cut at a character.  Nodes have names of our own (p0_d1), as two
+ * steps may be called alike. */
 #include "graph.h"
 
 #include <stdio.h>
@@ -211,6 +215,9 @@ dot_steps(struct out *o, const char *of, const struct graph_part *steps,
     }
 }
 
+/* A frame with a point where events come in; steps in a row from there, and behind
+ * them the destinations, each behind its own steps.  `when` is on the edge that only
+ * some events pass. */
 static void
 dot_pipeline(struct out *o, const struct graph_pipeline *p, size_t number)
 {

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Asking for what takes long: the lines of a job as they come. */
+/* Asking for what takes long: the lines of a job as they come.
+ *
+ * A job whose client hangs up is cancelled, so Ctrl-C needs no request of its own.
+ * Its last line says that it is done: an answer that ends without one is of a daemon
+ * that has died, and nothing is known of what it was at. */
 #include "private.h"
 #include "progress.h"
 #include "reply.h"
@@ -22,6 +26,7 @@ struct listener {
     struct command_progress progress;
 };
 
+/* What was done before the first line is no part of the rate. */
 static void
 show_progress(struct listener *l, const struct il_value *p)
 {

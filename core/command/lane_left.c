@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Lanes as state_dir has them: `lane list`, `lane forget`, and what check says
- * of those that are not in the config. */
+ * of those that are not in the config.
+ *
+ * A lane is what has a cursor.  Counts are "at least": the spool's end stands in a
+ * hint that a daemon which was killed may have left behind.  A daemon that runs is
+ * asked to forget, as it holds the spool for that lane; else whoever has the lock of
+ * the state_dir does it. */
 #include "lane.h"
 #include "private.h"
 #include "reply.h"

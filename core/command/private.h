@@ -1,40 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /* How the room works: one file a command, named as the command is.
  *
- *   command.c     what most commands share: their line, finding state_dir,
- *                 reading a config with its plugins opened
- *   arguments.c   expressions, times and numbers on it
- *   help.c        options: one table a command for its line and its --help
- *   completion.c  the same tables for shells; it knows all commands
- *   version.c     how it was built, and with what
+ *   command.c  arguments.c  help.c  completion.c  table.c
+ *                 the line, from the one table of options that --help, getopt and
+ *                 the shells' completions are made of; finding state_dir
  *   run.c         the daemon, phase by phase (host/host.h)
- *   check.c  config.c  graph.c  ddl.c  types.c  plugins.c  eval.c
+ *   check.c  config.c  graph*.c  ddl.c  types.c  plugins.c  verify.c  eval.c  test*.c
  *                 read a config or a table, and touch nothing outside
- *   verify.c      plugins --verify, with the test host that plugins are tested
- *                 with
- *   emit.c  status.c  top.c  reload.c  upgrade.c  dead_retry.c
- *                 ask the running daemon by its control socket (host/control.h);
- *                 job.c what takes long
- *   reply.c       what stands in its answer
- *   figures.c     how fast it does what, by its status twice
- *   show.c        amounts as people read them
- *   progress.c    how far it is, in one line; terminal.c writes it
- *   dead.c  dead_item.c  dead_print.c  dead_render.c  entity.c
- *                 open a store of state_dir themselves, beside a running daemon
- *                 or without one: LMDB lets several processes in
- *   why.c  why_find.c  why_kept.c  why_stand.c  why_lane.c  why_trial.c
- *   why_tell.c  why_online.c  why_answer.c
- *                 what became of an event: the command; it in the spool, in the
- *                 stores; the lanes; one lane's answer, the steps again, what
- *                 they ask; printing.  Beside a running daemon or without one
- *   spool.c       reads segments while no daemon runs
- *   lane.c        is the daemon of one lane while none runs
- *   lane_pause.c  asks the daemon, or writes for the next one
- *   lane_left.c   lanes by what state_dir has of them
+ *   emit.c  status.c  top*.c  tap.c  reload.c  replay.c  upgrade.c  dead_retry.c
+ *                 ask the running daemon by its control socket (host/control.h)
+ *   reply.c  job.c  figures.c
+ *                 what stands in its answers; in those that take long; and in two of
+ *                 them, compared
+ *   show.c  progress.c  terminal.c
+ *                 amounts as people read them; how far it is
+ *   dead*.c  entity*.c  state.c  why*.c
+ *                 open what state_dir has themselves, beside a running daemon or
+ *                 without one: LMDB and segments let several processes in
+ *   spool*.c  lane*.c
+ *                 while no daemon runs; or by it, where one does
  *
  * A command prints results on standard output and all else on standard error,
- * and returns 0, 1 (failed) or 2 (usage).  There are no threads and no locks
- * here, but in run, where the rooms make their own. */
+ * and returns 0, 1 (failed) or 2 (usage).  Texts of events, configs and far sides
+ * go through text_plain() before a terminal gets them.  There are no threads and no
+ * locks here, but in run, where the rooms make their own. */
 #ifndef COMMAND_PRIVATE_H
 #define COMMAND_PRIVATE_H
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* One line that takes its own place, at most four times a second.  A signal is noted
+ * and heard at the next step, so that what is under way ends where it can go on. */
 #include "progress.h"
 
 #include "show.h"

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* ingestlayer reload: have the running daemon read its config again. */
+/* ingestlayer reload: have the running daemon read its config again.
+ *
+ * The daemon reads the file that it was started with; the config of this command is
+ * only for finding the daemon.  It is asked at the control socket, and not by SIGHUP,
+ * so that what came of it is said here and is the exit code, which is also what
+ * systemctl reload shows. */
 #include "private.h"
 #include "reply.h"
 
@@ -66,6 +71,8 @@ print_lines(FILE *f, const char *before, const struct il_value *all,
         command_print(f, before, &line, "\n");
 }
 
+/* Of a lane that was started anew.  "Untried" and "waiting" are no faults: a far
+ * side that is away, or events that do not come, say nothing about a config. */
 static void
 print_verdict(const struct il_value *lane)
 {
@@ -111,6 +118,7 @@ print_changes(const struct il_value *all, const char *key, const char *what)
     return same;
 }
 
+/* The environment is that of the process, whatever stands in its file by now. */
 static void
 print_unread(const struct il_value *all)
 {

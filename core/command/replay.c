@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* ingestlayer replay: events that the spool still has, as the config makes them
- * today, beside what a destination has of them. */
+ * today, beside what a destination has of them.
+ *
+ * The work is a job of the daemon, which has the spool, the secrets and the lane's
+ * position.  What is asked is named there by all its parts, --since as a time among
+ * them: the same ask after an interruption goes on where it was, so the time is
+ * printed, for one that was given as "2h" is another one the next time. */
 #include "private.h"
 #include "reply.h"
 
@@ -201,7 +206,7 @@ put_names(struct json_out *o, char *names)
     json_out_end(o);
 }
 
-/* The daemon need not stand where the command does. */
+/* The daemon need not stand where the command does.  Without one it reads its own. */
 static int
 put_config(struct json_out *o, const char *config)
 {

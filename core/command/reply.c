@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/* Members of an answer.  A daemon of another version may say more, less or
+ * otherwise: what is not there, or of another type, is taken for nothing, and no
+ * command fails for it. */
 #include "reply.h"
 
 #include "base/text_plain.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Amounts as short as a column wants them; powers of 1024 for bytes, of 1000 else. */
 #include "show.h"
 
 #include <inttypes.h>

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* ingestlayer spool verify and inspect: all of it is read, and counted. */
+/* ingestlayer spool verify and inspect: all of it is read, and counted.
+ *
+ * A frame whose checksum is right may still hold no event, where another program
+ * wrote it: that counts as damage, too.  One that is interrupted says where it was,
+ * and what is read from there adds up to the same. */
 #include "private.h"
 #include "spool.h"
 

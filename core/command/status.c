@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* ingestlayer status: what a running daemon does. */
+/* ingestlayer status: what a running daemon does, once.  The JSON is the daemon's,
+ * as it came; the table is made of it, and leaves out what is nothing. */
 #include "private.h"
 #include "reply.h"
 #include "show.h"

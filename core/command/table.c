@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* All commands, as --help, the completions and main() go through them. */
 #include "private.h"
 
 const struct command_entry command_table[] = {

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* `ingestlayer tap`: events as they pass, one JSON object a line. */
+/* `ingestlayer tap`: events as they pass, one JSON object a line.
+ *
+ * It reads the lines of a job by itself, as an event's is printed as it came: taking
+ * each one apart would make this command the slowest part of what it watches.  What
+ * it does not get to is passed over by the daemon and counted, and no lane waits. */
 #include "private.h"
 #include "reply.h"
 
@@ -101,6 +105,7 @@ read_option(struct tapping *t, int c)
 
 /* --- what comes ------------------------------------------------------------ */
 
+/* -ECANCELED: as many as were asked for; -EPIPE: nobody reads them. */
 static int
 show_event(struct tapping *t, struct slice line)
 {
@@ -135,17 +140,11 @@ show(void *arg, struct slice line)
 {
     static const char event[] = "{\"at\":";
     struct il_text packed = { 0 };
-    struct json_error error;
     struct il_value v;
     if (line.len > sizeof event && !memcmp(line.ptr, event, sizeof event - 1))
         return show_event(arg, line);
-    int err = json_to_msgpack(line.ptr, line.len, &packed, &error);
-    const char *p = packed.data;
+    int err = command_read_json(line, &packed, &v);
     if (!err)
-        err = msg_value(&p, packed.data + packed.len, &v);
-    if (err)
-        command_answer_unknown();
-    else
         err = show_other(arg, &v);
     text_clear(&packed);
     return err;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Written whole with write(2): a frame that stdio cuts in two flickers. */
 #include <config.h>
 
 #include "terminal.h"

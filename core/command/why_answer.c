@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What is found out about events, gathered and printed. */
+/* What is found out about events, gathered and printed.
+ *
+ * Each line says how it is known: recorded (a store or the spool has it), recomputed
+ * (by the config of that day), or that it cannot be known; none is ever a guess.
+ * JSON has the same lines, and what they are made of as members. */
 #include "why.h"
 
 #include "base/text_plain.h"
@@ -120,6 +124,7 @@ print_event(struct why *w, struct il_text *out, size_t i)
     text_puts(out, "\n");
 }
 
+/* The gate's letter of what never became an event: lanes cannot know of it. */
 static void
 print_refusal(struct il_text *out, struct why_kept *k)
 {
@@ -237,6 +242,7 @@ out_event(struct why *w, struct json_out *o, size_t i)
     json_out_end(o);
 }
 
+/* What was refused may be no UTF-8. */
 static void
 out_refusal(struct json_out *o, struct why_kept *k)
 {

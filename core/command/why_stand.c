@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The lanes, and where they are. */
+/* The lanes, and where they are: those of the config, and those that only have a
+ * cursor.  A running daemon is asked, as its cursors on disk are behind, and asked
+ * again where an event is still to come, for how fast the lane goes; without one the
+ * cursors are the truth. */
 #include "private.h"
 #include "reply.h"
 #include "why.h"
