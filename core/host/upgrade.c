@@ -128,9 +128,9 @@ may_take(struct host *h, struct successor *s, const struct handover_message *m)
 /* --- letting go ------------------------------------------------------------ */
 
 static void
-wait_until(struct host *h, int (*is_over)(struct host *), int64_t until_us)
+wait_until(struct host *h, int (*holds)(struct host *), int64_t until_us)
 {
-    while (!is_over(h) && clock_monotonic_us() < until_us) {
+    while (!holds(h) && clock_monotonic_us() < until_us) {
         poll(NULL, 0, 2);
         notify_alive();
     }
