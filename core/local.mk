@@ -288,6 +288,8 @@ core_libcore_a_SOURCES = \
 	core/lane/dry.h \
 	core/lane/derive.c \
 	core/lane/due.c \
+	core/lane/replay.c \
+	core/lane/replay.h \
 	core/lane/hold_off.c \
 	core/lane/lane.c \
 	core/lane/lane.h \
@@ -387,6 +389,9 @@ core_libcore_a_SOURCES = \
 	core/host/reload_read.c \
 	core/host/replay.c \
 	core/host/replay.h \
+	core/host/replay_each.c \
+	core/host/replay_each.h \
+	core/host/replay_kept.c \
 	core/host/replay_run.c \
 	core/host/requests.c \
 	core/host/requests.h \

@@ -53,6 +53,7 @@ struct batch_derived {
 struct batch_again {
     uint32_t attempts; /* that failed and counted */
     uint32_t turn;     /* how often it was parked */
+    uint32_t replayed; /* by `ingestlayer replay` */
     int64_t first_us, since_us;
     const char *code, *message;
     const char *decided; /* the step where it stopped; NULL: at none */

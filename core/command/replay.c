@@ -10,6 +10,7 @@
 #include "reply.h"
 
 #include "base/clock.h"
+#include "base/rate.h"
 #include "base/time.h"
 #include "codec/json_out.h"
 #include "host/control.h"
@@ -32,6 +33,7 @@ enum {
     UNTIL,
     WHERE,
     COLUMNS,
+    RATE,
     JSON
 };
 
@@ -53,6 +55,8 @@ static const struct command_option options[] = {
     { COLUMNS, "columns", "NAMES",
       "what --update may change: names with commas between; without it all but "
       "those filled from $entity and $step" },
+    { RATE, "rate", "N/TIME",
+      "how fast --insert sends events one by one (10/s)" },
     { 'n', "samples", "N", "so many differences are shown (10)" },
     { JSON, "json", NULL, "one JSON object a line" },
     { 0 }
@@ -73,11 +77,12 @@ const struct command_help command_replay_help = {
 };
 
 struct job {
-    const char *config, *state_dir, *lane, *mode, *where;
+    const char *config, *state_dir, *lane, *mode, *where, *rate;
     char *columns;              /* a copy, taken apart */
     int64_t since_us, until_us; /* 0: not said */
     uint64_t samples;
     int json;
+    int failed; /* some events were not taken */
 };
 
 static int
@@ -114,33 +119,69 @@ print_columns(const struct il_value *columns)
     }
 }
 
+/* Line by line, as text that is not ours. */
+static void
+print_request(const struct il_value *request)
+{
+    const char *at = request->str, *end = at + request->len;
+    while (at < end) {
+        const char *stop = memchr(at, '\n', (size_t) (end - at));
+        struct il_value line = { .type = IL_STRING, .str = at };
+        line.len = (uint32_t) ((stop ? stop : end) - at);
+        command_print(stdout, "    ", &line, "\n");
+        at += line.len + 1;
+    }
+}
+
 static void
 print_sample(const struct il_value *v, const struct il_value *what)
 {
     struct il_value id = command_member(v, "id");
     struct il_value why = command_member(v, "why");
     struct il_value columns = command_member(v, "columns");
+    struct il_value request = command_member(v, "request");
     command_print(stdout, "", what, " ");
     command_print(stdout, "", &id, "");
     command_print(stdout, ": ", &why, "");
     putchar('\n');
     if (columns.type == IL_MAP)
         print_columns(&columns);
+    if (request.type == IL_STRING)
+        print_request(&request);
+}
+
+/* One that was given up. */
+static void
+print_failed(const struct il_value *v)
+{
+    struct il_value id = command_member(v, "id");
+    struct il_value code = command_member(v, "code");
+    struct il_value message = command_member(v, "message");
+    command_print(stdout, "failed ", &id, "");
+    printf(" after %" PRIu64 " attempts", command_number(v, "attempts"));
+    command_print(stdout, ": ", &code, "");
+    command_print(stdout, ", ", &message, "\n");
 }
 
 static const struct {
     const char *key, *what;
-} counts[] = { { "same", "are there as they would be written today" },
-               { "missing", "are not there" },
-               { "different", "are there and differ" },
-               { "only_there", "are there, and would not be delivered today" },
-               { "refused", "do not fit the table" },
-               { "inserted", "were brought in" },
-               { "updated", "were mended" },
-               { "changed_meanwhile",
-                 "were changed by somebody meanwhile, and left alone" },
-               { "gone_from_spool",
-                 "had left the spool before they were read" } };
+} counts[] = {
+    { "same", "are there as they would be written today" },
+    { "missing", "are not there" },
+    { "different", "are there and differ" },
+    { "only_there", "are there, and would not be delivered today" },
+    { "refused", "do not fit" },
+    { "inserted", "were brought in" },
+    { "updated", "were mended" },
+    { "would_send", "would be sent by --insert" },
+    { "sent", "were sent, and taken" },
+    { "failed", "were not taken, and are not tried again" },
+    { "left_out", "more are parked or dead letters, and `dead retry` is for "
+                  "them" },
+    { "changed_meanwhile",
+      "were changed by somebody meanwhile, and left alone" },
+    { "gone_from_spool", "had left the spool before they were read" }
+};
 
 static void
 print_report(const struct il_value *report)
@@ -154,6 +195,13 @@ print_report(const struct il_value *report)
         if (n)
             printf("%12" PRIu64 " %s\n", n, counts[i].what);
     }
+    struct il_value asked = command_member(report, "receiver_was_asked");
+    struct il_value mode = command_member(report, "mode");
+    if (asked.type == IL_BOOL && !asked.num.i && mode.type == IL_STRING
+        && mode.len == 4 && memcmp(mode.str, "diff", 4) == 0)
+        puts("What the receiver has of them is not known: it cannot be asked.  "
+             "These are\nthe requests that --insert would make; nothing was "
+             "sent.");
 }
 
 static void
@@ -163,8 +211,11 @@ print_line(const struct il_value *v)
     struct il_value column = command_member(v, "column");
     struct il_value report = command_member(v, "report");
     struct il_value today = command_member(v, "of_today");
+    struct il_value failed = command_member(v, "failed");
     if (sample.type == IL_STRING)
         print_sample(v, &sample);
+    else if (failed.type == IL_MAP)
+        print_failed(&failed);
     else if (column.type == IL_STRING) {
         command_print(stdout, "column ", &column, "");
         printf(" differs in %" PRIu64 "%s\n", command_number(v, "different"),
@@ -179,6 +230,7 @@ static int
 take_line(void *arg, struct slice line, const struct il_value *v)
 {
     struct job *j = arg;
+    j->failed |= command_member(v, "failed").type == IL_MAP;
     if (j->json)
         printf("%.*s\n", (int) line.len, line.ptr);
     else
@@ -231,6 +283,8 @@ put_ask(const struct job *j, struct il_text *out)
     json_out_number(&o, "samples", j->samples);
     if (j->where)
         json_out_str(&o, "where", j->where);
+    if (j->rate)
+        json_out_str(&o, "rate", j->rate);
     int err = put_config(&o, j->config);
     if (j->columns)
         put_names(&o, j->columns);
@@ -242,14 +296,17 @@ put_ask(const struct job *j, struct il_text *out)
 static void
 say_begin(const struct job *j)
 {
-    char since[TIME_TEXT];
+    char since[TIME_TEXT], until[TIME_TEXT] = "";
     if (!j->since_us || j->json)
         return;
     time_format(since, j->since_us);
+    if (j->until_us)
+        time_format(until, j->until_us);
     fprintf(stderr,
-            "ingestlayer replay: %s since %s; with that time the same goes on "
+            "ingestlayer replay: %s since %s%s%s; with %s the same goes on "
             "where it was, should it be interrupted\n",
-            j->lane, since);
+            j->lane, since, j->until_us ? " until " : "", until,
+            j->until_us ? "these times" : "that time");
 }
 
 static int
@@ -269,7 +326,7 @@ replay(struct job *j, const char *state_dir)
     text_clear(&call.reply);
     text_clear(&path);
     text_clear(&body);
-    return err == 2 ? 2 : err != 0;
+    return err == 2 ? 2 : err != 0 || j->failed;
 }
 
 /* --- the command ------------------------------------------------------------ */
@@ -300,6 +357,19 @@ set_columns(struct job *j, const char *text)
     free(j->columns);
     j->columns = strdup(text);
     return j->columns && *text ? -1 : usage("--columns takes names%s", "");
+}
+
+static int
+set_rate(struct job *j, const char *text)
+{
+    struct rate rate;
+    const char *why;
+    j->rate = text;
+    if (!rate_parse(text, &rate, &why))
+        return -1;
+    fprintf(stderr, "ingestlayer replay: --rate: expected %s, not \"%s\"\n",
+            why, text);
+    return 2;
 }
 
 static int
@@ -338,6 +408,8 @@ read_option(struct job *j, int c)
         return -1;
     case COLUMNS:
         return set_columns(j, optarg);
+    case RATE:
+        return set_rate(j, optarg);
     case DIFF:
         return set_mode(j, "diff");
     case INSERT:
@@ -363,6 +435,8 @@ check(struct job *j, int argc, char **argv)
         return usage("give %s", j->lane ? "--since" : "--lane");
     if (j->until_us && j->until_us <= j->since_us)
         return usage("--until comes before %s", "--since");
+    if (j->rate && strcmp(j->mode, "insert"))
+        return usage("--rate is for %s", "--insert");
     if (j->columns && strcmp(j->mode, "update"))
         return usage("--columns is for %s", "--update");
     return -1;

@@ -88,13 +88,19 @@ job_end(struct job *job)
 
 /* --- the helper -------------------------------------------------------------- */
 
+static void
+be_nice(void)
+{
+    pthread_setname_np(pthread_self(), "jobs");
+    /* Of Linux's threads this concerns the one that calls. */
+    setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + HELPER_NICE);
+}
+
 static void *
 help(void *arg)
 {
     struct host_jobs *jobs = arg;
-    pthread_setname_np(pthread_self(), "jobs");
-    /* Of Linux's threads this concerns the one that calls. */
-    setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + HELPER_NICE);
+    be_nice();
     pthread_mutex_lock(&jobs->lock);
     for (;;) {
         struct job *job = jobs->queue;
@@ -117,6 +123,16 @@ help(void *arg)
     return NULL;
 }
 
+/* No thread does it: it sees that, and frees what it has. */
+static void
+give_up(struct job *job)
+{
+    job_cancel(job);
+    job_fail(job, "shutting_down", "there is no thread for this now");
+    job->fn(job, job->arg);
+    job_end(job);
+}
+
 void
 job_run(struct job *job, void (*fn)(struct job *, void *arg), void *arg)
 {
@@ -134,12 +150,40 @@ job_run(struct job *job, void (*fn)(struct job *, void *arg), void *arg)
         pthread_cond_signal(&jobs->changed);
     }
     pthread_mutex_unlock(&jobs->lock);
-    if (runs)
-        return;
-    job_cancel(job);
-    job_fail(job, "shutting_down", "there is no thread for this now");
-    fn(job, arg); /* sees that, and frees what it has */
+    if (!runs)
+        give_up(job);
+}
+
+static void *
+run_alone(void *arg)
+{
+    struct job *job = arg;
+    struct host_jobs *jobs = job->jobs;
+    be_nice();
+    job->fn(job, job->arg);
     job_end(job);
+    pthread_mutex_lock(&jobs->lock);
+    jobs->alone--;
+    pthread_cond_broadcast(&jobs->changed);
+    pthread_mutex_unlock(&jobs->lock);
+    return NULL;
+}
+
+void
+job_run_alone(struct job *job, void (*fn)(struct job *, void *arg), void *arg)
+{
+    struct host_jobs *jobs = job->jobs;
+    pthread_t thread;
+    job->fn = fn;
+    job->arg = arg;
+    pthread_mutex_lock(&jobs->lock);
+    int runs = !jobs->stops && !pthread_create(&thread, NULL, run_alone, job);
+    jobs->alone += (size_t) runs;
+    pthread_mutex_unlock(&jobs->lock);
+    if (runs)
+        pthread_detach(thread);
+    else
+        give_up(job);
 }
 
 /* --- all of them ------------------------------------------------------------- */
@@ -196,9 +240,11 @@ host_jobs_stop(struct host_jobs *jobs)
     pthread_mutex_lock(&jobs->lock);
     jobs->stops = 1;
     cancel_by_id(jobs, NULL);
-    pthread_cond_signal(&jobs->changed);
+    pthread_cond_broadcast(&jobs->changed);
     int runs = jobs->helper_runs;
     jobs->helper_runs = 0;
+    while (jobs->alone)
+        pthread_cond_wait(&jobs->changed, &jobs->lock);
     pthread_mutex_unlock(&jobs->lock);
     if (runs)
         pthread_join(jobs->helper, NULL);

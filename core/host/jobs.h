@@ -22,7 +22,8 @@
  *   }
  *
  * What works by itself (why, replay) does so on the helper, one thread of low
- * priority, one job at a time.  What another thread does (reload: the main
+ * priority, one job at a time; what waits more than it works (a replay that sends
+ * ten events a second) has a thread of its own.  What another thread does (reload: the main
  * thread; tap: the lanes) keeps the job and ends it with job_end().
  *
  * Of a job only its lines are in memory, and those are bounded: JOB_ROOM beside
@@ -50,7 +51,10 @@ int job_begin(struct host_request *, const char *kind, struct job **out);
  * returns.  It is called also where the job was cancelled before its turn, so
  * that it can free arg. */
 void job_run(struct job *, void (*fn)(struct job *, void *arg), void *arg);
-/* Who did not job_run() it ends it, once, before host_jobs_stop().  Any thread. */
+/* The same on a thread of its own. */
+void job_run_alone(struct job *, void (*fn)(struct job *, void *arg),
+                   void *arg);
+/* Who did not have it run ends it, once, before host_jobs_stop().  Any thread. */
 void job_end(struct job *);
 
 /* --- while it goes on: any thread -------------------------------------------- */
@@ -84,7 +88,7 @@ int host_jobs_begin(struct host_jobs *, struct il_request *, const char *kind,
 void host_jobs_put(struct host_jobs *, struct json_out *);
 /* 0 or -ENOENT. */
 int host_jobs_cancel(struct host_jobs *, const char *id);
-/* Cancel all, wait for the helper to come back from its own.  Before the server
+/* Cancel all, wait for the helper, and those that run alone, to come back.  Before the server
  * that they answer is freed; none begins afterwards. */
 void host_jobs_stop(struct host_jobs *);
 /* Once all have ended, and the server has stopped. */

@@ -45,6 +45,7 @@ struct host_jobs {
     pthread_cond_t changed; /* the queue, or stops */
     struct job *first;      /* those that have not ended */
     struct job *queue, **queue_end;
+    size_t alone;          /* that run on threads of their own */
     size_t count, waiting; /* waiting: of the helper, the one at hand too */
     uint64_t last_id;
     int stops, helper_runs;

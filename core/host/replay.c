@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a replay is asked for, and the job. */
-#include "replay.h"
+#include "replay_each.h"
 
 #include "base/log.h"
 #include "codec/json.h"
@@ -31,6 +31,7 @@ replay_free(struct replay *r)
     ask_clear(&r->ask);
     expr_free(r->where);
     spool_hold_free(r->hold);
+    lane_replay_free(r->through);
     free(r);
 }
 
@@ -92,6 +93,18 @@ read_mode(const struct il_value *body, struct replay_ask *a)
 }
 
 static int
+read_rate(const struct il_value *body, struct replay_ask *a)
+{
+    const char *why;
+    char *text = NULL;
+    int err = read_text(body, "rate", &text);
+    if (!err && text)
+        err = rate_parse(text, &a->rate, &why);
+    free(text);
+    return err;
+}
+
+static int
 read_members(const struct il_value *body, struct replay_ask *a)
 {
     uint64_t samples = 10;
@@ -109,6 +122,8 @@ read_members(const struct il_value *body, struct replay_ask *a)
         err = read_text(body, "config", &a->config);
     if (!err)
         err = read_columns(body, a);
+    if (!err)
+        err = read_rate(body, a);
     a->samples = (uint32_t) (samples > SAMPLES_MAX ? SAMPLES_MAX : samples);
     return err;
 }
@@ -172,6 +187,22 @@ open_where(struct replay *r)
 }
 
 static int
+open_one_by_one(struct replay *r)
+{
+    const char *why;
+    if (r->ask.mode == IL_REPLAY_UPDATE) {
+        job_fail(r->job, "no_update",
+                 "lane %s: what %s has sent cannot be changed any more; "
+                 "--insert sends it once more, under the same ids",
+                 r->ask.lane, r->lane->destination.plugin->desc.name);
+        return -EINVAL;
+    }
+    if (!r->ask.rate.events)
+        rate_parse(REPLAY_RATE, &r->ask.rate, &why);
+    return 0;
+}
+
+static int
 open_lane(struct replay *r)
 {
     const struct plugin *p;
@@ -182,6 +213,12 @@ open_lane(struct replay *r)
         return -EINVAL;
     }
     p = r->lane->destination.plugin;
+    r->one_by_one = !p->desc.replay && p->desc.flags & IL_PER_EVENT;
+    if (r->one_by_one)
+        return open_one_by_one(r);
+    if (r->ask.rate.events)
+        return refuse(r, "no_rate",
+                      "--rate is for lanes that send events one by one");
     if (p->desc.replay)
         return 0;
     job_fail(
@@ -216,6 +253,24 @@ find_end(struct replay *r)
     return -EINVAL;
 }
 
+/* What is to be sent goes by the lane that runs. */
+static int
+open_through(struct replay *r)
+{
+    if (!r->one_by_one || r->ask.mode == IL_REPLAY_DIFF)
+        return 0;
+    int err = lane_replay_new(
+        assembly_find_lane(r->h->assembly, r->ask.lane)->lane, &r->through);
+    if (!err)
+        return 0;
+    job_fail(r->job, err == -EBUSY ? "busy" : "no_memory", "lane %s: %s",
+             r->ask.lane,
+             err == -EBUSY ? "another replay of it is under way; wait for its "
+                             "end"
+                           : strerror(-err));
+    return err;
+}
+
 static void
 make_id(struct replay *r)
 {
@@ -241,7 +296,7 @@ open_replay(struct replay *r)
         say_findings(r);
         return refuse(r, "config", "the config cannot be used");
     }
-    if (open_where(r) || open_lane(r) || find_end(r))
+    if (open_where(r) || open_lane(r) || find_end(r) || open_through(r))
         return -EINVAL;
     make_id(r);
     r->hold = spool_hold_new(h->spool, "replay", 0);
@@ -279,7 +334,10 @@ do_open(struct host *h, void *arg, int stopping)
     else if (!job_cancelled(r->job) && !open_replay(r)) {
         log_info("replay of lane %s: begins, up to %" PRIu64, r->ask.lane,
                  r->end);
-        job_run(r->job, work, r);
+        if (r->through)
+            job_run_alone(r->job, work, r);
+        else
+            job_run(r->job, work, r);
         return;
     }
     struct job *job = r->job;

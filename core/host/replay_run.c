@@ -19,6 +19,7 @@
 #define READ_BYTES (4u << 20)
 #define READ_FRAMES 4096
 #define BATCH_BYTES (8u << 20)
+#define PACED_FRAMES 64 /* of a batch whose events take their time */
 #define AGAIN_MS 1000 /* the far side is away */
 
 /* --- what is left out ------------------------------------------------------ */
@@ -30,10 +31,9 @@ by_number(const void *a, const void *b)
     return *x < *y ? -1 : *x > *y;
 }
 
-static int
-note_letter(void *arg, const struct dead_letter *letter)
+int
+host_replay_leave_out(struct replay *r, uint64_t position)
 {
-    struct replay *r = arg;
     if (!(r->letter_count & (r->letter_count + 1))) {
         uint64_t *more =
             realloc(r->letters, 2 * (r->letter_count + 1) * sizeof(*more));
@@ -41,21 +41,51 @@ note_letter(void *arg, const struct dead_letter *letter)
             return -ENOMEM;
         r->letters = more;
     }
-    r->letters[r->letter_count++] = letter->position;
+    r->letters[r->letter_count++] = position;
     return 0;
+}
+
+static int
+note_letter(void *arg, const struct dead_letter *letter)
+{
+    return host_replay_leave_out(arg, letter->position);
+}
+
+static int
+note_parked(void *arg, const char *lane, const struct parked_event *e)
+{
+    (void) lane;
+    return host_replay_leave_out(arg, e->position);
+}
+
+static int
+note_parked_letter(void *arg, const char *lane, const struct parked_letter *e)
+{
+    (void) lane;
+    return host_replay_leave_out(arg, e->position);
 }
 
 static int
 find_letters(struct replay *r)
 {
+    struct parked *parked = r->h->parked;
     int err = dead_each(r->h->dead, r->ask.lane, note_letter, r);
-    if (!err && r->letter_count)
-        qsort(r->letters, r->letter_count, sizeof(*r->letters), by_number);
+    if (!err && parked)
+        err = parked_walk(parked, r->ask.lane, note_parked, r);
+    if (!err && parked)
+        err = parked_walk_letters(parked, r->ask.lane, note_parked_letter, r);
     return err;
 }
 
-static int
-is_letter(const struct replay *r, uint64_t position)
+static void
+sort_letters(struct replay *r)
+{
+    if (r->letter_count)
+        qsort(r->letters, r->letter_count, sizeof(*r->letters), by_number);
+}
+
+int
+host_replay_is_left_out(const struct replay *r, uint64_t position)
 {
     return r->letter_count
            && bsearch(&position, r->letters, r->letter_count,
@@ -148,7 +178,7 @@ narrow(struct replay *r, struct il_batch *b)
         struct batch_event *e = &b->events[i];
         /* What a step puts aside today is neither delivered nor dropped. */
         if (e->state == BATCH_TICK || e->state == BATCH_DEFERRED
-            || is_letter(r, e->position))
+            || (!r->each && host_replay_is_left_out(r, e->position)))
             continue;
         int holds = r->where ? expr_true(r->where, e) : 1;
         if (holds < 0)
@@ -178,7 +208,10 @@ flush(struct replay *r, uint64_t position)
         return -ECANCELED;
     }
     r->to.position = position;
-    err = b->count ? call(r, IL_REPLAY_BATCH, b) : 0;
+    if (r->each)
+        err = host_replay_each_batch(r->each, b, position);
+    else if (b->count)
+        err = call(r, IL_REPLAY_BATCH, b);
     if (!err)
         err = lane_dry_settle(r->dry) ? -ECANCELED : 0;
     return err;
@@ -230,12 +263,20 @@ add(struct pass *p, uint64_t position, const char *body, size_t len)
         err = lane_dry_add(r->dry, position, body, len);
     p->count++;
     p->bytes += len;
-    if (!err && (p->count == LANE_DRY_FRAMES || p->bytes >= BATCH_BYTES)) {
+    const uint32_t most = r->through ? PACED_FRAMES : LANE_DRY_FRAMES;
+    if (!err && (p->count == most || p->bytes >= BATCH_BYTES)) {
         p->count = 0;
         p->bytes = 0;
         err = flush(r, position);
     }
     return err;
+}
+
+/* What goes one by one may have left something to do before where it was. */
+static int
+is_known(struct replay *r, uint64_t position)
+{
+    return !r->each || host_replay_each_knows(r->each, position);
 }
 
 static int
@@ -259,7 +300,9 @@ each_frame(void *arg, uint64_t position, size_t offset, size_t len)
         && (uint64_t) ev.received_us >= r->ask.until_us)
         return 0;
     /* What an earlier attempt has done is for the steps alone. */
-    if (!is_of_range(r, &ev) || position <= r->to.position)
+    if (!is_of_range(r, &ev)
+        || (!p->warmed
+            && (position <= r->to.position || !is_known(r, position))))
         p->err = p->warmed ? 0 : warm(p, position, body, len);
     else
         p->err = add(p, position, body, len);
@@ -288,9 +331,12 @@ read_all(struct pass *p)
                                   READ_FRAMES, 100, &last, each_frame, p);
         if (job_cancelled(r->job) || n < 0)
             return read_failed(r, n);
-        spool_hold_move(r->hold, p->at ? p->at - 1 : 0);
-        job_progress(r->job, last > from ? last - from : 0,
-                     r->end >= from ? r->end - from + 1 : 0, "events");
+        const uint64_t keeps =
+            r->each ? host_replay_each_keeps(r->each, p->at) : p->at;
+        spool_hold_move(r->hold, keeps ? keeps - 1 : 0);
+        if (!r->through)
+            job_progress(r->job, last > from ? last - from : 0,
+                         r->end >= from ? r->end - from + 1 : 0, "events");
         if (n == 0 && p->at >= spool_durable(r->h->spool))
             break;
         if (p->at >= r->end)
@@ -302,10 +348,25 @@ read_all(struct pass *p)
 /* --- what came of it -------------------------------------------------------- */
 
 static void
+put_rows(const struct replay *r, struct json_out *o)
+{
+    const struct il_replay *to = &r->to;
+    json_out_number(o, "events", r->events);
+    json_out_number(o, "delivered_today", r->taken);
+    json_out_number(o, "same", to->same);
+    json_out_number(o, "missing", to->missing);
+    json_out_number(o, "different", to->different);
+    json_out_number(o, "only_there", to->only_there);
+    json_out_number(o, "refused", to->refused);
+    json_out_number(o, "inserted", to->inserted);
+    json_out_number(o, "updated", to->updated);
+    json_out_number(o, "changed_meanwhile", to->changed);
+}
+
+static void
 put_report(struct replay *r)
 {
     static const char *const modes[] = { "diff", "insert", "update" };
-    const struct il_replay *to = &r->to;
     struct il_text out = { 0 };
     struct json_out o;
     json_out_begin(&o, &out);
@@ -314,16 +375,10 @@ put_report(struct replay *r)
     json_out_str(&o, "lane", r->ask.lane);
     json_out_str(&o, "mode", modes[r->ask.mode]);
     json_out_number(&o, "up_to", r->end);
-    json_out_number(&o, "events", r->events);
-    json_out_number(&o, "delivered_today", r->taken);
-    json_out_number(&o, "same", to->same);
-    json_out_number(&o, "missing", to->missing);
-    json_out_number(&o, "different", to->different);
-    json_out_number(&o, "only_there", to->only_there);
-    json_out_number(&o, "refused", to->refused);
-    json_out_number(&o, "inserted", to->inserted);
-    json_out_number(&o, "updated", to->updated);
-    json_out_number(&o, "changed_meanwhile", to->changed);
+    if (r->each)
+        host_replay_each_report(r->each, &o);
+    else
+        put_rows(r, &o);
     json_out_number(&o, "gone_from_spool", r->gone);
     json_out_end(&o);
     json_out_end(&o);
@@ -368,12 +423,15 @@ prepare(struct replay *r)
         r->ask.column_count ? (const char *const *) r->ask.columns : NULL;
     r->to.column_count = r->ask.column_count;
     int err = find_letters(r);
+    if (!err && r->one_by_one && host_replay_each_begin(r))
+        return -ECANCELED;
+    sort_letters(r);
     if (!err)
         err = open_dry(r);
     if (!err)
         err = open_reader(r);
     if (!err)
-        return call(r, IL_REPLAY_BEGIN, NULL);
+        return r->each ? 0 : call(r, IL_REPLAY_BEGIN, NULL);
     job_fail(r->job, "failed", "it cannot begin: %s", strerror(-err));
     return err;
 }
@@ -383,7 +441,8 @@ host_replay_run(struct replay *r)
 {
     struct pass p = { .r = r };
     int err = job_cancelled(r->job) ? -ECANCELED : prepare(r);
-    const uint64_t resumed = r->to.position;
+    const uint64_t resumed =
+        !err && r->each ? host_replay_each_resumed(r->each) : r->to.position;
     if (!err && resumed)
         job_say(r->job,
                 "goes on after position %" PRIu64 ", where it was interrupted",
@@ -391,11 +450,15 @@ host_replay_run(struct replay *r)
     if (!err)
         err = read_all(&p);
     if (!err)
-        err = call(r, IL_REPLAY_END, NULL);
+        err = r->each ? host_replay_each_end(r->each)
+                      : call(r, IL_REPLAY_END, NULL);
     if (!err)
         put_report(r);
+    const uint64_t events =
+        r->each ? host_replay_each_seen(r->each) : r->events;
+    host_replay_each_free(r->each, !err);
     log_info("replay of lane %s: %s after %" PRIu64 " events", r->ask.lane,
-             err ? "ended" : "done", r->events);
+             err ? "ended" : "done", events);
     end_all(r);
     host_replay_done(r);
 }

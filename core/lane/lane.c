@@ -173,6 +173,7 @@ lane_loop(struct lane *l)
         if (paused) {
             if (l->parked) {
                 lane_due_settled(l);
+                lane_replay_settled(l);
                 lane_tell_done(l, NULL);
             }
             lane_stay(l);
@@ -183,6 +184,7 @@ lane_loop(struct lane *l)
         lane_remember(l, &until);
         if (l->parked) {
             lane_due(l, &until);
+            lane_replay_go(l, &until);
             lane_tell_done(l, &until);
         }
         if (f && f->stage == FLIGHT_FREE && lane_read(l, f))
@@ -282,6 +284,10 @@ lane_flights_new(struct lane *l)
     for (int i = 0; i < LANE_DUE_FLIGHTS && !err; i++) {
         err = flight_new(l, &l->parked->flights[i]);
         l->parked->flights[i].due = 1;
+    }
+    for (int i = 0; i < LANE_REPLAY_FLIGHTS && !err; i++) {
+        err = flight_new(l, &l->parked->replays[i]);
+        l->parked->replays[i].due = 1;
     }
     return err;
 }
@@ -502,6 +508,8 @@ lane_free(struct lane *l)
         }
         lane_cursor(l, 1);
     }
+    if (l->parked)
+        lane_replay_end(l);
     lane_taps_end(l);
     lane_metrics_end(l);
     cells_close(l->cells);
@@ -509,6 +517,8 @@ lane_free(struct lane *l)
         flight_end(&l->flights[i]);
     for (int i = 0; l->parked && i < LANE_DUE_FLIGHTS; i++)
         flight_end(&l->parked->flights[i]);
+    for (int i = 0; l->parked && i < LANE_REPLAY_FLIGHTS; i++)
+        flight_end(&l->parked->replays[i]);
     free(l->flights);
     lane_parked_free(l);
     free(l->matches);

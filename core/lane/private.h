@@ -13,7 +13,8 @@
  *   begin.c     where to begin; place.c  for a new lane; take.c, left.c  for
  *               one that is another's, or does not run
  *   park.c      events one by one; due.c  when they come again; hold_off.c  far
- *               sides that take nothing for a while
+ *               sides that take nothing for a while; replay.c  events that
+ *               somebody has delivered once more
  *   pause.c     a lane that somebody pauses
  *   status.c    status, metrics, and log lines about trouble
  *
@@ -82,6 +83,7 @@ struct flight {
     int64_t written_us;
     int grows;  /* newer events come along when it is written next */
     int due;    /* of parked events that are due, outside of the ring */
+    struct lane_replay *replay; /* likewise: whose events these are */
     uint64_t lost_to; /* the spool let go of what is before it, up to this */
     int stored; /* the store may hold letters of this range */
     /* Where there are steps that remember: they have run (made), from this time
@@ -127,6 +129,7 @@ struct lane_refusals {
 #define LANE_PARKED_MOST 1000000 /* where the destination says nothing */
 #define LANE_PARKED_BYTES (UINT64_C(1) << 30)
 #define LANE_DUE_FLIGHTS 2
+#define LANE_REPLAY_FLIGHTS 2
 #define LANE_DUE_MOST 1024 /* due events that are known of at a time */
 #define LANE_HOLDS 8       /* targets that are shown, as in lane_status */
 #define LANE_WAKES 16      /* targets that take again, until it is acted upon */
@@ -147,6 +150,7 @@ struct lane_numbers {
 struct lane_parked {
     struct parked_lane *store;
     struct flight flights[LANE_DUE_FLIGHTS];
+    struct flight replays[LANE_REPLAY_FLIGHTS];
     struct parked_due *due; /* LANE_DUE_MOST */
     struct il_text packed;  /* events as they were decided */
     int64_t look_us;        /* since 1970: when something may be due */
@@ -166,7 +170,8 @@ struct lane_parked {
     struct il_gauge *gauge_held;
 
     /* lane->lock: */
-    uint32_t away;              /* flights of due events at the destination */
+    struct lane_replay *replay; /* or NULL */
+    uint32_t away; /* flights outside of the ring at the destination */
     int wants;                  /* one of them is ready to go */
     int turn;                   /* with one batch at a time: it goes next */
     int changed;                /* by somebody else; see lane_due_changed() */
@@ -484,6 +489,14 @@ void lane_due(struct lane *, int64_t *until);
 void lane_due_settled(struct lane *);
 /* What a read of the spool may wait at most. */
 uint32_t lane_due_wait_ms(struct lane *, uint32_t ms);
+
+/* replay.c */
+/* Settle and send what a replay has for it.  *until: not later than when to look
+ * again. */
+void lane_replay_go(struct lane *, int64_t *until);
+/* Tell what became of those that are settled; the lane ends. */
+void lane_replay_settled(struct lane *);
+void lane_replay_end(struct lane *);
 
 /* hold_off.c */
 /* Does the far side take nothing now?  With the lock held. */

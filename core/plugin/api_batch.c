@@ -100,7 +100,9 @@ api_batch_flags(const struct il_batch *b, uint32_t i)
     uint32_t flags = b->events[i].ev.flags;
     return (flags & EVENT_MADE ? IL_ID_MADE : 0)
            | (flags & EVENT_PUBLISHABLE ? IL_PUBLISHABLE : 0)
-           | (b->events[i].state == BATCH_TICK ? IL_TICK : 0);
+           | (b->events[i].state == BATCH_TICK ? IL_TICK : 0)
+           | (b->events[i].again && b->events[i].again->replayed ? IL_REPLAYED
+                                                                 : 0);
 }
 
 static int

@@ -86,9 +86,10 @@ struct out_request {
     struct out_event *event;
     struct breaker_target *breaker;
     int probe;
+    int replayed; /* its receiver is to know */
     struct rendered rendered;
     struct sign_header signatures[SIGN_HEADERS];
-    struct transport_header headers[RENDER_HEADERS + SIGN_HEADERS];
+    struct transport_header headers[RENDER_HEADERS + SIGN_HEADERS + 1];
 };
 
 struct out_counts {

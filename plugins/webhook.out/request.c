@@ -53,6 +53,8 @@ request_headers(const struct out *o, struct out_request *r, int64_t time_s,
     if (out_speech(&o->options) == TRANSPORT_MAIL)
         return 0; /* they are in its text */
     memcpy(r->headers, d->headers, n * sizeof(r->headers[0]));
+    if (r->replayed)
+        r->headers[n++] = (struct transport_header){ "webhook-replay", "true" };
     if (!o->options.signer.count) {
         r->headers[n++] = (struct transport_header){ "webhook-id", d->id };
         *count = n;
@@ -100,6 +102,7 @@ request_send(struct out *o, struct out_event *e, struct breaker_target *b)
     if (!r)
         return -ENOMEM;
     const uint32_t flags = il_batch_flags(batch, e->i);
+    r->replayed = (flags & IL_REPLAYED) != 0;
     /* Ids that come by a publishable key are of a namespace of their own. */
     int err =
         render_event(&o->render, batch, e->i, (flags & IL_ID_MADE) != 0,

@@ -109,7 +109,8 @@ enum {
     IL_ID_MADE = 1,     /* its sender gave it no id: the gate made one */
     IL_PUBLISHABLE = 2, /* it came by a publishable key: its id and key are of a
                          * namespace of their own */
-    IL_TICK = 4         /* it only says that time has passed: see IL_TICKS */
+    IL_TICK = 4,        /* it only says that time has passed: see IL_TICKS */
+    IL_REPLAYED = 8     /* `ingestlayer replay` sends it, perhaps once more */
 };
 /* flags of a plugin */
 enum {
@@ -665,7 +666,10 @@ struct il_plugin {
      * tell.  Only what the event was accepted with is there.  After open, without
      * start. */
     int (*find)(void *self, struct il_batch *, uint32_t i, struct il_text *);
-    /* Destination, `ingestlayer replay`: one phase of it.  At IL_REPLAY_BATCH the
+    /* Destination, `ingestlayer replay`: one phase of it.  One whose unit is the
+     * event (IL_PER_EVENT) needs none: the host shows what render() makes of the
+     * events, and has write() of the running instance take them, as those with
+     * IL_REPLAYED that have come before (il_again()).  At IL_REPLAY_BATCH the
      * batch has events in the order of the spool; those that are not live are not
      * delivered today (only_there).  In the other phases it is NULL.  0; or, after
      * why in out and nothing else: -EAGAIN: the same again, later; -EACCES: a
@@ -1496,8 +1500,8 @@ il_batch_origin(const struct il_batch *batch, uint32_t i, struct il_origin *out)
 {
     return IL_API(batch)->batch_origin(batch, i, out);
 }
-/* What the gate noted of event i: IL_ID_MADE, IL_PUBLISHABLE; 0 past the end.
- * Ignore others.  Since ABI 1.0. */
+/* What is noted of event i: IL_ID_MADE, IL_PUBLISHABLE by the gate, IL_TICK,
+ * IL_REPLAYED; 0 past the end.  Ignore others.  Since ABI 1.0. */
 static inline uint32_t
 il_batch_flags(const struct il_batch *batch, uint32_t i)
 {

@@ -78,6 +78,8 @@ void testhost_position(struct testhost *, uint64_t position);
  * What a step drops that it had passed (IL_STOPPED_LATER) is live again after
  * process(). */
 void testhost_again(struct testhost *, const struct il_again *);
+/* The next event is one of a replay: IL_REPLAYED, and it has come before. */
+void testhost_replayed(struct testhost *);
 /* An event of this order waits: il_waits() defers those that come after it.
  * NULL: none waits any more. */
 void testhost_waiting(struct testhost *, const char *order);
