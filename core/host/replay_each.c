@@ -85,7 +85,7 @@ give_up(struct replay_each *x, struct replay_slot *s, struct slice id,
     if (!err && text_putc(&line, '\n'))
         err = no_memory(x);
     if (!err)
-        err = replay_kept_fail(x, &line);
+        err = host_replay_kept_fail(x, &line);
     text_clear(&line);
     if (err)
         return err;
@@ -237,7 +237,7 @@ turn(struct replay_each *x, int64_t until_us)
         until_us = 0;
     }
     if (!err)
-        err = replay_kept_write(x, 0);
+        err = host_replay_kept_write(x, 0);
     if (!err && lane_replay_is_over(r->through))
         err = lane_ended(x);
     if (!err)
@@ -447,7 +447,7 @@ host_replay_each_begin(struct replay *r)
     const uint64_t a_second =
         x->each_us > 1000000 ? 1 : 1000000 / (uint64_t) (x->each_us + 1) + 1;
     x->away_most = a_second < AWAY_MOST ? (uint32_t) a_second : AWAY_MOST;
-    return replay_kept_open(x) ? -ECANCELED : 0;
+    return host_replay_kept_open(x) ? -ECANCELED : 0;
 }
 
 /* All of the range was read: wait for what is under way. */
@@ -479,8 +479,8 @@ host_replay_each_free(struct replay_each *x, int done)
            && !take_back(x, e))
         ;
     if (x->dir >= 0 && !done)
-        replay_kept_write(x, 1);
-    replay_kept_end(x, done);
+        host_replay_kept_write(x, 1);
+    host_replay_kept_end(x, done);
     for (uint32_t i = 0; i < REPLAY_SLOTS; i++)
         free(x->slots[i].event);
     text_clear(&x->packed);

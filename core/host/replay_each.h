@@ -68,13 +68,13 @@ struct replay_each {
 };
 
 /* Open what an earlier attempt has left, or begin.  -1 after job_fail(). */
-int replay_kept_open(struct replay_each *);
+int host_replay_kept_open(struct replay_each *);
 /* Write down how far it is, where that is not too soon after the last time; or now.
  * -1 after job_fail(). */
-int replay_kept_write(struct replay_each *, int now);
+int host_replay_kept_write(struct replay_each *, int now);
 /* A line for an event that was given up: before its slot is free.  As above. */
-int replay_kept_fail(struct replay_each *, const struct il_text *line);
+int host_replay_kept_fail(struct replay_each *, const struct il_text *line);
 /* It is done: nothing is kept any more; or not, and it stays. */
-void replay_kept_end(struct replay_each *, int done);
+void host_replay_kept_end(struct replay_each *, int done);
 
 #endif

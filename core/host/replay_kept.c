@@ -184,7 +184,7 @@ open_files(struct replay_each *x)
 }
 
 int
-replay_kept_open(struct replay_each *x)
+host_replay_kept_open(struct replay_each *x)
 {
     int err = open_files(x);
     if (!err)
@@ -199,7 +199,7 @@ replay_kept_open(struct replay_each *x)
     if (err)
         return failed(x, err);
     x->changed = 1;
-    return replay_kept_write(x, 1);
+    return host_replay_kept_write(x, 1);
 }
 
 /* --- writing ------------------------------------------------------------------ */
@@ -228,7 +228,7 @@ put_state(const struct replay_each *x, struct il_text *out)
 }
 
 int
-replay_kept_write(struct replay_each *x, int now)
+host_replay_kept_write(struct replay_each *x, int now)
 {
     struct il_text text = { 0 };
     const int64_t us = clock_monotonic_us();
@@ -244,7 +244,7 @@ replay_kept_write(struct replay_each *x, int now)
 }
 
 int
-replay_kept_fail(struct replay_each *x, const struct il_text *line)
+host_replay_kept_fail(struct replay_each *x, const struct il_text *line)
 {
     int err = file_pwrite(x->failed_fd, line->data, line->len, x->failed_bytes);
     x->failed_bytes += line->len;
@@ -254,7 +254,7 @@ replay_kept_fail(struct replay_each *x, const struct il_text *line)
 }
 
 void
-replay_kept_end(struct replay_each *x, int done)
+host_replay_kept_end(struct replay_each *x, int done)
 {
     if (x->failed_fd >= 0)
         close(x->failed_fd);
