@@ -38,6 +38,10 @@ struct cells_options {
     uint64_t
         bytes_max; /* of memory, about, where all lanes together have less than
                          * 64 MiB; 0: 16 MiB */
+    /* Have the lane's saved position on the disk: 0 or a negative errno.  Called
+     * by the worker, before it names a checkpoint.  NULL: nothing is to be. */
+    int (*sync)(void *arg);
+    void *sync_arg;
 };
 
 /* Read what there is.  end: of the spool.  0, -ENOTSUP: a newer version wrote
@@ -97,12 +101,14 @@ void cells_settle(struct cells_undo *);
 int cells_due(struct cells *, int64_t now_us, int64_t *until_us);
 /* Begin one: as everything is but for what these batches, oldest first, have
  * changed, which is how it was at a position with this time.  The lane's own
- * position is on the disk and not before that.  0, -EBUSY: one is being written;
- * -ENOMEM. */
+ * position is saved and not before that.  It is copied bit by bit, as cells change
+ * and by cells_install(), and then written by the worker.  0, -EBUSY: one is being
+ * written; -ENOMEM. */
 int cells_checkpoint(struct cells *, uint64_t position,
                      const struct batch_stream *,
                      const struct cells_undo *const *batches, size_t count);
-/* Take over what the worker has written, now and then. */
+/* Go on with a checkpoint that was begun, and take over what the worker has
+ * written, now and then. */
 void cells_install(struct cells *);
 /* Until that is done: 0, or why it has failed. */
 int cells_wait(struct cells *);
