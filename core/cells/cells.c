@@ -17,6 +17,7 @@
 
 #define FORGET_EACH 8u /* cells looked at for each that is made */
 #define FETCH_EACH 16u /* so many before that they are fetched */
+#define COPY_EACH 2u   /* cells of a checkpoint for each that changes */
 /* A cell, its slot in the table (which is at most half full), its number. */
 #define CELL_COST (sizeof(struct cell) + 2 * sizeof(struct table_slot) + 4)
 
@@ -101,7 +102,7 @@ fetch_to_forget(const struct cells *c, uint32_t number)
     if (number >= c->cell_count)
         return;
     const struct cell *cell = cells_cell(c, number);
-    if (!cell->hi || cell->changed)
+    if (!cell->hi || !cells_is_written(c, cell))
         return;
     const uint32_t hash = table_mix(c->seed, cell->hi, cell->lo);
     __builtin_prefetch(&c->table.slots[hash & c->table.mask], 1);
@@ -118,7 +119,7 @@ forget_some(struct cells *c)
         uint32_t number = c->hand++;
         struct cell *cell = cells_cell(c, number);
         fetch_to_forget(c, number + FETCH_EACH);
-        if (!cell->hi || cell->changed)
+        if (!cell->hi || !cells_is_written(c, cell))
             continue;
         if (c->spare_count == c->spare_room) {
             size_t room = c->spare_room ? c->spare_room * 2 : 1024;
@@ -443,6 +444,8 @@ change(const struct il_memory *m, const char *key, size_t len,
     if (cells_changed_room(c, 1) || cell_room(c, cell, all)
         || note(c, number, cell))
         return -ENOMEM;
+    if (c->copying)
+        cells_copy_first(c, cell);
     if (make) {
         memcpy(cell->value, &k->tag, sizeof k->tag);
         cell->value[4] = (char) k->len;
@@ -454,6 +457,8 @@ change(const struct il_memory *m, const char *key, size_t len,
     cell->end = end;
     cell->position = position;
     cells_changed_add(c, number);
+    if (c->copying)
+        cells_copy(c, COPY_EACH);
     return 0;
 }
 

@@ -35,8 +35,11 @@ struct cells_options {
     uint8_t spool[16];
     struct il_memory *const *memories;
     size_t count;
-    uint64_t
-        bytes_max; /* of memory, about; 0: a quarter of what all may have */
+    uint64_t bytes_max; /* of memory, about; 0: a quarter of what all may have */
+    /* Have the lane's saved position on the disk: 0 or a negative errno.  Called
+     * by the worker, before it names a checkpoint.  NULL: nothing is to be. */
+    int (*sync)(void *arg);
+    void *sync_arg;
 };
 
 /* How much memory the cells of all lanes may take together, about: from now on,
@@ -101,12 +104,14 @@ void cells_settle(struct cells_undo *);
 int cells_due(struct cells *, int64_t now_us, int64_t *until_us);
 /* Begin one: as everything is but for what these batches, oldest first, have
  * changed, which is how it was at a position with this time.  The lane's own
- * position is on the disk and not before that.  0, -EBUSY: one is being written;
- * -ENOMEM. */
+ * position is saved and not before that.  It is copied bit by bit, as cells change
+ * and by cells_install(), and then written by the worker.  0, -EBUSY: one is being
+ * written; -ENOMEM. */
 int cells_checkpoint(struct cells *, uint64_t position,
                      const struct batch_stream *,
                      const struct cells_undo *const *batches, size_t count);
-/* Take over what the worker has written, now and then. */
+/* Go on with a checkpoint that was begun, and take over what the worker has
+ * written, now and then. */
 void cells_install(struct cells *);
 /* Until that is done: 0, or why it has failed. */
 int cells_wait(struct cells *);

@@ -13,7 +13,8 @@
 #include <stdlib.h>
 
 #define EVERY_US INT64_C(5000000)
-#define CHANGED_MOST 65536u /* then it is time: copying more would be noticed */
+#define CHANGED_MOST 65536u /* then it is time: the copy takes memory */
+#define COPY_AT_ONCE 2048u  /* some tenths of a millisecond */
 #define TRY_AGAIN_US 1000000
 #define MERGE_LEAST CHANGED_MOST
 #define AHEAD 8
@@ -30,54 +31,6 @@ snapshot_free(struct snapshot *s)
     free(s);
 }
 
-/* Cells that batches on their way have changed: each as it was before the oldest
- * of them. */
-struct aside {
-    const struct cells_was **was;
-    size_t count, room;
-    uint32_t *of; /* each cell: its place in was, from 1; 0: it is not there */
-};
-
-static void
-aside_free(struct aside *a)
-{
-    free(a->was);
-    free(a->of);
-}
-
-static int
-aside_add(struct aside *a, const struct cells *c, const struct cells_was *was)
-{
-    if (!cells_was_cell(c, was) || a->of[was->number])
-        return 0;
-    if (a->count == a->room) {
-        size_t room = a->room ? a->room * 2 : 1024;
-        void *grown = realloc(a->was, room * sizeof *a->was);
-        if (!grown)
-            return -ENOMEM;
-        a->was = grown;
-        a->room = room;
-    }
-    a->was[a->count++] = was;
-    a->of[was->number] = (uint32_t) a->count;
-    return 0;
-}
-
-static int
-aside_make(struct aside *a, const struct cells *c,
-           const struct cells_undo *const *batches, size_t count)
-{
-    int err = 0;
-    if (!(a->of = calloc(c->cell_count + 1, sizeof *a->of)))
-        return -ENOMEM;
-    for (size_t i = 0; i < count; i++) {
-        const struct cells_was *was;
-        for (size_t at = 0; !err && (was = cells_was_next(batches[i], &at));)
-            err = aside_add(a, c, was);
-    }
-    return err;
-}
-
 static size_t
 record_size(size_t len)
 {
@@ -85,8 +38,8 @@ record_size(size_t len)
 }
 
 static void
-snapshot_put(struct snapshot *s, size_t *at, uint64_t hi, uint32_t lo,
-             uint32_t end, uint64_t position, const void *value, size_t len)
+snapshot_put(struct snapshot *s, uint64_t hi, uint32_t lo, uint32_t end,
+             uint64_t position, const void *value, size_t len)
 {
     const struct runs_record r = {
         .hi = hi,
@@ -94,17 +47,17 @@ snapshot_put(struct snapshot *s, size_t *at, uint64_t hi, uint32_t lo,
         .time = end,
         .at = position | (uint64_t) len << RUNS_POSITION_BITS
     };
-    char *to = s->bytes + *at;
+    char *to = s->bytes + s->used;
     memcpy(to, &r, sizeof r);
     if (len)
         memcpy(to + sizeof r, value, len);
     s->items[s->count++] = (struct runs_item){ .record = (const void *) to,
                                                .value = to + sizeof r };
-    *at += record_size(len);
+    s->used += record_size(len);
 }
 
 static void
-meta_put(struct cells *c, struct snapshot *s, size_t *at)
+meta_put(struct cells *c, struct snapshot *s)
 {
     struct cells_meta meta = { .version = CELLS_META_VERSION,
                                .stream_us = s->stream.us,
@@ -113,52 +66,43 @@ meta_put(struct cells *c, struct snapshot *s, size_t *at)
     for (size_t i = 0; i < c->count; i++)
         if (c->memories[i]->covered)
             meta.lineages[meta.count++] = c->memories[i]->lineage;
-    snapshot_put(s, at, CELLS_META_HI, CELLS_META_LO, CELLS_NO_END, s->position,
+    snapshot_put(s, CELLS_META_HI, CELLS_META_LO, CELLS_NO_END, s->position,
                  &meta, sizeof meta);
 }
 
-/* What comes later is fetched while others are copied. */
-static void
-fetch_ahead(const struct cells *c, const struct aside *a, size_t i)
+/* Room for all that has changed: changed_bytes counts more of each cell than a
+ * record takes, and what a cell was is no larger than what it has memory for. */
+static struct snapshot *
+snapshot_new(const struct cells *c)
 {
-    if (i + 2 * AHEAD < c->changed_count)
-        __builtin_prefetch(cells_cell(c, c->changed[i + 2 * AHEAD]));
-    if (i + AHEAD < c->changed_count) {
-        uint32_t number = c->changed[i + AHEAD];
-        __builtin_prefetch(a->of[number] ? (const void *) a->was[a->of[number] - 1]
-                                         : cells_cell(c, number)->value);
-    }
-}
-
-/* Nothing fails once something has changed.  changed_bytes, which counts more of
- * each cell than a record takes, is room enough: what a cell was is no larger than
- * what it has memory for. */
-static int
-snapshot_make(struct cells *c, const struct aside *a, struct snapshot *s)
-{
-    size_t at = 0;
+    struct snapshot *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    s->stretch = c->stretch;
     s->bytes = malloc(record_size(sizeof(struct cells_meta))
                       + (size_t) c->changed_bytes);
     s->items = malloc((c->changed_count + 1) * sizeof *s->items);
-    if (!s->bytes || !s->items)
-        return -ENOMEM;
-    meta_put(c, s, &at);
-    for (size_t i = 0; i < c->changed_count; i++) {
-        const uint32_t number = c->changed[i];
-        fetch_ahead(c, a, i);
-        const struct cell *cell = cells_cell(c, number);
-        const struct cells_was *was =
-            a->of[number] ? a->was[a->of[number] - 1] : NULL;
-        /* It may be what the files have: that is written again, rather than
-         * known. */
-        if (was)
-            snapshot_put(s, &at, was->hi, was->lo, was->end, was->position,
-                         was->value, was->len);
-        else
-            snapshot_put(s, &at, cell->hi, cell->lo, cell->end, cell->position,
-                         cell->value, cell->len);
+    if (s->bytes && s->items)
+        return s;
+    snapshot_free(s);
+    return NULL;
+}
+
+/* What a batch on its way has changed, as it was before the oldest that has:
+ * what it is now belongs to the next stretch.  It may be what the files have: that
+ * is written again, rather than known. */
+static void
+snapshot_batch(struct cells *c, struct snapshot *s, const struct cells_undo *u)
+{
+    const struct cells_was *was;
+    for (size_t at = 0; (was = cells_was_next(u, &at));) {
+        const struct cell *cell = cells_was_cell(c, was);
+        if (!cell || cell->changed != s->stretch)
+            continue;
+        snapshot_put(s, was->hi, was->lo, was->end, was->position, was->value,
+                     was->len);
+        cells_changed_add(c, was->number);
     }
-    return 0;
 }
 
 int
@@ -166,74 +110,81 @@ cells_checkpoint(struct cells *c, uint64_t position,
                  const struct batch_stream *stream,
                  const struct cells_undo *const *batches, size_t count)
 {
-    struct aside a = { .count = 0 };
-    struct snapshot *s = NULL;
-    uint32_t *next = NULL;
+    const size_t room = c->changed_count + 1024;
     if (c->asked)
         return -EBUSY;
-    int err = aside_make(&a, c, batches, count);
-    if (!err && !(s = calloc(1, sizeof *s)))
-        err = -ENOMEM;
-    if (!err && !(next = malloc((a.count + 1024) * sizeof *next)))
-        err = -ENOMEM;
-    if (!err) {
-        s->position = position;
-        s->stream = *stream;
-        s->stretch = c->stretch;
-        err = snapshot_make(c, &a, s);
-    }
-    if (err) {
-        aside_free(&a);
+    struct snapshot *s = snapshot_new(c);
+    uint32_t *next = malloc(room * sizeof *next);
+    if (!s || !next) {
         snapshot_free(s);
         free(next);
-        return err;
+        return -ENOMEM;
     }
-    /* What is written belongs to this stretch, but what batches on their way have
-     * changed, which belongs to the next. */
-    free(c->writing);
+    s->position = position;
+    s->stream = *stream;
+    meta_put(c, s);
     c->writing = c->changed;
     c->writing_count = c->changed_count;
     c->writing_bytes = (uint64_t) c->changed_bytes;
     c->changed = next;
-    c->changed_room = a.count + 1024;
+    c->changed_room = room;
     c->changed_count = 0;
     c->changed_bytes = 0;
-    c->stretch++;
-    for (size_t i = 0; i < a.count; i++)
-        cells_changed_add(c, a.was[i]->number);
-    aside_free(&a);
+    c->stretch += 2;
+    for (size_t i = 0; i < count; i++)
+        snapshot_batch(c, s, batches[i]);
+    c->copying = s;
+    c->copied = 0;
     c->begun_us = clock_monotonic_us();
     c->moved = 0;
     c->asked = position + 1;
+    return 0;
+}
+
+void
+cells_copy_first(struct cells *c, struct cell *cell)
+{
+    struct snapshot *s = c->copying;
+    if (cell->changed != s->stretch)
+        return;
+    snapshot_put(s, cell->hi, cell->lo, cell->end, cell->position, cell->value,
+                 cell->len);
+    cell->changed++;
+}
+
+/* What comes later is fetched while others are copied. */
+static void
+fetch_ahead(const struct cells *c, size_t i)
+{
+    if (i + 2 * AHEAD < c->writing_count)
+        __builtin_prefetch(cells_cell(c, c->writing[i + 2 * AHEAD]), 1);
+    if (i + AHEAD < c->writing_count)
+        __builtin_prefetch(cells_cell(c, c->writing[i + AHEAD])->value);
+}
+
+void
+cells_copy(struct cells *c, size_t n)
+{
+    for (; n && c->copied < c->writing_count; n--) {
+        fetch_ahead(c, c->copied);
+        cells_copy_first(c, cells_cell(c, c->writing[c->copied++]));
+    }
+    if (c->copied < c->writing_count)
+        return;
     pthread_mutex_lock(&c->lock);
-    c->job = s;
+    c->job = c->copying;
     pthread_cond_signal(&c->wake);
     pthread_mutex_unlock(&c->lock);
-    return 0;
+    c->copying = NULL;
 }
 
 /* --- taking over ---------------------------------------------------------- */
 
-/* What was written may be forgotten, unless it has changed again. */
-static void
-mark_written(struct cells *c, uint32_t stretch)
-{
-    for (size_t i = 0; i < c->writing_count; i++) {
-        if (i + 2 * AHEAD < c->writing_count)
-            __builtin_prefetch(cells_cell(c, c->writing[i + 2 * AHEAD]), 1);
-        struct cell *cell = cells_cell(c, c->writing[i]);
-        if (cell->changed == stretch)
-            cell->changed = 0;
-    }
-    c->writing_count = 0;
-    c->writing_bytes = 0;
-    c->asked = 0;
-}
-
 void
 cells_install(struct cells *c)
 {
-    struct run *gone;
+    if (c->copying)
+        cells_copy(c, COPY_AT_ONCE);
     if (!atomic_load(&c->news))
         return;
     pthread_mutex_lock(&c->lock);
@@ -244,23 +195,31 @@ cells_install(struct cells *c)
     c->stream = c->shown_stream;
     c->last.where = LAST_UNKNOWN;
     uint32_t stretch = c->shown_stretch;
-    gone = c->retired;
-    c->retired = NULL;
     c->shown_stretch = 0;
-    pthread_mutex_unlock(&c->lock);
-    while (gone) {
-        struct run *next = gone->next;
-        runs_free(gone);
-        gone = next;
+    while (c->retired) {
+        struct run *r = c->retired;
+        c->retired = r->next;
+        r->next = c->garbage;
+        c->garbage = r;
     }
-    if (stretch)
-        mark_written(c, stretch);
+    if (c->garbage)
+        pthread_cond_signal(&c->wake);
+    pthread_mutex_unlock(&c->lock);
+    if (!stretch)
+        return;
+    /* What was written may be forgotten, unless it has changed again. */
+    c->written = stretch + 1;
+    free(c->writing);
+    c->writing = NULL;
+    c->writing_count = 0;
+    c->writing_bytes = 0;
+    c->asked = 0;
 }
 
 int
 cells_due(struct cells *c, int64_t now_us, int64_t *until_us)
 {
-    *until_us = INT64_MAX;
+    *until_us = c->copying ? now_us : INT64_MAX;
     if (c->asked || !c->moved)
         return 0;
     if (c->changed_count >= CHANGED_MOST || c->changed_bytes > c->room / 2)
@@ -278,6 +237,8 @@ cells_full(const struct cells *c)
 int
 cells_wait(struct cells *c)
 {
+    if (c->copying)
+        cells_copy(c, SIZE_MAX);
     pthread_mutex_lock(&c->lock);
     while (c->job && !c->failed)
         pthread_cond_wait(&c->done, &c->lock);
@@ -332,7 +293,9 @@ write_job(struct cells *c, struct run **made)
 {
     struct snapshot *s = c->job;
     pthread_mutex_unlock(&c->lock);
-    int err = *made ? 0 : write_run(c, s, made);
+    int err = c->sync ? c->sync(c->sync_arg) : 0;
+    if (!err && !*made)
+        err = write_run(c, s, made);
     if (!err)
         err = runs_name(&c->set, NULL, 0, *made, s->position);
     pthread_mutex_lock(&c->lock);
@@ -439,6 +402,22 @@ merge(struct cells *c, uint32_t first, uint32_t count)
     return err ? err : name_merged(c, in, count, made);
 }
 
+/* Runs that nobody looks into any more.  With the lock, which is let go
+ * meanwhile. */
+static void
+free_garbage(struct cells *c)
+{
+    struct run *r = c->garbage;
+    c->garbage = NULL;
+    pthread_mutex_unlock(&c->lock);
+    while (r) {
+        struct run *next = r->next;
+        runs_free(r);
+        r = next;
+    }
+    pthread_mutex_lock(&c->lock);
+}
+
 static void *
 work(void *arg)
 {
@@ -452,7 +431,9 @@ work(void *arg)
     while (!c->quit || (c->job && !c->failed)) {
         uint32_t first, count = 0;
         int err = 0;
-        if (c->job)
+        if (c->garbage)
+            free_garbage(c);
+        else if (c->job)
             err = write_job(c, &made);
         else if (!c->quit && (count = runs_due(&c->set, &policy, &first)))
             err = merge(c, first, count);
@@ -486,6 +467,8 @@ cells_worker_stop(struct cells *c)
 {
     if (!c->working)
         return;
+    if (c->copying) /* what was begun is written at a clean end, too */
+        cells_copy(c, SIZE_MAX);
     pthread_mutex_lock(&c->lock);
     c->quit = 1;
     pthread_cond_signal(&c->wake);
@@ -496,5 +479,8 @@ cells_worker_stop(struct cells *c)
     c->job = NULL;
     c->failed = 0;
     cells_install(c);
+    pthread_mutex_lock(&c->lock);
+    free_garbage(c);
+    pthread_mutex_unlock(&c->lock);
     c->asked = 0;
 }

@@ -62,7 +62,7 @@ forget_all(struct cells *c)
     c->chunk_count = c->spare_count = c->changed_count = c->writing_count = 0;
     c->cell_count = c->hand = 0;
     c->bytes = c->changed_bytes = c->writing_bytes = 0;
-    c->stretch++;
+    c->stretch += 2;
     c->last.where = LAST_UNKNOWN;
     table_clear(&c->table);
 }
@@ -134,6 +134,8 @@ cells_open(const struct cells_options *o, uint64_t end, struct cells **out)
     c->bytes_max = o->bytes_max;
     atomic_fetch_add(&cells_together.lanes, 1);
     cells_share(c);
+    c->sync = o->sync;
+    c->sync_arg = o->sync_arg;
     c->seed = table_seed();
     c->stretch = 1;
     c->set.dirfd = -1;

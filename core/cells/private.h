@@ -14,7 +14,8 @@
  * A change is made where the cell is, and what was there before is noted in the
  * batch's undo.  A checkpoint is of a position that has settled: it copies what
  * has changed since the one before, where a batch on its way has changed it from
- * its undo, and the worker writes that as one run.
+ * its undo, and the worker writes that as one run.  The lane copies some cells at
+ * a time and goes on in between; one that is to change is copied before that.
  *
  * Threads.  The lane's has the cells.  The worker has the set and what it was
  * handed; the list of runs that the lane looks into is the lane's own, and taken
@@ -50,8 +51,7 @@ struct cells_key {
 struct cell {
     uint64_t hi, position;
     uint32_t lo, end; /* in seconds */
-    uint32_t
-        changed; /* in which stretch between checkpoints; 0: it is written */
+    uint32_t changed; /* in which stretch between checkpoints; 0: never */
     uint16_t len, capacity;
     char *value;
 };
@@ -83,7 +83,8 @@ struct snapshot {
     struct runs_item *items;
     size_t count;
     char *bytes; /* records and their values */
-    uint32_t stretch;
+    size_t used;
+    uint32_t stretch; /* what has changed in it; one more: that is copied */
 };
 
 struct cells {
@@ -108,7 +109,9 @@ struct cells {
     /* Cells that changed in this stretch, and in that which is being written. */
     uint32_t *changed, *writing;
     size_t changed_count, changed_room, writing_count;
-    uint32_t stretch; /* from 1 */
+    uint32_t stretch, written; /* in files is what changed up to `written` */
+    struct snapshot *copying;  /* not all of it is copied, but ... */
+    size_t copied;             /* ... so many of those that are written */
     _Atomic uint64_t bytes, changed_bytes, writing_bytes;
     struct cells_undo *undo;    /* of the batch at hand; NULL: none */
     struct run *runs[RUNS_MAX]; /* the lane's, oldest first */
@@ -127,13 +130,16 @@ struct cells {
     int failed;           /* the last attempt's errno; it is tried again */
     struct run *shown[RUNS_MAX];
     uint32_t shown_count;
-    struct run *retired; /* once the lane has taken over */
+    struct run *retired; /* once the lane has taken over ... */
+    struct run *garbage; /* ... it has */
     uint64_t shown_position;
     struct batch_stream shown_stream;
     uint32_t shown_stretch;
     int64_t written_us;
     _Atomic int news;
     struct runs_set set; /* the worker's; the lane's before and after it */
+    int (*sync)(void *); /* as of the options */
+    void *sync_arg;
 };
 
 static inline struct cell *
@@ -164,7 +170,17 @@ struct cells_meta {
 void cells_share(struct cells *);
 _Static_assert(sizeof(struct cells_meta) <= RUNS_VALUE_MAX, "it is a value");
 
+static inline int
+cells_is_written(const struct cells *c, const struct cell *cell)
+{
+    return cell->changed <= c->written;
+}
+
 /* checkpoint.c */
+/* While a checkpoint is copied: the cell is about to change. */
+void cells_copy_first(struct cells *, struct cell *);
+/* So many more. */
+void cells_copy(struct cells *, size_t n);
 int cells_worker_start(struct cells *);
 void cells_worker_stop(struct cells *);
 

@@ -104,6 +104,16 @@ lane_cursor_save(struct lane *l, uint64_t position, int sync)
 }
 
 int
+lane_cursor_sync(void *lane)
+{
+    struct lane *l = lane;
+    pthread_mutex_lock(&l->cursor_lock);
+    int err = spool_cursor_again(&l->cursor);
+    pthread_mutex_unlock(&l->cursor_lock);
+    return err ? err : spool_cursor_sync(&l->cursor);
+}
+
+int
 lane_cursor_rename(struct lane *l)
 {
     pthread_mutex_lock(&l->cursor_lock);

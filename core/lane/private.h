@@ -514,6 +514,8 @@ void lane_stay(struct lane *);
 void lane_paused_note(struct lane *);
 /* spool_cursor_save(), spool_cursor_rename() */
 int lane_cursor_save(struct lane *, uint64_t position, int sync);
+/* What was saved is on the disk; any thread. */
+int lane_cursor_sync(void *lane);
 int lane_cursor_rename(struct lane *);
 
 /* refusals.c */

@@ -80,7 +80,7 @@ lane_hold_move(struct lane *l, uint64_t position)
 
 /* --- checkpoints ---------------------------------------------------------- */
 
-/* The lane's position, first of all, is on the disk. */
+/* The lane's position is saved first; the worker syncs it. */
 static int
 checkpoint(struct lane *l)
 {
@@ -88,7 +88,7 @@ checkpoint(struct lane *l)
     struct batch_stream stream = l->stream;
     uint64_t position = l->status.position; /* only this thread sets it */
     size_t n = 0;
-    int err = lane_cursor_save(l, position, 1);
+    int err = lane_cursor_save(l, position, 0);
     if (err)
         return err;
     l->saved_position = position;
@@ -321,9 +321,12 @@ int
 lane_remembers(struct lane *l, const char *dir,
                struct il_memory *const *memories, size_t count)
 {
-    struct cells_options o = {
-        .lane = l->spec.name, .dir = dir, .memories = memories, .count = count
-    };
+    struct cells_options o = { .lane = l->spec.name,
+                               .dir = dir,
+                               .memories = memories,
+                               .count = count,
+                               .sync = lane_cursor_sync,
+                               .sync_arg = l };
     struct cells *cells;
     memcpy(o.spool, spool_id(l->ctx.spool), sizeof o.spool);
     int err = cells_open(&o, spool_durable(l->ctx.spool), &cells);

@@ -311,15 +311,35 @@ spool_cursor_save(struct cursor *c, uint64_t position, int sync)
     return slot_write(c, &s, sync);
 }
 
+/* Is what was saved what the disk gives back? */
+static int
+slot_newest(const struct cursor *c, struct slot *s)
+{
+    uint64_t at = c->sequence % 2 ? CURSOR_SLOT : 0;
+    return file_pread(c->fd, s, sizeof *s, at) == sizeof *s && slot_read(s)
+           && le64toh(s->sequence) == c->sequence
+           && memcmp(s->spool, c->spool, 16) == 0;
+}
+
+int
+spool_cursor_again(struct cursor *c)
+{
+    struct slot s;
+    return slot_newest(c, &s) ? slot_write(c, &s, 0) : 0;
+}
+
+int
+spool_cursor_sync(const struct cursor *c)
+{
+    return fdatasync(c->fd) ? -errno : 0;
+}
+
 int
 spool_cursor_pause(struct cursor *c, int64_t paused_us, const char *why)
 {
     struct slot s;
-    uint64_t at = c->sequence % 2 ? CURSOR_SLOT : 0;
-    if (file_pread(c->fd, &s, sizeof s, at) != sizeof s || !slot_read(&s)
-        || le64toh(s.sequence) != c->sequence
-        || memcmp(s.spool, c->spool, 16) != 0)
-        return -EIO; /* what was saved is not what the disk gives back */
+    if (!slot_newest(c, &s))
+        return -EIO;
     s.paused = htole64((uint64_t) paused_us);
     memset(s.why, 0, sizeof s.why);
     if (why)

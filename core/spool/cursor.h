@@ -63,6 +63,12 @@ int spool_cursor_rename(struct cursor *, const char *state_dir,
                         const char *lane);
 /* Write; sync: not before it is on the disk.  0 or a negative errno. */
 int spool_cursor_save(struct cursor *, uint64_t position, int sync);
+/* What was saved, where anything was, once more: a sync that failed may have left
+ * it out.  For another thread than the lane's, as spool_cursor_pause(). */
+int spool_cursor_again(struct cursor *);
+/* What was saved before is on the disk.  Any thread, beside a save.  0 or a negative
+ * errno. */
+int spool_cursor_sync(const struct cursor *);
 /* Make the pause this one, durably; 0: none, and why is NULL then as for a
  * person's.  All else in the file stays as it was saved, whatever has become of
  * the other members meanwhile: for another thread than the lane's, that two

@@ -2,16 +2,19 @@
 /* What a lane costs by itself: W1 from the spool through a filter (and through
  * an enrichment) to a destination that settles at once.
  *
- *   bench-lane [-n EVENTS] [-r ROUNDS] [-u USERS [-s]] [-e ENTITIES] [-t]
+ *   bench-lane [-n EVENTS] [-r ROUNDS] [-u USERS [-s]] [-e ENTITIES] [-t] [-m]
  *
  * Prints core-seconds per million events.  -s: nine events in ten come from a
  * hundredth of the users.  -e: a store of bench-entity's that knows them.  -t:
- * each run is followed by one at which somebody looks (lane/tap.h). */
+ * each run is followed by one at which somebody looks (lane/tap.h).  -m: instead of
+ * all that a step that remembers two cells of each event, and how long it was
+ * from one batch of 1,000 to the next: checkpoints make the longest. */
 #include "scratch.h"
 #include "w1.h"
 #include "base/api.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "cells/cells.h"
 #include "codec/json.h"
 #include "lane/lane.h"
 #include "lane/tap.h"
@@ -22,6 +25,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CHUNK 20000
@@ -84,10 +89,88 @@ enrich_process(void *self, struct il_batch *b)
     return err < 0 ? err : 0;
 }
 
+/* As dedupe and count do it: a cell of the event, one of the user. */
+static struct il_memory memory = { .step = "1", .lineage = 1 };
+
+static int
+remember_process(void *self, struct il_batch *b)
+{
+    struct il_remembered seen;
+    int err = 0;
+    (void) self;
+    for (uint32_t i = 0; i < b->count && err >= 0; i++) {
+        const struct batch_event *e = &b->events[i];
+        const int64_t now_us = batch_stream_us(b, i);
+        const struct slice id = e->ev.id;
+        struct il_value v;
+        uint64_t count = 0;
+        err = cells_get(&memory, id.ptr, id.len, now_us, &seen);
+        if (!err)
+            err = cells_put(&memory, id.ptr, id.len, e->position, &now_us, 8,
+                            now_us + 86400000000);
+        if (err < 0 || !ref_get(user_id, e, &v))
+            continue;
+        err = cells_get(&memory, v.str, v.len, now_us, &seen);
+        if (err == 1)
+            memcpy(&count, seen.value, sizeof count);
+        count++;
+        if (err >= 0)
+            err = cells_put(&memory, v.str, v.len, e->position, &count,
+                            sizeof count, 0);
+    }
+    return err < 0 ? err : 0;
+}
+
+/* --- how long the lane does something else --- */
+
+#define GAPS_MAX 100000
+static double gaps[2][GAPS_MAX]; /* ms, on the wall and of CPU */
+static size_t gap_count;
+static double gap_from[2];
+
+static void
+gap_note(void)
+{
+    static const clockid_t clocks[] = { CLOCK_MONOTONIC,
+                                        CLOCK_THREAD_CPUTIME_ID };
+    const int first = !gap_from[0];
+    for (int i = 0; i < 2; i++) {
+        struct timespec t;
+        clock_gettime(clocks[i], &t);
+        double ms = (double) t.tv_sec * 1e3 + (double) t.tv_nsec / 1e6;
+        if (!first && gap_count < GAPS_MAX)
+            gaps[i][gap_count] = ms - gap_from[i];
+        gap_from[i] = ms;
+    }
+    gap_count += !first && gap_count < GAPS_MAX;
+}
+
+static int
+by_size(const void *a, const void *b)
+{
+    double x = *(const double *) a, y = *(const double *) b;
+    return (x > y) - (x < y);
+}
+
+static void
+gaps_tell(void)
+{
+    static const char *const of[] = { "on the wall", "of CPU" };
+    for (int i = 0; i < 2; i++) {
+        const double *g = gaps[i];
+        qsort(gaps[i], gap_count, sizeof *g, by_size);
+        printf("%-24s between batches, ms %-11s  median %6.2f  1 in 100 %6.2f  "
+               "longest %6.2f %6.2f %6.2f\n",
+               "", of[i], g[gap_count / 2], g[gap_count * 99 / 100],
+               g[gap_count - 3], g[gap_count - 2], g[gap_count - 1]);
+    }
+}
+
 static int
 null_write(void *self, struct il_batch *b, struct il_ack *ack)
 {
     *(uint64_t *) self += b->live;
+    gap_note();
     lane_settle(ack, IL_OK, NULL);
     return 0;
 }
@@ -98,6 +181,9 @@ static const struct il_plugin filter = { IL_PLUGIN_ABI, .kind = IL_STEP,
 static const struct il_plugin enrich = { IL_PLUGIN_ABI, .kind = IL_STEP,
                                          .name = "enrich",
                                          .process = enrich_process };
+static const struct il_plugin remember = { IL_PLUGIN_ABI, .kind = IL_STEP,
+                                           .name = "remember",
+                                           .process = remember_process };
 static const struct il_plugin null = { IL_PLUGIN_ABI, .kind = IL_DESTINATION,
                                        .name = "null", .write = null_write };
 
@@ -215,6 +301,17 @@ end_looking(void)
            (unsigned long long) looking.skipped);
 }
 
+/* One that is empty. */
+static const char *
+memory_dir(const struct lane_context *ctx)
+{
+    static char path[300];
+    static int made;
+    snprintf(path, sizeof path, "%s/memory%d", ctx->state_dir, made++);
+    must(mkdir(path, 0700), path);
+    return path;
+}
+
 static void
 run(const char *name, const struct lane_context *ctx,
     const struct lane_step *steps, size_t n, uint64_t events, int looks)
@@ -231,7 +328,16 @@ run(const char *name, const struct lane_context *ctx,
                               .destination = &null,
                               .self = &delivered };
     struct lane *lane;
+    struct il_memory *const memories[] = { &memory };
+    if (steps->plugin == &remember) {
+        spec.remembers = 1;
+        spec.batch_events = 1000;
+        gap_count = 0;
+        gap_from[0] = 0;
+    }
     must(lane_new(&spec, ctx, &lane), "lane");
+    if (spec.remembers)
+        must(lane_remembers(lane, memory_dir(ctx), memories, 1), "memory");
     if (looks)
         begin_looking(lane);
     double cpu = cpu_seconds();
@@ -247,6 +353,8 @@ run(const char *name, const struct lane_context *ctx,
            cpu * 1e6 / (double) events, (double) events / wall);
     if (looks)
         end_looking();
+    if (spec.remembers)
+        gaps_tell();
     lane_free(lane);
 }
 
@@ -285,7 +393,7 @@ compile(void)
     user = batch_kind("user", 4);
 }
 
-static int looked_at;
+static int looked_at, remembered;
 
 static void
 round_of(int number, const struct lane_context *ctx, uint64_t events)
@@ -296,6 +404,14 @@ round_of(int number, const struct lane_context *ctx, uint64_t events)
                                  { "2", &enrich, NULL, "the enrichment",
                                    NULL } };
     const size_t first[] = { 0, 0, 1, 0 }, n[] = { 0, 1, 1, 2 };
+    if (remembered) {
+        const struct lane_step step = { "1", &remember, NULL, "the memory",
+                                        NULL };
+        char name[40];
+        snprintf(name, sizeof name, "remember/%d", number);
+        run(name, ctx, &step, 1, events, 0);
+        return;
+    }
     for (int looks = 0; looks <= looked_at; looks++)
         for (int k = 0; k < 4; k++) {
             char name[40];
@@ -312,7 +428,7 @@ main(int argc, char **argv)
     int rounds = 3, o;
     const char *entities = NULL;
     struct lane_context ctx = { 0 };
-    while ((o = getopt(argc, argv, "n:r:u:se:t")) > 0) {
+    while ((o = getopt(argc, argv, "n:r:u:se:tm")) > 0) {
         switch (o) {
         case 'n': events = strtoull(optarg, NULL, 10); break;
         case 'r': rounds = atoi(optarg); break;
@@ -320,6 +436,9 @@ main(int argc, char **argv)
         case 's': w1_skewed = 1; break;
         case 't':
             looked_at = 1;
+            break;
+        case 'm':
+            remembered = 1;
             break;
         case 'e': entities = optarg; break;
         default: return 2;

@@ -3,6 +3,7 @@ PACKAGING_TESTS = \
 	tests/packaging/test-builds-are-reproducible.sh \
 	tests/packaging/test-completions-know-every-option.sh \
 	tests/packaging/test-monitoring-names-what-exists.py \
+	tests/packaging/test-one-list-has-every-package.py \
 	tests/packaging/test-package-upgrades-in-place.sh \
 	tests/packaging/test-packages-hold-what-is-installed.py \
 	tests/packaging/test-programs-are-hardened.sh \

@@ -23,6 +23,14 @@ static struct il_memory second = { .step = "b", .lineage = 0x5555666677778888 };
 static struct il_memory *const memories[] = { &first, &second };
 static struct cells *cells;
 static uint64_t bytes_max;
+static _Atomic int sync_error;
+
+static int
+sync_position(void *arg)
+{
+    ck_assert_ptr_eq(arg, &cells);
+    return sync_error;
+}
 
 static int
 open_cells(size_t count, uint64_t end)
@@ -32,7 +40,9 @@ open_cells(size_t count, uint64_t end)
                                .spool = "a spool that is",
                                .memories = memories,
                                .count = count,
-                               .bytes_max = bytes_max };
+                               .bytes_max = bytes_max,
+                               .sync = sync_position,
+                               .sync_arg = &cells };
     return cells_open(&o, end, &cells);
 }
 
@@ -167,6 +177,48 @@ START_TEST(long_keys_and_values)
     ck_assert_uint_eq(r.len, IL_MEMORY_VALUE_MAX);
     ck_assert_int_eq(cells_get(&first, NULL, 0, 0, &r), 1);
     ck_assert_int_eq(cells_get(&first, key, 2, 0, &r), 0);
+}
+END_TEST
+
+START_TEST(what_changes_meanwhile_is_of_the_next_one)
+{
+    struct batch_stream at = { .us = 1 };
+    char key[20];
+    for (uint64_t i = 0; i < 5000; i++) {
+        snprintf(key, sizeof key, "%" PRIu64, i);
+        put(&first, key, i + 1, "before");
+    }
+    ck_assert_int_eq(cells_checkpoint(cells, 5000, &at, NULL, 0), 0);
+    for (uint64_t i = 0; i < 5000; i += 3) {
+        snprintf(key, sizeof key, "%" PRIu64, (i * 7) % 5000);
+        put(&first, key, 5001 + i, "a value that came later");
+        put(&second, key, 5001 + i, "new");
+        if (i % 1000 == 0)
+            cells_install(cells);
+    }
+    ck_assert_int_eq(cells_wait(cells), 0);
+    restart();
+    for (uint64_t i = 0; i < 5000; i++) {
+        snprintf(key, sizeof key, "%" PRIu64, i);
+        expect(&first, key, "before");
+        expect(&second, key, NULL);
+    }
+}
+END_TEST
+
+START_TEST(no_checkpoint_counts_before_the_position_is_on_the_disk)
+{
+    struct batch_stream at = { .us = 1 };
+    put(&first, "k", 1, "one");
+    sync_error = -EIO;
+    ck_assert_int_eq(cells_checkpoint(cells, 1, &at, NULL, 0), 0);
+    ck_assert_int_eq(cells_wait(cells), -EIO);
+    ck_assert_uint_eq(cells_position(cells), 0);
+    sync_error = 0;
+    restart();
+    expect(&first, "k", NULL);
+    put(&first, "k", 1, "one");
+    checkpoint(1, NULL, 0);
 }
 END_TEST
 
@@ -441,6 +493,8 @@ main(void)
     tcase_add_test(tc, cells_are_found_again);
     tcase_add_test(tc, cells_end);
     tcase_add_test(tc, long_keys_and_values);
+    tcase_add_test(tc, what_changes_meanwhile_is_of_the_next_one);
+    tcase_add_test(tc, no_checkpoint_counts_before_the_position_is_on_the_disk);
     tcase_add_test(tc, what_is_made_another_way_is_not_found);
     tcase_add_test(tc, behind_one_that_knows_it_begins_empty);
     tcase_add_test(tc, a_spool_that_ends_before_is_not_believed);
