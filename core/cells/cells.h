@@ -35,14 +35,17 @@ struct cells_options {
     uint8_t spool[16];
     struct il_memory *const *memories;
     size_t count;
-    uint64_t
-        bytes_max; /* of memory, about, where all lanes together have less than
-                         * 64 MiB; 0: 16 MiB */
+    uint64_t bytes_max; /* of memory, about; 0: a quarter of what all may have */
     /* Have the lane's saved position on the disk: 0 or a negative errno.  Called
      * by the worker, before it names a checkpoint.  NULL: nothing is to be. */
     int (*sync)(void *arg);
     void *sync_arg;
 };
+
+/* How much memory the cells of all lanes may take together, about: from now on,
+ * any thread.  Before that it is CELLS_MEMORY. */
+#define CELLS_MEMORY (UINT64_C(64) << 20)
+void cells_memory(uint64_t bytes);
 
 /* Read what there is.  end: of the spool.  0, -ENOTSUP: a newer version wrote
  * it; or another negative errno; after a log line. */

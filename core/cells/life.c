@@ -14,29 +14,36 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BYTES_MAX (UINT64_C(16) << 20)
-#define ALL_BYTES_MAX (UINT64_C(64) << 20)
+#define ONE_OF 4u /* parts that a lane may have, where others have little */
 
 /* --- the memory of all lanes ----------------------------------------------- */
 
 static struct {
-    _Atomic uint64_t bytes;
+    _Atomic uint64_t bytes, most;
     _Atomic uint32_t lanes;
-} cells_together;
+} cells_together = { .most = CELLS_MEMORY };
+
+void
+cells_memory(uint64_t bytes)
+{
+    atomic_store(&cells_together.most, bytes);
+}
 
 /* Those that have much give way to those that come, down to an equal share. */
 void
 cells_share(struct cells *c)
 {
+    const uint64_t most = atomic_load(&cells_together.most);
+    const uint64_t one = c->bytes_max ? c->bytes_max : most / ONE_OF;
     const uint64_t bytes = c->bytes;
     const uint64_t before =
         atomic_fetch_add(&cells_together.bytes, bytes - c->counted);
     const uint64_t others = before - c->counted;
-    uint64_t room = ALL_BYTES_MAX / atomic_load(&cells_together.lanes);
+    uint64_t room = most / atomic_load(&cells_together.lanes);
     c->counted = bytes;
-    if (others < ALL_BYTES_MAX && ALL_BYTES_MAX - others > room)
-        room = ALL_BYTES_MAX - others;
-    c->room = room < c->bytes_max ? room : c->bytes_max;
+    if (others < most && most - others > room)
+        room = most - others;
+    c->room = room < one ? room : one;
 }
 
 /* --- life ----------------------------------------------------------------- */
@@ -124,7 +131,7 @@ cells_open(const struct cells_options *o, uint64_t end, struct cells **out)
     if (!c)
         return -ENOMEM;
     c->lane = o->lane;
-    c->bytes_max = o->bytes_max ? o->bytes_max : BYTES_MAX;
+    c->bytes_max = o->bytes_max;
     atomic_fetch_add(&cells_together.lanes, 1);
     cells_share(c);
     c->sync = o->sync;

@@ -92,8 +92,8 @@ struct cells {
     char *dir;
     struct il_memory **memories;
     size_t count;
-    uint64_t bytes_max;
-    uint64_t room;    /* of that, what the process has for it now */
+    uint64_t bytes_max; /* 0: its part of what the process has */
+    uint64_t room;      /* of that, what there is for it now */
     uint64_t counted; /* its bytes among those of the process */
 
     struct cell **chunks;

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/state_dir.h"
+#include "cells/cells.h"
 #include "http/inherited.h"
 
 #include <errno.h>
@@ -61,12 +62,15 @@ void
 host_use(struct host *h, const struct il_conf *root)
 {
     const char *level = option_str(root, "log_level", 0);
+    const int64_t memory = option_int(root, "state_memory", 0);
     host_change_begin(h);
     h->root = root;
     host_change_end(h);
     atomic_store(&h->drain_us, option_int(root, "drain", 0) * 1000);
     atomic_store(&h->min_free,
                  option_int(option_group(root, "spool", 0), "min_free", 0));
+    if (memory > 0)
+        cells_memory((uint64_t) memory);
     if (level && log_level_parse(level))
         log_level_set(log_level_parse(level));
 }

@@ -425,6 +425,13 @@ const struct il_option settings_root[] = {
       .def = "{}",
       .children = entities_options,
       .help = "The entity store." },
+    { .name = "state_memory",
+      .type = IL_OPT_SIZE,
+      .min = MIB,
+      .max = 64 * GIB,
+      .def = "64MiB",
+      .help = "Most memory for what the steps of all lanes remember; what "
+              "there is no room for is looked up on the disk." },
     { .name = "plugin_dir",
       .type = IL_OPT_STRING,
       .flags = IL_OPT_LIST,
