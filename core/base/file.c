@@ -59,6 +59,14 @@ write_synced(int dirfd, const char *name, const void *bytes, size_t len)
 }
 
 int
+file_is_lost(int error)
+{
+    return error == ENOENT || error == ENOTDIR || error == EISDIR
+           || error == ELOOP || error == ENXIO || error == EIO
+           || error == EUCLEAN || error == EBADMSG;
+}
+
+int
 file_replace(int dirfd, const char *name, const void *bytes, size_t len)
 {
     char tmp[256];

@@ -13,6 +13,12 @@ int file_pwrite(int fd, const void *bytes, size_t len, uint64_t offset);
  * negative errno. */
 int64_t file_pread(int fd, void *to, size_t len, uint64_t offset);
 
+/* Does this error (of open or read, positive) say something of the file itself: it
+ * is not there, it is no file, its blocks cannot be read?  What else there is (no
+ * right, nothing left of something, a folder that is mounted otherwise) somebody
+ * mends, and the file is as it was: what it holds must not be given up for that. */
+int file_is_lost(int error);
+
 /* Make dirfd/name hold these bytes, durably, mode 0600: whatever happens,
  * there is the old one or the new one.  It is written as "name.tmp", synced and
  * renamed.  For one process at a time.  0 or a negative errno. */

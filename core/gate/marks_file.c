@@ -359,7 +359,7 @@ start(struct gate_marks *m)
     if (!got)
         got = file_read(m, &text, &covered);
     text_clear(&text);
-    if (got == -ENOMEM || got == -EMFILE)
+    if (got && got != -EINVAL && got != -ESTALE && !file_is_lost(-got))
         return got;
     uint64_t in_file = m->changes;
     int err = scan(m, believe(m, got, covered));

@@ -183,7 +183,7 @@ is_strange(struct runs_set *s, uint64_t seq)
     return 1;
 }
 
-/* -EBADMSG where that says something of the file, and not of the moment. */
+/* -EBADMSG where that says something of the file. */
 static int
 load(struct runs_set *s, uint64_t seq, struct run **out)
 {
@@ -193,7 +193,7 @@ load(struct runs_set *s, uint64_t seq, struct run **out)
         runs_name_of(name, seq);
         log_error("%s: %s/%s: a newer version wrote it", s->what, s->dir, name);
     }
-    return rc == -ENOENT || rc == -EIO || rc == -ELOOP ? -EBADMSG : rc;
+    return rc < 0 && file_is_lost(-rc) ? -EBADMSG : rc;
 }
 
 /* In the order of the positions; 1: it is no run of ours. */

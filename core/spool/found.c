@@ -35,13 +35,7 @@ found_name(const char *name, uint64_t *position)
            || strcmp(name + 20, ".seg" MOVING) == 0;
 }
 
-int
-spool_found_passes(int error)
-{
-    return error == EMFILE || error == ENFILE || error == ENOMEM;
-}
-
-/* 0; -ENOTSUP; or an error that passes. */
+/* 0; -ENOTSUP; or an error that says nothing of the file. */
 static int
 found_look(struct spool *s, struct found_file *f)
 {
@@ -55,7 +49,7 @@ found_look(struct spool *s, struct found_file *f)
         f->unreadable = 1;
         if (fd >= 0)
             close(fd);
-        return spool_found_passes(error) ? -error : 0;
+        return file_is_lost(error) ? 0 : -error;
     }
     f->size = S_ISREG(st.st_mode) ? (uint64_t) st.st_size : 0;
     f->written_us =
@@ -188,8 +182,8 @@ static int
 found_has_frames(struct spool *s, const struct found_file *f)
 {
     int fd = openat(s->dirfd, f->name, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) /* it stays where it is, if only files have run out */
-        return spool_found_passes(errno);
+    if (fd < 0) /* it stays where it is, unless that is its own fault */
+        return !file_is_lost(errno);
     struct segment_io io;
     struct segment_scan scan;
     struct frame frame;

@@ -21,11 +21,9 @@ struct found_list {
     size_t count, cap;
 };
 
-/* List the segments.  -ENOTSUP after a log line: made by a newer version. */
+/* List the segments.  -ENOTSUP after a log line: made by a newer version;
+ * or an error that says nothing of a file (file_is_lost()): a start ends with it. */
 int spool_found_read(struct spool *, struct found_list *);
-/* Does an errno say something of the process at this moment, and nothing of the
- * file?  Then a start ends with it. */
-int spool_found_passes(int error);
 /* Settle whose spool it is: s->id, and DIR/ID where that is missing. */
 int spool_found_identify(struct spool *, struct found_list *);
 /* Move aside what does not belong, give misnamed files their names, sort. */

@@ -7,6 +7,7 @@
 #include "private.h"
 
 #include "found.h"
+#include "base/file.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -102,7 +103,7 @@ recover_closed(struct spool *s, struct segment *seg, const struct found_file *f,
         return 0;
     }
     int fd = openat(s->dirfd, f->name, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && spool_found_passes(errno))
+    if (fd < 0 && !file_is_lost(errno))
         return recover_no_file(s, f);
     struct segment_io io;
     spool_segment_open(&io, fd, fd < 0 ? 0 : f->size);
@@ -228,7 +229,7 @@ recover_newest(struct spool *s, struct segment *seg, const struct found_file *f,
     int fd = openat(s->dirfd, f->name, O_RDWR | O_CLOEXEC);
     if (fd < 0)
         fd = openat(s->dirfd, f->name, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && spool_found_passes(errno))
+    if (fd < 0 && !file_is_lost(errno))
         return recover_no_file(s, f);
     struct segment_io io;
     int rc = recover_from_disk(s, f, fd);
