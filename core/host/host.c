@@ -59,11 +59,13 @@ host_inherit(struct host *h)
 /* --- parse, load, open --------------------------------------------------- */
 
 void
-host_use(struct host *h, const struct il_conf *root)
+host_use(struct host *h, const struct plan *plan)
 {
+    const struct il_conf *root = plan->root;
     const char *level = option_str(root, "log_level", 0);
     const int64_t memory = option_int(root, "state_memory", 0);
     host_change_begin(h);
+    h->taken = plan;
     h->root = root;
     host_change_end(h);
     atomic_store(&h->drain_us, option_int(root, "drain", 0) * 1000);
@@ -79,7 +81,7 @@ int
 host_parse(struct host *h, const char *path)
 {
     h->plan = plan_parse(path);
-    host_use(h, h->plan->root);
+    host_use(h, h->plan);
     const char *state_dir = option_str(h->root, "state_dir", 0);
     h->config = strdup(path);
     h->state_dir = state_dir ? strdup(state_dir) : NULL;

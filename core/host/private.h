@@ -69,7 +69,9 @@ struct host_retired;
 struct host {
     struct plan *plan; /* until it is assembled */
     struct assembly *assembly;
-    const struct il_conf *root; /* by host_use() */
+    /* By host_use(): what was taken, and not what a reload tries. */
+    const struct plan *taken;
+    const struct il_conf *root;
     /* of it, for whoever must not wait */
     _Atomic int64_t drain_us, min_free;
     char *config;               /* where it is, as it was given */
@@ -151,7 +153,7 @@ void host_errands(struct host *);
 void host_errands_end(struct host *);
 
 /* host.c: what the host's own options are from here on. */
-void host_use(struct host *, const struct il_conf *root);
+void host_use(struct host *, const struct plan *);
 /* The lock of state_dir, the stores and the timers. */
 int host_start_state(struct host *);
 

@@ -194,7 +194,7 @@ use_settings(struct reload *r, const struct http_options *o)
     };
     http_limit(h->gate_http, o);
     spool_limit(h->spool, &spool);
-    host_use(h, root);
+    host_use(h, r->to->plan);
 }
 
 static void

@@ -322,7 +322,7 @@ host_requests_stop(struct host *h)
 static int
 config(struct host_request *r)
 {
-    const struct plan *plan = r->host->assembly->plan;
+    const struct plan *plan = r->host->taken;
     const char *as = il_request_query(r->http, "as");
     struct json_out o;
     if (as && !strcmp(as, "text")) {

@@ -169,3 +169,15 @@ with System(conf(lane("a"), lane("b")), table=TABLES) as s:
     s.daemon.start()
     post(s)
     each_once(s, "a", "b")
+
+    # while another config is tried, the one that is shown is what was taken
+    def shown():
+        return s.daemon.command("config", "--running", "-c", s.conf).stdout.decode().count("payload.twice")
+    before = sessions(s)
+    trial = threading.Thread(target=take, args=(s, conf(lane("a2", table="a"), lane("b", columns=TWICE)),
+                                                "--wait", "5s"))
+    trial.start()
+    eventually(lambda: bool(sessions(s) - before), "the lane to be tried")
+    equal((shown(), trial.is_alive()), (2, True), "columns that the config has, and whether it is tried")
+    trial.join()
+    equal(shown(), 1, "columns that the config has")
