@@ -153,6 +153,30 @@ START_TEST(cells_end)
 }
 END_TEST
 
+/* It goes in a merge, and what it stood for is in a run that is not merged. */
+START_TEST(what_has_ended_brings_nothing_back)
+{
+    struct il_remembered r;
+    char key[16];
+    for (int i = 0; i < 20000; i++) {
+        snprintf(key, sizeof key, "%d", i);
+        put(&first, key, 1, "v");
+    }
+    put(&first, "k", 1, "old");
+    checkpoint(1, NULL, 0);
+    ck_assert_int_eq(cells_put(&first, "k", 1, 2, "new", 3, 3000000), 0);
+    for (uint64_t at = 2; at < 60; at++) {
+        snprintf(key, sizeof key, "n%" PRIu64, at);
+        put(&second, key, at, "v");
+        checkpoint(at, NULL, 0);
+    }
+    restart();
+    expect(&second, "n2", "v");
+    ck_assert_int_eq(cells_get(&first, "k", 1, 60000000, &r), 0);
+    ck_assert_int_eq(cells_get(&first, "7", 1, 60000000, &r), 1);
+}
+END_TEST
+
 START_TEST(long_keys_and_values)
 {
     static char key[3000], value[IL_MEMORY_VALUE_MAX + 1];
@@ -492,6 +516,7 @@ main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, cells_are_found_again);
     tcase_add_test(tc, cells_end);
+    tcase_add_test(tc, what_has_ended_brings_nothing_back);
     tcase_add_test(tc, long_keys_and_values);
     tcase_add_test(tc, what_changes_meanwhile_is_of_the_next_one);
     tcase_add_test(tc, no_checkpoint_counts_before_the_position_is_on_the_disk);

@@ -190,6 +190,18 @@ START_TEST(test_what_is_past_goes_in_a_merge)
 }
 END_TEST
 
+/* What has ended is still what counts, rather than what was before it. */
+START_TEST(test_the_newest_wins_though_it_is_past)
+{
+    name(make(1, 1000, 1, 200));
+    name(make(1, 500, 2, 100));
+    struct run *r = merge(100);
+    ck_assert_uint_eq(r->header.keys, 500);
+    check(r, 1, 500, 0);
+    check(r, 501, 1000, 1);
+}
+END_TEST
+
 START_TEST(test_what_is_not_named_is_nothing)
 {
     name(make(1, 1000, 1, 100));
@@ -315,6 +327,7 @@ main(void)
     tcase_add_loop_test(t, test_what_is_put_in_is_found, 0, 10);
     tcase_add_test(t, test_together_the_newest_wins);
     tcase_add_test(t, test_what_is_past_goes_in_a_merge);
+    tcase_add_test(t, test_the_newest_wins_though_it_is_past);
     tcase_add_test(t, test_what_is_not_named_is_nothing);
     tcase_add_test(t, test_behind_a_spool_that_was_set_back);
     tcase_add_loop_test(t, test_any_bit, 0, 40);
