@@ -316,14 +316,32 @@ write_job(struct cells *c, struct run **made)
 struct merge {
     struct cells *cells;
     struct runs_writer *writer;
-    int all; /* there is nothing older: what is no more can go */
+    struct run *const *older; /* those that are not among them */
+    uint32_t older_count;
+    uint32_t after; /* what ends later is there */
 };
 
+/* Is there one that would be taken for the newest, were this one gone? */
+static int
+hides(const struct merge *m, const struct runs_record *r)
+{
+    const struct runs_key key = { r->hi, r->lo };
+    struct runs_hit hit;
+    for (uint32_t i = 0; i < m->older_count; i++) {
+        int rc = runs_find(m->older[i], key, &hit);
+        if (rc < 0 || (rc && hit.time > m->after))
+            return 1;
+    }
+    return 0;
+}
+
+/* What is no more, or has ended, goes where nothing comes back by that. */
 static int
 merge_put(void *arg, const struct runs_record *r, const char *value)
 {
     struct merge *m = arg;
-    return m->all && !runs_value_len(r) ? 0 : runs_put(m->writer, r, value);
+    const int there = runs_value_len(r) && r->time > m->after;
+    return there || hides(m, r) ? runs_put(m->writer, r, value) : 0;
 }
 
 static void
@@ -379,10 +397,13 @@ static int
 merge(struct cells *c, uint32_t first, uint32_t count)
 {
     struct run *in[RUNS_MAX], *made = NULL;
-    struct merge m = { .cells = c, .all = !first };
+    struct merge m = { .cells = c, .older_count = first };
     uint64_t keys = 0, values = 0;
     int64_t now_us = c->shown_stream.us;
-    uint32_t after = now_us > 0 ? (uint32_t) (now_us / 1000000) : 0;
+    struct run *older[RUNS_MAX];
+    m.after = now_us > 0 ? (uint32_t) (now_us / 1000000) : 0;
+    m.older = older;
+    memcpy(older, c->set.list, first * sizeof older[0]);
     memcpy(in, c->set.list + first, count * sizeof in[0]);
     pthread_mutex_unlock(&c->lock);
     for (uint32_t i = 0; i < count; i++) {
@@ -391,7 +412,7 @@ merge(struct cells *c, uint32_t first, uint32_t count)
     }
     int err = runs_create(&c->set, keys, values, &m.writer);
     if (!err) {
-        err = runs_each(in, count, after, merge_put, &m);
+        err = runs_each(in, count, 0, merge_put, &m);
         if (err)
             runs_abandon(m.writer);
         else

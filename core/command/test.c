@@ -289,15 +289,17 @@ pass_on(int signal)
         kill(child, signal);
 }
 
-/* The child's exit code, and its folder is gone. */
+static const int passed_on[] = { SIGTERM, SIGINT, SIGHUP };
+
+/* The child's exit code, and its folder is gone.  mask: of signals, from here. */
 static int
-watch(struct test_job *j)
+watch(struct test_job *j, const sigset_t *mask)
 {
     const struct sigaction act = { .sa_handler = pass_on };
     int status = 0;
-    sigaction(SIGTERM, &act, NULL);
-    sigaction(SIGINT, &act, NULL);
-    sigaction(SIGHUP, &act, NULL);
+    for (size_t i = 0; i < sizeof passed_on / sizeof passed_on[0]; i++)
+        sigaction(passed_on[i], &act, NULL);
+    sigprocmask(SIG_SETMASK, mask, NULL);
     while (waitpid(child, &status, 0) < 0 && errno == EINTR)
         continue;
     state_dir_remove_below(j->folder);
@@ -312,18 +314,27 @@ static int
 run_in_child(struct test_job *j, char **files)
 {
     const char *tmp = getenv("TMPDIR");
+    sigset_t held, before;
+    /* One that comes before there is somebody to pass it on to would leave the
+     * folder, or the child without anybody. */
+    sigemptyset(&held);
+    for (size_t i = 0; i < sizeof passed_on / sizeof passed_on[0]; i++)
+        sigaddset(&held, passed_on[i]);
+    sigprocmask(SIG_BLOCK, &held, &before);
     snprintf(j->folder, sizeof(j->folder), "%s/ingestlayer-test.XXXXXX",
              tmp && *tmp == '/' ? tmp : "/tmp");
     if (!mkdtemp(j->folder)) {
         fprintf(stderr, "ingestlayer test: cannot make a folder in %s: %s\n",
                 tmp && *tmp == '/' ? tmp : "/tmp", strerror(errno));
+        sigprocmask(SIG_SETMASK, &before, NULL);
         return 1;
     }
     fflush(stdout);
     fflush(stderr);
     child = fork();
     if (child > 0)
-        return watch(j);
+        return watch(j, &before);
+    sigprocmask(SIG_SETMASK, &before, NULL);
     if (child == 0)
         return run_files(j, files);
     fprintf(stderr, "ingestlayer test: %s\n", strerror(errno));

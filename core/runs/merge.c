@@ -146,7 +146,6 @@ struct cursor {
 struct gather {
     struct runs_item *items;
     size_t n, capacity;
-    uint32_t after;
 };
 
 static int
@@ -214,7 +213,7 @@ cursor_gather(struct cursor *c, uint64_t low, uint64_t high, struct gather *g)
             c->value += len;
             if (!value && runs_damaged(c->run))
                 return -EBADMSG;
-            if (value && record->hi >= low && record->time > g->after
+            if (value && record->hi >= low
                 && runs_position(record) <= c->run->to
                 && (rc = gather_put(g, record, value)))
                 return rc;
@@ -224,12 +223,27 @@ cursor_gather(struct cursor *c, uint64_t low, uint64_t high, struct gather *g)
     return 0;
 }
 
+struct late {
+    uint32_t after;
+    runs_put_fn *put;
+    void *arg;
+};
+
+/* Of the newest of a key: the time of one that is not says nothing. */
+static int
+late_put(void *arg, const struct runs_record *record, const char *value)
+{
+    const struct late *l = arg;
+    return record->time > l->after ? l->put(l->arg, record, value) : 0;
+}
+
 int
 runs_each(struct run *const *in, uint32_t count, uint32_t after,
           runs_put_fn *put, void *arg)
 {
     struct cursor cursors[RUNS_MAX];
-    struct gather g = { .after = after };
+    struct gather g = { 0 };
+    struct late late = { after, put, arg };
     uint64_t keys = 0, low = 0;
     int rc = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -243,7 +257,7 @@ runs_each(struct run *const *in, uint32_t count, uint32_t after,
         for (uint32_t i = 0; i < count && !rc; i++)
             rc = cursor_gather(&cursors[i], low, high, &g);
         if (!rc && g.n)
-            rc = runs_put_sorted(g.items, g.n, low, high, put, arg);
+            rc = runs_put_sorted(g.items, g.n, low, high, late_put, &late);
         low = high + 1;
     }
     free(g.items);

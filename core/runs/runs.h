@@ -121,8 +121,8 @@ void runs_free(struct run *);
 
 typedef int runs_put_fn(void *arg, const struct runs_record *,
                         const char *value);
-/* Of several runs together; of a key only the newest, and only those whose time
- * is after `after`.  What put returns other than 0 ends it.  0, -ENOMEM, or
+/* Of several runs together; of a key only the newest, where its time is after
+ * `after`.  What put returns other than 0 ends it.  0, -ENOMEM, or
  * -EBADMSG as of runs_find(). */
 int runs_each(struct run *const *in, uint32_t count, uint32_t after,
               runs_put_fn *put, void *arg);
