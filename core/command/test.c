@@ -297,8 +297,11 @@ watch(struct test_job *j, const sigset_t *mask)
 {
     const struct sigaction act = { .sa_handler = pass_on };
     int status = 0;
+    struct sigaction was;
+    /* What is ignored, as with nohup, the child ignores too. */
     for (size_t i = 0; i < sizeof passed_on / sizeof passed_on[0]; i++)
-        sigaction(passed_on[i], &act, NULL);
+        if (!sigaction(passed_on[i], NULL, &was) && was.sa_handler != SIG_IGN)
+            sigaction(passed_on[i], &act, NULL);
     sigprocmask(SIG_SETMASK, mask, NULL);
     while (waitpid(child, &status, 0) < 0 && errno == EINTR)
         continue;

@@ -174,7 +174,9 @@ with tempfile.TemporaryDirectory() as dir:
     # Interrupted, and killed below: nothing stays, and nothing is called well.
     slow = write(dir + "/slow.conf", 'config = "c.conf"; tests = ( %s );' % ", ".join([tests[0]] * 4000))
     for sig, after in [(signal.SIGTERM, 0.3), (signal.SIGINT, 0.3)] + [(signal.SIGTERM, 0)] * 10:
-        p = subprocess.Popen([PROGRAM, "test", slow], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+        # in the background of a shell it would be ignored
+        p = subprocess.Popen([PROGRAM, "test", slow], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env,
+                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         until = time.monotonic() + 60
         while not os.listdir(dir + "/tmp") and time.monotonic() < until:
             time.sleep(after and 0.02)
