@@ -43,6 +43,32 @@ file_pread(int fd, void *to, size_t len, uint64_t offset)
     return (int64_t) have;
 }
 
+int
+file_read(int dirfd, const char *name, size_t most, struct il_text *out)
+{
+    struct stat st;
+    int fd = openat(dirfd, name,
+                    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return -errno;
+    int err = fstat(fd, &st) ? -errno : 0;
+    if (!err && !S_ISREG(st.st_mode))
+        err = -EINVAL;
+    if (!err && (uint64_t) st.st_size > most)
+        err = -EFBIG;
+    if (!err)
+        err = text_reserve(out, (size_t) st.st_size + 1);
+    int64_t n =
+        err ? err
+            : file_pread(fd, out->data + out->len, (size_t) st.st_size, 0);
+    close(fd);
+    if (n < 0)
+        return (int) n;
+    out->len += (size_t) n;
+    out->data[out->len] = 0;
+    return 0;
+}
+
 static int
 write_synced(int dirfd, const char *name, const void *bytes, size_t len)
 {

@@ -4,6 +4,8 @@
 #ifndef FILE_H
 #define FILE_H
 
+#include "text.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,6 +14,11 @@ int file_pwrite(int fd, const void *bytes, size_t len, uint64_t offset);
 /* How many there were: fewer than len only at the end of the file.  Or a
  * negative errno. */
 int64_t file_pread(int fd, void *to, size_t len, uint64_t offset);
+
+/* All of dirfd/name, behind what out has; a zero byte that does not count follows.
+ * No link is followed.  0; -EINVAL: it is no regular file; -EFBIG: it has more
+ * than `most` bytes; or another negative errno. */
+int file_read(int dirfd, const char *name, size_t most, struct il_text *out);
 
 /* Does this error (of open or read, positive) say something of the file itself: it
  * is not there, it is no file, its blocks cannot be read?  What else there is (no

@@ -20,7 +20,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -221,31 +220,18 @@ marks_clear(struct gate_marks *m)
 static int
 file_get(const struct gate_marks *m, struct il_text *out)
 {
-    struct stat st;
     int dirfd = open(m->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int fd = dirfd < 0 ? -1 : openat(dirfd, "MARKS", O_RDONLY | O_CLOEXEC
-                                                         | O_NOFOLLOW);
-    int err = fd < 0 || fstat(fd, &st) ? -errno : 0;
-    if (dirfd >= 0)
-        close(dirfd);
-    if (!err && (st.st_size < HEAD + SUM || st.st_size > UINT32_MAX))
-        err = -EINVAL;
-    if (!err)
-        err = text_reserve(out, (size_t) st.st_size);
-    if (!err) {
-        int64_t n = file_pread(fd, out->data, (size_t) st.st_size, 0);
-        err = n < 0 ? (int) n : n < st.st_size ? -EINVAL : 0;
-        out->len = err ? 0 : (size_t) n;
-    }
-    if (fd >= 0)
-        close(fd);
-    return err;
+    if (dirfd < 0)
+        return -errno;
+    int err = file_read(dirfd, "MARKS", UINT32_MAX, out);
+    close(dirfd);
+    return err == -EFBIG || (!err && out->len < HEAD + SUM) ? -EINVAL : err;
 }
 
 /* What it says, into the table.  0; -EINVAL: it cannot be believed; -ESTALE: not
  * all of it can. */
 static int
-file_read(struct gate_marks *m, const struct il_text *text, uint64_t *covered)
+file_parse(struct gate_marks *m, const struct il_text *text, uint64_t *covered)
 {
     uint64_t sum, durable = spool_durable(m->spool);
     const char *p = text->data + HEAD, *end = text->data + text->len - SUM;
@@ -357,7 +343,7 @@ start(struct gate_marks *m)
     uint64_t covered = 0;
     int got = file_get(m, &text);
     if (!got)
-        got = file_read(m, &text, &covered);
+        got = file_parse(m, &text, &covered);
     text_clear(&text);
     if (got && got != -EINVAL && got != -ESTALE && !file_is_lost(-got))
         return got;

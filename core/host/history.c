@@ -20,7 +20,6 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static int
@@ -89,21 +88,11 @@ add_line(struct history *h, const char *line, size_t len, const char *spool,
     return r < 0 ? r : 0;
 }
 
+/* There need be none. */
 static int
 read_file(const char *path, struct il_text *out)
 {
-    struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    int err = fd < 0 || fstat(fd, &st) ? -errno : 0;
-    if (!err)
-        err = text_reserve(out, (size_t) st.st_size);
-    if (!err) {
-        int64_t n = file_pread(fd, out->data, (size_t) st.st_size, 0);
-        err = n < 0 ? (int) n : 0;
-        out->len = n < 0 ? 0 : (size_t) n;
-    }
-    if (fd >= 0)
-        close(fd);
+    int err = file_read(AT_FDCWD, path, SIZE_MAX, out);
     return err == -ENOENT ? 0 : err;
 }
 

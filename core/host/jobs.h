@@ -23,8 +23,8 @@
  *
  * What works by itself (why, replay) does so on the helper, one thread of low
  * priority, one job at a time; what waits more than it works (a replay that sends
- * ten events a second) has a thread of its own.  What another thread does (reload: the main
- * thread; tap: the lanes) keeps the job and ends it with job_end().
+ * ten events a second) has a thread of its own.  What another thread does (reload:
+ * the main thread; tap: the lanes) keeps the job and ends it with job_end().
  *
  * Of a job only its lines are in memory, and those are bounded: JOB_ROOM beside
  * the last one put. */
@@ -88,8 +88,8 @@ int host_jobs_begin(struct host_jobs *, struct il_request *, const char *kind,
 void host_jobs_put(struct host_jobs *, struct json_out *);
 /* 0 or -ENOENT. */
 int host_jobs_cancel(struct host_jobs *, const char *id);
-/* Cancel all, wait for the helper, and those that run alone, to come back.  Before the server
- * that they answer is freed; none begins afterwards. */
+/* Cancel all, wait for the helper, and those that run alone, to come back.  Before
+ * the server that they answer is freed; none begins afterwards. */
 void host_jobs_stop(struct host_jobs *);
 /* Once all have ended, and the server has stopped. */
 void host_jobs_free(struct host_jobs *);

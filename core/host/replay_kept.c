@@ -42,20 +42,8 @@ failed(struct replay_each *x, int err)
 static int
 read_file(int dir, const char *name, struct il_text *out)
 {
-    struct stat st;
-    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0)
-        return errno == ENOENT ? 0 : -errno;
-    int err = fstat(fd, &st) ? -errno : 0;
-    if (!err)
-        err = text_reserve(out, (size_t) st.st_size + 1);
-    int64_t n = err ? err : file_pread(fd, out->data, (size_t) st.st_size, 0);
-    close(fd);
-    if (n < 0)
-        return (int) n;
-    out->len = (size_t) n;
-    out->data[n] = 0;
-    return 1;
+    int err = file_read(dir, name, SIZE_MAX, out);
+    return !err ? 1 : err == -ENOENT ? 0 : err;
 }
 
 static void
