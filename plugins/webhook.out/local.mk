@@ -172,6 +172,7 @@ out_system_tests = \
 	plugins/webhook.out/tests/test-out-kill-loses-nothing.py \
 	plugins/webhook.out/tests/test-out-order-is-kept.py \
 	plugins/webhook.out/tests/test-out-outage-loses-nothing.py \
+	plugins/webhook.out/tests/test-out-presets-replay.py \
 	plugins/webhook.out/tests/test-out-replay.py \
 	plugins/webhook.out/tests/test-out-restarts-cost-nothing.py \
 	plugins/webhook.out/tests/test-out-turns-are-taken.py

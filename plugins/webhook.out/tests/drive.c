@@ -74,6 +74,8 @@ run(char *command, char *a, char *b)
         again.attempts = (uint32_t) atoi(a);
         again.first_us = again.since_us = atoll(b);
         testhost_again(host, &again);
+    } else if (!strcmp(command, "replayed")) {
+        testhost_replayed(host);
     } else if (!strcmp(command, "waiting")) {
         testhost_waiting(host, a);
     } else if (!strcmp(command, "write")) {

@@ -67,9 +67,11 @@ class Driven:
             equal("violations", wrong, [])
             equal("exit", code, 0)
 
-    def add(self, events, again=None):
+    def add(self, events, again=None, replayed=False):
         """again: (attempts, seconds since it was tried) of each."""
         for e in events:
+            if replayed:
+                self.tell("replayed")
             if again:
                 self.tell("again", again[0], (self.now - again[1]) * 1000000)
             equal("event", self.tell("event", json.dumps(e)), ["0"])
@@ -78,9 +80,9 @@ class Driven:
         equal("outcome", int(lines[0]), outcome)
         return [End(s, c, int(f), int(d), t, m) for s, c, f, d, t, m in (line.split("\t", 5) for line in lines[1:])]
 
-    def write(self, events, again=None, limit=20000, outcome=OK):
+    def write(self, events, again=None, limit=20000, outcome=OK, replayed=False):
         self.tell("clear")
-        self.add(events, again)
+        self.add(events, again, replayed)
         return self.ends(self.tell("write", limit), outcome)
 
     def one(self, e=None, again=None, **more):
