@@ -9,6 +9,7 @@ that was answered is one row.
 import argparse
 import os
 import random
+import signal
 import socket
 import sys
 import time
@@ -64,6 +65,8 @@ class Trials:
             time.sleep(0.02)
         other = Process(self.s.daemon.pid())
         try:
+            if self.injection.fired and before.returncode != -signal.SIGKILL:
+                other.wait()  # so it was this one, and a process takes a moment to die
             if other.pid == before.pid or other.poll() is not None:
                 return "nobody"
         except ChildProcessError:
@@ -78,10 +81,9 @@ class Trials:
         self.injection.forget()
         self.injection.now(ops, inject.KILL, after=after)
         code, out, err = self.s.daemon.upgrade()
-        fired = self.injection.fired
         self.injection.off()
-        what = self.injection.what
         left = self.who_is_left(before)
+        fired, what = self.injection.fired, self.injection.what
         self.counts[left] += bool(fired)
         if not fired and (code or left != "new"):
             raise Fault("nothing was killed, and it failed: %d %r" % (code, err))
