@@ -54,7 +54,8 @@ asked_in_vain(struct asking *a, uint64_t letter, const char *word)
         { "no_event", "what the spool held there is no event" },
         { "decided",
           "only what was decided about it was kept, and that is sent "
-          "as it is, without --anew" },
+          "as it is, without --anew; once its letter is dropped, `ingestlayer "
+          "replay --insert` takes it from the spool through today's steps" },
         { "damaged", "it is damaged, and can only be dropped" },
         { "not_one_by_one", "the lane's destination takes no events one by one "
                             "any more, and it can only be dropped" },

@@ -94,6 +94,16 @@ with Receiver() as r, Out(OPTIONS, r, steps=STEPS) as s:
     equal(len([q for q in r.requests[sent:] if body_id(q) == "e000011"]) >= 3, True, "attempts")
     equal({k: v for k, v in stands(s).items() if k != "delivered"} ["dead_letters"], before["dead_letters"], "letters")
 
+    # a letter is decided anew as dead retry says: dropped, and replayed
+    letter = s.dead()[0]["position"]
+    r.script = lambda q: Answer(200)
+    told = s.daemon.command("dead", "retry", "-c", s.conf, "--anew", LANE, str(letter))
+    contains(told.stderr.decode(), "`ingestlayer replay --insert` takes it from the spool")
+    s.run("dead", "drop", LANE, str(letter))
+    report, _, _ = replay(s, "--insert", "--rate", "1000/s", "--where", "n == 7")
+    equal(counts(report), {"events": 1, "delivered_today": 1, "sent": 1}, "a letter that was dropped")
+    equal(body_id(r.requests[-1]), "e000007", "what is sent")
+
     # what cannot be
     r.script = lambda q: Answer(200)
     contains(replay(s, "--update", code=1)[2], "cannot be changed any more; --insert sends it once more")
