@@ -4,12 +4,14 @@
 import json
 import os
 import random
+import time
 import urllib.error
 import urllib.request
 
 from asked import Why
 from each import DESTINATION, HEAD, HTTP, Each
 from gate import KEY, equal
+from servers import PATIENCE
 
 BUILD = os.path.abspath(os.environ.get("IL_BUILDDIR", "."))
 SEED = int(os.environ.get("SEED", random.randrange(1 << 30)))
@@ -112,6 +114,7 @@ with Each(CONF.replace("RULE", RULES[0][0]), start=False) as s:
     want = {i for i, (_, want) in oracle.items() if want == "passed"}
     equal((sorted(want - set(s.delivered())), sorted(set(s.delivered()) - want)), ([], []), "what was delivered or not")
     check("beside the daemon")
+    time.sleep(2 * PATIENCE)  # where the lane is it writes down once a second at most
     s.daemon.kill()
     check("without it")
     print({f: sum(want == f for _, want in oracle.values()) for f in sorted({w for _, w in oracle.values()})})
