@@ -26,6 +26,8 @@ core_libcore_a_SOURCES = \
 	core/base/ip.h \
 	core/base/log.c \
 	core/base/log.h \
+	core/base/memory.c \
+	core/base/memory.h \
 	core/base/metrics.c \
 	core/base/metrics.h \
 	core/base/nameset.c \
@@ -304,6 +306,7 @@ core_libcore_a_SOURCES = \
 	core/lane/remember.c \
 	core/lane/retry.c \
 	core/lane/settle.c \
+	core/lane/size.c \
 	core/lane/status.c \
 	core/lane/take.c \
 	core/lane/tap.c \

@@ -51,7 +51,7 @@ lane_worth_reading(struct lane *l, int64_t now, int64_t *look_again)
                                                 : 0;
     if (!l->unsettled || l->draining || there >= lane_most(l)
         || spool_backlog_bytes(l->ctx.spool, l->read_position)
-               >= l->spec.batch_bytes)
+               >= lane_most_bytes(l))
         return 1;
     int64_t age = now - l->written_us;
     if (age >= LINGER_US && l->unsettled < l->in_flight)
@@ -512,6 +512,7 @@ lane_free(struct lane *l)
         lane_replay_end(l);
     lane_taps_end(l);
     lane_metrics_end(l);
+    lane_note_size(l, NULL);
     cells_close(l->cells);
     for (uint32_t i = 0; l->flights && i < l->flight_count; i++)
         flight_end(&l->flights[i]);
