@@ -143,6 +143,7 @@ core_libcore_a_SOURCES = \
 	core/cells/each.c \
 	core/cells/life.c \
 	core/cells/private.h \
+	core/cells/values.c \
 	core/schema/check.c \
 	core/schema/format.c \
 	core/schema/place.c \

@@ -394,7 +394,8 @@ lane_new(const struct lane_spec *spec, const struct lane_context *ctx,
     l->spec = *spec;
     l->ctx = *ctx;
     l->cursor.fd = -1;
-    l->trimmed = 1;
+    l->trimmed = l->rests = 1;
+    lane_note_size(l, NULL);
     if (!l->spec.batch_events)
         l->spec.batch_events = 10000;
     if (!l->spec.batch_bytes)

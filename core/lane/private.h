@@ -215,7 +215,8 @@ struct lane {
     uint32_t head, used;     /* the oldest; how many are not FREE */
     uint64_t read_position;  /* the reader goes on after it */
     uint64_t frame_bytes;    /* of a frame, on average, in the last batch */
-    int large; /* that was a large one */
+    int large;          /* that was a large one */
+    uint32_t next_most; /* frames that the next may have */
     uint64_t suspect_until;  /* letters of an earlier run may be up to here */
     uint64_t counted_until;  /* letters whose events a later frame brings */
     uint64_t saved_position; /* in the cursor file */
@@ -234,7 +235,9 @@ struct lane {
     int64_t untold_us;     /* when it was said last; 0: never */
     struct lane_parked *parked; /* NULL: batches settle as a whole */
     uint32_t set_back_failures; /* set back in a row, nothing delivered */
-    int trimmed, flushed, cursor_failed, cursor_known;
+    int trimmed; /* batches have no memory, */
+    int rests;   /* nor has what steps remember */
+    int flushed, cursor_failed, cursor_known;
     struct cells *cells;        /* NULL: no step remembers anything */
     int recalled;               /* all of it, up to where the lane began */
     struct batch_stream stream; /* after the newest batch that was made */

@@ -36,7 +36,7 @@ lane_frame(void *arg, uint64_t position, size_t offset, size_t len)
 static uint32_t
 lane_read_timeout(struct lane *l)
 {
-    uint32_t ms = l->trimmed ? LANE_SLEEP_MS : LANE_IDLE_MS;
+    uint32_t ms = l->trimmed && l->rests ? LANE_SLEEP_MS : LANE_IDLE_MS;
     if (l->saved_position != l->status.position)
         ms = LANE_SAVE_MS;
     ms = lane_timed_wait_ms(l, ms);
@@ -78,12 +78,17 @@ lane_read_more(struct lane *l, struct flight *f, uint64_t *last)
     return n < 0 ? n : 0;
 }
 
-/* Nobody has sent anything for a while. */
+/* Nobody has sent anything for a while.  What the steps remember goes once it is
+ * written, which is why the lane looks again. */
 void
 lane_idle(struct lane *l)
 {
-    if (l->used || l->trimmed || l->saved_position != l->status.position
+    if (l->used || (l->trimmed && l->rests)
+        || l->saved_position != l->status.position
         || clock_monotonic_us() - l->read_us < LANE_IDLE_MS * 1000)
+        return;
+    int rests = !l->cells || cells_rest(l->cells);
+    if (l->trimmed && !rests)
         return;
     for (uint32_t i = 0; i < l->flight_count; i++)
         lane_trim(&l->flights[i]);
@@ -92,6 +97,7 @@ lane_idle(struct lane *l)
     lane_note_size(l, NULL);
     memory_give_back();
     l->trimmed = 1;
+    l->rests = rests;
 }
 
 /* Fill a free flight; its stage tells whether there was something. */
@@ -126,7 +132,7 @@ lane_read(struct lane *l, struct flight *f)
     pthread_mutex_lock(&l->lock);
     l->used++;
     pthread_mutex_unlock(&l->lock);
-    l->trimmed = 0;
+    l->trimmed = l->rests = 0;
     l->read_us = clock_monotonic_us();
     lane_note_size(l, f);
     if (f->frame_count)

@@ -3,7 +3,8 @@
  *
  * Large batches cost the far side less, and memory: some three megabytes for the
  * 10,000 events that a batch may have.  From 4,000 on there is little to be gained
- * by more.  So where many lanes have much before them, each takes less. */
+ * by more.  So where many lanes have much before them, each takes less; and none
+ * takes so much that its steps change more than their memory is for. */
 #include "private.h"
 
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #define LEAST_EVENTS 4000u
 #define LEAST_BYTES (UINT64_C(3) << 19)
 #define FRAME_GUESS 128 /* bytes, before any was seen */
+#define FIRST_EVENTS 1000u /* then at most twice as many as the last had */
 
 static atomic_uint large; /* lanes whose last batch was a large one */
 
@@ -27,7 +29,12 @@ uint32_t
 lane_most(const struct lane *l)
 {
     uint32_t most = l->parked ? l->parked->frames_most : l->spec.batch_events;
-    return (uint32_t) part_of(most, LEAST_EVENTS);
+    most = (uint32_t) part_of(most, LEAST_EVENTS);
+    /* Where many begin at once each has seen the others by then. */
+    if (!l->spec.batch_wait_ms && most > l->next_most)
+        most = l->next_most;
+    uint32_t fit = l->cells ? cells_batch(l->cells) : most;
+    return fit < most ? fit : most;
 }
 
 uint64_t
@@ -62,6 +69,10 @@ lane_note_size(struct lane *l, const struct flight *f)
     if (now != l->large)
         atomic_fetch_add(&large, now ? 1u : -1u);
     l->large = now;
+    uint32_t next = f ? l->next_most / 2 : 0;
+    if (f && next < f->frame_count * 2)
+        next = f->frame_count * 2;
+    l->next_most = next < FIRST_EVENTS ? FIRST_EVENTS : next;
 }
 
 void

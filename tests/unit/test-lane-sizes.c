@@ -57,10 +57,10 @@ START_TEST(many_that_have_much_take_less_each)
     for (int i = 0; i < LANES; i++)
         read_frames(i, 4000, 600000);
     ck_assert_uint_eq(lane_most(&lanes[0]), 4000);
-    /* Few bytes of events that are large are as much. */
+    /* A few events that are large are as much. */
     for (int i = 0; i < LANES; i++)
         read_frames(i, 10, 3u << 19);
-    ck_assert_uint_eq(lane_most(&lanes[0]), 4000);
+    ck_assert_uint_eq(lane_most_bytes(&lanes[0]), 3u << 19);
 }
 END_TEST
 
@@ -90,8 +90,27 @@ START_TEST(what_is_small_by_its_config_is_as_it_says)
 }
 END_TEST
 
+START_TEST(one_that_begins_takes_more_with_each)
+{
+    static const uint32_t most[] = { 1000, 2000, 4000, 8000, 10000, 10000 };
+    lane_note_size(&lanes[0], NULL);
+    for (size_t i = 0; i < sizeof most / sizeof *most; i++) {
+        ck_assert_uint_eq(lane_most(&lanes[0]), most[i]);
+        read_frames(0, most[i], 100 * most[i]);
+    }
+    read_frames(0, 3, 300); /* once there was less */
+    ck_assert_uint_eq(lane_most(&lanes[0]), 10000);
+    for (int i = 0; i < 10; i++)
+        read_frames(0, 3, 300);
+    ck_assert_uint_eq(lane_most(&lanes[0]), 1000);
+    lanes[0].spec.batch_wait_ms = 1; /* it is to be full */
+    ck_assert_uint_eq(lane_most(&lanes[0]), 10000);
+}
+END_TEST
+
 START_TEST(memory_of_larger_batches_goes)
 {
+    read_frames(0, 10000, 1500000);
     flight.batch->capacity = 16384;
     lane_fit(&lanes[0], &flight);
     ck_assert_uint_eq(flight.batch->capacity, 16384);
@@ -111,6 +130,7 @@ main(void)
     tcase_add_test(tc, many_that_have_much_take_less_each);
     tcase_add_test(tc, those_that_have_little_take_nothing_from_others);
     tcase_add_test(tc, what_is_small_by_its_config_is_as_it_says);
+    tcase_add_test(tc, one_that_begins_takes_more_with_each);
     tcase_add_test(tc, memory_of_larger_batches_goes);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
