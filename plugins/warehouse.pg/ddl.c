@@ -3,6 +3,7 @@
  * `ingestlayer ddl` and by the error about a missing table. */
 #include "ddl.h"
 
+#include "partition.h"
 #include "pg.h"
 
 #include <errno.h>
@@ -140,10 +141,19 @@ is_mapped(const struct options *opt, const char *name)
     return 0;
 }
 
+/* What partitions go by is never null. */
+struct print {
+    struct sql *s;
+    const char *by;
+};
+
 static void
-print_column(void *sql, const char *name, const char *type, int required)
+print_column(void *arg, const char *name, const char *type, int required)
 {
-    struct sql *s = sql;
+    const struct print *p = arg;
+    struct sql *s = p->s;
+    if (p->by && strcmp(p->by, name) == 0)
+        required = 1;
     if (strlen(name) > PG_NAME_MAX) {
         sql_printf(s, "    -- a declared field has too long a name\n");
         return;
@@ -219,10 +229,20 @@ ddl_table(const struct options *opt, struct sql *s, int with_schema)
         sql_ident(s, opt->table.schema);
         sql_printf(s, ";\n");
     }
+    struct print p = { s, opt->partition.by };
     sql_printf(s, "create table if not exists %s (\n    ", opt->table.quoted);
     sql_ident(s, opt->unique_column);
-    sql_printf(s, " text primary key,\n");
-    ddl_columns(opt, s->host, print_column, s);
+    sql_printf(s, p.by ? " text,\n" : " text primary key,\n");
+    ddl_columns(opt, s->host, print_column, &p);
+    if (p.by) {
+        sql_printf(s, "    primary key (");
+        plan_unique_sql(opt, s);
+        sql_printf(s, ")\n) partition by range (");
+        sql_ident(s, p.by);
+        sql_printf(s, ");\n");
+        partition_ddl(opt, s);
+        return;
+    }
     /* The comma after the last column. */
     if (!s->err)
         s->text->len -= 2;

@@ -8,6 +8,7 @@
 #include "../../plugins/warehouse.pg/decimal.c"
 #include "../../plugins/warehouse.pg/encode.c"
 #include "../../plugins/warehouse.pg/encode_field.c"
+#include "../../plugins/warehouse.pg/partition_row.c"
 #include "../../plugins/warehouse.pg/fault.c"
 #include "../../plugins/warehouse.pg/put_numeric.c"
 #undef _GNU_SOURCE /* it defines it itself */
@@ -28,6 +29,7 @@
 #undef quote
 #include "../../plugins/warehouse.pg/catalog.c"
 #include "../../plugins/warehouse.pg/ddl.c"
+#include "../../plugins/warehouse.pg/partition.c"
 #define number plan_number
 #define types plan_types
 #include "../../plugins/warehouse.pg/plan.c"

@@ -12,6 +12,7 @@
 #include "../../plugins/warehouse.pg/decimal.c"
 #include "../../plugins/warehouse.pg/encode.c"
 #include "../../plugins/warehouse.pg/encode_field.c"
+#include "../../plugins/warehouse.pg/partition_row.c"
 #include "../../plugins/warehouse.pg/put_numeric.c"
 #undef _GNU_SOURCE /* it defines it itself */
 #include "../../plugins/warehouse.pg/put_scalar.c"
