@@ -61,6 +61,7 @@ enum {
     COPY_CAREFUL,   /* a deferred constraint: look at it run by run */
     COPY_PARTITION, /* a row has none: make it, and begin again */
     COPY_MERGE,     /* an event of before this process may be in already */
+    COPY_APART,     /* a row that is made of several events does not fit */
     COPY_DATA       /* a row does not fit: within copy.h only */
 };
 /* Bring a job's rows in, in one transaction.  0, COPY_* or -1. */

@@ -3,6 +3,7 @@
  * `ingestlayer ddl` and by the error about a missing table. */
 #include "ddl.h"
 
+#include "conflict.h"
 #include "partition.h"
 #include "pg.h"
 
@@ -132,6 +133,30 @@ field_type(const struct il_host *host, const char *name, int *required)
     return type ? type : "text";
 }
 
+int
+ddl_is_required(const struct options *opt, const struct il_host *host,
+                const char *name)
+{
+    int required = 0;
+    for (size_t i = 0; i < opt->mapping_count; i++) {
+        const struct mapping *m = &opt->mappings[i];
+        if (strcmp(m->name, name) != 0)
+            continue;
+        if (*m->reference != '$')
+            return 1; /* a template gives a text in any case */
+        mapped_type(host, m->reference, &required);
+        return required;
+    }
+    if (strcmp(name, opt->unique_column) == 0
+        || strcmp(name, opt->payload_column) == 0
+        || strcmp(name, "event_id") == 0)
+        return 1;
+    if (envelope_type(name))
+        return strcmp(name, "timestamp") != 0;
+    field_type(host, name, &required);
+    return required;
+}
+
 static int
 is_mapped(const struct options *opt, const char *name)
 {
@@ -221,6 +246,27 @@ ddl_columns(const struct options *opt, const struct il_host *host,
         column(arg, opt->payload_column, "jsonb", 0);
 }
 
+/* Is the event's id what tells rows apart? */
+static int
+id_is_key(const struct options *opt)
+{
+    const struct conflict *c = &opt->conflict;
+    return !c->on
+           || (c->key_count == 1 && strcmp(c->key[0], opt->unique_column) == 0);
+}
+
+static void
+ddl_key(const struct options *opt, struct sql *s)
+{
+    if (!id_is_key(opt)) {
+        conflict_key_sql(opt, s);
+        return;
+    }
+    sql_printf(s, "(");
+    plan_unique_sql(opt, s);
+    sql_printf(s, ")");
+}
+
 void
 ddl_table(const struct options *opt, struct sql *s, int with_schema)
 {
@@ -232,20 +278,23 @@ ddl_table(const struct options *opt, struct sql *s, int with_schema)
     struct print p = { s, opt->partition.by };
     sql_printf(s, "create table if not exists %s (\n    ", opt->table.quoted);
     sql_ident(s, opt->unique_column);
-    sql_printf(s, p.by ? " text,\n" : " text primary key,\n");
+    sql_printf(s, !id_is_key(opt) ? " text not null,\n"
+                  : p.by          ? " text,\n"
+                                  : " text primary key,\n");
     ddl_columns(opt, s->host, print_column, &p);
+    if (!id_is_key(opt) || p.by) {
+        sql_printf(s, "    primary key ");
+        ddl_key(opt, s);
+    } else if (!s->err) {
+        s->text->len -= 2; /* the comma after the last column */
+    }
     if (p.by) {
-        sql_printf(s, "    primary key (");
-        plan_unique_sql(opt, s);
-        sql_printf(s, ")\n) partition by range (");
+        sql_printf(s, "\n) partition by range (");
         sql_ident(s, p.by);
         sql_printf(s, ");\n");
         partition_ddl(opt, s);
         return;
     }
-    /* The comma after the last column. */
-    if (!s->err)
-        s->text->len -= 2;
     sql_printf(s, "\n);\n");
 }
 
@@ -304,8 +353,9 @@ ddl_print(void *self, struct il_text *out)
         sql_printf(&s, " to ROLE;\n");
     }
     sql_printf(&s,
-               "-- grant insert, select on %s to ROLE;\n"
+               "-- grant insert, select%s on %s to ROLE;\n"
                "-- grant usage on schema ",
+               pg->opt.conflict.on == CONFLICT_UPDATE ? ", update" : "",
                pg->opt.table.quoted);
     sql_ident(&s, pg->opt.lanes_schema);
     sql_printf(&s,

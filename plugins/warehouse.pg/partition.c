@@ -181,6 +181,22 @@ check_by(const struct options *opt, const struct il_host *host,
     return check_type(conf, host, p->by, reference);
 }
 
+/* No unique index could be on the key without it. */
+static int
+check_key(const struct options *opt, const struct il_conf *conf)
+{
+    const struct conflict *c = &opt->conflict;
+    if (c->on == CONFLICT_ERROR)
+        return 0;
+    for (size_t i = 0; i < c->key_count; i++)
+        if (strcmp(c->key[i], opt->partition.by) == 0)
+            return 0;
+    return il_conf_error(conf, "by", -1,
+                         "\"%s\" is not in `conflict`: the key of a "
+                         "partitioned table has what partitions go by in it",
+                         opt->partition.by);
+}
+
 static int
 check_keep(const struct partition *p, const struct il_conf *conf)
 {
@@ -220,7 +236,9 @@ partition_open(struct options *opt, const struct il_host *host,
         err = il_conf_error(conf, "range", -1,
                             "expected how long before and how long after, as "
                             "in -7d..1d (s, m, h, d)");
-    if ((e = check_by(opt, host, conf)) != 0 || (e = check_keep(p, conf)) != 0)
+    if ((e = check_by(opt, host, conf)) != 0)
+        err = e;
+    if ((e = check_key(opt, conf)) != 0 || (e = check_keep(p, conf)) != 0)
         err = e;
     if (len + SUFFIX_MAX > PG_NAME_MAX)
         err =

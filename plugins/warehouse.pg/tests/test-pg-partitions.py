@@ -173,6 +173,8 @@ def refused(s):
             ('by = "timestamp"; every = "1 day"; range = "-90d..1d"; keep = "30d"; drop = true;', "t.rows",
              "shorter than what `range` lets in"),
             ('by = "received_at"; every = "1 day";', long, "Postgres keeps 63"),
+            ('by = "received_at"; every = "1 day"; }; on_conflict = "update"; conflict = ( "event_id" );'
+             ' host = {', "t.rows", "not in `conflict`"),
             ('every = "1 day";', "t.rows", "by"),
             ('by = "n"; every = "1 day"; range = "-1d..1d";', "t.rows", "declared as integer")):
         text = conf("true", options).replace('"t.rows"', '"%s"' % table) + """
