@@ -178,5 +178,7 @@ int event_json(struct il_text *out, const struct event *);
 #define EVENT_MADE_ID 30
 void event_make_id(char out[EVENT_MADE_ID], int64_t received_us,
                    const uint8_t random[10]);
+/* The same of 128 bits that say something else. */
+void event_id_of(char out[EVENT_MADE_ID], const uint8_t bits[16]);
 
 #endif
