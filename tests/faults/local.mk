@@ -11,6 +11,7 @@ FAULT_TESTS = tests/faults/test-kill-loses-nothing.sh \
 	tests/faults/test-replay-survives-kills.py \
 	tests/faults/test-reload-without-memory.py \
 	tests/faults/test-upgrade-dies-anywhere.py \
+	tests/faults/test-nodes-into-one-table.py \
 	tests/faults/test-postgres-troubles.py
 EXTRA_DIST += tests/faults/campaign.py tests/faults/points.py \
 	tests/faults/deliveries.py \
