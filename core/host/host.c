@@ -320,7 +320,9 @@ host_flush(struct host *h)
     expect_second_signal();
     host_cancel_sources(h);
     host_quiesce(h);
+    atomic_store(&h->drains_until_us, h->deadline_us);
     host_drain_lanes(h);
+    atomic_store(&h->drains_until_us, 0);
 }
 
 void

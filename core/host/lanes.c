@@ -277,9 +277,8 @@ progress(struct lane *lane)
     }
 }
 
-/* Whoever waits for the end sees that there is one. */
-static void
-say_left(const struct assembly *a, int64_t left_us)
+uint64_t
+host_lanes_left(const struct assembly *a)
 {
     uint64_t events = 0;
     for (size_t i = 0; i < a->lane_count; i++) {
@@ -289,9 +288,17 @@ say_left(const struct assembly *a, int64_t left_us)
         lane_status(a->lanes[i]->lane, &s);
         events += s.lag_events;
     }
+    return events;
+}
+
+/* Whoever waits for the end sees that there is one. */
+static void
+say_left(const struct assembly *a, int64_t left_us)
+{
     log_info("stopping: %llu deliveries are left, for at most %lld s; what is "
              "not done by then is done after the next start",
-             (unsigned long long) events, (long long) (left_us / 1000000));
+             (unsigned long long) host_lanes_left(a),
+             (long long) (left_us / 1000000));
 }
 
 void

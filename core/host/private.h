@@ -119,6 +119,7 @@ struct host {
     int64_t deadline_us; /* of the drain; clock_monotonic_us */
     /* The same for the watchdog; 0: nobody wants it to stop. */
     _Atomic int64_t stop_by_us;
+    _Atomic int64_t drains_until_us; /* 0: it does not, or not any more */
     struct watchdog *watchdog;
 };
 
@@ -193,6 +194,8 @@ void host_stop_lane(struct host *, struct assembly_lane *, int64_t deadline_us);
 /* Wait until the lanes have delivered what they can, at most until the
  * deadline. */
 void host_drain_lanes(struct host *);
+/* Events that lanes which still work have before them. */
+uint64_t host_lanes_left(const struct assembly *);
 void host_stop_lanes(struct host *);
 /* All of them are to read nothing more, and have they ended?  host_stop_lanes()
  * is still to follow. */
