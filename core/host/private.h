@@ -255,9 +255,11 @@ void host_reload(struct host *);
 /* POST /v1/reload?wait=MS&remove=1 */
 int host_reload_request(struct host_request *);
 int host_reload_metrics(void);
-/* reload_gate.c: free what nobody uses any more; all: nobody uses any.  The main
- * thread's, every second. */
+/* reload_gate.c: free what nobody uses any more; all: nobody uses any, as the
+ * servers are gone.  The main thread's, every second. */
 void host_collect(struct host *, int all);
+/* The sources of what has been replaced take nothing any more. */
+void host_retired_stop(struct host *);
 
 /* watchdog.c: a plugin that hangs does not keep the daemon from ending */
 int host_watchdog_start(struct host *);

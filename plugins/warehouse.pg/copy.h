@@ -34,6 +34,7 @@ struct copy_txn {
     int staged;              /* it went through a temporary table */
     PGresult *others;  /* numbers of its rows that are not those in the table */
     uint32_t good;     /* rows that went in */
+    uint32_t ignored;  /* of them, those that changed nothing */
     uint32_t rejected; /* marked as dead letters; of them */
     uint32_t asked;    /* by what the others do, and */
     uint32_t named;    /* those whose fault names a value */

@@ -3,6 +3,8 @@
  * is made shorter until the row that is to blame stands alone. */
 #include "copy.h"
 
+#include "conflict.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,12 +28,12 @@ copy_columns_sql(struct sql *s, const struct plan *plan,
     }
 }
 
-/* Rows that may be there already, and what takes no COPY, go through a
- * temporary table. */
+/* Rows that may be there already, by their event or by their key, and what takes
+ * no COPY go through a temporary table. */
 static int
 is_staged(const struct copy_txn *t, const struct part *part)
 {
-    return part->merge || t->job->plan->insert_only;
+    return part->merge || t->job->plan->insert_only || t->job->plan->conflict;
 }
 
 static int
@@ -151,15 +153,38 @@ read_others(struct copy_txn *t)
     return link_exec(t->link, sql_str(s), &t->others);
 }
 
+/* How many rows did the statement write? */
 static int
-unstage(struct copy_txn *t)
+written(struct link *l, uint32_t *rows)
+{
+    int err;
+    PGresult *res;
+    *rows = 0;
+    if (link_send(l, sql_str(&l->sql)))
+        return -1;
+    while ((res = link_result(l, &err)) != NULL) {
+        *rows = (uint32_t) strtoul(PQcmdTuples(res), NULL, 10);
+        PQclear(res);
+    }
+    if (!err)
+        return 0;
+    struct fault kept = l->fault;
+    if (!kept.lost && (!link_finish(l) || !l->fault.lost))
+        l->fault = kept;
+    return -1;
+}
+
+/* `rows` are in the temporary table. */
+static int
+unstage(struct copy_txn *t, uint32_t rows)
 {
     const struct part *part = t->part;
     struct sql *s = &t->link->sql;
     if (part->merge && read_others(t))
         return -1;
     sql_clear(s);
-    sql_printf(s, "insert into %s (", t->link->opt->table.quoted);
+    sql_printf(s, "insert into %s%s (", t->link->opt->table.quoted,
+               t->job->plan->conflict ? " as " CONFLICT_THERE : "");
     copy_columns_sql(s, t->job->plan, part->omitted);
     sql_printf(s, ") select ");
     copy_columns_sql(s, t->job->plan, part->omitted);
@@ -169,7 +194,14 @@ unstage(struct copy_txn *t)
         sql_ident(s, t->link->opt->unique_column);
         sql_printf(s, ") do nothing");
     }
-    return link_exec(t->link, sql_str(s), NULL);
+    if (!t->job->plan->conflict)
+        return link_exec(t->link, sql_str(s), NULL);
+    uint32_t n;
+    conflict_sql(t->link->opt, s, t->job->plan, part->omitted);
+    if (written(t->link, &n))
+        return -1;
+    t->ignored += rows > n ? rows - n : 0;
+    return 0;
 }
 
 /* Bring rows lo to hi in, behind a savepoint.  0, COPY_REDO, COPY_DATA or -1.
@@ -188,7 +220,7 @@ copy_try(struct copy_txn *t, const struct part *part, uint32_t lo, uint32_t hi)
         return err;
     err = send_rows(l, t->job, lo, hi);
     if (!err && t->staged)
-        err = unstage(t);
+        err = unstage(t, hi - lo);
     if (!err && t->careful)
         err = link_exec(l,
                         "set constraints all immediate; "
@@ -256,8 +288,9 @@ static int
 came_before(const struct copy_txn *t)
 {
     const struct lanes *lanes = &t->conn->pg->lanes;
-    return il_batch_id(t->job->batch) <= lanes->given && !t->job->merge
-           && lanes->mode == PG_MODE_LANES && t->job->plan->has_unique
+    return !t->job->plan->conflict && il_batch_id(t->job->batch) <= lanes->given
+           && !t->job->merge && lanes->mode == PG_MODE_LANES
+           && t->job->plan->has_unique
            && strcmp(t->link->fault.code, "23505") == 0;
 }
 
@@ -296,6 +329,10 @@ bring_part(struct copy_txn *t, const struct part *part)
         }
         if ((err = look_again(t)) != 0)
             return err;
+        if (t->job->folded && !t->job->apart) {
+            link_rollback(t->link);
+            return COPY_APART;
+        }
         if (n == 1) {
             copy_refuse(t, at++);
             size = good ? 2 * good : 1;

@@ -2,6 +2,7 @@
 
 # The whole daemon against a real Postgres; one behaviour each.
 SYSTEM_TESTS = \
+	tests/end-to-end/test-a-full-spool-takes-retries.py \
 	tests/end-to-end/test-bad-row-is-a-dead-letter.py \
 	tests/end-to-end/test-branches-by-plan.py \
 	tests/end-to-end/test-clocks-that-jump.py \
