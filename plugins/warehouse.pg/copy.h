@@ -32,6 +32,8 @@ struct copy_txn {
     int same_table;          /* seen after the first failure */
     const struct part *part; /* of the last run, and */
     int staged;              /* it went through a temporary table */
+    int loaded; /* on_conflict: all rows are in that table, numbered, or */
+    int by_run; /* one is no value to Postgres: runs go there one by one */
     PGresult *others;  /* numbers of its rows that are not those in the table */
     uint32_t good;     /* rows that went in */
     uint32_t ignored;  /* of them, those that changed nothing */

@@ -324,6 +324,7 @@ encode_rows(struct encoder *e, struct job *job, const struct plan *plan,
     }
     job->replaced = e->replaced;
     job->binary = e->binary;
+    job->numbered = 0;
     return 0;
 }
 

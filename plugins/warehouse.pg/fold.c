@@ -9,6 +9,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -488,35 +489,45 @@ arrange(struct fold *f, const struct job *job, const struct plan *plan)
         qsort(f->lines, f->count, sizeof *f->lines, by_round);
 }
 
-/* Its fields, with what frames them. */
+/* Its fields behind its number, with what frames them; NULL is what the table's
+ * row does not get. */
 static int
 put_line(struct encoder *e, struct il_text *wire, const struct plan *plan,
-         const struct line *line)
+         const struct line *line, uint32_t number)
 {
     const struct fold *f = e->fold;
     const struct span *spans = f->spans + (size_t) line->slot * plan->count;
-    size_t size = 2, head = wire->len;
-    uint32_t n = 0;
+    size_t size = 16;
     for (uint32_t k = 0; k < plan->count; k++)
-        size += spans[k].len + 1;
+        size += spans[k].len + 4;
     if (il_text_reserve(e->host, wire, size))
         return -ENOMEM;
-    wire->len += e->binary ? 2 : 0;
+    char *p = wire->data + wire->len;
+    uint32_t columns = plan->count + 1, be = htobe32(number);
+    if (e->binary) {
+        *p++ = (char) (columns >> 8);
+        *p++ = (char) columns;
+        encode_length(p, sizeof be);
+        memcpy(p + 4, &be, sizeof be);
+        p += 8;
+    } else {
+        p += sprintf(p, "%u", number);
+    }
     for (uint32_t k = 0; k < plan->count; k++) {
-        if (plan_left_out(&plan->columns[k], line->omitted))
+        if (!e->binary)
+            *p++ = '\t';
+        if (plan_left_out(&plan->columns[k], line->omitted)) {
+            memcpy(p, e->binary ? "\377\377\377\377" : "\\N",
+                   e->binary ? 4 : 2);
+            p += e->binary ? 4 : 2;
             continue;
-        if (n++ && !e->binary)
-            wire->data[wire->len++] = '\t';
-        memcpy(wire->data + wire->len, f->fields->data + spans[k].at,
-               spans[k].len);
-        wire->len += spans[k].len;
+        }
+        memcpy(p, f->fields->data + spans[k].at, spans[k].len);
+        p += spans[k].len;
     }
-    if (!e->binary) {
-        wire->data[wire->len++] = '\n';
-        return 0;
-    }
-    wire->data[head] = (char) (n >> 8);
-    wire->data[head + 1] = (char) n;
+    if (!e->binary)
+        *p++ = '\n';
+    wire->len = (size_t) (p - wire->data);
     return 0;
 }
 
@@ -533,7 +544,7 @@ put_lines(struct encoder *e, struct job *job, const struct plan *plan)
             job->parts[job->part_count++] =
                 (struct part){ .omitted = line->omitted,
                                .first = job->row_count };
-        if (put_line(e, job->wire, plan, line))
+        if (put_line(e, job->wire, plan, line, job->row_count))
             return -ENOMEM;
         job->rows[job->row_count++] =
             (struct row){ line->event, job->wire->len };
@@ -542,6 +553,7 @@ put_lines(struct encoder *e, struct job *job, const struct plan *plan)
     }
     job->replaced = e->replaced;
     job->binary = e->binary;
+    job->numbered = 1;
     return 0;
 }
 

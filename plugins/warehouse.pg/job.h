@@ -70,7 +70,8 @@ struct job {
     uint32_t ignored; /* events that a row of this batch made void */
     uint64_t replaced;
     int binary;
-    int stage;            /* enum job_stage; the shared lock */
+    int numbered; /* rows begin with their number, and have all columns */
+    int stage;    /* enum job_stage; the shared lock */
     uint32_t first, end;  /* its connections: one, or all for a small batch */
     uint32_t connections; /* that there are */
 };
