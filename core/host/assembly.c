@@ -345,34 +345,44 @@ let_go(struct assembly *a)
     plan_free(a->plan); /* a is in there */
 }
 
-/* Who has another's closes it, and needs that other's memory until then; the
- * other counts one for each of its own that it has not. */
+/* Who shows one that is in another's memory needs that memory for as long as it
+ * shows it, also when a third has taken it over and closes it. */
 static void
-take(struct assembly *a, struct assembly *of, struct assembly **held)
+need(struct assembly *a, struct assembly *of)
 {
-    if (*held == of)
+    if (of != a)
         of->users++;
-    *held = a;
-    if (a == of)
-        let_go(of); /* it is back; a is used by itself too */
+}
+
+static void
+need_no_more(struct assembly *a, struct assembly *of)
+{
+    if (of != a)
+        let_go(of);
 }
 
 void
 assembly_take_lane(struct assembly *a, size_t i, struct assembly_lane *l)
 {
-    if (a->lanes[i]->held == a)
-        close_lane(a->lanes[i]);
+    struct assembly_lane *own = a->lanes[i];
+    if (own != l && own->held == a)
+        close_lane(own);
+    need(a, l->of);
+    need_no_more(a, own->of);
     a->lanes[i] = l;
-    take(a, l->of, &l->held);
+    l->held = a;
 }
 
 void
 assembly_take_source(struct assembly *a, size_t i, struct assembly_source *s)
 {
-    if (a->sources[i]->held == a)
-        instance_close(&a->sources[i]->host);
+    struct assembly_source *own = a->sources[i];
+    if (own != s && own->held == a)
+        instance_close(&own->host);
+    need(a, s->of);
+    need_no_more(a, own->of);
     a->sources[i] = s;
-    take(a, s->of, &s->held);
+    s->held = a;
 }
 
 /* The one that was there before is closed, where that is still to be done. */
@@ -389,8 +399,8 @@ assembly_open_lane(struct assembly *a, size_t i)
     const size_t errors = conf_errors(a->plan->conf);
     if (l->held == a)
         close_lane(l);
-    if (l->held == a && l->of != a) {
-        /* What was one user of that plan is another now. */
+    if (l->of != a) {
+        /* The new one stands in that plan as well. */
         struct assembly_need *n = conf_alloc(a->plan->conf, sizeof(*n));
         *n = (struct assembly_need){ a->needs, l->of };
         a->needs = n;
@@ -404,12 +414,10 @@ assembly_open_source(struct assembly *a, size_t i)
 {
     const size_t errors = conf_errors(a->plan->conf);
     struct assembly *of = a->sources[i]->of;
-    const int taken = a->sources[i]->held == a && of != a;
     if (a->sources[i]->held == a)
         instance_close(&a->sources[i]->host);
     open_source(a, i);
-    if (taken)
-        let_go(of);
+    need_no_more(a, of);
     return opened(a, errors);
 }
 
@@ -431,10 +439,8 @@ assembly_free(struct assembly *a)
         return;
     assembly_close(a);
     for (size_t i = 0; i < a->lane_count; i++)
-        if (a->lanes[i]->held == a && a->lanes[i]->of != a)
-            let_go(a->lanes[i]->of);
+        need_no_more(a, a->lanes[i]->of);
     for (size_t i = 0; i < a->plan->source_count; i++)
-        if (a->sources[i]->held == a && a->sources[i]->of != a)
-            let_go(a->sources[i]->of);
+        need_no_more(a, a->sources[i]->of);
     let_go(a);
 }

@@ -48,7 +48,7 @@ struct assembly {
     struct assembly_source **sources; /* plan->source_count */
     struct assembly_lane **lanes;
     size_t lane_count;
-    size_t users; /* itself, and each that was taken over from it */
+    size_t users; /* itself, and each of its own that another shows */
     /* Others whose plan something of its own was opened anew by. */
     struct assembly_need {
         struct assembly_need *next;

@@ -248,6 +248,16 @@ reload_sources_end(struct reload *r)
     }
 }
 
+void
+host_retired_stop(struct host *h)
+{
+    for (struct host_retired *old = h->retired; old; old = old->next)
+        for (size_t i = 0; i < old->assembly->plan->source_count; i++)
+            if (old->assembly->sources[i]->held == old->assembly)
+                host_stop_source(old->assembly->sources[i],
+                                 clock_monotonic_us());
+}
+
 static void
 retired_free(struct host_retired *old)
 {

@@ -254,8 +254,7 @@ host_stop_servers(struct host *h)
         http_stop(h->gate_http, clock_monotonic_us());
     for (size_t i = 0; h->gate && i < h->assembly->plan->source_count; i++)
         host_stop_source(h->assembly->sources[i], clock_monotonic_us());
-    if (h->gate)
-        host_collect(h, 1);
+    host_retired_stop(h);
     if (h->gate)
         gate_stop(h->gate);
     host_free_derived(h);
@@ -263,6 +262,7 @@ host_stop_servers(struct host *h)
     host_leave(h, h->gate_http);
     http_free(h->admin_http);
     http_free(h->gate_http);
+    host_collect(h, 1); /* requests of before had their seats until here */
     timers_free(h->timers);
     h->admin_http = h->gate_http = NULL;
     tls_free(h->admin_tls);

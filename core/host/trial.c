@@ -297,11 +297,12 @@ trial_run(const struct trial_options *options, const struct trial_case *test)
     struct trial_result *r = conf_alloc(memory, sizeof(*r));
     struct trial t = { .options = options, .test = test, .result = r };
     r->memory = memory;
+    r->seen = conf_new();
     r->answers =
         conf_alloc(memory, (test->given_count + 1) * sizeof(*r->answers));
     r->entities =
         conf_alloc(memory, (test->expect_count + 1) * sizeof(*r->entities));
-    t.watch.memory = memory;
+    t.watch.memory = r->seen;
     t.watch.options = options;
     pthread_mutex_init(&t.watch.lock, NULL);
     run(&t);
@@ -314,6 +315,8 @@ trial_run(const struct trial_options *options, const struct trial_case *test)
 void
 trial_free(struct trial_result *r)
 {
-    if (r)
-        conf_free(r->memory); /* r is in there */
+    if (!r)
+        return;
+    conf_free(r->seen);
+    conf_free(r->memory); /* r is in there */
 }

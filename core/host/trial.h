@@ -108,7 +108,8 @@ struct trial_lane {
 };
 
 struct trial_result {
-    struct conf *memory;          /* of all that follows */
+    struct conf *memory;          /* of all that follows but the sights */
+    struct conf *seen;            /* of those: lanes filled it as they ran */
     struct trial_answer *answers; /* one for each given */
     const char *
         *entities; /* traits as JSON, for each expected; NULL: unknown */

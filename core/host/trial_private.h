@@ -10,7 +10,7 @@
 /* What is seen while the lanes run, from their threads. */
 struct trial_watch {
     pthread_mutex_t lock; /* of all that follows */
-    struct conf *memory;  /* the result's */
+    struct conf *memory;  /* for it alone: lanes take from it, too */
     struct trial_sight *sights;
     size_t count, capacity;
     const struct trial_options *options;

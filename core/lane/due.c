@@ -205,6 +205,7 @@ due_fill(struct lane *l, struct flight *f)
     int n = parked_due(p->store, now, NULL, p->due, LANE_DUE_MOST, &next);
     int err = n < 0 ? n : 0;
     p->look_us = next;
+    p->looked_us = now;
     for (int i = 0; i < n && !err; i++) {
         if (under_way(p, p->due[i].position))
             continue;
@@ -294,7 +295,7 @@ due_send(struct lane *l)
     struct lane_parked *p = l->parked;
     struct flight *ready = due_at(l, FLIGHT_READY);
     struct flight *free_one = due_at(l, FLIGHT_FREE);
-    if (!ready && free_one && clock_wall_us() >= p->look_us) {
+    if (!ready && free_one && lane_looks(p->look_us, p->looked_us)) {
         int err = due_fill(l, free_one);
         if (err) {
             lane_trouble(l, LANE_WAITING, "reading what is parked: %s",

@@ -36,6 +36,7 @@
 #define LANE_PRIVATE_H
 
 #include "lane.h"
+#include "base/clock.h"
 #include "base/metrics.h"
 #include "cells/cells.h"
 #include "store/parked.h"
@@ -166,7 +167,8 @@ struct lane_parked {
     struct flight replays[LANE_REPLAY_FLIGHTS];
     struct parked_due *due; /* LANE_DUE_MOST */
     struct il_text packed;  /* events as they were decided */
-    int64_t look_us;        /* since 1970: when something may be due */
+    int64_t look_us;        /* since 1970: when something may be due, */
+    int64_t looked_us;      /* and when that was found out */
     int64_t wake_us;        /* monotonic: when to see to it next */
     int64_t not_before_us;  /* monotonic */
     /* A batch ends at so many frames, or events that match: what became of
@@ -225,8 +227,10 @@ struct lane {
     int64_t not_before_us; /* the next attempt of steps or destination */
     int64_t pass_after_us; /* of keeping dead letters */
     int64_t
-        timed_look_us; /* since 1970: when what a step deferred may be due */
-    int64_t timed_after_us; /* monotonic: not before then */
+        timed_look_us; /* since 1970: when what a step deferred may be due, */
+    int64_t timed_looked_us; /* and when that was found out */
+    int64_t timed_after_us;  /* monotonic: not before then */
+    struct dead_back timed_back;
     int timed_some;         /* there may be some */
     uint64_t given; /* positions up to here: what comes after was not there
                      * when the destination last said how far it is */
@@ -300,9 +304,14 @@ lane_stop_of_when(const struct lane *l)
     return (uint32_t) (l->spec.step_count - l->spec.own_count) + 1;
 }
 static inline uint32_t
+lane_spec_stop_of(const struct lane_spec *s, size_t step)
+{
+    return (uint32_t) step + 1 + (step >= s->step_count - s->own_count);
+}
+static inline uint32_t
 lane_stop_of(const struct lane *l, size_t step)
 {
-    return (uint32_t) step + 1 + (step + 1 >= lane_stop_of_when(l));
+    return lane_spec_stop_of(&l->spec, step);
 }
 /* The step of a stop that is one; NULL: it is none. */
 static inline const struct lane_step *
@@ -487,6 +496,15 @@ void lane_derive_end(struct lane *);
 /* The destination is to get a flight: what steps have told of entities for it is in
  * the store, durably.  0 or a negative errno after telling of the trouble. */
 int lane_tell(struct lane *, const struct flight *);
+
+/* Is it time to look what is due, by what was found out when it was looked last?
+ * A clock that went back since then may have made something due. */
+static inline int
+lane_looks(int64_t look_us, int64_t looked_us)
+{
+    const int64_t now = clock_wall_us();
+    return now >= look_us || now < looked_us;
+}
 
 /* timed.c */
 /* Have what a step has deferred come again where it is due.  *until: not later

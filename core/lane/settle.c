@@ -207,7 +207,8 @@ letter_make(struct flight *f, uint32_t i, int64_t now, struct dead_letter *out)
         letter_defer(e->deferral, out);
     else
         out->reason = *e->reason;
-    out->first_us = first ? first : out->at_us;
+    /* Where the clock went back meanwhile, how long it has waited is counted anew. */
+    out->first_us = first && first < out->at_us ? first : out->at_us;
     batch_origin(f->batch, i, &out->origin);
     return lane_decided(f->lane, f, e, &out->decided);
 }

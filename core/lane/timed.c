@@ -45,8 +45,8 @@ look(struct lane *l)
     uint64_t letters[MOST];
     int64_t now = clock_wall_us(), next;
     size_t n;
-    int err =
-        dead_due(l->ctx.dead, l->spec.name, now, letters, MOST, &n, &next);
+    int err = dead_due(l->ctx.dead, l->spec.name, now, &l->timed_back, letters,
+                       MOST, &n, &next);
     if (err) {
         lane_trouble(l, LANE_WAITING, "reading what steps put aside: %s",
                      strerror(-err));
@@ -59,6 +59,7 @@ look(struct lane *l)
         return;
     if (n && !l->used)
         lane_recovered(l);
+    l->timed_looked_us = now;
     l->timed_look_us = rest                   ? now + SOON_US
                        : next > now + LOOK_US ? now + LOOK_US
                                               : next;
@@ -75,7 +76,8 @@ lane_timed(struct lane *l, int64_t *until)
     pthread_mutex_unlock(&l->lock);
     if (rests)
         return;
-    if (clock_wall_us() >= l->timed_look_us && now >= l->timed_after_us)
+    if (lane_looks(l->timed_look_us, l->timed_looked_us)
+        && now >= l->timed_after_us)
         look(l);
     int64_t wait = l->timed_look_us - clock_wall_us();
     int64_t at = now + (wait > 0 ? wait : 0);

@@ -32,7 +32,7 @@ struct dead_letter {
     /* Where it last was in vain, see dead_stay(); 0: nowhere. */
     uint64_t tried;
     /* It comes again by itself then, since 1970: no person has to help.  0: one
-     * has to. */
+     * has to.  How long it waits is what counts, from at_us on: see dead_due(). */
     int64_t due_us;
 };
 
@@ -103,11 +103,22 @@ struct dead_timed {
 };
 /* For writers; of what only reads the time is not known. */
 void dead_timed(struct dead *, const char *lane, struct dead_timed *out);
+/* How far a lane's letters were seen since the clock went back; all zero at
+ * first. */
+struct dead_back {
+    int64_t began_us; /* 0: it did not, or all were seen */
+    int64_t due_us;   /* the last that was */
+    uint64_t position;
+};
 /* Those that are due now and that no frame brings, at most `room`; *next_us gets
- * when the first of the others is due, INT64_MAX: there is none.  0 or a negative
- * errno.  For writers only. */
-int dead_due(struct dead *, const char *lane, int64_t now_us, uint64_t *letters,
-             size_t room, size_t *n, int64_t *next_us);
+ * when the first of the others is due, INT64_MAX: there is none; not later than now
+ * where the clock went back and not all was seen yet that this changes (then ask
+ * again at once).  Where it went back behind at_us, by more than a second, a
+ * letter is due as long after now as it was to wait.  Writes only then.  0 or a
+ * negative errno.  For writers only. */
+int dead_due(struct dead *, const char *lane, int64_t now_us,
+             struct dead_back *, uint64_t *letters, size_t room, size_t *n,
+             int64_t *next_us);
 
 /* --- letters that are tried again --- */
 

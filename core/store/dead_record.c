@@ -187,6 +187,20 @@ dead_record_view(const void *bytes, size_t len, struct dead_letter *l)
 }
 
 void
+dead_record_shift(void *bytes, int64_t by_us)
+{
+    struct dead_head head;
+    memcpy(&head, bytes, sizeof head);
+    head.at_us += by_us;
+    head.due_us += by_us;
+    if (head.first_us)
+        head.first_us += by_us;
+    if (head.due_us <= 0)
+        head.due_us = 1;
+    memcpy(bytes, &head, sizeof head);
+}
+
+void
 dead_record_say(int err, const void *bytes, size_t len, const char *lane,
                 uint64_t position)
 {

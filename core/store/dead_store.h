@@ -61,6 +61,8 @@ void dead_key_set(void *out, uint64_t number);
 size_t dead_record_size(const struct dead_letter *, int with_lane);
 void dead_record_write(char *out, const struct dead_letter *, int with_lane);
 int dead_record_view(const void *bytes, size_t len, struct dead_letter *);
+/* One that has a time: all its times are later by so much, or earlier. */
+void dead_record_shift(void *bytes, int64_t by_us);
 /* Log what that answered. */
 void dead_record_say(int err, const void *bytes, size_t len, const char *lane,
                      uint64_t position);

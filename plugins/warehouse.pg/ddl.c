@@ -3,6 +3,8 @@
  * `ingestlayer ddl` and by the error about a missing table. */
 #include "ddl.h"
 
+#include "conflict.h"
+#include "partition.h"
 #include "pg.h"
 
 #include <errno.h>
@@ -131,6 +133,30 @@ field_type(const struct il_host *host, const char *name, int *required)
     return type ? type : "text";
 }
 
+int
+ddl_is_required(const struct options *opt, const struct il_host *host,
+                const char *name)
+{
+    int required = 0;
+    for (size_t i = 0; i < opt->mapping_count; i++) {
+        const struct mapping *m = &opt->mappings[i];
+        if (strcmp(m->name, name) != 0)
+            continue;
+        if (*m->reference != '$')
+            return 1; /* a template gives a text in any case */
+        mapped_type(host, m->reference, &required);
+        return required;
+    }
+    if (strcmp(name, opt->unique_column) == 0
+        || strcmp(name, opt->payload_column) == 0
+        || strcmp(name, "event_id") == 0)
+        return 1;
+    if (envelope_type(name))
+        return strcmp(name, "timestamp") != 0;
+    field_type(host, name, &required);
+    return required;
+}
+
 static int
 is_mapped(const struct options *opt, const char *name)
 {
@@ -140,10 +166,19 @@ is_mapped(const struct options *opt, const char *name)
     return 0;
 }
 
+/* What partitions go by is never null. */
+struct print {
+    struct sql *s;
+    const char *by;
+};
+
 static void
-print_column(void *sql, const char *name, const char *type, int required)
+print_column(void *arg, const char *name, const char *type, int required)
 {
-    struct sql *s = sql;
+    const struct print *p = arg;
+    struct sql *s = p->s;
+    if (p->by && strcmp(p->by, name) == 0)
+        required = 1;
     if (strlen(name) > PG_NAME_MAX) {
         sql_printf(s, "    -- a declared field has too long a name\n");
         return;
@@ -211,6 +246,27 @@ ddl_columns(const struct options *opt, const struct il_host *host,
         column(arg, opt->payload_column, "jsonb", 0);
 }
 
+/* Is the event's id what tells rows apart? */
+static int
+id_is_key(const struct options *opt)
+{
+    const struct conflict *c = &opt->conflict;
+    return !c->on
+           || (c->key_count == 1 && strcmp(c->key[0], opt->unique_column) == 0);
+}
+
+static void
+ddl_key(const struct options *opt, struct sql *s)
+{
+    if (!id_is_key(opt)) {
+        conflict_key_sql(opt, s);
+        return;
+    }
+    sql_printf(s, "(");
+    plan_unique_sql(opt, s);
+    sql_printf(s, ")");
+}
+
 void
 ddl_table(const struct options *opt, struct sql *s, int with_schema)
 {
@@ -219,13 +275,26 @@ ddl_table(const struct options *opt, struct sql *s, int with_schema)
         sql_ident(s, opt->table.schema);
         sql_printf(s, ";\n");
     }
+    struct print p = { s, opt->partition.by };
     sql_printf(s, "create table if not exists %s (\n    ", opt->table.quoted);
     sql_ident(s, opt->unique_column);
-    sql_printf(s, " text primary key,\n");
-    ddl_columns(opt, s->host, print_column, s);
-    /* The comma after the last column. */
-    if (!s->err)
-        s->text->len -= 2;
+    sql_printf(s, !id_is_key(opt) ? " text not null,\n"
+                  : p.by          ? " text,\n"
+                                  : " text primary key,\n");
+    ddl_columns(opt, s->host, print_column, &p);
+    if (!id_is_key(opt) || p.by) {
+        sql_printf(s, "    primary key ");
+        ddl_key(opt, s);
+    } else if (!s->err) {
+        s->text->len -= 2; /* the comma after the last column */
+    }
+    if (p.by) {
+        sql_printf(s, "\n) partition by range (");
+        sql_ident(s, p.by);
+        sql_printf(s, ");\n");
+        partition_ddl(opt, s);
+        return;
+    }
     sql_printf(s, "\n);\n");
 }
 
@@ -284,8 +353,9 @@ ddl_print(void *self, struct il_text *out)
         sql_printf(&s, " to ROLE;\n");
     }
     sql_printf(&s,
-               "-- grant insert, select on %s to ROLE;\n"
+               "-- grant insert, select%s on %s to ROLE;\n"
                "-- grant usage on schema ",
+               pg->opt.conflict.on == CONFLICT_UPDATE ? ", update" : "",
                pg->opt.table.quoted);
     sql_ident(&s, pg->opt.lanes_schema);
     sql_printf(&s,

@@ -8,7 +8,9 @@
  * which the server reads by its own rules. */
 #include "put.h"
 
+#include "fold.h"
 #include "job.h"
+#include "partition.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -262,9 +264,9 @@ text_row(struct encoder *e, const struct plan *plan,
     return 0;
 }
 
-static void
-misfit(struct encoder *e, struct job *job, uint32_t event,
-       const struct column *c)
+void
+encode_misfit(struct encoder *e, struct job *job, uint32_t event,
+              const struct column *c)
 {
     struct il_reason why = { IL_SIZED(struct il_reason), .code = e->misfit.code,
                              .message = e->misfit.message, .field = c->name };
@@ -307,6 +309,8 @@ encode_rows(struct encoder *e, struct job *job, const struct plan *plan,
                                    job->row_count };
         }
         int err = il_row_read(e->row, job->batch, at->event, &values);
+        if (!err && plan->received)
+            err = partition_fits(e, plan, job->batch, at->event, values, &bad);
         if (!err)
             err = e->binary ? binary_row(e, plan, values, at->omitted, &bad)
                             : text_row(e, plan, values, at->omitted, &bad);
@@ -315,7 +319,7 @@ encode_rows(struct encoder *e, struct job *job, const struct plan *plan,
         if (err == ENCODE_BAD) {
             job->wire->len = begin;
             e->replaced = replaced;
-            misfit(e, job, at->event, bad);
+            encode_misfit(e, job, at->event, bad);
             continue;
         }
         job->rows[job->row_count++] = (struct row){ at->event, job->wire->len };
@@ -323,6 +327,7 @@ encode_rows(struct encoder *e, struct job *job, const struct plan *plan,
     }
     job->replaced = e->replaced;
     job->binary = e->binary;
+    job->numbered = 0;
     return 0;
 }
 
@@ -484,8 +489,8 @@ arrange(struct encoder *e, struct job *job, const struct plan *plan,
     return 0;
 }
 
-static int
-grow(struct job *job, uint32_t count, size_t words)
+int
+encode_grow(struct job *job, uint32_t count, size_t words)
 {
     if (words * count > job->set_capacity) {
         uint64_t *sets = realloc(job->sets, words * count * sizeof *sets);
@@ -553,9 +558,11 @@ int
 encode_job(struct encoder *e, struct job *job, struct plan *plan)
 {
     uint32_t places;
-    int err = grow(job, events(job), plan_words(plan));
+    int err = encode_grow(job, events(job), plan_words(plan));
     if (!err)
         err = encode_follow(e, plan);
+    if (!err && plan->conflict && !job->plain)
+        return fold_job(e, job, plan);
     if (!err)
         err = arrange(e, job, plan, &places);
     if (err)

@@ -9,10 +9,12 @@
  *   lanes.h      the table of positions: exactly once, and the fence
  *   plan.h       what the target table looks like, and what fills its columns
  *   encode.h     events to rows in COPY format, binary or text; put.h
+ *   conflict.h   on_conflict: a key that is there; fold.h: a key that repeats
  *   link.h       one connection to Postgres; hosts.h: which of several
  *   fault.h      what went wrong, and what each SQLSTATE means for the lane
  *   sql.h        building SQL text
  *   ddl.h        the DDL of the target and of the lanes table
+ *   partition.h  partitions by time
  *   probe.h      `check --online`; find.h: `why --online`
  *   replay.h     `replay`: rows beside those that the table has
  *   show.h       `test` and `dead show --render`; catalog.h: `ddl --save`
@@ -39,14 +41,15 @@
 
 struct pg_counts {
     struct il_counter *rows, *rejects, *replaced, *reconnects, *sent;
+    struct il_counter *folded, *ignored; /* of on_conflict; NULL without */
 };
 
 /* resume() asks, and waits; the first connection answers. */
 struct pg_resume {
     int asked, done, err;
     uint64_t local, position;
-    uint64_t there; /* UINT64_MAX: there is no row that tells */
-    int rewind;     /* the rows have to go back to local */
+    uint64_t there;  /* UINT64_MAX: there is no row that tells */
+    int rewind;      /* the rows have to go back to local */
     const char *was; /* the lane's name before; NULL: it had none */
 };
 
@@ -76,9 +79,11 @@ struct pg {
     struct plan *shown; /* the table that render() takes for granted; NULL: none
                          * yet.  Of whoever calls it. */
     struct replay *replay; /* NULL: none was asked for.  Of whoever calls it */
-    struct conn *conns; /* each its own thread's */
-    uint32_t started;   /* threads; the main thread's */
-    uint32_t process;   /* 24 random bits, constant after open */
+    struct conn *conns;    /* each its own thread's */
+    uint32_t started;      /* threads; the main thread's */
+    pthread_t keeper;      /* makes partitions; where it keeps */
+    int keeps;
+    uint32_t process; /* 24 random bits, constant after open */
 };
 
 /* That many milliseconds from now, for the conditions of pg_shared. */

@@ -3,7 +3,9 @@
  * nothing. */
 #include "probe.h"
 
+#include "conflict.h"
 #include "ddl.h"
+#include "partition.h"
 #include "pg.h"
 
 #include <errno.h>
@@ -249,13 +251,30 @@ grant_temporary(struct rights *r)
                      "pg_catalog.current_database(), 'temporary')");
 }
 
+/* `on conflict (key)` reads what it compares, and writes what it updates. */
+static int
+grant_conflict(struct rights *r, const struct plan *plan)
+{
+    struct sql *s = &r->l->sql;
+    if (!plan->conflict)
+        return 0;
+    sql_clear(s);
+    conflict_rights_sql(s, plan);
+    table_where(r->l->opt, s);
+    sql_printf(s, " group by n.nspname, c.relname, x.what");
+    return grants(r, sql_str(s));
+}
+
 static int
 probe_rights(struct rights *r, const struct plan *plan, enum pg_mode mode)
 {
     int unique = mode == PG_MODE_UNIQUE;
+    if (grant_conflict(r, plan))
+        return -1;
     if (grant_insert(r, plan) || grant_sequences(r)
-        || (unique && grant_select(r))
-        || ((unique || plan->insert_only) && grant_temporary(r)))
+        || (unique && !plan->conflict && grant_select(r))
+        || ((unique || plan->insert_only || plan->conflict)
+            && grant_temporary(r)))
         return -1;
     return 0;
 }
@@ -355,7 +374,8 @@ probe_kind(struct link *l, const struct plan *plan, struct sql *out)
     if (*yes == 't')
         return 0;
     if (plan->kind != 'v') {
-        sql_printf(out, "warning: the table has no partition yet\n");
+        if (!l->opt->partition.by)
+            sql_printf(out, "warning: the table has no partition yet\n");
         return 0;
     }
     fault_set(&l->fault, PG_ACT_PAUSE,
@@ -441,12 +461,21 @@ need_unique(struct link *l, const struct plan *plan, enum pg_mode mode)
     const struct options *opt = l->opt;
     if (mode != PG_MODE_UNIQUE || plan->has_unique)
         return 0;
-    fault_set(&l->fault, PG_ACT_PAUSE,
-              "table %s has no unique index on \"%s\" alone, which this "
-              "mode needs: grant the use of %s (`ingestlayer ddl` prints "
-              "how), or create unique index on %s (\"%s\")",
-              opt->table.quoted, opt->unique_column, opt->lanes,
-              opt->table.quoted, opt->unique_column);
+    if (opt->partition.by)
+        fault_set(
+            &l->fault, PG_ACT_PAUSE,
+            "table %s has no unique index on (\"%s\", \"%s\"), which this "
+            "mode needs: grant the use of %s (`ingestlayer ddl` prints "
+            "how), or make that index",
+            opt->table.quoted, opt->unique_column, opt->partition.by,
+            opt->lanes);
+    else
+        fault_set(&l->fault, PG_ACT_PAUSE,
+                  "table %s has no unique index on \"%s\" alone, which this "
+                  "mode needs: grant the use of %s (`ingestlayer ddl` prints "
+                  "how), or create unique index on %s (\"%s\")",
+                  opt->table.quoted, opt->unique_column, opt->lanes,
+                  opt->table.quoted, opt->unique_column);
     return -1;
 }
 
@@ -468,8 +497,10 @@ probe_plan(struct link *l, const struct plan *plan, struct sql *out,
     struct rights r = { .l = l, .out = out };
     probe_columns(l, plan, out);
     probe_ids(plan, out);
-    if (probe_kind(l, plan, out) || probe_rights(&r, plan, mode) || lacks(l, &r)
-        || probe_standby(l) || need_unique(l, plan, mode))
+    if (partition_probe(l, out) || probe_kind(l, plan, out)
+        || probe_rights(&r, plan, mode) || lacks(l, &r) || probe_standby(l)
+        || conflict_probe(l, plan, out, mode)
+        || (!plan->conflict && need_unique(l, plan, mode)))
         return -1;
     return probe_unfilled(l, plan, out);
 }

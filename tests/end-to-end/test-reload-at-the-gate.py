@@ -160,11 +160,24 @@ with Gate(conf(), files=lambda g: put(g, "secret", SECOND + "\n")) as g:
     contains(" ".join(reload(g, want="refused")["why"]), "include_dir has no files any more", "an empty include_dir")
     equal(len(json.loads(g.daemon.command("status", "-c", g.conf, "--json").stdout)["lanes"]), 1, "lanes")
 
+    # a lane goes on through three configs, the last of them lets go of it, and
+    # the one in the middle still has a request: all see memory that is there
+    take(g, conf('"file:secret"', more='max_body = "10KiB";'), "--remove")
+    open_one = begin(g, KEY, len(BODY))
+    take(g, conf('"file:secret"', more='max_body = "20KiB";'))
+    other = conf('"file:secret"', more='max_body = "30KiB";').replace('source = "app"', 'source = "app"; match = "test.*"')
+    equal(changes(take(g, other)), {"all/destination.null": "changed untried"}, "the lane")
+    time.sleep(2.5)  # what is not used any more goes within a second
+    equal(end(open_one, BODY), 202, "a request from the config in the middle")
+    time.sleep(2.5)
+
     # wrong usage
     r = g.daemon.command("reload", "-c", g.conf, "--wait", "x")
     equal(r.returncode, 2, "--wait x")
     contains(r.stderr.decode(), "--wait: expected a time", "--wait x")
     equal(g.daemon.command("reload", "-c", g.conf, "more").returncode, 2, "an argument")
+    begin(g, KEY, len(BODY))
+    take(g, conf('"file:secret"'))  # a config that has a request when the daemon ends
     equal(g.daemon.stop(), 0, "exit code")
     r = g.daemon.command("reload", "-c", g.conf)
     equal((r.returncode, r.stderr.decode()), (1, "ingestlayer: no daemon runs on state_dir %s\n" % g.path("state")),

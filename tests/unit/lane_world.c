@@ -18,7 +18,7 @@ struct lane_spec spec;
 uint64_t next_position = 1;
 
 static char *root;
-static char spool_dir[4096], dead_dir[4096];
+static char spool_dir[4096], dead_dir[4096], clock_file[4096];
 static struct lane_match takes = { .source = SLICE("app"),
                                    .type = SLICE("feature.*") };
 static struct lane_step step;
@@ -42,6 +42,8 @@ world_open(void)
     root = tempdir_make();
     snprintf(spool_dir, sizeof spool_dir, "%s/spool", root);
     snprintf(dead_dir, sizeof dead_dir, "%s/dead", root);
+    snprintf(clock_file, sizeof clock_file, "%s/clock", root);
+    setenv("INGESTLAYER_CLOCK_FILE", clock_file, 1);
     ctx.state_dir = root;
     open_stores();
     fake_open(&fake, 1);
@@ -100,6 +102,18 @@ world_restart(void)
     spool_close(ctx.spool);
     open_stores();
     fake_restart(&fake);
+}
+
+void
+world_clock(int seconds)
+{
+    char made[sizeof clock_file + 4];
+    snprintf(made, sizeof made, "%s.new", clock_file);
+    FILE *f = fopen(made, "w");
+    ck_assert_ptr_nonnull(f);
+    fprintf(f, "%lld\n", seconds * 1000000LL);
+    fclose(f);
+    ck_assert_int_eq(rename(made, clock_file), 0);
 }
 
 void

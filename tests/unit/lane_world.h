@@ -26,6 +26,8 @@ void world_start(void);
 void world_stop(void);
 /* A new process: nothing but the disk is left, and the far side. */
 void world_restart(void);
+/* The wall clock is that much ahead of the machine's, or behind. */
+void world_clock(int seconds);
 /* Run these, each in a world of its own; main()'s exit code. */
 int world_run(const char *name, const TTest *const *tests, size_t n);
 

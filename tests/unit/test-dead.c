@@ -472,7 +472,9 @@ expect_due(const char *lane, int64_t now_us, const char *want, int64_t next_us)
     char got[200] = "";
     int64_t next;
     size_t n;
-    ck_assert_int_eq(dead_due(dead, lane, now_us, letters, 8, &n, &next), 0);
+    struct dead_back back = { 0 };
+    ck_assert_int_eq(dead_due(dead, lane, now_us, &back, letters, 8, &n, &next),
+                     0);
     for (size_t i = 0; i < n; i++)
         sprintf(got + strlen(got), "%llu ", (unsigned long long) letters[i]);
     ck_assert_str_eq(got, want);
@@ -488,6 +490,7 @@ START_TEST(letters_with_a_time_are_found_by_it)
     const struct dead_stay stay = {
         6, 20, { IL_SIZED(struct il_reason), .code = "x", .message = "y" }
     };
+    l[0].at_us = l[1].at_us = l[2].at_us = 100;
     l[0].due_us = 300;
     l[1].due_us = 200;
     l[2].due_us = 200;

@@ -947,6 +947,56 @@ START_TEST(how_long_each_took_is_counted)
 }
 END_TEST
 
+/* The clock jumps while they wait: they wait for as long as they were to, and
+ * where it goes forth not even that. */
+static void
+jump(int first, int then, int restarts)
+{
+    by_event();
+    delay_ms = 1500;
+    fake_act(&fake, each_fifth_fails);
+    world_clock(first);
+    events(100);
+    world_start();
+    wait_position(100);
+    wait_parked(20);
+    usleep(300000); /* it has looked when they are due */
+    world_clock(then);
+    if (restarts) {
+        world_restart();
+        fake_act(&fake, each_fifth_fails);
+        world_start();
+    }
+    int64_t begun = clock_monotonic_us();
+    expect_each(100);
+    wait_parked(0);
+    ck_assert_int_lt(clock_monotonic_us() - begun, 8000000 * PATIENCE);
+}
+
+START_TEST(the_clock_goes_back_while_they_wait)
+{
+    jump(0, -3 * 3600, 0);
+}
+END_TEST
+
+START_TEST(between_two_runs_too)
+{
+    jump(0, -3 * 3600, 1);
+}
+END_TEST
+
+START_TEST(or_it_had_been_wrong_by_years)
+{
+    jump(10 * 365 * 86400, 0, 1);
+}
+END_TEST
+
+START_TEST(or_it_goes_forth)
+{
+    jump(0, 3 * 3600, 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -976,6 +1026,10 @@ main(void)
         what_is_too_old_is_a_letter,
         how_long_each_took_is_counted,
         or_nothing_at_all,
+        the_clock_goes_back_while_they_wait,
+        between_two_runs_too,
+        or_it_had_been_wrong_by_years,
+        or_it_goes_forth,
     };
     return world_run("lane parked", tests, sizeof tests / sizeof *tests);
 }

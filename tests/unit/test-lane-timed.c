@@ -182,6 +182,18 @@ expect_ten(void)
 }
 
 static int
+waits_from(void *arg, const struct dead_letter *l)
+{
+    const int64_t *now = arg;
+    ck_assert_int_eq(l->at_us, *now);
+    ck_assert_int_eq(l->first_us, *now - 1000);
+    ck_assert_int_eq(l->due_us, *now + 1000000);
+    ck_assert_str_eq(l->reason.code, "busy");
+    ck_assert(slice_equal(l->event, SLICE("e")));
+    return 0;
+}
+
+static int
 is_put_aside(void *arg, const struct dead_letter *l)
 {
     struct event_decided d;
@@ -454,6 +466,91 @@ START_TEST(where_events_are_taken_one_by_one_too)
 }
 END_TEST
 
+/* The clock jumps while they wait: they wait for as long as they were to, and
+ * where it goes forth not even that. */
+static void
+jump(int first, int then, int restarts)
+{
+    begin();
+    delay_ms = 1500;
+    world_clock(first);
+    events(10);
+    start();
+    wait_position(10);
+    ck_assert_uint_eq(status().parked, 2);
+    usleep(300000); /* it has looked when they are due */
+    world_clock(then);
+    if (restarts)
+        restart();
+    int64_t begun = clock_monotonic_us();
+    expect_ten();
+    ck_assert_int_lt(clock_monotonic_us() - begun, 8000000 * PATIENCE);
+    stop();
+}
+
+START_TEST(the_clock_goes_back_while_they_wait)
+{
+    jump(0, -3 * 3600, 0);
+}
+END_TEST
+
+START_TEST(between_two_runs_too)
+{
+    jump(0, -3 * 3600, 1);
+}
+END_TEST
+
+START_TEST(or_it_had_been_wrong_by_years)
+{
+    jump(10 * 365 * 86400, 0, 1);
+}
+END_TEST
+
+START_TEST(or_it_goes_forth)
+{
+    jump(0, 3 * 3600, 0);
+}
+END_TEST
+
+/* More than are seen to in one transaction, and in the order of their times. */
+START_TEST(many_wait_from_then_on)
+{
+    struct dead_back back = { 0 };
+    uint64_t letters[8];
+    int64_t next, now = clock_wall_us();
+    const int64_t later = now + 3600000000;
+    size_t n;
+    static struct dead_letter l[2500];
+    for (uint32_t i = 0; i < 2500; i++)
+        l[i] = (struct dead_letter){ .lane = LANE,
+                                     .position = i + 1,
+                                     .at_us = later,
+                                     .reason = busy,
+                                     .first_us = later - 1000,
+                                     .due_us = later + 1000000 + i,
+                                     .event = SLICE("e") };
+    ck_assert_int_eq(dead_settle(ctx.dead, LANE, 0, 2500, l, 2500), 0);
+    int rounds = 0;
+    do
+        ck_assert_int_eq(
+            dead_due(ctx.dead, LANE, now, &back, letters, 8, &n, &next), 0);
+    while (++rounds < 10 && next <= now);
+    ck_assert_int_gt(rounds, 1);
+    ck_assert_int_lt(rounds, 10);
+    ck_assert_uint_eq(n, 0);
+    ck_assert_int_eq(next, now + 1000000);
+    ck_assert_int_eq(
+        dead_due(ctx.dead, LANE, now + 1000002, &back, letters, 8, &n, &next),
+        0);
+    ck_assert_uint_eq(n, 3);
+    ck_assert_uint_eq(letters[2], 3);
+    ck_assert_int_eq(next, now + 1000003);
+    ck_assert_uint_eq(timed().due, 2500);
+    ck_assert_uint_eq(timed().letters, 2500);
+    ck_assert_int_eq(dead_get(ctx.dead, LANE, 1, waits_from, &now), 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -470,6 +567,11 @@ main(void)
         set_back_they_come_once,
         of_too_many_the_lane_waits_for_some,
         where_events_are_taken_one_by_one_too,
+        the_clock_goes_back_while_they_wait,
+        between_two_runs_too,
+        or_it_had_been_wrong_by_years,
+        or_it_goes_forth,
+        many_wait_from_then_on,
     };
     return world_run("lane timed", tests, sizeof tests / sizeof *tests);
 }
