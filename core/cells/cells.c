@@ -111,7 +111,7 @@ fetch_to_forget(const struct cells *c, uint32_t number)
     const uint32_t hash = table_mix(c->seed, cell->hi, cell->lo);
     __builtin_prefetch(&c->table.slots[hash & c->table.mask], 1);
     __builtin_prefetch(cell->value, 1);
-    values_fetch(cell->value);
+    cells_value_fetch(cell->value);
 }
 
 /* Let go of some that are written, where there is too much. */
@@ -138,7 +138,7 @@ forget_some(struct cells *c)
                                    table_mix(c->seed, cell->hi, cell->lo)));
         c->bytes -= CELL_COST + cell->capacity;
         if (cell->value)
-            values_give(&c->values, cell->value);
+            cells_value_give(&c->values, cell->value);
         *cell = (struct cell){ .hi = 0 };
         c->spare[c->spare_count++] = number;
         c->last.where = LAST_UNKNOWN;
@@ -209,17 +209,17 @@ cell_room(struct cells *c, struct cell *cell, size_t len)
     size_t room = len > cell->len ? len : cell->len;
     if (!room || (len <= cell->capacity && !writing))
         return 0;
-    char *value = values_take(&c->values, &room);
+    char *value = cells_value_take(&c->values, &room);
     if (!value)
         return -ENOMEM;
     if (writing && cell->value && leave_value(c, cell)) {
-        values_give(&c->values, value);
+        cells_value_give(&c->values, value);
         return -ENOMEM;
     }
     if (cell->len)
         memcpy(value, cell->value, cell->len);
     if (!writing && cell->value)
-        values_give(&c->values, cell->value);
+        cells_value_give(&c->values, cell->value);
     c->bytes += room - (writing ? 0u : cell->capacity);
     if (cell->changed == c->stretch)
         c->changed_bytes += room - cell->capacity;

@@ -215,7 +215,7 @@ cells_install(struct cells *c)
     c->writing_count = 0;
     c->writing_bytes = c->listing_bytes = 0;
     while (c->left_count)
-        values_give(&c->values, c->left[--c->left_count]);
+        cells_value_give(&c->values, c->left[--c->left_count]);
     c->bytes -= c->left_bytes;
     c->left_bytes = 0;
     c->room_most = c->room * 2;

@@ -59,7 +59,7 @@ forget_all(struct cells *c)
     for (size_t i = 0; i < c->chunk_count; i++)
         free(c->chunks[i]);
     free(c->chunks);
-    values_clear(&c->values);
+    cells_values_clear(&c->values);
     free(c->left);
     c->left = NULL;
     c->left_count = c->left_room = 0;

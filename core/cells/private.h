@@ -51,25 +51,25 @@ struct cells_key {
 /* Memory in pieces (values.c). */
 #define VALUES_UNIT 16u
 #define VALUES_SIZES 48u
-struct values_page;
-struct values {
-    struct values_page *pages[VALUES_SIZES], *spare;
+struct cells_page;
+struct cells_values {
+    struct cells_page *pages[VALUES_SIZES], *spare;
     void **regions; /* mapped, the last of them up to `used` pages */
     size_t region_count;
     uint32_t used;
 };
 /* *len (not 0): asked for; then what there is.  NULL: no memory. */
-char *values_take(struct values *, size_t *len);
-void values_give(struct values *, char *);
+char *cells_value_take(struct cells_values *, size_t *len);
+void cells_value_give(struct cells_values *, char *);
 /* One will be given back. */
 static inline void
-values_fetch(const char *piece)
+cells_value_fetch(const char *piece)
 {
     __builtin_prefetch((const void *) ((uintptr_t) piece & ~(uintptr_t) 4095),
                        1);
 }
 /* All of them go. */
-void values_clear(struct values *);
+void cells_values_clear(struct cells_values *);
 
 /* value: as in the file: the tag, a byte with the key's length, key, value.  len
  * 0: there is nothing, or no more. */
@@ -143,7 +143,7 @@ struct cells {
     uint32_t hand; /* where forgetting goes on */
     struct table table;
     uint64_t seed;
-    struct values values;
+    struct cells_values values;
     /* Of cells that have changed since they were listed, what the worker writes. */
     char **left;
     size_t left_count, left_room;

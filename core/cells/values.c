@@ -19,8 +19,8 @@
 
 /* At the beginning of each page.  It is in the list of its size as long as it has a
  * piece to give, and in `spare` when none is taken. */
-struct values_page {
-    struct values_page *next, *before;
+struct cells_page {
+    struct cells_page *next, *before;
     void *free;           /* pieces that were taken, each with the next in it */
     uint16_t size;        /* in units */
     uint16_t taken, made; /* pieces */
@@ -28,21 +28,21 @@ struct values_page {
 _Static_assert(CELL_HEAD + CELLS_KEY_MAX + IL_MEMORY_VALUE_MAX <= PIECE_MAX,
                "of every length");
 
-static inline struct values_page *
+static inline struct cells_page *
 page_of(void *piece)
 {
-    return (struct values_page *) ((uintptr_t) piece & ~(uintptr_t) (PAGE - 1));
+    return (struct cells_page *) ((uintptr_t) piece & ~(uintptr_t) (PAGE - 1));
 }
 
 static inline int
-is_full(const struct values_page *p)
+is_full(const struct cells_page *p)
 {
     return !p->free
            && sizeof *p + (size_t) (p->made + 1) * p->size * VALUES_UNIT > PAGE;
 }
 
 static void
-link_in(struct values_page **list, struct values_page *p)
+link_in(struct cells_page **list, struct cells_page *p)
 {
     p->before = NULL;
     p->next = *list;
@@ -52,7 +52,7 @@ link_in(struct values_page **list, struct values_page *p)
 }
 
 static void
-take_out(struct values_page **list, struct values_page *p)
+take_out(struct cells_page **list, struct cells_page *p)
 {
     if (p->before)
         p->before->next = p->next;
@@ -63,7 +63,7 @@ take_out(struct values_page **list, struct values_page *p)
 }
 
 static int
-region_new(struct values *v)
+region_new(struct cells_values *v)
 {
     void **regions =
         realloc(v->regions, (v->region_count + 1) * sizeof *regions);
@@ -79,10 +79,10 @@ region_new(struct values *v)
     return 0;
 }
 
-static struct values_page *
-page_new(struct values *v, uint16_t size)
+static struct cells_page *
+page_new(struct cells_values *v, uint16_t size)
 {
-    struct values_page *p = v->spare;
+    struct cells_page *p = v->spare;
     if (p) {
         take_out(&v->spare, p);
     } else {
@@ -91,16 +91,16 @@ page_new(struct values *v, uint16_t size)
         p = (void *) ((char *) v->regions[v->region_count - 1]
                       + (size_t) v->used++ * PAGE);
     }
-    *p = (struct values_page){ .size = size };
+    *p = (struct cells_page){ .size = size };
     link_in(&v->pages[size - 1], p);
     return p;
 }
 
 char *
-values_take(struct values *v, size_t *len)
+cells_value_take(struct cells_values *v, size_t *len)
 {
     const uint16_t size = (uint16_t) ((*len + VALUES_UNIT - 1) / VALUES_UNIT);
-    struct values_page *p = v->pages[size - 1];
+    struct cells_page *p = v->pages[size - 1];
     if (!p && !(p = page_new(v, size)))
         return NULL;
     char *piece = p->free;
@@ -116,9 +116,9 @@ values_take(struct values *v, size_t *len)
 }
 
 void
-values_give(struct values *v, char *piece)
+cells_value_give(struct cells_values *v, char *piece)
 {
-    struct values_page *p = page_of(piece);
+    struct cells_page *p = page_of(piece);
     if (is_full(p))
         link_in(&v->pages[p->size - 1], p);
     memcpy(piece, &p->free, sizeof p->free);
@@ -130,10 +130,10 @@ values_give(struct values *v, char *piece)
 }
 
 void
-values_clear(struct values *v)
+cells_values_clear(struct cells_values *v)
 {
     for (size_t i = 0; i < v->region_count; i++)
         munmap(v->regions[i], REGION);
     free(v->regions);
-    *v = (struct values){ .used = 0 };
+    *v = (struct cells_values){ .used = 0 };
 }
