@@ -522,3 +522,4 @@ dist_man_MANS += core/ingestlayer-entities.7
 dist_man_MANS += core/ingestlayer-events.7
 dist_man_MANS += core/ingestlayer-guarantees.7
 dist_man_MANS += core/ingestlayer-operations.7
+dist_man_MANS += core/ingestlayer-scaling.7

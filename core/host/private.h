@@ -79,6 +79,7 @@ struct host {
     int64_t longest_window_us; /* of keys, at the start */
     uint64_t secrets_seen, secrets_tried; /* how their files were */
     pthread_rwlock_t changes; /* see host_look_begin() */
+    pthread_mutex_t lanes_lock; /* see host_lanes_lock() */
     int changing;             /* a reload is under way */
     struct host_retired *retired; /* of configs before */
     pthread_mutex_t errand_lock;  /* protects errands, runs */
@@ -140,6 +141,11 @@ void host_change_begin(struct host *);
 void host_change_end(struct host *);
 void host_look_begin(struct host *);
 void host_look_end(struct host *);
+/* The same for what the gate asks under its own lock, which those who look take
+ * as well: which assembly there is, and a lane in it.  Nobody takes another's
+ * lock in between, but for a lane's. */
+void host_lanes_lock(struct host *);
+void host_lanes_unlock(struct host *);
 
 /* errands.c: have the main thread do this: 0, or -ESHUTDOWN.  Once it was taken
  * fn is called, also where the daemon stops before its turn: stopping.  Any other

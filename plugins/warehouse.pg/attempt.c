@@ -3,6 +3,7 @@
  * known first, and what is left of it after a failure. */
 #include "pg.h"
 
+#include "conflict.h"
 #include "ddl.h"
 
 #include <stdio.h>
@@ -187,7 +188,8 @@ copy_ready(struct conn *c, const struct job *job)
     }
     if (err)
         return -1;
-    if (need_unique(pg, l, plan)) {
+    if (need_unique(pg, l, plan)
+        || conflict_ready(&pg->opt, l, plan, pg->lanes.mode)) {
         plan_unref(plan);
         return -1;
     }
@@ -302,6 +304,11 @@ attempt_job(struct conn *c, struct job *job)
             break;
         careful |= err == COPY_CAREFUL;
         job->merge |= err == COPY_MERGE;
+        if (err == COPY_APART) {
+            job->apart = 1;
+            plan_unref(job->plan);
+            job->plan = NULL; /* its rows are made anew */
+        }
         if (err == COPY_REDO)
             forget_plan(c);
         fault_set(&c->link.fault, PG_ACT_RETRY,

@@ -59,6 +59,7 @@ enum {
     COPY_REDO = 1, /* the table or the lane's row is not what it was */
     COPY_CAREFUL,  /* a deferred constraint: look at it run by run */
     COPY_MERGE,    /* an event of before this process may be in already */
+    COPY_APART,    /* a row that is made of several events does not fit */
     COPY_DATA      /* a row does not fit: within copy.h only */
 };
 /* Bring a job's rows in, in one transaction.  0, COPY_* or -1. */

@@ -195,7 +195,10 @@ static void
 count(struct pg *pg, const struct copy_txn *t)
 {
     const struct job *job = t->job;
-    il_counter_add(pg->host, pg->counts.rows, job->row_count - t->rejected);
+    il_counter_add(pg->host, pg->counts.rows,
+                   job->row_count - t->rejected - t->ignored);
+    il_counter_add(pg->host, pg->counts.folded, job->folded);
+    il_counter_add(pg->host, pg->counts.ignored, job->ignored + t->ignored);
     il_counter_add(pg->host, pg->counts.rejects, job->misfits + t->rejected);
     il_counter_add(pg->host, pg->counts.replaced, job->replaced);
     il_counter_add(pg->host, pg->counts.sent, t->link->bytes);
@@ -222,7 +225,7 @@ copy_transact(struct conn *c, struct job *job, int careful)
         count(c->pg, &t);
         return 0;
     }
-    if (err == COPY_REDO || err == COPY_MERGE)
+    if (err == COPY_REDO || err == COPY_MERGE || err == COPY_APART)
         return err;
     struct fault kept = l->fault;
     link_rollback(l);

@@ -32,8 +32,11 @@ struct copy_txn {
     int same_table;          /* seen after the first failure */
     const struct part *part; /* of the last run, and */
     int staged;              /* it went through a temporary table */
+    int loaded; /* on_conflict: all rows are in that table, numbered, or */
+    int by_run; /* one is no value to Postgres: runs go there one by one */
     PGresult *others;  /* numbers of its rows that are not those in the table */
     uint32_t good;     /* rows that went in */
+    uint32_t ignored;  /* of them, those that changed nothing */
     uint32_t rejected; /* marked as dead letters; of them */
     uint32_t asked;    /* by what the others do, and */
     uint32_t named;    /* those whose fault names a value */

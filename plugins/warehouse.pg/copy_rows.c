@@ -3,6 +3,8 @@
  * is made shorter until the row that is to blame stands alone. */
 #include "copy.h"
 
+#include "conflict.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,12 +28,12 @@ copy_columns_sql(struct sql *s, const struct plan *plan,
     }
 }
 
-/* Rows that may be there already, and what takes no COPY, go through a
- * temporary table. */
+/* Rows that may be there already, by their event or by their key, and what takes
+ * no COPY go through a temporary table. */
 static int
 is_staged(const struct copy_txn *t, const struct part *part)
 {
-    return part->merge || t->job->plan->insert_only;
+    return part->merge || t->job->plan->insert_only || t->job->plan->conflict;
 }
 
 static int
@@ -50,13 +52,24 @@ copy_stage_sql(struct sql *s, const struct plan *plan)
 {
     if (plan->row_security)
         sql_printf(s, "set local row_security = on; ");
-    sql_printf(s, "create temp table ingestlayer_stage (");
+    sql_printf(s, "create temp table ingestlayer_stage (%s",
+               plan->conflict ? "\"il row\" int4, " : "");
     for (uint32_t k = 0; k < plan->count; k++) {
         sql_printf(s, "%s", k ? ", " : "");
         sql_ident(s, plan->columns[k].name);
         sql_printf(s, " %s", plan->columns[k].sql_type);
     }
     sql_printf(s, ") on commit drop; ");
+}
+
+/* The columns of the rows as they are sent: with on_conflict all rows have all,
+ * behind a number, so that one COPY brings those of all runs. */
+static void
+copy_fields_sql(struct sql *s, const struct job *job, const struct part *part)
+{
+    if (job->numbered)
+        sql_printf(s, "\"il row\", ");
+    copy_columns_sql(s, job->plan, job->numbered ? NULL : part->omitted);
 }
 
 static void
@@ -81,7 +94,7 @@ copy_sql(struct copy_txn *t, struct sql *s)
     sql_printf(s, "copy %s (",
                stage ? "pg_temp.ingestlayer_stage"
                      : t->link->opt->table.quoted);
-    copy_columns_sql(s, t->job->plan, t->part->omitted);
+    copy_fields_sql(s, t->job, t->part);
     sql_printf(s, ") from stdin%s", t->job->binary ? " (format binary)" : "");
 }
 
@@ -151,25 +164,173 @@ read_others(struct copy_txn *t)
     return link_exec(t->link, sql_str(s), &t->others);
 }
 
+/* How many rows did the statements write, and how many of them insert? */
 static int
-unstage(struct copy_txn *t)
+written(struct link *l, uint32_t *rows, uint32_t *inserts)
+{
+    int err;
+    PGresult *res;
+    *rows = *inserts = 0;
+    if (link_send(l, sql_str(&l->sql)))
+        return -1;
+    while ((res = link_result(l, &err)) != NULL) {
+        *rows += (uint32_t) strtoul(PQcmdTuples(res), NULL, 10);
+        *inserts += strncmp(PQcmdStatus(res), "INSERT", 6) == 0;
+        PQclear(res);
+    }
+    if (!err)
+        return 0;
+    struct fault kept = l->fault;
+    if (!kept.lost && (!link_finish(l) || !l->fault.lost))
+        l->fault = kept;
+    return -1;
+}
+
+/* Append the statement that takes rows of a part out of the temporary table. */
+static void
+insert_sql(const struct copy_txn *t, struct sql *s, const struct part *part)
+{
+    const struct plan *plan = t->job->plan;
+    sql_printf(s, "insert into %s%s (", t->link->opt->table.quoted,
+               plan->conflict ? " as " CONFLICT_THERE : "");
+    copy_columns_sql(s, plan, part->omitted);
+    sql_printf(s, ") select ");
+    copy_columns_sql(s, plan, part->omitted);
+    sql_printf(s, " from pg_temp.ingestlayer_stage");
+}
+
+/* The same of rows lo to hi, of all that are there. */
+static void
+insert_run_sql(const struct copy_txn *t, struct sql *s, const struct part *part,
+               uint32_t lo, uint32_t hi)
+{
+    insert_sql(t, s, part);
+    if (lo || hi < t->job->row_count)
+        sql_printf(s, " where \"il row\" >= %u and \"il row\" < %u", lo, hi);
+    conflict_sql(t->link->opt, s, t->job->plan, part->omitted);
+}
+
+/* `rows` are in the temporary table. */
+static int
+unstage(struct copy_txn *t, uint32_t rows)
 {
     const struct part *part = t->part;
     struct sql *s = &t->link->sql;
     if (part->merge && read_others(t))
         return -1;
     sql_clear(s);
-    sql_printf(s, "insert into %s (", t->link->opt->table.quoted);
-    copy_columns_sql(s, t->job->plan, part->omitted);
-    sql_printf(s, ") select ");
-    copy_columns_sql(s, t->job->plan, part->omitted);
-    sql_printf(s, " from pg_temp.ingestlayer_stage");
+    insert_sql(t, s, part);
     if (part->merge) {
         sql_printf(s, " on conflict (");
         sql_ident(s, t->link->opt->unique_column);
         sql_printf(s, ") do nothing");
     }
-    return link_exec(t->link, sql_str(s), NULL);
+    if (!t->job->plan->conflict)
+        return link_exec(t->link, sql_str(s), NULL);
+    uint32_t n, inserts;
+    conflict_sql(t->link->opt, s, t->job->plan, part->omitted);
+    if (written(t->link, &n, &inserts))
+        return -1;
+    t->ignored += rows > n ? rows - n : 0;
+    return 0;
+}
+
+static int
+settle_constraints(const struct copy_txn *t)
+{
+    return t->careful ? link_exec(t->link,
+                                  "set constraints all immediate; "
+                                  "set constraints all deferred",
+                                  NULL)
+                      : 0;
+}
+
+static int
+may_be_a_row(const struct copy_txn *t)
+{
+    return !t->link->fault.lost && t->link->fault.row ? COPY_DATA : -1;
+}
+
+#define PARTS_FOR_INDEX 4 /* a scan for each more costs more than an index */
+#define PARTS_AT_ONCE 500 /* statements in one trip */
+
+/* All rows of the job, into the temporary table: what may be refused there is no
+ * row of any table. */
+static int
+load(struct copy_txn *t)
+{
+    struct link *l = t->link;
+    struct sql *s = &l->sql;
+    t->part = t->job->parts;
+    t->staged = 1;
+    sql_clear(s);
+    copy_sql(t, s);
+    int err = copy_open(t, sql_str(s));
+    if (err)
+        return err;
+    err = send_rows(l, t->job, 0, t->job->row_count);
+    if (!err && t->job->part_count > PARTS_FOR_INDEX)
+        err = link_exec(l,
+                        "create index on pg_temp.ingestlayer_stage (\"il "
+                        "row\")",
+                        NULL);
+    t->stage = err ? COPY_FAILED : COPY_FILLED;
+    if (!err)
+        t->loaded = 1;
+    else if ((err = may_be_a_row(t)) == COPY_DATA)
+        t->by_run = 1;
+    return err;
+}
+
+static void
+begin_loaded_sql(const struct copy_txn *t, struct sql *s)
+{
+    sql_printf(s, t->stage == COPY_FAILED
+                      ? "rollback to savepoint il; "
+                      : "release savepoint il; savepoint il; ");
+}
+
+/* Rows lo to hi of what is loaded. */
+static int
+try_loaded(struct copy_txn *t, const struct part *part, uint32_t lo,
+           uint32_t hi)
+{
+    struct sql *s = &t->link->sql;
+    uint32_t n, inserts;
+    sql_clear(s);
+    begin_loaded_sql(t, s);
+    insert_run_sql(t, s, part, lo, hi);
+    int err = written(t->link, &n, &inserts);
+    if (!err)
+        err = settle_constraints(t);
+    t->stage = err ? COPY_FAILED : COPY_FILLED;
+    if (err)
+        return may_be_a_row(t);
+    t->ignored += hi - lo > n ? hi - lo - n : 0;
+    return 0;
+}
+
+/* Parts lo to hi of what is loaded, in one trip and behind one savepoint.  As
+ * copy_try(); *good: how many went in before the one that did not. */
+static int
+try_parts(struct copy_txn *t, uint32_t lo, uint32_t hi, uint32_t *good)
+{
+    struct sql *s = &t->link->sql;
+    const struct part *parts = t->job->parts;
+    uint32_t rows = parts[hi - 1].end - parts[lo].first, n;
+    sql_clear(s);
+    begin_loaded_sql(t, s);
+    for (uint32_t i = lo; i < hi; i++) {
+        sql_printf(s, i > lo ? "; " : "");
+        insert_run_sql(t, s, &parts[i], parts[i].first, parts[i].end);
+    }
+    int err = written(t->link, &n, good);
+    t->stage = err ? COPY_FAILED : COPY_FILLED;
+    if (err)
+        return may_be_a_row(t);
+    t->good += rows;
+    t->ignored += rows > n ? rows - n : 0;
+    return 0;
 }
 
 /* Bring rows lo to hi in, behind a savepoint.  0, COPY_REDO, COPY_DATA or -1.
@@ -179,30 +340,32 @@ copy_try(struct copy_txn *t, const struct part *part, uint32_t lo, uint32_t hi)
 {
     struct link *l = t->link;
     struct sql *s = &l->sql;
+    int err = 0;
+    if (t->job->numbered && !t->loaded && !t->by_run)
+        err = load(t);
+    if (err < 0 || err == COPY_REDO)
+        return err;
+    if (t->loaded)
+        return try_loaded(t, part, lo, hi);
     t->part = part;
     t->staged = is_staged(t, part);
     sql_clear(s);
     copy_sql(t, s);
-    int err = copy_open(t, sql_str(s));
+    err = copy_open(t, sql_str(s));
     if (err)
         return err;
     err = send_rows(l, t->job, lo, hi);
     if (!err && t->staged)
-        err = unstage(t);
-    if (!err && t->careful)
-        err = link_exec(l,
-                        "set constraints all immediate; "
-                        "set constraints all deferred",
-                        NULL);
+        err = unstage(t, hi - lo);
+    if (!err)
+        err = settle_constraints(t);
     t->stage = err ? COPY_FAILED : COPY_FILLED;
     for (int i = 0; !err && t->others && i < PQntuples(t->others); i++)
         copy_refuse_other(t, lo + (uint32_t) atoi(PQgetvalue(t->others, i, 0))
                                  - 1);
     PQclear(t->others);
     t->others = NULL;
-    if (!err)
-        return 0;
-    return !l->fault.lost && l->fault.row ? COPY_DATA : -1;
+    return err ? may_be_a_row(t) : 0;
 }
 
 int
@@ -256,9 +419,21 @@ static int
 came_before(const struct copy_txn *t)
 {
     const struct lanes *lanes = &t->conn->pg->lanes;
-    return il_batch_id(t->job->batch) <= lanes->given && !t->job->merge
-           && lanes->mode == PG_MODE_LANES && t->job->plan->has_unique
+    return !t->job->plan->conflict && il_batch_id(t->job->batch) <= lanes->given
+           && !t->job->merge && lanes->mode == PG_MODE_LANES
+           && t->job->plan->has_unique
            && strcmp(t->link->fault.code, "23505") == 0;
+}
+
+/* The same, where a row of several events may hide which of them is wrong. */
+static int
+refused(struct copy_txn *t)
+{
+    int err = look_again(t);
+    if (err || !t->job->folded || t->job->apart)
+        return err;
+    link_rollback(t->link);
+    return COPY_APART;
 }
 
 /* Bring a part in, and find the rows that do not fit.
@@ -294,7 +469,7 @@ bring_part(struct copy_txn *t, const struct part *part)
             accused = 0;
             continue;
         }
-        if ((err = look_again(t)) != 0)
+        if ((err = refused(t)) != 0)
             return err;
         if (n == 1) {
             copy_refuse(t, at++);
@@ -324,14 +499,56 @@ bring_nothing(struct copy_txn *t)
     return err;
 }
 
+/* Many parts, as many in a trip as went in before: Postgres says which of them
+ * was refused, and that one is looked at by itself. */
+static int
+bring_parts(struct copy_txn *t)
+{
+    const struct job *job = t->job;
+    uint32_t at = 0, size = PARTS_AT_ONCE, good;
+    int err = t->loaded ? 0 : load(t);
+    if (err == COPY_DATA)
+        return 0; /* nothing is in, and runs are copied one by one */
+    while (!err && at < job->part_count) {
+        uint32_t left = job->part_count - at, n = size < left ? size : left;
+        err = try_parts(t, at, at + n, &good);
+        if (err < 0)
+            slow_run(t->conn, job->row_count);
+        if (!err) {
+            at += n;
+            size = size < PARTS_AT_ONCE / 2 ? 2 * size : PARTS_AT_ONCE;
+        }
+        if (err != COPY_DATA || (err = refused(t)) != 0)
+            continue;
+        if (good)
+            err = try_parts(t, at, at + good, &n);
+        at += good;
+        if (!err)
+            err = bring_part(t, &job->parts[at++]);
+        size = good ? 2 * good : 1;
+    }
+    return err;
+}
+
+/* Is it worth it, and possible? */
+static int
+in_parts(const struct copy_txn *t)
+{
+    return t->job->numbered && t->job->part_count > 1 && !t->careful
+           && !t->conn->run_max && !t->by_run;
+}
+
 int
 copy_rows(struct copy_txn *t)
 {
+    uint32_t at = 0;
     int err = 0;
     if (!t->job->row_count)
         return bring_nothing(t);
-    for (uint32_t i = 0; i < t->job->part_count && !err; i++)
-        err = bring_part(t, &t->job->parts[i]);
+    if (in_parts(t) && ((err = bring_parts(t)) != 0 || t->loaded))
+        at = t->job->part_count;
+    for (; at < t->job->part_count && !err; at++)
+        err = bring_part(t, &t->job->parts[at]);
     if (!err)
         err = copy_verdict(t);
     if (!err && t->stage == COPY_FAILED)

@@ -3,6 +3,7 @@
  * `ingestlayer ddl` and by the error about a missing table. */
 #include "ddl.h"
 
+#include "conflict.h"
 #include "pg.h"
 
 #include <errno.h>
@@ -131,6 +132,30 @@ field_type(const struct il_host *host, const char *name, int *required)
     return type ? type : "text";
 }
 
+int
+ddl_is_required(const struct options *opt, const struct il_host *host,
+                const char *name)
+{
+    int required = 0;
+    for (size_t i = 0; i < opt->mapping_count; i++) {
+        const struct mapping *m = &opt->mappings[i];
+        if (strcmp(m->name, name) != 0)
+            continue;
+        if (*m->reference != '$')
+            return 1; /* a template gives a text in any case */
+        mapped_type(host, m->reference, &required);
+        return required;
+    }
+    if (strcmp(name, opt->unique_column) == 0
+        || strcmp(name, opt->payload_column) == 0
+        || strcmp(name, "event_id") == 0)
+        return 1;
+    if (envelope_type(name))
+        return strcmp(name, "timestamp") != 0;
+    field_type(host, name, &required);
+    return required;
+}
+
 static int
 is_mapped(const struct options *opt, const char *name)
 {
@@ -211,6 +236,15 @@ ddl_columns(const struct options *opt, const struct il_host *host,
         column(arg, opt->payload_column, "jsonb", 0);
 }
 
+/* Is the event's id what tells rows apart? */
+static int
+id_is_key(const struct options *opt)
+{
+    const struct conflict *c = &opt->conflict;
+    return !c->on
+           || (c->key_count == 1 && strcmp(c->key[0], opt->unique_column) == 0);
+}
+
 void
 ddl_table(const struct options *opt, struct sql *s, int with_schema)
 {
@@ -221,11 +255,15 @@ ddl_table(const struct options *opt, struct sql *s, int with_schema)
     }
     sql_printf(s, "create table if not exists %s (\n    ", opt->table.quoted);
     sql_ident(s, opt->unique_column);
-    sql_printf(s, " text primary key,\n");
+    sql_printf(s,
+               id_is_key(opt) ? " text primary key,\n" : " text not null,\n");
     ddl_columns(opt, s->host, print_column, s);
-    /* The comma after the last column. */
-    if (!s->err)
-        s->text->len -= 2;
+    if (!id_is_key(opt)) {
+        sql_printf(s, "    primary key ");
+        conflict_key_sql(opt, s);
+    } else if (!s->err) {
+        s->text->len -= 2; /* the comma after the last column */
+    }
     sql_printf(s, "\n);\n");
 }
 
@@ -284,8 +322,9 @@ ddl_print(void *self, struct il_text *out)
         sql_printf(&s, " to ROLE;\n");
     }
     sql_printf(&s,
-               "-- grant insert, select on %s to ROLE;\n"
+               "-- grant insert, select%s on %s to ROLE;\n"
                "-- grant usage on schema ",
+               pg->opt.conflict.on == CONFLICT_UPDATE ? ", update" : "",
                pg->opt.table.quoted);
     sql_ident(&s, pg->opt.lanes_schema);
     sql_printf(&s,

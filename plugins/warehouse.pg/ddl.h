@@ -21,4 +21,8 @@ int ddl_run(struct link *, const char *schema, ddl_statements *);
 /* The descriptor's `ddl`; self is a struct pg. */
 int ddl_print(void *self, struct il_text *);
 
+/* Does every event have a value for the column, as far as is declared? */
+int ddl_is_required(const struct options *, const struct il_host *,
+                    const char *column);
+
 #endif

@@ -102,6 +102,7 @@ prepare_jobs(struct pg *pg, struct delivery *d, struct plan *plan)
         job->end = d->count == 1 ? pg->opt.connections : k + 1;
         job->connections = pg->opt.connections;
         job->merge = 0;
+        job->apart = 0;
         job->refused = 0;
         job->kept = delivery_keep(pg, job);
         pthread_mutex_lock(&pg->shared.lock);

@@ -8,6 +8,7 @@
  * which the server reads by its own rules. */
 #include "put.h"
 
+#include "fold.h"
 #include "job.h"
 
 #include <errno.h>
@@ -262,9 +263,9 @@ text_row(struct encoder *e, const struct plan *plan,
     return 0;
 }
 
-static void
-misfit(struct encoder *e, struct job *job, uint32_t event,
-       const struct column *c)
+void
+encode_misfit(struct encoder *e, struct job *job, uint32_t event,
+              const struct column *c)
 {
     struct il_reason why = { IL_SIZED(struct il_reason), .code = e->misfit.code,
                              .message = e->misfit.message, .field = c->name };
@@ -315,7 +316,7 @@ encode_rows(struct encoder *e, struct job *job, const struct plan *plan,
         if (err == ENCODE_BAD) {
             job->wire->len = begin;
             e->replaced = replaced;
-            misfit(e, job, at->event, bad);
+            encode_misfit(e, job, at->event, bad);
             continue;
         }
         job->rows[job->row_count++] = (struct row){ at->event, job->wire->len };
@@ -323,6 +324,7 @@ encode_rows(struct encoder *e, struct job *job, const struct plan *plan,
     }
     job->replaced = e->replaced;
     job->binary = e->binary;
+    job->numbered = 0;
     return 0;
 }
 
@@ -484,8 +486,8 @@ arrange(struct encoder *e, struct job *job, const struct plan *plan,
     return 0;
 }
 
-static int
-grow(struct job *job, uint32_t count, size_t words)
+int
+encode_grow(struct job *job, uint32_t count, size_t words)
 {
     if (words * count > job->set_capacity) {
         uint64_t *sets = realloc(job->sets, words * count * sizeof *sets);
@@ -553,9 +555,11 @@ int
 encode_job(struct encoder *e, struct job *job, struct plan *plan)
 {
     uint32_t places;
-    int err = grow(job, events(job), plan_words(plan));
+    int err = encode_grow(job, events(job), plan_words(plan));
     if (!err)
         err = encode_follow(e, plan);
+    if (!err && plan->conflict && !job->plain)
+        return fold_job(e, job, plan);
     if (!err)
         err = arrange(e, job, plan, &places);
     if (err)

@@ -47,6 +47,7 @@ struct encoder {
     struct il_row *row;
     uint64_t replaced;
     struct misfit misfit;
+    struct fold *fold; /* of on_conflict; NULL: not needed so far */
     struct encode_seen
         *seen;         /* values that are unique, while rows are listed */
     size_t seen_count; /* places in it, a power of two */
@@ -60,6 +61,11 @@ int encode_follow(struct encoder *, struct plan *);
 /* Append one field.  As a pg_put. */
 int encode_value(struct encoder *, const struct column *,
                  const struct il_value *);
+/* Mark event i of a job, whose value does not fit; encoder->misfit says why. */
+void encode_misfit(struct encoder *, struct job *, uint32_t event,
+                   const struct column *);
+/* Room for so many rows, in sets of so many words.  0 or -ENOMEM. */
+int encode_grow(struct job *, uint32_t count, size_t words);
 /* Make the rows of a job; marks those that do not fit.  0 or -ENOMEM. */
 int encode_job(struct encoder *, struct job *, struct plan *);
 

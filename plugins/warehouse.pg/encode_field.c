@@ -3,6 +3,8 @@
  * value that does not fit. */
 #include "put.h"
 
+#include "fold.h"
+
 #include <endian.h>
 #include <errno.h>
 #include <stdio.h>
@@ -35,6 +37,7 @@ encode_close(struct encoder *e)
         plan_unref(e->plan);
     if (e->c_locale)
         freelocale(e->c_locale);
+    fold_free(e);
     free(e->seen);
     e->seen = NULL;
     e->row = NULL;

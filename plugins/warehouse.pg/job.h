@@ -58,15 +58,20 @@ struct job {
     size_t set_capacity; /* words */
     uint32_t row_count, part_count, capacity;
     int merge; /* an earlier process may have written its rows */
+    int plain; /* on_conflict does not concern it */
+    int apart; /* on_conflict: no event shares a row with another */
     /* Events of each connection up to here may be in the table already; 0:
      * none of this batch. */
     uint64_t maybe[PG_CONNECTIONS_MAX];
     uint32_t kept;    /* events that were done before */
     uint32_t misfits; /* events that no row could be made of */
     uint32_t refused; /* events whose rows Postgres refused */
+    uint32_t folded;  /* events that share a row with a later one */
+    uint32_t ignored; /* events that a row of this batch made void */
     uint64_t replaced;
     int binary;
-    int stage;            /* enum job_stage; the shared lock */
+    int numbered; /* rows begin with their number, and have all columns */
+    int stage;    /* enum job_stage; the shared lock */
     uint32_t first, end;  /* its connections: one, or all for a small batch */
     uint32_t connections; /* that there are */
 };

@@ -4,6 +4,8 @@ plugins_warehouse_pg_warehouse_pg_la_SOURCES = \
 	plugins/warehouse.pg/attempt.c \
 	plugins/warehouse.pg/catalog.c \
 	plugins/warehouse.pg/catalog.h \
+	plugins/warehouse.pg/conflict.c \
+	plugins/warehouse.pg/conflict.h \
 	plugins/warehouse.pg/conn.h \
 	plugins/warehouse.pg/copy.c \
 	plugins/warehouse.pg/copy.h \
@@ -22,6 +24,8 @@ plugins_warehouse_pg_warehouse_pg_la_SOURCES = \
 	plugins/warehouse.pg/fault.h \
 	plugins/warehouse.pg/find.c \
 	plugins/warehouse.pg/find.h \
+	plugins/warehouse.pg/fold.c \
+	plugins/warehouse.pg/fold.h \
 	plugins/warehouse.pg/hosts.c \
 	plugins/warehouse.pg/hosts.h \
 	plugins/warehouse.pg/job.h \
@@ -66,6 +70,7 @@ PG_TEST_CPPFLAGS = $(TESTHOST_CPPFLAGS) $(PQ_CFLAGS) $(CHECK_CFLAGS) \
 	-D_GNU_SOURCE
 PG_TEST_LIBS = $(TESTHOST_LIBS) $(PQ_LIBS) $(CHECK_LIBS)
 pg_test_scripts = \
+	plugins/warehouse.pg/tests/test-pg-conflict.sh \
 	plugins/warehouse.pg/tests/test-pg-connections.sh \
 	plugins/warehouse.pg/tests/test-pg-faults.sh \
 	plugins/warehouse.pg/tests/test-pg-half-open.sh \
@@ -77,6 +82,7 @@ dist_man_MANS += plugins/warehouse.pg/warehouse.pg.5
 EXTRA_DIST += plugins/warehouse.pg/warehouse.pg.conf \
 	plugins/warehouse.pg/tests/run-with-postgres.sh \
 	plugins/warehouse.pg/tests/test-pg-check.sh \
+	plugins/warehouse.pg/tests/test-pg-check-conflict.sh \
 	plugins/warehouse.pg/tests/test-pg-check-foresees-start.sh \
 	plugins/warehouse.pg/tests/test-pg-lone-row-is-judged.py \
 	plugins/warehouse.pg/tests/test-pg-resolver-delays-nobody.py \
@@ -85,6 +91,7 @@ EXTRA_DIST += plugins/warehouse.pg/warehouse.pg.conf \
 	$(pg_test_scripts)
 if HAVE_CHECK
 check_PROGRAMS += \
+	plugins/warehouse.pg/tests/test-pg-conflict \
 	plugins/warehouse.pg/tests/test-pg-connections \
 	plugins/warehouse.pg/tests/test-pg-faults \
 	plugins/warehouse.pg/tests/test-pg-half-open \
@@ -92,6 +99,8 @@ check_PROGRAMS += \
 	plugins/warehouse.pg/tests/test-pg-refused \
 	plugins/warehouse.pg/tests/test-pg-rows \
 	plugins/warehouse.pg/tests/test-pg-types
+plugins_warehouse_pg_tests_test_pg_conflict_CPPFLAGS = $(PG_TEST_CPPFLAGS)
+plugins_warehouse_pg_tests_test_pg_conflict_LDADD = $(PG_TEST_LIBS)
 plugins_warehouse_pg_tests_test_pg_connections_CPPFLAGS = $(PG_TEST_CPPFLAGS)
 plugins_warehouse_pg_tests_test_pg_connections_LDADD = $(PG_TEST_LIBS)
 plugins_warehouse_pg_tests_test_pg_faults_CPPFLAGS = $(PG_TEST_CPPFLAGS)
@@ -109,7 +118,8 @@ plugins_warehouse_pg_tests_test_pg_types_LDADD = $(PG_TEST_LIBS)
 TESTS += $(pg_test_scripts)
 endif
 TESTS += plugins/warehouse.pg/tests/test-pg-check.sh
-TESTS += plugins/warehouse.pg/tests/test-pg-check-foresees-start.sh \
+TESTS += plugins/warehouse.pg/tests/test-pg-check-conflict.sh \
+	plugins/warehouse.pg/tests/test-pg-check-foresees-start.sh \
 	plugins/warehouse.pg/tests/test-pg-lone-row-is-judged.py \
 	plugins/warehouse.pg/tests/test-pg-resolver-delays-nobody.py \
 	plugins/warehouse.pg/tests/test-pg-rows-are-foreseen.py

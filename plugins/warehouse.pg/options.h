@@ -17,7 +17,19 @@ struct mapping {
     struct il_template *value;
 };
 
+/* What becomes of a row whose key is there already. */
+enum conflict_on { CONFLICT_ERROR, CONFLICT_IGNORE, CONFLICT_UPDATE };
+
+struct conflict {
+    enum conflict_on on;
+    const char **key, **update; /* columns; without update: all but the key */
+    size_t key_count, update_count;
+    const char *newer; /* NULL: by position alone */
+    int missing_null;  /* a field that is missing ends the column's value */
+};
+
 struct options {
+    struct conflict conflict;
     const char *connection, *lanes_schema, *unique_column, *payload_column;
     const char *application_name;
     char *lanes; /* quoted schema.lanes */

@@ -7,6 +7,7 @@
  * so do those behind it. */
 #include "pg.h"
 
+#include "conflict.h"
 #include "ddl.h"
 #include "find.h"
 #include "probe.h"
@@ -76,6 +77,31 @@ static const struct il_option pg_options[] = {
       .type = IL_OPT_BOOL,
       .def = "false",
       .help = "Make the table from the declared fields if it is missing." },
+    { .name = "on_conflict",
+      .type = IL_OPT_STRING,
+      .def = "error",
+      .choices = "error|ignore|update",
+      .help = "What becomes of an event whose key has a row: a dead letter, "
+              "nothing, or that row's new values." },
+    { .name = "conflict",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_LIST,
+      .help = "Columns that make the key of on_conflict; a unique index is on "
+              "them." },
+    { .name = "update",
+      .type = IL_OPT_STRING,
+      .flags = IL_OPT_LIST,
+      .help = "Columns that on_conflict = \"update\" changes; without it, all "
+              "but the key." },
+    { .name = "newer",
+      .type = IL_OPT_STRING,
+      .help = "Column that says how old a row is; an older event changes "
+              "nothing." },
+    { .name = "missing",
+      .type = IL_OPT_STRING,
+      .choices = "keep|null",
+      .help = "On an update a field that is missing keeps the column's value, "
+              "or ends it; keep where it is not said." },
     { .name = "lanes_schema",
       .type = IL_OPT_STRING,
       .def = "ingestlayer",
@@ -147,6 +173,7 @@ pg_close(void *self)
     for (size_t i = 0; i < pg->opt.mapping_count; i++)
         il_template_free(pg->host, pg->opt.mappings[i].value);
     free(pg->opt.mappings);
+    conflict_close(&pg->opt);
     free(pg->opt.rules);
     free(pg->opt.lanes);
     sql_name_clear(&pg->opt.table);
@@ -344,6 +371,8 @@ open_options(struct pg *pg, const struct il_conf *conf)
         err = e;
     if ((e = open_columns(pg, conf)) != 0)
         err = e;
+    if ((e = conflict_open(&pg->opt, conf)) != 0)
+        err = e;
     if ((e = open_rules(pg, conf)) != 0)
         err = e;
     if ((e = check_names(pg, conf)) != 0)
@@ -389,6 +418,14 @@ open_tools(struct pg *pg)
                        "U+0000 and lone surrogates replaced.");
     pg->counts.reconnects = il_counter_new(host, "reconnects", IL_UNIT_NONE,
                                            "Connections made after the first.");
+    if (pg->opt.conflict.on) {
+        pg->counts.folded = il_counter_new(
+            host, "folded", IL_UNIT_NONE,
+            "Events that went in with a later one of their key.");
+        pg->counts.ignored =
+            il_counter_new(host, "ignored", IL_UNIT_NONE,
+                           "Events that left the row of their key as it was.");
+    }
     pg->counts.sent =
         il_counter_new(host, "sent", IL_UNIT_BYTES, "COPY data sent.");
     return 0;

@@ -9,6 +9,7 @@
  *   lanes.h      the table of positions: exactly once, and the fence
  *   plan.h       what the target table looks like, and what fills its columns
  *   encode.h     events to rows in COPY format, binary or text; put.h
+ *   conflict.h   on_conflict: a key that is there; fold.h: a key that repeats
  *   link.h       one connection to Postgres; hosts.h: which of several
  *   fault.h      what went wrong, and what each SQLSTATE means for the lane
  *   sql.h        building SQL text
@@ -39,6 +40,7 @@
 
 struct pg_counts {
     struct il_counter *rows, *rejects, *replaced, *reconnects, *sent;
+    struct il_counter *folded, *ignored; /* of on_conflict; NULL without */
 };
 
 /* resume() asks, and waits; the first connection answers. */

@@ -4,6 +4,7 @@
 #include "plan.h"
 
 #include "catalog.h"
+#include "conflict.h"
 #include "ddl.h"
 #include "put.h"
 
@@ -104,6 +105,8 @@ regclass(const struct options *opt, struct sql *s)
 void
 plan_signature_sql(const struct options *opt, struct sql *s)
 {
+    if (opt->conflict.on)
+        conflict_signature_sql(opt, s);
     sql_printf(s, "select coalesce(pg_catalog.sum(pg_catalog."
                   "hashtextextended(pg_catalog.concat_ws(',', a.attrelid,"
                   " a.attnum, a.attname, a.atttypid, a.atttypmod,"
@@ -112,6 +115,8 @@ plan_signature_sql(const struct options *opt, struct sql *s)
                   " where a.attrelid = ");
     regclass(opt, s);
     sql_printf(s, " and a.attnum > 0 and not a.attisdropped");
+    if (opt->conflict.on)
+        sql_printf(s, ") x (s)");
 }
 
 struct plan *
@@ -144,6 +149,7 @@ plan_unref(struct plan *p)
         column_clear(p->host, &p->columns[i]);
     free(p->signature);
     free(p->unfilled);
+    free(p->fold_why);
     free(p);
 }
 
@@ -276,6 +282,7 @@ column_add(struct link *l, struct plan *p, const PGresult *res, int row)
         column_clear(l->host, c);
         return err;
     }
+    c->has_default = given != 0;
     if (given)
         c->optional = (int) p->optional_count++;
     p->text_only |= !is_known(c);
@@ -474,7 +481,7 @@ fill_plan(struct link *l, const PGresult *res, struct plan **out)
         err = column_add(l, p, res, i);
     if (err < 0 ? link_no_memory(l)
                 : check_mapped(l, p) || read_unique(l, p)
-                      || read_composites(l, p)) {
+                      || read_composites(l, p) || conflict_plan(l, p)) {
         plan_unref(p);
         return -1;
     }

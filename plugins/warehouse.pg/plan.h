@@ -36,9 +36,19 @@ struct column {
     int not_null;          /* by the catalog; for render() */
     struct column *fields; /* of a composite type: name, type, fields count */
     uint32_t field_count;
-    int optional; /* bit in the set of columns that a row may leave out */
+    uint8_t has_default;
+    uint8_t is_key;  /* on_conflict: tells rows apart, or */
+    uint8_t updated; /* changes in the row that is there */
+    int optional;    /* bit in the set of columns that a row may leave out */
     struct il_field *field;          /* from a name, or */
     const struct il_template *value; /* from the config */
+};
+
+/* How many events of one key may become one row (fold.h). */
+enum plan_fold {
+    PLAN_FOLD,   /* all of a batch */
+    PLAN_ROUNDS, /* each is a row of its own, those of a key in their order */
+    PLAN_ORDER   /* all rows in the order of their events */
 };
 
 struct plan {
@@ -54,6 +64,12 @@ struct plan {
     int insert_only;  /* takes INSERT, but no COPY */
     int fills;        /* a trigger may fill columns before the row goes in */
     char *unfilled; /* a column that must not be null, and that nothing fills */
+    enum conflict_on conflict;
+    int key_is_unique; /* by an index on the key of on_conflict, and no more */
+    enum plan_fold fold;
+    char *fold_why;   /* what keeps events of a key apart; NULL: nothing */
+    int missing_null; /* as the option */
+    uint32_t newer;   /* number of that column; count: none */
     uint32_t count, optional_count;
     struct column columns[];
 };

@@ -3,6 +3,7 @@
  * nothing. */
 #include "probe.h"
 
+#include "conflict.h"
 #include "ddl.h"
 #include "pg.h"
 
@@ -249,13 +250,30 @@ grant_temporary(struct rights *r)
                      "pg_catalog.current_database(), 'temporary')");
 }
 
+/* `on conflict (key)` reads what it compares, and writes what it updates. */
+static int
+grant_conflict(struct rights *r, const struct plan *plan)
+{
+    struct sql *s = &r->l->sql;
+    if (!plan->conflict)
+        return 0;
+    sql_clear(s);
+    conflict_rights_sql(s, plan);
+    table_where(r->l->opt, s);
+    sql_printf(s, " group by n.nspname, c.relname, x.what");
+    return grants(r, sql_str(s));
+}
+
 static int
 probe_rights(struct rights *r, const struct plan *plan, enum pg_mode mode)
 {
     int unique = mode == PG_MODE_UNIQUE;
+    if (grant_conflict(r, plan))
+        return -1;
     if (grant_insert(r, plan) || grant_sequences(r)
-        || (unique && grant_select(r))
-        || ((unique || plan->insert_only) && grant_temporary(r)))
+        || (unique && !plan->conflict && grant_select(r))
+        || ((unique || plan->insert_only || plan->conflict)
+            && grant_temporary(r)))
         return -1;
     return 0;
 }
@@ -469,7 +487,8 @@ probe_plan(struct link *l, const struct plan *plan, struct sql *out,
     probe_columns(l, plan, out);
     probe_ids(plan, out);
     if (probe_kind(l, plan, out) || probe_rights(&r, plan, mode) || lacks(l, &r)
-        || probe_standby(l) || need_unique(l, plan, mode))
+        || probe_standby(l) || conflict_probe(l, plan, out, mode)
+        || (!plan->conflict && need_unique(l, plan, mode)))
         return -1;
     return probe_unfilled(l, plan, out);
 }

@@ -95,6 +95,19 @@ check_table(struct replay *r)
     const struct plan *p = r->plan;
     const char *table = r->pg->opt.table.quoted;
     const char *unique = r->pg->opt.unique_column;
+    if (p->conflict == CONFLICT_UPDATE)
+        return say(r, -EINVAL,
+                   "each row of %s is made of all events of its key "
+                   "(on_conflict = \"update\"), so none can be compared with "
+                   "what one of them makes today: a new lane with begin = "
+                   "\"oldest\" fills an empty table anew",
+                   table);
+    if (p->conflict)
+        return say(
+            r, -EINVAL,
+            "rows of %s are of the first event of their key (on_conflict "
+            "= \"ignore\"): an event without one need not be missing",
+            table);
     if (p->kind != 'r' && p->kind != 'p')
         return say(r, -EINVAL,
                    "%s is no table, and its rows cannot be told apart", table);
@@ -180,6 +193,7 @@ replay_new(struct pg *pg)
     pthread_mutex_init(&r->of.lock, NULL);
     r->job.of = &r->of;
     r->job.end = r->job.connections = 1;
+    r->job.plain = 1;
     r->job.wire = il_text_new(pg->host);
     int err = link_init(&r->link, pg->host, &pg->opt, &pg->stop);
     if (!err)

@@ -183,7 +183,7 @@ make_field(struct encoder *e, const struct plan *plan, const struct column *c,
 {
     e->out->len = 0;
     int err = encode_value(e, c, v);
-    if (!err && c->not_null && !plan->fills && is_null(e))
+    if (!err && (c->is_key || (c->not_null && !plan->fills)) && is_null(e))
         err = encode_bad(e, "23502",
                          "null value in column \"%s\" violates not-null "
                          "constraint",
@@ -203,7 +203,7 @@ write_row(struct pg *pg, struct il_batch *batch, uint32_t i,
     for (uint32_t k = 0; k < plan->count && !err; k++) {
         const struct column *c = &plan->columns[k];
         if (c->optional >= 0 && values[k].type == IL_MISSING)
-            continue; /* left to its default */
+            continue; /* left to its default, or as it is */
         err = make_field(e, plan, c, &values[k]);
         if (err == ENCODE_BAD)
             return refuse_row(pg, batch, i, c->name, text);

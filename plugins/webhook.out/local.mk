@@ -37,8 +37,15 @@ plugins_webhook_out_libparts_la_SOURCES = \
 	plugins/webhook.out/address.h \
 	plugins/webhook.out/attempts.c \
 	plugins/webhook.out/attempts.h \
+	plugins/webhook.out/base64.h \
 	plugins/webhook.out/breaker.c \
 	plugins/webhook.out/breaker.h \
+	plugins/webhook.out/conn.c \
+	plugins/webhook.out/conn.h \
+	plugins/webhook.out/easy.c \
+	plugins/webhook.out/easy.h \
+	plugins/webhook.out/exchange.c \
+	plugins/webhook.out/exchange.h \
 	plugins/webhook.out/hash.h \
 	plugins/webhook.out/id.c \
 	plugins/webhook.out/id.h \
@@ -50,8 +57,12 @@ plugins_webhook_out_libparts_la_SOURCES = \
 	plugins/webhook.out/options_url.c \
 	plugins/webhook.out/pace.c \
 	plugins/webhook.out/pace.h \
+	plugins/webhook.out/place.c \
+	plugins/webhook.out/place.h \
 	plugins/webhook.out/render.c \
 	plugins/webhook.out/render.h \
+	plugins/webhook.out/response.c \
+	plugins/webhook.out/response.h \
 	plugins/webhook.out/retry_after.c \
 	plugins/webhook.out/retry_after.h \
 	plugins/webhook.out/schedule.c \
@@ -62,6 +73,7 @@ plugins_webhook_out_libparts_la_SOURCES = \
 	plugins/webhook.out/sign.h \
 	plugins/webhook.out/smtp.c \
 	plugins/webhook.out/smtp.h \
+	plugins/webhook.out/token.h \
 	plugins/webhook.out/transfer.c \
 	plugins/webhook.out/transfer.h \
 	plugins/webhook.out/transport.c \
@@ -82,6 +94,8 @@ out_part_tests = \
 	plugins/webhook.out/tests/test-out-breaker \
 	plugins/webhook.out/tests/test-out-keep \
 	plugins/webhook.out/tests/test-out-outages \
+	plugins/webhook.out/tests/test-out-place \
+	plugins/webhook.out/tests/test-out-response \
 	plugins/webhook.out/tests/test-out-scrub \
 	plugins/webhook.out/tests/test-out-sign \
 	plugins/webhook.out/tests/test-out-times
@@ -118,6 +132,10 @@ plugins_webhook_out_tests_test_out_keep_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
 plugins_webhook_out_tests_test_out_keep_LDADD = $(OUT_TEST_LIBS)
 plugins_webhook_out_tests_test_out_outages_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
 plugins_webhook_out_tests_test_out_outages_LDADD = $(OUT_TEST_LIBS)
+plugins_webhook_out_tests_test_out_place_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
+plugins_webhook_out_tests_test_out_place_LDADD = $(OUT_TEST_LIBS)
+plugins_webhook_out_tests_test_out_response_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
+plugins_webhook_out_tests_test_out_response_LDADD = $(OUT_TEST_LIBS)
 plugins_webhook_out_tests_test_out_scrub_CPPFLAGS = $(OUT_TEST_CPPFLAGS)
 plugins_webhook_out_tests_test_out_scrub_LDADD = $(OUT_TEST_LIBS)
 plugins_webhook_out_tests_test_out_sign_CPPFLAGS = $(OUT_TEST_CPPFLAGS)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "options_private.h"
 
+#include "base64.h"
 #include "kind.h"
 
 #include <errno.h>
@@ -98,11 +99,6 @@ const struct il_option out_option_table[] = {
       .type = IL_OPT_STRING,
       .help = "Most requests to a target over time, as in \"10/s\"; without "
               "it, any number." },
-    { .name = "http2",
-      .type = IL_OPT_BOOL,
-      .def = "true",
-      .help = "Send many requests over one connection where TLS agrees on "
-              "HTTP/2." },
     { .name = "target",
       .type = IL_OPT_STRING,
       .help = "What failures are kept apart by; without it, scheme, host and "
@@ -351,24 +347,6 @@ read_signing(struct out_reader *r)
     return err;
 }
 
-static void
-base64(const char *text, size_t len, char *out)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                 "abcdefghijklmnopqrstuvwxyz0123456789+/";
-    const unsigned char *p = (const unsigned char *) text;
-    for (; len; len -= len < 3 ? len : 3, p += 3) {
-        uint32_t bits = (uint32_t) p[0] << 16;
-        bits |= len > 1 ? (uint32_t) p[1] << 8 : 0;
-        bits |= len > 2 ? p[2] : 0;
-        *out++ = digits[bits >> 18];
-        *out++ = digits[bits >> 12 & 63];
-        *out++ = len > 1 ? digits[bits >> 6 & 63] : '=';
-        *out++ = len > 2 ? digits[bits & 63] : '=';
-    }
-    *out = 0;
-}
-
 static int
 read_authorization(struct out_reader *r)
 {
@@ -544,7 +522,6 @@ out_options_common(struct out_options *o, const struct il_host *host,
     struct out_reader r = { o, host, conf, 0 };
     o->method = "POST";
     o->content_type = "application/json";
-    o->http2 = 1;
     read_common(&r);
     return r.err;
 }
@@ -649,7 +626,6 @@ out_options_open(struct out_options *o, const struct il_host *host,
 {
     struct out_reader r = { o, host, conf, 0 };
     o->method = il_conf_str(conf, "method");
-    o->http2 = (int) il_conf_int(conf, "http2");
     out_note(&r, out_read_url(&r));
     read_common(&r);
     out_note(&r, out_read_addresses(&r));

@@ -55,7 +55,7 @@ struct out_options {
     size_t reject_count;
     uint32_t timeout_ms, concurrency;
     struct pace rate;
-    int http2, verify;
+    int verify;
     struct address_rules addresses;
     struct address_net *nets;
     const char *proxy, *ca_file, *cert, *key;

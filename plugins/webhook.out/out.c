@@ -53,7 +53,6 @@ open_transport(struct out *o, const struct il_conf *conf)
     const struct out_options *from = &o->options;
     const struct transport_options options = { .speech = out_speech(from),
                                                .concurrency = from->concurrency,
-                                               .http2 = from->http2,
                                                .proxy = from->proxy,
                                                .ca_file = from->ca_file,
                                                .cert = from->cert,

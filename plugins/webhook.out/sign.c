@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "sign.h"
 
+#include "base64.h"
+
 #include <errno.h>
 #include <gnutls/abstract.h>
 #include <gnutls/crypto.h>
@@ -61,25 +63,6 @@ unbase64(const char *text, uint8_t *out, size_t size)
         out[n++] = (uint8_t) (bits >> have);
     }
     return len % 4 == 1 || bits & ((1u << have) - 1) ? -1 : (long) n;
-}
-
-/* Returns the end of what it wrote, where a NUL stands. */
-static char *
-base64(const uint8_t *bytes, size_t len, char *out)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                 "abcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < len; i += 3) {
-        uint32_t bits = (uint32_t) bytes[i] << 16;
-        bits |= i + 1 < len ? (uint32_t) bytes[i + 1] << 8 : 0;
-        bits |= i + 2 < len ? bytes[i + 2] : 0;
-        *out++ = digits[bits >> 18];
-        *out++ = digits[bits >> 12 & 63];
-        *out++ = i + 1 < len ? digits[bits >> 6 & 63] : '=';
-        *out++ = i + 2 < len ? digits[bits & 63] : '=';
-    }
-    *out = 0;
-    return out;
 }
 
 /* --- keys ----------------------------------------------------------------- */

@@ -132,7 +132,7 @@ on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
     (void) b;
     (void) c;
     (void) d;
-    return t->smtp.over || transfer_given_up(t->options);
+    return t->smtp.over || easy_given_up(t->options);
 }
 
 /* --- its options ---------------------------------------------------------- */

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* HTTP's thread: an epoll loop around libcurl's multi handle.  An eventfd wakes
- * it.
+/* HTTP's thread: an epoll loop around exchange.h.  An eventfd wakes it.
  *
  * Mail's threads: libcurl waits within a call for what a server says of a mail's
  * end, so that mails on one thread would wait for each other.  Each thread takes
  * one at a time, and `submitted` wakes it.
  *
- * `lock` guards the queue of what was submitted, and stopping; all else is the
- * thread's own from transport_start() on.  A crash leaves nothing: what was under
- * way is sent again. */
-#define _GNU_SOURCE /* dladdr() */
+ * `lock` guards the queue of what was submitted, and stopping; `placing` the place
+ * where requests went last, so that who makes one holds nobody up.  All else is
+ * the thread's own from transport_start() on.  A crash leaves nothing: what was
+ * under way is sent again. */
+#define _GNU_SOURCE /* dladdr(), asprintf() */
 #include "transport.h"
 
+#include "base64.h"
+#include "exchange.h"
 #include "transfer.h"
 
 #include <dlfcn.h>
@@ -23,86 +25,30 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #define EVENTS 64
 
-struct queue {
-    struct transfer *first, *last;
-};
-
 struct transport {
-    struct transfer_options options;
-    CURLM *multi;
+    struct easy_options options;
     int epoll, wake;
     int global; /* curl_global_init() was called */
     pthread_t *threads;
     uint32_t thread_count;
     pthread_mutex_t lock;
     pthread_cond_t submitted;
-    struct queue waiting;    /* lock */
-    int running, stopping;   /* lock */
-    struct transfer *active; /* begun; a list by next and prev */
-    uint32_t active_count;
-    CURL **spare; /* easy handles for transfers to come, at most concurrency */
-    uint32_t spare_count;
-    int64_t timer_ms; /* when libcurl wants to be called; -1: never */
+    struct exchange *first, *last;     /* lock: requests that wait */
+    struct transfer *mail, *last_mail; /* lock: mails that wait */
+    int running, stopping;             /* lock */
+    struct exchanges exchanges;
+    pthread_mutex_t placing;
+    struct place place; /* placing: where the last one went */
 };
-
-static void
-push(struct queue *q, struct transfer *t)
-{
-    t->next = NULL;
-    *(q->last ? &q->last->next : &q->first) = t;
-    q->last = t;
-}
-
-static struct transfer *
-pop(struct queue *q)
-{
-    struct transfer *t = q->first;
-    if (t && !(q->first = t->next))
-        q->last = NULL;
-    return t;
-}
-
-/* --- libcurl's callbacks -------------------------------------------------- */
-
-static int
-on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
-{
-    struct transport *t = arg;
-    struct epoll_event e = { .data.fd = fd };
-    (void) easy;
-    if (what == CURL_POLL_REMOVE) {
-        epoll_ctl(t->epoll, EPOLL_CTL_DEL, fd, NULL);
-        return 0;
-    }
-    e.events = (what & CURL_POLL_IN ? EPOLLIN : 0u)
-               | (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
-    int rc = epoll_ctl(t->epoll, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &e);
-    if (rc && errno == EEXIST)
-        rc = epoll_ctl(t->epoll, EPOLL_CTL_MOD, fd, &e);
-    if (rc && errno == ENOENT)
-        rc = epoll_ctl(t->epoll, EPOLL_CTL_ADD, fd, &e);
-    curl_multi_assign(t->multi, fd, t);
-    return rc ? -1 : 0;
-}
-
-static int
-on_timer(CURLM *multi, long timeout_ms, void *arg)
-{
-    struct transport *t = arg;
-    (void) multi;
-    t->timer_ms = timeout_ms < 0 ? -1 : transfer_now_ms() + timeout_ms;
-    return 0;
-}
 
 /* --- making and ending it ------------------------------------------------- */
 
 static int
-copy_text(struct transfer_options *o, size_t i, const char **text)
+copy_text(struct easy_options *o, size_t i, const char **text)
 {
     if (!*text)
         return 0;
@@ -112,7 +58,7 @@ copy_text(struct transfer_options *o, size_t i, const char **text)
 }
 
 static int
-copy_options(struct transfer_options *o, const struct transport_options *from)
+copy_options(struct easy_options *o, const struct transport_options *from)
 {
     o->of = *from;
     return copy_text(o, 0, &o->of.proxy) || copy_text(o, 1, &o->of.ca_file)
@@ -122,6 +68,37 @@ copy_options(struct transfer_options *o, const struct transport_options *from)
                    || copy_text(o, 5, &o->of.password)
                ? -ENOMEM
                : 0;
+}
+
+/* Where we say it ourselves: libcurl does so to a tunnel alone. */
+static int
+take_password(struct easy_options *o)
+{
+    char *name = NULL, *password = NULL, *both = NULL;
+    if (!o->of.proxy)
+        return 0;
+    CURLU *u = curl_url();
+    int n = u ? 0 : -1;
+    if (u
+        && !curl_url_set(u, CURLUPART_URL, o->of.proxy,
+                         CURLU_NON_SUPPORT_SCHEME)
+        && !curl_url_get(u, CURLUPART_USER, &name, CURLU_URLDECODE)) {
+        curl_url_get(u, CURLUPART_PASSWORD, &password, CURLU_URLDECODE);
+        n = asprintf(&both, "%s:%s", name, password ? password : "");
+    }
+    curl_free(name);
+    curl_free(password);
+    curl_url_cleanup(u);
+    if (n < 0)
+        return -ENOMEM;
+    if (!both)
+        return 0;
+    o->proxy_authorization = malloc(BASE64_SIZE((size_t) n));
+    if (o->proxy_authorization)
+        base64(both, (size_t) n, o->proxy_authorization);
+    explicit_bzero(both, (size_t) n);
+    free(both);
+    return o->proxy_authorization ? 0 : -ENOMEM;
 }
 
 static int
@@ -154,12 +131,12 @@ transport_new(const struct transport_options *options, const char **why)
     if (!t)
         return NULL;
     t->epoll = t->wake = -1;
-    t->timer_ms = -1;
     pthread_mutex_init(&t->lock, NULL);
+    pthread_mutex_init(&t->placing, NULL);
     pthread_cond_init(&t->submitted, NULL);
     t->global = !curl_global_init(CURL_GLOBAL_DEFAULT);
     if (!t->global || copy_options(&t->options, options)
-        || !(t->spare = calloc(options->concurrency, sizeof(*t->spare)))
+        || take_password(&t->options)
         || !(t->threads = calloc(options->concurrency, sizeof(*t->threads))))
         goto fail;
     if ((*why = lacks(is_mail(t))))
@@ -175,24 +152,27 @@ transport_free(struct transport *t)
 {
     if (!t)
         return;
-    while (t->spare_count)
-        curl_easy_cleanup(t->spare[--t->spare_count]);
-    free(t->spare);
     free(t->threads);
-    if (t->multi)
-        curl_multi_cleanup(t->multi);
+    if (t->epoll >= 0)
+        exchanges_close(&t->exchanges);
+    place_free(&t->place);
     if (t->epoll >= 0)
         close(t->epoll);
     if (t->wake >= 0)
         close(t->wake);
-    for (size_t i = 0; i < TRANSFER_TEXTS; i++) {
+    for (size_t i = 0; i < EASY_TEXTS; i++) {
         if (t->options.texts[i]) /* a proxy's password, say */
             explicit_bzero(t->options.texts[i], strlen(t->options.texts[i]));
         free(t->options.texts[i]);
     }
+    if (t->options.proxy_authorization)
+        explicit_bzero(t->options.proxy_authorization,
+                       strlen(t->options.proxy_authorization));
+    free(t->options.proxy_authorization);
     if (t->global)
         curl_global_cleanup();
     pthread_cond_destroy(&t->submitted);
+    pthread_mutex_destroy(&t->placing);
     pthread_mutex_destroy(&t->lock);
     free(t);
 }
@@ -209,47 +189,13 @@ keep_mapped(void)
 
 /* --- the loop ------------------------------------------------------------- */
 
-static void
-activate(struct transport *t, struct transfer *x)
-{
-    x->prev = NULL;
-    x->next = t->active;
-    if (x->next)
-        x->next->prev = x;
-    t->active = x;
-    t->active_count++;
-}
-
-static void
-end_active(struct transport *t, struct transfer *x, CURLcode code,
-           int cancelled)
-{
-    curl_multi_remove_handle(t->multi, x->easy);
-    *(x->prev ? &x->prev->next : &t->active) = x->next;
-    if (x->next)
-        x->next->prev = x->prev;
-    t->active_count--;
-    transfer_end(x, code, cancelled);
-    CURL *spare = cancelled || t->spare_count == t->options.of.concurrency
-                      ? NULL
-                      : transfer_spare(x, code);
-    if (spare)
-        t->spare[t->spare_count++] = spare;
-    transfer_free(x);
-}
-
-static void
-end_waiting(struct transfer *x, CURLcode code, int cancelled)
-{
-    transfer_end(x, code, cancelled);
-    transfer_free(x);
-}
-
-static struct transfer *
+static struct exchange *
 next_waiting(struct transport *t)
 {
     pthread_mutex_lock(&t->lock);
-    struct transfer *x = pop(&t->waiting);
+    struct exchange *x = t->first;
+    if (x && !(t->first = x->next))
+        t->last = NULL;
     pthread_mutex_unlock(&t->lock);
     return x;
 }
@@ -257,37 +203,17 @@ next_waiting(struct transport *t)
 static void
 begin_waiting(struct transport *t)
 {
-    struct transfer *x;
-    while (t->active_count < t->options.of.concurrency
-           && (x = next_waiting(t))) {
-        if (transfer_begin(x,
-                           t->spare_count ? t->spare[--t->spare_count] : NULL)
-            || curl_multi_add_handle(t->multi, x->easy))
-            end_waiting(x, CURLE_OUT_OF_MEMORY, 0);
-        else
-            activate(t, x);
-    }
-}
-
-static void
-take_ended(struct transport *t)
-{
-    CURLMsg *m;
-    int left;
-    while ((m = curl_multi_info_read(t->multi, &left))) {
-        char *x = NULL;
-        CURLcode code = m->data.result;
-        if (m->msg == CURLMSG_DONE
-            && !curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &x) && x)
-            end_active(t, (struct transfer *) (void *) x, code, 0);
-    }
+    struct exchange *x;
+    while (t->exchanges.count < t->options.of.concurrency
+           && (x = next_waiting(t)))
+        exchanges_begin(&t->exchanges, x);
 }
 
 /* 1: go on.  0: it is to stop, and nothing is left. */
 static int
 look_after_stop(struct transport *t, int64_t *until_ms)
 {
-    struct transfer *x;
+    struct exchange *x;
     pthread_mutex_lock(&t->lock);
     const int stopping = t->stopping;
     pthread_mutex_unlock(&t->lock);
@@ -295,41 +221,32 @@ look_after_stop(struct transport *t, int64_t *until_ms)
     if (!stopping)
         return 1;
     while ((x = next_waiting(t)))
-        end_waiting(x, CURLE_OK, 1);
-    if (transfer_given_up(&t->options))
-        while (t->active)
-            end_active(t, t->active, CURLE_OK, 1);
-    return t->active_count > 0;
+        exchange_drop(x, TRANSPORT_CANCELLED);
+    if (easy_given_up(&t->options))
+        exchanges_give_up(&t->exchanges);
+    return t->exchanges.count > 0;
 }
 
 static int
 wait_for(const struct transport *t, int64_t until_ms)
 {
-    int64_t at = t->timer_ms;
+    int64_t at = exchanges_next_ms(&t->exchanges);
     if (until_ms >= 0 && (at < 0 || until_ms < at))
         at = until_ms;
     if (at < 0)
         return -1;
-    int64_t wait = at - transfer_now_ms();
+    int64_t wait = at - easy_now_ms();
     return wait < 0 ? 0 : wait > 60000 ? 60000 : (int) wait;
 }
 
 static void
-serve_socket(struct transport *t, const struct epoll_event *e)
+serve(struct transport *t, const struct epoll_event *e)
 {
     uint64_t n;
-    int running;
-    if (e->data.fd == t->wake) {
-        if (read(t->wake, &n, sizeof(n)) < 0)
-            return; /* somebody else's wake-up: there is nothing to read */
-        return;
-    }
-    curl_multi_socket_action(
-        t->multi, e->data.fd,
-        (e->events & EPOLLIN ? CURL_CSELECT_IN : 0)
-            | (e->events & EPOLLOUT ? CURL_CSELECT_OUT : 0)
-            | (e->events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0),
-        &running);
+    if (e->data.fd != t->wake)
+        exchanges_event(&t->exchanges, e->data.fd, e->events);
+    else if (read(t->wake, &n, sizeof(n)) < 0)
+        return; /* somebody else's wake-up: there is nothing to read */
 }
 
 static void *
@@ -338,32 +255,47 @@ run(void *arg)
     struct transport *t = arg;
     struct epoll_event events[EVENTS];
     int64_t until_ms;
-    int running;
     while (look_after_stop(t, &until_ms)) {
         begin_waiting(t);
         int n = epoll_wait(t->epoll, events, EVENTS, wait_for(t, until_ms));
-        for (int i = 0; i < n; i++)
-            serve_socket(t, &events[i]);
-        if (t->timer_ms >= 0 && transfer_now_ms() >= t->timer_ms) {
-            t->timer_ms = -1;
-            curl_multi_socket_action(t->multi, CURL_SOCKET_TIMEOUT, 0,
-                                     &running);
+        for (int i = 0; i < n; i++) {
+            serve(t, &events[i]);
+            begin_waiting(t); /* the receiver is at work meanwhile */
         }
-        take_ended(t);
+        exchanges_time(&t->exchanges, easy_now_ms());
     }
     return NULL;
 }
 
 /* --- mail ----------------------------------------------------------------- */
 
+static struct transfer *
+next_mail(struct transport *t)
+{
+    struct transfer *x = t->mail;
+    if (x && !(t->mail = x->next))
+        t->last_mail = NULL;
+    return x;
+}
+
 /* NULL: it is to stop. */
 static struct transfer *
 await_mail(struct transport *t)
 {
     pthread_mutex_lock(&t->lock);
-    while (!t->stopping && !t->waiting.first)
+    while (!t->stopping && !t->mail)
         pthread_cond_wait(&t->submitted, &t->lock);
-    struct transfer *x = t->stopping ? NULL : pop(&t->waiting);
+    struct transfer *x = t->stopping ? NULL : next_mail(t);
+    pthread_mutex_unlock(&t->lock);
+    return x;
+}
+
+/* At a stop. */
+static struct transfer *
+await_none(struct transport *t)
+{
+    pthread_mutex_lock(&t->lock);
+    struct transfer *x = next_mail(t);
     pthread_mutex_unlock(&t->lock);
     return x;
 }
@@ -375,21 +307,22 @@ run_mail(void *arg)
     struct transfer *x;
     while ((x = await_mail(t))) {
         CURLcode code = CURLE_OUT_OF_MEMORY;
-        if (!transfer_begin(x, NULL))
+        if (!transfer_begin(x))
             code = curl_easy_perform(x->easy);
         transfer_end(x, code, code == CURLE_ABORTED_BY_CALLBACK);
         transfer_free(x);
     }
-    /* What was not begun. */
-    while ((x = next_waiting(t)))
-        end_waiting(x, CURLE_OK, 1);
+    while ((x = await_none(t))) {
+        transfer_end(x, CURLE_OK, 1);
+        transfer_free(x);
+    }
     return NULL;
 }
 
 /* --- start and stop ------------------------------------------------------- */
 
 static int
-make_multi(struct transport *t)
+make_loop(struct transport *t)
 {
     struct epoll_event e = { .events = EPOLLIN };
     t->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -398,29 +331,15 @@ make_multi(struct transport *t)
     if (t->epoll < 0 || t->wake < 0
         || epoll_ctl(t->epoll, EPOLL_CTL_ADD, t->wake, &e))
         return -errno;
-    if (!(t->multi = curl_multi_init()))
-        return -ENOMEM;
-    curl_multi_setopt(t->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-    curl_multi_setopt(t->multi, CURLMOPT_SOCKETDATA, t);
-    curl_multi_setopt(t->multi, CURLMOPT_TIMERFUNCTION, on_timer);
-    curl_multi_setopt(t->multi, CURLMOPT_TIMERDATA, t);
-    curl_multi_setopt(
-        t->multi, CURLMOPT_PIPELINING,
-        (long) (t->options.of.http2 ? CURLPIPE_MULTIPLEX : CURLPIPE_NOTHING));
-    curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS,
-                      (long) t->options.of.concurrency);
-    return 0;
+    return exchanges_open(&t->exchanges, &t->options, t->epoll);
 }
 
 static void
-wake(struct transport *t, int all)
+wake(struct transport *t)
 {
     const uint64_t one = 1;
-    if (is_mail(t))
-        (all ? pthread_cond_broadcast : pthread_cond_signal)(&t->submitted);
-    else
-        while (write(t->wake, &one, sizeof(one)) < 0 && errno == EINTR)
-            ;
+    while (write(t->wake, &one, sizeof(one)) < 0 && errno == EINTR)
+        ;
 }
 
 static int
@@ -440,7 +359,7 @@ int
 transport_start(struct transport *t)
 {
     sigset_t all, before;
-    int err = t->multi || is_mail(t) ? 0 : make_multi(t);
+    int err = t->epoll >= 0 || is_mail(t) ? 0 : make_loop(t);
     if (err)
         return err;
     keep_mapped();
@@ -456,23 +375,65 @@ transport_start(struct transport *t)
     return err;
 }
 
-int
-transport_submit(struct transport *t, const struct transport_request *r)
+static int
+submit_mail(struct transport *t, const struct transport_request *r)
 {
     struct transfer *x;
     int err = transfer_new(&t->options, r, &x);
     if (err)
         return err;
     pthread_mutex_lock(&t->lock);
-    if (t->running && !t->stopping)
-        push(&t->waiting, x);
-    else
-        err = -ESHUTDOWN;
+    err = t->running && !t->stopping ? 0 : -ESHUTDOWN;
+    if (!err) {
+        *(t->last_mail ? &t->last_mail->next : &t->mail) = x;
+        t->last_mail = x;
+        pthread_cond_signal(&t->submitted);
+    }
     pthread_mutex_unlock(&t->lock);
     if (err)
         transfer_free(x);
-    else if (is_mail(t) || !pthread_equal(pthread_self(), t->threads[0]))
-        wake(t, 0); /* HTTP's own thread looks by itself */
+    return err;
+}
+
+/* Most go where the one before went. */
+static int
+make_exchange(struct transport *t, const struct transport_request *r,
+              struct exchange **out)
+{
+    int err = 0;
+    pthread_mutex_lock(&t->placing);
+    if (!t->place.url || strcmp(t->place.url, r->url)) {
+        place_free(&t->place);
+        err = place_make(&t->options, r->url, &t->place);
+    }
+    if (!err)
+        err = exchange_new(&t->options, r, &t->place, out);
+    pthread_mutex_unlock(&t->placing);
+    return err;
+}
+
+int
+transport_submit(struct transport *t, const struct transport_request *r)
+{
+    struct exchange *x;
+    if (is_mail(t))
+        return submit_mail(t, r);
+    int err = make_exchange(t, r, &x);
+    if (err)
+        return err;
+    pthread_mutex_lock(&t->lock);
+    err = t->running && !t->stopping ? 0 : -ESHUTDOWN;
+    const int was_empty = !t->first;
+    if (!err) {
+        *(t->last ? &t->last->next : &t->first) = x;
+        t->last = x;
+    }
+    pthread_mutex_unlock(&t->lock);
+    if (err)
+        exchange_free(x);
+    /* Its own thread looks by itself, and once woken looks at all of them. */
+    else if (was_empty && !pthread_equal(pthread_self(), t->threads[0]))
+        wake(t);
     return err;
 }
 
@@ -482,17 +443,42 @@ transport_stop(struct transport *t, uint32_t grace_ms)
     pthread_mutex_lock(&t->lock);
     const int running = t->running;
     t->stopping = 1;
-    atomic_store(&t->options.give_up_ms, transfer_now_ms() + grace_ms);
+    atomic_store(&t->options.give_up_ms, easy_now_ms() + grace_ms);
+    pthread_cond_broadcast(&t->submitted);
     pthread_mutex_unlock(&t->lock);
     if (!running)
         return;
-    wake(t, 1);
+    if (!is_mail(t))
+        wake(t);
     while (t->thread_count)
         pthread_join(t->threads[--t->thread_count], NULL);
     t->running = 0;
 }
 
 /* --- trying it ------------------------------------------------------------- */
+
+static int
+probe_http(const struct transport *t, const char *url, uint32_t timeout_ms,
+           char *error, size_t size)
+{
+    char target[TRANSPORT_TARGET_MAX], words[EASY_ERROR_MAX] = "";
+    struct easy_call call = { 0 };
+    if (transport_target(TRANSPORT_HTTP, url, target))
+        return -EINVAL;
+    CURL *e = easy_new(&call, &t->options);
+    CURLcode code = CURLE_OUT_OF_MEMORY;
+    if (e) {
+        curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long) timeout_ms);
+        code = curl_easy_setopt(e, CURLOPT_URL, url);
+    }
+    if (!code && (code = curl_easy_perform(e)))
+        easy_error(&call, code, easy_class(e, &call, code), url, words);
+    else if (code)
+        easy_words(TRANSPORT_NO_MEMORY, "", words);
+    snprintf(error, size, "%s", words);
+    curl_easy_cleanup(e);
+    return code ? -ECONNREFUSED : 0;
+}
 
 struct probed {
     char *error;
@@ -512,13 +498,12 @@ on_probed(void *arg, const struct transport_answer *a)
         snprintf(p->error, p->size, "%s", a->error);
 }
 
-int
-transport_probe(const struct transport *t, const char *url, uint32_t timeout_ms,
-                char *error, size_t size)
+static int
+probe_mail(const struct transport *t, const char *url, uint32_t timeout_ms,
+           char *error, size_t size)
 {
     struct probed probed = { error, size, 0 };
-    const struct transport_request r = { .method = "GET",
-                                         .url = url,
+    const struct transport_request r = { .url = url,
                                          .from = "",
                                          .to = "",
                                          .timeout_ms = timeout_ms,
@@ -526,15 +511,26 @@ transport_probe(const struct transport *t, const char *url, uint32_t timeout_ms,
                                          .arg = &probed };
     struct transfer *x;
     int err = transfer_new(&t->options, &r, &x);
-    snprintf(error, size, "%s", err ? strerror(-err) : "");
     if (err)
         return err;
     CURLcode code = CURLE_OUT_OF_MEMORY;
-    if (!transfer_begin(x, NULL)
+    if (!transfer_begin(x)
         && !curl_easy_setopt(x->easy, CURLOPT_CONNECT_ONLY, 1L))
         code = curl_easy_perform(x->easy);
     if (code)
         transfer_end(x, code, 0);
     transfer_free(x);
     return probed.answered ? -EACCES : code ? -ECONNREFUSED : 0;
+}
+
+int
+transport_probe(const struct transport *t, const char *url, uint32_t timeout_ms,
+                char *error, size_t size)
+{
+    *error = 0;
+    int err =
+        (is_mail(t) ? probe_mail : probe_http)(t, url, timeout_ms, error, size);
+    if (err && !*error)
+        snprintf(error, size, "%s", strerror(-err));
+    return err;
 }

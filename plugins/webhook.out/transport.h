@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Requests over HTTP, many at a time, by libcurl on one thread; or mails over
- * SMTP, each on a thread.
+/* Requests over HTTP/1.1, many at a time on one thread; or mails over SMTP by
+ * libcurl, each on a thread.
  *
  * transport_submit() hands a request over; its callback comes exactly once, from
  * a thread of the transport or, where it is given up at a stop, from
@@ -36,16 +36,14 @@ enum transport_speech { TRANSPORT_HTTP, TRANSPORT_MAIL };
 struct transport_options {
     enum transport_speech speech;
     uint32_t concurrency;   /* requests at once, 1 or more */
-    int http2;              /* many requests over one connection, where TLS
-                           * agrees on it */
     const char *proxy;      /* http://, https:// or socks5h://, or NULL */
     const char *ca_file;    /* NULL: the system's */
     const char *cert, *key; /* PEM files, or NULL */
     int no_verify;          /* take any certificate */
     size_t answer_max;      /* bytes of a body that are kept, where that is more
                         * than TRANSPORT_BODY_MAX; 64 KiB at most */
-    struct address_rules addresses; /* not used with a proxy */
-    int plain;                      /* mail: no TLS with smtp:// */
+    struct address_rules addresses;  /* not used with a proxy */
+    int plain;                       /* mail: no TLS with smtp:// */
     const char *username, *password; /* mail: both, or NULL */
 };
 
@@ -87,7 +85,7 @@ const char *transport_stage_word(enum transport_stage);
 
 struct transport_answer {
     enum transport_class what;
-    long status;       /* TRANSPORT_ANSWERED: 200 to 599; else 0 */
+    long status; /* TRANSPORT_ANSWERED: 200 to 599; else 0 */
     enum transport_stage stage;
     size_t recipient;  /* TRANSPORT_TO: which, from 0 */
     const char *error; /* for a person, without secrets; "" if answered */

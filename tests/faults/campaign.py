@@ -7,7 +7,8 @@ its own, all with the same pipeline and table), a few senders that repeat every
 request at its daemon until it is answered, and a seeded list of faults.  Afterwards
   answered 202 = rows + dead letters + deliberate drops, each exactly once,
 and no row that nobody sent.  The table has no key, so that a second copy of a
-row would show.  The seed of a trial that fails is printed."""
+row would show.  With --upsert the table has a key, and is compared with a model
+(upserts.py).  The seed of a trial that fails is printed."""
 import argparse
 import http.client
 import json
@@ -21,6 +22,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from servers import Daemon, Postgres, plugins_of, postgres_bindir, without_plugin  # noqa: E402
+import upserts  # noqa: E402
 
 CONF = """
 state_dir = "%(base)s/state%(node)d";
@@ -56,19 +58,31 @@ def event(rnd, trial, i):
 class Sender(threading.Thread):
     """Takes batches from a shared list; repeats each until it hears 202."""
 
-    def __init__(self, daemon, batches, lock, state):
+    def __init__(self, daemon, batches, lock, state, owner=None):
         super().__init__(daemon=True)
+        self.owner = owner  # it takes only what is of this number, in order; None: any
         self.target, self.batches, self.lock, self.state = daemon, batches, lock, state
+
+    def take(self):
+        """Its next request; None, None: it has to wait."""
+        with self.lock:
+            at = len(self.batches) - 1
+            while at >= 0 and self.owner is not None and self.batches[at][2] != self.owner:
+                at -= 1
+            if at < 0:
+                return None
+            if len(self.batches) <= self.state["hold"]:
+                return None, None
+            return self.batches.pop(at)[:2]
 
     def run(self):
         conn = None
         while not self.state["give_up"]:
-            with self.lock:
-                if not self.batches:
-                    return
-                held = len(self.batches) <= self.state["hold"]
-                ids, body = (None, None) if held else self.batches.pop()
-            if held:
+            taken = self.take()
+            if taken is None:
+                return
+            ids, body = taken
+            if ids is None:
                 time.sleep(0.001)
                 continue
             while not self.state["give_up"]:
@@ -115,29 +129,38 @@ def await_lanes(daemon, until, errors):
 
 def trial(seed, number, args, base):
     rnd = random.Random(seed)
+    workers = max(args.senders, args.nodes)
+    ups = upserts.Upserts(rnd, args.upsert, workers) if args.upsert else None
     pg = Postgres(base)
     pg.start()
     daemons = []
     try:
-        pg.sql("create schema load; create table load.rows (event_id text, n bigint)")
+        pg.sql(ups.schema() if ups else
+               "create schema load; create table load.rows (event_id text, n bigint)")
         for node in range(args.nodes):
             conf = os.path.join(base, "load%d.conf" % node)
             with open(conf, "w") as f:
-                f.write(CONF % {"base": base, "node": node, "connections": args.connections})
+                values = {"base": base, "node": node, "connections": args.connections}
+                f.write(ups.conf(**values) if ups else CONF % values)
             daemons.append(Daemon(base, conf, {"KEY": KEY, "DSN": pg.dsn}))
             daemons[-1].start()
 
-        expect, batches = {}, []
+        expect, batches, streams = {}, [], [[] for _ in range(workers)]
         for i in range(0, args.events, args.batch):
-            events = [event(rnd, number, k) for k in range(i, min(i + args.batch, args.events))]
+            owner = i // args.batch % workers
+            numbers = range(i, min(i + args.batch, args.events))
+            events = [ups.event(rnd, number, k, owner) if ups else event(rnd, number, k)
+                      for k in numbers]
             for e in events:
                 expect[e["id"]] = e["payload"]["kind"]
-            batches.append(([e["id"] for e in events], json.dumps(events)))
+            streams[owner].extend(events)
+            batches.append(([e["id"] for e in events], json.dumps(events), owner))
+        batches.reverse()
         total = len(batches)
         state = {"acked": [], "errors": [], "broken": 0, "give_up": False, "hold": 0}
         lock = threading.Lock()
-        senders = [Sender(daemons[i % args.nodes], batches, lock, state)
-                   for i in range(max(args.senders, args.nodes))]
+        senders = [Sender(daemons[i % args.nodes], batches, lock, state,
+                          i if ups and not ups.shared else None) for i in range(workers)]
         began = time.monotonic()
 
         # Faults come at seeded shares of the load, and a few after its end,
@@ -188,7 +211,7 @@ def trial(seed, number, args, base):
 
         errors = state["errors"]
         rows = {}
-        for line in pg.lines("select event_id from load.rows"):
+        for line in pg.lines("select event_id from load.rows") if not ups else ():
             rows[line] = rows.get(line, 0) + 1
         dead = {}
         for daemon in daemons:
@@ -200,7 +223,11 @@ def trial(seed, number, args, base):
                 errors.append("dead list: " + out.stderr.decode())
         acked = set(state["acked"])
         lost = doubled = strange = 0
-        for event_id in acked:
+        row_count = sum(rows.values())
+        if ups:
+            more, row_count = ups.compare(pg, streams, dead)
+            errors.extend("%s: %s" % (ups.describe(), e) for e in more)
+        for event_id in acked if not ups else ():
             kind = expect[event_id]
             want_row, want_dead = int(kind == "row"), int(kind == "bad")
             got_row, got_dead = rows.get(event_id, 0), dead.get(event_id, 0)
@@ -216,7 +243,7 @@ def trial(seed, number, args, base):
                 lost, doubled, strange, unknown))
         if len(acked) != args.events:
             errors.append("%d of %d events were acknowledged" % (len(acked), args.events))
-        return {"acked": len(acked), "rows": sum(rows.values()), "dead": sum(dead.values()),
+        return {"acked": len(acked), "rows": row_count, "dead": sum(dead.values()),
                 "dropped": sum(1 for e in acked if expect[e] == "drop"), "broken": state["broken"],
                 "daemon": done["daemon"], "postgres": done["postgres"], "seconds": took, "errors": errors}
     finally:
@@ -234,6 +261,8 @@ def main():
     p.add_argument("--senders", type=int, default=4)
     p.add_argument("--nodes", type=int, default=1, help="daemons into the one Postgres")
     p.add_argument("--connections", type=int, default=1, help="of the lane to Postgres")
+    p.add_argument("--upsert", choices=["any"] + sorted(upserts.WAYS),
+                   help="a table with a key, and what becomes of its rows")
     p.add_argument("--kills", type=int, default=4, help="faults in each trial")
     p.add_argument("--seed", default="", help="of the first trial; else by chance")
     p.add_argument("--limit", type=int, default=300, help="seconds to wait for an end")

@@ -1,6 +1,7 @@
 # The fault campaign: a short one in `make check`, long ones on their own.
 FAULT_TESTS = tests/faults/test-kill-loses-nothing.sh \
 	tests/faults/test-damaged-state.py \
+	tests/faults/test-upserts-survive-kills.sh \
 	tests/faults/test-every-write-point.sh \
 	tests/faults/test-retry-delivers-once.sh \
 	tests/faults/test-deferred-delivers-once.sh \
@@ -10,12 +11,14 @@ FAULT_TESTS = tests/faults/test-kill-loses-nothing.sh \
 	tests/faults/test-replay-survives-kills.py \
 	tests/faults/test-reload-without-memory.py \
 	tests/faults/test-upgrade-dies-anywhere.py \
+	tests/faults/test-nodes-into-one-table.py \
 	tests/faults/test-postgres-troubles.py
 EXTRA_DIST += tests/faults/campaign.py tests/faults/points.py \
 	tests/faults/deliveries.py \
 	tests/faults/retry.py \
 	tests/faults/deferred.py \
 	tests/faults/trouble.py \
+	tests/faults/upserts.py \
 	tests/faults/troubles_network.py \
 	tests/faults/troubles_rows.py \
 	tests/faults/troubles_schema.py \
@@ -44,6 +47,7 @@ tests_faults_inject_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
 FAULT_TRIALS = 500
 FAULT_EVENTS = 20000
 FAULT_NODE_TRIALS = 50
+FAULT_UPSERT_TRIALS = 200
 check-faults: all $(check_LTLIBRARIES)
 	$(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/faults/points.py \
 		--seed '$(SEED)'
@@ -74,6 +78,15 @@ check-faults: all $(check_LTLIBRARIES)
 	$(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/faults/campaign.py \
 		--trials $(FAULT_NODE_TRIALS) --nodes 3 --kills 20 \
 		--senders 6 --events $(FAULT_EVENTS) --seed '$(SEED)'
+	$(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/faults/campaign.py \
+		--trials $(FAULT_UPSERT_TRIALS) --upsert any \
+		--events $(FAULT_EVENTS) --seed '$(SEED)'
+	$(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/faults/campaign.py \
+		--trials $(FAULT_NODE_TRIALS) --upsert any --senders 1 \
+		--events $(FAULT_EVENTS) --seed '$(SEED)'
+	$(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/faults/campaign.py \
+		--trials $(FAULT_NODE_TRIALS) --upsert newer --nodes 3 \
+		--kills 20 --events $(FAULT_EVENTS) --seed '$(SEED)'
 	ulimit -n 12000 && $(AM_TESTS_ENVIRONMENT) python3 \
 		$(srcdir)/tests/http/test-idle-connections-do-not-disturb.py \
 		--count 10000

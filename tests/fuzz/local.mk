@@ -128,6 +128,13 @@ tests_fuzz_fuzz_recover_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
 tests_fuzz_fuzz_recover_LDADD = $(CORE_LIBS)
 
 if PLUGIN_WAREHOUSE_PG
+FUZZ_TARGETS += response
+check_PROGRAMS += tests/fuzz/fuzz-response
+TESTS += tests/fuzz/fuzz-response
+tests_fuzz_fuzz_response_SOURCES = tests/fuzz/fuzz-response.c $(FUZZ_REPLAY)
+tests_fuzz_fuzz_response_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_response_LDADD = $(CORE_LIBS)
+
 FUZZ_TARGETS += rows
 check_PROGRAMS += tests/fuzz/fuzz-rows
 TESTS += tests/fuzz/fuzz-rows

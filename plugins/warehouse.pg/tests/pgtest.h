@@ -23,13 +23,14 @@ struct pgtest {
     struct testhost *host;
     PGconn *db;
     char value[8192];
-    uint64_t before[5]; /* counters when the plugin was opened */
+    uint64_t before[7]; /* counters when the plugin was opened */
     char state[32];     /* state_dir of all its hosts; "": none yet */
 };
 
-static const char *const pgtest_counters[5] = { "rows", "rejects",
-                                                "replaced_characters",
-                                                "reconnects", "sent_bytes" };
+static const char *const pgtest_counters[7] = {
+    "rows",   "rejects", "replaced_characters", "reconnects", "sent_bytes",
+    "folded", "ignored"
+};
 
 static inline PGconn *
 db_open(void)
@@ -95,7 +96,7 @@ pgtest_open(struct pgtest *t, const char *config)
     int err = testhost_open(t->host, getenv("IL_PLUGIN"), config);
     if (err)
         ck_abort_msg("open: %d\n%s", err, testhost_findings(t->host));
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 7; i++)
         t->before[i] = testhost_counter(t->host, pgtest_counters[i]);
 }
 
@@ -103,7 +104,7 @@ pgtest_open(struct pgtest *t, const char *config)
 static inline uint64_t
 counted(struct pgtest *t, const char *name)
 {
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 7; i++)
         if (strcmp(pgtest_counters[i], name) == 0)
             return testhost_counter(t->host, name) - t->before[i];
     ck_abort_msg("no counter %s", name);

@@ -2,7 +2,11 @@
 # SPDX-License-Identifier: MIT
 """Each way in which an answer can come, or not, is told from the others; once
 its head is there the status counts, whatever becomes of the body."""
+import collections
+import socket
 import sys
+import threading
+import time
 
 from receiver import Answer, Receiver
 from tool import equal, line, one, send
@@ -32,6 +36,11 @@ CASES = {
     "half-head": (Answer(do="half-head"), None, 0, False, ""),
     "endless-head": (Answer(do="endless-head"), "protocol", 0, False, "no answer that can be read"),
     "garbage": (Answer(do="garbage", body="SSH-2.0-OpenSSH_9.2\r\n"), "protocol", 0, False, "no answer that can be read"),
+    "two-framings": (Answer(200, {"Content-Length": "3", "Transfer-Encoding": "chunked"}, body="3\r\nabc\r\n0\r\n\r\n"),
+                     "protocol", 0, False, "both a length and chunks"),
+    "two-lengths": (Answer(do="garbage", body="HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc"),
+                    "protocol", 0, False, "two of Content-Length"),
+    "http-1.0": (Answer(do="garbage", body="HTTP/1.0 200 OK\r\n\r\nfine"), "answered", 200, True, ""),
     "status-0": (Answer(0), None, 0, False, ""),
     "status-999": (Answer(999), None, 0, False, ""),
 }
@@ -90,6 +99,75 @@ with Receiver() as r:
     r.script = lambda request: Answer(200)
     equal("one after the other", [a.status for a in send([line(r.url)] * 5, ["concurrency=1"])], [200] * 5)
     equal("connections", r.accepted - before, 1)
+
+
+def count(requests):
+    """How often each path came."""
+    return dict(collections.Counter(q.path for q in requests))
+
+
+with Receiver() as r:
+    # one that closes and does not say so
+    r.script = lambda request: Answer(do="garbage", body="HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    answers = send([line(r.url + "/%d" % i) for i in range(20)], ["concurrency=2"])
+    equal("closed meanwhile", {(a.what, a.status) for a in answers}, {("answered", 200)})
+
+    # one that takes a request over a kept connection and closes: the request goes once more, over a new one
+    last = {}
+
+    def kept_ends(request):
+        first = request.connection not in last
+        last[request.connection] = request.number
+        return Answer(200) if first else Answer(do=how)
+
+    for how in ("close", "reset"):
+        del r.requests[:]
+        r.script = kept_ends
+        answers = send([line(r.url + "/%d" % i) for i in range(4)], ["concurrency=1"])
+        equal("once more", {(a.what, a.status) for a in answers}, {("answered", 200)})
+        assert max(count(r.requests).values()) == 2 and len(r.requests) <= 7, count(r.requests)
+
+    # not a third time, and never where a byte of an answer came, or over a connection that was new
+    del r.requests[:]
+    r.script = lambda request: Answer(200) if request.path == "/0" else Answer(do="close")
+    answers = send([line(r.url + "/%d" % i) for i in range(2)], ["concurrency=1"])
+    equal("closes again", [a.what for a in answers], ["answered", "connect"])
+    equal("requests", count(r.requests), {"/0": 1, "/1": 2})
+    del r.requests[:]
+    r.script = lambda request: Answer(200) if request.path == "/0" else Answer(do="half-head")
+    answers = send([line(r.url + "/%d" % i) for i in range(2)], ["concurrency=1"])
+    equal("half a head", [a.what for a in answers], ["answered", "connect"])
+    equal("requests", count(r.requests), {"/0": 1, "/1": 1})
+
+    # bytes behind an answer are not taken for the next one's
+    r.script = lambda request: Answer(200, {"Content-Length": "2"}, body="okHTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n")
+    answers = send([line(r.url)] * 4, ["concurrency=1"])
+    equal("behind an answer", [(a.status, a.body) for a in answers], [(200, b"ok")] * 4)
+
+    # free ones go where there are too many
+    with Receiver() as other:
+        r.script = lambda request: Answer(200)
+        answers = send([line((r, other)[i % 2].url) for i in range(6)], ["concurrency=1"])
+        equal("in turns", {a.status for a in answers}, {200})
+
+    # a body that no buffer takes at once
+    r.script = lambda request: Answer(200)
+    equal("large", one(r.url, body="x" * 900000).status, 200)
+    equal("large", len(r.requests[-1].body), 900000)
+
+# what is answered before all was sent counts
+with socket.create_server(("127.0.0.1", 0)) as early:
+    def refuse():
+        connection, _ = early.accept()
+        connection.recv(1000)
+        connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig")
+        time.sleep(2)
+        connection.close()
+    thread = threading.Thread(target=refuse)
+    thread.start()
+    got = one("http://127.0.0.1:%d/" % early.getsockname()[1], body="x" * 1000000)
+    equal("answered early", (got.what, got.status, got.body), ("answered", 413, b"big"))
+    thread.join()
 
 gone = one("http://127.0.0.1:%d/" % r.port)
 equal("nobody", (gone.what, gone.status), ("connect", 0))

@@ -166,7 +166,7 @@ START_TEST(what_can_be_is_taken)
         URL "proxy = \"socks5h://u:p@p:1080\"; rate = \"10/s\";",
         URL "secrets = ( \"" WHSEC "\" ); bearer = \"t\";",
         URL "signing = \"none\"; basic = \"a:b c\"; ca_file = \"x\"; cert = "
-            "\"y\"; key = \"z\"; http2 = false; attempts = \"none\";",
+            "\"y\"; key = \"z\"; attempts = \"none\";",
         "url = \"http://h/\"; proxy = \"https://p:1\"; ca_file = \"x\";",
         URL "order = \"key\"; order_key = \"$event.payload.user\"; "
             "max_parked = 10; max_parked_size = \"1MiB\"; target = \"all\";",

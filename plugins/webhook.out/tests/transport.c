@@ -8,7 +8,7 @@
  * stdout is an answer: number of the request from 0, class, status, ms, whole,
  * remote, Retry-After, Location's host, body in hex, error, separated by tabs.
  *
- * Options: concurrency, http2, proxy, ca_file, cert, key, no_verify, private
+ * Options: concurrency, proxy, ca_file, cert, key, no_verify, private
  * (0: refuse), allow (a network, many times), stop, grace. */
 #include "../transport.h"
 
@@ -105,8 +105,6 @@ read_option(struct transport_options *o, struct address_net *nets, char *arg,
     *value++ = 0;
     if (!strcmp(arg, "concurrency"))
         o->concurrency = (uint32_t) atoi(value);
-    else if (!strcmp(arg, "http2"))
-        o->http2 = atoi(value);
     else if (!strcmp(arg, "proxy"))
         o->proxy = value;
     else if (!strcmp(arg, "ca_file"))
