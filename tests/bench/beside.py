@@ -50,18 +50,20 @@ class Counted(Daemon):
 
 def instructions(out):
     """Of the lane's thread, and of those that its destination has started: all
-    but the main one that are in warehouse.pg."""
-    total, threads = 0, 0
+    but the main one that are in warehouse.pg; and of all the daemon's but the main
+    one, which starts and ends it."""
+    lane, everything = 0, 0
     for path in glob.glob(out + "-*"):
+        if path.endswith("-01"):
+            continue
         with open(path) as f:
             text = f.read()
-        if path.endswith("-01") or not re.search(r"^ob=.*warehouse\.pg", text, re.M):
-            continue
-        total += int(re.search(r"^totals: (\d+)", text, re.M).group(1))
-        threads += 1
-    if not threads:
+        n = int(re.search(r"^totals: (\d+)", text, re.M).group(1))
+        everything += n
+        lane += n if re.search(r"^ob=.*warehouse\.pg", text, re.M) else 0
+    if not lane:
         raise RuntimeError("no thread was in warehouse.pg")
-    return total
+    return lane, everything
 
 
 def run(rig, case):
@@ -98,7 +100,7 @@ def run(rig, case):
         rig.rows(1)
         if tap and not os.path.getsize(shown):
             raise RuntimeError("nothing was shown")
-        return instructions(d.out) / rig.events
+        return [n / rig.events for n in instructions(d.out)]
     finally:
         if looks:
             looks.terminate()
@@ -121,14 +123,17 @@ def main():
         for _ in range(args.rounds):
             for name in names:
                 found[name].append(run(rig, name))
-                print("%-11s %8.0f" % (name, found[name][-1]), file=sys.stderr, flush=True)
+                print("%-11s %8.0f %8.0f" % (name, *found[name][-1]), file=sys.stderr, flush=True)
     finally:
         rig.close()
-    print("%-11s %12s  %s" % ("case", "instructions", "of alone: min med max"))
+    print("%-11s %12s  %-17s  %s" % ("case", "instructions", "of alone", "whole daemon"))
+    print("%-11s %12s  %-17s" % ("", "of the lane", "min med max"))
+    first = statistics.median(lane for lane, _ in found[names[0]])
     for name in names:
-        ratios = sorted(n / statistics.median(found[names[0]]) for n in found[name])
-        print("%-11s %12.0f  %.3f %.3f %.3f" % (name, statistics.median(found[name]), ratios[0],
-                                               statistics.median(ratios), ratios[-1]))
+        lanes = sorted(lane for lane, _ in found[name])
+        print("%-11s %12.0f  %.3f %.3f %.3f  %12.0f" % (
+            name, statistics.median(lanes), lanes[0] / first, statistics.median(lanes) / first, lanes[-1] / first,
+            statistics.median(everything for _, everything in found[name])))
     return 0
 
 
