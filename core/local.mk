@@ -308,6 +308,7 @@ core_libcore_a_SOURCES = \
 	core/lane/take.c \
 	core/lane/tap.c \
 	core/lane/tap.h \
+	core/lane/redact.c \
 	core/lane/tap_lane.c \
 	core/lane/tap_private.h \
 	core/lane/tell.c \
@@ -440,6 +441,7 @@ core_libcore_a_SOURCES = \
 	core/command/dead.h \
 	core/command/dead_item.c \
 	core/command/dead_print.c \
+	core/command/dead_redact.c \
 	core/command/dead_render.c \
 	core/command/dead_retry.c \
 	core/command/dead_wait.c \
@@ -522,3 +524,4 @@ dist_man_MANS += core/ingestlayer-entities.7
 dist_man_MANS += core/ingestlayer-events.7
 dist_man_MANS += core/ingestlayer-guarantees.7
 dist_man_MANS += core/ingestlayer-operations.7
+dist_man_MANS += core/ingestlayer-scaling.7

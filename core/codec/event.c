@@ -169,19 +169,35 @@ put_base32(char *out, size_t digits, uint64_t v)
     }
 }
 
+static uint64_t
+read_bytes(const uint8_t *bytes, size_t n)
+{
+    uint64_t v = 0;
+    for (size_t i = 0; i < n; i++)
+        v = v << 8 | bytes[i];
+    return v;
+}
+
+/* 48 bits, and 80. */
+static void
+put_id(char out[EVENT_MADE_ID], uint64_t high, const uint8_t low[10])
+{
+    __builtin_memcpy(out, "evt_", 4);
+    put_base32(out + 4, 10, high);
+    put_base32(out + 14, 8, read_bytes(low, 5));
+    put_base32(out + 22, 8, read_bytes(low + 5, 5));
+}
+
 void
 event_make_id(char out[EVENT_MADE_ID], int64_t received_us,
               const uint8_t random[10])
 {
     uint64_t ms = received_us > 0 ? (uint64_t) received_us / 1000 : 0;
-    uint64_t high = 0, low = 0;
+    put_id(out, ms & 0xffffffffffff, random);
+}
 
-    for (int i = 0; i < 5; i++) {
-        high = high << 8 | random[i];
-        low = low << 8 | random[5 + i];
-    }
-    __builtin_memcpy(out, "evt_", 4);
-    put_base32(out + 4, 10, ms & 0xffffffffffff);
-    put_base32(out + 14, 8, high);
-    put_base32(out + 22, 8, low);
+void
+event_id_of(char out[EVENT_MADE_ID], const uint8_t bits[16])
+{
+    put_id(out, read_bytes(bits, 6), bits + 6);
 }

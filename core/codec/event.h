@@ -46,6 +46,14 @@ struct event {
     uint32_t flags;
 };
 
+/* By what an event that comes again is known: its key, else the id that its
+ * sender gave; ptr NULL: by nothing. */
+static inline struct slice
+event_key(const struct event *e)
+{
+    return e->key.ptr || e->flags & EVENT_MADE ? e->key : e->id;
+}
+
 /* Append the body.  With an empty payload, what stands before it: the payload
  * and event_pack_flags() follow.  0 or -ENOMEM. */
 int event_pack(struct il_text *out, const struct event *);
@@ -170,5 +178,7 @@ int event_json(struct il_text *out, const struct event *);
 #define EVENT_MADE_ID 30
 void event_make_id(char out[EVENT_MADE_ID], int64_t received_us,
                    const uint8_t random[10]);
+/* The same of 128 bits that say something else. */
+void event_id_of(char out[EVENT_MADE_ID], const uint8_t bits[16]);
 
 #endif

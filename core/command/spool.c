@@ -18,7 +18,7 @@ enum { JSON = COMMAND_FLAG, FROM, TO };
 static const struct command_option options[] = {
     { 'c', "config", "FILE", COMMAND_CONF_HELP },
     { 'd', "dir", "DIR", "the spool itself, STATE_DIR/spool" },
-    { FROM, "from", "N", "first position to verify or export" },
+    { FROM, "from", "N", "first position to look at" },
     { TO, "to", "N", "last position to export" },
     { JSON, "json", NULL, "as JSON, a line each; export always is" },
     { 0 }
@@ -28,7 +28,8 @@ const struct command_help command_spool_help = {
     .text =
         "usage: ingestlayer spool verify  [-c FILE | --dir DIR] [--from N] "
         "[--json]\n"
-        "       ingestlayer spool inspect [-c FILE | --dir DIR] [--json]\n"
+        "       ingestlayer spool inspect [-c FILE | --dir DIR] [--from N] "
+        "[--json]\n"
         "       ingestlayer spool export  [-c FILE | --dir DIR] [--from N] "
         "[--to N]\n"
         "\n"

@@ -128,7 +128,7 @@ command_spool_verify(struct spool_look *k)
 /* --- inspect ----------------------------------------------------------------- */
 
 static void
-print_segment(struct spool_look *k)
+print_segment(struct spool_look *k, int interrupted)
 {
     struct json_out o;
     const int some = k->frames || k->marks;
@@ -145,6 +145,8 @@ print_segment(struct spool_look *k)
         json_out_number(&o, "events", k->frames);
         json_out_number(&o, "bytes", k->bytes);
         json_out_number(&o, "damaged", k->damaged);
+        if (interrupted)
+            json_out_number(&o, "interrupted_at", k->at);
         print_line(k, &o);
         return;
     }
@@ -164,12 +166,16 @@ inspect_one(void *arg, const char *segment, uint64_t offset, uint64_t position,
     struct spool_look *k = arg;
     (void) offset;
     if (strcmp(k->segment, segment) != 0) {
-        print_segment(k);
+        print_segment(k, 0);
         snprintf(k->segment, sizeof k->segment, "%s", segment);
         k->frames = k->bytes = k->marks = k->damaged = 0;
     }
     if (damage) {
         k->damaged++;
+        return 0;
+    }
+    if (position < k->from) {
+        k->damaged = 0; /* it lies before that, too */
         return 0;
     }
     if (k->frames + k->marks == 0)
@@ -190,14 +196,15 @@ command_spool_inspect(struct spool_look *k)
         printf("%-24s  %12s %12s %10s %12s %8s\n", "segment", "first", "last",
                "events", "bytes", "damaged");
     command_progress_begin(&k->progress, "inspect", "events", 0, 0);
-    int rc = spool_walk(k->dir, 0, inspect_one, k);
-    print_segment(k);
+    const struct spool_part part = { .from = k->from,
+                                     .to = UINT64_MAX,
+                                     .alone = 1 };
+    int rc = spool_walk_part(k->dir, &part, inspect_one, k);
+    print_segment(k, rc == -EINTR);
     command_progress_end(&k->progress);
     text_clear(&k->line);
     if (rc != -EINTR)
         return rc < 0 ? rc : 0;
-    fputs("ingestlayer spool: interrupted; the last line is not of all of its "
-          "segment\n",
-          stderr);
+    command_spool_interrupted(k, "inspect");
     return 1;
 }

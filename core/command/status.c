@@ -172,6 +172,24 @@ print_waiting(const struct il_value *all)
     }
 }
 
+/* What a start or a stop is at. */
+static void
+print_phases(const struct il_value *all)
+{
+    struct il_value index = command_member(all, "index"),
+                    stopping = command_member(all, "stopping");
+    if (index.type == IL_MAP)
+        printf("starting: %" PRIu64 " of %" PRIu64
+               " events of the spool are read again for the idempotency "
+               "index\n",
+               command_number(&index, "done"), command_number(&index, "total"));
+    if (stopping.type == IL_MAP)
+        printf("stopping: %" PRIu64 " deliveries are left, for at most %" PRIu64
+               " s\n",
+               command_number(&stopping, "deliveries"),
+               command_number(&stopping, "seconds"));
+}
+
 static void
 print_head(const struct il_value *all)
 {
@@ -307,6 +325,7 @@ print_status(const struct il_value *all)
     print_head(all);
     print_keys(all);
     print_waiting(all);
+    print_phases(all);
     print_left(all);
     print_jobs(all);
     if (sources.type == IL_ARRAY)

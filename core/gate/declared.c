@@ -91,6 +91,9 @@ take_key(struct gate_batch *b, struct slice payload)
     memcpy(e->copy[FIELD_KEY], key.ptr, key.len);
     e->ev.key = slice_of(e->copy[FIELD_KEY], key.len);
     e->late = 1;
+    /* the same goes for an id, where that says which events are the same */
+    if (b->source->ids_of_keys)
+        e->ev.id = slice_of(NULL, 0);
     return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "base/wtf8.h"
 
 #include <errno.h>
+#include <gnutls/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,14 +33,48 @@ random_bits(struct gate_batch *b, uint8_t out[10])
     memcpy(out, b->random + b->random_left, 10);
 }
 
-static void
+static enum idem_space
+space_of(const struct gate_batch *b)
+{
+    return b->sender && b->sender->publishable ? IDEM_PUBLISHABLE : IDEM_SERVER;
+}
+
+/* An id that is the same on every node.  Of a hash for which nobody finds two
+ * keys that have one: where strangers choose keys, one who did could take the
+ * place of another's event in a table.  ingestlayer-scaling(7) tells others how
+ * it is made: what it comes to must never change. */
+static int
+id_of_key(struct gate_batch *b)
+{
+    struct gate_event *e = &b->event;
+    uint8_t digest[32];
+    b->scratch.len = 0;
+    if (text_put(&b->scratch, b->source->id.ptr, b->source->id.len)
+        || text_putc(&b->scratch, (char) space_of(b))
+        || text_put(&b->scratch, e->ev.key.ptr, e->ev.key.len)
+        || gnutls_hash_fast(GNUTLS_DIG_SHA256, b->scratch.data, b->scratch.len,
+                            digest)
+               < 0)
+        return -ENOMEM;
+    event_id_of(e->made, digest);
+    return 0;
+}
+
+/* Where the sender gave none. */
+static int
 make_id(struct gate_batch *b)
 {
     struct gate_event *e = &b->event;
     uint8_t bits[10];
-    random_bits(b, bits);
-    event_make_id(e->made, b->now_us, bits);
+    if (b->source->ids_of_keys && e->ev.key.ptr) {
+        if (id_of_key(b))
+            return -ENOMEM;
+    } else if (!e->ev.id.ptr) {
+        random_bits(b, bits);
+        event_make_id(e->made, b->now_us, bits);
+    }
     e->ev.id = slice_of(e->made, EVENT_MADE_ID);
+    return 0;
 }
 
 int
@@ -168,9 +203,10 @@ pack_head(struct gate_batch *b, struct il_text *out)
 {
     struct gate_event *e = &b->event;
     size_t before = out->len;
-    if (!e->ev.id.ptr)
-        make_id(b);
-    e->ev.flags = (b->sender && b->sender->publishable ? EVENT_PUBLISHABLE : 0)
+    /* of the key, it is made again where that came after it was made */
+    if ((!e->ev.id.ptr || e->ev.id.ptr == e->made) && make_id(b))
+        return -ENOMEM;
+    e->ev.flags = (space_of(b) == IDEM_PUBLISHABLE ? EVENT_PUBLISHABLE : 0)
                   | (e->ev.id.ptr == e->made ? EVENT_MADE : 0);
     if (event_pack(out, &e->ev))
         return -ENOMEM;
@@ -258,8 +294,7 @@ take_key(struct gate_batch *b, struct gate_item *item)
     item->keyed = item->apart || !item->made;
     if (!item->keyed)
         return 0;
-    enum idem_space space =
-        e->ev.flags & EVENT_PUBLISHABLE ? IDEM_PUBLISHABLE : IDEM_SERVER;
+    enum idem_space space = space_of(b);
     item->key = idem_key(b->gate->options.idem, space, b->source->id, key);
     if (b->source->was.ptr)
         item->key_was =

@@ -51,6 +51,9 @@ void gate_source_declare(struct gate_source *, const struct schema *);
 /* It had this name before: keys of what came in under that are known.  0 or
  * -ENOMEM.  Before it takes anything. */
 int gate_source_was(struct gate_source *, const char *name);
+/* Ids that the gate makes of its events are those of their keys, where they have
+ * one: the same on every node.  Before it takes anything. */
+void gate_source_ids_of_keys(struct gate_source *);
 /* Called, from a thread of the gate, once there is room after an -EAGAIN. */
 void gate_source_room(struct gate_source *, void (*room)(void *self));
 /* Take no more of it, wait for what it has emitted to become durable, and

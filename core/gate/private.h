@@ -229,6 +229,7 @@ struct gate_source {
     char *was_name;
     struct slice was; /* the name before; ptr NULL: none */
     int undeclared, reserve;
+    int ids_of_keys; /* what it makes ids of, where there is a key */
     int retired; /* another has its name now */
     int begun;   /* ... and what it has undelivered is counted */
     int counts;  /* what was there before is being counted */

@@ -93,6 +93,12 @@ gate_source_was(struct gate_source *s, const char *name)
     return 0;
 }
 
+void
+gate_source_ids_of_keys(struct gate_source *s)
+{
+    s->ids_of_keys = 1;
+}
+
 const char *
 gate_source_name(const struct gate_source *s)
 {

@@ -27,3 +27,15 @@ host_look_end(struct host *h)
 {
     pthread_rwlock_unlock(&h->changes);
 }
+
+void
+host_lanes_lock(struct host *h)
+{
+    pthread_mutex_lock(&h->lanes_lock);
+}
+
+void
+host_lanes_unlock(struct host *h)
+{
+    pthread_mutex_unlock(&h->lanes_lock);
+}

@@ -42,6 +42,7 @@ host_new(void)
     }
     handover_note_program();
     pthread_rwlock_init(&h->changes, NULL);
+    pthread_mutex_init(&h->lanes_lock, NULL);
     pthread_mutex_init(&h->errand_lock, NULL);
     h->started_us = clock_wall_us();
     host_api_init();
@@ -319,7 +320,9 @@ host_flush(struct host *h)
     expect_second_signal();
     host_cancel_sources(h);
     host_quiesce(h);
+    atomic_store(&h->drains_until_us, h->deadline_us);
     host_drain_lanes(h);
+    atomic_store(&h->drains_until_us, 0);
 }
 
 void
@@ -357,6 +360,7 @@ host_close(struct host *h)
     if (h->lock >= 0)
         close(h->lock);
     pthread_rwlock_destroy(&h->changes);
+    pthread_mutex_destroy(&h->lanes_lock);
     pthread_mutex_destroy(&h->errand_lock);
     free(h->config);
     free(h->state_dir);

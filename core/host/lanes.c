@@ -168,15 +168,23 @@ make_lane(struct host *h, struct assembly_lane *l, struct lane **out)
     return lane_new(&spec, &shared, out);
 }
 
+static void
+show_lane(struct host *h, struct assembly_lane *l, struct lane *lane)
+{
+    host_change_begin(h);
+    host_lanes_lock(h);
+    l->lane = lane;
+    host_lanes_unlock(h);
+    host_change_end(h);
+}
+
 int
 host_make_lane(struct host *h, struct assembly_lane *l)
 {
     struct lane *lane = NULL;
     int err = make_lane(h, l, &lane);
     l->destination.delivers = lane;
-    host_change_begin(h);
-    l->lane = lane;
-    host_change_end(h);
+    show_lane(h, l, lane);
     return err;
 }
 
@@ -233,7 +241,7 @@ host_source_passed(void *arg)
 {
     const struct host_source *s = arg;
     uint64_t passed = UINT64_MAX;
-    host_look_begin(s->host);
+    host_lanes_lock(s->host);
     const struct assembly *a = s->host->assembly;
     for (size_t i = 0; i < a->lane_count; i++) {
         if (!takes_from(a->lanes[i], s->name))
@@ -241,7 +249,7 @@ host_source_passed(void *arg)
         uint64_t position = lane_passed(a->lanes[i]->lane);
         passed = position < passed ? position : passed;
     }
-    host_look_end(s->host);
+    host_lanes_unlock(s->host);
     return passed;
 }
 
@@ -269,9 +277,8 @@ progress(struct lane *lane)
     }
 }
 
-/* Whoever waits for the end sees that there is one. */
-static void
-say_left(const struct assembly *a, int64_t left_us)
+uint64_t
+host_lanes_left(const struct assembly *a)
 {
     uint64_t events = 0;
     for (size_t i = 0; i < a->lane_count; i++) {
@@ -281,9 +288,17 @@ say_left(const struct assembly *a, int64_t left_us)
         lane_status(a->lanes[i]->lane, &s);
         events += s.lag_events;
     }
+    return events;
+}
+
+/* Whoever waits for the end sees that there is one. */
+static void
+say_left(const struct assembly *a, int64_t left_us)
+{
     log_info("stopping: %llu deliveries are left, for at most %lld s; what is "
              "not done by then is done after the next start",
-             (unsigned long long) events, (long long) (left_us / 1000000));
+             (unsigned long long) host_lanes_left(a),
+             (long long) (left_us / 1000000));
 }
 
 void
@@ -341,9 +356,7 @@ end_lane(struct host *h, struct assembly_lane *l)
     for (size_t k = l->step_count; k-- > 0;)
         instance_stop(&l->steps[k]);
     l->destination.delivers = NULL;
-    host_change_begin(h);
-    l->lane = NULL;
-    host_change_end(h);
+    show_lane(h, l, NULL);
     lane_free(lane);
 }
 

@@ -79,6 +79,7 @@ struct host {
     int64_t longest_window_us; /* of keys, at the start */
     uint64_t secrets_seen, secrets_tried; /* how their files were */
     pthread_rwlock_t changes; /* see host_look_begin() */
+    pthread_mutex_t lanes_lock; /* see host_lanes_lock() */
     int changing;             /* a reload is under way */
     struct host_retired *retired; /* of configs before */
     pthread_mutex_t errand_lock;  /* protects errands, runs */
@@ -118,6 +119,7 @@ struct host {
     int64_t deadline_us; /* of the drain; clock_monotonic_us */
     /* The same for the watchdog; 0: nobody wants it to stop. */
     _Atomic int64_t stop_by_us;
+    _Atomic int64_t drains_until_us; /* 0: it does not, or not any more */
     struct watchdog *watchdog;
 };
 
@@ -139,6 +141,11 @@ void host_change_begin(struct host *);
 void host_change_end(struct host *);
 void host_look_begin(struct host *);
 void host_look_end(struct host *);
+/* The same for what the gate asks under its own lock, which those who look take
+ * as well: which assembly there is, and a lane in it.  Nobody takes another's
+ * lock in between, but for a lane's. */
+void host_lanes_lock(struct host *);
+void host_lanes_unlock(struct host *);
 
 /* errands.c: have the main thread do this: 0, or -ESHUTDOWN.  Once it was taken
  * fn is called, also where the daemon stops before its turn: stopping.  Any other
@@ -187,6 +194,8 @@ void host_stop_lane(struct host *, struct assembly_lane *, int64_t deadline_us);
 /* Wait until the lanes have delivered what they can, at most until the
  * deadline. */
 void host_drain_lanes(struct host *);
+/* Events that lanes which still work have before them. */
+uint64_t host_lanes_left(const struct assembly *);
 void host_stop_lanes(struct host *);
 /* All of them are to read nothing more, and have they ended?  host_stop_lanes()
  * is still to follow. */

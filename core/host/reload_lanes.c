@@ -90,7 +90,9 @@ show(struct reload *r, struct assembly *a)
             assembly_take_source(a, new ? s->to : s->from,
                                  other->sources[new ? s->from : s->to]);
     }
+    host_lanes_lock(r->h);
     r->h->assembly = a;
+    host_lanes_unlock(r->h);
     host_change_end(r->h);
 }
 

@@ -226,6 +226,13 @@ const struct il_option settings_source[] = {
       .def = "reject",
       .help = "What becomes of event types that are not declared, once any "
               "is." },
+    { .name = "ids",
+      .type = IL_OPT_STRING,
+      .flags = OPTION_PLAIN,
+      .choices = "made|key",
+      .def = "made",
+      .help = "The id of an event whose sender gives a key and no id: one that "
+              "no other has, or one made of the key, the same on every node." },
     { .name = "rate",
       .type = IL_OPT_STRING,
       .help = "Most events over time that all its senders together may send, "

@@ -6,6 +6,7 @@
 #include "plugin/serial.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* What the server calls of a source: made once, as calls that must take turns
  * share a lock, whichever site they come by. */
@@ -58,6 +59,8 @@ host_make_source(struct host *h, struct assembly_source *source)
     gate_source_declare(s->source, source->of->plan->schema);
     if (was)
         err = gate_source_was(s->source, was);
+    if (!strcmp(option_str(plan->part.place, "ids", 0), "key"))
+        gate_source_ids_of_keys(s->source);
     gate_source_room(s->source, s->plugin->desc.room ? instance_room : NULL);
     s->entities = h->entities;
     s->timers = h->timers;

@@ -295,6 +295,28 @@ put_lanes(struct json_out *o, const struct assembly *a, int quotes)
     json_out_end(o);
 }
 
+/* What a start or a stop is at, while it takes its time. */
+static void
+put_phases(struct json_out *o, struct host *h)
+{
+    struct idem_stats index;
+    idem_stats(h->idem, &index);
+    if (index.rereads) {
+        json_out_object(o, "index");
+        json_out_number(o, "done", index.reread);
+        json_out_number(o, "total", index.to_reread);
+        json_out_str(o, "unit", "events");
+        json_out_end(o);
+    }
+    int64_t left_us = atomic_load(&h->drains_until_us) - clock_monotonic_us();
+    if (left_us > 0) {
+        json_out_object(o, "stopping");
+        json_out_number(o, "deliveries", host_lanes_left(h->assembly));
+        json_out_number(o, "seconds", (uint64_t) (left_us / 1000000));
+        json_out_end(o);
+    }
+}
+
 int
 host_status(struct host_request *r)
 {
@@ -311,6 +333,7 @@ host_status(struct host_request *r)
     put_sources(&o, h->assembly);
     put_senders(&o, h->assembly);
     host_put_waiting(&o);
+    put_phases(&o, h);
     put_lanes(&o, h->assembly, r->quotes);
     host_put_left(&o, h);
     host_jobs_put(h->jobs, &o);

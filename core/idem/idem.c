@@ -348,5 +348,8 @@ idem_stats(struct idem *d, struct idem_stats *out)
     }
     out->slices = d->table_count + d->shown_count;
     out->rebuilt = d->rebuilt;
+    out->reread = d->reread;
+    out->to_reread = d->to_reread;
+    out->rereads = d->rereads;
     pthread_mutex_unlock(&d->lock);
 }

@@ -96,6 +96,10 @@ struct idem_stats {
     uint64_t mapped;  /* of bytes: what look-ups of new keys read; in memory as
                        * far as the kernel likes */
     uint64_t rebuilt; /* keys that were taken from the spool */
+    /* Events of the spool that are read again, for their keys: so many of so
+     * many; while it is at it. */
+    uint64_t reread, to_reread;
+    int rereads;
 };
 void idem_stats(struct idem *, struct idem_stats *);
 

@@ -158,6 +158,8 @@ struct idem {
     _Atomic int lost;         /* lost_from says something */
     _Atomic uint64_t applied; /* everything up to here is in tables or runs */
     _Atomic uint64_t rebuilt;
+    _Atomic uint64_t reread, to_reread; /* the last time, or now */
+    _Atomic int rereads;                /* now */
     /* Where idem_prefetch() looks, newest first; a mixture of old and new does
      * no harm. */
     struct {

@@ -86,12 +86,16 @@ replay(struct idem *d)
     const uint64_t first = last;
     int64_t say_us = clock_monotonic_us() + SAY_US;
     int rc = last < end ? spool_reader_open(d->spool, last, &reader) : 0;
+    d->reread = 0;
+    d->to_reread = last < end ? end - last : 0;
+    d->rereads = rc == 0 && last < end;
     while (rc == 0 && last < end) {
         r.text.len = 0;
         int n = spool_reader_read(reader, &r.text, 1 << 20, UINT32_MAX, 0,
                                   &last, replay_one, &r);
         idem_install(d);
         idem_advance(d, last);
+        d->reread = last - first;
         if (clock_monotonic_us() >= say_us) {
             say_how_far(first, last, end);
             say_us = clock_monotonic_us() + SAY_US;
@@ -101,6 +105,7 @@ replay(struct idem *d)
         if (!rc && atomic_load(&d->quit))
             rc = -ECANCELED;
     }
+    d->rereads = 0;
     if (reader)
         spool_reader_close(reader);
     text_clear(&r.text);

@@ -32,6 +32,7 @@ enum root {
     ROOT_ENTITY,
     ROOT_ANY, /* a payload field, else a trait of any entity */
     ROOT_ID,
+    ROOT_KEY,
     ROOT_TYPE,
     ROOT_SOURCE,
     ROOT_RECEIVED,

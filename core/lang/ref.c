@@ -137,6 +137,8 @@ get(const struct il_field *field, const struct batch_event *e,
         return get_payload(field, e, out) || get_entity(field, e, out);
     case ROOT_ID:
         return get_text(e->ev.id, out);
+    case ROOT_KEY:
+        return get_text(event_key(&e->ev), out);
     case ROOT_TYPE:
         return get_text(e->ev.type, out);
     case ROOT_SOURCE:

@@ -121,6 +121,8 @@ read_path(struct reader *r)
     return err;
 }
 
+/* To columns and the like that have a name alone, `key` is the field of the
+ * payload, as many have one. */
 static int
 envelope_root(const char *name, size_t len)
 {
@@ -150,7 +152,8 @@ read_event(struct reader *r, int *root)
     if (*r->p == '.') {
         size_t len = lang_name_len(r->p + 1, r->end);
         const char *name = r->p + 1, *after = name + len;
-        *root = envelope_root(name, len);
+        *root = len == 3 && !memcmp(name, "key", 3) ? ROOT_KEY
+                                                    : envelope_root(name, len);
         if (*root != ROOT_PAYLOAD) {
             r->p = after;
             if (after < r->end && (*after == '.' || *after == '['))
@@ -356,6 +359,7 @@ ref_type(const struct il_field *field)
 {
     switch (field->root) {
     case ROOT_ID:
+    case ROOT_KEY:
     case ROOT_TYPE:
     case ROOT_SOURCE:
         return IL_STRING;

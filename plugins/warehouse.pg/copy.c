@@ -244,7 +244,8 @@ copy_transact(struct conn *c, struct job *job, int careful)
         count(c->pg, &t);
         return 0;
     }
-    if (err == COPY_REDO || err == COPY_MERGE || err == COPY_APART)
+    if (err == COPY_REDO || err == COPY_MERGE || err == COPY_APART
+        || err == COPY_PARTITION)
         return err;
     struct fault kept = l->fault;
     link_rollback(l);

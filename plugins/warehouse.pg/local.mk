@@ -40,6 +40,10 @@ plugins_warehouse_pg_warehouse_pg_la_SOURCES = \
 	plugins/warehouse.pg/link_resolve.c \
 	plugins/warehouse.pg/link_watch.c \
 	plugins/warehouse.pg/options.h \
+	plugins/warehouse.pg/partition.c \
+	plugins/warehouse.pg/partition.h \
+	plugins/warehouse.pg/partition_make.c \
+	plugins/warehouse.pg/partition_row.c \
 	plugins/warehouse.pg/pg.c \
 	plugins/warehouse.pg/pg.h \
 	plugins/warehouse.pg/plan.c \
@@ -85,6 +89,7 @@ EXTRA_DIST += plugins/warehouse.pg/warehouse.pg.conf \
 	plugins/warehouse.pg/tests/test-pg-check-conflict.sh \
 	plugins/warehouse.pg/tests/test-pg-check-foresees-start.sh \
 	plugins/warehouse.pg/tests/test-pg-lone-row-is-judged.py \
+	plugins/warehouse.pg/tests/test-pg-partitions.py \
 	plugins/warehouse.pg/tests/test-pg-resolver-delays-nobody.py \
 	plugins/warehouse.pg/tests/test-pg-rows-are-foreseen.py \
 	plugins/warehouse.pg/tests/pgtest.h plugins/warehouse.pg/tests/proxy.h \
@@ -121,6 +126,7 @@ TESTS += plugins/warehouse.pg/tests/test-pg-check.sh
 TESTS += plugins/warehouse.pg/tests/test-pg-check-conflict.sh \
 	plugins/warehouse.pg/tests/test-pg-check-foresees-start.sh \
 	plugins/warehouse.pg/tests/test-pg-lone-row-is-judged.py \
+	plugins/warehouse.pg/tests/test-pg-partitions.py \
 	plugins/warehouse.pg/tests/test-pg-resolver-delays-nobody.py \
 	plugins/warehouse.pg/tests/test-pg-rows-are-foreseen.py
 

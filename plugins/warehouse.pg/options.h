@@ -17,6 +17,17 @@ struct mapping {
     struct il_template *value;
 };
 
+/* Partitions of the table by time; by is NULL: none. */
+struct partition {
+    const char *by;   /* a column */
+    int monthly;      /* else daily */
+    int create, drop; /* by the daemon */
+    int ranged;       /* a sender has a say in it: that far from received_at */
+    int64_t from_us, to_us;
+    int64_t keep_us; /* 0: for ever */
+    uint32_t ahead;
+};
+
 /* What becomes of a row whose key is there already. */
 enum conflict_on { CONFLICT_ERROR, CONFLICT_IGNORE, CONFLICT_UPDATE };
 
@@ -38,6 +49,7 @@ struct options {
     size_t mapping_count;
     struct pg_rule *rules;
     size_t rule_count;
+    struct partition partition;
     int create, payload_set, refuse_bad_text;
     uint32_t connections;
     uint32_t connect_timeout_ms, statement_timeout_ms, lock_timeout_ms;

@@ -10,6 +10,7 @@
 #include "conflict.h"
 #include "ddl.h"
 #include "find.h"
+#include "partition.h"
 #include "probe.h"
 #include "replay.h"
 #include "show.h"
@@ -102,6 +103,10 @@ static const struct il_option pg_options[] = {
       .choices = "keep|null",
       .help = "On an update a field that is missing keeps the column's value, "
               "or ends it; keep where it is not said." },
+    { .name = "partition",
+      .type = IL_OPT_GROUP,
+      .children = partition_options,
+      .help = "The table is partitioned by time; which partitions there are." },
     { .name = "lanes_schema",
       .type = IL_OPT_STRING,
       .def = "ingestlayer",
@@ -375,6 +380,8 @@ open_options(struct pg *pg, const struct il_conf *conf)
         err = e;
     if ((e = open_rules(pg, conf)) != 0)
         err = e;
+    if ((e = partition_open(&pg->opt, pg->host, conf)) != 0)
+        err = e;
     if ((e = check_names(pg, conf)) != 0)
         err = e;
     return err;
@@ -482,6 +489,9 @@ pg_stop(void *self)
         il_log(pg->host, IL_LOG_WARN, "cannot wake the connection threads");
     while (pg->started)
         pthread_join(pg->conns[--pg->started].thread, NULL);
+    if (pg->keeps)
+        pthread_join(pg->keeper, NULL);
+    pg->keeps = 0;
     delivery_stop_all(pg);
 }
 
@@ -495,6 +505,10 @@ pg_start(void *self)
         struct conn *c = &pg->conns[k];
         err = pthread_create(&c->thread, NULL, worker_run, c);
         pg->started += !err;
+    }
+    if (!err && pg->opt.partition.create) {
+        err = pthread_create(&pg->keeper, NULL, partition_keep, pg);
+        pg->keeps = !err;
     }
     if (err)
         pg_stop(pg);

@@ -78,6 +78,27 @@ sum_of(const unsigned char *record)
     return hash_bytes(record + AT_NUMBER, RECORD - AT_NUMBER);
 }
 
+/* The same of a record whose texts are as put_text() leaves them: most of it is
+ * 0. */
+static uint64_t
+sum_of_new(const unsigned char *record)
+{
+    static const struct {
+        size_t at, len_at, end;
+    } texts[] = { { AT_EVENT, AT_EVENT_LEN, AT_ID },
+                  { AT_ID, AT_ID_LEN, AT_TARGET },
+                  { AT_TARGET, AT_TARGET_LEN, AT_TEXT },
+                  { AT_TEXT, AT_TEXT_LEN, RECORD } };
+    uint64_t sum =
+        hash_more(HASH_NONE, record + AT_NUMBER, AT_EVENT - AT_NUMBER);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        const size_t len = record[texts[i].len_at];
+        sum = hash_more(sum, record + texts[i].at, len);
+        sum = hash_zeros(sum, texts[i].end - texts[i].at - len);
+    }
+    return sum;
+}
+
 /* --- opening -------------------------------------------------------------- */
 
 /* The greatest number of what stands at its place; 0: there is none. */
@@ -209,9 +230,8 @@ attempts_add(struct attempts *a, const struct attempts_record *r)
                  ATTEMPTS_TARGET_MAX);
         put_text(p, AT_TEXT, AT_TEXT_LEN, r->text, r->text_len,
                  ATTEMPTS_TEXT_MAX);
-        put(p + AT_SUM, sum_of(p), 8);
     }
-    int much = a->in_count >= MUCH;
+    const int much = a->in_count == MUCH; /* once is enough */
     pthread_mutex_unlock(&a->lock);
     return much;
 }
@@ -250,6 +270,8 @@ attempts_write(struct attempts *a)
     uint64_t number = a->next - count;
     pthread_mutex_unlock(&a->lock);
     int err = 0;
+    for (size_t i = 0; i < count; i++)
+        put(records + i * RECORD + AT_SUM, sum_of_new(records + i * RECORD), 8);
     while (done < count && !err) {
         uint64_t place = (number + done - 1) % a->places;
         size_t n = count - done;

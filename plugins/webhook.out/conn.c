@@ -90,11 +90,15 @@ on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
         epoll_ctl(all->epoll, EPOLL_CTL_DEL, fd, NULL);
         return 0;
     }
+    const int is_new = conns_of(all, fd) != c;
     if (know_fd(all, fd, c))
         return -1;
     e.events = (what & CURL_POLL_IN ? EPOLLIN : 0u)
                | (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
-    int rc = epoll_ctl(all->epoll, EPOLL_CTL_MOD, fd, &e);
+    int rc =
+        epoll_ctl(all->epoll, is_new ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &e);
+    if (rc && errno == EEXIST)
+        rc = epoll_ctl(all->epoll, EPOLL_CTL_MOD, fd, &e);
     if (rc && errno == ENOENT)
         rc = epoll_ctl(all->epoll, EPOLL_CTL_ADD, fd, &e);
     return rc ? -1 : 0;
@@ -112,8 +116,11 @@ on_timer(CURLM *multi, long timeout_ms, void *arg)
 static int
 on_close(void *arg, curl_socket_t fd)
 {
-    const struct conn *c = arg;
-    return c->keeps_fd && c->fd == fd ? 0 : close(fd);
+    struct conn *c = arg;
+    if (!c->keeps_fd || c->fd != fd)
+        return close(fd);
+    c->released = 1;
+    return 0;
 }
 
 /* --- all of them ---------------------------------------------------------- */
@@ -137,6 +144,11 @@ conns_close(struct conns *all)
         conn_close(all->making);
     while (all->first)
         conn_close(all->first);
+    while (all->spare_count) {
+        const struct conn_maker *spare = &all->spare[--all->spare_count];
+        curl_easy_cleanup(spare->easy);
+        curl_multi_cleanup(spare->multi);
+    }
     if (all->share)
         curl_share_cleanup(all->share);
     free(all->by_fd);
@@ -161,16 +173,23 @@ conns_take(struct conns *all, const char *origin, struct exchange *exchange)
 static int
 prepare(struct conn *c, const char *origin, uint32_t timeout_ms)
 {
-    if (!(c->multi = curl_multi_init())
-        || !(c->easy = easy_new(&c->call, c->of->options)))
+    struct conns *all = c->of;
+    if (all->spare_count) {
+        const struct conn_maker *spare = &all->spare[--all->spare_count];
+        c->multi = spare->multi;
+        c->easy = spare->easy;
+        easy_aim(c->easy, &c->call, all->options);
+    } else if (!(c->multi = curl_multi_init())
+               || !(c->easy = easy_new(&c->call, all->options))) {
         return -ENOMEM;
+    }
     curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
     curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
     curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, on_timer);
     curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
     curl_easy_setopt(c->easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
     curl_easy_setopt(c->easy, CURLOPT_CLOSESOCKETDATA, c);
-    curl_easy_setopt(c->easy, CURLOPT_SHARE, c->of->share);
+    curl_easy_setopt(c->easy, CURLOPT_SHARE, all->share);
     curl_easy_setopt(c->easy, CURLOPT_TIMEOUT_MS, (long) timeout_ms);
     return curl_easy_setopt(c->easy, CURLOPT_URL, origin)
                    || curl_multi_add_handle(c->multi, c->easy)
@@ -224,14 +243,26 @@ conns_age(struct conns *all, int64_t now_ms)
 static void
 let_go(struct conn *c)
 {
+    struct conns *all = c->of;
     if (c->multi && c->easy)
         curl_multi_remove_handle(c->multi, c->easy);
-    if (c->easy)
-        curl_easy_cleanup(c->easy);
-    if (c->multi)
-        curl_multi_cleanup(c->multi);
+    /* What libcurl remembers of a failure would be told of the next one, and a
+     * proxy's answers as well.  A version of it that has kept a part of the
+     * connection is not asked again. */
+    if (c->released && !all->options->of.proxy
+        && all->spare_count < CONN_SPARE) {
+        easy_aim(c->easy, NULL, NULL);
+        all->spare[all->spare_count++] =
+            (struct conn_maker){ c->multi, c->easy };
+    } else {
+        if (c->easy)
+            curl_easy_cleanup(c->easy);
+        if (c->multi)
+            curl_multi_cleanup(c->multi);
+    }
     c->easy = NULL;
     c->multi = NULL;
+    c->released = 0;
 }
 
 /* TLS to where it leads, or to its proxy. */
@@ -363,7 +394,8 @@ conn_close(struct conn *c)
         unlink_free(all, c);
     if (c->fd >= 0 && conns_of(all, c->fd) == c) {
         all->by_fd[c->fd] = NULL;
-        epoll_ctl(all->epoll, EPOLL_CTL_DEL, c->fd, NULL);
+        if (!c->keeps_fd) /* ours is not watched any more once it is closed */
+            epoll_ctl(all->epoll, EPOLL_CTL_DEL, c->fd, NULL);
     }
     let_go(c);
     if (c->keeps_fd)

@@ -31,6 +31,7 @@ struct conn {
     int served;                /* a request before this one */
     int fd;                    /* -1: none yet */
     int keeps_fd;              /* it is ours, and not libcurl's */
+    int released;              /* libcurl has no part of fd any more */
     int writes;                /* it is waited for until it takes more */
     int64_t free_ms;           /* since when */
     int64_t timer_ms;          /* when libcurl wants to be called; -1: never */
@@ -41,8 +42,17 @@ struct conn {
     char origin[]; /* where it leads, as struct place has it */
 };
 
+/* libcurl's handles that have made a connection which is ours now. */
+#define CONN_SPARE 16
+struct conn_maker {
+    CURLM *multi;
+    CURL *easy;
+};
+
 struct conns {
     const struct easy_options *options;
+    struct conn_maker spare[CONN_SPARE];
+    size_t spare_count;
     int epoll;
     CURLSH *share; /* names that were looked up, and sessions of TLS */
     struct conn **by_fd;

@@ -175,19 +175,26 @@ set_limits(CURL *e, const struct transport_options *o)
 #endif
 }
 
+void
+easy_aim(CURL *e, struct easy_call *c, const struct easy_options *options)
+{
+    if (c)
+        c->options = options;
+    curl_easy_setopt(e, CURLOPT_ERRORBUFFER, c ? c->error : NULL);
+    curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, c);
+}
+
 CURL *
 easy_new(struct easy_call *c, const struct easy_options *options)
 {
     const struct transport_options *o = &options->of;
     CURL *e = curl_easy_init();
-    c->options = options;
     if (!e)
         return NULL;
     set_limits(e, o);
     set_tls(e, o);
-    curl_easy_setopt(e, CURLOPT_ERRORBUFFER, c->error);
+    easy_aim(e, c, options);
     curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-    curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, c);
     curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, pass_over);
     if (o->speech == TRANSPORT_MAIL)
         return e;

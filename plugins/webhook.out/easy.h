@@ -38,6 +38,9 @@ int easy_asks_proxy(const struct easy_options *, const char *url);
 /* What a handle needs for any speech; NULL: no memory.  For HTTP it will do
  * nothing but connect. */
 CURL *easy_new(struct easy_call *, const struct easy_options *);
+/* One that is new, or was used and ended well, is this call's from now on; NULL:
+ * nobody's. */
+void easy_aim(CURL *, struct easy_call *, const struct easy_options *);
 
 /* Of a handle that has failed with this code.  easy NULL: there was no memory
  * for it. */

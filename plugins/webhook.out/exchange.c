@@ -119,7 +119,7 @@ exchange_new(const struct easy_options *options,
     return 0;
 }
 
-static void
+void
 exchange_free(struct exchange *x)
 {
     response_free(&x->response);

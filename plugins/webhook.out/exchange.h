@@ -49,7 +49,8 @@ struct exchanges {
 /* 0, -ENOMEM or -EINVAL as transport_submit(); *out is owned by the caller. */
 int exchange_new(const struct easy_options *, const struct transport_request *,
                  const struct place *, struct exchange **out);
-/* One that was not begun comes to its end. */
+/* One that was not begun: forget it, or bring it to its end. */
+void exchange_free(struct exchange *);
 void exchange_drop(struct exchange *, enum transport_class);
 
 /* 0 or -ENOMEM; close in any case, when none is under way. */

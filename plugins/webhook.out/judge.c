@@ -30,10 +30,19 @@ mend(char *text)
     }
 }
 
+/* What most answers are. */
 static void
-tell_reason(const struct out *o, const struct out_request *r,
-            const struct transport_answer *a, const struct out_meaning *m,
-            char code[CODE_MAX], char text[MESSAGE_MAX])
+tell_status(long status, char text[MESSAGE_MAX])
+{
+    memcpy(text, "HTTP ", 5);
+    for (int i = 7; i >= 5; i--, status /= 10)
+        text[i] = (char) ('0' + status % 10);
+    text[8] = 0;
+}
+
+static void
+tell_code(const struct transport_answer *a, const struct out_meaning *m,
+          char code[CODE_MAX])
 {
     static const char *const codes[] = {
         [TRANSPORT_ANSWERED] = "http",     [TRANSPORT_NAME] = "no_address",
@@ -43,19 +52,30 @@ tell_reason(const struct out *o, const struct out_request *r,
         [TRANSPORT_REQUEST] = "template",  [TRANSPORT_CANCELLED] = "stopped",
         [TRANSPORT_NO_MEMORY] = "memory",
     };
-    char body[TRANSPORT_BODY_MAX + 64];
-    const size_t len =
-        a->body_len < TRANSPORT_BODY_MAX ? a->body_len : TRANSPORT_BODY_MAX;
-    if (a->what != TRANSPORT_ANSWERED) {
+    if (a->what != TRANSPORT_ANSWERED)
         snprintf(code, CODE_MAX, "%s", codes[a->what]);
-        snprintf(text, MESSAGE_MAX, "%s", a->error);
-        return;
-    }
-    if (m->code)
+    else if (m->code)
         snprintf(code, CODE_MAX, "%s", m->code);
     else
         snprintf(code, CODE_MAX, "%s_%ld", a->stage ? "smtp" : "http",
                  a->status);
+}
+
+static void
+tell_text(const struct out *o, const struct out_request *r,
+          const struct transport_answer *a, char text[MESSAGE_MAX])
+{
+    char body[TRANSPORT_BODY_MAX + 64];
+    const size_t len =
+        a->body_len < TRANSPORT_BODY_MAX ? a->body_len : TRANSPORT_BODY_MAX;
+    if (a->what != TRANSPORT_ANSWERED) {
+        snprintf(text, MESSAGE_MAX, "%s", a->error);
+        return;
+    }
+    if (!a->stage && !a->location && !len) {
+        tell_status(a->status, text);
+        return;
+    }
     scrub_answer(a->body, len, rendered_url(&r->rendered), o->options.hidden,
                  body, sizeof(body));
     if (a->stage) /* a reply begins with its number */
@@ -66,6 +86,19 @@ tell_reason(const struct out *o, const struct out_request *r,
                  a->location ? ", to " : "", a->location ? a->location : "",
                  *body ? ": " : "", body);
     mend(text);
+}
+
+static void
+tell_cause(const struct transport_answer *a, const struct out_meaning *m,
+           char cause[BREAKER_CAUSE_MAX])
+{
+    if (a->what == TRANSPORT_ANSWERED)
+        snprintf(cause, BREAKER_CAUSE_MAX, "%s %ld%s%s",
+                 a->stage ? "SMTP" : "HTTP", a->status, m->code ? ", " : "",
+                 m->code ? m->code : "");
+    else
+        snprintf(cause, BREAKER_CAUSE_MAX, "%.*s", BREAKER_CAUSE_MAX - 1,
+                 a->error);
 }
 
 /* --- how long ------------------------------------------------------------- */
@@ -243,17 +276,17 @@ judge_answer(struct out *o, struct out_request *r,
 {
     struct out_event *e = r->event;
     struct breaker_state before, now;
-    char code[CODE_MAX], message[MESSAGE_MAX], cause[BREAKER_CAUSE_MAX];
+    char code[CODE_MAX] = "", message[MESSAGE_MAX], cause[BREAKER_CAUSE_MAX];
     const struct out_meaning m = meaning_of(o, a);
-    const struct waits w = waits_of(o, e, &m);
+    struct waits w = { 0 };
     tell_answer(o, a, m.fate == OUT_DELIVERED);
-    tell_reason(o, r, a, &m, code, message);
-    if (a->what == TRANSPORT_ANSWERED)
-        snprintf(cause, sizeof(cause), "%s %ld%s%s", a->stage ? "SMTP" : "HTTP",
-                 a->status, m.code ? ", " : "", m.code ? m.code : "");
-    else
-        snprintf(cause, sizeof(cause), "%.*s", (int) sizeof(cause) - 1,
-                 a->error);
+    tell_text(o, r, a, message);
+    *cause = 0;
+    if (m.fate != OUT_DELIVERED || m.about != BREAKER_OK) {
+        w = waits_of(o, e, &m);
+        tell_code(a, &m, code);
+        tell_cause(a, &m, cause);
+    }
     breaker_state(r->breaker, out_wall(o), &before);
     const struct breaker_verdict v = note_attempt(o, r, a, &m, &w, cause);
     tell_keep(o, r->breaker);

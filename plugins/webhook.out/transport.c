@@ -5,9 +5,10 @@
  * end, so that mails on one thread would wait for each other.  Each thread takes
  * one at a time, and `submitted` wakes it.
  *
- * `lock` guards the queue of what was submitted, stopping, and the place where
- * requests went last; all else is the thread's own from transport_start() on.  A
- * crash leaves nothing: what was under way is sent again. */
+ * `lock` guards the queue of what was submitted, and stopping; `placing` the place
+ * where requests went last, so that who makes one holds nobody up.  All else is
+ * the thread's own from transport_start() on.  A crash leaves nothing: what was
+ * under way is sent again. */
 #define _GNU_SOURCE /* dladdr(), asprintf() */
 #include "transport.h"
 
@@ -38,9 +39,10 @@ struct transport {
     pthread_cond_t submitted;
     struct exchange *first, *last;     /* lock: requests that wait */
     struct transfer *mail, *last_mail; /* lock: mails that wait */
-    struct place place;                /* lock: where the last one went */
     int running, stopping;             /* lock */
     struct exchanges exchanges;
+    pthread_mutex_t placing;
+    struct place place; /* placing: where the last one went */
 };
 
 /* --- making and ending it ------------------------------------------------- */
@@ -130,6 +132,7 @@ transport_new(const struct transport_options *options, const char **why)
         return NULL;
     t->epoll = t->wake = -1;
     pthread_mutex_init(&t->lock, NULL);
+    pthread_mutex_init(&t->placing, NULL);
     pthread_cond_init(&t->submitted, NULL);
     t->global = !curl_global_init(CURL_GLOBAL_DEFAULT);
     if (!t->global || copy_options(&t->options, options)
@@ -169,6 +172,7 @@ transport_free(struct transport *t)
     if (t->global)
         curl_global_cleanup();
     pthread_cond_destroy(&t->submitted);
+    pthread_mutex_destroy(&t->placing);
     pthread_mutex_destroy(&t->lock);
     free(t);
 }
@@ -254,10 +258,10 @@ run(void *arg)
     while (look_after_stop(t, &until_ms)) {
         begin_waiting(t);
         int n = epoll_wait(t->epoll, events, EVENTS, wait_for(t, until_ms));
-        for (int i = 0; i < n; i++) {
+        /* What has come is taken in before anything is sent: to wake a fast
+         * receiver for each request alone costs more than to send it. */
+        for (int i = 0; i < n; i++)
             serve(t, &events[i]);
-            begin_waiting(t); /* the receiver is at work meanwhile */
-        }
         exchanges_time(&t->exchanges, easy_now_ms());
     }
     return NULL;
@@ -391,36 +395,44 @@ submit_mail(struct transport *t, const struct transport_request *r)
     return err;
 }
 
-/* With the lock held.  Most go where the one before went. */
+/* Most go where the one before went. */
 static int
-find_place(struct transport *t, const char *url)
+make_exchange(struct transport *t, const struct transport_request *r,
+              struct exchange **out)
 {
-    if (t->place.url && !strcmp(t->place.url, url))
-        return 0;
-    place_free(&t->place);
-    return place_make(&t->options, url, &t->place);
+    int err = 0;
+    pthread_mutex_lock(&t->placing);
+    if (!t->place.url || strcmp(t->place.url, r->url)) {
+        place_free(&t->place);
+        err = place_make(&t->options, r->url, &t->place);
+    }
+    if (!err)
+        err = exchange_new(&t->options, r, &t->place, out);
+    pthread_mutex_unlock(&t->placing);
+    return err;
 }
 
 int
 transport_submit(struct transport *t, const struct transport_request *r)
 {
-    struct exchange *x = NULL;
+    struct exchange *x;
     if (is_mail(t))
         return submit_mail(t, r);
+    int err = make_exchange(t, r, &x);
+    if (err)
+        return err;
     pthread_mutex_lock(&t->lock);
-    int err = t->running && !t->stopping ? 0 : -ESHUTDOWN;
-    if (!err)
-        err = find_place(t, r->url);
-    if (!err)
-        err = exchange_new(&t->options, r, &t->place, &x);
+    err = t->running && !t->stopping ? 0 : -ESHUTDOWN;
     const int was_empty = !t->first;
     if (!err) {
         *(t->last ? &t->last->next : &t->first) = x;
         t->last = x;
     }
     pthread_mutex_unlock(&t->lock);
+    if (err)
+        exchange_free(x);
     /* Its own thread looks by itself, and once woken looks at all of them. */
-    if (!err && was_empty && !pthread_equal(pthread_self(), t->threads[0]))
+    else if (was_empty && !pthread_equal(pthread_self(), t->threads[0]))
         wake(t);
     return err;
 }

@@ -6,8 +6,8 @@ TYPESCRIPT_SRC = \
 	sdk/typescript/src/encode.ts \
 	sdk/typescript/src/error.ts \
 	sdk/typescript/src/events.ts \
+	sdk/typescript/src/id.ts \
 	sdk/typescript/src/index.ts \
-	sdk/typescript/src/key.ts \
 	sdk/typescript/src/lifecycle.ts \
 	sdk/typescript/src/loss.ts \
 	sdk/typescript/src/options.ts \

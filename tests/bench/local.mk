@@ -86,7 +86,7 @@ tests_bench_bench_count_SOURCES = tests/bench/bench-count.c \
 	tests/bench/w1.c tests/bench/w1.h \
 	plugins/warehouse.pg/decimal.c plugins/warehouse.pg/encode.c \
 	plugins/warehouse.pg/encode_field.c \
-	plugins/warehouse.pg/fold.c \
+	plugins/warehouse.pg/fold.c plugins/warehouse.pg/partition_row.c \
 	plugins/warehouse.pg/put_numeric.c plugins/warehouse.pg/put_scalar.c \
 	plugins/warehouse.pg/put_record.c plugins/warehouse.pg/put_text.c \
 	plugins/warehouse.pg/put_time.c

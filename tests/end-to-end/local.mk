@@ -8,6 +8,7 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-clocks-that-jump.py \
 	tests/end-to-end/test-copied-state-dir-is-fenced.py \
 	tests/end-to-end/test-dead-letters-are-retried-once.py \
+	tests/end-to-end/test-dead-show-redacts.py \
 	tests/end-to-end/test-declared-orders-arrive.py \
 	tests/end-to-end/test-demo-leaves-nothing.sh \
 	tests/end-to-end/test-duplicates-stay-one-across-kill.py \

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A stop that takes longer says how many deliveries are left, again and again, and
-for how long at most; a second signal ends it at once."""
+for how long at most, in the log and in status; a second signal ends it at once."""
 import json
 import os
 import re
@@ -29,6 +29,10 @@ with Gate(CONF) as g:
     eventually(lambda: len(lefts()) >= 2, "it says so")
     (first, time_left), (second, less_left) = lefts()[:2]
     equal((0 < second < first <= 150, less_left < time_left <= 60), (True, True), "less and less: %s" % lefts())
+    stopping = json.loads(g.daemon.command("status", "-c", g.conf, "--json").stdout)["stopping"]
+    equal((0 < stopping["deliveries"] <= second, 0 < stopping["seconds"] <= less_left), (True, True), str(stopping))
+    text = g.daemon.command("status", "-c", g.conf).stdout.decode()
+    equal(bool(re.search(r"^stopping: \d+ deliveries are left, for at most \d+ s$", text, re.M)), True, text)
     g.daemon.proc.wait(60)
     equal(g.daemon.proc.returncode, 0, "its exit code when all is done")
 

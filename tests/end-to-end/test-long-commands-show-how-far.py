@@ -201,6 +201,10 @@ with Gate(CONF) as g:
     equal(json.loads(run("spool", "verify", "-c", g.conf, "--json")[0])["events"], FRAMES, "a verify in one piece")
     segments = [json.loads(line) for line in run("spool", "inspect", "-c", g.conf, "--json")[0].splitlines()]
     equal(sum(s["events"] for s in segments), FRAMES, "what inspect counts")
+    first = int(re.findall(r"^\d+\.seg +\d+ +\d+ +(\d+) ", counted["inspect"], re.M)[-1])
+    nxt = re.search(r"go on with inspect --from (\d+)", counted["inspect"]).group(1)
+    rest = [json.loads(line) for line in run("spool", "inspect", "-c", g.conf, "--from", nxt, "--json")[0].splitlines()]
+    equal((rest[0]["first"], first + sum(s["events"] for s in rest)), (int(nxt), FRAMES), "an inspect in two pieces")
 
     for args in (("spool", "verify", "--from", "x"), ("entity", "import", "--from-line", "0", table)):
         run(*args, code=2)

@@ -400,6 +400,10 @@ START_TEST(made_ids_are_ulids)
         random[i] = (uint8_t) (i == 0 ? 0x08 : i == 9 ? 0x21 : 0);
     event_make_id(id, 281474976710655999, random); /* the last millisecond */
     ck_assert_str_eq(id, "evt_7ZZZZZZZZZ1000000000000011");
+    uint8_t bits[16] = { 0x01, 0x56, 0x3e, 0x3a, 0xb5, 0xd3, 0xd6, 0x76,
+                         0x4c, 0x61, 0xef, 0xb9, 0x93, 0x02, 0xbd, 0x5b };
+    event_id_of(id, bits); /* and that of github.com/oklog/ulid */
+    ck_assert_str_eq(id, "evt_01ARZ3NDEKTSV4RRFFQ69G5FAV");
 }
 END_TEST
 

@@ -760,6 +760,71 @@ START_TEST(the_field_counts_more_than_a_senders_key)
 }
 END_TEST
 
+/* As `printf 'app\0k' | sha256sum` begins, 16 bytes of it in base32. */
+#define ID_OF_K "evt_7977HA86D5CSWZ9XAT87CCDPJF"
+#define ID_OF_K_PUBLIC "evt_33YNVGXWNVZD634TD01BXK8ADR"
+#define ID_OF_O1 "evt_2S2RAZYXH41QE5XBAE5A4VVT0N"
+
+START_TEST(ids_of_keys_are_the_same_on_every_node)
+{
+    static const struct {
+        const char *body, *id;
+    } rows[] = {
+        { "{\"idempotencyKey\":\"k\",\"type\":\"count\",\"payload\":{}}",
+          ID_OF_K },
+        { "{\"type\":\"count\",\"payload\":{},\"idempotencyKey\":\"k\"}",
+          ID_OF_K },
+        { "{\"id\":\"x\",\"type\":\"count\",\"payload\":{},"
+          "\"idempotencyKey\":\"k\"}",
+          "x" },
+        { "{\"type\":\"order\",\"payload\":{\"order\":{\"id\":\"o-1\"}}}",
+          ID_OF_O1 },
+        { "{\"id\":\"x\",\"type\":\"order\",\"idempotencyKey\":\"k\","
+          "\"payload\":{\"order\":{\"id\":\"o-1\"}}}",
+          ID_OF_O1 },
+        { "{\"payload\":{\"order\":{\"id\":\"o-1\"}},\"type\":\"order\","
+          "\"id\":\"x\"}",
+          ID_OF_O1 },
+        { "{\"id\":\"x\",\"type\":\"order\",\"payload\":{}}", "x" },
+        { "{\"type\":\"count\",\"payload\":{}}", NULL },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        teardown(); /* another node */
+        setup_keys();
+        gate_source_ids_of_keys(app);
+        ck_assert_int_eq(pass(rows[i].body), 202);
+        CK_SAYS("\"accepted\":1,");
+        const char *id = id_of_first();
+        if (rows[i].id)
+            ck_assert_str_eq(id, rows[i].id);
+        else
+            ck_assert_int_eq(strncmp(id, "evt_0", 5), 0); /* a ULID */
+        ck_assert_int_eq(pass(rows[i].body), 202);
+        if (rows[i].id)
+            CK_SAYS("\"duplicates\":1");
+    }
+}
+END_TEST
+
+START_TEST(ids_of_keys_differ_by_namespace)
+{
+    struct il_sender sender = { .publishable = 1 };
+    static const char body[] = "{\"idempotencyKey\":\"k\",\"type\":\"t\","
+                               "\"payload\":{}}";
+    gate_source_ids_of_keys(app);
+    for (int publishable = 0; publishable < 2; publishable++) {
+        struct gate_batch *b = gate_batch_take(gate, app);
+        b->sender = publishable ? &sender : NULL;
+        ck_assert_int_eq(gate_parse(b, SLICE(body), 0, 10), 0);
+        ck_assert_uint_eq(b->count, 1);
+        struct slice id = gate_item_id(b, &b->items[0]);
+        const char *expected = publishable ? ID_OF_K_PUBLIC : ID_OF_K;
+        ck_assert(slice_equal(id, slice_of(expected, strlen(expected))));
+        gate_batch_give(b);
+    }
+}
+END_TEST
+
 START_TEST(without_the_field_a_senders_key_counts)
 {
     static const char *const bodies[]
@@ -1014,6 +1079,7 @@ main(void)
     tcase_add_test(t, a_second_time_is_a_duplicate);
     tcase_add_test(t, twice_in_one_request_is_a_duplicate);
     tcase_add_test(t, the_key_decides_and_the_first_id_is_told);
+    tcase_add_test(t, ids_of_keys_differ_by_namespace);
     tcase_add_test(t, sources_have_keys_of_their_own);
     tcase_add_test(t, duplicates_are_known_after_a_restart);
     tcase_add_test(t, duplicates_hear_the_first_id_from_a_rebuilt_index);
@@ -1033,6 +1099,7 @@ main(void)
     tcase_add_checked_fixture(t, setup_keys, teardown);
     tcase_add_test(t, a_declared_field_is_the_key);
     tcase_add_test(t, the_field_counts_more_than_a_senders_key);
+    tcase_add_test(t, ids_of_keys_are_the_same_on_every_node);
     tcase_add_test(t, without_the_field_a_senders_key_counts);
     tcase_add_test(t, numbers_are_keys_by_their_digits);
     tcase_add_test(t, a_field_that_is_no_key_is_a_problem);

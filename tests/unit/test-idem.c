@@ -721,6 +721,7 @@ START_TEST(test_catches_up_aside)
 {
     struct idem_options o = options();
     struct idem_hit hit;
+    struct idem_stats st;
     struct rlimit was, tiny;
     char command[400];
     open_both(&o);
@@ -751,11 +752,17 @@ START_TEST(test_catches_up_aside)
             rc = idem_find(idem, key_of(1), T0, &hit);
             ck_assert(rc == -EAGAIN || rc == 1);
         }
+        idem_stats(idem, &st);
+        ck_assert_uint_le(st.reread, st.to_reread);
         idem_durable(idem, spool_durable(spool), 0);
         usleep(1000);
     }
     ck_assert_int_eq(rc, 0);
     ck_assert_int_gt(refused, 0);
+    idem_stats(idem, &st);
+    ck_assert_int_eq(st.rereads, 0);
+    ck_assert_uint_gt(st.to_reread, 0);
+    ck_assert_uint_eq(st.reread, st.to_reread);
     check_range(1, 2000, T0, 1);
     append(2001, T0);
     settle();

@@ -70,6 +70,9 @@ START_TEST(reads)
         { "$event.payload", NULL },
         { "$event.id", "\"evt_1\"" },
         { "$event.payload.id", "\"own\"" },
+        { "$event.key", "\"evt_1\"" },
+        { "$event.payload.key", "missing" },
+        { "key", "missing" },
         { "id", "\"own\"" },
         { "$event.type", "\"feature.used\"" },
         { "$event.source_id", "\"app\"" },
@@ -97,6 +100,42 @@ START_TEST(reads)
 }
 END_TEST
 
+START_TEST(keys)
+{
+    static const struct {
+        struct slice key;
+        uint32_t flags;
+        const char *json;
+    } rows[] = {
+        { { NULL, 0 }, 0, "\"evt_1\"" },
+        { { NULL, 0 }, EVENT_MADE, "missing" },
+        { { "k", 1 }, 0, "\"k\"" },
+        { { "k", 1 }, EVENT_MADE, "\"k\"" },
+    };
+    struct il_field *field = NULL;
+    struct lang_error error;
+    ck_assert_int_eq(ref_parse("$event.key", 10, REF_ROOTED, &field, &error),
+                     0);
+    ck_assert_int_eq(ref_type(field), IL_STRING);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct event_fixture f;
+        struct il_value v;
+        struct il_text json = { 0 };
+        fixture_open(&f, "{\"key\":1}");
+        f.event.ev.key = rows[i].key;
+        f.event.ev.flags = rows[i].flags;
+        if (ref_get(field, &f.event, &v))
+            ck_assert_int_ge(json_write(&json, &v, 0), 0);
+        else
+            text_puts(&json, "missing");
+        ck_assert_str_eq(text_str(&json), rows[i].json);
+        text_clear(&json);
+        fixture_close(&f);
+    }
+    ref_free(field);
+}
+END_TEST
+
 START_TEST(named)
 {
     static const struct {
@@ -108,6 +147,7 @@ START_TEST(named)
         { IL_FIELD_PAYLOAD, "id", "\"own\"" },
         { IL_FIELD_PAYLOAD, "seats", "missing" },
         { IL_FIELD_PAYLOAD, "payload", "missing" },
+        { IL_FIELD_ANY, "key", "missing" },
         { IL_FIELD_ANY, "id", "\"evt_1\"" },
         { IL_FIELD_ANY, "type", "\"feature.used\"" },
         { IL_FIELD_ANY, "a", "1" },
@@ -146,6 +186,7 @@ START_TEST(mistakes)
         { "$event.a b", 8, "ends here" },
         { "$event.a+", 8, "ends here" },
         { "$event.id.x", 9, "no parts" },
+        { "$event.key[0]", 10, "no parts" },
         { "$event.received_at[0]", 18, "no parts" },
         { "$event[0]", 6, "no elements" },
         { "$event.payload[0]", 14, "no elements" },
@@ -318,6 +359,7 @@ main(void)
     Suite *suite = suite_create("ref");
     TCase *tc = tcase_create("ref");
     tcase_add_test(tc, reads);
+    tcase_add_test(tc, keys);
     tcase_add_test(tc, named);
     tcase_add_test(tc, mistakes);
     tcase_add_test(tc, depth_is_bounded);

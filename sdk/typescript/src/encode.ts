@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { IngestError, type Problem, tell } from "./error.js";
-import { makeKey } from "./key.js";
+import { isMadeId, makeId } from "./id.js";
 
 /** An event as it is handed over, whatever its type. */
 export interface LooseEvent {
@@ -55,7 +55,7 @@ function stringify(value: object, found: Unwritable[]): string {
     // As it was before its toJSON(), which an application may have given to bigints.
     const raw = part === null || typeof part === "string" ? this[name] : part;
     if (typeof raw === "bigint") {
-      mark ||= `bigint:${makeKey()}:`;
+      mark ||= `bigint:${makeId()}:`;
       return mark + raw.toString();
     }
     const number = part instanceof Number ? part.valueOf() : part;
@@ -74,11 +74,15 @@ export function measure(json: string): number {
   return utf8.encode(json).length;
 }
 
+/**
+ * A key of the SDK's own making is the event's id, now and when somebody sends
+ * the event again with it: so it is the same event on whichever node it arrives.
+ */
 function write(event: LooseEvent, key: string, found: Unwritable[]): string {
   const { type, timestamp, payload } = event;
   return stringify({
+    [isMadeId(key) ? "id" : "idempotencyKey"]: key,
     type,
-    idempotencyKey: key,
     timestamp: timestamp instanceof Date ? timestamp.toISOString() : timestamp,
     payload,
   }, found);
@@ -86,7 +90,7 @@ function write(event: LooseEvent, key: string, found: Unwritable[]): string {
 
 /** Throws an IngestError with every problem. */
 export function encode(event: LooseEvent, index: number): Encoded {
-  const key = event?.idempotencyKey ?? makeKey();
+  const key = event?.idempotencyKey ?? makeId();
   const found: Unwritable[] = [];
   let json = "";
   let cause: unknown;

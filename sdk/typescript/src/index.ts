@@ -22,7 +22,8 @@ export type Payload<T extends EventType> = T extends keyof Events ? Events[T] : 
 export interface EventOptions {
   /**
    * Events with the same key count once, within the server's window (24 h).
-   * Without one each call makes its own, so that its retries count once.
+   * Without one each call makes an id of its own, which is the event's id and
+   * its key, so that its retries count once.
    */
   idempotencyKey?: string;
   /** When it happened, if that is not now: a Date or RFC 3339 text. */

@@ -143,5 +143,6 @@ export function lostLoose(event: LooseEvent): LostEvent {
 
 /** One that waited as JSON. */
 export function lostJson(json: string): LostEvent {
-  return JSON.parse(json) as LostEvent;
+  const { id, ...event } = JSON.parse(json) as Omit<LostEvent, "idempotencyKey"> & { id?: string };
+  return { idempotencyKey: id!, ...event };
 }

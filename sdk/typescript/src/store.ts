@@ -27,7 +27,7 @@ function parse(key: string, text: string | null): Stored | undefined {
     if (typeof json !== "string" || typeof at !== "number" || typeof tried !== "number")
       return undefined;
     const event = JSON.parse(json) as Record<string, unknown>;
-    if (event.idempotencyKey !== key || typeof event.type !== "string") return undefined;
+    if ((event.id ?? event.idempotencyKey) !== key || typeof event.type !== "string") return undefined;
     return { key, json, at, tried };
   } catch {
     return undefined;

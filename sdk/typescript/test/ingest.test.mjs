@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { failure, gate, sdk, take } from "./server.mjs";
+import { failure, gate, keyOf, sdk, take } from "./server.mjs";
 
 test("an event is sent and its receipt returned", async (t) => {
   const server = await gate(t);
@@ -15,8 +15,31 @@ test("an event is sent and its receipt returned", async (t) => {
   const [event] = request.body.events;
   assert.equal(event.type, "feature.used");
   assert.deepEqual(event.payload, { user_id: "u", n: 1.5 });
-  assert.match(event.idempotencyKey, /^[0-9a-f-]{36}$/);
+  assert.match(event.id, /^evt_[0-7][0-9A-HJKMNP-TV-Z]{25}$/);
+  assert.equal("idempotencyKey" in event, false);
   assert.equal("timestamp" in event, false);
+});
+
+test("ids are ULIDs of the time at which they were made", async (t) => {
+  const server = await gate(t);
+  const from = Date.now();
+  for (let i = 0; i < 200; i++) await server.client().ingest("t", {});
+  const until = Date.now();
+  const ids = server.requests.map((request) => request.body.events[0].id);
+  assert.equal(new Set(ids).size, 200);
+  const digits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+  const times = ids.map((id) => [...id.slice(4, 14)].reduce((ms, digit) => ms * 32 + digits.indexOf(digit), 0));
+  assert.ok(times.every((ms, i) => ms >= (times[i - 1] ?? from) && ms <= until));
+});
+
+test("what was not taken keeps its id when its key is given back", async (t) => {
+  const server = await gate(t, (n) => (n === 0 ? { status: 400 } : undefined));
+  const error = await failure(server.client().ingest("t", { n: 1 }));
+  const { idempotencyKey } = error.problems[0];
+  await server.client().ingest("t", { n: 1 }, { idempotencyKey });
+  const [first, second] = server.requests.map((request) => request.body.events[0]);
+  assert.equal(first.id, idempotencyKey);
+  assert.deepEqual(second, first);
 });
 
 test("keys and timestamps of the caller are passed on", async (t) => {
@@ -41,7 +64,7 @@ for (const status of [408, 429, 500, 502, 503, 504])
   test(`${status} is tried again, with the same key`, async (t) => {
     const server = await gate(t, (n) => (n < 2 ? { status } : undefined));
     assert.equal((await server.client().ingest("t", {})).status, "accepted");
-    const keys = server.requests.map((request) => request.body.events[0].idempotencyKey);
+    const keys = server.requests.map((request) => keyOf(request.body.events[0]));
     assert.equal(keys.length, 3);
     assert.equal(new Set(keys).size, 1);
   });

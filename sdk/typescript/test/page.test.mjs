@@ -26,7 +26,7 @@ globalThis.document.visibilityState = "visible";
 globalThis.addEventListener = page.addEventListener.bind(page);
 const online = { onLine: true };
 Object.defineProperty(globalThis, "navigator", { value: online, configurable: true });
-const { gate, listener, sdk, take, until } = await import("./server.mjs");
+const { gate, keyOf, listener, sdk, take, until } = await import("./server.mjs");
 
 const far = { flushIntervalMs: 3_600_000 };
 const hide = () => {
@@ -51,7 +51,7 @@ test("what was not answered is sent by the next page, with the same keys", async
   const second = server.client({ queue: { ...far, storage } });
   assert.deepEqual(await second.flush(), { delivered: 3, lost: 0, pending: 0 });
   const last = server.requests.at(-1).body.events;
-  assert.deepEqual(last.map((event) => event.idempotencyKey), keys);
+  assert.deepEqual(last.map(keyOf), keys);
   assert.deepEqual(last.map((event) => event.payload.i), [0, 1, 2]);
   assert.equal(server.taken.size, 3);
   assert.equal(storage.length, 0);
@@ -80,7 +80,7 @@ test("damaged entries are removed, others stay untouched", async (t) => {
   const prefix = name.slice(0, name.lastIndexOf(":") + 1);
   storage.setItem(`${prefix}a`, "{");
   storage.setItem(`${prefix}b`, "null");
-  storage.setItem(`${prefix}c`, JSON.stringify({ at: 1, tried: 0, json: '{"type":"t","idempotencyKey":"other"}' }));
+  storage.setItem(`${prefix}c`, JSON.stringify({ at: 1, tried: 0, json: '{"type":"t","id":"other"}' }));
   storage.setItem(`${prefix}d`, JSON.stringify({ at: 1, tried: 0, json: "[" }));
   storage.setItem("other", "mine");
   const client = server.client({ queue: { ...far, storage } });

@@ -35,7 +35,7 @@ const proxy = createServer(async (req, res) => {
   const chunks = [];
   for await (const chunk of req) chunks.push(chunk);
   const body = Buffer.concat(chunks);
-  request.key = /"idempotencyKey": ?"([^"]*)"/.exec(body)?.[1];
+  request.key = /"(?:id|idempotencyKey)": ?"([^"]*)"/.exec(body)?.[1];
   const what = mood(n);
   if (typeof what === "number") {
     res.writeHead(what, { "Retry-After": "1" });

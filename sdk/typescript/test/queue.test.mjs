@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { gate, listener, take, until } from "./server.mjs";
+import { gate, keyOf, listener, take, until } from "./server.mjs";
 
 const sent = (server) => server.requests.map((request) => request.body.events.map((event) => event.payload.i));
 const far = { flushIntervalMs: 3_600_000 };
@@ -101,7 +101,7 @@ test("a server that is away is asked again, later each time, until it is back", 
   assert.equal(server.requests.length, 5);
   const gaps = server.requests.slice(1).map((request, i) => request.at - server.requests[i].at);
   gaps.forEach((gap, i) => assert.ok(gap >= 20 * 2 ** i - 2, `pause ${i}: ${gap}`));
-  assert.equal(new Set(server.requests.map(({ body }) => body.events[0].idempotencyKey)).size, 1);
+  assert.equal(new Set(server.requests.map(({ body }) => keyOf(body.events[0]))).size, 1);
   assert.deepEqual(heard, []);
 });
 
@@ -174,7 +174,7 @@ for (const [what, answer] of [
     assert.equal(server.requests.length, 4);
     const gaps = server.requests.slice(1).map((request, i) => request.at - server.requests[i].at);
     gaps.forEach((gap, i) => assert.ok(gap >= 5 * 2 ** i - 2, `pause ${i}: ${gap}`));
-    assert.equal(new Set(server.requests.map(({ body }) => body.events[0].idempotencyKey)).size, 1);
+    assert.equal(new Set(server.requests.map(({ body }) => keyOf(body.events[0]))).size, 1);
     assert.deepEqual(heard, []);
   });
 

@@ -8,6 +8,8 @@ import { gunzipSync } from "node:zlib";
 export const root = process.env.IL_SDK ? `file://${process.env.IL_SDK}/` : new URL("..", import.meta.url).href;
 export const sdk = await import(new URL("dist/esm/index.js", root).href);
 
+export const keyOf = (event) => event.idempotencyKey ?? event.id;
+
 /** Take the events of a request as the real gate does. */
 export function take(server, body) {
   const events = body.events.map((event, index) => {
@@ -16,10 +18,11 @@ export function take(server, body) {
         index, status: "rejected", code: "schema",
         problems: [{ path: "payload.bad", rule: "type", message: "expected nothing" }],
       };
-    const known = server.taken.get(event.idempotencyKey);
+    const key = keyOf(event);
+    const known = server.taken.get(key);
     if (known) return { index, id: known.id, status: "duplicate" };
     const id = `evt_${server.taken.size}`;
-    server.taken.set(event.idempotencyKey, { id, event });
+    server.taken.set(key, { id, event });
     return { index, id, status: "accepted" };
   });
   const count = (status) => events.filter((event) => event.status === status).length;
