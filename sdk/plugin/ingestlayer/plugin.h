@@ -662,7 +662,7 @@ struct il_plugin {
     /* Destination, `ingestlayer why --online`: asks the far side for event i,
      * which may have been delivered long ago, without changing anything.  1: it
      * is there, and what there is of it was appended, for a person to read, one
-     * line each; 0: it is not; or a negative errno after appending why nobody can
+     * line each; 0: it is not, and lines may say why that can be; or a negative errno after appending why nobody can
      * tell.  Only what the event was accepted with is there.  After open, without
      * start. */
     int (*find)(void *self, struct il_batch *, uint32_t i, struct il_text *);
