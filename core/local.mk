@@ -451,6 +451,7 @@ core_libcore_a_SOURCES = \
 	core/command/entity.c \
 	core/command/entity.h \
 	core/command/entity_import.c \
+	core/command/entity_mirror.c \
 	core/command/eval.c \
 	core/command/figures.c \
 	core/command/figures.h \
