@@ -18,6 +18,7 @@
 #define TRY_AGAIN_US 1000000
 #define MERGE_LEAST CHANGED_MOST
 #define AHEAD 16
+#define ASK_EVERY 4096u /* keys of a merge */
 
 /* --- what has changed, listed --------------------------------------------- */
 
@@ -296,20 +297,20 @@ write_run(struct cells *c, const struct snapshot *s, struct run **made)
 
 /* With the lock, which is let go meanwhile. */
 static int
-write_job(struct cells *c, struct run **made)
+write_job(struct cells *c)
 {
     struct snapshot *s = c->job;
     pthread_mutex_unlock(&c->lock);
     int err = c->sync ? c->sync(c->sync_arg) : 0;
-    if (!err && !*made)
-        err = write_run(c, s, made);
+    if (!err && !c->made)
+        err = write_run(c, s, &c->made);
     if (!err)
-        err = runs_name(&c->set, NULL, 0, *made, s->position);
+        err = runs_name(&c->set, NULL, 0, c->made, s->position);
     pthread_mutex_lock(&c->lock);
     if (err)
         return err;
-    atomic_store(&(*made)->leave_out, 1);
-    *made = NULL;
+    atomic_store(&c->made->leave_out, 1);
+    c->made = NULL;
     show(c, NULL, 0);
     c->shown_position = s->position;
     c->shown_stream = s->stream;
@@ -320,12 +321,27 @@ write_job(struct cells *c, struct run **made)
     return 0;
 }
 
+static void
+say(struct cells *c, int err)
+{
+    if (err && !c->failed)
+        log_error("lane %s: cannot write down what its steps remember, in %s: "
+                  "%s; it is tried again, and the spool is kept until it can",
+                  c->lane, c->dir, strerror(-err));
+    else if (!err && c->failed)
+        log_info("lane %s: what its steps remember is written down again",
+                 c->lane);
+    c->failed = err;
+    pthread_cond_broadcast(&c->done);
+}
+
 struct merge {
     struct cells *cells;
     struct runs_writer *writer;
     struct run *const *older; /* those that are not among them */
     uint32_t older_count;
     uint32_t after; /* what ends later is there */
+    uint32_t since; /* keys since it was asked for a checkpoint */
 };
 
 /* Is there one that would be taken for the newest, were this one gone? */
@@ -342,27 +358,36 @@ hides(const struct merge *m, const struct runs_record *r)
     return 0;
 }
 
+/* In the middle of a merge: the lane may have to wait for it.  Its run becomes the
+ * newest, which no merge is of yet.  Where it cannot be written nothing else is
+ * named before it is. */
+static int
+write_meanwhile(struct cells *c)
+{
+    int err = 0;
+    pthread_mutex_lock(&c->lock);
+    if (c->job && c->set.count + 1 < RUNS_MAX) {
+        err = write_job(c);
+        say(c, err);
+    }
+    pthread_mutex_unlock(&c->lock);
+    return err;
+}
+
 /* What is no more, or has ended, goes where nothing comes back by that. */
 static int
 merge_put(void *arg, const struct runs_record *r, const char *value)
 {
     struct merge *m = arg;
+    int err = 0;
+    if (++m->since == ASK_EVERY) {
+        m->since = 0;
+        err = write_meanwhile(m->cells);
+    }
+    if (err)
+        return err;
     const int there = runs_value_len(r) && r->time > m->after;
     return there || hides(m, r) ? runs_put(m->writer, r, value) : 0;
-}
-
-static void
-say(struct cells *c, int err)
-{
-    if (err && !c->failed)
-        log_error("lane %s: cannot write down what its steps remember, in %s: "
-                  "%s; it is tried again, and the spool is kept until it can",
-                  c->lane, c->dir, strerror(-err));
-    else if (!err && c->failed)
-        log_info("lane %s: what its steps remember is written down again",
-                 c->lane);
-    c->failed = err;
-    pthread_cond_broadcast(&c->done);
 }
 
 static void
@@ -453,7 +478,6 @@ work(void *arg)
                                         .most = UINT64_MAX,
                                         .together = UINT32_MAX };
     struct cells *c = arg;
-    struct run *made = NULL;
     pthread_setname_np(pthread_self(), "cells");
     pthread_mutex_lock(&c->lock);
     while (!c->quit || (c->job && !c->failed)) {
@@ -462,7 +486,7 @@ work(void *arg)
         if (c->garbage)
             free_garbage(c);
         else if (c->job)
-            err = write_job(c, &made);
+            err = write_job(c);
         else if (!c->quit && (count = runs_due(&c->set, &policy, &first)))
             err = merge(c, first, count);
         else
@@ -472,8 +496,9 @@ work(void *arg)
             wait_to_try_again(c);
     }
     pthread_mutex_unlock(&c->lock);
-    if (made)
-        runs_free(made);
+    if (c->made)
+        runs_free(c->made);
+    c->made = NULL;
     return NULL;
 }
 

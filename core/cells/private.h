@@ -185,6 +185,7 @@ struct cells {
     int64_t written_us;
     _Atomic int news;
     struct runs_set set; /* the worker's; the lane's before and after it */
+    struct run *made;    /* the worker's: of the job, and not named yet */
     int (*sync)(void *); /* as of the options */
     void *sync_arg;
 };
