@@ -199,6 +199,7 @@ core_libcore_a_SOURCES = \
 	core/store/entity_import.h \
 	core/store/entity_mark.c \
 	core/store/entity_merge.c \
+	core/store/entity_mirror.c \
 	core/store/entity_read.c \
 	core/store/entity_store.c \
 	core/store/entity_store.h \
@@ -366,6 +367,7 @@ core_libcore_a_SOURCES = \
 	core/host/jobs.h \
 	core/host/jobs_private.h \
 	core/host/left.c \
+	core/host/mirrors.c \
 	core/host/notify.c \
 	core/host/notify.h \
 	core/host/pause.c \
@@ -449,6 +451,7 @@ core_libcore_a_SOURCES = \
 	core/command/entity.c \
 	core/command/entity.h \
 	core/command/entity_import.c \
+	core/command/entity_mirror.c \
 	core/command/eval.c \
 	core/command/figures.c \
 	core/command/figures.h \

@@ -171,7 +171,8 @@ find_row(void *self, struct il_batch *b, uint32_t i, struct il_text *text)
     struct link l;
     struct sql out = { .host = pg->host, .text = text }, id = { .err = 0 };
     int found = -1, err = read_id(pg, b, i, &id);
-    if (!err && link_init(&l, pg->host, &pg->opt, &pg->stop)) {
+    if (!err
+        && link_init(&l, pg->host, &pg->opt.connect, &pg->opt, &pg->stop)) {
         link_free(&l);
         err = -ENOMEM;
     }

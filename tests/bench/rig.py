@@ -91,13 +91,18 @@ class Rig:
         return subprocess.run([os.path.join(TOOLS, name), *(str(a) for a in args)], stdout=subprocess.PIPE,
                               check=True).stdout.decode()
 
-    def daemon(self, pipelines, users=False, base=None, more=""):
-        """Started, over an empty state or that of an earlier one."""
-        base = base or self.folder()
+    @staticmethod
+    def config(base, pipelines, more=""):
         conf = os.path.join(base, "bench.conf")
         with open(conf, "w") as f:
             f.write(CONF % {"state": base + "/state", "pipelines": pipelines, "more": more,
                             "retain": "0s" if pipelines else "1h"})
+        return conf
+
+    def daemon(self, pipelines, users=False, base=None, more=""):
+        """Started, over an empty state or that of an earlier one."""
+        base = base or self.folder()
+        conf = self.config(base, pipelines, more)
         env = {"DSN": self.pg.dsn}
         if users:
             r = Daemon(base, conf, env).command("entity", "import", "-c", conf, self.users)
