@@ -26,6 +26,8 @@ core_libcore_a_SOURCES = \
 	core/base/ip.h \
 	core/base/log.c \
 	core/base/log.h \
+	core/base/memory.c \
+	core/base/memory.h \
 	core/base/metrics.c \
 	core/base/metrics.h \
 	core/base/nameset.c \
@@ -141,6 +143,7 @@ core_libcore_a_SOURCES = \
 	core/cells/each.c \
 	core/cells/life.c \
 	core/cells/private.h \
+	core/cells/values.c \
 	core/schema/check.c \
 	core/schema/format.c \
 	core/schema/place.c \
@@ -199,6 +202,7 @@ core_libcore_a_SOURCES = \
 	core/store/entity_import.h \
 	core/store/entity_mark.c \
 	core/store/entity_merge.c \
+	core/store/entity_mirror.c \
 	core/store/entity_read.c \
 	core/store/entity_store.c \
 	core/store/entity_store.h \
@@ -304,10 +308,12 @@ core_libcore_a_SOURCES = \
 	core/lane/remember.c \
 	core/lane/retry.c \
 	core/lane/settle.c \
+	core/lane/size.c \
 	core/lane/status.c \
 	core/lane/take.c \
 	core/lane/tap.c \
 	core/lane/tap.h \
+	core/lane/redact.c \
 	core/lane/tap_lane.c \
 	core/lane/tap_private.h \
 	core/lane/tell.c \
@@ -365,6 +371,7 @@ core_libcore_a_SOURCES = \
 	core/host/jobs.h \
 	core/host/jobs_private.h \
 	core/host/left.c \
+	core/host/mirrors.c \
 	core/host/notify.c \
 	core/host/notify.h \
 	core/host/pause.c \
@@ -440,6 +447,7 @@ core_libcore_a_SOURCES = \
 	core/command/dead.h \
 	core/command/dead_item.c \
 	core/command/dead_print.c \
+	core/command/dead_redact.c \
 	core/command/dead_render.c \
 	core/command/dead_retry.c \
 	core/command/dead_wait.c \
@@ -447,6 +455,7 @@ core_libcore_a_SOURCES = \
 	core/command/entity.c \
 	core/command/entity.h \
 	core/command/entity_import.c \
+	core/command/entity_mirror.c \
 	core/command/eval.c \
 	core/command/figures.c \
 	core/command/figures.h \

@@ -5,6 +5,7 @@
 
 #include "conflict.h"
 #include "ddl.h"
+#include "partition.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,8 +159,19 @@ attempt_connect(struct conn *c, const struct job *job)
 static int
 need_unique(const struct pg *pg, struct link *l, const struct plan *plan)
 {
+    const char *by = pg->opt.partition.by;
     if (pg->lanes.mode != PG_MODE_UNIQUE || plan->has_unique)
         return 0;
+    if (by) {
+        fault_set(&l->fault, PG_ACT_PAUSE,
+                  "rows could arrive twice: this role cannot use %s, and table "
+                  "%s has no unique index on (\"%s\", \"%s\"); grant select, "
+                  "insert, update on %s (`ingestlayer ddl` prints it), or make "
+                  "that index",
+                  pg->opt.lanes, pg->opt.table.quoted, pg->opt.unique_column,
+                  by, pg->opt.lanes);
+        return -1;
+    }
     fault_set(&l->fault, PG_ACT_PAUSE,
               "rows could arrive twice: this role cannot use %s, and table %s "
               "has no unique index on \"%s\" alone; grant select, insert, "
@@ -277,6 +289,18 @@ attempt_probe(struct conn *c, struct job *job)
     return good;
 }
 
+/* A batch may need more than are made at once. */
+static int
+make_partitions(struct conn *c, struct job *job)
+{
+    int made;
+    if (partition_need(c, job, &made))
+        return -1;
+    if (!made)
+        c->parted = il_batch_id(job->batch);
+    return 0;
+}
+
 /* One attempt at a time, because most of what can change in between needs the
  * rows to be made anew. */
 int
@@ -300,7 +324,7 @@ attempt_job(struct conn *c, struct job *job)
         int err = copy_transact(c, job, careful);
         if (!err)
             return 0;
-        if (err < 0)
+        if (err < 0 || (err == COPY_PARTITION && make_partitions(c, job)))
             break;
         careful |= err == COPY_CAREFUL;
         job->merge |= err == COPY_MERGE;

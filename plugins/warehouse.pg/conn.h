@@ -18,6 +18,7 @@
 
 #include "encode.h"
 #include "link.h"
+#include "options.h"
 
 struct job;
 struct pg;
@@ -31,6 +32,7 @@ struct conn {
     struct plan *plan;  /* the table, as it found it */
     uint32_t run_max;   /* rows in one COPY: more took too long; 0: any */
     int checked;        /* the row was read on this connection */
+    uint64_t parted;    /* id of the batch that partitions were made for */
     int doubt;          /* a COMMIT's answer was lost */
     int sync_off;       /* synchronous_commit is, by the settings of the role */
     int connects;
@@ -56,11 +58,12 @@ int attempt_job(struct conn *, struct job *);
 int attempt_probe(struct conn *, struct job *);
 
 enum {
-    COPY_REDO = 1, /* the table or the lane's row is not what it was */
-    COPY_CAREFUL,  /* a deferred constraint: look at it run by run */
-    COPY_MERGE,    /* an event of before this process may be in already */
-    COPY_APART,    /* a row that is made of several events does not fit */
-    COPY_DATA      /* a row does not fit: within copy.h only */
+    COPY_REDO = 1,  /* the table or the lane's row is not what it was */
+    COPY_CAREFUL,   /* a deferred constraint: look at it run by run */
+    COPY_PARTITION, /* a row has none: make it, and begin again */
+    COPY_MERGE,     /* an event of before this process may be in already */
+    COPY_APART,     /* a row that is made of several events does not fit */
+    COPY_DATA       /* a row does not fit: within copy.h only */
 };
 /* Bring a job's rows in, in one transaction.  0, COPY_* or -1. */
 int copy_transact(struct conn *, struct job *, int careful);

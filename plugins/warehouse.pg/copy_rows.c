@@ -150,6 +150,12 @@ read_others(struct copy_txn *t)
     sql_ident(s, unique);
     sql_printf(s, " = s.");
     sql_ident(s, unique);
+    if (plan->key < plan->count) {
+        sql_printf(s, " and t.");
+        sql_ident(s, plan->columns[plan->key].name);
+        sql_printf(s, " = s.");
+        sql_ident(s, plan->columns[plan->key].name);
+    }
     sql_printf(s, " where ");
     for (uint32_t k = 0; k < plan->count; k++) {
         if (plan_left_out(&plan->columns[k], t->part->omitted))
@@ -222,7 +228,7 @@ unstage(struct copy_txn *t, uint32_t rows)
     insert_sql(t, s, part);
     if (part->merge) {
         sql_printf(s, " on conflict (");
-        sql_ident(s, t->link->opt->unique_column);
+        plan_unique_sql(t->link->opt, s);
         sql_printf(s, ") do nothing");
     }
     if (!t->job->plan->conflict)
@@ -425,6 +431,16 @@ came_before(const struct copy_txn *t)
            && strcmp(t->link->fault.code, "23505") == 0;
 }
 
+/* Is there no partition for it, and may it be made?  That is tried once a
+ * batch: what then still has none is a row that is to have none. */
+static int
+lacks_partition(const struct copy_txn *t)
+{
+    return t->conn->pg->opt.partition.create
+           && fault_no_partition(&t->link->fault)
+           && t->conn->parted != il_batch_id(t->job->batch);
+}
+
 /* The same, where a row of several events may hide which of them is wrong. */
 static int
 refused(struct copy_txn *t)
@@ -457,6 +473,10 @@ bring_part(struct copy_txn *t, const struct part *part)
             slow_run(t->conn, n);
         if (err < 0 || err == COPY_REDO)
             return err;
+        if (err && lacks_partition(t)) {
+            link_rollback(t->link);
+            return COPY_PARTITION;
+        }
         if (err && came_before(t)) {
             link_rollback(t->link);
             return COPY_MERGE;

@@ -4,6 +4,7 @@
 #include "ddl.h"
 
 #include "conflict.h"
+#include "partition.h"
 #include "pg.h"
 
 #include <errno.h>
@@ -165,10 +166,19 @@ is_mapped(const struct options *opt, const char *name)
     return 0;
 }
 
+/* What partitions go by is never null. */
+struct print {
+    struct sql *s;
+    const char *by;
+};
+
 static void
-print_column(void *sql, const char *name, const char *type, int required)
+print_column(void *arg, const char *name, const char *type, int required)
 {
-    struct sql *s = sql;
+    const struct print *p = arg;
+    struct sql *s = p->s;
+    if (p->by && strcmp(p->by, name) == 0)
+        required = 1;
     if (strlen(name) > PG_NAME_MAX) {
         sql_printf(s, "    -- a declared field has too long a name\n");
         return;
@@ -245,6 +255,18 @@ id_is_key(const struct options *opt)
            || (c->key_count == 1 && strcmp(c->key[0], opt->unique_column) == 0);
 }
 
+static void
+ddl_key(const struct options *opt, struct sql *s)
+{
+    if (!id_is_key(opt)) {
+        conflict_key_sql(opt, s);
+        return;
+    }
+    sql_printf(s, "(");
+    plan_unique_sql(opt, s);
+    sql_printf(s, ")");
+}
+
 void
 ddl_table(const struct options *opt, struct sql *s, int with_schema)
 {
@@ -253,16 +275,25 @@ ddl_table(const struct options *opt, struct sql *s, int with_schema)
         sql_ident(s, opt->table.schema);
         sql_printf(s, ";\n");
     }
+    struct print p = { s, opt->partition.by };
     sql_printf(s, "create table if not exists %s (\n    ", opt->table.quoted);
     sql_ident(s, opt->unique_column);
-    sql_printf(s,
-               id_is_key(opt) ? " text primary key,\n" : " text not null,\n");
-    ddl_columns(opt, s->host, print_column, s);
-    if (!id_is_key(opt)) {
+    sql_printf(s, !id_is_key(opt) ? " text not null,\n"
+                  : p.by          ? " text,\n"
+                                  : " text primary key,\n");
+    ddl_columns(opt, s->host, print_column, &p);
+    if (!id_is_key(opt) || p.by) {
         sql_printf(s, "    primary key ");
-        conflict_key_sql(opt, s);
+        ddl_key(opt, s);
     } else if (!s->err) {
         s->text->len -= 2; /* the comma after the last column */
+    }
+    if (p.by) {
+        sql_printf(s, "\n) partition by range (");
+        sql_ident(s, p.by);
+        sql_printf(s, ");\n");
+        partition_ddl(opt, s);
+        return;
     }
     sql_printf(s, "\n);\n");
 }

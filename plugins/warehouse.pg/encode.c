@@ -10,6 +10,7 @@
 
 #include "fold.h"
 #include "job.h"
+#include "partition.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -308,6 +309,8 @@ encode_rows(struct encoder *e, struct job *job, const struct plan *plan,
                                    job->row_count };
         }
         int err = il_row_read(e->row, job->batch, at->event, &values);
+        if (!err && plan->received)
+            err = partition_fits(e, plan, job->batch, at->event, values, &bad);
         if (!err)
             err = e->binary ? binary_row(e, plan, values, at->omitted, &bad)
                             : text_row(e, plan, values, at->omitted, &bad);

@@ -29,7 +29,7 @@ struct job;
 
 /* Why a value does not fit. */
 struct misfit {
-    char code[6];
+    char code[16];
     char message[256];
 };
 

@@ -14,6 +14,7 @@
  *   fault.h      what went wrong, and what each SQLSTATE means for the lane
  *   sql.h        building SQL text
  *   ddl.h        the DDL of the target and of the lanes table
+ *   partition.h  partitions by time
  *   probe.h      `check --online`; find.h: `why --online`
  *   replay.h     `replay`: rows beside those that the table has
  *   show.h       `test` and `dead show --render`; catalog.h: `ddl --save`
@@ -47,8 +48,8 @@ struct pg_counts {
 struct pg_resume {
     int asked, done, err;
     uint64_t local, position;
-    uint64_t there; /* UINT64_MAX: there is no row that tells */
-    int rewind;     /* the rows have to go back to local */
+    uint64_t there;  /* UINT64_MAX: there is no row that tells */
+    int rewind;      /* the rows have to go back to local */
     const char *was; /* the lane's name before; NULL: it had none */
 };
 
@@ -62,6 +63,7 @@ struct pg_shared {
     int busy;                      /* batches taken and not settled */
     uint64_t broken; /* id of the batch that has to come again before any later
                       * one does; 0: none */
+    uint64_t folded, ignored; /* since the start */
     struct pg_resume resume;
 };
 
@@ -78,9 +80,11 @@ struct pg {
     struct plan *shown; /* the table that render() takes for granted; NULL: none
                          * yet.  Of whoever calls it. */
     struct replay *replay; /* NULL: none was asked for.  Of whoever calls it */
-    struct conn *conns; /* each its own thread's */
-    uint32_t started;   /* threads; the main thread's */
-    uint32_t process;   /* 24 random bits, constant after open */
+    struct conn *conns;    /* each its own thread's */
+    uint32_t started;      /* threads; the main thread's */
+    pthread_t keeper;      /* makes partitions; where it keeps */
+    int keeps;
+    uint32_t process; /* 24 random bits, constant after open */
 };
 
 /* That many milliseconds from now, for the conditions of pg_shared. */

@@ -147,6 +147,8 @@ plan_unref(struct plan *p)
         return;
     for (uint32_t i = 0; i < p->count; i++)
         column_clear(p->host, &p->columns[i]);
+    if (p->received)
+        il_field_free(p->host, p->received);
     free(p->signature);
     free(p->unfilled);
     free(p->fold_why);
@@ -387,22 +389,82 @@ check_mapped(struct link *l, const struct plan *p)
     return -1;
 }
 
+void
+plan_unique_sql(const struct options *opt, struct sql *s)
+{
+    sql_ident(s, opt->unique_column);
+    if (!opt->partition.by)
+        return;
+    sql_printf(s, ", ");
+    sql_ident(s, opt->partition.by);
+}
+
+/* What the table is partitioned by, where the config says that it is. */
+static int
+read_partition(struct link *l, struct plan *p)
+{
+    static const char *const keys[] = { "column", NULL };
+    const struct partition *wanted = &l->opt->partition;
+    struct sql *s = &l->sql;
+    PGresult *res;
+    p->key = p->count;
+    if (!wanted->by)
+        return 0;
+    sql_clear(s);
+    sql_printf(s, "select a.attname from pg_catalog.pg_partitioned_table t"
+                  " join pg_catalog.pg_attribute a on a.attrelid = t.partrelid"
+                  " and a.attnum = t.partattrs[0] where t.partstrat = 'r' and"
+                  " t.partnatts = 1 and t.partrelid = ");
+    regclass(l->opt, s);
+    if (catalog_ask(l, "partition", keys, &res))
+        return -1;
+    int fits =
+        res && PQntuples(res) && strcmp(PQgetvalue(res, 0, 0), wanted->by) == 0;
+    PQclear(res);
+    while (p->key && strcmp(p->columns[p->key - 1].name, wanted->by) != 0)
+        p->key--;
+    p->key = p->key ? p->key - 1 : p->count;
+    if (wanted->ranged && p->key < p->count) {
+        p->range = wanted;
+        if (il_field_named(l->host, IL_FIELD_ANY, "received_at", &p->received))
+            return link_no_memory(l);
+    }
+    if (fits || !p->kind) /* made of declarations, it has no kind */
+        return 0;
+    fault_set(&l->fault, PG_ACT_PAUSE,
+              "table %s is not partitioned by range of \"%s\" alone, which "
+              "`partition` goes by: `ingestlayer ddl` prints such a table",
+              l->opt->table.quoted, wanted->by);
+    memcpy(l->fault.code, "42P17", 6);
+    return -1;
+}
+
 static int
 read_unique(struct link *l, struct plan *p)
 {
     static const char *const unique_keys[] = { "found", NULL };
+    const char *by = l->opt->partition.by;
     struct sql *s = &l->sql;
     PGresult *res;
     sql_clear(s);
     sql_printf(s, "select 1 from pg_catalog.pg_index i"
                   " join pg_catalog.pg_attribute a"
-                  " on a.attrelid = i.indrelid and a.attnum = i.indkey[0]"
+                  " on a.attrelid = i.indrelid and a.attnum = any (i.indkey)"
                   " where i.indisunique and i.indisvalid and i.indimmediate"
-                  " and i.indnkeyatts = 1 and i.indpred is null"
-                  " and i.indexprs is null and i.indrelid = ");
+                  " and i.indpred is null and i.indexprs is null"
+                  " and i.indrelid = ");
     regclass(l->opt, s);
-    sql_printf(s, " and a.attname = ");
+    sql_printf(s, " and a.attname in (");
     sql_literal(s, l->opt->unique_column);
+    if (by) {
+        sql_printf(s, ", ");
+        sql_literal(s, by);
+    }
+    sql_printf(s,
+               ") group by i.indexrelid, i.indnkeyatts"
+               " having i.indnkeyatts = %d and pg_catalog.count(*) = %d",
+               by && strcmp(by, l->opt->unique_column) != 0 ? 2 : 1,
+               by && strcmp(by, l->opt->unique_column) != 0 ? 2 : 1);
     if (catalog_ask(l, "unique", unique_keys, &res))
         return -1;
     uint32_t k = 0;
@@ -479,9 +541,10 @@ fill_plan(struct link *l, const PGresult *res, struct plan **out)
     }
     for (int i = 0; i < n && !err; i++)
         err = column_add(l, p, res, i);
-    if (err < 0 ? link_no_memory(l)
-                : check_mapped(l, p) || read_unique(l, p)
-                      || read_composites(l, p) || conflict_plan(l, p)) {
+    if (err < 0
+            ? link_no_memory(l)
+            : check_mapped(l, p) || read_unique(l, p) || read_partition(l, p)
+                  || read_composites(l, p) || conflict_plan(l, p)) {
         plan_unref(p);
         return -1;
     }

@@ -16,6 +16,7 @@
 #include <stdatomic.h>
 
 #include "link.h"
+#include "options.h"
 
 struct encoder;
 struct column;
@@ -54,15 +55,18 @@ enum plan_fold {
 struct plan {
     const struct il_host *host;
     atomic_int refs;
-    char *signature;  /* changes with whatever matters here */
-    int text_only;    /* a column's type has no binary form known to us */
-    int has_unique;   /* a unique index on unique_column alone */
-    uint32_t unique;  /* number of that column; count: it is not written */
-    int can_select;   /* the role may read all columns */
-    char kind;        /* relkind */
-    int row_security; /* a policy decides about this role's rows */
-    int insert_only;  /* takes INSERT, but no COPY */
-    int fills;        /* a trigger may fill columns before the row goes in */
+    char *signature; /* changes with whatever matters here */
+    int text_only;   /* a column's type has no binary form known to us */
+    int has_unique;  /* a unique index on unique_column alone */
+    uint32_t unique; /* number of that column; count: it is not written */
+    int can_select;  /* the role may read all columns */
+    uint32_t key;    /* and of the one that partitions go by; or count */
+    const struct partition *range; /* its values are held to that, and to */
+    struct il_field *received;     /* this; or NULL */
+    char kind;                     /* relkind */
+    int row_security;              /* a policy decides about this role's rows */
+    int insert_only;               /* takes INSERT, but no COPY */
+    int fills;      /* a trigger may fill columns before the row goes in */
     char *unfilled; /* a column that must not be null, and that nothing fills */
     enum conflict_on conflict;
     int key_is_unique; /* by an index on the key of on_conflict, and no more */
@@ -94,6 +98,9 @@ int plan_read(struct link *, struct plan **out);
 /* NULL is let pass by both. */
 struct plan *plan_ref(struct plan *);
 void plan_unref(struct plan *);
+/* Append the columns that tell an event's row: the unique one, and what
+ * partitions go by. */
+void plan_unique_sql(const struct options *, struct sql *);
 /* Append `select` of one text: the signature the table has now. */
 void plan_signature_sql(const struct options *, struct sql *);
 

@@ -5,6 +5,7 @@
 
 #include "conflict.h"
 #include "ddl.h"
+#include "partition.h"
 #include "pg.h"
 
 #include <errno.h>
@@ -373,7 +374,8 @@ probe_kind(struct link *l, const struct plan *plan, struct sql *out)
     if (*yes == 't')
         return 0;
     if (plan->kind != 'v') {
-        sql_printf(out, "warning: the table has no partition yet\n");
+        if (!l->opt->partition.by)
+            sql_printf(out, "warning: the table has no partition yet\n");
         return 0;
     }
     fault_set(&l->fault, PG_ACT_PAUSE,
@@ -459,12 +461,21 @@ need_unique(struct link *l, const struct plan *plan, enum pg_mode mode)
     const struct options *opt = l->opt;
     if (mode != PG_MODE_UNIQUE || plan->has_unique)
         return 0;
-    fault_set(&l->fault, PG_ACT_PAUSE,
-              "table %s has no unique index on \"%s\" alone, which this "
-              "mode needs: grant the use of %s (`ingestlayer ddl` prints "
-              "how), or create unique index on %s (\"%s\")",
-              opt->table.quoted, opt->unique_column, opt->lanes,
-              opt->table.quoted, opt->unique_column);
+    if (opt->partition.by)
+        fault_set(
+            &l->fault, PG_ACT_PAUSE,
+            "table %s has no unique index on (\"%s\", \"%s\"), which this "
+            "mode needs: grant the use of %s (`ingestlayer ddl` prints "
+            "how), or make that index",
+            opt->table.quoted, opt->unique_column, opt->partition.by,
+            opt->lanes);
+    else
+        fault_set(&l->fault, PG_ACT_PAUSE,
+                  "table %s has no unique index on \"%s\" alone, which this "
+                  "mode needs: grant the use of %s (`ingestlayer ddl` prints "
+                  "how), or create unique index on %s (\"%s\")",
+                  opt->table.quoted, opt->unique_column, opt->lanes,
+                  opt->table.quoted, opt->unique_column);
     return -1;
 }
 
@@ -486,8 +497,9 @@ probe_plan(struct link *l, const struct plan *plan, struct sql *out,
     struct rights r = { .l = l, .out = out };
     probe_columns(l, plan, out);
     probe_ids(plan, out);
-    if (probe_kind(l, plan, out) || probe_rights(&r, plan, mode) || lacks(l, &r)
-        || probe_standby(l) || conflict_probe(l, plan, out, mode)
+    if (partition_probe(l, out) || probe_kind(l, plan, out)
+        || probe_rights(&r, plan, mode) || lacks(l, &r) || probe_standby(l)
+        || conflict_probe(l, plan, out, mode)
         || (!plan->conflict && need_unique(l, plan, mode)))
         return -1;
     return probe_unfilled(l, plan, out);
@@ -516,7 +528,7 @@ probe_run(void *self, struct il_text *text)
     struct link l;
     enum pg_mode mode = PG_MODE_UNKNOWN;
     struct sql out = { .host = pg->host, .text = text };
-    if (link_init(&l, pg->host, &pg->opt, &pg->stop)) {
+    if (link_init(&l, pg->host, &pg->opt.connect, &pg->opt, &pg->stop)) {
         link_free(&l);
         return -ENOMEM;
     }

@@ -28,6 +28,10 @@ pg_put put_int2, put_int4, put_int8, put_float4, put_float8, put_numeric,
 int put_clean(struct encoder *, const struct il_value *v, char *buf,
               const char **s, size_t *len);
 
+/* The point in time that v is, since 1970.  0, or -EINVAL: that is for the
+ * server to say. */
+int put_when_us(const struct il_value *v, int64_t *us);
+
 /* --- encode_field.c: for these functions --------------------------------- */
 
 /* The head of a field in binary. */

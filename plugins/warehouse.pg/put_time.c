@@ -4,6 +4,8 @@
  * batch as text.  Text without a zone means UTC for timestamptz. */
 #include "put.h"
 
+#include <errno.h>
+
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
@@ -212,6 +214,20 @@ put_when_text(struct encoder *e, const struct when *w, const char *zone)
                   (int) (s / 3600), (int) (s / 60 % 60), (int) (s % 60),
                   (int) (w->us % 1000000), zone);
     return encode_text(e, text, (size_t) n);
+}
+
+int
+put_when_us(const struct il_value *v, int64_t *us)
+{
+    struct when w;
+    *us = v->num.i;
+    if (v->type == IL_TIME)
+        return 0;
+    if (v->type != IL_STRING || when_parse(v->str, v->len, &w) || !w.has_date)
+        return -EINVAL;
+    *us = days_from_civil(w.year, w.month, w.day) * DAY_US + w.us
+          - w.zone_s * INT64_C(1000000);
+    return 0;
 }
 
 int

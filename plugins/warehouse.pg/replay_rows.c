@@ -307,7 +307,7 @@ insert(struct replay *r, const struct part *part)
     copy_columns_sql(s, r->plan, part->omitted);
     from_missing(r, s);
     sql_printf(s, " on conflict (");
-    sql_ident(s, unique_name(r));
+    plan_unique_sql(&r->pg->opt, s);
     sql_printf(s, ") do nothing returning 1) select count(*) from n");
     if (number(r, &n))
         return -1;

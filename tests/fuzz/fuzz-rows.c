@@ -12,6 +12,16 @@
 #include "../../plugins/warehouse.pg/decimal.c"
 #include "../../plugins/warehouse.pg/encode.c"
 #include "../../plugins/warehouse.pg/encode_field.c"
+#define is_null fold_is_null
+#define by_set fold_by_set
+#define arrange fold_arrange
+#define add_event fold_add_event
+#include "../../plugins/warehouse.pg/fold.c"
+#undef is_null
+#undef by_set
+#undef arrange
+#undef add_event
+#include "../../plugins/warehouse.pg/partition_row.c"
 #include "../../plugins/warehouse.pg/put_numeric.c"
 #undef _GNU_SOURCE /* it defines it itself */
 #include "../../plugins/warehouse.pg/put_scalar.c"

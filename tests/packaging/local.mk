@@ -10,7 +10,8 @@ PACKAGING_TESTS = \
 	tests/packaging/test-unit-is-tight.sh \
 	tests/packaging/test-version-is-one.sh
 EXTRA_DIST += $(PACKAGING_TESTS) tests/packaging/alerts.test.yml \
-	tests/packaging/check-packages.sh
+	tests/packaging/check-packages.sh tests/packaging/check-systemd.sh \
+	tests/packaging/under-systemd.py
 TESTS += $(PACKAGING_TESTS)
 
 # Debian's packages in a root of their own: installed, upgraded while the
@@ -18,4 +19,9 @@ TESTS += $(PACKAGING_TESTS)
 check-packages: deb
 	$(AM_TESTS_ENVIRONMENT) $(SHELL) \
 	    '$(srcdir)/tests/packaging/check-packages.sh' deb
-.PHONY: check-packages
+# The same under a systemd that lives, in a container: reloaded, upgraded and
+# restarted under load, watched, stopped.  Needs systemd-nspawn, too.
+check-systemd: deb
+	$(AM_TESTS_ENVIRONMENT) $(SHELL) \
+	    '$(srcdir)/tests/packaging/check-systemd.sh' deb
+.PHONY: check-packages check-systemd
