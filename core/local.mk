@@ -199,6 +199,7 @@ core_libcore_a_SOURCES = \
 	core/store/entity_import.h \
 	core/store/entity_mark.c \
 	core/store/entity_merge.c \
+	core/store/entity_mirror.c \
 	core/store/entity_read.c \
 	core/store/entity_store.c \
 	core/store/entity_store.h \
@@ -308,6 +309,7 @@ core_libcore_a_SOURCES = \
 	core/lane/take.c \
 	core/lane/tap.c \
 	core/lane/tap.h \
+	core/lane/redact.c \
 	core/lane/tap_lane.c \
 	core/lane/tap_private.h \
 	core/lane/tell.c \
@@ -365,6 +367,7 @@ core_libcore_a_SOURCES = \
 	core/host/jobs.h \
 	core/host/jobs_private.h \
 	core/host/left.c \
+	core/host/mirrors.c \
 	core/host/notify.c \
 	core/host/notify.h \
 	core/host/pause.c \
@@ -441,6 +444,7 @@ core_libcore_a_SOURCES = \
 	core/command/dead.h \
 	core/command/dead_item.c \
 	core/command/dead_print.c \
+	core/command/dead_redact.c \
 	core/command/dead_render.c \
 	core/command/dead_retry.c \
 	core/command/dead_wait.c \
@@ -448,6 +452,7 @@ core_libcore_a_SOURCES = \
 	core/command/entity.c \
 	core/command/entity.h \
 	core/command/entity_import.c \
+	core/command/entity_mirror.c \
 	core/command/eval.c \
 	core/command/figures.c \
 	core/command/figures.h \

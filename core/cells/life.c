@@ -140,6 +140,7 @@ cells_open(const struct cells_options *o, uint64_t end, struct cells **out)
     c->stretch = 1;
     c->set.dirfd = -1;
     c->set.what = "memory of steps";
+    c->set.exact = 1;
     memcpy(c->set.spool, o->spool, sizeof c->set.spool);
     pthread_mutex_init(&c->lock, NULL);
     cond_init(&c->wake);

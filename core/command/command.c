@@ -53,13 +53,20 @@ command_read(struct command_line *line, int argc, char **argv)
                               line->help);
 }
 
-static struct assembly *
-assemble(const char *path, int to_run)
+struct assembly *
+command_assemble_anyway(const char *path)
 {
     host_api_init();
     struct plan *plan = plan_parse(path);
     plan_load(plan);
-    struct assembly *a = assembly_open(plan);
+    return assembly_open(plan);
+}
+
+static struct assembly *
+assemble(const char *path, int to_run)
+{
+    struct assembly *a = command_assemble_anyway(path);
+    struct plan *plan = a->plan;
     if (to_run)
         plan_check_start(plan, NULL);
     conf_print(a->plan->conf, stderr);

@@ -20,7 +20,7 @@
 
 #define DROP_MANY 1000 /* in one transaction */
 
-enum { CODE = COMMAND_FLAG + 1, SINCE, REASON, WAITING, RENDER, ANEW };
+enum { CODE = COMMAND_FLAG + 1, SINCE, REASON, WAITING, RENDER, ANEW, RAW };
 
 static const struct command_option options[] = {
     { 'c', "config", "FILE", COMMAND_CONF_HELP },
@@ -50,6 +50,9 @@ static const struct command_option options[] = {
     { RENDER, "render", NULL,
       "show: also what its destination would send, with the config as it is "
       "now" },
+    { RAW, "raw", NULL,
+      "show: also what a step of its lane would take out before anybody sees "
+      "it" },
     { 'j', "json", NULL, "list, show: one JSON object a line" },
     { 0 }
 };
@@ -354,7 +357,8 @@ static int
 show(struct dead_job *j, char **args, int n)
 {
     j->whole = 1;
-    if (j->render && command_dead_render_open(j))
+    int reads = j->has_config || !j->state_dir;
+    if ((j->render || (!j->raw && reads)) && command_dead_assemble(j))
         return 1;
     int status = each_position(j, args, n, NULL);
     return status ? status : j->failed;
@@ -380,6 +384,7 @@ read_options(struct dead_job *j, int argc, char **argv, int *status)
         switch (c) {
         case 'c':
             j->config = optarg;
+            j->has_config = 1;
             break;
         case 's':
             j->state_dir = optarg;
@@ -405,6 +410,9 @@ read_options(struct dead_job *j, int argc, char **argv, int *status)
             break;
         case RENDER:
             j->render = 1;
+            break;
+        case RAW:
+            j->raw = 1;
             break;
         case 'e':
             j->event = optarg;
@@ -443,6 +451,8 @@ check_options(const struct dead_job *j, const char *verb)
         return command_dead_usage("--all goes with retry and drop");
     if (j->render && strcmp(verb, "show"))
         return command_dead_usage("--render goes with show");
+    if (j->raw && strcmp(verb, "show"))
+        return command_dead_usage("--raw goes with show");
     if (choosing && !strcmp(verb, "show"))
         return command_dead_usage("show takes a lane and positions");
     if (choosing && (retry || drop) && !j->all)

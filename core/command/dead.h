@@ -44,12 +44,14 @@ struct dead_job {
     const char *lane, *pipeline, *code, *event, *reason;
     int64_t since_us; /* INT64_MIN: any */
     int waiting;      /* parked events, else letters */
-    int json, all, wait, render, anew;
+    int json, all, wait, render, anew, raw, has_config;
     char dir[4096];            /* the state_dir */
     struct dead *store;        /* NULL: there is none yet */
     struct parked *parked;     /* likewise */
-    struct assembly *assembly; /* to render with */
-    struct il_batch *batch;    /* what command_dead_known() has unpacked */
+    struct assembly *assembly; /* to redact and to render with; or NULL */
+    struct il_batch *batch;    /* what was unpacked last */
+    int redacted, hidden;      /* that is a letter's event, as it may be seen;
+                                * nothing of it may */
     struct il_text text, buffer, unpacked;
     uint64_t done;
     uint64_t timed; /* that a walk of letters has passed over */
@@ -94,12 +96,20 @@ struct known {
     struct event ev;
     const struct entity_link *entities;
     int accepted; /* ev is filled in */
+    int hidden;   /* its payload is null: nobody knows what may be seen of it */
     int json;     /* refused, but its text is JSON */
 };
 
 /* It lives in the job, until the next one. */
 void command_dead_known(struct dead_job *, const struct dead_item *,
                         struct known *out);
+
+/* --- dead_redact.c --- */
+
+/* Take out of it what a step of its lane would: in a batch of the job's, that
+ * command_dead_render() renders. */
+void command_dead_redact(struct dead_job *, const struct dead_item *,
+                         struct known *);
 
 /* --- dead_print.c --- */
 
@@ -108,8 +118,9 @@ int command_dead_print(void *job, const struct dead_item *);
 
 /* --- dead_render.c --- */
 
-/* Open the plugins of the config.  0, or 1 after a message. */
-int command_dead_render_open(struct dead_job *);
+/* Open the plugins of the config, also where something in it is wrong unless it is
+ * to be rendered.  0, or 1 after a message. */
+int command_dead_assemble(struct dead_job *);
 /* Append what the destination would send, or why nobody can tell: -EINVAL.
  * What command_dead_known() has unpacked must be of this one. */
 int command_dead_render(struct dead_job *, const struct dead_item *,

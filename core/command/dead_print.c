@@ -38,6 +38,8 @@ json_event(struct json_out *o, const struct dead_item *it,
         json_out_object(o, key);
         event_members(o, &k->ev);
         json_out_end(o);
+        if (k->hidden)
+            json_out_bool(o, "hidden", 1);
         if (it->kind == DEAD_LETTER)
             return;
         json_out_said(o, batch_entities_json(k->entities, &copy));
@@ -231,6 +233,9 @@ put_event(struct il_text *out, const struct dead_item *it,
     if (!err && gate && !k->json)
         err = text_puts(out, "\n    no JSON, so emit cannot send it:");
     err = err || put_words(out, "\n    ", slice_of(text_str(&text), text.len));
+    if (!err && k->hidden)
+        err = text_puts(out, "\n    its payload is hidden, as nobody can tell "
+                             "what the lane takes out of it: --raw shows it");
     text.len = 0;
     if (!err && k->entities)
         err = batch_entities_json(k->entities, &text)
@@ -284,6 +289,8 @@ command_dead_print(void *arg, const struct dead_item *it)
     struct dead_job *j = arg;
     struct known k;
     command_dead_known(j, it, &k);
+    if (j->whole && !j->raw)
+        command_dead_redact(j, it, &k);
     j->text.len = 0;
     j->done++;
     int err = j->json ? put_json(j, it, &k) : put_person(j, it, &k);

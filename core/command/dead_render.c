@@ -9,9 +9,10 @@
 #include <string.h>
 
 int
-command_dead_render_open(struct dead_job *j)
+command_dead_assemble(struct dead_job *j)
 {
-    j->assembly = command_assemble(j->config);
+    j->assembly = j->render ? command_assemble(j->config)
+                            : command_assemble_anyway(j->config);
     return !j->assembly;
 }
 
@@ -19,7 +20,7 @@ command_dead_render_open(struct dead_job *j)
 static int
 fill(struct dead_job *j, const struct dead_item *it)
 {
-    if (it->kind != DEAD_LETTER)
+    if (it->kind != DEAD_LETTER || j->redacted)
         return j->batch && j->batch->count ? 0 : -EINVAL;
     if (!j->batch && !(j->batch = batch_new()))
         return -ENOMEM;
@@ -39,6 +40,8 @@ command_dead_render(struct dead_job *j, const struct dead_item *it,
                   ? "it was refused: nothing would be sent"
                   : "the lane is not in this config, so nobody can say what "
                     "would be sent";
+    } else if (j->hidden) {
+        why = "nobody can tell what the lane takes out of it: --raw shows it";
     } else if (!l->destination.plugin->desc.render) {
         if (text_printf(out, "%s does not show what it would send",
                         l->destination.plugin->desc.name))

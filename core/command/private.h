@@ -146,6 +146,8 @@ const struct il_conf *command_host_options(struct conf *conf, const char *path);
 /* Read it and open its plugins, and print what is wrong on stderr.  NULL: it
  * has errors. */
 struct assembly *command_assemble(const char *path);
+/* Whatever is wrong in it, and without a word of that. */
+struct assembly *command_assemble_anyway(const char *path);
 /* The same, and what a start would not find on this machine. */
 struct assembly *command_assemble_to_run(const char *path);
 /* Only state_dir of a config, for commands that go to a store or the running

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <config.h>
+
 #include "private.h"
 
 #include "base/api.h"
@@ -7,6 +9,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -208,6 +211,9 @@ static void *
 lane_run(void *arg)
 {
     struct lane *l = arg;
+    char name[16]; /* all that the kernel keeps: top -H tells lanes apart */
+    snprintf(name, sizeof name, "%s", l->spec.name);
+    pthread_setname_np(pthread_self(), name);
     lane_paused_say(l);
     if (!lane_rest(l) && !lane_begin(l))
         lane_loop(l);

@@ -91,6 +91,11 @@ struct lane_spec {
     const struct il_host *host; /* for said, fault and begins */
 };
 
+/* Do steps from the i-th on take something out of events before people see them? */
+int lane_redacts(const struct lane_spec *, size_t from);
+/* What they would take out of those of a batch, is taken out.  1: nobody knows what that would be. */
+int lane_redact(const struct lane_spec *, size_t from, struct il_batch *);
+
 /* What lanes share; outlives them. */
 struct lane_context {
     struct spool *spool;

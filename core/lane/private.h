@@ -287,9 +287,14 @@ lane_stop_of_when(const struct lane *l)
     return (uint32_t) (l->spec.step_count - l->spec.own_count) + 1;
 }
 static inline uint32_t
+lane_spec_stop_of(const struct lane_spec *s, size_t step)
+{
+    return (uint32_t) step + 1 + (step >= s->step_count - s->own_count);
+}
+static inline uint32_t
 lane_stop_of(const struct lane *l, size_t step)
 {
-    return (uint32_t) step + 1 + (step + 1 >= lane_stop_of_when(l));
+    return lane_spec_stop_of(&l->spec, step);
 }
 /* The step of a stop that is one; NULL: it is none. */
 static inline const struct lane_step *

@@ -73,32 +73,14 @@ mask(struct lane *l, struct lane_tap *t, struct flight *f, uint64_t position,
         batch_add_decided(b, position, t->packed.data, t->packed.len, &again);
     b->reader = f->batch->reader;
     batch_stream_begin(b, &f->batch->stream_before);
-    for (; i < l->spec.step_count && !err && b->live; i++) {
-        const struct lane_step *step = &l->spec.steps[i];
-        if (!(step->plugin->flags & IL_REDACTS))
-            continue;
-        batch_enter(b, BATCH_IN_STEP, step->host);
-        b->step = (uint16_t) lane_stop_of(l, i);
-        err = step->plugin->process(step->self, b);
-        b->step = 0;
-        batch_enter(b, BATCH_NOBODY, NULL);
-    }
+    const int unknown = err || lane_redact(&l->spec, i, b);
     b->reader = NULL;
-    if (err || !b->live)
+    if (unknown)
         return 1;
     t->masked.len = 0;
     err = batch_decided(b, 0, &t->masked);
     *out = slice_of(t->masked.data, t->masked.len);
     return err;
-}
-
-static int
-redacts(const struct lane *l, size_t from)
-{
-    for (size_t i = from; i < l->spec.step_count; i++)
-        if (l->spec.steps[i].plugin->flags & IL_REDACTS)
-            return 1;
-    return 0;
 }
 
 static struct slice
@@ -144,7 +126,7 @@ copy(struct lane *l, struct lane_tap *t, struct flight *f, uint32_t i,
     if (err)
         return err;
     parts[0] = slice_of(t->packed.data, t->packed.len);
-    if (!t->spec.raw && redacts(l, step + 1)) {
+    if (!t->spec.raw && lane_redacts(&l->spec, step + 1)) {
         int r = mask(l, t, f, e->position, step + 1, &parts[0]);
         if (r < 0)
             return r;

@@ -151,6 +151,9 @@ struct runs_set {
     uint64_t next_seq;
     uint64_t complete; /* it has all up to here */
     int reading;       /* beside the process whose it is: nothing is changed */
+    /* It is as it was at `complete`, and nothing of what came later is in it: so
+     * what RUNS does not name, or names behind what is lost, is not believed. */
+    int exact;
 };
 /* what, dir, dirfd, spool and secret are set.  end: of the spool; nothing that
  * lies behind it is believed.  What cannot be believed is logged and removed,

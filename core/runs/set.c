@@ -5,7 +5,8 @@
  *   u64 complete; of each run u64 seq, from, to; u64 sum of all before
  *
  * Where it is damaged, each file that is a run is believed, which is at most
- * too much, and the spool is asked for all that it has. */
+ * too much, and the spool is asked for all that it has.  A set that has to be
+ * exact begins empty. */
 #include "private.h"
 
 #include "base/file.h"
@@ -227,6 +228,9 @@ load_listed(struct runs_set *s, const struct list_file *f)
     for (uint32_t i = 0; i < f->head.count; i++) {
         const struct list_entry *e = &f->runs[i];
         struct run *r;
+        /* No other gets the name of one that is lost. */
+        if (e->seq >= s->next_seq)
+            s->next_seq = e->seq + 1;
         int rc = load(s, e->seq, &r);
         if (rc == -EBADMSG && s->reading)
             return -EAGAIN;
@@ -239,6 +243,8 @@ load_listed(struct runs_set *s, const struct list_file *f)
                       s->what, s->dir, name, e->from + 1);
             if (e->from < s->complete)
                 s->complete = e->from;
+            if (s->exact)
+                break;
             continue;
         }
         if (rc)
@@ -314,11 +320,12 @@ runs_open(struct runs_set *s, uint64_t end)
         rc = load_listed(s, &f);
     } else if (rc == 1) {
         if (damaged)
-            log_error("%s: %s/" LIST_NAME
-                      " is damaged: its files are believed, and "
-                      "the spool is asked for all that it has",
-                      s->what, s->dir);
-        rc = each_file(s, believe);
+            log_error("%s: %s/" LIST_NAME " is damaged: %s, and the spool is "
+                      "asked for all that it has",
+                      s->what, s->dir,
+                      s->exact ? "its files are not believed"
+                               : "its files are believed");
+        rc = s->exact ? 0 : each_file(s, believe);
     }
     if (!rc)
         rc = each_file(s, is_strange);

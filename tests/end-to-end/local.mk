@@ -8,6 +8,7 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-clocks-that-jump.py \
 	tests/end-to-end/test-copied-state-dir-is-fenced.py \
 	tests/end-to-end/test-dead-letters-are-retried-once.py \
+	tests/end-to-end/test-dead-show-redacts.py \
 	tests/end-to-end/test-declared-orders-arrive.py \
 	tests/end-to-end/test-demo-leaves-nothing.sh \
 	tests/end-to-end/test-duplicates-stay-one-across-kill.py \
@@ -57,6 +58,7 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-traits-are-told-once.py \
 	tests/end-to-end/test-what-was-decided-travels.py \
 	tests/end-to-end/test-why-online-finds-rows.py \
+	tests/end-to-end/test-why-online-tells-of-a-key.py \
 	tests/end-to-end/test-windows-are-told-of-once.py
 EXTRA_DIST += $(SYSTEM_TESTS)
 if PLUGIN_WAREHOUSE_PG

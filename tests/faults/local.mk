@@ -26,6 +26,8 @@ EXTRA_DIST += tests/faults/campaign.py tests/faults/points.py \
 	tests/faults/troubles_transactions.py \
 	tests/faults/test-count-is-exactly-once.py \
 	tests/faults/test-deliveries-at-any-write.sh \
+	tests/faults/remembered.py \
+	tests/faults/test-memory-at-any-write.sh \
 	tests/faults/test-parked-backlog.py \
 	$(FAULT_TESTS)
 if PLUGIN_WAREHOUSE_PG
@@ -33,6 +35,7 @@ TESTS += $(FAULT_TESTS)
 endif
 TESTS += tests/faults/test-count-is-exactly-once.py \
 	tests/faults/test-deliveries-at-any-write.sh \
+	tests/faults/test-memory-at-any-write.sh \
 	tests/faults/test-parked-backlog.py
 
 # Loaded into the daemon by points.py.  It takes the place of malloc, so no
@@ -57,6 +60,8 @@ check-faults: all $(check_LTLIBRARIES)
 		--trials 40 --seed '$(SEED)'
 	$(AM_TESTS_ENVIRONMENT) python3 \
 		$(srcdir)/tests/faults/test-memory-survives.py --kills 60
+	$(AM_TESTS_ENVIRONMENT) python3 \
+		$(srcdir)/tests/faults/remembered.py --seed '$(SEED)'
 	$(AM_TESTS_ENVIRONMENT) python3 \
 		$(srcdir)/tests/faults/deliveries.py --seed '$(SEED)'
 	$(AM_TESTS_ENVIRONMENT) python3 \

@@ -339,6 +339,51 @@ START_TEST(what_is_damaged_is_no_more)
 }
 END_TEST
 
+static int
+list_go(const char *path)
+{
+    return strcmp(strrchr(path, '/'), "/RUNS") ? 0 : unlink(path);
+}
+
+START_TEST(a_run_that_is_not_named_is_nothing)
+{
+    put(&first, "k", 1, "v");
+    checkpoint(1, NULL, 0);
+    cells_close(cells);
+    each_file(list_go); /* as before the first of all was named */
+    ck_assert_int_eq(open_cells(2, 1 << 30), 0);
+    ck_assert_uint_eq(cells_position(cells), 0);
+    expect(&first, "k", NULL);
+}
+END_TEST
+
+static int
+second_go(const char *path)
+{
+    return strcmp(strrchr(path, '/'), "/0000000000000002.run") ? 0
+                                                               : unlink(path);
+}
+
+START_TEST(behind_a_run_that_is_lost_nothing_is_known)
+{
+    put(&first, "k", 1, "one");
+    checkpoint(1, NULL, 0);
+    put(&first, "k", 2, "two");
+    checkpoint(2, NULL, 0);
+    put(&first, "k", 3, "three");
+    checkpoint(3, NULL, 0);
+    cells_close(cells);
+    each_file(second_go);
+    ck_assert_int_eq(open_cells(2, 1 << 30), 0);
+    ck_assert_uint_eq(cells_position(cells), 1);
+    expect(&first, "k", "one");
+    put(&first, "k", 2, "two");
+    checkpoint(2, NULL, 0);
+    restart();
+    expect(&first, "k", "two");
+}
+END_TEST
+
 /* --- a model -------------------------------------------------------------- */
 
 #define KEYS 400
@@ -524,6 +569,8 @@ main(void)
     tcase_add_test(tc, behind_one_that_knows_it_begins_empty);
     tcase_add_test(tc, a_spool_that_ends_before_is_not_believed);
     tcase_add_test(tc, what_is_damaged_is_no_more);
+    tcase_add_test(tc, a_run_that_is_not_named_is_nothing);
+    tcase_add_test(tc, behind_a_run_that_is_lost_nothing_is_known);
     tcase_add_loop_test(tc, it_is_as_the_model, 0, 6);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

@@ -184,6 +184,9 @@ START_TEST(shows_the_event)
 {
     fill_and_leave();
     ck_assert_int_eq(run("show", LANE, "52", NULL), 0);
+    ck_assert_ptr_null(strstr(out, "5000")); /* without a config: who knows */
+    ck_assert_ptr_nonnull(strstr(out, "--raw"));
+    ck_assert_int_eq(run("show", "--raw", LANE, "52"), 0);
     ck_assert_ptr_nonnull(strstr(out, "{\"n\":5000}"));
     ck_assert_ptr_nonnull(strstr(out, "below_1000"));
     ck_assert_ptr_nonnull(strstr(out, "after 1 attempt\n"));
