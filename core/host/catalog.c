@@ -114,7 +114,7 @@ catalog_add(struct il_text *json, const char *lane, const struct il_text *said)
         return err;
     return json_write_str(json, lane, strlen(lane), 0) < 0
                ? -ENOMEM
-               : text_printf(json, ": %s", text_str(said));
+               : text_printf(json, ": %.*s", (int) said->len, said->data);
 }
 
 int

@@ -266,7 +266,7 @@ changes_plan(void *self, struct il_text *json, struct il_text *text)
     struct sql j = { .host = pg->host, .text = json },
                t = { .host = pg->host, .text = text };
     struct changes c = { .pg = pg, .l = &l, .json = &j, .text = &t };
-    int err = link_init(&l, pg->host, &pg->opt, &pg->stop)
+    int err = link_init(&l, pg->host, &pg->opt.connect, &pg->opt, &pg->stop)
                       || sql_open(&c.one, pg->host)
                   ? -ENOMEM
                   : 0;

@@ -126,14 +126,16 @@ changes_apply(void *self, const char *json, size_t len, const char *as,
               struct il_text *text)
 {
     struct pg *pg = self;
-    struct options opt = pg->opt;
+    struct connection connect = pg->opt.connect;
     struct il_text *packed = il_text_new(pg->host);
     struct sql out = { .host = pg->host, .text = text };
     struct il_value plan;
     struct link l;
     if (as)
-        opt.connection = as;
-    int err = link_init(&l, pg->host, &opt, &pg->stop) || !packed ? -ENOMEM : 0;
+        connect.string = as;
+    int err = link_init(&l, pg->host, &connect, &pg->opt, &pg->stop) || !packed
+                  ? -ENOMEM
+                  : 0;
     if (!err)
         err = il_read_json(pg->host, packed, json, len, &plan);
     if (!err && link_open(&l)) {
