@@ -26,6 +26,8 @@ core_libcore_a_SOURCES = \
 	core/base/ip.h \
 	core/base/log.c \
 	core/base/log.h \
+	core/base/memory.c \
+	core/base/memory.h \
 	core/base/metrics.c \
 	core/base/metrics.h \
 	core/base/nameset.c \
@@ -141,6 +143,7 @@ core_libcore_a_SOURCES = \
 	core/cells/each.c \
 	core/cells/life.c \
 	core/cells/private.h \
+	core/cells/values.c \
 	core/schema/check.c \
 	core/schema/format.c \
 	core/schema/place.c \
@@ -305,6 +308,7 @@ core_libcore_a_SOURCES = \
 	core/lane/remember.c \
 	core/lane/retry.c \
 	core/lane/settle.c \
+	core/lane/size.c \
 	core/lane/status.c \
 	core/lane/take.c \
 	core/lane/tap.c \
