@@ -248,7 +248,7 @@ ddl_columns(const struct options *opt, const struct il_host *host,
 
 /* Does the text that fills a column say what its type is? */
 static int
-is_declared(const struct il_host *host, const char *reference)
+says_type(const struct il_host *host, const char *reference)
 {
     int required;
     if (strncmp(reference, "$event.", 7) != 0)
@@ -267,7 +267,7 @@ ddl_declared(const struct options *opt, const struct il_host *host,
         const struct mapping *m = &opt->mappings[i];
         if (strcmp(m->name, opt->unique_column) != 0)
             column(arg, m->name, mapped_type(host, m->reference, &required),
-                   is_declared(host, m->reference));
+                   says_type(host, m->reference));
     }
     for (size_t i = 0; !opt->mapping_count && declared(host, i, &d); i++)
         if (!is_repeated(opt, host, i, d.name))
