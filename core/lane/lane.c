@@ -54,7 +54,7 @@ lane_worth_reading(struct lane *l, int64_t now, int64_t *look_again)
                                                 : 0;
     if (!l->unsettled || l->draining || there >= lane_most(l)
         || spool_backlog_bytes(l->ctx.spool, l->read_position)
-               >= l->spec.batch_bytes)
+               >= lane_most_bytes(l))
         return 1;
     int64_t age = now - l->written_us;
     if (age >= LINGER_US && l->unsettled < l->in_flight)
@@ -400,7 +400,8 @@ lane_new(const struct lane_spec *spec, const struct lane_context *ctx,
     l->spec = *spec;
     l->ctx = *ctx;
     l->cursor.fd = -1;
-    l->trimmed = 1;
+    l->trimmed = l->rests = 1;
+    lane_note_size(l, NULL);
     if (!l->spec.batch_events)
         l->spec.batch_events = 10000;
     if (!l->spec.batch_bytes)
@@ -518,6 +519,7 @@ lane_free(struct lane *l)
         lane_replay_end(l);
     lane_taps_end(l);
     lane_metrics_end(l);
+    lane_note_size(l, NULL);
     cells_close(l->cells);
     for (uint32_t i = 0; l->flights && i < l->flight_count; i++)
         flight_end(&l->flights[i]);

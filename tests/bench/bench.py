@@ -8,6 +8,8 @@ test.  `make bench`, or `make bench CASE=w1a`.
              beside one binary COPY of the very same rows into the same table
   remember   w1a with dedupe (a key an event) and count (a key a user), beside w1a
   backlog    Postgres away while all events come, then W1a out of the spool
+  upsert     the same into a table of users, the latest event of each, beside the
+             same rows in psql: a temporary table and ON CONFLICT a batch
   gate       HTTP to 202, no pipeline, beside scanning the same JSON
   filter, enrich
              a lane alone, from the spool to a destination that settles at
