@@ -19,6 +19,7 @@ plugins_entities_pg_entities_pg_la_LIBADD = plugins/warehouse.pg/liblink.la
 dist_man_MANS += plugins/entities.pg/entities.pg.5
 entities_pg_tests = \
 	plugins/entities.pg/tests/test-entities-check.sh \
-	plugins/entities.pg/tests/test-entities-are-mirrored.py
+	plugins/entities.pg/tests/test-entities-are-mirrored.py \
+	plugins/entities.pg/tests/test-entities-survive-kills.py
 TESTS += $(entities_pg_tests)
 EXTRA_DIST += plugins/entities.pg/entities.pg.conf $(entities_pg_tests)

@@ -99,14 +99,12 @@ static void
 say_done(struct mirror *m, const struct run *run)
 {
     const struct il_mirrored *n = &run->counts;
-    const int first = run->full && !m->failures;
     if (m->failures)
         il_log(m->owner->host, IL_LOG_INFO, "mirror %s: works again",
                m->set.name);
     m->failures = 0;
     *m->said = 0;
     il_counter_add(m->owner->host, m->owner->runs, 1);
-    (void) first;
     il_log(m->owner->host, run->full ? IL_LOG_INFO : IL_LOG_DEBUG,
            "mirror %s: %llu %srows: %llu new, %llu changed, %llu as they "
            "were, %llu removed, %llu refused; %llu traits are somebody else's",

@@ -9,7 +9,8 @@
  *   seen.c       which ids a run has met
  *   probe.c      `ingestlayer check --online`
  *
- * Each mirror has a thread and a connection of its own.  All of struct mirror
+ * Each mirror has a thread and a connection of its own, and while it runs a second
+ * thread, which writes what the first has read.  All of struct mirror
  * belongs to the thread but for what the lock of the instance protects.  What there
  * is of a mirror across restarts stands with its entities, in the store: struct
  * progress says what.  Only transactions of their own settings are used, so that a

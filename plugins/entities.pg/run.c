@@ -48,25 +48,83 @@ store_fault(struct mirror *m, const char *what, int err)
     return -1;
 }
 
+/* Rows are written by a thread of the run's, while the next ones are read: a
+ * transaction of the store waits for the disk, and the server need not wait as
+ * well.  Two lots of rows go to and fro. */
+struct writer {
+    struct mirror *mirror;
+    struct rows lots[2];
+    struct rows *filling; /* the reader's */
+    pthread_t thread;
+    int running;
+    pthread_mutex_t lock; /* protects what follows */
+    pthread_cond_t changed;
+    struct rows *full; /* the writer's, until it is NULL again */
+    int end, err;
+    struct il_mirrored counts;
+};
+
 static int
-write_rows(struct mirror *m, struct rows *rows, struct run *run)
+write_lot(struct writer *w, const struct rows *rows)
 {
+    const struct entities *e = w->mirror->owner;
     struct il_mirrored n = { IL_SIZED(struct il_mirrored) };
-    if (!rows->count)
-        return 0;
     int err =
-        il_mirror_write(m->store, rows_ready(rows), rows->count, NULL, &n);
+        il_mirror_write(w->mirror->store, rows->row, rows->count, NULL, &n);
+    if (err)
+        return err;
+    w->counts.added += n.added;
+    w->counts.changed += n.changed;
+    w->counts.same += n.same;
+    w->counts.left += n.left;
+    w->counts.refused += n.refused;
+    il_counter_add(e->host, e->rows, rows->count);
+    il_counter_add(e->host, e->written, n.added + n.changed);
+    il_counter_add(e->host, e->refused, n.refused);
+    return 0;
+}
+
+static void *
+writer_run(void *arg)
+{
+    struct writer *w = arg;
+    pthread_mutex_lock(&w->lock);
+    for (;;) {
+        while (!w->full && !w->end)
+            pthread_cond_wait(&w->changed, &w->lock);
+        if (!w->full)
+            break;
+        pthread_mutex_unlock(&w->lock);
+        int err = write_lot(w, w->full);
+        pthread_mutex_lock(&w->lock);
+        w->err = w->err ? w->err : err;
+        w->full = NULL;
+        pthread_cond_broadcast(&w->changed);
+    }
+    pthread_mutex_unlock(&w->lock);
+    return NULL;
+}
+
+/* Wait until the last lot is written, and hand the next one over, if there is one
+ * to be.  0 or -1. */
+static int
+write_rows(struct writer *w, struct run *run)
+{
+    struct mirror *m = w->mirror;
+    pthread_mutex_lock(&w->lock);
+    while (w->full)
+        pthread_cond_wait(&w->changed, &w->lock);
+    int err = w->err;
+    if (!err && w->filling->count) {
+        rows_ready(w->filling);
+        w->full = w->filling;
+        w->filling = &w->lots[w->filling == w->lots];
+        rows_reset(w->filling);
+        pthread_cond_broadcast(&w->changed);
+    }
+    pthread_mutex_unlock(&w->lock);
     if (err)
         return store_fault(m, "the entities cannot be written", err);
-    run->counts.added += n.added;
-    run->counts.changed += n.changed;
-    run->counts.same += n.same;
-    run->counts.left += n.left;
-    run->counts.refused += n.refused;
-    il_counter_add(m->owner->host, m->owner->rows, rows->count);
-    il_counter_add(m->owner->host, m->owner->written, n.added + n.changed);
-    il_counter_add(m->owner->host, m->owner->refused, n.refused);
-    rows_reset(rows);
     if (run->full)
         mirror_status(m, "reading all rows: %llu so far%s",
                       (unsigned long long) run->rows,
@@ -75,9 +133,44 @@ write_rows(struct mirror *m, struct rows *rows, struct run *run)
 }
 
 static int
-take_row(struct mirror *m, const struct query *q, struct rows *rows,
-         struct seen *seen, struct run *run, char *line, int len)
+writer_open(struct writer *w, struct mirror *m)
 {
+    *w = (struct writer){ .mirror = m, .filling = w->lots };
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->changed, NULL);
+    int err = rows_open(&w->lots[0], m->owner->host);
+    int other = rows_open(&w->lots[1], m->owner->host);
+    if (err || other)
+        return link_no_memory(&m->link);
+    err = pthread_create(&w->thread, NULL, writer_run, w);
+    w->running = !err;
+    return err ? store_fault(m, "no thread", -err) : 0;
+}
+
+static void
+writer_close(struct writer *w, struct run *run)
+{
+    pthread_mutex_lock(&w->lock);
+    w->end = 1;
+    pthread_cond_broadcast(&w->changed);
+    pthread_mutex_unlock(&w->lock);
+    if (w->running)
+        pthread_join(w->thread, NULL);
+    run->counts = w->counts;
+    for (int i = 0; i < 2; i++) {
+        run->counts.refused += w->lots[i].nulls;
+        rows_close(&w->lots[i]);
+    }
+    pthread_cond_destroy(&w->changed);
+    pthread_mutex_destroy(&w->lock);
+}
+
+static int
+take_row(struct writer *w, const struct query *q, struct seen *seen,
+         struct run *run, char *line, int len)
+{
+    struct mirror *m = w->mirror;
+    struct rows *rows = w->filling;
     const size_t before = rows->count;
     int err = rows_add(rows, q, line, (size_t) len, &run->newest_us);
     if (err == -EPROTO) {
@@ -96,7 +189,7 @@ take_row(struct mirror *m, const struct query *q, struct rows *rows,
     }
     if (rows->count < ROWS_MAX && rows->bytes->len < ROWS_BYTES)
         return 0;
-    return write_rows(m, rows, run);
+    return write_rows(w, run);
 }
 
 /* 0 or -1. */
@@ -105,9 +198,9 @@ copy_rows(struct mirror *m, const struct query *q, int64_t after_us,
           struct seen *seen, struct run *run)
 {
     struct link *l = &m->link;
-    struct rows rows;
+    struct writer w;
     PGresult *res = NULL;
-    int err = rows_open(&rows, m->owner->host) ? link_no_memory(l) : 0, n = 0;
+    int err = writer_open(&w, m), n = 0;
     sql_clear(&l->sql);
     query_copy_sql(q, &m->set, after_us, &l->sql);
     if (!err)
@@ -120,7 +213,7 @@ copy_rows(struct mirror *m, const struct query *q, int64_t after_us,
         n = link_copy_row(l, &line);
         if (n <= 0)
             break;
-        err = take_row(m, q, &rows, seen, run, line, n);
+        err = take_row(&w, q, seen, run, line, n);
         PQfreemem(line);
         if (!err && mirror_stops(m)) {
             fault_set(&l->fault, PG_ACT_RETRY, "stopping");
@@ -132,9 +225,10 @@ copy_rows(struct mirror *m, const struct query *q, int64_t after_us,
     if (!err)
         err = link_finish(l);
     if (!err)
-        err = write_rows(m, &rows, run);
-    run->counts.refused += rows.nulls;
-    rows_close(&rows);
+        err = write_rows(&w, run);
+    if (!err)
+        err = write_rows(&w, run); /* the last ones are written */
+    writer_close(&w, run);
     return err;
 }
 

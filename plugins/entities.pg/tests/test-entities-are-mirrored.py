@@ -18,12 +18,13 @@ MIRROR = """{ name = "crm"; plugin = "entities.pg"; connection = "env:DSN";
   mirrors = ( { kind = "user"; key = "id"; every = "1s"; watermark = "updated_at"; gone = "delete"; full = "%s";
     query = "%s"; } ); } );
 pipelines = ( { name = "all"; sources = ( { source = "app"; } );
-  steps = ( { plugin = "enrich.entity"; kind = "user"; key = "$event.payload.user_id"; } );
+  steps = ( { plugin = "enrich.entity"; kind = "user"; key = "$event.payload.user_id"; seen = true; } );
   destinations = ( { plugin = "warehouse.pg"; connection = "env:DSN"; table = "t.rows";
-    columns = ( { name = "n"; value = "$event.payload.n"; }, { name = "plan"; value = "$entity.user.plan"; } ); } ); } );
+    columns = ( { name = "n"; value = "$event.payload.n"; }, { name = "plan"; value = "$entity.user.plan"; },
+                { name = "seen"; value = "$entity.user.@seen"; } ); } ); } );
 """
 QUERY = "select id, plan, updated_at, x, j, ts, arr, f, b, u from t.users"
-TABLE = """create schema t; create table t.rows (n int, plan text);
+TABLE = """create schema t; create table t.rows (n int, plan text, seen timestamptz);
 create table t.users (id bigint primary key, plan text, updated_at timestamptz not null default now(),
   x numeric, j jsonb, ts timestamp, arr text[], f float8, b boolean, u uuid);
 insert into t.users (id, plan) select i, 'free' from generate_series(1, 25000) i;
@@ -69,6 +70,7 @@ with System(conf(), table=TABLE) as s:
     s.post(event(1, user_id="7"))
     s.delivered()
     equal(s.pg.sql("select n, plan from t.rows"), "1|free", "row")
+    equal(s.pg.sql("select now() - seen between '0' and '1 minute' from t.rows"), "t", "how old it was")
 
     # what is newer comes by itself
     s.pg.sql("update t.users set plan = 'pro', updated_at = now() where id = 7")
