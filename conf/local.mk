@@ -2,6 +2,8 @@
 recipesdir = $(docdir)/recipes
 dist_recipes_DATA = conf/recipes/alerts.conf conf/recipes/alerts.tests.conf \
 	conf/recipes/feature-usage.conf conf/recipes/feature-usage.tests.conf \
+	conf/recipes/feature-usage-mirror.conf \
+	conf/recipes/feature-usage-mirror.tests.conf \
 	conf/recipes/free-users.conf conf/recipes/free-users.tests.conf \
 	conf/recipes/masked-chat.conf conf/recipes/masked-chat.tests.conf \
 	conf/recipes/noisy-errors.conf conf/recipes/noisy-errors.tests.conf \
@@ -15,7 +17,8 @@ EXTRA_DIST += conf/recipes/demo.sh conf/recipes/demo-alert.conf \
 	conf/recipes/demo-users.csv
 
 demo: all
-	@$(AM_TESTS_ENVIRONMENT) KEEP='$(KEEP)' $(SHELL) $(srcdir)/conf/recipes/demo.sh
+	@$(AM_TESTS_ENVIRONMENT) KEEP='$(KEEP)' MIRROR='$(MIRROR)' \
+	    $(SHELL) $(srcdir)/conf/recipes/demo.sh
 .PHONY: demo
 
 # The config of an operator is never overwritten, and goes only if it is still

@@ -26,6 +26,8 @@ core_libcore_a_SOURCES = \
 	core/base/ip.h \
 	core/base/log.c \
 	core/base/log.h \
+	core/base/memory.c \
+	core/base/memory.h \
 	core/base/metrics.c \
 	core/base/metrics.h \
 	core/base/nameset.c \
@@ -141,6 +143,7 @@ core_libcore_a_SOURCES = \
 	core/cells/each.c \
 	core/cells/life.c \
 	core/cells/private.h \
+	core/cells/values.c \
 	core/schema/check.c \
 	core/schema/format.c \
 	core/schema/place.c \
@@ -199,6 +202,7 @@ core_libcore_a_SOURCES = \
 	core/store/entity_import.h \
 	core/store/entity_mark.c \
 	core/store/entity_merge.c \
+	core/store/entity_mirror.c \
 	core/store/entity_read.c \
 	core/store/entity_store.c \
 	core/store/entity_store.h \
@@ -304,6 +308,7 @@ core_libcore_a_SOURCES = \
 	core/lane/remember.c \
 	core/lane/retry.c \
 	core/lane/settle.c \
+	core/lane/size.c \
 	core/lane/status.c \
 	core/lane/take.c \
 	core/lane/tap.c \
@@ -366,6 +371,7 @@ core_libcore_a_SOURCES = \
 	core/host/jobs.h \
 	core/host/jobs_private.h \
 	core/host/left.c \
+	core/host/mirrors.c \
 	core/host/notify.c \
 	core/host/notify.h \
 	core/host/pause.c \
@@ -449,6 +455,7 @@ core_libcore_a_SOURCES = \
 	core/command/entity.c \
 	core/command/entity.h \
 	core/command/entity_import.c \
+	core/command/entity_mirror.c \
 	core/command/eval.c \
 	core/command/figures.c \
 	core/command/figures.h \

@@ -32,6 +32,9 @@ endif
 if PLUGIN_WAREHOUSE_PG
 include plugins/warehouse.pg/local.mk
 endif
+if PLUGIN_ENTITIES_PG
+include plugins/entities.pg/local.mk
+endif
 if PLUGIN_WEBHOOK_IN
 include plugins/webhook.in/local.mk
 endif

@@ -44,6 +44,7 @@ sdk_plugin_testhost_libtesthost_a_SOURCES = \
 	sdk/plugin/testhost/checks.c \
 	sdk/plugin/testhost/emission.c \
 	sdk/plugin/testhost/entities.c \
+	sdk/plugin/testhost/mirrors.c \
 	sdk/plugin/testhost/memory.c \
 	sdk/plugin/testhost/objects.c \
 	sdk/plugin/testhost/private.h \

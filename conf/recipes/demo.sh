@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # `make demo`: the recipe feature-usage.conf as it stands, on a private
 # Postgres in a temporary directory, with events sent by the TypeScript SDK and
-# one alert sent on to a small endpoint.  Exit code 0 only if the rows and the
+# one alert sent on to a small endpoint.  MIRROR=1: feature-usage-mirror.conf, with
+# the users in a database rather than in a file.  Exit code 0 only if the rows and the
 # alert are exactly right.  Leaves nothing behind; KEEP=1 leaves it running and
 # prints how to play with it.
 set -e
@@ -46,7 +47,10 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-title "1. A private Postgres, an endpoint, and the daemon with conf/recipes/feature-usage.conf"
+recipe=feature-usage
+[ -z "${MIRROR-}" ] || recipe=feature-usage-mirror
+
+title "1. A private Postgres, an endpoint, and the daemon with conf/recipes/$recipe.conf"
 pg_start "$dir/pg"
 gate=$(free_port) admin=$(free_port) endpoint=$(free_port)
 # The operator's file, with this run's folder and ports; the alert beside it.
@@ -55,7 +59,7 @@ cp "$here/demo-alert.conf" "$dir/conf.d/alert.conf"
 sed -e "s|^state_dir = .*|state_dir = \"$dir/state\"; include_dir = \"conf.d\";|" \
     -e "s|127.0.0.1:8080|127.0.0.1:$gate|" \
     -e "s|127.0.0.1:9600|127.0.0.1:$admin|" \
-    "$here/feature-usage.conf" > "$dir/ingestlayer.conf"
+    "$here/$recipe.conf" > "$dir/ingestlayer.conf"
 conf=$dir/ingestlayer.conf
 ALERT_URL=http://127.0.0.1:$endpoint/alerts
 ALERT_SECRET=whsec_$(openssl rand -base64 24)
@@ -72,20 +76,45 @@ done
 INGESTLAYER_KEY=$(od -An -tx1 -N16 /dev/urandom | tr -d ' \n')
 INGESTLAYER_URL=http://127.0.0.1:$gate
 DATABASE_URL="host=$PGHOST port=$PGPORT user=$PGUSER dbname=$PGDATABASE"
-export INGESTLAYER_KEY INGESTLAYER_URL DATABASE_URL
+CRM_URL=$DATABASE_URL
+export INGESTLAYER_KEY INGESTLAYER_URL DATABASE_URL CRM_URL
+sql() { psql -X -q -v ON_ERROR_STOP=1 -d "$DATABASE_URL" "$@"; }
+if [ -n "${MIRROR-}" ]; then
+    sql <<SQL
+create schema crm;
+create table crm.accounts (id bigint generated always as identity primary key, name text unique,
+    plan text, owner text, updated_at timestamptz not null default now());
+create table crm.users (id text primary key, email text, account_id bigint references crm.accounts,
+    updated_at timestamptz not null default now());
+create temp table file (user_id text, email text, account text, plan text, owner text);
+\\copy file from '$here/demo-users.csv' with (format csv, header)
+insert into crm.accounts (name, plan, owner) select distinct account, plan, owner from file;
+insert into crm.users select user_id, email, a.id from file join crm.accounts a on a.name = account;
+SQL
+fi
 "$build/ingestlayer" check -c "$conf"
 daemon_start "$conf" "http://127.0.0.1:$admin" "$dir/daemon.log"
 echo "  gate $INGESTLAYER_URL, admin http://127.0.0.1:$admin"
 
-title "2. Users from a CSV file become entities"
-"$build/ingestlayer" entity import -c "$conf" --kind user --id-column user_id \
-    "$here/demo-users.csv"
+if [ -n "${MIRROR-}" ]; then
+    title "2. Users of the team's own database become entities"
+    tries=0
+    until "$build/ingestlayer" entity mirror status -c "$conf" 2>/dev/null | grep 'complete .* ago'; do
+        tries=$((tries + 1))
+        [ $tries -lt 200 ] || fail "the users do not come"
+        sleep 0.05
+    done
+    "$build/ingestlayer" entity get -c "$conf" user u_018f
+else
+    title "2. Users from a CSV file become entities"
+    "$build/ingestlayer" entity import -c "$conf" --kind user --id-column user_id \
+        "$here/demo-users.csv"
+fi
 
 title "3. The TypeScript SDK sends events"
 node "$here/demo-send.mjs" "$sdk"
 
 title "4. What landed in events.signups"
-sql() { psql -X -q -v ON_ERROR_STOP=1 -d "$DATABASE_URL" "$@"; }
 tries=0
 until [ "$(sql -At -c "select count(*) from events.signups" 2>/dev/null)" = 6 ]; do
     tries=$((tries + 1))

@@ -31,6 +31,8 @@ int api_copy_at(void *own, size_t own_size, const void *array, size_t i,
 #define API_REASON_1_0 API_SIZE_WITH(struct il_reason, rule)
 #define API_CELL_1_0 API_SIZE_WITH(struct il_cell, value)
 #define API_UPSERT_1_0 API_SIZE_WITH(struct il_upsert, traits_len)
+#define API_MIRROR_ROW_1_0 API_SIZE_WITH(struct il_mirror_row, traits_len)
+#define API_MIRROR_STATE_1_0 API_SIZE_WITH(struct il_mirror_state, asked_us)
 #define API_EVENT_1_0 API_SIZE_WITH(struct il_event, refused)
 #define API_DEFERRAL_1_0 API_SIZE_WITH(struct il_deferral, order_len)
 #define API_INTAKE_1_0 API_SIZE_WITH(struct il_intake, order)

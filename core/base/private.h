@@ -2,7 +2,8 @@
 /* How the room works: what every room stands on, and nothing of events.
  *
  *   text  arena  reserve   growable bytes, memory that goes all at once, memory
- *                          for libraries that do not look at malloc()
+ *   memory                 for libraries that do not look at malloc(), what is
+ *                          given back
  *   file  csv  state_dir   whole reads and writes, CSV, the folder of a daemon
  *   clock  time  timers    the clocks (tests own them), times as text, a thread
  *   rate                   that calls at intervals, token buckets

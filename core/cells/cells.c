@@ -18,6 +18,10 @@
 #define FORGET_EACH 8u /* cells looked at for each that is made */
 #define FETCH_EACH 16u /* so many before that they are fetched */
 #define COPY_EACH 2u   /* cells of a checkpoint for each that changes */
+#define BATCH_PART 8u  /* of the memory, what a batch may change */
+#define BATCH_LEAST 100u
+#define EVENT_GUESS 256u /* bytes that an event changes, before any was seen */
+#define EVENTS_TELL 16u  /* so many say something of others */
 /* A cell, its slot in the table (which is at most half full), its number. */
 #define CELL_COST (sizeof(struct cell) + 2 * sizeof(struct table_slot) + 4)
 
@@ -95,7 +99,7 @@ find(const struct cells *c, uint64_t hi, uint32_t lo, uint32_t hash,
     return n ? cells_cell(c, n - 1) : NULL;
 }
 
-/* Of a cell that may soon be forgotten: its slot, and the memory that another gets. */
+/* Of a cell that may soon be forgotten: its slot, and its value's memory. */
 static void
 fetch_to_forget(const struct cells *c, uint32_t number)
 {
@@ -107,6 +111,7 @@ fetch_to_forget(const struct cells *c, uint32_t number)
     const uint32_t hash = table_mix(c->seed, cell->hi, cell->lo);
     __builtin_prefetch(&c->table.slots[hash & c->table.mask], 1);
     __builtin_prefetch(cell->value, 1);
+    cells_value_fetch(cell->value);
 }
 
 /* Let go of some that are written, where there is too much. */
@@ -132,9 +137,9 @@ forget_some(struct cells *c)
         table_drop(&c->table, seek(c, cell->hi, cell->lo,
                                    table_mix(c->seed, cell->hi, cell->lo)));
         c->bytes -= CELL_COST + cell->capacity;
-        /* Whoever gets the cell next gets that memory with it. */
-        *cell = (struct cell){ .value = cell->value,
-                               .capacity = cell->capacity };
+        if (cell->value)
+            cells_value_give(&c->values, cell->value);
+        *cell = (struct cell){ .hi = 0 };
         c->spare[c->spare_count++] = number;
         c->last.where = LAST_UNKNOWN;
     }
@@ -167,32 +172,59 @@ static struct cell *
 cell_new(struct cells *c, uint64_t hi, uint32_t lo, uint32_t hash,
          uint32_t *number)
 {
-    if (c->bytes > c->room)
+    if (c->bytes + c->listing_bytes > c->room)
         forget_some(c);
     if (table_room(&c->table, 1) || number_new(c, number))
         return NULL;
     struct cell *cell = cells_cell(c, *number);
-    *cell = (struct cell){ .hi = hi, .lo = lo, .value = cell->value,
-                           .capacity = cell->capacity };
+    *cell = (struct cell){ .hi = hi, .lo = lo };
     table_take(&c->table, seek(c, hi, lo, hash), hash, *number);
-    c->bytes += CELL_COST + cell->capacity;
+    c->bytes += CELL_COST;
     return cell;
 }
 
+/* The worker writes what it has. */
+static int
+leave_value(struct cells *c, const struct cell *cell)
+{
+    if (c->left_count == c->left_room) {
+        size_t room = c->left_room ? c->left_room * 2 : 256;
+        char **left = realloc(c->left, room * sizeof *left);
+        if (!left)
+            return -ENOMEM;
+        c->left = left;
+        c->left_room = room;
+    }
+    c->left[c->left_count++] = cell->value;
+    c->left_bytes += cell->capacity;
+    return 0;
+}
+
+/* Memory of its own for so many bytes, and for those that it has: they may come
+ * back. */
 static int
 cell_room(struct cells *c, struct cell *cell, size_t len)
 {
-    if (len <= cell->capacity)
+    const int writing = cells_is_writing(c, cell);
+    size_t room = len > cell->len ? len : cell->len;
+    if (!room || (len <= cell->capacity && !writing))
         return 0;
-    size_t capacity = (len + 15) & ~(size_t) 15;
-    char *value = realloc(cell->value, capacity);
+    char *value = cells_value_take(&c->values, &room);
     if (!value)
         return -ENOMEM;
-    c->bytes += capacity - cell->capacity;
+    if (writing && cell->value && leave_value(c, cell)) {
+        cells_value_give(&c->values, value);
+        return -ENOMEM;
+    }
+    if (cell->len)
+        memcpy(value, cell->value, cell->len);
+    if (!writing && cell->value)
+        cells_value_give(&c->values, cell->value);
+    c->bytes += room - (writing ? 0u : cell->capacity);
     if (cell->changed == c->stretch)
-        c->changed_bytes += capacity - cell->capacity;
+        c->changed_bytes += room - cell->capacity;
     cell->value = value;
-    cell->capacity = (uint16_t) capacity;
+    cell->capacity = (uint16_t) room;
     return 0;
 }
 
@@ -274,8 +306,7 @@ cell_seek(struct cells *c, const struct cells_key *k, int make,
             *err =
                 -ENOMEM; /* with nothing in it, it would hide what is there */
             table_drop(&c->table, seek(c, k->hi, k->lo, k->hash));
-            c->bytes -= CELL_COST + cell->capacity;
-            free(cell->value);
+            c->bytes -= CELL_COST;
             memset(cell, 0, sizeof *cell);
             return NULL;
         }
@@ -441,11 +472,11 @@ change(const struct il_memory *m, const char *key, size_t len,
     if (!cell)
         return err;
     size_t all = make ? CELL_HEAD + k->len + value_len : 0;
+    if (c->copying)
+        cells_copy_first(c, cell);
     if (cells_changed_room(c, 1) || cell_room(c, cell, all)
         || note(c, number, cell))
         return -ENOMEM;
-    if (c->copying)
-        cells_copy_first(c, cell);
     if (make) {
         memcpy(cell->value, &k->tag, sizeof k->tag);
         cell->value[4] = (char) k->len;
@@ -488,7 +519,27 @@ cells_begin(struct cells *c, struct cells_undo *u)
 {
     c->undo = u;
     c->moved = 1;
+    c->changed_before = c->changed_bytes;
     cells_share(c);
+}
+
+/* Changes of a batch are not to be all that there is memory for. */
+void
+cells_made(struct cells *c, uint32_t events)
+{
+    const uint64_t more = c->changed_bytes - c->changed_before;
+    if (events >= EVENTS_TELL)
+        c->event_bytes = more / events + 1;
+}
+
+uint32_t
+cells_batch(const struct cells *c)
+{
+    const uint64_t most =
+        c->room / BATCH_PART / (c->event_bytes ? c->event_bytes : EVENT_GUESS);
+    return most > UINT32_MAX      ? UINT32_MAX
+           : most < BATCH_LEAST ? BATCH_LEAST
+                                : (uint32_t) most;
 }
 
 /* Newest first, so that each is at last as it was at first.  Nothing fails: a

@@ -93,6 +93,10 @@ struct cells_undo {
 };
 /* Changes are this batch's from now on. */
 void cells_begin(struct cells *, struct cells_undo *);
+/* The steps have run over so many events of it. */
+void cells_made(struct cells *, uint32_t events);
+/* How many events of a batch change no more than there should be at once. */
+uint32_t cells_batch(const struct cells *);
 /* Take all of them back.  No newer batch has any. */
 void cells_undo(struct cells *, struct cells_undo *);
 /* They stay. */
@@ -117,6 +121,9 @@ void cells_install(struct cells *);
 int cells_wait(struct cells *);
 /* There is more that is not written than memory is for: wait. */
 int cells_full(const struct cells *);
+/* Nobody asks for anything: where all is written what is in memory goes.  Is it
+ * so? */
+int cells_rest(struct cells *);
 
 struct cells_stats {
     uint64_t bytes;            /* of memory */

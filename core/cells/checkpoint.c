@@ -13,13 +13,13 @@
 #include <stdlib.h>
 
 #define EVERY_US INT64_C(5000000)
-#define CHANGED_MOST 65536u /* then it is time: the copy takes memory */
+#define CHANGED_MOST 65536u /* then it is time: the list takes memory */
 #define COPY_AT_ONCE 2048u  /* some tenths of a millisecond */
 #define TRY_AGAIN_US 1000000
 #define MERGE_LEAST CHANGED_MOST
-#define AHEAD 8
+#define AHEAD 16
 
-/* --- what has changed, copied --------------------------------------------- */
+/* --- what has changed, listed --------------------------------------------- */
 
 static void
 snapshot_free(struct snapshot *s)
@@ -27,63 +27,62 @@ snapshot_free(struct snapshot *s)
     if (!s)
         return;
     free(s->items);
+    free(s->records);
     free(s->bytes);
     free(s);
 }
 
-static size_t
-record_size(size_t len)
-{
-    return (sizeof(struct runs_record) + len + 7) & ~(size_t) 7;
-}
-
+/* The value stays until it is written. */
 static void
 snapshot_put(struct snapshot *s, uint64_t hi, uint32_t lo, uint32_t end,
              uint64_t position, const void *value, size_t len)
 {
-    const struct runs_record r = {
+    struct runs_record *r = &s->records[s->count];
+    *r = (struct runs_record){
         .hi = hi,
         .lo = lo,
         .time = end,
         .at = position | (uint64_t) len << RUNS_POSITION_BITS
     };
-    char *to = s->bytes + s->used;
-    memcpy(to, &r, sizeof r);
-    if (len)
-        memcpy(to + sizeof r, value, len);
-    s->items[s->count++] = (struct runs_item){ .record = (const void *) to,
-                                               .value = to + sizeof r };
-    s->used += record_size(len);
+    s->items[s->count++] = (struct runs_item){ .record = r, .value = value };
 }
 
 static void
 meta_put(struct cells *c, struct snapshot *s)
 {
-    struct cells_meta meta = { .version = CELLS_META_VERSION,
-                               .stream_us = s->stream.us,
-                               .behind = s->stream.behind,
-                               .jumped = s->stream.jumped };
+    s->meta = (struct cells_meta){ .version = CELLS_META_VERSION,
+                                   .stream_us = s->stream.us,
+                                   .behind = s->stream.behind,
+                                   .jumped = s->stream.jumped };
     for (size_t i = 0; i < c->count; i++)
         if (c->memories[i]->covered)
-            meta.lineages[meta.count++] = c->memories[i]->lineage;
+            s->meta.lineages[s->meta.count++] = c->memories[i]->lineage;
     snapshot_put(s, CELLS_META_HI, CELLS_META_LO, CELLS_NO_END, s->position,
-                 &meta, sizeof meta);
+                 &s->meta, sizeof s->meta);
 }
 
-/* Room for all that has changed: changed_bytes counts more of each cell than a
- * record takes, and what a cell was is no larger than what it has memory for. */
+/* Room for all that has changed, and for what it was where batches on their way
+ * have changed it. */
 static struct snapshot *
-snapshot_new(const struct cells *c)
+snapshot_new(struct cells *c, const struct cells_undo *const *batches,
+             size_t count)
 {
+    const size_t records = c->changed_count + 1;
+    size_t bytes = 1;
     struct snapshot *s = calloc(1, sizeof *s);
     if (!s)
         return NULL;
+    for (size_t i = 0; i < count; i++)
+        bytes += batches[i]->was.len;
     s->stretch = c->stretch;
-    s->bytes = malloc(record_size(sizeof(struct cells_meta))
-                      + (size_t) c->changed_bytes);
-    s->items = malloc((c->changed_count + 1) * sizeof *s->items);
-    if (s->bytes && s->items)
+    s->items = malloc(records * sizeof *s->items);
+    s->records = malloc(records * sizeof *s->records);
+    s->bytes = malloc(bytes);
+    if (s->items && s->records && s->bytes) {
+        c->listing_bytes =
+            records * (sizeof *s->items + sizeof *s->records) + bytes;
         return s;
+    }
     snapshot_free(s);
     return NULL;
 }
@@ -99,7 +98,10 @@ snapshot_batch(struct cells *c, struct snapshot *s, const struct cells_undo *u)
         const struct cell *cell = cells_was_cell(c, was);
         if (!cell || cell->changed != s->stretch)
             continue;
-        snapshot_put(s, was->hi, was->lo, was->end, was->position, was->value,
+        char *value = s->bytes + s->used;
+        memcpy(value, was->value, was->len);
+        s->used += was->len;
+        snapshot_put(s, was->hi, was->lo, was->end, was->position, value,
                      was->len);
         cells_changed_add(c, was->number);
     }
@@ -113,11 +115,12 @@ cells_checkpoint(struct cells *c, uint64_t position,
     const size_t room = c->changed_count + 1024;
     if (c->asked)
         return -EBUSY;
-    struct snapshot *s = snapshot_new(c);
+    struct snapshot *s = snapshot_new(c, batches, count);
     uint32_t *next = malloc(room * sizeof *next);
     if (!s || !next) {
         snapshot_free(s);
         free(next);
+        c->listing_bytes = 0;
         return -ENOMEM;
     }
     s->position = position;
@@ -152,14 +155,12 @@ cells_copy_first(struct cells *c, struct cell *cell)
     cell->changed++;
 }
 
-/* What comes later is fetched while others are copied. */
+/* What comes later is fetched while others are listed. */
 static void
 fetch_ahead(const struct cells *c, size_t i)
 {
-    if (i + 2 * AHEAD < c->writing_count)
-        __builtin_prefetch(cells_cell(c, c->writing[i + 2 * AHEAD]), 1);
     if (i + AHEAD < c->writing_count)
-        __builtin_prefetch(cells_cell(c, c->writing[i + AHEAD])->value);
+        __builtin_prefetch(cells_cell(c, c->writing[i + AHEAD]), 1);
 }
 
 void
@@ -212,7 +213,12 @@ cells_install(struct cells *c)
     free(c->writing);
     c->writing = NULL;
     c->writing_count = 0;
-    c->writing_bytes = 0;
+    c->writing_bytes = c->listing_bytes = 0;
+    while (c->left_count)
+        cells_value_give(&c->values, c->left[--c->left_count]);
+    c->bytes -= c->left_bytes;
+    c->left_bytes = 0;
+    c->room_most = c->room * 2;
     c->asked = 0;
 }
 
@@ -222,7 +228,7 @@ cells_due(struct cells *c, int64_t now_us, int64_t *until_us)
     *until_us = c->copying ? now_us : INT64_MAX;
     if (c->asked || !c->moved)
         return 0;
-    if (c->changed_count >= CHANGED_MOST || c->changed_bytes > c->room / 2)
+    if (c->changed_count >= CHANGED_MOST || c->changed_bytes > c->room / 8 * 3)
         return 1;
     *until_us = c->begun_us + EVERY_US;
     return now_us >= *until_us;
@@ -231,7 +237,8 @@ cells_due(struct cells *c, int64_t now_us, int64_t *until_us)
 int
 cells_full(const struct cells *c)
 {
-    return c->asked && c->changed_bytes + c->writing_bytes > c->room;
+    return c->asked
+           && c->changed_bytes + c->writing_bytes + c->listing_bytes > c->room;
 }
 
 int

@@ -29,20 +29,24 @@ cells_memory(uint64_t bytes)
     atomic_store(&cells_together.most, bytes);
 }
 
-/* Those that have much give way to those that come, down to an equal share. */
+/* Those that have much give way to those that come, down to an equal share.  Where
+ * many come at once none has seen the others: so at first each has its share, and
+ * with each checkpoint it may have twice as much as it had. */
 void
 cells_share(struct cells *c)
 {
     const uint64_t most = atomic_load(&cells_together.most);
     const uint64_t one = c->bytes_max ? c->bytes_max : most / ONE_OF;
-    const uint64_t bytes = c->bytes;
+    const uint64_t bytes = c->bytes + c->listing_bytes;
     const uint64_t before =
         atomic_fetch_add(&cells_together.bytes, bytes - c->counted);
     const uint64_t others = before - c->counted;
-    uint64_t room = most / atomic_load(&cells_together.lanes);
+    const uint64_t share = most / atomic_load(&cells_together.lanes);
+    const uint64_t grown = c->room_most > share ? c->room_most : share;
+    uint64_t room = share;
     c->counted = bytes;
     if (others < most && most - others > room)
-        room = most - others;
+        room = most - others < grown ? most - others : grown;
     c->room = room < one ? room : one;
 }
 
@@ -52,19 +56,36 @@ cells_share(struct cells *c)
 static void
 forget_all(struct cells *c)
 {
-    for (size_t i = 0; i < c->chunk_count; i++) {
-        for (uint32_t k = 0; k < CHUNK_CELLS; k++)
-            free(c->chunks[i][k].value);
+    for (size_t i = 0; i < c->chunk_count; i++)
         free(c->chunks[i]);
-    }
     free(c->chunks);
+    cells_values_clear(&c->values);
+    free(c->left);
+    c->left = NULL;
+    c->left_count = c->left_room = 0;
+    c->left_bytes = 0;
     c->chunks = NULL;
     c->chunk_count = c->spare_count = c->changed_count = c->writing_count = 0;
     c->cell_count = c->hand = 0;
-    c->bytes = c->changed_bytes = c->writing_bytes = 0;
+    c->bytes = c->changed_bytes = c->writing_bytes = c->listing_bytes = 0;
     c->stretch += 2;
     c->last.where = LAST_UNKNOWN;
     table_clear(&c->table);
+}
+
+int
+cells_rest(struct cells *c)
+{
+    if (c->asked || c->changed_count)
+        return 0;
+    forget_all(c);
+    free(c->spare);
+    free(c->changed);
+    c->spare = c->changed = NULL;
+    c->spare_room = c->changed_room = 0;
+    c->undo = NULL;
+    cells_share(c);
+    return 1;
 }
 
 /* Is the i-th memory covered?  One that is not, behind one that is, cannot be made
@@ -259,7 +280,7 @@ void
 cells_stats(struct cells *c, struct cells_stats *out)
 {
     memset(out, 0, sizeof *out);
-    out->bytes = c->bytes;
+    out->bytes = c->bytes + c->listing_bytes;
     out->changed = c->changed_bytes + c->writing_bytes;
     pthread_mutex_lock(&c->lock);
     for (uint32_t i = 0; i < c->shown_count; i++) {

@@ -2,6 +2,7 @@
 /* How the room works: what steps remember.
  *
  *   cells.c       a lane's cells: looking up, changing, taking back
+ *   values.c      the memory of values
  *   life.c        opened and closed; their share of the memory
  *   each.c        what is on the disk, for people
  *   checkpoint.c  a run of what has changed; the worker that writes it
@@ -12,10 +13,11 @@
  * and is no other's.
  *
  * A change is made where the cell is, and what was there before is noted in the
- * batch's undo.  A checkpoint is of a position that has settled: it copies what
+ * batch's undo.  A checkpoint is of a position that has settled: it lists what
  * has changed since the one before, where a batch on its way has changed it from
- * its undo, and the worker writes that as one run.  The lane copies some cells at
- * a time and goes on in between; one that is to change is copied before that.
+ * its undo, and the worker writes that as one run.  The lane lists some cells at
+ * a time and goes on in between; one that is to change is listed before that.  The
+ * values stay where they are: a cell that changes meanwhile gets other memory.
  *
  * Threads.  The lane's has the cells.  The worker has the set and what it was
  * handed; the list of runs that the lane looks into is the lane's own, and taken
@@ -45,6 +47,29 @@ struct cells_key {
     uint32_t len;
     char text[CELLS_KEY_MAX + 1];
 };
+
+/* Memory in pieces (values.c). */
+#define VALUES_UNIT 16u
+#define VALUES_SIZES 48u
+struct cells_page;
+struct cells_values {
+    struct cells_page *pages[VALUES_SIZES], *spare;
+    void **regions; /* mapped, the last of them up to `used` pages */
+    size_t region_count;
+    uint32_t used;
+};
+/* *len (not 0): asked for; then what there is.  NULL: no memory. */
+char *cells_value_take(struct cells_values *, size_t *len);
+void cells_value_give(struct cells_values *, char *);
+/* One will be given back. */
+static inline void
+cells_value_fetch(const char *piece)
+{
+    __builtin_prefetch((const void *) ((uintptr_t) piece & ~(uintptr_t) 4095),
+                       1);
+}
+/* All of them go. */
+void cells_values_clear(struct cells_values *);
 
 /* value: as in the file: the tag, a byte with the key's length, key, value.  len
  * 0: there is nothing, or no more. */
@@ -77,14 +102,27 @@ struct cells_hints {
     uint32_t count; /* ever; the place of the next, modulo HINTS */
 };
 
+/* The cell that says up to where which memories reach. */
+#define CELLS_META_HI 0
+#define CELLS_META_LO 0
+struct cells_meta {
+    uint32_t version, count;
+    int64_t stream_us;
+    uint32_t behind, jumped;
+    uint64_t lineages[CELLS_MEMORIES_MAX];
+};
+#define CELLS_META_VERSION 1u
+
 struct snapshot {
     uint64_t position;
     struct batch_stream stream;
-    struct runs_item *items;
+    struct runs_item *items; /* of these records */
+    struct runs_record *records;
     size_t count;
-    char *bytes; /* records and their values */
+    struct cells_meta meta;
+    char *bytes; /* values that no cell has any more */
     size_t used;
-    uint32_t stretch; /* what has changed in it; one more: that is copied */
+    uint32_t stretch; /* what has changed in it; one more: that is listed */
 };
 
 struct cells {
@@ -94,6 +132,7 @@ struct cells {
     size_t count;
     uint64_t bytes_max; /* 0: its part of what the process has */
     uint64_t room;      /* of that, what there is for it now */
+    uint64_t room_most; /* so much, if not its share is more */
     uint64_t counted; /* its bytes among those of the process */
 
     struct cell **chunks;
@@ -104,15 +143,23 @@ struct cells {
     uint32_t hand; /* where forgetting goes on */
     struct table table;
     uint64_t seed;
+    struct cells_values values;
+    /* Of cells that have changed since they were listed, what the worker writes. */
+    char **left;
+    size_t left_count, left_room;
+    uint64_t left_bytes;
     struct cells_last last;
     struct cells_hints hints;
     /* Cells that changed in this stretch, and in that which is being written. */
     uint32_t *changed, *writing;
     size_t changed_count, changed_room, writing_count;
     uint32_t stretch, written; /* in files is what changed up to `written` */
-    struct snapshot *copying;  /* not all of it is copied, but ... */
+    struct snapshot *copying;  /* not all of it is listed, but ... */
     size_t copied;             /* ... so many of those that are written */
     _Atomic uint64_t bytes, changed_bytes, writing_bytes;
+    _Atomic uint64_t listing_bytes; /* what the snapshot itself takes */
+    uint64_t changed_before; /* the batch at hand */
+    uint64_t event_bytes;    /* that an event changes; 0: not known yet */
     struct cells_undo *undo;    /* of the batch at hand; NULL: none */
     struct run *runs[RUNS_MAX]; /* the lane's, oldest first */
     uint32_t run_count;
@@ -155,20 +202,16 @@ cells_tag(uint64_t lineage)
     return (uint32_t) (lineage ^ lineage >> 32);
 }
 
-/* The cell that says up to where which memories reach. */
-#define CELLS_META_HI 0
-#define CELLS_META_LO 0
-struct cells_meta {
-    uint32_t version, count;
-    int64_t stream_us;
-    uint32_t behind, jumped;
-    uint64_t lineages[CELLS_MEMORIES_MAX];
-};
-#define CELLS_META_VERSION 1u
-
 /* life.c: how much memory it may take by now, and what it takes. */
 void cells_share(struct cells *);
 _Static_assert(sizeof(struct cells_meta) <= RUNS_VALUE_MAX, "it is a value");
+
+/* Is the worker to write its value, as it is now? */
+static inline int
+cells_is_writing(const struct cells *c, const struct cell *cell)
+{
+    return cell->changed > c->written && cell->changed < c->stretch;
+}
 
 static inline int
 cells_is_written(const struct cells *c, const struct cell *cell)
@@ -177,7 +220,7 @@ cells_is_written(const struct cells *c, const struct cell *cell)
 }
 
 /* checkpoint.c */
-/* While a checkpoint is copied: the cell is about to change. */
+/* While a checkpoint is listed: the cell is about to change. */
 void cells_copy_first(struct cells *, struct cell *);
 /* So many more. */
 void cells_copy(struct cells *, size_t n);

@@ -38,27 +38,37 @@ print_findings(const char *lane, const char *text)
     }
 }
 
-/* 0, or 1 when deliveries would fail. */
+/* 0, or 1 when it would fail.  What has nothing to try says so, or (quiet)
+ * nothing. */
+static int
+try_far_side(const struct il_host *h, const char *name, int quiet)
+{
+    struct il_text found = { 0 };
+    if (!h->plugin->desc.probe) {
+        if (!quiet)
+            printf("%s: %s has nothing to try\n", name, h->plugin->desc.name);
+        return 0;
+    }
+    int err = instance_probe(h, &found);
+    print_findings(name, text_str(&found));
+    if (err)
+        printf("%s: FAILED%s%s\n", name, found.len ? "" : ": ",
+               found.len ? "" : strerror(-err));
+    text_clear(&found);
+    return err != 0;
+}
+
+/* 0, or 1 when deliveries would fail, or a source that fetches. */
 static int
 try_far_sides(struct assembly *a)
 {
     int failed = 0;
+    for (size_t i = 0; i < a->plan->source_count; i++)
+        failed |=
+            try_far_side(&a->sources[i]->host, a->sources[i]->host.name, 1);
     for (size_t i = 0; i < a->lane_count; i++) {
         const struct il_host *h = &a->lanes[i]->destination;
-        struct il_text found = { 0 };
-        if (!h->plugin->desc.probe) {
-            printf("%s: %s has nothing to try\n", h->lane,
-                   h->plugin->desc.name);
-            continue;
-        }
-        int err = instance_probe(h, &found);
-        print_findings(h->lane, text_str(&found));
-        if (err) {
-            printf("%s: FAILED%s%s\n", h->lane, found.len ? "" : ": ",
-                   found.len ? "" : strerror(-err));
-            failed = 1;
-        }
-        text_clear(&found);
+        failed |= try_far_side(h, h->lane, 0);
     }
     return failed;
 }

@@ -40,7 +40,7 @@ static const struct command_option options[] = {
       "import: go on at this line of the file, as one that was interrupted "
       "says" },
     { JSON, "json", NULL,
-      "import: what became of it as JSON; get and list always are" },
+      "import, mirror status: as JSON; get and list always are" },
     { 'n', "limit", "N", "list: at most N entities" },
     { 0 }
 };
@@ -50,10 +50,12 @@ const struct command_help command_entity_help = {
             "       ingestlayer entity get [options] KIND ID\n"
             "       ingestlayer entity list [options]\n"
             "       ingestlayer entity delete [options] KIND ID...\n"
+            "       ingestlayer entity mirror [options] run SOURCE/NAME\n"
+            "       ingestlayer entity mirror [options] status [SOURCE/NAME]\n"
             "\n"
             "    ingestlayer entity import --kind user users.csv\n"
             "\n",
-    .verbs = "import get list delete",
+    .verbs = "import get list delete mirror",
     .options = options,
 };
 
@@ -248,6 +250,19 @@ command_delete(struct command *c, char **args, int n)
     return status;
 }
 
+static int
+command_mirror(struct command *c, char **args, int n)
+{
+    const char *verb = n ? args[0] : "";
+    if (strcmp(verb, "run") ? strcmp(verb, "status") || n > 2 : n != 2)
+        return command_usage("mirror takes run and the name of a mirror, or %s",
+                             "status");
+    int status = command_open(c, 0);
+    return status ? status
+                  : command_entity_mirror(c->store, verb,
+                                          n == 2 ? args[1] : NULL, c->json);
+}
+
 /* --- options ------------------------------------------------------------- */
 
 /* Options with a value that can be wrong.  0, or 2 after a message. */
@@ -332,6 +347,8 @@ command_entity(int argc, char **argv)
         status = command_import(&c, args, n);
     } else if (!strcmp(verb, "get")) {
         status = command_get(&c, args, n);
+    } else if (!strcmp(verb, "mirror")) {
+        status = command_mirror(&c, args, n);
     } else if (!strcmp(verb, "delete")) {
         status = command_delete(&c, args, n);
     } else {

@@ -58,11 +58,15 @@ command_why_online(const struct why_lane *l, const struct why_event *e,
         text_put(&a->row, found.data, found.len);
     } else if (r == 0 && a->fate == WHY_PASSED) {
         command_why_head(a, WHY_MISSING, WHY_RECORDED,
-                         "passed on to the destination, which has it not, or "
-                         "not any more");
+                         found.len ? "passed on to the destination, which has "
+                                     "nothing that is of it alone"
+                                   : "passed on to the destination, which has "
+                                     "it not, or not any more");
+        put_lines(a, &found);
     } else if (r == 0) {
         text_puts(command_why_line(a, WHY_RECORDED, 0),
                   "the destination has it not");
+        put_lines(a, &found);
     } else {
         struct il_text *line = command_why_line(a, WHY_UNKNOWN, 0);
         text_puts(line, "the destination cannot tell: ");

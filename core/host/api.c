@@ -255,6 +255,7 @@ host_api_init(void)
     table.memory_put = api_memory_put;
     table.memory_forget = api_memory_forget;
     table.stream_us = api_stream_us;
+    host_fill_mirrors(&table);
     gate_fill_api(&table);
     api_use(&table);
 }

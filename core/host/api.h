@@ -7,4 +7,8 @@
  * opened.  Links all of the host. */
 void host_api_init(void);
 
+struct il_api;
+/* mirrors.c */
+void host_fill_mirrors(struct il_api *);
+
 #endif

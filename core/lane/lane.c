@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <config.h>
+
 #include "private.h"
 
 #include "base/api.h"
@@ -7,6 +9,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,7 +54,7 @@ lane_worth_reading(struct lane *l, int64_t now, int64_t *look_again)
                                                 : 0;
     if (!l->unsettled || l->draining || there >= lane_most(l)
         || spool_backlog_bytes(l->ctx.spool, l->read_position)
-               >= l->spec.batch_bytes)
+               >= lane_most_bytes(l))
         return 1;
     int64_t age = now - l->written_us;
     if (age >= LINGER_US && l->unsettled < l->in_flight)
@@ -208,6 +211,9 @@ static void *
 lane_run(void *arg)
 {
     struct lane *l = arg;
+    char name[16]; /* all that the kernel keeps: top -H tells lanes apart */
+    snprintf(name, sizeof name, "%s", l->spec.name);
+    pthread_setname_np(pthread_self(), name);
     lane_paused_say(l);
     if (!lane_rest(l) && !lane_begin(l))
         lane_loop(l);
@@ -394,7 +400,8 @@ lane_new(const struct lane_spec *spec, const struct lane_context *ctx,
     l->spec = *spec;
     l->ctx = *ctx;
     l->cursor.fd = -1;
-    l->trimmed = 1;
+    l->trimmed = l->rests = 1;
+    lane_note_size(l, NULL);
     if (!l->spec.batch_events)
         l->spec.batch_events = 10000;
     if (!l->spec.batch_bytes)
@@ -512,6 +519,7 @@ lane_free(struct lane *l)
         lane_replay_end(l);
     lane_taps_end(l);
     lane_metrics_end(l);
+    lane_note_size(l, NULL);
     cells_close(l->cells);
     for (uint32_t i = 0; l->flights && i < l->flight_count; i++)
         flight_end(&l->flights[i]);

@@ -2,6 +2,7 @@
 /* How the room works: from the spool through steps to one destination.
  *
  *   lane.c      the loop, from the oldest flight to the newest; life cycle
+ *   size.c      how much at once
  *   read.c      read, match, steps, when, own steps: from the spool to a batch
  *   remember.c  what steps remember; timed.c  events that they put aside;
  *               tell.c  what they tell of entities; derive.c  events that they
@@ -115,7 +116,19 @@ struct flight {
     struct il_ack acks[FLIGHT_ACKS];
 };
 
-struct match_entry; /* read.c */
+struct match_entry; /* size.c */
+/* Frames and bytes at which a batch ends, for now. */
+uint32_t lane_most(const struct lane *);
+uint64_t lane_most_bytes(const struct lane *);
+size_t lane_read_bytes(const struct lane *, const struct flight *);
+/* It has read this; NULL: nothing for a while. */
+void lane_note_size(struct lane *, const struct flight *);
+/* A free flight gives back its memory: where it has more than it is to take, or in
+ * any case. */
+void lane_fit(const struct lane *, struct flight *);
+void lane_trim(struct flight *);
+
+/* read.c */
 
 #define LANE_REFUSAL_KINDS 8
 
@@ -204,6 +217,8 @@ struct lane {
     uint32_t head, used;     /* the oldest; how many are not FREE */
     uint64_t read_position;  /* the reader goes on after it */
     uint64_t frame_bytes;    /* of a frame, on average, in the last batch */
+    int large;          /* that was a large one */
+    uint32_t next_most; /* frames that the next may have */
     uint64_t suspect_until;  /* letters of an earlier run may be up to here */
     uint64_t counted_until;  /* letters whose events a later frame brings */
     uint64_t saved_position; /* in the cursor file */
@@ -224,7 +239,9 @@ struct lane {
     int64_t untold_us;     /* when it was said last; 0: never */
     struct lane_parked *parked; /* NULL: batches settle as a whole */
     uint32_t set_back_failures; /* set back in a row, nothing delivered */
-    int trimmed, flushed, cursor_failed, cursor_known;
+    int trimmed; /* batches have no memory, */
+    int rests;   /* nor has what steps remember */
+    int flushed, cursor_failed, cursor_known;
     struct cells *cells;        /* NULL: no step remembers anything */
     int recalled;               /* all of it, up to where the lane began */
     struct batch_stream stream; /* after the newest batch that was made */
@@ -325,8 +342,6 @@ void lane_wait_until(struct lane *, int64_t monotonic_us);
 void lane_signal(struct lane *);
 
 /* read.c */
-/* Frames at which a batch ends. */
-uint32_t lane_most(const struct lane *);
 int lane_frame(void *flight, uint64_t position, size_t offset, size_t len);
 int lane_matches_new(struct lane *);
 /* 0, LANE_TAKES or LANE_TICKS. */

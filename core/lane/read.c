@@ -3,6 +3,7 @@
 #include "private.h"
 
 #include "base/clock.h"
+#include "base/memory.h"
 
 #define XXH_INLINE_ALL
 #include <errno.h>
@@ -35,34 +36,12 @@ lane_frame(void *arg, uint64_t position, size_t offset, size_t len)
 static uint32_t
 lane_read_timeout(struct lane *l)
 {
-    uint32_t ms = l->trimmed ? LANE_SLEEP_MS : LANE_IDLE_MS;
+    uint32_t ms = l->trimmed && l->rests ? LANE_SLEEP_MS : LANE_IDLE_MS;
     if (l->saved_position != l->status.position)
         ms = LANE_SAVE_MS;
     ms = lane_timed_wait_ms(l, ms);
     ms = lane_remember_ms(l, ms);
     return l->parked ? lane_due_wait_ms(l, ms) : ms;
-}
-
-uint32_t
-lane_most(const struct lane *l)
-{
-    return l->parked ? l->parked->frames_most : l->spec.batch_events;
-}
-
-#define FRAME_GUESS 128 /* bytes, before any was seen */
-
-/* How much to ask for: the spool copies that many bytes, and those beyond the
- * last frame of the batch would be copied again for the next, and would make
- * the buffer larger than it has to be.  Where too little was asked for the
- * batch is a smaller one. */
-static size_t
-lane_read_bytes(const struct lane *l, const struct flight *f)
-{
-    uint64_t room = l->spec.batch_bytes - f->batch->frames.len;
-    uint64_t each = l->frame_bytes ? l->frame_bytes + l->frame_bytes / 16
-                                   : FRAME_GUESS;
-    uint64_t guess = (lane_most(l) - f->frame_count) * each;
-    return (size_t) (guess < room ? guess : room);
 }
 
 /* One read; the thread can be woken out of it. */
@@ -71,13 +50,13 @@ lane_read_some(struct lane *l, struct flight *f, uint32_t timeout_ms,
                uint64_t *last)
 {
     struct il_text *text = &f->batch->frames;
+    const uint32_t most = lane_most(l), have = f->frame_count;
     pthread_mutex_lock(&l->lock);
     int busy = l->signals != l->seen;
     l->reading = !busy;
     pthread_mutex_unlock(&l->lock);
     int n = spool_reader_read(l->reader, text, lane_read_bytes(l, f),
-                              lane_most(l) - f->frame_count,
-                              busy ? 0 : timeout_ms, last, lane_frame, f);
+                              most > have ? most - have : 1, busy ? 0 : timeout_ms, last, lane_frame, f);
     pthread_mutex_lock(&l->lock);
     l->reading = 0;
     pthread_mutex_unlock(&l->lock);
@@ -93,29 +72,32 @@ lane_read_more(struct lane *l, struct flight *f, uint64_t *last)
             now;
     int n = 1;
     while (n > 0 && f->frame_count < lane_most(l)
-           && f->batch->frames.len < l->spec.batch_bytes
+           && f->batch->frames.len < lane_most_bytes(l)
            && (now = clock_monotonic_us()) < until)
         n = lane_read_some(l, f, (uint32_t) ((until - now + 999) / 1000), last);
     return n < 0 ? n : 0;
 }
 
-/* Nobody has sent anything for a while. */
+/* Nobody has sent anything for a while.  What the steps remember goes once it is
+ * written, which is why the lane looks again. */
 void
 lane_idle(struct lane *l)
 {
-    if (l->used || l->trimmed || l->saved_position != l->status.position
+    if (l->used || (l->trimmed && l->rests)
+        || l->saved_position != l->status.position
         || clock_monotonic_us() - l->read_us < LANE_IDLE_MS * 1000)
         return;
-    for (uint32_t i = 0; i < l->flight_count; i++) {
-        struct flight *f = &l->flights[i];
-        batch_trim(f->batch);
-        free(f->frames);
-        f->frames = NULL;
-        f->frame_capacity = 0;
-    }
+    int rests = !l->cells || cells_rest(l->cells);
+    if (l->trimmed && !rests)
+        return;
+    for (uint32_t i = 0; i < l->flight_count; i++)
+        lane_trim(&l->flights[i]);
     if (l->entities)
         entity_reader_trim(l->entities);
+    lane_note_size(l, NULL);
+    memory_give_back();
     l->trimmed = 1;
+    l->rests = rests;
 }
 
 /* Fill a free flight; its stage tells whether there was something. */
@@ -124,6 +106,7 @@ lane_read(struct lane *l, struct flight *f)
 {
     uint64_t last = l->read_position;
     f->frame_count = 0;
+    lane_fit(l, f);
     int n = lane_read_some(l, f, lane_read_timeout(l), &last);
     int err = n < 0 ? n : 0;
     if (n > 0 && l->spec.batch_wait_ms)
@@ -149,8 +132,9 @@ lane_read(struct lane *l, struct flight *f)
     pthread_mutex_lock(&l->lock);
     l->used++;
     pthread_mutex_unlock(&l->lock);
-    l->trimmed = 0;
+    l->trimmed = l->rests = 0;
     l->read_us = clock_monotonic_us();
+    lane_note_size(l, f);
     if (f->frame_count)
         l->frame_bytes = f->batch->frames.len / f->frame_count;
     return 0;
@@ -166,7 +150,7 @@ lane_grow(struct lane *l, struct flight *f)
     size_t len = text->len;
     uint64_t last = l->read_position;
     f->grows = 0;
-    if (count >= lane_most(l) || len >= l->spec.batch_bytes
+    if (count >= lane_most(l) || len >= lane_most_bytes(l)
         || spool_durable(l->ctx.spool) <= last)
         return 0;
     int n = lane_read_some(l, f, 0, &last);

@@ -57,6 +57,8 @@ lane_remember_end(struct lane *l, struct flight *f)
     if (b->count && l->spec.step_count) /* who else would ask */
         batch_stream_us(b, b->count - 1);
     l->stream = b->stream;
+    if (l->cells)
+        cells_made(l->cells, b->count);
     f->made = 1;
 }
 
@@ -196,7 +198,7 @@ recall_read(struct flight *f, struct spool_reader *reader, uint64_t to,
     f->frame_count = 0;
     batch_clear(f->batch);
     int n = spool_reader_read(reader, &f->batch->frames, CHUNK_BYTES,
-                              UINT32_MAX, 0, last, lane_frame, f);
+                              lane_most(f->lane), 0, last, lane_frame, f);
     while (f->frame_count && f->frames[f->frame_count - 1].position > to)
         f->frame_count--;
     return n < 0 ? n : 0;

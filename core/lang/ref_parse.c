@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REF_INDEX_MAX 9  /* digits of an element number */
+#define REF_INDEX_MAX 9 /* digits of an element number */
 
 /* Reading of one path, done twice: to measure (field NULL), then to fill. */
 struct reader {
@@ -169,6 +169,14 @@ read_event(struct reader *r, int *root)
     return read_path(r);
 }
 
+static int
+starts(const struct reader *r, const char *word)
+{
+    size_t len = strlen(word);
+    return (size_t) (r->end - r->p) >= len && memcmp(r->p, word, len) == 0
+           && !lang_name_next(r->p + len, r->end);
+}
+
 /* After "$entity": .user, .user.plan. */
 static int
 read_entity(struct reader *r, const struct il_kind **kind)
@@ -185,6 +193,12 @@ read_entity(struct reader *r, const struct il_kind **kind)
             return -ENOMEM;
     }
     r->p += len;
+    /* When it was seen: no trait of this name can be in the way but by [".."]. */
+    if (starts(r, ".@seen")) {
+        int err = add_part(r, r->p + 1, 5, 0);
+        r->p += 6;
+        return err;
+    }
     return read_path(r);
 }
 
@@ -233,14 +247,6 @@ read_step(struct reader *r, const struct il_kind **kind)
 }
 
 static int
-starts(const struct reader *r, const char *word)
-{
-    size_t len = strlen(word);
-    return (size_t) (r->end - r->p) >= len && memcmp(r->p, word, len) == 0
-           && !lang_name_next(r->p + len, r->end);
-}
-
-static int
 read_reference(struct reader *r, int flags, int *root,
                const struct il_kind **kind)
 {
@@ -278,8 +284,8 @@ ref_parse_prefix(const char *text, size_t len, int flags, size_t *used,
     int err = read_reference(&r, flags, &root, &kind);
     if (err)
         return err;
-    struct il_field *field =
-        calloc(1, sizeof *field + r.count * sizeof(struct ref_part) + r.key_bytes);
+    struct il_field *field = calloc(
+        1, sizeof *field + r.count * sizeof(struct ref_part) + r.key_bytes);
     if (!field)
         return -ENOMEM;
     *used = (size_t) (r.p - text);

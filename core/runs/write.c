@@ -56,6 +56,16 @@ part_make(struct part *p, uint64_t page, uint64_t pages, uint32_t chunk)
     return p->bytes || !p->size ? 0 : -ENOMEM;
 }
 
+static void
+parts_free(struct runs_writer *w)
+{
+    struct part *const parts[] = { &w->lines, &w->records, &w->values };
+    for (int i = 0; i < 3; i++) {
+        free(parts[i]->bytes);
+        parts[i]->bytes = NULL;
+    }
+}
+
 static int
 part_flush(struct runs_writer *w, struct part *p)
 {
@@ -247,6 +257,7 @@ file_end(struct runs_writer *w)
         rc = part_flush(w, &w->records);
     if (!rc)
         rc = part_flush(w, &w->values);
+    parts_free(w); /* while the disk works others may want it */
     if (!rc)
         rc = file_pwrite(w->fd, w->sums, h->sums_page * sizeof *w->sums, at);
     memset(&page, 0, sizeof page);
@@ -291,8 +302,6 @@ runs_abandon(struct runs_writer *w)
             unlinkat(w->set->dirfd, w->name, 0);
     }
     free(w->sums);
-    free(w->lines.bytes);
-    free(w->records.bytes);
-    free(w->values.bytes);
+    parts_free(w);
     free(w);
 }

@@ -45,13 +45,15 @@ struct entity_writer {
 /* Is there anything that is worth a write?  value: as it would be. */
 static int
 entity_is_news(const struct entity_put *put, const struct entity *old,
-               struct slice traits, const struct il_text *value)
+               const MDB_val *was, const struct il_text *value)
 {
     if (put->created || !(put->flags & ENTITY_PUT_NEWS))
         return 1;
     return put->seen_us - old->last_seen_us >= LAST_SEEN_US
-           || value->len - ENTITY_HEAD != traits.len
-           || memcmp(value->data + ENTITY_HEAD, traits.ptr, traits.len);
+           || value->len != was->mv_size
+           || memcmp(value->data + ENTITY_HEAD,
+                     (const char *) was->mv_data + ENTITY_HEAD,
+                     value->len - ENTITY_HEAD);
 }
 
 /* An LMDB code or a negative errno. */
@@ -61,7 +63,6 @@ entity_put_one(struct entities *e, MDB_txn *txn, struct entity_writer *w,
 {
     char bytes[ENTITY_KEY_MAX];
     struct entity old = { 0 };
-    struct slice old_traits = { 0 };
     MDB_val key = { entity_key(bytes, put->kind, put->id), bytes }, value;
     int64_t seen = put->seen_us ? put->seen_us : w->now_us;
     put->created = put->written = 0;
@@ -74,21 +75,14 @@ entity_put_one(struct entities *e, MDB_txn *txn, struct entity_writer *w,
     if (put->created && (put->flags & ENTITY_PUT_EXISTING))
         return -ENOENT;
     old.first_seen_us = old.last_seen_us = seen;
-    if (!put->created) {
-        if (entity_view(put->kind, put->id, &value, &old))
-            return -EIO;
-        old_traits = slice_of((char *) value.mv_data + ENTITY_HEAD,
-                              value.mv_size - ENTITY_HEAD);
-    }
-    w->value.len = 0;
-    if (text_reserve(&w->value, ENTITY_HEAD))
-        return -ENOMEM;
-    entity_put_time(w->value.data, old.first_seen_us);
-    entity_put_time(w->value.data + 8,
-                    seen > old.last_seen_us ? seen : old.last_seen_us);
-    w->value.len = ENTITY_HEAD;
-    int err = entity_merge(&w->merge, old_traits, put->traits, &w->value);
-    if (err || !entity_is_news(put, &old, old_traits, &w->value))
+    if (!put->created && entity_view(put->kind, put->id, &value, &old))
+        return -EIO;
+    int err = entity_head(&w->value, old.first_seen_us,
+                          seen > old.last_seen_us ? seen : old.last_seen_us);
+    if (!err)
+        err = entity_merge_owned(&w->merge, put->created ? NULL : &old,
+                                 put->traits, 0, 0, &w->value, NULL);
+    if (err || !entity_is_news(put, &old, &value, &w->value))
         return err;
     value = (MDB_val){ w->value.len, w->value.data };
     put->written = 1;
@@ -100,8 +94,7 @@ static int
 entity_tolerates(const struct entity_put *put)
 {
     return (put->flags & ENTITY_PUT_LENIENT)
-           && (put->error == -EINVAL || put->error == -EMSGSIZE
-               || put->error == -ENOENT);
+           && (entity_refused(put->error) || put->error == -ENOENT);
 }
 
 static int
@@ -134,6 +127,14 @@ entity_log_full(struct entities *e, int err)
               e->store.dir);
 }
 
+int
+entity_update(struct entities *e, int (*fn)(void *, MDB_txn *), void *arg)
+{
+    int err = store_update(&e->store, fn, arg);
+    entity_log_full(e, err);
+    return err;
+}
+
 static int
 entity_write(struct entity_writer *w, int (*fn)(void *, MDB_txn *), size_t *bad)
 {
@@ -142,10 +143,9 @@ entity_write(struct entity_writer *w, int (*fn)(void *, MDB_txn *), size_t *bad)
     if (w->n == 0)
         return 0;
     w->now_us = clock_wall_us();
-    int err = store_update(&w->store->store, fn, w);
+    int err = entity_update(w->store, fn, w);
     if (bad)
         *bad = w->bad;
-    entity_log_full(w->store, err);
     entity_merge_clear(&w->merge);
     text_clear(&w->value);
     return err;

@@ -6,12 +6,21 @@
  *   key    kind, NUL, external_id
  *   value  first_seen, last_seen (microseconds since 1970 UTC, i64
  *          little-endian), traits (msgpack map)
- * The key NUL "format" holds the version of this layout, and those that begin
- * with NUL "mark" how far somebody has told of entities (entity_mark.c).
+ *          or, where a trait is a mirror's: first_seen, last_seen, the byte
+ *          0xC1, traits, and for each trait the number of its owner (a byte)
+ * The key NUL "format" holds the version of this layout, those that begin with
+ * NUL "mark" how far somebody has told of entities (entity_mark.c), those that
+ * begin with NUL "mirror" what there is of a mirror (entity_mirror.c).  Version
+ * 2 has mirrors; a store becomes one when the first of them is made, and until
+ * then earlier versions of this program can read it.
  *
  * Merging is one level deep: a trait that comes replaces the trait of that
  * name, whatever either holds; the others stay.  null is a value like any
- * other.  first_seen stays, last_seen never goes back. */
+ * other.  first_seen stays, last_seen never goes back.
+ *
+ * A trait has an owner: a mirror, or nobody in particular.  A mirror changes and
+ * removes only what is its own, and adds what is not there; whoever else writes
+ * another value into a mirror's trait makes it nobody's. */
 #ifndef ENTITY_H
 #define ENTITY_H
 
@@ -29,6 +38,10 @@ struct entities;
 struct entity {
     struct slice kind, id;
     struct il_value traits; /* IL_MAP */
+    struct slice stored;    /* the same as it stands */
+    const uint8_t *owners;  /* of each trait; NULL: nobody in particular */
+    /* last_seen: where traits are mirrors', no earlier than the last run of each
+     * of these that came to its end: it found them as they are. */
     int64_t first_seen_us, last_seen_us;
 };
 
@@ -85,6 +98,59 @@ int entity_apply(struct entities *, struct entity_mark *, size_t marks,
 /* Remove, durably; 1 removed, 0 unknown, or a negative errno. */
 int entity_delete(struct entities *, struct slice kind, struct slice id);
 
+/* --- mirrors (entity_mirror.c) --- */
+
+#define ENTITY_MIRRORS_MAX 255
+#define ENTITY_MIRROR_NAME_MAX 300 /* bytes */
+#define ENTITY_MIRROR_MARK_MAX 512 /* bytes */
+
+/* What there is of a mirror, beside its traits. */
+struct entity_mirror {
+    struct slice name;
+    int64_t seen_us;   /* when its last complete run began; 0: there was none */
+    int64_t asked_us;  /* when a person asked for a run; 0: never */
+    struct slice mark; /* only the mirror understands it */
+};
+
+enum {
+    ENTITY_MIRROR_TAKE = 1, /* also what is nobody's becomes its own */
+};
+/* What became of rows. */
+struct entity_mirrored {
+    uint64_t added, changed, same, removed;
+    uint64_t left;    /* traits of somebody else's, as they were */
+    uint64_t refused; /* rows: a bad id, or traits that are too large */
+};
+/* The entities of a mirror: each is to have these traits of it and no others.  One
+ * durable transaction for all of them, and for what there is of the mirror from
+ * now on (NULL: that stays).  Those that are refused have an error.  Counts are
+ * added up.  0 or a negative errno: -EMLINK: there are too many mirrors. */
+int entity_mirror_put(struct entities *, struct slice name, uint32_t flags,
+                      struct entity_put *, size_t n,
+                      const struct entity_mirror *now,
+                      struct entity_mirrored *);
+/* Take from entities of a kind what is the mirror's and for which is_there()
+ * answers 0; one that has no trait left goes.  In several durable transactions.
+ * cancelled() ends it with -ECANCELED. */
+struct entity_gone {
+    struct slice name, kind;
+    int (*is_there)(void *arg, struct slice id);
+    int (*cancelled)(void *arg);
+    void *arg;
+};
+int entity_mirror_gone(struct entities *, const struct entity_gone *,
+                       struct entity_mirrored *);
+/* 1, and *out, whose mark is in text (appended); 0: there is none; or a negative
+ * errno. */
+int entity_mirror_get(struct entities *, struct slice name,
+                      struct il_text *text, struct entity_mirror *out);
+/* Ask for a run, durably.  1, 0: there is no such mirror, or a negative errno. */
+int entity_mirror_ask(struct entities *, struct slice name, int64_t now_us);
+/* Each of them, by name.  As entity_each(). */
+int entity_mirror_each(struct entities *,
+                       int (*fn)(void *arg, const struct entity_mirror *),
+                       void *arg);
+
 /* Lane reads: within a read transaction that the caller begins per batch and
  * ends before it waits for anything.  Values point into the store's map and
  * live until entity_reader_end().  One thread at a time each. */
@@ -134,5 +200,11 @@ void entity_merge_clear(struct entity_merge *);
  * -EMSGSIZE or -ENOMEM. */
 int entity_merge(struct entity_merge *, struct slice old, struct slice patch,
                  struct il_text *out);
+/* The same for traits with owners: old may be NULL; owner 0: nobody in particular,
+ * else what it owns and patch has not goes, and what is another's stays (counted
+ * in *left).  Appends what follows the times of a stored value. */
+int entity_merge_owned(struct entity_merge *, const struct entity *old,
+                       struct slice patch, uint8_t owner, int take,
+                       struct il_text *out, uint64_t *left);
 
 #endif

@@ -11,6 +11,8 @@ struct entity_reader {
     struct entities *store;
     struct store_kept view; /* its cursor is NULL before the first search */
     struct entity_cache cache;
+    struct entity_seen seen; /* of the transaction: */
+    size_t txn;
     int active, positioned; /* txn is on; so is the cursor, in it */
 };
 
@@ -44,8 +46,12 @@ entity_reader_begin(struct entity_reader *r)
     int rc = store_kept_begin(s, &r->view);
     r->active = rc == 0;
     r->positioned = 0;
-    if (!rc)
-        entity_cache_begin(&r->cache, mdb_txn_id(r->view.txn), s->maps);
+    if (rc)
+        return store_errno(rc);
+    const size_t txn = mdb_txn_id(r->view.txn);
+    entity_cache_begin(&r->cache, txn, s->maps);
+    r->seen.loaded &= txn == r->txn;
+    r->txn = txn;
     return store_errno(rc);
 }
 
@@ -109,6 +115,8 @@ entity_reader_get(struct entity_reader *r, const struct il_kind *kind,
         entity_cache_add(&r->cache, hash, &key, &value);
     }
     int err = entity_view(name, id, &value, out);
+    if (!err && out->owners)
+        err = entity_seen_raise(r->store, r->view.txn, &r->seen, out);
     return err ? err : 1;
 }
 
@@ -144,7 +152,10 @@ entity_get(struct entities *e, struct slice kind, struct slice id,
     rc = mdb_get(txn, e->dbi, &key, &value);
     int err = rc == MDB_NOTFOUND ? 0 : store_errno(rc);
     if (!rc) {
+        struct entity_seen seen = { 0 };
         err = entity_copy(kind, id, &value, text, out);
+        if (!err && out->owners)
+            err = entity_seen_raise(e, txn, &seen, out);
         err = err ? err : 1;
     }
     store_abort(&e->store, txn);
@@ -198,6 +209,7 @@ entity_each(struct entities *e, struct slice kind, struct slice after,
     MDB_val key = { len, bytes }, value;
     MDB_txn *txn;
     MDB_cursor *cursor = NULL;
+    struct entity_seen seen = { 0 };
     struct entity one;
     if (!len)
         return -EINVAL;
@@ -213,6 +225,8 @@ entity_each(struct entities *e, struct slice kind, struct slice after,
         if (!entity_split(&key, kind, &one))
             break;
         stop = entity_view(one.kind, one.id, &value, &one);
+        if (!stop && one.owners)
+            stop = entity_seen_raise(e, txn, &seen, &one);
         if (!stop)
             stop = fn(arg, &one);
         rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
@@ -230,7 +244,8 @@ entity_count(struct entities *e)
     MDB_txn *txn;
     if (store_begin(&e->store, MDB_RDONLY, &txn))
         return 0;
-    uint64_t others = 1 + entity_mark_count(e, txn); /* the format's key */
+    uint64_t others = 1 + entity_mark_count(e, txn) /* the format's key */
+                      + entity_mirror_count(e, txn);
     if (mdb_stat(txn, e->dbi, &stat))
         stat.ms_entries = 0;
     store_abort(&e->store, txn);

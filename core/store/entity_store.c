@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ENTITY_FORMAT "1"
+/* Without and with mirrors. */
+static const char entity_formats[] = { '1', '2' };
 static const MDB_val format_key = { 7, (void *) "\0format" };
 
 /* Is the store laid out as this version does it?  MDB_NOTFOUND: it is new. */
@@ -17,8 +18,9 @@ entity_format_check(struct entities *e, MDB_txn *txn)
     if (!rc)
         rc = mdb_get(txn, e->dbi, &key, &value);
     if (!rc
-        && (value.mv_size != strlen(ENTITY_FORMAT)
-            || memcmp(value.mv_data, ENTITY_FORMAT, value.mv_size)))
+        && (value.mv_size != 1
+            || !memchr(entity_formats, *(const char *) value.mv_data,
+                       sizeof entity_formats)))
         rc = MDB_VERSION_MISMATCH;
     return rc;
 }
@@ -27,9 +29,20 @@ static int
 entity_format_write(struct entities *e, MDB_txn *txn)
 {
     MDB_val key = format_key;
-    MDB_val value = { strlen(ENTITY_FORMAT), (void *) ENTITY_FORMAT };
+    MDB_val value = { 1, (void *) &entity_formats[0] };
     int rc = entity_format_check(e, txn);
     return rc == MDB_NOTFOUND ? mdb_put(txn, e->dbi, &key, &value, 0) : rc;
+}
+
+int
+entity_format_raise(struct entities *e, MDB_txn *txn)
+{
+    MDB_val key = format_key, value;
+    int rc = mdb_get(txn, e->dbi, &key, &value);
+    if (rc || *(const char *) value.mv_data == entity_formats[1])
+        return rc;
+    value = (MDB_val){ 1, (void *) &entity_formats[1] };
+    return mdb_put(txn, e->dbi, &key, &value, 0);
 }
 
 /* Reads first, so that opening a store that is in use waits for no writer. */
@@ -115,7 +128,26 @@ entity_view(struct slice kind, struct slice id, const MDB_val *value,
     out->id = id;
     out->first_seen_us = entity_time(bytes);
     out->last_seen_us = entity_time(bytes + 8);
+    const int owned = (unsigned char) *p == ENTITY_OWNED;
+    const char *traits = p += owned;
     if (msg_head(&p, end, &out->traits) || out->traits.type != IL_MAP)
         return -EIO;
+    if (owned && (size_t) (end - p) < out->traits.count)
+        return -EIO;
+    end -= owned ? out->traits.count : 0;
+    out->owners = owned ? (const uint8_t *) end : NULL;
+    out->stored = slice_of(traits, (size_t) (end - traits));
+    return 0;
+}
+
+int
+entity_head(struct il_text *out, int64_t first_us, int64_t last_us)
+{
+    out->len = 0;
+    if (text_reserve(out, ENTITY_HEAD))
+        return -ENOMEM;
+    entity_put_time(out->data, first_us);
+    entity_put_time(out->data + 8, last_us);
+    out->len = ENTITY_HEAD;
     return 0;
 }

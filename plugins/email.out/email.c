@@ -359,12 +359,14 @@ put_marks(const struct email *e, struct il_batch *batch, uint32_t i,
         || received.type != IL_TIME)
         received.num.i = 0;
     mime_date(received.num.i, date);
+    const int replayed = (il_batch_flags(batch, i) & IL_REPLAYED) != 0;
     const char *const parts[] = { "Date: ",
                                   date,
                                   "\r\nMessage-ID: <",
                                   out->id,
                                   e->place,
-                                  ">\r\n"
+                                  ">\r\n",
+                                  replayed ? "Webhook-Replay: true\r\n" : "",
                                   "Auto-Submitted: auto-generated\r\n"
                                   "MIME-Version: 1.0\r\n"
                                   "Content-Type: text/plain; charset=utf-8\r\n"

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "named.h"
 
@@ -36,7 +37,7 @@ struct enrich {
     struct il_counter *found, *unknown, *stale, *waits;
     int64_t wait_max_us, max_age_us;  /* max_age_us 0: any will do */
     const char *kind_name, *key_text; /* the config's */
-    int on_unknown, on_stale;
+    int on_unknown, on_stale, seen;
 };
 
 static const struct il_option entity_options[] = {
@@ -55,6 +56,11 @@ static const struct il_option entity_options[] = {
       .choices = "pass|drop|dead-letter|wait",
       .help = "What becomes of an event whose entity is unknown or whose key "
               "is missing." },
+    { .name = "seen",
+      .type = IL_OPT_BOOL,
+      .def = "false",
+      .help = "Attach when the entity was written or found as it is last, as "
+              "$entity.<kind>.@seen." },
     { .name = "wait_max",
       .type = IL_OPT_DURATION,
       .min = 1000,
@@ -123,6 +129,7 @@ entity_open(const struct il_host *host, const struct il_conf *conf, void **self)
     e->kind_name = il_conf_str(conf, "kind");
     e->key_text = il_conf_str(conf, "key");
     e->on_unknown = then_of(il_conf_str(conf, "unknown"));
+    e->seen = il_conf_int(conf, "seen") != 0;
     e->on_stale = then_of(il_conf_str(conf, "stale"));
     e->max_age_us = il_conf_int(conf, "max_age") * 1000;
     e->wait_max_us = il_conf_has(conf, "wait_max")
@@ -252,6 +259,30 @@ is_stale(const struct enrich *e, struct il_batch *batch, uint32_t i,
            && at.num.i - entity->last_seen_us > e->max_age_us;
 }
 
+/* {"@seen": "2026-11-30T08:00:00.000000Z"}, beside the traits. */
+static int
+attach_seen(const struct enrich *e, struct il_batch *batch, uint32_t i,
+            const struct il_entity *entity)
+{
+    const int64_t us = entity->last_seen_us;
+    const time_t seconds = (time_t) (us / 1000000 - (us % 1000000 < 0));
+    char time[48], pair[64];
+    struct tm tm;
+    gmtime_r(&seconds, &tm);
+    size_t n = strftime(time, sizeof time, "%Y-%m-%dT%H:%M:%S", &tm);
+    n += (size_t) snprintf(time + n, sizeof time - n, ".%06dZ",
+                           (int) (us - (int64_t) seconds * 1000000));
+    if (n > 31)
+        return 0; /* a year that no calendar has */
+    /* msgpack: a text of 5 bytes, a text of up to 31 */
+    int len =
+        snprintf(pair, sizeof pair, "\xa5@seen%c%s", (int) (0xa0 | n), time);
+    const struct il_value map = {
+        .type = IL_MAP, .count = 1, .str = pair, .len = (size_t) len
+    };
+    return il_entity_attach(batch, i, e->kind, &map);
+}
+
 struct counts {
     uint64_t found, unknown, stale, waits;
 };
@@ -276,9 +307,10 @@ enrich(const struct enrich *e, struct il_batch *batch, uint32_t i,
     counts->stale += (uint64_t) stale;
     counts->waits += (uint64_t) waits;
     counts->unknown += !found && !waits;
-    return found && il_live(batch, i)
-               ? il_entity_attach(batch, i, e->kind, &entity.traits)
-               : 0;
+    if (!found || !il_live(batch, i))
+        return 0;
+    int err = il_entity_attach(batch, i, e->kind, &entity.traits);
+    return err || !e->seen ? err : attach_seen(e, batch, i, &entity);
 }
 
 static int

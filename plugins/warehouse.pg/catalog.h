@@ -10,6 +10,7 @@
 #define PG_CATALOG_H
 
 #include "link.h"
+#include "options.h"
 
 struct catalog {
     struct sql kept;       /* what the server has said so far, or */

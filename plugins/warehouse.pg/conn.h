@@ -18,6 +18,7 @@
 
 #include "encode.h"
 #include "link.h"
+#include "options.h"
 
 struct job;
 struct pg;

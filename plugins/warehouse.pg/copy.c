@@ -191,6 +191,23 @@ advance(struct pg *pg, const struct job *job)
     pthread_mutex_unlock(&pg->shared.lock);
 }
 
+/* So that `status` says it, too: an event that leaves the table as it was is no
+ * secret. */
+static void
+say_ignored(struct pg *pg, uint32_t folded, uint32_t ignored)
+{
+    if (!folded && !ignored)
+        return;
+    pthread_mutex_lock(&pg->shared.lock);
+    uint64_t f = pg->shared.folded += folded, i = pg->shared.ignored += ignored;
+    pthread_mutex_unlock(&pg->shared.lock);
+    il_status(
+        pg->host,
+        "since the start %llu events were ignored, as on_conflict has it, "
+        "and %llu went in with a later one of their key",
+        (unsigned long long) i, (unsigned long long) f);
+}
+
 static void
 count(struct pg *pg, const struct copy_txn *t)
 {
@@ -199,6 +216,8 @@ count(struct pg *pg, const struct copy_txn *t)
                    job->row_count - t->rejected - t->ignored);
     il_counter_add(pg->host, pg->counts.folded, job->folded);
     il_counter_add(pg->host, pg->counts.ignored, job->ignored + t->ignored);
+    if (job->plan && job->plan->conflict)
+        say_ignored(pg, job->folded, job->ignored + t->ignored);
     il_counter_add(pg->host, pg->counts.rejects, job->misfits + t->rejected);
     il_counter_add(pg->host, pg->counts.replaced, job->replaced);
     il_counter_add(pg->host, pg->counts.sent, t->link->bytes);

@@ -4,8 +4,10 @@
 #include "find.h"
 
 #include "pg.h"
+#include "put.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int
@@ -30,19 +32,15 @@ id_column(const struct options *opt, const struct plan *plan)
 
 /* 1, 0, or -1 with the fault.  Two are enough to see that there are several. */
 static int
-look(struct link *l, const char *column, const char *id, struct sql *out)
+look_where(struct link *l, const char *where, struct sql *out)
 {
     struct sql *s = &l->sql;
     PGresult *res;
     sql_clear(s);
     sql_printf(s,
                "select pg_catalog.row_to_json(r)::text from (select * from"
-               " %s where ",
-               l->opt->table.quoted);
-    sql_ident(s, column);
-    sql_printf(s, " = ");
-    sql_literal(s, id);
-    sql_printf(s, " limit 2) r");
+               " %s where %s limit 2) r",
+               l->opt->table.quoted, where ? where : "false");
     if (link_exec(l, sql_str(s), &res))
         return -1;
     const int n = PQntuples(res);
@@ -52,18 +50,93 @@ look(struct link *l, const char *column, const char *id, struct sql *out)
     return n > 0;
 }
 
+static int
+look(struct link *l, const char *column, const char *id, struct sql *out)
+{
+    struct sql where;
+    if (sql_open(&where, l->host))
+        return link_no_memory(l);
+    sql_ident(&where, column);
+    sql_printf(&where, " = ");
+    sql_literal(&where, id);
+    int found = look_where(l, sql_str(&where), out);
+    sql_close(&where);
+    return found;
+}
+
+/* --- on_conflict ---------------------------------------------------------- */
+
+/* ` "a" = '1' and ...` of the key that the event came with.  0, or -ENOENT. */
+static int
+key_sql(struct sql *s, struct encoder *e, const struct plan *plan,
+        struct il_batch *b, uint32_t i)
+{
+    const struct il_value *values;
+    const char *and = "";
+    if (il_row_read(e->row, b, i, &values))
+        return -ENOENT;
+    for (uint32_t k = 0; k < plan->count; k++) {
+        char buf[48], *text;
+        size_t len;
+        const char *v;
+        if (!plan->columns[k].is_key)
+            continue;
+        if (!(v = encode_scalar(&values[k], buf, &len)) || memchr(v, 0, len)
+            || !(text = strndup(v, len)))
+            return -ENOENT;
+        sql_printf(s, "%s", and);
+        sql_ident(s, plan->columns[k].name);
+        sql_printf(s, " = ");
+        sql_literal(s, text);
+        free(text);
+        and = " and ";
+    }
+    return 0;
+}
+
+/* The row of its key, which may be of other events.  0, or -1 with the fault. */
+static int
+look_by_key(struct link *l, const struct plan *plan, struct il_batch *b,
+            uint32_t i, struct sql *out)
+{
+    struct encoder e;
+    struct sql where;
+    int err = encode_open(&e, l->host, 0), found = 0;
+    if (!err)
+        err = encode_follow(&e, (struct plan *) (uintptr_t) plan);
+    if (!err)
+        err = sql_open(&where, l->host);
+    if (err) {
+        encode_close(&e);
+        return link_no_memory(l);
+    }
+    sql_printf(out, plan->conflict == CONFLICT_IGNORE
+                        ? "on_conflict = \"ignore\": an event whose key had a "
+                          "row has left none\n"
+                        : "on_conflict = \"update\": the row of a key has what "
+                          "all its events said, and is of none of them\n");
+    if (key_sql(&where, &e, plan, b, i))
+        sql_printf(out, "its key is not in what the event came with\n");
+    else if ((found = look_where(l, sql_str(&where), out)) == 0)
+        sql_printf(out, "its key has no row, or not any more\n");
+    sql_close(&where);
+    encode_close(&e);
+    return found < 0 ? -1 : 0;
+}
+
 /* As look(), in the table as it is now. */
 static int
-look_in_table(struct link *l, const char *id, struct sql *out)
+look_in_table(struct link *l, struct il_batch *b, uint32_t i, const char *id,
+              struct sql *out)
 {
     struct plan *plan;
     if (link_exec(l, "begin read only", NULL) || plan_read(l, &plan))
         return -1;
     const char *column = id_column(l->opt, plan);
-    int found = -1;
-    if (column)
-        found = look(l, column, id, out);
-    else
+    int found = column ? look(l, column, id, out) : -1;
+    if (plan->conflict && (!column || !found))
+        found = look_by_key(l, plan, b, i, out);
+    else if (!column)
         fault_set(&l->fault, PG_ACT_PAUSE,
                   "no column of %s gets the event's id ($event.id), by which a "
                   "row could be found",
@@ -98,7 +171,8 @@ find_row(void *self, struct il_batch *b, uint32_t i, struct il_text *text)
     struct link l;
     struct sql out = { .host = pg->host, .text = text }, id = { .err = 0 };
     int found = -1, err = read_id(pg, b, i, &id);
-    if (!err && link_init(&l, pg->host, &pg->opt, &pg->stop)) {
+    if (!err
+        && link_init(&l, pg->host, &pg->opt.connect, &pg->opt, &pg->stop)) {
         link_free(&l);
         err = -ENOMEM;
     }
@@ -107,7 +181,7 @@ find_row(void *self, struct il_batch *b, uint32_t i, struct il_text *text)
         return err;
     }
     if (!link_open(&l))
-        found = look_in_table(&l, sql_str(&id), &out);
+        found = look_in_table(&l, b, i, sql_str(&id), &out);
     if (found < 0)
         sql_printf(&out, "%s\n", l.fault.why);
     link_rollback(&l);

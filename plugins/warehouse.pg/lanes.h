@@ -22,6 +22,7 @@
 #include <pthread.h>
 
 #include "link.h"
+#include "options.h"
 
 /* Rows that a lane can have: of 1, of 2, ... of 16 connections. */
 #define LANES_ROWS_MAX (PG_CONNECTIONS_MAX * (PG_CONNECTIONS_MAX + 1) / 2)

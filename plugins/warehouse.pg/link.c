@@ -90,7 +90,7 @@ wait_socket(struct link *l, short events, int64_t deadline_us)
 static int64_t
 deadline(const struct link *l)
 {
-    uint64_t ms = l->opt->statement_timeout_ms;
+    uint64_t ms = l->connection->statement_timeout_ms;
     if (l->patience_ms)
         return il_monotonic_us(l->host) + (int64_t) l->patience_ms * 1000;
     return il_monotonic_us(l->host)
@@ -183,7 +183,7 @@ connect_fault(struct link *l)
     fault_set(&l->fault, PG_ACT_RETRY, "cannot connect to Postgres: %s%s%s%s",
               line, *code ? " (SQLSTATE " : "", code, *code ? ")" : "");
     memcpy(l->fault.code, code, sizeof code);
-    fault_judge(&l->fault, l->opt->rules, l->opt->rule_count);
+    fault_judge(&l->fault, l->connection->rules, l->connection->rule_count);
     l->fault.lost = 1;
     size_t n = strlen(l->fault.why);
     if (strcmp(code, "42501") == 0)
@@ -230,11 +230,13 @@ drive_connect(struct link *l, int64_t until)
 }
 
 int
-link_init(struct link *l, const struct il_host *host, const struct options *opt,
+link_init(struct link *l, const struct il_host *host,
+          const struct connection *connection, const struct options *opt,
           struct link_stop *stop)
 {
     memset(l, 0, sizeof *l);
     l->host = host;
+    l->connection = connection;
     l->opt = opt;
     l->stop = stop;
     return sql_open(&l->sql, host);
@@ -259,18 +261,18 @@ link_open(struct link *l)
         "tcp_user_timeout",          "dbname",          "client_encoding"
     };
     const char *values[MOST_KEYS + 1] = {
-        "ingestlayer", "15", "5", "30000", l->opt->connection, "UTF8"
+        "ingestlayer", "15", "5", "30000", l->connection->string, "UTF8"
     };
-    int64_t until =
-        il_monotonic_us(l->host) + (int64_t) l->opt->connect_timeout_ms * 1000;
+    int64_t until = il_monotonic_us(l->host)
+                    + (int64_t) l->connection->connect_timeout_ms * 1000;
     link_close(l);
     memset(&l->fault, 0, sizeof l->fault);
     if (link_resolve(l, until))
         return -1;
     int n = 6 + hosts_params(&l->hosts, keys + 6, values + 6);
-    if (l->opt->application_name) {
+    if (l->connection->application_name) {
         keys[n] = "application_name";
-        values[n] = l->opt->application_name;
+        values[n] = l->connection->application_name;
     }
     l->db = PQconnectStartParams(keys, values, 1);
     if (!l->db) {
@@ -341,7 +343,7 @@ result_fault(struct link *l, const PGresult *res)
     field_copy(f->column, sizeof f->column, res, PG_DIAG_COLUMN_NAME);
     field_copy(f->constraint, sizeof f->constraint, res,
                PG_DIAG_CONSTRAINT_NAME);
-    fault_judge(f, l->opt->rules, l->opt->rule_count);
+    fault_judge(f, l->connection->rules, l->connection->rule_count);
     f->lost = PQstatus(l->db) == CONNECTION_BAD || !severity
               || strcmp(severity, "ERROR") != 0;
 }
@@ -409,6 +411,7 @@ link_result(struct link *l, int *err)
     case PGRES_COMMAND_OK:
     case PGRES_TUPLES_OK:
     case PGRES_COPY_IN:
+    case PGRES_COPY_OUT:
     case PGRES_EMPTY_QUERY:
         return res;
     default:
@@ -506,6 +509,23 @@ link_copy_data(struct link *l, const char *bytes, size_t len)
         until = deadline(l);
     }
     return 0;
+}
+
+int
+link_copy_row(struct link *l, char **row)
+{
+    int64_t until = deadline(l);
+    int n;
+    *row = NULL;
+    while ((n = PQgetCopyData(l->db, row, 1)) == 0) {
+        if (wait_socket(l, POLLIN, until))
+            return -1;
+        if (!PQconsumeInput(l->db))
+            return lost(l, "reading from Postgres");
+    }
+    if (n > 0)
+        return n;
+    return n == -1 ? 0 : lost(l, "reading from Postgres");
 }
 
 int

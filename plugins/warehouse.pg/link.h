@@ -29,9 +29,8 @@
 #include <libpq-fe.h>
 #include <stdatomic.h>
 
-#include "fault.h"
+#include "connection.h"
 #include "hosts.h"
-#include "options.h"
 #include "sql.h"
 
 struct link_stop {
@@ -52,35 +51,38 @@ struct link_tag {
 
 struct catalog;
 struct lookup;
+struct options;
 
 struct link {
     const struct il_host *host;
-    const struct options *opt;
+    const struct connection *connection;
+    const struct options
+        *opt; /* the rest, for those who use the link; or NULL */
     struct link_stop *stop;
     PGconn *db;
     struct hosts hosts;
     struct lookup *lookups; /* names without an answer yet */
-    struct sql sql; /* the statement under construction */
+    struct sql sql;         /* the statement under construction */
     struct fault fault;
     uint64_t bytes; /* sent as COPY data */
     struct link_tag tag;
-    char name[64];        /* application_name of the session */
-    char txn_name[64];    /* of the last transaction, with the tag */
-    int alone;            /* no other connection of the process is at work */
-    int direct;           /* no pooler in between: PQbackendPID() is true */
-    int is_watch;         /* it looks after another link */
-    uint32_t patience_ms; /* for each wait; 0: as the options say */
-    int64_t warned_us;    /* when a WARNING was logged; 0: never */
-    unsigned warnings;    /* that were not logged since */
-    int suspicions;       /* looks in a row by which it is dead */
+    char name[64];           /* application_name of the session */
+    char txn_name[64];       /* of the last transaction, with the tag */
+    int alone;               /* no other connection of the process is at work */
+    int direct;              /* no pooler in between: PQbackendPID() is true */
+    int is_watch;            /* it looks after another link */
+    uint32_t patience_ms;    /* for each wait; 0: as the options say */
+    int64_t warned_us;       /* when a WARNING was logged; 0: never */
+    unsigned warnings;       /* that were not logged since */
+    int suspicions;          /* looks in a row by which it is dead */
     struct catalog *catalog; /* keeps what the server says of tables, or says it
                               * itself; NULL: neither */
     char blocker[FAULT_BLOCKER]; /* who holds what the transaction waits for */
 };
 
 /* 0 or -ENOMEM; link_free() copes with either. */
-int link_init(struct link *, const struct il_host *, const struct options *,
-              struct link_stop *);
+int link_init(struct link *, const struct il_host *, const struct connection *,
+              const struct options *, struct link_stop *);
 void link_free(struct link *);
 /* All of these return 0 or -1 with link->fault filled in. */
 int link_open(struct link *);
@@ -103,6 +105,9 @@ int link_exec(struct link *, const char *sql, PGresult **last);
 int link_text(struct link *, const char *sql, char *out, size_t size);
 int link_copy_data(struct link *, const char *bytes, size_t len);
 int link_copy_end(struct link *);
+/* The next row of a COPY to us: its length, 0 after the last one (then read to the
+ * end by link_finish()), or -1.  PQfreemem() it. */
+int link_copy_row(struct link *, char **row);
 /* Roll back whatever is open; closes the link when even that fails. */
 void link_rollback(struct link *);
 /* Wait up to ms, less when the plugin stops. */

@@ -292,7 +292,7 @@ link_resolve(struct link *l, int64_t until_us)
         return 0;
     hosts_empty(&l->hosts);
     release_ended(l, 0);
-    if (hosts_read(&named, l->opt->connection))
+    if (hosts_read(&named, l->connection->string))
         err = link_no_memory(l);
     for (size_t i = 0; i < named.count && !err; i++)
         if (is_name(&named.endpoints[i])

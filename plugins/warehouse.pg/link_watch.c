@@ -96,7 +96,8 @@ link_begin_sql(struct link *l, struct sql *s, uint32_t lock_timeout_ms)
                "set local idle_in_transaction_session_timeout = %d; "
                "set local tcp_keepalives_idle = 10; "
                "set local tcp_keepalives_interval = 4; ",
-               l->opt->statement_timeout_ms, lock_timeout_ms, LOCK_IDLE_MS);
+               l->connection->statement_timeout_ms, lock_timeout_ms,
+               LOCK_IDLE_MS);
 }
 
 int
@@ -238,7 +239,7 @@ link_watch(struct link *l, int waits_for_server)
 {
     struct link watch;
     int is_dead = 0;
-    if (link_init(&watch, l->host, l->opt, l->stop) == 0) {
+    if (link_init(&watch, l->host, l->connection, NULL, l->stop) == 0) {
         watch.is_watch = 1;
         watch.patience_ms = WATCH_MS;
         /* Of several servers only this one knows. */

@@ -20,25 +20,16 @@ plugins_warehouse_pg_warehouse_pg_la_SOURCES = \
 	plugins/warehouse.pg/encode.c \
 	plugins/warehouse.pg/encode.h \
 	plugins/warehouse.pg/encode_field.c \
-	plugins/warehouse.pg/fault.c \
-	plugins/warehouse.pg/fault.h \
 	plugins/warehouse.pg/find.c \
 	plugins/warehouse.pg/find.h \
 	plugins/warehouse.pg/fold.c \
 	plugins/warehouse.pg/fold.h \
-	plugins/warehouse.pg/hosts.c \
-	plugins/warehouse.pg/hosts.h \
 	plugins/warehouse.pg/job.h \
 	plugins/warehouse.pg/lanes.c \
 	plugins/warehouse.pg/lanes.h \
 	plugins/warehouse.pg/lanes_claim.c \
 	plugins/warehouse.pg/lanes_epoch.c \
 	plugins/warehouse.pg/lanes_move.c \
-	plugins/warehouse.pg/link.c \
-	plugins/warehouse.pg/link.h \
-	plugins/warehouse.pg/link_cancel.c \
-	plugins/warehouse.pg/link_resolve.c \
-	plugins/warehouse.pg/link_watch.c \
 	plugins/warehouse.pg/options.h \
 	plugins/warehouse.pg/partition.c \
 	plugins/warehouse.pg/partition.h \
@@ -61,13 +52,32 @@ plugins_warehouse_pg_warehouse_pg_la_SOURCES = \
 	plugins/warehouse.pg/replay_rows.c \
 	plugins/warehouse.pg/show.c \
 	plugins/warehouse.pg/show.h \
-	plugins/warehouse.pg/sql.c \
-	plugins/warehouse.pg/sql.h \
 	plugins/warehouse.pg/worker.c
 plugins_warehouse_pg_warehouse_pg_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(PQ_CFLAGS)
 plugins_warehouse_pg_warehouse_pg_la_CFLAGS = $(PLUGIN_CFLAGS)
 plugins_warehouse_pg_warehouse_pg_la_LDFLAGS = $(PLUGIN_LINK)
-plugins_warehouse_pg_warehouse_pg_la_LIBADD = $(PQ_LIBS) -lm -lpthread
+plugins_warehouse_pg_warehouse_pg_la_LIBADD = \
+	plugins/warehouse.pg/liblink.la -lm
+
+# What connects: entities.pg has it, too.
+noinst_LTLIBRARIES += plugins/warehouse.pg/liblink.la
+plugins_warehouse_pg_liblink_la_SOURCES = \
+	plugins/warehouse.pg/connection.c \
+	plugins/warehouse.pg/connection.h \
+	plugins/warehouse.pg/fault.c \
+	plugins/warehouse.pg/fault.h \
+	plugins/warehouse.pg/hosts.c \
+	plugins/warehouse.pg/hosts.h \
+	plugins/warehouse.pg/link.c \
+	plugins/warehouse.pg/link.h \
+	plugins/warehouse.pg/link_cancel.c \
+	plugins/warehouse.pg/link_resolve.c \
+	plugins/warehouse.pg/link_watch.c \
+	plugins/warehouse.pg/sql.c \
+	plugins/warehouse.pg/sql.h
+plugins_warehouse_pg_liblink_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(PQ_CFLAGS)
+plugins_warehouse_pg_liblink_la_CFLAGS = $(PLUGIN_CFLAGS)
+plugins_warehouse_pg_liblink_la_LIBADD = $(PQ_LIBS) -lpthread
 
 # The test programs need a server; each has a script that starts one.
 PG_TEST_CPPFLAGS = $(TESTHOST_CPPFLAGS) $(PQ_CFLAGS) $(CHECK_CFLAGS) \

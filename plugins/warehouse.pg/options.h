@@ -4,12 +4,10 @@
 #ifndef PG_OPTIONS_H
 #define PG_OPTIONS_H
 
-#include "fault.h"
+#include "connection.h"
 #include "sql.h"
 
 #define PG_CONNECTIONS_MAX 16
-#define PG_NAME_MAX                                                            \
-    63 /* bytes of a name that Postgres keeps; it cuts the rest */
 
 struct mapping {
     const char *name;
@@ -41,18 +39,16 @@ struct conflict {
 
 struct options {
     struct conflict conflict;
-    const char *connection, *lanes_schema, *unique_column, *payload_column;
-    const char *application_name;
+    struct connection connect;
+    const char *lanes_schema, *unique_column, *payload_column;
     char *lanes; /* quoted schema.lanes */
     struct sql_name table;
     struct mapping *mappings;
     size_t mapping_count;
-    struct pg_rule *rules;
-    size_t rule_count;
     struct partition partition;
     int create, payload_set, refuse_bad_text;
     uint32_t connections;
-    uint32_t connect_timeout_ms, statement_timeout_ms, lock_timeout_ms;
+    uint32_t lock_timeout_ms;
 };
 
 #endif

@@ -13,6 +13,7 @@
 #define PG_PARTITION_H
 
 #include "link.h"
+#include "options.h"
 
 struct conn;
 struct encoder;

@@ -331,7 +331,7 @@ partition_keep(void *arg)
     struct link l;
     char said[FAULT_WHY] = "";
     uint32_t wait_ms = WAIT_FIRST_MS;
-    int err = link_init(&l, pg->host, &pg->opt, &pg->stop);
+    int err = link_init(&l, pg->host, &pg->opt.connect, &pg->opt, &pg->stop);
     while (!err && !atomic_load(&pg->stop.now)) {
         if (!keep_once(pg, &l, said)) {
             wait_ms = WAIT_FIRST_MS;

@@ -179,7 +179,7 @@ pg_close(void *self)
         il_template_free(pg->host, pg->opt.mappings[i].value);
     free(pg->opt.mappings);
     conflict_close(&pg->opt);
-    free(pg->opt.rules);
+    free(pg->opt.connect.rules);
     free(pg->opt.lanes);
     sql_name_clear(&pg->opt.table);
     encode_close(&pg->lane_enc);
@@ -189,43 +189,6 @@ pg_close(void *self)
     pthread_cond_destroy(&pg->shared.done);
     pthread_mutex_destroy(&pg->shared.lock);
     free(pg);
-}
-
-/* Of a password with an '@' or '/' in it libpq takes the rest for the host or
- * the database, and errors about these would print it. */
-static int
-password_is_cut(const PQconninfoOption *parts)
-{
-    for (const PQconninfoOption *o = parts; o->keyword; o++)
-        if ((strcmp(o->keyword, "host") == 0
-             || strcmp(o->keyword, "dbname") == 0)
-            && o->val && strchr(o->val, '@'))
-            return 1;
-    return 0;
-}
-
-/* libpq's own message would repeat parts of the string, which may be the
- * password, so the answer here is in general terms. */
-static int
-check_connection(const struct pg *pg, const struct il_conf *conf)
-{
-    char *message = NULL;
-    PQconninfoOption *parts = PQconninfoParse(pg->opt.connection, &message);
-    PQfreemem(message);
-    if (!parts)
-        return il_conf_error(conf, "connection", -1,
-                             "is no libpq connection string; expected "
-                             "postgresql://user@host:port/database or "
-                             "host=... dbname=... user=... (a value with "
-                             "blanks needs 'quotes'; in a URI, %%40 %%3A %%2F "
-                             "%%25 stand for @ : / %% in a password)");
-    int err = 0;
-    if (strstr(pg->opt.connection, "://") && password_is_cut(parts))
-        err = il_conf_error(conf, "connection", -1,
-                            "the host or database has an '@' in it; write %%40 "
-                            "%%3A %%2F %%25 for @ : / %% in a password");
-    PQconninfoFree(parts);
-    return err;
 }
 
 /* Postgres would cut it in silence, and then nothing would be found by it. */
@@ -334,12 +297,13 @@ open_rules(struct pg *pg, const struct il_conf *conf)
 {
     size_t n = il_conf_count(conf, "sqlstate");
     int err = 0;
-    pg->opt.rules = calloc(n + 1, sizeof *pg->opt.rules);
-    if (!pg->opt.rules)
+    pg->opt.connect.rules = calloc(n + 1, sizeof *pg->opt.connect.rules);
+    if (!pg->opt.connect.rules)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++) {
         const struct il_conf *group = il_conf_group(conf, "sqlstate", i);
-        struct pg_rule *r = &pg->opt.rules[pg->opt.rule_count++];
+        struct pg_rule *r =
+            &pg->opt.connect.rules[pg->opt.connect.rule_count++];
         const char *action = il_conf_str(group, "action");
         r->action = strcmp(action, "reject") == 0  ? PG_ACT_REJECT
                     : strcmp(action, "pause") == 0 ? PG_ACT_PAUSE
@@ -355,23 +319,23 @@ open_rules(struct pg *pg, const struct il_conf *conf)
 static int
 open_options(struct pg *pg, const struct il_conf *conf)
 {
-    pg->opt.connection = il_conf_str(conf, "connection");
+    pg->opt.connect.string = il_conf_str(conf, "connection");
     pg->opt.lanes_schema = il_conf_str(conf, "lanes_schema");
     pg->opt.unique_column = il_conf_str(conf, "unique_column");
     pg->opt.payload_column = il_conf_str(conf, "payload_column");
     pg->opt.payload_set = strcmp(pg->opt.payload_column, "payload") != 0;
-    pg->opt.application_name = il_conf_str(conf, "application_name");
+    pg->opt.connect.application_name = il_conf_str(conf, "application_name");
     pg->opt.create = il_conf_int(conf, "create") != 0;
     pg->opt.connections = (uint32_t) il_conf_int(conf, "connections");
     pg->opt.refuse_bad_text =
         strcmp(il_conf_str(conf, "bad_text"), "dead-letter") == 0;
-    pg->opt.connect_timeout_ms =
+    pg->opt.connect.connect_timeout_ms =
         (uint32_t) il_conf_int(conf, "connect_timeout");
-    pg->opt.statement_timeout_ms =
+    pg->opt.connect.statement_timeout_ms =
         (uint32_t) il_conf_int(conf, "statement_timeout");
     pg->opt.lock_timeout_ms = (uint32_t) il_conf_int(conf, "lock_timeout");
     /* All findings of one run are shown together. */
-    int err = check_connection(pg, conf), e;
+    int err = connection_check(&pg->opt.connect, conf, "connection"), e;
     if ((e = open_table(pg, conf)) != 0)
         err = e;
     if ((e = open_columns(pg, conf)) != 0)
@@ -397,7 +361,7 @@ open_conns(struct pg *pg)
         struct conn *c = &pg->conns[k];
         c->pg = pg;
         c->index = k;
-        if (link_init(&c->link, pg->host, &pg->opt, &pg->stop)
+        if (link_init(&c->link, pg->host, &pg->opt.connect, &pg->opt, &pg->stop)
             || encode_open(&c->enc, pg->host, pg->opt.refuse_bad_text))
             return -ENOMEM;
     }

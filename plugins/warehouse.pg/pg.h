@@ -63,6 +63,7 @@ struct pg_shared {
     int busy;                      /* batches taken and not settled */
     uint64_t broken; /* id of the batch that has to come again before any later
                       * one does; 0: none */
+    uint64_t folded, ignored; /* since the start */
     struct pg_resume resume;
 };
 

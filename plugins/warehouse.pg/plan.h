@@ -16,6 +16,7 @@
 #include <stdatomic.h>
 
 #include "link.h"
+#include "options.h"
 
 struct encoder;
 struct column;

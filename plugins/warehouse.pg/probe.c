@@ -528,7 +528,7 @@ probe_run(void *self, struct il_text *text)
     struct link l;
     enum pg_mode mode = PG_MODE_UNKNOWN;
     struct sql out = { .host = pg->host, .text = text };
-    if (link_init(&l, pg->host, &pg->opt, &pg->stop)) {
+    if (link_init(&l, pg->host, &pg->opt.connect, &pg->opt, &pg->stop)) {
         link_free(&l);
         return -ENOMEM;
     }

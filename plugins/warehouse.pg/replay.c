@@ -195,7 +195,8 @@ replay_new(struct pg *pg)
     r->job.end = r->job.connections = 1;
     r->job.plain = 1;
     r->job.wire = il_text_new(pg->host);
-    int err = link_init(&r->link, pg->host, &pg->opt, &pg->stop);
+    int err =
+        link_init(&r->link, pg->host, &pg->opt.connect, &pg->opt, &pg->stop);
     if (!err)
         err = encode_open(&r->enc, pg->host, 0);
     return err ? err : r->job.wire ? 0 : -ENOMEM;

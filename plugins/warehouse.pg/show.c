@@ -55,7 +55,7 @@ show_assume(void *self, const char *json, size_t len, struct il_text *why)
     struct catalog catalog = { .known = NULL };
     struct link l;
     struct plan *plan = NULL;
-    int err = link_init(&l, pg->host, &pg->opt, &pg->stop);
+    int err = link_init(&l, pg->host, &pg->opt.connect, &pg->opt, &pg->stop);
     if (!err)
         err = open_catalog(pg, &catalog, json, len, why);
     l.catalog = &catalog;
@@ -91,7 +91,7 @@ show_table(void *self, struct il_text *out)
     struct link l;
     struct plan *plan = NULL;
     struct sql s = { .host = pg->host, .text = out };
-    int err = link_init(&l, pg->host, &pg->opt, &pg->stop);
+    int err = link_init(&l, pg->host, &pg->opt.connect, &pg->opt, &pg->stop);
     if (!err)
         err = catalog_keep(&catalog, pg->host);
     if (!err) {

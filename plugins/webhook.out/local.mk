@@ -192,6 +192,7 @@ out_system_tests = \
 	plugins/webhook.out/tests/test-out-outage-loses-nothing.py \
 	plugins/webhook.out/tests/test-out-presets-replay.py \
 	plugins/webhook.out/tests/test-out-replay.py \
+	plugins/webhook.out/tests/test-out-replay-troubles.py \
 	plugins/webhook.out/tests/test-out-restarts-cost-nothing.py \
 	plugins/webhook.out/tests/test-out-turns-are-taken.py
 EXTRA_DIST += $(out_system_tests) plugins/webhook.out/tests/outsystem.py

@@ -8,11 +8,12 @@ import shutil
 import subprocess
 import time
 
-from measure import Admin, Peak, cpu
+from measure import Admin, Peak, cpu, thread_cpu
 from rig import ALL, TOOLS, discard, pipeline
-from servers import free_port
+from servers import INGESTLAYER, free_port
 
 CONNECTIONS = 64
+LANE = "w1/warehouse.pg"
 WRK_SECONDS = 4
 DELIVERIES = 300000  # events of a round, at most
 SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"
@@ -98,27 +99,33 @@ class Deliveries:
         finally:
             discard(d)
 
-    # --- rows beside an endpoint that is gone ---
-    def rows(self, more=""):
-        """w1a, and one more destination."""
+    # --- rows beside an endpoint that is gone, or somebody who looks ---
+    def rows(self, more="", beside=None):
+        """w1a, and one more destination, or another process.  `lane`: the CPU of
+        the lane's own thread; `all`: of the daemon and of Postgres."""
         rig = self.rig
         rig.empty_table()
         where = pipeline(ALL)
         cut = where.rindex(");")
         d = rig.daemon(where[:cut] + (", " + more if more else "") + where[cut:], users=True)
+        looks = beside(d) if beside else None
         try:
             admin = Admin(d.admin)
-            ours, theirs = cpu(d.proc.pid), rig.pg_cpu()
+            lane, ours, theirs = thread_cpu(d.proc.pid, LANE), cpu(d.proc.pid), rig.pg_cpu()
             with Peak(d.proc.pid) as peak:
                 sent = rig.send(d.gate, "-c", 8, "-b", 500, "-n", rig.events)
                 began = time.monotonic() - sent["seconds"]
-                admin.drained(lane="w1/warehouse.pg")
+                admin.drained(lane=LANE)
                 took = time.monotonic() - began
+            lane = thread_cpu(d.proc.pid, LANE) - lane
             ours, theirs = cpu(d.proc.pid) - ours, rig.pg_cpu() - theirs
             rig.rows(1)
             return {"rate": rig.events / took, "ours": ours * 1e6 / rig.events, "pg": theirs * 1e6 / rig.events,
-                    "memory": peak.mb}
+                    "lane": lane * 1e6 / rig.events, "all": (ours + theirs) * 1e6 / rig.events, "memory": peak.mb}
         finally:
+            if looks:
+                looks.terminate()
+                looks.wait()
             discard(d)
 
     def alone(self):
@@ -131,3 +138,9 @@ class Deliveries:
     def beside_all(self):
         """It wants all of them."""
         return self.rows(hook(free_port()))
+
+    def tapped(self):
+        """Somebody looks at as much of the lane as it shows."""
+        return self.rows(beside=lambda d: subprocess.Popen(
+            [INGESTLAYER, "tap", "-c", d.conf, "--rate", "1000000", LANE], env=d.env, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL))

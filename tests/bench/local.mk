@@ -1,5 +1,6 @@
 # Speed and memory: never part of `make check`.  `make bench`, with CASE="w1a
-# gate" for some; `make bench-scale`, cost as things grow; RESULTS=1 to write
+# gate" for some; `make bench-scale`, cost as things grow; `make bench-beside`,
+# what a lane costs beside others; `make bench-mirror`, entities out of a database; RESULTS=1 to write
 # RESULTS.md (and the picture).  BENCHFLAGS="--events 50000 --rounds 1" for a
 # quick look.
 EXTRA_PROGRAMS += tests/bench/bare tests/bench/gen tests/bench/receive \
@@ -18,9 +19,10 @@ BENCH_TOOLS = tests/bench/bare tests/bench/gen tests/bench/receive \
 	tests/bench/send \
 	tests/bench/bench-entity tests/bench/bench-idem tests/bench/bench-json \
 	tests/bench/bench-lane
-EXTRA_DIST += tests/bench/RESULTS.md tests/bench/bench.py tests/bench/cases.py \
+EXTRA_DIST += tests/bench/RESULTS.md tests/bench/beside.py tests/bench/bench.py \
+	tests/bench/cases.py \
 	tests/bench/chart.py tests/bench/deliver.py tests/bench/measure.py \
-	tests/bench/peers.py \
+	tests/bench/mirror.py tests/bench/peers.py \
 	tests/bench/results.py tests/bench/results.svg tests/bench/rig.py \
 	tests/bench/scale.json tests/bench/scale.py
 BENCH_RUN = $(AM_TESTS_ENVIRONMENT) python3 $(srcdir)/tests/bench
@@ -31,7 +33,11 @@ bench: all $(BENCH_TOOLS)
 bench-scale: all $(BENCH_TOOLS) tests/destination.null.la
 	$(BENCH_RUN)/scale.py --case '$(CASE)' $(BENCHFLAGS) \
 	    $(if $(RESULTS),--results $(srcdir)/tests/bench)
-.PHONY: bench bench-scale
+bench-beside: all $(BENCH_TOOLS)
+	$(BENCH_RUN)/beside.py --case '$(CASE)' $(BENCHFLAGS)
+bench-mirror: all
+	$(BENCH_RUN)/mirror.py $(BENCHFLAGS)
+.PHONY: bench bench-scale bench-beside bench-mirror
 
 # What the codec costs by itself.
 EXTRA_PROGRAMS += tests/bench/bench-json

@@ -27,6 +27,22 @@ def cpu(pid):
     return total / TICK
 
 
+def thread_cpu(pid, name):
+    """CPU seconds of the threads of that name (of which the kernel keeps 15
+    bytes), by the scheduler's own clock."""
+    total = 0
+    for task in os.listdir("/proc/%d/task" % pid):
+        try:
+            with open("/proc/%d/task/%s/comm" % (pid, task)) as f:
+                if f.read().rstrip("\n") != name[:15]:
+                    continue
+            with open("/proc/%d/task/%s/schedstat" % (pid, task)) as f:
+                total += int(f.read().split()[0])
+        except OSError:
+            continue
+    return total / 1e9
+
+
 def memory_mb(pid):
     """What the process has for itself (RssAnon): neither files nor LMDB."""
     with open("/proc/%d/status" % pid) as f:

@@ -16,6 +16,8 @@ KEEP = "feature in {csv.export, api.call, report.view}"
 TABLE = """drop table if exists w1;
 create table w1 (event_id text primary key, received_at timestamptz, type text, user_id text, feature text,
                  count bigint, plan text, account text, payload jsonb)"""
+BY_USER = TABLE.replace("event_id text primary key", "event_id text").replace("user_id text", "user_id text primary key")
+UPSERT = 'on_conflict = "update"; conflict = ( "user_id" );'
 # A key for each event, and a count for each user.
 REMEMBER = """,
               { plugin = "dedupe"; key = "$event.id"; },
@@ -43,12 +45,12 @@ PIPELINE = """
                   { name = "count"; value = "$event.payload.count"; },
                   { name = "plan"; value = "$event.payload.plan"; },
                   { name = "account"; value = "$entity.user.account"; } );
-      payload_column = "payload"; } ); }
+      payload_column = "payload"; %s } ); }
 """
 
 
-def pipeline(where, connections=1, steps=""):
-    return PIPELINE % (where, steps, connections)
+def pipeline(where, connections=1, steps="", more=""):
+    return PIPELINE % (where, steps, connections, more)
 
 
 class Rig:
@@ -89,13 +91,18 @@ class Rig:
         return subprocess.run([os.path.join(TOOLS, name), *(str(a) for a in args)], stdout=subprocess.PIPE,
                               check=True).stdout.decode()
 
-    def daemon(self, pipelines, users=False, base=None, more=""):
-        """Started, over an empty state or that of an earlier one."""
-        base = base or self.folder()
+    @staticmethod
+    def config(base, pipelines, more=""):
         conf = os.path.join(base, "bench.conf")
         with open(conf, "w") as f:
             f.write(CONF % {"state": base + "/state", "pipelines": pipelines, "more": more,
                             "retain": "0s" if pipelines else "1h"})
+        return conf
+
+    def daemon(self, pipelines, users=False, base=None, more=""):
+        """Started, over an empty state or that of an earlier one."""
+        base = base or self.folder()
+        conf = self.config(base, pipelines, more)
         env = {"DSN": self.pg.dsn}
         if users:
             r = Daemon(base, conf, env).command("entity", "import", "-c", conf, self.users)
@@ -119,8 +126,8 @@ class Rig:
         return {k: float(v) for k, v in (pair.split("=") for pair in self.tool(
             "send", *args, "127.0.0.1", port).split())}
 
-    def empty_table(self):
-        self.pg.sql(TABLE)
+    def empty_table(self, table=TABLE):
+        self.pg.sql(table)
         self.pg.sql("checkpoint")
 
     def rows(self, share):

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 recipes=$IL_SRCDIR/conf/recipes
 needs warehouse.pg webhook.out slack sdk.event filter.match enrich.entity \
-    dedupe throttle count redact.pii transform upsert.entity
+    dedupe throttle count redact.pii transform upsert.entity entities.pg
 TMPDIR=$dir
 export TMPDIR
 for recipe in "$recipes"/*.conf; do

@@ -58,6 +58,7 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-traits-are-told-once.py \
 	tests/end-to-end/test-what-was-decided-travels.py \
 	tests/end-to-end/test-why-online-finds-rows.py \
+	tests/end-to-end/test-why-online-tells-of-a-key.py \
 	tests/end-to-end/test-windows-are-told-of-once.py
 EXTRA_DIST += $(SYSTEM_TESTS)
 if PLUGIN_WAREHOUSE_PG

@@ -3,7 +3,7 @@
  * of step with checkpoints, and starts in between. */
 #include "base/api.h"
 #include "base/log.h"
-#include "cells/cells.h"
+#include "cells/private.h"
 #include "codec/batch.h"
 
 #include <check.h>
@@ -366,6 +366,69 @@ START_TEST(a_spool_that_ends_before_is_not_believed)
 }
 END_TEST
 
+/* As fast as they come: what is in memory, and the checkpoints' part of it. */
+static void
+put_many(uint64_t from, uint64_t to, size_t key_len, uint64_t most)
+{
+    static char key[200], value[100];
+    struct cells_undo undo = { .last = 0 };
+    struct cells_stats st;
+    int64_t then;
+    memset(key, 'k', sizeof key);
+    for (uint64_t i = from; i < to; i++) {
+        if (i % 100 == 0) {
+            cells_settle(&undo);
+            cells_install(cells);
+            if (cells_due(cells, 0, &then))
+                cells_checkpoint(cells, i, &(struct batch_stream){ .us = 1 },
+                                 NULL, 0);
+            if (cells_full(cells))
+                ck_assert_int_eq(cells_wait(cells), 0);
+            cells_begin(cells, &undo);
+        }
+        memcpy(key, &i, sizeof i);
+        ck_assert_int_eq(cells_put(&first, key, key_len, i, value,
+                                   i % sizeof value, 0),
+                         0);
+        cells_stats(cells, &st);
+        ck_assert_uint_lt(st.bytes, most);
+    }
+    text_clear(&undo.was);
+    cells_wait(cells);
+}
+
+START_TEST(memory_is_what_it_may_be)
+{
+    struct il_remembered r;
+    cells_close(cells);
+    bytes_max = 2 << 20;
+    ck_assert_int_eq(open_cells(2, UINT64_C(1) << 40), 0);
+    put_many(1, 50000, 20, 3 << 20);
+    ck_assert_uint_le(cells_batch(cells), (2 << 20) / 8 / 100);
+    /* Values of other sizes get the memory of those that were. */
+    put_many(50000, 200000, 100, 3 << 20);
+    put_many(200000, 300000, 200, 3 << 20);
+    ck_assert_uint_lt(cells->values.region_count << 18, 3 << 20);
+    if (!cells_rest(cells)) {
+        checkpoint(300000, NULL, 0);
+        ck_assert_int_eq(cells_rest(cells), 1);
+    }
+    struct cells_stats st;
+    cells_stats(cells, &st);
+    ck_assert_uint_eq(st.bytes, 0);
+    char key[200];
+    memset(key, 'k', sizeof key);
+    for (uint64_t i = 1; i < 300000; i += 9973) {
+        memcpy(key, &i, sizeof i);
+        ck_assert_int_eq(cells_get(&first, key, i < 50000    ? 20
+                                                : i < 200000 ? 100
+                                                             : 200,
+                                   0, &r),
+                         1);
+    }
+}
+END_TEST
+
 static int
 flip(const char *path)
 {
@@ -592,6 +655,8 @@ START_TEST(it_is_as_the_model)
             cells_install(cells);
             if (!any(20))
                 compare(&now);
+            if (!flying)
+                cells_rest(cells);
         }
         if (!any(200)) { /* a start: what is not written is gone */
             while (flying)
@@ -632,6 +697,7 @@ main(void)
     tcase_add_test(tc, behind_one_that_knows_it_begins_empty);
     tcase_add_test(tc, a_spool_that_ends_before_is_not_believed);
     tcase_add_test(tc, what_is_damaged_is_no_more);
+    tcase_add_test(tc, memory_is_what_it_may_be);
     tcase_add_test(tc, a_run_that_is_not_named_is_nothing);
     tcase_add_test(tc, behind_a_run_that_is_lost_nothing_is_known);
     tcase_add_loop_test(tc, it_is_as_the_model, 0, 6);

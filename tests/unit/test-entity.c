@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <lmdb.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -523,8 +524,8 @@ put_numbered(int step, int version)
         msg_pack_str(&traits[n], "filler", 6);
         msg_pack_str(&traits[n], filler, i % 97 ? (size_t) i % 50 : 6000);
         snprintf(ids[n], sizeof(ids[n]), "number-%d", i);
-        puts[n] = (struct entity_put){ .kind = text("user"),
-                                       .id = text(ids[n]) };
+        puts[n] =
+            (struct entity_put){ .kind = text("user"), .id = text(ids[n]) };
         puts[n].traits = slice_of(traits[n].data, traits[n].len);
         if (++n == CHUNK || i + step >= MANY) {
             ck_assert_int_eq(entity_put(store, puts, (size_t) n, NULL), 0);
@@ -720,7 +721,8 @@ START_TEST(a_full_store_refuses_and_recovers)
 }
 END_TEST
 
-static struct entities *volatile inherited; /* so that checkers see it is not lost */
+static struct entities
+    *volatile inherited; /* so that checkers see it is not lost */
 
 /* In a process of its own, which leaves without destructors. */
 static pid_t
@@ -969,6 +971,204 @@ START_TEST(json_shows_everything)
 }
 END_TEST
 
+/* --- mirrors --------------------------------------------------------------- */
+
+static struct entity_mirrored mirrored;
+
+/* A mirror's row; seen_us 0: what there is of the mirror stays. */
+static int
+mirror_json(const char *name, uint32_t flags, const char *id, const char *json,
+            int64_t seen_us, const char *mark)
+{
+    struct il_text traits = { 0 };
+    struct json_error error;
+    const struct entity_mirror now = { .seen_us = seen_us,
+                                       .mark = text(mark ? mark : "") };
+    ck_assert_int_eq(json_to_msgpack(json, strlen(json), &traits, &error), 0);
+    struct entity_put put = { .kind = text("user"),
+                              .id = text(id),
+                              .seen_us = 5,
+                              .traits = slice_of(traits.data, traits.len) };
+    memset(&mirrored, 0, sizeof mirrored);
+    int err = entity_mirror_put(store, text(name), flags, &put, 1,
+                                mark ? &now : NULL, &mirrored);
+    text_clear(&traits);
+    return err;
+}
+
+static int
+is_u1(void *arg, struct slice id)
+{
+    (void) arg;
+    return slice_equal(id, text("u1"));
+}
+
+static uint64_t
+mirror_gone(const char *name)
+{
+    const struct entity_gone job = { .name = text(name),
+                                     .kind = text("user"),
+                                     .is_there = is_u1 };
+    memset(&mirrored, 0, sizeof mirrored);
+    ck_assert_int_eq(entity_mirror_gone(store, &job, &mirrored), 0);
+    return mirrored.removed;
+}
+
+START_TEST(a_mirror_has_its_own_traits_alone)
+{
+    put_json("user", "u1", "{\"score\":1,\"plan\":\"csv\"}", 1);
+    ck_assert_int_eq(mirror_json("m", 0, "u1",
+                                 "{\"plan\":\"pro\",\"owner\":\"ann\"}", 0,
+                                 NULL),
+                     0);
+    ck_assert_uint_eq(mirrored.changed, 1);
+    ck_assert_uint_eq(mirrored.left, 1);
+    ck_assert_str_eq(traits_of("user", "u1"),
+                     "{\"score\":1,\"plan\":\"csv\",\"owner\":\"ann\"}");
+    /* the column is another one now: what it had is gone, and nothing else */
+    mirror_json("m", 0, "u1", "{\"team\":\"x\"}", 0, NULL);
+    ck_assert_str_eq(traits_of("user", "u1"),
+                     "{\"score\":1,\"plan\":\"csv\",\"team\":\"x\"}");
+    mirror_json("m", ENTITY_MIRROR_TAKE, "u1", "{\"plan\":\"pro\"}", 0, NULL);
+    ck_assert_str_eq(traits_of("user", "u1"), "{\"score\":1,\"plan\":\"pro\"}");
+    /* another mirror takes nothing of it */
+    mirror_json("n", ENTITY_MIRROR_TAKE, "u1", "{\"plan\":\"n\"}", 0, NULL);
+    ck_assert_uint_eq(mirrored.left, 1);
+    ck_assert_str_eq(traits_of("user", "u1"), "{\"score\":1,\"plan\":\"pro\"}");
+}
+END_TEST
+
+START_TEST(who_writes_another_value_into_a_mirrors_trait_has_it)
+{
+    mirror_json("m", 0, "u1", "{\"plan\":\"pro\",\"owner\":\"ann\"}", 0, NULL);
+    put_json("user", "u1", "{\"plan\":\"pro\"}", 1); /* the same: no claim */
+    mirror_json("m", 0, "u1", "{\"plan\":\"free\",\"owner\":\"ann\"}", 0, NULL);
+    ck_assert_str_eq(traits_of("user", "u1"),
+                     "{\"plan\":\"free\",\"owner\":\"ann\"}");
+    put_json("user", "u1", "{\"plan\":\"gift\"}", 1);
+    mirror_json("m", 0, "u1", "{\"plan\":\"pro\",\"owner\":\"bob\"}", 0, NULL);
+    ck_assert_str_eq(traits_of("user", "u1"),
+                     "{\"plan\":\"gift\",\"owner\":\"bob\"}");
+    reopen();
+    ck_assert_str_eq(traits_of("user", "u1"),
+                     "{\"plan\":\"gift\",\"owner\":\"bob\"}");
+}
+END_TEST
+
+START_TEST(what_a_mirror_finds_as_it_is_counts_as_seen)
+{
+    int64_t first, last;
+    mirror_json("m", 0, "u1", "{\"a\":1}", 0, NULL);
+    mirror_json("m", 0, "u1", "{\"a\":1}", 0, NULL);
+    ck_assert_uint_eq(mirrored.same, 1);
+    times_of("user", "u1", &first, &last);
+    ck_assert_int_eq(last, 5);
+    mirror_json("m", 0, "u1", "{\"a\":1}", 77, "w");
+    times_of("user", "u1", &first, &last);
+    ck_assert_int_eq(first, 5);
+    ck_assert_int_eq(last, 77);
+    /* the oldest of several counts */
+    mirror_json("n", 0, "u1", "{\"b\":1}", 60, "w");
+    times_of("user", "u1", &first, &last);
+    ck_assert_int_eq(last, 60);
+}
+END_TEST
+
+START_TEST(what_is_gone_leaves_what_is_others)
+{
+    put_json("user", "u3", "{\"score\":3}", 1);
+    put_json("user", "u4", "{\"score\":4}", 1);
+    mirror_json("m", 0, "u1", "{\"a\":1}", 0, NULL);
+    mirror_json("m", 0, "u2", "{\"a\":2}", 0, NULL);
+    mirror_json("m", 0, "u3", "{\"a\":3}", 0, NULL);
+    ck_assert_uint_eq(entity_count(store), 4);
+    ck_assert_uint_eq(mirror_gone("m"), 2);
+    ck_assert_str_eq(traits_of("user", "u1"), "{\"a\":1}");
+    ck_assert_str_eq(traits_of("user", "u2"), "");
+    ck_assert_str_eq(traits_of("user", "u3"), "{\"score\":3}");
+    ck_assert_str_eq(traits_of("user", "u4"), "{\"score\":4}");
+    ck_assert_uint_eq(entity_count(store), 3);
+    ck_assert_uint_eq(mirror_gone("unknown"), 0);
+}
+END_TEST
+
+START_TEST(a_mirrors_mark_is_durable_with_its_entities)
+{
+    struct il_text mark = { 0 };
+    struct entity_mirror m;
+    ck_assert_int_eq(entity_mirror_get(store, text("m"), &mark, &m), 0);
+    ck_assert_int_eq(entity_mirror_ask(store, text("m"), 9), 0);
+    mirror_json("m", 0, "u1", "{\"a\":1}", 7, "2026-01-02");
+    reopen();
+    ck_assert_int_eq(entity_mirror_ask(store, text("m"), 9), 1);
+    ck_assert_int_eq(entity_mirror_get(store, text("m"), &mark, &m), 1);
+    ck_assert(slice_equal(m.mark, text("2026-01-02")));
+    ck_assert_int_eq(m.seen_us, 7);
+    ck_assert_int_eq(m.asked_us, 9);
+    /* a batch without a state leaves it */
+    mirror_json("m", 0, "u2", "{\"a\":1}", 0, NULL);
+    mark.len = 0;
+    ck_assert_int_eq(entity_mirror_get(store, text("m"), &mark, &m), 1);
+    ck_assert(slice_equal(m.mark, text("2026-01-02")));
+    text_clear(&mark);
+}
+END_TEST
+
+START_TEST(a_row_that_cannot_be_leaves_the_others)
+{
+    ck_assert_int_eq(mirror_json("m", 0, "", "{\"a\":1}", 0, NULL), 0);
+    ck_assert_uint_eq(mirrored.refused, 1);
+    ck_assert_uint_eq(mirrored.added, 0);
+}
+END_TEST
+
+/* The version that a store says it has. */
+static char
+format_of(void)
+{
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi dbi;
+    MDB_val key = { 7, (void *) "\0format" }, value;
+    entity_close(store);
+    store = NULL;
+    ck_assert_int_eq(mdb_env_create(&env), 0);
+    ck_assert_int_eq(mdb_env_open(env, dir, MDB_RDONLY, 0600), 0);
+    ck_assert_int_eq(mdb_txn_begin(env, NULL, MDB_RDONLY, &txn), 0);
+    ck_assert_int_eq(mdb_dbi_open(txn, NULL, 0, &dbi), 0);
+    ck_assert_int_eq(mdb_get(txn, dbi, &key, &value), 0);
+    ck_assert_uint_eq(value.mv_size, 1);
+    char format = *(const char *) value.mv_data;
+    mdb_txn_abort(txn);
+    mdb_env_close(env);
+    ck_assert_int_eq(entity_open(dir, 64 << 20, &store), 0);
+    return format;
+}
+
+START_TEST(a_store_has_the_newer_format_once_it_has_a_mirror)
+{
+    put_json("user", "u1", "{\"a\":1}", 1);
+    ck_assert_int_eq(format_of(), '1');
+    mirror_json("m", 0, "u1", "{\"b\":1}", 0, NULL);
+    ck_assert_int_eq(format_of(), '2');
+    ck_assert_str_eq(traits_of("user", "u1"), "{\"a\":1,\"b\":1}");
+    put_json("user", "u2", "{\"a\":1}", 1);
+    ck_assert_uint_eq(entity_count(store), 2);
+}
+END_TEST
+
+START_TEST(there_are_so_many_mirrors_and_no_more)
+{
+    char name[16];
+    for (int i = 0; i < ENTITY_MIRRORS_MAX; i++) {
+        snprintf(name, sizeof name, "m%d", i);
+        ck_assert_int_eq(mirror_json(name, 0, "u1", "{\"a\":1}", 0, NULL), 0);
+    }
+    ck_assert_int_eq(mirror_json("x", 0, "u1", "{\"a\":1}", 0, NULL), -EMLINK);
+    ck_assert_uint_eq(entity_count(store), 1);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -1005,6 +1205,14 @@ main(void)
     tcase_add_test(c, a_killed_reader_does_not_fill_the_store);
     tcase_add_test(c, threads_read_while_one_writes);
     tcase_add_test(c, json_shows_everything);
+    tcase_add_test(c, a_mirror_has_its_own_traits_alone);
+    tcase_add_test(c, who_writes_another_value_into_a_mirrors_trait_has_it);
+    tcase_add_test(c, what_a_mirror_finds_as_it_is_counts_as_seen);
+    tcase_add_test(c, what_is_gone_leaves_what_is_others);
+    tcase_add_test(c, a_mirrors_mark_is_durable_with_its_entities);
+    tcase_add_test(c, a_row_that_cannot_be_leaves_the_others);
+    tcase_add_test(c, a_store_has_the_newer_format_once_it_has_a_mirror);
+    tcase_add_test(c, there_are_so_many_mirrors_and_no_more);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -222,12 +222,13 @@ END_TEST
 
 START_TEST(who_does_not_read_makes_it_wait_and_not_grow)
 {
-    int fd = begin("/flood");
-    usleep(500000);
-    int before = puts_done;
-    usleep(300000);
-    ck_assert_int_eq(puts_done, before);
-    ck_assert_int_lt(before, 2000); /* 32 MiB: what sockets hold, and more */
+    int fd = begin("/flood"), before;
+    do {
+        before = puts_done;
+        usleep(500000);
+        ck_assert_int_lt(puts_done,
+                         2000); /* 32 MiB: what sockets hold, and more */
+    } while (!before || puts_done != before);
     close(fd);
     wait_for(&saw_cancel, 1);
 }

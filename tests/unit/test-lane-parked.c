@@ -23,7 +23,7 @@ static int seen[EVENTS_MAX];
 static atomic_int largest, again_flights;
 static uint32_t delay_ms;
 static int fail_times; /* of each event with n % 5 == 0 */
-static struct il_ack *kept;
+static struct il_ack *_Atomic kept; /* the lane's thread hands it over */
 
 static void
 arrive(struct fake *f, uint64_t position)

@@ -183,6 +183,18 @@ START_TEST(an_unknown_entity_is_waited_for)
 END_TEST
 
 /* Its age is that at the time at which the event came in. */
+START_TEST(when_it_was_seen_is_attached_where_it_is_asked_for)
+{
+    testhost_clock(t, INT64_C(1764000000123456));
+    testhost_entity(t, "user", "u7", "{\"a\":1}");
+    use(USER " seen = true;");
+    event("{\"user_id\":\"u7\"}");
+    ck_assert_int_eq(testhost_process(t), 0);
+    ck_assert_str_eq(testhost_attached(t, 0, "user"),
+                     "{\"a\":1,\"@seen\":\"2025-11-24T16:00:00.123456Z\"}");
+}
+END_TEST
+
 START_TEST(an_entity_is_stale_where_it_is_older_than_max_age)
 {
     static const struct {
@@ -278,6 +290,7 @@ main(void)
     tcase_add_test(c, a_missing_key_is_an_unknown_entity);
     tcase_add_test(c, unknown_entities_become_dead_letters_where_asked);
     tcase_add_test(c, an_unknown_entity_is_waited_for);
+    tcase_add_test(c, when_it_was_seen_is_attached_where_it_is_asked_for);
     tcase_add_test(c, an_entity_is_stale_where_it_is_older_than_max_age);
     tcase_add_test(c, events_that_left_the_batch_are_not_looked_up);
     tcase_add_test(c, wrong_options_are_named);

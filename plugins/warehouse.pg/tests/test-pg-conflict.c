@@ -350,6 +350,7 @@ START_TEST(ignored_events_are_counted)
     ck_assert_str_eq(rows(), "(0,0,,,) (1,1,,,) (2,0,,,)");
     ck_assert_uint_eq(counted(&t, "rows"), 2);
     ck_assert_uint_eq(counted(&t, "ignored"), 4);
+    ck_assert_ptr_nonnull(strstr(testhost_status(t.host), " 4 events were"));
 }
 END_TEST
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """`ingestlayer replay --insert` into a lane of slack, discord or telegram posts each
 event once more, the same text with the header that says so; into one of email.out it
-sends the same mail, with the Message-ID that it had."""
+sends the same mail, with the Message-ID that it had and such a header."""
 import json
 import os
 import sys
@@ -48,4 +48,4 @@ with MailServer() as m, Out(mailing.PLAIN, m, plugin="email.out") as s:
     replayed(s, "email.out")
     ids = [mail.message["Message-ID"] for mail in m.mails]
     equal((len(ids), sorted(ids[:N]), len(set(ids))), (2 * N, sorted(ids[N:]), N), "Message-IDs")
-    equal([mail.message["webhook-replay"] for mail in m.mails], [None] * 2 * N, "headers")
+    equal([mail.message["Webhook-Replay"] for mail in m.mails], [None] * N + ["true"] * N, "headers")

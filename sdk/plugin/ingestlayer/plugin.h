@@ -224,6 +224,7 @@ struct il_template; /* a compiled template */
 struct il_row;      /* fields and templates that are read together */
 struct il_kind;     /* a resolved entity kind */
 struct il_memory;   /* what a step remembers, cell by cell */
+struct il_mirror;   /* entities that a source keeps like a table elsewhere */
 struct il_counter;  /* a number that only grows, on /metrics */
 struct il_gauge;    /* a number that goes up and down, on /metrics */
 struct il_sender;   /* somebody who may send: see il_sender_from() */
@@ -366,6 +367,44 @@ struct il_remembered {
 struct il_entity {
     struct il_value traits;              /* an IL_MAP */
     int64_t first_seen_us, last_seen_us; /* since 1970 */
+};
+
+/* flags of il_mirror_from() */
+enum {
+    IL_MIRROR_TAKES = 1 /* a trait that is nobody's in particular becomes its
+                         * own when it has one of that name */
+};
+/* What the source of a mirror has of an entity now: all of its traits.  Text need
+ * not end with NUL. */
+struct il_mirror_row {
+    uint32_t struct_size;
+    uint32_t reserved; /* 0 */
+    const char *id;    /* 1 to 256 bytes of UTF-8 without NUL */
+    size_t id_len;
+    const void *traits; /* msgpack, a map */
+    size_t traits_len;
+};
+/* What there is of a mirror beside its entities. */
+struct il_mirror_state {
+    uint32_t struct_size;
+    uint32_t reserved; /* 0 */
+    const void *mark;  /* how far it has read: only the plugin understands it */
+    size_t mark_len;   /* at most 512 */
+    /* When the last run began that saw to all of its entities, since 1970; 0: there
+     * was none.  An entity that it did not have to change counts as seen then. */
+    int64_t seen_us;
+    /* When a person asked for a run (`ingestlayer entity mirror run`); 0: never.
+     * The host's: what il_mirror_write() is given does not count. */
+    int64_t asked_us;
+};
+/* What became of rows, added up over calls.  The host fills it in. */
+struct il_mirrored {
+    uint32_t struct_size;
+    uint32_t reserved;
+    uint64_t added, changed, same, removed; /* entities */
+    uint64_t left; /* traits that are somebody else's: as they were */
+    uint64_t
+        refused; /* rows: no such id can be, or their traits are too large */
 };
 
 /* An event offered to the gate.  Text need not end with NUL. */
@@ -632,9 +671,9 @@ struct il_plugin {
     /* Destination, `ingestlayer ddl`: appends what the far side needs (SQL).
      * After open, without start. */
     int (*ddl)(void *self, struct il_text *);
-    /* Destination, `ingestlayer check --online`: tries the far side without
+    /* Destination or source, `ingestlayer check --online`: tries the far side without
      * changing it and appends what it found, one line a finding.  0, or a
-     * negative errno when deliveries would fail.  After open, without
+     * negative errno when it would fail.  After open, without
      * start. */
     int (*probe)(void *self, struct il_text *);
     /* Destination, `ingestlayer dead show --render` and `ingestlayer test`:
@@ -662,7 +701,7 @@ struct il_plugin {
     /* Destination, `ingestlayer why --online`: asks the far side for event i,
      * which may have been delivered long ago, without changing anything.  1: it
      * is there, and what there is of it was appended, for a person to read, one
-     * line each; 0: it is not; or a negative errno after appending why nobody can
+     * line each; 0: it is not, and lines may say why that can be; or a negative errno after appending why nobody can
      * tell.  Only what the event was accepted with is there.  After open, without
      * start. */
     int (*find)(void *self, struct il_batch *, uint32_t i, struct il_text *);
@@ -891,6 +930,18 @@ struct il_api {
                       const void *traits, size_t traits_len, int64_t seen_us);
     int (*entity_upsert)(struct il_batch *, uint32_t i,
                          const struct il_upsert *);
+    int (*mirror_from)(const struct il_host *, const char *name,
+                       const struct il_kind *, uint32_t flags,
+                       struct il_mirror **);
+    int (*mirror_state)(const struct il_mirror *, struct il_text *mark,
+                        struct il_mirror_state *);
+    int (*mirror_write)(struct il_mirror *, const struct il_mirror_row *,
+                        size_t count, size_t row_size,
+                        const struct il_mirror_state *now,
+                        struct il_mirrored *);
+    int (*mirror_gone)(struct il_mirror *,
+                       int (*is_there)(void *arg, const char *id, size_t len),
+                       void *arg, struct il_mirrored *);
 
     /* memory */
     int (*memory_from)(const struct il_host *, const char *made_of, size_t len,
@@ -2136,6 +2187,60 @@ il_entity_upsert(struct il_batch *batch, uint32_t i,
                  const struct il_upsert *upsert)
 {
     return IL_API(batch)->entity_upsert(batch, i, upsert);
+}
+
+/* --- mirrors --- */
+
+/* A source may keep entities like the rows of a table elsewhere: a mirror.  The
+ * traits that it writes are its own.  It changes and removes those and no others: a
+ * trait that is there already stays as it is, and one that somebody else writes
+ * another value into is the mirror's no longer.
+ *
+ * In open(): the mirror of this name among those of the instance, for entities of
+ * a kind.  It is known by the name of the source and this one, also after a
+ * restart.  0, -EINVAL (no source, or the name is not 1 to 128 bytes), or -ENOMEM.
+ * Owned by the host.  Since ABI 1.0. */
+static inline int
+il_mirror_from(const struct il_host *host, const char *name,
+               const struct il_kind *kind, uint32_t flags,
+               struct il_mirror **out)
+{
+    return IL_API(host)->mirror_from(host, name, kind, flags, out);
+}
+/* How it stands.  1, and state, whose mark is in `mark` (appended); 0: nothing was
+ * ever written; or a negative errno.  From start() on.  Since ABI 1.0. */
+static inline int
+il_mirror_state(const struct il_mirror *mirror, struct il_text *mark,
+                struct il_mirror_state *state)
+{
+    return IL_API(mirror)->mirror_state(mirror, mark, state);
+}
+/* These entities are so now.  Durable on return, all of it or nothing, and with
+ * that what there is of the mirror from now on (NULL: that stays as it was).  What
+ * is so already is not written.  Nobody ever sees half of a row.  Rows that are
+ * refused are counted and leave the others alone.  It blocks: from a thread of the
+ * source's own.  0, -EINVAL (a row or state without struct_size, a mark that is too
+ * long), -EMLINK (the store has 255 mirrors), -ENOSPC (it is full) or another
+ * negative errno.  Since ABI 1.0. */
+static inline int
+il_mirror_write(struct il_mirror *mirror, const struct il_mirror_row *rows,
+                size_t count, const struct il_mirror_state *now,
+                struct il_mirrored *result)
+{
+    return IL_API(mirror)->mirror_write(mirror, rows, count, sizeof *rows, now,
+                                        result);
+}
+/* Take away the mirror's traits of each entity for which is_there() answers 0; an
+ * entity that has no trait left is removed.  is_there() is asked, in the order of
+ * ids, of entities that have traits of the mirror's; it must not block.  In several
+ * durable transactions.  0, -ECANCELED (il_cancelled() became 1 meanwhile) or another
+ * negative errno.  Since ABI 1.0. */
+static inline int
+il_mirror_gone(struct il_mirror *mirror,
+               int (*is_there)(void *arg, const char *id, size_t len),
+               void *arg, struct il_mirrored *result)
+{
+    return IL_API(mirror)->mirror_gone(mirror, is_there, arg, result);
 }
 
 /* === memory ============================================================== */

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct known_entity *
-known(struct testhost *t, const char *kind, const char *id, size_t len)
+struct known_entity *
+testhost_known(struct testhost *t, const char *kind, const char *id, size_t len)
 {
     struct known_entity *e = t->entities;
     while (e
@@ -22,35 +22,107 @@ known(struct testhost *t, const char *kind, const char *id, size_t len)
     return e;
 }
 
-int
-testhost_merge(struct testhost *t, const char *kind, const char *id, size_t len,
-               struct slice traits, int64_t seen_us)
+void
+testhost_known_view(const struct known_entity *e, struct entity *out)
 {
-    struct known_entity *e = known(t, kind, id, len);
+    const char *p = e->traits.data;
+    msg_head(&p, p + e->traits.len, &out->traits);
+    out->stored = slice_of(e->traits.data, e->traits.len);
+    out->owners = e->owners.len ? (const uint8_t *) e->owners.data : NULL;
+}
+
+/* Where the traits end in what is stored, and where they begin. */
+static struct slice
+stored_traits(struct slice stored)
+{
+    struct il_value map = { 0 };
+    if ((unsigned char) *stored.ptr != 0xC1)
+        return stored;
+    const char *p = stored.ptr + 1;
+    msg_head(&p, stored.ptr + stored.len, &map);
+    return slice_of(stored.ptr + 1, stored.len - 1 - map.count);
+}
+
+static struct slice
+stored_owners(struct slice stored)
+{
+    struct slice traits = stored_traits(stored);
+    const char *end = traits.ptr + traits.len;
+    return slice_of(end, (size_t) (stored.ptr + stored.len - end));
+}
+
+int
+testhost_known_same(const struct known_entity *e, struct slice stored)
+{
+    return slice_equal(slice_of(e->traits.data, e->traits.len),
+                       stored_traits(stored))
+           && slice_equal(slice_of(e->owners.data, e->owners.len),
+                          stored_owners(stored));
+}
+
+int
+testhost_known_put(struct testhost *t, const char *kind, const char *id,
+                   size_t len, struct slice stored)
+{
+    struct slice traits = stored_traits(stored), owners = stored_owners(stored);
+    struct known_entity *e = testhost_known(t, kind, id, len);
     if (!e) {
         e = calloc(1, sizeof(*e));
         if (!e)
             return -ENOMEM;
         e->kind = strdup(kind);
         e->id = strndup(id, len);
-        e->first_seen_us = e->last_seen_us = seen_us;
         e->next = t->entities;
         t->entities = e;
     }
+    e->traits.len = e->owners.len = 0;
+    int err = text_put(&e->traits, traits.ptr, traits.len);
+    return err ? err : text_put(&e->owners, owners.ptr, owners.len);
+}
+
+static void
+known_free(struct known_entity *e)
+{
+    text_clear(&e->traits);
+    text_clear(&e->owners);
+    free(e->kind);
+    free(e->id);
+    free(e);
+}
+
+void
+testhost_known_remove(struct testhost *t, struct known_entity *e)
+{
+    struct known_entity **at = &t->entities;
+    while (*at != e)
+        at = &(*at)->next;
+    *at = e->next;
+    known_free(e);
+}
+
+int
+testhost_merge(struct testhost *t, const char *kind, const char *id, size_t len,
+               struct slice traits, int64_t seen_us)
+{
+    struct known_entity *e = testhost_known(t, kind, id, len);
+    const int fresh = !e;
     struct entity_merge work = { 0 };
     struct il_text out = { 0 };
-    int err = entity_merge(&work, slice_of(e->traits.data, e->traits.len),
-                           traits, &out);
+    struct entity old = { 0 };
+    if (e)
+        testhost_known_view(e, &old);
+    int err =
+        entity_merge_owned(&work, e ? &old : NULL, traits, 0, 0, &out, NULL);
     entity_merge_clear(&work);
-    if (err) {
-        text_clear(&out);
-        return err;
-    }
-    text_clear(&e->traits);
-    e->traits = out;
-    if (seen_us > e->last_seen_us)
+    if (!err)
+        err = testhost_known_put(t, kind, id, len, slice_of(out.data, out.len));
+    text_clear(&out);
+    e = err ? NULL : testhost_known(t, kind, id, len);
+    if (e && fresh)
+        e->first_seen_us = seen_us;
+    if (e && seen_us > e->last_seen_us)
         e->last_seen_us = seen_us;
-    return 0;
+    return err;
 }
 
 int
@@ -79,7 +151,7 @@ const char *
 testhost_entity_get(struct testhost *t, const char *kind, const char *id)
 {
     struct il_value v;
-    struct known_entity *e = known(t, kind, id, strlen(id));
+    struct known_entity *e = testhost_known(t, kind, id, strlen(id));
     return e && !view(e, &v) ? testhost_show(t, SHOW_ENTITY, &v) : NULL;
 }
 
@@ -104,7 +176,7 @@ api_entity_find(struct il_batch *b, const struct il_kind *kind, const char *id,
     if (testhost_alloc_fails(t))
         return -ENOMEM;
     pthread_mutex_lock(&t->lock);
-    struct known_entity *e = known(t, kind->name, id, len);
+    struct known_entity *e = testhost_known(t, kind->name, id, len);
     int found = t->entity_error;
     if (!found)
         found = e && !view(e, &out->traits);
@@ -191,9 +263,6 @@ testhost_free_entities(struct testhost *t)
     while (t->entities) {
         struct known_entity *e = t->entities;
         t->entities = e->next;
-        text_clear(&e->traits);
-        free(e->kind);
-        free(e->id);
-        free(e);
+        known_free(e);
     }
 }

@@ -6,7 +6,8 @@
  *   around.c     what surrounds it: clock, timers, numbers, log, files
  *   batches.c    events, and batches of them; process()
  *   delivery.c   write(), settling, dead letters
- *   entities.c   what is known of users, accounts, ...
+ *   entities.c   what is known of users, accounts, ...; mirrors.c  as somebody
+ *                else's table has it
  *   memory.c     what a step remembers
  *   emission.c   what a source emits, its marks
  *   sources.c    requests to a source
@@ -35,6 +36,7 @@ struct known_entity {
     struct known_entity *next;
     char *kind, *id;
     struct il_text traits; /* msgpack */
+    struct il_text owners; /* of each; empty: nobody in particular */
     int64_t first_seen_us, last_seen_us;
 };
 
@@ -173,6 +175,7 @@ struct testhost {
     struct il_ack *acks;
     struct test_timer *timers;
     struct known_entity *entities;
+    struct il_mirror *mirrors;
     struct emitted *emitted;
     struct emission *pending;
     struct mark *marks;     /* in the order of their names */
@@ -215,6 +218,7 @@ const struct il_api *testhost_table(void);
 void testhost_fill_around(struct il_api *);
 void testhost_fill_delivery(struct il_api *);
 void testhost_fill_entities(struct il_api *);
+void testhost_fill_mirrors(struct il_api *);
 void testhost_fill_memory(struct il_api *);
 void testhost_fill_emission(struct il_api *);
 void testhost_fill_sources(struct il_api *);
@@ -267,6 +271,18 @@ void testhost_threads(struct thread_set *);
 void testhost_free_around(struct testhost *);
 void testhost_free_batches(struct testhost *);
 void testhost_free_entities(struct testhost *);
+void testhost_free_mirrors(struct testhost *);
+
+/* Between entities.c and mirrors.c, with the lock held.  What is stored of one
+ * follows the times in the store's values: see entity_merge_owned(). */
+struct entity;
+struct known_entity *testhost_known(struct testhost *, const char *kind,
+                                    const char *id, size_t len);
+void testhost_known_view(const struct known_entity *, struct entity *out);
+int testhost_known_same(const struct known_entity *, struct slice stored);
+int testhost_known_put(struct testhost *, const char *kind, const char *id,
+                       size_t len, struct slice stored);
+void testhost_known_remove(struct testhost *, struct known_entity *);
 void testhost_free_memory(struct testhost *);
 void testhost_free_emission(struct testhost *);
 void testhost_free_sources(struct testhost *);

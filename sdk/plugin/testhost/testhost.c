@@ -26,6 +26,7 @@ fill_tables(void)
     testhost_fill_around(&table);
     testhost_fill_delivery(&table);
     testhost_fill_entities(&table);
+    testhost_fill_mirrors(&table);
     testhost_fill_sources(&table);
     testhost_fill_memory(&table);
     testhost_fill_emission(&table);
@@ -87,6 +88,7 @@ testhost_free(struct testhost *t)
     testhost_fail_alloc(t, 0);
     testhost_free_batches(t);
     testhost_free_entities(t);
+    testhost_free_mirrors(t);
     testhost_free_memory(t);
     testhost_free_emission(t);
     testhost_free_sources(t);

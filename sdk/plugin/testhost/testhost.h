@@ -167,7 +167,11 @@ const char *testhost_violations(struct testhost *);
 void testhost_fail_alloc(struct testhost *, uint64_t n);
 /* 1: it has come to that. */
 int testhost_alloc_failed(struct testhost *);
-/* Let il_entity_find() and il_entity_put() answer this; 0: work again. */
+/* As `ingestlayer entity mirror run` does. */
+void testhost_mirror_ask(struct testhost *, const char *name);
+/* When its last complete run began; 0: there was none. */
+int64_t testhost_mirror_seen(struct testhost *, const char *name);
+/* Let il_entity_find(), il_entity_put() and what mirrors do answer this; 0: work again. */
 void testhost_fail_entities(struct testhost *, int err);
 /* Run the plugin at PATH through all of that, with options as testhost_open()
  * takes them, each part in a process of its own; a line to OUT for each thing
