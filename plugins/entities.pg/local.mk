@@ -22,4 +22,11 @@ entities_pg_tests = \
 	plugins/entities.pg/tests/test-entities-are-mirrored.py \
 	plugins/entities.pg/tests/test-entities-survive-kills.py
 TESTS += $(entities_pg_tests)
+check_PROGRAMS += plugins/entities.pg/tests/test-entities-seen
+TESTS += plugins/entities.pg/tests/test-entities-seen
+plugins_entities_pg_tests_test_entities_seen_SOURCES = \
+	plugins/entities.pg/seen.c \
+	plugins/entities.pg/tests/test-entities-seen.c
+plugins_entities_pg_tests_test_entities_seen_CPPFLAGS = $(PLUGIN_CPPFLAGS) \
+	-D_GNU_SOURCE
 EXTRA_DIST += plugins/entities.pg/entities.pg.conf $(entities_pg_tests)

@@ -189,39 +189,52 @@ keep_mapped(void)
 
 /* --- the loop ------------------------------------------------------------- */
 
+/* Those that wait, in their order, and `most` of them, which is not 0. */
 static struct exchange *
-next_waiting(struct transport *t)
+take_waiting(struct transport *t, uint32_t most)
 {
     pthread_mutex_lock(&t->lock);
-    struct exchange *x = t->first;
-    if (x && !(t->first = x->next))
+    struct exchange *first = t->first, **end = &t->first;
+    for (; *end && most; most--)
+        end = &(*end)->next;
+    struct exchange *rest = *end;
+    *end = NULL;
+    if (!(t->first = rest))
         t->last = NULL;
     pthread_mutex_unlock(&t->lock);
-    return x;
+    return first;
 }
 
 static void
 begin_waiting(struct transport *t)
 {
-    struct exchange *x;
-    while (t->exchanges.count < t->options.of.concurrency
-           && (x = next_waiting(t)))
-        exchanges_begin(&t->exchanges, x);
+    const uint32_t most = t->options.of.concurrency;
+    while (t->exchanges.count < most) {
+        struct exchange *x = take_waiting(t, most - t->exchanges.count), *next;
+        if (!x)
+            return;
+        for (; x; x = next) {
+            next = x->next;
+            exchanges_begin(&t->exchanges, x);
+        }
+    }
 }
 
 /* 1: go on.  0: it is to stop, and nothing is left. */
 static int
 look_after_stop(struct transport *t, int64_t *until_ms)
 {
-    struct exchange *x;
+    struct exchange *x, *next;
     pthread_mutex_lock(&t->lock);
     const int stopping = t->stopping;
     pthread_mutex_unlock(&t->lock);
     *until_ms = stopping ? atomic_load(&t->options.give_up_ms) : -1;
     if (!stopping)
         return 1;
-    while ((x = next_waiting(t)))
+    for (x = take_waiting(t, UINT32_MAX); x; x = next) {
+        next = x->next;
         exchange_drop(x, TRANSPORT_CANCELLED);
+    }
     if (easy_given_up(&t->options))
         exchanges_give_up(&t->exchanges);
     return t->exchanges.count > 0;

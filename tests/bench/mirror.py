@@ -17,6 +17,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "lib")]
+from measure import cpu  # noqa: E402
 from servers import INGESTLAYER, Daemon, Postgres  # noqa: E402
 
 QUERY = ("select u.id, u.email, a.name as account, a.plan, a.owner, greatest(u.updated_at, a.updated_at) as updated_at"
@@ -74,14 +75,15 @@ def main():
             began = time.monotonic()
             d.start(300)
             first = mirrored(d, 0) - began
+            spent = cpu(d.proc.pid)
             began = time.monotonic()
             subprocess.run([INGESTLAYER, "entity", "mirror", "run", "-c", conf, "crm/user"], env=d.env, check=True)
             again = mirrored(d, 1) - began
             d.stop()
             shutil.rmtree(home)
             rounds.append((copy, first, again))
-            print("round %d: COPY %.2f s, first run %.2f s (from the daemon's start), again %.2f s"
-                  % (n + 1, copy, first, again), flush=True)
+            print("round %d: COPY %.2f s, first run %.2f s (from the daemon's start; %.2f s of its CPU), again %.2f s"
+                  % (n + 1, copy, first, spent, again), flush=True)
         for name, i in (("first run", 1), ("nothing changed", 2)):
             ratios = sorted(r[0] / r[i] for r in rounds)
             print("%-16s %8d rows/s  ratio to COPY: %.2f %.2f %.2f (min med max)"
