@@ -443,6 +443,7 @@ core_libcore_a_SOURCES = \
 	core/command/config.c \
 	core/command/config_read.h \
 	core/command/ddl.c \
+	core/command/plan.c \
 	core/command/dead.c \
 	core/command/dead.h \
 	core/command/dead_item.c \
