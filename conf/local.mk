@@ -11,8 +11,7 @@ dist_recipes_DATA = conf/recipes/alerts.conf conf/recipes/alerts.tests.conf \
 	conf/recipes/third-export.conf conf/recipes/third-export.tests.conf \
 	conf/recipes/usage-by-account.conf \
 	conf/recipes/usage-by-account.tests.conf \
-	conf/recipes/usage-by-account.sql \
-	conf/recipes/users-latest.conf conf/recipes/users-latest.tests.conf
+	conf/recipes/usage-by-account.sql
 EXTRA_DIST += conf/recipes/demo.sh conf/recipes/demo-alert.conf \
 	conf/recipes/demo-receive.mjs conf/recipes/demo-send.mjs \
 	conf/recipes/demo-users.csv

@@ -54,6 +54,10 @@ if PLUGIN_EMAIL_OUT
 include plugins/email.out/local.mk
 endif
 
+if PLUGIN_STREAM_NATS
+include plugins/stream.nats/local.mk
+endif
+
 # Plugins are opened by name; libtool's archives would only confuse.
 install-data-hook:
 	for plugin in $(plugin_LTLIBRARIES); do \

@@ -26,7 +26,7 @@ include tests/webhooks/local.mk
 
 EXTRA_DIST += tests/lib/asked.py tests/lib/daemon.sh tests/lib/plugin-check.sh tests/lib/postgres.sh tests/lib/inject.py tests/lib/servers.py \
 	tests/lib/clusters.py tests/lib/ledger.py tests/lib/ports.py \
-	tests/lib/each.py tests/lib/load.py tests/lib/machine.py tests/lib/mailserver.py tests/lib/receiver.py tests/lib/recipe.py \
+	tests/lib/each.py tests/lib/jetstream.py tests/lib/load.py tests/lib/machine.py tests/lib/mailserver.py tests/lib/receiver.py tests/lib/recipe.py \
 	tests/lib/reloads.py \
 	tests/lib/sockets.py tests/lib/system.py tests/lib/tapped.py tests/lib/terminal.py tests/lib/upgrades.py \
 	tests/lib/wire.py

@@ -277,11 +277,19 @@ put(void *arg, const struct runs_record *r, const char *value)
     return runs_put(arg, r, value);
 }
 
+/* What ends up to then has ended, in a stream at this time. */
+static uint32_t
+ended_up_to(int64_t stream_us)
+{
+    return stream_us > 0 ? (uint32_t) (stream_us / 1000000) : 0;
+}
+
 static int
 write_run(struct cells *c, const struct snapshot *s, struct run **made)
 {
     struct runs_writer *w;
     uint64_t values = 0;
+    c->set.now = ended_up_to(s->stream.us);
     for (size_t i = 0; i < s->count; i++)
         values += runs_value_len(s->items[i].record);
     int err = runs_create(&c->set, s->count, values, &w);
@@ -341,6 +349,7 @@ struct merge {
     struct run *const *older; /* those that are not among them */
     uint32_t older_count;
     uint32_t after; /* what ends later is there */
+    int newest;     /* none comes behind them */
     uint32_t since; /* keys since it was asked for a checkpoint */
 };
 
@@ -386,6 +395,8 @@ merge_put(void *arg, const struct runs_record *r, const char *value)
     }
     if (err)
         return err;
+    if (r->hi == CELLS_META_HI && !m->newest)
+        return 0; /* that of the newest counts */
     const int there = runs_value_len(r) && r->time > m->after;
     return there || hides(m, r) ? runs_put(m->writer, r, value) : 0;
 }
@@ -431,9 +442,9 @@ merge(struct cells *c, uint32_t first, uint32_t count)
     struct run *in[RUNS_MAX], *made = NULL;
     struct merge m = { .cells = c, .older_count = first };
     uint64_t keys = 0, values = 0;
-    int64_t now_us = c->shown_stream.us;
     struct run *older[RUNS_MAX];
-    m.after = now_us > 0 ? (uint32_t) (now_us / 1000000) : 0;
+    m.after = c->set.now;
+    m.newest = first + count == c->set.count;
     m.older = older;
     memcpy(older, c->set.list, first * sizeof older[0]);
     memcpy(in, c->set.list + first, count * sizeof in[0]);
@@ -483,6 +494,7 @@ work(void *arg)
     while (!c->quit || (c->job && !c->failed)) {
         uint32_t first, count = 0;
         int err = 0;
+        c->set.now = ended_up_to(c->shown_stream.us);
         if (c->garbage)
             free_garbage(c);
         else if (c->job)

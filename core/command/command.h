@@ -13,6 +13,8 @@ int command_completion(int argc, char **argv);
 int command_config(int argc, char **argv);
 int command_dead(int argc, char **argv);
 int command_ddl(int argc, char **argv);
+int command_plan(int argc, char **argv);
+int command_apply(int argc, char **argv);
 int command_emit(int argc, char **argv);
 int command_entity(int argc, char **argv);
 int command_eval(int argc, char **argv);
@@ -33,12 +35,14 @@ int command_upgrade(int argc, char **argv);
 int command_why(int argc, char **argv);
 
 extern const struct command_help command_check_help, command_completion_help,
-    command_config_help, command_ddl_help, command_dead_help, command_emit_help,
+    command_config_help, command_ddl_help, command_plan_help,
+    command_apply_help, command_dead_help, command_emit_help,
     command_entity_help, command_eval_help, command_graph_help,
-    command_lane_help, command_plugins_help, command_reload_help, command_replay_help,
-    command_run_help, command_spool_help, command_state_help,
-    command_status_help, command_tap_help, command_test_help, command_top_help,
-    command_types_help, command_upgrade_help, command_why_help;
+    command_lane_help, command_plugins_help, command_reload_help,
+    command_replay_help, command_run_help, command_spool_help,
+    command_state_help, command_status_help, command_tap_help,
+    command_test_help, command_top_help, command_types_help,
+    command_upgrade_help, command_why_help;
 
 /* All commands, in the order of `ingestlayer --help`. */
 struct command_entry {

@@ -36,8 +36,8 @@ struct ddl_job {
 };
 
 /* Is this lane asked for?  lane is "pipeline/destination". */
-static int
-is_wanted(const char *lane, const char *want)
+int
+command_wants_lane(const char *lane, const char *want)
 {
     if (!want || strcmp(lane, want) == 0)
         return 1;
@@ -69,7 +69,7 @@ print_lanes(struct ddl_job *j)
 {
     int failed = 0;
     for (size_t i = 0; i < j->assembly->lane_count; i++)
-        if (is_wanted(j->assembly->lanes[i]->plan->lane, j->want))
+        if (command_wants_lane(j->assembly->lanes[i]->plan->lane, j->want))
             failed |= print_lane(j, j->assembly->lanes[i]);
     return failed;
 }
@@ -93,8 +93,8 @@ ask_lane(struct il_text *json, const struct assembly_lane *l)
     return err < 0;
 }
 
-static int
-write_file(const char *path, const struct il_text *json)
+int
+command_write_file(const char *path, const struct il_text *json)
 {
     FILE *f = fopen(path, "we");
     int failed = !f || fwrite(json->data, 1, json->len, f) != json->len;
@@ -113,11 +113,11 @@ save_lanes(struct ddl_job *j)
     struct il_text json = { 0 };
     int failed = catalog_begin(&json) != 0;
     for (size_t i = 0; i < j->assembly->lane_count; i++)
-        if (is_wanted(j->assembly->lanes[i]->plan->lane, j->want))
+        if (command_wants_lane(j->assembly->lanes[i]->plan->lane, j->want))
             failed |= ask_lane(&json, j->assembly->lanes[i]);
     failed |= catalog_end(&json) != 0;
     if (!failed)
-        failed = write_file(j->save, &json);
+        failed = command_write_file(j->save, &json);
     text_clear(&json);
     return failed;
 }
@@ -128,7 +128,7 @@ static int
 is_there(const struct ddl_job *j)
 {
     for (size_t i = 0; i < j->assembly->lane_count; i++)
-        if (is_wanted(j->assembly->lanes[i]->plan->lane, j->want))
+        if (command_wants_lane(j->assembly->lanes[i]->plan->lane, j->want))
             return 1;
     return 0;
 }

@@ -5,7 +5,7 @@
  *                 the line, from the one table of options that --help, getopt and
  *                 the shells' completions are made of; finding state_dir
  *   run.c         the daemon, phase by phase (host/host.h)
- *   check.c  config.c  graph*.c  ddl.c  types.c  plugins.c  verify.c  eval.c  test*.c
+ *   check.c  config.c  graph*.c  ddl.c  plan.c  types.c  plugins.c  verify.c  eval.c  test*.c
  *                 read a config or a table, and touch nothing outside
  *   emit.c  status.c  top*.c  tap.c  reload.c  replay.c  upgrade.c  dead_retry.c
  *                 ask the running daemon by its control socket (host/control.h)
@@ -21,7 +21,8 @@
  *                 while no daemon runs; or by it, where one does
  *
  * A command prints results on standard output and all else on standard error,
- * and returns 0, 1 (failed) or 2 (usage).  Texts of events, configs and far sides
+ * and returns 0, 1 (failed), 2 (usage) or, where it is asked whether there is
+ * something to do, 3 (there is).  Texts of events, configs and far sides
  * go through text_plain() before a terminal gets them.  There are no threads and no
  * locks here, but in run, where the rooms make their own. */
 #ifndef COMMAND_PRIVATE_H
@@ -68,7 +69,7 @@ void command_print_help(const struct command_help *, FILE *);
 struct command_line {
     const struct command_help *help;
     int max_arguments;
-    const char *config; /* what counts without -c; may be NULL */
+    const char *config;    /* what counts without -c; may be NULL */
     const char *state_dir; /* -s, for commands that have it; or NULL */
     /* what was found */
     int has_flag;
@@ -166,5 +167,11 @@ int command_become_owner(const char *state_dir, int make);
  * it is a file that the owner may not read, such as a draft.  0, or an
  * errno after a log line; name: whom, or "" where nothing was done. */
 int command_become_daemon(const char *path, char name[64]);
+
+/* Is this lane asked for?  want is "pipeline/destination", a pipeline, or NULL:
+ * all are. */
+int command_wants_lane(const char *lane, const char *want);
+/* Write a whole file.  0, or 1 after saying why not. */
+int command_write_file(const char *path, const struct il_text *);
 
 #endif

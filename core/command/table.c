@@ -41,6 +41,11 @@ const struct command_entry command_table[] = {
       "verify, inspect and export the spool" },
     { "ddl", command_ddl, &command_ddl_help,
       "print what destinations need on their far side" },
+    { "plan", command_plan, &command_plan_help,
+      "compare far sides with the config: what would be changed, and its "
+      "cost" },
+    { "apply", command_apply, &command_apply_help,
+      "make the changes of a plan that was saved" },
     { "types", command_types, &command_types_help,
       "print the declared events as TypeScript" },
     { "completion", command_completion, &command_completion_help,

@@ -56,7 +56,7 @@ unpack(struct catalog *c, const struct il_text *json, const char *path,
     if (json_to_msgpack(json->data, json->len, &c->packed, &error)) {
         text_printf(why,
                     "%s:%d: %s; expected what `ingestlayer ddl --save` "
-                    "writes",
+                    "or `plan --save` writes",
                     path, line_of(json, error.offset), error.message);
         return -EINVAL;
     }
@@ -66,7 +66,7 @@ unpack(struct catalog *c, const struct il_text *json, const char *path,
         return 0;
     text_printf(why,
                 "%s:1: expected an object with a member for each lane, as "
-                "`ingestlayer ddl --save` writes it",
+                "`ingestlayer ddl --save` and `plan --save` write it",
                 path);
     return -EINVAL;
 }
@@ -95,21 +95,37 @@ catalog_free(struct catalog *c)
 }
 
 int
+catalog_says(const struct catalog *c, const char *lane, struct il_text *json)
+{
+    struct il_value v;
+    struct json_out o;
+    if (!msg_find(&c->value, lane, strlen(lane), &v))
+        return 0;
+    json_out_begin(&o, json);
+    json_out_value(&o, NULL, &v);
+    return json_out_done(&o);
+}
+
+int
+catalog_add(struct il_text *json, const char *lane, const struct il_text *said)
+{
+    int err = text_puts(json, json->len > 1 ? ",\n" : "\n");
+    if (err)
+        return err;
+    return json_write_str(json, lane, strlen(lane), 0) < 0
+               ? -ENOMEM
+               : text_printf(json, ": %.*s", (int) said->len, said->data);
+}
+
+int
 catalog_assume(const struct catalog *c, const struct assembly_lane *l,
                struct il_text *why)
 {
     const char *lane = l->plan->lane;
     struct il_text json = { 0 };
-    struct il_value v;
-    int err = 0;
     if (!l->destination.plugin->desc.assume)
         return 0;
-    if (c && msg_find(&c->value, lane, strlen(lane), &v)) {
-        struct json_out o;
-        json_out_begin(&o, &json);
-        json_out_value(&o, NULL, &v);
-        err = json_out_done(&o);
-    }
+    int err = c ? catalog_says(c, lane, &json) : 0;
     if (!err)
         err = instance_assume(&l->destination, json.len ? json.data : NULL,
                               json.len, why);
@@ -138,12 +154,7 @@ catalog_ask(struct il_text *json, const struct assembly_lane *l,
     } else if (!said.len) {
         err = 1;
     } else {
-        err = text_puts(json, json->len > 1 ? ",\n" : "\n");
-        if (!err)
-            err = json_write_str(json, l->plan->lane, strlen(l->plan->lane), 0)
-                          < 0
-                      ? -ENOMEM
-                      : text_printf(json, ": %s", text_str(&said));
+        err = catalog_add(json, l->plan->lane, &said);
     }
     text_clear(&said);
     return err;

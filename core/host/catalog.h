@@ -19,12 +19,20 @@ void catalog_free(struct catalog *);
 int catalog_assume(const struct catalog *, const struct assembly_lane *,
                    struct il_text *why);
 
+/* Append what it says of a lane; nothing where it says nothing.  0 or
+ * -ENOMEM. */
+int catalog_says(const struct catalog *, const char *lane,
+                 struct il_text *json);
+
 /* One that is written: begin, ask each lane, end.  0 or -ENOMEM; catalog_ask()
  * also -EAGAIN or -EACCES after appending why, and 1 where there is nothing to
  * say of the lane. */
 int catalog_begin(struct il_text *json);
 int catalog_ask(struct il_text *json, const struct assembly_lane *,
                 struct il_text *why);
+/* What is known already; 0 or -ENOMEM. */
+int catalog_add(struct il_text *json, const char *lane,
+                const struct il_text *said);
 int catalog_end(struct il_text *json);
 
 #endif

@@ -179,6 +179,26 @@ instance_probe(const struct il_host *h, struct il_text *out)
 }
 
 int
+instance_plan(const struct il_host *h, struct il_text *json,
+              struct il_text *text)
+{
+    struct instance_was was = instance_enter(h, "plan()");
+    int err = h->plugin->desc.plan(h->self, json, text);
+    instance_leave(was);
+    return err;
+}
+
+int
+instance_apply(const struct il_host *h, const char *json, size_t len,
+               const char *as, struct il_text *text)
+{
+    struct instance_was was = instance_enter(h, "apply()");
+    int err = h->plugin->desc.apply(h->self, json, len, as, text);
+    instance_leave(was);
+    return err;
+}
+
+int
 instance_describe(const struct il_host *h, struct il_text *out)
 {
     struct instance_was was = instance_enter(h, "describe()");

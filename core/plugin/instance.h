@@ -129,6 +129,10 @@ void instance_room(void *instance);
 void instance_timer(const void *instance, void (*fn)(void *arg), void *arg);
 int instance_ddl(const struct il_host *, struct il_text *out);
 int instance_probe(const struct il_host *, struct il_text *out);
+int instance_plan(const struct il_host *, struct il_text *json,
+                  struct il_text *text);
+int instance_apply(const struct il_host *, const char *json, size_t len,
+                   const char *as, struct il_text *text);
 int instance_describe(const struct il_host *, struct il_text *out);
 int instance_assume(const struct il_host *, const char *json, size_t len,
                     struct il_text *why);

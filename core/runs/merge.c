@@ -355,6 +355,10 @@ runs_due(const struct runs_set *s, const struct runs_policy *p, uint32_t *first)
         /* What is damaged or does not count in it goes by being written anew. */
         if (r->to < r->header.to || (atomic_load(&r->told) && !runs_damaged(r)))
             return 1;
+        /* Each time half of it goes at least: so that costs no more than writing
+         * it once more, and takes no more than twice the room. */
+        if (r->header.half && r->header.half <= s->now)
+            return 1;
     }
     for (uint32_t end = s->count; end > 0;) {
         uint32_t from = span_begin(s, p, end);

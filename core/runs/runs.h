@@ -65,7 +65,9 @@ runs_value_len(const struct runs_record *r)
  * sum of the others. */
 struct runs_header {
     char magic[8];
-    uint32_t version, unused;
+    /* half: the time of half of its keys, about, is up to this.  0: that is not
+     * known, or they had ended already. */
+    uint32_t version, half;
     uint8_t spool[16];
     uint64_t secret;   /* what keys are hashed with, by its sum */
     uint64_t seq;      /* the file's name */
@@ -154,6 +156,9 @@ struct runs_set {
     /* It is as it was at `complete`, and nothing of what came later is in it: so
      * what RUNS does not name, or names behind what is lost, is not believed. */
     int exact;
+    /* What has a time up to this has ended: runs that are mostly that are due.  0:
+     * times do not say so. */
+    uint32_t now;
 };
 /* what, dir, dirfd, spool and secret are set.  end: of the spool; nothing that
  * lies behind it is believed.  What cannot be believed is logged and removed,

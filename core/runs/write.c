@@ -21,6 +21,9 @@
  * it never is as much. */
 #define SPARE_LINES 64u
 
+/* Times that are looked at for that of half of all. */
+#define TIMES 1024u
+
 struct part {
     char *bytes; /* of whole pages */
     size_t used, size;
@@ -34,6 +37,8 @@ struct runs_writer {
     char name[24];
     struct part lines, records, values;
     uint64_t *sums;
+    uint32_t times[TIMES], time_count;
+    uint64_t time_each;    /* of so many keys one */
     struct runs_line line; /* the header.lines-th */
     uint32_t prints;       /* in it */
     uint32_t in_page;      /* records in the last page */
@@ -141,6 +146,7 @@ runs_create(struct runs_set *s, uint64_t keys, uint64_t value_bytes,
     h->seq = s->next_seq++;
     h->time_min = UINT32_MAX;
     h->homes = keys / LINE_LOAD + 1;
+    w->time_each = keys / TIMES + 1;
     w->set = s;
     uint64_t lines = runs_pages_of(h->homes + SPARE_LINES, LINES_PER_PAGE);
     h->records_page = 1 + lines;
@@ -205,12 +211,30 @@ runs_put(struct runs_writer *w, const struct runs_record *record,
     struct runs_page *page =
         (struct runs_page *) (p->bytes + p->used - sizeof *page);
     page->records[slot] = *record;
+    if (h->keys % w->time_each == 0 && w->time_count < TIMES)
+        w->times[w->time_count++] = record->time;
     h->keys++;
     if (record->time < h->time_min)
         h->time_min = record->time;
     if (record->time > h->time_max)
         h->time_max = record->time;
     return value_put(w, value, runs_value_len(record));
+}
+
+static int
+compare_times(const void *a, const void *b)
+{
+    const uint32_t x = *(const uint32_t *) a, y = *(const uint32_t *) b;
+    return (x > y) - (x < y);
+}
+
+/* Keys are hashes, so that each k-th says of all what a random one does. */
+static uint32_t
+half_of(struct runs_writer *w)
+{
+    qsort(w->times, w->time_count, sizeof w->times[0], compare_times);
+    uint32_t half = w->times[w->time_count / 2];
+    return half > w->set->now ? half : 0;
 }
 
 static int
@@ -237,6 +261,7 @@ file_end(struct runs_writer *w)
     if (!rc)
         rc = file_pwrite(w->fd, w->sums, h->sums_page * sizeof *w->sums, at);
     memset(&page, 0, sizeof page);
+    w->header.half = half_of(w);
     page.header = *h;
     page.words[RUNS_PAGE / 8 - 1] = runs_header_sum(&page);
     if (!rc)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* count: which event of its key this is, and what there was in a window.
  *
- * A key has two cells, whose names begin with a letter: counts, which stay, and
- * distinct values, which end with the window.  Both are put for the same event,
+ * A key has two cells, whose names begin with a letter: counts, which stay unless
+ * the key is to be forgotten, and distinct values, which end with the window.  Both are put for the same event,
  * so that the counts tell of both whether it was counted before. */
 #include <ingestlayer/plugin.h>
 
@@ -25,7 +25,7 @@ struct count {
     struct il_field *value;             /* NULL: each event counts 1 */
     struct il_memory *memory;
     struct il_kind *results;
-    int64_t bucket_us;
+    int64_t bucket_us, forget_us; /* forget_us 0: never */
     uint32_t buckets;
     struct keyed_ahead ahead;
     struct il_text *key_text, *value_text, *items; /* key_text: of the event */
@@ -61,6 +61,12 @@ static const struct il_option count_options[] = {
       .max = BUCKETS_MOST,
       .help = "In so many steps the window moves on; 24 at most with a "
               "value." },
+    { .name = "forget",
+      .type = IL_OPT_DURATION,
+      .min = KEYED_SECOND_MS,
+      .max = KEYED_WINDOW_MAX_MS,
+      .help = "A key of which there was no event for so long begins anew; not "
+              "less than the window.  Without it none does." },
     { .name = "value",
       .type = IL_OPT_STRING,
       .help = "Reference to a number that sum adds up; without it each event "
@@ -93,6 +99,12 @@ open_window(struct count *c, const struct il_conf *conf)
     const int64_t us = il_conf_int(conf, "window") * 1000;
     c->buckets = (uint32_t) il_conf_int(conf, "buckets");
     c->bucket_us = (us + c->buckets - 1) / c->buckets;
+    if (il_conf_has(conf, "forget"))
+        c->forget_us = il_conf_int(conf, "forget") * 1000;
+    if (c->forget_us && c->forget_us < us)
+        return il_conf_error(conf, "forget", -1,
+                             "is less than the window, which counts what there "
+                             "was in that time");
     if (!c->value || c->buckets <= BUCKETS_MOST_SUMMED)
         return 0;
     return il_conf_error(conf, "buckets", -1,
@@ -210,7 +222,8 @@ add_counts(struct count *c, struct at *at)
         at->lacks_value = 1;
     size_t len = counts_store(&c->counts, cell);
     return il_memory_put(at->batch, at->i, c->memory, c->key_text->data,
-                         c->key_text->len, cell, len, 0);
+                         c->key_text->len, cell, len,
+                         c->forget_us ? at->us + c->forget_us : 0);
 }
 
 /* --- distinct values ------------------------------------------------------- */

@@ -246,6 +246,36 @@ ddl_columns(const struct options *opt, const struct il_host *host,
         column(arg, opt->payload_column, "jsonb", 0);
 }
 
+/* Does the text that fills a column say what its type is? */
+static int
+says_type(const struct il_host *host, const char *reference)
+{
+    int required;
+    if (strncmp(reference, "$event.", 7) != 0)
+        return 0;
+    return envelope_type(reference + 7)
+           || declared_type(host, reference, &required);
+}
+
+void
+ddl_declared(const struct options *opt, const struct il_host *host,
+             ddl_column *column, void *arg)
+{
+    struct il_declared d;
+    int required;
+    for (size_t i = 0; i < opt->mapping_count; i++) {
+        const struct mapping *m = &opt->mappings[i];
+        if (strcmp(m->name, opt->unique_column) != 0)
+            column(arg, m->name, mapped_type(host, m->reference, &required),
+                   says_type(host, m->reference));
+    }
+    for (size_t i = 0; !opt->mapping_count && declared(host, i, &d); i++)
+        if (!is_repeated(opt, host, i, d.name))
+            column(arg, d.name, field_type(host, d.name, &required), 1);
+    if (opt->payload_set && !is_mapped(opt, opt->payload_column))
+        column(arg, opt->payload_column, "jsonb", 1);
+}
+
 /* Is the event's id what tells rows apart? */
 static int
 id_is_key(const struct options *opt)

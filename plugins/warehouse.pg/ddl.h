@@ -16,6 +16,11 @@ typedef void ddl_column(void *arg, const char *name, const char *type,
                         int not_null);
 void ddl_columns(const struct options *, const struct il_host *, ddl_column *,
                  void *arg);
+/* Of those, the ones that a table which is there has to have: that `columns`
+ * name, or that are declared.  Instead of not_null: its type is declared, and no
+ * guess. */
+void ddl_declared(const struct options *, const struct il_host *, ddl_column *,
+                  void *arg);
 /* Run one of the two.  0 or -1 with link->fault. */
 int ddl_run(struct link *, const char *schema, ddl_statements *);
 /* The descriptor's `ddl`; self is a struct pg. */

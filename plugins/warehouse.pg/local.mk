@@ -4,6 +4,9 @@ plugins_warehouse_pg_warehouse_pg_la_SOURCES = \
 	plugins/warehouse.pg/attempt.c \
 	plugins/warehouse.pg/catalog.c \
 	plugins/warehouse.pg/catalog.h \
+	plugins/warehouse.pg/changes.c \
+	plugins/warehouse.pg/changes.h \
+	plugins/warehouse.pg/changes_apply.c \
 	plugins/warehouse.pg/conflict.c \
 	plugins/warehouse.pg/conflict.h \
 	plugins/warehouse.pg/conn.h \
@@ -100,6 +103,7 @@ EXTRA_DIST += plugins/warehouse.pg/warehouse.pg.conf \
 	plugins/warehouse.pg/tests/test-pg-check-foresees-start.sh \
 	plugins/warehouse.pg/tests/test-pg-lone-row-is-judged.py \
 	plugins/warehouse.pg/tests/test-pg-partitions.py \
+	plugins/warehouse.pg/tests/test-pg-plan-and-apply.py \
 	plugins/warehouse.pg/tests/test-pg-resolver-delays-nobody.py \
 	plugins/warehouse.pg/tests/test-pg-rows-are-foreseen.py \
 	plugins/warehouse.pg/tests/pgtest.h plugins/warehouse.pg/tests/proxy.h \
@@ -137,6 +141,7 @@ TESTS += plugins/warehouse.pg/tests/test-pg-check-conflict.sh \
 	plugins/warehouse.pg/tests/test-pg-check-foresees-start.sh \
 	plugins/warehouse.pg/tests/test-pg-lone-row-is-judged.py \
 	plugins/warehouse.pg/tests/test-pg-partitions.py \
+	plugins/warehouse.pg/tests/test-pg-plan-and-apply.py \
 	plugins/warehouse.pg/tests/test-pg-resolver-delays-nobody.py \
 	plugins/warehouse.pg/tests/test-pg-rows-are-foreseen.py
 

@@ -58,6 +58,12 @@ int partition_fits(struct encoder *, const struct plan *, struct il_batch *,
 /* Make those of a list that are not there.  *made gets how many; 0 or -1. */
 int partition_make(struct link *, const struct period *, size_t count,
                    int *made);
+/* Append what makes one of a table that is in use. */
+void partition_make_sql(const struct options *, struct sql *,
+                        const struct period *);
+/* Those of now that are not there, in a transaction; the caller frees the
+ * list.  0 or -1. */
+int partition_missing(struct link *, struct period **list, size_t *count);
 /* Make what the rows of a job need, as far as they may have it. */
 int partition_need(struct conn *, struct job *, int *made);
 /* Append what `check --online` says of them.  0 or -1. */

@@ -18,6 +18,7 @@
 
 #define LOCK_MS 2000
 #define NEED_MAX 64 /* at once, of what rows need; the next attempt goes on */
+#define MISSING_MAX 1000 /* in a plan */
 #define WAIT_FIRST_MS 1000
 #define WAIT_MOST_MS 300000 /* after a failure */
 #define WAIT_MS 3600000     /* until it is looked at again */
@@ -91,20 +92,21 @@ find_missing(struct link *l, const struct period *list, size_t count,
     return link_exec(l, sql_str(s), res);
 }
 
-static void
-make_sql(const struct options *opt, struct sql *s, const struct period *at)
+void
+partition_make_sql(const struct options *opt, struct sql *s,
+                   const struct period *at)
 {
     sql_printf(s, "create table ");
     partition_name_sql(opt, s, at);
     sql_printf(s,
                " (like %s including defaults including constraints including "
-               "generated including storage); alter table %s attach "
+               "generated including storage);\nalter table %s attach "
                "partition ",
                opt->table.quoted, opt->table.quoted);
     partition_name_sql(opt, s, at);
     sql_printf(s, " for values ");
     partition_bounds_sql(s, at);
-    sql_printf(s, "; ");
+    sql_printf(s, ";\n");
 }
 
 int
@@ -119,7 +121,8 @@ partition_make(struct link *l, const struct period *list, size_t count,
     int err = find_missing(l, list, count, &res);
     sql_clear(s);
     for (int i = 0; !err && i < PQntuples(res); i++, ++*made)
-        make_sql(l->opt, s, &list[strtoul(PQgetvalue(res, i, 0), NULL, 10)]);
+        partition_make_sql(l->opt, s,
+                           &list[strtoul(PQgetvalue(res, i, 0), NULL, 10)]);
     PQclear(res);
     sql_printf(s, "commit");
     if (!err)
@@ -347,6 +350,38 @@ partition_keep(void *arg)
 
 /* --- asked about ------------------------------------------------------------- */
 
+int
+partition_missing(struct link *l, struct period **list, size_t *count)
+{
+    const struct partition *p = &l->opt->partition;
+    struct sql *s = &l->sql;
+    struct period at, last, *all;
+    size_t n = 0, room = MISSING_MAX;
+    PGresult *res;
+    partition_span(p, il_now_us(l->host), &at, &last);
+    if (!(all = calloc(room, sizeof *all)))
+        return link_no_memory(l);
+    for (; at.from_s <= last.from_s && n < room; partition_next(p, &at))
+        all[n++] = at;
+    sql_clear(s);
+    sql_printf(s, "set local timezone = 'UTC'; with taken as (");
+    taken(l, s);
+    sql_printf(s, ") select w.n from ");
+    periods_sql(s, all, n);
+    sql_printf(s, " where not exists (select from taken where"
+                  " taken.lo < w.hi and taken.hi > w.lo) order by 1");
+    if (link_exec(l, sql_str(s), &res)) {
+        free(all);
+        return -1;
+    }
+    *count = 0;
+    for (int i = 0; i < PQntuples(res); i++)
+        all[(*count)++] = all[strtoul(PQgetvalue(res, i, 0), NULL, 10)];
+    *list = all;
+    PQclear(res);
+    return 0;
+}
+
 enum { P_COUNT, P_UNTIL, P_ALL, P_MISSING, P_OWNER };
 
 static int
@@ -403,7 +438,7 @@ partition_probe(struct link *l, struct sql *out)
         sql_printf(out,
                    "warning: %s of those from now on are missing, and rows "
                    "without one become dead letters (no_partition): "
-                   "`ingestlayer ddl` prints them\n",
+                   "ingestlayer plan\n",
                    missing);
     if (p->create && !owner)
         sql_printf(out,

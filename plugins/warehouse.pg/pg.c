@@ -7,6 +7,7 @@
  * so do those behind it. */
 #include "pg.h"
 
+#include "changes.h"
 #include "conflict.h"
 #include "ddl.h"
 #include "find.h"
@@ -590,4 +591,6 @@ IL_PLUGIN = {
     .assume = show_assume,
     .find = find_row,
     .replay = replay_phase,
+    .plan = changes_plan,
+    .apply = changes_apply,
 };

@@ -15,6 +15,7 @@
  *   sql.h        building SQL text
  *   ddl.h        the DDL of the target and of the lanes table
  *   partition.h  partitions by time
+ *   changes.h    `plan` and `apply`
  *   probe.h      `check --online`; find.h: `why --online`
  *   replay.h     `replay`: rows beside those that the table has
  *   show.h       `test` and `dead show --render`; catalog.h: `ddl --save`

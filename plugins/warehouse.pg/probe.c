@@ -104,6 +104,7 @@ struct rights {
     struct link *l;
     struct sql *out;
     int missing;
+    int bare; /* the statements alone */
 };
 
 /* Run a query whose rows are the ends of GRANT statements without the role. */
@@ -114,7 +115,7 @@ grants(struct rights *r, const char *sql)
     if (link_exec(r->l, sql, &res))
         return -1;
     for (int i = 0; res && i < PQntuples(res); i++) {
-        if (!r->missing++)
+        if (!r->missing++ && !r->bare)
             sql_printf(r->out, "the role lacks rights; run as the owner:\n");
         sql_printf(r->out, "grant %s to ", PQgetvalue(res, i, 0));
         sql_ident(r->out, PQuser(r->l->db));
@@ -277,6 +278,71 @@ probe_rights(struct rights *r, const struct plan *plan, enum pg_mode mode)
             && grant_temporary(r)))
         return -1;
     return 0;
+}
+
+/* What an owner makes in the place of the role is for the role to use. */
+static int
+grant_made(struct rights *r, const char *schema, const char *quoted,
+           const char *what)
+{
+    const char *role = PQuser(r->l->db);
+    int yes = 0;
+    if (may_create(r->l, schema, &yes))
+        return -1;
+    if (yes)
+        return 0;
+    sql_printf(r->out, "grant usage on schema ");
+    sql_ident(r->out, schema);
+    sql_printf(r->out, " to ");
+    sql_ident(r->out, role);
+    sql_printf(r->out, ";\ngrant %s on %s to ", what, quoted);
+    sql_ident(r->out, role);
+    sql_printf(r->out, ";\n");
+    r->missing++;
+    return 0;
+}
+
+int
+probe_hidden(struct link *l, int *hidden)
+{
+    struct sql none;
+    if (sql_open(&none, l->host))
+        return link_no_memory(l);
+    struct rights r = { .l = l, .out = &none, .bare = 1 };
+    int err = grant_schema(&r);
+    *hidden = r.missing != 0;
+    sql_close(&none);
+    return err;
+}
+
+int
+probe_grants(struct link *l, struct sql *out)
+{
+    const struct options *opt = l->opt;
+    struct rights r = { .l = l, .out = out, .bare = 1 };
+    enum pg_mode mode = PG_MODE_UNKNOWN;
+    struct plan *plan;
+    if (grant_schema(&r))
+        return -1;
+    if (r.missing)
+        return grant_any_insert(&r);
+    if (lanes_prepare(l, 0, &mode))
+        return -1;
+    if (mode == PG_MODE_UNIQUE
+        && grant_made(&r, opt->lanes_schema, opt->lanes,
+                      "select, insert, update"))
+        return -1;
+    if (!plan_read(l, &plan)) {
+        int err = probe_rights(&r, plan, PG_MODE_LANES);
+        plan_unref(plan);
+        return err;
+    }
+    if (strcmp(l->fault.code, "42P01") == 0)
+        return grant_made(&r, opt->table.schema ? opt->table.schema : "public",
+                          opt->table.quoted, "insert, select");
+    /* A column that comes first; an error of the server ends it all. */
+    return PQtransactionStatus(l->db) == PQTRANS_INTRANS ? grant_any_insert(&r)
+                                                         : -1;
 }
 
 /* The fault of a table, or of what it needs, that this role may not make. */

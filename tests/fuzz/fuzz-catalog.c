@@ -60,9 +60,11 @@
 /* --- a link that leads nowhere ---------------------------------------------- */
 
 int
-link_init(struct link *l, const struct il_host *host, const struct options *opt,
+link_init(struct link *l, const struct il_host *host,
+          const struct connection *connection, const struct options *opt,
           struct link_stop *stop)
 {
+    (void) connection;
     memset(l, 0, sizeof *l);
     l->host = host;
     l->opt = opt;

@@ -150,6 +150,15 @@ tests_fuzz_fuzz_catalog_CPPFLAGS = $(core_libcore_a_CPPFLAGS) $(PQ_CFLAGS)
 tests_fuzz_fuzz_catalog_LDADD = $(CORE_LIBS) $(PQ_LIBS)
 endif
 
+FUZZ_TARGETS += bundle
+check_PROGRAMS += tests/fuzz/fuzz-bundle
+TESTS += tests/fuzz/fuzz-bundle
+tests_fuzz_fuzz_bundle_SOURCES = tests/fuzz/fuzz-bundle.c \
+	plugins/stream.nats/bundle.c plugins/stream.nats/bundle.h \
+	$(FUZZ_REPLAY)
+tests_fuzz_fuzz_bundle_CPPFLAGS = $(core_libcore_a_CPPFLAGS)
+tests_fuzz_fuzz_bundle_LDADD = $(CORE_LIBS)
+
 FUZZ_TARGETS += webhook
 check_PROGRAMS += tests/fuzz/fuzz-webhook
 TESTS += tests/fuzz/fuzz-webhook

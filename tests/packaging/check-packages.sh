@@ -96,7 +96,8 @@ printf '#!/bin/sh\nexit 101\n' > "$root/usr/sbin/policy-rc.d"
 chmod +x "$root/usr/sbin/policy-rc.d"
 # What an earlier run left.
 inside dpkg --purge ingestlayer-plugin-warehouse-pg \
-    ingestlayer-plugin-webhook-out ingestlayer-dev ingestlayer \
+    ingestlayer-plugin-webhook-out ingestlayer-plugin-stream-nats \
+    ingestlayer-dev ingestlayer \
     > "$work/purge.out" 2>&1 || true
 rm -rf "$root/debs" "$root/next" "$root/tests" "$root/var/lib/ingestlayer" \
     "$root/etc/ingestlayer"
@@ -109,7 +110,7 @@ step "installed: libpq only with warehouse.pg, libcurl only with webhook.out"
 apt update
 apt install --no-install-recommends /debs/ingestlayer_*.deb
 expect "" inside sh -c 'dpkg-deb -f /debs/ingestlayer_*.deb Depends |
-    grep -E "libpq|libcurl"'
+    grep -E "libpq|libcurl|libnats"'
 expect "ingestlayer:ingestlayer 750" inside stat -c '%U:%G %a' /var/lib/ingestlayer
 inside test -f /lib/systemd/system/ingestlayer.service
 inside ingestlayer check > "$work/check.out" 2>&1
@@ -165,7 +166,7 @@ grep '^one event, one webhook' "$work/first-webhook.out"
 
 step "purged: state stays, and goes only when that was asked for"
 apt purge ingestlayer ingestlayer-plugin-warehouse-pg \
-    ingestlayer-plugin-webhook-out
+    ingestlayer-plugin-webhook-out ingestlayer-plugin-stream-nats
 inside test -d /var/lib/ingestlayer/spool
 inside test ! -e /etc/ingestlayer/ingestlayer.conf
 apt install /next/*.deb
@@ -174,7 +175,7 @@ apt install debconf
 echo "ingestlayer ingestlayer/purge_state boolean true" |
     inside debconf-set-selections
 apt purge ingestlayer ingestlayer-plugin-warehouse-pg \
-    ingestlayer-plugin-webhook-out
+    ingestlayer-plugin-webhook-out ingestlayer-plugin-stream-nats
 inside test ! -e /var/lib/ingestlayer
 step="all of it"
 echo "all is well"

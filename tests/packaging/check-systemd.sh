@@ -64,7 +64,8 @@ later after .2
     inside sh -c 'apt-get -qq -y -o Dpkg::Use-Pty=0 install \
         --no-install-recommends postgresql /debs/*.deb'
     inside dpkg --purge ingestlayer-plugin-warehouse-pg \
-        ingestlayer-plugin-webhook-out ingestlayer-dev ingestlayer
+        ingestlayer-plugin-webhook-out ingestlayer-plugin-stream-nats \
+        ingestlayer-dev ingestlayer
 } > "$work/apt.out" 2>&1
 rm -rf "$root/usr/sbin/policy-rc.d" "$root/var/lib/ingestlayer" "$root/etc/ingestlayer"
 umount "$root/proc"

@@ -303,7 +303,8 @@ def stopped():
     print("    in %.1f s" % (time.monotonic() - begun), flush=True)
     run("systemctl", "start", "ingestlayer.socket")
     run("systemctl", "start", "ingestlayer.service")
-    run("dpkg", "--purge", "ingestlayer-plugin-warehouse-pg", "ingestlayer-plugin-webhook-out", "ingestlayer-dev", "ingestlayer")
+    run("dpkg", "--purge", "ingestlayer-plugin-warehouse-pg", "ingestlayer-plugin-webhook-out",
+        "ingestlayer-plugin-stream-nats", "ingestlayer-dev", "ingestlayer")
     equal(show("LoadState"), "not-found", "the service")
     equal(show("ActiveState", "ingestlayer.socket"), "inactive", "the socket")
     equal([p for p in os.listdir("/proc") if p.isdigit() and program(p) == "ingestlayer"], [], "processes that are left")

@@ -177,6 +177,68 @@ START_TEST(what_has_ended_brings_nothing_back)
 }
 END_TEST
 
+static struct cells_stats
+stats_after(int (*enough)(const struct cells_stats *))
+{
+    struct cells_stats st;
+    for (int i = 0; i < 500; i++) {
+        cells_install(cells);
+        cells_stats(cells, &st);
+        if (enough(&st))
+            break;
+        usleep(10000);
+    }
+    return st;
+}
+
+static int
+most_have_gone(const struct cells_stats *st)
+{
+    return st->keys < 1000;
+}
+
+static int
+many_have_gone(const struct cells_stats *st)
+{
+    return st->keys < 9000;
+}
+
+START_TEST(what_has_ended_goes_from_the_disk)
+{
+    struct cells_stats st;
+    /* Most of them end at 100 s, others at 200 s, some never. */
+    for (uint64_t i = 1; i <= 10000; i++) {
+        int64_t end = i % 100 == 0 ? 0 : i % 3 ? 100000000 : 200000000;
+        ck_assert_int_eq(
+            cells_put(&first, (char *) &i, sizeof i, 10, &i, sizeof i, end), 0);
+    }
+    checkpoint(10, NULL, 0);
+    cells_stats(cells, &st);
+    ck_assert_uint_gt(st.keys, 10000);
+    put(&first, "now", 99, "v");
+    checkpoint(99, NULL, 0);
+    usleep(50000);
+    cells_stats(cells, &st);
+    ck_assert_uint_gt(st.keys, 10000);
+    put(&first, "now", 150, "w");
+    checkpoint(150, NULL, 0);
+    st = stats_after(many_have_gone);
+    ck_assert_uint_lt(st.keys, 3500);
+    put(&first, "now", 200, "x");
+    checkpoint(200, NULL, 0);
+    st = stats_after(most_have_gone);
+    ck_assert_uint_lt(st.keys, 110);
+    restart();
+    expect(&first, "now", "x");
+    for (uint64_t i = 1; i <= 10000; i++) {
+        struct il_remembered r;
+        int found = cells_get(&first, (char *) &i, sizeof i, 200000000, &r);
+        ck_assert_int_eq(found, i % 100 == 0);
+    }
+    ck_assert_int_eq(cells_stream(cells).us, 200000000);
+}
+END_TEST
+
 START_TEST(long_keys_and_values)
 {
     static char key[3000], value[IL_MEMORY_VALUE_MAX + 1];
@@ -627,6 +689,7 @@ main(void)
     tcase_add_test(tc, cells_are_found_again);
     tcase_add_test(tc, cells_end);
     tcase_add_test(tc, what_has_ended_brings_nothing_back);
+    tcase_add_test(tc, what_has_ended_goes_from_the_disk);
     tcase_add_test(tc, long_keys_and_values);
     tcase_add_test(tc, what_changes_meanwhile_is_of_the_next_one);
     tcase_add_test(tc, no_checkpoint_counts_before_the_position_is_on_the_disk);

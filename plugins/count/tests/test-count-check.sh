@@ -14,4 +14,8 @@ sed 's|name = "exports";|& buckets = 25; value = "$event.payload.n";|' "$dir/goo
 check "$dir/bad.conf" && fail "more buckets than there is room for are taken"
 grep -q "buckets: .*24" "$dir/out" || fail "the limit is not named: $(cat "$dir/out")"
 
-documents key window buckets value distinct
+sed 's|name = "exports";|& forget = "23h";|' "$dir/good.conf" > "$dir/bad.conf"
+check "$dir/bad.conf" && fail "a key is forgotten within its window"
+grep -q "forget: .*window" "$dir/out" || fail "why is not said: $(cat "$dir/out")"
+
+documents key window buckets forget value distinct

@@ -75,6 +75,33 @@ START_TEST(the_window_slides_by_buckets)
 }
 END_TEST
 
+START_TEST(what_never_comes_again_is_forgotten)
+{
+    open_it(BY_K HOUR "forget = \"2h\";");
+    expect(0, A, COUNTS(1, 1));
+    expect(2 * HOUR_US - US, A, COUNTS(2, 1)); /* from here on two hours */
+    expect(3 * HOUR_US, B, COUNTS(1, 1));
+    expect(4 * HOUR_US - US - 1, A, COUNTS(3, 1));
+    expect(6 * HOUR_US - US, A, /* it ends with the second */
+           "{\"nth\":1,\"count\":1,\"sum\":1,\"first_seen\":"
+           "\"2026-01-01T05:59:59Z\"}");
+    expect(5 * HOUR_US, B, COUNTS(1, 1)); /* late: it is 5:59:59 for it */
+    expect(6 * HOUR_US, A, COUNTS(2, 2));
+    expect(8 * HOUR_US - US, B, COUNTS(1, 1));
+}
+END_TEST
+
+START_TEST(what_is_forgotten_takes_its_values_along)
+{
+    open_it(BY_K HOUR "forget = \"1h\"; distinct = \"$event.payload.v\";");
+    expect(0, "{\"k\":\"a\",\"v\":1}", "\"distinct\":1");
+    expect(30 * MINUTE_US, "{\"k\":\"a\",\"v\":2}", "\"distinct\":2");
+    expect(90 * MINUTE_US, "{\"k\":\"a\",\"v\":3}",
+           "{\"nth\":1,\"count\":1,\"sum\":1,\"first_seen\":"
+           "\"2026-01-01T01:30:00Z\",\"distinct\":1");
+}
+END_TEST
+
 START_TEST(one_bucket_counts_from_zero)
 {
     open_it("window = \"1h\"; buckets = 1;");
@@ -320,6 +347,7 @@ START_TEST(a_wrong_config_is_refused)
         { "buckets = 61;", "buckets" },
         { SUMMED "buckets = 25;", "at most 24" },
         { "window = \"0\";", "window" },
+        { "forget = \"23h\";", "window" },
         { "distinct = true;", "distinct" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -471,6 +499,8 @@ main(void)
     tcase_add_test(c, events_are_counted_by_key);
     tcase_add_test(c, without_a_key_all_are_counted);
     tcase_add_test(c, the_window_slides_by_buckets);
+    tcase_add_test(c, what_never_comes_again_is_forgotten);
+    tcase_add_test(c, what_is_forgotten_takes_its_values_along);
     tcase_add_test(c, one_bucket_counts_from_zero);
     tcase_add_test(c, all_buckets_fit);
     tcase_add_test(c, late_events_are_of_now);

@@ -119,6 +119,14 @@ with System(conf(), table=TABLE) as s:
     s.pg.sql("insert into t.users select * from t.kept where id > 100")
     s.daemon.command("entity", "mirror", "run", "-c", s.conf, "crm/user")
 
+    # a query that is another one reads all rows again, by a reload
+    with open(s.conf) as f:
+        text = f.read()
+    with open(s.conf, "w") as f:
+        f.write(text.replace("select id, plan,", "select id, 'x' as extra, plan,"))
+    equal(s.daemon.command("reload", "-c", s.conf).returncode, 0, "reload")
+    eventually(lambda: traits(200).get("extra") == "x" and traits(99).get("extra") == "x", "the new column", 60)
+
     # a column that is gone is said, and then comes back; the store answers meanwhile
     s.pg.sql("alter table t.users rename plan to tariff")
     eventually(lambda: 'column "plan" does not exist' in open(s.daemon.log).read(), "the log names the column", 60)

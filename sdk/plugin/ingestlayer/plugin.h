@@ -716,6 +716,20 @@ struct il_plugin {
      * thread, on an instance of its own, after open, without start; close follows,
      * whatever the phase. */
     int (*replay)(void *self, struct il_replay *, struct il_batch *);
+    /* Destination, `ingestlayer plan`: compares the far side with what the config
+     * and its declarations ask for, without changing it.  Appends to text, for a
+     * person, what would be changed and what that costs, and to json an object
+     * that says the same to apply().  1; or 0: there is nothing to change, and
+     * json stays empty; or a negative errno after appending why nobody can tell.
+     * After open, without start. */
+    int (*plan)(void *self, struct il_text *json, struct il_text *text);
+    /* Destination, `ingestlayer apply`: makes the changes that such an object
+     * says, those and no others, as `as` where that is not NULL: whom to be, in
+     * the form that the plugin's own option for it has.  Appends to text what it
+     * did.  0, or a negative errno after appending why it is not all done.  After
+     * open, without start. */
+    int (*apply)(void *self, const char *json, size_t len, const char *as,
+                 struct il_text *text);
 };
 
 #define IL_PLUGIN_ABI                                                          \
