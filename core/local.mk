@@ -340,7 +340,10 @@ core_libcore_a_SOURCES = \
 	core/host/api.c \
 	core/host/api.h \
 	core/host/assembly.c \
+	core/host/assembly_dry.c \
 	core/host/assembly.h \
+	core/host/body.c \
+	core/host/body.h \
 	core/host/catalog.c \
 	core/host/catalog.h \
 	core/host/changes.c \

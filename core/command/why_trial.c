@@ -5,7 +5,6 @@
 #include "private.h"
 #include "why.h"
 
-#include "base/state_dir.h"
 #include "codec/json_out.h"
 #include "conf/options.h"
 #include "host/assembly.h"
@@ -19,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct why_trial {
     struct why *w;
@@ -27,8 +25,7 @@ struct why_trial {
     int later;                 /* the lane ran by another before that */
     struct assembly *assembly; /* its own; NULL: it is the command's lane */
     struct assembly_lane *lane;
-    struct lane_dry *dry;
-    char memory[64];         /* the folder; "": none */
+    struct assembly_dry dry;
     struct why_telling tell; /* of the event at hand */
     /* While the spool is walked: */
     size_t answers_at; /* the lane's index */
@@ -100,26 +97,6 @@ open_lane(struct why_trial *t, const struct why_lane *l, struct il_text *why)
     return 1;
 }
 
-static int
-open_dry(struct why_trial *t)
-{
-    const struct assembly_lane *l = t->lane;
-    struct il_memory *memories[CELLS_MEMORIES_MAX];
-    const struct lane_spec spec = assembly_decides(l);
-    size_t count = assembly_memories(l, memories);
-    if (count) {
-        const char *tmp = getenv("TMPDIR");
-        int n = snprintf(t->memory, sizeof t->memory,
-                         "%s/ingestlayer-why-XXXXXX", tmp ? tmp : "/tmp");
-        if (n >= (int) sizeof t->memory || !mkdtemp(t->memory)) {
-            t->memory[0] = 0;
-            return n >= (int) sizeof t->memory ? -ENAMETOOLONG : -errno;
-        }
-    }
-    return lane_dry_new(&spec, t->w->entities, t->memory, memories, count,
-                        t->w->uuid, &t->dry);
-}
-
 int
 command_why_trial_new(struct why *w, struct why_lane *l,
                       const struct history_entry *entry, struct why_trial **out,
@@ -134,7 +111,9 @@ command_why_trial_new(struct why *w, struct why_lane *l,
     int r = open_lane(t, l, why);
     if (!r)
         r = is_lame(t->lane, why);
-    return r ? r : open_dry(t);
+    return r ? r
+             : assembly_dry_new(t->lane, w->entities, w->uuid, NULL, "why",
+                                &t->dry);
 }
 
 void
@@ -142,11 +121,9 @@ command_why_trial_free(struct why_trial *t)
 {
     if (!t)
         return;
-    lane_dry_free(t->dry);
+    assembly_dry_free(&t->dry);
     if (t->assembly)
         assembly_free(t->assembly);
-    if (t->memory[0])
-        state_dir_remove_below(t->memory);
     text_clear(&t->tell.asked_text);
     free(t);
 }
@@ -250,13 +227,13 @@ show(struct why_trial *t, size_t event)
     const struct why_event *e = &w->events[event];
     struct why_answer *a = &w->answers[event * w->lane_count + t->answers_at];
     struct lane_dry_end end;
-    int err = lane_dry_settle(t->dry);
+    int err = lane_dry_settle(t->dry.steps);
     note_asked(t, NULL);
     a->mark = WHY_RECOMPUTED;
     command_why_tell(&t->tell, a, t->lane, t->entry);
     if (!err)
-        err =
-            lane_dry_show(t->dry, e->position, e->body.data, e->body.len, &end);
+        err = lane_dry_show(t->dry.steps, e->position, e->body.data,
+                            e->body.len, &end);
     host_explain(NULL);
     if (err == -ENOMEM)
         return err;
@@ -293,7 +270,7 @@ walk(void *arg, const char *segment, uint64_t offset, uint64_t position,
         && !event_unpack(body, len, &ev))
         t->oldest_us = ev.received_us;
     if (position != t->w->events[t->events[t->next]].position)
-        return lane_dry_pass(t->dry, position, body, len);
+        return lane_dry_pass(t->dry.steps, position, body, len);
     return show(t, t->events[t->next++]);
 }
 

@@ -71,6 +71,18 @@ struct lane_spec assembly_decides(const struct assembly_lane *);
 /* What its steps remember, for lane_remembers(); how many of them there are. */
 size_t assembly_memories(const struct assembly_lane *,
                          struct il_memory *out[CELLS_MEMORIES_MAX]);
+/* Its match, steps and `when` by themselves (lane/dry.h).  What steps remember is in
+ * a folder that goes with them: STATE_DIR/instances/NAME, which nobody else uses; or,
+ * where state_dir is NULL, one in TMPDIR.  out is zeroed before; 0 or a negative
+ * errno, and then to be freed as well. */
+struct assembly_dry {
+    struct lane_dry *steps;
+    char folder[4096]; /* "": they remember nothing */
+};
+int assembly_dry_new(const struct assembly_lane *, struct entities *,
+                     const uint8_t spool[16], const char *state_dir,
+                     const char *name, struct assembly_dry *out);
+void assembly_dry_free(struct assembly_dry *);
 
 /* In place of its own i-th, which is closed, have one that another has opened,
  * and that goes on. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What a replay is asked for, and the job. */
+#include "body.h"
 #include "replay_each.h"
 
 #include "base/log.h"
-#include "codec/json.h"
 #include "lang/expr.h"
 
 #include <errno.h>
@@ -38,37 +38,12 @@ replay_free(struct replay *r)
 /* --- the body ------------------------------------------------------------- */
 
 static int
-read_text(const struct il_value *body, const char *key, char **out)
-{
-    struct il_value v;
-    if (!msg_find(body, key, strlen(key), &v) || v.type == IL_NULL)
-        return 0;
-    if (v.type != IL_STRING || memchr(v.str, 0, v.len))
-        return -EINVAL;
-    *out = strndup(v.str, v.len);
-    return *out ? 0 : -ENOMEM;
-}
-
-static int
-read_number(const struct il_value *body, const char *key, uint64_t *out)
-{
-    struct il_value v;
-    if (!msg_find(body, key, strlen(key), &v) || v.type == IL_NULL)
-        return 0;
-    if (v.type != IL_UINT && (v.type != IL_INT || v.num.i < 0))
-        return -EINVAL;
-    *out = v.type == IL_UINT ? v.num.u : (uint64_t) v.num.i;
-    return 0;
-}
-
-static int
 read_columns(const struct il_value *body, struct replay_ask *a)
 {
     struct il_value list, one;
-    if (!msg_find(body, "columns", 7, &list) || list.type == IL_NULL)
-        return 0;
-    if (list.type != IL_ARRAY || list.count > REPLAY_COLUMNS_MAX)
-        return -EINVAL;
+    int err = host_body_list(body, "columns", REPLAY_COLUMNS_MAX, &list);
+    if (err || list.type == IL_MISSING)
+        return err;
     for (size_t iter = 0; msg_item(&list, &iter, NULL, &one);) {
         if (one.type != IL_STRING || memchr(one.str, 0, one.len))
             return -EINVAL;
@@ -84,7 +59,7 @@ read_mode(const struct il_value *body, struct replay_ask *a)
 {
     static const char *const modes[] = { "diff", "insert", "update" };
     char *mode = NULL;
-    int err = read_text(body, "mode", &mode);
+    int err = host_body_text(body, "mode", &mode);
     a->mode = 0;
     while (mode && a->mode < 3 && strcmp(modes[a->mode], mode))
         a->mode++;
@@ -97,7 +72,7 @@ read_rate(const struct il_value *body, struct replay_ask *a)
 {
     const char *why;
     char *text = NULL;
-    int err = read_text(body, "rate", &text);
+    int err = host_body_text(body, "rate", &text);
     if (!err && text)
         err = rate_parse(text, &a->rate, &why);
     free(text);
@@ -108,18 +83,18 @@ static int
 read_members(const struct il_value *body, struct replay_ask *a)
 {
     uint64_t samples = 10;
-    int err = body->type == IL_MAP ? read_mode(body, a) : -EINVAL;
+    int err = read_mode(body, a);
     a->until_us = UINT64_MAX;
     if (!err)
-        err = read_number(body, "since", &a->since_us);
+        err = host_body_number(body, "since", &a->since_us);
     if (!err)
-        err = read_number(body, "until", &a->until_us);
+        err = host_body_number(body, "until", &a->until_us);
     if (!err)
-        err = read_number(body, "samples", &samples);
+        err = host_body_number(body, "samples", &samples);
     if (!err)
-        err = read_text(body, "where", &a->where);
+        err = host_body_text(body, "where", &a->where);
     if (!err)
-        err = read_text(body, "config", &a->config);
+        err = host_body_text(body, "config", &a->config);
     if (!err)
         err = read_columns(body, a);
     if (!err)
@@ -132,12 +107,8 @@ static int
 read_ask(struct host_request *r, struct replay_ask *a)
 {
     struct il_text packed = { 0 };
-    struct json_error error;
     struct il_value value;
-    int err = json_to_msgpack(r->body.ptr, r->body.len, &packed, &error);
-    const char *p = packed.data;
-    if (!err)
-        err = msg_value(&p, packed.data + packed.len, &value);
+    int err = host_body_read(r->body, &packed, &value);
     if (!err)
         err = read_members(&value, a);
     text_clear(&packed);

@@ -49,8 +49,7 @@ struct replay {
     struct lane_replay *through; /* the lane that sends; or NULL */
     int one_by_one;              /* as its destination takes events */
     /* the helper's */
-    struct lane_dry *dry;
-    char memory[4096]; /* a folder, or "" */
+    struct assembly_dry dry;
     struct spool_reader *reader;
     struct il_text frames, lines;
     struct il_replay to; /* the destination's */

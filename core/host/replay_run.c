@@ -97,29 +97,16 @@ host_replay_is_left_out(const struct replay *r, uint64_t position)
 static int
 open_dry(struct replay *r)
 {
-    const struct assembly_lane *l = r->lane;
-    struct il_memory *memories[CELLS_MEMORIES_MAX];
-    const struct lane_spec spec = assembly_decides(l);
-    size_t count = assembly_memories(l, memories);
-    int err = 0;
-    if (count) {
-        snprintf(r->memory, sizeof(r->memory), "%s/instances/replay/%s",
-                 r->h->state_dir, r->id);
-        err = state_dir_remove_below(r->memory);
-        if (!err)
-            err = state_dir_make_below(r->h->state_dir, r->memory);
-    }
-    return err ? err
-               : lane_dry_new(&spec, r->h->entities, r->memory, memories, count,
-                              spool_id(r->h->spool), &r->dry);
+    char name[64];
+    snprintf(name, sizeof(name), "replay/%s", r->id);
+    return assembly_dry_new(r->lane, r->h->entities, spool_id(r->h->spool),
+                            r->h->state_dir, name, &r->dry);
 }
 
 static void
 end_all(struct replay *r)
 {
-    lane_dry_free(r->dry);
-    if (*r->memory)
-        state_dir_remove_below(r->memory);
+    assembly_dry_free(&r->dry);
     if (r->reader)
         spool_reader_close(r->reader);
     text_clear(&r->frames);
@@ -199,7 +186,7 @@ static int
 flush(struct replay *r, uint64_t position)
 {
     struct il_batch *b;
-    int err = lane_dry_batch(r->dry, &b);
+    int err = lane_dry_batch(r->dry.steps, &b);
     if (!err)
         err = narrow(r, b);
     if (err) {
@@ -213,7 +200,7 @@ flush(struct replay *r, uint64_t position)
     else if (b->count)
         err = call(r, IL_REPLAY_BATCH, b);
     if (!err)
-        err = lane_dry_settle(r->dry) ? -ECANCELED : 0;
+        err = lane_dry_settle(r->dry.steps) ? -ECANCELED : 0;
     return err;
 }
 
@@ -245,8 +232,9 @@ is_of_range(const struct replay *r, const struct event *ev)
 static int
 warm(struct pass *p, uint64_t position, const char *body, size_t len)
 {
-    return p->r->lane->remembers ? lane_dry_pass(p->r->dry, position, body, len)
-                                 : 0;
+    return p->r->lane->remembers
+               ? lane_dry_pass(p->r->dry.steps, position, body, len)
+               : 0;
 }
 
 static int
@@ -255,12 +243,12 @@ add(struct pass *p, uint64_t position, const char *body, size_t len)
     struct replay *r = p->r;
     int err = 0;
     if (!p->warmed) {
-        err = lane_dry_settle(r->dry);
+        err = lane_dry_settle(r->dry.steps);
         p->warmed = 1;
         p->first = position;
     }
     if (!err)
-        err = lane_dry_add(r->dry, position, body, len);
+        err = lane_dry_add(r->dry.steps, position, body, len);
     p->count++;
     p->bytes += len;
     const uint32_t most = r->through ? PACED_FRAMES : LANE_DRY_FRAMES;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Dead letters of a lane, and what is parked there, are to be tried now;
  * somebody else has changed what is parked. */
+#include "body.h"
 #include "private.h"
 
 #include "base/clock.h"
-#include "codec/json.h"
 #include "codec/json_out.h"
 
 #include <errno.h>
@@ -25,45 +25,28 @@ struct asked {
 static const char *const result_words[] = { "retried", "under_way", "gone",
                                             "no_event" };
 
-/* A position; or -EINVAL. */
-static int
-read_position(const struct il_value *v, uint64_t *out)
-{
-    if (v->type != IL_UINT && (v->type != IL_INT || v->num.i < 0))
-        return -EINVAL;
-    *out = v->type == IL_UINT ? v->num.u : (uint64_t) v->num.i;
-    return 0;
-}
-
 /* {"letters":[...],"anew":true}.  0 or -EINVAL. */
 static int
 read_members(struct asked *a, const struct il_value *body)
 {
-    struct il_value letters, anew, one;
-    if (body->type != IL_MAP || !msg_find(body, "letters", 7, &letters)
-        || letters.type != IL_ARRAY || letters.count > LETTERS_MAX)
-        return -EINVAL;
-    for (size_t iter = 0; msg_item(&letters, &iter, NULL, &one);)
-        if (read_position(&one, &a->items[a->n++].letter))
-            return -EINVAL;
-    a->anew =
-        msg_find(body, "anew", 4, &anew) && anew.type == IL_BOOL && anew.num.i;
-    return 0;
+    struct il_value letters, one;
+    int err = host_body_list(body, "letters", LETTERS_MAX, &letters);
+    if (!err && letters.type == IL_MISSING)
+        err = -EINVAL;
+    for (size_t iter = 0; !err && msg_item(&letters, &iter, NULL, &one);)
+        err = host_body_position(&one, &a->items[a->n++].letter);
+    return err ? err : host_body_bool(body, "anew", &a->anew);
 }
 
 static int
 read_asked(struct asked *a, struct slice body)
 {
     struct il_text packed = { 0 };
-    struct json_error error;
     struct il_value value;
     a->items = calloc(LETTERS_MAX, sizeof(*a->items));
     if (!a->items)
         return -ENOMEM;
-    int err = json_to_msgpack(body.ptr, body.len, &packed, &error);
-    const char *p = packed.data;
-    if (!err)
-        err = msg_value(&p, packed.data + packed.len, &value);
+    int err = host_body_read(body, &packed, &value);
     if (!err)
         err = read_members(a, &value);
     text_clear(&packed);
@@ -193,7 +176,8 @@ host_retry(struct host_request *r)
         status = host_refuse(r, 503, "no_memory", "no memory");
     else if (err)
         status = host_refuse(r, 400, "bad_request",
-                             "\"letters\" is no list of up to %d positions",
+                             "\"letters\" is no list of up to %d positions, or "
+                             "\"anew\" neither true nor false",
                              LETTERS_MAX);
     else if (!a.lane)
         status = host_refuse(r, 404, "unknown_lane",

@@ -6,6 +6,8 @@ plugins_stream_nats_stream_nats_la_SOURCES = \
 	plugins/stream.nats/bundle.h \
 	plugins/stream.nats/confirmed.c \
 	plugins/stream.nats/confirmed.h \
+	plugins/stream.nats/frame.c \
+	plugins/stream.nats/frame.h \
 	plugins/stream.nats/link.c \
 	plugins/stream.nats/link.h \
 	plugins/stream.nats/nats.c

@@ -10,6 +10,7 @@
  * there; the partitions that have lost nothing pass over what they have. */
 #include "bundle.h"
 #include "confirmed.h"
+#include "frame.h"
 #include "link.h"
 
 #include <errno.h>
@@ -30,9 +31,7 @@ struct part {
 struct nats {
     const struct il_host *host;
     struct link link;
-    struct il_template *by;
-    struct il_field *id, *type, *source, *received, *timestamp, *key, *payload;
-    struct il_text *frame; /* of one event */
+    struct frame frame; /* of one event */
     struct il_counter *bundles, *skipped, *lost;
     uint32_t partitions;
 
@@ -153,36 +152,11 @@ static void
 nats_close(void *self)
 {
     struct nats *n = self;
-    struct il_field *fields[] = { n->id,        n->type, n->source, n->received,
-                                  n->timestamp, n->key,  n->payload };
-    for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++)
-        il_field_free(n->host, fields[i]);
     for (uint32_t p = 0; p < n->partitions; p++)
         il_text_free(n->host, n->part[p].text);
-    il_text_free(n->host, n->frame);
-    il_template_free(n->host, n->by);
+    frame_close(&n->frame);
     confirmed_close(&n->file);
     free(n);
-}
-
-static int
-open_fields(struct nats *n)
-{
-    const struct {
-        const char *name;
-        struct il_field **out;
-    } fields[] = { { "$event.id", &n->id },
-                   { "$event.type", &n->type },
-                   { "$event.source_id", &n->source },
-                   { "$event.received_at", &n->received },
-                   { "$event.timestamp", &n->timestamp },
-                   { "$event.key", &n->key },
-                   { "$event.payload", &n->payload } };
-    int err = 0;
-    for (size_t i = 0; i < sizeof(fields) / sizeof(*fields) && !err; i++)
-        err = il_field_parse(n->host, NULL, NULL, 0, -1, fields[i].name,
-                             strlen(fields[i].name), fields[i].out);
-    return err;
 }
 
 static int
@@ -214,11 +188,7 @@ nats_open(const struct il_host *host, const struct il_conf *conf, void **self)
                              "Times that the stream had lost messages.");
     int err = link_check_options(conf);
     if (!err)
-        err = open_fields(n);
-    if (!err)
-        err = il_template_from(host, conf, "partition_by", &n->by);
-    if (!err && !(n->frame = il_text_new(host)))
-        err = -ENOMEM;
+        err = frame_open(&n->frame, host, conf);
     for (uint32_t p = 0; p < n->partitions && !err; p++)
         if (!(n->part[p].text = il_text_new(host)))
             err = -ENOMEM;
@@ -400,94 +370,6 @@ nats_resume(void *self, struct il_position *at)
     return 0;
 }
 
-/* --- events ---------------------------------------------------------------- */
-
-static int
-put_text(struct nats *n, struct il_batch *b, uint32_t i,
-         const struct il_field *field)
-{
-    struct il_value v;
-    if (!il_get(b, i, field, &v))
-        v.type = IL_NULL;
-    return il_write_msgpack(n->host, n->frame, &v);
-}
-
-static int
-put_time(struct nats *n, struct il_batch *b, uint32_t i,
-         const struct il_field *field)
-{
-    struct il_value v;
-    if (il_get(b, i, field, &v))
-        v.type = IL_INT; /* microseconds */
-    else
-        v.type = IL_NULL;
-    return il_write_msgpack(n->host, n->frame, &v);
-}
-
-/* Where it is not the id. */
-static int
-put_key(struct nats *n, struct il_batch *b, uint32_t i)
-{
-    struct il_value key, id;
-    if (!il_get(b, i, n->key, &key) || !il_get(b, i, n->id, &id)
-        || (key.len == id.len && !memcmp(key.str, id.str, id.len)))
-        key.type = IL_NULL;
-    return il_write_msgpack(n->host, n->frame, &key);
-}
-
-/* As a frame of the spool has it, with the payload that steps have left. */
-static int
-put_event(struct nats *n, struct il_batch *b, uint32_t i)
-{
-    const uint32_t flags = il_batch_flags(b, i);
-    struct il_value head = { .type = IL_ARRAY, .count = 8 };
-    struct il_value noted = { .type = IL_INT };
-    noted.num.i =
-        (flags & IL_PUBLISHABLE ? 1 : 0) | (flags & IL_ID_MADE ? 2 : 0);
-    head.count = noted.num.i ? 8 : 7;
-    n->frame->len = 0;
-    int err = il_write_msgpack(n->host, n->frame, &head);
-    if (!err)
-        err = put_text(n, b, i, n->id);
-    if (!err)
-        err = put_text(n, b, i, n->type);
-    if (!err)
-        err = put_text(n, b, i, n->source);
-    if (!err)
-        err = put_time(n, b, i, n->received);
-    if (!err)
-        err = put_time(n, b, i, n->timestamp);
-    if (!err)
-        err = put_key(n, b, i);
-    if (!err)
-        err = put_text(n, b, i, n->payload);
-    if (!err && noted.num.i)
-        err = il_write_msgpack(n->host, n->frame, &noted);
-    return err;
-}
-
-/* The text that decides, or the id where there is none. */
-static int
-partition_of(struct nats *n, struct il_batch *b, uint32_t i, uint32_t *p)
-{
-    struct il_value v;
-    int err = il_template_render(n->by, b, i, &v);
-    if (err)
-        return err;
-    if (v.type == IL_MISSING || v.type == IL_NULL)
-        il_get(b, i, n->id, &v);
-    if (v.type == IL_STRING || v.type == IL_DECIMAL) {
-        *p = bundle_partition(v.str, v.len, n->partitions);
-        return 0;
-    }
-    n->frame->len = 0;
-    const int64_t wrote = il_write_json(n->host, n->frame, &v, 0);
-    if (wrote < 0)
-        return (int) wrote;
-    *p = bundle_partition(n->frame->data, n->frame->len, n->partitions);
-    return 0;
-}
-
 /* --- publishing ------------------------------------------------------------ */
 
 static int
@@ -524,7 +406,7 @@ static int
 add_frame(struct nats *n, struct il_batch *b, uint32_t i, uint32_t p)
 {
     struct part *part = &n->part[p];
-    const struct il_text *f = n->frame;
+    const struct il_text *f = n->frame.text;
     const size_t most = n->link.max_payload - HEADERS_ROOM;
     const size_t full = BUNDLE_MAX < most ? BUNDLE_MAX : most;
     if (f->len + BUNDLE_HEAD > most) {
@@ -569,13 +451,13 @@ send(struct nats *n, struct il_batch *b)
         uint32_t p = 0;
         if (!il_live(b, i))
             continue;
-        err = partition_of(n, b, i, &p);
+        err = frame_partition(&n->frame, b, i, n->partitions, &p);
         if (!err && il_batch_position(b, i) <= n->have[p].last) {
             skipped++;
             continue;
         }
         if (!err)
-            err = put_event(n, b, i);
+            err = frame_put(&n->frame, b, i);
         if (!err)
             err = add_frame(n, b, i, p);
     }

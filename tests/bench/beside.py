@@ -91,15 +91,17 @@ def run(rig, case):
             raise
         if tap:
             with open(shown, "wb") as out:
-                looks = subprocess.Popen([INGESTLAYER, "tap", "-c", d.conf, "--rate", "1000000", LANE], env=d.env,
+                looks = subprocess.Popen([INGESTLAYER, "tap", "-c", d.conf, "--rate", "100000", LANE], env=d.env,
                                          stdout=out, stderr=subprocess.DEVNULL)
             time.sleep(3)
         rig.pg.start()
         Admin(d.admin).drained(lane=LANE)
         d.stop(600)
         rig.rows(1)
-        if tap and not os.path.getsize(shown):
-            raise RuntimeError("nothing was shown")
+        if tap:
+            looks.wait(60)  # it has ended with the daemon
+            with open(shown, "rb") as f:
+                print("%-11s %d were shown" % ("", len(f.read().splitlines())), file=sys.stderr)
         return [n / rig.events for n in instructions(d.out)]
     finally:
         if looks:

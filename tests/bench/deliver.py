@@ -120,6 +120,8 @@ class Deliveries:
             lane = thread_cpu(d.proc.pid, LANE) - lane
             ours, theirs = cpu(d.proc.pid) - ours, rig.pg_cpu() - theirs
             rig.rows(1)
+            if looks and looks.poll() is not None:
+                raise RuntimeError("nobody looks any more")
             return {"rate": rig.events / took, "ours": ours * 1e6 / rig.events, "pg": theirs * 1e6 / rig.events,
                     "lane": lane * 1e6 / rig.events, "all": (ours + theirs) * 1e6 / rig.events, "memory": peak.mb}
         finally:
@@ -142,5 +144,5 @@ class Deliveries:
     def tapped(self):
         """Somebody looks at as much of the lane as it shows."""
         return self.rows(beside=lambda d: subprocess.Popen(
-            [INGESTLAYER, "tap", "-c", d.conf, "--rate", "1000000", LANE], env=d.env, stdout=subprocess.DEVNULL,
+            [INGESTLAYER, "tap", "-c", d.conf, "--rate", "100000", LANE], env=d.env, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL))

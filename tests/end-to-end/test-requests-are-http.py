@@ -62,6 +62,8 @@ with Gate(CONF) as g:
     contains(refused("/v1/jobs/7/cancel", "-d", "", code=404, word="unknown_job"), "no job 7", "which job")
     refused("/v1/lanes/p/d/retry", "-d", "{}", code=400, word="bad_request")
     refused("/v1/lanes/p/d/retry", "-d", '{"letters":[1,-2]}', code=400, word="bad_request")
+    refused("/v1/lanes/p/d/retry", "-d", '{"letters":[1],"anew":1}', code=400, word="bad_request")
+    refused("/v1/lanes/p/d/retry", "-d", '{"anew":true}', code=400, word="bad_request")
     refused("/v1/lanes/p/d/retry", "-d", '{"letters":[' + ",".join(["1"] * 10001) + "]}", code=400, word="bad_request")
     equal(asked("/v1/lanes/p/d/retry", "-d", '{"letters":[7]}'),
           {"letters": [{"letter": 7, "result": "gone", "position": 0}]}, "a letter that there is not")
