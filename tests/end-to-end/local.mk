@@ -32,6 +32,7 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-throttle-delays.py \
 	tests/end-to-end/test-clock-ticks-once.py \
 	tests/end-to-end/test-state-memory-is-kept.py \
+	tests/end-to-end/test-ten-million-keys.py \
 	tests/end-to-end/test-entities-are-waited-for.py \
 	tests/end-to-end/test-stale-entities-are-waited-for.py \
 	tests/end-to-end/test-recipe-noisy-errors.py \

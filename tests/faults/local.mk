@@ -73,6 +73,8 @@ check-faults: all $(check_LTLIBRARIES)
 		$(srcdir)/tests/faults/test-parked-backlog.py --events 1000000
 	$(AM_TESTS_ENVIRONMENT) KEYS=1000000 python3 \
 		$(srcdir)/tests/end-to-end/test-every-key-is-known.py
+	$(AM_TESTS_ENVIRONMENT) KEYS=10000000 python3 \
+		$(srcdir)/tests/end-to-end/test-ten-million-keys.py
 	$(AM_TESTS_ENVIRONMENT) SEED='$(SEED)' \
 		python3 $(srcdir)/tests/faults/test-damaged-state.py --all
 	$(AM_TESTS_ENVIRONMENT) python3 \
