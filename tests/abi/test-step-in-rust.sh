@@ -12,7 +12,7 @@ example=$IL_SRCDIR/sdk/plugin/examples/rust
 
 # The names of the table's entries, in their order.
 sed -n '/^struct il_api {/,/^};/p' "$IL_SRCDIR/sdk/plugin/ingestlayer/plugin.h" |
-    grep -o '(\*[a-z_]*)(' | tr -d '(*)' | grep -v '^fn$' >"$dir/header"
+    grep -o '(\*[a-z_]*)(' | tr -d '(*)' | grep -Ev '^(fn|is_there)$' >"$dir/header"
 sed -n '/^pub struct Api {/,/^}/p' "$example/ingestlayer.rs" |
     sed -n 's/^    pub \([a-z_]*\): .*/\1/p' | tail -n +4 >"$dir/binding"
 diff "$dir/header" "$dir/binding" >"$dir/diff" || {

@@ -105,7 +105,7 @@ END
 cat > want.txt <<'END'
 b.conf:3: source "a" (source.list): host.rate: is set twice; the first is in b.conf:3
 b.conf:5: source "b" (source.list): host.rat: no such option; did you mean "rate"?
-b.conf:5: source "b" (source.list): host.name: no such option; there are: was, undeclared, rate, burst, max_undelivered
+b.conf:5: source "b" (source.list): host.name: no such option; there are: was, undeclared, ids, rate, burst, max_undelivered
 b.conf:7: source "c" (source.list): host.rate: expected a number of events and a time, like "1000/s", "600/m" or "100/10s", found "fast"
 b.conf:10: pipeline "p", step 2 (filter.match): name: the step at b.conf:11 is called "2", too
 b.conf:13: pipeline "p", destination destination.own: when: expected a whole number, found a text

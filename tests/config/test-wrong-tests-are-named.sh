@@ -106,7 +106,7 @@ says /dev/null "$il" test fine.conf
 echo 'c.conf: there are no tests in it' >expected.txt
 says expected.txt "$il" test c.conf
 printf '{\n"p/hook": {,\n}' >tables.json
-echo "ingestlayer test: tables.json:2: expected a key in double quotes, found ','; expected what \`ingestlayer ddl --save\` writes" >expected.txt
+echo "ingestlayer test: tables.json:2: expected a key in double quotes, found ','; expected what \`ingestlayer ddl --save\` or \`plan --save\` writes" >expected.txt
 says expected.txt "$il" test --catalog tables.json fine.conf
 echo 'ingestlayer test: no test has a name like "z*"' >expected.txt
 says expected.txt "$il" test --filter 'z*' fine.conf

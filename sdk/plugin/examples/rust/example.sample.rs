@@ -135,4 +135,6 @@ pub static il_plugin: Plugin = Plugin {
     assume: None,
     find: None,
     replay: None,
+    plan: None,
+    apply: None,
 };

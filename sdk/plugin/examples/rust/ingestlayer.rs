@@ -122,6 +122,8 @@ pub struct Plugin {
     pub assume: Unused,
     pub find: Unused,
     pub replay: Unused,
+    pub plan: Unused,
+    pub apply: Unused,
 }
 
 // Constant data: texts and functions.
@@ -236,6 +238,10 @@ pub struct Api {
     pub entity_attach: Unused,
     pub entity_put: Unused,
     pub entity_upsert: Unused,
+    pub mirror_from: Unused,
+    pub mirror_state: Unused,
+    pub mirror_write: Unused,
+    pub mirror_gone: Unused,
     pub memory_from: Unused,
     pub memory_get: Unused,
     pub memory_hint: Unused,
