@@ -11,7 +11,8 @@ dist_recipes_DATA = conf/recipes/alerts.conf conf/recipes/alerts.tests.conf \
 	conf/recipes/third-export.conf conf/recipes/third-export.tests.conf \
 	conf/recipes/usage-by-account.conf \
 	conf/recipes/usage-by-account.tests.conf \
-	conf/recipes/usage-by-account.sql
+	conf/recipes/usage-by-account.sql \
+	conf/recipes/users-latest.conf conf/recipes/users-latest.tests.conf
 EXTRA_DIST += conf/recipes/demo.sh conf/recipes/demo-alert.conf \
 	conf/recipes/demo-receive.mjs conf/recipes/demo-send.mjs \
 	conf/recipes/demo-users.csv

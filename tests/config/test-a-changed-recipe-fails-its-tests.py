@@ -56,6 +56,9 @@ CHANGES = [
     ("usage-by-account", 'kind = "account"; key = "$entity.user.account_id"', 'kind = "account"; key = "$event.payload.user_id"'),
     ("usage-by-account", "min = 1; ", ""),
     ("usage-by-account", 'type = "integer"', 'type = "number"'),
+    ("users-latest", '"$event.payload.seats"', '"$event.payload.plan"'),
+    ("users-latest", '"$event.payload.feature"', '"$event.type"'),
+    ("users-latest", '"$event.received_at"', '"$event.timestamp"'),
 ]
 
 

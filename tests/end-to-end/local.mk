@@ -38,6 +38,7 @@ SYSTEM_TESTS = \
 	tests/end-to-end/test-recipe-noisy-errors.py \
 	tests/end-to-end/test-recipe-plan-changes.py \
 	tests/end-to-end/test-recipe-third-export.py \
+	tests/end-to-end/test-recipe-users-latest.py \
 	tests/end-to-end/test-recipe-usage-by-account.py \
 	tests/end-to-end/test-recorded-cases-are-tests.py \
 	tests/end-to-end/test-refusals-are-kept.py \
