@@ -16,6 +16,7 @@ FAULT_TESTS = tests/faults/test-kill-loses-nothing.sh \
 EXTRA_DIST += tests/faults/campaign.py tests/faults/points.py \
 	tests/faults/deliveries.py \
 	tests/faults/retry.py \
+	tests/faults/swept.py \
 	tests/faults/deferred.py \
 	tests/faults/trouble.py \
 	tests/faults/upserts.py \

@@ -40,7 +40,8 @@ import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import inject  # noqa: E402
-from servers import Daemon, plugins_of, without_plugin  # noqa: E402
+from servers import plugins_of, without_plugin  # noqa: E402
+from swept import Failure, Swept  # noqa: E402
 
 PAGE, IN_PAGE, RECORD = 4096, 170, 24
 HEAD = """
@@ -81,10 +82,6 @@ BETWEEN_S = 3
 
 ERRORS = {"write": (errno.ENOSPC, 0), "sync": (errno.EIO,), "rename": (errno.EIO,), "unlink": (errno.EIO,),
           "open": (errno.EMFILE,), "mmap": (errno.ENOMEM,), "read": (errno.EIO,)}
-
-
-class Failure(Exception):
-    pass
 
 
 # --- what the files have -----------------------------------------------------
@@ -137,33 +134,17 @@ def difference(what, got, want):
 
 # --- one daemon ----------------------------------------------------------------
 
-class Run:
+class Run(Swept):
+    start_limit = 60
+
     def __init__(self, base, conf=CONF):
-        self.base = base
-        self.state = os.path.join(base, "state")
-        self.conf = os.path.join(base, "remembered.conf")
+        super().__init__(base, "remembered.conf", {"KEY": "key"})
         with open(self.conf, "w") as f:
             f.write(conf % {"base": base})
-        self.daemon = Daemon(base, self.conf, {"KEY": "key"})
-        self.plain_env = dict(self.daemon.env)
 
     def start(self, injection=None):
-        """True when it runs, False when it ended before."""
         self.cut_lines()
-        self.daemon.env = dict(self.plain_env)
-        if injection:
-            self.daemon.env.update(injection.env())
-        with open(self.daemon.log, "ab") as log:
-            self.daemon.proc = subprocess.Popen([os.path.join(inject.BUILD, "ingestlayer"), "run", "-c", self.conf],
-                                                env=self.daemon.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        until = time.monotonic() + 60
-        while self.daemon.proc.poll() is None:
-            if self.daemon.ready():
-                return True
-            if time.monotonic() > until:
-                raise Failure("the daemon neither starts nor ends")
-            time.sleep(0.01)
-        return False
+        return super().start(injection)
 
     def behind(self):
         """Events that the lanes have before them, or None."""
@@ -181,19 +162,6 @@ class Run:
             if time.monotonic() > until:
                 raise Failure("not delivered within %d s" % limit)
             time.sleep(0.01)
-
-    def end(self, injection=None):
-        """SIGTERM; the exit code."""
-        if self.daemon.proc.poll() is None:
-            self.daemon.proc.terminate()
-        try:
-            code = self.daemon.proc.wait(60)
-        except subprocess.TimeoutExpired:
-            self.daemon.kill()
-            raise Failure("it does not stop") from None
-        if code and not (injection and injection.fired):
-            raise Failure("exit code %d" % code)
-        return code
 
     def play(self, injection):
         """As far as it gets."""
@@ -243,11 +211,8 @@ class Run:
         return found
 
     def summaries(self):
-        r = self.daemon.command("spool", "export", "-c", self.conf)
-        if r.returncode > 1:  # positions of what was torn were given out, and are nowhere
-            raise Failure("spool export: " + r.stderr.decode())
         found = {}
-        for event in map(json.loads, r.stdout.decode().splitlines()):
+        for event in self.exported():
             if not event["source_id"].startswith("derived/"):
                 continue
             if event["id"] in found:
@@ -260,13 +225,6 @@ class Run:
             if what.startswith("position"):
                 continue  # of which summaries are a part, that come when they come
             difference(what, got[what], expected)
-
-    def log_end(self):
-        try:
-            with open(self.daemon.log) as f:
-                return "".join(f.readlines()[-20:])
-        except OSError as e:
-            return str(e)
 
 
 class Maker(Run):

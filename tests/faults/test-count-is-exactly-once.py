@@ -21,7 +21,6 @@ import json
 import os
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -29,7 +28,7 @@ import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import inject  # noqa: E402
-from servers import Daemon  # noqa: E402
+from swept import Failure, Swept  # noqa: E402
 
 CONF = """
 state_dir = "%(base)s/state";
@@ -46,39 +45,17 @@ EACH = 30
 BEFORE, UNTIL, AFTER = 10 * EACH, 40 * EACH, 44 * EACH
 
 
-class Failure(Exception):
-    pass
+class Run(Swept):
+    fired_is_begun = True
 
-
-class Run:
     def __init__(self, base, retain="1h", pad=2000):
-        self.base, self.retain, self.pad = base, retain, pad
-        self.state = os.path.join(base, "state")
-        self.conf = os.path.join(base, "count.conf")
+        super().__init__(base, "count.conf")
+        self.retain, self.pad = retain, pad
         self.limit(BEFORE)
-        self.daemon = Daemon(base, self.conf)
-        self.plain_env = dict(self.daemon.env)
 
     def limit(self, until):
         with open(self.conf, "w") as f:
             f.write(CONF % {"base": self.base, "until": until, "each": EACH, "retain": self.retain, "pad": self.pad})
-
-    def start(self, injection=None):
-        """True when it runs, False when it ended before."""
-        self.daemon.env = dict(self.plain_env)
-        if injection:
-            self.daemon.env.update(injection.env())
-        with open(self.daemon.log, "ab") as log:
-            self.daemon.proc = subprocess.Popen([os.path.join(inject.BUILD, "ingestlayer"), "run", "-c", self.conf],
-                                                env=self.daemon.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        until = time.monotonic() + 30
-        while self.daemon.proc.poll() is None:
-            if self.daemon.ready() or (injection and injection.fired):
-                return True
-            if time.monotonic() > until:
-                raise Failure("the daemon neither starts nor ends")
-            time.sleep(0.01)
-        return False
 
     def counted(self):
         """The numbers that were settled since the start, or None."""
@@ -101,19 +78,6 @@ class Run:
                 raise Failure("it does not count on: %s of %d" % (self.counted(), emissions))
             time.sleep(0.01)
 
-    def end(self, injection=None):
-        """SIGTERM; the exit code."""
-        if self.daemon.proc.poll() is None:
-            self.daemon.proc.terminate()
-        try:
-            code = self.daemon.proc.wait(60)
-        except subprocess.TimeoutExpired:
-            self.daemon.kill()
-            raise Failure("it does not stop") from None
-        if code and not (injection and injection.fired):
-            raise Failure("exit code %d" % code)
-        return code
-
     def prepare(self, shadow=None):
         self.start()
         self.wait(BEFORE // EACH)
@@ -123,22 +87,12 @@ class Run:
         self.limit(UNTIL)
 
     def numbers(self):
-        out = self.daemon.command("spool", "export", "-c", self.conf)
-        if out.returncode > 1:  # positions of what was torn were given out, and are nowhere
-            raise Failure("spool export: " + out.stderr.decode())
-        return [json.loads(line)["payload"]["n"] for line in out.stdout.decode().splitlines()]
+        return [event["payload"]["n"] for event in self.exported()]
 
     def last_logged(self):
         with open(self.daemon.log) as f:
             said = [int(line.rsplit(" ", 1)[1]) for line in f if "goes on after" in line]
         return said[-1]
-
-    def log_end(self):
-        try:
-            with open(self.daemon.log) as f:
-                return "".join(f.readlines()[-20:])
-        except OSError as e:
-            return str(e)
 
     def settle(self):
         """It counts on without faults; then each number was taken once."""
