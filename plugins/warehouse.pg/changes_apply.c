@@ -45,9 +45,7 @@ run_once(struct link *l, const struct il_value *statement)
     sql_printf(s, "commit");
     if (!link_exec(l, sql_str(s), NULL))
         return 0;
-    struct fault kept = l->fault;
     link_rollback(l);
-    l->fault = kept;
     return -1;
 }
 

@@ -55,13 +55,8 @@ copy_open(struct copy_txn *t, const char *sql)
         return -1;
     for (;;) {
         PGresult *res = link_result(l, &err);
-        if (err) {
-            struct fault kept = l->fault;
-            if (!kept.lost && link_finish(l) && l->fault.lost)
-                return -1;
-            l->fault = kept;
-            return -1;
-        }
+        if (err)
+            return link_finish_failed(l);
         if (!res)
             return ok ? 0 : moved(t);
         ok &= hit(t, res);

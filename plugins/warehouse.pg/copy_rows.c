@@ -122,12 +122,7 @@ copy_send(struct link *l, const char *sql, const struct job *job, uint32_t lo,
             PQclear(res);
             return send_rows(l, job, lo, hi);
         }
-    if (err && !l->fault.lost) {
-        struct fault kept = l->fault;
-        if (!link_finish(l) || !l->fault.lost)
-            l->fault = kept;
-    }
-    return -1;
+    return err ? link_finish_failed(l) : -1;
 }
 
 /* Which rows of the run have the unique value of one that is there, but are not
@@ -184,12 +179,7 @@ written(struct link *l, uint32_t *rows, uint32_t *inserts)
         *inserts += strncmp(PQcmdStatus(res), "INSERT", 6) == 0;
         PQclear(res);
     }
-    if (!err)
-        return 0;
-    struct fault kept = l->fault;
-    if (!kept.lost && (!link_finish(l) || !l->fault.lost))
-        l->fault = kept;
-    return -1;
+    return err ? link_finish_failed(l) : 0;
 }
 
 /* Append the statement that takes rows of a part out of the temporary table. */

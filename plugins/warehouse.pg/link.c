@@ -491,6 +491,15 @@ link_finish(struct link *l)
 }
 
 int
+link_finish_failed(struct link *l)
+{
+    struct fault kept = l->fault;
+    if (!kept.lost && (!link_finish(l) || !l->fault.lost))
+        l->fault = kept;
+    return -1;
+}
+
+int
 link_copy_data(struct link *l, const char *bytes, size_t len)
 {
     int64_t until = deadline(l);

@@ -99,6 +99,9 @@ int link_send(struct link *, const char *sql);
 PGresult *link_result(struct link *, int *err);
 /* Read results until the end; an error in any is the outcome. */
 int link_finish(struct link *);
+/* The same after an error, which stays the outcome unless the connection is lost
+ * meanwhile: -1. */
+int link_finish_failed(struct link *);
 /* Run statements; *last (may be NULL) gets the last result with rows. */
 int link_exec(struct link *, const char *sql, PGresult **last);
 /* The first value of the last result, as text. */
@@ -108,7 +111,8 @@ int link_copy_end(struct link *);
 /* The next row of a COPY to us: its length, 0 after the last one (then read to the
  * end by link_finish()), or -1.  PQfreemem() it. */
 int link_copy_row(struct link *, char **row);
-/* Roll back whatever is open; closes the link when even that fails. */
+/* Roll back whatever is open, and keep the fault; closes the link when even that
+ * fails. */
 void link_rollback(struct link *);
 /* Wait up to ms, less when the plugin stops. */
 void link_pause(struct link *, uint32_t ms);

@@ -128,9 +128,7 @@ partition_make(struct link *l, const struct period *list, size_t count,
     if (!err)
         err = link_exec(l, sql_str(s), NULL);
     if (err) {
-        struct fault kept = l->fault;
         link_rollback(l);
-        l->fault = kept;
         *made = 0;
     }
     return err;
@@ -272,9 +270,7 @@ drop_one(struct link *l, const char *name, int pending)
                name);
         return 0;
     }
-    struct fault kept = l->fault;
     link_rollback(l);
-    l->fault = kept;
     return -1;
 }
 
